@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Makes the development environment in $VENV from $LOCK: everything pinned, bytecode compiled (Airflow
+# starts in half the time with it), nothing taken from the machine but Python itself.
+set -euo pipefail
+
+fail() { printf 'make: %s\n' "$*" >&2; exit 1; }
+
+find_python() {
+  for candidate in "${PYTHON:-python3}" python3 python3.14 python3.13 python3.12 python3.11; do
+    if command -v "$candidate" >/dev/null &&
+       "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      printf '%s' "$candidate"; return
+    fi
+  done
+  fail "no Python 3.11 or later found. Install one (Debian, Ubuntu: apt-get install python3 python3-venv)" \
+       "or name it: make PYTHON=/path/to/python3.12 …"
+}
+
+make_venv() {
+  "$1" -m venv "$VENV" >/dev/null 2>&1 && return
+  # Debian and Ubuntu keep venv in a package of its own.
+  rm -rf "$VENV"
+  local package; package=$("$1" -c 'import sys; print(f"python{sys.version_info[0]}.{sys.version_info[1]}-venv")')
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    printf 'make: installing %s, which %s -m venv needs\n' "$package" "$1"
+    apt-get update -qq && apt-get install -y -qq "$package" >/dev/null
+    "$1" -m venv "$VENV" && return
+  fi
+  fail "$1 cannot make a virtual environment. Install it first: sudo apt-get install $package"
+}
+
+if [ ! -x "$VENV/bin/python" ] || ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
+  python=$(find_python) || exit 1
+  printf 'make: environment in %s with %s\n' "$VENV" "$("$python" --version)"
+  rm -rf "$VENV"
+  make_venv "$python"
+fi
+
+started=$SECONDS
+count=$(grep -c '==' "$LOCK")
+printf 'make: installing %s pinned packages (a minute or two the first time) …\n' "$count"
+uv_pin=$(sed -n 's/^\(uv==[^ ;]*\).*/\1/p' "$LOCK")
+"$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$uv_pin"
+export VIRTUAL_ENV="$VENV"
+"$VENV/bin/uv" pip install --quiet --compile-bytecode --require-hashes -r "$LOCK"
+"$VENV/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable .
+printf 'make: environment ready after %s s\n' "$((SECONDS - started))"
