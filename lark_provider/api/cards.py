@@ -1,0 +1,91 @@
+"""Interactive cards: from a dict or JSON text to what a message carries, refused early where Lark would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import orjson
+
+from lark_provider.protocol.calls import encode
+from lark_provider.protocol.errors import InvalidRequestError
+
+Card: TypeAlias = Mapping[str, Any] | str
+MAX_CARD_BYTES = 30 * 1024
+
+
+def card_content(card: Card, *, mentions: Sequence[str] = (), max_bytes: int = MAX_CARD_BYTES) -> str:
+    """Serialise a card.
+
+    Args:
+        card: Card JSON, 1.0 or 2.0, as a dict or as text; or a template or card-entity reference.
+        mentions: Open_ids, or "all", of people to be named at the card's end.
+        max_bytes: What Lark takes. Documented are 30 KB.
+
+    Returns:
+        The text for `content`.
+
+    Raises:
+        InvalidRequestError: It is no JSON object, too large, or has no place for mentions.
+    """
+    parsed = _parse(card)
+    if mentions:
+        parsed = _with_mentions(parsed, mentions)
+    text = card if isinstance(card, str) and not mentions else encode(parsed, "the card").decode()
+    size = len(text.encode())
+    if size > max_bytes:
+        raise InvalidRequestError(
+            f"The card has {size} bytes; Lark takes {max_bytes}. Next: shorten its texts or tables, or send "
+            "the details in a second message.",
+            code=230025,
+        )
+    return text
+
+
+def _parse(card: Card) -> Mapping[str, Any]:
+    if isinstance(card, str):
+        try:
+            parsed = orjson.loads(card)
+        except orjson.JSONDecodeError as error:
+            raise InvalidRequestError(
+                f"The card is not JSON: {error}. Next: pass a dict, or text that json.loads accepts.",
+                code=230099,
+            ) from None
+    else:
+        parsed = card
+    if not isinstance(parsed, Mapping) or not parsed:
+        raise InvalidRequestError(
+            f"The card is a {type(parsed).__name__}, not a JSON object with content. Next: pass card JSON as "
+            "Lark's card builder exports it.",
+            code=230099,
+        )
+    return parsed
+
+
+def _with_mentions(card: Mapping[str, Any], mentions: Sequence[str]) -> Mapping[str, Any]:
+    element = {"tag": "markdown", "content": " ".join(f"<at id={mention_id(who)}></at>" for who in mentions)}
+    if card.get("schema") == "2.0" and isinstance(card.get("body"), Mapping):
+        body = card["body"]
+        return {**card, "body": {**body, "elements": [*body.get("elements", ()), element]}}
+    if isinstance(card.get("elements"), Sequence):
+        return {**card, "elements": [*card["elements"], element]}
+    raise InvalidRequestError(
+        "mentions need a card with elements of its own. Next: put <at id=…></at> into the template instead.",
+        code=230099,
+    )
+
+
+def mention_id(who: str) -> str:
+    """Check whom to mention, since the id becomes part of markup.
+
+    Args:
+        who: An open_id, a user_id, or "all".
+
+    Raises:
+        InvalidRequestError: It cannot be an id.
+    """
+    if not (isinstance(who, str) and who.replace("_", "").replace("-", "").isalnum()):
+        raise InvalidRequestError(
+            f"mentions has {who!r}. Next: name people by open_id (ou_…), or write 'all'.", code=230001
+        )
+    return who

@@ -1,0 +1,242 @@
+"""Messages: IM v1 of Lark (`/open-apis/im/v1/messages`)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypedDict
+
+from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content, mention_id
+from lark_provider.api.receivers import ReceiverIdType, receiver
+from lark_provider.protocol.calls import Call, encode, path, request
+from lark_provider.protocol.errors import InvalidRequestError
+
+MAX_TEXT_BYTES = 150 * 1024
+MAX_POST_BYTES = 30 * 1024
+MAX_UUID_CHARS = 50
+
+MessageType: TypeAlias = Literal[
+    "text", "post", "interactive", "image", "file", "audio", "media", "sticker", "share_chat", "share_user"
+]
+
+
+class Message(TypedDict, total=False):
+    """A message as Lark describes it. Times are milliseconds since the epoch, as text."""
+
+    message_id: str
+    root_id: str
+    parent_id: str
+    thread_id: str
+    msg_type: str
+    create_time: str
+    update_time: str
+    deleted: bool
+    updated: bool
+    chat_id: str
+    sender: dict[str, str]
+    body: dict[str, str]
+    mentions: list[dict[str, str]]
+
+
+def send(
+    receiver_id: str,
+    content: Mapping[str, Any] | str,
+    *,
+    msg_type: MessageType = "text",
+    receiver_id_type: ReceiverIdType | None = None,
+    idempotency_key: str | None = None,
+    uuid: str | None = None,
+) -> Call[Message]:
+    """Send a message of any type.
+
+    See POST /open-apis/im/v1/messages.
+
+    Args:
+        receiver_id: An open_id (`ou_…`), union_id (`on_…`), chat id (`oc_…`), e-mail address or user_id.
+        content: The content object of that type, as a dict or already as JSON text.
+        msg_type: Lark's name for the type.
+        receiver_id_type: Names the kind of `receiver_id` where its shape would mislead.
+        idempotency_key: Any text. A repeat with the same key and receiver within one hour sends nothing.
+        uuid: Lark's own de-duplication key instead, at most 50 characters.
+
+    Returns:
+        The message; `.data["message_id"]` is its id.
+
+    Raises:
+        InvalidRequestError: Something that can be known to be wrong before sending.
+        LarkAPIError: Lark refused it.
+        OutcomeUnknownError: It was sent without a key, and the answer is lost.
+        TransportError: Lark was not reached.
+    """
+    to = receiver(receiver_id, receiver_id_type)
+    text = content if isinstance(content, str) else encode(content, "content").decode()
+    body = {"receive_id": to.id, "msg_type": msg_type, "content": text}
+    token = dedup_uuid(to.id, idempotency_key, uuid)
+    if token is not None:
+        body["uuid"] = token
+    return request(
+        "POST",
+        path("/im/v1/messages"),
+        params={"receive_id_type": to.id_type},
+        json=body,
+        idempotent=token is not None,
+    )
+
+
+def send_text(
+    receiver_id: str,
+    content: str,
+    *,
+    mentions: Sequence[str] = (),
+    receiver_id_type: ReceiverIdType | None = None,
+    idempotency_key: str | None = None,
+    uuid: str | None = None,
+) -> Call[Message]:
+    """Send plain text.
+
+    See POST /open-apis/im/v1/messages. Errors and the other parameters as for `send`.
+
+    Args:
+        receiver_id: Whom to tell.
+        content: The text; with everything around it at most 150 KB.
+        mentions: Open_ids, or "all", of people to be named at the end.
+        receiver_id_type: The kind of `receiver_id`, if its shape misleads.
+        idempotency_key: Any text that names this message.
+        uuid: Lark's own key instead.
+    """
+    if not (isinstance(content, str) and content):
+        raise InvalidRequestError(f"content is {content!r}. Next: pass a non-empty text.", code=230001)
+    at = "".join(f' <at user_id="{mention_id(who)}"></at>' for who in mentions)
+    call = send(
+        receiver_id,
+        {"text": content + at},
+        msg_type="text",
+        receiver_id_type=receiver_id_type,
+        idempotency_key=idempotency_key,
+        uuid=uuid,
+    )
+    _check_size(len(call.body or b""), MAX_TEXT_BYTES, "text message")
+    return call
+
+
+def send_post(
+    receiver_id: str,
+    content: Mapping[str, Any] | str,
+    *,
+    title: str = "",
+    mentions: Sequence[str] = (),
+    receiver_id_type: ReceiverIdType | None = None,
+    idempotency_key: str | None = None,
+    uuid: str | None = None,
+) -> Call[Message]:
+    """Send rich text.
+
+    See POST /open-apis/im/v1/messages, type `post`. Errors and the other parameters as for `send`.
+
+    Args:
+        receiver_id: Whom to tell.
+        content: Markdown, or Lark's own form `{"zh_cn": {"title": …, "content": [[{"tag": …}]]}}`.
+        title: The title of a post from Markdown.
+        mentions: Open_ids, or "all", of people to be named at the end.
+        receiver_id_type: The kind of `receiver_id`, if its shape misleads.
+        idempotency_key: Any text that names this message.
+        uuid: Lark's own key instead.
+    """
+    if isinstance(content, str):
+        if not content:
+            raise InvalidRequestError("content is ''. Next: pass a non-empty text.", code=230001)
+        content = {"zh_cn": {"title": title, "content": [[{"tag": "md", "text": content}]]}}
+    elif title:
+        raise InvalidRequestError(
+            "title= goes with Markdown. Next: put it into the post itself.", code=230001
+        )
+    if not content or not all(isinstance(one, Mapping) and "content" in one for one in content.values()):
+        raise InvalidRequestError(
+            f"The post has the keys {sorted(content)}, which are no languages with content. Next: write "
+            '{"zh_cn": {"title": …, "content": [[…]]}}, without an outer "post".',
+            code=230001,
+        )
+    if mentions:
+        line = [{"tag": "at", "user_id": mention_id(who)} for who in mentions]
+        content = {lang: {**one, "content": [*one["content"], line]} for lang, one in content.items()}
+    call = send(
+        receiver_id,
+        content,
+        msg_type="post",
+        receiver_id_type=receiver_id_type,
+        idempotency_key=idempotency_key,
+        uuid=uuid,
+    )
+    _check_size(len(call.body or b""), MAX_POST_BYTES, "post")
+    return call
+
+
+def send_card(
+    receiver_id: str,
+    content: Card,
+    *,
+    mentions: Sequence[str] = (),
+    max_bytes: int = MAX_CARD_BYTES,
+    receiver_id_type: ReceiverIdType | None = None,
+    idempotency_key: str | None = None,
+    uuid: str | None = None,
+) -> Call[Message]:
+    """Send an interactive card.
+
+    See POST /open-apis/im/v1/messages, type `interactive`. Errors and the other parameters as for `send`.
+
+    Args:
+        receiver_id: Whom to tell.
+        content: Card JSON (1.0 or 2.0) as a dict or as text, or a reference to a template or card entity.
+        mentions: Open_ids, or "all", of people to be named at the card's end.
+        max_bytes: The size that Lark takes. Documented are 30 KB; more has been seen to pass.
+        receiver_id_type: The kind of `receiver_id`, if its shape misleads.
+        idempotency_key: Any text that names this message.
+        uuid: Lark's own key instead.
+    """
+    return send(
+        receiver_id,
+        card_content(content, mentions=mentions, max_bytes=max_bytes),
+        msg_type="interactive",
+        receiver_id_type=receiver_id_type,
+        idempotency_key=idempotency_key,
+        uuid=uuid,
+    )
+
+
+def dedup_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> str | None:
+    """Turn a caller's key into what Lark de-duplicates by.
+
+    Args:
+        scope: To whom it goes; part of the key, since Lark does not say whether it is part of theirs.
+        idempotency_key: Any text, or None.
+        uuid: Lark's own key, or None.
+
+    Raises:
+        InvalidRequestError: Both are given, or the uuid is empty or too long.
+    """
+    if idempotency_key is not None and uuid is not None:
+        raise InvalidRequestError(
+            "idempotency_key and uuid are both given. Next: pass one of them.", code=230001
+        )
+    if uuid is not None and not 0 < len(uuid) <= MAX_UUID_CHARS:
+        raise InvalidRequestError(
+            f"uuid has {len(uuid)} characters; Lark takes 1 to {MAX_UUID_CHARS}. Next: pass idempotency_key= "
+            "instead, which may be any text.",
+            code=230001,
+        )
+    if idempotency_key is None:
+        return uuid
+    if not idempotency_key:
+        raise InvalidRequestError(
+            "idempotency_key is ''. Next: pass a text that names this message.", code=230001
+        )
+    return hashlib.sha256(f"{scope}\0{idempotency_key}".encode()).hexdigest()[:40]
+
+
+def _check_size(size: int, limit: int, what: str) -> None:
+    if size > limit:
+        raise InvalidRequestError(
+            f"The {what} has {size} bytes; Lark takes {limit}. Next: shorten it, or send it as a file.",
+            code=230025,
+        )

@@ -1,0 +1,284 @@
+"""`LarkServiceClient` and `AsyncLarkServiceClient`: the same operations, performed at once or awaited."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from lark_provider.client.bind import Async, Sync
+from lark_provider.client.namespaces import Bot, CloudDoc, Messaging
+from lark_provider.core.drivers import adrive, drive
+from lark_provider.core.serve import serve
+from lark_provider.core.session import Session, Wire
+from lark_provider.protocol.calls import Call, LarkResponse, Listing, Procedure, request
+from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError
+from lark_provider.protocol.redact import redact
+from lark_provider.protocol.retry import RetryPolicy
+
+T = TypeVar("T")
+DEFAULT_TIMEOUT = 30.0
+DEFAULT_RETRIES = RetryPolicy().max_retries
+
+
+def _session(
+    http_client: httpx.Client | httpx.AsyncClient | None, wire: Wire, max_retries: int, **settings: Any
+) -> Session:
+    if max_retries < 0:
+        raise ConfigurationError(f"max_retries is {max_retries}. Next: pass 0 or more.")
+    return Session(
+        http_client=http_client, wire=wire, policy=RetryPolicy(max_retries=max_retries), **settings
+    )
+
+
+def _call(
+    method: str, path: str, params: Mapping[str, str] | None, json: Any, idempotent: bool | None
+) -> Call[dict[str, Any]]:
+    if not path.startswith("/"):
+        raise InvalidRequestError(f"path is {path!r}. Next: write it from the root, such as /im/v1/messages.")
+    full = path if path.startswith(("/open-apis/", "/callback/")) else "/open-apis" + path
+    return request(method.upper(), full, params=params, json=json, idempotent=bool(idempotent))
+
+
+class LarkServiceClient:
+    """A client for one app of Lark or Feishu.
+
+    Making one does no I/O; credentials are looked up at the first call: the arguments, then `LARK_APP_ID`
+    and `LARK_APP_SECRET`. Clients share connections and tokens within a process, so one for each request
+    costs nothing. It may be used by several threads, and after a fork.
+
+    Args:
+        app_id: The app's id, `cli_…`.
+        app_secret: The app's secret.
+        base_url: `feishu` (default), `lark`, or the URL of a private deployment; else `LARK_BASE_URL`.
+        timeout: Seconds for connecting, for writing and for reading, each.
+        proxy: URL of an HTTP proxy.
+        verify: Whether to check certificates; a path names a private authority's.
+        max_retries: How often one call is repeated where a repeat can help and does no harm.
+        http_client: An `httpx.Client` of your own to use; it is never closed here.
+
+    Raises:
+        ConfigurationError: A setting cannot be right.
+    """
+
+    def __init__(
+        self,
+        app_id: str | None = None,
+        app_secret: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        proxy: str | None = None,
+        verify: bool | str = True,
+        max_retries: int = DEFAULT_RETRIES,
+        http_client: httpx.Client | None = None,
+    ) -> None:
+        if http_client is not None and not isinstance(http_client, httpx.Client):
+            raise ConfigurationError("http_client is no httpx.Client. Next: pass one, or leave it out.")
+        self._session = _session(
+            http_client,
+            Wire(proxy, verify),
+            max_retries,
+            app_id=app_id,
+            app_secret=app_secret,
+            base_url=base_url,
+            timeout=timeout,
+        )
+
+    @property
+    def app_id(self) -> str:
+        """The id of the app whose calls these are."""
+        return self._session.app().app_id
+
+    @property
+    def base_url(self) -> str:
+        """The URL of its Lark."""
+        return self._session.app().base_url
+
+    @cached_property
+    def bot(self) -> Bot[Sync]:
+        """The app's bot."""
+        return Bot(self)
+
+    @cached_property
+    def messaging(self) -> Messaging[Sync]:
+        """Messages to people and chats."""
+        return Messaging(self)
+
+    @cached_property
+    def clouddoc(self) -> CloudDoc[Sync]:
+        """Lark's documents; `.clouddoc.bitable` for tables."""
+        return CloudDoc(self)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Any = None,
+        idempotent: bool | None = None,
+    ) -> LarkResponse[dict[str, Any]]:
+        """Call any endpoint, with the same tokens, retries and errors as everything else.
+
+        Args:
+            method: The HTTP method.
+            path: As Lark's pages write it, with or without `/open-apis`.
+            params: Query parameters.
+            json: The body before encoding.
+            idempotent: Say True if a repeat does no harm, and lost answers are then retried. A GET always is.
+
+        Returns:
+            Lark's answer.
+
+        Raises:
+            LarkAPIError: Lark refused it.
+            OutcomeUnknownError: It was sent, is not idempotent, and the answer is lost.
+            TransportError: Lark was not reached.
+        """
+        return self.perform(_call(method, path, params, json, idempotent))
+
+    def perform(self, operation: Call[Any] | Procedure[T]) -> T:
+        """Perform an operation of `lark_provider.api`.
+
+        Args:
+            operation: A call or a procedure.
+
+        Returns:
+            Its result.
+        """
+        return drive(serve(operation, self._session), self._session)
+
+    def iterate(self, listing: Listing[T]) -> Iterator[T]:
+        """Walk through all pages of a listing, asking for each when it is needed.
+
+        Args:
+            listing: A listing of `lark_provider.api`.
+        """
+        token: str | None = None
+        while True:
+            page = self.perform(listing.page(token))
+            yield from page.items
+            if (token := page.next_token) is None:
+                return
+
+    def close(self) -> None:
+        """Do nothing: connections and tokens belong to the process. Here for `with`."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return _repr(self, self._session)
+
+
+class AsyncLarkServiceClient:
+    """The client for asyncio: every operation of `LarkServiceClient`, awaited; listings are `async for`.
+
+    It never blocks the loop, may be made before a loop runs, and may be used in one loop after another.
+    Parameters and errors are those of `LarkServiceClient`; `http_client` is an `httpx.AsyncClient`.
+    """
+
+    def __init__(
+        self,
+        app_id: str | None = None,
+        app_secret: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        proxy: str | None = None,
+        verify: bool | str = True,
+        max_retries: int = DEFAULT_RETRIES,
+        http_client: httpx.AsyncClient | None = None,
+    ) -> None:
+        if http_client is not None and not isinstance(http_client, httpx.AsyncClient):
+            raise ConfigurationError("http_client is no httpx.AsyncClient. Next: pass one, or leave it out.")
+        self._session = _session(
+            http_client,
+            Wire(proxy, verify),
+            max_retries,
+            app_id=app_id,
+            app_secret=app_secret,
+            base_url=base_url,
+            timeout=timeout,
+        )
+
+    @property
+    def app_id(self) -> str:
+        """The id of the app whose calls these are."""
+        return self._session.app().app_id
+
+    @property
+    def base_url(self) -> str:
+        """The URL of its Lark."""
+        return self._session.app().base_url
+
+    @cached_property
+    def bot(self) -> Bot[Async]:
+        """The app's bot."""
+        return Bot(self)
+
+    @cached_property
+    def messaging(self) -> Messaging[Async]:
+        """Messages to people and chats."""
+        return Messaging(self)
+
+    @cached_property
+    def clouddoc(self) -> CloudDoc[Async]:
+        """Lark's documents; `.clouddoc.bitable` for tables."""
+        return CloudDoc(self)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Any = None,
+        idempotent: bool | None = None,
+    ) -> LarkResponse[dict[str, Any]]:
+        """Call any endpoint; see `LarkServiceClient.call`."""
+        return await self.perform(_call(method, path, params, json, idempotent))
+
+    async def perform(self, operation: Call[Any] | Procedure[T]) -> T:
+        """Perform an operation of `lark_provider.api`; see `LarkServiceClient.perform`."""
+        return await adrive(serve(operation, self._session), self._session)
+
+    async def iterate(self, listing: Listing[T]) -> AsyncIterator[T]:
+        """Walk through all pages of a listing, asking for each when it is needed."""
+        token: str | None = None
+        while True:
+            page = await self.perform(listing.page(token))
+            for item in page.items:
+                yield item
+            if (token := page.next_token) is None:
+                return
+
+    async def aclose(self) -> None:
+        """Do nothing: connections belong to the loop and close with it. Here for `async with`."""
+
+    close = aclose
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return _repr(self, self._session)
+
+
+def _repr(client: object, session: Session) -> str:
+    where = redact(session.base_url) if session.base_url else None
+    return f"{type(client).__name__}(app_id={session.app_id!r}, base_url={where!r})"

@@ -1,0 +1,47 @@
+"""What a client can do, by area. Each line binds one operation of `lark_provider.api` for both clients."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TypeVar
+
+from lark_provider.api import bot, messaging
+from lark_provider.api.clouddoc import bitable, bulk
+from lark_provider.client.bind import Async, Namespace, Sync, call, listing, procedure
+
+R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
+
+
+class Bot(Namespace[R_co]):
+    """`client.bot`: the app's bot."""
+
+    info = call(bot.info)
+
+
+class Messaging(Namespace[R_co]):
+    """`client.messaging`: messages to people and chats."""
+
+    send = call(messaging.send)
+    send_text = call(messaging.send_text)
+    send_post = call(messaging.send_post)
+    send_card = call(messaging.send_card)
+
+
+class Bitable(Namespace[R_co]):
+    """`client.clouddoc.bitable`: bases, tables, fields and records."""
+
+    create_app = call(bitable.create_app)
+    create_table = call(bitable.create_table)
+    create_field = call(bitable.create_field)
+    list_fields = listing(bitable.list_fields)
+    create_record = procedure(bitable.create_record)
+    bulk_insert = procedure(bulk.bulk_insert)
+
+
+class CloudDoc(Namespace[R_co]):
+    """`client.clouddoc`: Lark's documents."""
+
+    @cached_property
+    def bitable(self) -> Bitable[R_co]:
+        """Bases, tables, fields and records."""
+        return Bitable(self._runner)

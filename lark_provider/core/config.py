@@ -1,0 +1,71 @@
+"""Settings: where Lark is and who calls. Read when used, never at import."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.tokens import App
+
+BASE_URLS = {"feishu": "https://open.feishu.cn", "lark": "https://open.larksuite.com"}
+
+
+def base_url(value: str | None) -> str:
+    """Turn `feishu`, `lark` or a URL into the URL before `/open-apis`.
+
+    Args:
+        value: As a user writes it; None or "" is feishu.
+
+    Raises:
+        ConfigurationError: It is neither of the names nor an http(s) URL.
+    """
+    name = (value or "feishu").strip()
+    if name.lower() in BASE_URLS:
+        return BASE_URLS[name.lower()]
+    parts = urlsplit(name if "://" in name else f"https://{name}")
+    is_host = parts.hostname is not None and ("." in parts.hostname or "://" in name)
+    if parts.scheme not in {"http", "https"} or not is_host or parts.username or parts.query:
+        names = " or ".join(repr(known) for known in BASE_URLS)
+        raise ConfigurationError(
+            f"base_url is {_shown(name)}. Next: write {names}, or a URL such as https://open.feishu.cn."
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/").removesuffix("/open-apis")
+
+
+def _shown(url: str) -> str:
+    """A URL without what may be a password in it."""
+    return repr(url if "@" not in url else "…@" + url.rpartition("@")[2])
+
+
+def app(
+    app_id: str | None, app_secret: str | None, url: str | None, environ: Mapping[str, str] = os.environ
+) -> App:
+    """Find the credentials: the arguments first, then the environment.
+
+    `LARK_APP_SECRET` is used only if the app id given is that of `LARK_APP_ID`, or none was given.
+
+    Args:
+        app_id: As passed by the caller.
+        app_secret: As passed by the caller.
+        url: As passed by the caller; else `LARK_BASE_URL`.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: Nothing was found, or only half of it.
+    """
+    found_id, secret = (app_id or "").strip() or None, (app_secret or "").strip() or None
+    if secret is not None and found_id is None:
+        raise ConfigurationError("An app_secret was passed without an app_id. Next: pass app_id= as well.")
+    env_id = environ.get("LARK_APP_ID", "").strip() or None
+    if secret is None and env_id is not None and found_id in {None, env_id}:
+        found_id, secret = env_id, environ.get("LARK_APP_SECRET", "").strip() or None
+    if found_id is None or secret is None:
+        who = f"app {found_id!r} has no secret" if found_id else "no app is named"
+        raise ConfigurationError(
+            f"No Lark credentials: {who}. Next: pass app_id= and app_secret=, or set LARK_APP_ID and "
+            "LARK_APP_SECRET in the environment; in Airflow, use a connection of type 'lark' with the app id "
+            "as login and the secret as password."
+        )
+    return App(base_url(url or environ.get("LARK_BASE_URL")), found_id, secret)

@@ -1,0 +1,102 @@
+"""What all calls of one client share: whose they are, how they travel, and what was learned before."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from lark_provider.core import config
+from lark_provider.core.tokens import PROCESS_CACHE, TokenCache
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.retry import RetryPolicy
+from lark_provider.protocol.tokens import App
+
+_MEMORIES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How to reach Lark: what makes two clients able to share a pool."""
+
+    proxy: str | None = None
+    verify: bool | str = True
+
+
+class Memory:
+    """The answers to `Remember`, for all clients of a process: the newest 256."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[tuple[str, ...], tuple[float, Any]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def recall(self, key: tuple[str, ...], max_age: float, now: float) -> tuple[Any] | None:
+        """A value at most `max_age` seconds old, in a tuple of one; None if there is none."""
+        with self._lock:
+            found = self._values.get(key)
+        return (found[1],) if found is not None and now - found[0] < max_age else None
+
+    def keep(self, key: tuple[str, ...], value: Any, now: float) -> None:
+        """Keep a value learned now."""
+        with self._lock:
+            self._values[key] = (now, value)
+            self._values.move_to_end(key)
+            while len(self._values) > _MEMORIES:
+                self._values.popitem(last=False)
+
+
+PROCESS_MEMORY = Memory()
+
+
+@dataclass(slots=True)
+class Session:
+    """The settings of a client. Making one touches nothing; credentials are looked up at the first call.
+
+    Attributes:
+        app_id: As the caller passed it, or None.
+        app_secret: As the caller passed it, or None.
+        base_url: `feishu`, `lark`, a URL, or None for `LARK_BASE_URL`, else feishu.
+        timeout: Seconds for each of connecting, writing and reading.
+        policy: Bounds for repeats.
+        wire: Proxy and certificate check.
+        http_client: A client of the caller's own, used instead of the shared pool and never closed.
+        tokens: The token cache.
+        memory: The answers to `Remember`.
+        clock: Seconds since the epoch.
+    """
+
+    app_id: str | None = None
+    app_secret: str | None = field(default=None, repr=False)
+    base_url: str | None = None
+    timeout: float = 30.0
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    wire: Wire = field(default_factory=Wire)
+    http_client: httpx.Client | httpx.AsyncClient | None = None
+    tokens: TokenCache = field(default_factory=lambda: PROCESS_CACHE)
+    memory: Memory = field(default_factory=lambda: PROCESS_MEMORY)
+    clock: Callable[[], float] = time.time
+    _app: App | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse at once what needs no look-up to be known as wrong."""
+        if self.timeout <= 0:
+            raise ConfigurationError(
+                f"timeout is {self.timeout!r} s. Next: pass a number of seconds above 0."
+            )
+        if self.base_url is not None:
+            config.base_url(self.base_url)
+
+    def app(self) -> App:
+        """Whose calls these are.
+
+        Raises:
+            ConfigurationError: No credentials were found.
+        """
+        if self._app is None:
+            self._app = config.app(self.app_id, self.app_secret, self.base_url)
+        return self._app

@@ -1,0 +1,127 @@
+"""HTTP by httpx. Pools are shared by all clients of a process, so that a client per request costs nothing.
+
+A sync pool belongs to a process: a forked child leaves its parent's alone, unclosed, for closing it would
+say goodbye on the parent's connections. An async pool belongs to an event loop, and closes with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import ssl
+import threading
+import weakref
+from collections.abc import AsyncIterator
+
+import httpx
+
+from lark_provider.core.session import Session, Wire
+from lark_provider.protocol.calls import Lost, Response, Send
+from lark_provider.protocol.redact import redact
+
+_CONNECT_SECONDS = 10.0
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0)
+# Raised before a byte of the request left: the call was certainly not performed.
+_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+_pools: dict[tuple[int, Wire], httpx.Client] = {}
+_pools_lock = threading.Lock()
+_loop_pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Wire, httpx.AsyncClient]] = (
+    weakref.WeakKeyDictionary()
+)
+_loop_guards: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncIterator[None]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def _after_fork() -> None:
+    """The child must not wait for a lock that a thread of its parent held."""
+    global _pools_lock  # noqa: PLW0603 - it replaces itself
+    _pools_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def pool(wire: Wire) -> httpx.Client:
+    """The process's pool for a wire."""
+    key = (os.getpid(), wire)
+    found = _pools.get(key)
+    if found is None:
+        with _pools_lock:
+            found = _pools.get(key)
+            if found is None:
+                found = _pools[key] = httpx.Client(proxy=wire.proxy, verify=_verify(wire), limits=_LIMITS)
+    return found
+
+
+@atexit.register
+def _close_pools() -> None:
+    for (pid, _), client in _pools.items():
+        if pid == os.getpid():
+            client.close()
+
+
+async def loop_pool(wire: Wire) -> httpx.AsyncClient:
+    """The running loop's pool for a wire."""
+    loop = asyncio.get_running_loop()
+    pools = _loop_pools.setdefault(loop, {})
+    if not pools:
+        guard = _close_with_loop(pools)
+        _loop_guards[loop] = guard
+        await anext(guard)
+    if wire not in pools:
+        pools[wire] = httpx.AsyncClient(proxy=wire.proxy, verify=_verify(wire), limits=_LIMITS)
+    return pools[wire]
+
+
+async def _close_with_loop(pools: dict[Wire, httpx.AsyncClient]) -> AsyncIterator[None]:
+    """Wait for the loop's end, then close its pools.
+
+    An asynchronous generator left open is finalised by `loop.shutdown_asyncgens`, which asyncio.run and
+    every server call: the one hook for work at a loop's end.
+    """
+    try:
+        yield
+    finally:
+        while pools:
+            await pools.popitem()[1].aclose()
+
+
+def _verify(wire: Wire) -> bool | ssl.SSLContext:
+    return ssl.create_default_context(cafile=wire.verify) if isinstance(wire.verify, str) else wire.verify
+
+
+def prepare(client: httpx.Client | httpx.AsyncClient, send: Send, session: Session) -> httpx.Request:
+    """Build the HTTP request of a call."""
+    call, timeout = send.call, session.timeout
+    headers = {} if call.body is None else {"Content-Type": call.content_type}
+    if send.token is not None:
+        headers["Authorization"] = f"Bearer {send.token}"
+    return client.build_request(
+        call.method,
+        session.app().base_url + call.path,
+        params=dict(call.params) or None,
+        content=call.body,
+        headers=headers,
+        timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS)),
+    )
+
+
+def received(response: httpx.Response) -> Response:
+    """An httpx answer in the engine's terms."""
+    return Response(response.status_code, response.headers, response.content)
+
+
+def lost(error: httpx.RequestError) -> Lost:
+    """An httpx failure in the engine's terms."""
+    reason = redact(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    return Lost(reason, sent=not isinstance(error, _NOT_SENT))

@@ -1,0 +1,22 @@
+"""Airflow operators for Lark, loaded when they are used."""
+
+from __future__ import annotations
+
+_HOMES = {
+    "LarkBitableBulkInsertOperator": "lark_provider.operators.bitable",
+    "LarkSendMessageOperator": "lark_provider.operators.message",
+}
+__all__ = ["LarkBitableBulkInsertOperator", "LarkSendMessageOperator"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lark_provider.operators.bitable import LarkBitableBulkInsertOperator as LarkBitableBulkInsertOperator
+    from lark_provider.operators.message import LarkSendMessageOperator as LarkSendMessageOperator
+
+
+def __getattr__(name: str) -> object:
+    import importlib  # noqa: PLC0415 - a DAG that needs no operator pays for none
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,93 @@
+"""Send a message from a DAG."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lark_provider.operators.base import LarkOperator, attempt_key, lark_errors
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from lark_provider.api.messaging import Message, MessageType
+    from lark_provider.api.receivers import ReceiverIdType
+    from lark_provider.client import LarkServiceClient
+    from lark_provider.protocol.calls import LarkResponse
+
+
+class LarkSendMessageOperator(LarkOperator):
+    """Send one message; many receivers by `.partial(…).expand(receiver_id=[…])`.
+
+    A retry within an hour of the first try repeats nothing: Lark knows the message by its key. Clearing
+    the task sends it anew.
+
+    Args:
+        receiver_id: An open_id (`ou_…`), union_id (`on_…`), chat id (`oc_…`), e-mail address or user_id.
+        content: Text; for `post` Markdown or Lark's own form; for `interactive` card JSON, as a dict or
+            as text; for other types their content object.
+        msg_type: Lark's name for the type.
+        receiver_id_type: The kind of `receiver_id`, if its shape misleads.
+        mentions: Open_ids, or "all", of people to be named at the end of a text, post or card.
+        idempotency_key: Any text that names this message; by default told by DAG, run, task and attempt.
+        lark_conn_id: The connection.
+
+    Returns:
+        The message id, as XCom.
+
+    Raises:
+        AirflowFailException: Lark refuses it, and a retry would not help.
+        LarkError: Any other failure, for Airflow to retry.
+    """
+
+    template_fields: Collection[str] = (
+        "receiver_id",
+        "content",
+        "mentions",
+        "idempotency_key",
+        "lark_conn_id",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"content": "json"}
+
+    def __init__(
+        self,
+        *,
+        receiver_id: str,
+        content: Mapping[str, Any] | str,
+        msg_type: MessageType = "text",
+        receiver_id_type: ReceiverIdType | None = None,
+        mentions: Sequence[str] = (),
+        idempotency_key: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.receiver_id = receiver_id
+        self.content = content
+        self.msg_type = msg_type
+        self.receiver_id_type = receiver_id_type
+        self.mentions = mentions
+        self.idempotency_key = idempotency_key
+
+    def execute(self, context: Context) -> str:
+        """Send it."""
+        with lark_errors():
+            client = self.hook.client
+            key = self.idempotency_key or attempt_key(context, client, "message", self.receiver_id, "1")
+            message_id: str = self._send(client, key).data["message_id"]
+        self.log.info("Sent %s %s to %s.", self.msg_type, message_id, self.receiver_id)
+        return message_id
+
+    def _send(self, client: LarkServiceClient, key: str) -> LarkResponse[Message]:
+        messaging = client.messaging
+        options: dict[str, Any] = {"receiver_id_type": self.receiver_id_type, "idempotency_key": key}
+        senders: dict[str, Any] = {
+            "text": messaging.send_text,
+            "post": messaging.send_post,
+            "interactive": messaging.send_card,
+        }
+        if self.msg_type in senders:
+            answer: LarkResponse[Message] = senders[self.msg_type](
+                self.receiver_id, self.content, mentions=self.mentions, **options
+            )
+            return answer
+        return messaging.send(self.receiver_id, self.content, msg_type=self.msg_type, **options)

@@ -1,0 +1,182 @@
+"""Lark's answer codes: what each means for the caller. The one place that knows them.
+
+Codes missing here are refusals like any other. HTTP statuses say little: Bitable answers most failures
+with 200, IM all of them with 400.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+
+class Kind(enum.Enum):
+    """What a code says about the request."""
+
+    REFUSED = "refused"
+    """Not done; nothing more is known."""
+    TOKEN = "token rejected"  # noqa: S105 - a verdict, not a token
+    """Not done; a new token may help, once."""
+    RATE = "rate limited"
+    """Not done; the same request will pass after a wait."""
+    BUSY = "busy"
+    """Not done, because something is still going on; the same request may pass after a wait."""
+    AMBIGUOUS = "server trouble"
+    """Perhaps done: to be repeated only if a repeat does no harm."""
+    REPLAYED = "submitted before"
+    """The idempotency token was used before: proof of an earlier submission, not of its success."""
+    PERMISSION = "permission"
+    NOT_FOUND = "not found"
+    INVALID = "invalid"
+    CONFLICT = "conflict"
+
+
+class Code(NamedTuple):
+    """A code's kind, and the next step to print beside Lark's own words."""
+
+    kind: Kind
+    step: str
+
+
+_WAIT = "wait and call again, or send less at a time"
+_SCOPE = "ask the tenant's admin to grant the scope in the developer console and publish the app"
+_CHAT = "add the bot to the chat, or check that the chat id is right"
+_SHARE = "share the document with the app (… → more → add document app) with edit rights"
+_RECEIVER = "check the receiver id and its type; open_ids are valid for one app only"
+_BITABLE_ID = "check app_token and table_id; a wiki link's token is not an app_token"
+_FIELD = "check the field names with list_fields; they match exactly, blanks and case included"
+_VALUE = "write the value in the shape of its field type, or let the client convert it"
+_CARD = "check the card in Lark's card builder; 'ErrCode' in the text says what is wrong with it"
+_LIMIT = "stay within the limit named and split the request"
+
+TABLE: dict[int, Code] = {
+    # the gateway, for any endpoint
+    99991661: Code(Kind.TOKEN, "check the app's credentials"),
+    99991663: Code(Kind.TOKEN, "check the app's credentials"),
+    99991664: Code(Kind.TOKEN, "check the app's credentials"),
+    99991665: Code(Kind.TOKEN, "check the app's credentials"),
+    99991671: Code(Kind.TOKEN, "check the app's credentials"),
+    99991668: Code(Kind.PERMISSION, "let the user sign in again"),
+    99991677: Code(Kind.PERMISSION, "let the user sign in again"),
+    99991679: Code(Kind.PERMISSION, "let the user grant the new scopes"),
+    99991672: Code(Kind.PERMISSION, _SCOPE),
+    99991676: Code(Kind.PERMISSION, _SCOPE),
+    99991662: Code(Kind.PERMISSION, "enable the app in the admin console"),
+    99991673: Code(Kind.PERMISSION, "install the app in this tenant"),
+    99991401: Code(Kind.PERMISSION, "add this machine's address to the app's IP allow-list"),
+    99991403: Code(
+        Kind.PERMISSION, "the tenant's monthly API quota is used up: raise it or wait for next month"
+    ),
+    99991543: Code(Kind.PERMISSION, "check app id and app secret"),
+    99991400: Code(Kind.RATE, _WAIT),
+    99992402: Code(Kind.INVALID, "correct the fields named"),
+    9499: Code(Kind.INVALID, "correct the request"),
+    10002: Code(Kind.INVALID, "correct the request"),
+    10003: Code(Kind.INVALID, "correct the request"),
+    # IM
+    230001: Code(Kind.INVALID, "correct the parameter named"),
+    230002: Code(Kind.PERMISSION, _CHAT),
+    230006: Code(Kind.PERMISSION, "turn on the app's bot ability and publish the app"),
+    230009: Code(Kind.CONFLICT, "the time for recalling this message is over"),
+    230011: Code(Kind.CONFLICT, "the message was recalled already"),
+    230012: Code(Kind.PERMISSION, "only the sender can do this"),
+    230013: Code(
+        Kind.PERMISSION, "add the user to the app's availability, or check that the account is active"
+    ),
+    230017: Code(Kind.PERMISSION, "upload the resource with this app before sending it"),
+    230018: Code(Kind.PERMISSION, "let the group's owner allow the bot to speak"),
+    230019: Code(Kind.NOT_FOUND, "the topic does not exist; send to the chat instead"),
+    230020: Code(Kind.RATE, "a user or group takes 5 messages a second from all bots together: send slower"),
+    230022: Code(Kind.REFUSED, "the content was judged sensitive; change it"),
+    230025: Code(Kind.INVALID, "shorten the content: text up to 150 KB, post and card up to 30 KB"),
+    230026: Code(Kind.PERMISSION, "only the sender or a group admin can recall it"),
+    230027: Code(Kind.PERMISSION, _SCOPE),
+    230028: Code(Kind.REFUSED, "the tenant's data protection refused the content; change it"),
+    230029: Code(Kind.NOT_FOUND, "the user has left the company"),
+    230031: Code(Kind.CONFLICT, "cards can be updated for 14 days; send a new one"),
+    230034: Code(Kind.NOT_FOUND, _RECEIVER),
+    230035: Code(Kind.PERMISSION, "the group or the user does not take messages from this bot"),
+    230038: Code(Kind.PERMISSION, "a user of another tenant cannot be written to directly"),
+    230049: Code(Kind.BUSY, _WAIT),
+    230053: Code(Kind.PERMISSION, "the user stopped the bot"),
+    230054: Code(Kind.INVALID, "send another message type"),
+    230055: Code(Kind.INVALID, "upload the file with the type that the message needs"),
+    230071: Code(Kind.PERMISSION, "only the sender can edit a message"),
+    230072: Code(Kind.CONFLICT, "a message takes 20 edits; send a new one"),
+    230099: Code(Kind.INVALID, _CARD),
+    230110: Code(Kind.CONFLICT, "the message was deleted"),
+    231203: Code(Kind.INVALID, "this kind of chat does not take this message"),
+    232001: Code(Kind.INVALID, "correct the parameter named"),
+    232006: Code(Kind.NOT_FOUND, _CHAT),
+    232009: Code(Kind.NOT_FOUND, "the chat was dissolved"),
+    232010: Code(Kind.PERMISSION, "the chat belongs to another tenant"),
+    232011: Code(Kind.PERMISSION, _CHAT),
+    232019: Code(Kind.RATE, _WAIT),
+    232025: Code(Kind.PERMISSION, "turn on the app's bot ability and publish the app"),
+    # Bitable
+    1254000: Code(Kind.INVALID, "correct the request"),
+    1254001: Code(Kind.INVALID, "correct the request"),
+    1254002: Code(Kind.AMBIGUOUS, _WAIT),
+    1254003: Code(Kind.NOT_FOUND, _BITABLE_ID),
+    1254004: Code(Kind.NOT_FOUND, _BITABLE_ID),
+    1254013: Code(Kind.CONFLICT, "choose another table name, or use the table that has it"),
+    1254014: Code(Kind.CONFLICT, "choose another field name, or use the field that has it"),
+    1254015: Code(Kind.INVALID, _VALUE),
+    1254030: Code(Kind.INVALID, "ask for smaller pages"),
+    1254034: Code(Kind.CONFLICT, "a base keeps at least one table"),
+    1254036: Code(Kind.BUSY, "the base is being copied; call again later"),
+    1254037: Code(Kind.INVALID, "client_token must be a UUIDv4; pass idempotency_key= instead"),
+    1254040: Code(Kind.NOT_FOUND, _BITABLE_ID),
+    1254041: Code(Kind.NOT_FOUND, _BITABLE_ID),
+    1254042: Code(Kind.NOT_FOUND, "check the view id"),
+    1254043: Code(Kind.NOT_FOUND, "check the record id"),
+    1254044: Code(Kind.NOT_FOUND, _FIELD),
+    1254045: Code(Kind.NOT_FOUND, _FIELD),
+    1254046: Code(Kind.CONFLICT, "the primary field cannot be deleted and takes few types"),
+    1254100: Code(Kind.INVALID, _LIMIT),
+    1254101: Code(Kind.INVALID, _LIMIT),
+    1254102: Code(Kind.INVALID, _LIMIT),
+    1254103: Code(Kind.CONFLICT, "the table is full: delete records or write into another table"),
+    1254104: Code(Kind.INVALID, _LIMIT),
+    1254105: Code(Kind.INVALID, _LIMIT),
+    1254106: Code(Kind.INVALID, _LIMIT),
+    1254112: Code(Kind.RATE, _WAIT),
+    1254130: Code(Kind.INVALID, "shorten the cell: 100,000 characters at most"),
+    1254290: Code(Kind.RATE, _WAIT),
+    1254291: Code(Kind.RATE, "another writer is busy in this table: let one job write at a time"),
+    1254301: Code(Kind.PERMISSION, "the base has advanced permissions: " + _SHARE),
+    1254302: Code(Kind.PERMISSION, _SHARE),
+    1254303: Code(Kind.PERMISSION, _SHARE),
+    1254304: Code(Kind.PERMISSION, _SHARE),
+    1254306: Code(Kind.PERMISSION, "the tenant's plan does not allow it"),
+    1254607: Code(Kind.BUSY, _WAIT),
+    1254608: Code(Kind.REPLAYED, "read the table back before writing again"),
+    1255006: Code(Kind.REPLAYED, "read the table back before writing again"),
+    1255040: Code(Kind.AMBIGUOUS, _WAIT),
+    **{
+        code: Code(Kind.NOT_FOUND, "check the id: it is unknown to this app or tenant")
+        for code in range(99992351, 99992382)
+    },
+    **{code: Code(Kind.INVALID, "correct the id named") for code in range(1254005, 1254010)},
+    **{code: Code(Kind.INVALID, _VALUE) for code in (1254010, *range(1254060, 1254070), 1254072, 1254074)},
+    **{
+        code: Code(Kind.INVALID, "correct the sort, filter or field names")
+        for code in (1254016, 1254018, 1254024)
+    },
+    **{code: Code(Kind.INVALID, "correct the field's property") for code in range(1254080, 1254097)},
+    **{code: Code(Kind.AMBIGUOUS, _WAIT) for code in range(1255001, 1255006)},
+}
+
+_UNKNOWN = Code(Kind.REFUSED, "look the code up in Lark's documentation; quote the log id to Lark's support")
+
+
+def lookup(code: int) -> Code:
+    """Say what a code means.
+
+    Args:
+        code: The `code` of an answer, not 0.
+
+    Returns:
+        Its kind and next step; a plain refusal for a code that is not in the table.
+    """
+    return TABLE.get(code, _UNKNOWN)

@@ -1,0 +1,149 @@
+"""Everything that this package raises on purpose.
+
+```
+LarkError
+├── ConfigurationError (ValueError)      credentials, base URL or settings are missing or wrong
+├── TokenAcquisitionError                Lark gives no token for these credentials
+├── LarkAPIError                         Lark refused the request
+│   ├── RateLimitError                   too many requests, and waiting longer was not allowed
+│   ├── PermissionDeniedError            a scope, a membership or a share is missing
+│   ├── NotFoundError                    the thing named does not exist
+│   ├── InvalidRequestError (ValueError) the request itself is wrong; some are found before sending
+│   └── ConflictError                    the thing is in a state that forbids it
+├── TransportError                       no usable answer, and nothing was changed
+│   └── OutcomeUnknownError              a write was sent and its answer is lost
+└── BulkWriteError                       a bulk write stopped part-way; says what was written
+    └── BulkOutcomeUnknownError          … and the last chunk may or may not stand (OutcomeUnknownError)
+```
+
+Each text ends with what to do next. Each error says in `.retryable` whether the same call can succeed
+later without anybody changing anything. All of them survive pickling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class LarkError(Exception):
+    """The root of all errors of this package."""
+
+    retryable: bool = False
+
+
+class ConfigurationError(LarkError, ValueError):
+    """Credentials, base URL or another setting is missing or cannot be right."""
+
+
+class TokenAcquisitionError(LarkError):
+    """Lark's token endpoint refused the credentials. Never retried: only a person can mend it.
+
+    Attributes:
+        code: Lark's code, e.g. 10014.
+        msg: Lark's own words.
+        log_id: What Lark's support asks for, if Lark sent one.
+    """
+
+    def __init__(self, text: str, *, code: int = 0, msg: str = "", log_id: str | None = None) -> None:
+        super().__init__(text)
+        self.code, self.msg, self.log_id = code, msg, log_id
+
+
+class LarkAPIError(LarkError):
+    """Lark refused a request.
+
+    Attributes:
+        code: Lark's code; the one that Lark would answer if the fault was found before sending; 0 when
+            the answer was not Lark's.
+        msg: Lark's own words, or ours if nothing was sent.
+        log_id: What Lark's support asks for (header `X-Tt-Logid`).
+        http_status: The HTTP status, or None when nothing was sent.
+        scopes: Scopes of which one is missing, as Lark lists them.
+        apply_url: The console page where they can be granted.
+        troubleshooter: Lark's help link for this failure.
+        field_violations: `{"field", "value", "description"}` for each field that Lark named.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        code: int = 0,
+        msg: str = "",
+        log_id: str | None = None,
+        http_status: int | None = None,
+        retryable: bool = False,
+        scopes: Sequence[str] = (),
+        apply_url: str | None = None,
+        troubleshooter: str | None = None,
+        field_violations: Sequence[dict[str, str]] = (),
+    ) -> None:
+        super().__init__(text)
+        self.code, self.msg, self.log_id, self.http_status = code, msg, log_id, http_status
+        self.retryable = retryable
+        self.scopes, self.apply_url = tuple(scopes), apply_url
+        self.troubleshooter, self.field_violations = troubleshooter, tuple(field_violations)
+
+
+class RateLimitError(LarkAPIError):
+    """Too many requests, still so after the allowed waits. `.retry_after`: seconds, if Lark named them."""
+
+    retry_after: float | None = None
+
+
+class PermissionDeniedError(LarkAPIError):
+    """The app lacks a scope, is not in the chat, or the document was not shared with it."""
+
+
+class NotFoundError(LarkAPIError):
+    """The chat, user, base, table, field or endpoint named does not exist for this app."""
+
+
+class InvalidRequestError(LarkAPIError, ValueError):
+    """The request is wrong as it stands; where `http_status` is None it was never sent."""
+
+
+class ConflictError(LarkAPIError):
+    """The thing exists already, was changed meanwhile, or is in a state that forbids the request."""
+
+
+class TransportError(LarkError):
+    """No usable answer came, and nothing was changed at Lark: the call can simply be made again."""
+
+    retryable = True
+
+
+class OutcomeUnknownError(TransportError):
+    """A write was sent and its answer is lost: it may or may not have happened.
+
+    Look before repeating it, or send it with an idempotency key, which makes the repeat safe.
+    """
+
+    retryable = False
+
+
+class BulkWriteError(LarkError):
+    """A bulk write stopped part-way. `__cause__` says why.
+
+    Attributes:
+        written: Records known to stand; `records[error.written:]` is the rest.
+        failed_chunk: Index of the chunk that failed, counting from 0.
+        record_ids: Ids of the records written, in order.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        written: int = 0,
+        failed_chunk: int = 0,
+        record_ids: Sequence[str] = (),
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(text)
+        self.written, self.failed_chunk, self.record_ids = written, failed_chunk, list(record_ids)
+        self.retryable = retryable
+
+
+class BulkOutcomeUnknownError(BulkWriteError, OutcomeUnknownError):
+    """A bulk write stopped, and its last chunk may or may not have been written."""
