@@ -1,0 +1,3 @@
+"""Bitable v1: bases, tables, fields, records."""
+
+from __future__ import annotations

@@ -1,0 +1,143 @@
+"""Every code the emulator answers with: number, wording, HTTP status. Their one home.
+
+Wording and status are those of Lark's pages. Bitable pages disagree among themselves about the status;
+`documented.json` holds what each endpoint's own page says and wins over the status given here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Code(NamedTuple):
+    """One of Lark's error codes."""
+
+    number: int
+    msg: str
+    status: int = 400
+
+
+class RefusedError(Exception):
+    """The emulated Lark refuses a request.
+
+    Args:
+        code: what to answer.
+        detail: put behind the code's own wording, as Lark does: `…, ext=detail`.
+        error: members of the `error` object besides `log_id`.
+    """
+
+    def __init__(self, code: Code, detail: str = "", *, error: dict[str, Any] | None = None) -> None:
+        self.code = code
+        self.msg = f"{code.msg}, ext={detail}" if detail else code.msg
+        self.error = error or {}
+        super().__init__(f"{code.number} {self.msg}")
+
+
+# Token endpoints ---------------------------------------------------------------------------------------
+INVALID_TOKEN_PARAM = Code(10003, "invalid param", 200)
+APP_ID_NOT_EXISTS = Code(10014, "app id not exists", 200)
+APP_SECRET_INVALID = Code(10014, "app secret invalid", 200)
+
+# Gateway -----------------------------------------------------------------------------------------------
+MISSING_TOKEN = Code(
+    99991661,
+    "Missing access token for authorization. Please make a request with token attached.",
+)
+INVALID_TOKEN = Code(
+    99991663,
+    "Invalid access token for authorization. Please make a request with token attached.",
+)
+TOKEN_PREFIX = Code(99991671, "Invalid access token: it must start with t- or u-")
+MISSING_SCOPE = Code(99991672, "Access denied. One of the following scopes is required")
+RATE_LIMITED = Code(99991400, "request trigger frequency limit", 429)
+FIELD_VALIDATION = Code(99992402, "field validation failed")
+OTHER_APPS_OPEN_ID = Code(99992361, "open_id cross app")
+
+# IM: messages ------------------------------------------------------------------------------------------
+IM_PARAM = Code(230001, "Your request contains an invalid request parameter")
+BOT_NOT_IN_CHAT = Code(230002, "The bot can not be outside the group.")
+NOT_SENDER_OF_CARD = Code(230012, "Bot is NOT the sender of the message.")
+NO_AVAILABILITY = Code(230013, "Bot has NO availability to this user.")
+RECEIVER_FREQUENCY = Code(230020, "This operation triggers the frequency limit.")
+CONTENT_TOO_LONG = Code(230025, "The length of the message content reaches its limit.")
+MAY_NOT_RECALL = Code(230026, "No permission to recall this message.")
+RECALL_EXPIRED = Code(230009, "Message has expired when recall message.")
+UPDATE_EXPIRED = Code(230031, "Message can only be modified within 14 days after sending.")
+RECEIVE_ID_INVALID = Code(230034, "The receive_id is invalid.")
+MESSAGE_TYPE_UNSUPPORTED = Code(230054, "This operation is not supported for this message type.")
+NOT_SENDER = Code(230071, "The operator is not the sender of the message.")
+EDITED_TOO_OFTEN = Code(230072, "The message has reached the number of times it can be edited.")
+CARD_FAILED = Code(230099, "Failed to create card content")
+MESSAGE_DELETED = Code(230110, "Action unavailable as the message has been deleted.")
+
+# IM: chats ---------------------------------------------------------------------------------------------
+CHAT_PARAM = Code(232001, "Your request contains an invalid request parameter.")
+CHAT_ID_INVALID = Code(232006, "Your request specifies a chat_id which is invalid.")
+OPERATOR_NOT_IN_CHAT = Code(232011, "Operator can NOT be out of the chat.")
+NO_VALID_MEMBERS = Code(232027, "There are no valid members in the ID list specified in your request.")
+USER_ID_INVALID = Code(232030, "Your request specifies a user_id which is invalid.")
+OWNER_ID_INVALID = Code(232035, "Your request specifies an owner_id which is invalid.")
+PUBLIC_NAME_EMPTY = Code(232042, "Public group chat's name should not be empty.")
+PUBLIC_NAME_SHORT = Code(232020, "Name can NOT be less than two characters for public chats.")
+BOT_NOT_FOUND = Code(232021, "Bot can NOT be found.")
+UNAVAILABLE_IDS = Code(232043, "Your request contains unavailable ids.")
+
+# Bitable -----------------------------------------------------------------------------------------------
+WRONG_JSON = Code(1254000, "WrongRequestJson", 200)
+WRONG_BODY = Code(1254001, "WrongRequestBody", 200)
+EMPTY_VALUE = Code(1254007, "EmptyValue", 200)
+PAGE_SIZE = Code(1254011, "Page size must greater than 0.", 400)
+FIELD_NOT_SUPPORTED = Code(1254012, "NotSupportFieldOrView", 400)
+TABLE_NAME_DUPLICATED = Code(1254013, "TableNameDuplicated", 200)
+FIELD_NAME_DUPLICATED = Code(1254014, "FieldNameDuplicated", 200)
+FIELD_TYPES_MISMATCH = Code(1254015, "Field types do not match.", 400)
+INVALID_SORT = Code(1254016, "InvalidSort", 200)
+INVALID_FILTER = Code(1254018, "InvalidFilter", 200)
+INVALID_FIELD_NAMES = Code(1254024, "InvalidFieldNames", 200)
+EMPTY_OPTION_NAME = Code(1254026, "EmptyOptionName", 200)
+EMPTY_FIELD_NAME = Code(1254028, "EmptyFieldName", 400)
+INVALID_PAGE_TOKEN = Code(1254030, "InvalidPageToken", 400)
+INVALID_APP_NAME = Code(1254031, "InvalidAppName", 400)
+LAST_TABLE = Code(1254034, "The last table cannot be deleted.", 403)
+INVALID_CLIENT_TOKEN = Code(
+    1254037, "Invalid client token, make sure that it complies with the specification.", 400
+)
+BASE_NOT_FOUND = Code(1254040, "BaseTokenNotFound", 200)
+TABLE_NOT_FOUND = Code(1254041, "TableIdNotFound", 200)
+VIEW_NOT_FOUND = Code(1254042, "ViewIdNotFound", 200)
+RECORD_NOT_FOUND = Code(1254043, "RecordIdNotFound", 200)
+FIELD_NOT_FOUND = Code(1254044, "FieldIdNotFound", 200)
+FIELD_NAME_NOT_FOUND = Code(1254045, "FieldNameNotFound", 200)
+PRIMARY_FIELD = Code(1254046, "The Primary Field cannot be deleted.", 200)
+TEXT_CONV = Code(1254060, "TextFieldConvFail", 200)
+NUMBER_CONV = Code(1254061, "NumberFieldConvFail", 200)
+SINGLE_SELECT_CONV = Code(1254062, "SingleSelectFieldConvFail", 200)
+MULTI_SELECT_CONV = Code(1254063, "MultiSelectFieldConvFail", 200)
+DATE_CONV = Code(1254064, "DatetimeFieldConvFail", 200)
+CHECKBOX_CONV = Code(1254065, "CheckboxFieldConvFail", 200)
+USER_CONV = Code(1254066, "UserFieldConvFail", 200)
+LINK_CONV = Code(1254067, "LinkFieldConvFail", 200)
+URL_CONV = Code(1254068, "URLFieldConvFail", 200)
+ATTACHMENT_CONV = Code(1254069, "AttachFieldConvFail", 200)
+PHONE_CONV = Code(1254072, "Failed to convert phone field, please make sure it is correct.", 200)
+SINGLE_SELECT_PROPERTY = Code(1254082, "SingleSelectFieldPropertyError", 400)
+MULTI_SELECT_PROPERTY = Code(1254083, "MultiSelectFieldPropertyError", 400)
+LINK_PROPERTY = Code(1254089, "LinkFieldPropertyError", 400)
+TABLES_EXCEEDED = Code(1254100, "TableExceedLimit", 200)
+RECORDS_EXCEEDED = Code(1254103, "RecordExceedLimit", 200)
+BATCH_EXCEEDED = Code(1254104, "RecordAddOnceExceedLimit", 200)
+COLUMNS_EXCEEDED = Code(1254105, "ColumnExceedLimit", 200)
+CELL_TOO_LARGE = Code(1254130, "TooLargeCell", 200)
+WRITE_CONFLICT = Code(1254291, "Write conflict", 200)
+PERMISSION_DENIED = Code(1254302, "Permission denied.", 403)
+ATTACHMENT_FOREIGN = Code(1254303, "The attachment does not belong to this base.", 200)
+SAME_REQUEST = Code(1254608, "Same API requests are submitted repeatedly.", 403)
+CLIENT_TOKEN_CONFLICT = Code(
+    1255006, "Client token conflict, please generate a new client token and try again.", 400
+)
+
+# Contact -----------------------------------------------------------------------------------------------
+CONTACT_PARAM = Code(40001, "param error")
+
+#: Codes whose HTTP status follows the Bitable pages and `bitable_error_status`.
+BITABLE_CODES = range(1254000, 1256000)

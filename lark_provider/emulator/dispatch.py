@@ -1,0 +1,219 @@
+"""The way of a request: host check, control plane, faults, route, token, scopes, limits, handler."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from lark_provider.emulator import codes, routes
+from lark_provider.emulator.auth import Tokens
+from lark_provider.emulator.clock import Clock
+from lark_provider.emulator.codes import BITABLE_CODES, RefusedError
+from lark_provider.emulator.control import PREFIX as CONTROL_PREFIX
+from lark_provider.emulator.control import Control
+from lark_provider.emulator.faults import Faults
+from lark_provider.emulator.limits import Windows
+from lark_provider.emulator.messages import Answer, Outcome, as_json, plain
+from lark_provider.emulator.request_log import Entry, RequestLog
+from lark_provider.emulator.routing import Call
+from lark_provider.emulator.settings import Settings
+from lark_provider.emulator.world import App, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from lark_provider.emulator.faults import Fault
+    from lark_provider.emulator.messages import Request
+    from lark_provider.emulator.routing import Route
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+CONSOLE = "https://open.feishu.cn/app"
+
+#: Who calls an endpoint that asks for no token.
+_NOBODY = App("", "", "nobody")
+
+
+class Lark:
+    """One emulated Lark: a tenant, its settings and everything that answers for it.
+
+    Args:
+        allowed_hosts: names accepted in the Host header. A web page that made a browser resolve its own
+            name to 127.0.0.1 (DNS rebinding) sends that name, and is turned away.
+        settings: settings that differ from the defaults, now and after each reset.
+    """
+
+    def __init__(
+        self,
+        allowed_hosts: Iterable[str] = LOOPBACK_NAMES,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._allowed_hosts = frozenset(name.lower() for name in allowed_hosts)
+        self._initial_settings = dict(settings or {})
+        self._control = Control(self)
+        self._log_second = 0
+        self._log_prefix = ""
+        self._log_count = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to the state of a fresh emulator: tenant, settings, clock, faults, log."""
+        self.settings = Settings()
+        self.settings.change(self._initial_settings)
+        self.clock = Clock()
+        self.world = World(self.clock)
+        self.tokens = Tokens(self.world, self.settings)
+        self.limits = Windows(self.clock)
+        self.faults = Faults()
+        self.log = RequestLog()
+
+    def connected(self) -> None:
+        """Count an accepted connection."""
+        self.log.connections += 1
+
+    @property
+    def control(self) -> Control:
+        """The control plane, for callers in the same process."""
+        return self._control
+
+    def handle(self, request: Request) -> Outcome:
+        """Perform one request."""
+        if not self._host_allowed(request.headers.get("host", "")):
+            return Outcome(plain(403, "this Host is not served by the Lark emulator"))
+        if request.path.startswith(CONTROL_PREFIX):
+            return Outcome(self._control.handle(request))
+        found = routes.TABLE.match(request.method, request.path)
+        route = None if found is None else found[0]
+        fault = self.faults.strike(request, route)
+        call = None
+        if fault is not None and (fault.answers or fault.drop == "before"):
+            answer = fault.answer()
+        elif found is None:
+            answer = plain(404, "404 page not found")
+        else:
+            answer, call = self._answered(request, *found)
+        return self._finished(request, route, fault, answer, call)
+
+    def _host_allowed(self, host: str) -> bool:
+        name = host[: host.rindex(":")] if ":" in host.rpartition("]")[2] else host
+        return name.strip("[]").lower() in self._allowed_hosts
+
+    def _answered(self, request: Request, route: Route, params: dict[str, str]) -> tuple[Answer, Call | None]:
+        app = _NOBODY
+        call = None
+        log_id = self._next_log_id()
+        try:
+            if route.token:
+                app = self.tokens.app_of(request.headers.get("authorization", ""))
+                _check_scopes(app, route)
+            call = Call(
+                self.world, self.settings, self.tokens, app, route, params, dict(request.query), request.body
+            )
+            throttled = self._throttled(route, app, log_id)
+            if throttled is not None:
+                return throttled, call
+            payload = route.handler(call)
+        except RefusedError as refusal:
+            return self._refusal(refusal, route, log_id), call
+        except Exception:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
+            self.log.crashes += 1
+            traceback.print_exc(file=sys.stderr)
+            return _named(
+                as_json({"code": 500, "msg": "the emulator crashed, see its stderr"}, 500), log_id
+            ), call
+        if route.flat:
+            return _named(as_json({"code": 0, "msg": "ok", **payload}), log_id), call
+        return _named(as_json({"code": 0, "msg": "success", "data": payload}), log_id), call
+
+    def _throttled(self, route: Route, app: App, log_id: str) -> Answer | None:
+        if not self.settings.rate_limits:
+            return None
+        rates = self.settings.rate_limit_overrides.get(route.name, route.documented.rates)
+        tripped = self.limits.take((app.app_id, route.name), rates) if rates else None
+        if tripped is None:
+            return None
+        answer = self._refusal(RefusedError(codes.RATE_LIMITED), route, log_id)
+        answer.headers["x-ogw-ratelimit-limit"] = f"{tripped[0]:g}"
+        answer.headers["x-ogw-ratelimit-reset"] = f"{tripped[1]:.3f}"
+        return answer
+
+    def _refusal(self, refusal: RefusedError, route: Route, log_id: str) -> Answer:
+        number, status = refusal.code.number, refusal.code.status
+        if number in BITABLE_CODES:
+            documented = route.documented.statuses.get(number, status)
+            status = 200 if self.settings.bitable_error_status == "200" else documented
+        payload: dict[str, Any] = {"code": number, "msg": refusal.msg}
+        # Token endpoints alone answer without an `error` object.
+        if route.token:
+            payload["error"] = {
+                "log_id": log_id,
+                "troubleshooter": f"https://open.feishu.cn/search?log_id={log_id}",
+                **refusal.error,
+            }
+        elif number == codes.INVALID_TOKEN_PARAM.number:
+            payload["data"] = {}
+        return _named(as_json(payload, status), log_id)
+
+    def _finished(
+        self, request: Request, route: Route | None, fault: Fault | None, answer: Answer, call: Call | None
+    ) -> Outcome:
+        log_id = answer.headers.get("X-Tt-Logid")
+        if log_id is None:
+            log_id = self._next_log_id()
+            _named(answer, log_id)
+        dropped = None if fault is None else fault.drop
+        self.log.note(
+            Entry(
+                self.clock.now(),
+                request.method,
+                request.path,
+                request.query,
+                None if route is None else route.name,
+                None if dropped else answer.status,
+                None if dropped == "before" else answer.code,
+                log_id,
+                len(request.body),
+                None if call is None or call.app is _NOBODY else call.app.app_id,
+                performed=call is not None,
+                dropped=dropped,
+                fault=fault is not None,
+            )
+        )
+        hold, release = (0.0, None) if call is None else (call.hold, call.release)
+        milliseconds = self.settings.latency_ms + (0 if fault is None else fault.delay_ms)
+        return Outcome(None if dropped else answer, hold + milliseconds / 1000, release)
+
+    def _next_log_id(self) -> str:
+        second = int(self.clock.now())
+        if second != self._log_second:
+            self._log_second = second
+            self._log_prefix = time.strftime("%Y%m%d%H%M%S", time.gmtime(second))
+        self._log_count += 1
+        return f"{self._log_prefix}{self._log_count:018X}"
+
+
+def _named(answer: Answer, log_id: str) -> Answer:
+    answer.headers["X-Tt-Logid"] = log_id
+    answer.headers["X-Request-Id"] = f"emulator-{log_id}"
+    return answer
+
+
+def _check_scopes(app: App, route: Route) -> None:
+    wanted = route.documented.scopes
+    if app.scopes is None or not wanted or app.scopes.intersection(wanted):
+        return
+    raise RefusedError(
+        codes.MISSING_SCOPE._replace(msg=f"{codes.MISSING_SCOPE.msg}: [{', '.join(wanted)}]"),
+        error={
+            "permission_violations": [
+                {"type": "action_scope_required", "subject": scope, "description": ""} for scope in wanted
+            ],
+            "helps": [
+                {
+                    "url": f"{CONSOLE}/{app.app_id}/auth?q={','.join(wanted)}&op_from=openapi",
+                    "description": "Apply for the scopes in the developer console",
+                }
+            ],
+        },
+    )

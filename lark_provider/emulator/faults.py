@@ -1,0 +1,132 @@
+"""Failures on demand: answers that Lark did not mean, delays and broken connections."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_provider.emulator.messages import JSON_TYPE, Answer
+
+if TYPE_CHECKING:
+    from lark_provider.emulator.messages import Request
+    from lark_provider.emulator.routing import Route
+
+DROPS = ("before", "after")
+_HTML = b"text/html; charset=utf-8"
+
+
+@dataclass(slots=True)
+class Fault:
+    """One planned failure.
+
+    Args:
+        method: an HTTP method, or `*`.
+        path: an exact path, a template with `:name` segments, or a pattern with `*`.
+        times: how many matching requests it strikes.
+        skip: how many matching requests pass first.
+        status: HTTP status of the answer given instead of performing the request.
+        code: Lark code of that answer.
+        msg: its text.
+        headers: headers of that answer.
+        body: raw text instead of a JSON envelope, for the HTML that a proxy would send.
+        delay_ms: the answer comes this much later (alone: a slow but true answer).
+        drop: `before` closes the connection with nothing done, `after` does the work and then closes it.
+    """
+
+    method: str = "*"
+    path: str = "*"
+    times: int = 1
+    skip: int = 0
+    status: int | None = None
+    code: int | None = None
+    msg: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | None = None
+    delay_ms: float = 0
+    drop: str | None = None
+
+    @classmethod
+    def made_from(cls, plan: dict[str, Any]) -> Fault:
+        """Check a plan that came as JSON.
+
+        Raises:
+            ValueError: naming the member that is unknown, ill-typed or missing.
+        """
+        kinds: dict[str, tuple[type, ...]] = {
+            **dict.fromkeys(("method", "path", "msg", "body", "drop"), (str,)),
+            **dict.fromkeys(("times", "skip", "status", "code"), (int,)),
+            "headers": (dict,),
+            "delay_ms": (int, float),
+        }
+        plan = {name: value for name, value in plan.items() if value is not None}
+        for name, value in plan.items():
+            if name not in kinds:
+                raise ValueError(f"unknown member {name!r}; known: {', '.join(kinds)}")
+            if not isinstance(value, kinds[name]) or isinstance(value, bool):
+                wanted = " or ".join(kind.__name__ for kind in kinds[name])
+                raise ValueError(f"{name!r} must be {wanted}, not {value!r}")  # noqa: TRY004 - see Control
+            if isinstance(value, (int, float)) and value < 0:
+                raise ValueError(f"{name!r} must not be negative, not {value!r}")
+        fault = cls(**plan)
+        if fault.drop is not None and fault.drop not in DROPS:
+            raise ValueError(f"'drop' must be one of {', '.join(DROPS)}, not {fault.drop!r}")
+        if not all(isinstance(value, str) for value in fault.headers.values()):
+            raise ValueError("'headers' must map names to strings")
+        if not (fault.answers or fault.delay_ms or fault.drop):
+            raise ValueError("a fault needs one of 'status', 'code', 'body', 'delay_ms', 'drop'")
+        return fault
+
+    @property
+    def answers(self) -> bool:
+        """Whether an answer of its own is given, so that the request is not performed."""
+        return self.status is not None or self.code is not None or self.body is not None
+
+    def answer(self) -> Answer:
+        """Return that answer: the raw body, or an envelope with code and msg."""
+        if self.body is not None:
+            kind = _HTML if self.body.lstrip().startswith("<") else b"text/plain; charset=utf-8"
+            return Answer(self.status or 502, self.body.encode(), kind, dict(self.headers), self.code)
+        status = self.status or 200
+        code = self.code if self.code is not None else status
+        payload = orjson.dumps({"code": code, "msg": self.msg or "injected by the emulator"})
+        return Answer(status, payload, JSON_TYPE, dict(self.headers), code)
+
+    def matches(self, request: Request, route: Route | None) -> bool:
+        """Say whether a request is meant."""
+        if self.method not in ("*", request.method):
+            return False
+        if self.path == request.path or (route is not None and self.path == route.path):
+            return True
+        if ":" in self.path:
+            pattern = "/".join("*" if part.startswith(":") else part for part in self.path.split("/"))
+            same_depth = self.path.count("/") == request.path.count("/")
+            return same_depth and fnmatchcase(request.path, pattern)
+        return "*" in self.path and fnmatchcase(request.path, self.path)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is left of the plan, for the control plane."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, {})}
+
+
+class Faults:
+    """The planned failures in the order in which they were asked for."""
+
+    def __init__(self) -> None:
+        self.planned: list[Fault] = []
+
+    def strike(self, request: Request, route: Route | None) -> Fault | None:
+        """Return the first fault that hits this request, used up by one; or None."""
+        for fault in self.planned:
+            if not fault.matches(request, route):
+                continue
+            if fault.skip > 0:
+                fault.skip -= 1
+                continue
+            fault.times -= 1
+            if fault.times <= 0:
+                self.planned.remove(fault)
+            return fault
+        return None

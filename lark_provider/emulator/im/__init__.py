@@ -1,0 +1,3 @@
+"""IM v1: messages, chats, members."""
+
+from __future__ import annotations

@@ -1,0 +1,56 @@
+"""One HTTP request, one answer, and what happens between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+JSON_TYPE = b"application/json; charset=utf-8"
+TEXT_TYPE = b"text/plain; charset=utf-8"
+
+
+@dataclass(slots=True)
+class Request:
+    """A request as it came over the wire; header names in lower case, query pairs in order."""
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    headers: dict[str, str]
+    body: bytes
+    keep_alive: bool = True
+
+
+@dataclass(slots=True)
+class Answer:
+    """A response. `code` is Lark's own code where the body carries one."""
+
+    status: int
+    body: bytes
+    content_type: bytes = JSON_TYPE
+    headers: dict[str, str] = field(default_factory=dict)
+    code: int | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How to answer: with what (None closes the connection), how late, and what to let go then."""
+
+    answer: Answer | None
+    delay: float = 0.0
+    release: Callable[[], None] | None = None
+
+
+def plain(status: int, text: str) -> Answer:
+    """Return a plain-text answer."""
+    return Answer(status, text.encode(), TEXT_TYPE)
+
+
+def as_json(payload: dict[str, Any], status: int = 200) -> Answer:
+    """Return a JSON answer; a `code` in the payload is noted for the request log."""
+    return Answer(status, orjson.dumps(payload), code=payload.get("code"))

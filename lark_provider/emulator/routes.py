@@ -1,0 +1,24 @@
+"""All emulated endpoints, one list. What is not here answers 404."""
+
+from __future__ import annotations
+
+from lark_provider.emulator import auth, bot, contact
+from lark_provider.emulator.bitable import apps, fields, records, search, tables
+from lark_provider.emulator.im import chats, members, messages
+from lark_provider.emulator.routing import RouteTable
+
+ROUTES = (
+    *auth.ROUTES,
+    *bot.ROUTES,
+    *messages.ROUTES,
+    *chats.ROUTES,
+    *members.ROUTES,
+    *contact.ROUTES,
+    *apps.ROUTES,
+    *tables.ROUTES,
+    *fields.ROUTES,
+    *records.ROUTES,
+    *search.ROUTES,
+)
+
+TABLE = RouteTable(ROUTES)

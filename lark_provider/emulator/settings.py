@@ -1,0 +1,124 @@
+"""What a test or a developer may change about the emulated Lark while it runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KIB = 1024
+HOUR = 3600.0
+
+#: Settings whose value is one of a few words. The first is the default.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "uuid_replay": ("same", "error"),
+    "client_token_replay": ("same", "1254608", "1255006"),
+    "bitable_error_status": ("documented", "200"),
+}
+
+
+@dataclass(slots=True)
+class Settings:
+    """The switches of one emulator. Where Lark's documents are silent or clash, there is a switch."""
+
+    latency_ms: float = 0.0
+    """Added to every answer."""
+    write_ms: float = 0.0
+    """How long a Bitable write holds its table; another write to it meanwhile gets 1254291."""
+    rate_limits: bool = True
+    """Whether the documented limits per app and endpoint (and `receiver_qps`) are applied."""
+    rate_limit_overrides: dict[str, list[list[float]]] = field(default_factory=dict)
+    """`{"POST /open-apis/im/v1/messages": [[50, 1], [1000, 60]]}` instead of the documented limits."""
+    receiver_qps: int = 5
+    """Messages per second to one user or group, shared by all bots; beyond it 230020. 0 = no limit."""
+    token_life: float = 7200.0
+    """Seconds a fresh token lives."""
+    token_overlap: float = 1800.0
+    """With less than this left, a new token is issued beside the old one."""
+    wrong_secret_status: int = 200
+    """HTTP status of a refused token request (the sources differ: 200 or 400)."""
+    uuid_replay: str = "same"
+    """A message repeated with its uuid: the first message again, or an error. Unconfirmed."""
+    uuid_window: float = HOUR
+    """Seconds in which a message's uuid is remembered."""
+    client_token_replay: str = "same"  # noqa: S105 - no password
+    """A write repeated with its client_token: the first answer again, or one of two errors. Unconfirmed."""
+    client_token_window: float = HOUR
+    """Seconds in which a client_token is remembered. Not documented."""
+    bitable_error_status: str = "documented"
+    """HTTP status of Bitable errors: what each endpoint's page says, or always 200."""
+    records_per_table: int = 0
+    """Beyond it 1254103; 0 = no limit. Lark's documents contradict themselves (20,000 or the plan)."""
+    max_text_bytes: int = 150 * KIB
+    """Text content beyond this gets 230025."""
+    max_card_bytes: int = 30 * KIB
+    """Card and post content beyond this gets 230025. A live probe saw larger cards pass."""
+    card_templates: list[str] = field(default_factory=list)
+    """Template ids that exist; a card made from any other gets 230099 / 200380."""
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Apply changes, all or none.
+
+        Args:
+            changes: setting names and new values.
+
+        Raises:
+            ValueError: an unknown name, a wrong type or a value out of range; the text names the setting.
+        """
+        checked = {name: _checked(name, value) for name, value in changes.items()}
+        for name, value in checked.items():
+            setattr(self, name, value)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all settings by name."""
+        return asdict(self)
+
+
+def _checked(name: str, value: Any) -> Any:
+    hint: Any = _HINTS.get(name)
+    if hint is None:
+        raise ValueError(f"unknown setting {name!r}; known: {', '.join(sorted(_HINTS))}")
+    if name in CHOICES:
+        if value not in CHOICES[name]:
+            raise ValueError(f"setting {name!r} must be one of {', '.join(CHOICES[name])}, not {value!r}")
+        return value
+    if name == "rate_limit_overrides":
+        return _checked_rates(name, value)
+    if get_args(hint):  # the one list: card_templates
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ValueError(f"setting {name!r} must be a list of strings, not {value!r}")
+        return value
+    wanted = (int, float) if hint is float else hint
+    # bool is an int to Python, but `latency_ms: true` is a mistake to a person.
+    if not isinstance(value, wanted) or (isinstance(value, bool) and hint is not bool):
+        raise ValueError(f"setting {name!r} must be of type {hint.__name__}, not {value!r}")
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"setting {name!r} must be finite and not negative, not {value!r}")
+    return value
+
+
+def _checked_rates(name: str, value: Any) -> dict[str, list[list[float]]]:
+    shape = f"setting {name!r} must look like {{'POST /open-apis/path': [[50, 1], [1000, 60]]}}"
+    if not isinstance(value, dict):
+        raise ValueError(shape)  # noqa: TRY004 - one kind of error for every bad setting
+    for endpoint, rates in value.items():
+        if not isinstance(endpoint, str) or " /" not in endpoint or not isinstance(rates, list):
+            raise ValueError(f"{shape}, not {endpoint!r}: {rates!r}")
+        for rate in rates:
+            numbers = isinstance(rate, list) and all(
+                isinstance(number, (int, float)) and not isinstance(number, bool) and number > 0
+                for number in rate
+            )
+            if not numbers or len(rate) != len(("count", "seconds")):
+                raise ValueError(f"{shape}, not {endpoint!r}: {rates!r}")
+    return value
+
+
+_HINTS: dict[str, Any] = {
+    name: hint
+    for name, hint in get_type_hints(Settings).items()
+    if name in {each.name for each in fields(Settings)}
+}

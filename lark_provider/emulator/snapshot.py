@@ -1,0 +1,119 @@
+"""The state of an emulator as JSON. Secrets and tokens are never part of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_provider.emulator.bitable.columns import shown_field
+from lark_provider.emulator.bitable.values import USER
+from lark_provider.emulator.world import TENANT_KEY
+
+if TYPE_CHECKING:
+    from lark_provider.emulator.bitable.model import Base, Record, Table
+    from lark_provider.emulator.dispatch import Lark
+    from lark_provider.emulator.world import App, Chat, Message, User
+
+
+def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
+    """Return everything an emulator holds; without messages and records if `summary`."""
+    world = lark.world
+    return {
+        "tenant_key": TENANT_KEY,
+        "now": lark.clock.now(),
+        "apps": [_app(app) for app in world.apps.values()],
+        "users": [user(lark, each) for each in world.users.values()],
+        "chats": [chat(each, summary=summary) for each in world.chats.values()],
+        "bitables": [_base(base, summary=summary) for base in world.bases.values()],
+        "token_requests": lark.tokens.requests,
+        "tokens_issued": lark.tokens.issued,
+        "requests": lark.log.total,
+        "connections": lark.log.connections,
+        "crashes": lark.log.crashes,
+        "by_endpoint": dict(lark.log.by_endpoint),
+        "by_code": dict(lark.log.by_code),
+    }
+
+
+def _app(app: App) -> dict[str, Any]:
+    return {
+        "app_id": app.app_id,
+        "name": app.name,
+        "bot_open_id": app.bot_open_id,
+        "scopes": None if app.scopes is None else sorted(app.scopes),
+        "available_to": None if app.available_to is None else sorted(app.available_to),
+    }
+
+
+def user(lark: Lark, who: User) -> dict[str, Any]:
+    """Return a user with the open_id that each app knows."""
+    return {
+        "user_id": who.user_id,
+        "union_id": who.union_id,
+        "name": who.name,
+        "en_name": who.en_name,
+        "email": who.email,
+        "mobile": who.mobile,
+        "open_ids": {app.app_id: who.id_for(app, "open_id") for app in lark.world.apps.values()},
+    }
+
+
+def chat(which: Chat, *, summary: bool) -> dict[str, Any]:
+    """Return a chat with its members and, unless `summary`, its messages."""
+    shown = {
+        "chat_id": which.chat_id,
+        "name": which.name,
+        "chat_mode": which.mode,
+        "chat_type": which.chat_type,
+        "users": list(which.users),
+        "bots": list(which.bots),
+        "message_count": len(which.messages),
+    }
+    return shown if summary else {**shown, "messages": [_message(each) for each in which.messages]}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {
+        "message_id": message.message_id,
+        "msg_type": message.msg_type,
+        "content": orjson.loads(message.sent),
+        "sender": message.app_id,
+        "uuid": message.uuid,
+        "create_time": message.create_time,
+        "update_time": message.update_time,
+        "parent_id": message.parent_id,
+        "root_id": message.root_id,
+        "thread_id": message.thread_id,
+        "mentions": message.mentions,
+        "edits": message.edits,
+        "deleted": message.deleted,
+    }
+
+
+def _base(base: Base, *, summary: bool) -> dict[str, Any]:
+    return {
+        "app_token": base.app_token,
+        "name": base.name,
+        "shared_with": sorted(base.shared_with),
+        "tables": [_table(table, summary=summary) for table in base.tables.values()],
+    }
+
+
+def _table(table: Table, *, summary: bool) -> dict[str, Any]:
+    shown = {
+        "table_id": table.table_id,
+        "name": table.name,
+        "fields": [shown_field(table, column) for column in table.fields.values()],
+        "record_count": len(table.records),
+    }
+    return shown if summary else {**shown, "records": [_record(table, r) for r in table.records.values()]}
+
+
+def _record(table: Table, record: Record) -> dict[str, Any]:
+    fields = {}
+    for field_id, value in record.cells.items():
+        column = table.fields[field_id]
+        people = column.type == USER
+        fields[column.name] = [person.user_id for person in value] if people else value
+    return {"record_id": record.record_id, "fields": fields}

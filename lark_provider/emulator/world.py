@@ -1,0 +1,246 @@
+"""The tenant that the emulator holds: apps, users, chats with their messages, bases."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lark_provider.emulator import codes
+from lark_provider.emulator.codes import RefusedError
+from lark_provider.emulator.limits import Windows
+
+if TYPE_CHECKING:
+    from lark_provider.emulator.bitable.model import Base
+    from lark_provider.emulator.clock import Clock
+
+TENANT_KEY = "emulator0tenant0"
+DEFAULT_APP_ID = "cli_emulator0001"
+DEFAULT_APP_SECRET = "emulator-secret"  # noqa: S105 - public on purpose: it opens nothing but the emulator
+DEFAULT_CHAT_ID = "oc_emulator_data_team"
+
+USER_ID_TYPES = ("open_id", "union_id", "user_id")
+
+
+@dataclass(slots=True)
+class App:
+    """A custom app with a bot. `scopes` None = all; `available_to` None = everyone (user ids)."""
+
+    app_id: str
+    secret: str = field(repr=False)
+    name: str
+    scopes: frozenset[str] | None = None
+    available_to: frozenset[str] | None = None
+
+    @property
+    def bot_open_id(self) -> str:
+        """The open_id of the app's bot."""
+        return f"{self.open_id_prefix}_bot"
+
+    @property
+    def open_id_prefix(self) -> str:
+        """What every open_id of this app starts with: open_ids differ from app to app."""
+        return f"ou_{self.app_id.removeprefix('cli_')}"
+
+
+@dataclass(slots=True)
+class User:
+    """A member of the tenant."""
+
+    user_id: str
+    name: str
+    en_name: str
+    email: str
+    mobile: str = ""
+
+    @property
+    def union_id(self) -> str:
+        """The same for all apps of one developer."""
+        return f"on_emulator_{self.user_id}"
+
+    def id_for(self, app: App, id_type: str) -> str:
+        """Return this user's id of one type, as `app` sees it."""
+        if id_type == "union_id":
+            return self.union_id
+        if id_type == "user_id":
+            return self.user_id
+        return f"{app.open_id_prefix}_{self.user_id}"
+
+
+@dataclass(slots=True)
+class Message:
+    """A message in a chat. `content` is what readers see, `sent` what the sender sent."""
+
+    message_id: str
+    chat_id: str
+    msg_type: str
+    content: str
+    sent: str
+    app_id: str
+    create_time: int
+    update_time: int
+    mentions: list[dict[str, Any]]
+    uuid: str = ""
+    root_id: str = ""
+    parent_id: str = ""
+    thread_id: str = ""
+    deleted: bool = False
+    edits: int = 0
+
+
+@dataclass(slots=True)
+class Chat:
+    """A group, or the p2p chat between a bot and a user. Dicts keep the order of joining."""
+
+    chat_id: str
+    name: str
+    create_time: int
+    description: str = ""
+    owner: str = ""
+    mode: str = "group"
+    chat_type: str = "private"
+    message_type: str = "chat"
+    users: dict[str, User] = field(default_factory=dict)
+    bots: dict[str, App] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    active_time: int = 0
+
+
+class World:
+    """The tenant. Mutated only on the server's own thread.
+
+    Args:
+        clock: the time of this tenant.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.apps: dict[str, App] = {}
+        self.users: dict[str, User] = {}
+        self.chats: dict[str, Chat] = {}
+        self.messages: dict[str, Message] = {}
+        self.bases: dict[str, Base] = {}
+        #: (app_id, uuid) -> (message_id, when), and the same for chats
+        self.message_uuids: dict[tuple[str, str], tuple[str, float]] = {}
+        self.chat_uuids: dict[tuple[str, str, str], tuple[str, float]] = {}
+        #: messages per second to each user or group, from all bots together
+        self.receiver_windows = Windows(clock)
+        self._ids = 0
+        self._furnish()
+
+    def _furnish(self) -> None:
+        app = self.add_app(DEFAULT_APP_ID, DEFAULT_APP_SECRET, "Emulator bot")
+        for user_id, name in (("alice", "李雷"), ("bob", "韩梅梅"), ("carol", "王芳")):
+            number = len(self.users) + 1
+            self.add_user(
+                user_id, name, user_id.capitalize(), f"{user_id}@example.com", f"+861380000000{number}"
+            )
+        self.add_chat(
+            "Data team", users=list(self.users.values()), bots=[app], owner="alice", chat_id=DEFAULT_CHAT_ID
+        )
+
+    def new_id(self, prefix: str, length: int = 32) -> str:
+        """Return a fresh id of Lark's shape; the same run of requests gives the same ids."""
+        self._ids += 1
+        digest = hashlib.blake2s(b"%d" % self._ids).hexdigest()
+        return prefix + digest[:length]
+
+    def add_app(
+        self,
+        app_id: str | None = None,
+        secret: str | None = None,
+        name: str = "App",
+        scopes: frozenset[str] | None = None,
+        available_to: frozenset[str] | None = None,
+    ) -> App:
+        """Add an app.
+
+        Raises:
+            ValueError: the id is taken or does not start with `cli_`.
+        """
+        app_id = app_id or self.new_id("cli_", 16)
+        if not app_id.startswith("cli_"):
+            raise ValueError(f"an app id starts with cli_, not {app_id!r}")
+        if app_id in self.apps:
+            raise ValueError(f"app {app_id!r} exists already")
+        app = App(app_id, secret or secrets.token_hex(16), name, scopes, available_to)
+        self.apps[app_id] = app
+        return app
+
+    def add_user(
+        self, user_id: str, name: str = "", en_name: str = "", email: str = "", mobile: str = ""
+    ) -> User:
+        """Add a member of the tenant.
+
+        Raises:
+            ValueError: the user_id is taken.
+        """
+        if user_id in self.users:
+            raise ValueError(f"user {user_id!r} exists already")
+        user = User(user_id, name or user_id, en_name, email or f"{user_id}@example.com", mobile)
+        self.users[user_id] = user
+        return user
+
+    def add_chat(
+        self,
+        name: str,
+        *,
+        users: list[User],
+        bots: list[App],
+        owner: str = "",
+        chat_id: str | None = None,
+        mode: str = "group",
+        chat_type: str = "private",
+        description: str = "",
+        message_type: str = "chat",
+    ) -> Chat:
+        """Add a chat.
+
+        Raises:
+            ValueError: the chat_id is taken.
+        """
+        chat_id = chat_id or self.new_id("oc_")
+        if chat_id in self.chats:
+            raise ValueError(f"chat {chat_id!r} exists already")
+        chat = Chat(
+            chat_id,
+            name,
+            self.clock.now_ms(),
+            description=description,
+            owner=owner,
+            mode=mode,
+            chat_type=chat_type,
+            message_type=message_type,
+            users={user.user_id: user for user in users},
+            bots={app.app_id: app for app in bots},
+        )
+        self.chats[chat_id] = chat
+        return chat
+
+    def find_user(self, app: App, id_type: str, value: str) -> User | None:
+        """Find a user by an id as `app` sees it, or by `email`.
+
+        Raises:
+            RefusedError: 99992361, the open_id belongs to another app.
+        """
+        if id_type == "user_id":
+            return self.users.get(value)
+        if id_type == "union_id":
+            return self.users.get(value.removeprefix("on_emulator_")) if value.startswith("on_") else None
+        if id_type == "email":
+            return next((user for user in self.users.values() if user.email == value), None)
+        own = f"{app.open_id_prefix}_"
+        if value.startswith(own):
+            return self.users.get(value.removeprefix(own))
+        for other in self.apps.values():
+            if value.startswith(f"{other.open_id_prefix}_"):
+                raise RefusedError(codes.OTHER_APPS_OPEN_ID)
+        return None
+
+    def p2p_chat(self, app: App, user: User) -> Chat:
+        """Return the chat between a bot and a user, made when the first message is sent."""
+        chat_id = "oc_" + hashlib.blake2s(f"{app.app_id} {user.user_id}".encode()).hexdigest()[:32]
+        return self.chats.get(chat_id) or self.add_chat(
+            "", users=[user], bots=[app], chat_id=chat_id, mode="p2p"
+        )
