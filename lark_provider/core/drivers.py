@@ -18,6 +18,7 @@ from lark_provider.core.serve import Io, Served, WaitFor
 from lark_provider.core.session import Session
 from lark_provider.core.tokens import Flight
 from lark_provider.protocol.calls import Lost, Response, Send, Sleep, Take
+from lark_provider.protocol.errors import InvalidRequestError
 
 T = TypeVar("T")
 logger = logging.getLogger("lark_provider")
@@ -64,6 +65,11 @@ def _perform(io: Io, session: Session) -> Any:
         case Sleep(seconds):
             return time.sleep(seconds)
         case Take(stream, count):
+            if isinstance(stream.iterator, AsyncIterator):
+                raise InvalidRequestError(
+                    "The records are an asynchronous iterable. Next: use AsyncLarkServiceClient, or pass a "
+                    "list or a generator."
+                )
             return list(itertools.islice(stream.iterator, count))
         case WaitFor(flight):
             return _wait(flight, session.timeout)

@@ -24,7 +24,7 @@ _MEMORIES = 256
 class Wire:
     """How to reach Lark: what makes two clients able to share a pool."""
 
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     verify: bool | str = True
 
 
@@ -48,6 +48,11 @@ class Memory:
             self._values.move_to_end(key)
             while len(self._values) > _MEMORIES:
                 self._values.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._values.clear()
 
 
 PROCESS_MEMORY = Memory()

@@ -9,11 +9,12 @@ from lark_provider.hooks import airflow_version  # noqa: F401 - first, for its c
 
 from airflow.sdk import BaseHook  # isort: skip
 
-from lark_provider.client import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.errors import ConfigurationError, LarkError
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+
+    from lark_provider.client import AsyncLarkServiceClient, LarkServiceClient
 
 
 class LarkHook(BaseHook):
@@ -46,6 +47,8 @@ class LarkHook(BaseHook):
         Raises:
             ConfigurationError: The connection lacks an app id or a secret, or its host cannot be right.
         """
+        from lark_provider.client import LarkServiceClient  # noqa: PLC0415 - DAG files are parsed without it
+
         return LarkServiceClient(**self._settings(self.get_connection(self.lark_conn_id)))
 
     def get_conn(self) -> LarkServiceClient:
@@ -58,6 +61,8 @@ class LarkHook(BaseHook):
         Raises:
             ConfigurationError: As for `client`.
         """
+        from lark_provider.client import AsyncLarkServiceClient  # noqa: PLC0415 - as above
+
         return AsyncLarkServiceClient(**self._settings(await self.aget_connection(self.lark_conn_id)))
 
     def test_connection(self) -> tuple[bool, str]:

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 Records: TypeAlias = Iterable[Mapping[str, Any]]
 
 
+class Source:
+    """A callable that makes records, wrapped, since Airflow would call it while it renders templates."""
+
+    def __init__(self, function: Callable[..., Records]) -> None:
+        self.function = function
+
+    def __repr__(self) -> str:
+        # Without an address in it, or each parse of the DAG would look like a new version.
+        return f"{self.function.__module__}.{getattr(self.function, '__qualname__', 'callable')}"
+
+
 class LarkBitableBulkInsertOperator(LarkOperator):
     """Insert many records, up to 1000 a request.
 
@@ -70,7 +81,7 @@ class LarkBitableBulkInsertOperator(LarkOperator):
         super().__init__(**kwargs)
         self.app_token = app_token
         self.table_id = table_id
-        self.records = records
+        self.records = Source(records) if callable(records) else records
         self.records_kwargs = records_kwargs or {}
         self.chunk_size = chunk_size
         self.zone = zone
@@ -97,8 +108,11 @@ class LarkBitableBulkInsertOperator(LarkOperator):
         return {"written": result.written, "replayed": result.replayed, "chunks": result.chunks}
 
     def _source(self) -> Records:
-        source = _by_path(self.records) if isinstance(self.records, str) else self.records
-        found = source(**self.records_kwargs) if callable(source) else source
+        found = self.records
+        if isinstance(found, str):
+            found = Source(_by_path(found))
+        if isinstance(found, Source):
+            found = found.function(**self.records_kwargs)
         if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
             raise InvalidRequestError(
                 f"records is a {type(found).__name__}, not an iterable of dicts. Next: pass a list of dicts, "

@@ -135,7 +135,8 @@ class Converter:
         return {name: self._read(self._types.get(name), value) for name, value in fields.items()}
 
     def _unknown(self, name: str) -> str:
-        close = difflib.get_close_matches(name, self._types, n=1)
+        folded = {known.casefold().strip(): known for known in self._types}
+        close = [folded[one] for one in difflib.get_close_matches(name.casefold().strip(), folded, n=1)]
         hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(map(repr, self._types))}"
         return f"the table has no such field; {hint}"
 
@@ -174,16 +175,31 @@ class Converter:
             except ValueError:
                 raise _MisfitError("is no date in ISO 8601, such as 2026-01-31T09:00:00+08:00") from None
         if isinstance(value, dt.datetime):
-            if value.tzinfo is None:
+            moment = _standard(value)
+            if moment.tzinfo is None:
                 if self._zone is None:
                     raise _MisfitError("has no time zone: make it aware, or name one with zone=")
-                value = value.replace(tzinfo=self._zone)
+                moment = moment.replace(tzinfo=self._zone)
         elif isinstance(value, dt.date):
-            value = dt.datetime.combine(value, dt.time(), self._zone or dt.UTC)
+            moment = dt.datetime(value.year, value.month, value.day, tzinfo=self._zone or dt.UTC)
         else:
             raise _MisfitError("is no datetime, date, ISO text or milliseconds")
-        milliseconds: int = (value - _EPOCH) // _MILLISECOND
-        return milliseconds
+        return (moment - _EPOCH) // _MILLISECOND
+
+
+def _standard(value: dt.datetime) -> dt.datetime:
+    """A datetime of the standard library: those of pendulum and pandas calculate in their own ways."""
+    return dt.datetime(  # noqa: DTZ001 - the zone is the value's own
+        value.year,
+        value.month,
+        value.day,
+        value.hour,
+        value.minute,
+        value.second,
+        value.microsecond,
+        tzinfo=value.tzinfo,
+        fold=value.fold,
+    )
 
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

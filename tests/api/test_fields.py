@@ -1,0 +1,193 @@
+"""Cells: what Python has, what Lark takes, and back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pendulum
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lark_provider.api.clouddoc import fields as f
+from lark_provider.api.clouddoc.fields import Converter, Field
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+WRITABLE = [
+    f.TEXT, f.NUMBER, f.SINGLE_SELECT, f.MULTI_SELECT, f.DATE, f.CHECKBOX, f.PERSON, f.PHONE, f.URL,
+    f.ATTACHMENT, f.LINK, f.DUPLEX_LINK, f.LOCATION, f.GROUP,
+]  # fmt: skip
+
+
+def convert(field_type: int, value: Any, zone: dt.tzinfo | None = None) -> Any:
+    converter = Converter([Field(field_name="X", type=field_type)], zone)
+    wire, bad = converter.to_wire({"X": value})
+    assert not bad, bad
+    return wire.get("X")
+
+
+def refuse(field_type: int, value: Any) -> str:
+    wire, bad = Converter([Field(field_name="X", type=field_type)]).to_wire({"X": value}, row=7)
+    assert "X" not in wire
+    (one,) = bad
+    assert (one.row, one.field) == (7, "X")
+    return str(one)
+
+
+@pytest.mark.parametrize(
+    ("field_type", "value", "wire"),
+    [
+        (f.TEXT, "你好 🎉", "你好 🎉"),
+        (f.TEXT, 12, "12"),
+        (f.TEXT, Decimal("1.50"), "1.50"),
+        (f.TEXT, dt.date(2013, 1, 1), "2013-01-01"),
+        (f.NUMBER, 3, 3),
+        (f.NUMBER, 1.5, 1.5),
+        (f.NUMBER, Decimal("0.1"), 0.1),
+        (f.NUMBER, Decimal("1E+3"), 1000),
+        (f.NUMBER, " 12.5 ", 12.5),
+        (f.SINGLE_SELECT, "UA", "UA"),
+        (f.MULTI_SELECT, "a", ["a"]),
+        (f.MULTI_SELECT, ("b", "a"), ["b", "a"]),
+        (f.MULTI_SELECT, {"b", "a"}, ["a", "b"]),
+        (f.DATE, dt.datetime(2013, 1, 1, 10, tzinfo=dt.UTC), 1357034400000),
+        (f.DATE, dt.datetime(2013, 1, 1, 18, tzinfo=SHANGHAI), 1357034400000),
+        (f.DATE, "2013-01-01T10:00:00Z", 1357034400000),
+        (f.DATE, dt.date(1970, 1, 2), 86400000),
+        (f.DATE, pendulum.datetime(2013, 1, 1, 18, tz="Asia/Shanghai"), 1357034400000),
+        (f.DATE, pendulum.date(1970, 1, 2), 86400000),
+        (f.DATE, 1357034400000, 1357034400000),
+        (f.DATE, dt.datetime(1969, 12, 31, 23, 59, 59, 999000, tzinfo=dt.UTC), -1),
+        (f.CHECKBOX, True, True),
+        (f.CHECKBOX, "FALSE", False),
+        (f.PERSON, "ou_1", [{"id": "ou_1"}]),
+        (f.PERSON, [{"id": "ou_1", "name": "李雷"}, "ou_2"], [{"id": "ou_1"}, {"id": "ou_2"}]),
+        (f.PHONE, "+8613800000000", "+8613800000000"),
+        (f.PHONE, 13800000000, "13800000000"),
+        (f.URL, "https://a.example", {"text": "https://a.example", "link": "https://a.example"}),
+        (f.URL, ("a", "https://a.example"), {"text": "a", "link": "https://a.example"}),
+        (f.ATTACHMENT, "box1", [{"file_token": "box1"}]),
+        (f.LINK, "rec1", ["rec1"]),
+        (f.DUPLEX_LINK, {"link_record_ids": ["rec1"]}, ["rec1"]),
+        (f.LOCATION, (121.47, 31.23), "121.47,31.23"),
+        (f.GROUP, "oc_1", [{"id": "oc_1"}]),
+        (99, {"whatever": 1}, {"whatever": 1}),
+    ],
+)
+def test_values_become_what_their_field_takes(field_type: int, value: Any, wire: Any) -> None:
+    found = convert(field_type, value)
+    assert found == wire
+    assert type(found) is type(wire)
+
+
+@pytest.mark.parametrize(
+    ("field_type", "value", "reason"),
+    [
+        (f.TEXT, {"a": 1}, "is no text"),
+        (f.TEXT, "x" * 100_001, "a cell takes 100000"),
+        (f.NUMBER, "twelve", "is no number"),
+        (f.NUMBER, True, "is no number"),
+        (f.NUMBER, float("inf"), "no finite number"),
+        (f.NUMBER, Decimal("Infinity"), "no finite number"),
+        (f.NUMBER, Decimal("12345678901234567.89"), "more digits"),
+        (f.NUMBER, 2**53 + 1, "larger than"),
+        (f.SINGLE_SELECT, 1, "no option name"),
+        (f.MULTI_SELECT, [1], "no option name"),
+        (f.DATE, dt.datetime(2013, 1, 1), "no time zone"),  # noqa: DTZ001 - the point
+        (f.DATE, "01/02/2013", "ISO 8601"),
+        (f.DATE, True, "is no date"),
+        (f.CHECKBOX, 1, "neither True nor False"),
+        (f.PERSON, "a@b.example", "look the person's open_id up"),
+        (f.PERSON, [{}], "names no person"),
+        (f.PHONE, "call me", "no phone number"),
+        (f.URL, 5, "is no link"),
+        (f.LINK, 5, "record ids"),
+        (f.LOCATION, "here", "is no place"),
+        (f.FORMULA, 1, "computes this field itself"),
+        (f.AUTO_NUMBER, "1", "computes this field itself"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named_with_row_field_and_reason(
+    field_type: int, value: Any, reason: str
+) -> None:
+    text = refuse(field_type, value)
+    assert text.startswith("row 7, field 'X': ")
+    assert reason in text
+    assert len(text) < 300
+
+
+@pytest.mark.parametrize("field_type", WRITABLE)
+def test_missing_is_empty_whatever_the_type(field_type: int) -> None:
+    assert Converter([Field(field_name="X", type=field_type)]).to_wire({"X": None}) == ({}, [])
+    assert Converter([Field(field_name="X", type=field_type)]).to_wire({"X": float("nan")}) == ({}, [])
+
+
+def test_naive_datetimes_take_the_zone_that_is_named() -> None:
+    assert convert(f.DATE, dt.datetime(2013, 1, 1, 18), SHANGHAI) == 1357034400000  # noqa: DTZ001
+    assert convert(f.DATE, dt.date(2013, 1, 1), SHANGHAI) == 1356969600000
+
+
+def test_an_unknown_field_gets_a_suggestion() -> None:
+    converter = Converter(
+        [Field(field_name="Carrier", type=f.TEXT), Field(field_name="Miles", type=f.NUMBER)]
+    )
+    _, bad = converter.to_wire({"carrier": "UA"})
+    assert "did you mean 'Carrier'?" in str(bad[0])
+    _, bad = converter.to_wire({"zzz": "UA"})
+    assert "it has 'Carrier', 'Miles'" in str(bad[0])
+
+
+def test_a_record_that_is_no_dict_is_named() -> None:
+    _, bad = Converter([]).to_wire("UA 1545", 3)  # type: ignore[arg-type]
+    assert "row 3" in str(bad[0])
+
+
+@pytest.mark.parametrize(
+    ("field_type", "read", "value"),
+    [
+        (f.TEXT, [{"type": "text", "text": "a"}, {"type": "url", "text": "b", "link": "https://b"}], "ab"),
+        (f.DATE, 1357034400000, dt.datetime(2013, 1, 1, 10, tzinfo=dt.UTC)),
+        (f.LINK, {"link_record_ids": ["rec1"]}, ["rec1"]),
+        (f.FORMULA, {"type": 1, "value": [{"type": "text", "text": "x"}]}, "x"),
+        (f.LOOKUP, {"type": 5, "value": [0]}, [dt.datetime(1970, 1, 1, tzinfo=dt.UTC)]),
+        (f.NUMBER, 3, 3),
+        (f.CREATED_TIME, 0, dt.datetime(1970, 1, 1, tzinfo=dt.UTC)),
+        (f.PERSON, [{"id": "ou_1", "name": "x"}], [{"id": "ou_1", "name": "x"}]),
+    ],
+)
+def test_what_is_read_becomes_python(field_type: int, read: Any, value: Any) -> None:
+    assert Converter([Field(field_name="X", type=field_type)]).from_wire({"X": read}) == {"X": value}
+
+
+def test_a_field_since_deleted_is_left_as_it_is() -> None:
+    assert Converter([]).from_wire({"Old": [1]}) == {"Old": [1]}
+
+
+@given(st.datetimes(timezones=st.sampled_from([dt.UTC, SHANGHAI, ZoneInfo("America/New_York")])))
+def test_dates_come_back_to_the_millisecond(moment: dt.datetime) -> None:
+    converter = Converter([Field(field_name="X", type=f.DATE)])
+    wire, bad = converter.to_wire({"X": moment})
+    assert not bad
+    back = converter.from_wire(wire)["X"]
+    assert abs(back - moment) < dt.timedelta(milliseconds=1)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**10), max_value=10**10))
+def test_decimals_arrive_without_losing_a_digit(amount: Decimal) -> None:
+    assert Decimal(repr(convert(f.NUMBER, amount))) == amount
+
+
+@given(
+    field_type=st.sampled_from(WRITABLE),
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.dates(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=6,
+    ),
+)
+def test_every_value_is_converted_or_named_never_both(field_type: int, value: Any) -> None:
+    wire, bad = Converter([Field(field_name="X", type=field_type)]).to_wire({"X": value})
+    assert len(wire) + len(bad) <= 1

@@ -1,0 +1,252 @@
+"""Bitable over HTTP: tables, single records, and loads of many."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import pytest
+
+from lark_provider import LarkServiceClient
+from lark_provider.api.clouddoc import fields as f
+from lark_provider.emulator import Emulator
+from lark_provider.errors import (
+    BulkOutcomeUnknownError,
+    BulkWriteError,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimitError,
+)
+from tests.client.conftest import Do, count
+
+CREATE = "POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_create"
+LIST_FIELDS = "GET /open-apis/bitable/v1/apps/:app_token/tables/:table_id/fields"
+BATCH = "*/records/batch_create"
+COLUMNS = [
+    f.Field(field_name=name, type=kind)
+    for name, kind in (("No", f.TEXT), ("Paid", f.NUMBER), ("At", f.DATE), ("Kind", f.SINGLE_SELECT))
+]
+NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+
+
+class Table(NamedTuple):
+    app_token: str
+    table_id: str
+
+
+@pytest.fixture
+def table(lark: Emulator) -> Table:
+    lark.settings(rate_limits=False)
+    bitable = LarkServiceClient().clouddoc.bitable
+    app_token = bitable.create_app("Orders").data["app"]["app_token"]
+    return Table(app_token, bitable.create_table(app_token, "2026", COLUMNS).data["table_id"])
+
+
+def rows(number: int) -> list[dict[str, Any]]:
+    return [{"No": f"A-{n}", "Paid": Decimal(n), "At": NOON, "Kind": "b2c"} for n in range(number)]
+
+
+def stored(table: Table) -> list[dict[str, Any]]:
+    client, found, token = LarkServiceClient(), [], None
+    url = f"/bitable/v1/apps/{table.app_token}/tables/{table.table_id}/records/search"
+    while True:
+        params = {"page_size": "500"} | ({"page_token": token} if token else {})
+        data = client.call("POST", url, params=params, json={}, idempotent=True).data
+        found += data["items"]
+        if not data["has_more"]:
+            return found
+        token = data["page_token"]
+
+
+def test_bases_tables_and_fields(lark: Emulator, do: Do, table: Table) -> None:
+    made = do(lambda c: c.clouddoc.bitable.create_field(*table, "Note", f.TEXT, idempotency_key="note"))
+    assert made.data["field"]["field_id"].startswith("fld")
+    for number in range(104):
+        LarkServiceClient().clouddoc.bitable.create_field(*table, f"F{number}", f.TEXT)
+    names = [field["field_name"] for field in do(lambda c: _listed(c, table))]
+    assert names == ["No", "Paid", "At", "Kind", "Note", *(f"F{number}" for number in range(104))]
+    with pytest.raises(ConflictError):
+        do(lambda c: c.clouddoc.bitable.create_field(*table, "Note", f.TEXT))
+
+
+def _listed(client: Any, table: Table) -> Any:
+    found = client.clouddoc.bitable.list_fields(*table)
+    return list(found) if isinstance(found, Iterator) else found
+
+
+def test_a_record_is_converted_by_its_fields_which_are_read_once(
+    lark: Emulator, do: Do, table: Table
+) -> None:
+    for _ in range(3):
+        answer = do(
+            lambda c: c.clouddoc.bitable.create_record(*table, {"No": 7, "Paid": Decimal("1.5"), "At": NOON})
+        )
+    assert answer.data["record"]["record_id"].startswith("rec")
+    assert count(lark, LIST_FIELDS) == 1
+    assert stored(table)[0]["fields"] == {
+        "No": [{"text": "7", "type": "text"}], "Paid": 1.5, "At": 1767268800000,
+    }  # fmt: skip
+
+
+def test_a_field_added_since_is_found(lark: Emulator, do: Do, table: Table) -> None:
+    do(lambda c: c.clouddoc.bitable.create_record(*table, {"No": "1"}))
+    LarkServiceClient().clouddoc.bitable.create_field(*table, "New", f.TEXT)
+    do(lambda c: c.clouddoc.bitable.create_record(*table, {"No": "2", "New": "x"}))
+    assert len(stored(table)) == 2
+
+
+NAIVE = dt.datetime(2026, 1, 1)  # noqa: DTZ001 - the point
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [({"no": "1"}, "did you mean 'No'"), ({"Paid": "much"}, "is no number"), ({"At": NAIVE}, "zone=")],
+)
+def test_a_record_that_does_not_fit_is_not_sent(
+    lark: Emulator, do: Do, table: Table, record: Any, reason: str
+) -> None:
+    with pytest.raises(InvalidRequestError, match=reason):
+        do(lambda c: c.clouddoc.bitable.create_record(*table, record))
+    assert stored(table) == []
+
+
+def test_what_is_not_converted_is_refused_by_lark_by_name(lark: Emulator, do: Do, table: Table) -> None:
+    with pytest.raises(NotFoundError, match="Next: check the field names") as refused:
+        do(lambda c: c.clouddoc.bitable.create_record(*table, {"Nope": 1}, convert=False))
+    assert refused.value.code == 1254045
+    with pytest.raises(InvalidRequestError) as refused_value:
+        do(lambda c: c.clouddoc.bitable.create_record(*table, {"Paid": "much"}, convert=False))
+    assert refused_value.value.code == 1254061
+
+
+def test_a_load_goes_in_chunks_and_keeps_its_order(lark: Emulator, do: Do, table: Table) -> None:
+    done = do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(2500)))
+    assert (done.written, done.chunks, done.replayed, len(done.record_ids)) == (2500, 3, 0, 2500)
+    found = stored(table)
+    assert [record["record_id"] for record in found] == done.record_ids
+    assert [record["fields"]["Paid"] for record in found] == list(range(2500))
+
+
+def test_a_generator_is_read_as_it_is_written(lark: Emulator, do: Do, table: Table) -> None:
+    seen: list[int] = []
+
+    def source() -> Iterator[dict[str, Any]]:
+        for number, row in enumerate(rows(30)):
+            seen.append(count(lark, CREATE))
+            assert number // 10 <= seen[-1] + 1
+            yield row
+
+    assert do(lambda c: c.clouddoc.bitable.bulk_insert(*table, source(), chunk_size=10)).written == 30
+    assert seen == [0] * 10 + [1] * 10 + [2] * 10
+
+
+def test_an_asynchronous_source_needs_the_asynchronous_client(lark: Emulator, do: Do, table: Table) -> None:
+    async def source() -> AsyncIterator[dict[str, Any]]:
+        for row in rows(5):
+            yield row
+
+    def work(client: Any) -> Any:
+        if isinstance(client, LarkServiceClient):
+            with pytest.raises(InvalidRequestError, match="AsyncLarkServiceClient"):
+                client.clouddoc.bitable.bulk_insert(*table, source())
+            return None
+        return client.clouddoc.bitable.bulk_insert(*table, source(), chunk_size=2)
+
+    do(work)
+
+
+def test_an_empty_load_writes_nothing(lark: Emulator, do: Do, table: Table) -> None:
+    assert do(lambda c: c.clouddoc.bitable.bulk_insert(*table, [])).written == 0
+    assert count(lark, CREATE) == 0
+
+
+def test_a_bad_row_in_a_list_stops_the_load_before_it_begins(lark: Emulator, do: Do, table: Table) -> None:
+    source = rows(1500)
+    source[1200]["Paid"] = "much"
+    source[1300]["Kindd"] = "x"
+    with pytest.raises(InvalidRequestError, match="row 1201, field 'Paid': 'much' is no number") as refused:
+        do(lambda c: c.clouddoc.bitable.bulk_insert(*table, source))
+    assert "row 1301, field 'Kindd'" in str(refused.value)
+    assert refused.value.field_violations[0]["field"] == "Paid"
+    assert count(lark, CREATE) == 0
+
+
+def test_a_bad_row_in_a_stream_stops_its_chunk(lark: Emulator, do: Do, table: Table) -> None:
+    source = rows(25)
+    source[17]["Paid"] = "much"
+    with pytest.raises(BulkWriteError, match="row 18, field 'Paid'") as stopped:
+        do(lambda c: c.clouddoc.bitable.bulk_insert(*table, iter(source), chunk_size=10))
+    assert (stopped.value.written, stopped.value.failed_chunk, stopped.value.retryable) == (10, 1, False)
+    assert len(stored(table)) == 10
+
+
+def test_a_source_that_breaks_says_what_was_written(lark: Emulator, do: Do, table: Table) -> None:
+    def source() -> Iterator[dict[str, Any]]:
+        yield from rows(15)
+        raise OSError("source went away")
+
+    with pytest.raises(BulkWriteError, match="source went away") as stopped:
+        do(lambda c: c.clouddoc.bitable.bulk_insert(*table, source(), chunk_size=10))
+    assert stopped.value.written == 10
+    assert isinstance(stopped.value.__cause__, OSError)
+
+
+def test_a_half_finished_load_says_how_far_it_came(lark: Emulator, do: Do, table: Table) -> None:
+    lark.fault(path=BATCH, skip=1, code=1254302, msg="Permission denied")
+    with pytest.raises(BulkWriteError, match="1000 records are written") as stopped:
+        do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(2500)))
+    assert (stopped.value.written, stopped.value.failed_chunk) == (1000, 1)
+    assert isinstance(stopped.value.__cause__, PermissionDeniedError)
+    assert len(stopped.value.record_ids) == len(stored(table)) == 1000
+
+
+def test_a_refusal_before_anything_was_written_is_the_plain_one(lark: Emulator, do: Do, table: Table) -> None:
+    lark.fault(path=BATCH, code=1254302, msg="Permission denied")
+    with pytest.raises(PermissionDeniedError):
+        do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(5)))
+    with pytest.raises(NotFoundError):
+        do(lambda c: c.clouddoc.bitable.bulk_insert(table.app_token, "tblnothere", rows(5)))
+    with pytest.raises(InvalidRequestError, match="chunk_size is 1001"):
+        do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(5), chunk_size=1001))
+
+
+def test_write_conflicts_are_waited_out(lark: Emulator, do: Do, table: Table) -> None:
+    lark.fault(path=BATCH, code=1254291, msg="Write conflict", times=2)
+    assert do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(5))).written == 5
+    lark.fault(path=BATCH, code=1254291, msg="Write conflict", times=9)
+    with pytest.raises(RateLimitError, match="one job write at a time"):
+        do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(5)), max_retries=1)
+
+
+@pytest.mark.parametrize("replay", ["same", "1254608", "1255006"])
+def test_a_chunk_whose_answer_is_lost_is_never_written_twice(
+    lark: Emulator, do: Do, table: Table, replay: str
+) -> None:
+    lark.settings(client_token_replay=replay)
+    lark.fault(path=BATCH, skip=1, drop="after")
+
+    def work(client: Any) -> Any:
+        return client.clouddoc.bitable.bulk_insert(*table, rows(25), chunk_size=10)
+
+    if replay == "same":
+        assert do(work).written == 25
+        assert len(stored(table)) == 25
+        return
+    with pytest.raises(BulkOutcomeUnknownError, match="may or may not be") as stopped:
+        do(work)
+    assert isinstance(stopped.value, OutcomeUnknownError)
+    assert stopped.value.written == 10
+    assert len(stored(table)) == 20
+
+
+def test_a_load_that_is_repeated_under_its_key_adds_nothing(lark: Emulator, do: Do, table: Table) -> None:
+    for _ in range(2):
+        do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(25), chunk_size=10, idempotency_key="day 1"))
+    assert len(stored(table)) == 25
+    do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(25), chunk_size=10, idempotency_key="day 2"))
+    assert len(stored(table)) == 50

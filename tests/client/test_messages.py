@@ -1,0 +1,134 @@
+"""Messages, sent over HTTP to the emulator by both clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lark_provider.emulator import Emulator
+from lark_provider.errors import (
+    ConfigurationError,
+    InvalidRequestError,
+    LarkAPIError,
+    NotFoundError,
+    PermissionDeniedError,
+    TokenAcquisitionError,
+)
+from tests.client.conftest import CHAT, MESSAGES, TOKENS, Do, count, messages
+
+
+def test_text_arrives_as_it_was_written(lark: Emulator, do: Do) -> None:
+    answer = do(lambda c: c.messaging.send_text(CHAT, "✅ ETL 完成! 数据量: 842 🎉"))
+    (arrived,) = messages(lark)
+    assert answer.data["message_id"] == arrived["message_id"]
+    assert arrived["content"] == {"text": "✅ ETL 完成! 数据量: 842 🎉"}
+    assert answer.code == 0
+    assert answer.log_id
+
+
+@pytest.mark.parametrize("kind", ["open_id", "union_id", "user_id", "email"])
+def test_people_are_reached_by_every_kind_of_id(lark: Emulator, do: Do, kind: str) -> None:
+    (alice,) = [user for user in lark.state()["users"] if user["user_id"] == "alice"]
+    receiver = alice["open_ids"][lark.app_id] if kind == "open_id" else alice[kind]
+    answer = do(lambda c: c.messaging.send_text(receiver, "hi"))
+    assert messages(lark, answer.data["chat_id"])[0]["content"] == {"text": "hi"}
+
+
+def test_posts_and_cards_arrive(lark: Emulator, do: Do) -> None:
+    card = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "**hi**"}]}}
+    do(lambda c: c.messaging.send_post(CHAT, "**bold**", title="T", mentions=["all"]))
+    do(lambda c: c.messaging.send_card(CHAT, card))
+    assert [message["msg_type"] for message in messages(lark)] == ["post", "interactive"]
+
+
+def test_a_key_sends_once(lark: Emulator, do: Do) -> None:
+    first = do(lambda c: c.messaging.send_text(CHAT, "once", idempotency_key="k"))
+    second = do(lambda c: c.messaging.send_text(CHAT, "once", idempotency_key="k"))
+    assert first.data["message_id"] == second.data["message_id"]
+    assert len(messages(lark)) == 1
+
+
+def test_wrong_credentials_are_named_once_and_not_hammered(lark: Emulator, do: Do) -> None:
+    for _ in range(3):
+        with pytest.raises(TokenAcquisitionError, match="Failed to get token: 10014") as refused:
+            do(lambda c: c.messaging.send_text(CHAT, "x"), app_id=lark.app_id, app_secret="wrong-secret-77")
+        assert "wrong-secret-77" not in str(refused.value) + repr(refused.value)
+        assert "Next: " in str(refused.value)
+    assert count(lark, TOKENS) == 1
+    assert count(lark, MESSAGES) == 0
+
+
+def test_missing_credentials_name_the_ways(lark: Emulator, do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LARK_APP_SECRET")
+    with pytest.raises(ConfigurationError, match="LARK_APP_SECRET"):
+        do(lambda c: c.messaging.send_text(CHAT, "x"))
+    assert lark.state(summary=True)["requests"] == 0
+
+
+def test_an_unknown_receiver(lark: Emulator, do: Do) -> None:
+    with pytest.raises(LarkAPIError) as refused:
+        do(lambda c: c.messaging.send_text("ou_emulator0001_nobody", "x"))
+    assert isinstance(refused.value, NotFoundError | PermissionDeniedError | InvalidRequestError)
+    assert not refused.value.retryable
+    assert "Next: " in str(refused.value)
+
+
+def test_a_chat_without_the_bot(lark: Emulator, do: Do) -> None:
+    chat = lark.add_chat("Others", users=["alice"], bots=[])
+    with pytest.raises(PermissionDeniedError, match="add the bot to the chat") as refused:
+        do(lambda c: c.messaging.send_text(chat["chat_id"], "x"))
+    assert refused.value.code == 230002
+
+
+def test_a_missing_scope_names_it_and_the_link(lark: Emulator, do: Do) -> None:
+    app = lark.add_app(app_id="cli_poor", secret="poor-secret", scopes=["contact:user.base:readonly"])
+    with pytest.raises(PermissionDeniedError) as refused:
+        do(lambda c: c.messaging.send_text(CHAT, "x"), app_id=app["app_id"], app_secret="poor-secret")
+    assert refused.value.code == 99991672
+    assert any(scope.startswith("im:message") for scope in refused.value.scopes)
+    assert refused.value.apply_url
+    assert refused.value.apply_url in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda c: c.messaging.send_text("", "x"),
+        lambda c: c.messaging.send_text(CHAT, ""),
+        lambda c: c.messaging.send_text(CHAT, "x" * 160_000),
+        lambda c: c.messaging.send_card(CHAT, "{not json"),
+        lambda c: c.messaging.send_card(CHAT, {"elements": ["x" * 31_000]}),
+    ],
+)
+def test_what_can_be_known_is_refused_before_the_network(lark: Emulator, do: Do, work: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="Next: "):
+        do(work)
+    assert lark.state(summary=True)["requests"] == 0
+
+
+def test_a_card_that_lark_refuses_keeps_its_reason(lark: Emulator, do: Do) -> None:
+    with pytest.raises(InvalidRequestError, match="ErrCode") as refused:
+        do(lambda c: c.messaging.send_card(CHAT, {"schema": "2.0", "elements": []}))
+    assert refused.value.code == 230099
+
+
+def test_any_endpoint_can_be_called(lark: Emulator, do: Do) -> None:
+    chats = do(lambda c: c.call("GET", "/im/v1/chats"))
+    assert CHAT in [chat["chat_id"] for chat in chats.data["items"]]
+    assert do(lambda c: c.call("get", "/open-apis/bot/v3/info")).data["bot"]["app_name"]
+    with pytest.raises(NotFoundError, match="404 page not found"):
+        do(lambda c: c.call("GET", "/no/such/thing"))
+    with pytest.raises(InvalidRequestError, match="from the root"):
+        do(lambda c: c.call("GET", "im/v1/chats"))
+
+
+def test_no_secret_in_a_repr(lark: Emulator) -> None:
+    from lark_provider import AsyncLarkServiceClient, LarkServiceClient  # noqa: PLC0415 - read as a user would
+
+    for kind in (LarkServiceClient, AsyncLarkServiceClient):
+        text = repr(kind("cli_1", "the-secret", proxy="http://u:hidden1@127.0.0.1:1")) + repr(
+            vars(kind("cli_1", "the-secret", proxy="http://u:hidden1@127.0.0.1:1"))
+        )
+        assert "the-secret" not in text
+        assert "hidden1" not in text

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from lark_provider.core.session import PROCESS_MEMORY
+from lark_provider.core.tokens import PROCESS_CACHE, TokenCache
+
+pytest_plugins = ["lark_provider.emulator.pytest_plugin"]
+
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process() -> None:
+    """Each test starts as a new process would: no token and no table is known."""
+    fresh = TokenCache()
+    for name in ("_store", "_flights", "_renewed_at", "_refusals"):
+        setattr(PROCESS_CACHE, name, getattr(fresh, name))
+    PROCESS_MEMORY.clear()

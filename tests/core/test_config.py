@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+
+from lark_provider.core import config
+from lark_provider.core.session import Session
+from lark_provider.errors import ConfigurationError
+from lark_provider.protocol.redact import redact
+
+
+@pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        (None, "https://open.feishu.cn"),
+        ("feishu", "https://open.feishu.cn"),
+        ("Lark", "https://open.larksuite.com"),
+        ("https://lark.example.com/", "https://lark.example.com"),
+        ("https://lark.example.com/gate/open-apis", "https://lark.example.com/gate"),
+        ("lark.example.com", "https://lark.example.com"),
+        ("http://127.0.0.1:8765", "http://127.0.0.1:8765"),
+        ("http://localhost:1", "http://localhost:1"),
+    ],
+)
+def test_base_urls(value: str | None, url: str) -> None:
+    assert config.base_url(value) == url
+
+
+@pytest.mark.parametrize(
+    "value", ["feishuu", "ftp://x.example", "https://", "https://u:secret1@x.example", "x y"]
+)
+def test_a_base_url_that_cannot_be_is_refused_without_its_password(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="base_url") as refused:
+        config.base_url(value)
+    assert "secret1" not in str(refused.value)
+    with pytest.raises(ConfigurationError):
+        Session(base_url=value)
+
+
+def test_arguments_win_over_the_environment() -> None:
+    env = {"LARK_APP_ID": "cli_env", "LARK_APP_SECRET": "env-secret", "LARK_BASE_URL": "lark"}
+    given = config.app("cli_arg", "arg-secret", "feishu", env)
+    assert (given.app_id, given.app_secret, given.base_url) == (
+        "cli_arg",
+        "arg-secret",
+        "https://open.feishu.cn",
+    )
+    found = config.app(None, None, None, env)
+    assert (found.app_id, found.app_secret, found.base_url) == (
+        "cli_env",
+        "env-secret",
+        "https://open.larksuite.com",
+    )
+    assert config.app("cli_env", None, None, env).app_secret == "env-secret"
+
+
+def test_the_environments_secret_is_not_lent_to_another_app() -> None:
+    with pytest.raises(ConfigurationError, match="'cli_other' has no secret"):
+        config.app("cli_other", None, None, {"LARK_APP_ID": "cli_env", "LARK_APP_SECRET": "s"})
+
+
+@pytest.mark.parametrize("env", [{}, {"LARK_APP_ID": "cli_x"}, {"LARK_APP_ID": " ", "LARK_APP_SECRET": " "}])
+def test_nothing_found_names_the_ways(env: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="LARK_APP_SECRET"):
+        config.app(None, None, None, env)
+    with pytest.raises(ConfigurationError, match="app_id="):
+        config.app(None, "only-a-secret", None, env)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer SECRETVALUE",
+        '{"app_secret":"SECRETVALUE"}',
+        "app_secret=SECRETVALUE&x=1",
+        '"tenant_access_token": "SECRETVALUE"',
+        "http://user:SECRETVALUE@proxy.example:3128",
+        "t-SECRETVALUEg1044",
+    ],
+)
+def test_secrets_are_masked(text: str) -> None:
+    assert "SECRETVALUE" not in redact(text)
+    assert "mine" not in redact("is mine", "mine")
