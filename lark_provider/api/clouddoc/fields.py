@@ -189,7 +189,7 @@ class Converter:
 
 def _standard(value: dt.datetime) -> dt.datetime:
     """A datetime of the standard library: those of pendulum and pandas calculate in their own ways."""
-    return dt.datetime(  # noqa: DTZ001 - the zone is the value's own
+    return dt.datetime(
         value.year,
         value.month,
         value.day,

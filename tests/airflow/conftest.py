@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lark_provider.emulator import Emulator
+
+CHAT = "oc_emulator_data_team"
+
+
+@pytest.fixture(autouse=True)
+def _no_limits(request: pytest.FixtureRequest) -> None:
+    if "lark" in request.fixturenames:
+        request.getfixturevalue("lark").settings(rate_limits=False)
+
+
+class AirflowHome:
+    """An Airflow of its own, reached by its command line as its users do."""
+
+    def __init__(self, home: Path) -> None:
+        self.dags = home / "dags"
+        self.dags.mkdir()
+        self.env = {
+            **os.environ,
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        }
+
+    def python(self, *arguments: str, lark: Emulator | None = None) -> str:
+        """Run the interpreter and return all it printed."""
+        env = self.env if lark is None else {**self.env, "AIRFLOW_CONN_LARK_DEFAULT": connection(lark)}
+        command = [sys.executable, *arguments]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        return done.stdout + done.stderr
+
+    def airflow(self, *arguments: str, lark: Emulator | None = None) -> str:
+        """Run a command of Airflow's and return all it printed."""
+        return self.python("-m", "airflow", *arguments, lark=lark)
+
+
+@pytest.fixture(scope="session")
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> AirflowHome:
+    home = AirflowHome(tmp_path_factory.mktemp("airflow"))
+    home.airflow("db", "migrate")
+    return home
+
+
+def connection(lark: Emulator, **changes: Any) -> str:
+    given = {"conn_type": "lark", "login": lark.app_id, "password": lark.app_secret, "host": lark.base_url}
+    return json.dumps(given | changes)
+
+
+@pytest.fixture
+def context() -> Callable[..., Any]:
+    """Makes as much of a task's context as the operators look at."""
+
+    def make(*, try_number: int = 1, retries: int = 2, max_tries: int | None = None, **changes: Any) -> Any:
+        ti = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "try_number": try_number}
+        ti["max_tries"] = retries if max_tries is None else max_tries
+        return {"ti": SimpleNamespace(**(ti | changes)), "task": SimpleNamespace(retries=retries)}
+
+    return make

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from lark_provider.emulator import Emulator
+from lark_provider.errors import ConfigurationError
+from lark_provider.hooks import LarkHook as LazyHook
+from lark_provider.hooks.airflow_version import require
+from lark_provider.hooks.lark import LarkHook
+from tests.airflow.conftest import CHAT, connection
+
+
+def test_the_connection_is_proven_by_the_bot(lark: Emulator) -> None:
+    ok, text = LarkHook().test_connection()
+    assert ok
+    assert "Emulator bot" in text
+
+
+def test_a_wrong_secret_is_told_in_the_form(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, password="wrong-secret-1"))
+    ok, text = LarkHook().test_connection()
+    assert not ok
+    assert "Failed to get token: 10014" in text
+    assert "wrong-secret-1" not in text
+
+
+def test_the_client_is_made_once_and_works(lark: Emulator) -> None:
+    hook = LarkHook()
+    assert hook.get_conn() is hook.client
+    assert hook.client.messaging.send_text(CHAT, "hi").data["message_id"]
+    assert LazyHook is LarkHook
+
+
+def test_the_asynchronous_client(lark: Emulator) -> None:
+    async def send() -> str:
+        client = await LarkHook().get_async_conn()
+        return (await client.messaging.send_text(CHAT, "hi")).data["message_id"]
+
+    assert asyncio.run(send()).startswith("om_")
+
+
+def test_a_uri_works_as_well(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = lark.base_url.replace(":", "%3A").replace("/", "%2F")
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", f"lark://{lark.app_id}:{lark.app_secret}@{host}")
+    assert LarkHook().test_connection()[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"login": ""}, "no login"),
+        ({"password": None}, "no password"),
+        ({"host": "fishu"}, "base_url is 'fishu'"),
+    ],
+)
+def test_a_connection_that_cannot_work_is_named(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], text: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, **changes))
+    with pytest.raises(ConfigurationError, match=text):
+        LarkHook().client  # noqa: B018 - making it is the test
+    assert LarkHook().test_connection()[0] is False
+
+
+@pytest.mark.parametrize(
+    ("extra", "verify"),
+    [
+        ({}, True),
+        ({"verify": "false"}, False),
+        ({"verify": False}, False),
+        ({"verify": "/ca.pem"}, "/ca.pem"),
+    ],
+)
+def test_extras_reach_the_client(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch, extra: dict[str, Any], verify: bool | str
+) -> None:
+    proxy = {"proxy": "http://u:pass-word-1@127.0.0.1:1"}
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra=extra | proxy))
+    wire = LarkHook().client._session.wire
+    assert wire.verify == verify
+    assert wire.proxy == "http://u:pass-word-1@127.0.0.1:1"
+
+
+@pytest.mark.parametrize("field", ["password", "proxy", "event_encrypt_secret", "event_verification_token"])
+def test_airflow_masks_what_is_secret_in_a_connection(field: str) -> None:
+    from airflow.sdk._shared.secrets_masker import should_hide_value_for_key  # noqa: PLC0415 - heavy
+
+    assert should_hide_value_for_key(field)  # type: ignore[no-untyped-call]  # Airflow's
+
+
+def test_an_old_airflow_gets_one_clear_sentence() -> None:
+    require("3.2.0")
+    require("3.10.1")
+    require("4.0.0")
+    for found in ("2.11.2", "3.0.6", "3.1.8"):
+        with pytest.raises(ConfigurationError, match=f"need Apache Airflow 3.2 or later; this is {found}"):
+            require(found)
+    with pytest.raises(ConfigurationError, match="not installed"):
+        require(None)

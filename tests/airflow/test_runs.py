@@ -1,0 +1,71 @@
+"""Airflow itself runs tasks: retries, clearing, mapping, provider discovery."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+
+from lark_provider.emulator import Emulator
+from tests.airflow.conftest import CHAT, AirflowHome
+
+DAG_FILE = f"""
+from __future__ import annotations
+import datetime as dt
+import pendulum
+from airflow.sdk import DAG
+from lark_provider.operators.message import LarkSendMessageOperator
+
+class DiesAfterSending(LarkSendMessageOperator):
+    def execute(self, context):
+        sent = super().execute(context)
+        if context["ti"].try_number == 1:
+            raise RuntimeError("the worker dies")
+        return sent
+
+with DAG("retrying", start_date=pendulum.datetime(2026, 1, 1), schedule=None) as dag:
+    DiesAfterSending(task_id="tell", receiver_id="{CHAT}", content="once {{{{ run_id[:6] }}}}", retries=2,
+                     retry_delay=dt.timedelta(0))
+    LarkSendMessageOperator.partial(task_id="many", content="each").expand(
+        receiver_id=["alice@example.com", "bob@example.com"])
+"""
+
+CLEARED = """
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance, clear_task_instances
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+with create_session() as session:
+    ti = session.scalars(select(TaskInstance).where(TaskInstance.task_id == "tell")).one()
+    before = ti.max_tries
+    clear_task_instances([ti], session)
+    print("MAX_TRIES", before, ti.max_tries, "TRY", ti.try_number)
+"""
+
+
+def test_a_retry_sends_nothing_twice_and_clearing_moves_the_key_on(
+    lark: Emulator, airflow_home: AirflowHome
+) -> None:
+    (airflow_home.dags / "retrying.py").write_text(DAG_FILE)
+    airflow_home.airflow("dags", "test", "retrying", lark=lark)
+    state = lark.state()
+    texts = {chat["chat_id"]: [one["content"]["text"] for one in chat["messages"]] for chat in state["chats"]}
+    assert texts.pop(CHAT) == ["once manual"]
+    assert list(texts.values()) == [["each"], ["each"]]
+    assert state["by_endpoint"]["POST /open-apis/im/v1/messages"] == 4
+
+    printed = airflow_home.python("-c", textwrap.dedent(CLEARED))
+    (line,) = [line for line in printed.splitlines() if line.startswith("MAX_TRIES")]
+    _, before, after, _, tries = line.split()
+    retries = 2
+    assert int(before) - retries + 1 == 1
+    assert int(after) - retries + 1 > int(tries) - 1  # the first try after clearing, not one of those before
+
+
+def test_airflow_finds_the_provider_and_its_connection(airflow_home: AirflowHome) -> None:
+    providers = json.loads(airflow_home.airflow("providers", "list", "-o", "json").splitlines()[-1])
+    assert "airflow-provider-lark" in {one["package_name"] for one in providers}
+    hooks = json.loads(airflow_home.airflow("providers", "hooks", "-o", "json").splitlines()[-1])
+    (ours,) = [one for one in hooks if one["connection_type"] == "lark"]
+    assert (ours["hook_name"], ours["conn_id_attribute_name"]) == ("Lark / Feishu", "lark_conn_id")
+    assert ours["class"] == "lark_provider.hooks.lark.LarkHook"

@@ -1,0 +1,66 @@
+"""What an import costs, counted in modules."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import lark_provider
+from lark_provider import errors
+
+
+def loaded(code: str) -> set[str]:
+    """The modules that code loads, beyond those of a bare interpreter that has imported json."""
+    before = "import sys, json; before = set(sys.modules)"
+    after = "print(json.dumps([*set(sys.modules) - before]))"
+    script = "\n".join([before, textwrap.dedent(code), after])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_the_root_loads_only_itself() -> None:
+    assert loaded("import lark_provider") <= {"__future__", "lark_provider"}
+
+
+def test_the_client_works_where_airflow_and_the_sdk_cannot_be_imported() -> None:
+    code = """
+        class Block:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in {"airflow", "lark_oapi", "pika", "sqlalchemy", "httptools"}:
+                    raise ImportError("blocked " + name)
+        sys.meta_path.insert(0, Block())
+        from lark_provider import LarkServiceClient
+        LarkServiceClient("cli_1", "s")
+    """
+    assert "lark_provider.core.transport" in loaded(code)
+
+
+@pytest.mark.parametrize("module", ["message", "bitable"])
+def test_an_operator_module_is_light_over_airflow(module: str) -> None:
+    modules = loaded(
+        f"import airflow.sdk; before = set(sys.modules)\nimport lark_provider.operators.{module}"
+    )
+    heavy = {
+        "lark_provider.client",
+        "lark_provider.core",
+        "lark_provider.emulator",
+        "lark_oapi",
+        "pika",
+        "orjson",
+    }
+    assert not heavy & modules
+    ours = {name for name in modules if name.startswith("lark_provider")}
+    assert len(ours) < 12
+
+
+def test_every_public_name_is_there() -> None:
+    for name in lark_provider.__all__:
+        assert getattr(lark_provider, name) is not None
+    assert set(errors.__all__) < set(lark_provider.__all__)
+    assert set(lark_provider.__all__) <= set(dir(lark_provider))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        lark_provider.nothing  # noqa: B018 - the look-up is the test

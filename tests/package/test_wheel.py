@@ -1,0 +1,116 @@
+"""What ships: the wheel, built once, installed into clean environments with and without Airflow."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+from lark_provider import __version__
+from lark_provider.emulator import Emulator
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*command: str | Path, cwd: Path = Path("/"), **env: str) -> str:
+    words = [str(part) for part in command]
+    done = subprocess.run(  # noqa: S603 - ours
+        words, env=os.environ | env, capture_output=True, text=True, check=False, cwd=cwd
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = "from hatchling.build import build_wheel; import sys; build_wheel(sys.argv[1])"
+    run(sys.executable, "-c", build, folder, cwd=ROOT)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def environment(folder: Path, requirement: str) -> Path:
+    """A clean environment with the wheel and its dependencies at the versions of the development lock."""
+    uv = Path(sys.executable).parent / "uv"
+    run(uv, "venv", "--quiet", "--python", sys.executable, folder)
+    pins = folder / "constraints.txt"
+    lines = (ROOT / "requirements-dev.lock").read_text().replace(" \\\n", "\n").splitlines()
+    pins.write_text("\n".join(line for line in lines if "==" in line))
+    run(
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--compile-bytecode",
+        "-c",
+        pins,
+        requirement,
+        VIRTUAL_ENV=str(folder),
+    )
+    return folder / "bin"
+
+
+def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        (metadata_name,) = [name for name in names if name.endswith("METADATA")]
+        metadata = Parser().parsestr(archive.read(metadata_name).decode())
+        (entries,) = [name for name in names if name.endswith("entry_points.txt")]
+        entry_points = archive.read(entries).decode()
+    assert {"lark_provider/py.typed", "lark_provider/example_dags/etl_to_lark.py"} <= names
+    assert "lark_provider/example_dags/data/flights_2013-01-01.csv" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not [name for name in names if name.startswith(("tests", "scripts", "docs"))]
+    assert (metadata["Name"], metadata["Version"]) == ("airflow-provider-lark", __version__)
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert {"airflow", "emulator", "all", "dev"} <= set(metadata.get_all("Provides-Extra", []))
+    assert "lark-provider = lark_provider.cli.__main__:main" in entry_points
+    assert "[apache_airflow_provider]" in entry_points
+
+
+def test_the_client_works_in_an_environment_without_airflow(
+    wheel: Path, tmp_path: Path, lark: Emulator
+) -> None:
+    bin_ = environment(tmp_path / "plain", str(wheel))
+    script = """
+        import importlib.util, lark_provider
+        assert importlib.util.find_spec("airflow") is None and importlib.util.find_spec("lark_oapi") is None
+        from lark_provider import LarkServiceClient
+        assert "site-packages" in lark_provider.__file__
+        sent = LarkServiceClient().messaging.send_text("oc_emulator_data_team", "from the wheel")
+        print(sent.data["message_id"])
+        try:
+            import lark_provider.hooks.lark
+        except lark_provider.ConfigurationError as error:
+            print(error)
+    """
+    printed = run(bin_ / "python", "-c", textwrap.dedent(script))
+    assert printed.startswith("om_")
+    assert "Apache Airflow, which is not installed" in printed
+    assert run(bin_ / "lark-provider", "--version").strip() == f"airflow-provider-lark {__version__}"
+    assert run(bin_ / "lark-provider", "message", "send", "--to", "alice@example.com", "✅").startswith("om_")
+    assert len(lark.state()["chats"][0]["messages"]) == 1
+
+
+def test_airflow_lists_the_provider_that_was_installed_beside_it(wheel: Path, tmp_path: Path) -> None:
+    bin_ = environment(tmp_path / "full", f"{wheel}[airflow,emulator]")
+    home = str(tmp_path / "home")
+    assert "airflow-provider-lark" in run(bin_ / "airflow", "providers", "list", AIRFLOW_HOME=home)
+    run(bin_ / "airflow", "version", AIRFLOW_HOME=home)
+    assert "842 source = 842 table · 0 duplicates" in run(bin_ / "lark-provider", "demo", AIRFLOW_HOME=home)
+
+
+def test_the_lock_pins_everything_and_names_no_index() -> None:
+    lock = (ROOT / "requirements-dev.lock").read_text()
+    assert "http://" not in lock
+    assert "https://" not in lock
+    assert "--index-url" not in lock
+    assert lock.count("==") > 100
+    assert lock.count("--hash=sha256:") > lock.count("==")

@@ -1,0 +1,35 @@
+"""Read by the type checker, never run: what the public signatures promise."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from typing import Any, assert_type
+
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient
+from lark_provider.api.bot import BotInfo
+from lark_provider.api.clouddoc.bitable import BaseAnswer, RecordAnswer
+from lark_provider.api.clouddoc.bulk import BulkResult
+from lark_provider.api.clouddoc.fields import Field
+from lark_provider.api.messaging import Message
+from lark_provider.protocol.calls import LarkResponse
+
+c = LarkServiceClient("cli_1", "s")
+a = AsyncLarkServiceClient("cli_1", "s")
+
+assert_type(c.messaging.send_text("ou_1", "hi", receiver_id_type="chat_id"), LarkResponse[Message])
+assert_type(a.messaging.send_text("ou_1", "hi"), Awaitable[LarkResponse[Message]])
+assert_type(c.messaging.send_text("ou_1", "hi").data["message_id"], str)
+assert_type(c.messaging.send_card("ou_1", {"elements": []}), LarkResponse[Message])
+assert_type(c.bot.info(), LarkResponse[BotInfo])
+assert_type(c.clouddoc.bitable.create_app("x"), LarkResponse[BaseAnswer])
+assert_type(c.clouddoc.bitable.create_record("a", "t", {"x": 1}), LarkResponse[RecordAnswer])
+assert_type(a.clouddoc.bitable.create_record("a", "t", {"x": 1}), Awaitable[LarkResponse[RecordAnswer]])
+assert_type(c.clouddoc.bitable.bulk_insert("a", "t", []), BulkResult)
+assert_type(a.clouddoc.bitable.bulk_insert("a", "t", []), Awaitable[BulkResult])
+assert_type(c.clouddoc.bitable.list_fields("a", "t"), Iterator[Field])
+assert_type(a.clouddoc.bitable.list_fields("a", "t"), AsyncIterator[Field])
+assert_type(c.call("GET", "/im/v1/chats"), LarkResponse[dict[str, Any]])
+
+c.messaging.send_text("ou_1", "hi", receiver_id_type="phone")  # type: ignore[arg-type]  # no such kind
+c.messaging.send_text(1, "hi")  # type: ignore[arg-type]  # an id is a text
+c.messaging.send_text("ou_1", "hi", keyy="x")  # type: ignore[call-arg]  # no such option
