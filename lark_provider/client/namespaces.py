@@ -25,6 +25,17 @@ class Messaging(Namespace[R_co]):
     send_text = call(messaging.send_text)
     send_post = call(messaging.send_post)
     send_card = call(messaging.send_card)
+    send_image = procedure(messaging.send_image)
+    send_file = procedure(messaging.send_file)
+    upload_image = procedure(messaging.upload_image)
+    upload_file = procedure(messaging.upload_file)
+    reply = call(messaging.reply)
+    edit = call(messaging.edit)
+    update_card = call(messaging.update_card)
+    recall = call(messaging.recall)
+    get = call(messaging.get)
+    list = listing(messaging.list_messages)
+    download = call(messaging.download)
 
 
 class Bitable(Namespace[R_co]):

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 import httpx
 
-from lark_provider.core import transport
+from lark_provider.core import files, transport
 from lark_provider.core.serve import Io, Served, WaitFor
 from lark_provider.core.session import Session
 from lark_provider.core.tokens import Flight
-from lark_provider.protocol.calls import Lost, Response, Send, Sleep, Take
+from lark_provider.protocol.calls import Lost, ReadFile, Response, Send, Sleep, Take
 from lark_provider.protocol.errors import InvalidRequestError
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ def _perform(io: Io, session: Session) -> Any:
             assert isinstance(client, httpx.Client)  # noqa: S101 - the client's constructor sees to it
             request, started = transport.prepare(client, io, session), time.perf_counter()
             try:
-                answer: Response | Lost = transport.received(client.send(request))
+                answer: Response | Lost = transport.exchange(client, request, io.call.save_to)
             except httpx.RequestError as error:
                 answer = transport.lost(error)
             return _logged(io, answer, started)
@@ -71,6 +71,8 @@ def _perform(io: Io, session: Session) -> Any:
                     "list or a generator."
                 )
             return list(itertools.islice(stream.iterator, count))
+        case ReadFile():
+            return files.load(io)
         case WaitFor(flight):
             return _wait(flight, session.timeout)
 
@@ -120,7 +122,7 @@ async def _aperform(io: Io, session: Session) -> Any:
             assert isinstance(client, httpx.AsyncClient)  # noqa: S101 - the client's constructor sees to it
             request, started = transport.prepare(client, io, session), time.perf_counter()
             try:
-                answer: Response | Lost = transport.received(await client.send(request))
+                answer: Response | Lost = await transport.aexchange(client, request, io.call.save_to)
             except httpx.RequestError as error:
                 answer = transport.lost(error)
             return _logged(io, answer, started)
@@ -130,6 +132,8 @@ async def _aperform(io: Io, session: Session) -> Any:
             if isinstance(stream.iterator, AsyncIterator):
                 return await _next_items(stream.iterator, count)
             return await asyncio.to_thread(lambda: list(itertools.islice(stream.iterator, count)))
+        case ReadFile():
+            return await asyncio.to_thread(files.load, io)
         case WaitFor(flight):
             return await _await(flight, session.timeout)
 

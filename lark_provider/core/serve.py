@@ -20,6 +20,7 @@ from lark_provider.protocol.calls import (
     NewKey,
     Procedure,
     Random,
+    ReadFile,
     Remember,
     Send,
     Sleep,
@@ -37,7 +38,7 @@ class WaitFor:
     flight: Flight
 
 
-Io: TypeAlias = Send | Sleep | Take[Any] | WaitFor
+Io: TypeAlias = Send | Sleep | Take[Any] | ReadFile | WaitFor
 Served: TypeAlias = Generator[Io, Any, T]
 
 

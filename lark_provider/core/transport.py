@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 
+from lark_provider.core import files
 from lark_provider.core.session import Session, Wire
 from lark_provider.protocol.calls import Lost, Response, Send
 from lark_provider.protocol.redact import redact
@@ -116,9 +117,48 @@ def prepare(client: httpx.Client | httpx.AsyncClient, send: Send, session: Sessi
     )
 
 
-def received(response: httpx.Response) -> Response:
+def exchange(client: httpx.Client, request: httpx.Request, save_to: str | None) -> Response:
+    """Perform a request; with `save_to`, stream the answer there unless it is JSON."""
+    if save_to is None:
+        return _received(client.send(request))
+    response = client.send(request, stream=True)
+    try:
+        if not _is_file(response):
+            response.read()
+            return _received(response)
+        with files.arriving(save_to) as file:
+            for part in response.iter_bytes():
+                file.write(part)
+            return _received(response, saved=file.tell())
+    finally:
+        response.close()
+
+
+async def aexchange(client: httpx.AsyncClient, request: httpx.Request, save_to: str | None) -> Response:
+    """`exchange`, awaited; the disk is written from a thread."""
+    if save_to is None:
+        return _received(await client.send(request))
+    response = await client.send(request, stream=True)
+    try:
+        if not _is_file(response):
+            await response.aread()
+            return _received(response)
+        with files.arriving(save_to) as file:
+            async for part in response.aiter_bytes():
+                await asyncio.to_thread(file.write, part)
+            return _received(response, saved=file.tell())
+    finally:
+        await response.aclose()
+
+
+def _is_file(response: httpx.Response) -> bool:
+    return response.is_success and "json" not in response.headers.get("content-type", "")
+
+
+def _received(response: httpx.Response, saved: int | None = None) -> Response:
     """An httpx answer in the engine's terms."""
-    return Response(response.status_code, response.headers, response.content)
+    content = response.content if saved is None else b""
+    return Response(response.status_code, response.headers, content, saved)
 
 
 def lost(error: httpx.RequestError) -> Lost:

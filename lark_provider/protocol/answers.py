@@ -54,6 +54,11 @@ def read(call: Call[Any], response: Response, token: str | None = None) -> LarkR
         The answer if Lark accepted the call, else why not.
     """
     log_id = response.headers.get("x-tt-logid")
+    if response.saved is not None:
+        kind = response.headers.get("content-type", "")
+        return LarkResponse(
+            0, "ok", {"path": call.save_to, "bytes": response.saved, "content_type": kind}, log_id
+        )
     body = _json(response.content)
     if body is None or (body["code"] == 0 and response.status >= _HTTP_ERROR):
         return _foreign(call, response, log_id, token)

@@ -7,15 +7,17 @@ two small drivers, one sync and one async, perform those.
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import IO, Any, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import orjson
 
 from lark_provider.protocol.errors import InvalidRequestError
 
+Readable: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes]"
 T = TypeVar("T")
 D_co = TypeVar("D_co", covariant=True)
 
@@ -52,6 +54,7 @@ class Call(Generic[D_co]):
         idempotent: Whether a repeat does no harm: it is safe, or carries a token that Lark knows it by.
         auth: Whether it carries the tenant token.
         content_type: The body's type.
+        save_to: A path to which the answer's content is streamed, if it is not JSON.
     """
 
     method: str
@@ -62,6 +65,7 @@ class Call(Generic[D_co]):
     idempotent: bool = False
     auth: bool = True
     content_type: str = JSON_TYPE
+    save_to: str | None = None
 
     @property
     def name(self) -> str:
@@ -102,6 +106,8 @@ class Response:
     status: int
     headers: Mapping[str, str]
     content: bytes
+    saved: int | None = None
+    """How many bytes were streamed to `Call.save_to` instead of into `content`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +151,31 @@ class Take(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadFile:
+    """The content of a file. Answered with `Loaded`, of at most `limit` bytes and one.
+
+    Attributes:
+        source: A path, bytes, or a binary file object, read from where it stands.
+        name: What to call it; the path's own name if None.
+        limit: In bytes; no more than one beyond it is read.
+        what: What it is, for the error's text.
+    """
+
+    source: Readable
+    name: str | None
+    limit: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A file's name and content."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Remember(Generic[T]):
     """A value that may be remembered for a while. Answered with what `make` returns, now or earlier.
 
@@ -169,7 +200,7 @@ class Stream(Generic[T]):
         self.iterator: Any = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
 
 
-Effect: TypeAlias = Send | NeedToken | Sleep | Random | NewKey | Take[Any] | Remember[Any]
+Effect: TypeAlias = Send | NeedToken | Sleep | Random | NewKey | Take[Any] | ReadFile | Remember[Any]
 Flow: TypeAlias = Generator[Effect, Any, T]
 Procedure: TypeAlias = Generator[Call[Any] | Effect, Any, T]
 
@@ -239,6 +270,7 @@ def request(
     safe: bool | None = None,
     idempotent: bool = False,
     auth: bool = True,
+    save_to: str | None = None,
 ) -> Call[Any]:
     """Build a call.
 
@@ -250,6 +282,7 @@ def request(
         safe: Whether it changes nothing at Lark; told by the method if None (only GET).
         idempotent: Whether a repeat does no harm although it changes something.
         auth: Whether it carries the tenant token.
+        save_to: A path to which the answer's content is streamed.
 
     Raises:
         InvalidRequestError: The body has no JSON form.
@@ -263,4 +296,5 @@ def request(
         safe=safe,
         idempotent=safe or idempotent,
         auth=auth,
+        save_to=save_to,
     )

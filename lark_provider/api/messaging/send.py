@@ -1,4 +1,4 @@
-"""Messages: IM v1 of Lark (`/open-apis/im/v1/messages`)."""
+"""Send messages."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def send(
     """
     to = receiver(receiver_id, receiver_id_type)
     text = content if isinstance(content, str) else encode(content, "content").decode()
-    body = {"receive_id": to.id, "msg_type": msg_type, "content": text}
+    body = {"receive_id": to.id, "msg_type": msg_type, "content": within(text, msg_type)}
     token = dedup_uuid(to.id, idempotency_key, uuid)
     if token is not None:
         body["uuid"] = token
@@ -104,19 +104,14 @@ def send_text(
         idempotency_key: Any text that names this message.
         uuid: Lark's own key instead.
     """
-    if not (isinstance(content, str) and content):
-        raise InvalidRequestError(f"content is {content!r}. Next: pass a non-empty text.", code=230001)
-    at = "".join(f' <at user_id="{mention_id(who)}"></at>' for who in mentions)
-    call = send(
+    return send(
         receiver_id,
-        {"text": content + at},
+        text_content(content, mentions),
         msg_type="text",
         receiver_id_type=receiver_id_type,
         idempotency_key=idempotency_key,
         uuid=uuid,
     )
-    _check_size(len(call.body or b""), MAX_TEXT_BYTES, "text message")
-    return call
 
 
 def send_post(
@@ -142,33 +137,14 @@ def send_post(
         idempotency_key: Any text that names this message.
         uuid: Lark's own key instead.
     """
-    if isinstance(content, str):
-        if not content:
-            raise InvalidRequestError("content is ''. Next: pass a non-empty text.", code=230001)
-        content = {"zh_cn": {"title": title, "content": [[{"tag": "md", "text": content}]]}}
-    elif title:
-        raise InvalidRequestError(
-            "title= goes with Markdown. Next: put it into the post itself.", code=230001
-        )
-    if not content or not all(isinstance(one, Mapping) and "content" in one for one in content.values()):
-        raise InvalidRequestError(
-            f"The post has the keys {sorted(content)}, which are no languages with content. Next: write "
-            '{"zh_cn": {"title": …, "content": [[…]]}}, without an outer "post".',
-            code=230001,
-        )
-    if mentions:
-        line = [{"tag": "at", "user_id": mention_id(who)} for who in mentions]
-        content = {lang: {**one, "content": [*one["content"], line]} for lang, one in content.items()}
-    call = send(
+    return send(
         receiver_id,
-        content,
+        post_content(content, title=title, mentions=mentions),
         msg_type="post",
         receiver_id_type=receiver_id_type,
         idempotency_key=idempotency_key,
         uuid=uuid,
     )
-    _check_size(len(call.body or b""), MAX_POST_BYTES, "post")
-    return call
 
 
 def send_card(
@@ -234,9 +210,88 @@ def dedup_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> str
     return hashlib.sha256(f"{scope}\0{idempotency_key}".encode()).hexdigest()[:40]
 
 
-def _check_size(size: int, limit: int, what: str) -> None:
-    if size > limit:
+def text_content(text: str, mentions: Sequence[str] = ()) -> dict[str, str]:
+    """The content object of a text.
+
+    Args:
+        text: The text.
+        mentions: Open_ids, or "all", of people to be named at the end.
+
+    Raises:
+        InvalidRequestError: The text is empty or a mention cannot be an id.
+    """
+    if not (isinstance(text, str) and text):
+        raise InvalidRequestError(f"content is {text!r}. Next: pass a non-empty text.", code=230001)
+    return {"text": text + "".join(f' <at user_id="{mention_id(who)}"></at>' for who in mentions)}
+
+
+def post_content(
+    content: Mapping[str, Any] | str, *, title: str = "", mentions: Sequence[str] = ()
+) -> Mapping[str, Any]:
+    """The content object of a post.
+
+    Args:
+        content: Markdown, or Lark's own form.
+        title: The title of a post from Markdown.
+        mentions: Open_ids, or "all", of people to be named at the end.
+
+    Raises:
+        InvalidRequestError: It is empty, or not in Lark's form.
+    """
+    if isinstance(content, str):
+        if not content:
+            raise InvalidRequestError("content is ''. Next: pass a non-empty text.", code=230001)
+        content = {"zh_cn": {"title": title, "content": [[{"tag": "md", "text": content}]]}}
+    elif title:
         raise InvalidRequestError(
-            f"The {what} has {size} bytes; Lark takes {limit}. Next: shorten it, or send it as a file.",
+            "title= goes with Markdown. Next: put it into the post itself.", code=230001
+        )
+    if not content or not all(isinstance(one, Mapping) and "content" in one for one in content.values()):
+        raise InvalidRequestError(
+            f"The post has the keys {sorted(content)}, which are no languages with content. Next: write "
+            '{"zh_cn": {"title": …, "content": [[…]]}}, without an outer "post".',
+            code=230001,
+        )
+    if mentions:
+        line = [{"tag": "at", "user_id": mention_id(who)} for who in mentions]
+        content = {lang: {**one, "content": [*one["content"], line]} for lang, one in content.items()}
+    return content
+
+
+def serialised(content: Mapping[str, Any] | str, msg_type: str, mentions: Sequence[str] = ()) -> str:
+    """The `content` of any message, as Lark wants it: a JSON text.
+
+    Args:
+        content: Text; for `post` Markdown or Lark's own form; for `interactive` a card; for other types
+            their content object.
+        msg_type: Lark's name for the type.
+        mentions: Open_ids, or "all", of people to be named at the end of a text, post or card.
+
+    Raises:
+        InvalidRequestError: It does not fit its type, is too large, or cannot carry mentions.
+    """
+    if msg_type == "interactive":
+        return card_content(content, mentions=mentions)
+    if msg_type == "text" and isinstance(content, str):
+        content = text_content(content, mentions)
+    elif msg_type == "post":
+        content = post_content(content, mentions=mentions)
+    elif mentions:
+        raise InvalidRequestError(f"mentions do not go with {msg_type}. Next: leave them out.", code=230001)
+    text = content if isinstance(content, str) else encode(content, "content").decode()
+    return within(text, msg_type)
+
+
+def within(content: str, msg_type: str) -> str:
+    """A content, if it is no larger than Lark takes for its type.
+
+    Raises:
+        InvalidRequestError: It is larger.
+    """
+    limit, size = {"text": MAX_TEXT_BYTES, "post": MAX_POST_BYTES}.get(msg_type), len(content.encode())
+    if limit is not None and size > limit:
+        raise InvalidRequestError(
+            f"The {msg_type} has {size} bytes; Lark takes {limit}. Next: shorten it, or send it as a file.",
             code=230025,
         )
+    return content

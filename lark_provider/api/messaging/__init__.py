@@ -1,0 +1,47 @@
+"""Messages: IM v1 of Lark (`/open-apis/im/v1`)."""
+
+from __future__ import annotations
+
+from lark_provider.api.messaging.change import edit, recall, reply, update_card
+from lark_provider.api.messaging.files import (
+    Downloaded,
+    download,
+    send_file,
+    send_image,
+    upload_file,
+    upload_image,
+)
+from lark_provider.api.messaging.read import get, list_messages
+from lark_provider.api.messaging.send import (
+    MAX_TEXT_BYTES,
+    Message,
+    MessageType,
+    dedup_uuid,
+    send,
+    send_card,
+    send_post,
+    send_text,
+)
+
+__all__ = [
+    "MAX_TEXT_BYTES",
+    "Downloaded",
+    "Message",
+    "MessageType",
+    "dedup_uuid",
+    "download",
+    "edit",
+    "get",
+    "list_messages",
+    "recall",
+    "reply",
+    "send",
+    "send_card",
+    "send_file",
+    "send_image",
+    "send_post",
+    "send_text",
+    "update_card",
+    "upload_file",
+    "upload_image",
+]

@@ -1,0 +1,135 @@
+"""Answer, edit and recall messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content
+from lark_provider.api.messaging.send import Message, MessageType, dedup_uuid, serialised
+from lark_provider.protocol.calls import Call, path, request
+from lark_provider.protocol.errors import InvalidRequestError
+
+
+def reply(
+    message_id: str,
+    content: Mapping[str, Any] | str,
+    *,
+    msg_type: MessageType = "text",
+    in_thread: bool = False,
+    mentions: Sequence[str] = (),
+    idempotency_key: str | None = None,
+    uuid: str | None = None,
+) -> Call[Message]:
+    """Answer a message.
+
+    See POST /open-apis/im/v1/messages/:message_id/reply.
+
+    Args:
+        message_id: The message answered, `om_…`.
+        content: Text; for `post` Markdown or Lark's own form; for `interactive` a card; for other types
+            their content object.
+        msg_type: Lark's name for the type.
+        in_thread: Answer in a thread below the message.
+        mentions: Open_ids, or "all", of people to be named at the end of a text, post or card.
+        idempotency_key: Any text. A repeat with the same key and message within one hour sends nothing.
+        uuid: Lark's own de-duplication key instead, at most 50 characters.
+
+    Returns:
+        The answer; `.data["message_id"]` is its id.
+
+    Raises:
+        InvalidRequestError: Something that can be known to be wrong before sending.
+        LarkAPIError: Lark refused it; `ConflictError` if the message was recalled.
+        OutcomeUnknownError: It was sent without a key, and the answer is lost.
+        TransportError: Lark was not reached.
+    """
+    body: dict[str, Any] = {"msg_type": msg_type, "content": serialised(content, msg_type, mentions)}
+    if in_thread:
+        body["reply_in_thread"] = True
+    token = dedup_uuid(message_id, idempotency_key, uuid)
+    if token is not None:
+        body["uuid"] = token
+    url = path("/im/v1/messages/{message_id}/reply", message_id=message_id)
+    return request("POST", url, json=body, idempotent=token is not None)
+
+
+def edit(
+    message_id: str,
+    content: Mapping[str, Any] | str,
+    *,
+    msg_type: Literal["text", "post"] = "text",
+    mentions: Sequence[str] = (),
+) -> Call[Message]:
+    """Change the words of a text or post that this app sent; up to 20 times. For cards, `update_card`.
+
+    See PUT /open-apis/im/v1/messages/:message_id.
+
+    Args:
+        message_id: The message, `om_…`.
+        content: The new text, or the new post as Markdown or in Lark's own form.
+        msg_type: What the message is.
+        mentions: Open_ids, or "all", of people to be named at the end.
+
+    Returns:
+        The message.
+
+    Raises:
+        InvalidRequestError: Something that can be known to be wrong before sending.
+        PermissionDeniedError: Somebody else sent it.
+        ConflictError: It was edited 20 times, or recalled.
+        TransportError: Lark was not reached.
+    """
+    if msg_type not in {"text", "post"}:
+        raise InvalidRequestError(
+            f"msg_type is {msg_type!r}; only text and post can be edited. Next: use update_card for cards.",
+            code=230054,
+        )
+    body = {"msg_type": msg_type, "content": serialised(content, msg_type, mentions)}
+    url = path("/im/v1/messages/{message_id}", message_id=message_id)
+    # The same words again are the same message, so a lost answer may be asked for again.
+    return request("PUT", url, json=body, idempotent=True)
+
+
+def update_card(message_id: str, card: Card, *, max_bytes: int = MAX_CARD_BYTES) -> Call[dict[str, Any]]:
+    """Replace a card that this app sent, for everybody who sees it; for up to 14 days.
+
+    See PATCH /open-apis/im/v1/messages/:message_id. A card 1.0 needs `config.update_multi: true` before and
+    after.
+
+    Args:
+        message_id: The message that carries the card, `om_…`.
+        card: The new card, as for `send_card`.
+        max_bytes: The size that Lark takes.
+
+    Returns:
+        An empty answer.
+
+    Raises:
+        InvalidRequestError: The card is no JSON object, too large, or refused by Lark.
+        PermissionDeniedError: Somebody else sent it.
+        ConflictError: It is too old, or recalled.
+        TransportError: Lark was not reached.
+    """
+    url = path("/im/v1/messages/{message_id}", message_id=message_id)
+    return request("PATCH", url, json={"content": card_content(card, max_bytes=max_bytes)}, idempotent=True)
+
+
+def recall(message_id: str) -> Call[dict[str, Any]]:
+    """Take a message back.
+
+    See DELETE /open-apis/im/v1/messages/:message_id. For how long it can be, the tenant's admin decides.
+
+    Args:
+        message_id: The message, `om_…`.
+
+    Returns:
+        An empty answer.
+
+    Raises:
+        ConflictError: The time for it is over, or it was recalled already.
+        PermissionDeniedError: Somebody else sent it.
+        OutcomeUnknownError: The answer is lost.
+        TransportError: Lark was not reached.
+    """
+    return request("DELETE", path("/im/v1/messages/{message_id}", message_id=message_id))
