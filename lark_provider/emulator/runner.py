@@ -271,12 +271,15 @@ class _Serving:
         )
 
     async def __aexit__(self, *_: object) -> None:
+        # asyncio accepts in tasks of its own, and would leave a connection open that is on its way when the
+        # server closes: so first accept no more, then let those tasks end, then close.
+        asyncio.get_running_loop().remove_reader(self._listener)
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
         self._server.close()
-        while self._connections:
-            closing = list(self._connections)
-            for connection in closing:
-                connection.shut()
-            await asyncio.gather(*(connection.closed for connection in closing))
+        closing = list(self._connections)
+        for connection in closing:
+            connection.shut()
+        await asyncio.gather(*(connection.closed for connection in closing))
         await self._server.wait_closed()
 
 

@@ -123,7 +123,7 @@ def shown_field(table: Table, column: Field) -> dict[str, Any]:
         "type": column.type,
         "ui_type": column.ui_type,
         "property": properties,
-        "description": column.description,
+        "description": {"text": column.description, "disable_sync": True} if column.description else None,
         "is_primary": column is table.primary,
         "is_hidden": False,
     }

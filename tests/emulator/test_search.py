@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.emulator.conftest import Sheet
+
+DAY = 24 * 3600 * 1000
+NOON = 1_700_020_800_000  # 2023-11-15 12:00 in Shanghai
+
+
+@pytest.fixture
+def flights(sheet: Sheet) -> Sheet:
+    for name, kind in (("Delay", 2), ("Carrier", 3), ("Tags", 4), ("Day", 5), ("Late", 7), ("Who", 11)):
+        assert sheet.field(name, kind)["code"] == 0
+    alice = [{"id": "ou_emulator0001_alice"}]
+    rows: list[dict[str, Any]] = [
+        {
+            "Text": "UA1",
+            "Delay": 5,
+            "Carrier": "UA",
+            "Tags": ["x", "y"],
+            "Day": NOON,
+            "Late": True,
+            "Who": alice,
+        },
+        {"Text": "B62", "Delay": -3, "Carrier": "B6", "Tags": ["y"], "Day": NOON + DAY, "Late": False},
+        {"Text": "UA3"},
+    ]
+    assert sheet.add_many([{"fields": row} for row in rows])["code"] == 0
+    return sheet
+
+
+def one(name: str, operator: str, value: Any) -> dict[str, Any]:
+    return {"filter": {"conditions": [{"field_name": name, "operator": operator, "value": value}]}}
+
+
+def found(sheet: Sheet, *conditions: tuple[Any, ...], conjunction: str = "and", **body: Any) -> list[str]:
+    spelled = [{"field_name": f, "operator": o, "value": list(v)} for f, o, *v in conditions]
+    answer = sheet.search({"filter": {"conjunction": conjunction, "conditions": spelled}, **body})
+    assert answer["code"] == 0, answer
+    return [item["fields"]["Text"][0]["text"] for item in answer["data"]["items"]]
+
+
+@pytest.mark.parametrize(
+    ("condition", "names"),
+    [
+        (("Text", "is", "UA1"), ["UA1"]),
+        (("Text", "isNot", "UA1"), ["B62", "UA3"]),
+        (("Text", "contains", "UA"), ["UA1", "UA3"]),
+        (("Text", "doesNotContain", "UA"), ["B62"]),
+        (("Delay", "is", "5"), ["UA1"]),
+        (("Delay", "isGreaterEqual", "-3"), ["UA1", "B62"]),
+        (("Delay", "isLess", "0"), ["B62"]),
+        (("Delay", "isEmpty"), ["UA3"]),
+        (("Carrier", "isNotEmpty"), ["UA1", "B62"]),
+        (("Tags", "is", "y", "x"), ["UA1"]),
+        (("Tags", "contains", "y"), ["UA1", "B62"]),
+        (("Late", "is", "true"), ["UA1"]),
+        (("Who", "is", "ou_emulator0001_alice"), ["UA1"]),
+        (("Day", "is", "ExactDate", str(NOON - DAY // 3)), ["UA1"]),
+        (("Day", "isGreater", "ExactDate", str(NOON)), ["B62"]),
+        (("Day", "isLess", "Today"), ["UA1", "B62"]),
+    ],
+)
+def test_operators(flights: Sheet, condition: tuple[Any, ...], names: list[str]) -> None:
+    assert found(flights, condition) == names
+
+
+def test_conjunctions_children_sort_and_names(flights: Sheet) -> None:
+    either = (("Text", "is", "UA1"), ("Delay", "is", "-3"))
+    assert found(flights, *either) == []
+    assert found(flights, *either, conjunction="or", sort=[{"field_name": "Delay"}]) == ["B62", "UA1"]
+    late = {"conjunction": "and", "conditions": [{"field_name": "Late", "operator": "is", "value": ["true"]}]}
+    nested = flights.search({"filter": {"conjunction": "or", "conditions": [], "children": [late]}})
+    assert nested["data"]["total"] == 1
+    ordered = flights.search({"sort": [{"field_name": "Delay", "desc": True}], "field_names": ["Text"]})
+    assert [list(i["fields"]) for i in ordered["data"]["items"]] == [["Text"]] * 3
+    assert ordered["data"]["items"][2]["fields"]["Text"][0]["text"] == "UA3"
+
+
+def test_pages_cover_everything_once(flights: Sheet) -> None:
+    flights.add_many([{"fields": {"Text": str(n)}} for n in range(40)])
+    seen: list[str] = []
+    token, more = "", True
+    while more:
+        answer = flights.search({}, page_size=20, **({"page_token": token} if token else {}))["data"]
+        seen += [item["record_id"] for item in answer["items"]]
+        token, more = answer["page_token"], answer["has_more"]
+        assert answer["total"] == 43
+    assert len(seen) == len(set(seen)) == 43
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (one("No", "is", ["1"]), 1254018),
+        (one("Text", "like", ["1"]), 1254018),
+        (
+            {"filter": {"conditions": [{"field_name": "Text", "operator": "isEmpty", "value": ["1"]}]}},
+            1254018,
+        ),
+        (one("Text", "is", "1"), 1254018),
+        (one("Text", "is", [1]), 1254018),
+        (one("Text", "isLess", ["1"]), 1254018),
+        ({"filter": {"conjunction": "xor"}}, 1254018),
+        ({"sort": [{"field_name": "No"}]}, 1254016),
+        ({"sort": {}}, 0),
+        ({"sort": "Text"}, 1254016),
+        ({"field_names": ["No"]}, 1254024),
+        ({"view_id": "vewx"}, 1254042),
+    ],
+)
+def test_bad_searches_are_refused_even_in_an_empty_table(sheet: Sheet, body: Any, code: int) -> None:
+    assert sheet.search(body)["code"] == code
+
+
+def test_page_sizes(sheet: Sheet) -> None:
+    assert sheet.search({}, page_size=0)["code"] == 1254011
+    assert sheet.search({}, page_size=501)["code"] == 99992402
+    assert sheet.search({}, page_token="junk")["code"] == 1254030
