@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 
 from lark_provider.emulator import snapshot
+from lark_provider.emulator.exchange import Answer, as_json
 from lark_provider.emulator.faults import Fault
-from lark_provider.emulator.messages import Answer, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lark_provider.emulator.dispatch import Lark
-    from lark_provider.emulator.messages import Request
+    from lark_provider.emulator.exchange import Request
 
 PREFIX = "/_emulator/"
 

@@ -13,9 +13,9 @@ from lark_provider.emulator.clock import Clock
 from lark_provider.emulator.codes import BITABLE_CODES, RefusedError
 from lark_provider.emulator.control import PREFIX as CONTROL_PREFIX
 from lark_provider.emulator.control import Control
+from lark_provider.emulator.exchange import Answer, Outcome, as_json, plain
 from lark_provider.emulator.faults import Faults
 from lark_provider.emulator.limits import Windows
-from lark_provider.emulator.messages import Answer, Outcome, as_json, plain
 from lark_provider.emulator.request_log import Entry, RequestLog
 from lark_provider.emulator.routing import Call
 from lark_provider.emulator.settings import Settings
@@ -24,8 +24,8 @@ from lark_provider.emulator.world import App, World
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from lark_provider.emulator.exchange import Request
     from lark_provider.emulator.faults import Fault
-    from lark_provider.emulator.messages import Request
     from lark_provider.emulator.routing import Route
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -82,7 +82,7 @@ class Lark:
         if not self._host_allowed(request.headers.get("host", "")):
             return Outcome(plain(403, "this Host is not served by the Lark emulator"))
         if request.path.startswith(CONTROL_PREFIX):
-            return Outcome(self._control.handle(request))
+            return Outcome(self._controlled(request))
         found = routes.TABLE.match(request.method, request.path)
         route = None if found is None else found[0]
         fault = self.faults.strike(request, route)
@@ -117,14 +117,21 @@ class Lark:
         except RefusedError as refusal:
             return self._refusal(refusal, route, log_id), call
         except Exception:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
-            self.log.crashes += 1
-            traceback.print_exc(file=sys.stderr)
-            return _named(
-                as_json({"code": 500, "msg": "the emulator crashed, see its stderr"}, 500), log_id
-            ), call
+            return _named(self._crashed(), log_id), call
         if route.flat:
             return _named(as_json({"code": 0, "msg": "ok", **payload}), log_id), call
         return _named(as_json({"code": 0, "msg": "success", "data": payload}), log_id), call
+
+    def _controlled(self, request: Request) -> Answer:
+        try:
+            return self._control.handle(request)
+        except Exception:  # noqa: BLE001 - as above
+            return self._crashed()
+
+    def _crashed(self) -> Answer:
+        self.log.crashes += 1
+        traceback.print_exc(file=sys.stderr)
+        return as_json({"code": 500, "msg": "the emulator crashed, see its stderr"}, 500)
 
     def _throttled(self, route: Route, app: App, log_id: str) -> Answer | None:
         if not self.settings.rate_limits:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from lark_provider.emulator.messages import JSON_TYPE, Answer
+from lark_provider.emulator.exchange import JSON_TYPE, Answer
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.messages import Request
+    from lark_provider.emulator.exchange import Request
     from lark_provider.emulator.routing import Route
 
 DROPS = ("before", "after")

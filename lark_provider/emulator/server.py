@@ -9,12 +9,12 @@ from urllib.parse import parse_qsl, unquote
 
 import httptools
 
-from lark_provider.emulator.messages import Answer, Request, plain
+from lark_provider.emulator.exchange import Answer, Request, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lark_provider.emulator.messages import Outcome
+    from lark_provider.emulator.exchange import Outcome
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
@@ -87,8 +87,12 @@ class HttpConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._refuse(plain(400, "upgrade is not supported"))
+        except httptools.HttpParserCallbackError:
+            # Our callbacks refuse a request by raising through the parser; anything else is a bug.
+            if not self._ending:
+                raise
         except httptools.HttpParserError:
-            if not self._ending:  # our own callbacks refuse by raising through the parser
+            if not self._ending:
                 self._refuse(plain(400, "malformed request"))
 
     def eof_received(self) -> bool:

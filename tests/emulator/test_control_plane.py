@@ -147,4 +147,7 @@ def test_a_crash_is_an_answer_and_is_counted(
         assert (api.send("alice")["http"], lark.state(summary=True)["crashes"]) == (500, 1)
         assert "broken on purpose" in capsys.readouterr().err
         assert api("GET", "/bot/v3/info")["code"] == 0
+        monkeypatch.setattr(World, "add_user", broken)
+        assert api.http.post("/_emulator/users", json={}).status_code == 500
+        assert lark.state(summary=True)["crashes"] == 2
         api.http.close()

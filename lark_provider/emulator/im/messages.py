@@ -275,7 +275,9 @@ def _seconds(call: Call, name: str) -> int | None:
 
 
 _PATH = "/open-apis/im/v1/messages"
-_UUID = "a repeated `uuid` answers with the first message (settable, `uuid_replay`); kept per app"
+_UUID = (
+    "a repeated `uuid` answers with the first message (settable, `uuid_replay`: else 230001); kept per app"
+)
 _CONTENT = (
     "keys of images and files are not looked up; `system` messages are not emulated",
     "which bytes the size limits count; wording behind `ext=`",
