@@ -82,6 +82,13 @@ PUBLIC_NAME_SHORT = Code(232020, "Name can NOT be less than two characters for p
 BOT_NOT_FOUND = Code(232021, "Bot can NOT be found.")
 UNAVAILABLE_IDS = Code(232043, "Your request contains unavailable ids.")
 
+# Custom bots -------------------------------------------------------------------------------------------
+WEBHOOK_BAD_REQUEST = Code(9499, "Bad Request", 200)
+WEBHOOK_FREQUENCY = Code(11232, "frequency limited", 200)
+WEBHOOK_UNKNOWN = Code(19001, "param invalid: incoming webhook access token invalid", 200)
+WEBHOOK_SIGNATURE = Code(19021, "sign match fail or timestamp is not within one hour from current time", 200)
+WEBHOOK_KEYWORD = Code(19024, "Key Words Not Found", 200)
+
 # Bitable -----------------------------------------------------------------------------------------------
 WRONG_JSON = Code(1254000, "WrongRequestJson", 200)
 WRONG_BODY = Code(1254001, "WrongRequestBody", 200)

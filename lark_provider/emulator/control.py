@@ -10,6 +10,7 @@ import orjson
 from lark_provider.emulator import snapshot
 from lark_provider.emulator.exchange import Answer, as_json
 from lark_provider.emulator.faults import Fault
+from lark_provider.emulator.im import webhook_bot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,7 @@ class Control:
             ("POST", "apps"): self.add_app,
             ("POST", "users"): self.add_user,
             ("POST", "chats"): self.add_chat,
+            ("POST", "webhooks"): self.add_webhook,
             ("POST", "bases/share"): self.share_base,
             ("POST", "tokens/revoke"): self.revoke_tokens,
             ("POST", "clock"): self.move_clock,
@@ -132,6 +134,22 @@ class Control:
             chat_id=_text(spec, "chat_id") or None,
         )
         return snapshot.chat(chat, summary=True)
+
+    def add_webhook(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """Add a custom bot: `name`, `token`, `secret` and `keywords` (a list), all optional.
+
+        Returns:
+            The `path` of its webhook; nothing else ever shows it.
+        """
+        _only(spec, "name", "token", "secret", "keywords")
+        bot = webhook_bot.add(
+            self._lark.world,
+            _text(spec, "name") or "Custom bot",
+            _text(spec, "token") or None,
+            _text(spec, "secret") or None,
+            _names(spec, "keywords") or (),
+        )
+        return {"token": bot.token, "path": webhook_bot.PATH + bot.token}
 
     def share_base(self, spec: dict[str, Any]) -> dict[str, Any]:
         """Open a base (`app_token`) to another app (`app_id`)."""

@@ -14,8 +14,9 @@ date. Anything else under `/open-apis` answers `404 page not found` in plain tex
 paths.
 
 *sdk + documentation*: the official SDK `lark_oapi`, unchanged, drives the endpoint in `tests/conformance`,
-and what it answers follows Lark's pages. Nothing here was compared with the real service. *Unconfirmed* is
-what no source shows, or where sources clash: do not build on it.
+and what it answers follows Lark's pages. *documentation*: the SDK has no such call. Nothing here was
+compared with the real service. *Unconfirmed* is what no source shows, or where sources clash: do not build
+on it.
 
 | Endpoint | Evidence | Limits | Unconfirmed, or not emulated |
 |---|---|---|---|

@@ -174,7 +174,8 @@ class Lark:
             Entry(
                 self.clock.now(),
                 request.method,
-                request.path,
+                # Without a token the path may be the credential, as a webhook's is.
+                request.path if route is None or route.token else route.path,
                 request.query,
                 None if route is None else route.name,
                 None if dropped else answer.status,

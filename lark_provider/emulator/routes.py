@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lark_provider.emulator import auth, bot, contact
 from lark_provider.emulator.bitable import apps, fields, records, search, tables
-from lark_provider.emulator.im import chats, members, messages
+from lark_provider.emulator.im import chats, members, messages, webhook_bot
 from lark_provider.emulator.routing import RouteTable
 
 ROUTES = (
@@ -13,6 +13,7 @@ ROUTES = (
     *messages.ROUTES,
     *chats.ROUTES,
     *members.ROUTES,
+    *webhook_bot.ROUTES,
     *contact.ROUTES,
     *apps.ROUTES,
     *tables.ROUTES,

@@ -234,6 +234,28 @@ class Emulator:
         spec = {"name": name, "chat_id": chat_id, "users": list(users), "bots": list(bots)}
         return self._on_loop(lambda: self._lark.control.add_chat(spec))
 
+    def add_webhook(
+        self,
+        name: str | None = None,
+        *,
+        token: str | None = None,
+        secret: str | None = None,
+        keywords: Iterable[str] = (),
+    ) -> str:
+        """Add a custom bot and return the URL of its webhook; its messages are in `state()["webhooks"]`.
+
+        Args:
+            name: what the bot is called.
+            token: the last part of the URL; made up if absent.
+            secret: asks for messages signed with it; absent = no signature.
+            keywords: asks for one of these in each message.
+
+        Raises:
+            ValueError: the token is taken, or there are more than ten keywords.
+        """
+        spec = {"name": name, "token": token, "secret": secret, "keywords": list(keywords)}
+        return self.base_url + str(self._on_loop(lambda: self._lark.control.add_webhook(spec))["path"])
+
     def share_base(self, app_token: str, app_id: str) -> None:
         """Open a base to another app.
 

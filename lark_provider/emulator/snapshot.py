@@ -8,6 +8,7 @@ import orjson
 
 from lark_provider.emulator.bitable.columns import shown_field
 from lark_provider.emulator.bitable.values import USER
+from lark_provider.emulator.im import webhook_bot
 from lark_provider.emulator.world import TENANT_KEY
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "apps": [_app(app) for app in world.apps.values()],
         "users": [user(lark, each) for each in world.users.values()],
         "chats": [chat(each, summary=summary) for each in world.chats.values()],
+        "webhooks": [webhook_bot.shown(bot) for bot in world.webhook_bots.values()],
         "bitables": [_base(base, summary=summary) for base in world.bases.values()],
         "token_requests": lark.tokens.requests,
         "tokens_issued": lark.tokens.issued,

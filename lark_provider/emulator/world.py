@@ -14,6 +14,7 @@ from lark_provider.emulator.limits import Windows
 if TYPE_CHECKING:
     from lark_provider.emulator.bitable.model import Base
     from lark_provider.emulator.clock import Clock
+    from lark_provider.emulator.im.webhook_bot import WebhookBot
 
 TENANT_KEY = "emulator0tenant0"
 DEFAULT_APP_ID = "cli_emulator0001"
@@ -121,6 +122,8 @@ class World:
         self.chats: dict[str, Chat] = {}
         self.messages: dict[str, Message] = {}
         self.bases: dict[str, Base] = {}
+        #: by token
+        self.webhook_bots: dict[str, WebhookBot] = {}
         #: (app_id, uuid) -> (message_id, when), and the same for chats
         self.message_uuids: dict[tuple[str, str], tuple[str, float]] = {}
         self.chat_uuids: dict[tuple[str, str, str], tuple[str, float]] = {}
