@@ -1,4 +1,4 @@
-"""Interactive cards: from a dict or JSON text to what a message carries, refused early where Lark would."""
+"""From a card, built or hand-written, to what a message carries; refused early where Lark would."""
 
 from __future__ import annotations
 
@@ -14,8 +14,15 @@ Card: TypeAlias = Mapping[str, Any] | str
 MAX_CARD_BYTES = 30 * 1024
 
 
+class BuiltCard(dict[str, Any]):
+    """A card of this package's making, which Lark's rules are applied to before it is sent."""
+
+
 def card_content(card: Card, *, mentions: Sequence[str] = (), max_bytes: int = MAX_CARD_BYTES) -> str:
     """Serialise a card.
+
+    A `Card2` is checked once more, since its lists may have changed after it was built. Hand-written cards
+    go out as they are: they may use what is newer than our table of properties.
 
     Args:
         card: Card JSON, 1.0 or 2.0, as a dict or as text; or a template or card-entity reference.
@@ -28,21 +35,49 @@ def card_content(card: Card, *, mentions: Sequence[str] = (), max_bytes: int = M
     Raises:
         InvalidRequestError: It is no JSON object, too large, or has no place for mentions.
     """
-    parsed = _parse(card)
+    parsed = parse(card)
     if mentions:
         parsed = _with_mentions(parsed, mentions)
+    if isinstance(card, BuiltCard):
+        # Loaded already, since the card was built; who sends hand-written cards need not load it.
+        from lark_provider.api.cards.rules import check  # noqa: PLC0415
+
+        check(parsed, max_bytes=max_bytes)
     text = card if isinstance(card, str) and not mentions else encode(parsed, "the card").decode()
-    size = len(text.encode())
+    check_size(len(text.encode()), max_bytes)
+    return text
+
+
+def check_size(size: int, max_bytes: int) -> None:
+    """Refuse a card that has too many bytes.
+
+    Args:
+        size: Its bytes as JSON.
+        max_bytes: What Lark takes.
+
+    Raises:
+        InvalidRequestError: It is larger.
+    """
     if size > max_bytes:
         raise InvalidRequestError(
             f"The card has {size} bytes; Lark takes {max_bytes}. Next: shorten its texts or tables, or send "
             "the details in a second message.",
             code=230025,
         )
-    return text
 
 
-def _parse(card: Card) -> Mapping[str, Any]:
+def parse(card: Mapping[str, Any] | str) -> Mapping[str, Any]:
+    """Read a card that may be text.
+
+    Args:
+        card: A dict, or its JSON.
+
+    Returns:
+        The card's object.
+
+    Raises:
+        InvalidRequestError: It is no JSON object, or an empty one.
+    """
     if isinstance(card, str):
         try:
             parsed = orjson.loads(card)
@@ -63,7 +98,7 @@ def _parse(card: Card) -> Mapping[str, Any]:
 
 
 def _with_mentions(card: Mapping[str, Any], mentions: Sequence[str]) -> Mapping[str, Any]:
-    element = {"tag": "markdown", "content": " ".join(f"<at id={mention_id(who)}></at>" for who in mentions)}
+    element = {"tag": "markdown", "content": " ".join(f"<at id={who}></at>" for who in mention_ids(mentions))}
     if card.get("schema") == "2.0" and isinstance(card.get("body"), Mapping):
         body = card["body"]
         return {**card, "body": {**body, "elements": [*body.get("elements", ()), element]}}
@@ -75,11 +110,30 @@ def _with_mentions(card: Mapping[str, Any], mentions: Sequence[str]) -> Mapping[
     )
 
 
+def mention_ids(mentions: Sequence[str]) -> list[str]:
+    """Check whom to mention, since the ids become part of markup.
+
+    Args:
+        mentions: Open_ids or user_ids, or "all".
+
+    Raises:
+        InvalidRequestError: It is no list, or one cannot be an id.
+    """
+    if isinstance(mentions, str) or not isinstance(mentions, Sequence):
+        raise InvalidRequestError(
+            f"mentions is {mentions!r}. Next: pass a list, such as ['all'].", code=230001
+        )
+    return [mention_id(who) for who in mentions]
+
+
 def mention_id(who: str) -> str:
     """Check whom to mention, since the id becomes part of markup.
 
     Args:
         who: An open_id, a user_id, or "all".
+
+    Returns:
+        The same id.
 
     Raises:
         InvalidRequestError: It cannot be an id.

@@ -1,0 +1,111 @@
+"""What all components are made of: a dict without empty properties, texts, and Markdown markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from lark_provider.api.cards.content import mention_id
+from lark_provider.protocol.errors import InvalidRequestError
+
+Text: TypeAlias = str | Mapping[str, Any]
+
+_URL = re.compile(r"https?://[^\s()<>\[\]]+")
+# The characters that mean something inside a line; Lark shows an entity as the character itself.
+_MARKUP = {ord(char): f"&#{ord(char)};" for char in "&<>*_~`[]#|$!\\"}
+
+
+class Element(dict[str, Any]):
+    """A component: the JSON object that it stands for. Also the way to write one that has no class here.
+
+    Being a dict, it is templated by Airflow, pickled and serialised like one.
+
+    Args:
+        tag: Lark's name of the component.
+        **properties: Its properties by Lark's names; those that are None are left out.
+    """
+
+    def __init__(self, tag: str, **properties: Any) -> None:
+        super().__init__(without_none(tag=tag, **properties))
+
+
+class Markdown(Element):
+    """Rich text. `mention` names people in it.
+
+    See https://open.feishu.cn/document/feishu-cards/card-json-v2-components/content-components/rich-text
+
+    Args:
+        content: CommonMark without HTML blocks, and Lark's own marks. Foreign text: `escape_markdown`.
+        text_size: "normal", "notation", "heading", … or a size that the card's config defines.
+        **properties: Any other property of Lark's page.
+    """
+
+    def __init__(self, content: str, *, text_size: str | None = None, **properties: Any) -> None:
+        super().__init__("markdown", content=content, text_size=text_size, **properties)
+
+
+def without_none(**properties: Any) -> dict[str, Any]:
+    """Return the properties that have a value."""
+    return {name: value for name, value in properties.items() if value is not None}
+
+
+def text_object(text: Text | None, **style: Any) -> dict[str, Any] | None:
+    """Make Lark's text object.
+
+    Args:
+        text: Plain text, a text object as it is, or None.
+        **style: Further properties of the object, e.g. `text_size`.
+    """
+    if text is None:
+        return None
+    plain = {"tag": "plain_text", "content": text} if isinstance(text, str) else dict(text)
+    return plain | without_none(**style)
+
+
+def within(what: str, value: int | None, low: int, high: int) -> int | None:
+    """Return a number if it lies in Lark's range.
+
+    Args:
+        what: The property's name, for the error.
+        value: The number, or None for Lark's default.
+        low: The least that Lark takes.
+        high: The most.
+
+    Raises:
+        InvalidRequestError: It does not.
+    """
+    if value is None or (isinstance(value, int) and low <= value <= high):
+        return value
+    raise InvalidRequestError(
+        f"{what} is {value!r}. Next: pass a whole number from {low} to {high}.", code=230099
+    )
+
+
+def mention(*who: str) -> str:
+    """Name people in Markdown, so that they are notified.
+
+    Args:
+        *who: Open_ids or user_ids; "all" for everyone, if the chat allows it.
+
+    Returns:
+        Markup for `Markdown` content.
+
+    Raises:
+        InvalidRequestError: One cannot be an id.
+    """
+    return " ".join(f"<at id={mention_id(one)}></at>" for one in who)
+
+
+def escape_markdown(text: object) -> str:
+    """Show a text as it is: nothing in it becomes emphasis, a link or a mention.
+
+    Args:
+        text: Anything; it is turned into text first. A lone http(s) address stays a link.
+
+    Returns:
+        Markup for `Markdown` content.
+    """
+    plain = str(text)
+    shown = plain.translate(_MARKUP)
+    return f"[{shown}]({plain})" if _URL.fullmatch(plain) else shown

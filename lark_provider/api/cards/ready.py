@@ -1,0 +1,219 @@
+"""Ready-made cards: a notice, and rows as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice
+from math import isfinite
+from typing import Any, Literal, TypeAlias
+
+import orjson
+
+from lark_provider.api.cards.card import Card2, Header, Template, TextTag
+from lark_provider.api.cards.containers import Column, ColumnSet
+from lark_provider.api.cards.content import MAX_CARD_BYTES
+from lark_provider.api.cards.display import MOST_ROWS_A_PAGE, Table, TableColumn, note
+from lark_provider.api.cards.element import Element, Markdown, escape_markdown
+from lark_provider.api.cards.interactive import Button
+from lark_provider.api.cards.shapes import MAX_TABLE_COLUMNS
+from lark_provider.protocol.errors import InvalidRequestError
+
+Level: TypeAlias = Literal["info", "success", "warning", "error"]
+#: Buttons that open pages: one address, or each label with its address.
+Links: TypeAlias = str | Mapping[str, str]
+
+_TEMPLATES: dict[Level, Template] = {
+    "info": "blue", "success": "green", "warning": "orange", "error": "red",
+}  # fmt: skip
+# Clients read numbers as doubles: beyond this they would show other digits.
+_EXACT = 2**53
+# What a sender may still add to a card that is full: mentions.
+_ROOM = 1024
+# A cell shows a few words; a longer one would only push other rows out.
+_MOST_CELL_CHARS = 500
+# How floats, pandas and decimals write a value that is not there.
+_MISSING = frozenset({"nan", "NaN", "NaT", "<NA>"})
+
+
+def notice_card(
+    title: str,
+    text: str = "",
+    *,
+    level: Level = "info",
+    fields: Mapping[str, object] | None = None,
+    link: Links | None = None,
+    subtitle: str | None = None,
+    text_tag_list: Sequence[str | TextTag] = (),
+    footnote: str | None = None,
+) -> Card2:
+    """Build a card that tells something.
+
+    Args:
+        title: What happened.
+        text: More about it, in Markdown. Foreign text, e.g. of an exception: `escape_markdown`.
+        level: Decides the colour: blue, green, orange or red.
+        fields: Facts, one a line; the values are shown as they are, and an address becomes a link.
+        link: Where to look: an address, or buttons' labels with their addresses.
+        subtitle: A line under the title.
+        text_tag_list: Up to three words behind the title.
+        footnote: Small grey text at the end.
+
+    Returns:
+        The card, ready for `send_card` and wherever else a card is taken.
+
+    Raises:
+        InvalidRequestError: Lark would refuse it, e.g. since it is larger than 30 KB.
+    """
+    elements: list[Mapping[str, Any]] = [Markdown(text)] if text else []
+    if fields:
+        elements.append(Markdown("\n".join(_line(name, value) for name, value in fields.items())))
+    elements += _buttons(link)
+    if footnote:
+        elements.append(note(footnote))
+    return Card2(elements, header=_header(title, level, subtitle=subtitle, text_tag_list=text_tag_list))
+
+
+def table_card(
+    title: str,
+    rows: Iterable[Mapping[Any, Any]],
+    *,
+    columns: Sequence[str | TableColumn] | None = None,
+    text: str = "",
+    level: Level = "info",
+    link: Links | None = None,
+    page_size: int = MOST_ROWS_A_PAGE,
+    max_rows: int = 100,
+    max_bytes: int = MAX_CARD_BYTES,
+    more: str = "… and {count:,} more rows",
+) -> Card2:
+    """Build a card that shows rows as a table; what does not fit is counted in a line below.
+
+    Columns of numbers become number columns. Everything else is shown as text of at most 500 characters; a
+    cell without a value is empty. The rows are read once, and only those that are shown are kept. Lark shows
+    50 columns.
+
+    Args:
+        title: What the rows are.
+        rows: For each row the values by column.
+        columns: Which columns, in which order; with a `TableColumn` the values go out as they are, for its
+            `data_type`. By default those of the first row.
+        text: Something before the table, in Markdown.
+        level: Decides the colour.
+        link: Where all of the rows are: an address, or buttons' labels with their addresses.
+        page_size: Rows on a page, 1 to 10.
+        max_rows: The most rows that are shown.
+        max_bytes: What Lark takes. Documented are 30 KB; 1 KB is left free for mentions.
+        more: The line for the rest, with `{count}`.
+
+    Returns:
+        The card.
+
+    Raises:
+        InvalidRequestError: Lark would refuse it; or even without rows it is too large.
+    """
+    source = iter(rows)
+    first = list(islice(source, 1))
+    names = columns if columns is not None else list(_row(first[0], 0)) if first else ()
+    shown = [one if isinstance(one, TableColumn) else str(one) for one in names[:MAX_TABLE_COLUMNS]]
+
+    def build(kept: Sequence[Mapping[str, Any]], dropped: int) -> Card2:
+        elements: list[Mapping[str, Any]] = [Markdown(text)] if text else []
+        if shown:
+            elements.append(Table(*_typed(shown, kept), page_size=page_size))
+        if dropped:
+            elements.append(note(more.format(count=dropped)))
+        return Card2([*elements, *_buttons(link)], header=_header(title, level), max_bytes=max_bytes)
+
+    # Measured with a longer line for the rest than there will be: a row that fits now fits in the end.
+    left = max_bytes - _ROOM - len(orjson.dumps(build((), 10**12)))
+    kept: list[dict[str, Any]] = []
+    total = 0
+    for row in chain(first, source):
+        if shown and len(kept) == total < max_rows:
+            cells = _cells(row, shown, total)
+            left -= _size(cells)
+            if left >= 0:
+                kept.append(cells)
+        total += 1
+    return build(kept, total - len(kept))
+
+
+def _cells(row: Mapping[Any, Any], columns: Sequence[str | TableColumn], index: int) -> dict[str, Any]:
+    """Take from a row what is shown: numbers as numbers, for the time being, and other values as text."""
+    by_name = {str(name): value for name, value in _row(row, index).items()}
+    cells = {}
+    for column in columns:
+        if isinstance(column, TableColumn):
+            cell = by_name.get(column["name"])
+            name = column["name"]
+        else:
+            cell = _cell(by_name.get(column))
+            name = column
+        if cell is not None:
+            cells[name] = cell
+    return cells
+
+
+def _row(row: Any, index: int) -> Mapping[Any, Any]:
+    if not isinstance(row, Mapping):
+        raise InvalidRequestError(
+            f"rows[{index}] is a {type(row).__name__}. Next: pass each row as a dict by column.", code=230099
+        )
+    return row
+
+
+def _cell(value: Any) -> int | float | str | None:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _EXACT:
+        return int(value)
+    if isinstance(value, float) and isfinite(value):
+        return float(value)
+    if value is None or (not isinstance(value, str) and str(value) in _MISSING):
+        return None
+    shown = str(value).encode("utf-8", "replace").decode()
+    return shown if len(shown) <= _MOST_CELL_CHARS else shown[: _MOST_CELL_CHARS - 1] + "…"
+
+
+def _typed(
+    columns: Sequence[str | TableColumn], rows: Sequence[Mapping[str, Any]]
+) -> tuple[list[TableColumn], list[dict[str, Any]]]:
+    """Decide which columns hold numbers only, and turn the cells of the others into text."""
+    found: dict[str, set[bool]] = {column: set() for column in columns if isinstance(column, str)}
+    for row in rows:
+        for name, cell in row.items():
+            if name in found:
+                found[name].add(isinstance(cell, str))
+    numbers = {name for name, kinds in found.items() if kinds == {False}}
+    texts = found.keys() - numbers
+    typed = [
+        TableColumn(one, data_type="number" if one in numbers else "text") if isinstance(one, str) else one
+        for one in columns
+    ]
+    return typed, [{name: str(cell) if name in texts else cell for name, cell in row.items()} for row in rows]
+
+
+def _size(cells: Mapping[str, Any]) -> int:
+    """Count the bytes that a row takes at most, whether its numbers stay numbers or become text.
+
+    The quotes of a number that needs none make up for its column's longer data type.
+    """
+    return 1 + len(orjson.dumps(cells, default=str)) + 2 * len(cells)
+
+
+def _header(title: str, level: Level, **properties: Any) -> Header:
+    if level not in _TEMPLATES:
+        raise InvalidRequestError(
+            f"level is {level!r}. Next: pass one of {', '.join(_TEMPLATES)}.", code=230099
+        )
+    return Header(title, template=_TEMPLATES[level], **properties)
+
+
+def _line(name: str, value: object) -> str:
+    return f"**{escape_markdown(name)}:** {escape_markdown(value)}"
+
+
+def _buttons(link: Links | None) -> list[Element]:
+    links = {"Open": link} if isinstance(link, str) and link else link or {}
+    buttons = [Button(label, url=url) for label, url in links.items()]
+    if len(buttons) <= 1:
+        return [*buttons]
+    return [ColumnSet([Column([button], width="auto") for button in buttons], flex_mode="flow")]

@@ -1,0 +1,140 @@
+"""What card JSON 2.0 knows: the one table of components and their properties, and Lark's limits.
+
+Taken from Lark's pages of each component (card JSON 2.0: full structure and field tables). Lark refuses a
+property that it does not know, so a new one is added here and nowhere else.
+
+See https://open.feishu.cn/document/feishu-cards/card-json-v2-components/component-json-v2-overview
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+MAX_ELEMENTS = 200
+MAX_TABLES = 5
+MAX_NESTING = 5
+MAX_TABLE_COLUMNS = 50
+MAX_TEXT_TAGS = 3
+ELEMENT_ID = r"[A-Za-z][A-Za-z0-9_]{0,19}"
+
+_ALL = "tag element_id margin"
+_LAYOUT = "direction padding horizontal_spacing horizontal_align vertical_spacing vertical_align"
+_INTERACTIVE = "width disabled disabled_tips:text hover_tips:text behaviors:behavior[] confirm:confirm"
+_INPUT = f"{_ALL} {_INTERACTIVE} name required placeholder:text"
+_SELECT = f"{_INPUT} type options:option[]"
+
+# An object's properties. `name:kind` says that the value is an object of that kind, `name:kind[]` a list of
+# them; `element` is any component, told by its tag. Everything else is a plain value.
+_OBJECTS = {
+    "card": "schema config:config card_link:link header:header body:body",
+    "config": (
+        "streaming_mode streaming_config:streaming summary:summary locales enable_forward update_multi "
+        "width_mode use_custom_translation enable_forward_interaction style:style"
+    ),
+    "streaming": "print_frequency_ms print_step print_strategy",
+    "summary": "content",
+    "style": "text_size color",
+    "header": "title:text subtitle:text text_tag_list:text_tag[] template icon:icon padding",
+    "text_tag": "tag element_id text:text color",
+    "body": f"{_LAYOUT} elements:element[]",
+    "text": "tag element_id content text_size text_color text_align lines",
+    "icon": "tag token color img_key size",
+    "link": "url pc_url ios_url android_url",
+    "click": "multi_url:link",
+    "behavior": "type value default_url pc_url ios_url android_url",
+    "confirm": "title:text text:text",
+    "field": "is_short text:text",
+    "option": "text:text value icon:icon multi_url:link img_key disabled disabled_tips:text hover_tips:text",
+    "border": "color corner_radius",
+    "panel_header": (
+        "title:text background_color width vertical_align padding position icon:icon icon_position "
+        "icon_expanded_angle"
+    ),
+    "table_column": (
+        "name display_name data_type width horizontal_align vertical_align format:number_format date_format"
+    ),
+    "number_format": "precision symbol separator",
+    "header_style": "text_align text_size background_style text_color bold lines",
+    "button_area": "pc_display_rule buttons:element[]",
+}
+_COMPONENTS = {
+    "column_set": (
+        f"{_ALL} flex_mode horizontal_spacing horizontal_align background_style action:click columns:column[]"
+    ),
+    "column": f"{_ALL} {_LAYOUT} background_style corner_radius width weight action:click elements:element[]",
+    "form": f"{_ALL} {_LAYOUT} name elements:element[]",
+    "interactive_container": (
+        f"{_ALL} {_LAYOUT} {_INTERACTIVE} name height background_style has_border border_color corner_radius "
+        "elements:element[]"
+    ),
+    "collapsible_panel": (
+        f"{_ALL} {_LAYOUT} expanded background_color header:panel_header border:border elements:element[]"
+    ),
+    "div": f"{_ALL} width text:text icon:icon fields:field[]",
+    "markdown": f"{_ALL} content text_size text_align icon:icon",
+    "img": (
+        f"{_ALL} img_key alt:text title:text corner_radius scale_type size transparent preview mode "
+        "custom_width compact_width"
+    ),
+    "img_combination": f"{_ALL} combination_mode combination_transparent corner_radius img_list",
+    "person": f"{_ALL} user_id size show_avatar show_name style",
+    "person_list": (
+        f"{_ALL} persons size lines show_avatar show_name drop_invalid_user_id icon:icon ud_icon:icon"
+    ),
+    "chart": f"{_ALL} chart_spec aspect_ratio color_theme height preview",
+    "table": (
+        f"{_ALL} columns:table_column[] rows page_size row_height row_max_height freeze_first_column "
+        "header_style:header_style"
+    ),
+    "hr": _ALL,
+    "button": f"{_ALL} {_INTERACTIVE} name required text:text type size icon:icon form_action_type",
+    "overflow": f"{_ALL} {_INTERACTIVE} options:option[]",
+    "input": (
+        f"{_INPUT} default_value label:text label_position input_type rows auto_resize max_rows max_length "
+        "show_icon"
+    ),
+    "select_static": f"{_SELECT} initial_option initial_index",
+    "multi_select_static": f"{_SELECT} selected_values",
+    "select_person": f"{_SELECT} initial_option",
+    "multi_select_person": f"{_SELECT} selected_values",
+    "date_picker": f"{_INPUT} initial_date",
+    "picker_time": f"{_INPUT} initial_time",
+    "picker_datetime": f"{_INPUT} initial_datetime",
+    "select_img": f"{_INPUT} options:option[] multi_select layout aspect_ratio can_preview value",
+    "checker": f"{_INPUT} checked text:text overall_checkable button_area:button_area checked_style padding",
+}
+
+
+def _read(table: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Turn the notation above into name → property → kind ("" for a plain value)."""
+    return {
+        name: {prop: kind for prop, _, kind in (word.partition(":") for word in line.split())}
+        for name, line in table.items()
+    }
+
+
+OBJECTS = _read(_OBJECTS)
+COMPONENTS = _read(_COMPONENTS)
+
+CONTAINERS = frozenset({"column_set", "form", "interactive_container", "collapsible_panel"})
+ROOT_ONLY = frozenset({"form", "table"})
+#: What a person fills in or presses; inside a form each needs a name.
+NAMED_IN_FORM = frozenset(tag for tag, shape in COMPONENTS.items() if "required" in shape)
+#: Tags of 1.0 that 2.0 refuses (200861), and what takes their place.
+DROPPED_TAGS = {
+    "action": "put its buttons straight into elements, or into a column_set to have them in a row",
+    "note": "use a div with text_size 'notation', which note(…) makes",
+}
+#: Properties that 2.0 refuses although 1.0 knew them, and what takes their place.
+DROPPED_PROPERTIES = {
+    ("card", "elements"): "move them into body.elements",
+    ("card", "i18n_elements"): "use i18n_content of the single texts",
+    ("card", "i18n_header"): "use i18n_content of the header's texts",
+    ("card", "fallback"): "leave it out",
+    ("config", "wide_screen_mode"): "use width_mode 'fill'",
+    ("button", "url"): 'use behaviors [{"type": "open_url", "default_url": …}]',
+    ("button", "multi_url"): 'use behaviors [{"type": "open_url", "default_url": …, "pc_url": …}]',
+    ("button", "value"): 'use behaviors [{"type": "callback", "value": …}]',
+    ("button", "action_type"): "use form_action_type 'submit' or 'reset'",
+    ("markdown", "href"): "write <link url='…' pc_url='…'>…</link> in the content",
+}
