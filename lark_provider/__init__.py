@@ -9,7 +9,12 @@ from __future__ import annotations
 __version__ = "0.1.0"
 
 _HOMES = {
-    "lark_provider.client": ("AsyncLarkServiceClient", "LarkServiceClient"),
+    "lark_provider.client": (
+        "AsyncLarkServiceClient",
+        "AsyncLarkWebhookClient",
+        "LarkServiceClient",
+        "LarkWebhookClient",
+    ),
     "lark_provider.errors": (
         "BulkOutcomeUnknownError",
         "BulkWriteError",
@@ -32,7 +37,9 @@ __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604 - one list of name
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lark_provider.client import AsyncLarkServiceClient as AsyncLarkServiceClient
+    from lark_provider.client import AsyncLarkWebhookClient as AsyncLarkWebhookClient
     from lark_provider.client import LarkServiceClient as LarkServiceClient
+    from lark_provider.client import LarkWebhookClient as LarkWebhookClient
     from lark_provider.errors import BulkOutcomeUnknownError as BulkOutcomeUnknownError
     from lark_provider.errors import BulkWriteError as BulkWriteError
     from lark_provider.errors import ConfigurationError as ConfigurationError

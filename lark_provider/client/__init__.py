@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from lark_provider.client.clients import AsyncLarkServiceClient, LarkServiceClient
+from lark_provider.client.webhook import AsyncLarkWebhookClient, LarkWebhookClient
 
-__all__ = ["AsyncLarkServiceClient", "LarkServiceClient"]
+__all__ = ["AsyncLarkServiceClient", "AsyncLarkWebhookClient", "LarkServiceClient", "LarkWebhookClient"]

@@ -24,9 +24,14 @@ DEFAULT_TIMEOUT = 30.0
 DEFAULT_RETRIES = RetryPolicy().max_retries
 
 
-def _session(
+def session_for(
     http_client: httpx.Client | httpx.AsyncClient | None, wire: Wire, max_retries: int, **settings: Any
 ) -> Session:
+    """A client's session, with the bounds for its repeats.
+
+    Raises:
+        ConfigurationError: A setting cannot be right.
+    """
     if max_retries < 0:
         raise ConfigurationError(f"max_retries is {max_retries}. Next: pass 0 or more.")
     return Session(
@@ -78,7 +83,7 @@ class LarkServiceClient:
     ) -> None:
         if http_client is not None and not isinstance(http_client, httpx.Client):
             raise ConfigurationError("http_client is no httpx.Client. Next: pass one, or leave it out.")
-        self._session = _session(
+        self._session = session_for(
             http_client,
             Wire(proxy, verify),
             max_retries,
@@ -201,7 +206,7 @@ class AsyncLarkServiceClient:
     ) -> None:
         if http_client is not None and not isinstance(http_client, httpx.AsyncClient):
             raise ConfigurationError("http_client is no httpx.AsyncClient. Next: pass one, or leave it out.")
-        self._session = _session(
+        self._session = session_for(
             http_client,
             Wire(proxy, verify),
             max_retries,

@@ -17,7 +17,9 @@ from lark_provider.protocol import tokens
 from lark_provider.protocol.calls import (
     Call,
     NeedToken,
+    NeedWebhook,
     NewKey,
+    Now,
     Procedure,
     Random,
     ReadFile,
@@ -62,6 +64,10 @@ def serve(operation: Call[Any] | Procedure[T], session: Session) -> Served[T]:
                         answer: Any = yield from _token(session, rejected)
                     case Remember():
                         answer = yield from _remembered(effect, session)
+                    case NeedWebhook():
+                        answer = session.bot()
+                    case Now():
+                        answer = session.clock()
                     case Random():
                         answer = random.random()  # noqa: S311 - jitter
                     case NewKey():

@@ -16,6 +16,7 @@ from lark_provider.core.tokens import PROCESS_CACHE, TokenCache
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.protocol.tokens import App
+from lark_provider.protocol.webhook import Webhook
 
 _MEMORIES = 256
 
@@ -73,6 +74,7 @@ class Session:
         tokens: The token cache.
         memory: The answers to `Remember`.
         clock: Seconds since the epoch.
+        webhook: The custom bot, for clients that have one instead of an app.
     """
 
     app_id: str | None = None
@@ -85,6 +87,7 @@ class Session:
     tokens: TokenCache = field(default_factory=lambda: PROCESS_CACHE)
     memory: Memory = field(default_factory=lambda: PROCESS_MEMORY)
     clock: Callable[[], float] = time.time
+    webhook: Webhook | None = None
     _app: App | None = None
 
     def __post_init__(self) -> None:
@@ -105,3 +108,17 @@ class Session:
         if self._app is None:
             self._app = config.app(self.app_id, self.app_secret, self.base_url)
         return self._app
+
+    def bot(self) -> Webhook:
+        """For which custom bot these calls are.
+
+        Raises:
+            ConfigurationError: The client has an app, not a webhook.
+        """
+        if self.webhook is None:
+            raise ConfigurationError("This client has no webhook. Next: make a LarkWebhookClient.")
+        return self.webhook
+
+    def origin(self) -> str:
+        """The URL before `/open-apis`."""
+        return self.app().base_url if self.webhook is None else self.webhook.base_url

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import ssl
 import threading
@@ -32,6 +33,16 @@ _NOT_SENT = (
     httpx.UnsupportedProtocol,
 )
 
+
+def _redact_record(record: logging.LogRecord) -> bool:
+    """Hide webhooks: httpx logs every URL at INFO, and theirs is the credential."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(redact(str(a)) if isinstance(a, httpx.URL) else a for a in record.args)
+    return True
+
+
+# On the logger and not on a handler, so that it holds for whatever handlers an application adds.
+logging.getLogger("httpx").addFilter(_redact_record)
 
 _pools: dict[tuple[int, Wire], httpx.Client] = {}
 _pools_lock = threading.Lock()
@@ -109,7 +120,7 @@ def prepare(client: httpx.Client | httpx.AsyncClient, send: Send, session: Sessi
         headers["Authorization"] = f"Bearer {send.token}"
     return client.build_request(
         call.method,
-        session.app().base_url + call.path,
+        session.origin() + call.target,
         params=dict(call.params) or None,
         content=call.body,
         headers=headers,

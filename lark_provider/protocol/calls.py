@@ -16,6 +16,7 @@ from urllib.parse import quote
 import orjson
 
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.redact import MASK
 
 Readable: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes]"
 T = TypeVar("T")
@@ -47,7 +48,7 @@ class Call(Generic[D_co]):
 
     Attributes:
         method: The HTTP method.
-        path: From the root, `/open-apis/…`, with its parameters quoted.
+        path: From the root, `/open-apis/…`, with its parameters quoted, and `***` where a secret stands.
         params: Query parameters; None values are left out.
         body: The encoded body, or None.
         safe: Whether it changes nothing at Lark.
@@ -55,6 +56,7 @@ class Call(Generic[D_co]):
         auth: Whether it carries the tenant token.
         content_type: The body's type.
         save_to: A path to which the answer's content is streamed, if it is not JSON.
+        secret: What `***` in the path stands for. The path is printed in many places, and this in none.
     """
 
     method: str
@@ -66,11 +68,17 @@ class Call(Generic[D_co]):
     auth: bool = True
     content_type: str = JSON_TYPE
     save_to: str | None = None
+    secret: str | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
         """The request's method and path, as error texts and log lines name it."""
         return f"{self.method} {self.path}"
+
+    @property
+    def target(self) -> str:
+        """The path as it is requested, secret included; for the transport only."""
+        return self.path if self.secret is None else self.path.replace(MASK, quote(self.secret, safe=""), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,16 @@ class NeedToken:
     """The tenant token of the client's app, answered as a str. `rejected`: one that Lark just refused."""
 
     rejected: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NeedWebhook:
+    """The custom bot for whom the client speaks, answered as a `Webhook`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The time, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +218,9 @@ class Stream(Generic[T]):
         self.iterator: Any = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
 
 
-Effect: TypeAlias = Send | NeedToken | Sleep | Random | NewKey | Take[Any] | ReadFile | Remember[Any]
+Effect: TypeAlias = (
+    Send | NeedToken | NeedWebhook | Now | Sleep | Random | NewKey | Take[Any] | ReadFile | Remember[Any]
+)
 Flow: TypeAlias = Generator[Effect, Any, T]
 Procedure: TypeAlias = Generator[Call[Any] | Effect, Any, T]
 
@@ -271,6 +291,7 @@ def request(
     idempotent: bool = False,
     auth: bool = True,
     save_to: str | None = None,
+    secret: str | None = None,
 ) -> Call[Any]:
     """Build a call.
 
@@ -283,6 +304,7 @@ def request(
         idempotent: Whether a repeat does no harm although it changes something.
         auth: Whether it carries the tenant token.
         save_to: A path to which the answer's content is streamed.
+        secret: What `***` in the path stands for.
 
     Raises:
         InvalidRequestError: The body has no JSON form.
@@ -297,4 +319,5 @@ def request(
         idempotent=safe or idempotent,
         auth=auth,
         save_to=save_to,
+        secret=secret,
     )

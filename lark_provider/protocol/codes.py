@@ -70,9 +70,15 @@ TABLE: dict[int, Code] = {
     99991543: Code(Kind.PERMISSION, "check app id and app secret"),
     99991400: Code(Kind.RATE, _WAIT),
     99992402: Code(Kind.INVALID, "correct the fields named"),
-    9499: Code(Kind.INVALID, "correct the request"),
+    9499: Code(Kind.INVALID, "correct the request; a custom bot also says so when written to too fast"),
     10002: Code(Kind.INVALID, "correct the request"),
     10003: Code(Kind.INVALID, "correct the request"),
+    # custom bots
+    11232: Code(Kind.RATE, "a custom bot takes 100 messages a minute and 5 a second: send slower"),
+    19001: Code(Kind.NOT_FOUND, "check the webhook URL against the one in the group's bot settings"),
+    19021: Code(Kind.PERMISSION, "check the bot's signing secret, and that this machine's clock is right"),
+    19022: Code(Kind.PERMISSION, "add this machine's address to the bot's IP allow-list"),
+    19024: Code(Kind.INVALID, "put one of the bot's keywords into the message"),
     # IM
     230001: Code(Kind.INVALID, "correct the parameter named"),
     230002: Code(Kind.PERMISSION, _CHAT),

@@ -65,7 +65,7 @@ def _call(call: Call[Any], policy: RetryPolicy) -> Flow[Any]:
         if isinstance(answer, Lost):
             outcome: LarkResponse[Any] | answers.Refusal | Lost = answer
         else:
-            outcome = answers.read(call, answer, token)
+            outcome = answers.read(call, answer, token or call.secret)
         if isinstance(outcome, LarkResponse):
             return outcome
 

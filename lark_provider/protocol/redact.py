@@ -13,6 +13,7 @@ _PATTERNS = (
     ),
     re.compile(r"()\b[tua]-[A-Za-z0-9_.-]{10,}"),
     re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)"),
+    re.compile(r"(/bot/(?:v2/)?hook/)[^\s/?\"'<>]+"),
 )
 
 
@@ -24,8 +25,8 @@ def redact(text: str, *secrets: str | None) -> str:
         secrets: Values known to be secret; masked wherever they stand.
 
     Returns:
-        The text with those values, bearer tokens, Lark tokens, secret-looking parameters and
-        passwords in URLs replaced by `***`.
+        The text with those values, bearer tokens, Lark tokens, secret-looking parameters, passwords in
+        URLs and webhook tokens replaced by `***`.
     """
     for secret in secrets:
         if secret:

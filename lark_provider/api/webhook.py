@@ -1,0 +1,202 @@
+"""Custom bots: messages into the one group that a webhook belongs to, without an app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import orjson
+
+from lark_provider.api.cards import Card, card_content
+from lark_provider.api.messaging.send import post_content, text_content
+from lark_provider.protocol.calls import Call, LarkResponse, NeedWebhook, Now, Procedure, perform, request
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.redact import MASK
+from lark_provider.protocol.webhook import HOOK_PATH, Webhook, sign
+
+MAX_BODY_BYTES = 20 * 1024
+
+WebhookMessageType: TypeAlias = Literal["text", "post", "interactive", "image", "share_chat"]
+Accepted: TypeAlias = LarkResponse[dict[str, Any]]
+"""Lark's word that the message was taken; a custom bot learns no message id."""
+
+
+def message(
+    webhook: Webhook, msg_type: WebhookMessageType, content: Mapping[str, Any], timestamp: float
+) -> Call[dict[str, Any]]:
+    """The request for one message.
+
+    See POST /open-apis/bot/v2/hook/:token. It has no idempotency key: a lost answer stays lost.
+
+    Args:
+        webhook: The bot.
+        msg_type: Lark's name for the type.
+        content: The content object of that type; for `interactive` the card.
+        timestamp: Seconds since the epoch; part of the signature.
+
+    Raises:
+        InvalidRequestError: It lacks the keyword that the bot wants, or is too large.
+    """
+    _require_keyword(webhook, msg_type, content)
+    body: dict[str, Any] = {"msg_type": msg_type}
+    body["card" if msg_type == "interactive" else "content"] = content
+    if webhook.secret is not None:
+        seconds = str(int(timestamp))
+        body |= {"timestamp": seconds, "sign": sign(webhook.secret, seconds)}
+    call = request("POST", HOOK_PATH + MASK, json=body, auth=False, secret=webhook.token)
+    size = len(call.body or b"")
+    if size > MAX_BODY_BYTES:
+        raise InvalidRequestError(
+            f"The {msg_type} message has {size} bytes; a custom bot takes {MAX_BODY_BYTES}. Next: shorten "
+            "it, or send the details in further messages."
+        )
+    return call
+
+
+def send(
+    content: Mapping[str, Any] | str,
+    *,
+    msg_type: WebhookMessageType = "text",
+    title: str = "",
+    mentions: Sequence[str] = (),
+) -> Procedure[Accepted]:
+    """Send a message of any type that custom bots know.
+
+    See POST /open-apis/bot/v2/hook/:token.
+
+    Args:
+        content: What the method for that type takes.
+        msg_type: Lark's name for the type.
+        title: The title of a post from text.
+        mentions: Open_ids or user_ids, or "all", of people to be named at the end of text, post or card.
+
+    Returns:
+        Lark's acceptance. Custom bots get no message id, and so can change or recall nothing.
+
+    Raises:
+        InvalidRequestError: The content does not fit its type, is too large, or lacks the keyword.
+        NotFoundError: There is no bot with this webhook.
+        PermissionDeniedError: The signature or this machine's address is refused.
+        RateLimitError: More than 100 messages a minute or 5 a second, still so after the allowed waits.
+        OutcomeUnknownError: It was sent, and the answer is lost.
+        TransportError: Lark was not reached.
+    """
+    if title and msg_type != "post":
+        raise InvalidRequestError(f"title does not go with {msg_type}. Next: put it into the content.")
+    made: Mapping[str, Any]
+    match msg_type:
+        case "text":
+            made = text_content(content, mentions) if isinstance(content, str) else content
+        case "post":
+            made = {"post": _post(content, title, mentions)}
+        case "interactive":
+            made = orjson.loads(card_content(content, mentions=mentions, max_bytes=MAX_BODY_BYTES))
+        case "image":
+            made = _named(content, "image_key")
+        case "share_chat":
+            made = _named(content, "share_chat_id")
+        case _:
+            raise InvalidRequestError(
+                f"msg_type is {msg_type!r}, which custom bots do not know. Next: use text, post, "
+                "interactive, image or share_chat; files need an app."
+            )
+    if mentions and (msg_type in {"image", "share_chat"} or (msg_type, made) == ("text", content)):
+        raise InvalidRequestError(f"mentions do not go with this {msg_type}. Next: leave them out.")
+    webhook: Webhook = yield NeedWebhook()
+    timestamp: float = yield Now()
+    return (yield from perform(message(webhook, msg_type, made, timestamp)))
+
+
+def send_text(content: str, *, mentions: Sequence[str] = ()) -> Procedure[Accepted]:
+    """Send plain text. Errors as for `send`.
+
+    Args:
+        content: The text.
+        mentions: Open_ids or user_ids, or "all", of people to be named at the end.
+    """
+    return send(content, mentions=mentions)
+
+
+def send_post(
+    content: Mapping[str, Any] | str, *, title: str = "", mentions: Sequence[str] = ()
+) -> Procedure[Accepted]:
+    """Send rich text. Errors as for `send`.
+
+    Args:
+        content: Plain text, each line of which becomes a paragraph; or Lark's own form
+            `{"zh_cn": {"title": …, "content": [[{"tag": …}]]}}`, with or without `post` around it.
+        title: The title of a post from text.
+        mentions: Open_ids or user_ids, or "all", of people to be named at the end.
+    """
+    return send(content, msg_type="post", title=title, mentions=mentions)
+
+
+def send_card(content: Card, *, mentions: Sequence[str] = ()) -> Procedure[Accepted]:
+    """Send a card. Its buttons can open links, but nobody hears of clicks. Errors as for `send`.
+
+    Args:
+        content: Card JSON, 1.0 or 2.0, as a dict or as text; or a template's reference.
+        mentions: Open_ids, or "all", of people to be named at the card's end.
+    """
+    return send(content, msg_type="interactive", mentions=mentions)
+
+
+def send_image(image_key: str) -> Procedure[Accepted]:
+    """Send an image that an app has uploaded; a custom bot cannot upload. Errors as for `send`.
+
+    Args:
+        image_key: `img_…`, from `LarkServiceClient.messaging.upload_image`.
+    """
+    return send(image_key, msg_type="image")
+
+
+def send_share_chat(chat_id: str) -> Procedure[Accepted]:
+    """Send a group's card, by which people can join. Errors as for `send`.
+
+    Args:
+        chat_id: `oc_…`.
+    """
+    return send(chat_id, msg_type="share_chat")
+
+
+def _post(content: Mapping[str, Any] | str, title: str, mentions: Sequence[str]) -> Mapping[str, Any]:
+    if isinstance(content, str):
+        if not content.strip():
+            raise InvalidRequestError("content is empty. Next: pass a text.")
+        # Lark's page on custom bots knows text, a, at and img; Markdown (`md`) is not among them.
+        lines = [[{"tag": "text", "text": line}] for line in content.splitlines()]
+        content, title = {"zh_cn": {"title": title, "content": lines}}, ""
+    elif set(content) == {"post"} and isinstance(content["post"], Mapping):
+        content = content["post"]
+    return post_content(content, title=title, mentions=mentions)
+
+
+def _named(content: Mapping[str, Any] | str, name: str) -> Mapping[str, Any]:
+    if isinstance(content, str) and content.strip():
+        return {name: content.strip()}
+    if isinstance(content, Mapping) and content.get(name):
+        return content
+    raise InvalidRequestError(f"content has no {name}. Next: pass the {name} as a text.")
+
+
+def _require_keyword(webhook: Webhook, msg_type: str, content: Mapping[str, Any]) -> None:
+    # What stands in an image, a group's card or a template is Lark's to judge.
+    if not webhook.keywords or msg_type in {"image", "share_chat"} or content.get("type") == "template":
+        return
+    if not any(word in text for text in _texts(content) for word in webhook.keywords):
+        wanted = " or ".join(map(repr, webhook.keywords))
+        raise InvalidRequestError(
+            f"The message lacks the bot's keyword {wanted}. Next: put it into the text.", code=19024
+        )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a message; keys of objects are markup."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for member in value.values():
+            yield from _texts(member)
+    elif isinstance(value, Sequence):
+        for member in value:
+            yield from _texts(member)

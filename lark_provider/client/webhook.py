@@ -1,0 +1,151 @@
+"""`LarkWebhookClient` and `AsyncLarkWebhookClient`: a custom bot of one group, without an app."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from lark_provider.api import webhook
+from lark_provider.client.bind import Async, Namespace, Sync, procedure
+from lark_provider.client.clients import DEFAULT_RETRIES, DEFAULT_TIMEOUT, session_for
+from lark_provider.core import config
+from lark_provider.core.drivers import adrive, drive
+from lark_provider.core.serve import serve
+from lark_provider.core.session import Wire
+from lark_provider.protocol.calls import Call, Procedure
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.webhook import Webhook, locate
+
+R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
+T = TypeVar("T")
+
+
+class WebhookMessages(Namespace[R_co]):
+    """What a custom bot can do, bound for both clients, and the settings that they share."""
+
+    send = procedure(webhook.send)
+    send_text = procedure(webhook.send_text)
+    send_post = procedure(webhook.send_post)
+    send_card = procedure(webhook.send_card)
+    send_image = procedure(webhook.send_image)
+    send_share_chat = procedure(webhook.send_share_chat)
+
+    def __init__(
+        self,
+        url_or_token: str,
+        *,
+        secret: str | None = None,
+        keyword: str | Sequence[str] | None = None,
+        base_url: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        proxy: str | None = None,
+        verify: bool | str = True,
+        max_retries: int = DEFAULT_RETRIES,
+    ) -> None:
+        runner: Any = self  # it has no listings, which is all that it lacks of one
+        super().__init__(runner)
+        self._session = session_for(
+            None,
+            Wire(proxy, verify),
+            max_retries,
+            timeout=timeout,
+            webhook=_webhook(url_or_token, secret, keyword, base_url),
+        )
+
+    @property
+    def base_url(self) -> str:
+        """The URL of its Lark."""
+        return self._session.origin()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self.base_url!r})"
+
+
+class LarkWebhookClient(WebhookMessages[Sync]):
+    """A client for one custom bot.
+
+    Making one does no I/O; connections are shared within the process. The URL and the secret are never
+    logged or shown. Custom bots know no idempotency key: a message whose answer is lost is not repeated.
+
+    Args:
+        url_or_token: The webhook's URL, or only its last part.
+        secret: The signing secret, if the bot's security settings show one.
+        keyword: A keyword of the bot, or several of which one will do; messages without it are refused
+            before they are sent.
+        base_url: For a bare token: `feishu` (default), `lark`, or the URL of a private deployment; else
+            `LARK_BASE_URL`. A whole URL says itself where its Lark is.
+        timeout: Seconds for connecting, for writing and for reading, each.
+        proxy: URL of an HTTP proxy.
+        verify: Whether to check certificates; a path names a private authority's.
+        max_retries: How often one message is repeated where Lark said that it was not taken.
+
+    Raises:
+        ConfigurationError: A setting cannot be right.
+    """
+
+    def perform(self, operation: Call[Any] | Procedure[T]) -> T:
+        """Perform an operation of `lark_provider.api.webhook`.
+
+        Args:
+            operation: A call or a procedure.
+
+        Returns:
+            Its result.
+        """
+        return drive(serve(operation, self._session), self._session)
+
+    def close(self) -> None:
+        """Do nothing: connections belong to the process. Here for `with`."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncLarkWebhookClient(WebhookMessages[Async]):
+    """The client for asyncio: every operation of `LarkWebhookClient`, awaited.
+
+    Parameters and errors are those of `LarkWebhookClient`.
+    """
+
+    async def perform(self, operation: Call[Any] | Procedure[T]) -> T:
+        """Perform an operation of `lark_provider.api.webhook`; see `LarkWebhookClient.perform`."""
+        return await adrive(serve(operation, self._session), self._session)
+
+    async def aclose(self) -> None:
+        """Do nothing: connections belong to the loop and close with it. Here for `async with`."""
+
+    close = aclose
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def _webhook(
+    url_or_token: str, secret: str | None, keyword: str | Sequence[str] | None, base_url: str | None
+) -> Webhook:
+    origin, token = locate(url_or_token)
+    if base_url and "/hook/" in base_url:
+        raise ConfigurationError(
+            "base_url holds a webhook's URL, which is a secret. Next: pass it as url_or_token, and leave "
+            "base_url out."
+        )
+    where = config.base_url(origin or base_url or os.environ.get("LARK_BASE_URL"))
+    if origin and base_url and config.base_url(base_url) != where:
+        raise ConfigurationError(
+            f"The webhook is one of {where}, and base_url says {config.base_url(base_url)}. Next: leave "
+            "base_url out; the webhook's URL says where its Lark is."
+        )
+    words = (keyword,) if isinstance(keyword, str) else tuple(keyword or ())
+    return Webhook(where, token, (secret or "").strip() or None, tuple(word for word in words if word))
