@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
@@ -19,3 +20,12 @@ def _fresh_process() -> None:
     for name in ("_store", "_flights", "_renewed_at", "_refusals"):
         setattr(PROCESS_CACHE, name, getattr(fresh, name))
     PROCESS_MEMORY.clear()
+
+
+def pytest_sessionfinish() -> None:
+    """Close the loop that the official SDK makes when it is imported, and leaves open."""
+    if "lark_oapi" not in sys.modules:
+        return
+    from lark_oapi.ws import client  # noqa: PLC0415 - only where it is loaded anyway
+
+    client.loop.close()

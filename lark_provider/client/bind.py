@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from lark_provider.protocol.calls import Call, LarkResponse, Listing, Procedure
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Awaited: TypeAlias = Coroutine[Any, Any, T]
 
 
 class Sync(Protocol):
@@ -39,7 +41,7 @@ class Namespace(Generic[R_co]):
     """Operations that belong together, of one client."""
 
     def __init__(self, runner: R_co) -> None:
-        self._runner: Any = runner
+        self.runner: Any = runner
 
 
 class _Bound(Generic[P, T]):
@@ -48,7 +50,23 @@ class _Bound(Generic[P, T]):
     def __init__(self, build: Callable[P, Any]) -> None:
         self.build = build
 
-    def _bind(self, verb: Callable[[Any], Any]) -> Any:
+    def performed_by(self, owner: Namespace[Any] | None) -> Any:
+        """The operation as a method; of the class itself, the bare operation."""
+        if owner is None:
+            return self.build
+        perform = owner.runner.perform
+        if not inspect.iscoroutinefunction(perform):
+            return self.built(perform)
+
+        async def method(*args: P.args, **kwargs: P.kwargs) -> Any:
+            # Built when awaited, so that a wrong argument is raised there, as by any coroutine.
+            return await perform(self.build(*args, **kwargs))
+
+        return update_wrapper(method, self.build)
+
+    def built(self, verb: Callable[[Any], Any]) -> Any:
+        """The operation, built and handed to a verb."""
+
         def method(*args: P.args, **kwargs: P.kwargs) -> Any:
             return verb(self.build(*args, **kwargs))
 
@@ -64,10 +82,12 @@ class call(_Bound[P, T]):  # noqa: N801 - reads as a verb where it is used
     @overload
     def __get__(self, owner: Namespace[Sync], kind: type) -> Callable[P, LarkResponse[T]]: ...
     @overload
-    def __get__(self, owner: Namespace[Async], kind: type) -> Callable[P, Awaitable[LarkResponse[T]]]: ...
+    def __get__(
+        self, owner: Namespace[Async], kind: type
+    ) -> Callable[P, Coroutine[Any, Any, LarkResponse[T]]]: ...
     def __get__(self, owner: Namespace[Any] | None, kind: type) -> Any:
         """The method of this namespace, or the bare operation of the class."""
-        return self.build if owner is None else self._bind(owner._runner.perform)  # noqa: SLF001 - its own part
+        return self.performed_by(owner)
 
 
 class procedure(_Bound[P, T]):  # noqa: N801 - reads as a verb where it is used
@@ -79,10 +99,10 @@ class procedure(_Bound[P, T]):  # noqa: N801 - reads as a verb where it is used
     @overload
     def __get__(self, owner: Namespace[Sync], kind: type) -> Callable[P, T]: ...
     @overload
-    def __get__(self, owner: Namespace[Async], kind: type) -> Callable[P, Awaitable[T]]: ...
+    def __get__(self, owner: Namespace[Async], kind: type) -> Callable[P, Awaited[T]]: ...
     def __get__(self, owner: Namespace[Any] | None, kind: type) -> Any:
         """The method of this namespace, or the bare operation of the class."""
-        return self.build if owner is None else self._bind(owner._runner.perform)  # noqa: SLF001 - its own part
+        return self.performed_by(owner)
 
 
 class listing(_Bound[P, T]):  # noqa: N801 - reads as a verb where it is used
@@ -97,4 +117,4 @@ class listing(_Bound[P, T]):  # noqa: N801 - reads as a verb where it is used
     def __get__(self, owner: Namespace[Async], kind: type) -> Callable[P, AsyncIterator[T]]: ...
     def __get__(self, owner: Namespace[Any] | None, kind: type) -> Any:
         """The method of this namespace, or the bare operation of the class."""
-        return self.build if owner is None else self._bind(owner._runner.iterate)  # noqa: SLF001 - its own part
+        return self.build if owner is None else self.built(owner.runner.iterate)

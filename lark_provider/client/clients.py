@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx
 
 from lark_provider.client.bind import Async, Sync
 from lark_provider.client.namespaces import Bot, CloudDoc, Messaging
+from lark_provider.client.sdk import official_client
 from lark_provider.core.drivers import adrive, drive
 from lark_provider.core.serve import serve
 from lark_provider.core.session import Session, Wire
@@ -18,6 +19,10 @@ from lark_provider.protocol.calls import Call, LarkResponse, Listing, Procedure,
 from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError
 from lark_provider.protocol.redact import redact
 from lark_provider.protocol.retry import RetryPolicy
+from lark_provider.protocol.tokens import tenant_token
+
+if TYPE_CHECKING:
+    import lark_oapi
 
 T = TypeVar("T")
 DEFAULT_TIMEOUT = 30.0
@@ -117,6 +122,17 @@ class LarkServiceClient:
     def clouddoc(self) -> CloudDoc[Sync]:
         """Lark's documents; `.clouddoc.bitable` for tables."""
         return CloudDoc(self)
+
+    @cached_property
+    def sdk(self) -> lark_oapi.Client:
+        """The official SDK's client for this app, on our tokens; needs the extra `sdk`.
+
+        Raises:
+            ConfigurationError: The SDK is not installed.
+        """
+        return official_client(
+            self._session, lambda: drive(serve(tenant_token(), self._session), self._session)
+        )
 
     def call(
         self,
@@ -240,6 +256,19 @@ class AsyncLarkServiceClient:
     def clouddoc(self) -> CloudDoc[Async]:
         """Lark's documents; `.clouddoc.bitable` for tables."""
         return CloudDoc(self)
+
+    @cached_property
+    def sdk(self) -> lark_oapi.Client:
+        """The official SDK's client for this app, on our tokens; needs the extra `sdk`.
+
+        Its own `a…` methods fetch a missing token with a blocking request, as the SDK always does.
+
+        Raises:
+            ConfigurationError: The SDK is not installed.
+        """
+        return official_client(
+            self._session, lambda: drive(serve(tenant_token(), self._session), self._session)
+        )
 
     async def call(
         self,

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from lark_provider.api import bot, messaging
-from lark_provider.api.clouddoc import bitable, bulk
+from lark_provider.api.clouddoc import bitable, bulk, records
 from lark_provider.client.bind import Async, Namespace, Sync, call, listing, procedure
 
 R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
@@ -42,11 +42,16 @@ class Bitable(Namespace[R_co]):
     """`client.clouddoc.bitable`: bases, tables, fields and records."""
 
     create_app = call(bitable.create_app)
-    create_table = call(bitable.create_table)
-    create_field = call(bitable.create_field)
+    create_table = procedure(bitable.create_table)
+    create_field = procedure(bitable.create_field)
     list_fields = listing(bitable.list_fields)
-    create_record = procedure(bitable.create_record)
+    create_record = procedure(records.create_record)
+    update_record = procedure(records.update_record)
+    delete_record = procedure(records.delete_record)
+    search_records = listing(records.search_records)
     bulk_insert = procedure(bulk.bulk_insert)
+    bulk_update = procedure(bulk.bulk_update)
+    bulk_delete = procedure(bulk.bulk_delete)
 
 
 class CloudDoc(Namespace[R_co]):
@@ -55,4 +60,4 @@ class CloudDoc(Namespace[R_co]):
     @cached_property
     def bitable(self) -> Bitable[R_co]:
         """Bases, tables, fields and records."""
-        return Bitable(self._runner)
+        return Bitable(self.runner)

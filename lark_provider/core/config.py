@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.tokens import App
 
+_LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
 BASE_URLS = {"feishu": "https://open.feishu.cn", "lark": "https://open.larksuite.com"}
 
 
@@ -24,14 +26,39 @@ def base_url(value: str | None) -> str:
     name = (value or "feishu").strip()
     if name.lower() in BASE_URLS:
         return BASE_URLS[name.lower()]
-    parts = urlsplit(name if "://" in name else f"https://{name}")
-    is_host = parts.hostname is not None and ("." in parts.hostname or "://" in name)
-    if parts.scheme not in {"http", "https"} or not is_host or parts.username or parts.query:
+    full = name if "://" in name else f"{'http' if _LOOPBACK.match(name) else 'https'}://{name}"
+    try:
+        parts = urlsplit(full)
+        _ = parts.port  # raises for what is no port
+    except ValueError:
+        parts = urlsplit("")
+    is_host = parts.hostname is not None and ("." in parts.hostname or "://" in name or _LOOPBACK.match(name))
+    if parts.scheme not in {"http", "https"} or not is_host or "@" in parts.netloc or parts.query:
         names = " or ".join(repr(known) for known in BASE_URLS)
         raise ConfigurationError(
             f"base_url is {_shown(name)}. Next: write {names}, or a URL such as https://open.feishu.cn."
         )
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/").removesuffix("/open-apis")
+
+
+def proxy(value: str) -> None:
+    """Check the URL of a proxy.
+
+    Args:
+        value: As a user writes it.
+
+    Raises:
+        ConfigurationError: It is no URL of an HTTP proxy.
+    """
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(
+            f"proxy is {_shown(value)}. Next: write a URL such as http://user:password@proxy.example.com:3128."
+        )
 
 
 def _shown(url: str) -> str:

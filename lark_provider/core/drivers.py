@@ -131,6 +131,9 @@ async def _aperform(io: Io, session: Session) -> Any:
         case Take(stream, count):
             if isinstance(stream.iterator, AsyncIterator):
                 return await _next_items(stream.iterator, count)
+            if isinstance(stream.source, list | tuple):
+                return list(itertools.islice(stream.iterator, count))
+            # A generator may block; one bound to its thread, such as a database cursor, has to be a list.
             return await asyncio.to_thread(lambda: list(itertools.islice(stream.iterator, count)))
         case ReadFile():
             return await asyncio.to_thread(files.load, io)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
 from lark_provider.core.session import Session
@@ -29,8 +29,10 @@ from lark_provider.protocol.calls import (
     Take,
 )
 from lark_provider.protocol.flow import run
+from lark_provider.protocol.retry import RetryPolicy
 
 T = TypeVar("T")
+_ONCE = RetryPolicy(max_retries=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,10 @@ def _token(session: Session, rejected: str | None) -> Served[str]:
         if isinstance(step, str):
             return step
         if isinstance(step, Fetch):
+            # With a token at hand that still works, nobody is kept waiting for Lark to recover.
+            asking = session if step.flight.fallback is None else replace(session, policy=_ONCE)
             try:
-                value, expires_in = yield from serve(tokens.fetch(app), session)
+                value, expires_in = yield from serve(tokens.fetch(app), asking)
             except BaseException as error:  # noqa: BLE001 - those who wait must hear of it, also when we are cancelled
                 return cache.crash(step.flight, error)
             return cache.land(step.flight, value, expires_in)
@@ -106,8 +110,7 @@ def _remembered(effect: Remember[T], session: Session) -> Served[T]:
     key = (session.app().token_key, *effect.key)
     known = session.memory.recall(key, effect.max_age, session.clock())
     if known is None:
-        value = yield from serve(effect.make(), session)
-        session.memory.keep(key, value, session.clock())
-        return value
-    value = known[0]
+        known = ((yield from serve(effect.make(), session)),)
+        session.memory.keep(key, known[0], session.clock())
+    value: T = known[0]
     return value

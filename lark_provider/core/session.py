@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,6 +29,16 @@ class Wire:
 
     proxy: str | None = field(default=None, repr=False)
     verify: bool | str = True
+
+    def __post_init__(self) -> None:
+        """Refuse what httpx would refuse later, and without its password."""
+        if self.proxy is not None:
+            config.proxy(self.proxy)
+        if isinstance(self.verify, str) and not Path(self.verify).exists():
+            raise ConfigurationError(
+                f"verify is {self.verify!r}, where there is no file. Next: pass True, False, or the path of "
+                "a file or folder of certificates."
+            )
 
 
 class Memory:
@@ -50,6 +62,10 @@ class Memory:
             while len(self._values) > _MEMORIES:
                 self._values.popitem(last=False)
 
+    def after_fork(self) -> None:
+        """In a child: a thread that is not here may have held the lock."""
+        self._lock = threading.Lock()
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
@@ -57,6 +73,7 @@ class Memory:
 
 
 PROCESS_MEMORY = Memory()
+os.register_at_fork(after_in_child=PROCESS_MEMORY.after_fork)
 
 
 @dataclass(slots=True)
@@ -92,9 +109,13 @@ class Session:
 
     def __post_init__(self) -> None:
         """Refuse at once what needs no look-up to be known as wrong."""
-        if self.timeout <= 0:
+        if not isinstance(self.timeout, int | float) or self.timeout <= 0:
             raise ConfigurationError(
                 f"timeout is {self.timeout!r} s. Next: pass a number of seconds above 0."
+            )
+        if self.http_client is not None and self.wire != Wire():
+            raise ConfigurationError(
+                "http_client goes with neither proxy nor verify. Next: set them on the http_client itself."
             )
         if self.base_url is not None:
             config.base_url(self.base_url)

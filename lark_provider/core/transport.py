@@ -14,6 +14,7 @@ import ssl
 import threading
 import weakref
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 
@@ -85,6 +86,9 @@ def _close_pools() -> None:
 async def loop_pool(wire: Wire) -> httpx.AsyncClient:
     """The running loop's pool for a wire."""
     loop = asyncio.get_running_loop()
+    for other in [one for one in _loop_pools if one.is_closed()]:
+        # Closed without the hook below: its connections are beyond closing, but need not be kept.
+        del _loop_pools[other], _loop_guards[other]
     pools = _loop_pools.setdefault(loop, {})
     if not pools:
         guard = _close_with_loop(pools)
@@ -109,7 +113,11 @@ async def _close_with_loop(pools: dict[Wire, httpx.AsyncClient]) -> AsyncIterato
 
 
 def _verify(wire: Wire) -> bool | ssl.SSLContext:
-    return ssl.create_default_context(cafile=wire.verify) if isinstance(wire.verify, str) else wire.verify
+    if not isinstance(wire.verify, str):
+        return wire.verify
+    if Path(wire.verify).is_dir():
+        return ssl.create_default_context(capath=wire.verify)
+    return ssl.create_default_context(cafile=wire.verify)
 
 
 def prepare(client: httpx.Client | httpx.AsyncClient, send: Send, session: Session) -> httpx.Request:
@@ -175,4 +183,4 @@ def _received(response: httpx.Response, saved: int | None = None) -> Response:
 def lost(error: httpx.RequestError) -> Lost:
     """An httpx failure in the engine's terms."""
     reason = redact(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-    return Lost(reason, sent=not isinstance(error, _NOT_SENT))
+    return Lost(reason, sent=not isinstance(error, _NOT_SENT), passing="SSL" not in reason)

@@ -40,7 +40,7 @@ class LarkOperator(BaseOperator):
         return LarkHook(self.lark_conn_id)
 
 
-def attempt_key(context: Context, client: LarkServiceClient, *parts: str) -> str:
+def attempt_key(context: Context, client: LarkServiceClient, *parts: object) -> str:
     """Name what a task is about to write, so that a retry is known as the same and a cleared task is not.
 
     `max_tries - retries + 1` is the try number with which this attempt and its retries began: a retry
@@ -57,7 +57,9 @@ def attempt_key(context: Context, client: LarkServiceClient, *parts: str) -> str
     ti = context["ti"]
     first_try = ti.max_tries - (context["task"].retries or 0) + 1
     writer = [client.base_url, client.app_id]
-    return "\n".join([*writer, *parts, ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index), str(first_try)])
+    return "\n".join(
+        [*writer, *map(str, parts), ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index), str(first_try)]
+    )
 
 
 @contextmanager

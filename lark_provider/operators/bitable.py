@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -81,6 +81,11 @@ class LarkBitableBulkInsertOperator(LarkOperator):
         super().__init__(**kwargs)
         self.app_token = app_token
         self.table_id = table_id
+        if isinstance(records, Iterator):
+            raise InvalidRequestError(
+                "records is an iterator, which is used up by the first try. Next: pass the function that "
+                "makes it, not its result."
+            )
         self.records = Source(records) if callable(records) else records
         self.records_kwargs = records_kwargs or {}
         self.chunk_size = chunk_size
@@ -103,6 +108,7 @@ class LarkBitableBulkInsertOperator(LarkOperator):
                 user_id_type=self.user_id_type,
                 convert=self.convert,
                 idempotency_key=key,
+                keep_ids=False,
             )
         self.log.info("Wrote %d records to %s in %d requests.", result.written, self.table_id, result.chunks)
         return {"written": result.written, "replayed": result.replayed, "chunks": result.chunks}

@@ -27,11 +27,14 @@ _ERRORS: dict[Kind, type[LarkAPIError]] = {
     Kind.CONFLICT: ConflictError,
 }
 _PASSING = frozenset({Kind.RATE, Kind.BUSY, Kind.AMBIGUOUS})
-_NOT_JSON = Code(Kind.REFUSED, "check base_url and proxy: this is no answer of Lark's")
+_NOT_LARK = Code(Kind.REFUSED, "check base_url and proxy: something else answered")
 _NO_ENDPOINT = Code(Kind.NOT_FOUND, "check method and path: Lark has no such endpoint")
 _TROUBLE = Code(Kind.AMBIGUOUS, "call again later; quote the log id to Lark's support if it stays")
+_LIMIT = 99991400
+_ENVELOPE = frozenset({"code", "msg", "error"})
 _QUOTED_BYTES = 120
-_HTTP_ERROR, _HTTP_SERVER_ERROR, _HTTP_NOT_FOUND, _HTTP_TOO_MANY = 400, 500, 404, 429
+_HTTP_REDIRECT, _HTTP_ERROR, _HTTP_NOT_FOUND, _HTTP_TOO_MANY, _HTTP_SERVER_ERROR = 300, 400, 404, 429, 500
+_HTTP_GAVE_UP = (408, 499)  # a timeout, seen by a proxy: the request may have been performed
 
 
 class Refusal(NamedTuple):
@@ -42,13 +45,13 @@ class Refusal(NamedTuple):
     retry_after: float | None
 
 
-def read(call: Call[Any], response: Response, token: str | None = None) -> LarkResponse[Any] | Refusal:
+def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkResponse[Any] | Refusal:
     """Judge an answer by its code first and by its HTTP status only where it has none.
 
     Args:
         call: What was asked.
         response: What came back.
-        token: The token sent, to be masked should the answer quote it.
+        secrets: What was sent and must not be shown, should the answer quote it.
 
     Returns:
         The answer if Lark accepted the call, else why not.
@@ -61,17 +64,20 @@ def read(call: Call[Any], response: Response, token: str | None = None) -> LarkR
         )
     body = _json(response.content)
     if body is None or (body["code"] == 0 and response.status >= _HTTP_ERROR):
-        return _foreign(call, response, log_id, token)
-    code, msg = body["code"], str(body.get("msg", ""))
-    if code == 0:
-        data = body["data"] if isinstance(body.get("data"), dict) else _outside_envelope(body)
-        return LarkResponse(0, msg, data, log_id)
+        quoted = response.content[:_QUOTED_BYTES].decode("utf-8", "replace")
+        words = f"HTTP {response.status}, not an answer of Lark's: {quoted!r}"
+        return _refused(call, response, {"msg": words}, _foreign(call, response.status), secrets)
+    code = body["code"]
     meaning = lookup(code)
+    if code == 0 or meaning.kind is Kind.DONE:
+        # Token endpoints answer flat and bot info under `bot`: then everything else is the content.
+        data = body["data"] if "data" in body else {k: v for k, v in body.items() if k not in _ENVELOPE}
+        return LarkResponse(0, str(body.get("msg", "")), {} if data is None else data, log_id)
     if meaning.kind is Kind.REFUSED and response.status == _HTTP_TOO_MANY:
-        meaning = lookup(99991400)
+        meaning = lookup(_LIMIT)
     elif meaning.kind is Kind.REFUSED and response.status >= _HTTP_SERVER_ERROR:
         meaning = _TROUBLE
-    return _refused(call, response, body, meaning, redact(msg, token), log_id)
+    return _refused(call, response, body, meaning, secrets)
 
 
 def _json(content: bytes) -> dict[str, Any] | None:
@@ -82,45 +88,43 @@ def _json(content: bytes) -> dict[str, Any] | None:
     return body if isinstance(body, dict) and type(body.get("code")) is int else None
 
 
-def _outside_envelope(body: dict[str, Any]) -> dict[str, Any]:
-    """Token endpoints answer flat and bot info under `bot`: then everything else is the content."""
-    return {key: value for key, value in body.items() if key not in {"code", "msg", "error", "data"}}
-
-
-def _foreign(call: Call[Any], response: Response, log_id: str | None, token: str | None) -> Refusal:
-    """An answer without Lark's envelope: an unknown path, a proxy's page, a gateway in trouble."""
-    if response.status >= _HTTP_SERVER_ERROR or response.status < _HTTP_ERROR:
-        meaning = (
-            _TROUBLE if response.status >= _HTTP_SERVER_ERROR else _NOT_JSON._replace(kind=Kind.AMBIGUOUS)
-        )
-    elif response.status == _HTTP_TOO_MANY:
-        meaning = lookup(99991400)
-    else:
-        meaning = _NO_ENDPOINT if response.status == _HTTP_NOT_FOUND else _NOT_JSON
-    quoted = redact(response.content[:_QUOTED_BYTES].decode("utf-8", "replace"), token)
-    msg = f"HTTP {response.status}, not an answer of Lark's: {quoted!r}"
-    return _refused(call, response, {}, meaning, msg, log_id)
+def _foreign(call: Call[Any], status: int) -> Code:
+    """What an answer without Lark's envelope means: an unknown path, a proxy's page, a gateway in trouble."""
+    if status == _HTTP_TOO_MANY:
+        return lookup(_LIMIT)
+    if status == _HTTP_NOT_FOUND:
+        return _NO_ENDPOINT
+    if status >= _HTTP_SERVER_ERROR or status in _HTTP_GAVE_UP:
+        return _TROUBLE
+    # A page in place of an answer is no passing trouble, but whether a write was performed it does not say.
+    performed = status < _HTTP_REDIRECT and not call.safe
+    return _NOT_LARK._replace(kind=Kind.AMBIGUOUS) if performed else _NOT_LARK
 
 
 def _refused(
-    call: Call[Any], response: Response, body: dict[str, Any], meaning: Code, msg: str, log_id: str | None
+    call: Call[Any], response: Response, body: dict[str, Any], meaning: Code, secrets: tuple[str | None, ...]
 ) -> Refusal:
-    details = body.get("error") if isinstance(body.get("error"), dict) else {}
-    assert isinstance(details, dict)  # noqa: S101 - for the type checker
-    log_id = log_id or details.get("log_id") or details.get("logid")
-    code = body.get("code", 0)
+    def shown(value: object) -> str:
+        return redact(str(value), *secrets)
+
+    details = body["error"] if isinstance(body.get("error"), dict) else {}
+    log_id = response.headers.get("x-tt-logid") or details.get("log_id") or details.get("logid")
+    code, msg = body.get("code", 0), shown(body.get("msg", ""))
+    violations = [{str(k): shown(v) for k, v in one.items()} for one in _dicts(details, "field_violations")]
     scopes, apply_url = _scopes(details)
-    violations = [v for v in details.get("field_violations") or () if isinstance(v, dict)]
-    text = [f"{call.name} → {code} {msg}" if code else f"{call.name} → {msg}"]
+
+    text = [f"{call.name}{f' ({call.subject})' if call.subject else ''} → {f'{code} ' if code else ''}{msg}"]
     if scopes:
         text.append(f"One of these scopes is missing: {', '.join(scopes)}.")
-    text += [f"Field {v.get('field')}: {v.get('description')}." for v in violations]
+    text += [f"Field {one.get('field')}: {one.get('description')}." for one in violations]
     if details.get("message") and not violations:
-        text.append(redact(str(details["message"])))
-    text.append(f"Next: {meaning.step}{f' at {apply_url}' if apply_url else ''}.")
-    text.append(f"(log_id {log_id})" if log_id else "")
+        text.append(shown(details["message"]))
+    text.append(f"Next: {meaning.step}{f': {apply_url}' if apply_url else '.'}")
+    if log_id:
+        text.append(f"(log_id {log_id})")
+
     error = _ERRORS.get(meaning.kind, LarkAPIError)(
-        " ".join(part for part in text if part),
+        " ".join(text),
         code=code,
         msg=msg,
         log_id=log_id,
@@ -128,7 +132,7 @@ def _refused(
         retryable=meaning.kind in _PASSING,
         scopes=scopes,
         apply_url=apply_url,
-        troubleshooter=details.get("troubleshooter"),
+        troubleshooter=shown(details["troubleshooter"]) if details.get("troubleshooter") else None,
         field_violations=violations,
     )
     wait = _seconds(response) if meaning.kind is Kind.RATE else None
@@ -137,14 +141,19 @@ def _refused(
     return Refusal(meaning.kind, error, wait)
 
 
+def _dicts(details: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The dicts of a list that should be one of dicts, whatever it is."""
+    found = details.get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 def _scopes(details: dict[str, Any]) -> tuple[list[str], str | None]:
     """Lark's pages show two shapes for a missing scope, `subject` and `scope`; both are read."""
-    violations = [v for v in details.get("permission_violations") or () if isinstance(v, dict)]
+    violations = _dicts(details, "permission_violations")
     scopes = [
         str(v.get("subject") or v.get("scope")) for v in violations if v.get("subject") or v.get("scope")
     ]
-    links = [h.get("url") for h in details.get("helps") or () if isinstance(h, dict)]
-    links += [v.get("url") for v in violations]
+    links = [one.get("url") for one in (*_dicts(details, "helps"), *violations)]
     return scopes, next((str(link) for link in links if link), None)
 
 

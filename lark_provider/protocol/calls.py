@@ -55,6 +55,7 @@ class Call(Generic[D_co]):
         idempotent: Whether a repeat does no harm: it is safe, or carries a token that Lark knows it by.
         auth: Whether it carries the tenant token.
         content_type: The body's type.
+        subject: What it is about, for error texts, where the path does not show it.
         save_to: A path to which the answer's content is streamed, if it is not JSON.
         secret: What `***` in the path stands for. The path is printed in many places, and this in none.
     """
@@ -67,6 +68,7 @@ class Call(Generic[D_co]):
     idempotent: bool = False
     auth: bool = True
     content_type: str = JSON_TYPE
+    subject: str = ""
     save_to: str | None = None
     secret: str | None = field(default=None, repr=False)
 
@@ -120,10 +122,17 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """No answer came. `sent`: whether the request may have reached Lark."""
+    """No answer came.
+
+    Attributes:
+        reason: Why.
+        sent: Whether the request may have reached Lark.
+        passing: Whether it may be otherwise next time; a certificate that does not fit will not.
+    """
 
     reason: str
     sent: bool
+    passing: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +223,11 @@ class Stream(Generic[T]):
     __slots__ = ("iterator", "source")
 
     def __init__(self, source: Iterable[T] | AsyncIterable[T]) -> None:
+        if not isinstance(source, Iterable | AsyncIterable) or isinstance(source, str | bytes | Mapping):
+            raise InvalidRequestError(
+                f"The records are a {type(source).__name__}, and have to be a list or a generator. Next: "
+                "pass one of these."
+            )
         self.source = source
         self.iterator: Any = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
 
@@ -290,6 +304,7 @@ def request(
     safe: bool | None = None,
     idempotent: bool = False,
     auth: bool = True,
+    subject: str = "",
     save_to: str | None = None,
     secret: str | None = None,
 ) -> Call[Any]:
@@ -303,6 +318,7 @@ def request(
         safe: Whether it changes nothing at Lark; told by the method if None (only GET).
         idempotent: Whether a repeat does no harm although it changes something.
         auth: Whether it carries the tenant token.
+        subject: What it is about, for error texts.
         save_to: A path to which the answer's content is streamed.
         secret: What `***` in the path stands for.
 
@@ -318,6 +334,7 @@ def request(
         safe=safe,
         idempotent=safe or idempotent,
         auth=auth,
+        subject=subject,
         save_to=save_to,
         secret=secret,
     )

@@ -25,6 +25,8 @@ class Kind(enum.Enum):
     """Perhaps done: to be repeated only if a repeat does no harm."""
     REPLAYED = "submitted before"
     """The idempotency token was used before: proof of an earlier submission, not of its success."""
+    DONE = "nothing to change"
+    """Things are already as the request wants them: as good as done."""
     PERMISSION = "permission"
     NOT_FOUND = "not found"
     INVALID = "invalid"
@@ -85,6 +87,12 @@ TABLE: dict[int, Code] = {
     230006: Code(Kind.PERMISSION, "turn on the app's bot ability and publish the app"),
     230009: Code(Kind.CONFLICT, "the time for recalling this message is over"),
     230011: Code(Kind.CONFLICT, "the message was recalled already"),
+    230015: Code(Kind.INVALID, "a card with this content cannot go to a single person; send it to a group"),
+    230023: Code(Kind.CONFLICT, "the person has too many unread urgent messages"),
+    230024: Code(Kind.CONFLICT, "the tenant's quota for urgent messages is used up"),
+    230033: Code(Kind.CONFLICT, "who has read a message can be asked for 7 days"),
+    230036: Code(Kind.NOT_FOUND, "the tenant does not exist any more"),
+    230050: Code(Kind.PERMISSION, "the message is not visible to this app"),
     230012: Code(Kind.PERMISSION, "only the sender can do this"),
     230013: Code(
         Kind.PERMISSION, "add the user to the app's availability, or check that the account is active"
@@ -111,12 +119,20 @@ TABLE: dict[int, Code] = {
     230072: Code(Kind.CONFLICT, "a message takes 20 edits; send a new one"),
     230099: Code(Kind.INVALID, _CARD),
     230110: Code(Kind.CONFLICT, "the message was deleted"),
+    231204: Code(Kind.PERMISSION, "this kind of app may not do it"),
     231203: Code(Kind.INVALID, "this kind of chat does not take this message"),
     232001: Code(Kind.INVALID, "correct the parameter named"),
     232006: Code(Kind.NOT_FOUND, _CHAT),
     232009: Code(Kind.NOT_FOUND, "the chat was dissolved"),
     232010: Code(Kind.PERMISSION, "the chat belongs to another tenant"),
     232011: Code(Kind.PERMISSION, _CHAT),
+    232013: Code(Kind.CONFLICT, "the group is full"),
+    232014: Code(Kind.PERMISSION, _CHAT),
+    232017: Code(Kind.PERMISSION, _CHAT),
+    232024: Code(Kind.PERMISSION, "the app may not see these people: widen its availability"),
+    232033: Code(Kind.PERMISSION, "the group is with another company"),
+    232034: Code(Kind.PERMISSION, "install the app in this tenant"),
+    232043: Code(Kind.INVALID, _RECEIVER),
     232019: Code(Kind.RATE, _WAIT),
     232025: Code(Kind.PERMISSION, "turn on the app's bot ability and publish the app"),
     # Bitable
@@ -128,6 +144,10 @@ TABLE: dict[int, Code] = {
     1254013: Code(Kind.CONFLICT, "choose another table name, or use the table that has it"),
     1254014: Code(Kind.CONFLICT, "choose another field name, or use the field that has it"),
     1254015: Code(Kind.INVALID, _VALUE),
+    1254011: Code(Kind.INVALID, "ask for pages of at least one"),
+    1254027: Code(Kind.PERMISSION, "upload the attachment for this base before writing it"),
+    1254107: Code(Kind.INVALID, _LIMIT),
+    1254108: Code(Kind.INVALID, _LIMIT),
     1254030: Code(Kind.INVALID, "ask for smaller pages"),
     1254034: Code(Kind.CONFLICT, "a base keeps at least one table"),
     1254036: Code(Kind.BUSY, "the base is being copied; call again later"),
@@ -155,13 +175,32 @@ TABLE: dict[int, Code] = {
     1254303: Code(Kind.PERMISSION, _SHARE),
     1254304: Code(Kind.PERMISSION, _SHARE),
     1254306: Code(Kind.PERMISSION, "the tenant's plan does not allow it"),
+    1254606: Code(Kind.DONE, "nothing is left to do"),
     1254607: Code(Kind.BUSY, _WAIT),
     1254608: Code(Kind.REPLAYED, "read the table back before writing again"),
     1255006: Code(Kind.REPLAYED, "read the table back before writing again"),
     1255040: Code(Kind.AMBIGUOUS, _WAIT),
+    # documents, sheets, drive and wiki, for `client.call`
+    90217: Code(Kind.RATE, _WAIT),
+    90235: Code(Kind.BUSY, _WAIT),
+    131002: Code(Kind.INVALID, "correct the parameter named"),
+    131005: Code(Kind.NOT_FOUND, "check the wiki token"),
+    131006: Code(Kind.PERMISSION, _SHARE),
+    131009: Code(Kind.BUSY, _WAIT),
+    234001: Code(Kind.INVALID, "correct the upload's parameters"),
+    234006: Code(Kind.INVALID, "images take 10 MB and files 30 MB"),
+    234010: Code(Kind.INVALID, "upload a file with content"),
+    234011: Code(Kind.INVALID, "upload an image in a format that Lark reads, such as PNG or JPEG"),
+    1061045: Code(Kind.BUSY, _WAIT),
+    1066002: Code(Kind.AMBIGUOUS, _WAIT),
+    1310235: Code(Kind.BUSY, _WAIT),
     **{
         code: Code(Kind.NOT_FOUND, "check the id: it is unknown to this app or tenant")
         for code in range(99992351, 99992382)
+    },
+    **{
+        code: Code(Kind.PERMISSION, "this message cannot be forwarded there")
+        for code in range(230061, 230071)
     },
     **{code: Code(Kind.INVALID, "correct the id named") for code in range(1254005, 1254010)},
     **{code: Code(Kind.INVALID, _VALUE) for code in (1254010, *range(1254060, 1254070), 1254072, 1254074)},

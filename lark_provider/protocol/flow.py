@@ -65,15 +65,15 @@ def _call(call: Call[Any], policy: RetryPolicy) -> Flow[Any]:
         if isinstance(answer, Lost):
             outcome: LarkResponse[Any] | answers.Refusal | Lost = answer
         else:
-            outcome = answers.read(call, answer, token or call.secret)
+            outcome = answers.read(call, answer, token, call.secret)
         if isinstance(outcome, LarkResponse):
             return outcome
 
         retry_after = None
         if isinstance(outcome, Lost):
-            repeatable = call.idempotent or not outcome.sent
+            repeatable = outcome.passing and (call.idempotent or not outcome.sent)
             if outcome.sent:
-                uncertain = outcome.reason
+                uncertain = f"{outcome.reason}."
             failure: LarkError = TransportError(
                 f"{call.name}: {outcome.reason}. Next: check network, proxy and base_url, then call again."
             )
@@ -84,7 +84,7 @@ def _call(call: Call[Any], policy: RetryPolicy) -> Flow[Any]:
                 continue
             repeatable = kind in (Kind.RATE, Kind.BUSY) or (kind is Kind.AMBIGUOUS and call.idempotent)
             if kind in (Kind.AMBIGUOUS, Kind.REPLAYED):
-                uncertain = str(failure)
+                uncertain = str(failure).split(" Next: ")[0]
         random: float = (yield Random()) if repeatable else 0.0
         delay = policy.delay(attempt, waited, retry_after, random) if repeatable else None
         if delay is None:
@@ -98,10 +98,10 @@ def _final(call: Call[Any], failure: LarkError, uncertain: str | None) -> LarkEr
     """The error to raise: a write that may stand outweighs whatever the last try said."""
     if uncertain is None or call.safe:
         return failure
-    text = (
-        f"{call.name}: the write was sent and may or may not have happened: {uncertain} Next: look whether "
-        "it is there before repeating it; with an idempotency key the client repeats safely."
-    )
+    advice = "look whether it is there before repeating it"
+    if not call.idempotent:
+        advice += "; with an idempotency key, where the operation takes one, the client repeats safely"
+    text = f"{call.name}: the write was sent and may or may not have happened: {uncertain} Next: {advice}."
     error = OutcomeUnknownError(text)
     error.__cause__ = failure
     return error

@@ -36,8 +36,10 @@ class RetryPolicy:
         """
         if attempt > self.max_retries:
             return None
+        back_off = random * min(self.cap, self.base * 2.0 ** (attempt - 1))
         if retry_after is None:
-            seconds = random * min(self.cap, self.base * 2.0 ** (attempt - 1))
+            seconds = back_off
         else:
-            seconds = retry_after + random * max(0.05, 0.1 * retry_after)
+            # Not before Lark says; and if that turns out to be too soon, later each time.
+            seconds = max(retry_after + random * max(0.05, 0.1 * retry_after), min(back_off, 1.0))
         return seconds if waited + seconds <= self.max_wait else None

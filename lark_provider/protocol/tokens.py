@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import re
 from dataclasses import dataclass, field
 
-from lark_provider.protocol.calls import Procedure, perform, request
+from lark_provider.protocol.calls import NeedToken, Procedure, perform, request
 from lark_provider.protocol.errors import LarkAPIError, TokenAcquisitionError
 from lark_provider.protocol.redact import redact
 
 TENANT_TOKEN_PATH = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105 - a path
+_TOKEN = re.compile(r"[!-~]+")  # as a header can carry it
 _STALE_SECONDS, _STALE_SHARE = 20 * 60.0, 1 / 6
 _INVALID_SECONDS, _INVALID_SHARE = 10.0, 1 / 20
 
@@ -68,6 +70,12 @@ class Token:
         return Freshness.STALE if left <= min(_STALE_SECONDS, life * _STALE_SHARE) else Freshness.FRESH
 
 
+def tenant_token() -> Procedure[str]:
+    """The token that calls carry now: the one in use, renewed if need be."""
+    token: str = yield NeedToken()
+    return token
+
+
 def fetch(app: App) -> Procedure[tuple[str, float]]:
     """Get a tenant token from Lark.
 
@@ -88,14 +96,24 @@ def fetch(app: App) -> Procedure[tuple[str, float]]:
         json={"app_id": app.app_id, "app_secret": app.app_secret},
         safe=True,
         auth=False,
+        secret=app.app_secret,
     )
+    refusal: TokenAcquisitionError | None = None
     try:
-        answer = yield from perform(call)
+        data = (yield from perform(call)).data
     except LarkAPIError as error:
         if error.code == 0 or error.retryable:
             raise
-        raise _refused(app, error) from None
-    return str(answer.data["tenant_access_token"]), float(answer.data["expire"])
+        refusal = _refused(app, error)
+    if refusal is not None:  # raised out here, so that Lark's own error does not hang on it
+        raise refusal
+    token, expire = data.get("tenant_access_token"), data.get("expire")
+    if not (isinstance(token, str) and _TOKEN.fullmatch(token)) or not isinstance(expire, int | float):
+        raise LarkAPIError(
+            f"{call.name} answered without a token and its life. Next: check base_url and proxy; it seems "
+            "that something else than Lark answers."
+        )
+    return token, float(expire)
 
 
 def _refused(app: App, error: LarkAPIError) -> TokenAcquisitionError:

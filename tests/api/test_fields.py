@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import pandas as pd
 import pendulum
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc import fields as f
@@ -49,6 +51,11 @@ def refuse(field_type: int, value: Any) -> str:
         (f.NUMBER, Decimal("0.1"), 0.1),
         (f.NUMBER, Decimal("1E+3"), 1000),
         (f.NUMBER, " 12.5 ", 12.5),
+        (f.NUMBER, Decimal(1) / 3, 1 / 3),
+        (f.NUMBER, np.int64(3), 3),
+        (f.DATE, pd.Timestamp("2013-01-01T10:00:00Z"), 1357034400000),
+        (f.DATE, "1970-01-02", 86400000),
+        (f.MULTI_SELECT, np.array(["a", "b"]), ["a", "b"]),
         (f.SINGLE_SELECT, "UA", "UA"),
         (f.MULTI_SELECT, "a", ["a"]),
         (f.MULTI_SELECT, ("b", "a"), ["b", "a"]),
@@ -92,7 +99,14 @@ def test_values_become_what_their_field_takes(field_type: int, value: Any, wire:
         (f.NUMBER, True, "is no number"),
         (f.NUMBER, float("inf"), "no finite number"),
         (f.NUMBER, Decimal("Infinity"), "no finite number"),
-        (f.NUMBER, Decimal("12345678901234567.89"), "more digits"),
+        (f.NUMBER, Decimal("12345678901234567.89"), "larger than"),
+        (f.NUMBER, "1_000", "is no number"),
+        (f.TEXT, "\ud800", "surrogate"),
+        (f.DATE, "1712011200000", "ISO 8601"),
+        (f.DATE, 10**18, "beyond the year 9999"),
+        (f.MULTI_SELECT, {1, "a"}, "no option name"),
+        (f.PHONE, "+", "no phone number"),
+        (f.LOCATION, (999, 0), "on earth"),
         (f.NUMBER, 2**53 + 1, "larger than"),
         (f.SINGLE_SELECT, 1, "no option name"),
         (f.MULTI_SELECT, [1], "no option name"),
@@ -122,12 +136,16 @@ def test_a_value_that_does_not_fit_is_named_with_row_field_and_reason(
 @pytest.mark.parametrize("field_type", WRITABLE)
 def test_missing_is_empty_whatever_the_type(field_type: int) -> None:
     assert Converter([Field(field_name="X", type=field_type)]).to_wire({"X": None}) == ({}, [])
-    assert Converter([Field(field_name="X", type=field_type)]).to_wire({"X": float("nan")}) == ({}, [])
+    converter = Converter([Field(field_name="X", type=field_type)])
+    for missing in (float("nan"), Decimal("NaN"), pd.NaT, pd.NA, np.float64("nan")):
+        assert converter.to_wire({"X": missing}) == ({}, [])
+    assert converter.to_wire({"X": None}, clear=True) == ({"X": None}, [])
 
 
 def test_naive_datetimes_take_the_zone_that_is_named() -> None:
     assert convert(f.DATE, dt.datetime(2013, 1, 1, 18), SHANGHAI) == 1357034400000  # noqa: DTZ001
     assert convert(f.DATE, dt.date(2013, 1, 1), SHANGHAI) == 1356969600000
+    assert convert(f.DATE, np.datetime64("2013-01-01T18:00:00", "ns"), SHANGHAI) == 1357034400000
 
 
 def test_an_unknown_field_gets_a_suggestion() -> None:
@@ -166,13 +184,18 @@ def test_a_field_since_deleted_is_left_as_it_is() -> None:
     assert Converter([]).from_wire({"Old": [1]}) == {"Old": [1]}
 
 
-@given(st.datetimes(timezones=st.sampled_from([dt.UTC, SHANGHAI, ZoneInfo("America/New_York")])))
-def test_dates_come_back_to_the_millisecond(moment: dt.datetime) -> None:
-    converter = Converter([Field(field_name="X", type=f.DATE)])
+ZONES = [dt.UTC, SHANGHAI, ZoneInfo("America/New_York"), ZoneInfo("Australia/Lord_Howe")]
+
+
+@given(moment=st.datetimes(timezones=st.sampled_from(ZONES)), zone=st.none() | st.sampled_from(ZONES))
+def test_dates_come_back_to_the_millisecond(moment: dt.datetime, zone: dt.tzinfo | None) -> None:
+    # Before 1972 zones had seconds in their offsets, of which tz databases remember some.
+    assume(dt.datetime(1972, 1, 1, tzinfo=dt.UTC) < moment < dt.datetime(9999, 12, 29, tzinfo=dt.UTC))
+    converter = Converter([Field(field_name="X", type=f.DATE)], zone)
     wire, bad = converter.to_wire({"X": moment})
     assert not bad
     back = converter.from_wire(wire)["X"]
-    assert abs(back - moment) < dt.timedelta(milliseconds=1)
+    assert abs(back.astimezone(dt.UTC) - moment.astimezone(dt.UTC)) < dt.timedelta(milliseconds=1)
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**10), max_value=10**10))

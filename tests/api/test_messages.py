@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from lark_provider.api import messaging
 from lark_provider.api.cards import card_content
-from lark_provider.api.clouddoc.bitable import client_token
 from lark_provider.api.receivers import receiver
 from lark_provider.errors import InvalidRequestError
 from lark_provider.protocol.calls import Call, path
+from lark_provider.protocol.keys import client_token
 
 
 def body(call: Call[Any]) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def test_path_segments_are_quoted_and_never_empty() -> None:
         path("/a/{app_token}", app_token="")
 
 
-@given(st.lists(st.text(), min_size=1, max_size=4))
+@given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=4))
 def test_client_tokens_have_the_form_of_a_uuid4(parts: list[str]) -> None:
     token = client_token(*parts)
     assert token == client_token(*parts)

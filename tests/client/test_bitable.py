@@ -17,6 +17,7 @@ from lark_provider.errors import (
     BulkWriteError,
     ConflictError,
     InvalidRequestError,
+    LarkAPIError,
     NotFoundError,
     OutcomeUnknownError,
     PermissionDeniedError,
@@ -250,3 +251,119 @@ def test_a_load_that_is_repeated_under_its_key_adds_nothing(lark: Emulator, do: 
     assert len(stored(table)) == 25
     do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(25), chunk_size=10, idempotency_key="day 2"))
     assert len(stored(table)) == 50
+
+
+@pytest.mark.parametrize("key", ["", " ", 5])
+def test_keys_that_tell_nothing_apart_are_refused(lark: Emulator, do: Do, table: Table, key: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="idempotency_key"):
+        do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(2), idempotency_key=key))
+    with pytest.raises(InvalidRequestError, match="idempotency_key"):
+        do(lambda c: c.clouddoc.bitable.create_record(*table, {"No": "1"}, idempotency_key=key))
+    assert stored(table) == []
+
+
+def test_the_same_key_with_other_chunks_is_another_write(lark: Emulator, do: Do, table: Table) -> None:
+    do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(4), chunk_size=4, idempotency_key="k"))
+    do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(4), chunk_size=2, idempotency_key="k"))
+    assert len(stored(table)) == 8
+
+
+def test_an_answer_without_records_leaves_the_outcome_open(lark: Emulator, do: Do, table: Table) -> None:
+    lark.fault(path=BATCH, status=200, body='{"code": 0, "msg": "ok", "data": {}}')
+    with pytest.raises(BulkOutcomeUnknownError, match="2 records were sent and the answer names 0"):
+        do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(2)))
+
+
+def test_a_stream_finds_a_field_added_since(lark: Emulator, do: Do, table: Table) -> None:
+    do(lambda c: c.clouddoc.bitable.bulk_insert(*table, iter(rows(1))))
+    LarkServiceClient().clouddoc.bitable.create_field(*table, "New", f.TEXT)
+    assert do(lambda c: c.clouddoc.bitable.bulk_insert(*table, iter([{"New": "x"}]))).written == 1
+
+
+def test_a_source_is_closed_when_the_load_stops(lark: Emulator, do: Do, table: Table) -> None:
+    closed = []
+
+    def source() -> Iterator[dict[str, Any]]:
+        try:
+            yield from rows(15)
+            yield {"Paid": "much"}
+            yield from rows(15)
+        finally:
+            closed.append(True)
+
+    with pytest.raises(BulkWriteError):
+        do(lambda c: c.clouddoc.bitable.bulk_insert(*table, source(), chunk_size=10))
+    assert closed == [True]
+
+
+@pytest.mark.parametrize("records", [None, "rows", {"No": 1}, 5])
+def test_records_that_are_none_are_named(lark: Emulator, do: Do, table: Table, records: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="have to be a list or a generator"):
+        do(lambda c: c.clouddoc.bitable.bulk_insert(*table, records))
+
+
+def test_ids_need_not_be_kept(lark: Emulator, do: Do, table: Table) -> None:
+    done = do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(5), keep_ids=False))
+    assert (done.written, done.record_ids) == (5, [])
+
+
+def test_records_are_changed_and_cells_cleared(lark: Emulator, do: Do, table: Table) -> None:
+    ids = do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(3))).record_ids
+    do(lambda c: c.clouddoc.bitable.update_record(*table, ids[0], {"Paid": Decimal(9), "Kind": None}))
+    pairs = [(ident, {"At": None, "Paid": 5}) for ident in ids[1:]]
+    assert do(lambda c: c.clouddoc.bitable.bulk_update(*table, iter(pairs), chunk_size=1)).written == 2
+    fields = [record["fields"] for record in stored(table)]
+    assert [one["Paid"] for one in fields] == [9, 5, 5]
+    assert ["At" in one for one in fields] == [True, False, False]
+    assert ["Kind" in one for one in fields] == [False, True, True]
+    with pytest.raises(NotFoundError):
+        do(lambda c: c.clouddoc.bitable.update_record(*table, "recnothere", {"Paid": 1}))
+    with pytest.raises(InvalidRequestError, match="is no number"):
+        do(lambda c: c.clouddoc.bitable.bulk_update(*table, [(ids[0], {"Paid": "much"})]))
+
+
+def test_records_are_deleted(lark: Emulator, do: Do, table: Table) -> None:
+    ids = do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(1203))).record_ids
+    assert do(lambda c: c.clouddoc.bitable.delete_record(*table, ids[0])).data["deleted"]
+    done = do(lambda c: c.clouddoc.bitable.bulk_delete(*table, ids[1:-1]))
+    assert (done.written, done.chunks) == (1201, 3)
+    assert [record["record_id"] for record in stored(table)] == ids[-1:]
+    with pytest.raises(NotFoundError):
+        do(lambda c: c.clouddoc.bitable.bulk_delete(*table, ids[:2]))
+    assert len(stored(table)) == 1
+
+
+def found(client: Any, table: Table, **options: Any) -> Any:
+    listing = client.clouddoc.bitable.search_records(*table, **options)
+    return list(listing) if isinstance(listing, Iterator) else listing
+
+
+def test_a_search_walks_all_pages_and_converts_back(lark: Emulator, do: Do, table: Table) -> None:
+    do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(1100)))
+    everything = do(lambda c: found(c, table))
+    assert [record["fields"]["No"] for record in everything] == [f"A-{number}" for number in range(1100)]
+    assert everything[0]["fields"] == {"No": "A-0", "Paid": 0, "At": NOON, "Kind": "b2c"}
+    assert do(lambda c: found(c, table, page_size=100))[-1] == everything[-1]
+
+
+def test_a_search_filters_sorts_and_picks(lark: Emulator, do: Do, table: Table) -> None:
+    do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(20)))
+    conditions = [("Paid", "isGreater", 15), ("At", "is", NOON), ("Kind", "isNotEmpty", None)]
+    some = do(lambda c: found(c, table, filter=conditions, sort=["-Paid"], field_names=["Paid"]))
+    assert [record["fields"] for record in some] == [{"Paid": number} for number in (19, 18, 17, 16)]
+    with pytest.raises(LarkAPIError, match="Next: "):
+        do(lambda c: found(c, table, filter=[("Nope", "is", 1)]))
+    with pytest.raises(InvalidRequestError, match="page_size is 501"):
+        do(lambda c: found(c, table, page_size=501))
+
+
+def test_links_do_where_tokens_do(lark: Emulator, do: Do, table: Table) -> None:
+    link = f"https://x.feishu.cn/base/{table.app_token}?table={table.table_id}&view=vew1"
+    assert do(lambda c: c.clouddoc.bitable.bulk_insert(link, None, rows(2))).written == 2
+    assert len(do(lambda c: found(c, Table(link, "")))) == 2
+    with pytest.raises(InvalidRequestError, match="no link that names a table"):
+        do(lambda c: c.clouddoc.bitable.bulk_insert(link.split("?", maxsplit=1)[0], None, rows(2)))
+    with pytest.raises(InvalidRequestError, match="leads to a docx"):
+        do(lambda c: c.clouddoc.bitable.bulk_insert("https://x.feishu.cn/docx/abc", None, rows(2)))
+    with pytest.raises(InvalidRequestError, match="no link to a Lark document"):
+        do(lambda c: c.clouddoc.bitable.bulk_insert("https://x.example/abc", None, rows(2)))

@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
+from lark_provider.core import transport
+from lark_provider.core.session import PROCESS_MEMORY
+from lark_provider.core.tokens import PROCESS_CACHE, TokenCache
 from lark_provider.emulator import Emulator
+from lark_provider.errors import InvalidRequestError
 from tests.client.conftest import CHAT, TOKENS, count, messages
 
 
@@ -162,3 +169,55 @@ def test_making_a_client_touches_nothing(lark: Emulator, monkeypatch: pytest.Mon
 async def _until_asked_for_a_token(lark: Emulator) -> None:
     while count(lark, TOKENS) == 0:  # noqa: ASYNC110 - the emulator is another thread's
         await asyncio.sleep(0.01)
+
+
+def test_a_wrong_argument_is_raised_where_the_coroutine_is_awaited(lark: Emulator) -> None:
+    async def three() -> Any:
+        send = AsyncLarkServiceClient().messaging.send_text
+        return await asyncio.gather(*(send(to, "x") for to in (CHAT, "", CHAT)), return_exceptions=True)
+
+    results = asyncio.run(three())
+    assert [isinstance(result, InvalidRequestError) for result in results] == [False, True, False]
+    assert len(messages(lark)) == 2
+
+
+def test_loops_closed_without_ceremony_leave_nothing_behind(lark: Emulator) -> None:
+    client = AsyncLarkServiceClient()
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", ResourceWarning
+        )  # of the connections, which nobody can close any more
+        for _ in range(5):
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(client.messaging.send_text(CHAT, "x"))
+            loop.close()
+        asyncio.run(_send_and_forget(client))
+        gc.collect()
+    assert len(transport._loop_pools) <= 1
+
+
+@pytest.mark.parametrize("lock", ["tokens", "memory"])
+def test_a_lock_held_while_forking_does_not_hang_the_child(lark: Emulator, lock: str) -> None:
+    held = {"tokens": PROCESS_CACHE._lock, "memory": PROCESS_MEMORY._lock}[lock]
+    with held:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            try:
+                LarkServiceClient().messaging.send_text(CHAT, "child")
+                PROCESS_MEMORY.keep(("k",), 1, 0.0)
+            except BaseException:  # noqa: BLE001 - as above
+                os._exit(1)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_stale_token_is_used_on_while_lark_is_in_trouble(lark: Emulator) -> None:
+    clock = [1_000_000.0]
+    client = LarkServiceClient()
+    client._session.tokens = TokenCache(clock=lambda: clock[0])
+    client.messaging.send_text(CHAT, "fresh")
+    clock[0] += 7200 - 600
+    lark.fault(path="*/tenant_access_token/internal", status=502, body="<html>", times=9)
+    client.messaging.send_text(CHAT, "stale")
+    assert count(lark, TOKENS) == 2

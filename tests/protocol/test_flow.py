@@ -35,6 +35,7 @@ from lark_provider.protocol.calls import (
 from lark_provider.protocol.codes import TABLE, Kind
 from lark_provider.protocol.flow import run
 from lark_provider.protocol.retry import RetryPolicy
+from lark_provider.protocol.tokens import App, fetch
 
 READ = request("GET", "/open-apis/x")
 WRITE = request("POST", "/open-apis/x", json={"a": 1})
@@ -227,7 +228,7 @@ def test_errors_survive_pickling() -> None:
 
 
 @given(
-    code=st.sampled_from([*TABLE, 1, 424242]),
+    code=st.sampled_from([*(code for code in TABLE if TABLE[code].kind is not Kind.DONE), 1, 424242]),
     status=st.sampled_from([200, 400, 403, 404, 429, 500, 504]),
     keyed=st.booleans(),
 )
@@ -270,3 +271,89 @@ def test_the_policy_keeps_its_bounds(
         assert 0 <= delay <= policy.cap
     else:
         assert delay >= retry_after
+
+
+def test_nothing_to_change_is_as_good_as_done() -> None:
+    assert Run(WRITE, [answer(1254606)]).result.data == {}
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "tries", "kind"),
+    [
+        (WRITE, 301, 1, LarkAPIError),  # never performed: a wrong base_url
+        (WRITE, 408, 1, OutcomeUnknownError),
+        (WRITE, 200, 1, OutcomeUnknownError),
+        (READ, 200, 1, LarkAPIError),  # a login page stays a login page
+        (READ, 499, 3, LarkAPIError),
+    ],
+)
+def test_pages_instead_of_answers(call: Call[Any], status: int, tries: int, kind: type[LarkError]) -> None:
+    played = Run(call, [Response(status, {}, b"<html>hello</html>")] * 5, max_retries=2)
+    assert type(played.error) is kind
+    assert len(played.sent) == tries
+
+
+def test_a_certificate_that_does_not_fit_is_not_tried_again() -> None:
+    played = Run(READ, [Lost("ConnectError: SSL: WRONG_VERSION_NUMBER", sent=False, passing=False)] * 3)
+    assert len(played.sent) == 1
+
+
+@pytest.mark.parametrize(
+    "details", [{"field_violations": 5}, {"helps": 5}, {"permission_violations": "x"}, [], 5]
+)
+def test_details_of_any_shape_are_survived(details: Any) -> None:
+    assert isinstance(Run(READ, [answer(230001, 400, error=details)]).error, LarkAPIError)
+
+
+def test_nothing_that_an_answer_quotes_shows_the_token_or_the_secret() -> None:
+    violations = [{"field": "authorization", "value": "Bearer t-0", "description": "t-0 is bad"}]
+    error = Run(
+        READ, [answer(99992402, 400, error={"field_violations": violations, "troubleshooter": "?t-0"})]
+    ).error
+    assert error is not None
+    assert "t-0" not in str(error) + repr(vars(error))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(10014, msg_="x", echo="the-secret"),
+        answer(99991400, 429, {"x-ogw-ratelimit-reset": "9999"}),
+        Response(502, {}, b'{\\"app_secret\\":\\"the-secret\\"} the-secret'),
+    ],
+)
+def test_the_app_secret_shows_in_no_error_of_the_token_endpoint(reply: Response) -> None:
+    quoting = Response(reply.status, reply.headers, reply.content.replace(b'"said"', b'"said the-secret"'))
+    error = Run(fetch(App("https://x", "cli_1", "the-secret")), [quoting] * 10).error
+    assert error is not None
+    chain = [error, error.__cause__, error.__context__]
+    assert "the-secret" not in "".join(str(one) + repr(vars(one)) for one in chain if one is not None)
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"tenant_access_token": "t", "expire": None}, {"tenant_access_token": "t\n", "expire": 1}]
+)
+def test_an_answer_without_a_token_is_no_token(data: dict[str, Any]) -> None:
+    error = Run(fetch(App("https://x", "cli_1", "s")), [answer(**data)]).error
+    assert isinstance(error, LarkAPIError)
+    assert "without a token" in str(error)
+
+
+def test_every_code_of_the_retry_rules_is_waited_for() -> None:
+    waits = [
+        99991400,
+        230020,
+        230049,
+        232019,
+        1254112,
+        1254290,
+        1254291,
+        1254607,
+        *range(1255001, 1255006),
+        1255040,
+    ]
+    waits += [1061045, 90217, 90235, 1310235, 1066002, 131009, 11232]
+    for code in waits:
+        assert Run(KEYED, [answer(code, 400), OK]).result, code
+    for code in (99991663, 99991664, 99991665, 99991671, 99991661):
+        assert Run(WRITE, [answer(code, 400), OK]).result, code

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, assert_type
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.api.bot import BotInfo
-from lark_provider.api.clouddoc.bitable import BaseAnswer, RecordAnswer
+from lark_provider.api.clouddoc.bitable import BaseAnswer
 from lark_provider.api.clouddoc.bulk import BulkResult
 from lark_provider.api.clouddoc.fields import Field
+from lark_provider.api.clouddoc.records import RecordAnswer
 from lark_provider.api.messaging import Message
 from lark_provider.protocol.calls import LarkResponse
 
@@ -17,15 +18,18 @@ c = LarkServiceClient("cli_1", "s")
 a = AsyncLarkServiceClient("cli_1", "s")
 
 assert_type(c.messaging.send_text("ou_1", "hi", receiver_id_type="chat_id"), LarkResponse[Message])
-assert_type(a.messaging.send_text("ou_1", "hi"), Awaitable[LarkResponse[Message]])
+text = a.messaging.send_text("ou_1", "hi")
+_text = assert_type(text, Coroutine[Any, Any, LarkResponse[Message]])
 assert_type(c.messaging.send_text("ou_1", "hi").data["message_id"], str)
 assert_type(c.messaging.send_card("ou_1", {"elements": []}), LarkResponse[Message])
 assert_type(c.bot.info(), LarkResponse[BotInfo])
 assert_type(c.clouddoc.bitable.create_app("x"), LarkResponse[BaseAnswer])
 assert_type(c.clouddoc.bitable.create_record("a", "t", {"x": 1}), LarkResponse[RecordAnswer])
-assert_type(a.clouddoc.bitable.create_record("a", "t", {"x": 1}), Awaitable[LarkResponse[RecordAnswer]])
+record = a.clouddoc.bitable.create_record("a", "t", {"x": 1})
+_record = assert_type(record, Coroutine[Any, Any, LarkResponse[RecordAnswer]])
 assert_type(c.clouddoc.bitable.bulk_insert("a", "t", []), BulkResult)
-assert_type(a.clouddoc.bitable.bulk_insert("a", "t", []), Awaitable[BulkResult])
+load = a.clouddoc.bitable.bulk_insert("a", "t", [])
+_load = assert_type(load, Coroutine[Any, Any, BulkResult])
 assert_type(c.clouddoc.bitable.list_fields("a", "t"), Iterator[Field])
 assert_type(a.clouddoc.bitable.list_fields("a", "t"), AsyncIterator[Field])
 assert_type(c.call("GET", "/im/v1/chats"), LarkResponse[dict[str, Any]])

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, TypedDict
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,8 +19,11 @@ from lark_provider.protocol.errors import InvalidRequestError
 
 MAX_CELL_CHARS = 100_000
 _EXACT_INT = 2**53
+_LONGEST_INT: int = 10**4000  # beyond, Python refuses to write it out
 _SHOWN = 80
-_PHONE = re.compile(r"\+?[0-9]{0,63}")
+_PHONE = re.compile(r"\+?[0-9]{1,63}")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].+)?")
 _LOCATION = re.compile(r"\s*-?\d+(\.\d+)?\s*,\s*-?\d+(\.\d+)?\s*")
 
 TEXT, NUMBER, SINGLE_SELECT, MULTI_SELECT, DATE, CHECKBOX = 1, 2, 3, 4, 5, 7
@@ -56,7 +59,7 @@ class BadValue:
         return f"row {self.row}, field {self.field!r}: {self.reason}"
 
 
-class _MisfitError(Exception):
+class _MisfitError(ValueError):
     """Why one value does not fit; becomes a `BadValue`."""
 
 
@@ -73,7 +76,7 @@ def zone_of(name: str | dt.tzinfo | None) -> dt.tzinfo | None:
         return name
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, TypeError, AttributeError, OSError):
         raise InvalidRequestError(
             f"zone is {name!r}. Next: use an IANA name such as 'Asia/Shanghai'."
         ) from None
@@ -92,12 +95,15 @@ class Converter:
         self._types = {field["field_name"]: field["type"] for field in fields}
         self._zone = zone
 
-    def to_wire(self, record: Mapping[str, Any], row: int = 1) -> tuple[dict[str, Any], list[BadValue]]:
+    def to_wire(
+        self, record: Mapping[str, Any], row: int = 1, *, clear: bool = False
+    ) -> tuple[dict[str, Any], list[BadValue]]:
         """Convert one record for writing.
 
         Args:
             record: Values by field name. None, NaN and NaT leave the cell empty.
             row: The record's number, counting from 1, for the report.
+            clear: Keep what is missing as None, which clears a cell when a record is changed.
 
         Returns:
             The record as Lark takes it, and what does not fit; each record is one or the other.
@@ -107,16 +113,17 @@ class Converter:
         wire: dict[str, Any] = {}
         bad: list[BadValue] = []
         for name, value in record.items():
-            try:
-                field_type = self._types[name]
-            except (KeyError, TypeError):
+            if not isinstance(name, str) or name not in self._types:
                 bad.append(BadValue(row, str(name), self._unknown(str(name))))
                 continue
+            field_type = self._types[name]
             plain = _plain(value)
             if plain is None:
+                if clear:
+                    wire[str(name)] = None
                 continue
             try:
-                wire[name] = self._write(field_type, plain)
+                wire[str(name)] = self._write(field_type, plain)
             except _MisfitError as misfit:
                 bad.append(BadValue(row, name, f"{_show(value)} {misfit}"))
         return wire, bad
@@ -148,13 +155,15 @@ class Converter:
         writer = _WRITERS.get(field_type)
         return writer(value) if writer is not None else value  # a type newer than this table: Lark decides
 
-    def _read(self, field_type: int | None, value: Any) -> Any:
+    def _read(self, field_type: object, value: Any) -> Any:
+        if not isinstance(field_type, int):
+            return value
         if field_type in {TEXT, AUTO_NUMBER} and isinstance(value, list):
             return "".join(
                 str(part.get("text", "")) if isinstance(part, Mapping) else str(part) for part in value
             )
         if field_type in {DATE, CREATED_TIME, MODIFIED_TIME} and isinstance(value, int | float):
-            return dt.datetime.fromtimestamp(0, self._zone or dt.UTC) + dt.timedelta(milliseconds=value)
+            return self._moment(value)
         if field_type in {LINK, DUPLEX_LINK} and isinstance(value, Mapping):
             return list(value.get("link_record_ids") or ())
         if field_type in {FORMULA, LOOKUP} and isinstance(value, Mapping) and "value" in value:
@@ -164,27 +173,59 @@ class Converter:
             return [self._read(inner, item) for item in items]
         return value
 
+    def _moment(self, value: float) -> dt.datetime | float:
+        try:
+            return (_EPOCH + dt.timedelta(milliseconds=value)).astimezone(self._zone or dt.UTC)
+        except OverflowError:
+            return value  # beyond Python's calendar: the number says more than an error
+
     def _milliseconds(self, value: Any) -> int:
-        if isinstance(value, bool):
-            raise _MisfitError("is no date")
-        if isinstance(value, int):
-            return value  # already what Lark takes: milliseconds since the epoch
+        if isinstance(value, int) and not isinstance(value, bool):
+            if abs(value) > _MOST_MILLISECONDS:
+                raise _MisfitError("is beyond the year 9999: milliseconds since the epoch are wanted")
+            return value
         if isinstance(value, str):
-            try:
-                value = dt.datetime.fromisoformat(value.strip())
-            except ValueError:
-                raise _MisfitError("is no date in ISO 8601, such as 2026-01-31T09:00:00+08:00") from None
-        if isinstance(value, dt.datetime):
-            moment = _standard(value)
-            if moment.tzinfo is None:
-                if self._zone is None:
-                    raise _MisfitError("has no time zone: make it aware, or name one with zone=")
-                moment = moment.replace(tzinfo=self._zone)
-        elif isinstance(value, dt.date):
-            moment = dt.datetime(value.year, value.month, value.day, tzinfo=self._zone or dt.UTC)
-        else:
+            value = _date(value.strip())
+        if not isinstance(value, dt.date):
             raise _MisfitError("is no datetime, date, ISO text or milliseconds")
-        return (moment - _EPOCH) // _MILLISECOND
+        return milliseconds(value, self._zone)
+
+
+_DATE_CHARS = len("2026-01-31")
+_MOST_MILLISECONDS = 253_402_300_799_999  # the end of the year 9999
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MILLISECOND = dt.timedelta(milliseconds=1)
+
+
+def milliseconds(value: dt.date, zone: dt.tzinfo | None) -> int:
+    """Milliseconds since the epoch, as Lark writes dates.
+
+    Args:
+        value: A datetime, or a date, which stands for its midnight.
+        zone: The time zone of a naive datetime, and of a date, which else is UTC's.
+
+    Raises:
+        ValueError: The datetime is naive and no zone is named.
+    """
+    if isinstance(value, dt.datetime):
+        moment = _standard(value)
+        if moment.tzinfo is None:
+            if zone is None:
+                raise _MisfitError("has no time zone: make it aware, or name one with zone=")
+            moment = moment.replace(tzinfo=zone)
+    else:
+        moment = dt.datetime(value.year, value.month, value.day, tzinfo=zone or dt.UTC)
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def _date(text: str) -> dt.date:
+    """A date or datetime in ISO 8601; not the bare digits that `fromisoformat` also takes for one."""
+    try:
+        if _ISO_DATE.fullmatch(text):
+            return dt.datetime.fromisoformat(text) if len(text) > _DATE_CHARS else dt.date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise _MisfitError("is no date in ISO 8601, such as 2026-01-31T09:00:00+08:00")
 
 
 def _standard(value: dt.datetime) -> dt.datetime:
@@ -202,18 +243,17 @@ def _standard(value: dt.datetime) -> dt.datetime:
     )
 
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MILLISECOND = dt.timedelta(milliseconds=1)
-
-
 def _plain(value: Any) -> Any:
     """A Python value for what numpy and pandas bring along; None for every way to say 'missing'."""
     kind = type(value)
-    if kind.__module__ == "numpy" and hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
-        value = value.item()
+    if kind.__module__ == "numpy":
+        if kind.__name__ == "datetime64":
+            value = value.astype("datetime64[us]")  # of nanoseconds, item() makes a mere number
+        if kind.__name__ != "timedelta64":
+            value = value.tolist() if getattr(value, "ndim", 0) else value.item()
     if value is None or type(value).__name__ in {"NAType", "NaTType"}:
         return None
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return None if isinstance(value, float | Decimal) and math.isnan(value) else value
 
 
 def _show(value: Any) -> str:
@@ -224,52 +264,52 @@ def _show(value: Any) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, dt.datetime | dt.date):
         value = value.isoformat()
-    elif isinstance(value, int | float | Decimal):
+    elif isinstance(value, float | Decimal) or (isinstance(value, int) and abs(value) < _LONGEST_INT):
         value = str(value)
     if not isinstance(value, str):
         raise _MisfitError("is no text: write it as a str")
     if len(value) > MAX_CELL_CHARS:
         raise _MisfitError(f"has {len(value)} characters, and a cell takes {MAX_CELL_CHARS}")
-    return value
+    return _encodable(value)
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _MisfitError("has half of a surrogate pair, which is no character") from None
+    return text
 
 
 def _number(value: Any) -> int | float:
     if isinstance(value, str):
-        try:
-            value = Decimal(value.strip())
-        except InvalidOperation:
-            raise _MisfitError("is no number") from None
+        if not _NUMBER.fullmatch(value.strip()):
+            raise _MisfitError("is no number")
+        value = Decimal(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise _MisfitError("is no number")
-    if isinstance(value, Decimal):
-        if not value.is_finite():
-            raise _MisfitError("is no finite number")
-        as_float = float(value)
-        if math.isinf(as_float) or Decimal(repr(as_float)) != value:
-            raise _MisfitError("has more digits than Lark's numbers keep; write it to a text field")
-        return int(value) if as_float.is_integer() and abs(value) <= _EXACT_INT else as_float
-    if isinstance(value, int):
-        if abs(value) > _EXACT_INT:
-            raise _MisfitError("is larger than Lark's numbers keep exactly; write it to a text field")
-        return value
-    if not math.isfinite(value):
+    if not isinstance(value, int) and not math.isfinite(value):
         raise _MisfitError("is no finite number")
-    return float(value)
+    if isinstance(value, int | Decimal) and abs(value) > _EXACT_INT:
+        raise _MisfitError("is larger than Lark's numbers keep exactly; write it to a text field")
+    if isinstance(value, Decimal):
+        # Digits beyond the sixteenth are rounded, as in any double.
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value if isinstance(value, int) else float(value)
 
 
 def _option(value: Any) -> str:
     if not (isinstance(value, str) and value):
         raise _MisfitError("is no option name")
-    return value
+    return _encodable(value)
 
 
 def _options(value: Any) -> list[str]:
-    items = (
-        [value] if isinstance(value, str) else sorted(value) if isinstance(value, set | frozenset) else value
-    )
-    if not isinstance(items, list | tuple):
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list | tuple | set | frozenset):
         raise _MisfitError("is no list of option names")
-    return [_option(item) for item in items]
+    names = [_option(item) for item in items]
+    return sorted(names) if isinstance(items, set | frozenset) else names
 
 
 def _checkbox(value: Any) -> bool:
@@ -281,7 +321,7 @@ def _checkbox(value: Any) -> bool:
 
 
 def _phone(value: Any) -> str:
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) and value < 10**64 else value
     if not (isinstance(text, str) and _PHONE.fullmatch(text)):
         raise _MisfitError("is no phone number: digits, with a + before them if need be")
     return text
@@ -328,6 +368,9 @@ def _location(value: Any) -> str:
         value = f"{value[0]},{value[1]}"
     if not (isinstance(value, str) and _LOCATION.fullmatch(value)):
         raise _MisfitError("is no place: write (longitude, latitude)")
+    longitude, latitude = map(float, value.split(","))
+    if abs(longitude) > 180 or abs(latitude) > 90:  # noqa: PLR2004 - degrees of a globe
+        raise _MisfitError("is no place on earth: write (longitude, latitude)")
     return value
 
 

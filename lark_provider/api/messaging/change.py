@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content
-from lark_provider.api.messaging.send import Message, MessageType, dedup_uuid, serialised
+from lark_provider.api.messaging.send import Message, MessageType, serialised
 from lark_provider.protocol.calls import Call, path, request
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.keys import message_uuid
 
 
 def reply(
@@ -47,7 +48,7 @@ def reply(
     body: dict[str, Any] = {"msg_type": msg_type, "content": serialised(content, msg_type, mentions)}
     if in_thread:
         body["reply_in_thread"] = True
-    token = dedup_uuid(message_id, idempotency_key, uuid)
+    token = message_uuid(message_id, idempotency_key, uuid)
     if token is not None:
         body["uuid"] = token
     url = path("/im/v1/messages/{message_id}/reply", message_id=message_id)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
-from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content, mention_id
-from lark_provider.api.receivers import ReceiverIdType, receiver
+import orjson
+
+from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content, mention_ids
+from lark_provider.api.receivers import Receiver, ReceiverIdType, receiver
 from lark_provider.protocol.calls import Call, encode, path, request
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.keys import message_uuid
 
 MAX_TEXT_BYTES = 150 * 1024
 MAX_POST_BYTES = 30 * 1024
-MAX_UUID_CHARS = 50
 
 MessageType: TypeAlias = Literal[
     "text", "post", "interactive", "image", "file", "audio", "media", "sticker", "share_chat", "share_user"
@@ -43,6 +44,7 @@ def send(
     content: Mapping[str, Any] | str,
     *,
     msg_type: MessageType = "text",
+    mentions: Sequence[str] = (),
     receiver_id_type: ReceiverIdType | None = None,
     idempotency_key: str | None = None,
     uuid: str | None = None,
@@ -53,8 +55,10 @@ def send(
 
     Args:
         receiver_id: An open_id (`ou_…`), union_id (`on_…`), chat id (`oc_…`), e-mail address or user_id.
-        content: The content object of that type, as a dict or already as JSON text.
+        content: Text; for `post` Markdown or Lark's own form; for `interactive` a card; for other types
+            their content object, as a dict or as JSON text.
         msg_type: Lark's name for the type.
+        mentions: Open_ids, or "all", of people to be named at the end of a text, post or card.
         receiver_id_type: Names the kind of `receiver_id` where its shape would mislead.
         idempotency_key: Any text. A repeat with the same key and receiver within one hour sends nothing.
         uuid: Lark's own de-duplication key instead, at most 50 characters.
@@ -69,9 +73,14 @@ def send(
         TransportError: Lark was not reached.
     """
     to = receiver(receiver_id, receiver_id_type)
-    text = content if isinstance(content, str) else encode(content, "content").decode()
-    body = {"receive_id": to.id, "msg_type": msg_type, "content": within(text, msg_type)}
-    token = dedup_uuid(to.id, idempotency_key, uuid)
+    return _addressed(to, msg_type, serialised(content, msg_type, mentions), idempotency_key, uuid)
+
+
+def _addressed(
+    to: Receiver, msg_type: str, content: str, idempotency_key: str | None, uuid: str | None
+) -> Call[Message]:
+    body = {"receive_id": to.id, "msg_type": msg_type, "content": content}
+    token = message_uuid(to.id, idempotency_key, uuid)
     if token is not None:
         body["uuid"] = token
     return request(
@@ -80,6 +89,7 @@ def send(
         params={"receive_id_type": to.id_type},
         json=body,
         idempotent=token is not None,
+        subject=f"to {to.id}",
     )
 
 
@@ -104,14 +114,8 @@ def send_text(
         idempotency_key: Any text that names this message.
         uuid: Lark's own key instead.
     """
-    return send(
-        receiver_id,
-        text_content(content, mentions),
-        msg_type="text",
-        receiver_id_type=receiver_id_type,
-        idempotency_key=idempotency_key,
-        uuid=uuid,
-    )
+    to = receiver(receiver_id, receiver_id_type)
+    return _addressed(to, "text", serialised(text_content(content, mentions), "text"), idempotency_key, uuid)
 
 
 def send_post(
@@ -137,13 +141,13 @@ def send_post(
         idempotency_key: Any text that names this message.
         uuid: Lark's own key instead.
     """
-    return send(
-        receiver_id,
-        post_content(content, title=title, mentions=mentions),
-        msg_type="post",
-        receiver_id_type=receiver_id_type,
-        idempotency_key=idempotency_key,
-        uuid=uuid,
+    to = receiver(receiver_id, receiver_id_type)
+    return _addressed(
+        to,
+        "post",
+        serialised(post_content(content, title=title, mentions=mentions), "post"),
+        idempotency_key,
+        uuid,
     )
 
 
@@ -170,44 +174,14 @@ def send_card(
         idempotency_key: Any text that names this message.
         uuid: Lark's own key instead.
     """
-    return send(
-        receiver_id,
+    to = receiver(receiver_id, receiver_id_type)
+    return _addressed(
+        to,
+        "interactive",
         card_content(content, mentions=mentions, max_bytes=max_bytes),
-        msg_type="interactive",
-        receiver_id_type=receiver_id_type,
-        idempotency_key=idempotency_key,
-        uuid=uuid,
+        idempotency_key,
+        uuid,
     )
-
-
-def dedup_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> str | None:
-    """Turn a caller's key into what Lark de-duplicates by.
-
-    Args:
-        scope: To whom it goes; part of the key, since Lark does not say whether it is part of theirs.
-        idempotency_key: Any text, or None.
-        uuid: Lark's own key, or None.
-
-    Raises:
-        InvalidRequestError: Both are given, or the uuid is empty or too long.
-    """
-    if idempotency_key is not None and uuid is not None:
-        raise InvalidRequestError(
-            "idempotency_key and uuid are both given. Next: pass one of them.", code=230001
-        )
-    if uuid is not None and not 0 < len(uuid) <= MAX_UUID_CHARS:
-        raise InvalidRequestError(
-            f"uuid has {len(uuid)} characters; Lark takes 1 to {MAX_UUID_CHARS}. Next: pass idempotency_key= "
-            "instead, which may be any text.",
-            code=230001,
-        )
-    if idempotency_key is None:
-        return uuid
-    if not idempotency_key:
-        raise InvalidRequestError(
-            "idempotency_key is ''. Next: pass a text that names this message.", code=230001
-        )
-    return hashlib.sha256(f"{scope}\0{idempotency_key}".encode()).hexdigest()[:40]
 
 
 def text_content(text: str, mentions: Sequence[str] = ()) -> dict[str, str]:
@@ -222,7 +196,7 @@ def text_content(text: str, mentions: Sequence[str] = ()) -> dict[str, str]:
     """
     if not (isinstance(text, str) and text):
         raise InvalidRequestError(f"content is {text!r}. Next: pass a non-empty text.", code=230001)
-    return {"text": text + "".join(f' <at user_id="{mention_id(who)}"></at>' for who in mentions)}
+    return {"text": text + "".join(f' <at user_id="{who}"></at>' for who in mention_ids(mentions))}
 
 
 def post_content(
@@ -246,6 +220,11 @@ def post_content(
         raise InvalidRequestError(
             "title= goes with Markdown. Next: put it into the post itself.", code=230001
         )
+    if not isinstance(content, Mapping):
+        raise InvalidRequestError(
+            f"The post is a {type(content).__name__}. Next: pass Markdown, or a dict by language.",
+            code=230001,
+        )
     if not content or not all(isinstance(one, Mapping) and "content" in one for one in content.values()):
         raise InvalidRequestError(
             f"The post has the keys {sorted(content)}, which are no languages with content. Next: write "
@@ -253,7 +232,7 @@ def post_content(
             code=230001,
         )
     if mentions:
-        line = [{"tag": "at", "user_id": mention_id(who)} for who in mentions]
+        line = [{"tag": "at", "user_id": who} for who in mention_ids(mentions)]
         content = {lang: {**one, "content": [*one["content"], line]} for lang, one in content.items()}
     return content
 
@@ -262,27 +241,45 @@ def serialised(content: Mapping[str, Any] | str, msg_type: str, mentions: Sequen
     """The `content` of any message, as Lark wants it: a JSON text.
 
     Args:
-        content: Text; for `post` Markdown or Lark's own form; for `interactive` a card; for other types
-            their content object.
+        content: As for `send`.
         msg_type: Lark's name for the type.
         mentions: Open_ids, or "all", of people to be named at the end of a text, post or card.
 
     Raises:
         InvalidRequestError: It does not fit its type, is too large, or cannot carry mentions.
     """
+    if msg_type not in get_args(MessageType):
+        known = ", ".join(get_args(MessageType))
+        raise InvalidRequestError(f"msg_type is {msg_type!r}. Next: use one of {known}.", code=230001)
     if msg_type == "interactive":
         return card_content(content, mentions=mentions)
-    if msg_type == "text" and isinstance(content, str):
-        content = text_content(content, mentions)
-    elif msg_type == "post":
+    if msg_type == "post" and (mentions or not (isinstance(content, Mapping) and content)):
         content = post_content(content, mentions=mentions)
+    elif msg_type == "text" and isinstance(content, str):
+        content = text_content(content, mentions)
     elif mentions:
         raise InvalidRequestError(f"mentions do not go with {msg_type}. Next: leave them out.", code=230001)
-    text = content if isinstance(content, str) else encode(content, "content").decode()
-    return within(text, msg_type)
+    return _within(_json_object(content, msg_type), msg_type)
 
 
-def within(content: str, msg_type: str) -> str:
+def _json_object(content: object, msg_type: str) -> str:
+    """The JSON text of an object, or such a text as it is."""
+    parsed = content
+    if isinstance(content, str):
+        try:
+            parsed = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            parsed = None
+    if not isinstance(parsed, Mapping) or not parsed:
+        raise InvalidRequestError(
+            f"content is {str(content)[:80]!r}. Next: pass the content object of {msg_type} as a dict, such "
+            'as {"image_key": …} for an image.',
+            code=230001,
+        )
+    return content if isinstance(content, str) else encode(content, "content").decode()
+
+
+def _within(content: str, msg_type: str) -> str:
     """A content, if it is no larger than Lark takes for its type.
 
     Raises:

@@ -1,0 +1,330 @@
+"""Records of a Bitable table: one at a time, and searching them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, TypedDict, TypeVar
+
+from lark_provider.api.clouddoc.bitable import UserIdType, list_fields
+from lark_provider.api.clouddoc.fields import BadValue, Converter, Field, milliseconds, zone_of
+from lark_provider.api.links import table
+from lark_provider.protocol.calls import (
+    Call,
+    LarkResponse,
+    Listing,
+    Page,
+    Procedure,
+    Remember,
+    path,
+    perform,
+    remember,
+    request,
+)
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.keys import client_token
+
+T = TypeVar("T")
+RECORDS = "/bitable/v1/apps/{app_token}/tables/{table_id}/records"
+MAX_PAGE = 500
+_FIELDS_MAX_AGE = 300.0  # seconds; a field unknown to a remembered list makes it be read anew
+_SHOWN_BAD_VALUES = 10
+
+Condition: TypeAlias = tuple[str, str, object]
+Filter: TypeAlias = Mapping[str, Any] | Sequence[Condition]
+
+
+class Record(TypedDict, total=False):
+    """A record as Lark describes it."""
+
+    record_id: str
+    fields: dict[str, Any]
+
+
+class RecordAnswer(TypedDict):
+    """What `create_record` and `update_record` answer."""
+
+    record: Record
+
+
+class DeletedAnswer(TypedDict, total=False):
+    """What `delete_record` answers."""
+
+    deleted: bool
+    record_id: str
+
+
+def create_record(
+    app_token: str,
+    table_id: str | None,
+    fields: Mapping[str, Any],
+    *,
+    user_id_type: UserIdType = "open_id",
+    zone: str | dt.tzinfo | None = None,
+    convert: bool = True,
+    idempotency_key: str | None = None,
+) -> Procedure[LarkResponse[RecordAnswer]]:
+    """Add one record.
+
+    See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records. For many, `bulk_insert`.
+
+    Args:
+        app_token: The base, or a link to it.
+        table_id: The table; None for the one that the link names.
+        fields: Values by field name, as Python has them: see `fields.Converter`.
+        user_id_type: Which ids people are named by.
+        zone: The time zone of naive datetimes.
+        convert: Convert by field type, for which the table's fields are read once in five minutes. If
+            False, values are sent as they are.
+        idempotency_key: Any text that names this record; makes a repeat safe.
+
+    Returns:
+        `.data["record"]` with `record_id`.
+
+    Raises:
+        InvalidRequestError: A field does not exist or a value does not fit; nothing was sent.
+        NotFoundError: There is no such base or table.
+        LarkAPIError: Lark refused it.
+        OutcomeUnknownError: It was sent without a key and the answer is lost, or the key was used before.
+    """
+    app_token, table_id = yield from table(app_token, table_id)
+    wire = (yield from _wire(app_token, table_id, fields, zone)) if convert else dict(fields)
+    token = None if idempotency_key is None else client_token(idempotency_key, app_token, table_id, "record")
+    call: Call[RecordAnswer] = request(
+        "POST",
+        path(RECORDS, app_token=app_token, table_id=table_id),
+        params={"user_id_type": user_id_type, "client_token": token},
+        json={"fields": wire},
+        idempotent=token is not None,
+    )
+    return (yield from perform(call))
+
+
+def update_record(
+    app_token: str,
+    table_id: str | None,
+    record_id: str,
+    fields: Mapping[str, Any],
+    *,
+    user_id_type: UserIdType = "open_id",
+    zone: str | dt.tzinfo | None = None,
+    convert: bool = True,
+) -> Procedure[LarkResponse[RecordAnswer]]:
+    """Change some fields of a record.
+
+    See PUT /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/:record_id.
+
+    Args:
+        app_token: The base, or a link to it.
+        table_id: The table; None for the one that the link names.
+        record_id: The record, `rec…`.
+        fields: The new values by field name; None clears a cell, and what is not named stays.
+        user_id_type: Which ids people are named by.
+        zone: The time zone of naive datetimes.
+        convert: Convert by field type; see `create_record`.
+
+    Returns:
+        `.data["record"]`; nothing if there was nothing to change.
+
+    Raises:
+        InvalidRequestError: A field does not exist or a value does not fit; nothing was sent.
+        NotFoundError: There is no such base, table or record.
+        LarkAPIError: Lark refused it.
+        OutcomeUnknownError: The answer is lost.
+    """
+    app_token, table_id = yield from table(app_token, table_id)
+    wire = (yield from _wire(app_token, table_id, fields, zone, clear=True)) if convert else dict(fields)
+    call: Call[RecordAnswer] = request(
+        "PUT",
+        path(RECORDS + "/{record_id}", app_token=app_token, table_id=table_id, record_id=record_id),
+        params={"user_id_type": user_id_type},
+        json={"fields": wire},
+        idempotent=True,  # the same values again make the same record
+    )
+    return (yield from perform(call))
+
+
+def delete_record(
+    app_token: str, table_id: str | None, record_id: str
+) -> Procedure[LarkResponse[DeletedAnswer]]:
+    """Delete a record.
+
+    See DELETE /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/:record_id.
+
+    Args:
+        app_token: The base, or a link to it.
+        table_id: The table; None for the one that the link names.
+        record_id: The record, `rec…`.
+
+    Returns:
+        `.data["deleted"]`.
+
+    Raises:
+        NotFoundError: There is no such base, table or record.
+        LarkAPIError: Lark refused it.
+        OutcomeUnknownError: The answer is lost.
+    """
+    app_token, table_id = yield from table(app_token, table_id)
+    url = path(RECORDS + "/{record_id}", app_token=app_token, table_id=table_id, record_id=record_id)
+    call: Call[DeletedAnswer] = request("DELETE", url)
+    return (yield from perform(call))
+
+
+def search_records(
+    app_token: str,
+    table_id: str | None = None,
+    *,
+    filter: Filter | None = None,  # noqa: A002 - Lark's name
+    sort: Sequence[str] = (),
+    field_names: Sequence[str] = (),
+    view_id: str | None = None,
+    automatic_fields: bool = False,
+    user_id_type: UserIdType = "open_id",
+    zone: str | dt.tzinfo | None = None,
+    convert: bool = True,
+    page_size: int = MAX_PAGE,
+) -> Listing[Record]:
+    """Find records, over all pages.
+
+    See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/search.
+
+    Args:
+        app_token: The base, or a link to it.
+        table_id: The table; None for the one that the link names.
+        filter: Conditions that all hold, as `(field, operator, value)` with Lark's operators (`is`,
+            `isNot`, `contains`, `isGreater`, `isEmpty`, …); or Lark's own filter object.
+        sort: Field names; a leading `-` sorts downwards.
+        field_names: The fields to read; all if empty.
+        view_id: A view whose filter and order apply if none are given here.
+        automatic_fields: Also read who created and changed a record, and when.
+        user_id_type: Which ids people are named by.
+        zone: The time zone of the datetimes returned, and of naive ones in the filter; UTC if None.
+        convert: Convert back by field type. If False, values are left as Lark sends them.
+        page_size: Records a request, 1 to 500.
+
+    Returns:
+        An iterator of records: `record_id` and `fields`; empty fields are left out, as Lark does.
+
+    Raises:
+        InvalidRequestError: A filter or a field name is wrong.
+        NotFoundError: There is no such base or table.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    if not 1 <= page_size <= MAX_PAGE:
+        raise InvalidRequestError(
+            f"page_size is {page_size}; Lark takes 1 to {MAX_PAGE}. Next: pass one of these.", code=1254011
+        )
+    tz = zone_of(zone)
+    body: dict[str, Any] = {"automatic_fields": automatic_fields}
+    if filter:
+        body["filter"] = filter if isinstance(filter, Mapping) else _conditions(filter, tz)
+    if sort:
+        body["sort"] = [{"field_name": name.removeprefix("-"), "desc": name.startswith("-")} for name in sort]
+    if field_names:
+        body["field_names"] = list(field_names)
+    if view_id:
+        body["view_id"] = view_id
+
+    def page(token: str | None) -> Procedure[Page[Record]]:
+        base, found = yield from table(app_token, table_id)
+        converter = (yield from converter_for(base, found, tz)) if convert else None
+        call: Call[Any] = request(
+            "POST",
+            path(RECORDS + "/search", app_token=base, table_id=found),
+            params={"user_id_type": user_id_type, "page_size": str(page_size), "page_token": token},
+            json=body,
+            safe=True,
+        )
+        data = (yield from perform(call)).data
+        items: list[Record] = list(data.get("items") or ())
+        if converter is not None:
+            items = [{**item, "fields": converter.from_wire(item["fields"])} for item in items]
+        return Page(items, data.get("page_token") if data.get("has_more") else None)
+
+    return Listing(page)
+
+
+def _conditions(conditions: Sequence[Condition], zone: dt.tzinfo | None) -> dict[str, Any]:
+    return {
+        "conjunction": "and",
+        "conditions": [
+            {"field_name": name, "operator": operator, "value": _operand(value, zone)}
+            for name, operator, value in conditions
+        ],
+    }
+
+
+def _operand(value: object, zone: dt.tzinfo | None) -> list[str]:
+    """Lark compares with lists of text; a date is named by its kind and milliseconds."""
+    if value is None:
+        return []
+    if isinstance(value, dt.date):
+        return ["ExactDate", str(milliseconds(value, zone or dt.UTC))]
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+
+
+def _wire(
+    app_token: str,
+    table_id: str,
+    fields: Mapping[str, Any],
+    zone: str | dt.tzinfo | None,
+    *,
+    clear: bool = False,
+) -> Procedure[dict[str, Any]]:
+    converter = yield from converter_for(app_token, table_id, zone, names=fields)
+    wire, bad = converter.to_wire(fields, clear=clear)
+    if bad:
+        raise misfits(bad)
+    return wire
+
+
+def converter_for(
+    app_token: str, table_id: str, zone: str | dt.tzinfo | None, names: Iterable[object] = ()
+) -> Procedure[Converter]:
+    """Make the converter of a table, from its remembered fields where these are young enough.
+
+    Args:
+        app_token: The base, or a link to it.
+        table_id: The table; None for the one that the link names.
+        zone: The time zone of naive datetimes.
+        names: Field names in use; one that is not remembered makes the fields be read anew.
+    """
+    tz = zone_of(zone)
+
+    def read() -> Procedure[list[Field]]:
+        return (yield from every(list_fields(app_token, table_id)))
+
+    key = ("bitable.fields", app_token, table_id)
+    fields = yield from remember(Remember(key, read, _FIELDS_MAX_AGE))
+    if not {str(name) for name in names} <= {field["field_name"] for field in fields}:
+        fields = yield from remember(Remember(key, read, 0.0))
+    return Converter(fields, tz)
+
+
+def every(listing: Listing[T]) -> Procedure[list[T]]:
+    """All items of a listing, inside a procedure."""
+    items: list[T] = []
+    token: str | None = None
+    while True:
+        page = yield from listing.page(token)
+        items += page.items
+        token = page.next_token
+        if token is None:
+            return items
+
+
+def misfits(bad: list[BadValue]) -> InvalidRequestError:
+    """The error for values that do not fit, naming each."""
+    shown = "; ".join(str(one) for one in bad[:_SHOWN_BAD_VALUES])
+    more = f"; and {len(bad) - _SHOWN_BAD_VALUES} more" if len(bad) > _SHOWN_BAD_VALUES else ""
+    return InvalidRequestError(
+        f"{len(bad)} value(s) do not fit the table: {shown}{more}. Nothing of these was sent. Next: correct "
+        "the records or the table's fields.",
+        code=1254015,
+        field_violations=[
+            {"field": one.field, "value": f"row {one.row}", "description": one.reason} for one in bad
+        ],
+    )

@@ -1,0 +1,113 @@
+"""Links as people paste them from Lark's address bar, accepted wherever a token is."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Literal, NamedTuple, TypeAlias
+from urllib.parse import parse_qs, urlsplit
+
+from lark_provider.protocol.calls import Procedure, Remember, path, perform, remember, request
+from lark_provider.protocol.errors import InvalidRequestError
+
+Kind: TypeAlias = Literal["bitable", "wiki", "sheet", "docx", "doc", "file", "folder"]
+_KINDS: dict[str, Kind] = {
+    "base": "bitable",
+    "wiki": "wiki",
+    "sheets": "sheet",
+    "docx": "docx",
+    "docs": "doc",
+    "file": "file",
+    "folder": "folder",
+}
+_NODE_MAX_AGE = 3600.0
+
+
+class Link(NamedTuple):
+    """What a link points at. `table_id` and `view_id` are those of a Bitable link, if it names them."""
+
+    kind: Kind
+    token: str
+    table_id: str | None = None
+    view_id: str | None = None
+
+
+def parse(url: str) -> Link:
+    """Read a link.
+
+    Args:
+        url: Such as `https://x.feishu.cn/base/bascn…?table=tbl…` or `https://x.larksuite.com/wiki/wikcn…`.
+
+    Raises:
+        InvalidRequestError: It is no link to a document of Lark's.
+    """
+    parts = urlsplit(url.strip())
+    words = [word for word in parts.path.split("/") if word]
+    for place, token in itertools.pairwise(words):
+        if place in _KINDS and token not in _KINDS:  # folders are at /drive/folder/…
+            query = parse_qs(parts.query)
+            return Link(_KINDS[place], token, query.get("table", [None])[0], query.get("view", [None])[0])
+    raise InvalidRequestError(
+        f"{url[:120]!r} is no link to a Lark document. Next: copy it from the address bar; it has /base/, "
+        "/wiki/, /sheets/ or /docx/ in it."
+    )
+
+
+def document(token_or_url: str, kind: Kind) -> Procedure[Link]:
+    """Find the document that a token or a link names; a wiki link is resolved to what it holds.
+
+    See GET /open-apis/wiki/v2/spaces/get_node.
+
+    Args:
+        token_or_url: A token, which is taken as it is, or a link.
+        kind: What it has to be.
+
+    Returns:
+        The document.
+
+    Raises:
+        InvalidRequestError: It is empty, or a link to something else.
+        NotFoundError: There is no such wiki page.
+        PermissionDeniedError: The wiki page was not shared with the app.
+    """
+    if not (isinstance(token_or_url, str) and "://" in token_or_url):
+        return Link(kind, token_or_url)
+    link = parse(token_or_url)
+    if link.kind == "wiki":
+        asked = Remember(("wiki.node", link.token), lambda: _node(link.token), _NODE_MAX_AGE)
+        node = yield from remember(asked)
+        link = link._replace(kind=node["obj_type"], token=node["obj_token"])
+    if link.kind != kind:
+        raise InvalidRequestError(
+            f"The link {token_or_url[:120]!r} leads to a {link.kind}, and a {kind} is needed. Next: paste "
+            f"the link of the {kind} itself."
+        )
+    return link
+
+
+def table(app_token: str, table_id: str | None) -> Procedure[tuple[str, str]]:
+    """Find the base and table that an operation is about.
+
+    Args:
+        app_token: The base's token, or a link to it or to the wiki page that holds it.
+        table_id: The table; None for the one that the link names.
+
+    Returns:
+        app_token and table_id.
+
+    Raises:
+        InvalidRequestError: No table is named, or the link leads to something else.
+    """
+    link = yield from document(app_token, "bitable")
+    found = table_id or link.table_id
+    if not found:
+        raise InvalidRequestError(
+            f"table_id is {table_id!r}, and app_token is no link that names a table. Next: pass the table_id "
+            "(tbl…), or the link from the address bar with ?table=… in it."
+        )
+    return link.token, found
+
+
+def _node(token: str) -> Procedure[dict[str, Any]]:
+    call = request("GET", path("/wiki/v2/spaces/get_node"), params={"token": token})
+    node: dict[str, Any] = (yield from perform(call)).data["node"]
+    return node

@@ -1,0 +1,72 @@
+"""`client.sdk`: the official SDK, on this package's tokens, for endpoints that are not wrapped here.
+
+The SDK is imported only when it is asked for: it takes over a second and 170 MB.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from lark_provider.protocol.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from lark_oapi import Client
+
+    from lark_provider.core.session import Session
+
+_lock = threading.Lock()
+_sources: dict[str, Callable[[], str]] = {}
+
+
+def official_client(session: Session, token: Callable[[], str]) -> Client:
+    """Make an SDK client for a session's app.
+
+    The SDK keeps tokens in one cache for the whole process, by app id alone. That cache is wrapped, so that
+    it answers with our token for this app, and as before for any other. A token that Lark rejects is
+    replaced when one of our own calls meets the rejection; the SDK itself does not retry.
+
+    Args:
+        session: Whose app.
+        token: Returns a valid tenant token.
+
+    Raises:
+        ConfigurationError: The SDK is not installed.
+    """
+    try:
+        import lark_oapi  # noqa: PLC0415 - see above
+        from lark_oapi.core.token import TokenManager  # noqa: PLC0415 - as above
+    except ImportError as error:
+        raise ConfigurationError(
+            "client.sdk needs the official SDK. Next: install 'airflow-provider-lark[sdk]'."
+        ) from error
+    app = session.app()
+    with _lock:
+        if not isinstance(TokenManager.cache, _OurTokens):
+            TokenManager.cache = _OurTokens(TokenManager.cache)
+        _sources[f"self_tenant_token:{app.app_id}"] = token
+    return (
+        lark_oapi.Client.builder()
+        .app_id(app.app_id)
+        .app_secret(app.app_secret)
+        .domain(app.base_url)
+        .timeout(session.timeout)
+        .build()
+    )
+
+
+class _OurTokens:
+    """The SDK's cache, with our tokens in front."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def get(self, key: str) -> str:
+        """The token under a key of the SDK's."""
+        source = _sources.get(key)
+        return source() if source is not None else self._inner.get(key)
+
+    def set(self, key: str, value: str, expire: int) -> None:
+        """Keep a token that the SDK fetched itself."""
+        self._inner.set(key, value, expire)

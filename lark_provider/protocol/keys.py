@@ -1,0 +1,69 @@
+"""The caller's idempotency keys, and what Lark takes in their place."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid as uuids
+
+from lark_provider.protocol.errors import InvalidRequestError
+
+MAX_UUID_CHARS = 50
+
+
+def checked_key(key: str) -> str:
+    """A key that can tell one write from another.
+
+    Args:
+        key: Any text.
+
+    Raises:
+        InvalidRequestError: It is no text, or empty.
+    """
+    if not (isinstance(key, str) and key.strip()):
+        raise InvalidRequestError(
+            f"idempotency_key is {key!r}. Next: pass a text that names this write and no other.", code=230001
+        )
+    return key
+
+
+def message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> str | None:
+    """What Lark de-duplicates a message by.
+
+    Args:
+        scope: To whom it goes; part of the key, since Lark does not say whether it is part of theirs.
+        idempotency_key: Any text, or None.
+        uuid: Lark's own key, or None.
+
+    Raises:
+        InvalidRequestError: Both are given, or one cannot be a key.
+    """
+    if idempotency_key is not None and uuid is not None:
+        raise InvalidRequestError(
+            "idempotency_key and uuid are both given. Next: pass one of them.", code=230001
+        )
+    if idempotency_key is not None:
+        return _digest(scope, checked_key(idempotency_key)).hex()[:40]
+    if uuid is not None and not (isinstance(uuid, str) and 0 < len(uuid) <= MAX_UUID_CHARS):
+        raise InvalidRequestError(
+            f"uuid is {uuid!r}; Lark takes a text of 1 to {MAX_UUID_CHARS} characters. Next: pass "
+            "idempotency_key= instead, which may be any text.",
+            code=230001,
+        )
+    return uuid
+
+
+def client_token(key: str, *what: str) -> str:
+    """What Lark de-duplicates a Bitable write by: a digest in the form of a UUIDv4, on which it insists.
+
+    Args:
+        key: The caller's key.
+        what: What is written, and where.
+
+    Raises:
+        InvalidRequestError: The key cannot be one.
+    """
+    return str(uuids.UUID(bytes=_digest(*what, checked_key(key))[:16], version=4))
+
+
+def _digest(*parts: str) -> bytes:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()

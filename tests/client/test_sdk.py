@@ -1,0 +1,65 @@
+"""The official SDK on our tokens, for endpoints that are not wrapped."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from typing import Any
+
+import pytest
+
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient
+from lark_provider.emulator import Emulator
+from lark_provider.errors import ConfigurationError
+from tests.client.conftest import CHAT, TOKENS, count
+
+
+def members(sdk: Any, chat_id: str) -> Any:
+    from lark_oapi.api.im.v1 import GetChatMembersRequest  # noqa: PLC0415 - heavy
+
+    return sdk.im.v1.chat_members.get(GetChatMembersRequest.builder().chat_id(chat_id).build())
+
+
+@pytest.mark.filterwarnings("default::DeprecationWarning")
+def test_it_shares_our_token(lark: Emulator) -> None:
+    client = LarkServiceClient()
+    client.messaging.send_text(CHAT, "x")
+    answer = members(client.sdk, CHAT)
+    assert answer.success(), answer.msg
+    assert len(answer.data.items) == 3
+    lark.revoke_tokens()
+    client.messaging.send_text(CHAT, "y")  # meets the rejection and replaces the token, for both
+    assert members(client.sdk, CHAT).success()
+    assert count(lark, TOKENS) == 2
+
+
+@pytest.mark.filterwarnings("default::DeprecationWarning")
+def test_two_apps_do_not_share_tokens(lark: Emulator) -> None:
+    lark.add_app("cli_second", "second-secret")
+    first, second = LarkServiceClient(), LarkServiceClient("cli_second", "second-secret")
+    assert members(first.sdk, CHAT).success()
+    assert members(second.sdk, CHAT).code == 232011
+    assert members(first.sdk, CHAT).success()
+
+
+@pytest.mark.filterwarnings("default::DeprecationWarning")
+def test_the_asynchronous_client_has_it_too(lark: Emulator) -> None:
+    async def ask() -> Any:
+        client = AsyncLarkServiceClient()
+        await client.messaging.send_text(CHAT, "x")
+        return members(client.sdk, CHAT)
+
+    assert asyncio.run(ask()).success()
+
+
+def test_without_the_sdk_the_extra_is_named(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any) -> Any:
+        if name.startswith("lark_oapi"):
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ConfigurationError, match=r"airflow-provider-lark\[sdk\]"):
+        LarkServiceClient().sdk  # noqa: B018 - making it is the test
