@@ -16,11 +16,20 @@ def get_provider_info() -> dict[str, object]:
                 "tags": ["service"],
             }
         ],
-        "hooks": [{"integration-name": "Lark", "python-modules": ["lark_provider.hooks.lark"]}],
+        "hooks": [
+            {
+                "integration-name": "Lark",
+                "python-modules": ["lark_provider.hooks.lark", "lark_provider.hooks.webhook"],
+            }
+        ],
         "operators": [
             {
                 "integration-name": "Lark",
-                "python-modules": ["lark_provider.operators.message", "lark_provider.operators.bitable"],
+                "python-modules": [
+                    "lark_provider.operators.message",
+                    "lark_provider.operators.bitable",
+                    "lark_provider.operators.webhook",
+                ],
             }
         ],
         "connection-types": [
@@ -58,6 +67,41 @@ def get_provider_info() -> dict[str, object]:
                         "host": "feishu, lark, or the URL of a private deployment",
                     },
                 },
-            }
+            },
+            {
+                "connection-type": "lark_webhook",
+                "hook-class-name": "lark_provider.hooks.webhook.LarkWebhookHook",
+                "hook-name": "Lark / Feishu custom bot",
+                "conn-fields": {
+                    "sign_secret": {
+                        "label": "Signing secret",
+                        "description": "If the bot's security settings ask for signatures.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                    "keyword": {
+                        "label": "Keyword",
+                        "description": "If the bot asks for one: messages without it are not sent.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "proxy": {
+                        "label": "Proxy",
+                        "description": "URL of an HTTP proxy to Lark.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                    "verify": {
+                        "label": "Check certificates",
+                        "description": "true, false, or the path of a private authority's certificates.",
+                        "schema": {"type": ["string", "null"], "default": "true"},
+                    },
+                },
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port", "login"],
+                    "relabeling": {"password": "Webhook URL", "host": "Platform"},
+                    "placeholders": {
+                        "password": "https://open.feishu.cn/open-apis/bot/v2/hook/…",
+                        "host": "only if the password is no whole URL: feishu, lark, or a URL",
+                    },
+                },
+            },
         ],
     }

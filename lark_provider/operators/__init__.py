@@ -5,13 +5,15 @@ from __future__ import annotations
 _HOMES = {
     "LarkBitableBulkInsertOperator": "lark_provider.operators.bitable",
     "LarkSendMessageOperator": "lark_provider.operators.message",
+    "LarkWebhookOperator": "lark_provider.operators.webhook",
 }
-__all__ = ["LarkBitableBulkInsertOperator", "LarkSendMessageOperator"]
+__all__ = ["LarkBitableBulkInsertOperator", "LarkSendMessageOperator", "LarkWebhookOperator"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lark_provider.operators.bitable import LarkBitableBulkInsertOperator as LarkBitableBulkInsertOperator
     from lark_provider.operators.message import LarkSendMessageOperator as LarkSendMessageOperator
+    from lark_provider.operators.webhook import LarkWebhookOperator as LarkWebhookOperator
 
 
 def __getattr__(name: str) -> object:

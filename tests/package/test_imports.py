@@ -39,7 +39,7 @@ def test_the_client_works_where_airflow_and_the_sdk_cannot_be_imported() -> None
     assert "lark_provider.core.transport" in loaded(code)
 
 
-@pytest.mark.parametrize("module", ["message", "bitable"])
+@pytest.mark.parametrize("module", ["message", "bitable", "webhook"])
 def test_an_operator_module_is_light_over_airflow(module: str) -> None:
     modules = loaded(
         f"import airflow.sdk; before = set(sys.modules)\nimport lark_provider.operators.{module}"
