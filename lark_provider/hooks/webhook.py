@@ -43,6 +43,17 @@ class LarkWebhookHook(BaseHook):
         self.timeout = timeout
 
     @cached_property
+    def connection(self) -> Connection:
+        """The connection; fetched once for each hook."""
+        return self.get_connection(self.lark_webhook_conn_id)
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """The bot's keywords, as far as the connection knows them."""
+        found = self.connection.extra_dejson.get("keyword") or ()
+        return (found,) if isinstance(found, str) else tuple(found)
+
+    @cached_property
     def client(self) -> LarkWebhookClient:
         """The client; made once for each hook.
 
@@ -51,7 +62,7 @@ class LarkWebhookHook(BaseHook):
         """
         from lark_provider.client import LarkWebhookClient  # noqa: PLC0415 - DAG files are parsed without it
 
-        return LarkWebhookClient(**self._settings(self.get_connection(self.lark_webhook_conn_id)))
+        return LarkWebhookClient(**self._settings(self.connection))
 
     def get_conn(self) -> LarkWebhookClient:
         """The client, under the name that Airflow's hooks share."""
@@ -65,7 +76,9 @@ class LarkWebhookHook(BaseHook):
         """
         from lark_provider.client import AsyncLarkWebhookClient  # noqa: PLC0415 - as above
 
-        return AsyncLarkWebhookClient(**self._settings(await self.aget_connection(self.lark_webhook_conn_id)))
+        if "connection" not in self.__dict__:
+            self.__dict__["connection"] = await self.aget_connection(self.lark_webhook_conn_id)
+        return AsyncLarkWebhookClient(**self._settings(self.connection))
 
     def test_connection(self) -> tuple[bool, str]:
         """Check what the connection holds. A custom bot cannot be asked anything without writing to people.
@@ -98,7 +111,7 @@ class LarkWebhookHook(BaseHook):
         return {
             "url_or_token": connection.password,
             "secret": extra.get("sign_secret") or None,
-            "keyword": extra.get("keyword") or None,
+            "keyword": self.keywords,
             "base_url": f"{host}:{connection.port}" if host and connection.port else host or None,
             "proxy": extra.get("proxy") or None,
             "verify": verify_setting(extra.get("verify", True)),
