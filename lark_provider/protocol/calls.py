@@ -57,7 +57,7 @@ class Call(Generic[D_co]):
         content_type: The body's type.
         subject: What it is about, for error texts, where the path does not show it.
         save_to: A path to which the answer's content is streamed, if it is not JSON.
-        secret: What `***` in the path stands for. The path is printed in many places, and this in none.
+        secret: What is shown nowhere: filled in for `***` in the path, and masked in what is answered.
     """
 
     method: str
@@ -320,7 +320,7 @@ def request(
         auth: Whether it carries the tenant token.
         subject: What it is about, for error texts.
         save_to: A path to which the answer's content is streamed.
-        secret: What `***` in the path stands for.
+        secret: What is filled in for `***` in the path, and masked in what is answered.
 
     Raises:
         InvalidRequestError: The body has no JSON form.
