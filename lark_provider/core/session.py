@@ -8,7 +8,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -34,11 +33,6 @@ class Wire:
         """Refuse what httpx would refuse later, and without its password."""
         if self.proxy is not None:
             config.proxy(self.proxy)
-        if isinstance(self.verify, str) and not Path(self.verify).exists():
-            raise ConfigurationError(
-                f"verify is {self.verify!r}, where there is no file. Next: pass True, False, or the path of "
-                "a file or folder of certificates."
-            )
 
 
 class Memory:

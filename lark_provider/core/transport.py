@@ -21,6 +21,7 @@ import httpx
 from lark_provider.core import files
 from lark_provider.core.session import Session, Wire
 from lark_provider.protocol.calls import Lost, Response, Send
+from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.redact import redact
 
 _CONNECT_SECONDS = 10.0
@@ -115,9 +116,15 @@ async def _close_with_loop(pools: dict[Wire, httpx.AsyncClient]) -> AsyncIterato
 def _verify(wire: Wire) -> bool | ssl.SSLContext:
     if not isinstance(wire.verify, str):
         return wire.verify
-    if Path(wire.verify).is_dir():
-        return ssl.create_default_context(capath=wire.verify)
-    return ssl.create_default_context(cafile=wire.verify)
+    try:
+        if Path(wire.verify).is_dir():
+            return ssl.create_default_context(capath=wire.verify)
+        return ssl.create_default_context(cafile=wire.verify)
+    except OSError as error:  # ssl's own errors among them
+        raise ConfigurationError(
+            f"verify is {wire.verify!r}, and no certificates can be read there: {error}. Next: pass True, "
+            "False, or the path of a file or folder of certificates."
+        ) from error
 
 
 def prepare(client: httpx.Client | httpx.AsyncClient, send: Send, session: Session) -> httpx.Request:

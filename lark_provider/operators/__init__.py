@@ -4,15 +4,25 @@ from __future__ import annotations
 
 _HOMES = {
     "LarkBitableBulkInsertOperator": "lark_provider.operators.bitable",
+    "LarkBitableSearchOperator": "lark_provider.operators.bitable",
     "LarkSendMessageOperator": "lark_provider.operators.message",
+    "LarkUpdateMessageOperator": "lark_provider.operators.update",
     "LarkWebhookOperator": "lark_provider.operators.webhook",
 }
-__all__ = ["LarkBitableBulkInsertOperator", "LarkSendMessageOperator", "LarkWebhookOperator"]
+__all__ = [
+    "LarkBitableBulkInsertOperator",
+    "LarkBitableSearchOperator",
+    "LarkSendMessageOperator",
+    "LarkUpdateMessageOperator",
+    "LarkWebhookOperator",
+]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lark_provider.operators.bitable import LarkBitableBulkInsertOperator as LarkBitableBulkInsertOperator
+    from lark_provider.operators.bitable import LarkBitableSearchOperator as LarkBitableSearchOperator
     from lark_provider.operators.message import LarkSendMessageOperator as LarkSendMessageOperator
+    from lark_provider.operators.update import LarkUpdateMessageOperator as LarkUpdateMessageOperator
     from lark_provider.operators.webhook import LarkWebhookOperator as LarkWebhookOperator
 
 

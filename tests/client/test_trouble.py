@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
+import httpx
 import pytest
 
+from lark_provider import LarkServiceClient
 from lark_provider.emulator import Emulator
-from lark_provider.errors import LarkAPIError, OutcomeUnknownError, RateLimitError, TransportError
+from lark_provider.errors import (
+    ConfigurationError,
+    LarkAPIError,
+    OutcomeUnknownError,
+    RateLimitError,
+    TransportError,
+)
 from tests.client.conftest import CHAT, MESSAGES, TOKENS, Do, count, messages
 
 PATH = "/open-apis/im/v1/messages"
@@ -126,3 +135,34 @@ def test_no_secret_reaches_a_log(lark: Emulator, do: Do, caplog: pytest.LogCaptu
     assert lark.app_secret not in text
     assert "Bearer" not in text
     assert " t-" not in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"verify": "/no/such/ca.pem"}, "verify is '/no/such/ca.pem'"),
+        ({"proxy": "user:hunter2@proxy:3128"}, "proxy is "),
+        ({"proxy": "socks5://proxy:1"}, "proxy is "),
+        ({"base_url": "https://host:notaport"}, "base_url is "),
+        ({"base_url": "http://:hunter2@host.example"}, "base_url is "),
+        ({"timeout": None}, "timeout is None"),
+        ({"max_retries": -1}, "max_retries is -1"),
+    ],
+)
+def test_settings_that_cannot_be_are_named_without_their_passwords(
+    lark: Emulator, do: Do, settings: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=text) as refused:
+        do(lambda c: c.messaging.send_text(CHAT, "x"), **settings)
+    assert "hunter2" not in str(refused.value)
+    assert lark.state(summary=True)["requests"] == 0
+
+
+def test_ones_own_http_client_carries_its_own_proxy(lark: Emulator) -> None:
+    with httpx.Client() as own:
+        with pytest.raises(ConfigurationError, match="http_client goes with neither"):
+            LarkServiceClient(http_client=own, verify=False)
+        assert LarkServiceClient(http_client=own).messaging.send_text(CHAT, "x").data["message_id"]
+        assert not own.is_closed
+    with pytest.raises(ConfigurationError, match=r"no httpx\.Client"):
+        LarkServiceClient(http_client=object())  # type: ignore[arg-type]  # the point

@@ -1,0 +1,117 @@
+"""Updating, searching, data frames, links and lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from lark_provider import LarkServiceClient
+from lark_provider.api.clouddoc import fields
+from lark_provider.emulator import Emulator
+from lark_provider.errors import ConfigurationError, InvalidRequestError
+from lark_provider.hooks.lark import LarkHook
+from lark_provider.operators import (
+    LarkBitableBulkInsertOperator,
+    LarkBitableSearchOperator,
+    LarkSendMessageOperator,
+    LarkUpdateMessageOperator,
+)
+from lark_provider.operators.links import LarkBitableLink, LarkChatLink, bitable_url, chat_url
+from tests.airflow.conftest import CHAT
+
+Context = Callable[..., Any]
+CARD = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "done"}]}}
+
+
+@pytest.fixture
+def table(lark: Emulator) -> dict[str, Any]:
+    bitable = LarkServiceClient().clouddoc.bitable
+    app_token = bitable.create_app("Base").data["app"]["app_token"]
+    kinds = (("Name", fields.TEXT), ("No", fields.NUMBER), ("Note", fields.TEXT))
+    columns = [fields.Field(field_name=name, type=kind) for name, kind in kinds]
+    table_id = bitable.create_table(app_token, "T", columns).data["table_id"]
+    bitable.bulk_insert(app_token, table_id, [{"Name": f"n{number}", "No": number} for number in range(5)])
+    return {"app_token": app_token, "table_id": table_id}
+
+
+def test_messages_are_changed(lark: Emulator, context: Context) -> None:
+    card = LarkSendMessageOperator(task_id="a", receiver_id=CHAT, content=CARD, msg_type="interactive")
+    text = LarkSendMessageOperator(task_id="b", receiver_id=CHAT, content="old")
+    new = {"schema": "2.0", "body": {"elements": []}}
+    ids = [card.execute(context()), text.execute(context(task_id="b"))]
+    LarkUpdateMessageOperator(task_id="c", message_id=ids[0], content=new).execute(context())
+    LarkUpdateMessageOperator(task_id="d", message_id=ids[1], content="new", msg_type="text").execute(
+        context()
+    )
+    assert [one["content"] for one in lark.state()["chats"][0]["messages"]] == [new, {"text": "new"}]
+    with pytest.raises(AirflowFailException):
+        LarkUpdateMessageOperator(task_id="e", message_id="om_unknown", content=new).execute(context())
+
+
+def test_records_are_searched(lark: Emulator, context: Context, table: dict[str, Any]) -> None:
+    search = LarkBitableSearchOperator(
+        task_id="t", filter=[("No", "isGreater", 1)], sort=["-No"], field_names=["No"], limit=2, **table
+    )
+    assert [record["fields"] for record in search.execute(context())] == [{"No": 4}, {"No": 3}]
+    with pytest.raises(AirflowFailException, match="NotFoundError"):
+        LarkBitableSearchOperator(task_id="t", app_token=table["app_token"], table_id="tblno").execute(
+            context()
+        )
+
+
+def test_a_table_is_a_data_frame(lark: Emulator, table: dict[str, Any]) -> None:
+    frame = LarkHook().get_df(table["app_token"], table["table_id"])
+    assert isinstance(frame, pd.DataFrame)
+    assert list(frame.columns) == ["Name", "No", "Note"]
+    assert frame["No"].tolist() == [0, 1, 2, 3, 4]
+    other = LarkHook().get_df(
+        **table, df_type="polars", filter=[("No", "isLess", 2)], field_names=["No", "Name"]
+    )
+    assert isinstance(other, pl.DataFrame)
+    assert other.rows() == [(0, "n0"), (1, "n1")]
+    with pytest.raises(ConfigurationError, match="df_type is 'arrow'"):
+        LarkHook().get_df(**table, df_type="arrow")  # type: ignore[arg-type]  # no such frame
+
+
+def test_a_used_up_source_is_refused_when_the_dag_is_parsed(table: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequestError, match="pass the function"):
+        LarkBitableBulkInsertOperator(task_id="t", records=({"No": n} for n in range(3)), **table)
+
+
+def test_links_lead_to_the_table(lark: Emulator, context: Context, table: dict[str, Any]) -> None:
+    load = LarkBitableBulkInsertOperator(task_id="t", records=[{"No": 9}], **table)
+    (link,) = load.operator_extra_links
+    assert isinstance(link, LarkBitableLink)
+    assert link.get_link(load, ti_key=None) == ""
+    load.execute(context())
+    assert link.get_link(load, ti_key=None).endswith(f"/base/{table['app_token']}?table={table['table_id']}")
+
+
+def test_links_open_the_right_lark() -> None:
+    assert chat_url("https://open.feishu.cn", "oc_1") == (
+        "https://applink.feishu.cn/client/chat/open?openChatId=oc_1"
+    )
+    assert (
+        bitable_url("https://open.larksuite.com", "app", "tbl")
+        == "https://www.larksuite.com/base/app?table=tbl"
+    )
+    assert (
+        bitable_url("https://x", "https://x.feishu.cn/base/app?table=t", "")
+        == "https://x.feishu.cn/base/app?table=t"
+    )
+    assert LarkChatLink().name == "Lark chat"
+
+
+def test_the_load_names_its_output_for_openlineage(
+    lark: Emulator, context: Context, table: dict[str, Any]
+) -> None:
+    load = LarkBitableBulkInsertOperator(task_id="t", records=[{"No": 9}], **table)
+    lineage: Any = load.get_openlineage_facets_on_complete(None)
+    (output,) = lineage.outputs
+    assert output.name == f"{table['app_token']}/{table['table_id']}"
+    assert output.namespace == f"lark://{lark.base_url.removeprefix('http://')}"
