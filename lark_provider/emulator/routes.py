@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from lark_provider.emulator import auth, bot, contact
 from lark_provider.emulator.bitable import apps, fields, records, search, tables
-from lark_provider.emulator.im import chats, members, messages, webhook_bot
+from lark_provider.emulator.im import changes, chats, members, messages, webhook_bot
 from lark_provider.emulator.routing import RouteTable
 
 ROUTES = (
     *auth.ROUTES,
     *bot.ROUTES,
     *messages.ROUTES,
+    *changes.ROUTES,
     *chats.ROUTES,
     *members.ROUTES,
     *webhook_bot.ROUTES,

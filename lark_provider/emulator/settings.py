@@ -34,6 +34,12 @@ class Settings:
     """`{"POST /open-apis/im/v1/messages": [[50, 1], [1000, 60]]}` instead of the documented limits."""
     receiver_qps: int = 5
     """Messages per second to one user or group, shared by all bots; beyond it 230020. 0 = no limit."""
+    update_qps: int = 5
+    """Updates per second of one card; beyond it 230020. 0 = no limit."""
+    update_multi: bool = True
+    """Whether a card 1.0 must say `update_multi: true`, before and after, to be updated."""
+    recall_window: float = 24 * HOUR
+    """Seconds in which a message can be recalled, later 230009. In Lark the tenant's administrator says."""
     token_life: float = 7200.0
     """Seconds a fresh token lives."""
     token_overlap: float = 1800.0

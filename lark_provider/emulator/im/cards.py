@@ -22,6 +22,7 @@ TEMPLATE_MISSING = 200380
 CARD_UNPARSABLE = 200621
 TAG_DROPPED = 200861
 FORM_NAME_EMPTY = 200530
+SCHEMA_LOWERED = 200830
 
 MOST_TABLES = 5
 ROOT_MEMBERS_2_0 = frozenset({"schema", "config", "card_link", "header", "body"})
@@ -73,6 +74,35 @@ def check_card(call: Call, raw: str) -> dict[str, Any]:
     _check_tables(nodes)
     _check_mentions(call, nodes)
     return card
+
+
+def check_update(call: Call, before: str, after: str) -> None:
+    """Check that one card may take the place of another; both were checked alone.
+
+    Args:
+        call: whose card it is.
+        before: the card as it was sent.
+        after: the card that follows.
+
+    Raises:
+        RefusedError: 230001 (not shared by all its readers), 230099 with 200830 (from 2.0 back to 1.0).
+    """
+    old, new = orjson.loads(before), orjson.loads(after)
+    if old.get("schema") == "2.0" and new.get("schema") != "2.0" and not _is_reference(new):
+        raise _failed(SCHEMA_LOWERED, "schemaV2 card can not change schemaV1")
+    if call.settings.update_multi and not (_is_shared(old) and _is_shared(new)):
+        raise RefusedError(codes.IM_PARAM, "This message is NOT a card")
+
+
+def _is_reference(card: dict[str, Any]) -> bool:
+    return card.get("type") in ("template", "card")
+
+
+def _is_shared(card: dict[str, Any]) -> bool:
+    """Say whether all readers see one card; always so with 2.0, and what a reference holds is not known."""
+    config = card.get("config")
+    declared = isinstance(config, dict) and config.get("update_multi") is True
+    return declared or card.get("schema") == "2.0" or _is_reference(card)
 
 
 def _template(call: Call, card: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`/im/v1/messages`: send, reply, read, edit, update a card, recall."""
+"""`/im/v1/messages`: send, reply, read, list. What changes a message afterwards is in `changes`."""
 
 from __future__ import annotations
 
@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 
 RECEIVE_ID_TYPES = ("open_id", "union_id", "user_id", "email", "chat_id")
 LONGEST_UUID = 50
-MOST_EDITS = 20
-DAY_MS = 24 * 3600 * 1000
-RECALL_MS = DAY_MS
-UPDATE_MS = 14 * DAY_MS
-RECALLED = '{"text":"This message was recalled"}'
+RECALLED = "This message was recalled"
 MOST_PER_PAGE = 50
 
 
@@ -67,7 +63,7 @@ def create(call: Call) -> dict[str, Any]:
     body = json_object(call, codes.IM_PARAM)
     receive_id = required_text(body, "receive_id")
     receiver = _receiver(call, id_type, receive_id)
-    content = _content(call, body)
+    content = content_of(call, body)
     uuid = optional_text(body, "uuid", longest=LONGEST_UUID)
     replayed = _replayed(call, uuid)
     if replayed is not None:
@@ -78,9 +74,9 @@ def create(call: Call) -> dict[str, Any]:
 
 def reply(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/messages/:message_id/reply`."""
-    parent, chat = _visible(call)
+    parent, chat = visible(call)
     body = json_object(call, codes.IM_PARAM)
-    content = _content(call, body)
+    content = content_of(call, body)
     uuid = optional_text(body, "uuid", longest=LONGEST_UUID)
     in_thread = body.get("reply_in_thread", False)
     if not isinstance(in_thread, bool):
@@ -99,7 +95,7 @@ def reply(call: Call) -> dict[str, Any]:
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/messages/:message_id`."""
     user_id_type(call)
-    message, _ = _visible(call, deleted_too=True)
+    message, _ = visible(call, recalled_too=True)
     return {"items": [rendered(message, call)]}
 
 
@@ -136,50 +132,8 @@ def list_messages(call: Call) -> dict[str, Any]:
     return {"items": [rendered(m, call) for m in items], **more}
 
 
-def edit(call: Call) -> dict[str, Any]:
-    """Answer `PUT /im/v1/messages/:message_id`: text and post, at most 20 times."""
-    message, _ = _visible(call)
-    if message.app_id != call.app.app_id:
-        raise RefusedError(codes.NOT_SENDER)
-    body = json_object(call, codes.IM_PARAM)
-    content = _content(call, body)
-    if content.msg_type not in ("text", "post") or message.msg_type not in ("text", "post"):
-        raise RefusedError(codes.MESSAGE_TYPE_UNSUPPORTED)
-    if message.edits >= MOST_EDITS:
-        raise RefusedError(codes.EDITED_TOO_OFTEN)
-    message.msg_type = content.msg_type
-    _rewrite(call, message, content)
-    return rendered(message, call)
-
-
-def update_card(call: Call) -> dict[str, Any]:
-    """Answer `PATCH /im/v1/messages/:message_id`: a card in the place of a card, for 14 days."""
-    message, _ = _visible(call)
-    if message.app_id != call.app.app_id:
-        raise RefusedError(codes.NOT_SENDER_OF_CARD)
-    if message.msg_type != "interactive":
-        raise RefusedError(codes.MESSAGE_TYPE_UNSUPPORTED)
-    if call.world.clock.now_ms() - message.create_time > UPDATE_MS:
-        raise RefusedError(codes.UPDATE_EXPIRED)
-    body = json_object(call, codes.IM_PARAM)
-    raw = required_text(body, "content")
-    _rewrite(call, message, checked_content(call, "interactive", raw))
-    return {}
-
-
-def recall(call: Call) -> dict[str, Any]:
-    """Answer `DELETE /im/v1/messages/:message_id`, within one day."""
-    message, _ = _visible(call)
-    if message.app_id != call.app.app_id:
-        raise RefusedError(codes.MAY_NOT_RECALL)
-    if call.world.clock.now_ms() - message.create_time > RECALL_MS:
-        raise RefusedError(codes.RECALL_EXPIRED)
-    message.deleted = True
-    message.update_time = call.world.clock.now_ms()
-    return {}
-
-
-def _content(call: Call, body: dict[str, Any]) -> Content:
+def content_of(call: Call, body: dict[str, Any]) -> Content:
+    """Return the checked `msg_type` and `content` of a body."""
     return checked_content(call, required_text(body, "msg_type"), required_text(body, "content"))
 
 
@@ -242,21 +196,19 @@ def _receiver_key(chat: Chat) -> str:
     return f"user {next(iter(chat.users))}" if chat.mode == "p2p" else chat.chat_id
 
 
-def _rewrite(call: Call, message: Message, content: Content) -> None:
-    message.content, message.sent, message.mentions = content.shown, content.sent, content.mentions
-    message.update_time = call.world.clock.now_ms()
-    message.edits += 1
+def visible(call: Call, *, recalled_too: bool = False) -> tuple[Message, Chat]:
+    """Return the message of the path and its chat.
 
-
-def _visible(call: Call, *, deleted_too: bool = False) -> tuple[Message, Chat]:
-    """Return the message of the path, which must be in a chat of this bot."""
+    Raises:
+        RefusedError: 230001 (no such message), 230002 (the bot is not in its chat), 230011 (recalled).
+    """
     message = call.world.messages.get(call.params["message_id"])
     if message is None:
         raise RefusedError(codes.IM_PARAM, "invalid message_id")
     chat = call.world.chats[message.chat_id]
     _require_bot(call.app, chat)
-    if message.deleted and not deleted_too:
-        raise RefusedError(codes.MESSAGE_DELETED)
+    if message.deleted and not recalled_too:
+        raise RefusedError(codes.MESSAGE_RECALLED)
     return message, chat
 
 
@@ -295,22 +247,17 @@ ROUTES = (
             "what a card reads as without `card_msg_content_type`",
         ),
     ),
-    Route("GET", _PATH, list_messages),
-    Route("GET", f"{_PATH}/:message_id", get, unconfirmed=("an unknown message_id gets 230001",)),
+    Route("GET", _PATH, list_messages, unconfirmed=("a recalled message's content is no JSON",)),
+    Route(
+        "GET",
+        f"{_PATH}/:message_id",
+        get,
+        unconfirmed=("an unknown message_id gets 230001", "a recalled message's content is no JSON"),
+    ),
     Route(
         "POST",
         f"{_PATH}/:message_id/reply",
         reply,
         unconfirmed=(_UUID, *_CONTENT, "when a thread_id appears"),
     ),
-    Route("PUT", f"{_PATH}/:message_id", edit),
-    Route(
-        "PATCH",
-        f"{_PATH}/:message_id",
-        update_card,
-        unconfirmed=(
-            "`update_multi` is not enforced; the limit of 5 updates per second per message neither",
-        ),
-    ),
-    Route("DELETE", f"{_PATH}/:message_id", recall, unconfirmed=("the window: one day",)),
 )
