@@ -23,8 +23,9 @@ make_venv() {
   local package; package=$("$1" -c 'import sys; print(f"python{sys.version_info[0]}.{sys.version_info[1]}-venv")')
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     printf 'make: installing %s, which %s -m venv needs\n' "$package" "$1"
-    apt-get update -qq && apt-get install -y -qq "$package" >/dev/null
-    "$1" -m venv "$VENV" && return
+    if apt-get update -qq && apt-get install -y -qq "$package" >/dev/null && "$1" -m venv "$VENV"; then
+      return
+    fi
   fi
   fail "$1 cannot make a virtual environment. Install it first: sudo apt-get install $package"
 }
