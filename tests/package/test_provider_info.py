@@ -32,7 +32,7 @@ def test_airflows_own_schemas_accept_it() -> None:
     jsonschema.validate(info, json.loads((SCHEMAS / "provider_info.schema.json").read_text()))
     strict = json.loads((SCHEMAS / "provider.yaml.schema.json").read_text())["properties"]
     assert set(info) <= set(strict)
-    for part in ("connection-types", "hooks", "operators", "integrations"):
+    for part in ("connection-types", "hooks", "operators", "integrations", "notifications"):
         jsonschema.validate(info[part], strict[part])
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate([{"connection-type": "lark"}], strict["connection-types"])
@@ -48,6 +48,11 @@ def test_everything_it_names_exists() -> None:
         for entry in entries:
             for name in entry["python-modules"]:
                 import_module(name)
+    notifiers = info["notifications"]
+    assert isinstance(notifiers, list)
+    for notifier in notifiers:
+        home, _, name = notifier.rpartition(".")
+        assert isinstance(getattr(import_module(home), name), type)
     types = info["connection-types"]
     assert isinstance(types, list)
     for entry in types:

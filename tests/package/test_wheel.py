@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -36,7 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def environment(folder: Path, requirement: str) -> Path:
+def environment(folder: Path, *requirements: str) -> Path:
     """A clean environment with the wheel and its dependencies at the versions of the development lock."""
     uv = Path(sys.executable).parent / "uv"
     run(uv, "venv", "--quiet", "--python", sys.executable, folder)
@@ -51,7 +52,7 @@ def environment(folder: Path, requirement: str) -> Path:
         "--compile-bytecode",
         "-c",
         pins,
-        requirement,
+        *requirements,
         VIRTUAL_ENV=str(folder),
     )
     return folder / "bin"
@@ -105,6 +106,18 @@ def test_airflow_lists_the_provider_that_was_installed_beside_it(wheel: Path, tm
     assert "airflow-provider-lark" in run(bin_ / "airflow", "providers", "list", AIRFLOW_HOME=home)
     run(bin_ / "airflow", "version", AIRFLOW_HOME=home)
     assert "842 source = 842 table · 0 duplicates" in run(bin_ / "lark-provider", "demo", AIRFLOW_HOME=home)
+
+
+def test_the_wheel_passes_the_tests_of_the_source(wheel: Path, tmp_path: Path) -> None:
+    bin_ = environment(
+        tmp_path / "tested", f"{wheel}[emulator,sdk]", "pytest", "hypothesis", "pandas", "pendulum"
+    )
+    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    rooms = [f"tests/{room}" for room in ("protocol", "core", "client")]
+    printed = run(bin_ / "python", "-P", "-m", "pytest", *rooms, cwd=tmp_path)
+    assert " passed" in printed
+    assert " skipped" not in printed
 
 
 def test_the_lock_pins_everything_and_names_no_index() -> None:

@@ -1,4 +1,4 @@
-"""Read by the type checker, never run: what the public signatures promise."""
+"""Read by two type checkers, never run: what the public signatures promise."""
 
 from __future__ import annotations
 

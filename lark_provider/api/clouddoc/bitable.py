@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, Required, TypeAlias, TypedDict
 
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.links import document, table
@@ -18,7 +18,7 @@ FIELDS_PAGE = 100
 class Base(TypedDict, total=False):
     """A base ("app") as Lark describes it."""
 
-    app_token: str
+    app_token: Required[str]
     name: str
     folder_token: str
     url: str
@@ -34,7 +34,7 @@ class BaseAnswer(TypedDict):
 class TableAnswer(TypedDict, total=False):
     """What `create_table` answers."""
 
-    table_id: str
+    table_id: Required[str]
     default_view_id: str
     field_id_list: list[str]
 

@@ -12,14 +12,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Any, Required, TypedDict
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lark_provider.protocol.errors import InvalidRequestError
 
 MAX_CELL_CHARS = 100_000
 _EXACT_INT = 2**53
-_LONGEST_INT: int = 10**4000  # beyond, Python refuses to write it out
+_LONGEST_INT = 1 << 13_000  # about as far as Python writes an int out
 _SHOWN = 80
 _PHONE = re.compile(r"\+?[0-9]{1,63}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
@@ -40,8 +40,8 @@ class Field(TypedDict, total=False):
     """A field as Lark describes it."""
 
     field_id: str
-    field_name: str
-    type: int
+    field_name: Required[str]
+    type: Required[int]
     ui_type: str
     is_primary: bool
     property: dict[str, Any] | None
@@ -290,7 +290,7 @@ def _number(value: Any) -> int | float:
         raise _MisfitError("is no number")
     if not isinstance(value, int) and not math.isfinite(value):
         raise _MisfitError("is no finite number")
-    if isinstance(value, int | Decimal) and abs(value) > _EXACT_INT:
+    if not isinstance(value, float) and not -_EXACT_INT <= value <= _EXACT_INT:
         raise _MisfitError("is larger than Lark's numbers keep exactly; write it to a text field")
     if isinstance(value, Decimal):
         # Digits beyond the sixteenth are rounded, as in any double.

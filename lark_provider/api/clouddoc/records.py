@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, TypedDict, TypeVar
+from typing import Any, Required, TypeAlias, TypedDict, TypeVar
 
 from lark_provider.api.clouddoc.bitable import UserIdType, list_fields
 from lark_provider.api.clouddoc.fields import BadValue, Converter, Field, milliseconds, zone_of
@@ -37,8 +37,8 @@ Filter: TypeAlias = Mapping[str, Any] | Sequence[Condition]
 class Record(TypedDict, total=False):
     """A record as Lark describes it."""
 
-    record_id: str
-    fields: dict[str, Any]
+    record_id: Required[str]
+    fields: Required[dict[str, Any]]
 
 
 class RecordAnswer(TypedDict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypedDict, get_args
+from typing import Any, Literal, Required, TypeAlias, TypedDict, get_args
 
 import orjson
 
@@ -24,16 +24,16 @@ MessageType: TypeAlias = Literal[
 class Message(TypedDict, total=False):
     """A message as Lark describes it. Times are milliseconds since the epoch, as text."""
 
-    message_id: str
+    message_id: Required[str]
     root_id: str
     parent_id: str
     thread_id: str
-    msg_type: str
+    msg_type: Required[str]
     create_time: str
     update_time: str
     deleted: bool
     updated: bool
-    chat_id: str
+    chat_id: Required[str]
     sender: dict[str, str]
     body: dict[str, str]
     mentions: list[dict[str, str]]
