@@ -108,7 +108,15 @@ class Lark:
                 app = self.tokens.app_of(request.headers.get("authorization", ""))
                 _check_scopes(app, route)
             call = Call(
-                self.world, self.settings, self.tokens, app, route, params, dict(request.query), request.body
+                self.world,
+                self.settings,
+                self.tokens,
+                app,
+                route,
+                params,
+                dict(request.query),
+                request.body,
+                request.headers.get("content-type", ""),
             )
             throttled = self._throttled(route, app, log_id)
             if throttled is not None:
@@ -118,6 +126,8 @@ class Lark:
             return self._refusal(refusal, route, log_id), call
         except Exception:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
             return _named(self._crashed(), log_id), call
+        if isinstance(payload, Answer):
+            return _named(payload, log_id), call
         if route.flat:
             return _named(as_json({"code": 0, "msg": "ok", **payload}), log_id), call
         return _named(as_json({"code": 0, "msg": "success", "data": payload}), log_id), call

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lark_provider.emulator import auth, bot, contact
 from lark_provider.emulator.bitable import apps, fields, records, search, tables
-from lark_provider.emulator.im import changes, chats, members, messages, webhook_bot
+from lark_provider.emulator.im import changes, chats, members, messages, resources, uploads, webhook_bot
 from lark_provider.emulator.routing import RouteTable
 
 ROUTES = (
@@ -12,6 +12,8 @@ ROUTES = (
     *bot.ROUTES,
     *messages.ROUTES,
     *changes.ROUTES,
+    *uploads.ROUTES,
+    *resources.ROUTES,
     *chats.ROUTES,
     *members.ROUTES,
     *webhook_bot.ROUTES,

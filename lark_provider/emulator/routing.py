@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from lark_provider.emulator.auth import Tokens
+    from lark_provider.emulator.exchange import Answer
     from lark_provider.emulator.settings import Settings
     from lark_provider.emulator.world import App, World
 
@@ -30,6 +31,7 @@ class Call:
     params: dict[str, str]
     query: dict[str, str]
     body: bytes
+    content_type: str = ""
     hold: float = 0.0
     """Seconds this write holds its table."""
     release: Callable[[], None] | None = None
@@ -43,7 +45,8 @@ class Route:
     Args:
         method: the HTTP method.
         path: the path with `:name` for its parameters, as Lark's pages write it.
-        handler: answers a call with the members of `data` (or of the body itself, if `flat`).
+        handler: answers a call with the members of `data` (or of the body itself, if `flat`), or, where
+            the answer is no JSON, with the whole of it.
         unconfirmed: what about the answers is a guess, for the coverage list.
         evidence: what the rest is based on.
         token: whether a tenant token is asked for.
@@ -52,7 +55,7 @@ class Route:
 
     method: str
     path: str
-    handler: Callable[[Call], dict[str, Any]]
+    handler: Callable[[Call], dict[str, Any] | Answer]
     unconfirmed: tuple[str, ...] = ()
     evidence: Evidence = "sdk + documentation"
     token: bool = True

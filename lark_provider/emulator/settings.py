@@ -62,6 +62,10 @@ class Settings:
     """Text content beyond this gets 230025."""
     max_card_bytes: int = 30 * KIB
     """Card and post content beyond this gets 230025. A live probe saw larger cards pass."""
+    max_image_bytes: int = 10 * KIB * KIB
+    """Images beyond this get 234006."""
+    max_file_bytes: int = 30 * KIB * KIB
+    """Files beyond this get 234006."""
     card_templates: list[str] = field(default_factory=list)
     """Template ids that exist; a card made from any other gets 230099 / 200380."""
 

@@ -8,7 +8,7 @@ import orjson
 
 from lark_provider.emulator.bitable.columns import shown_field
 from lark_provider.emulator.bitable.values import USER
-from lark_provider.emulator.im import webhook_bot
+from lark_provider.emulator.im import uploads, webhook_bot
 from lark_provider.emulator.world import TENANT_KEY
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
-    """Return everything an emulator holds; without messages and records if `summary`."""
+    """Return everything an emulator holds; without messages, records and uploads if `summary`."""
     world = lark.world
-    return {
+    state: dict[str, Any] = {
         "tenant_key": TENANT_KEY,
         "now": lark.clock.now(),
         "apps": [_app(app) for app in world.apps.values()],
@@ -28,6 +28,7 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "chats": [chat(each, summary=summary) for each in world.chats.values()],
         "webhooks": [webhook_bot.shown(bot) for bot in world.webhook_bots.values()],
         "bitables": [_base(base, summary=summary) for base in world.bases.values()],
+        "upload_count": len(world.uploads),
         "token_requests": lark.tokens.requests,
         "tokens_issued": lark.tokens.issued,
         "requests": lark.log.total,
@@ -36,6 +37,9 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "by_endpoint": dict(lark.log.by_endpoint),
         "by_code": dict(lark.log.by_code),
     }
+    if not summary:
+        state["uploads"] = [uploads.shown(each) for each in world.uploads.values()]
+    return state
 
 
 def _app(app: App) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from lark_provider.emulator.limits import Windows
 if TYPE_CHECKING:
     from lark_provider.emulator.bitable.model import Base
     from lark_provider.emulator.clock import Clock
+    from lark_provider.emulator.im.uploads import Upload
     from lark_provider.emulator.im.webhook_bot import WebhookBot
 
 TENANT_KEY = "emulator0tenant0"
@@ -122,6 +123,8 @@ class World:
         self.chats: dict[str, Chat] = {}
         self.messages: dict[str, Message] = {}
         self.bases: dict[str, Base] = {}
+        #: images and files by key
+        self.uploads: dict[str, Upload] = {}
         #: by token
         self.webhook_bots: dict[str, WebhookBot] = {}
         #: (app_id, uuid) -> (message_id, when), and the same for chats

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,9 @@ from lark_provider.emulator.routes import ROUTES
 if TYPE_CHECKING:
     from lark_provider.emulator import Emulator
     from tests.conformance.conftest import Sdk
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 
 
 def good(answer: Any) -> Any:
@@ -26,6 +30,7 @@ def test_the_official_sdk_drives_every_claimed_endpoint(lark: Emulator, sdk: Sdk
     _bot(sdk, client)
     _contact(sdk, client)
     _messages(sdk, client)
+    _files(sdk, client)
     _chats(sdk, client)
     _bitable(sdk, client)
     driven = {entry["route"] for entry in lark.requests() if entry["code"] == 0}
@@ -149,6 +154,25 @@ def _messages(sdk: Sdk, client: Any) -> None:
     assert [m.message_id for m in listed.items] == [card.message_id, p2p.message_id]
     assert listed.items[1].deleted is True
     assert listed.has_more is True
+
+
+def _files(sdk: Sdk, client: Any) -> None:
+    parts = {"image_type": "message", "image": io.BytesIO(PNG)}
+    image = good(client.im.v1.image.create(sdk.request(sdk.im, "CreateImage", parts)))
+    parts = {"file_type": "stream", "file_name": "日报.csv", "file": io.BytesIO(b"a,b")}
+    file = good(client.im.v1.file.create(sdk.request(sdk.im, "CreateFile", parts)))
+    for kind, name, key, content in (
+        ("image", f"{image.image_key}.png", image.image_key, PNG),
+        ("file", "日报.csv", file.file_key, b"a,b"),
+    ):
+        body = {"receive_id": "bob", "msg_type": kind, "content": json.dumps({f"{kind}_key": key})}
+        request = sdk.request(sdk.im, "CreateMessage", body, receive_id_type="user_id")
+        sent = good(client.im.v1.message.create(request))
+        found = client.im.v1.message_resource.get(
+            sdk.request(sdk.im, "GetMessageResource", message_id=sent.message_id, file_key=key, type=kind)
+        )
+        good(found)
+        assert (found.file.read(), found.file_name) == (content, name)
 
 
 def _chats(sdk: Sdk, client: Any) -> None:

@@ -38,8 +38,6 @@ UNNAMED = {"tag": "form", "name": "f", "elements": [{"tag": "input"}]}
     [
         ("text", {"text": "x"}),
         ("post", {"zh_cn": {"title": "t", "content": [[{"tag": "text", "text": "x"}]]}}),
-        ("image", {"image_key": "img_x"}),
-        ("file", {"file_key": "file_x"}),
         ("share_chat", {"chat_id": GROUP}),
         ("share_user", {"user_id": "ou_emulator0001_alice"}),
         ("interactive", card(MARKDOWN)),

@@ -10,6 +10,7 @@ import orjson
 from lark_provider.emulator import codes
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.im.cards import check_card, readable_card
+from lark_provider.emulator.im.uploads import check_sendable
 from lark_provider.emulator.world import TENANT_KEY
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ REFERENCES: dict[str, tuple[str, ...]] = {
     "share_user": ("user_id",),
 }
 POST_TAGS = frozenset({"text", "a", "at", "img", "media", "emotion", "code_block", "hr", "md"})
+#: Tags of a post that carry an upload, and the type of message that would carry the same.
+_POST_FILES = {"img": "image", "media": "media"}
 POST_LOCALES = frozenset({"zh_cn", "en_us", "ja_jp", "zh_hk", "zh_tw", "id_id", "vi_vn", "th_th", "pt_br"})
 
 _AT = re.compile(r'<at\s+user_id\s*=\s*"([^"]*)"\s*>(.*?)</at>', re.DOTALL)
@@ -52,7 +55,8 @@ def checked_content(call: Call, msg_type: str, raw: str) -> Content:
         The content in its two shapes.
 
     Raises:
-        RefusedError: 230001 (type or shape), 230025 (size), 230099 (a card that cannot be built).
+        RefusedError: 230001 (type or shape), 230025 (size), 230099 (a card that cannot be built), or what
+            `check_sendable` raises for uploads.
     """
     if msg_type == "interactive":
         if len(raw.encode()) > call.settings.max_card_bytes:
@@ -67,10 +71,11 @@ def checked_content(call: Call, msg_type: str, raw: str) -> Content:
     if msg_type == "post":
         if len(raw.encode()) > call.settings.max_card_bytes:
             raise RefusedError(codes.CONTENT_TOO_LONG)
-        return Content(msg_type, raw, _post(content), [])
+        return Content(msg_type, raw, _post(call, content), [])
     for member in REFERENCES[msg_type]:
         if not isinstance(content.get(member), str) or not content[member]:
             raise RefusedError(codes.IM_PARAM, f"content of a {msg_type} message needs {member}")
+    _check_keys(call, msg_type, content)
     return Content(msg_type, raw, raw, [])
 
 
@@ -116,7 +121,17 @@ def _text(call: Call, raw: str, content: dict[str, Any]) -> Content:
     return Content("text", raw, orjson.dumps({"text": shown}).decode(), mentions)
 
 
-def _post(content: dict[str, Any]) -> str:
+def _check_keys(call: Call, msg_type: str, content: dict[str, Any]) -> None:
+    """Check the uploads that an image, a file, a sound or a video refers to."""
+    if msg_type == "image":
+        check_sendable(call, "image_key", content.get("image_key"), "image")
+    elif msg_type in ("file", "audio", "media"):
+        check_sendable(call, "file_key", content.get("file_key"), msg_type)
+        if content.get("image_key"):  # the cover of a video
+            check_sendable(call, "image_key", content["image_key"], "image")
+
+
+def _post(call: Call, content: dict[str, Any]) -> str:
     if "post" in content:
         raise RefusedError(codes.IM_PARAM, "content of a post message has no outer post")
     locales = [name for name in content if name in POST_LOCALES]
@@ -131,6 +146,8 @@ def _post(content: dict[str, Any]) -> str:
             tag = element.get("tag") if isinstance(element, dict) else None
             if tag not in POST_TAGS:
                 raise RefusedError(codes.IM_PARAM, f"unsupported tag {tag} in {locale}.content")
+            if tag in _POST_FILES:
+                _check_keys(call, _POST_FILES[tag], element)
     # Readers get one language, without the wrapper that names it.
     first = content[locales[0]]
     return orjson.dumps({"title": first.get("title", ""), "content": first["content"]}).decode()

@@ -231,7 +231,8 @@ _UUID = (
     "a repeated `uuid` answers with the first message (settable, `uuid_replay`: else 230001); kept per app"
 )
 _CONTENT = (
-    "keys of images and files are not looked up; `system` messages are not emulated",
+    "keys of stickers and of images in cards are not looked up; `system` messages are not emulated",
+    "an unknown key gets 230001 (`invalid image_key`), an avatar sent as a message 230055",
     "which bytes the size limits count; wording behind `ext=`",
 )
 
