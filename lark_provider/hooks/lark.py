@@ -10,10 +10,13 @@ from lark_provider.hooks import airflow_version  # noqa: F401 - first, for its c
 from airflow.sdk import BaseHook  # isort: skip
 
 from lark_provider.errors import ConfigurationError, LarkError
+from lark_provider.hooks.frames import FrameType, frame
+from lark_provider.hooks.receivers import Receiver, mapping, resolve
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
+    from lark_provider.api.receivers import ReceiverIdType
     from lark_provider.client import AsyncLarkServiceClient, LarkServiceClient
 
 
@@ -21,11 +24,14 @@ class LarkHook(BaseHook):
     """Reaches Lark or Feishu with an Airflow connection of type `lark`.
 
     The connection: login is the app id, password the app secret, host `feishu` (default), `lark` or the URL
-    of a private deployment; extras `proxy` and `verify`.
+    of a private deployment; extras `proxy` and `verify`, `receivers` (names for ids, as a JSON object),
+    `redirect_all_to` (an id or such a name that gets every message) and `owners` (owners of DAGs and tasks
+    to their open_id or e-mail address, for mentions).
 
     Args:
         lark_conn_id: The connection.
         timeout: Seconds for connecting, writing and reading, each.
+        max_retries: How often one call is repeated, if not as often as the client does by itself.
     """
 
     conn_name_attr = "lark_conn_id"
@@ -34,11 +40,22 @@ class LarkHook(BaseHook):
     hook_name = "Lark / Feishu"
 
     def __init__(
-        self, lark_conn_id: str = default_conn_name, *, timeout: float = 30.0, **kwargs: Any
+        self,
+        lark_conn_id: str = default_conn_name,
+        *,
+        timeout: float = 30.0,
+        max_retries: int | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.lark_conn_id = lark_conn_id
         self.timeout = timeout
+        self.max_retries = max_retries
+
+    @cached_property
+    def connection(self) -> Connection:
+        """The connection; fetched once for each hook."""
+        return self.get_connection(self.lark_conn_id)
 
     @cached_property
     def client(self) -> LarkServiceClient:
@@ -49,7 +66,7 @@ class LarkHook(BaseHook):
         """
         from lark_provider.client import LarkServiceClient  # noqa: PLC0415 - DAG files are parsed without it
 
-        return LarkServiceClient(**self._settings(self.get_connection(self.lark_conn_id)))
+        return LarkServiceClient(**self._settings(self.connection))
 
     def get_conn(self) -> LarkServiceClient:
         """The client, under the name that Airflow's hooks share."""
@@ -63,7 +80,58 @@ class LarkHook(BaseHook):
         """
         from lark_provider.client import AsyncLarkServiceClient  # noqa: PLC0415 - as above
 
-        return AsyncLarkServiceClient(**self._settings(await self.aget_connection(self.lark_conn_id)))
+        if "connection" not in self.__dict__:
+            self.__dict__["connection"] = await self.aget_connection(self.lark_conn_id)
+        return AsyncLarkServiceClient(**self._settings(self.connection))
+
+    def receiver(self, name: str, id_type: ReceiverIdType | None = None) -> Receiver:
+        """Who gets a message that is meant for somebody: every message of the Airflow rooms asks here.
+
+        Args:
+            name: An id, or one of the connection's `receivers`.
+            id_type: The id's kind, if its shape misleads.
+
+        Raises:
+            ConfigurationError: `receivers` is no JSON object.
+        """
+        extra = self.connection.extra_dejson
+        aliases = mapping(extra.get("receivers"), "receivers", self.lark_conn_id)
+        redirect = str(extra.get("redirect_all_to") or "").strip()
+        return resolve(name, id_type, aliases=aliases, redirect=redirect)
+
+    @property
+    def owners(self) -> dict[str, Any]:
+        """Owners of DAGs and tasks to their open_id or e-mail address, or a list of them.
+
+        Raises:
+            ConfigurationError: It is no JSON object.
+        """
+        return mapping(self.connection.extra_dejson.get("owners"), "owners", self.lark_conn_id)
+
+    def get_df(
+        self, app_token: str, table_id: str | None = None, *, df_type: FrameType = "pandas", **search: Any
+    ) -> Any:
+        """Read a Bitable table into a data frame.
+
+        Args:
+            app_token: The base, or a link to it.
+            table_id: The table; None for the one that the link names.
+            df_type: `pandas` or `polars`; each is an extra of this package.
+            search: `filter`, `sort`, `field_names`, `view_id`, `zone`, … as for `search_records`.
+
+        Returns:
+            A frame with a column for each field, or for each of `field_names`.
+
+        Raises:
+            ConfigurationError: The library is not installed.
+            LarkError: The table cannot be read.
+        """
+        bitable = self.client.clouddoc.bitable
+        columns = list(search.get("field_names") or ()) or [
+            field["field_name"] for field in bitable.list_fields(app_token, table_id)
+        ]
+        records = bitable.search_records(app_token, table_id, **search)
+        return frame((record["fields"] for record in records), columns, df_type)
 
     def test_connection(self) -> tuple[bool, str]:
         """Prove the connection with a token and `GET /open-apis/bot/v3/info`.
@@ -100,12 +168,12 @@ class LarkHook(BaseHook):
             "proxy": extra.get("proxy") or None,
             "verify": _verify(extra.get("verify", True)),
             "timeout": self.timeout,
-        }
+        } | ({} if self.max_retries is None else {"max_retries": self.max_retries})
 
 
 def _verify(value: Any) -> bool | str:
     """A form's text as what it means; any other text is the path of an authority's certificates."""
     if value is None or value == "":
         return True
-    words = {"true": True, "false": False}
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     return value if isinstance(value, bool) else words.get(str(value).strip().lower(), str(value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lark_provider.hooks.receivers import Receiver, marked
 from lark_provider.operators.base import LarkOperator, attempt_key, lark_errors
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ class LarkSendMessageOperator(LarkOperator):
     the task sends it anew.
 
     Args:
-        receiver_id: An open_id (`ou_…`), union_id (`on_…`), chat id (`oc_…`), e-mail address or user_id.
+        receiver_id: An open_id (`ou_…`), union_id (`on_…`), chat id (`oc_…`), e-mail address or user_id,
+            or a name from the connection's `receivers`.
         content: Text; for `post` Markdown or Lark's own form; for `interactive` card JSON, as a dict or
             as text; for other types their content object.
         msg_type: Lark's name for the type.
@@ -72,14 +74,18 @@ class LarkSendMessageOperator(LarkOperator):
         """Send it."""
         with lark_errors():
             client = self.hook.client
+            to = self.hook.receiver(self.receiver_id, self.receiver_id_type)
             key = self.idempotency_key or attempt_key(context, client, "message", self.receiver_id, "1")
-            message_id: str = self._send(client, key).data["message_id"]
-        self.log.info("Sent %s %s to %s.", self.msg_type, message_id, self.receiver_id)
+            message_id: str = self._send(client, to, to.key(key)).data["message_id"]
+        whom = to.id if to.instead_of is None else f"{to.id} instead of {to.instead_of}"
+        self.log.info("Sent %s %s to %s.", self.msg_type, message_id, whom)
         return message_id
 
-    def _send(self, client: LarkServiceClient, key: str) -> LarkResponse[Message]:
-        messaging = client.messaging
-        options: dict[str, Any] = {"receiver_id_type": self.receiver_id_type, "idempotency_key": key}
+    def _send(self, client: LarkServiceClient, to: Receiver, key: str) -> LarkResponse[Message]:
+        messaging, content, mentions = client.messaging, self.content, self.mentions
+        if to.instead_of is not None:
+            content, mentions = marked(content, self.msg_type, to.instead_of, mentions), ()
+        options: dict[str, Any] = {"receiver_id_type": to.id_type, "idempotency_key": key}
         senders: dict[str, Any] = {
             "text": messaging.send_text,
             "post": messaging.send_post,
@@ -87,7 +93,7 @@ class LarkSendMessageOperator(LarkOperator):
         }
         if self.msg_type in senders:
             answer: LarkResponse[Message] = senders[self.msg_type](
-                self.receiver_id, self.content, mentions=self.mentions, **options
+                to.id, content, mentions=mentions, **options
             )
             return answer
-        return messaging.send(self.receiver_id, self.content, msg_type=self.msg_type, **options)
+        return messaging.send(to.id, content, msg_type=self.msg_type, **options)

@@ -1,0 +1,187 @@
+"""What an Airflow context says, as plain values. No Airflow here: contexts differ by who calls.
+
+A task's callback gets everything, `exception` included; a DAG's gets `reason` and the last task instance, or
+no task instance at all; a deadline's gets `dag_run` and `deadline`, as dicts.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, TypeAlias, get_args
+from urllib.parse import quote
+
+Event: TypeAlias = Literal["failure", "retry", "success", "dag_failure", "dag_success", "deadline", "notice"]
+EVENTS: tuple[Event, ...] = get_args(Event)
+_RUNNER = ("airflow.sdk.", "airflow.providers.standard.")
+_MOST = 100_000  # characters of a traceback that are looked at, at each end
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is told. Texts are free of secrets already.
+
+    Attributes:
+        event: What happened.
+        dag_id: The DAG.
+        run_id: Its run.
+        task_id: The task; for a DAG's event the last one, if Airflow names it.
+        map_index: Of a mapped task, else -1.
+        try_number: Counts from 1; 0 if there is none.
+        tries: How many tries the task has, if that is known.
+        state: Airflow's word for the task's state.
+        owners: Of the task, or of all tasks for a DAG's event.
+        reason: Airflow's word for why the DAG run ended.
+        error_type: The exception's class.
+        error: Its text.
+        traceback: All of it.
+        log_url: The log of that try.
+        run_url: The DAG run.
+        deadline_id: Which deadline was missed.
+        deadline: When it was.
+    """
+
+    event: Event
+    dag_id: str
+    run_id: str
+    task_id: str = ""
+    map_index: int = -1
+    try_number: int = 0
+    tries: int | None = None
+    state: str = ""
+    owners: tuple[str, ...] = ()
+    reason: str = ""
+    error_type: str = ""
+    error: str = ""
+    traceback: str = ""
+    log_url: str = ""
+    run_url: str = ""
+    deadline_id: str = ""
+    deadline: str = ""
+
+    @property
+    def label(self) -> str:
+        """The task instance within its run, as Airflow's own table of states names it."""
+        return self.task_id if self.map_index < 0 else f"{self.task_id}_{self.map_index}"
+
+    @property
+    def of_task(self) -> bool:
+        """Whether this is a task's event, not its DAG's."""
+        return self.event in {"failure", "retry", "success", "notice"} and bool(self.task_id)
+
+
+def read(
+    context: Mapping[str, Any],
+    *,
+    event: Event | None = None,
+    base_url: str = "",
+    clean: Callable[[str], str] = str,
+) -> Facts:
+    """Read a context of any callback.
+
+    Args:
+        context: Airflow's.
+        event: What happened, if the context is not to be asked.
+        base_url: Where Airflow's pages are, for contexts that carry no link.
+        clean: Takes secrets out of a text.
+
+    Returns:
+        What it says; what it does not say is empty.
+    """
+    ti = context.get("ti") or context.get("task_instance")
+    dag, run, task = context.get("dag"), context.get("dag_run"), context.get("task") or _of(ti, "task")
+    deadline = context.get("deadline")
+    found = event or _event(context, ti)
+    dag_id = _text(_of(ti, "dag_id") or _of(dag, "dag_id") or _of(run, "dag_id"))
+    run_id = _text(_of(ti, "run_id") or context.get("run_id") or _of(run, "run_id") or _of(run, "dag_run_id"))
+    log_url = _text(_of(ti, "log_url"))
+    dag_url = f"{base_url.rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(run_id)}" if base_url else ""
+    tries = _of(ti, "max_tries")
+    error_type, error, trace = _error(context.get("exception"), clean)
+    return Facts(
+        event=found,
+        dag_id=dag_id,
+        run_id=run_id,
+        task_id=_text(_of(ti, "task_id")),
+        map_index=_number(_of(ti, "map_index"), -1),
+        try_number=_number(_of(ti, "try_number"), 0),
+        tries=tries + 1 if isinstance(tries, int) else None,
+        state=_text(_of(ti, "state")),
+        owners=_owners(dag if found.startswith("dag_") else task or dag),
+        reason=_text(context.get("reason")),
+        error_type=error_type,
+        error=error,
+        traceback=trace,
+        log_url=log_url,
+        run_url=log_url.partition("/tasks/")[0] if "/tasks/" in log_url else dag_url,
+        deadline_id=_text(_of(deadline, "id")),
+        deadline=_text(_of(deadline, "deadline_time")),
+    )
+
+
+def _event(context: Mapping[str, Any], ti: Any) -> Event:
+    if ti is None and context.get("deadline") is not None:
+        return "deadline"
+    if reason := context.get("reason"):
+        return "dag_success" if reason == "success" else "dag_failure"
+    state = _text(_of(ti, "state"))
+    if ti is None:
+        return "dag_success" if _text(_of(context.get("dag_run"), "state")) == "success" else "dag_failure"
+    if state in {"failed", "up_for_retry", "success"}:
+        return {"failed": "failure", "up_for_retry": "retry", "success": "success"}[state]  # type: ignore[return-value]  # three events
+    if context.get("exception") is not None:
+        return "failure"
+    if state or _of(ti, "start_date") is not None:
+        return "notice"  # it runs: Airflow asks a person, or the task has just begun
+    # A task whose worker vanished: the DAG processor tells of it, and knows neither state nor start.
+    tries, most = _number(_of(ti, "try_number"), 0), _number(_of(ti, "max_tries"), 0)
+    return "retry" if 0 < tries <= most else "failure"
+
+
+def _error(error: Any, clean: Callable[[str], str]) -> tuple[str, str, str]:
+    if error is None:
+        return "", "", ""
+    if not isinstance(error, BaseException):
+        return "", clean(_text(error)[:_MOST]), ""
+    try:
+        trace = "".join(traceback.format_exception(type(error), error, _own(error.__traceback__))).rstrip()
+    except Exception:  # noqa: BLE001 - an exception that cannot be printed is still worth its name
+        trace = ""
+    if len(trace) > 2 * _MOST:
+        trace = f"{trace[:_MOST]}\n…\n{trace[-_MOST:]}"
+    return type(error).__name__, clean(_text(error)[:_MOST]), clean(trace)
+
+
+def _own(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from where Airflow's task runner calls somebody else's code."""
+    own = trace
+    while own is not None and str(own.tb_frame.f_globals.get("__name__")).startswith(_RUNNER):
+        own = own.tb_next
+    return own or trace
+
+
+def _owners(source: Any) -> tuple[str, ...]:
+    # A DAG names its tasks' owners in a set's order, with commas between them.
+    names = {name.strip() for name in _text(_of(source, "owner")).split(",")}
+    return tuple(sorted(names - {""}))
+
+
+def _of(thing: Any, name: str) -> Any:
+    """An attribute or an entry; None where it is missing or its making fails."""
+    try:
+        return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+    except Exception:  # noqa: BLE001 - one fact less is better than no notification
+        return None
+
+
+def _text(value: Any) -> str:
+    try:
+        return "" if value is None else str(getattr(value, "value", value))
+    except Exception:  # noqa: BLE001 - as above
+        return f"<{type(value).__name__}>"
+
+
+def _number(value: Any, default: int) -> int:
+    return value if isinstance(value, int) else default

@@ -1,0 +1,60 @@
+"""Every word of the default notifications, in Chinese and in English."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, get_args
+
+Language: TypeAlias = Literal["zh", "en"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+_TEXTS: dict[str, tuple[str, str]] = {
+    "failure": ("任务失败", "Task failed"),
+    "retry": ("任务将重试", "Task will be retried"),
+    "success": ("任务成功", "Task succeeded"),
+    "dag_failure": ("DAG 运行失败", "DAG run failed"),
+    "dag_success": ("DAG 运行成功", "DAG run succeeded"),
+    "deadline": ("未按时完成", "Deadline missed"),
+    "notice": ("任务通知", "About a task"),
+    "recovered": ("已恢复", "Recovered"),
+    "partly": ("部分恢复", "Partly recovered"),
+    "dag": ("DAG", "DAG"),
+    "task": ("任务", "Task"),
+    "last_task": ("最后的任务", "Last task"),
+    "run": ("运行", "Run"),
+    "owner": ("负责人", "Owner"),
+    "try": ("尝试", "Try"),
+    "try_of": ("第 {number} 次,共 {of} 次", "{number} of {of}"),
+    "try_plain": ("第 {number} 次", "{number}"),
+    "state": ("状态", "State"),
+    "reason": ("原因", "Reason"),
+    "error": ("错误", "Error"),
+    "due": ("期限", "Due"),
+    "failed_tasks": ("失败的任务", "Failed tasks"),
+    "times": ("{count} 次失败", "{count} failures"),
+    "more": ("…… 另有 {count} 个", "… and {count} more"),
+    "left_out": ("…… 省略 {{lines}} 行 ……", "… {{lines}} lines left out …"),
+    "log": ("查看日志", "Log"),
+    "open_run": ("查看运行", "DAG run"),
+    "task_failure": ("有任务失败", "a task failed"),
+    "all_tasks_deadlocked": ("任务互相等待,无法继续", "all tasks are deadlocked"),
+    "timed_out": ("运行超时", "the run timed out"),
+}
+
+
+def say(language: Language, key: str, **values: object) -> str:
+    """A text in a language.
+
+    Args:
+        language: `zh` or `en`.
+        key: Which text.
+        values: What its blanks hold.
+
+    Raises:
+        KeyError: There is no such text.
+    """
+    return _TEXTS[key][LANGUAGES.index(language)].format(**values)
+
+
+def reason(language: Language, word: str) -> str:
+    """Airflow's word for why a run ended, in a language; a word that is not known stays as it is."""
+    return say(language, word) if word in _TEXTS else word

@@ -1,0 +1,450 @@
+"""`LarkNotifier` against the emulator, with contexts made by hand; test_notifier_runs has real ones."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import pkgutil
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.definitions.callback import AsyncCallback, SyncCallback
+from airflow.sdk.log import mask_secret
+from airflow.triggers.callback import CallbackTrigger
+
+from lark_provider.emulator import Emulator
+from lark_provider.errors import ConfigurationError
+from lark_provider.notifications import LarkNotifier as LazyNotifier
+from lark_provider.notifications import lark as module
+from lark_provider.notifications.incident import Failure, Incident
+from lark_provider.notifications.lark import LarkNotifier
+from lark_provider.notifications.memory import Memory
+from tests.airflow.conftest import CHAT, connection
+
+LOG = "http://airflow/dags/d/runs/r/tasks/{}?try_number=1"
+DEADLINE = {
+    "dag_run": {"dag_id": "d", "dag_run_id": "r", "state": "running"},
+    "deadline": {"id": "7", "deadline_time": "2026-01-01T00:00:00Z"},
+}
+
+
+class Shelf:
+    """Airflow's Variables, as far as the notifier uses them."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, str] = {}
+        self.works = True
+
+    def get(self, key: str, default: str | None = None) -> str | None:
+        if not self.works:
+            raise RuntimeError("no API server")
+        return self.held.get(key, default)
+
+    def set(self, key: str, value: str, description: str) -> None:
+        assert description
+        self.get(key)
+        self.held[key] = value
+
+    def delete(self, key: str) -> None:
+        self.get(key)
+        del self.held[key]
+
+
+@pytest.fixture(autouse=True)
+def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    made = Shelf()
+    monkeypatch.setattr("airflow.sdk.Variable", made)
+    module._unknown_owners.clear()
+    return made
+
+
+def context(state: str = "failed", *, task_id: str = "t", error: str = "boom", **changes: Any) -> Any:
+    known = {
+        "dag_id": "d",
+        "run_id": "r",
+        "task_id": task_id,
+        "map_index": -1,
+        "try_number": 1,
+        "max_tries": 1,
+    }
+    ti = SimpleNamespace(**(known | {"state": state, "log_url": LOG.format(task_id)} | changes))
+    found = {"ti": ti, "task": SimpleNamespace(owner="alice"), "run_id": "r"}
+    return found if state == "success" else found | {"exception": ValueError(error)}
+
+
+def of_dag(reason: str) -> Any:
+    dag = SimpleNamespace(dag_id="d", owner="alice", render_template_as_native_obj=False)
+    return {"dag": dag, "run_id": "r", "reason": reason}
+
+
+def tell(**changes: Any) -> LarkNotifier:
+    return LarkNotifier(**({"receiver_id": CHAT, "language": "en"} | changes))
+
+
+def sent(lark: Emulator) -> list[Any]:
+    return [one["content"] for one in lark.state()["chats"][0]["messages"]]
+
+
+def titles(lark: Emulator) -> list[str]:
+    return [one["header"]["title"]["content"] for one in sent(lark)]
+
+
+def logged(capsys: pytest.CaptureFixture[str], text: str) -> list[str]:
+    """The lines of Airflow's log that hold a text."""
+    return [line for line in capsys.readouterr().out.splitlines() if text in line]
+
+
+@pytest.fixture
+def connect(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def give(conn_id: str = "lark_default", **changes: Any) -> None:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection(lark, **changes))
+
+    return give
+
+
+@pytest.mark.parametrize(
+    ("given", "title"),
+    [
+        (context(), "Task failed · d.t"),
+        (context("up_for_retry"), "Task will be retried · d.t"),
+        (context("success"), "Task succeeded · d.t"),
+        (of_dag("task_failure"), "DAG run failed · d"),
+        (of_dag("success"), "DAG run succeeded · d"),
+        (DEADLINE, "Deadline missed · d"),
+    ],
+)
+def test_every_kind_of_context_is_told(lark: Emulator, given: Any, title: str) -> None:
+    tell()(given)
+    assert titles(lark) == [title]
+    assert LazyNotifier is LarkNotifier
+
+
+def test_a_repeated_callback_is_one_message_and_another_try_is_another(lark: Emulator) -> None:
+    notify = tell(one_card_per_run=False)
+    for given in (context(), context(), context(try_number=2), context(map_index=1), context("success")):
+        notify(given)
+    assert len(sent(lark)) == 4
+
+
+def test_airflow_runs_it_for_deadlines_in_both_ways(lark: Emulator) -> None:
+    options = {
+        "receiver_id": CHAT,
+        "language": "en",
+        "content": "late: {{ dag_run.dag_id }}",
+        "msg_type": "text",
+    }
+    late = AsyncCallback(LarkNotifier, options)
+
+    async def trigger() -> list[Any]:
+        made = CallbackTrigger(late.path, {**late.kwargs, "context": DEADLINE})
+        return [event.payload async for event in made.run()]
+
+    assert asyncio.run(trigger())[-1]["state"] == "success"
+    # An executor makes the class that is named, and calls what it has made with the context.
+    made = pkgutil.resolve_name(SyncCallback(LarkNotifier, options).path)(**options)
+    made({**DEADLINE, "deadline": {"id": "8"}})
+    assert sent(lark) == [{"text": "late: d"}] * 2
+
+
+def test_one_notifier_renders_anew_for_each_task(lark: Emulator) -> None:
+    notify = tell(content="{{ ti.task_id }}: {{ exception }}", msg_type="text")
+    notify(context(task_id="a"))
+    notify(context(task_id="b"))
+    assert sent(lark) == [{"text": "a: boom"}, {"text": "b: boom"}]
+
+
+@pytest.mark.parametrize(("msg_type", "tag"), [("text", "text"), ("post", "zh_cn")])
+def test_texts_and_posts_have_a_default_too(lark: Emulator, msg_type: Any, tag: str) -> None:
+    tell(msg_type=msg_type)(context())
+    (found,) = sent(lark)
+    assert tag in found
+    assert "Task failed · d.t" in json.dumps(found, ensure_ascii=False)
+
+
+def test_failures_of_a_run_share_a_card_until_they_are_mended(lark: Emulator, shelf: Shelf) -> None:
+    notify = tell(quiet_success=True)
+    notify(context(task_id="a"))
+    notify(context(task_id="b"))
+    notify(of_dag("task_failure"))
+    (card,) = sent(lark)
+    text = json.dumps(card, ensure_ascii=False)
+    assert titles(lark) == ["DAG run failed · d"]
+    assert "❌ a ValueError: boom" in text
+    assert "❌ b ValueError: boom" in text
+    assert "2 failures" in text
+
+    notify(context("success", task_id="c"))
+    notify(context("success", task_id="a"))
+    assert titles(lark) == ["Partly recovered · d"]
+    notify(of_dag("success"))
+    assert titles(lark) == ["Recovered · d"]
+    assert shelf.held == {}
+    assert "PATCH /open-apis/im/v1/messages/:message_id" in lark.state()["by_endpoint"]
+
+    notify(context(task_id="a", try_number=3))
+    assert titles(lark) == ["Recovered · d", "Task failed · d.a"]
+
+
+def test_what_airflow_knows_of_the_run_completes_the_card(lark: Emulator) -> None:
+    def states(dag_id: str, run_ids: list[str]) -> dict[str, dict[str, str]]:
+        return {"r": {"a": "failed", "b": "failed", "c": "running"}}
+
+    tell()(context(task_id="b", get_task_states=states))
+    (card,) = sent(lark)
+    text = json.dumps(card, ensure_ascii=False)
+    assert "2 failures" in text
+    assert "❌ a" in text
+    assert "❌ c" not in text
+
+
+def test_runs_are_kept_apart_and_old_ones_forgotten(
+    lark: Emulator, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notify = tell()
+    notify(context())
+    notify(context(run_id="r2"))
+    assert len(sent(lark)) == 2
+    assert len(shelf.held) == 1
+    later = time.time() + 15 * 24 * 3600
+    monkeypatch.setattr("lark_provider.notifications.memory.time.time", lambda: later)
+    notify(context(run_id="r3"))
+    (held,) = shelf.held.values()
+    assert list(json.loads(held)) == ["r3"]
+
+
+def test_tasks_that_fail_in_the_same_moment_share_one_card(lark: Emulator, shelf: Shelf) -> None:
+    names = ["a", "b", "c", "d"]
+    together = threading.Barrier(len(names))
+    asked = shelf.get
+
+    def get(key: str, default: str | None = None) -> str | None:
+        found = asked(key, default)
+        if found is None:  # nobody goes on before all have seen that there is no card
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait(1)
+        return found
+
+    shelf.get = get  # type: ignore[method-assign]  # as said
+    notify = tell(quiet_success=True)
+    threads = [threading.Thread(target=notify, args=(context(task_id=name),)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (card,) = sent(lark)
+    for name in names:
+        assert f"❌ {name} " in json.dumps(card, ensure_ascii=False)
+    notify(of_dag("success"))
+    assert titles(lark) == ["Recovered · d"]
+    assert shelf.held == {}
+
+
+def test_a_first_card_that_was_promised_and_never_came_is_sent_by_another(
+    lark: Emulator, shelf: Shelf
+) -> None:
+    now = time.time()
+    shelf.held[Memory("lark_default", CHAT, "d").variable] = json.dumps(
+        {"r": {"at": now, "claim": "somebody", **Incident().to_json()}}
+    )
+    tell(deadline=2)(context())
+    tell()(context(task_id="b"))
+    assert titles(lark) == ["Task failed · d"]
+
+
+def test_two_cards_that_were_sent_in_spite_of_it_are_both_remembered(shelf: Shelf) -> None:
+    memory = Memory("c", CHAT, "d")
+    memory.keep("r", Incident(("om_1",), 1, (Failure("a", 1, "E"),)), None)
+    memory.keep("r", Incident(("om_2",), 1, (Failure("b", 1, "F"),)), None)
+    found = memory.recall("r")
+    assert found is not None
+    assert (found.cards, found.count, [one.label for one in found.failures]) == (
+        ("om_2", "om_1"),
+        2,
+        ["b", "a"],
+    )
+
+
+def test_without_variables_each_failure_has_its_card(lark: Emulator, shelf: Shelf) -> None:
+    shelf.works = False
+    notify = tell()
+    notify(context(task_id="a"))
+    notify(context(task_id="b"))
+    assert titles(lark) == ["Task failed · d.a", "Task failed · d.b"]
+
+
+def test_a_card_that_cannot_be_updated_is_replaced(lark: Emulator, shelf: Shelf) -> None:
+    notify = tell()
+    notify(context(task_id="a"))
+    lark.fault("PATCH", status=400, code=230031, msg="The message is too old")
+    notify(context(task_id="b"))
+    assert titles(lark) == ["Task failed · d.a", "Task failed · d"]
+    (held,) = shelf.held.values()
+    assert json.loads(held)["r"]["cards"] == [lark.state()["chats"][0]["messages"][1]["message_id"]]
+
+
+def test_owners_are_mentioned_if_the_connection_knows_them(
+    lark: Emulator, connect: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    connect(extra={"owners": '{"alice": "alice@example.com"}'})
+    tell(mentions="owner")(context())
+    tell(mentions=["owner", "carol"])(context(task_id="b"))
+    tell(mentions=["owner", "carol"])(context(task_id="c"))
+    assert "<at email=alice@example.com></at>" in json.dumps(sent(lark))
+    assert "@carol" in json.dumps(sent(lark))
+    assert len(logged(capsys, "'carol' is mentioned by name only")) == 1
+
+
+def test_an_owner_whom_lark_does_not_know_costs_the_mention_not_the_message(
+    lark: Emulator, connect: Callable[..., None]
+) -> None:
+    connect(extra={"owners": {"alice": "ou_left_long_ago"}})
+    tell(mentions="owner")(context())
+    (card,) = sent(lark)
+    assert card["body"]["elements"][-1][
+        "content"
+    ] == "@ou&#95;left" + "_long_ago" or "@ou_left_long_ago" in str(card)
+    assert "<at" not in str(card)
+
+
+def test_a_redirected_card_says_for_whom_and_mentions_nobody(
+    lark: Emulator, connect: Callable[..., None]
+) -> None:
+    connect(
+        extra={"redirect_all_to": "t", "receivers": {"t": CHAT}, "owners": {"alice": "alice@example.com"}}
+    )
+    tell(receiver_id="oncall", mentions="owner")(context())
+    (card,) = sent(lark)
+    assert card["body"]["elements"][0]["content"] == "[→ oncall @alice@example.com]"
+    assert "<at" not in json.dumps(card)
+
+
+def test_an_alias_is_looked_up(lark: Emulator, connect: Callable[..., None]) -> None:
+    connect(extra={"receivers": {"oncall": CHAT}})
+    tell(receiver_id="{{ 'on' }}call")(context())
+    assert len(sent(lark)) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"receiver_id": ""}, "receiver_id"),
+        ({"receiver_id": "{{ nothing.at.all }}"}, "'nothing' is undefined"),
+        ({"lark_conn_id": "missing"}, "missing"),
+        ({"lark_conn_id": "secretless"}, "10014"),
+        ({"content": "{no", "msg_type": "interactive"}, "not JSON"),
+        ({"receiver_id": "oc_unknown"}, "Next: "),
+    ],
+)
+def test_whatever_is_wrong_is_one_line_without_secrets(
+    lark: Emulator,
+    connect: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, Any],
+    text: str,
+) -> None:
+    connect("secretless", password="wrong-secret-1")
+    tell(**changes)(context())
+    printed = capsys.readouterr().out
+    (line,) = [one for one in printed.splitlines() if "Could not tell" in one]
+    assert text in line
+    assert "wrong-secret-1" not in printed
+    assert sent(lark) == []
+
+
+def test_secrets_of_an_error_stay_here(lark: Emulator) -> None:
+    mask_secret("known-to-airflow")
+    tell()(context(error="app_secret=looks-like-one and known-to-airflow"))
+    text = json.dumps(sent(lark))
+    assert "app_secret=***" in text
+    assert "looks-like-one" not in text
+    assert "known-to-airflow" not in text
+
+
+def test_a_context_that_makes_no_sense_raises_nothing(lark: Emulator) -> None:
+    for given in ({}, {"ti": object()}, {"ti": None, "exception": 5}):
+        tell()(given)
+    asyncio.run(tell().async_notify({}))
+    tell()()
+    assert len(sent(lark)) >= 1
+
+
+@pytest.mark.parametrize("path", ["*/tenant_access_token/internal", "*/messages"])
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_a_slow_lark_is_left_at_the_deadline(
+    lark: Emulator, capsys: pytest.CaptureFixture[str], path: str, how: str
+) -> None:
+    lark.fault(path=path, times=100, delay_ms=20_000)
+    notify, started = tell(deadline=0.4), time.perf_counter()
+    if how == "sync":
+        notify.notify(context())
+    else:
+        asyncio.run(notify.async_notify(DEADLINE))  # type: ignore[arg-type]  # a deadline's context is a part
+    assert 0.3 < time.perf_counter() - started < 1.5
+    (line,) = logged(capsys, "Could not tell")
+    assert "no answer within 0.4 s" in line
+
+
+def test_a_secrets_backend_that_hangs_is_left_as_well(
+    lark: Emulator, capsys: pytest.CaptureFixture[str], shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs = threading.Event()
+    monkeypatch.setattr(shelf, "get", lambda *_args, **_kwargs: hangs.wait(20))
+    started = time.perf_counter()
+    tell(deadline=0.3)(context())
+    hangs.set()
+    assert time.perf_counter() - started < 1.5
+    assert "no answer within" in logged(capsys, "Could not tell")[0]
+
+
+def test_a_long_wait_that_lark_asks_for_ends_at_the_deadline(
+    lark: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lark.fault(path="*/messages", times=9, status=429, code=99991400, headers={"x-ogw-ratelimit-reset": "30"})
+    started = time.perf_counter()
+    tell(deadline=0.5)(context())
+    assert time.perf_counter() - started < 1.5
+    assert len(logged(capsys, "Could not tell")) == 1
+
+
+def test_another_connection_helps_within_the_time(
+    lark: Emulator, connect: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Emulator() as slow:
+        slow.fault(times=100, delay_ms=20_000)
+        connect("primary", host=slow.base_url)
+        started = time.perf_counter()
+        tell(lark_conn_id="primary", fallback_conn_id="lark_default", deadline=1.0)(context())
+        assert time.perf_counter() - started < 1.5
+    assert len(sent(lark)) == 1
+    (line,) = logged(capsys, "Told ")
+    assert "after trouble with primary: no answer within 0.6 s" in line
+
+
+def test_the_task_that_is_told_of_is_cancelled_with_the_loop(lark: Emulator) -> None:
+    async def cancelled() -> None:
+        job = asyncio.create_task(tell().async_notify(DEADLINE))  # type: ignore[arg-type]  # as above
+        await asyncio.sleep(0)
+        job.cancel()
+        await job
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancelled())
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"language": "fr"}, "language is 'fr'. Next: use one of 'zh', 'en'"),
+        ({"event": "fail"}, "event is 'fail'"),
+        ({"deadline": 0}, "deadline is 0"),
+        ({"deadline": float("nan")}, "deadline is nan"),
+    ],
+)
+def test_what_cannot_be_is_refused_where_the_dag_is_written(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
+        tell(**changes)

@@ -1,0 +1,254 @@
+"""Contexts become facts, and facts become cards. Neither needs Airflow nor Lark."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lark_provider.api.cards import MAX_CARD_BYTES
+from lark_provider.notifications import cards, texts
+from lark_provider.notifications.excerpt import clip, fence, shorten
+from lark_provider.notifications.facts import Facts, read
+from lark_provider.notifications.incident import MOST_FAILURES, Failure, Incident, after
+from lark_provider.notifications.people import People, people
+from lark_provider.protocol.redact import redact
+
+LOG = "http://airflow/dags/d/runs/r%2B1/tasks/t?try_number=2"
+
+
+def ti(**changes: Any) -> SimpleNamespace:
+    known = {"dag_id": "d", "run_id": "r+1", "task_id": "t", "map_index": -1, "try_number": 2, "max_tries": 2}
+    return SimpleNamespace(**(known | {"state": None, "start_date": "now", "log_url": LOG} | changes))
+
+
+def raised(text: str = "boom") -> ValueError:
+    try:
+        raise ValueError(text)  # noqa: TRY301 - for its traceback
+    except ValueError as error:
+        return error
+
+
+def shown(card: Any) -> str:
+    return json.dumps(card, ensure_ascii=False)
+
+
+DEADLINE = {
+    "dag_run": {"dag_id": "d", "dag_run_id": "r+1", "state": "running"},
+    "deadline": {"id": "7", "deadline_time": "2026-01-01T00:00:00Z"},
+}
+
+
+@pytest.mark.parametrize(
+    ("context", "event"),
+    [
+        ({"ti": ti(state="failed"), "exception": raised()}, "failure"),
+        ({"ti": ti(state="up_for_retry"), "exception": raised()}, "retry"),
+        ({"ti": ti(state="success")}, "success"),
+        ({"ti": ti(), "exception": "the worker died"}, "failure"),
+        ({"ti": ti(start_date=None)}, "retry"),  # a vanished worker with a try left
+        ({"ti": ti(start_date=None, try_number=3)}, "failure"),
+        ({"ti": ti(state="running")}, "notice"),
+        ({"ti": ti()}, "notice"),
+        ({"ti": ti(state="failed"), "reason": "task_failure"}, "dag_failure"),
+        ({"ti": ti(state="success"), "reason": "success"}, "dag_success"),
+        ({"dag": SimpleNamespace(dag_id="d"), "run_id": "r+1", "reason": "timed_out"}, "dag_failure"),
+        (DEADLINE, "deadline"),
+    ],
+)
+def test_the_event_is_told_from_the_context(context: dict[str, Any], event: str) -> None:
+    facts = read(context, base_url="http://airflow/")
+    assert (facts.event, facts.dag_id, facts.run_id) == (event, "d", "r+1")
+    assert facts.run_url == "http://airflow/dags/d/runs/r%2B1"
+    assert read(context, event="notice").event == "notice"
+
+
+def test_an_owner_is_the_tasks_or_for_a_dag_everybodys() -> None:
+    task, dag = SimpleNamespace(owner="alice"), SimpleNamespace(owner="bob, alice", dag_id="d")
+    assert read({"ti": ti(state="failed"), "task": task, "dag": dag}).owners == ("alice",)
+    assert read({"ti": ti(), "task": task, "dag": dag, "reason": "task_failure"}).owners == ("alice", "bob")
+
+
+class Unprintable(Exception):  # noqa: N818 - it is not raised by us
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Broken:
+    dag_id = "d"
+
+    @property
+    def log_url(self) -> str:
+        raise RuntimeError("no API server")
+
+
+def test_what_cannot_be_read_is_left_out() -> None:
+    facts = read({"ti": Broken(), "exception": Unprintable()})
+    assert (facts.dag_id, facts.log_url, facts.error_type) == ("d", "", "Unprintable")
+    assert read({}).dag_id == ""
+    assert cards.card(read({}), "en")["schema"] == "2.0"
+
+
+def test_the_traceback_begins_where_the_task_runner_calls_other_code() -> None:
+    runner = {"__name__": "airflow.sdk.execution_time.task_runner"}
+    exec("def run(call):\n    call()\n", runner)  # noqa: S102 - a function that claims to be Airflow's
+    try:
+        exec("run(raised_by_us)", {**runner, "raised_by_us": lambda: int("x")})  # noqa: S102 - as above
+    except ValueError as error:
+        error.__traceback__ = error.__traceback__.tb_next if error.__traceback__ else None
+        trace = read({"ti": ti(), "exception": error}).traceback
+    assert "in run" not in trace
+    assert "int(" in trace
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+@pytest.mark.parametrize(
+    "event", ["failure", "retry", "success", "dag_failure", "dag_success", "deadline", "notice"]
+)
+def test_every_event_has_a_card_and_lines_in_each_language(language: Any, event: Any) -> None:
+    facts = Facts(
+        event, "d", "r+1", "t", owners=("alice",), try_number=2, tries=3, log_url=LOG, run_url="http://run"
+    )
+    card = cards.card(facts, language)
+    assert texts.say(language, event) in card["header"]["title"]["content"]
+    assert "alice" in shown(card)
+    assert "(http://run)" in shown(card)
+    assert ("[Log]" in shown(card) or "[查看日志]" in shown(card)) == (
+        event not in {"deadline", "dag_success"}
+    )
+    assert cards.lines(facts, language).startswith(texts.say(language, event))
+
+
+def test_a_failure_card_says_what_one_needs() -> None:
+    context = {"ti": ti(state="failed"), "exception": raised("boom"), "task": SimpleNamespace(owner="alice")}
+    card = cards.card(read(context), "en")
+    assert card["header"]["template"] == "red"
+    for part in ("**Owner** alice", "**Try** 2 of 3", "ValueError: boom", "Traceback", f"[Log]({LOG})"):
+        assert part in shown(card)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(f"line {number}" for number in range(20_000)),
+        "x" * 200_000,
+        "中文\n" * 50_000,
+        '"\\\x00' * 30_000,
+    ],
+)
+def test_a_long_traceback_keeps_head_and_tail_and_fits(text: str) -> None:
+    context = {"ti": ti(state="failed", task_id="t" * 250), "exception": raised(f"HEAD{text}TAIL")}
+    facts = read(context)
+    many = tuple(Failure(f"task_{n}" * 12, 1, "e" * 160, LOG + "x" * 500) for n in range(MOST_FAILURES))
+    card = cards.card(facts, "zh", Incident(count=99, failures=many))
+    size = len(json.dumps(card, ensure_ascii=False).encode())
+    assert 3_000 < size <= cards.MAX_BYTES < MAX_CARD_BYTES
+    assert "Traceback" in shown(card)
+    assert "TAIL" in shown(card)
+    assert "省略" in shown(card)
+
+
+def test_shortening() -> None:
+    text = "\n".join(f"line {number}" for number in range(100))
+    short = shorten(text, 100, "{lines} left out")
+    assert short.startswith("line 0\n")
+    assert short.endswith("line 99")
+    kept = [one for one in short.splitlines() if one.startswith("line")]
+    assert f"{100 - len(kept)} left out" in short
+    assert shorten("short", 100, "") == "short"
+    assert clip("a\n b", 10) == "a b"
+    assert clip("x" * 20, 10) == "x" * 9 + "…"
+
+
+def test_foreign_words_are_no_markup() -> None:
+    evil = "</font> <at id=all></at> [x](http://evil) ``` ![y](img_1)"
+    card = cards.card(read({"ti": ti(state="failed", task_id=evil), "exception": raised(evil)}), "en")
+    contents = [one["content"] for one in card["body"]["elements"]]
+    assert not any("<at" in one or "](http://evil)" in one.replace("&#", "") for one in contents[:1])
+    assert "<at" not in contents[1]
+    assert contents[1].count("```") == 2
+    assert fence("a <module> b") == "```\na <\u200bmodule> b\n```"
+
+
+def test_secrets_are_masked() -> None:
+    context = {"ti": ti(state="failed"), "exception": raised("app_secret=abcdef and t-0123456789abcdef")}
+    card = shown(cards.card(read(context, clean=redact), "en"))
+    assert "***" in card
+    assert "abcdef" not in card
+
+
+def failure(label: str = "t", number: int = 1, event: Any = "failure") -> Facts:
+    return Facts(event, "d", "r", label, try_number=number, error="boom", log_url=LOG)
+
+
+def test_failures_add_up_and_recover() -> None:
+    one = after(None, failure("a", event="retry"), {})
+    assert one is not None
+    one = after(one.with_cards("om_1"), failure("a", 2), {})
+    assert one is not None
+    assert after(one, failure("a", 2), {}) == one  # called twice for one try
+    two = after(one, failure("b"), {"a": "failed", "c": "failed", "d": "running", "e": "upstream_failed"})
+    assert two is not None
+    assert (two.count, [one.label for one in two.failures], two.cards) == (3, ["a", "c", "b"], ("om_1",))
+    failed = after(two, failure("", event="dag_failure"), {})
+    assert failed is not None
+    assert (failed.count, failed.run_failed) == (3, True)
+    partly = after(failed, failure("a", 3, "success"), {"c": "success", "b": "failed"})
+    assert partly is not None
+    assert [(one.label, one.mended) for one in partly.failures] == [("a", True), ("c", True), ("b", False)]
+    assert (partly.over, partly.run_failed) == (False, False)
+    assert after(partly, failure("stranger", event="success"), {}) is None
+    whole = after(partly, failure("b", 2, "success"), {})
+    assert whole is not None
+    assert whole.over
+    run = after(two, failure("", event="dag_success"), {})
+    assert run is not None
+    assert run.over
+    assert all(one.mended for one in run.failures)
+
+
+def test_a_success_without_a_failure_is_none_of_its_business() -> None:
+    assert after(None, failure(event="success"), {}) is None
+    assert after(None, failure(event="dag_success"), {}) is None
+    assert after(None, failure(event="deadline"), {}) is None
+
+
+def test_an_incident_survives_being_stored_and_stays_small() -> None:
+    many = after(None, failure(), {f"task_{number}": "failed" for number in range(200)})
+    assert many is not None
+    assert len(many.failures) == MOST_FAILURES
+    assert many.count == 201
+    assert Incident.from_json(json.loads(json.dumps(many.to_json()))) == many
+
+
+def test_the_card_of_an_incident_lists_its_tasks() -> None:
+    now = Incident(
+        ("om_1",), 3, (Failure("a", 2, "E: boom", LOG), Failure("b", mended=True)), run_failed=False
+    )
+    text = shown(cards.card(failure("a"), "en", now))
+    assert "3 failures" in text
+    assert "❌ a (Try 2) E: boom [Log]" in text
+    assert "✅ ~~b~~" in text
+    over = cards.card(failure("b", event="success"), "zh", Incident(("om_1",), 3, now.failures, over=True))
+    assert over["header"]["template"] == "green"
+    assert "已恢复" in over["header"]["title"]["content"]
+
+
+def test_whom_a_notification_names() -> None:
+    known = {
+        "alice": "ou_1",
+        "bob": "bob@example.com",
+        "team": ["ou_2", "ou_1"],
+        "odd": 5,
+        "evil": "x><at id=all",
+    }
+    assert people("owner", ["alice", "bob", "carol"], known) == People(
+        ("ou_1",), ("bob@example.com",), ("carol",)
+    )
+    assert people(["team", "all", "ou_9"], (), known).ids == ("ou_2", "ou_1", "all", "ou_9")
+    assert people(["odd", "evil"], (), known) == People(names=("odd", "evil"))
+    assert people((), ["alice"], known) == People()
+    line = People(("ou_1",), ("a@b.c",), ("<x>",)).markdown()
+    assert line == "<at id=ou_1></at> <at email=a@b.c></at> @&#60;x&#62;"

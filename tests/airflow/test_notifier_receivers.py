@@ -1,0 +1,119 @@
+"""Names of the connection for receivers, and one place for everything in a test environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from lark_provider.emulator import Emulator
+from lark_provider.errors import ConfigurationError
+from lark_provider.hooks.lark import LarkHook
+from lark_provider.hooks.receivers import Receiver, marked
+from lark_provider.operators import LarkSendMessageOperator
+from tests.airflow.conftest import CHAT, connection
+
+Context = Callable[..., Any]
+
+
+def sent(lark: Emulator) -> list[Any]:
+    """The contents of the test chat's messages."""
+    return [one["content"] for one in lark.state()["chats"][0]["messages"]]
+
+
+@pytest.fixture
+def extra(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def give(**extra: Any) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra=extra))
+
+    return give
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_name_stands_for_an_id(extra: Callable[..., None], as_text: bool) -> None:
+    names = {"oncall": "oc_1", "boss": "boss@example.com"}
+    extra(receivers=json.dumps(names) if as_text else names)
+    assert LarkHook().receiver("oncall") == Receiver("oc_1")
+    assert LarkHook().receiver("boss", "user_id") == Receiver("boss@example.com")
+    assert LarkHook().receiver("oc_2", "chat_id") == Receiver("oc_2", "chat_id")
+
+
+def test_everything_can_go_to_one_place(extra: Callable[..., None]) -> None:
+    extra(receivers={"oncall": "oc_1", "tests": "oc_9"}, redirect_all_to="tests")
+    assert LarkHook().receiver("oncall") == Receiver("oc_9", None, "oncall")
+    assert LarkHook().receiver("ou_1", "open_id") == Receiver("oc_9", None, "ou_1")
+
+
+@pytest.mark.parametrize("value", ["oncall", "[1]", ["oncall"], 5])
+def test_an_extra_that_is_no_object_is_named(extra: Callable[..., None], value: Any) -> None:
+    extra(receivers=value, owners=value)
+    with pytest.raises(
+        ConfigurationError, match="'receivers' of connection 'lark_default' is no JSON object"
+    ):
+        LarkHook().receiver("oncall")
+    with pytest.raises(ConfigurationError, match="'owners'"):
+        LarkHook().owners  # noqa: B018 - reading it is the test
+
+
+def test_the_operator_takes_names(lark: Emulator, extra: Callable[..., None], context: Context) -> None:
+    extra(receivers={"team": CHAT})
+    LarkSendMessageOperator(task_id="t", receiver_id="team", content="hi").execute(context())
+    assert sent(lark) == [{"text": "hi"}]
+
+
+def test_the_operator_names_an_extra_that_cannot_be(extra: Callable[..., None], context: Context) -> None:
+    extra(receivers="oc_1")
+    with pytest.raises(AirflowFailException, match="no JSON object"):
+        LarkSendMessageOperator(task_id="t", receiver_id="team", content="hi").execute(context())
+
+
+CARD_1 = {"elements": [{"tag": "markdown", "content": "hi"}]}
+CARD_2 = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "hi"}]}}
+POST = {"zh_cn": {"title": "", "content": [[{"tag": "text", "text": "hi"}]]}}
+
+
+@pytest.mark.parametrize(
+    ("msg_type", "content"),
+    [
+        ("text", "hi"),
+        ("post", "hi"),
+        ("post", POST),
+        ("interactive", CARD_1),
+        ("interactive", CARD_2),
+        ("interactive", json.dumps(CARD_2)),
+    ],
+)
+def test_a_redirected_message_says_for_whom_and_mentions_nobody(
+    lark: Emulator, extra: Callable[..., None], context: Context, msg_type: Any, content: Any
+) -> None:
+    extra(redirect_all_to=CHAT)
+    LarkSendMessageOperator(
+        task_id="t", receiver_id="oc_customers", content=content, msg_type=msg_type, mentions=["ou_boss"]
+    ).execute(context())
+    (found,) = [json.dumps(one, ensure_ascii=False) for one in sent(lark)]
+    assert "[→ oc_customers @ou_boss]" in found
+    assert found.index("[→ oc_customers") < found.index("hi")
+    assert "<at" not in found
+    assert '"at"' not in found
+
+
+def test_two_receivers_stay_two_messages_in_one_place(
+    lark: Emulator, extra: Callable[..., None], context: Context
+) -> None:
+    extra(redirect_all_to=CHAT)
+    for receiver in ("ou_1", "ou_2", "ou_2"):
+        LarkSendMessageOperator(
+            task_id="t", receiver_id=receiver, content="hi", idempotency_key="one"
+        ).execute(context())
+    assert sent(lark) == [{"text": "[→ ou_1] hi"}, {"text": "[→ ou_2] hi"}]
+
+
+def test_what_holds_no_text_goes_as_it_is() -> None:
+    template = {"type": "template", "data": {"template_id": "AAq"}}
+    assert marked(template, "interactive", "oc_1") == template
+    assert marked("{no", "interactive", "oc_1") == "{no"
+    assert marked({"image_key": "img_1"}, "image", "oc_1") == {"image_key": "img_1"}
+    assert marked({"zh_cn": 5}, "post", "oc_1") == {"zh_cn": 5}
