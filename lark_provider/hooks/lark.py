@@ -10,14 +10,14 @@ from lark_provider.hooks import airflow_version  # noqa: F401 - first, for its c
 from airflow.sdk import BaseHook  # isort: skip
 
 from lark_provider.errors import ConfigurationError, LarkError
-from lark_provider.hooks.frames import FrameType, frame
-from lark_provider.hooks.receivers import Receiver, mapping, resolve
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from lark_provider.api.receivers import ReceiverIdType
     from lark_provider.client import AsyncLarkServiceClient, LarkServiceClient
+    from lark_provider.hooks.frames import FrameType
+    from lark_provider.hooks.receivers import Receiver
 
 
 class LarkHook(BaseHook):
@@ -94,6 +94,8 @@ class LarkHook(BaseHook):
         Raises:
             ConfigurationError: `receivers` is no JSON object.
         """
+        from lark_provider.hooks.receivers import mapping, resolve  # noqa: PLC0415 - as above
+
         extra = self.connection.extra_dejson
         aliases = mapping(extra.get("receivers"), "receivers", self.lark_conn_id)
         redirect = str(extra.get("redirect_all_to") or "").strip()
@@ -106,6 +108,8 @@ class LarkHook(BaseHook):
         Raises:
             ConfigurationError: It is no JSON object.
         """
+        from lark_provider.hooks.receivers import mapping  # noqa: PLC0415 - as above
+
         return mapping(self.connection.extra_dejson.get("owners"), "owners", self.lark_conn_id)
 
     def get_df(
@@ -126,6 +130,8 @@ class LarkHook(BaseHook):
             ConfigurationError: The library is not installed.
             LarkError: The table cannot be read.
         """
+        from lark_provider.hooks.frames import frame  # noqa: PLC0415 - as above
+
         bitable = self.client.clouddoc.bitable
         columns = list(search.get("field_names") or ()) or [
             field["field_name"] for field in bitable.list_fields(app_token, table_id)
