@@ -9,7 +9,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lark_provider.emulator.runner import Emulator, serve
+    from lark_provider.emulator.runner import Emulator
+    from lark_provider.emulator.serving import serve
 
 __all__ = ["Emulator", "serve"]
 
@@ -19,11 +20,11 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from lark_provider.emulator import runner  # noqa: PLC0415 - lazy by design, see above
+        from lark_provider.emulator import runner, serving  # noqa: PLC0415 - lazy by design, see above
     except ModuleNotFoundError as error:
         if error.name not in {"httptools", "orjson"}:
             raise
         raise ImportError(
             f"The emulator needs {error.name}: pip install 'airflow-provider-lark[emulator]'"
         ) from error
-    return getattr(runner, name)
+    return getattr(serving if name == "serve" else runner, name)

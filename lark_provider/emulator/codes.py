@@ -159,5 +159,10 @@ CLIENT_TOKEN_CONFLICT = Code(
 # Contact -----------------------------------------------------------------------------------------------
 CONTACT_PARAM = Code(40001, "param error")
 
+# Wiki --------------------------------------------------------------------------------------------------
+WIKI_PARAM = Code(131002, "param err")
+WIKI_NOT_FOUND = Code(131005, "not found")
+WIKI_DENIED = Code(131006, "permission denied")
+
 #: Codes whose HTTP status follows the Bitable pages and `bitable_error_status`.
 BITABLE_CODES = range(1254000, 1256000)

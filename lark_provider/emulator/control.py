@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
-from lark_provider.emulator import snapshot
+from lark_provider.emulator import snapshot, wiki
 from lark_provider.emulator.exchange import Answer, as_json
 from lark_provider.emulator.faults import Fault
 from lark_provider.emulator.im import webhook_bot
@@ -46,6 +46,7 @@ class Control:
             ("POST", "chats"): self.add_chat,
             ("POST", "webhooks"): self.add_webhook,
             ("POST", "bases/share"): self.share_base,
+            ("POST", "wiki/nodes"): self.add_wiki_node,
             ("POST", "tokens/revoke"): self.revoke_tokens,
             ("POST", "clock"): self.move_clock,
         }
@@ -158,6 +159,22 @@ class Control:
         app = _found(self._lark.world.apps, "app", _text(spec, "app_id"))
         base.shared_with.add(app.app_id)
         return {"shared_with": sorted(base.shared_with)}
+
+    def add_wiki_node(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """Add a wiki page that holds `obj_token` of `obj_type`; `title` and `shared_with` if wanted."""
+        _only(spec, "obj_type", "obj_token", "title", "shared_with")
+        apps = _names(spec, "shared_with")
+        for name in apps or ():
+            _found(self._lark.world.apps, "app", name)
+        return wiki.shown(
+            wiki.add(
+                self._lark.world,
+                _text(spec, "obj_type"),
+                _text(spec, "obj_token"),
+                _text(spec, "title") or "Page",
+                apps,
+            )
+        )
 
     def revoke_tokens(self, spec: dict[str, Any]) -> dict[str, Any]:
         """Make tokens invalid at once: of one app (`app_id`), or of all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lark_provider.emulator import auth, bot, contact
+from lark_provider.emulator import auth, bot, contact, wiki
 from lark_provider.emulator.bitable import apps, fields, records, search, tables
 from lark_provider.emulator.im import changes, chats, members, messages, resources, uploads, webhook_bot
 from lark_provider.emulator.routing import RouteTable
@@ -23,6 +23,7 @@ ROUTES = (
     *fields.ROUTES,
     *records.ROUTES,
     *search.ROUTES,
+    *wiki.ROUTES,
 )
 
 TABLE = RouteTable(ROUTES)

@@ -1,27 +1,23 @@
-"""Running an emulator: in a thread beside a test, or in the foreground for a developer."""
+"""Running an emulator in a thread beside a test."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
-import socket
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lark_provider.emulator.dispatch import LOOPBACK_NAMES, Lark
-from lark_provider.emulator.server import HttpConnection
+from lark_provider.emulator.serving import Serving, listen, url_of
 from lark_provider.emulator.world import DEFAULT_APP_ID, DEFAULT_APP_SECRET
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
     from typing import Self
 
 T = TypeVar("T")
-
-BACKLOG = 1024
-_WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked up, not bound
 
 
 class Emulator:
@@ -59,7 +55,7 @@ class Emulator:
     @property
     def base_url(self) -> str:
         """Where clients find it, without a trailing slash."""
-        return _url(self._host, self.port)
+        return url_of(self._host, self.port)
 
     def start(self) -> Self:
         """Listen and answer.
@@ -73,7 +69,7 @@ class Emulator:
         """
         if self._thread is not None:
             raise RuntimeError("the emulator runs already")
-        listener = _listen(self._host, self._wanted_port)
+        listener = listen(self._host, self._wanted_port)
         self.port = listener.getsockname()[1]
         ready: Future[asyncio.AbstractEventLoop] = Future()
         self._thread = threading.Thread(
@@ -85,7 +81,7 @@ class Emulator:
 
     async def _run(self, listener: socket.socket, ready: Future[asyncio.AbstractEventLoop]) -> None:
         self._stopping = asyncio.Event()
-        async with _Serving(self._lark, listener):
+        async with Serving(self._lark, listener):
             ready.set_result(asyncio.get_running_loop())
             await self._stopping.wait()
 
@@ -264,6 +260,29 @@ class Emulator:
         """
         self._on_loop(lambda: self._lark.control.share_base({"app_token": app_token, "app_id": app_id}))
 
+    def add_wiki_node(
+        self,
+        obj_type: str,
+        obj_token: str,
+        *,
+        title: str | None = None,
+        shared_with: Iterable[str] | None = None,
+    ) -> str:
+        """Add a wiki page that holds a document, and return its node_token.
+
+        Args:
+            obj_type: such as `bitable`, `docx` or `sheet`.
+            obj_token: the document's own token; a base must exist.
+            title: what the page is called.
+            shared_with: app ids that may read it; absent = all.
+
+        Raises:
+            ValueError: an unknown type, base or app.
+        """
+        apps = None if shared_with is None else list(shared_with)
+        spec = {"obj_type": obj_type, "obj_token": obj_token, "title": title, "shared_with": apps}
+        return str(self._on_loop(lambda: self._lark.control.add_wiki_node(spec))["node_token"])
+
     def revoke_tokens(self, app_id: str | None = None) -> int:
         """Make tokens invalid at once, of one app or of all, and return how many there were."""
         revoked: int = self._on_loop(lambda: self._lark.control.revoke_tokens({"app_id": app_id}))["revoked"]
@@ -276,83 +295,3 @@ class Emulator:
             ValueError: a negative number of seconds.
         """
         self._on_loop(lambda: self._lark.control.move_clock({"advance": seconds}))
-
-
-class _Serving:
-    """A listening server as a context: on leaving, the port and all connections are closed."""
-
-    def __init__(self, lark: Lark, listener: socket.socket) -> None:
-        self._lark = lark
-        self._listener = listener
-        self._connections: set[HttpConnection] = set()
-
-    async def __aenter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: HttpConnection(self._lark, self._connections), sock=self._listener, backlog=BACKLOG
-        )
-
-    async def __aexit__(self, *_: object) -> None:
-        # asyncio accepts in tasks of its own, and would leave a connection open that is on its way when the
-        # server closes: so first accept no more, then let those tasks end, then close.
-        asyncio.get_running_loop().remove_reader(self._listener)
-        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
-        self._server.close()
-        closing = list(self._connections)
-        for connection in closing:
-            connection.shut()
-        await asyncio.gather(*(connection.closed for connection in closing))
-        await self._server.wait_closed()
-
-
-def serve(
-    host: str = "127.0.0.1",
-    port: int = 0,
-    ready: Callable[[str], object] | None = None,
-    *,
-    allowed_hosts: Iterable[str] | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> None:
-    """Run an emulator in the foreground until SIGINT or SIGTERM.
-
-    Args:
-        host: where to listen.
-        port: 0 picks a free one.
-        ready: called with the base URL once it listens.
-        allowed_hosts: names accepted in the Host header; by default the loopback names and `host`.
-        settings: settings that differ from the defaults.
-
-    Raises:
-        OSError: the port is taken or the host is not ours.
-    """
-    lark = Lark({*LOOPBACK_NAMES, host} if allowed_hosts is None else allowed_hosts, settings)
-    listener = _listen(host, port)
-
-    async def run() -> None:
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stopping.set)
-        async with _Serving(lark, listener):
-            if ready is not None:
-                ready(_url(host, listener.getsockname()[1]))
-            await stopping.wait()
-
-    asyncio.run(run())
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise type(error)(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
-    return listener
-
-
-def _url(host: str, port: int) -> str:
-    name = _WILDCARDS.get(host, host)
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from lark_provider.emulator import wiki
 from lark_provider.emulator.bitable.columns import shown_field
 from lark_provider.emulator.bitable.values import USER
 from lark_provider.emulator.im import uploads, webhook_bot
@@ -28,6 +29,7 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "chats": [chat(each, summary=summary) for each in world.chats.values()],
         "webhooks": [webhook_bot.shown(bot) for bot in world.webhook_bots.values()],
         "bitables": [_base(base, summary=summary) for base in world.bases.values()],
+        "wiki_nodes": [wiki.shown(node) for node in world.wiki_nodes.values()],
         "upload_count": len(world.uploads),
         "token_requests": lark.tokens.requests,
         "tokens_issued": lark.tokens.issued,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lark_provider.emulator.clock import Clock
     from lark_provider.emulator.im.uploads import Upload
     from lark_provider.emulator.im.webhook_bot import WebhookBot
+    from lark_provider.emulator.wiki import WikiNode
 
 TENANT_KEY = "emulator0tenant0"
 DEFAULT_APP_ID = "cli_emulator0001"
@@ -125,6 +126,8 @@ class World:
         self.bases: dict[str, Base] = {}
         #: images and files by key
         self.uploads: dict[str, Upload] = {}
+        #: pages of the wiki by node_token
+        self.wiki_nodes: dict[str, WikiNode] = {}
         #: by token
         self.webhook_bots: dict[str, WebhookBot] = {}
         #: (app_id, uuid) -> (message_id, when), and the same for chats

@@ -24,6 +24,7 @@ class Sdk:
         self.auth = importlib.import_module("lark_oapi.api.auth.v3")
         self.bitable = importlib.import_module("lark_oapi.api.bitable.v1")
         self.contact = importlib.import_module("lark_oapi.api.contact.v3")
+        self.wiki = importlib.import_module("lark_oapi.api.wiki.v2")
         self._tokens = importlib.import_module("lark_oapi.core.token.manager").TokenManager
 
     def forget_tokens(self) -> None:

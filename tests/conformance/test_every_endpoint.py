@@ -33,6 +33,7 @@ def test_the_official_sdk_drives_every_claimed_endpoint(lark: Emulator, sdk: Sdk
     _files(sdk, client)
     _chats(sdk, client)
     _bitable(sdk, client)
+    _wiki(lark, sdk, client)
     driven = {entry["route"] for entry in lark.requests() if entry["code"] == 0}
     assert driven == {route.name for route in ROUTES if route.evidence == "sdk + documentation"}
 
@@ -412,3 +413,9 @@ def _records(sdk: Sdk, api: Any, token: str, table_id: str) -> None:
         )
     )
     assert [record.deleted for record in emptied.records] == [True, True]
+
+
+def _wiki(lark: Emulator, sdk: Sdk, client: Any) -> None:
+    token = lark.add_wiki_node("docx", "doxcn1", title="Plan")
+    node = good(client.wiki.v2.space.get_node(sdk.request(sdk.wiki, "GetNodeSpace", token=token))).node
+    assert (node.obj_type, node.obj_token, node.title) == ("docx", "doxcn1", "Plan")
