@@ -28,9 +28,19 @@ def get_provider_info() -> dict[str, object]:
                 "python-modules": [
                     "lark_provider.operators.message",
                     "lark_provider.operators.bitable",
+                    "lark_provider.operators.update",
                     "lark_provider.operators.webhook",
                 ],
             }
+        ],
+        "extra-links": [
+            "lark_provider.operators.links.LarkChatLink",
+            "lark_provider.operators.links.LarkBitableLink",
+        ],
+        "asset-uris": [{"schemes": ["lark"], "handler": "lark_provider.assets.lark.sanitize_uri"}],
+        "notifications": [
+            "lark_provider.notifications.lark.LarkNotifier",
+            "lark_provider.notifications.webhook.LarkWebhookNotifier",
         ],
         "connection-types": [
             {
@@ -47,6 +57,21 @@ def get_provider_info() -> dict[str, object]:
                         "label": "Check certificates",
                         "description": "true, false, or the path of a private authority's certificates.",
                         "schema": {"type": ["string", "null"], "default": "true"},
+                    },
+                    "receivers": {
+                        "label": "Receivers",
+                        "description": 'Names for ids, as a JSON object: {"oncall": "oc_…"}.',
+                        "schema": {"type": ["string", "null"], "format": "multiline"},
+                    },
+                    "redirect_all_to": {
+                        "label": "Redirect all to",
+                        "description": "An id or one of the receivers that gets every message, for tests.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "owners": {
+                        "label": "Owners",
+                        "description": "Owners of DAGs to their open_id or e-mail, as a JSON object.",
+                        "schema": {"type": ["string", "null"], "format": "multiline"},
                     },
                     "event_encrypt_secret": {
                         "label": "Event encrypt key",
