@@ -88,7 +88,7 @@ def test_a_long_traceback_is_shortened_to_what_a_bot_takes(lark: Emulator, tell:
         fail(("😱" * 60 + "\n") * 2_000)
     except ValueError as error:
         about = context(error)
-    about["ti"].run_id = "😱" * 600
+    about["ti"].run_id = about["ti"].dag_id = "😱" * 600
     tell(about)
     ((_, card),) = received(lark)
     assert 5_000 < len(json.dumps(card, ensure_ascii=False).encode()) < 20_480
