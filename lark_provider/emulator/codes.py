@@ -151,6 +151,7 @@ CELL_TOO_LARGE = Code(1254130, "TooLargeCell", 200)
 WRITE_CONFLICT = Code(1254291, "Write conflict", 200)
 PERMISSION_DENIED = Code(1254302, "Permission denied.", 403)
 ATTACHMENT_FOREIGN = Code(1254303, "The attachment does not belong to this base.", 200)
+DATA_NOT_CHANGE = Code(1254606, "DataNotChange", 200)
 SAME_REQUEST = Code(1254608, "Same API requests are submitted repeatedly.", 403)
 CLIENT_TOKEN_CONFLICT = Code(
     1255006, "Client token conflict, please generate a new client token and try again.", 400

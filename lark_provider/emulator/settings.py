@@ -16,6 +16,7 @@ HOUR = 3600.0
 CHOICES: dict[str, tuple[str, ...]] = {
     "uuid_replay": ("same", "error"),
     "client_token_replay": ("same", "1254608", "1255006"),
+    "unchanged_write": ("ok", "1254606"),
     "bitable_error_status": ("documented", "200"),
 }
 
@@ -54,6 +55,8 @@ class Settings:
     """A write repeated with its client_token: the first answer again, or one of two errors. Unconfirmed."""
     client_token_window: float = HOUR
     """Seconds in which a client_token is remembered. Not documented."""
+    unchanged_write: str = "ok"
+    """A field or records overwritten with what is there already: a success, or 1254606. Unconfirmed."""
     bitable_error_status: str = "documented"
     """HTTP status of Bitable errors: what each endpoint's page says, or always 200."""
     records_per_table: int = 0

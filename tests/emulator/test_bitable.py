@@ -146,6 +146,26 @@ def test_bodies_of_the_wrong_shape(sheet: Sheet, content: bytes, code: int) -> N
     assert answer.json()["code"] == code
 
 
+def test_writes_that_change_nothing_can_be_refused(sheet: Sheet, lark: Emulator) -> None:
+    field = sheet.field("F", 2)["data"]["field"]
+    ids = [r["record_id"] for r in sheet.add_many([{"fields": {"F": 1}}] * 2)["data"]["records"]]
+    same = [{"record_id": record_id, "fields": {"F": 1, "Text": None}} for record_id in ids]
+    field_path = f"{sheet.path}/fields/{field['field_id']}"
+    again = {"field_name": "F", "type": 2}
+
+    def answers() -> list[int]:
+        update = sheet.api("POST", f"{sheet.path}/records/batch_update", {"records": same})
+        one = sheet.api("PUT", f"{sheet.path}/records/{ids[0]}", {"fields": {"F": 1}})
+        return [update["code"], one["code"], sheet.api("PUT", field_path, again)["code"]]
+
+    assert answers() == [0, 0, 0]
+    lark.settings(unchanged_write="1254606")
+    assert answers() == [1254606] * 3
+    same[1]["fields"]["F"] = None
+    assert sheet.api("POST", f"{sheet.path}/records/batch_update", {"records": same})["code"] == 0
+    assert sheet.api("PUT", field_path, {**again, "field_name": "G"})["code"] == 0
+
+
 def test_client_tokens(sheet: Sheet, lark: Emulator) -> None:
     answer = sheet.add({"Text": "a"}, client_token="no-uuid")
     assert (answer["code"], answer["http"]) == (1254037, 400)

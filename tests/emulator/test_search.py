@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,6 +64,15 @@ def found(sheet: Sheet, *conditions: tuple[Any, ...], conjunction: str = "and", 
         (("Day", "is", "ExactDate", str(NOON - DAY // 3)), ["UA1"]),
         (("Day", "isGreater", "ExactDate", str(NOON)), ["B62"]),
         (("Day", "isLess", "Today"), ["UA1", "B62"]),
+        (("Day", "is", "CurrentWeek"), []),
+        (("Delay", "isNot", "5"), ["B62", "UA3"]),
+        (("Delay", "isGreater", "-3"), ["UA1"]),
+        (("Delay", "isLessEqual", "-3"), ["B62"]),
+        (("Carrier", "is", "UA"), ["UA1"]),
+        (("Carrier", "contains", "UA", "B6"), ["UA1", "B62"]),
+        (("Tags", "isNot", "y"), ["UA1", "UA3"]),
+        (("Who", "isEmpty"), ["B62", "UA3"]),
+        (("Who", "doesNotContain", "ou_emulator0001_alice"), ["B62", "UA3"]),
     ],
 )
 def test_operators(flights: Sheet, condition: tuple[Any, ...], names: list[str]) -> None:
@@ -79,6 +89,21 @@ def test_conjunctions_children_sort_and_names(flights: Sheet) -> None:
     ordered = flights.search({"sort": [{"field_name": "Delay", "desc": True}], "field_names": ["Text"]})
     assert [list(i["fields"]) for i in ordered["data"]["items"]] == [["Text"]] * 3
     assert ordered["data"]["items"][2]["fields"]["Text"][0]["text"] == "UA3"
+
+
+def test_dates_are_days_and_spans_of_days(flights: Sheet) -> None:
+    now = int(time.time() * 1000)
+    flights.add({"Text": "now", "Day": now})
+    for name in ("Today", "CurrentWeek", "TheLastWeek", "CurrentMonth", "TheLastMonth"):
+        assert found(flights, ("Day", "is", name)) == ["now"], name
+    assert flights.search(one("Day", "isLess", ["CurrentWeek"]))["code"] == 1254018
+
+
+def test_later_sorts_decide_between_equals(flights: Sheet) -> None:
+    flights.add_many([{"fields": {"Text": name, "Carrier": "UA", "Delay": 1}} for name in ("b", "a")])
+    sort = [{"field_name": "Carrier"}, {"field_name": "Delay"}, {"field_name": "Text", "desc": True}]
+    rows = flights.search({"sort": sort})["data"]["items"]
+    assert [row["fields"]["Text"][0]["text"] for row in rows] == ["b", "a", "UA1", "B62", "UA3"]
 
 
 def test_pages_cover_everything_once(flights: Sheet) -> None:

@@ -9,7 +9,14 @@ from lark_provider.emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_T
 from lark_provider.emulator.bitable.client_tokens import remember, replayed
 from lark_provider.emulator.bitable.columns import SELECTS, new_field, shown_field
 from lark_provider.emulator.bitable.columns import UNCONFIRMED as FIELD_TYPES
-from lark_provider.emulator.bitable.model import base_of, hold, table_of, table_to_write
+from lark_provider.emulator.bitable.model import (
+    UNCHANGED,
+    base_of,
+    hold,
+    refuse_unchanged,
+    table_of,
+    table_to_write,
+)
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.routing import Call, Route
 from lark_provider.emulator.validation import flag, json_object, page, page_size
@@ -55,6 +62,7 @@ def update(call: Call) -> dict[str, Any]:
     base, table = base_of(call), table_to_write(call)
     before = _field_of(call, table)
     after = new_field(call, base, table, json_object(call, codes.WRONG_JSON), instead_of=before)
+    refuse_unchanged(call, changed=before != after)
     table.fields[after.field_id] = after  # the same key keeps its place
     table.names = {column.name: column for column in table.fields.values()}
     for record in table.records.values():
@@ -113,7 +121,11 @@ ROUTES = (
         "PUT",
         f"{_PATH}/:field_id",
         update,
-        unconfirmed=(FIELD_TYPES, "a change of type empties the column; Lark converts where it can"),
+        unconfirmed=(
+            FIELD_TYPES,
+            UNCHANGED,
+            "a change of type empties the column; Lark converts where it can",
+        ),
     ),
     Route("DELETE", f"{_PATH}/:field_id", delete),
 )

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from lark_provider.emulator.world import App
 
 
+DATA_NOT_CHANGE = str(codes.DATA_NOT_CHANGE.number)
+UNCHANGED = "a write that changes nothing succeeds (settable, `unchanged_write`: else 1254606)"
+
+
 @dataclass(slots=True)
 class Field:
     """A column. `options` maps the names of a select's options to their ids, in order."""
@@ -132,6 +136,16 @@ def table_to_write(call: Call) -> Table:
     if table.held:
         raise RefusedError(codes.WRITE_CONFLICT)
     return table
+
+
+def refuse_unchanged(call: Call, *, changed: bool) -> None:
+    """Refuse a write that changes nothing, if the setting `unchanged_write` says that Lark does.
+
+    Raises:
+        RefusedError: 1254606.
+    """
+    if not changed and call.settings.unchanged_write == DATA_NOT_CHANGE:
+        raise RefusedError(codes.DATA_NOT_CHANGE)
 
 
 def hold(call: Call, table: Table) -> None:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from lark_provider.emulator import codes
 from lark_provider.emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
 from lark_provider.emulator.bitable.client_tokens import remember, replayed
-from lark_provider.emulator.bitable.model import Record, base_of, hold, table_of, table_to_write
+from lark_provider.emulator.bitable.model import (
+    UNCHANGED,
+    Record,
+    base_of,
+    hold,
+    refuse_unchanged,
+    table_of,
+    table_to_write,
+)
 from lark_provider.emulator.bitable.options import undone_on_refusal
 from lark_provider.emulator.bitable.rows import Rows
 from lark_provider.emulator.codes import RefusedError
@@ -79,6 +87,14 @@ def _change(call: Call, changes: list[tuple[str, Any]]) -> list[dict[str, Any]]:
     records = _existing(table, (record_id for record_id, _ in changes))
     with undone_on_refusal(table):
         converted = [converter.cells(fields) for _, fields in changes]
+    refuse_unchanged(
+        call,
+        changed=any(
+            record.cells.get(field_id) != value
+            for record, cells in zip(records, converted, strict=True)
+            for field_id, value in cells.items()
+        ),
+    )
     now = call.world.clock.now_ms()
     answers = []
     for record, cells in zip(records, converted, strict=True):
@@ -231,8 +247,8 @@ ROUTES = (
     Route(
         "POST", f"{_PATH}/batch_create", batch_create, unconfirmed=(CLIENT_TOKEN, _STATUS, _ECHO, *_VALUES)
     ),
-    Route("PUT", f"{_PATH}/:record_id", update, unconfirmed=(_STATUS, _ECHO, *_VALUES)),
-    Route("POST", f"{_PATH}/batch_update", batch_update, unconfirmed=(_STATUS, _ECHO, *_VALUES)),
+    Route("PUT", f"{_PATH}/:record_id", update, unconfirmed=(UNCHANGED, _STATUS, _ECHO, *_VALUES)),
+    Route("POST", f"{_PATH}/batch_update", batch_update, unconfirmed=(UNCHANGED, _STATUS, _ECHO, *_VALUES)),
     Route("DELETE", f"{_PATH}/:record_id", delete, unconfirmed=(_STATUS,)),
     Route("POST", f"{_PATH}/batch_delete", batch_delete, unconfirmed=(_STATUS,)),
     Route("POST", f"{_PATH}/batch_get", batch_get, unconfirmed=("`with_shared_url` is ignored",)),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from lark_provider.emulator import codes
+from lark_provider.emulator.bitable import dates
 from lark_provider.emulator.bitable.model import base_of, table_of
 from lark_provider.emulator.bitable.rows import Rows
 from lark_provider.emulator.bitable.values import (
@@ -47,7 +48,6 @@ ORDERED: dict[str, Callable[[float, float], bool]] = {
     "isLessEqual": lambda a, b: a <= b,
 }
 NEGATED = {"isNot": "is", "doesNotContain": "contains"}
-DAY_MS = 24 * 3600 * 1000
 
 
 def search(call: Call) -> dict[str, Any]:
@@ -169,23 +169,20 @@ class _Finder:
     def _date_comparison(self, operator: Any, wanted: list[str]) -> Callable[[Any], bool]:
         if operator not in DATE_OPERATORS:
             raise RefusedError(codes.INVALID_FILTER, f"dates do not support {operator}")
-        start = self._day(wanted)
+        today = dt.datetime.fromtimestamp(self._call.world.clock.now(), self._zone).date()
+        days = dates.span(wanted, today, self._zone)
+        if days is None:
+            raise RefusedError(codes.INVALID_FILTER, f"the emulator knows no date {wanted}")
+        if operator != "is" and days[1] - days[0] > dates.DAY:
+            raise RefusedError(codes.INVALID_FILTER, f"{operator} needs one day, not {wanted[0]}")
+        start, end = (self._first_ms(day) for day in days)
         if operator == "is":
-            return lambda value: value is not None and start <= value < start + DAY_MS
+            return lambda value: value is not None and start <= value < end
         if operator == "isGreater":
-            return lambda value: value is not None and value >= start + DAY_MS
+            return lambda value: value is not None and value >= end
         return lambda value: value is not None and value < start
 
-    def _day(self, wanted: list[str]) -> int:
-        """Return the first millisecond of the day that a date condition names."""
-        days = {"Today": 0, "Tomorrow": 1, "Yesterday": -1}
-        if wanted[0] == "ExactDate" and len(wanted) > 1 and wanted[1].isdigit():
-            seconds, shift = int(wanted[1]) / 1000, 0
-        elif wanted[0] in days:
-            seconds, shift = self._call.world.clock.now(), days[wanted[0]]
-        else:
-            raise RefusedError(codes.INVALID_FILTER, f"the emulator knows no date {wanted}")
-        day = dt.datetime.fromtimestamp(seconds, self._zone).date() + dt.timedelta(days=shift)
+    def _first_ms(self, day: dt.date) -> int:
         return int(dt.datetime.combine(day, dt.time(), self._zone).timestamp() * 1000)
 
     def _value(self, record: Record, column: Field) -> Any:
@@ -251,7 +248,9 @@ ROUTES = (
         "/open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/search",
         search,
         unconfirmed=(
-            "of the relative dates only Today, Tomorrow and Yesterday are emulated",
+            "weeks begin on Monday; TheLastWeek and TheLastMonth are the 7 and 30 days up to today",
+            "TheNextWeek and TheNextMonth are the 7 and 30 days after today",
+            "spans of days are for `is` alone",
             "`is` on lists compares the whole list, `contains` any of its members",
             "empty cells sort last",
             "unknown names: 1254024 (field_names), 1254018 (filter), 1254016 (sort)",
