@@ -73,7 +73,10 @@ class User:
 
 @dataclass(slots=True)
 class Message:
-    """A message in a chat. `content` is what readers see, `sent` what the sender sent."""
+    """A message in a chat. `content` is what readers see, `sent` what the sender sent.
+
+    `in_thread` is true of the replies in a thread, and not of the message that opened it.
+    """
 
     message_id: str
     chat_id: str
@@ -88,6 +91,7 @@ class Message:
     root_id: str = ""
     parent_id: str = ""
     thread_id: str = ""
+    in_thread: bool = False
     deleted: bool = False
     edits: int = 0
 

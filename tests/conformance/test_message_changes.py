@@ -39,6 +39,10 @@ class Messages:
         request = self._sdk.request(self._sdk.im, model, body, message_id=message_id, **parts)
         return getattr(self._calls, name)(request)
 
+    def list(self, kind: str, container: str) -> Any:
+        parts = {"container_id_type": kind, "container_id": container}
+        return self._calls.list(self._sdk.request(self._sdk.im, "ListMessage", **parts))
+
     def update(self, message_id: str, card: Any) -> Any:
         return self.do("patch", message_id, {"content": json.dumps(card)})
 
@@ -131,3 +135,16 @@ def test_a_recall_and_its_refusals(messages: Messages, other: tuple[Messages, st
     assert (read.deleted, read.body.content) == (True, "This message was recalled")
     lark.advance(61)
     refused(messages.do("delete", late), 230009)
+
+
+def test_a_thread_is_listed_apart(messages: Messages) -> None:
+    root = messages.send()
+    first = messages.do("reply", root, {**TEXT, "reply_in_thread": True}).data
+    recalled = messages.do("reply", first.message_id, TEXT).data.message_id
+    assert messages.do("delete", recalled).success()
+    (in_chat,) = messages.list("chat", GROUP).data.items
+    assert (in_chat.message_id, in_chat.thread_id) == (root, first.thread_id)
+    in_thread = messages.list("thread", first.thread_id).data.items
+    assert [item.message_id for item in in_thread] == [root, first.message_id, recalled]
+    assert [item.deleted for item in in_thread] == [False, False, True]
+    refused(messages.list("thread", "omt_none"), 230001)

@@ -196,6 +196,41 @@ def test_replies_and_threads(api: Api) -> None:
     assert [m["message_id"] for m in thread["items"]] == [root, reply["message_id"]]
 
 
+def test_a_thread_hangs_on_the_message_that_opened_it(api: Api) -> None:
+    def reply(to: str, **more: Any) -> Any:
+        body = {"msg_type": "text", "content": '{"text":"re"}', **more}
+        return api.data("POST", f"/im/v1/messages/{to}/reply", body)
+
+    def listed(kind: str, container: str) -> list[str]:
+        answer = api.data("GET", "/im/v1/messages", container_id_type=kind, container_id=container)
+        return [message["message_id"] for message in answer["items"]]
+
+    root = api.send()["data"]["message_id"]
+    plain = reply(root)["message_id"]
+    first = reply(plain, reply_in_thread=True)
+    second = reply(first["message_id"])
+    assert (first["parent_id"], second["parent_id"]) == (plain, plain)
+    assert second["thread_id"] == first["thread_id"]
+    assert listed("chat", GROUP) == [root, plain]
+    assert listed("thread", first["thread_id"]) == [plain, first["message_id"], second["message_id"]]
+    assert api("DELETE", f"/im/v1/messages/{second['message_id']}")["code"] == 0
+    assert listed("thread", first["thread_id"])[2] == second["message_id"]
+
+
+def test_lists_that_are_refused(api: Api) -> None:
+    def code(**query: Any) -> Any:
+        return api("GET", "/im/v1/messages", **{"container_id_type": "chat", "container_id": GROUP, **query})[
+            "code"
+        ]
+
+    assert code(start_time="2", end_time="1") == 230001
+    assert code(start_time="soon") == 230001
+    assert code(sort_type="Newest") == 99992402
+    assert code(container_id="oc_none") == 230001
+    assert code(container_id_type="thread", container_id="omt_none") == 230001
+    assert code(container_id_type="thread", container_id="omt_none", start_time="1") == 230001
+
+
 def test_mentions_are_listed_beside_the_text(api: Api) -> None:
     at = '<at user_id="ou_emulator0001_alice">A</at> <at user_id="all"></at> <at user_id="ou_x">X</at>'
     answer = api.send(text=at)["data"]

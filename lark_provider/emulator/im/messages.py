@@ -88,6 +88,9 @@ def reply(call: Call) -> dict[str, Any]:
     message.parent_id = parent.message_id
     message.root_id = parent.root_id or parent.message_id
     if in_thread or parent.thread_id:
+        message.in_thread = True
+        if parent.in_thread:  # whatever is answered in a thread, the parent is the message that opened it
+            message.parent_id = parent.parent_id
         message.thread_id = parent.thread_id = parent.thread_id or call.world.new_id("omt_", 16)
     return rendered(message, call)
 
@@ -108,13 +111,15 @@ def list_messages(call: Call) -> dict[str, Any]:
     )
     size = page_size(call, most=MOST_PER_PAGE)
     start, end = _seconds(call, "start_time"), _seconds(call, "end_time")
+    if start is not None and end is not None and end < start:
+        raise RefusedError(codes.IM_PARAM, "The end_time is earlier than the start_time")
     if kind == "chat":
         chat = call.world.chats.get(container)
         if chat is None:
             raise RefusedError(codes.IM_PARAM, "invalid container_id")
         _require_bot(call.app, chat)
         # Replies within a thread are listed with container_id_type=thread, except the one that opened it.
-        messages = [m for m in chat.messages if not (m.thread_id and m.parent_id)]
+        messages = [m for m in chat.messages if not m.in_thread]
         if start is not None:
             messages = [m for m in messages if m.create_time >= start * 1000]
         if end is not None:
