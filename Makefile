@@ -6,7 +6,7 @@ LOCK := requirements-dev.lock
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lock clean
+.PHONY: help demo test check bench fmt lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ check: $(READY) ## Lint, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/basedpyright --pythonpath $(BIN)/python
 	@$(BIN)/lint-imports
+
+bench: $(READY) ## Measure, beside the official SDK (WRITE=1 renews docs/benchmarks.md)
+	@$(BIN)/python -m benchmarks $(if $(WRITE),--write docs/benchmarks.md)
 
 fmt: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix-only --quiet .

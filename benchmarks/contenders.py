@@ -1,0 +1,192 @@
+"""Who is measured: our client, the official SDK in its two ways, and httpx + orjson by hand.
+
+Each does the same three things, in the way its documents show, and imports only what it needs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+from benchmarks.flights import BATCH, wired
+
+APP_ID, SECRET, RECEIVER, BASE, TABLE = "cli_bench", "secret", "ou_bench", "bascnbench", "tblbench"
+Row = dict[str, Any]
+
+
+class Contender(Protocol):
+    """A client that is measured."""
+
+    def message(self, text: str) -> None:
+        """Send a text."""
+
+    async def amessage(self, text: str) -> None:
+        """Send a text from an event loop."""
+
+    def insert(self, rows: Iterable[Row], *, convert: bool) -> None:
+        """Write rows, a thousand a request; with `convert`, from Python's own types."""
+
+
+def _batches(rows: Iterable[Row], *, convert: bool) -> Iterator[list[Row]]:
+    """What the others do by hand: cut, and convert where asked."""
+    rows = iter(rows)
+    while batch := list(itertools.islice(rows, BATCH)):
+        yield [wired(row) for row in batch] if convert else batch
+
+
+class Ours:
+    """`LarkServiceClient` and `AsyncLarkServiceClient`."""
+
+    def __init__(self, url: str) -> None:
+        from lark_provider import AsyncLarkServiceClient, LarkServiceClient  # noqa: PLC0415 - see above
+
+        self._client = LarkServiceClient(APP_ID, SECRET, base_url=url)
+        self._async_client = AsyncLarkServiceClient(APP_ID, SECRET, base_url=url)
+
+    def message(self, text: str) -> None:
+        """Send a text."""
+        self._client.messaging.send_text(RECEIVER, text)
+
+    async def amessage(self, text: str) -> None:
+        """Send a text from an event loop."""
+        await self._async_client.messaging.send_text(RECEIVER, text)
+
+    def insert(self, rows: Iterable[Row], *, convert: bool) -> None:
+        """Write rows."""
+        self._client.clouddoc.bitable.bulk_insert(BASE, TABLE, rows, convert=convert, keep_ids=False)
+
+
+class ByHand:
+    """httpx and orjson, with one token and one check of the answer: the least that can work."""
+
+    def __init__(self, url: str) -> None:
+        import httpx  # noqa: PLC0415 - see above
+        import orjson  # noqa: PLC0415 - see above
+
+        self._dumps, self._loads = orjson.dumps, orjson.loads
+        self._url = url + "/open-apis"
+        content = self._dumps({"app_id": APP_ID, "app_secret": SECRET})
+        token = httpx.post(f"{self._url}/auth/v3/tenant_access_token/internal", content=content).json()
+        headers = {
+            "Authorization": f"Bearer {token['tenant_access_token']}",
+            "Content-Type": "application/json; charset=utf-8",
+        }
+        self._client = httpx.Client(headers=headers)
+        self._async_client: Callable[[], httpx.AsyncClient] = lambda: httpx.AsyncClient(headers=headers)
+        self._opened: httpx.AsyncClient | None = None
+
+    def _message(self, text: str) -> dict[str, Any]:
+        inner = self._dumps({"text": text}).decode()
+        content = {"receive_id": RECEIVER, "msg_type": "text", "content": inner}
+        return {
+            "url": f"{self._url}/im/v1/messages",
+            "params": {"receive_id_type": "open_id"},
+            "content": self._dumps(content),
+        }
+
+    def _checked(self, content: bytes) -> Any:
+        answer = self._loads(content)
+        if answer["code"]:
+            raise RuntimeError(answer["msg"])
+        return answer["data"]
+
+    def message(self, text: str) -> None:
+        """Send a text."""
+        self._checked(self._client.post(**self._message(text)).content)
+
+    async def amessage(self, text: str) -> None:
+        """Send a text from an event loop."""
+        if self._opened is None:
+            self._opened = self._async_client()
+        self._checked((await self._opened.post(**self._message(text))).content)
+
+    def insert(self, rows: Iterable[Row], *, convert: bool) -> None:
+        """Write rows."""
+        url = f"{self._url}/bitable/v1/apps/{BASE}/tables/{TABLE}/records/batch_create"
+        for batch in _batches(rows, convert=convert):
+            content = self._dumps({"records": [{"fields": row} for row in batch]})
+            answer = self._client.post(url, params={"client_token": str(uuid.uuid4())}, content=content)
+            if len(self._checked(answer.content)["records"]) != len(batch):
+                raise RuntimeError("records are missing")
+
+
+class OfficialTyped:
+    """`lark_oapi` with its typed models, as its documents show."""
+
+    def __init__(self, url: str) -> None:
+        import lark_oapi as lark  # noqa: PLC0415 - see above
+        from lark_oapi.api.bitable import v1 as bitable  # noqa: PLC0415 - see above
+        from lark_oapi.api.im import v1 as im  # noqa: PLC0415 - see above
+
+        self._lark, self._im, self._bitable = lark, im, bitable
+        builder = lark.Client.builder().app_id(APP_ID).app_secret(SECRET).domain(url)
+        self._client = builder.log_level(lark.LogLevel.CRITICAL).build()
+
+    @staticmethod
+    def _checked(answer: Any) -> Any:
+        if not answer.success():
+            raise RuntimeError(answer.msg)
+        return answer
+
+    def _message(self, text: str) -> Any:
+        body = self._im.CreateMessageRequestBody.builder().receive_id(RECEIVER).msg_type("text")
+        body = body.content(self._lark.JSON.marshal({"text": text})).build()
+        return self._im.CreateMessageRequest.builder().receive_id_type("open_id").request_body(body).build()
+
+    def message(self, text: str) -> None:
+        """Send a text."""
+        self._checked(self._client.im.v1.message.create(self._message(text)))
+
+    async def amessage(self, text: str) -> None:
+        """Send a text from an event loop."""
+        self._checked(await self._client.im.v1.message.acreate(self._message(text)))
+
+    def insert(self, rows: Iterable[Row], *, convert: bool) -> None:
+        """Write rows."""
+        for batch in _batches(rows, convert=convert):
+            records = [self._bitable.AppTableRecord.builder().fields(row).build() for row in batch]
+            body = self._bitable.BatchCreateAppTableRecordRequestBody.builder().records(records).build()
+            asked = self._bitable.BatchCreateAppTableRecordRequest.builder().app_token(BASE).table_id(TABLE)
+            request = asked.client_token(str(uuid.uuid4())).request_body(body).build()
+            answer = self._checked(self._client.bitable.v1.app_table_record.batch_create(request))
+            if len(answer.data.records) != len(batch):
+                raise RuntimeError("records are missing")
+
+
+class OfficialPlain(OfficialTyped):
+    """`lark_oapi` with `BaseRequest` and dicts, which its documents show for what has no model."""
+
+    def _request(self, uri: str, query: dict[str, str], body: Any) -> Any:
+        lark = self._lark
+        request = lark.BaseRequest.builder().http_method(lark.HttpMethod.POST).uri(f"/open-apis{uri}")
+        request = request.token_types({lark.AccessTokenType.TENANT}).queries(list(query.items()))
+        return self._checked(self._client.request(request.body(body).build()))
+
+    def message(self, text: str) -> None:
+        """Send a text."""
+        content = self._lark.JSON.marshal({"text": text})
+        body = {"receive_id": RECEIVER, "msg_type": "text", "content": content}
+        self._request("/im/v1/messages", {"receive_id_type": "open_id"}, body)
+
+    async def amessage(self, text: str) -> None:
+        """Not measured: `arequest` reports success for calls that failed."""
+        raise NotImplementedError
+
+    def insert(self, rows: Iterable[Row], *, convert: bool) -> None:
+        """Write rows."""
+        uri = f"/bitable/v1/apps/{BASE}/tables/{TABLE}/records/batch_create"
+        for batch in _batches(rows, convert=convert):
+            body = {"records": [{"fields": row} for row in batch]}
+            answer = self._request(uri, {"client_token": str(uuid.uuid4())}, body)
+            if len(self._lark.JSON.unmarshal(answer.raw.content, dict)["data"]["records"]) != len(batch):
+                raise RuntimeError("records are missing")
+
+
+CONTENDERS: dict[str, Callable[[str], Contender]] = {
+    "ours": Ours,
+    "typed": OfficialTyped,
+    "plain": OfficialPlain,
+    "hand": ByHand,
+}

