@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 import httpx
@@ -49,6 +50,7 @@ class LocalLark(NamedTuple):
     """A local Lark in a process of its own."""
 
     process: subprocess.Popen[str]
+    log: Path
     base_url: str
     app_id: str
     app_secret: str
@@ -64,6 +66,7 @@ class LocalLark(NamedTuple):
         """End it."""
         self.process.terminate()
         self.process.wait()
+        self.log.unlink()
 
 
 def add_to(commands: Any) -> None:
@@ -123,15 +126,27 @@ def step(number: int, title: str) -> Iterator[None]:
 def start_emulator() -> LocalLark:
     """Start a local Lark on a free port, in a session of its own, and wait until it says that it listens."""
     command = [sys.executable, "-m", "lark_provider.cli", "emulator", "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)  # noqa: S603 - ours
+    # Its errors go to a file, since it may outlive whoever reads our own.
+    with NamedTemporaryFile("w", prefix="lark-emulator-", suffix=".log", delete=False) as log:
+        process = subprocess.Popen(  # noqa: S603 - ours
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
     assert process.stdout is not None  # noqa: S101 - a pipe was asked for
     process.stdout.readline()
     words = dict(word.split("=", 1) for word in process.stdout.readline().split())
-    if process.poll() is not None or not words:
+    if not words:
+        print(Path(log.name).read_text(), file=sys.stderr)
         raise ConfigurationError(
             "The local Lark did not start. Next: install 'airflow-provider-lark[emulator]'."
         )
-    return LocalLark(process, words["LARK_BASE_URL"], words["LARK_APP_ID"], words["LARK_APP_SECRET"])
+    return LocalLark(
+        process, Path(log.name), words["LARK_BASE_URL"], words["LARK_APP_ID"], words["LARK_APP_SECRET"]
+    )
 
 
 def make_table(lark: LocalLark) -> tuple[str, str]:

@@ -160,7 +160,8 @@ def send_file(
         receiver_id: Whom to send it to; see `send`.
         file: A path, bytes, or a binary file object.
         file_name: The name to show; the path's own if None.
-        file_type: Lark's name for the kind; told by the name if None.
+        file_type: Lark's name for the kind, for its icon; `stream` if None. Sound and video to be played
+            are sent as `audio` and `media` with `upload_file` and `send`.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
         uuid: Lark's own key instead.
@@ -169,7 +170,10 @@ def send_file(
         The message.
     """
     receiver(receiver_id, receiver_id_type)  # refused before anything is uploaded
-    key = (yield from upload_file(file, file_name=file_name, file_type=file_type)).data["file_key"]
+    # As a file to open: what is uploaded as sound or video can only be sent as a message to play.
+    key = (yield from upload_file(file, file_name=file_name, file_type=file_type or "stream")).data[
+        "file_key"
+    ]
     call = send(
         receiver_id,
         {"file_key": key},
