@@ -15,6 +15,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
 
@@ -135,8 +136,8 @@ def prepare(client: httpx.Client | httpx.AsyncClient, send: Send, session: Sessi
         headers["Authorization"] = f"Bearer {send.token}"
     return client.build_request(
         call.method,
-        session.origin() + call.target,
-        params=dict(call.params) or None,
+        # Written out here: httpx would parse the URL a second time to add them.
+        session.origin() + call.target + (f"?{urlencode(call.params, doseq=True)}" if call.params else ""),
         content=call.body,
         headers=headers,
         timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS)),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lark_provider.hooks.receivers import Receiver, marked
 from lark_provider.operators.base import LarkOperator, attempt_key, lark_errors
+from lark_provider.operators.links import LarkChatLink, chat_url
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -27,10 +28,12 @@ class LarkSendMessageOperator(LarkOperator):
         receiver_id: An open_id (`ou_…`), union_id (`on_…`), chat id (`oc_…`), e-mail address or user_id,
             or a name from the connection's `receivers`.
         content: Text; for `post` Markdown or Lark's own form; for `interactive` card JSON, as a dict or
-            as text; for other types their content object.
+            as text; for other types their content object. A path that ends in `.json` or `.md` is read as
+            a template file.
         msg_type: Lark's name for the type.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         mentions: Open_ids, or "all", of people to be named at the end of a text, post or card.
+        reply_to: A message, `om_…`, to answer; `receiver_id` is then not needed.
         idempotency_key: Any text that names this message; by default told by DAG, run, task and attempt.
         lark_conn_id: The connection.
 
@@ -46,23 +49,29 @@ class LarkSendMessageOperator(LarkOperator):
         "receiver_id",
         "content",
         "mentions",
+        "reply_to",
         "idempotency_key",
         "lark_conn_id",
     )
+    template_ext: Sequence[str] = (".json", ".md")
+    operator_extra_links = (LarkChatLink(),)
+    chat_link = ""
     template_fields_renderers: ClassVar[dict[str, str]] = {"content": "json"}
 
     def __init__(
         self,
         *,
-        receiver_id: str,
+        receiver_id: str | None = None,
         content: Mapping[str, Any] | str,
         msg_type: MessageType = "text",
         receiver_id_type: ReceiverIdType | None = None,
         mentions: Sequence[str] = (),
+        reply_to: str | None = None,
         idempotency_key: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.reply_to = reply_to
         self.receiver_id = receiver_id
         self.content = content
         self.msg_type = msg_type
@@ -74,26 +83,28 @@ class LarkSendMessageOperator(LarkOperator):
         """Send it."""
         with lark_errors():
             client = self.hook.client
-            to = self.hook.receiver(self.receiver_id, self.receiver_id_type)
-            key = self.idempotency_key or attempt_key(context, client, "message", self.receiver_id, "1")
-            message_id: str = self._send(client, to, to.key(key)).data["message_id"]
+            target = self.receiver_id or self.reply_to
+            to = self.hook.receiver(target or "", self.receiver_id_type)
+            key = self.idempotency_key or attempt_key(context, client, "message", target, "1")
+            sent = self._send(client, to, to.key(key)).data
+        self.chat_link = chat_url(client.base_url, sent.get("chat_id", ""))
         whom = to.id if to.instead_of is None else f"{to.id} instead of {to.instead_of}"
-        self.log.info("Sent %s %s to %s.", self.msg_type, message_id, whom)
-        return message_id
+        self.log.info("Sent %s %s to %s.", self.msg_type, sent["message_id"], whom)
+        return sent["message_id"]
 
     def _send(self, client: LarkServiceClient, to: Receiver, key: str) -> LarkResponse[Message]:
-        messaging, content, mentions = client.messaging, self.content, self.mentions
+        content, mentions = self.content, self.mentions
         if to.instead_of is not None:
             content, mentions = marked(content, self.msg_type, to.instead_of, mentions), ()
-        options: dict[str, Any] = {"receiver_id_type": to.id_type, "idempotency_key": key}
-        senders: dict[str, Any] = {
-            "text": messaging.send_text,
-            "post": messaging.send_post,
-            "interactive": messaging.send_card,
-        }
-        if self.msg_type in senders:
-            answer: LarkResponse[Message] = senders[self.msg_type](
-                to.id, content, mentions=mentions, **options
+        elif self.reply_to is not None:
+            return client.messaging.reply(
+                self.reply_to, content, msg_type=self.msg_type, mentions=mentions, idempotency_key=key
             )
-            return answer
-        return messaging.send(to.id, content, msg_type=self.msg_type, **options)
+        return client.messaging.send(
+            to.id,
+            content,
+            msg_type=self.msg_type,
+            mentions=mentions,
+            receiver_id_type=to.id_type,
+            idempotency_key=key,
+        )

@@ -115,3 +115,16 @@ def test_the_load_names_its_output_for_openlineage(
     (output,) = lineage.outputs
     assert output.name == f"{table['app_token']}/{table['table_id']}"
     assert output.namespace == f"lark://{lark.base_url.removeprefix('http://')}"
+
+
+def test_an_answer_goes_below_its_message(lark: Emulator, context: Context) -> None:
+    first = LarkSendMessageOperator(task_id="a", receiver_id=CHAT, content="first").execute(context())
+    answer = LarkSendMessageOperator(task_id="b", reply_to=first, content="second", mentions=["all"])
+    for attempt in (1, 2):
+        answer.execute(context(task_id="b", try_number=attempt))
+    texts = lark.state()["chats"][0]["messages"]
+    assert [one["parent_id"] for one in texts] == ["", first]
+    (link,) = answer.operator_extra_links
+    assert CHAT in link.get_link(answer, ti_key=None)
+    with pytest.raises(AirflowFailException, match="receiver_id"):
+        LarkSendMessageOperator(task_id="c", content="to nobody").execute(context())

@@ -106,7 +106,9 @@ def bulk_insert(
     """
     _within(chunk_size, MAX_CHUNK)
     app_token, table_id = yield from table(app_token, table_id)
-    if convert and isinstance(records, list | tuple):
+    if (
+        convert and isinstance(records, list | tuple) and len(records) > chunk_size
+    ):  # one chunk is checked anyway
         converter = yield from converter_for(app_token, table_id, zone, names=_names(records))
         _check(converter, records)
     key = checked_key(idempotency_key) if idempotency_key is not None else (yield NewKey())
@@ -270,7 +272,8 @@ def _within(chunk_size: int, limit: int) -> None:
 
 def _names(records: Iterable[Any]) -> set[object]:
     """The field names in use."""
-    return {name for record in records if isinstance(record, Mapping) for name in record}
+    names: set[object] = set()
+    return names.union(*(record for record in records if isinstance(record, Mapping)))
 
 
 def _check(converter: Converter, records: Sequence[Mapping[str, Any]]) -> None:
