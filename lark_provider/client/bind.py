@@ -40,7 +40,7 @@ R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
 class Namespace(Generic[R_co]):
     """Operations that belong together, of one client."""
 
-    def __init__(self, runner: R_co) -> None:
+    def __init__(self, runner: object) -> None:
         self.runner: Any = runner
 
 

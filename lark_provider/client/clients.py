@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import httpx
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import lark_oapi
 
 T = TypeVar("T")
+R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_RETRIES = RetryPolicy().max_retries
 
@@ -53,7 +54,55 @@ def _call(
     return request(method.upper(), full, params=params, json=json, idempotent=bool(idempotent))
 
 
-class LarkServiceClient:
+class _Client(Generic[R_co]):
+    """What both clients are: settings, and the areas of what can be done."""
+
+    _session: Session
+
+    @property
+    def app_id(self) -> str:
+        """The id of the app whose calls these are."""
+        return self._session.app().app_id
+
+    @property
+    def base_url(self) -> str:
+        """The URL of its Lark."""
+        return self._session.app().base_url
+
+    @cached_property
+    def bot(self) -> Bot[R_co]:
+        """The app's bot."""
+        return Bot(self)
+
+    @cached_property
+    def messaging(self) -> Messaging[R_co]:
+        """Messages to people and chats."""
+        return Messaging(self)
+
+    @cached_property
+    def clouddoc(self) -> CloudDoc[R_co]:
+        """Lark's documents; `.clouddoc.bitable` for tables."""
+        return CloudDoc(self)
+
+    @cached_property
+    def sdk(self) -> lark_oapi.Client:
+        """The official SDK's client for this app, on our tokens; needs the extra `sdk`.
+
+        Its own `a…` methods fetch a missing token with a blocking request, as the SDK always does.
+
+        Raises:
+            ConfigurationError: The SDK is not installed.
+        """
+        return official_client(
+            self._session, lambda: drive(serve(tenant_token(), self._session), self._session)
+        )
+
+    def __repr__(self) -> str:
+        where = redact(self._session.base_url) if self._session.base_url else None
+        return f"{type(self).__name__}(app_id={self._session.app_id!r}, base_url={where!r})"
+
+
+class LarkServiceClient(_Client[Sync]):
     """A client for one app of Lark or Feishu.
 
     Making one does no I/O; credentials are looked up at the first call: the arguments, then `LARK_APP_ID`
@@ -96,42 +145,6 @@ class LarkServiceClient:
             app_secret=app_secret,
             base_url=base_url,
             timeout=timeout,
-        )
-
-    @property
-    def app_id(self) -> str:
-        """The id of the app whose calls these are."""
-        return self._session.app().app_id
-
-    @property
-    def base_url(self) -> str:
-        """The URL of its Lark."""
-        return self._session.app().base_url
-
-    @cached_property
-    def bot(self) -> Bot[Sync]:
-        """The app's bot."""
-        return Bot(self)
-
-    @cached_property
-    def messaging(self) -> Messaging[Sync]:
-        """Messages to people and chats."""
-        return Messaging(self)
-
-    @cached_property
-    def clouddoc(self) -> CloudDoc[Sync]:
-        """Lark's documents; `.clouddoc.bitable` for tables."""
-        return CloudDoc(self)
-
-    @cached_property
-    def sdk(self) -> lark_oapi.Client:
-        """The official SDK's client for this app, on our tokens; needs the extra `sdk`.
-
-        Raises:
-            ConfigurationError: The SDK is not installed.
-        """
-        return official_client(
-            self._session, lambda: drive(serve(tenant_token(), self._session), self._session)
         )
 
     def call(
@@ -197,11 +210,8 @@ class LarkServiceClient:
     ) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        return _repr(self, self._session)
 
-
-class AsyncLarkServiceClient:
+class AsyncLarkServiceClient(_Client[Async]):
     """The client for asyncio: every operation of `LarkServiceClient`, awaited; listings are `async for`.
 
     It never blocks the loop, may be made before a loop runs, and may be used in one loop after another.
@@ -230,44 +240,6 @@ class AsyncLarkServiceClient:
             app_secret=app_secret,
             base_url=base_url,
             timeout=timeout,
-        )
-
-    @property
-    def app_id(self) -> str:
-        """The id of the app whose calls these are."""
-        return self._session.app().app_id
-
-    @property
-    def base_url(self) -> str:
-        """The URL of its Lark."""
-        return self._session.app().base_url
-
-    @cached_property
-    def bot(self) -> Bot[Async]:
-        """The app's bot."""
-        return Bot(self)
-
-    @cached_property
-    def messaging(self) -> Messaging[Async]:
-        """Messages to people and chats."""
-        return Messaging(self)
-
-    @cached_property
-    def clouddoc(self) -> CloudDoc[Async]:
-        """Lark's documents; `.clouddoc.bitable` for tables."""
-        return CloudDoc(self)
-
-    @cached_property
-    def sdk(self) -> lark_oapi.Client:
-        """The official SDK's client for this app, on our tokens; needs the extra `sdk`.
-
-        Its own `a…` methods fetch a missing token with a blocking request, as the SDK always does.
-
-        Raises:
-            ConfigurationError: The SDK is not installed.
-        """
-        return official_client(
-            self._session, lambda: drive(serve(tenant_token(), self._session), self._session)
         )
 
     async def call(
@@ -308,11 +280,3 @@ class AsyncLarkServiceClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
-
-    def __repr__(self) -> str:
-        return _repr(self, self._session)
-
-
-def _repr(client: object, session: Session) -> str:
-    where = redact(session.base_url) if session.base_url else None
-    return f"{type(client).__name__}(app_id={session.app_id!r}, base_url={where!r})"
