@@ -62,6 +62,10 @@ class _OurTokens:
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
+    def __getattr__(self, name: str) -> Any:
+        # Whoever knows the SDK's own cache finds it unchanged.
+        return getattr(self._inner, name)
+
     def get(self, key: str) -> str:
         """The token under a key of the SDK's."""
         source = _sources.get(key)

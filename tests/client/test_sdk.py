@@ -9,15 +9,24 @@ from typing import Any
 import pytest
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
+from lark_provider.client import sdk
 from lark_provider.emulator import Emulator
 from lark_provider.errors import ConfigurationError
 from tests.client.conftest import CHAT, TOKENS, count
 
 
-def members(sdk: Any, chat_id: str) -> Any:
+@pytest.fixture(autouse=True)
+def _the_sdk_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lark_oapi.core.token import TokenManager  # noqa: PLC0415 - heavy
+
+    monkeypatch.setattr(TokenManager, "cache", TokenManager.cache)
+    monkeypatch.setattr(sdk, "_sources", {})
+
+
+def members(official: Any, chat_id: str) -> Any:
     from lark_oapi.api.im.v1 import GetChatMembersRequest  # noqa: PLC0415 - heavy
 
-    return sdk.im.v1.chat_members.get(GetChatMembersRequest.builder().chat_id(chat_id).build())
+    return official.im.v1.chat_members.get(GetChatMembersRequest.builder().chat_id(chat_id).build())
 
 
 @pytest.mark.filterwarnings("default::DeprecationWarning")
