@@ -72,10 +72,11 @@ def _call(call: Call[Any], policy: RetryPolicy) -> Flow[Any]:
         retry_after = None
         if isinstance(outcome, Lost):
             repeatable = outcome.passing and (call.idempotent or not outcome.sent)
+            reason = outcome.reason.rstrip(".") + "."
             if outcome.sent:
-                uncertain = f"{outcome.reason}."
+                uncertain = reason
             failure: LarkError = TransportError(
-                f"{call.name}: {outcome.reason}. Next: check network, proxy and base_url, then call again."
+                f"{call.name}: {reason} Next: check network, proxy and base_url, then call again."
             )
         else:
             kind, failure, retry_after = outcome
