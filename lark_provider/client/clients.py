@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import cached_property
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import httpx
 
 from lark_provider.client.bind import Async, Sync
 from lark_provider.client.namespaces import Bot, CloudDoc, Messaging
+from lark_provider.client.performers import AsyncPerformer, Performer
 from lark_provider.client.sdk import official_client
-from lark_provider.core.drivers import adrive, drive
+from lark_provider.core.drivers import drive
 from lark_provider.core.serve import serve
 from lark_provider.core.session import Session, Wire
-from lark_provider.protocol.calls import Call, LarkResponse, Listing, Procedure, request
+from lark_provider.protocol.calls import Call, LarkResponse, Listing, request
 from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError
 from lark_provider.protocol.redact import redact
 from lark_provider.protocol.retry import RetryPolicy
@@ -102,7 +102,7 @@ class _Client(Generic[R_co]):
         return f"{type(self).__name__}(app_id={self._session.app_id!r}, base_url={where!r})"
 
 
-class LarkServiceClient(_Client[Sync]):
+class LarkServiceClient(_Client[Sync], Performer):
     """A client for one app of Lark or Feishu.
 
     Making one does no I/O; credentials are looked up at the first call: the arguments, then `LARK_APP_ID`
@@ -175,17 +175,6 @@ class LarkServiceClient(_Client[Sync]):
         """
         return self.perform(_call(method, path, params, json, idempotent))
 
-    def perform(self, operation: Call[Any] | Procedure[T]) -> T:
-        """Perform an operation of `lark_provider.api`.
-
-        Args:
-            operation: A call or a procedure.
-
-        Returns:
-            Its result.
-        """
-        return drive(serve(operation, self._session), self._session)
-
     def iterate(self, listing: Listing[T]) -> Iterator[T]:
         """Walk through all pages of a listing, asking for each when it is needed.
 
@@ -199,19 +188,8 @@ class LarkServiceClient(_Client[Sync]):
             if (token := page.next_token) is None:
                 return
 
-    def close(self) -> None:
-        """Do nothing: connections and tokens belong to the process. Here for `with`."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class AsyncLarkServiceClient(_Client[Async]):
+class AsyncLarkServiceClient(_Client[Async], AsyncPerformer):
     """The client for asyncio: every operation of `LarkServiceClient`, awaited; listings are `async for`.
 
     It never blocks the loop, may be made before a loop runs, and may be used in one loop after another.
@@ -254,10 +232,6 @@ class AsyncLarkServiceClient(_Client[Async]):
         """Call any endpoint; see `LarkServiceClient.call`."""
         return await self.perform(_call(method, path, params, json, idempotent))
 
-    async def perform(self, operation: Call[Any] | Procedure[T]) -> T:
-        """Perform an operation of `lark_provider.api`; see `LarkServiceClient.perform`."""
-        return await adrive(serve(operation, self._session), self._session)
-
     async def iterate(self, listing: Listing[T]) -> AsyncIterator[T]:
         """Walk through all pages of a listing, asking for each when it is needed."""
         token: str | None = None
@@ -267,16 +241,3 @@ class AsyncLarkServiceClient(_Client[Async]):
                 yield item
             if (token := page.next_token) is None:
                 return
-
-    async def aclose(self) -> None:
-        """Do nothing: connections belong to the loop and close with it. Here for `async with`."""
-
-    close = aclose
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from lark_provider.api import webhook
 from lark_provider.client.bind import Async, Namespace, Sync, procedure
 from lark_provider.client.clients import DEFAULT_RETRIES, DEFAULT_TIMEOUT, session_for
+from lark_provider.client.performers import AsyncPerformer, Performer
 from lark_provider.core import config
-from lark_provider.core.drivers import adrive, drive
-from lark_provider.core.serve import serve
 from lark_provider.core.session import Wire
-from lark_provider.protocol.calls import Call, Procedure
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.webhook import Webhook, locate
 
@@ -63,7 +60,7 @@ class WebhookMessages(Namespace[R_co]):
         return f"{type(self).__name__}(base_url={self.base_url!r})"
 
 
-class LarkWebhookClient(WebhookMessages[Sync]):
+class LarkWebhookClient(WebhookMessages[Sync], Performer):
     """A client for one custom bot.
 
     Making one does no I/O; connections are shared within the process. The URL and the secret are never
@@ -85,51 +82,12 @@ class LarkWebhookClient(WebhookMessages[Sync]):
         ConfigurationError: A setting cannot be right.
     """
 
-    def perform(self, operation: Call[Any] | Procedure[T]) -> T:
-        """Perform an operation of `lark_provider.api.webhook`.
 
-        Args:
-            operation: A call or a procedure.
-
-        Returns:
-            Its result.
-        """
-        return drive(serve(operation, self._session), self._session)
-
-    def close(self) -> None:
-        """Do nothing: connections belong to the process. Here for `with`."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class AsyncLarkWebhookClient(WebhookMessages[Async]):
+class AsyncLarkWebhookClient(WebhookMessages[Async], AsyncPerformer):
     """The client for asyncio: every operation of `LarkWebhookClient`, awaited.
 
     Parameters and errors are those of `LarkWebhookClient`.
     """
-
-    async def perform(self, operation: Call[Any] | Procedure[T]) -> T:
-        """Perform an operation of `lark_provider.api.webhook`; see `LarkWebhookClient.perform`."""
-        return await adrive(serve(operation, self._session), self._session)
-
-    async def aclose(self) -> None:
-        """Do nothing: connections belong to the loop and close with it. Here for `async with`."""
-
-    close = aclose
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 def _webhook(

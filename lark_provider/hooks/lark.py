@@ -172,12 +172,12 @@ class LarkHook(BaseHook):
             "app_secret": connection.password,
             "base_url": f"{host}:{connection.port}" if connection.port else host,
             "proxy": extra.get("proxy") or None,
-            "verify": _verify(extra.get("verify", True)),
+            "verify": verify_setting(extra.get("verify", True)),
             "timeout": self.timeout,
         } | ({} if self.max_retries is None else {"max_retries": self.max_retries})
 
 
-def _verify(value: Any) -> bool | str:
+def verify_setting(value: Any) -> bool | str:
     """A form's text as what it means; any other text is the path of an authority's certificates."""
     if value is None or value == "":
         return True

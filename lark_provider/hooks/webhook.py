@@ -10,7 +10,7 @@ from lark_provider.hooks import airflow_version  # noqa: F401 - first, for its c
 from airflow.sdk import BaseHook  # isort: skip
 
 from lark_provider.errors import ConfigurationError
-from lark_provider.hooks.lark import _verify as verify_setting
+from lark_provider.hooks.lark import verify_setting
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

@@ -90,6 +90,11 @@ class Page(Generic[T]):
     items: list[T]
     next_token: str | None
 
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Page[T]:
+        """Read the page that a listing endpoint answered with."""
+        return cls(list(data.get("items") or ()), data.get("page_token") if data.get("has_more") else None)
+
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):

@@ -162,7 +162,6 @@ def list_fields(app_token: str, table_id: str | None = None) -> Listing[Field]:
         base, found = yield from table(app_token, table_id)
         url = path(FIELDS, app_token=base, table_id=found)
         call: Call[Any] = request("GET", url, params={"page_size": str(FIELDS_PAGE), "page_token": token})
-        data = (yield from perform(call)).data
-        return Page(list(data.get("items") or ()), data.get("page_token") if data.get("has_more") else None)
+        return Page.of((yield from perform(call)).data)
 
     return Listing(page)

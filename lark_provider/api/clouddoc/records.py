@@ -236,11 +236,13 @@ def search_records(
             json=body,
             safe=True,
         )
-        data = (yield from perform(call)).data
-        items: list[Record] = list(data.get("items") or ())
-        if converter is not None:
-            items = [{**item, "fields": converter.from_wire(item["fields"])} for item in items]
-        return Page(items, data.get("page_token") if data.get("has_more") else None)
+        answered: Page[Record] = Page.of((yield from perform(call)).data)
+        if converter is None:
+            return answered
+        items: list[Record] = [
+            {**item, "fields": converter.from_wire(item["fields"])} for item in answered.items
+        ]
+        return Page(items, answered.next_token)
 
     return Listing(page)
 

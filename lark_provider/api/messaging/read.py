@@ -73,7 +73,6 @@ def list_messages(
 
     def page(token: str | None) -> Procedure[Page[Message]]:
         call: Call[Any] = request("GET", path("/im/v1/messages"), params={**fixed, "page_token": token})
-        data = (yield from perform(call)).data
-        return Page(list(data.get("items") or ()), data.get("page_token") if data.get("has_more") else None)
+        return Page.of((yield from perform(call)).data)
 
     return Listing(page)
