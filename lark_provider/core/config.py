@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.tokens import App
 
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
+REGISTRY_VARIABLE = "LARK_REGISTRY_PATH"
+_DATABASE_VARIABLES = (
+    "LARK_DATABASE_URL",
+    *(f"POSTGRES_{part}" for part in ("HOST", "PORT", "DB", "USER", "PASSWORD")),
+)
 BASE_URLS = {"feishu": "https://open.feishu.cn", "lark": "https://open.larksuite.com"}
 
 
@@ -64,6 +70,22 @@ def proxy(value: str) -> None:
 def _shown(url: str) -> str:
     """A URL without what may be a password in it."""
     return repr(url if "@" not in url else "…@" + url.rpartition("@")[2])
+
+
+def has_database(given: str | None = None, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether a database for tokens is configured: by argument, `LARK_DATABASE_URL` or any `POSTGRES_*`."""
+    return bool(given) or any(environ.get(name, "").strip() for name in _DATABASE_VARIABLES)
+
+
+def registry(environ: Mapping[str, str] = os.environ) -> str:
+    """The registry of apps as it is configured: a path, or a database URL."""
+    return environ.get(REGISTRY_VARIABLE, "").strip() or "config/applications.db"
+
+
+def has_registry(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether there is a registry to look at: a URL is configured, or the file exists."""
+    where = registry(environ)
+    return "://" in where or Path(where).expanduser().exists()
 
 
 def app(

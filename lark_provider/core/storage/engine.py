@@ -1,0 +1,179 @@
+"""Open databases. One engine for each process and URL, so that a client per request opens nothing anew."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
+
+from lark_provider.core.storage import urls
+from lark_provider.core.storage.errors import StorageError
+from lark_provider.protocol.errors import ConfigurationError
+
+CONNECT_SECONDS = 5
+_BUSY_MS = 5000
+POOL_SETTINGS = {
+    "LARK_DB_POOL_SIZE": ("pool_size", 10),
+    "LARK_DB_MAX_OVERFLOW": ("max_overflow", 20),
+    "LARK_DB_POOL_TIMEOUT": ("pool_timeout", 30),
+    "LARK_DB_POOL_RECYCLE": ("pool_recycle", 3600),
+}
+"""Environment variable → SQLAlchemy's name and the default; times in seconds."""
+
+# A forked child makes engines of its own. Its parent's stay here, unused and unclosed, for closing them
+# would say goodbye on the parent's connections.
+_engines: dict[tuple[int, URL], Engine] = {}
+_lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - it replaces itself
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def pool_settings(environ: Mapping[str, str] = os.environ) -> dict[str, int]:
+    """The size and times of the pool.
+
+    Raises:
+        ConfigurationError: One is no whole number.
+    """
+    found = {}
+    for variable, (name, default) in POOL_SETTINGS.items():
+        text = environ.get(variable, "").strip()
+        if text and not text.removeprefix("-").isdigit():
+            raise ConfigurationError(f"{variable} is {text!r}. Next: set it to a whole number.")
+        found[name] = int(text) if text else default
+    return found
+
+
+def engine(url: URL) -> Engine:
+    """The process's engine for a database.
+
+    Args:
+        url: As `urls` makes it.
+    """
+    key = (os.getpid(), url)
+    found = _engines.get(key)
+    if found is None:
+        with _lock:
+            found = _engines.get(key)
+            if found is None:
+                found = _engines[key] = create(url, **pool_settings())
+    return found
+
+
+def create(url: URL, **pool: int) -> Engine:
+    """Make an engine; nothing is connected yet.
+
+    Args:
+        url: As `urls` makes it.
+        pool: SQLAlchemy's `pool_size`, `max_overflow`, `pool_timeout`, `pool_recycle`.
+    """
+    if url.drivername == urls.SQLITE_DRIVER:
+        made = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_MS / 1000})
+        sa.event.listen(made, "connect", _sqlite_connected)
+        sa.event.listen(made, "begin", _sqlite_begins)
+        return made
+    arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "lark_provider"}
+    return sa.create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,  # a database that was restarted is noticed before a statement is lost
+        connect_args={name: value for name, value in arguments.items() if name not in url.query},
+        **pool,
+    )
+
+
+def _sqlite_connected(connection: sqlite3.Connection, _record: Any) -> None:
+    # Transactions begin where SQLAlchemy says, DDL included. The journal stays what SQLite makes it and not
+    # a write-ahead log, so that a plain copy of the file is a backup.
+    connection.isolation_level = None
+
+
+def _sqlite_begins(connection: Connection) -> None:
+    # A transaction that reads and then writes must not find a second one doing the same.
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def make_file(url: URL) -> None:
+    """Make a SQLite file that only its owner can read, with its folder; leave one that is there.
+
+    Raises:
+        StorageError: It cannot be made there.
+    """
+    path = Path(str(url.database))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be made or written: {error.strerror}. Next: name a path that this user can write."
+        ) from None
+
+
+@contextmanager
+def transaction(on: Engine, *, reading: bool = False) -> Iterator[Connection]:
+    """A transaction; what goes wrong in it with the database is a `StorageError`.
+
+    Args:
+        on: The engine.
+        reading: Whether it only reads, so that a SQLite file need not be locked, nor writable.
+
+    Raises:
+        StorageError: The database is away, refuses us, or lacks our tables.
+    """
+    try:
+        with on.execution_options(reading=reading).begin() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise explained(error, on.url) from error
+
+
+def explained(error: SQLAlchemyError, url: URL) -> StorageError:
+    """Say what a database error means to whoever runs this.
+
+    Args:
+        error: SQLAlchemy's.
+        url: Of which database.
+    """
+    where = f"Database {urls.shown(url)}"
+    reason = str(getattr(error, "orig", None) or error).strip()
+    if url.password:
+        reason = reason.replace(str(url.password), "***")
+    reason = " ".join(reason.split())
+    sqlstate = getattr(getattr(error, "orig", None), "pgcode", None)
+    if sqlstate in {"42P01", "42703"} or (
+        isinstance(error, OperationalError) and reason.startswith(("no such table", "no such column"))
+    ):
+        return StorageError(
+            f"{where} is behind on migrations ({reason}). Next: run `lark-provider db upgrade`."
+        )
+    if sqlstate == "42501":
+        return StorageError(
+            f"{where}: {reason}. Next: grant this user SELECT, INSERT, UPDATE and DELETE on the tables."
+        )
+    if "file is not a database" in reason:
+        return StorageError(f"{where} is no SQLite database. Next: name another path, or restore a backup.")
+    if "readonly database" in reason or "unable to open database" in reason:
+        return StorageError(f"{where}: {reason}. Next: let this user write the file and its folder.")
+    if isinstance(error, ProgrammingError):
+        return StorageError(f"{where}: {reason}. Next: look whether it is the database meant for Lark.")
+    lost = not isinstance(error, DBAPIError) or isinstance(error, OperationalError)
+    return StorageError(
+        f"{where} cannot be used: {reason}. Next: check that it runs, and its host, port, user and password.",
+        retryable=lost,
+    )

@@ -1,0 +1,98 @@
+"""Rows of the registry, and their secrets: what the manager and the clients both read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Row
+
+from lark_provider.core.storage import migrate, urls
+from lark_provider.core.storage.crypto import Keys
+from lark_provider.core.storage.engine import transaction
+from lark_provider.core.storage.tables import applications
+from lark_provider.protocol.errors import ConfigurationError
+
+SECRETS = ("app_secret", "encrypt_key", "verification_token")
+
+
+@dataclass(frozen=True, slots=True)
+class AppSecrets:
+    """What the registry keeps encrypted of an app."""
+
+    app_secret: str = field(repr=False)
+    encrypt_key: str | None = field(default=None, repr=False)
+    verification_token: str | None = field(default=None, repr=False)
+
+
+def exists(url: URL) -> bool:
+    """Whether there is a registry at all; its file is made with the first app."""
+    return url.drivername != urls.SQLITE_DRIVER or Path(str(url.database)).exists()
+
+
+def find(url: URL, app_id: str | None, default: str | None) -> Row[Any]:
+    """Find the row of an app, for a client.
+
+    Args:
+        url: The registry.
+        app_id: The app; None for the default.
+        default: The app id to take if none is given; None for the only active app.
+
+    Raises:
+        ConfigurationError: There is no such app, or none is named and there are several.
+        StorageError: The registry cannot be used.
+    """
+    named = app_id or default
+    if not exists(url):
+        raise unknown(named, url)
+    with transaction(migrate.opened(url), reading=True) as connection:
+        if named is not None:
+            row = row_of(connection, named)
+            if row is None:
+                raise unknown(named, url)
+            return row
+        rows = connection.execute(sa.select(applications).where(applications.c.active).limit(2)).all()
+    if len(rows) != 1:
+        count = "no active app" if not rows else "several active apps"
+        raise ConfigurationError(
+            f"No app is named, and registry {urls.shown(url)} has {count}. Next: pass app_id=, or set "
+            "LARK_APP_ID or LARK_DEFAULT_APP_ID."
+        )
+    return rows[0]
+
+
+def opened(row: Row[Any] | None, keys: Keys) -> AppSecrets:
+    """Decrypt the secrets of a row.
+
+    Raises:
+        DecryptionError: No key fits.
+    """
+    assert row is not None  # noqa: S101 - its callers looked
+    found: dict[str, Any] = {
+        name: None if sealed is None else keys.decrypt(sealed, what(row, name))
+        for name, sealed in zip(
+            SECRETS, (row.app_secret, row.encrypt_key, row.verification_token), strict=True
+        )
+    }
+    return AppSecrets(**found)
+
+
+def what(row: Row[Any], name: str) -> str:
+    """Name a secret of a row, for an error's text."""
+    return f"The {name} of app {row.app_id!r}"
+
+
+def row_of(connection: Connection, app_id: str) -> Row[Any] | None:
+    """The row of an app, or None."""
+    return connection.execute(sa.select(applications).where(applications.c.app_id == app_id)).one_or_none()
+
+
+def unknown(app_id: str | None, url: URL) -> ConfigurationError:
+    """The error for an app that is not in a registry."""
+    who = f"App {app_id!r} is not" if app_id else "There is no app"
+    return ConfigurationError(
+        f"{who} in registry {urls.shown(url)}. Next: `lark-provider app add`; "
+        "`lark-provider app list` shows what is there."
+    )

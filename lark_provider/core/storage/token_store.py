@@ -1,0 +1,163 @@
+"""Tokens for all processes that share a database, and the leases that let one of them renew.
+
+A lease is a row, committed at once, and not a lock held over a request to Lark: nobody holds a connection
+while waiting, and one who dies or freezes loses it by the clock. That clock is the database's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection
+
+from lark_provider.core.storage import migrate, urls
+from lark_provider.core.storage.crypto import TokenBox
+from lark_provider.core.storage.engine import transaction
+from lark_provider.core.storage.tables import leases, tokens
+from lark_provider.protocol.tokens import Freshness, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a store says to one who wants a token.
+
+    Attributes:
+        token: What is kept, in whatever state, its times by the caller's clock; None if nothing is.
+        won: Whether the caller is the one to fetch a new one.
+    """
+
+    token: Token | None = field(default=None, repr=False)
+    won: bool = False
+
+
+class TokenStore:
+    """The tokens of one app in one database.
+
+    Args:
+        url: The database.
+        app_id: Whose.
+        app_secret: What they are encrypted under.
+    """
+
+    def __init__(self, url: URL, app_id: str, app_secret: str) -> None:
+        self._url, self._app_id, self._app_secret = url, app_id, app_secret
+
+    def claim(
+        self, key: str, *, now: float, owner: str, lease_seconds: float, rejected: str | None = None
+    ) -> Claim:
+        """Look for a token, and ask to be the one who renews it unless it is fresh.
+
+        Args:
+            key: Names the token.
+            now: The caller's clock, seconds since the epoch.
+            owner: Names the caller.
+            lease_seconds: For how long the others leave the renewal to the caller.
+            rejected: A token that Lark has just refused; if it is the one kept, it is forgotten first.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            row = connection.execute(
+                sa.select(_now(connection), tokens).select_from(
+                    sa.select(sa.literal(1).label("one")).subquery().outerjoin(tokens, tokens.c.key == key)
+                )
+            ).one()
+            clock = row[0].replace(tzinfo=UTC) if row[0].tzinfo is None else row[0]
+            token = self._token(key, row, clock, now)
+            if row.value is not None and (token is None or token.value == rejected):
+                # Compare and delete: a token that has replaced it meanwhile stays. One that cannot be read
+                # was damaged, for those of another secret are kept under another key.
+                connection.execute(tokens.delete().where(tokens.c.key == key, tokens.c.value == row.value))
+                token = None
+            if token is not None and token.freshness(now) is Freshness.FRESH:
+                return Claim(token)
+            return Claim(token, self._leased(connection, key, owner, clock, lease_seconds))
+
+    def keep(self, key: str, token: Token, *, now: float, owner: str) -> None:
+        """Keep a token for all, unless a longer-lived one is there, and give the lease back.
+
+        Args:
+            key: Names the token.
+            token: The token, its times by the caller's clock.
+            now: The caller's clock.
+            owner: Names the caller.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        sealed = TokenBox(self._app_secret, key).seal(token.value)
+        with transaction(migrate.opened(self._url)) as connection:
+            clock = connection.scalar(sa.select(_now(connection)))
+            assert clock is not None  # noqa: S101 - a clock always tells
+            times = {
+                "fetched_at": clock + timedelta(seconds=token.fetched_at - now),
+                "expires_at": clock + timedelta(seconds=token.expires_at - now),
+            }
+            insert = _insert(connection)(tokens).values(key=key, app_id=self._app_id, value=sealed, **times)
+            connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=[tokens.c.key],
+                    set_={name: insert.excluded[name] for name in ("value", *times)},
+                    where=tokens.c.expires_at < insert.excluded.expires_at,
+                )
+            )
+            connection.execute(leases.delete().where(leases.c.key == key, leases.c.owner == owner))
+
+    def release(self, key: str, *, owner: str) -> None:
+        """Give a lease back without a token.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            connection.execute(leases.delete().where(leases.c.key == key, leases.c.owner == owner))
+
+    def _token(self, key: str, row: sa.Row[Any], clock: datetime, now: float) -> Token | None:
+        value = None if row.value is None else TokenBox(self._app_secret, key).open(row.value)
+        if value is None:
+            return None
+        fetched, expires = ((moment - clock).total_seconds() for moment in (row.fetched_at, row.expires_at))
+        return Token(value, now + fetched, now + expires)
+
+    @staticmethod
+    def _leased(connection: Connection, key: str, owner: str, clock: datetime, seconds: float) -> bool:
+        insert = _insert(connection)(leases).values(
+            key=key, owner=owner, until=clock + timedelta(seconds=seconds)
+        )
+        taken = connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=[leases.c.key],
+                set_={"owner": insert.excluded.owner, "until": insert.excluded.until},
+                where=sa.or_(leases.c.until < clock, leases.c.owner == owner),
+            ).returning(leases.c.key)
+        )
+        return taken.one_or_none() is not None
+
+
+def forget(url: URL, app_id: str) -> int:
+    """Delete all stored tokens of an app.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        StorageError: The database cannot be used.
+    """
+    with transaction(migrate.opened(url)) as connection:
+        return connection.execute(tokens.delete().where(tokens.c.app_id == app_id)).rowcount
+
+
+def _now(connection: Connection) -> sa.ColumnElement[datetime]:
+    """The database's clock; SQLite has none finer than ours, on the same machine."""
+    if connection.dialect.name == urls.SQLITE_DRIVER:
+        return sa.literal(datetime.now(UTC), tokens.c.fetched_at.type).label("clock")
+    return sa.func.clock_timestamp(type_=tokens.c.fetched_at.type).label("clock")
+
+
+def _insert(connection: Connection) -> Any:
+    return sqlite.insert if connection.dialect.name == urls.SQLITE_DRIVER else postgresql.insert

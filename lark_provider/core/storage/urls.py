@@ -1,0 +1,115 @@
+"""Where the databases are: URLs from arguments and the environment, and how to show them without password."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from lark_provider.core import config
+from lark_provider.protocol.errors import ConfigurationError
+
+POSTGRES_DRIVER, SQLITE_DRIVER = "postgresql+psycopg2", "sqlite"
+_DRIVERS = {
+    "postgres": POSTGRES_DRIVER,
+    "postgresql": POSTGRES_DRIVER,
+    POSTGRES_DRIVER: POSTGRES_DRIVER,
+    SQLITE_DRIVER: SQLITE_DRIVER,
+    "sqlite+pysqlite": SQLITE_DRIVER,
+}
+_MAX_PORT = 65535
+
+
+def parse(text: str, setting: str) -> URL:
+    """Read a database URL.
+
+    Args:
+        text: `postgresql://…`, `postgres://…` or `sqlite:///…`; a password with `@ / : % #` is quoted.
+        setting: Where it was written, for the error's text.
+
+    Returns:
+        The URL with the driver that is installed; a SQLite path is made absolute.
+
+    Raises:
+        ConfigurationError: It is no such URL.
+    """
+    try:
+        _ = urlsplit(text).port  # SQLAlchemy would quote the whole URL, password included
+        url = make_url(text.strip())
+        driver = _DRIVERS[url.drivername.lower()]
+    except (ArgumentError, ValueError, KeyError):
+        raise ConfigurationError(
+            f"{setting} is no URL of a PostgreSQL or SQLite database. Next: write it as "
+            "postgresql://user:password@host:5432/database, with the special characters of the password "
+            "percent-encoded, or as sqlite:////path/to/file.db."
+        ) from None
+    url = url.set(drivername=driver)
+    if driver != SQLITE_DRIVER:
+        return url
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError(
+            f"{setting} names a SQLite database in memory, which no other process can see. Next: name a "
+            "file: sqlite:////path/to/file.db."
+        )
+    return url.set(database=str(Path(url.database).expanduser().absolute()))
+
+
+def database(given: str | None = None, environ: Mapping[str, str] = os.environ) -> URL:
+    """Find the database for tokens and people: the argument, `LARK_DATABASE_URL`, then `POSTGRES_*`.
+
+    Args:
+        given: A URL, as passed by the caller.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: Nothing is configured, or a part cannot be right.
+    """
+    if given:
+        return parse(given, "database_url")
+    if text := environ.get("LARK_DATABASE_URL", "").strip():
+        return parse(text, "LARK_DATABASE_URL")
+    if not config.has_database(None, environ):
+        raise ConfigurationError(
+            "No database is configured. Next: set POSTGRES_HOST, POSTGRES_USER, POSTGRES_PASSWORD and "
+            "POSTGRES_DB, or LARK_DATABASE_URL, or pass database_url=."
+        )
+    port = environ.get("POSTGRES_PORT", "").strip() or "5432"
+    if not (port.isascii() and port.isdigit() and 0 < int(port) <= _MAX_PORT):
+        raise ConfigurationError(f"POSTGRES_PORT is {port!r}. Next: set it to a number, usually 5432.")
+    sslmode = environ.get("POSTGRES_SSLMODE", "").strip()
+    return URL.create(
+        POSTGRES_DRIVER,
+        username=environ.get("POSTGRES_USER", "").strip() or "lark",
+        password=environ.get("POSTGRES_PASSWORD") or None,
+        host=environ.get("POSTGRES_HOST", "").strip() or "localhost",
+        port=int(port),
+        database=environ.get("POSTGRES_DB", "").strip() or "lark_service",
+        query={"sslmode": sslmode} if sslmode else {},
+    )
+
+
+def registry(given: str | None = None, environ: Mapping[str, str] = os.environ) -> URL:
+    """Find the registry of apps: the argument, `LARK_REGISTRY_PATH`, then `config/applications.db`.
+
+    Args:
+        given: A path or a database URL, as passed by the caller.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: A URL cannot be right.
+    """
+    text = given or config.registry(environ)
+    if "://" in text:
+        return parse(text, "registry" if given else config.REGISTRY_VARIABLE)
+    return URL.create(SQLITE_DRIVER, database=str(Path(text).expanduser().absolute()))
+
+
+def shown(url: URL) -> str:
+    """A URL without its password, for texts; of SQLite only the path."""
+    if url.drivername == SQLITE_DRIVER:
+        return str(url.database)
+    return url.set(query={}).render_as_string(hide_password=True)

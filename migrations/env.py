@@ -1,0 +1,57 @@
+"""Run migrations: on the connection that the program hands over, else on the configured database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import context
+
+from lark_provider.core.storage import urls
+from lark_provider.core.storage.engine import create, make_file, transaction
+from lark_provider.core.storage.tables import GUIDE_INDEXES, VERSION_TABLE, metadata
+
+_LOCK = 0x6C61726B  # "lark": what two upgrades at once wait for on PostgreSQL
+
+
+def _is_ours(_thing: object, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
+    """Leave alone what others made: their tables in a shared database, and the guide's own indexes."""
+    if kind == "index" and name in GUIDE_INDEXES:
+        return False
+    return not (kind == "table" and reflected and compare_to is None)
+
+
+_OPTIONS: dict[str, Any] = {
+    "target_metadata": metadata,
+    "version_table": VERSION_TABLE,
+    "include_object": _is_ours,
+    "compare_type": True,
+}
+
+
+def _migrate(connection: sa.Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    context.configure(connection=connection, render_as_batch=connection.dialect.name == "sqlite", **_OPTIONS)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _main() -> None:
+    handed_over: sa.Connection | None = context.config.attributes.get("connection")
+    if handed_over is not None:
+        _migrate(handed_over)
+        return
+    url = urls.database()
+    if context.is_offline_mode():
+        context.configure(url=url, literal_binds=True, **_OPTIONS)
+        with context.begin_transaction():
+            context.run_migrations()
+        return
+    if url.drivername == urls.SQLITE_DRIVER:
+        make_file(url)
+    with transaction(create(url)) as connection:
+        _migrate(connection)
+
+
+_main()
