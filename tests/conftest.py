@@ -8,7 +8,7 @@ import pytest
 from lark_provider.core.session import PROCESS_MEMORY
 from lark_provider.core.tokens import PROCESS_CACHE, TokenCache
 
-pytest_plugins = ["lark_provider.emulator.pytest_plugin"]
+pytest_plugins = ["lark_provider.emulator.pytest_plugin", "tests.services.plugin"]
 
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 

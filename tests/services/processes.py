@@ -1,0 +1,225 @@
+"""Servers that the tests start themselves: unprivileged, in a folder of their own, ended by their pids."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self, TypedDict
+
+HOST = "127.0.0.1"
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+_ENDED = ("X", "Z")
+_PORTS = range(15000, 32000)  # below the ports that Linux hands out, or a stopped server's may be taken
+
+
+def at_exit(clean_up: Callable[[], object]) -> None:
+    """Clean up when this process ends, unless by SIGKILL. A forked child leaves it to its parent."""
+    owner = os.getpid()
+    atexit.register(lambda: clean_up() if os.getpid() == owner else None)
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+            return port
+
+
+def unprivileged(preferred: str) -> str | None:
+    """The user to start servers as, since most refuse to run as root; None where we are not root."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return preferred if preferred in known else "nobody"
+
+
+def private_folder(name: str, user: str | None) -> Path:
+    """A new folder that only the user can read, removed at the latest when this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix=f"lark-tests-{name}-"))
+    if user is not None:
+        shutil.chown(folder, user, pwd.getpwnam(user).pw_gid)
+    at_exit(lambda: shutil.rmtree(folder, ignore_errors=True))
+    return folder
+
+
+def give(folder: Path, files: Mapping[str, str], user: str | None) -> None:
+    """Write files that only the user can read, for example a server's key."""
+    for name, text in files.items():
+        file = folder / name
+        file.touch(0o600)
+        file.write_text(text)
+        if user is not None:
+            shutil.chown(file, user, pwd.getpwnam(user).pw_gid)
+
+
+class _User(TypedDict):
+    user: str | None
+    group: int | None
+    extra_groups: tuple[int, ...] | None
+
+
+def _as(user: str | None) -> _User:
+    if user is None:
+        return {"user": None, "group": None, "extra_groups": None}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": ()}
+
+
+def run_as(user: str | None, command: Sequence[str | Path]) -> None:
+    """Run a command to its end as the user; what it printed is in the error if it fails."""
+    done = subprocess.run(  # noqa: S603 - a fixed command
+        command, **_as(user), cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all that descend from it, parents first; those that have ended do not count."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for folder in Path("/proc").glob("[0-9]*"):
+        state, parent = _state(int(folder.name))
+        if state not in _ENDED:
+            children[parent].append(int(folder.name))
+    found = [pid]
+    for process in found:
+        found += children[process]
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs, or could run again."""
+    return _state(pid)[0] not in _ENDED
+
+
+def _state(pid: int) -> tuple[str, int]:
+    """The state of a process as one letter (zombies that nobody has waited for are Z), and its parent."""
+    try:
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except OSError:
+        return "X", 0
+    return state, int(parent)
+
+
+class OwnServer(ABC):
+    """A server process with a folder, a log and a port of its own.
+
+    Starting again after `stop` or `kill` uses the same folder and port.
+    """
+
+    name: str
+
+    def __init__(self, folder: Path, port: int, user: str | None) -> None:
+        self.folder = folder
+        self.port = port
+        self.user = user
+        self.log = folder / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        at_exit(self.close)
+
+    @abstractmethod
+    def command(self) -> Sequence[str | Path]:
+        """The command that runs the server in the foreground."""
+
+    @abstractmethod
+    def ready(self) -> bool:
+        """Whether it serves clients."""
+
+    def environment(self) -> dict[str, str]:
+        """The whole environment of the server: nothing of ours leaks in."""
+        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
+
+    @property
+    def pid(self) -> int:
+        """The server's first process."""
+        if self._process is None or self._process.poll() is not None:
+            raise RuntimeError(f"{self.name} is not running.")
+        return self._process.pid
+
+    def start(self) -> Self:
+        """Start the server and wait until it serves."""
+        if self._process is not None:
+            raise RuntimeError(f"{self.name} is running already.")
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - a fixed command
+                self.command(),
+                cwd=self.folder,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **_as(self.user),
+                start_new_session=True,  # an interrupt from the keyboard is for pytest alone
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self.ready():
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.02)
+            if self._process.returncode is not None or time.monotonic() > deadline:
+                self._kill_if_running()
+                raise RuntimeError(f"{self.name} did not start. Its log ends:\n{self.log_end()}")
+        return self
+
+    def log_end(self) -> str:
+        """The last lines of the log."""
+        return self.log.read_text(errors="replace")[-3000:]
+
+    def end(self, number: signal.Signals) -> None:
+        """Ask the server by a signal to end, and wait until it has."""
+        os.kill(self.pid, number)
+        self._gone(STOP_SECONDS)
+
+    def kill(self) -> None:
+        """End all processes of the server at once, as a power cut would."""
+        self.pause()
+        doomed = self._signal_all(signal.SIGKILL)
+        self._gone(STOP_SECONDS)
+        while any(alive(process) for process in doomed):
+            time.sleep(0.001)  # orphans are not ours to wait for
+
+    def pause(self) -> None:
+        """Freeze all processes of the server: connections stay, and nothing answers."""
+        os.kill(self.pid, signal.SIGSTOP)  # first: it starts no others while we look for them
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Thaw what `pause` froze."""
+        self._signal_all(signal.SIGCONT)
+
+    def close(self) -> None:
+        """Kill the server if it runs, and remove its folder."""
+        self._kill_if_running()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _kill_if_running(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+        self._process = None
+
+    def _signal_all(self, number: signal.Signals) -> list[int]:
+        processes = tree(self.pid)
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
+        return processes
+
+    def _gone(self, seconds: float) -> None:
+        assert self._process is not None
+        self._process.wait(seconds)
+        self._process = None
