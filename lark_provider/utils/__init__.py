@@ -1,0 +1,1 @@
+"""The logger of the deployment guide; nothing else belongs here."""

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import logging
+import logging.config
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lark_provider.errors import ConfigurationError
+from lark_provider.utils import logger as module
+from lark_provider.utils.logger import setup_logger
+
+LOGGER = logging.getLogger("lark_provider")
+CHILD = logging.getLogger("lark_provider.core.somewhere")
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("LOG_LEVEL", raising=False)
+    yield
+    for handler in module._ours:
+        LOGGER.removeHandler(handler)
+        handler.close()
+    module._ours.clear()
+    LOGGER.setLevel(logging.NOTSET)
+    LOGGER.propagate = True
+
+
+def test_the_level_is_info_unless_the_environment_or_the_caller_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert setup_logger().level == logging.INFO
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    assert setup_logger().level == logging.DEBUG
+    assert setup_logger(level=logging.ERROR).level == logging.ERROR
+    assert setup_logger("Warning").level == logging.WARNING
+
+
+@pytest.mark.parametrize("wrong", ["LOUD", "1O"])
+def test_a_level_that_is_none_is_named_with_those_that_are(
+    wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup_logger(logging.ERROR)
+    with pytest.raises(ConfigurationError, match=rf"level is '{wrong}'. Next: .*DEBUG, INFO, .*ERROR"):
+        setup_logger(wrong)
+    monkeypatch.setenv("LOG_LEVEL", wrong)
+    with pytest.raises(ConfigurationError, match=f"LOG_LEVEL is '{wrong}'"):
+        setup_logger()
+    assert LOGGER.level == logging.ERROR
+
+
+def test_lines_go_to_standard_error_and_to_a_file_whose_folder_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "var" / "log" / "app.log"
+    setup_logger(level=logging.INFO, log_file=str(file))
+    CHILD.info("完成 ✅")
+    CHILD.debug("too much")
+    assert capsys.readouterr().err.endswith("INFO lark_provider.core.somewhere: 完成 ✅\n")
+    assert file.read_text("utf-8").endswith("INFO lark_provider.core.somewhere: 完成 ✅\n")
+
+
+def test_called_twice_no_line_appears_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "app.log"
+    root = logging.StreamHandler()
+    logging.getLogger().addHandler(root)
+    try:
+        setup_logger(level=logging.INFO)
+        setup_logger(level=logging.INFO, log_file=file)
+        setup_logger(level=logging.INFO, log_file=file)
+        CHILD.info("once")
+    finally:
+        logging.getLogger().removeHandler(root)
+    assert capsys.readouterr().err.count("once") == 1
+    assert file.read_text().count("once") == 1
+
+
+def test_another_file_is_followed_and_the_old_one_closed(tmp_path: Path) -> None:
+    setup_logger(log_file=tmp_path / "first.log")
+    (handler,) = (one for one in module._ours if isinstance(one, logging.FileHandler))
+    setup_logger(log_file=tmp_path / "second.log")
+    CHILD.info("later")
+    assert handler.stream is None
+    assert "later" not in (tmp_path / "first.log").read_text()
+    assert "later" in (tmp_path / "second.log").read_text()
+
+
+def test_a_rotated_file_is_opened_anew(tmp_path: Path) -> None:
+    file = tmp_path / "app.log"
+    setup_logger(log_file=file)
+    CHILD.info("before")
+    file.rename(tmp_path / "app.log.1")
+    CHILD.info("after")
+    assert "before" in (tmp_path / "app.log.1").read_text()
+    assert file.read_text().endswith("after\n")
+
+
+def test_a_file_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
+    setup_logger(logging.ERROR)
+    before = list(LOGGER.handlers)
+    (tmp_path / "file").touch()
+    for wrong in (tmp_path, tmp_path / "file" / "app.log"):
+        with pytest.raises(ConfigurationError, match=f"{wrong} cannot be written: .*Next: name a path"):
+            setup_logger(logging.DEBUG, wrong)
+    assert (LOGGER.handlers, LOGGER.level) == (before, logging.ERROR)
+
+
+def test_handlers_of_others_and_the_root_logger_are_left_alone() -> None:
+    theirs = logging.NullHandler()
+    LOGGER.addHandler(theirs)
+    root = logging.getLogger()
+    before = (list(root.handlers), root.level)
+    try:
+        setup_logger()
+        setup_logger()
+        assert theirs in LOGGER.handlers
+    finally:
+        LOGGER.removeHandler(theirs)
+    assert (list(root.handlers), root.level) == before
+
+
+def test_secrets_are_masked_in_messages_arguments_and_tracebacks(tmp_path: Path) -> None:
+    file = tmp_path / "app.log"
+    setup_logger(log_file=file)
+    try:
+        raise ValueError("postgresql://lark:pa55word@db/x with app_secret=s3cret0")  # noqa: TRY301 - the test
+    except ValueError:
+        CHILD.exception("Authorization: Bearer %s, token %s", "t-g104abcdefghijkl", "t-g104abcdefghijkl")
+    written = file.read_text()
+    assert "Traceback" in written
+    assert "lark:***@db" in written
+    for secret in ("pa55word", "s3cret0", "g104abcdefghijkl"):
+        assert secret not in written
+
+
+def test_a_framework_configures_it_by_its_own_means(capsys: pytest.CaptureFixture[str]) -> None:
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"lark": {"()": "lark_provider.utils.logger.RedactingFormatter"}},
+            "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "lark"}},
+            "loggers": {"lark_provider": {"handlers": ["console"], "level": "INFO", "propagate": False}},
+        }
+    )
+    CHILD.info("with password=hunter2")
+    LOGGER.handlers.clear()
+    assert capsys.readouterr().err == "with password=***\n"
