@@ -1,0 +1,122 @@
+"""What a request to a callback URL turns out to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Lark asks whether the URL answers, when somebody enters it in the developer console.
+
+    Attributes:
+        challenge: To be sent back within one second.
+    """
+
+    challenge: str
+
+    @property
+    def answer(self) -> bytes:
+        """The body of the answer, JSON."""
+        return orjson.dumps({"challenge": self.challenge})
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who clicked.
+
+    Attributes:
+        open_id: The person's id for this app.
+        user_id: The person's id in the tenant, if the app has the scope for it.
+        union_id: The person's id for all apps of this developer, where Lark sends it.
+    """
+
+    open_id: str
+    user_id: str | None = None
+    union_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What was done on the card. Which parts are there depends on the component.
+
+    Attributes:
+        tag: The component, e.g. `button`, `select_static`, `input`.
+        name: The component's own name, if it has one.
+        value: What the card's author attached to the component: a dict, sometimes a text.
+        form_value: Of a form that was submitted: each field's value by its name.
+        option: The option chosen, or the date or time picked.
+        options: The options chosen, of a component that takes several.
+        input_value: The text entered.
+        checked: The state of a checker.
+        timezone: The person's time zone, e.g. `Asia/Shanghai`, with dates and times.
+    """
+
+    tag: str | None = None
+    name: str | None = None
+    value: Any = None
+    form_value: dict[str, Any] | None = None
+    option: str | None = None
+    options: tuple[str, ...] = ()
+    input_value: str | None = None
+    checked: bool | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CardClick:
+    """Somebody used a card. Lark sends this once and never again.
+
+    Attributes:
+        event_id: Unique; the same request delivered twice has the same.
+        app_id: The app that sent the card.
+        tenant_key: The tenant of the app.
+        operator: Who.
+        action: What.
+        message_id: The card's message, `om_…`.
+        chat_id: The chat that it is in, `oc_…`.
+        token: For updating the card later, `c-…`: 30 minutes, two uses. Whoever has it can change the card.
+        created_at: When, in UTC.
+        raw: All that Lark sent, without the verification token; `read` makes the same click of it.
+    """
+
+    event_id: str
+    app_id: str
+    tenant_key: str | None
+    operator: Operator
+    action: Action
+    message_id: str | None
+    chat_id: str | None
+    token: str | None = field(repr=False)
+    created_at: datetime
+    raw: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened that the app subscribed to. Lark repeats it until it is answered: at least once.
+
+    Attributes:
+        event_id: Unique to the event, not to the delivery. In events 1.0 this is `uuid`.
+        type: E.g. `im.message.receive_v1`.
+        app_id: The app; None in events 1.0 that do not say.
+        tenant_key: The tenant in which it happened.
+        event: What happened, as Lark describes it for this type.
+        created_at: When, in UTC.
+        raw: All that Lark sent, without the verification token; `read` makes the same event of it.
+    """
+
+    event_id: str
+    type: str
+    app_id: str | None
+    tenant_key: str | None
+    event: dict[str, Any] = field(repr=False)
+    created_at: datetime
+    raw: dict[str, Any] = field(repr=False)
+
+
+Delivery: TypeAlias = CardClick | Event

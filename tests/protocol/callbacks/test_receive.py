@@ -1,0 +1,415 @@
+"""What is accepted, and what is refused with which status."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lark_provider.errors import ConfigurationError, LarkError
+from lark_provider.protocol.callbacks import (
+    Action,
+    CallbackKeys,
+    CallbackRefusedError,
+    CardClick,
+    Challenge,
+    Delivery,
+    Event,
+    Incoming,
+    Operator,
+    read,
+    receive,
+)
+from tests.protocol.callbacks import sender
+from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, dump, headers, sealed
+
+BOTH = CallbackKeys(APP, KEY, TOKEN)
+ONLY_KEY = CallbackKeys(APP, encrypt_key=KEY)
+ONLY_TOKEN = CallbackKeys(APP, verification_token=TOKEN)
+
+
+def sent(
+    content: object, keys: CallbackKeys = BOTH, now: float = NOW, **signing: Any
+) -> Challenge | Delivery:
+    """Encrypt, sign and receive."""
+    body = sealed(content)
+    return receive(Incoming(headers(body, **signing), body), keys, now)
+
+
+def plain(content: object, keys: CallbackKeys = ONLY_TOKEN, **options: Any) -> Challenge | Delivery:
+    return receive(Incoming({}, dump(content)), keys, NOW, **options)
+
+
+@contextmanager
+def refused(status: int, text: str) -> Iterator[None]:
+    with pytest.raises(CallbackRefusedError, match=text) as caught:
+        yield
+    assert caught.value.status == status
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+    assert KEY not in shown
+    assert TOKEN not in shown
+    assert "Next: " in str(caught.value)
+
+
+# --- accepted ---
+
+
+def test_a_click_is_read_whole() -> None:
+    action: dict[str, Any] = {
+        "tag": "select_static",
+        "name": "who",
+        "value": {"k": ["v", 1, None]},
+        "form_value": {"reason": "fine", "dates": ["2024-04-01 +0800"]},
+        "option": "a",
+        "options": ["a", "b"],
+        "input_value": "text",
+        "checked": False,
+        "timezone": "Asia/Shanghai",
+    }
+    click = sent(sender.card(action))
+    content = sender.card(action)
+    del content["header"]["token"]
+    assert click == CardClick(
+        event_id="f7984f25108f8137722bb63c00000001",
+        app_id=APP,
+        tenant_key="2df73991750a0001",
+        operator=Operator(
+            open_id="ou_3c14f3a59eaf2825dbe25359f15768aa",
+            user_id="867b0001",
+            union_id="on_574d639e4a44e4dd646eaf628e2b0001",
+        ),
+        action=Action(**{**action, "options": ("a", "b")}),
+        message_id="om_574d639e4a44e4dd646eaf628e2b0001",
+        chat_id="oc_e4d2605ca917e695f54f11aaf56d0001",
+        token="c-295ee57216a5dc9de90fefd0aadb4b1d7d0001",
+        created_at=datetime.fromtimestamp(NOW, UTC),
+        raw=content,
+    )
+
+
+def test_an_event_of_either_schema_is_read() -> None:
+    two = sent(sender.event())
+    assert isinstance(two, Event)
+    assert (two.event_id, two.type) == ("5e3702a84e847582be8db7fb73283c02", "im.message.receive_v1")
+    assert (two.app_id, two.tenant_key) == (APP, "2df73991750a0001")
+    assert two.created_at == datetime.fromtimestamp(NOW, UTC)
+    assert two.event == sender.event()["event"]
+
+    one = sent(sender.event_1())
+    assert isinstance(one, Event)
+    assert (one.event_id, one.type) == ("bc447199585340d1f3728d26b1c0297a", "p2p_chat_create")
+    assert (one.app_id, one.tenant_key) == (APP, "2df73991750a0001")
+    assert one.created_at == datetime.fromtimestamp(NOW, UTC)
+
+
+@pytest.mark.parametrize("content", [sender.card(), sender.event(), sender.event_1()])
+def test_raw_has_no_verification_token_and_reads_again_as_the_same(content: dict[str, Any]) -> None:
+    received = sent(content)
+    assert not isinstance(received, Challenge)
+    assert TOKEN not in json.dumps(received.raw)
+    assert read(json.loads(json.dumps(received.raw))) == received
+
+
+def test_a_challenge_needs_no_signature() -> None:
+    body = sealed(sender.challenge())
+    received = receive(Incoming({}, body), BOTH, NOW)
+    assert received == Challenge("ajls384k-你好")
+    assert json.loads(received.answer) == {"challenge": "ajls384k-你好"}
+    assert sent(sender.challenge()) == received
+    assert plain(sender.challenge()) == received
+    assert receive(Incoming({}, body), ONLY_KEY, NOW) == received
+
+
+@pytest.mark.parametrize("change", [str.lower, str.upper, str.title, str.swapcase])
+def test_header_names_may_have_any_case(change: Any) -> None:
+    body = sealed(sender.card())
+    named = {change(name): value for name, value in headers(body).items()}
+    assert isinstance(receive(Incoming(named, body), BOTH, NOW), CardClick)
+
+
+def test_with_one_key_known_that_one_is_asked_for() -> None:
+    assert isinstance(sent(sender.card(token="of somebody else"), ONLY_KEY), CardClick)
+    assert isinstance(plain(sender.card()), CardClick)
+    assert isinstance(plain(sender.event_1()), Event)
+
+
+def test_an_event_1_need_not_name_its_app() -> None:
+    content = sender.event_1()
+    del content["event"]["app_id"]
+    received = sent(content)
+    assert isinstance(received, Event)
+    assert received.app_id is None
+
+
+# --- keys ---
+
+
+@pytest.mark.parametrize("blank", [None, "", "  ", "\n"])
+@pytest.mark.parametrize("key", ["", None, "  "])
+def test_an_app_without_keys_takes_nothing(blank: str | None, key: str | None) -> None:
+    keys = CallbackKeys(APP, blank, blank)
+    for content in (sender.card(token=key or ""), sender.challenge(key or ""), sender.challenge(), {}):
+        for body in (dump(content), sealed(content, key or "")):
+            with refused(403, "Nothing is accepted"):
+                receive(Incoming(headers(body, key=key or ""), body), keys, NOW, accept_old_cards=True)
+
+
+def test_an_empty_key_signs_nothing_where_only_the_token_is_known() -> None:
+    body = sealed(sender.card(), key="")
+    with refused(401, "encrypt key of app cli_a5fb0ae6a4000001 is not known"):
+        receive(Incoming(headers(body, key=""), body), ONLY_TOKEN, NOW)
+
+
+@pytest.mark.parametrize("token", ["", None, 7, [], {}, TOKEN + " ", TOKEN[:-1], "é"])
+def test_only_the_right_token_is_taken(token: Any) -> None:
+    for content in (sender.card(token=token), {**sender.event_1(), "token": token}, sender.challenge(token)):
+        with refused(401, "verification token"):
+            plain(content)
+        with refused(401, "verification token"):
+            sent(content)
+
+
+def test_a_missing_token_is_a_wrong_one() -> None:
+    for content in (sender.card(), sender.event_1(), sender.challenge()):
+        content.pop("token", None)
+        content.get("header", {}).pop("token", None)
+        with refused(401, "verification token"):
+            plain(content)
+        with refused(401, "verification token"):
+            sent(content)
+
+
+def test_keys_are_checked_and_never_shown() -> None:
+    assert KEY not in repr(BOTH)
+    assert TOKEN not in repr(BOTH)
+    for wrong in ("", "  ", None):
+        with pytest.raises(ConfigurationError, match="Next: pass app_id"):
+            CallbackKeys(wrong, KEY)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="encrypt_key of app cli_1 is a bytes"):
+        CallbackKeys("cli_1", b"key")  # type: ignore[arg-type]
+
+
+def test_nothing_secret_is_shown_of_what_was_received() -> None:
+    body = sealed(sender.card())
+    assert repr(Incoming(headers(body), body)) == "Incoming()"
+    click = sent(sender.card())
+    assert isinstance(click, CardClick)
+    assert click.token is not None
+    assert click.token not in repr(click)
+
+
+# --- refused ---
+
+
+def test_with_an_encrypt_key_a_plain_body_is_refused_however_well_signed() -> None:
+    for content in (sender.card(), sender.event_1(), sender.challenge()):
+        body = dump(content)
+        with refused(401, "neither signed"):
+            receive(Incoming({}, body), BOTH, NOW)
+        with refused(400, "holds no encrypted JSON object"):
+            receive(Incoming(headers(body), body), BOTH, NOW)
+
+
+@pytest.mark.parametrize(
+    "inside", [b"", b"null", b"[]", b'"text"', b"{", b"\xff\xfe", b'{"a":NaN}', b"[" * 5000 + b"]" * 5000]
+)
+def test_what_is_encrypted_and_signed_must_be_an_object(inside: bytes) -> None:
+    body = dump({"encrypt": sender.seal(inside)})
+    with refused(400, "holds no encrypted JSON object"):
+        receive(Incoming(headers(body), body), BOTH, NOW)
+
+
+@pytest.mark.parametrize("encrypt", [None, 1, [], {}, "", "=", "AAAA", "é", "P37w+VZImNgPEO1RBhJ6RtKl"])
+def test_a_signed_body_with_garbage_for_a_cipher(encrypt: Any) -> None:
+    body = dump({"encrypt": encrypt})
+    with refused(400, "holds no encrypted JSON object"):
+        receive(Incoming(headers(body), body), BOTH, NOW)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b" ", b"null", b"[]", b"1", b'"a"', b"{", b"{}}", b"\xef\xbb\xbf{}", b"a=b", b"\x00", b"[" * 9000],
+)
+def test_a_body_that_is_no_object(body: bytes) -> None:
+    for keys in (BOTH, ONLY_KEY, ONLY_TOKEN):
+        with refused(400, "no JSON object"):
+            receive(Incoming(headers(body), body), keys, NOW)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "gbk"])
+def test_a_body_in_another_encoding(encoding: str) -> None:
+    for keys in (BOTH, ONLY_TOKEN):
+        body = dump(sender.challenge()).decode().encode(encoding)
+        with refused(400, "no JSON object"):
+            receive(Incoming(headers(body), body), keys, NOW)
+
+
+def test_a_large_body_is_refused_unread() -> None:
+    body = sealed(sender.card({"value": "x" * 1000}))
+    assert isinstance(receive(Incoming(headers(body), body), BOTH, NOW, max_bytes=len(body)), CardClick)
+    with refused(413, f"has {len(body)} bytes"):
+        receive(Incoming(headers(body), body), BOTH, NOW, max_bytes=len(body) - 1)
+    with refused(413, "the limit is 1048576"):
+        receive(Incoming({}, b"x" * (1024 * 1024 + 1)), BOTH, NOW)
+
+
+def test_another_app_s_click_is_refused() -> None:
+    for content in (sender.card(app_id="cli_other"), sender.event_1(app_id="cli_other")):
+        with refused(403, "another app than cli_a5fb0ae6a4000001"):
+            sent(content)
+        with refused(403, "another app than cli_a5fb0ae6a4000001"):
+            plain(content)
+    assert isinstance(sent(sender.card(app_id="cli_other"), CallbackKeys("cli_other", KEY, TOKEN)), CardClick)
+
+
+@pytest.mark.parametrize("name", ["X-Lark-Request-Timestamp", "X-Lark-Request-Nonce", "X-Lark-Signature"])
+@pytest.mark.parametrize("how", ["missing", "empty", "changed", "twice"])
+def test_each_signature_header_counts(name: str, how: str) -> None:
+    body = sealed(sender.card())
+    given = headers(body)
+    value = given.pop(name)
+    if how == "twice":
+        given |= {name: value, name.lower(): value}
+    elif how != "missing":
+        given[name] = "" if how == "empty" else value + "0"
+    with refused(401, "neither signed"):
+        receive(Incoming(given, body), BOTH, NOW)
+
+
+def test_a_signature_by_another_key_or_with_another_body() -> None:
+    body = sealed(sender.card())
+    for forged in (headers(body, key="other"), headers(body + b" "), headers(body, algorithm="sha1")):
+        with refused(401, "neither signed"):
+            receive(Incoming(forged, body), BOTH, NOW)
+
+
+def test_who_cannot_sign_is_told_the_same_whatever_is_wrong() -> None:
+    opened = sender.seal(dump(sender.card()))
+    bodies = [
+        sealed(sender.card()),
+        sealed(sender.challenge("wrong token")),
+        sealed({**sender.challenge(), "challenge": 1}),
+        sealed({"schema": "2.0"}),
+        dump({"encrypt": sender.seal(b"no JSON")}),
+        dump({"encrypt": opened[:-24] + "A" * 24}),
+        dump({"encrypt": "AAAA"}),
+        dump({"encrypt": 1}),
+        sealed(sender.challenge(), key="another key"),
+        dump(sender.challenge()),
+        dump({}),
+    ]
+    errors = set()
+    for body in bodies:
+        with pytest.raises(CallbackRefusedError) as caught:
+            receive(Incoming(headers(body, key="guessed"), body), BOTH, NOW)
+        errors.add((str(caught.value), caught.value.status, caught.value.__cause__))
+    assert len(errors) == 1
+
+
+# --- time ---
+
+
+@pytest.mark.parametrize(
+    ("content", "ages", "too_old"),
+    [
+        (sender.card, (-300, 0, 300), (-301, 301, 86400)),
+        (sender.event, (-300, 0, 7 * 3600), (-301, 7 * 3600 + 1)),
+        (sender.event_1, (-300, 0, 7 * 3600), (-301, 7 * 3600 + 1)),
+    ],
+)
+def test_the_window(content: Any, ages: tuple[int, ...], too_old: tuple[int, ...]) -> None:
+    for age in ages:
+        assert isinstance(sent(content(), now=NOW + age), Delivery)
+    for age in too_old:
+        with refused(401, "the window is"):
+            sent(content(), now=NOW + age)
+
+
+@pytest.mark.parametrize(
+    "timestamp", ["2026-10-04 18:40:00.052290112 +0800 CST m=+3612.1", str(int(NOW * 1000))]
+)
+def test_the_header_s_time_comes_in_several_notations(timestamp: str) -> None:
+    long_ago = sender.card(now=0)
+    now = 1791110400 if "-" in timestamp else NOW
+    assert isinstance(sent(long_ago, timestamp=timestamp, now=now), CardClick)
+    with refused(401, "the window is"):
+        sent(long_ago, timestamp=timestamp, now=now + 301)
+
+
+@pytest.mark.parametrize("timestamp", ["Monday, 05-Oct-26 01:46:40 CST", "now", "é", "-1", ""])
+def test_the_body_s_time_serves_where_the_header_s_cannot_be_read(timestamp: str) -> None:
+    assert isinstance(sent(sender.card(), timestamp=timestamp), CardClick)
+    with refused(401, "the window is 300 s"):
+        sent(sender.card(), timestamp=timestamp, now=NOW + 301)
+
+
+@given(st.text("0123456789 :+-.abc", min_size=1, max_size=12), st.integers(-20, 20), st.floats(301, 1e9))
+def test_moving_the_border_of_timestamp_and_nonce_makes_nothing_fresh(
+    nonce: str, by: int, age: float
+) -> None:
+    """Lark signs both without a mark between them, so this much can be forged."""
+    body = sealed(sender.card())
+    given_ = headers(body, nonce=nonce)
+    both = given_["X-Lark-Request-Timestamp"] + nonce
+    border = min(max(10 + by, 0), len(both))
+    given_ |= {"X-Lark-Request-Timestamp": both[:border], "X-Lark-Request-Nonce": both[border:]}
+    with refused(401, "the window is"):
+        receive(Incoming(given_, body), BOTH, NOW + age)
+
+
+# --- old cards ---
+
+
+def old(keys: CallbackKeys = BOTH, now: float = NOW, *, accept: bool = True, **signing: Any) -> Any:
+    body = dump(sender.old_card())
+    signing = {"key": TOKEN, "algorithm": "sha1", **signing}
+    return receive(Incoming(headers(body, **signing), body), keys, now, accept_old_cards=accept)
+
+
+def test_old_cards_are_refused_until_allowed() -> None:
+    with refused(401, "old card callback .* allow old cards"):
+        old(accept=False)
+    for keys in (BOTH, ONLY_TOKEN):
+        click = old(keys)
+        assert isinstance(click, CardClick)
+        assert click.operator == Operator("ou_sdfimx9948345", "eu_sd923r0sdf5")
+        assert click.action == Action(tag="button", value={"key": "v"})
+        assert (click.message_id, click.chat_id) == ("om_abcdefg1234567890", "oc_1")
+        assert (click.token, click.app_id, click.tenant_key) == ("c-old", APP, "d32004232")
+        assert click.created_at == datetime.fromtimestamp(NOW, UTC)
+        assert read(json.loads(json.dumps(click.raw))) == click
+
+
+def test_an_old_card_delivered_twice_has_one_id() -> None:
+    assert old().event_id == old().event_id
+    assert old().event_id != old(nonce="another").event_id
+
+
+def test_an_old_card_must_be_signed_with_the_token_and_be_of_now() -> None:
+    forged: list[dict[str, Any]] = [{"key": "wrong"}, {"key": KEY}, {"algorithm": "sha256"}, {"key": ""}]
+    for signing in forged:
+        with refused(401, "not signed with the verification token"):
+            old(**signing)
+    with refused(401, "not signed with the verification token"):
+        old(ONLY_KEY, key="")
+    with refused(401, "the window is 300 s"):
+        old(now=NOW + 301)
+    with refused(401, "time stamp cannot be read"):
+        old(timestamp="Monday, 05-Oct-26 01:46:40 CST")
+
+
+# --- the error ---
+
+
+def test_a_refusal_survives_pickling() -> None:
+    error = pickle.loads(pickle.dumps(CallbackRefusedError("text", status=413)))  # noqa: S301 - ours
+    assert issubclass(CallbackRefusedError, LarkError)
+    assert (str(error), error.status, error.retryable) == ("text", 413, False)
