@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import NoReturn, Protocol, TypeVar
 
 import pytest
 
-from tests.services import postgres
+from tests.services import postgres, rabbitmq
 from tests.services.finding import Found, ServiceMissingError, UnavailableError
+from tests.services.pgbouncer import PgBouncer
 from tests.services.postgres import Databases, OwnPostgres, PostgresServer
+from tests.services.processes import OwnServer
+from tests.services.rabbitmq import OwnRabbit, RabbitServer
 
 ENVIRONMENT = dict(os.environ)  # before any test changes it
 _taken: list[str] = []
-_Server = TypeVar("_Server")
+Shared = TypeVar("Shared")
+Own_co = TypeVar("Own_co", bound=OwnServer, covariant=True)
 
 
 def pytest_configure() -> None:
@@ -38,7 +43,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(line)
 
 
-def _take(find: Callable[[Mapping[str, str]], Found[_Server]]) -> _Server:
+def _take(find: Callable[[Mapping[str, str]], Found[Shared]]) -> Shared:
     try:
         found = find(ENVIRONMENT)
     except ServiceMissingError as missing:
@@ -73,31 +78,87 @@ def database_url(databases: Databases) -> str:
     return databases.make()
 
 
-class StartPostgres(Protocol):
-    """Starts a server with settings of postgresql.conf and files in its data folder."""
+class StartServer(Protocol[Own_co]):
+    """Starts a server with settings as in its own configuration file, and with files beside that."""
 
-    def __call__(self, settings: Mapping[str, str] = ..., files: Mapping[str, str] = ...) -> OwnPostgres: ...
+    def __call__(self, settings: Mapping[str, str] = ..., files: Mapping[str, str] = ...) -> Own_co:
+        """Return the server when it serves."""
+
+
+@contextmanager
+def _starting(
+    make: Callable[[Mapping[str, str], Mapping[str, str]], Own_co],
+) -> Iterator[StartServer[Own_co]]:
+    with ExitStack() as started:
+
+        def start(settings: Mapping[str, str] = {}, files: Mapping[str, str] = {}) -> Own_co:
+            try:
+                server = make(settings, files)
+            except UnavailableError as reason:
+                _refuse(reason)
+            started.callback(server.close)
+            return server.start()
+
+        yield start
 
 
 @pytest.fixture
-def start_postgres() -> Iterator[StartPostgres]:
+def start_postgres() -> Iterator[StartServer[OwnPostgres]]:
     """Starts PostgreSQL servers of the test's own, which are gone after it."""
-    started: list[OwnPostgres] = []
-
-    def start(settings: Mapping[str, str] = {}, files: Mapping[str, str] = {}) -> OwnPostgres:
-        try:
-            server = OwnPostgres(settings, files)
-        except UnavailableError as reason:
-            _refuse(reason)
-        started.append(server)
-        return server.start()
-
-    yield start
-    for server in started:
-        server.close()
+    with _starting(OwnPostgres) as start:
+        yield start
 
 
 @pytest.fixture
-def own_postgres(start_postgres: StartPostgres) -> OwnPostgres:
+def own_postgres(start_postgres: StartServer[OwnPostgres]) -> OwnPostgres:
     """A running PostgreSQL of the test's own, to stop, kill, pause and start again."""
     return start_postgres()
+
+
+class StartPgBouncer(Protocol):
+    """Puts a PgBouncer before a database."""
+
+    def __call__(self, url: str, pool_size: int = ...) -> str:
+        """Return the URL of the database behind PgBouncer."""
+
+
+@pytest.fixture
+def pgbouncer() -> Iterator[StartPgBouncer]:
+    """Starts PgBouncers in transaction mode, which are gone after the test."""
+    with ExitStack() as started:
+
+        def start(url: str, pool_size: int = 2) -> str:
+            try:
+                bouncer = PgBouncer(url, pool_size)
+            except UnavailableError as reason:
+                _refuse(reason)
+            started.callback(bouncer.close)
+            return bouncer.start().url
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> RabbitServer:
+    """The shared RabbitMQ, on which tests may make virtual hosts."""
+    return _take(rabbitmq.find)
+
+
+@pytest.fixture(name="rabbitmq")
+def rabbitmq_url(rabbitmq_server: RabbitServer) -> Iterator[str]:
+    """The URL of an empty virtual host of the test's own, deleted after it."""
+    with rabbitmq_server.vhost() as url:
+        yield url
+
+
+@pytest.fixture
+def start_rabbitmq() -> Iterator[StartServer[OwnRabbit]]:
+    """Starts RabbitMQ nodes of the test's own, which are gone after it."""
+    with _starting(OwnRabbit) as start:
+        yield start
+
+
+@pytest.fixture
+def own_rabbitmq(start_rabbitmq: StartServer[OwnRabbit]) -> OwnRabbit:
+    """A running RabbitMQ node of the test's own, to stop, kill, pause and start again."""
+    return start_rabbitmq()

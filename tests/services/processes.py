@@ -42,6 +42,13 @@ def free_port() -> int:
             return port
 
 
+def listens(port: int) -> bool:
+    """Whether a server takes connections at a port of the loopback address."""
+    with suppress(OSError), socket.create_connection((HOST, port), 1):
+        return True
+    return False
+
+
 def unprivileged(preferred: str) -> str | None:
     """The user to start servers as, since most refuse to run as root; None where we are not root."""
     if os.geteuid() != 0:
@@ -75,7 +82,7 @@ class _User(TypedDict):
     extra_groups: tuple[int, ...] | None
 
 
-def _as(user: str | None) -> _User:
+def as_user(user: str | None) -> _User:
     if user is None:
         return {"user": None, "group": None, "extra_groups": None}
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": ()}
@@ -84,7 +91,13 @@ def _as(user: str | None) -> _User:
 def run_as(user: str | None, command: Sequence[str | Path]) -> None:
     """Run a command to its end as the user; what it printed is in the error if it fails."""
     done = subprocess.run(  # noqa: S603 - a fixed command
-        command, **_as(user), cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command,
+        **as_user(user),
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
@@ -164,7 +177,7 @@ class OwnServer(ABC):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                **_as(self.user),
+                **as_user(self.user),
                 start_new_session=True,  # an interrupt from the keyboard is for pytest alone
             )
         deadline = time.monotonic() + START_SECONDS

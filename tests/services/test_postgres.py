@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 
-from tests.services.plugin import StartPostgres
+from tests.services.plugin import StartServer
 from tests.services.postgres import Databases, OwnPostgres, PostgresServer
 from tests.services.processes import alive, tree
 
@@ -109,7 +109,7 @@ def test_a_paused_server_does_not_answer_and_then_does(own_postgres: OwnPostgres
 
 
 def test_own_servers_ask_roles_for_their_password_and_take_settings_and_files(
-    start_postgres: StartPostgres,
+    start_postgres: StartServer[OwnPostgres],
 ) -> None:
     server = start_postgres({"max_connections": "17", "event_source": "it's"}, {"note.txt": "given"}).server
     assert ask(server.url(), "SHOW max_connections") == [("17",)]
@@ -123,7 +123,7 @@ def test_own_servers_ask_roles_for_their_password_and_take_settings_and_files(
             ask(wrong, "SELECT 1")
 
 
-def test_a_closed_server_leaves_no_process_and_no_file(start_postgres: StartPostgres) -> None:
+def test_a_closed_server_leaves_no_process_and_no_file(start_postgres: StartServer[OwnPostgres]) -> None:
     for paused in (False, True):
         server = start_postgres()
         processes = tree(server.pid)
@@ -135,7 +135,7 @@ def test_a_closed_server_leaves_no_process_and_no_file(start_postgres: StartPost
         assert not server.folder.exists()
 
 
-def test_a_killed_server_leaves_no_shared_memory(start_postgres: StartPostgres) -> None:
+def test_a_killed_server_leaves_no_shared_memory(start_postgres: StartServer[OwnPostgres]) -> None:
     server = start_postgres()
     segment = (server.folder / "data/postmaster.pid").read_text().splitlines()[6].split()[1]
     assert segment in segments()
@@ -149,6 +149,6 @@ def segments() -> set[str]:
     return {line.split()[1] for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]}
 
 
-def test_a_server_that_cannot_start_says_why(start_postgres: StartPostgres) -> None:
+def test_a_server_that_cannot_start_says_why(start_postgres: StartServer[OwnPostgres]) -> None:
     with pytest.raises(RuntimeError, match='unrecognized configuration parameter "no_such"'):
         start_postgres({"no_such": "setting"})
