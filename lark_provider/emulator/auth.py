@@ -1,126 +1,90 @@
-"""Tokens of custom apps: the two token endpoints, and what a bearer token is worth."""
+"""Token endpoints of custom apps, and what those of store apps share with them."""
 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.emulator import codes
 from lark_provider.emulator.codes import Code, RefusedError
 from lark_provider.emulator.routing import Call, Route
 from lark_provider.emulator.validation import json_object
+from lark_provider.emulator.world import TENANT_KEY
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.settings import Settings
-    from lark_provider.emulator.world import App, World
+    from lark_provider.emulator.apps import App
 
-TENANT_PREFIX = "t-"
-KNOWN_PREFIXES = (TENANT_PREFIX, "u-", "a-", "eyJ")
-
-
-@dataclass(slots=True)
-class _Grant:
-    token: str
-    app: App
-    expires: float
+STATUS = "HTTP status of a refused request: 200 here, settable (`wrong_secret_status`)"
+KINDS = "an app of the other kind gets 10005 (settable, `app_type_mismatch`: 10014)"
+DISABLED = "a disabled app gets 10014 (settable, `disabled_app_token`: a token all the same)"
 
 
-class Tokens:
-    """The tokens of one tenant: which are alive, and which one an app is given next."""
-
-    def __init__(self, world: World, settings: Settings) -> None:
-        self._world = world
-        self._settings = settings
-        self._alive: dict[str, _Grant] = {}
-        self._current: dict[str, _Grant] = {}
-        self.requests = 0
-        """Token requests answered, refused ones included."""
-        self.issued = 0
-        """Different tokens handed out."""
-
-    def give(self, app: App) -> tuple[str, int]:
-        """Return the app's token and the seconds it has left.
-
-        The same token until `token_overlap` remains; then a new one, while the old one lives on.
-        """
-        now = self._world.clock.now()
-        grant = self._current.get(app.app_id)
-        if grant is None or grant.expires - now < min(
-            self._settings.token_overlap, self._settings.token_life
-        ):
-            grant = _Grant(
-                f"{TENANT_PREFIX}emulator{secrets.token_hex(16)}", app, now + self._settings.token_life
-            )
-            self._current[app.app_id] = self._alive[grant.token] = grant
-            self.issued += 1
-        return grant.token, max(0, round(grant.expires - now))
-
-    def app_of(self, authorization: str) -> App:
-        """Return whose request this is.
-
-        Args:
-            authorization: the `Authorization` header, or an empty string.
-
-        Raises:
-            RefusedError: 99991661, 99991671 or 99991663.
-        """
-        scheme, _, token = authorization.partition(" ")
-        token = token.strip()
-        if scheme != "Bearer" or not token:
-            raise RefusedError(codes.MISSING_TOKEN)
-        if not token.startswith(KNOWN_PREFIXES):
-            raise RefusedError(codes.TOKEN_PREFIX)
-        grant = self._alive.get(token)
-        if grant is None:
-            raise RefusedError(codes.INVALID_TOKEN)
-        if grant.expires <= self._world.clock.now():
-            del self._alive[token]
-            raise RefusedError(codes.INVALID_TOKEN)
-        return grant.app
-
-    def revoke(self, app_id: str | None = None) -> int:
-        """Make tokens invalid at once, of one app or of all, and return how many were alive."""
-        doomed = [token for token, grant in self._alive.items() if app_id in (None, grant.app.app_id)]
-        for token in doomed:
-            self._current.pop(self._alive.pop(token).app.app_id, None)
-        return len(doomed)
-
-
-def _refused(call: Call, code: Code) -> RefusedError:
-    """Token endpoints answer failures with a status of their own, see `wrong_secret_status`."""
+def refused(call: Call, code: Code) -> RefusedError:
+    """Return a refusal; token endpoints answer with a status of their own, see `wrong_secret_status`."""
     if code is codes.INVALID_TOKEN_PARAM:
         return RefusedError(code)
     return RefusedError(code._replace(status=call.settings.wrong_secret_status))
 
 
-def _app_by_secret(call: Call) -> App:
+def members_of(call: Call, *names: str) -> list[str]:
+    """Return members of the body, all of them required.
+
+    Raises:
+        RefusedError: 10003.
+    """
     call.tokens.requests += 1
     body = json_object(call, codes.INVALID_TOKEN_PARAM)
-    app_id, secret = body.get("app_id"), body.get("app_secret")
-    if not isinstance(app_id, str) or not isinstance(secret, str) or not app_id or not secret:
-        raise _refused(call, codes.INVALID_TOKEN_PARAM)
+    values = [body.get(name) for name in names]
+    if not all(isinstance(value, str) and value for value in values):
+        raise refused(call, codes.INVALID_TOKEN_PARAM)
+    return [str(value) for value in values]
+
+
+def known_app(call: Call, app_id: str, secret: str) -> App:
+    """Return the app that an id and a secret belong to.
+
+    Raises:
+        RefusedError: 10014.
+    """
     app = call.world.apps.get(app_id)
     if app is None:
-        raise _refused(call, codes.APP_ID_NOT_EXISTS)
+        raise refused(call, codes.APP_ID_NOT_EXISTS)
+    app.token_requests += 1
     if not secrets.compare_digest(app.secret.encode(), secret.encode()):
-        raise _refused(call, codes.APP_SECRET_INVALID)
+        raise refused(call, codes.APP_SECRET_INVALID)
+    return app
+
+
+def check_kind(call: Call, app: App, *, store: bool) -> None:
+    """Check that an app of this kind gets its tokens here, and is in use.
+
+    Raises:
+        RefusedError: 10005 or 10014.
+    """
+    if app.store is not store:
+        other = call.settings.app_type_mismatch
+        raise refused(call, codes.APP_UNAUTHORIZED if other == "10014" else codes.APP_ID_UNAUTHORIZED)
+    if not app.enabled and call.settings.disabled_app_token == "10014":  # noqa: S105 - a code
+        raise refused(call, codes.APP_UNAUTHORIZED)
+
+
+def _custom_app(call: Call) -> App:
+    app = known_app(call, *members_of(call, "app_id", "app_secret"))
+    check_kind(call, app, store=False)
     return app
 
 
 def tenant_access_token(call: Call) -> dict[str, Any]:
     """Answer `POST /auth/v3/tenant_access_token/internal`."""
-    token, expire = call.tokens.give(_app_by_secret(call))
+    token, expire = call.tokens.give(_custom_app(call), TENANT_KEY)
     return {"tenant_access_token": token, "expire": expire}
 
 
 def app_access_token(call: Call) -> dict[str, Any]:
     """Answer `POST /auth/v3/app_access_token/internal`."""
-    token, expire = call.tokens.give(_app_by_secret(call))
+    token, expire = call.tokens.give(_custom_app(call), TENANT_KEY)
     return {"app_access_token": token, "tenant_access_token": token, "expire": expire}
 
-
-_STATUS = "HTTP status of a refused request: 200 here, settable (`wrong_secret_status`)"
 
 ROUTES = (
     Route(
@@ -129,7 +93,7 @@ ROUTES = (
         tenant_access_token,
         token=False,
         flat=True,
-        unconfirmed=(_STATUS,),
+        unconfirmed=(STATUS, KINDS, DISABLED, "an app that is not installed gets a token"),
     ),
     Route(
         "POST",
@@ -137,6 +101,6 @@ ROUTES = (
         app_access_token,
         token=False,
         flat=True,
-        unconfirmed=(_STATUS, "that a custom app's app token equals its tenant token"),
+        unconfirmed=(STATUS, KINDS, DISABLED, "that a custom app's app token equals its tenant token"),
     ),
 )

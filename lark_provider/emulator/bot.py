@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_provider.emulator.routing import Call, Route
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.world import App
+    from lark_provider.emulator.apps import App
 
 #: `activate_status` of a bot that is switched on.
 ACTIVATED = 2
@@ -31,4 +31,12 @@ def info(call: Call) -> dict[str, Any]:
     }
 
 
-ROUTES = (Route("GET", "/open-apis/bot/v3/info", info, flat=True),)
+ROUTES = (
+    Route(
+        "GET",
+        "/open-apis/bot/v3/info",
+        info,
+        flat=True,
+        unconfirmed=("an app without the bot ability gets 11205 in HTTP 200",),
+    ),
+)

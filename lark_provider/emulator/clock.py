@@ -1,8 +1,14 @@
-"""The emulator's own time, which tests may move forward."""
+"""The emulator's own time, which tests may move forward, and what is due at some point of it."""
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Clock:
@@ -11,6 +17,8 @@ class Clock:
     def __init__(self) -> None:
         self._origin = time.time() - time.monotonic()
         self._ahead = 0.0
+        self._alarms: list[tuple[float, int, Callable[[float], None]]] = []
+        self._numbers = itertools.count()
 
     def now(self) -> float:
         """Return seconds since the epoch."""
@@ -32,3 +40,19 @@ class Clock:
         if seconds < 0:
             raise ValueError("the clock only moves forward")
         self._ahead += seconds
+
+    def at(self, due: float, action: Callable[[float], None]) -> None:
+        """Set an alarm.
+
+        Args:
+            due: when, in seconds since the epoch.
+            action: is called with that time, at the first look at the clock after it: what repeats counts
+                from there, so that a long jump is like all the time that it skips.
+        """
+        heapq.heappush(self._alarms, (due, next(self._numbers), action))
+
+    def ring(self) -> None:
+        """Perform what is due, in the order of time."""
+        while self._alarms and self._alarms[0][0] <= self.now():
+            due, _, action = heapq.heappop(self._alarms)
+            action(due)

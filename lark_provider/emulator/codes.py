@@ -35,8 +35,13 @@ class RefusedError(Exception):
 
 # Token endpoints ---------------------------------------------------------------------------------------
 INVALID_TOKEN_PARAM = Code(10003, "invalid param", 200)
+APP_ID_UNAUTHORIZED = Code(10005, "app id unauthorized", 200)
+APP_TOKEN_FAILED = Code(10012, "get app access token fail", 200)
+TENANT_TOKEN_FAILED = Code(10013, "get tenant access token fail", 200)
 APP_ID_NOT_EXISTS = Code(10014, "app id not exists", 200)
 APP_SECRET_INVALID = Code(10014, "app secret invalid", 200)
+APP_UNAUTHORIZED = Code(10014, "app unauthorized", 200)
+TICKET_RESEND_FAILED = Code(10016, "app resend fail", 200)
 
 # Gateway -----------------------------------------------------------------------------------------------
 MISSING_TOKEN = Code(
@@ -47,15 +52,25 @@ INVALID_TOKEN = Code(
     99991663,
     "Invalid access token for authorization. Please make a request with token attached.",
 )
+APP_NOT_IN_USE = Code(99991662, "app not in use")
+INVALID_APP_TOKEN = Code(99991664, "invalid app token")
 TOKEN_PREFIX = Code(99991671, "Invalid access token: it must start with t- or u-")
 MISSING_SCOPE = Code(99991672, "Access denied. One of the following scopes is required")
+APP_NOT_INSTALLED = Code(99991673, "unauthorized app")
 RATE_LIMITED = Code(99991400, "request trigger frequency limit", 429)
 FIELD_VALIDATION = Code(99992402, "field validation failed")
+OPEN_ID_NOT_EXISTED = Code(99992351, "these open ids not existed")
+USER_ID_NOT_EXISTED = Code(99992360, "these ids not existed")
+UNION_ID_NOT_EXISTED = Code(99992363, "these ids not existed")
 OTHER_APPS_OPEN_ID = Code(99992361, "open_id cross app")
+
+# Bots --------------------------------------------------------------------------------------------------
+APP_WITHOUT_BOT = Code(11205, "App do not have bot.", 200)
 
 # IM: messages ------------------------------------------------------------------------------------------
 IM_PARAM = Code(230001, "Your request contains an invalid request parameter")
 BOT_NOT_IN_CHAT = Code(230002, "The bot can not be outside the group.")
+IM_NEEDS_BOT = Code(230006, "Bot ability is not activated.")
 RECALL_EXPIRED = Code(230009, "Message has expired when recall message.")
 MESSAGE_RECALLED = Code(230011, "The message is recalled.")
 NOT_SENDER_OF_CARD = Code(230012, "Bot is NOT the sender of the message.")
@@ -78,6 +93,7 @@ UPLOAD_PARAM = Code(234001, "Invalid request param.")
 FILE_NOT_IN_MESSAGE = Code(234003, "File not in message.")
 APP_NOT_IN_CHAT = Code(234004, "App not in chat.")
 UPLOAD_TOO_LARGE = Code(234006, "The file size exceed the max value.")
+UPLOAD_NEEDS_BOT = Code(234007, "App does not enable bot feature.")
 UPLOAD_EMPTY = Code(234010, "File's size can't be 0.")
 NO_IMAGE = Code(234011, "Can't regonnize the image format.")
 RESOLUTION_EXCEEDED = Code(234039, "Image resolution exceeds limit.")
@@ -87,6 +103,7 @@ RESOURCE_UNSUPPORTED = Code(234043, "Unsupported message type.")
 CHAT_PARAM = Code(232001, "Your request contains an invalid request parameter.")
 CHAT_ID_INVALID = Code(232006, "Your request specifies a chat_id which is invalid.")
 OPERATOR_NOT_IN_CHAT = Code(232011, "Operator can NOT be out of the chat.")
+CHAT_NEEDS_BOT = Code(232025, "Bot ability is not activated.")
 NO_VALID_MEMBERS = Code(232027, "There are no valid members in the ID list specified in your request.")
 USER_ID_INVALID = Code(232030, "Your request specifies a user_id which is invalid.")
 OWNER_ID_INVALID = Code(232035, "Your request specifies an owner_id which is invalid.")
@@ -159,6 +176,8 @@ CLIENT_TOKEN_CONFLICT = Code(
 
 # Contact -----------------------------------------------------------------------------------------------
 CONTACT_PARAM = Code(40001, "param error")
+USER_ID_INVALID_ERROR = Code(41012, "user id invalid error")
+NO_USER_AUTHORITY = Code(41050, "no user authority")
 
 # Wiki --------------------------------------------------------------------------------------------------
 WIKI_PARAM = Code(131002, "param err")

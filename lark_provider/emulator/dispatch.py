@@ -1,4 +1,4 @@
-"""The way of a request: host check, control plane, faults, route, token, scopes, limits, handler."""
+"""The way of a request: host check, control plane, faults, route, token, app, scopes, limits, handler."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.emulator import codes, routes
-from lark_provider.emulator.auth import Tokens
+from lark_provider.emulator import codes, control, routes
+from lark_provider.emulator.apps import App, check_bot, check_usable
 from lark_provider.emulator.clock import Clock
 from lark_provider.emulator.codes import BITABLE_CODES, RefusedError
-from lark_provider.emulator.control import PREFIX as CONTROL_PREFIX
-from lark_provider.emulator.control import Control
 from lark_provider.emulator.exchange import Answer, Outcome, as_json, plain
 from lark_provider.emulator.faults import Faults
 from lark_provider.emulator.limits import Windows
 from lark_provider.emulator.request_log import Entry, RequestLog
 from lark_provider.emulator.routing import Call
+from lark_provider.emulator.scopes import check_scopes
 from lark_provider.emulator.settings import Settings
-from lark_provider.emulator.world import App, World
+from lark_provider.emulator.tokens import Tokens
+from lark_provider.emulator.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from lark_provider.emulator.routing import Route
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-CONSOLE = "https://open.feishu.cn/app"
 
 #: Who calls an endpoint that asks for no token.
 _NOBODY = App("", "", "nobody")
@@ -51,7 +50,6 @@ class Lark:
     ) -> None:
         self._allowed_hosts = frozenset(name.lower() for name in allowed_hosts)
         self._initial_settings = dict(settings or {})
-        self._control = Control(self)
         self._log_second = 0
         self._log_prefix = ""
         self._log_count = 0
@@ -63,7 +61,7 @@ class Lark:
         self.settings.change(self._initial_settings)
         self.clock = Clock()
         self.world = World(self.clock)
-        self.tokens = Tokens(self.world, self.settings)
+        self.tokens = Tokens(self.clock, self.settings)
         self.limits = Windows(self.clock)
         self.faults = Faults()
         self.log = RequestLog()
@@ -72,16 +70,12 @@ class Lark:
         """Count an accepted connection."""
         self.log.connections += 1
 
-    @property
-    def control(self) -> Control:
-        """The control plane, for callers in the same process."""
-        return self._control
-
     def handle(self, request: Request) -> Outcome:
         """Perform one request."""
+        self.clock.ring()
         if not self._host_allowed(request.headers.get("host", "")):
             return Outcome(plain(403, "this Host is not served by the Lark emulator"))
-        if request.path.startswith(CONTROL_PREFIX):
+        if request.path.startswith(control.PREFIX):
             return Outcome(self._controlled(request))
         found = routes.TABLE.match(request.method, request.path)
         route = None if found is None else found[0]
@@ -100,25 +94,30 @@ class Lark:
         return name.strip("[]").lower() in self._allowed_hosts
 
     def _answered(self, request: Request, route: Route, params: dict[str, str]) -> tuple[Answer, Call | None]:
-        app = _NOBODY
+        app, tenant_key = _NOBODY, ""
         call = None
         log_id = self._next_log_id()
         try:
             if route.token:
-                app = self.tokens.app_of(request.headers.get("authorization", ""))
-                _check_scopes(app, route)
+                grant = self.tokens.caller_of(request.headers.get("authorization", ""))
+                app, tenant_key = grant.app, grant.tenant_key
+                check_usable(app, tenant_key)
+                check_scopes(app, route)
+                check_bot(app, route)
             call = Call(
                 self.world,
                 self.settings,
                 self.tokens,
                 app,
+                tenant_key,
                 route,
                 params,
                 dict(request.query),
+                request.query,
                 request.body,
                 request.headers.get("content-type", ""),
             )
-            throttled = self._throttled(route, app, log_id)
+            throttled = self._throttled(route, call, log_id)
             if throttled is not None:
                 return throttled, call
             payload = route.handler(call)
@@ -134,7 +133,7 @@ class Lark:
 
     def _controlled(self, request: Request) -> Answer:
         try:
-            return self._control.handle(request)
+            return control.handle(self, request)
         except Exception:  # noqa: BLE001 - as above
             return self._crashed()
 
@@ -143,11 +142,11 @@ class Lark:
         traceback.print_exc(file=sys.stderr)
         return as_json({"code": 500, "msg": "the emulator crashed, see its stderr"}, 500)
 
-    def _throttled(self, route: Route, app: App, log_id: str) -> Answer | None:
+    def _throttled(self, route: Route, call: Call, log_id: str) -> Answer | None:
         if not self.settings.rate_limits:
             return None
         rates = self.settings.rate_limit_overrides.get(route.name, route.documented.rates)
-        tripped = self.limits.take((app.app_id, route.name), rates) if rates else None
+        tripped = self.limits.take((call.app.app_id, call.tenant_key, route.name), rates) if rates else None
         if tripped is None:
             return None
         answer = self._refusal(RefusedError(codes.RATE_LIMITED), route, log_id)
@@ -193,6 +192,7 @@ class Lark:
                 log_id,
                 len(request.body),
                 None if call is None or call.app is _NOBODY else call.app.app_id,
+                None if call is None else call.tenant_key or None,
                 performed=call is not None,
                 dropped=dropped,
                 fault=fault is not None,
@@ -215,23 +215,3 @@ def _named(answer: Answer, log_id: str) -> Answer:
     answer.headers["X-Tt-Logid"] = log_id
     answer.headers["X-Request-Id"] = f"emulator-{log_id}"
     return answer
-
-
-def _check_scopes(app: App, route: Route) -> None:
-    wanted = route.documented.scopes
-    if app.scopes is None or not wanted or app.scopes.intersection(wanted):
-        return
-    raise RefusedError(
-        codes.MISSING_SCOPE._replace(msg=f"{codes.MISSING_SCOPE.msg}: [{', '.join(wanted)}]"),
-        error={
-            "permission_violations": [
-                {"type": "action_scope_required", "subject": scope, "description": ""} for scope in wanted
-            ],
-            "helps": [
-                {
-                    "url": f"{CONSOLE}/{app.app_id}/auth?q={','.join(wanted)}&op_from=openapi",
-                    "description": "Apply for the scopes in the developer console",
-                }
-            ],
-        },
-    )

@@ -21,6 +21,7 @@ class Entry(NamedTuple):
     log_id: str
     body_size: int
     app_id: str | None
+    tenant_key: str | None
     performed: bool
     dropped: str | None
     fault: bool

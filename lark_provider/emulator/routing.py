@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from lark_provider.emulator.auth import Tokens
+    from lark_provider.emulator.apps import App
     from lark_provider.emulator.exchange import Answer
     from lark_provider.emulator.settings import Settings
-    from lark_provider.emulator.world import App, World
+    from lark_provider.emulator.tokens import Tokens
+    from lark_provider.emulator.world import World
 
 Evidence = Literal["sdk + documentation", "documentation"]
 
@@ -27,9 +28,12 @@ class Call:
     settings: Settings
     tokens: Tokens
     app: App
+    tenant_key: str
     route: Route
     params: dict[str, str]
     query: dict[str, str]
+    query_pairs: list[tuple[str, str]]
+    """The query with names that come more than once."""
     body: bytes
     content_type: str = ""
     hold: float = 0.0

@@ -18,6 +18,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "client_token_replay": ("same", "1254608", "1255006"),
     "unchanged_write": ("ok", "1254606"),
     "bitable_error_status": ("documented", "200"),
+    "app_type_mismatch": ("10005", "10014"),
+    "disabled_app_token": ("10014", "given"),
+    "unknown_user_ids": ("gateway", "endpoint"),
 }
 
 
@@ -47,6 +50,13 @@ class Settings:
     """With less than this left, a new token is issued beside the old one."""
     wrong_secret_status: int = 200
     """HTTP status of a refused token request (the sources differ: 200 or 400)."""
+    app_type_mismatch: str = "10005"
+    """What a store app gets at the token endpoints of custom apps, and the other way round. Unconfirmed."""
+    disabled_app_token: str = "10014"  # noqa: S105 - a code
+    """A token request of a disabled app: refused, or given. Unconfirmed."""
+    unknown_user_ids: str = "gateway"
+    """Reading unknown users: refused by the gateway (99992351 and its like), or answered by the endpoint:
+    41012 for one, nothing in a batch. The sources differ."""
     uuid_replay: str = "same"
     """A message repeated with its uuid: the first message again, or an error. Unconfirmed."""
     uuid_window: float = HOUR

@@ -1,4 +1,7 @@
-"""The state of an emulator as JSON. Secrets and tokens are never part of it."""
+"""The state of an emulator as JSON. Secrets and tokens are never part of it.
+
+An app's ticket is: it opens nothing without the secret, and an app without a callback has no other way to it.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ from lark_provider.emulator.im import uploads, webhook_bot
 from lark_provider.emulator.world import TENANT_KEY
 
 if TYPE_CHECKING:
+    from lark_provider.emulator.apps import App
     from lark_provider.emulator.bitable.model import Base, Record, Table
     from lark_provider.emulator.dispatch import Lark
-    from lark_provider.emulator.world import App, Chat, Message, User
+    from lark_provider.emulator.world import Chat, Message, User
 
 
 def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
@@ -24,7 +28,7 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
     state: dict[str, Any] = {
         "tenant_key": TENANT_KEY,
         "now": lark.clock.now(),
-        "apps": [_app(app) for app in world.apps.values()],
+        "apps": [app(each) for each in world.apps.values()],
         "users": [user(lark, each) for each in world.users.values()],
         "chats": [chat(each, summary=summary) for each in world.chats.values()],
         "webhooks": [webhook_bot.shown(bot) for bot in world.webhook_bots.values()],
@@ -44,13 +48,21 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
     return state
 
 
-def _app(app: App) -> dict[str, Any]:
+def app(which: App) -> dict[str, Any]:
+    """Return an app; what is None has no bounds."""
     return {
-        "app_id": app.app_id,
-        "name": app.name,
-        "bot_open_id": app.bot_open_id,
-        "scopes": None if app.scopes is None else sorted(app.scopes),
-        "available_to": None if app.available_to is None else sorted(app.available_to),
+        "app_id": which.app_id,
+        "name": which.name,
+        "bot_open_id": which.bot_open_id,
+        "scopes": None if which.scopes is None else sorted(which.scopes),
+        "pending_scopes": sorted(which.pending_scopes),
+        "available_to": None if which.available_to is None else sorted(which.available_to),
+        "store": which.store,
+        "tenant_keys": sorted(which.tenant_keys),
+        "enabled": which.enabled,
+        "bot": which.bot,
+        "app_ticket": which.app_ticket,
+        "token_requests": which.token_requests,
     }
 
 
@@ -63,7 +75,8 @@ def user(lark: Lark, who: User) -> dict[str, Any]:
         "en_name": who.en_name,
         "email": who.email,
         "mobile": who.mobile,
-        "open_ids": {app.app_id: who.id_for(app, "open_id") for app in lark.world.apps.values()},
+        "status": who.status,
+        "open_ids": {each.app_id: who.id_for(each, "open_id") for each in lark.world.apps.values()},
     }
 
 

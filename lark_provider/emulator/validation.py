@@ -113,6 +113,16 @@ def flag(query: dict[str, str], name: str) -> bool:
     return choice(query, name, ("true", "false", "True", "False"), default="false").lower() == "true"
 
 
+def optional_flag(body: dict[str, Any], name: str) -> bool:
+    """Return an optional boolean member."""
+    value = body.get(name)
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        violation(name, value, f"{name} must be a boolean")
+    return value
+
+
 def page_size(call: Call, *, most: int, code_for_zero: Code | None = None) -> int:
     """Return the page size: 20 unless asked for, within bounds.
 

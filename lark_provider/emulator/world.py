@@ -1,4 +1,4 @@
-"""The tenant that the emulator holds: apps, users, chats with their messages, bases."""
+"""The tenant that the emulator holds: users, chats with their messages, bases; and the apps in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.emulator import codes
+from lark_provider.emulator import codes, tickets
+from lark_provider.emulator.apps import App
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.limits import Windows
 
@@ -24,27 +25,7 @@ DEFAULT_APP_SECRET = "emulator-secret"  # noqa: S105 - public on purpose: it ope
 DEFAULT_CHAT_ID = "oc_emulator_data_team"
 
 USER_ID_TYPES = ("open_id", "union_id", "user_id")
-
-
-@dataclass(slots=True)
-class App:
-    """A custom app with a bot. `scopes` None = all; `available_to` None = everyone (user ids)."""
-
-    app_id: str
-    secret: str = field(repr=False)
-    name: str
-    scopes: frozenset[str] | None = None
-    available_to: frozenset[str] | None = None
-
-    @property
-    def bot_open_id(self) -> str:
-        """The open_id of the app's bot."""
-        return f"{self.open_id_prefix}_bot"
-
-    @property
-    def open_id_prefix(self) -> str:
-        """What every open_id of this app starts with: open_ids differ from app to app."""
-        return f"ou_{self.app_id.removeprefix('cli_')}"
+USER_STATUSES = ("activated", "frozen", "resigned", "exited", "unjoin")
 
 
 @dataclass(slots=True)
@@ -56,6 +37,12 @@ class User:
     en_name: str
     email: str
     mobile: str = ""
+    status: str = "activated"
+
+    @property
+    def status_flags(self) -> dict[str, bool]:
+        """The status as Lark shows it: five flags, one of them true."""
+        return {f"is_{name}": name == self.status for name in USER_STATUSES}
 
     @property
     def union_id(self) -> str:
@@ -164,10 +151,11 @@ class World:
         app_id: str | None = None,
         secret: str | None = None,
         name: str = "App",
-        scopes: frozenset[str] | None = None,
-        available_to: frozenset[str] | None = None,
+        *,
+        store: bool = False,
+        tenant_keys: frozenset[str] = frozenset({TENANT_KEY}),
     ) -> App:
-        """Add an app.
+        """Add an app that may do everything.
 
         Raises:
             ValueError: the id is taken or does not start with `cli_`.
@@ -177,8 +165,10 @@ class World:
             raise ValueError(f"an app id starts with cli_, not {app_id!r}")
         if app_id in self.apps:
             raise ValueError(f"app {app_id!r} exists already")
-        app = App(app_id, secret or secrets.token_hex(16), name, scopes, available_to)
+        app = App(app_id, secret or secrets.token_hex(16), name, store=store, tenant_keys=tenant_keys)
         self.apps[app_id] = app
+        if store:
+            tickets.issue_hourly(self, app)
         return app
 
     def add_user(
@@ -238,7 +228,7 @@ class World:
             RefusedError: 99992361, the open_id belongs to another app.
         """
         if id_type == "user_id":
-            return self.users.get(value)
+            return None if app.store else self.users.get(value)  # store apps know no user_ids
         if id_type == "union_id":
             return self.users.get(value.removeprefix("on_emulator_")) if value.startswith("on_") else None
         if id_type == "email":

@@ -22,6 +22,7 @@ class Sdk:
         self.lark = importlib.import_module("lark_oapi")
         self.im = importlib.import_module("lark_oapi.api.im.v1")
         self.auth = importlib.import_module("lark_oapi.api.auth.v3")
+        self.application = importlib.import_module("lark_oapi.api.application.v6")
         self.bitable = importlib.import_module("lark_oapi.api.bitable.v1")
         self.contact = importlib.import_module("lark_oapi.api.contact.v3")
         self.wiki = importlib.import_module("lark_oapi.api.wiki.v2")
@@ -31,13 +32,26 @@ class Sdk:
         """Empty the SDK's token cache, which is one per process and knows an app only by its id."""
         self._tokens.cache.cache.clear()
 
-    def client(self, lark: Emulator, app_id: str | None = None, secret: str | None = None) -> Any:
+    def client(
+        self, lark: Emulator, app_id: str | None = None, secret: str | None = None, *, store: bool = False
+    ) -> Any:
         return (
             self.lark.Client.builder()
             .app_id(app_id or lark.app_id)
             .app_secret(secret or lark.app_secret)
+            .app_type(self.lark.AppType.ISV if store else self.lark.AppType.SELF)
             .domain(lark.base_url)
             .log_level(self.lark.LogLevel.CRITICAL)
+            .build()
+        )
+
+    def bot_info(self) -> Any:
+        """Return the request for `GET /bot/v3/info`, for which the SDK has no model."""
+        return (
+            self.lark.BaseRequest.builder()
+            .http_method(self.lark.HttpMethod.GET)
+            .uri("/open-apis/bot/v3/info")
+            .token_types({self.lark.AccessTokenType.TENANT})
             .build()
         )
 

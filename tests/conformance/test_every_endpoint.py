@@ -8,6 +8,8 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.emulator.routes import ROUTES
+from tests.conformance import accounts
+from tests.conformance.accounts import good
 
 if TYPE_CHECKING:
     from lark_provider.emulator import Emulator
@@ -17,18 +19,13 @@ if TYPE_CHECKING:
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 
 
-def good(answer: Any) -> Any:
-    """Assert that the SDK saw a success, and return what it made of the data."""
-    assert answer.success(), (answer.code, answer.msg, answer.raw.content)
-    assert answer.get_log_id()
-    return getattr(answer, "data", None)
-
-
 def test_the_official_sdk_drives_every_claimed_endpoint(lark: Emulator, sdk: Sdk) -> None:
     client = sdk.client(lark)
-    _tokens(lark, sdk, client)
-    _bot(sdk, client)
-    _contact(sdk, client)
+    accounts.tokens(lark, sdk, client)
+    accounts.store_tokens(lark, sdk, client)
+    accounts.scopes(sdk, client)
+    accounts.bot(sdk, client)
+    accounts.contact(sdk, client)
     _messages(sdk, client)
     _files(sdk, client)
     _chats(sdk, client)
@@ -36,49 +33,6 @@ def test_the_official_sdk_drives_every_claimed_endpoint(lark: Emulator, sdk: Sdk
     _wiki(lark, sdk, client)
     driven = {entry["route"] for entry in lark.requests() if entry["code"] == 0}
     assert driven == {route.name for route in ROUTES if route.evidence == "sdk + documentation"}
-
-
-def _tokens(lark: Emulator, sdk: Sdk, client: Any) -> None:
-    secrets = {"app_id": lark.app_id, "app_secret": lark.app_secret}
-    tenant = client.auth.v3.tenant_access_token.internal(
-        sdk.request(sdk.auth, "InternalTenantAccessToken", secrets)
-    )
-    app = client.auth.v3.app_access_token.internal(sdk.request(sdk.auth, "InternalAppAccessToken", secrets))
-    good(tenant)
-    good(app)
-    flat = json.loads(tenant.raw.content)
-    assert flat["tenant_access_token"].startswith("t-")
-    assert 0 < flat["expire"] <= 7200
-    assert json.loads(app.raw.content)["tenant_access_token"] == flat["tenant_access_token"]
-
-
-def _bot(sdk: Sdk, client: Any) -> None:
-    request = (
-        sdk.lark.BaseRequest.builder()
-        .http_method(sdk.lark.HttpMethod.GET)
-        .uri("/open-apis/bot/v3/info")
-        .token_types({sdk.lark.AccessTokenType.TENANT})
-        .build()
-    )
-    answer = client.request(request)
-    good(answer)
-    bot = json.loads(answer.raw.content)["bot"]
-    assert bot["open_id"].startswith("ou_")
-    assert bot["app_name"]
-
-
-def _contact(sdk: Sdk, client: Any) -> None:
-    found = good(
-        client.contact.v3.user.batch_get_id(
-            sdk.request(
-                sdk.contact,
-                "BatchGetIdUser",
-                {"emails": ["alice@example.com", "nobody@example.com"], "mobiles": ["+8613800000002"]},
-                user_id_type="open_id",
-            )
-        )
-    ).user_list
-    assert [entry.user_id for entry in found] == ["ou_emulator0001_alice", None, "ou_emulator0001_bob"]
 
 
 def _messages(sdk: Sdk, client: Any) -> None:

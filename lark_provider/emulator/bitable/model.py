@@ -9,8 +9,8 @@ from lark_provider.emulator import codes
 from lark_provider.emulator.codes import RefusedError
 
 if TYPE_CHECKING:
+    from lark_provider.emulator.apps import App
     from lark_provider.emulator.routing import Call
-    from lark_provider.emulator.world import App
 
 
 DATA_NOT_CHANGE = str(codes.DATA_NOT_CHANGE.number)

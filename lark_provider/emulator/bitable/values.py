@@ -14,8 +14,9 @@ from lark_provider.emulator.im.chats import avatar_of as chat_avatar_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lark_provider.emulator.apps import App
     from lark_provider.emulator.bitable.model import Base, Field, Record
-    from lark_provider.emulator.world import App, User, World
+    from lark_provider.emulator.world import User, World
 
 LONGEST_TEXT = 100_000
 LONGEST_PHONE = 64

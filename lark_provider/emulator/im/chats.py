@@ -17,10 +17,11 @@ from lark_provider.emulator.validation import (
     text_list,
     user_id_type,
 )
-from lark_provider.emulator.world import TENANT_KEY, Chat
+from lark_provider.emulator.world import Chat
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.world import App, User
+    from lark_provider.emulator.apps import App
+    from lark_provider.emulator.world import User
 
 MOST_USERS = 50
 MOST_BOTS = 5
@@ -42,22 +43,22 @@ def _owner(chat: Chat, app: App, id_type: str) -> dict[str, str]:
     return {"owner_id": user.id_for(app, id_type), "owner_id_type": id_type}
 
 
-def _listed(chat: Chat, app: App, id_type: str) -> dict[str, Any]:
+def _listed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
     return {
         "chat_id": chat.chat_id,
         "avatar": avatar_of(chat),
         "name": chat.name,
         "description": chat.description,
-        **_owner(chat, app, id_type),
+        **_owner(chat, call.app, id_type),
         "external": False,
-        "tenant_key": TENANT_KEY,
+        "tenant_key": call.tenant_key,
         "chat_status": "normal",
     }
 
 
-def _detailed(chat: Chat, app: App, id_type: str) -> dict[str, Any]:
+def _detailed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
     return {
-        **_listed(chat, app, id_type),
+        **_listed(chat, call, id_type),
         "chat_mode": chat.mode,
         "chat_type": chat.chat_type,
         "chat_tag": "inner",
@@ -101,7 +102,7 @@ def create(call: Call) -> dict[str, Any]:
     now = call.world.clock.now()
     known = call.world.chat_uuids.get(key) if uuid else None
     if known is not None and now - known[1] < UUID_WINDOW:
-        return _detailed(call.world.chats[known[0]], call.app, id_type)
+        return _detailed(call.world.chats[known[0]], call, id_type)
     chat = call.world.add_chat(
         name or NO_SUBJECT,
         users=users,
@@ -113,7 +114,7 @@ def create(call: Call) -> dict[str, Any]:
     )
     if uuid:
         call.world.chat_uuids[key] = (chat.chat_id, now)
-    return _detailed(chat, call.app, id_type)
+    return _detailed(chat, call, id_type)
 
 
 def get(call: Call) -> dict[str, Any]:
@@ -123,7 +124,7 @@ def get(call: Call) -> dict[str, Any]:
     if call.app.app_id not in chat.bots:
         raise RefusedError(codes.OPERATOR_NOT_IN_CHAT)
     return {
-        **_detailed(chat, call.app, id_type),
+        **_detailed(chat, call, id_type),
         "user_count": str(len(chat.users)),
         "bot_count": str(len(chat.bots)),
     }
@@ -140,7 +141,7 @@ def list_chats(call: Call) -> dict[str, Any]:
     if order == "ByActiveTimeDesc":
         chats.sort(key=lambda chat: chat.active_time, reverse=True)
     items, more = page(chats, call, size, codes.CHAT_PARAM)
-    return {"items": [_listed(chat, call.app, id_type) for chat in items], **more}
+    return {"items": [_listed(chat, call, id_type) for chat in items], **more}
 
 
 def chat_of(call: Call) -> Chat:

@@ -11,7 +11,6 @@ from lark_provider.emulator import codes
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.im.cards import check_card, readable_card
 from lark_provider.emulator.im.uploads import check_sendable
-from lark_provider.emulator.world import TENANT_KEY
 
 if TYPE_CHECKING:
     from lark_provider.emulator.routing import Call
@@ -112,7 +111,7 @@ def _text(call: Call, raw: str, content: dict[str, Any]) -> Content:
                 "id": user.id_for(call.app, "open_id"),
                 "id_type": "open_id",
                 "name": user.name,
-                "tenant_key": TENANT_KEY,
+                "tenant_key": call.tenant_key,
             }
         )
         return key

@@ -9,9 +9,10 @@ from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.im.chats import MOST_BOTS, MOST_USERS, chat_of
 from lark_provider.emulator.routing import Call, Route
 from lark_provider.emulator.validation import choice, json_object, page, page_size, text_list, user_id_type
-from lark_provider.emulator.world import TENANT_KEY, USER_ID_TYPES, App, User
+from lark_provider.emulator.world import USER_ID_TYPES, User
 
 if TYPE_CHECKING:
+    from lark_provider.emulator.apps import App
     from lark_provider.emulator.world import Chat
 
 # succeed_type: what happens to the rest if some ids cannot be added.
@@ -46,11 +47,7 @@ def add(call: Call) -> dict[str, Any]:
         member = call.world.apps.get(value) if id_type == "app_id" else _user(call, id_type, value)
         if member is None:
             absent.append(value)
-        elif (
-            isinstance(member, User)
-            and call.app.available_to is not None
-            and (member.user_id not in call.app.available_to)
-        ):
+        elif isinstance(member, User) and not call.app.sees(member.user_id):
             invisible.append(value)
         else:
             found.append(member)
@@ -83,7 +80,7 @@ def list_members(call: Call) -> dict[str, Any]:
                 "member_id_type": id_type,
                 "member_id": user.id_for(call.app, id_type),
                 "name": user.name,
-                "tenant_key": TENANT_KEY,
+                "tenant_key": call.tenant_key,
             }
             for user in items
         ],

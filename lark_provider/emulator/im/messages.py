@@ -18,10 +18,10 @@ from lark_provider.emulator.validation import (
     user_id_type,
     violation,
 )
-from lark_provider.emulator.world import TENANT_KEY, Chat, Message, User
+from lark_provider.emulator.world import Chat, Message, User
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.world import App
+    from lark_provider.emulator.apps import App
 
 RECEIVE_ID_TYPES = ("open_id", "union_id", "user_id", "email", "chat_id")
 LONGEST_UUID = 50
@@ -45,7 +45,7 @@ def rendered(message: Message, call: Call) -> dict[str, Any]:
             "id": message.app_id,
             "id_type": "app_id",
             "sender_type": "app",
-            "tenant_key": TENANT_KEY,
+            "tenant_key": call.tenant_key,
         },
         "body": {"content": RECALLED if message.deleted else content},
     }
@@ -153,7 +153,7 @@ def _receiver(call: Call, id_type: str, receive_id: str) -> Chat | User:
     user = call.world.find_user(call.app, id_type, receive_id)
     if user is None:
         raise RefusedError(codes.RECEIVE_ID_INVALID)
-    if call.app.available_to is not None and user.user_id not in call.app.available_to:
+    if not call.app.sees(user.user_id):
         raise RefusedError(codes.NO_AVAILABILITY)
     return user
 

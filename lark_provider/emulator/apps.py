@@ -1,0 +1,97 @@
+"""An app: what it may do, where it is installed, and what the gateway makes of that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lark_provider.emulator import codes
+from lark_provider.emulator.codes import RefusedError
+
+if TYPE_CHECKING:
+    from lark_provider.emulator.routing import Route
+
+#: Where an app without the bot ability is refused, and with which code; the first prefix that fits counts.
+NEEDS_BOT = (
+    ("/open-apis/bot/v3/info", codes.APP_WITHOUT_BOT),
+    ("/open-apis/im/v1/chats", codes.CHAT_NEEDS_BOT),
+    ("/open-apis/im/v1/images", codes.UPLOAD_NEEDS_BOT),
+    ("/open-apis/im/v1/files", codes.UPLOAD_NEEDS_BOT),
+    ("/open-apis/im/v1/", codes.IM_NEEDS_BOT),
+)
+
+
+@dataclass(slots=True)
+class App:
+    """A custom app or a store app.
+
+    Args:
+        app_id: starts with `cli_`.
+        secret: never shown again after the app was made.
+        name: what the bot is called.
+        scopes: what it was granted; None = everything.
+        pending_scopes: what it has applied for and was not granted.
+        available_to: user ids of those whom it may write to and read about; None = everyone.
+        store: whether it is a store (ISV) app.
+        tenant_keys: where it is installed; a custom app knows one tenant only.
+        enabled: whether it is in use at all.
+        bot: whether it has the bot ability.
+    """
+
+    app_id: str
+    secret: str = field(repr=False)
+    name: str
+    scopes: frozenset[str] | None = None
+    pending_scopes: frozenset[str] = frozenset()
+    available_to: frozenset[str] | None = None
+    store: bool = False
+    tenant_keys: frozenset[str] = frozenset()
+    enabled: bool = True
+    bot: bool = True
+    app_ticket: str | None = field(default=None, repr=False)
+    """The newest ticket of a store app, see `tickets`."""
+    token_requests: int = 0
+    """Token requests that named this app, refused ones included."""
+
+    @property
+    def bot_open_id(self) -> str:
+        """The open_id of the app's bot."""
+        return f"{self.open_id_prefix}_bot"
+
+    @property
+    def open_id_prefix(self) -> str:
+        """What every open_id of this app starts with: open_ids differ from app to app."""
+        return f"ou_{self.app_id.removeprefix('cli_')}"
+
+    def has_any(self, *scopes: str) -> bool:
+        """Say whether one of these scopes was granted."""
+        return self.scopes is None or not self.scopes.isdisjoint(scopes)
+
+    def sees(self, user_id: str) -> bool:
+        """Say whether a user is within the app's range."""
+        return self.available_to is None or user_id in self.available_to
+
+
+def check_usable(app: App, tenant_key: str) -> None:
+    """Check that an app is in use and installed.
+
+    Raises:
+        RefusedError: 99991662 or 99991673.
+    """
+    if not app.enabled:
+        raise RefusedError(codes.APP_NOT_IN_USE)
+    if tenant_key not in app.tenant_keys:
+        raise RefusedError(codes.APP_NOT_INSTALLED)
+
+
+def check_bot(app: App, route: Route) -> None:
+    """Check that an app has the bot ability where that is needed.
+
+    Raises:
+        RefusedError: 11205, 230006, 232025 or 234007.
+    """
+    if app.bot:
+        return
+    for prefix, code in NEEDS_BOT:
+        if route.path.startswith(prefix):
+            raise RefusedError(code)

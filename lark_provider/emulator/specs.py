@@ -1,0 +1,58 @@
+"""What came as JSON to the control plane, checked. Bad input raises ValueError that names the member."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def only(spec: dict[str, Any], *known: str) -> None:
+    """Check that no other member is there."""
+    for name in spec:
+        if name not in known:
+            raise ValueError(f"unknown member {name!r}; known: {', '.join(known)}")
+
+
+def text(spec: dict[str, Any], name: str) -> str:
+    """Return a string; empty if it is absent."""
+    value = spec.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"{name!r} must be a string, not {value!r}")  # noqa: TRY004 - one kind for bad input
+    return value
+
+
+def flag(spec: dict[str, Any], name: str, *, default: bool) -> bool:
+    """Return a boolean."""
+    value = spec.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, bool):
+        raise ValueError(f"{name!r} must be true or false, not {value!r}")  # noqa: TRY004 - as above
+    return value
+
+
+def names(spec: dict[str, Any], name: str) -> list[str] | None:
+    """Return a list of strings; None if it is absent."""
+    value = spec.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple, set, frozenset)) or not all(isinstance(v, str) for v in value):
+        raise ValueError(f"{name!r} must be a list of strings, not {value!r}")
+    return list(value)
+
+
+def name_set(spec: dict[str, Any], name: str) -> frozenset[str] | None:
+    """Return a set of strings; None if it is absent."""
+    value = names(spec, name)
+    return None if value is None else frozenset(value)
+
+
+def found(known: dict[str, T], kind: str, name: str) -> T:
+    """Return what has this id."""
+    try:
+        return known[name]
+    except KeyError:
+        raise ValueError(f"no {kind} {name!r}; known: {', '.join(known)}") from None
