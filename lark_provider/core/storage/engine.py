@@ -19,7 +19,9 @@ from lark_provider.core.storage.errors import StorageError
 from lark_provider.protocol.errors import ConfigurationError
 
 CONNECT_SECONDS = 5
-_BUSY_MS = 5000
+BUSY_SECONDS = 5
+"""For how long a SQLite file that somebody else writes is waited for."""
+UPGRADE = "run `lark-provider db upgrade`, with --registry for the registry of apps"
 POOL_SETTINGS = {
     "LARK_DB_POOL_SIZE": ("pool_size", 10),
     "LARK_DB_MAX_OVERFLOW": ("max_overflow", 20),
@@ -81,7 +83,7 @@ def create(url: URL, **pool: int) -> Engine:
         pool: SQLAlchemy's `pool_size`, `max_overflow`, `pool_timeout`, `pool_recycle`.
     """
     if url.drivername == urls.SQLITE_DRIVER:
-        made = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_MS / 1000})
+        made = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
         sa.event.listen(made, "connect", _sqlite_connected)
         sa.event.listen(made, "begin", _sqlite_begins)
         return made
@@ -159,9 +161,7 @@ def explained(error: SQLAlchemyError, url: URL) -> StorageError:
     if sqlstate in {"42P01", "42703"} or (
         isinstance(error, OperationalError) and reason.startswith(("no such table", "no such column"))
     ):
-        return StorageError(
-            f"{where} is behind on migrations ({reason}). Next: run `lark-provider db upgrade`."
-        )
+        return StorageError(f"{where} is behind on migrations ({reason}). Next: {UPGRADE}.")
     if sqlstate == "42501":
         return StorageError(
             f"{where}: {reason}. Next: grant this user SELECT, INSERT, UPDATE and DELETE on the tables."
@@ -170,6 +170,10 @@ def explained(error: SQLAlchemyError, url: URL) -> StorageError:
         return StorageError(f"{where} is no SQLite database. Next: name another path, or restore a backup.")
     if "readonly database" in reason or "unable to open database" in reason:
         return StorageError(f"{where}: {reason}. Next: let this user write the file and its folder.")
+    if "database is locked" in reason:
+        return StorageError(
+            f"{where} is being written by another process. Next: try again when it is done.", retryable=True
+        )
     if isinstance(error, ProgrammingError):
         return StorageError(f"{where}: {reason}. Next: look whether it is the database meant for Lark.")
     lost = not isinstance(error, DBAPIError) or isinstance(error, OperationalError)

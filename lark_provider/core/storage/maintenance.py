@@ -1,0 +1,208 @@
+"""What an operator does with a database: look whether it is fit for use, clean it up, back it up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Engine
+
+from lark_provider.core.storage import migrate, tables, urls
+from lark_provider.core.storage.engine import BUSY_SECONDS, CONNECT_SECONDS, UPGRADE, engine, transaction
+from lark_provider.core.storage.errors import StorageError
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.redact import redact
+
+TOKENS_KEPT = timedelta(days=7)
+"""For how long an expired token stays, as the deployment guide has it."""
+_LEASES_KEPT = timedelta(days=1)
+_AIRFLOW_TABLE = "dag_run"
+_OLDEST_POSTGRES = (15,)
+
+
+def existing(url: URL) -> Engine:
+    """The engine of a database that has to be there: a SQLite file is not made.
+
+    Args:
+        url: As `urls` makes it.
+
+    Raises:
+        StorageError: There is no such file.
+    """
+    if url.drivername == urls.SQLITE_DRIVER and not Path(str(url.database)).exists():
+        raise StorageError(
+            f"There is no file {url.database}. Next: check the path; `db upgrade` makes a new one."
+        )
+    return engine(url)
+
+
+def connect(url: URL) -> str:
+    """Prove that a database answers.
+
+    Args:
+        url: As `urls` makes it.
+
+    Returns:
+        What it is, such as `PostgreSQL 15.4`.
+
+    Raises:
+        StorageError: It does not, or is a PostgreSQL before 15.
+    """
+    with transaction(existing(url), reading=True) as connection:
+        connection.execute(sa.text("SELECT 1"))
+        version = connection.dialect.server_version_info or ()
+    is_sqlite = url.drivername == urls.SQLITE_DRIVER
+    name = f"{'SQLite' if is_sqlite else 'PostgreSQL'} {'.'.join(map(str, version))}"
+    if not is_sqlite and version < _OLDEST_POSTGRES:
+        raise StorageError(f"{urls.shown(url)} is {name}. Next: use PostgreSQL 15 or later.")
+    return name
+
+
+def check_revision(url: URL) -> str:
+    """Check that a database stands at the revision that this version was written for.
+
+    Args:
+        url: As `urls` makes it.
+
+    Returns:
+        The revision.
+
+    Raises:
+        StorageError: It stands at another, or has none of our tables.
+    """
+    found = migrate.version(existing(url))
+    where = f"Database {urls.shown(url)}"
+    if found is None:
+        raise StorageError(f"{where} has none of our tables. Next: {UPGRADE}.")
+    if found != tables.HEAD and migrate.knows(found):
+        raise StorageError(
+            f"{where} is behind on migrations: at {found}, not {tables.HEAD}. Next: {UPGRADE}."
+        )
+    if found != tables.HEAD:
+        raise StorageError(
+            f"{where} was made by a newer version of this package: revision {found} is not known here. Next: "
+            "install that version on this machine too, or name another database."
+        )
+    return found
+
+
+def is_airflows(url: URL) -> bool:
+    """Whether Airflow's own tables are in a database too; ours are better kept apart from them.
+
+    Args:
+        url: As `urls` makes it.
+
+    Raises:
+        StorageError: It cannot be used.
+    """
+    with transaction(existing(url), reading=True) as connection:
+        return sa.inspect(connection).has_table(_AIRFLOW_TABLE)
+
+
+def purge(url: URL, *, tokens_older_than: timedelta = TOKENS_KEPT) -> dict[str, int]:
+    """Delete what nobody can use any more, by the database's own clock.
+
+    Args:
+        url: As `urls` makes it.
+        tokens_older_than: For how long a token has to have expired; one that lives is never deleted.
+
+    Returns:
+        How many rows were deleted, by table: `tokens`, `user_cache`, `leases`.
+
+    Raises:
+        ConfigurationError: The age is negative.
+        StorageError: The database cannot be used.
+    """
+    if tokens_older_than < timedelta():
+        raise ConfigurationError("tokens_older_than is negative. Next: pass how long ago tokens expired.")
+    existing(url)
+    with transaction(migrate.opened(url)) as connection:
+        is_sqlite = url.drivername == urls.SQLITE_DRIVER  # its clock is ours
+        now = datetime.now(UTC) if is_sqlite else connection.scalar(sa.select(sa.func.clock_timestamp()))
+        assert now is not None  # noqa: S101 - a clock always tells
+        ends = {
+            tables.tokens.c.expires_at: now - tokens_older_than,
+            tables.user_cache.c.expires_at: now,
+            tables.leases.c.until: now - _LEASES_KEPT,
+        }
+        return {
+            column.table.name: connection.execute(column.table.delete().where(column < end)).rowcount
+            for column, end in ends.items()
+        }
+
+
+def backup(url: URL, target: Path) -> None:
+    """Copy a live database into a file that only its owner can read.
+
+    SQLite: a SQLite file. PostgreSQL: SQL for `psql`, written by `pg_dump`.
+
+    Args:
+        url: As `urls` makes it.
+        target: The file to make; it appears when it is whole.
+
+    Raises:
+        ConfigurationError: The file is there already, or `pg_dump` is not installed.
+        StorageError: The database cannot be read or the file not written.
+    """
+    if target.exists():
+        raise ConfigurationError(f"{target} is there already. Next: name a file that is not.")
+    existing(url)
+    try:
+        descriptor, name = tempfile.mkstemp(dir=target.absolute().parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise StorageError(
+            f"{target} cannot be written: {error.strerror}. Next: name another path."
+        ) from None
+    part = Path(name)
+    try:
+        os.close(descriptor)
+        (_copy if url.drivername == urls.SQLITE_DRIVER else _dump)(url, part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _copy(url: URL, target: Path) -> None:
+    source = f"file:{quote(str(url.database))}?mode=ro"
+    try:
+        with (
+            closing(sqlite3.connect(source, uri=True, timeout=BUSY_SECONDS)) as live,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            live.backup(copy)
+    except sqlite3.Error as error:
+        raise StorageError(
+            f"{url.database} cannot be copied: {error}. Next: check that it is a SQLite database that this "
+            "user can read, and that there is room."
+        ) from None
+
+
+def _dump(url: URL, target: Path) -> None:
+    # The password goes through the environment: arguments show in `ps`.
+    bare = URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
+    command = ["pg_dump", "--no-password", f"--file={target}", f"--dbname={bare.render_as_string()}"]
+    if shutil.which(command[0]) is None:
+        raise ConfigurationError(
+            f"pg_dump is not installed. Next: install PostgreSQL's client programs, or run on a machine that "
+            f"has them: pg_dump --dbname={bare.render_as_string()} > backup.sql"
+        )
+    environ = {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), **os.environ}
+    if url.password is not None:
+        environ["PGPASSWORD"] = str(url.password)
+    done = subprocess.run(  # noqa: S603 - arguments of ours, no shell
+        command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        reason = " ".join(redact(done.stderr.decode(errors="replace"), url.password).split())
+        raise StorageError(
+            f"{reason or 'pg_dump failed'}. Next: check that the database runs, that this user may read all "
+            "of it, and that pg_dump is no older than the server."
+        )
