@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import orjson
 import pandas as pd
 import pendulum
 import pytest
@@ -214,3 +216,60 @@ def test_decimals_arrive_without_losing_a_digit(amount: Decimal) -> None:
 def test_every_value_is_converted_or_named_never_both(field_type: int, value: Any) -> None:
     wire, bad = Converter([Field(field_name="X", type=field_type)]).to_wire({"X": value})
     assert len(wire) + len(bad) <= 1
+
+
+ONE_KIND = [
+    st.integers(), st.integers(-5, 5), st.floats(), st.booleans(), st.text(max_size=5), st.text("\ud800a"),
+    st.datetimes(timezones=st.sampled_from(ZONES)),
+    st.datetimes(timezones=st.none() | st.sampled_from(ZONES)),
+]  # fmt: skip
+
+
+@given(
+    field_type=st.sampled_from(WRITABLE),
+    values=st.sampled_from(ONE_KIND).flatmap(lambda kind: st.lists(kind | st.none(), min_size=1, max_size=6)),
+    lacking=st.sets(st.integers(0, 5)),
+    clear=st.booleans(),
+)
+def test_a_column_at_once_is_what_its_cells_are_one_by_one(
+    field_type: int, values: list[Any], lacking: set[int], clear: bool
+) -> None:
+    records = [{} if place in lacking else {"X": value} for place, value in enumerate(values)]
+    before = [dict(record) for record in records]
+    converter = Converter([Field(field_name="X", type=field_type)], SHANGHAI)
+    # Where one value is of a type of its own, the others are converted one by one.
+    apart, bad_apart = converter.all_to_wire([*records, {"X": object()}], {"X"}, 3, clear=clear)
+    together, bad = converter.all_to_wire(records, {"X"}, 3, clear=clear)
+    assert together == apart[:-1]
+    assert [type(one.get("X")) for one in together] == [type(one.get("X")) for one in apart[:-1]]
+    assert bad == bad_apart[:-1]
+    assert [repr(record) for record in records] == [repr(record) for record in before]
+
+
+def test_a_long_text_among_others_is_named() -> None:
+    converter = Converter([Field(field_name="X", type=f.TEXT)])
+    records = [{"X": "x" * 60_000}, {"X": "y" * 60_000}, {"X": "z" * 100_001}]
+    wire, bad = converter.all_to_wire(records, {"X"})
+    assert wire == [*records[:2], {}]
+    assert [str(one).split(" has ")[1] for one in bad] == ["100001 characters, and a cell takes 100000"]
+
+
+def test_what_does_not_fit_is_told_row_by_row() -> None:
+    converter = Converter([Field(field_name="B", type=f.NUMBER), Field(field_name="A", type=f.CHECKBOX)])
+    records: list[Any] = [{"A": 1, "C": 1, "B": "b"}, "x", {"B": 1}, {"B": [], 5: 1}]
+    wire, bad = converter.all_to_wire(records, {"A", "B", "C", 5}, 10)
+    assert [(one.row, one.field) for one in bad] == [
+        (10, "C"), (10, "B"), (10, "A"), (11, ""), (13, "5"), (13, "B"),
+    ]  # fmt: skip
+    assert wire == [{}, {}, {"B": 1}, {}]
+
+
+class Column(str, enum.Enum):  # noqa: UP042 - the older kind, whose str() is another
+    NAME = "Name"
+
+
+@pytest.mark.parametrize("name", [np.str_("Name"), Column.NAME])
+def test_names_that_only_count_as_text_become_the_fields(name: str) -> None:
+    wire, bad = Converter([Field(field_name="Name", type=f.TEXT)]).to_wire({name: "x"})
+    assert not bad
+    assert orjson.dumps(wire) == b'{"Name":"x"}'

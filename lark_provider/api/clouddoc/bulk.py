@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 from lark_provider.api.clouddoc.bitable import UserIdType
-from lark_provider.api.clouddoc.fields import BadValue, Converter
+from lark_provider.api.clouddoc.fields import BadValue, names_of
 from lark_provider.api.clouddoc.records import RECORDS, converter_for, misfits
 from lark_provider.api.links import table
 from lark_provider.protocol.calls import (
@@ -20,6 +20,7 @@ from lark_provider.protocol.calls import (
     LarkResponse,
     NewKey,
     Procedure,
+    Sleep,
     Stream,
     Take,
     path,
@@ -106,11 +107,8 @@ def bulk_insert(
     """
     _within(chunk_size, MAX_CHUNK)
     app_token, table_id = yield from table(app_token, table_id)
-    if (
-        convert and isinstance(records, list | tuple) and len(records) > chunk_size
-    ):  # one chunk is checked anyway
-        converter = yield from converter_for(app_token, table_id, zone, names=_names(records))
-        _check(converter, records)
+    if convert and isinstance(records, list | tuple) and len(records) > chunk_size:
+        yield from _check(app_token, table_id, zone, records)  # one chunk is checked anyway
     key = checked_key(idempotency_key) if idempotency_key is not None else (yield NewKey())
     url = path(RECORDS + "/batch_create", app_token=app_token, table_id=table_id)
 
@@ -270,18 +268,22 @@ def _within(chunk_size: int, limit: int) -> None:
         )
 
 
-def _names(records: Iterable[Any]) -> set[object]:
-    """The field names in use."""
+def _check(
+    app_token: str, table_id: str, zone: str | dt.tzinfo | None, records: Sequence[Mapping[str, Any]]
+) -> Procedure[None]:
+    """Check all records before the first is sent; an event loop can go on between slices of them."""
+    firsts = range(0, len(records), MAX_CHUNK)
     names: set[object] = set()
-    return names.union(*(record for record in records if isinstance(record, Mapping)))
-
-
-def _check(converter: Converter, records: Sequence[Mapping[str, Any]]) -> None:
+    for first in firsts:
+        names |= names_of(records[first : first + MAX_CHUNK])
+        yield Sleep(0)
+    converter = yield from converter_for(app_token, table_id, zone, names=names)
     bad: list[BadValue] = []
-    for row, record in enumerate(records, 1):
-        bad += converter.to_wire(record, row)[1]
+    for first in firsts:
+        bad += converter.all_to_wire(records[first : first + MAX_CHUNK], names, first + 1)[1]
         if len(bad) >= _MAX_BAD_VALUES:
             break
+        yield Sleep(0)
     if bad:
         raise misfits(bad)
 
@@ -294,14 +296,10 @@ def _converted(
     first_row: int,
     *,
     clear: bool = False,
-) -> Procedure[list[Mapping[str, Any]]]:
-    converter = yield from converter_for(app_token, table_id, zone, names=_names(chunk))
-    wire: list[Mapping[str, Any]] = []
-    bad: list[BadValue] = []
-    for row, record in enumerate(chunk, first_row):
-        fields, misfit = converter.to_wire(record, row, clear=clear)
-        wire.append(fields)
-        bad += misfit
+) -> Procedure[list[dict[str, Any]]]:
+    names = names_of(chunk)
+    converter = yield from converter_for(app_token, table_id, zone, names=names)
+    wire, bad = converter.all_to_wire(chunk, names, first_row, clear=clear)
     if bad:
         raise misfits(bad)
     return wire

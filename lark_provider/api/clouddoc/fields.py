@@ -1,30 +1,18 @@
-"""Bitable cells: from Python values to what each field type takes, and back.
-
-Lark's own rules are on the page "Data structure of a record"; write and read shapes differ for many types.
-"""
+"""Bitable fields: their types, and records from Python's values to what each type takes, and back."""
 
 from __future__ import annotations
 
 import datetime as dt
 import difflib
-import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Required, TypedDict
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from lark_provider.api.clouddoc import cells, columns
 from lark_provider.protocol.errors import InvalidRequestError
-
-MAX_CELL_CHARS = 100_000
-_EXACT_INT = 2**53
-_LONGEST_INT = 1 << 13_000  # about as far as Python writes an int out
-_SHOWN = 80
-_PHONE = re.compile(r"\+?[0-9]{1,63}")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].+)?")
-_LOCATION = re.compile(r"\s*-?\d+(\.\d+)?\s*,\s*-?\d+(\.\d+)?\s*")
 
 TEXT, NUMBER, SINGLE_SELECT, MULTI_SELECT, DATE, CHECKBOX = 1, 2, 3, 4, 5, 7
 PERSON, PHONE, URL, ATTACHMENT, LINK, LOOKUP, FORMULA, DUPLEX_LINK = 11, 13, 15, 17, 18, 19, 20, 21
@@ -59,10 +47,6 @@ class BadValue:
         return f"row {self.row}, field {self.field!r}: {self.reason}"
 
 
-class _MisfitError(ValueError):
-    """Why one value does not fit; becomes a `BadValue`."""
-
-
 def zone_of(name: str | dt.tzinfo | None) -> dt.tzinfo | None:
     """Find a time zone.
 
@@ -80,6 +64,12 @@ def zone_of(name: str | dt.tzinfo | None) -> dt.tzinfo | None:
         raise InvalidRequestError(
             f"zone is {name!r}. Next: use an IANA name such as 'Asia/Shanghai'."
         ) from None
+
+
+def names_of(records: Iterable[Any]) -> set[Any]:
+    """The field names in use in records."""
+    names: set[Any] = set()
+    return names.union(*(record for record in records if isinstance(record, _MAPPINGS)))
 
 
 class Converter:
@@ -106,33 +96,101 @@ class Converter:
             clear: Keep what is missing as None, which clears a cell when a record is changed.
 
         Returns:
-            The record as Lark takes it, and what does not fit; each record is one or the other.
+            The record as Lark takes it, and what does not fit; each cell is one or the other.
         """
-        if not isinstance(record, Mapping):
-            return {}, [BadValue(row, "", f"a record is a dict of values by field name, not {_show(record)}")]
-        wire: dict[str, Any] = {}
-        bad: list[BadValue] = []
-        for name, value in record.items():
-            if not isinstance(name, str) or name not in self._types:
-                bad.append(BadValue(row, str(name), self._unknown(str(name))))
-                continue
-            field_type, kind = self._types[name], type(value)
-            # The two commonest cells need none of the questions below; in a million cells it shows.
-            if (kind is int and field_type == NUMBER and -_EXACT_INT <= value <= _EXACT_INT) or (
-                kind is str and field_type == TEXT and len(value) <= MAX_CELL_CHARS and value.isascii()
-            ):
-                wire[str(name)] = value
-                continue
-            plain = value if kind in _BUILTIN else _plain(value)
-            if plain is None:
-                if clear:
-                    wire[str(name)] = None
-                continue
-            try:
-                wire[str(name)] = self._write(field_type, plain)
-            except _MisfitError as misfit:
-                bad.append(BadValue(row, name, f"{_show(value)} {misfit}"))
+        (wire,), bad = self.all_to_wire([record], names_of([record]), row, clear=clear)
         return wire, bad
+
+    def all_to_wire(
+        self,
+        records: Sequence[Mapping[str, Any]],
+        names: Collection[Any],
+        first_row: int = 1,
+        *,
+        clear: bool = False,
+    ) -> tuple[list[dict[str, Any]], list[BadValue]]:
+        """Convert many records for writing, a column at a time where it can be.
+
+        Args:
+            records: As for `to_wire`.
+            names: The field names in use.
+            first_row: The number of the first record.
+            clear: As for `to_wire`.
+
+        Returns:
+            The records as Lark takes them, in new dicts, and what does not fit, row by row.
+        """
+        bad: list[BadValue] = []
+        wire = [dict(record) if isinstance(record, _MAPPINGS) else {} for record in records]
+        if not all(wire):  # something is empty, or no record
+            bad += (
+                BadValue(row, "", f"a record is a dict of values by field name, not {cells.show(record)}")
+                for row, record in enumerate(records, first_row)
+                if not isinstance(record, Mapping)
+            )
+        if any(type(name) is not str for name in names):  # names of numpy and of enumerations are no JSON
+            own = {name: name for name in self._types}
+            wire = [{own.get(name, name): value for name, value in record.items()} for record in wire]
+        for name in sorted(set(names) - self._types.keys(), key=str):
+            reason = self._unknown(str(name))
+            for row, record in enumerate(wire, first_row):
+                if name in record:
+                    del record[name]
+                    bad.append(BadValue(row, str(name), reason))
+        for name in self._types:
+            if name in names:
+                bad += self._column(name, wire, first_row, clear=clear)
+        bad.sort(key=lambda one: one.row)
+        return wire, bad
+
+    def _column(
+        self, name: str, wire: list[dict[str, Any]], first_row: int, *, clear: bool
+    ) -> list[BadValue]:
+        """Convert one field of all records, in place."""
+        holders = wire
+        try:
+            values = list(map(itemgetter(name), wire))
+        except KeyError:
+            holders = [record for record in wire if name in record]
+            values = [record[name] for record in holders]
+        kinds, filled = set(map(type, values)), values
+        if missing := _NONE in kinds:
+            kinds.remove(_NONE)
+            filled = [value for value in values if value is not None]
+        whole = _COLUMNS.get((self._types[name], kinds.pop())) if len(kinds) == 1 else None
+        written = whole(filled) if whole else None
+        if written is None:
+            return self._cells(name, wire, first_row, clear=clear)
+        if written is not filled:
+            filled_in = [record for record in holders if record[name] is not None] if missing else holders
+            for record, value in zip(filled_in, written, strict=True):
+                record[name] = value
+        if missing and not clear:
+            for record, value in zip(holders, values, strict=True):
+                if value is None:
+                    del record[name]
+        return []
+
+    def _cells(self, name: str, wire: list[dict[str, Any]], first_row: int, *, clear: bool) -> list[BadValue]:
+        """The same, cell by cell."""
+        bad: list[BadValue] = []
+        write = self._writer(self._types[name])
+        for row, record in enumerate(wire, first_row):
+            if name not in record:
+                continue
+            value = record[name]
+            plain = value if type(value) in _BUILTIN else cells.plain(value)
+            try:
+                if plain is not None:
+                    record[name] = write(plain)
+                elif clear:
+                    record[name] = None
+                else:
+                    del record[name]
+            except cells.MisfitError as misfit:
+                del record[name]
+                bad.append(BadValue(row, name, f"{cells.show(value)} {misfit}"))
+        return bad
 
     def from_wire(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Convert a record that was read with search or batch_get.
@@ -153,13 +211,10 @@ class Converter:
         hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(map(repr, self._types))}"
         return f"the table has no such field; {hint}"
 
-    def _write(self, field_type: int, value: Any) -> Any:
-        if field_type in _READ_ONLY:
-            raise _MisfitError("cannot be written: Lark computes this field itself")
+    def _writer(self, field_type: int) -> Callable[[Any], Any]:
         if field_type == DATE:
-            return self._milliseconds(value)
-        writer = _WRITERS.get(field_type)
-        return writer(value) if writer is not None else value  # a type newer than this table: Lark decides
+            return functools.partial(cells.date, zone=self._zone)
+        return _WRITERS.get(field_type, lambda value: value)  # a type newer than this table: Lark decides
 
     def _read(self, field_type: object, value: Any) -> Any:
         if not isinstance(field_type, int):
@@ -181,218 +236,34 @@ class Converter:
 
     def _moment(self, value: float) -> dt.datetime | float:
         try:
-            return (_EPOCH + dt.timedelta(milliseconds=value)).astimezone(self._zone or dt.UTC)
+            return (cells.EPOCH + dt.timedelta(milliseconds=value)).astimezone(self._zone or dt.UTC)
         except OverflowError:
             return value  # beyond Python's calendar: the number says more than an error
 
-    def _milliseconds(self, value: Any) -> int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            if abs(value) > _MOST_MILLISECONDS:
-                raise _MisfitError("is beyond the year 9999: milliseconds since the epoch are wanted")
-            return value
-        if isinstance(value, str):
-            value = _date(value.strip())
-        if not isinstance(value, dt.date):
-            raise _MisfitError("is no datetime, date, ISO text or milliseconds")
-        return milliseconds(value, self._zone)
 
-
+_NONE = type(None)
+_MAPPINGS = (dict, Mapping)  # a dict is told at once, without the slow question
 _BUILTIN = frozenset({str, int, bool, list, tuple, dict, dt.datetime, dt.date})
-_DATE_CHARS = len("2026-01-31")
-_MOST_MILLISECONDS = 253_402_300_799_999  # the end of the year 9999
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MILLISECOND = dt.timedelta(milliseconds=1)
-
-
-def milliseconds(value: dt.date, zone: dt.tzinfo | None) -> int:
-    """Milliseconds since the epoch, as Lark writes dates.
-
-    Args:
-        value: A datetime, or a date, which stands for its midnight.
-        zone: The time zone of a naive datetime, and of a date, which else is UTC's.
-
-    Raises:
-        ValueError: The datetime is naive and no zone is named.
-    """
-    if isinstance(value, dt.datetime):
-        moment = value if type(value) is dt.datetime else _standard(value)
-        if moment.tzinfo is None:
-            if zone is None:
-                raise _MisfitError("has no time zone: make it aware, or name one with zone=")
-            moment = moment.replace(tzinfo=zone)
-    else:
-        moment = dt.datetime(value.year, value.month, value.day, tzinfo=zone or dt.UTC)
-    return (moment - _EPOCH) // _MILLISECOND
-
-
-def _date(text: str) -> dt.date:
-    """A date or datetime in ISO 8601; not the bare digits that `fromisoformat` also takes for one."""
-    try:
-        if _ISO_DATE.fullmatch(text):
-            return dt.datetime.fromisoformat(text) if len(text) > _DATE_CHARS else dt.date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise _MisfitError("is no date in ISO 8601, such as 2026-01-31T09:00:00+08:00")
-
-
-def _standard(value: dt.datetime) -> dt.datetime:
-    """A datetime of the standard library: those of pendulum and pandas calculate in their own ways."""
-    return dt.datetime(
-        value.year,
-        value.month,
-        value.day,
-        value.hour,
-        value.minute,
-        value.second,
-        value.microsecond,
-        tzinfo=value.tzinfo,
-        fold=value.fold,
-    )
-
-
-def _plain(value: Any) -> Any:
-    """A Python value for what numpy and pandas bring along; None for every way to say 'missing'."""
-    kind = type(value)
-    if kind.__module__ == "numpy":
-        if kind.__name__ == "datetime64":
-            value = value.astype("datetime64[us]")  # of nanoseconds, item() makes a mere number
-        if kind.__name__ != "timedelta64":
-            value = value.tolist() if getattr(value, "ndim", 0) else value.item()
-    if value is None or type(value).__name__ in {"NAType", "NaTType"}:
-        return None
-    return None if isinstance(value, float | Decimal) and math.isnan(value) else value
-
-
-def _show(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dt.datetime | dt.date):
-        value = value.isoformat()
-    elif isinstance(value, float | Decimal) or (isinstance(value, int) and abs(value) < _LONGEST_INT):
-        value = str(value)
-    if not isinstance(value, str):
-        raise _MisfitError("is no text: write it as a str")
-    if len(value) > MAX_CELL_CHARS:
-        raise _MisfitError(f"has {len(value)} characters, and a cell takes {MAX_CELL_CHARS}")
-    return _encodable(value)
-
-
-def _encodable(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise _MisfitError("has half of a surrogate pair, which is no character") from None
-    return text
-
-
-def _number(value: Any) -> int | float:
-    if isinstance(value, str):
-        if not _NUMBER.fullmatch(value.strip()):
-            raise _MisfitError("is no number")
-        value = Decimal(value.strip())
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise _MisfitError("is no number")
-    if not isinstance(value, int) and not math.isfinite(value):
-        raise _MisfitError("is no finite number")
-    if not isinstance(value, float) and not -_EXACT_INT <= value <= _EXACT_INT:
-        raise _MisfitError("is larger than Lark's numbers keep exactly; write it to a text field")
-    if isinstance(value, Decimal):
-        # Digits beyond the sixteenth are rounded, as in any double.
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value if isinstance(value, int) else float(value)
-
-
-def _option(value: Any) -> str:
-    if not (isinstance(value, str) and value):
-        raise _MisfitError("is no option name")
-    return _encodable(value)
-
-
-def _options(value: Any) -> list[str]:
-    items = [value] if isinstance(value, str) else value
-    if not isinstance(items, list | tuple | set | frozenset):
-        raise _MisfitError("is no list of option names")
-    names = [_option(item) for item in items]
-    return sorted(names) if isinstance(items, set | frozenset) else names
-
-
-def _checkbox(value: Any) -> bool:
-    if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
-        return value.strip().lower() == "true"
-    if not isinstance(value, bool):
-        raise _MisfitError("is neither True nor False")
-    return value
-
-
-def _phone(value: Any) -> str:
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) and value < 10**64 else value
-    if not (isinstance(text, str) and _PHONE.fullmatch(text)):
-        raise _MisfitError("is no phone number: digits, with a + before them if need be")
-    return text
-
-
-def _url(value: Any) -> dict[str, str]:
-    if isinstance(value, str):
-        value = {"text": value, "link": value}
-    elif isinstance(value, Sequence) and len(value) == 2:  # noqa: PLR2004 - a pair
-        value = {"text": value[0], "link": value[1]}
-    if not (isinstance(value, Mapping) and isinstance(value.get("link"), str) and value["link"]):
-        raise _MisfitError('is no link: write the URL, (text, URL) or {"text": …, "link": …}')
-    return {"text": str(value.get("text") or value["link"]), "link": value["link"]}
-
-
-def _objects(key: str, what: str) -> Callable[[Any], list[dict[str, str]]]:
-    """A writer for `[{key: id}]` from one id, several, or the dicts that reading gave."""
-
-    def write(value: Any) -> list[dict[str, str]]:
-        items = value if isinstance(value, list | tuple) else [value]
-        ids = [item.get(key) if isinstance(item, Mapping) else item for item in items]
-        if not all(isinstance(one, str) and one for one in ids):
-            raise _MisfitError(f"names no {what}")
-        if key == "id" and any("@" in str(one) for one in ids):
-            raise _MisfitError("has an e-mail address: look the person's open_id up first")
-        return [{key: str(one)} for one in ids]
-
-    return write
-
-
-def _record_ids(value: Any) -> list[str]:
-    if isinstance(value, Mapping):
-        value = value.get("link_record_ids")
-    items = [value] if isinstance(value, str) else value
-    if not isinstance(items, list | tuple) or not all(isinstance(one, str) and one for one in items):
-        raise _MisfitError("is no list of record ids (rec…)")
-    return list(items)
-
-
-def _location(value: Any) -> str:
-    if isinstance(value, Mapping):
-        value = value.get("location")
-    elif isinstance(value, list | tuple) and len(value) == 2:  # noqa: PLR2004 - a pair
-        value = f"{value[0]},{value[1]}"
-    if not (isinstance(value, str) and _LOCATION.fullmatch(value)):
-        raise _MisfitError("is no place: write (longitude, latitude)")
-    longitude, latitude = map(float, value.split(","))
-    if abs(longitude) > 180 or abs(latitude) > 90:  # noqa: PLR2004 - degrees of a globe
-        raise _MisfitError("is no place on earth: write (longitude, latitude)")
-    return value
-
-
 _WRITERS: dict[int, Callable[[Any], Any]] = {
-    TEXT: _text,
-    NUMBER: _number,
-    SINGLE_SELECT: _option,
-    MULTI_SELECT: _options,
-    CHECKBOX: _checkbox,
-    PERSON: _objects("id", "person by id (ou_…)"),
-    PHONE: _phone,
-    URL: _url,
-    ATTACHMENT: _objects("file_token", "uploaded file by file_token"),
-    LINK: _record_ids,
-    DUPLEX_LINK: _record_ids,
-    LOCATION: _location,
-    GROUP: _objects("id", "group by chat id (oc_…)"),
+    TEXT: cells.text,
+    NUMBER: cells.number,
+    SINGLE_SELECT: cells.option,
+    MULTI_SELECT: cells.options,
+    CHECKBOX: cells.checkbox,
+    PERSON: cells.objects("id", "person by id (ou_…)"),
+    PHONE: cells.phone,
+    URL: cells.url,
+    ATTACHMENT: cells.objects("file_token", "uploaded file by file_token"),
+    LINK: cells.record_ids,
+    DUPLEX_LINK: cells.record_ids,
+    LOCATION: cells.location,
+    GROUP: cells.objects("id", "group by chat id (oc_…)"),
+    **dict.fromkeys(_READ_ONLY, cells.computed),
+}
+_COLUMNS: dict[tuple[int, type], Callable[[list[Any]], list[Any] | None]] = {
+    (TEXT, str): columns.texts,
+    (NUMBER, int): columns.numbers,
+    (NUMBER, float): columns.floats,
+    (SINGLE_SELECT, str): columns.options,
+    (DATE, dt.datetime): columns.moments,
 }

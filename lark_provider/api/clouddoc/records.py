@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Required, TypeAlias, TypedDict, TypeVar
 
 from lark_provider.api.clouddoc.bitable import UserIdType, list_fields
-from lark_provider.api.clouddoc.fields import BadValue, Converter, Field, milliseconds, zone_of
+from lark_provider.api.clouddoc.cells import milliseconds
+from lark_provider.api.clouddoc.fields import BadValue, Converter, Field, zone_of
 from lark_provider.api.links import table
 from lark_provider.protocol.calls import (
     Call,
