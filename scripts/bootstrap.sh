@@ -45,4 +45,5 @@ uv_pin=$(sed -n 's/^\(uv==[^ ;]*\).*/\1/p' "$LOCK")
 export VIRTUAL_ENV="$VENV"
 "$VENV/bin/uv" pip install --quiet --compile-bytecode --require-hashes -r "$LOCK"
 "$VENV/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable .
+"$VENV/bin/python" -m compileall -q lark_provider  # what is installed as a folder is not compiled otherwise
 printf 'make: environment ready after %s s\n' "$((SECONDS - started))"

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
+from lark_provider.core import credentials, shared
 from lark_provider.core.session import PROCESS_MEMORY
 from lark_provider.core.tokens import PROCESS_CACHE, TokenCache
 
@@ -14,12 +16,17 @@ os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 
 @pytest.fixture(autouse=True)
-def _fresh_process() -> None:
-    """Each test starts as a new process would: no token and no table is known."""
+def _fresh_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each test starts as a new process would: nothing is known, and nothing is configured."""
+    for name in [name for name in os.environ if name.startswith(("LARK_", "POSTGRES_", "RABBITMQ_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("LARK_REGISTRY_PATH", str(tmp_path / "config" / "applications.db"))
     fresh = TokenCache()
-    for name in ("_store", "_flights", "_renewed_at", "_refusals"):
+    for name in ("_tokens", "_flights", "_renewed_at", "_refusals"):
         setattr(PROCESS_CACHE, name, getattr(fresh, name))
     PROCESS_MEMORY.clear()
+    credentials.forget()
+    shared.forget()
 
 
 def pytest_sessionfinish() -> None:

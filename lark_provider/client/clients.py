@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import httpx
 
 from lark_provider.client.bind import Async, Sync
-from lark_provider.client.namespaces import Bot, CloudDoc, Messaging
+from lark_provider.client.namespaces import Bot, CloudDoc, Messaging, StoreApp
 from lark_provider.client.performers import AsyncPerformer, Performer
 from lark_provider.client.sdk import official_client
+from lark_provider.core.credentials import find
 from lark_provider.core.drivers import drive
 from lark_provider.core.serve import serve
 from lark_provider.core.session import Session, Wire
@@ -19,7 +20,7 @@ from lark_provider.protocol.calls import Call, LarkResponse, Listing, request
 from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError
 from lark_provider.protocol.redact import redact
 from lark_provider.protocol.retry import RetryPolicy
-from lark_provider.protocol.tokens import tenant_token
+from lark_provider.protocol.tokens import App, tenant_token
 
 if TYPE_CHECKING:
     import lark_oapi
@@ -61,18 +62,34 @@ class _Client(Generic[R_co]):
 
     @property
     def app_id(self) -> str:
-        """The id of the app whose calls these are."""
-        return self._session.app().app_id
+        """The id of the app whose calls these are.
+
+        Raises:
+            ConfigurationError: No credentials were found.
+        """
+        return self._app().app_id
 
     @property
     def base_url(self) -> str:
-        """The URL of its Lark."""
-        return self._session.app().base_url
+        """The URL of its Lark.
+
+        Raises:
+            ConfigurationError: No credentials were found.
+        """
+        return self._app().base_url
+
+    def _app(self) -> App:
+        return drive(find(self._session), self._session)
 
     @cached_property
     def bot(self) -> Bot[R_co]:
         """The app's bot."""
         return Bot(self)
+
+    @cached_property
+    def store_app(self) -> StoreApp[R_co]:
+        """What only store (ISV) apps need."""
+        return StoreApp(self)
 
     @cached_property
     def messaging(self) -> Messaging[R_co]:
@@ -94,7 +111,9 @@ class _Client(Generic[R_co]):
             ConfigurationError: The SDK is not installed.
         """
         return official_client(
-            self._session, lambda: drive(serve(tenant_token(), self._session), self._session)
+            self._app(),
+            self._session.timeout,
+            lambda: drive(serve(tenant_token(), self._session), self._session),
         )
 
     def __repr__(self) -> str:
@@ -106,8 +125,9 @@ class LarkServiceClient(_Client[Sync], Performer):
     """A client for one app of Lark or Feishu.
 
     Making one does no I/O; credentials are looked up at the first call: the arguments, then `LARK_APP_ID`
-    and `LARK_APP_SECRET`. Clients share connections and tokens within a process, so one for each request
-    costs nothing. It may be used by several threads, and after a fork.
+    and `LARK_APP_SECRET`, then the registry of `lark-provider app add`. An app that was disabled there is
+    refused within half a minute, wherever its secret came from. Clients share connections and tokens within a
+    process, so one for each request costs nothing. It may be used by several threads, and after a fork.
 
     Args:
         app_id: The app's id, `cli_…`.
@@ -117,6 +137,9 @@ class LarkServiceClient(_Client[Sync], Performer):
         proxy: URL of an HTTP proxy.
         verify: Whether to check certificates; a path names a private authority's.
         max_retries: How often one call is repeated where a repeat can help and does no harm.
+        database_url: `postgresql://…` or `sqlite:///…`, where processes share tokens and people; else
+            `LARK_DATABASE_URL` or `POSTGRES_*`. With none, each process keeps its own.
+        tenant_key: For a store (ISV) app, for which tenant this client acts.
         http_client: An `httpx.Client` of your own to use; it is never closed here.
 
     Raises:
@@ -133,6 +156,8 @@ class LarkServiceClient(_Client[Sync], Performer):
         proxy: str | None = None,
         verify: bool | str = True,
         max_retries: int = DEFAULT_RETRIES,
+        database_url: str | None = None,
+        tenant_key: str | None = None,
         http_client: httpx.Client | None = None,
     ) -> None:
         if http_client is not None and not isinstance(http_client, httpx.Client):
@@ -145,6 +170,8 @@ class LarkServiceClient(_Client[Sync], Performer):
             app_secret=app_secret,
             base_url=base_url,
             timeout=timeout,
+            database_url=database_url,
+            tenant_key=tenant_key,
         )
 
     def call(
@@ -206,6 +233,8 @@ class AsyncLarkServiceClient(_Client[Async], AsyncPerformer):
         proxy: str | None = None,
         verify: bool | str = True,
         max_retries: int = DEFAULT_RETRIES,
+        database_url: str | None = None,
+        tenant_key: str | None = None,
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
         if http_client is not None and not isinstance(http_client, httpx.AsyncClient):
@@ -218,6 +247,8 @@ class AsyncLarkServiceClient(_Client[Async], AsyncPerformer):
             app_secret=app_secret,
             base_url=base_url,
             timeout=timeout,
+            database_url=database_url,
+            tenant_key=tenant_key,
         )
 
     async def call(

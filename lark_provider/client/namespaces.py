@@ -8,6 +8,7 @@ from typing import TypeVar
 from lark_provider.api import bot, messaging
 from lark_provider.api.clouddoc import bitable, bulk, records
 from lark_provider.client.bind import Async, Namespace, Sync, call, listing, procedure
+from lark_provider.protocol import tokens
 
 R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
 
@@ -16,6 +17,12 @@ class Bot(Namespace[R_co]):
     """`client.bot`: the app's bot."""
 
     info = call(bot.info)
+
+
+class StoreApp(Namespace[R_co]):
+    """`client.store_app`: what only store (ISV) apps need."""
+
+    keep_ticket = procedure(tokens.keep_ticket)
 
 
 class Messaging(Namespace[R_co]):

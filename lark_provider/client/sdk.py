@@ -14,21 +14,22 @@ from lark_provider.protocol.errors import ConfigurationError
 if TYPE_CHECKING:
     from lark_oapi import Client
 
-    from lark_provider.core.session import Session
+    from lark_provider.protocol.tokens import App
 
 _lock = threading.Lock()
 _sources: dict[str, Callable[[], str]] = {}
 
 
-def official_client(session: Session, token: Callable[[], str]) -> Client:
-    """Make an SDK client for a session's app.
+def official_client(app: App, timeout: float, token: Callable[[], str]) -> Client:
+    """Make an SDK client for an app.
 
     The SDK keeps tokens in one cache for the whole process, by app id alone. That cache is wrapped, so that
     it answers with our token for this app, and as before for any other. A token that Lark rejects is
     replaced when one of our own calls meets the rejection; the SDK itself does not retry.
 
     Args:
-        session: Whose app.
+        app: Whose.
+        timeout: Seconds for each request.
         token: Returns a valid tenant token.
 
     Raises:
@@ -41,7 +42,6 @@ def official_client(session: Session, token: Callable[[], str]) -> Client:
         raise ConfigurationError(
             "client.sdk needs the official SDK. Next: install 'airflow-provider-lark[sdk]'."
         ) from error
-    app = session.app()
     with _lock:
         if not isinstance(TokenManager.cache, _OurTokens):
             TokenManager.cache = _OurTokens(TokenManager.cache)
@@ -51,7 +51,7 @@ def official_client(session: Session, token: Callable[[], str]) -> Client:
         .app_id(app.app_id)
         .app_secret(app.app_secret)
         .domain(app.base_url)
-        .timeout(session.timeout)
+        .timeout(timeout)
         .build()
     )
 

@@ -20,16 +20,17 @@ _DATABASE_VARIABLES = (
 BASE_URLS = {"feishu": "https://open.feishu.cn", "lark": "https://open.larksuite.com"}
 
 
-def base_url(value: str | None) -> str:
+def base_url(*values: str | None, environ: Mapping[str, str] = os.environ) -> str:
     """Turn `feishu`, `lark` or a URL into the URL before `/open-apis`.
 
     Args:
-        value: As a user writes it; None or "" is feishu.
+        values: As users write it; the first that is not empty counts, then `LARK_BASE_URL`, then feishu.
+        environ: The environment.
 
     Raises:
         ConfigurationError: It is neither of the names nor an http(s) URL.
     """
-    name = (value or "feishu").strip()
+    name = next((text for text in map(_text, (*values, environ.get("LARK_BASE_URL"))) if text), "feishu")
     if name.lower() in BASE_URLS:
         return BASE_URLS[name.lower()]
     full = name if "://" in name else f"{'http' if _LOOPBACK.match(name) else 'https'}://{name}"
@@ -90,8 +91,8 @@ def has_registry(environ: Mapping[str, str] = os.environ) -> bool:
 
 def app(
     app_id: str | None, app_secret: str | None, url: str | None, environ: Mapping[str, str] = os.environ
-) -> App:
-    """Find the credentials: the arguments first, then the environment.
+) -> App | None:
+    """Find the credentials that need no look-up: the arguments first, then the environment.
 
     `LARK_APP_SECRET` is used only if the app id given is that of `LARK_APP_ID`, or none was given.
 
@@ -101,20 +102,42 @@ def app(
         url: As passed by the caller; else `LARK_BASE_URL`.
         environ: The environment.
 
+    Returns:
+        The app; None if it has to be looked up in the registry.
+
     Raises:
-        ConfigurationError: Nothing was found, or only half of it.
+        ConfigurationError: There is a secret, but not whose.
     """
-    found_id, secret = (app_id or "").strip() or None, (app_secret or "").strip() or None
+    found_id, secret = _text(app_id), _text(app_secret)
     if secret is not None and found_id is None:
         raise ConfigurationError("An app_secret was passed without an app_id. Next: pass app_id= as well.")
-    env_id = environ.get("LARK_APP_ID", "").strip() or None
+    env_id = _text(environ.get("LARK_APP_ID"))
     if secret is None and env_id is not None and found_id in {None, env_id}:
-        found_id, secret = env_id, environ.get("LARK_APP_SECRET", "").strip() or None
+        found_id, secret = env_id, _text(environ.get("LARK_APP_SECRET"))
     if found_id is None or secret is None:
-        who = f"app {found_id!r} has no secret" if found_id else "no app is named"
-        raise ConfigurationError(
-            f"No Lark credentials: {who}. Next: pass app_id= and app_secret=, or set LARK_APP_ID and "
-            "LARK_APP_SECRET in the environment; in Airflow, use a connection of type 'lark' with the app id "
-            "as login and the secret as password."
-        )
-    return App(base_url(url or environ.get("LARK_BASE_URL")), found_id, secret)
+        return None
+    return App(base_url(url, environ=environ), found_id, secret)
+
+
+def named_app(app_id: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
+    """The id of the app to look up: the argument, `LARK_APP_ID`, then `LARK_DEFAULT_APP_ID`."""
+    named = (app_id, environ.get("LARK_APP_ID"), environ.get("LARK_DEFAULT_APP_ID"))
+    return next((text for text in map(_text, named) if text), None)
+
+
+def no_credentials(app_id: str | None) -> ConfigurationError:
+    """The error for an app whose secret is nowhere to be found.
+
+    Args:
+        app_id: The app, if one is named.
+    """
+    who = f"app {app_id!r} has no secret" if app_id else "no app is named"
+    return ConfigurationError(
+        f"No Lark credentials: {who}. Next: pass app_id= and app_secret=, or set LARK_APP_ID and "
+        "LARK_APP_SECRET in the environment, or add the app to the registry with `lark-provider app add`; in "
+        "Airflow, use a connection of type 'lark' with the app id as login and the secret as password."
+    )
+
+
+def _text(value: str | None) -> str | None:
+    return (value or "").strip() or None

@@ -86,6 +86,9 @@ class Session:
         memory: The answers to `Remember`.
         clock: Seconds since the epoch.
         webhook: The custom bot, for clients that have one instead of an app.
+        database_url: Where processes share tokens and people; else as the environment says.
+        tenant_key: For which tenant a store app acts.
+        found: The app once it was looked up, and until when that holds; see `credentials.find`.
     """
 
     app_id: str | None = None
@@ -99,7 +102,9 @@ class Session:
     memory: Memory = field(default_factory=lambda: PROCESS_MEMORY)
     clock: Callable[[], float] = time.time
     webhook: Webhook | None = None
-    _app: App | None = None
+    database_url: str | None = field(default=None, repr=False)
+    tenant_key: str | None = None
+    found: tuple[App, float] | None = None
 
     def __post_init__(self) -> None:
         """Refuse at once what needs no look-up to be known as wrong."""
@@ -114,16 +119,6 @@ class Session:
         if self.base_url is not None:
             config.base_url(self.base_url)
 
-    def app(self) -> App:
-        """Whose calls these are.
-
-        Raises:
-            ConfigurationError: No credentials were found.
-        """
-        if self._app is None:
-            self._app = config.app(self.app_id, self.app_secret, self.base_url)
-        return self._app
-
     def bot(self) -> Webhook:
         """For which custom bot these calls are.
 
@@ -136,4 +131,7 @@ class Session:
 
     def origin(self) -> str:
         """The URL before `/open-apis`."""
-        return self.app().base_url if self.webhook is None else self.webhook.base_url
+        if self.webhook is not None:
+            return self.webhook.base_url
+        assert self.found is not None  # noqa: S101 - whoever sends asked for a token, and so for the app
+        return self.found[0].base_url

@@ -9,11 +9,8 @@ import copy
 import logging
 import os
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from lark_provider.protocol.errors import LarkError, TokenAcquisitionError
 from lark_provider.protocol.tokens import Freshness, Token
@@ -22,40 +19,6 @@ logger = logging.getLogger(__name__)
 
 _REFUSAL_SECONDS = 30.0  # a wrong secret asks Lark no more often than this
 _RENEWAL_SECONDS = 60.0  # a stale token is not renewed more often than this
-
-
-class TokenStore(Protocol):
-    """Where tokens are kept. Shared stores implement it as well; times are seconds since the epoch."""
-
-    def get(self, key: str) -> Token | None:
-        """The token kept under a key, in whatever state."""
-
-    def put(self, key: str, token: Token) -> None:
-        """Keep a token."""
-
-    def drop(self, key: str, value: str) -> None:
-        """Forget exactly this token; one that has replaced it stays."""
-
-
-class MemoryTokenStore:
-    """Tokens in a dict. Not locked: the cache that owns it is."""
-
-    def __init__(self) -> None:
-        self._tokens: dict[str, Token] = {}
-
-    def get(self, key: str) -> Token | None:
-        """The token kept under a key, in whatever state."""
-        return self._tokens.get(key)
-
-    def put(self, key: str, token: Token) -> None:
-        """Keep a token."""
-        self._tokens[key] = token
-
-    def drop(self, key: str, value: str) -> None:
-        """Forget exactly this token; one that has replaced it stays."""
-        kept = self._tokens.get(key)
-        if kept is not None and kept.value == value:
-            del self._tokens[key]
 
 
 class OwnerGoneError(Exception):
@@ -67,8 +30,7 @@ class Flight:
     """One fetch under way, and the future on which the others wait."""
 
     key: str
-    started_at: float
-    fallback: str | None = field(repr=False)
+    fallback: Token | None
     future: Future[str] = field(default_factory=Future, repr=False)
     thread: int = field(default_factory=threading.get_ident)
 
@@ -88,16 +50,10 @@ class Wait:
 
 
 class TokenCache:
-    """Decides, under a lock and without I/O of its own, who uses, fetches or waits.
+    """Decides, under a lock and without I/O or clock of its own, who uses, fetches or waits."""
 
-    Args:
-        store: Where tokens are kept.
-        clock: Seconds since the epoch.
-    """
-
-    def __init__(self, store: TokenStore | None = None, clock: Callable[[], float] = time.time) -> None:
-        self._store: TokenStore = store or MemoryTokenStore()
-        self._clock = clock
+    def __init__(self) -> None:
+        self._tokens: dict[str, Token] = {}
         self._lock = threading.Lock()
         self._flights: dict[str, Flight] = {}
         self._renewed_at: dict[str, float] = {}
@@ -108,12 +64,13 @@ class TokenCache:
         self._lock = threading.Lock()
         self._flights = {}
 
-    def ask(self, key: str, rejected: str | None) -> str | Fetch | Wait:
+    def ask(self, key: str, rejected: str | None, now: float) -> str | Fetch | Wait:
         """Ask for a token.
 
         Args:
-            key: `App.token_key`.
+            key: Names the token, see `App.key`.
             rejected: A token that Lark has just refused, to be forgotten first.
+            now: Seconds since the epoch.
 
         Returns:
             The token, or what to do to get it.
@@ -122,22 +79,22 @@ class TokenCache:
             TokenAcquisitionError: Lark refused these credentials within the last 30 s.
         """
         with self._lock:
-            now = self._clock()
-            if rejected is not None:
-                self._store.drop(key, rejected)
-            token = self._store.get(key)
+            token = self._tokens.get(key)
+            if token is not None and token.value == rejected:
+                del self._tokens[key]
+                token = None
             state = token.freshness(now) if token is not None else Freshness.INVALID
-            usable = token.value if token is not None and state is not Freshness.INVALID else None
+            usable = token if state is not Freshness.INVALID else None
             flight = self._flights.get(key)
             if usable is not None:
                 renewed_at = self._renewed_at.get(key, 0.0)
                 if state is Freshness.FRESH or flight is not None or now - renewed_at < _RENEWAL_SECONDS:
-                    return usable
+                    return usable.value
             elif flight is not None:
                 return Wait(flight)
             else:
                 self._raise_refusal(key, now)
-            flight = self._flights[key] = Flight(key, now, usable)
+            flight = self._flights[key] = Flight(key, usable)
             self._renewed_at[key] = now
             return Fetch(flight)
 
@@ -146,27 +103,22 @@ class TokenCache:
         if error is not None and now < until:
             raise copy.copy(error)
 
-    def land(self, flight: Flight, value: str, expires_in: float) -> str:
-        """End a flight with a token.
-
-        Args:
-            flight: The flight.
-            value: The token.
-            expires_in: Seconds that it had left when Lark sent it.
-        """
+    def land(self, flight: Flight, token: Token) -> str:
+        """End a flight with a token."""
         with self._lock:
             self._refusals.pop(flight.key, None)
-            self._store.put(flight.key, Token(value, flight.started_at, flight.started_at + expires_in))
+            self._tokens[flight.key] = token
             self._end(flight)
-        flight.future.set_result(value)
-        return value
+        flight.future.set_result(token.value)
+        return token.value
 
-    def crash(self, flight: Flight, error: BaseException) -> str:
+    def crash(self, flight: Flight, error: BaseException, now: float) -> str:
         """End a flight without a token.
 
         Args:
             flight: The flight.
             error: What happened.
+            now: Seconds since the epoch.
 
         Returns:
             The token from before, if it can still be used.
@@ -176,14 +128,22 @@ class TokenCache:
         """
         with self._lock:
             if isinstance(error, TokenAcquisitionError):
-                self._refusals[flight.key] = (self._clock() + _REFUSAL_SECONDS, error)
+                self._refusals[flight.key] = (now + _REFUSAL_SECONDS, error)
             self._end(flight)
         if flight.fallback is not None and isinstance(error, LarkError):
             logger.warning("The Lark token could not be renewed and is used on: %s", error)
-            flight.future.set_result(flight.fallback)
-            return flight.fallback
+            flight.future.set_result(flight.fallback.value)
+            return flight.fallback.value
         flight.future.set_exception(error if isinstance(error, Exception) else OwnerGoneError())
         raise error
+
+    def peek(self, key: str) -> Token | None:
+        """What is kept under a key, in whatever state."""
+        return self._tokens.get(key)
+
+    def put(self, key: str, token: Token) -> None:
+        """Keep what somebody else got."""
+        self._tokens[key] = token
 
     def _end(self, flight: Flight) -> None:
         if self._flights.get(flight.key) is flight:

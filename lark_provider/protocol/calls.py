@@ -148,6 +148,27 @@ class NeedToken:
 
 
 @dataclass(frozen=True, slots=True)
+class NeedAppToken:
+    """The app token of the client's store app, answered as a str. `rejected`: one that Lark just refused."""
+
+    rejected: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NeedTicket:
+    """The newest app_ticket of the client's store app, answered as a str. `rejected`: one just refused."""
+
+    rejected: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepTicket:
+    """Keep an app_ticket that Lark has pushed, for all processes."""
+
+    ticket: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class NeedWebhook:
     """The custom bot for whom the client speaks, answered as a `Webhook`."""
 
@@ -238,7 +259,19 @@ class Stream(Generic[T]):
 
 
 Effect: TypeAlias = (
-    Send | NeedToken | NeedWebhook | Now | Sleep | Random | NewKey | Take[Any] | ReadFile | Remember[Any]
+    Send
+    | NeedToken
+    | NeedAppToken
+    | NeedTicket
+    | KeepTicket
+    | NeedWebhook
+    | Now
+    | Sleep
+    | Random
+    | NewKey
+    | Take[Any]
+    | ReadFile
+    | Remember[Any]
 )
 Flow: TypeAlias = Generator[Effect, Any, T]
 Procedure: TypeAlias = Generator[Call[Any] | Effect, Any, T]

@@ -3,6 +3,9 @@
 Lark hands out the same token until 30 minutes of its life remain, then a new one while the old stays
 valid. So a token is FRESH; then STALE, when one caller renews it and the others still use it; and INVALID
 just before its end. See `POST /open-apis/auth/v3/tenant_access_token/internal`.
+
+A store (ISV) app goes a longer way: Lark pushes a ticket, the ticket buys an app token, and that a tenant
+token for each tenant that installed the app.
 """
 
 from __future__ import annotations
@@ -11,12 +14,31 @@ import enum
 import hashlib
 import re
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
-from lark_provider.protocol.calls import NeedToken, Procedure, perform, request
-from lark_provider.protocol.errors import LarkAPIError, TokenAcquisitionError
+from lark_provider.protocol.calls import (
+    KeepTicket,
+    NeedAppToken,
+    NeedTicket,
+    NeedToken,
+    Procedure,
+    perform,
+    request,
+)
+from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, TokenAcquisitionError
 from lark_provider.protocol.redact import redact
 
+Granted: TypeAlias = tuple[str, float]
+"""A token, and the seconds for which it still lives."""
+
 TENANT_TOKEN_PATH = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105 - a path
+STORE_TENANT_TOKEN_PATH = "/open-apis/auth/v3/tenant_access_token"  # noqa: S105 - a path
+STORE_APP_TOKEN_PATH = "/open-apis/auth/v3/app_access_token"  # noqa: S105 - a path
+RESEND_TICKET_PATH = "/open-apis/auth/v3/app_ticket/resend"
+_TICKET_REJECTED = 10012
+_APP_TOKEN_REJECTED = frozenset({10012, 99991664})
+TICKET_SECONDS = 10 * 365 * 86400.0
+"""A ticket is good until the next one comes: kept for as long as that may take."""
 _TOKEN = re.compile(r"[!-~]+")  # as a header can carry it
 _STALE_SECONDS, _STALE_SHARE = 20 * 60.0, 1 / 6
 _INVALID_SECONDS, _INVALID_SHARE = 10.0, 1 / 20
@@ -24,22 +46,35 @@ _INVALID_SECONDS, _INVALID_SHARE = 10.0, 1 / 20
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An app at one Lark: base URL, app id and secret."""
+    """An app at one Lark: base URL, app id and secret.
+
+    Attributes:
+        base_url: The URL before `/open-apis`.
+        app_id: Its id.
+        app_secret: Its secret.
+        tenant_key: For a store (ISV) app: for which tenant it acts. None for a custom app.
+    """
 
     base_url: str
     app_id: str
     app_secret: str = field(repr=False)
+    tenant_key: str | None = None
+
+    def key(self, kind: str) -> str:
+        """Where something of this app's is kept.
+
+        Another secret is another key: nobody is served a token fetched with a secret since replaced.
+
+        Args:
+            kind: What it is.
+        """
+        fingerprint = hashlib.sha256(f"lark_provider\0{self.app_id}\0{self.app_secret}".encode()).hexdigest()
+        return f"{self.base_url}|{self.app_id}|{fingerprint[:16]}|{kind}"
 
     @property
     def token_key(self) -> str:
-        """Where its tenant token is kept.
-
-        Another secret is another key: nobody is served a token fetched with a secret since replaced.
-        """
-        fingerprint = hashlib.sha256(f"lark_provider\0{self.app_id}\0{self.app_secret}".encode()).hexdigest()[
-            :16
-        ]
-        return f"{self.base_url}|{self.app_id}|{fingerprint}|tenant"
+        """Where its tenant token is kept."""
+        return self.key("tenant" if self.tenant_key is None else f"tenant|{self.tenant_key}")
 
 
 class Freshness(enum.Enum):
@@ -76,11 +111,28 @@ def tenant_token() -> Procedure[str]:
     return token
 
 
-def fetch(app: App) -> Procedure[tuple[str, float]]:
+def keep_ticket(app_ticket: str) -> Procedure[None]:
+    """Keep an app_ticket that Lark has pushed, for all clients of this store app.
+
+    Lark pushes one about once an hour, as an event of type `app_ticket`; tokens take the newest.
+
+    Args:
+        app_ticket: The ticket, `event.app_ticket`.
+
+    Raises:
+        InvalidRequestError: It is empty.
+        ConfigurationError: The app is unknown or disabled.
+    """
+    if not (isinstance(app_ticket, str) and app_ticket.strip()):
+        raise InvalidRequestError("app_ticket is empty. Next: pass event.app_ticket of the event.")
+    yield KeepTicket(app_ticket.strip())
+
+
+def fetch(app: App) -> Procedure[Granted]:
     """Get a tenant token from Lark.
 
     Args:
-        app: Whose.
+        app: Whose; for a store app, with its tenant.
 
     Returns:
         The token, and the seconds for which it still lives.
@@ -90,37 +142,95 @@ def fetch(app: App) -> Procedure[tuple[str, float]]:
         LarkAPIError: Lark is in trouble, or something else answered; `.retryable` tells which.
         TransportError: No answer came.
     """
-    call = request(
-        "POST",
-        TENANT_TOKEN_PATH,
-        json={"app_id": app.app_id, "app_secret": app.app_secret},
-        safe=True,
-        auth=False,
-        secret=app.app_secret,
-    )
-    refusal: TokenAcquisitionError | None = None
-    try:
-        data = (yield from perform(call)).data
-    except LarkAPIError as error:
-        if error.code == 0 or error.retryable:
-            raise
-        refusal = _refused(app, error)
-    if refusal is not None:  # raised out here, so that Lark's own error does not hang on it
-        raise refusal
-    token, expire = data.get("tenant_access_token"), data.get("expire")
+    if app.tenant_key is not None:
+        return (yield from _fetch_for_tenant(app, app.tenant_key))
+    body = {"app_id": app.app_id, "app_secret": app.app_secret}
+    return (yield from _granted(app, TENANT_TOKEN_PATH, body, "tenant_access_token"))
+
+
+def _fetch_for_tenant(app: App, tenant_key: str) -> Procedure[Granted]:
+    rejected: str | None = None
+    while True:
+        token: str = yield NeedAppToken(rejected)
+        body = {"app_access_token": token, "tenant_key": tenant_key}
+        try:
+            return (yield from _granted(app, STORE_TENANT_TOKEN_PATH, body, "tenant_access_token"))
+        except TokenAcquisitionError as error:
+            if error.code not in _APP_TOKEN_REJECTED or rejected is not None:
+                raise
+            rejected = token
+
+
+def fetch_app_token(app: App) -> Procedure[Granted]:
+    """Get the app token of a store app; it takes the app_ticket that Lark pushes about once an hour.
+
+    Args:
+        app: Whose.
+
+    Returns:
+        The token, and the seconds for which it still lives.
+
+    Raises:
+        TokenAcquisitionError: Lark refuses the credentials, or no ticket came.
+        LarkAPIError: Lark is in trouble, or something else answered; `.retryable` tells which.
+        TransportError: No answer came.
+    """
+    rejected: str | None = None
+    while True:
+        ticket: str = yield NeedTicket(rejected)
+        body = {"app_id": app.app_id, "app_secret": app.app_secret, "app_ticket": ticket}
+        try:
+            return (yield from _granted(app, STORE_APP_TOKEN_PATH, body, "app_access_token"))
+        except TokenAcquisitionError as error:
+            if error.code != _TICKET_REJECTED or rejected is not None:
+                raise
+            rejected = ticket
+
+
+def resend_ticket(app: App) -> Procedure[None]:
+    """Ask Lark to push the app_ticket anew, `POST /auth/v3/app_ticket/resend`.
+
+    Args:
+        app: A store app.
+
+    Raises:
+        TokenAcquisitionError: Lark refuses; a custom app has no ticket (10016).
+        LarkError: As for `fetch`.
+    """
+    yield from _asked(app, RESEND_TICKET_PATH, {"app_id": app.app_id, "app_secret": app.app_secret})
+
+
+def _granted(app: App, path: str, body: dict[str, str], member: str) -> Procedure[Granted]:
+    data = yield from _asked(app, path, body)
+    token, expire = data.get(member), data.get("expire")
     if not (isinstance(token, str) and _TOKEN.fullmatch(token)) or not isinstance(expire, int | float):
         raise LarkAPIError(
-            f"{call.name} answered without a token and its life. Next: check base_url and proxy; it seems "
+            f"POST {path} answered without a token and its life. Next: check base_url and proxy; it seems "
             "that something else than Lark answers."
         )
     return token, float(expire)
 
 
-def _refused(app: App, error: LarkAPIError) -> TokenAcquisitionError:
-    msg = redact(error.msg, app.app_secret)
+def _asked(app: App, path: str, body: dict[str, str]) -> Procedure[dict[str, Any]]:
+    call = request("POST", path, json=body, safe=True, auth=False, secret=app.app_secret)
+    refusal: TokenAcquisitionError | None = None
+    try:
+        data: dict[str, Any] = (yield from perform(call)).data
+    except LarkAPIError as error:
+        if error.code == 0 or error.retryable:
+            raise
+        refusal = _refused(app, error, body)
+    if refusal is not None:  # raised out here, so that Lark's own error does not hang on it
+        raise refusal
+    return data
+
+
+def _refused(app: App, error: LarkAPIError, sent: dict[str, str]) -> TokenAcquisitionError:
+    msg = redact(error.msg, *(value for name, value in sent.items() if name not in {"app_id", "tenant_key"}))
+    tenant = "" if app.tenant_key is None else f", that tenant {app.tenant_key!r} has installed it"
     text = (
         f"Failed to get token: {error.code} {msg}. Next: check app id {app.app_id!r} and its secret, that "
-        f"the app is enabled, and that it belongs to {app.base_url}."
+        f"the app is enabled{tenant}, and that it belongs to {app.base_url}."
     )
     if error.log_id:
         text += f" (log_id {error.log_id})"

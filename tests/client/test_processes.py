@@ -16,7 +16,7 @@ import pytest
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.core import transport
 from lark_provider.core.session import PROCESS_MEMORY
-from lark_provider.core.tokens import PROCESS_CACHE, TokenCache
+from lark_provider.core.tokens import PROCESS_CACHE
 from lark_provider.emulator import Emulator
 from lark_provider.errors import InvalidRequestError
 from tests.client.conftest import CHAT, TOKENS, count, messages
@@ -215,7 +215,7 @@ def test_a_lock_held_while_forking_does_not_hang_the_child(lark: Emulator, lock:
 def test_a_stale_token_is_used_on_while_lark_is_in_trouble(lark: Emulator) -> None:
     clock = [1_000_000.0]
     client = LarkServiceClient()
-    client._session.tokens = TokenCache(clock=lambda: clock[0])
+    client._session.clock = lambda: clock[0]
     client.messaging.send_text(CHAT, "fresh")
     clock[0] += 7200 - 600
     lark.fault(path="*/tenant_access_token/internal", status=502, body="<html>", times=9)

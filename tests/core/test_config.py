@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from lark_provider import LarkServiceClient
 from lark_provider.core import config
 from lark_provider.core.session import Session
 from lark_provider.errors import ConfigurationError
@@ -39,29 +40,34 @@ def test_a_base_url_that_cannot_be_is_refused_without_its_password(value: str) -
 def test_arguments_win_over_the_environment() -> None:
     env = {"LARK_APP_ID": "cli_env", "LARK_APP_SECRET": "env-secret", "LARK_BASE_URL": "lark"}
     given = config.app("cli_arg", "arg-secret", "feishu", env)
+    assert given is not None
     assert (given.app_id, given.app_secret, given.base_url) == (
         "cli_arg",
         "arg-secret",
         "https://open.feishu.cn",
     )
     found = config.app(None, None, None, env)
+    assert found is not None
     assert (found.app_id, found.app_secret, found.base_url) == (
         "cli_env",
         "env-secret",
         "https://open.larksuite.com",
     )
-    assert config.app("cli_env", None, None, env).app_secret == "env-secret"
+    assert config.app("cli_env", None, None, env) == found
 
 
 def test_the_environments_secret_is_not_lent_to_another_app() -> None:
+    assert config.app("cli_other", None, None, {"LARK_APP_ID": "cli_env", "LARK_APP_SECRET": "s"}) is None
     with pytest.raises(ConfigurationError, match="'cli_other' has no secret"):
-        config.app("cli_other", None, None, {"LARK_APP_ID": "cli_env", "LARK_APP_SECRET": "s"})
+        _ = LarkServiceClient("cli_other").app_id
 
 
 @pytest.mark.parametrize("env", [{}, {"LARK_APP_ID": "cli_x"}, {"LARK_APP_ID": " ", "LARK_APP_SECRET": " "}])
-def test_nothing_found_names_the_ways(env: dict[str, str]) -> None:
-    with pytest.raises(ConfigurationError, match="LARK_APP_SECRET"):
-        config.app(None, None, None, env)
+def test_nothing_found_names_the_ways(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config.app(None, None, None, env) is None
+    monkeypatch.delenv("LARK_APP_ID", raising=False)
+    with pytest.raises(ConfigurationError, match=r"LARK_APP_SECRET.*lark-provider app add"):
+        _ = LarkServiceClient().base_url
     with pytest.raises(ConfigurationError, match="app_id="):
         config.app(None, "only-a-secret", None, env)
 

@@ -35,7 +35,7 @@ class Application:
         app_id: Its id.
         name: What people call it.
         description: What it is for.
-        base_url: The URL of its Lark.
+        base_url: The URL of its Lark; empty if each client's own setting counts.
         active: False once it was disabled: clients then refuse to act for it.
         created_at: When it was added, UTC.
         updated_at: When it was last changed, UTC.
@@ -84,7 +84,8 @@ class ApplicationManager:
             app_secret: Its secret.
             name: What people call it; the id if empty.
             description: What it is for.
-            base_url: `feishu` (default), `lark`, or the URL of a private deployment.
+            base_url: `feishu`, `lark`, or the URL of a private deployment; if not given, what the client's
+                own settings say.
             encrypt_key: The Encrypt Key of its event and callback settings.
             verification_token: The Verification Token there.
 
@@ -97,7 +98,7 @@ class ApplicationManager:
             "app_id": app_id,
             "name": name.strip() or app_id,
             "description": description.strip(),
-            "base_url": config.base_url(base_url),
+            "base_url": _base_url(base_url),
             "active": True,
             "created_at": now,
             "updated_at": now,
@@ -169,7 +170,7 @@ class ApplicationManager:
             if value is not None
         }
         if base_url is not None:
-            changes["base_url"] = config.base_url(base_url)
+            changes["base_url"] = _base_url(base_url)
         if app_secret is not None:
             changes |= self._sealed(app_secret=app_secret)
         for key, value in (("encrypt_key", encrypt_key), ("verification_token", verification_token)):
@@ -288,6 +289,10 @@ def _application(row: Row[Any] | None) -> Application:
     return Application(
         row.app_id, row.name, row.description, row.base_url, row.active, row.created_at, row.updated_at
     )
+
+
+def _base_url(value: str | None) -> str:
+    return config.base_url(value) if value and value.strip() else ""
 
 
 def _checked(value: str, what: str) -> str:

@@ -32,19 +32,17 @@ def exists(url: URL) -> bool:
     return url.drivername != urls.SQLITE_DRIVER or Path(str(url.database)).exists()
 
 
-def find(url: URL, app_id: str | None, default: str | None) -> Row[Any]:
+def find(url: URL, named: str | None) -> Row[Any]:
     """Find the row of an app, for a client.
 
     Args:
         url: The registry.
-        app_id: The app; None for the default.
-        default: The app id to take if none is given; None for the only active app.
+        named: The app; None for the only active one.
 
     Raises:
         ConfigurationError: There is no such app, or none is named and there are several.
         StorageError: The registry cannot be used.
     """
-    named = app_id or default
     if not exists(url):
         raise unknown(named, url)
     with transaction(migrate.opened(url), reading=True) as connection:

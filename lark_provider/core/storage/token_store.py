@@ -62,13 +62,8 @@ class TokenStore:
             StorageError: The database cannot be used.
         """
         with transaction(migrate.opened(self._url)) as connection:
-            row = connection.execute(
-                sa.select(_now(connection), tokens).select_from(
-                    sa.select(sa.literal(1).label("one")).subquery().outerjoin(tokens, tokens.c.key == key)
-                )
-            ).one()
-            clock = row[0].replace(tzinfo=UTC) if row[0].tzinfo is None else row[0]
-            token = self._token(key, row, clock, now)
+            row = self._row(connection, key)
+            token = self._token(key, row, now)
             if row.value is not None and (token is None or token.value == rejected):
                 # Compare and delete: a token that has replaced it meanwhile stays. One that cannot be read
                 # was damaged, for those of another secret are kept under another key.
@@ -76,7 +71,20 @@ class TokenStore:
                 token = None
             if token is not None and token.freshness(now) is Freshness.FRESH:
                 return Claim(token)
-            return Claim(token, self._leased(connection, key, owner, clock, lease_seconds))
+            return Claim(token, self._leased(connection, key, owner, row.clock, lease_seconds))
+
+    def look(self, key: str, *, now: float) -> Token | None:
+        """Look for a token and leave it at that.
+
+        Args:
+            key: Names the token.
+            now: The caller's clock.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            return self._token(key, self._row(connection, key), now)
 
     def keep(self, key: str, token: Token, *, now: float, owner: str) -> None:
         """Keep a token for all, unless a longer-lived one is there, and give the lease back.
@@ -117,11 +125,20 @@ class TokenStore:
         with transaction(migrate.opened(self._url)) as connection:
             connection.execute(leases.delete().where(leases.c.key == key, leases.c.owner == owner))
 
-    def _token(self, key: str, row: sa.Row[Any], clock: datetime, now: float) -> Token | None:
+    @staticmethod
+    def _row(connection: Connection, key: str) -> sa.Row[Any]:
+        """The database's clock, beside what is kept under a key or nothing but None."""
+        alone = sa.select(sa.literal(1).label("one")).subquery()
+        found = sa.select(_now(connection), tokens).select_from(alone.outerjoin(tokens, tokens.c.key == key))
+        return connection.execute(found).one()
+
+    def _token(self, key: str, row: sa.Row[Any], now: float) -> Token | None:
         value = None if row.value is None else TokenBox(self._app_secret, key).open(row.value)
         if value is None:
             return None
-        fetched, expires = ((moment - clock).total_seconds() for moment in (row.fetched_at, row.expires_at))
+        fetched, expires = (
+            (moment - row.clock).total_seconds() for moment in (row.fetched_at, row.expires_at)
+        )
         return Token(value, now + fetched, now + expires)
 
     @staticmethod

@@ -1,0 +1,118 @@
+"""Reach databases without ever standing in the way of a message.
+
+Everything asked of a database runs in a thread with a deadline. One that is away is left alone for a while:
+its caller goes on without it, and hears of it once a minute.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from lark_provider.core import config
+from lark_provider.core.io import Served, in_thread
+from lark_provider.core.session import Session
+from lark_provider.protocol.errors import ConfigurationError, LarkError, TransportError
+
+if TYPE_CHECKING:
+    from lark_provider.core.storage.token_store import TokenStore
+    from lark_provider.protocol.tokens import App
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+_ASK_SECONDS = 5.0
+_STORAGE, _LOAD_SECONDS = "lark_provider.core.storage.token_store", 60.0
+# SQLAlchemy is imported before the deadline starts: a machine that starts many processes takes its time.
+_REFUSED_SECONDS = 5.0
+_FROZEN_SECONDS = 30.0
+_WARN_SECONDS = 60.0
+_FROZEN = "The database does not answer. Next: check that it runs."
+
+
+@dataclass(slots=True)
+class _Health:
+    """How a database was last found."""
+
+    error: LarkError | None = None
+    away_until: float = 0.0
+    warned_at: float = float("-inf")
+
+
+_health: dict[str, _Health] = {}
+
+
+def forget() -> None:
+    """Forget how databases were last found."""
+    _health.clear()
+
+
+def consult(session: Session, name: str, work: Callable[[], T]) -> Served[tuple[T] | LarkError]:
+    """Ask a database something.
+
+    Args:
+        session: Of the client that asks.
+        name: Names the database among all that are asked; shown to nobody.
+        work: Asks it; may block.
+
+    Returns:
+        The answer in a tuple of one; why there is none, if the database is away.
+
+    Raises:
+        ConfigurationError: The settings of the database cannot be right.
+    """
+    health = _health.setdefault(name, _Health())
+    if health.error is not None and session.clock() < health.away_until:
+        return health.error
+    try:
+        if _STORAGE not in sys.modules:
+            yield from in_thread(lambda: importlib.import_module(_STORAGE), _LOAD_SECONDS)
+        answer = yield from in_thread(work, min(_ASK_SECONDS, session.timeout / 2))
+    except ConfigurationError:
+        raise
+    except (LarkError, TimeoutError) as error:
+        return _away(health, error, session.clock())
+    health.error = None
+    return (answer,)
+
+
+def _away(health: _Health, error: LarkError | TimeoutError, now: float) -> LarkError:
+    if isinstance(error, LarkError):
+        why, health.away_until = error, now + _REFUSED_SECONDS
+    else:
+        why, health.away_until = TransportError(_FROZEN), now + _FROZEN_SECONDS
+    health.error = why
+    if now - health.warned_at >= _WARN_SECONDS:
+        health.warned_at = now
+        logger.warning("Going on without a database that others share: %s", why)
+    return why
+
+
+def ask_store(session: Session, app: App, work: Callable[[TokenStore], T]) -> Served[T | None]:
+    """Ask the token store of a session's database.
+
+    Args:
+        session: Of the client that asks.
+        app: Whose tokens.
+        work: What to ask.
+
+    Returns:
+        The answer; None if there is no database, or it is away.
+
+    Raises:
+        ConfigurationError: The settings of the database cannot be right.
+    """
+    if not config.has_database(session.database_url):
+        return None
+
+    def asked() -> T:
+        from lark_provider.core.storage import token_store, urls  # noqa: PLC0415 - only who has a database pays
+
+        return work(token_store.TokenStore(urls.database(session.database_url), app.app_id, app.app_secret))
+
+    answer = yield from consult(session, f"tokens {session.database_url}", asked)
+    return None if isinstance(answer, LarkError) else answer[0]
