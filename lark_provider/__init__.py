@@ -20,6 +20,7 @@ _HOMES = {
         "BulkWriteError",
         "ConfigurationError",
         "ConflictError",
+        "DecryptionError",
         "InvalidRequestError",
         "LarkAPIError",
         "LarkError",
@@ -27,6 +28,7 @@ _HOMES = {
         "OutcomeUnknownError",
         "PermissionDeniedError",
         "RateLimitError",
+        "StorageError",
         "TokenAcquisitionError",
         "TransportError",
     ),
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from lark_provider.errors import BulkWriteError as BulkWriteError
     from lark_provider.errors import ConfigurationError as ConfigurationError
     from lark_provider.errors import ConflictError as ConflictError
+    from lark_provider.errors import DecryptionError as DecryptionError
     from lark_provider.errors import InvalidRequestError as InvalidRequestError
     from lark_provider.errors import LarkAPIError as LarkAPIError
     from lark_provider.errors import LarkError as LarkError
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from lark_provider.errors import OutcomeUnknownError as OutcomeUnknownError
     from lark_provider.errors import PermissionDeniedError as PermissionDeniedError
     from lark_provider.errors import RateLimitError as RateLimitError
+    from lark_provider.errors import StorageError as StorageError
     from lark_provider.errors import TokenAcquisitionError as TokenAcquisitionError
     from lark_provider.errors import TransportError as TransportError
 

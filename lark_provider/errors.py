@@ -1,4 +1,7 @@
-"""The errors of this package, under the name that users import. See `lark_provider.protocol.errors`."""
+"""The errors of this package, under the name that users import. See `lark_provider.protocol.errors`.
+
+Those of databases and keys subclass SQLAlchemy's and cryptography's, so they are imported when first named.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,17 @@ from lark_provider.protocol.errors import (
     TransportError,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lark_provider.core.storage.errors import DecryptionError
+    from lark_provider.core.storage.errors import StorageError
+
 __all__ = [
     "BulkOutcomeUnknownError",
     "BulkWriteError",
     "ConfigurationError",
     "ConflictError",
+    "DecryptionError",
     "InvalidRequestError",
     "LarkAPIError",
     "LarkError",
@@ -30,6 +39,15 @@ __all__ = [
     "OutcomeUnknownError",
     "PermissionDeniedError",
     "RateLimitError",
+    "StorageError",
     "TokenAcquisitionError",
     "TransportError",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in {"DecryptionError", "StorageError"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib  # noqa: PLC0415 - only who has a database gets here
+
+    return getattr(importlib.import_module("lark_provider.core.storage.errors"), name)

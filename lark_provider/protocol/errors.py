@@ -12,9 +12,14 @@ LarkError
 │   └── ConflictError                    the thing is in a state that forbids it
 ├── TransportError                       no usable answer, and nothing was changed
 │   └── OutcomeUnknownError              a write was sent and its answer is lost
-└── BulkWriteError                       a bulk write stopped part-way; says what was written
-    └── BulkOutcomeUnknownError          … and the last chunk may or may not stand (OutcomeUnknownError)
+├── BulkWriteError                       a bulk write stopped part-way; says what was written
+│   └── BulkOutcomeUnknownError          … and the last chunk may or may not stand (OutcomeUnknownError)
+├── StorageError                         a database is away or not what it should be
+└── DecryptionError                      something is encrypted with a key that is not here
 ```
+
+The last two are SQLAlchemy's `OperationalError` and cryptography's `InvalidToken` as well; they stand in
+`lark_provider.core.storage.errors`.
 
 Each text ends with what to do next. Each error says in `.retryable` whether the same call can succeed
 later without anybody changing anything. All of them survive pickling.

@@ -24,6 +24,10 @@ WRONG = {
         "client/clients.py",
         "import lark_oapi",
     ),
+    "Databases stay in their room: nobody pays for SQLAlchemy who has none": (
+        "client/clients.py",
+        "import sqlalchemy",
+    ),
     "The emulator shares nothing with the product": (
         "emulator/clock.py",
         "import lark_provider.protocol.codes",

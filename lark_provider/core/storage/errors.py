@@ -20,6 +20,7 @@ class StorageError(LarkError, OperationalError):
     def __init__(self, text: str, *, retryable: bool = False) -> None:
         # SQLAlchemy's own text would add the statement and a link.
         super().__init__(text, None, Exception(text))
+        self.args = (text,)
         self.text, self.retryable = text, retryable
 
     def __str__(self) -> str:
