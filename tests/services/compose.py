@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import secrets
-import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.services.binaries import program
 from tests.services.finding import UnavailableError
 from tests.services.processes import at_exit
 
-ROOT = Path(__file__).parents[2]
+FILE = Path(__file__).parents[2] / "docker-compose.yml"
+OLDEST = (2, 23, 1)  # the first that knows inline configs
 USER = "lark"
 PASSWORD = secrets.token_urlsafe()  # one for all services of this run
-START_SECONDS = 600  # with the time to fetch an image
-_FILES = (ROOT / "docker-compose.yml", Path(__file__).with_name("compose.override.yml"))
+SECONDS = 600  # with the time to fetch an image
+_OVERRIDE = Path(__file__).with_name("compose.override.yml")
 
 
 def up(service: str) -> None:
@@ -24,8 +28,7 @@ def up(service: str) -> None:
     Raises:
         UnavailableError: There is no Docker Compose, or it could not start the service.
     """
-    if shutil.which("docker") is None:
-        raise UnavailableError("docker is not installed")
+    command()
     at_exit(lambda: compose("down", "--volumes"))
     compose("up", "--detach", "--wait", service)
 
@@ -37,17 +40,47 @@ def port(service: str, inside: int) -> int:
 
 def compose(*arguments: str) -> str:
     """Run Docker Compose on the project of this test run and return what it printed."""
-    files = [word for file in _FILES for word in ("--file", str(file))]
-    done = subprocess.run(  # noqa: S603 - a fixed command
-        ["docker", "compose", "--project-name", f"lark-tests-{os.getpid()}", *files, *arguments],  # noqa: S607
-        env={**os.environ, "POSTGRES_PASSWORD": PASSWORD, "RABBITMQ_PASSWORD": PASSWORD},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=START_SECONDS,
+    project = ["--project-name", f"lark-tests-{os.getpid()}", "--file", str(FILE), "--file", str(_OVERRIDE)]
+    return run(
+        [*command(), *project, *arguments], {"POSTGRES_PASSWORD": PASSWORD, "RABBITMQ_PASSWORD": PASSWORD}
     )
+
+
+@functools.cache
+def command() -> tuple[str, ...]:
+    """The words that start Docker Compose: a plugin of docker's, or a program of its own.
+
+    Raises:
+        UnavailableError: Neither is there, or they are too old.
+    """
+    try:
+        return _recent("docker", "compose")
+    except UnavailableError:
+        return _recent(str(program("docker-compose", package="docker-compose")))
+
+
+def _recent(*words: str) -> tuple[str, ...]:
+    version = run([*words, "version", "--short"], {})
+    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version)
+    if found is None or tuple(map(int, found.groups())) < OLDEST:
+        raise UnavailableError(f"{' '.join(words)} {version.strip()} is too old")
+    return words
+
+
+def run(words: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Run a command and return what it printed; its last words are in the error if it fails."""
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed command
+            words,
+            env={**os.environ, **environ},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+    except FileNotFoundError:
+        raise UnavailableError(f"{words[0]} is not installed") from None
     if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"docker compose {arguments[0]} failed"]
-        raise UnavailableError(lines[-1])
+        raise UnavailableError((done.stderr.strip().splitlines() or [f"{' '.join(words)} failed"])[-1])
     return done.stdout

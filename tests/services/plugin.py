@@ -19,7 +19,7 @@ from tests.services.processes import OwnServer
 from tests.services.rabbitmq import OwnRabbit, RabbitServer
 
 ENVIRONMENT = dict(os.environ)  # before any test changes it
-_taken: list[str] = []
+_said: list[str] = []
 Shared = TypeVar("Shared")
 Own_co = TypeVar("Own_co", bound=OwnServer, covariant=True)
 
@@ -38,8 +38,8 @@ def pytest_configure() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say once which services the run took."""
-    for line in _taken:
+    """Say once which services the run took, and what else there is to say of them."""
+    for line in _said:
         terminalreporter.write_line(line)
 
 
@@ -48,7 +48,7 @@ def _take(find: Callable[[Mapping[str, str]], Found[Shared]]) -> Shared:
         found = find(ENVIRONMENT)
     except ServiceMissingError as missing:
         _refuse(missing)
-    _taken.append(str(found))
+    _said.append(str(found))
     return found.server
 
 
@@ -57,6 +57,12 @@ def _refuse(missing: Exception) -> NoReturn:
     if ENVIRONMENT.get("CI") == "true":
         pytest.exit(str(missing), returncode=pytest.ExitCode.TESTS_FAILED)
     pytest.fail(str(missing), pytrace=False)
+
+
+@pytest.fixture
+def say() -> Callable[[str], None]:
+    """Adds a line to the end of the run's report."""
+    return _said.append
 
 
 @pytest.fixture(scope="session")

@@ -171,11 +171,11 @@ class OwnPostgres(OwnServer):
 
 def find(environ: Mapping[str, str]) -> Found[PostgresServer]:
     """The PostgreSQL of this test run."""
-    return first("PostgreSQL", candidates(environ), NEXT_STEP)
+    return first("PostgreSQL", candidates(environ, DEFAULT_PORT), NEXT_STEP)
 
 
-def candidates(environ: Mapping[str, str], port: int = DEFAULT_PORT) -> list[Candidate[PostgresServer]]:
-    """The ways to PostgreSQL in their order; the default port can be another to try what comes after it."""
+def candidates(environ: Mapping[str, str], port: int) -> list[Candidate[PostgresServer]]:
+    """The ways to PostgreSQL in their order."""
     named = [Candidate(name, partial(_usable, server)) for name, server in servers_named_by(environ).items()]
     return [
         *named,

@@ -144,11 +144,11 @@ def connect(url: str) -> pika.BlockingConnection:
 
 def find(environ: Mapping[str, str]) -> Found[RabbitServer]:
     """The RabbitMQ of this test run."""
-    return first("RabbitMQ", candidates(environ), NEXT_STEP)
+    return first("RabbitMQ", candidates(environ, DEFAULT_PORT), NEXT_STEP)
 
 
-def candidates(environ: Mapping[str, str], port: int = DEFAULT_PORT) -> list[Candidate[RabbitServer]]:
-    """The ways to RabbitMQ in their order; the default port can be another to try what comes after it."""
+def candidates(environ: Mapping[str, str], port: int) -> list[Candidate[RabbitServer]]:
+    """The ways to RabbitMQ in their order."""
     named = [Candidate(name, partial(_usable, url)) for name, url in urls_named_by(environ).items()]
     return [
         *named,
