@@ -23,8 +23,7 @@ from lark_provider.protocol.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lark_provider.core.storage.errors import DecryptionError
-    from lark_provider.core.storage.errors import StorageError
+    from lark_provider.core.storage.errors import DecryptionError, StorageError
 
 __all__ = [
     "BulkOutcomeUnknownError",

@@ -33,6 +33,29 @@ def get_provider_info() -> dict[str, object]:
                 ],
             }
         ],
+        "config": {
+            "lark": {
+                "description": "What all workers share for Lark / Feishu.",
+                "options": {
+                    "database_url": {
+                        "description": "The PostgreSQL database for tokens, one fetch for all workers; "
+                        "not Airflow's own. It wins over POSTGRES_* and LARK_DATABASE_URL.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "sensitive": True,
+                        "example": "postgresql://lark:password@db.example.com:5432/lark_service",
+                        "default": None,
+                    },
+                    "database_conn_id": {
+                        "description": "A connection of type postgres to that database, instead of its URL.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "lark_database",
+                        "default": None,
+                    },
+                },
+            }
+        },
         "extra-links": [
             "lark_provider.operators.links.LarkChatLink",
             "lark_provider.operators.links.LarkBitableLink",
@@ -67,6 +90,11 @@ def get_provider_info() -> dict[str, object]:
                         "label": "Redirect all to",
                         "description": "An id or one of the receivers that gets every message, for tests.",
                         "schema": {"type": ["string", "null"]},
+                    },
+                    "registry_app": {
+                        "label": "Secret from the registry",
+                        "description": "true: the app is in the registry of `lark-provider app add`.",
+                        "schema": {"type": ["string", "null"], "enum": ["true", "false", None]},
                     },
                     "owners": {
                         "label": "Owners",

@@ -26,7 +26,11 @@ class LarkHook(BaseHook):
     The connection: login is the app id, password the app secret, host `feishu` (default), `lark` or the URL
     of a private deployment; extras `proxy` and `verify`, `receivers` (names for ids, as a JSON object),
     `redirect_all_to` (an id or such a name that gets every message) and `owners` (owners of DAGs and tasks
-    to their open_id or e-mail address, for mentions).
+    to their open_id or e-mail address, for mentions). With `registry_app` set to true, the secret is that of
+    the app in the registry of `lark-provider app add`, and the password stays empty.
+
+    All workers share tokens in the database of `[lark] database_url` or `[lark] database_conn_id`, else in
+    that of `LARK_DATABASE_URL` or `POSTGRES_*`; with none, each process fetches its own.
 
     Args:
         lark_conn_id: The connection.
@@ -65,8 +69,12 @@ class LarkHook(BaseHook):
             ConfigurationError: The connection lacks an app id or a secret, or its host cannot be right.
         """
         from lark_provider.client import LarkServiceClient  # noqa: PLC0415 - DAG files are parsed without it
+        from lark_provider.hooks import database  # noqa: PLC0415 - as above
 
-        return LarkServiceClient(**self._settings(self.connection))
+        url, conn_id = database.configured()
+        if url is None and conn_id is not None:
+            url = database.url_of(self.get_connection(conn_id))
+        return LarkServiceClient(**self._settings(self.connection), database_url=url)
 
     def get_conn(self) -> LarkServiceClient:
         """The client, under the name that Airflow's hooks share."""
@@ -79,10 +87,14 @@ class LarkHook(BaseHook):
             ConfigurationError: As for `client`.
         """
         from lark_provider.client import AsyncLarkServiceClient  # noqa: PLC0415 - as above
+        from lark_provider.hooks import database  # noqa: PLC0415 - as above
 
         if "connection" not in self.__dict__:
             self.__dict__["connection"] = await self.aget_connection(self.lark_conn_id)
-        return AsyncLarkServiceClient(**self._settings(self.connection))
+        url, conn_id = database.configured()
+        if url is None and conn_id is not None:
+            url = database.url_of(await self.aget_connection(conn_id))
+        return AsyncLarkServiceClient(**self._settings(self.connection), database_url=url)
 
     def receiver(self, name: str, id_type: ReceiverIdType | None = None) -> Receiver:
         """Who gets a message that is meant for somebody: every message of the Airflow rooms asks here.
@@ -152,34 +164,38 @@ class LarkHook(BaseHook):
         return True, f"Connected as bot {bot.get('app_name')!r} ({bot.get('open_id')})."
 
     def _settings(self, connection: Connection) -> dict[str, Any]:
-        missing = [
-            name
-            for name, value in (
-                ("login (the app id)", connection.login),
-                ("password (the app secret)", connection.password),
-            )
-            if not (value or "").strip()
-        ]
+        extra = connection.extra_dejson
+        from_registry = truth(extra.get("registry_app"))
+        needed = [("login (the app id)", connection.login)]
+        if not from_registry:
+            needed.append(("password (the app secret)", connection.password))
+        missing = [name for name, value in needed if not (value or "").strip()]
         if missing:
             raise ConfigurationError(
                 f"Connection {self.lark_conn_id!r} has no {' and no '.join(missing)}. Next: fill it in under "
                 "Admin → Connections."
             )
-        extra = connection.extra_dejson
-        host = (connection.host or "feishu").strip()
+        host = (connection.host or ("" if from_registry else "feishu")).strip()
         return {
             "app_id": connection.login,
-            "app_secret": connection.password,
-            "base_url": f"{host}:{connection.port}" if connection.port else host,
+            "app_secret": None if from_registry else connection.password,
+            "base_url": (f"{host}:{connection.port}" if connection.port else host) or None,
             "proxy": extra.get("proxy") or None,
             "verify": verify_setting(extra.get("verify", True)),
             "timeout": self.timeout,
         } | ({} if self.max_retries is None else {"max_retries": self.max_retries})
 
 
+_TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def truth(value: Any) -> bool:
+    """Whether a form's text, or a JSON value, says yes."""
+    return value is True or _TRUTHS.get(str(value).strip().lower(), False)
+
+
 def verify_setting(value: Any) -> bool | str:
     """A form's text as what it means; any other text is the path of an authority's certificates."""
     if value is None or value == "":
         return True
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    return value if isinstance(value, bool) else words.get(str(value).strip().lower(), str(value))
+    return value if isinstance(value, bool) else _TRUTHS.get(str(value).strip().lower(), str(value))
