@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -22,7 +23,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 VERSION_TABLE = "lark_alembic_version"
-HEAD = "0001"
+HEAD = "0002"
 """The revision that this code was written for; the newest in `migrations/versions`."""
 GUIDE_INDEXES = ("idx_tokens_app_id", "idx_tokens_expires_at")
 """Indexes that the deployment guide has its readers create; nobody else's business."""
@@ -113,4 +114,34 @@ meta = Table(
     metadata,
     Column("key", String(64), primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+card_callbacks = Table(
+    "card_callbacks",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(always=True), primary_key=True),
+    Column("event_id", String(255), nullable=False),
+    Column("app_id", String(255), nullable=False),
+    Column("message_id", String(255), index=True),
+    Column("correlation", String(255), index=True),
+    Column("payload", Text, nullable=False),
+    _moment("clicked_at"),
+    _moment("stored_at"),
+    UniqueConstraint("event_id"),
+)
+
+card_answers = Table(
+    "card_answers",
+    metadata,
+    Column("wait_key", String(255), primary_key=True),
+    Column("event_ids", Text, nullable=False),
+    _moment("decided_at"),
+)
+
+handled_events = Table(
+    "handled_events",
+    metadata,
+    Column("consumer", String(255), primary_key=True),
+    Column("event_id", String(255), primary_key=True),
+    _moment("handled_at"),
 )

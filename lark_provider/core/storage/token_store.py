@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider.core.storage import migrate, urls
 from lark_provider.core.storage.crypto import TokenBox
 from lark_provider.core.storage.engine import transaction
+from lark_provider.core.storage.statements import insert
 from lark_provider.core.storage.tables import leases, tokens
 from lark_provider.protocol.tokens import Freshness, Token
 
@@ -106,12 +106,12 @@ class TokenStore:
                 "fetched_at": clock + timedelta(seconds=token.fetched_at - now),
                 "expires_at": clock + timedelta(seconds=token.expires_at - now),
             }
-            insert = _insert(connection)(tokens).values(key=key, app_id=self._app_id, value=sealed, **times)
+            added = insert(connection, tokens).values(key=key, app_id=self._app_id, value=sealed, **times)
             connection.execute(
-                insert.on_conflict_do_update(
+                added.on_conflict_do_update(
                     index_elements=[tokens.c.key],
-                    set_={name: insert.excluded[name] for name in ("value", *times)},
-                    where=tokens.c.expires_at < insert.excluded.expires_at,
+                    set_={name: added.excluded[name] for name in ("value", *times)},
+                    where=tokens.c.expires_at < added.excluded.expires_at,
                 )
             )
             connection.execute(leases.delete().where(leases.c.key == key, leases.c.owner == owner))
@@ -143,13 +143,13 @@ class TokenStore:
 
     @staticmethod
     def _leased(connection: Connection, key: str, owner: str, clock: datetime, seconds: float) -> bool:
-        insert = _insert(connection)(leases).values(
+        added = insert(connection, leases).values(
             key=key, owner=owner, until=clock + timedelta(seconds=seconds)
         )
         taken = connection.execute(
-            insert.on_conflict_do_update(
+            added.on_conflict_do_update(
                 index_elements=[leases.c.key],
-                set_={"owner": insert.excluded.owner, "until": insert.excluded.until},
+                set_={"owner": added.excluded.owner, "until": added.excluded.until},
                 where=sa.or_(leases.c.until < clock, leases.c.owner == owner),
             ).returning(leases.c.key)
         )
@@ -174,7 +174,3 @@ def _now(connection: Connection) -> sa.ColumnElement[datetime]:
     if connection.dialect.name == urls.SQLITE_DRIVER:
         return sa.literal(datetime.now(UTC), tokens.c.fetched_at.type).label("clock")
     return sa.func.clock_timestamp(type_=tokens.c.fetched_at.type).label("clock")
-
-
-def _insert(connection: Connection) -> Any:
-    return sqlite.insert if connection.dialect.name == urls.SQLITE_DRIVER else postgresql.insert
