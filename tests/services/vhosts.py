@@ -12,6 +12,7 @@ import socket
 import subprocess
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 from tests.services.binaries import program
 from tests.services.finding import UnavailableError
@@ -42,7 +43,7 @@ class ManagementApi:
         """Create a virtual host in which the user may do everything."""
         self._ask("PUT", f"/api/vhosts/{name}")
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
-        self._ask("PUT", f"/api/permissions/{name}/{self._user}", json.dumps(everything))
+        self._ask("PUT", f"/api/permissions/{name}/{quote(self._user, safe='')}", json.dumps(everything))
 
     def delete(self, name: str) -> None:
         """Delete a virtual host."""
