@@ -12,16 +12,45 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 COLD_SECONDS = 60
+LIFE_SECONDS = 900  # after which every process of a run ends, whatever became of the others
 _TAIL = """
 import json, sys, time
 done = time.monotonic()
 hwm = open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]
 print(json.dumps({**found, "done": done, "peak": int(hwm)}))
 """
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Where everything runs.
+
+    Attributes:
+        env: The environment of all processes.
+        pythons: The interpreters of contenders that have one of their own.
+        contenders: Who can be measured.
+    """
+
+    env: dict[str, str]
+    pythons: dict[str, Path]
+    contenders: tuple[str, ...]
+
+    def python(self, contender: str) -> Path:
+        """The interpreter that a contender runs in."""
+        return self.pythons.get(contender, Path(sys.executable))
+
+    def worker(self, contender: str, url: str) -> Process:
+        """A process that measures a contender against the stub."""
+        return Process(self.env, "worker", contender, url, python=self.python(contender))
+
+    def cold(self, contender: str, code: str) -> dict[str, Any]:
+        """Run code in a fresh interpreter of a contender: see `cold`."""
+        return cold(self.env, code, self.python(contender))
 
 
 def environment(home: str) -> dict[str, str]:
@@ -40,10 +69,11 @@ class Process:
     Args:
         env: Its environment.
         arguments: The module's name in this package, and its arguments.
+        python: Its interpreter.
     """
 
-    def __init__(self, env: dict[str, str], *arguments: str) -> None:
-        command = [sys.executable, "-m", f"benchmarks.{arguments[0]}", *arguments[1:]]
+    def __init__(self, env: dict[str, str], *arguments: str, python: Path = Path(sys.executable)) -> None:
+        command = [str(python), "-m", f"benchmarks.{arguments[0]}", *arguments[1:]]
         self._process = subprocess.Popen(  # noqa: S603 - ourselves
             command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -79,12 +109,13 @@ class Process:
         self._process.communicate()  # closes its input, and waits
 
 
-def cold(env: dict[str, str], code: str) -> dict[str, Any]:
+def cold(env: dict[str, str], code: str, python: Path) -> dict[str, Any]:
     """Run code in a fresh interpreter.
 
     Args:
         env: Its environment.
         code: Sets `found`, a dict of what it measured itself.
+        python: The interpreter.
 
     Returns:
         `found`, with `wall`, the seconds from the start of the process to the end of the code, and `peak`,
@@ -92,7 +123,7 @@ def cold(env: dict[str, str], code: str) -> dict[str, Any]:
     """
     started = time.monotonic()  # one clock for all processes
     done = subprocess.run(  # noqa: S603 - ourselves
-        [sys.executable, "-c", code + _TAIL],
+        [str(python), "-c", code + _TAIL],
         env=env,
         stdout=subprocess.PIPE,
         text=True,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from typing import TypeVar
 
 from benchmarks import flights
 from benchmarks.contenders import APP_ID, RECEIVER, SECRET
-from benchmarks.processes import Process, Series, cold
-from benchmarks.table import COLUMNS, Goal, Row
+from benchmarks.processes import Lab, Series
+from benchmarks.table import Goal, Row
 
+T = TypeVar("T")
 _COLD_ROUNDS, _WARM_ROUNDS, _LOADS = 5, 7, 3
 _KB = 1024
 _BATCHES = 5
-_MESSAGES = {"ours": 300, "typed": 300, "plain": 300, "hand": 300}
-_ASYNC = {"ours": 300, "typed": 40, "hand": 300}  # the SDK opens a client for each, and takes its time
+_MESSAGES = 300
+_ASYNC = {"ours": 300, "typed": 40, "hand": 300, "community": 300}  # the SDK opens a client for each
 
 _TIMED = """
 import sys, time
@@ -22,7 +24,12 @@ start = time.perf_counter()
 import {modules}
 ms = 1000 * (time.perf_counter() - start)
 """
-_IMPORTS = {"ours": "lark_provider", "typed": "lark_oapi", "hand": "httpx, orjson"}
+_IMPORTS = {
+    "ours": "lark_provider",
+    "typed": "lark_oapi",
+    "hand": "httpx, orjson",
+    "community": "feishu_bot_sdk",
+}
 _OVER_AIRFLOW = {"ours": "lark_provider.operators.message", "typed": "lark_oapi"}
 _HEAVY = ("pika", "lark_oapi", "lark_provider.client")
 
@@ -42,16 +49,21 @@ request = CreateMessageRequest.builder().receive_id_type("open_id").request_body
 assert client.im.v1.message.create(request).success()
 """,
     "hand": "from benchmarks.contenders import ByHand\nByHand(URL).message('hello')\n",
+    "community": f"""
+from feishu_bot_sdk import FeishuClient, FeishuConfig
+config = FeishuConfig(app_id="{APP_ID}", app_secret="{SECRET}", base_url=URL + "/open-apis")
+FeishuClient(config).send_text_message("{RECEIVER}", "open_id", "hello")
+""",
 }
 
 
-def imports(env: dict[str, str]) -> Iterator[Row]:
+def imports(lab: Lab) -> Iterator[Row]:
     """The package's own import, over a bare interpreter."""
     ms, mb = Series(), Series()
     for measured in range(-1, _COLD_ROUNDS):  # the first, of cold files, is not counted
-        bare = cold(env, "found = {}")["peak"]
-        for contender, modules in _IMPORTS.items():
-            cost = cold(env, _TIMED.format(modules=modules) + "found = {'ms': ms}")
+        for contender, modules in _of(lab, _IMPORTS):
+            bare = lab.cold(contender, "found = {}")["peak"]
+            cost = lab.cold(contender, _TIMED.format(modules=modules) + "found = {'ms': ms}")
             if measured >= 0:
                 ms.add(contender, cost["ms"])
                 mb.add(contender, (cost["peak"] - bare) / _KB)
@@ -59,14 +71,14 @@ def imports(env: dict[str, str]) -> Iterator[Row]:
     yield Row("import, MB over bare Python", mb, [Goal(1)])
 
 
-def operators(env: dict[str, str]) -> Iterator[Row]:
+def operators(lab: Lab) -> Iterator[Row]:
     """What a DAG file pays for an operator, beyond `airflow.sdk`."""
     ms, modules, heavy = Series(), Series(), Series()
     before = "from airflow.sdk import DAG\nimport sys\nbefore = set(sys.modules)\n"
     after = "found = {'ms': ms, 'new': [*sys.modules.keys() - before]}"
     for measured in range(-1, _COLD_ROUNDS):
         for contender, names in _OVER_AIRFLOW.items():
-            cost = cold(env, before + _TIMED.format(modules=names) + after)
+            cost = lab.cold(contender, before + _TIMED.format(modules=names) + after)
             if measured >= 0:
                 ms.add(contender, cost["ms"])
                 modules.add(contender, len(cost["new"]))
@@ -76,12 +88,12 @@ def operators(env: dict[str, str]) -> Iterator[Row]:
     yield Row(f"… of these {', '.join(_HEAVY)}", heavy, [Goal(0)])
 
 
-def first_message(env: dict[str, str], url: str) -> Iterator[Row]:
+def first_message(lab: Lab, url: str) -> Iterator[Row]:
     """From the start of a process to the first message's answer, a token fetched on the way."""
     ms, mb = Series(), Series()
     for measured in range(-1, _COLD_ROUNDS):
-        for contender, code in _FIRST.items():
-            cost = cold(env, f"URL = {url!r}\n{code}\nfound = {{}}")
+        for contender, code in _of(lab, _FIRST):
+            cost = lab.cold(contender, f"URL = {url!r}\n{code}\nfound = {{}}")
             if measured >= 0:
                 ms.add(contender, 1000 * cost["wall"])
                 mb.add(contender, cost["peak"] / _KB)
@@ -89,14 +101,14 @@ def first_message(env: dict[str, str], url: str) -> Iterator[Row]:
     yield Row("… peak memory, MB", mb, [Goal(1 / 3, "typed")])
 
 
-def warm(env: dict[str, str], url: str) -> Iterator[Row]:
+def warm(lab: Lab, url: str) -> Iterator[Row]:
     """Messages a second, and the CPU of a batch of 1000 records."""
     per_second, at_once, plain, converted = Series(), Series(), Series(), Series()
     with ExitStack() as stack:
-        workers = {one: stack.enter_context(Process(env, "worker", one, url)) for one in COLUMNS}
+        workers = {one: stack.enter_context(lab.worker(one, url)) for one in lab.contenders}
 
         def rounds(series: Series, job: str, counts: dict[str, int], cost: Callable[..., float]) -> None:
-            for contender, count in counts.items():
+            for contender, count in _of(lab, counts):
                 series.add(contender, cost(count, **workers[contender].ask(job, count)))
 
         def rate(count: int, wall: float, **_: float) -> float:
@@ -107,10 +119,10 @@ def warm(env: dict[str, str], url: str) -> Iterator[Row]:
 
         for measured in range(-1, _WARM_ROUNDS):
             kept = (per_second, at_once, plain, converted) if measured >= 0 else (Series(),) * 4
-            rounds(kept[0], "messages", _MESSAGES, rate)
+            rounds(kept[0], "messages", dict.fromkeys(lab.contenders, _MESSAGES), rate)
             rounds(kept[1], "messages_async", _ASYNC, rate)
-            rounds(kept[2], "batch", dict.fromkeys(COLUMNS, _BATCHES), cpu)
-            rounds(kept[3], "batch_convert", dict.fromkeys(COLUMNS, _BATCHES), cpu)
+            rounds(kept[2], "batch", dict.fromkeys(lab.contenders, _BATCHES), cpu)
+            rounds(kept[3], "batch_convert", dict.fromkeys(lab.contenders, _BATCHES), cpu)
     double = [Goal(2, "typed", at_least=True)]
     yield Row("messages a second, one after another", per_second, double)
     yield Row("messages a second, 20 at a time, asyncio", at_once, double)
@@ -119,15 +131,15 @@ def warm(env: dict[str, str], url: str) -> Iterator[Row]:
     yield Row("… `convert=True`", converted)
 
 
-def year(env: dict[str, str], url: str) -> Iterator[Row]:
+def year(lab: Lab, url: str) -> Iterator[Row]:
     """A year of flights from a generator, each time in a new process."""
     for job, name in (("load", "`convert=False`"), ("load_convert", "`convert=True`")):
         mb, seconds, cpu = Series(), Series(), Series()
         for done in range(_LOADS):
-            for contender in COLUMNS:
+            for contender in lab.contenders:
                 if contender == "typed" and (done or job == "load_convert"):
                     continue  # some 18 s each: once will do
-                with Process(env, "worker", contender, url) as worker:
+                with lab.worker(contender, url) as worker:
                     empty = worker.ask(job, 0)["peak"]
                     cost = worker.ask(job, flights.YEAR)
                 mb.add(contender, (cost["peak"] - empty) / _KB)
@@ -136,3 +148,8 @@ def year(env: dict[str, str], url: str) -> Iterator[Row]:
         yield Row(f"{flights.YEAR:,} rows, {name}, s", seconds, [Goal(1.2, "hand")])
         yield Row("… CPU s", cpu)
         yield Row("… peak memory, MB over an empty run", mb, [Goal(40)])
+
+
+def _of(lab: Lab, asked: Mapping[str, T]) -> Iterator[tuple[str, T]]:
+    """What is asked of those contenders that can be measured."""
+    return ((contender, one) for contender, one in asked.items() if contender in lab.contenders)

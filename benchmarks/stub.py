@@ -17,8 +17,8 @@ import httptools
 import orjson
 
 from benchmarks.flights import fields
+from benchmarks.processes import LIFE_SECONDS
 
-LIFE_SECONDS = 600
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n\r\n"
 _TOKEN = b'{"code":0,"msg":"ok","tenant_access_token":"t-bench","expire":7200}'
 _MESSAGE = (

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks import community
 from benchmarks.processes import Series
 
 COLUMNS = {
@@ -17,6 +18,7 @@ COLUMNS = {
     "typed": "lark-oapi, typed models",
     "plain": "lark-oapi, BaseRequest + dict",
     "hand": "httpx + orjson by hand",
+    "community": f"{community.PACKAGE} {community.VERSION}",
 }
 _SHORT = {"typed": "lark-oapi", "hand": "by hand"}
 _PACKAGES = ("lark-oapi", "httpx", "orjson", "apache-airflow")

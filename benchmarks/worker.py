@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import flights
 from benchmarks.contenders import CONTENDERS, Contender
-from benchmarks.stub import LIFE_SECONDS
+from benchmarks.processes import LIFE_SECONDS
 
 TASKS = 20
 Job = Callable[[int], None]
