@@ -59,11 +59,11 @@ def decrypt(sealed: str, encrypt_key: str) -> bytes:
         ValueError: It cannot have been sealed with this key.
     """
     data = binascii.a2b_base64(sealed, strict_mode=True)  # raises a ValueError for what is no base64
-    if len(data) < 2 * _BLOCK or len(data) % _BLOCK:
-        raise ValueError("not whole blocks")
+    if len(data) < 2 * _BLOCK:
+        raise ValueError("too short")
     aes = algorithms.AES(hashlib.sha256(_bytes(encrypt_key)).digest())
     opener = Cipher(aes, modes.CBC(data[:_BLOCK])).decryptor()
-    padded = opener.update(data[_BLOCK:]) + opener.finalize()
+    padded = opener.update(data[_BLOCK:]) + opener.finalize()  # a ValueError if blocks are not whole
     padding = padded[-1]
     if not 1 <= padding <= _BLOCK or padded[-padding:] != bytes([padding]) * padding:
         raise ValueError("not padded")

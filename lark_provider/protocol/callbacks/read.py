@@ -31,9 +31,8 @@ def read(content: dict[str, Any]) -> Delivery:
     """
     try:
         orjson.dumps([[[[content]]]])
-    except (
-        TypeError
-    ):  # The encoder gives up earlier than the decoder: nobody could pass this on in an envelope.
+    except TypeError:
+        # The encoder gives up earlier than the decoder: nobody could pass this on, in an envelope.
         raise _refused("", "The body", "is nested too deep") from None
     if "schema" not in content:
         return _event_1(content)

@@ -25,7 +25,7 @@ def seconds(value: object) -> float | None:
     Returns:
         Seconds since the epoch; None if it is neither.
     """
-    text = str(value) if type(value) is int else value
+    text = str(value) if isinstance(value, int) else value
     if not isinstance(text, str):
         return None
     if _NUMBER.fullmatch(text):

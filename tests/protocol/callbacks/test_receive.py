@@ -128,6 +128,14 @@ def test_a_challenge_needs_no_signature() -> None:
     assert receive(Incoming({}, body), ONLY_KEY, NOW) == received
 
 
+def test_an_event_that_calls_itself_a_challenge_is_an_event() -> None:
+    content = {**sender.event(), "type": "url_verification", "challenge": "abc"}
+    assert isinstance(sent(content), Event)
+    body = sealed(content)
+    with refused(401, "neither signed"):
+        receive(Incoming({}, body), BOTH, NOW)
+
+
 @pytest.mark.parametrize("change", [str.lower, str.upper, str.title, str.swapcase])
 def test_header_names_may_have_any_case(change: Any) -> None:
     body = sealed(sender.card())
