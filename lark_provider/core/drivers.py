@@ -8,13 +8,12 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
+from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
 import httpx
 
-from lark_provider.core import files, transport
+from lark_provider.core import files, threads, transport
 from lark_provider.core.io import InThread, Io, Served, WaitFor
 from lark_provider.core.session import Session
 from lark_provider.core.tokens import Flight
@@ -77,7 +76,7 @@ def _perform(io: Io, session: Session) -> Any:
         case WaitFor(flight):
             return _wait(flight, session.timeout)
         case InThread(work, seconds):
-            return _started(work).result(seconds)
+            return threads.start(work).result(seconds)
 
 
 def _wait(flight: Flight, timeout: float) -> str | None:
@@ -89,23 +88,6 @@ def _wait(flight: Flight, timeout: float) -> str | None:
         return None
     except Exception as error:
         raise copy.copy(error) from error  # each waiter raises its own, with its own traceback
-
-
-def _started(work: Callable[[], T]) -> Future[T]:
-    """Run work in a thread that nobody waits for at the process's end: it may hang for ever."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            result = work()
-        except BaseException as error:  # noqa: BLE001 - it belongs to who waits
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-
-    future.set_running_or_notify_cancel()  # so that a waiter who gives up does not cancel it
-    threading.Thread(target=run, name="lark-provider", daemon=True).start()
-    return future
 
 
 async def adrive(served: Served[T], session: Session) -> T:
@@ -160,7 +142,7 @@ async def _aperform(io: Io, session: Session) -> Any:
         case WaitFor(flight):
             return await _await(flight, session.timeout)
         case InThread(work, seconds):
-            return await asyncio.wait_for(asyncio.wrap_future(_started(work)), seconds)
+            return await asyncio.wait_for(asyncio.wrap_future(threads.start(work)), seconds)
 
 
 async def _await(flight: Flight, timeout: float) -> str | None:  # noqa: ASYNC109 - the same bound as the sync one

@@ -12,7 +12,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from lark_provider.core.storage import urls
 from lark_provider.core.storage.errors import StorageError
@@ -22,6 +29,13 @@ CONNECT_SECONDS = 5
 BUSY_SECONDS = 5
 """For how long a SQLite file that somebody else writes is waited for."""
 UPGRADE = "run `lark-provider db upgrade`, with --registry for the registry of apps"
+# A host that is gone without a word is noticed in half a minute, and not in the kernel's two hours.
+_KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 POOL_SETTINGS = {
     "LARK_DB_POOL_SIZE": ("pool_size", 10),
     "LARK_DB_MAX_OVERFLOW": ("max_overflow", 20),
@@ -83,11 +97,14 @@ def create(url: URL, **pool: int) -> Engine:
         pool: SQLAlchemy's `pool_size`, `max_overflow`, `pool_timeout`, `pool_recycle`.
     """
     if url.drivername == urls.SQLITE_DRIVER:
-        made = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+        # Opened for each transaction: a file that was replaced is noticed, and nothing crosses a fork.
+        made = sa.create_engine(
+            url, hide_parameters=True, poolclass=sa.NullPool, connect_args={"timeout": BUSY_SECONDS}
+        )
         sa.event.listen(made, "connect", _sqlite_connected)
         sa.event.listen(made, "begin", _sqlite_begins)
         return made
-    arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "lark_provider"}
+    arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "lark_provider"} | _KEEPALIVE
     return sa.create_engine(
         url,
         hide_parameters=True,
@@ -174,6 +191,8 @@ def explained(error: SQLAlchemyError, url: URL) -> StorageError:
         return StorageError(
             f"{where} is being written by another process. Next: try again when it is done.", retryable=True
         )
+    if isinstance(error, DataError | IntegrityError):
+        return StorageError(f"{where} refuses the values: {reason}. Next: look at them.", unfit=True)
     if isinstance(error, ProgrammingError):
         return StorageError(f"{where}: {reason}. Next: look whether it is the database meant for Lark.")
     lost = not isinstance(error, DBAPIError) or isinstance(error, OperationalError)
