@@ -6,21 +6,32 @@ Exit codes: 0 done, 1 failed, 2 wrong use.
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from lark_provider import __version__
-from lark_provider.cli import demo, emulator, message
+from lark_provider.cli.usage import WrongUseError
 from lark_provider.errors import LarkError
 
+COMMANDS = ("app", "key", "db", "message", "emulator", "demo")
+"""Modules beside this one; each adds the command of its name."""
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+
+def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The command line: of the one command that is named, or of all.
+
+    Args:
+        argv: The arguments; only the module of their command is loaded, since some take a second.
+    """
     root = argparse.ArgumentParser(prog="lark-provider", description="Lark / Feishu from the command line.")
     root.add_argument("--version", action="version", version=f"airflow-provider-lark {__version__}")
     commands = root.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (message, emulator, demo):
-        module.add_to(commands)
+    for name in COMMANDS:
+        if not argv or argv[0] == name or argv[0] not in COMMANDS:
+            import_module(f"lark_provider.cli.{name}").add_to(commands)
     return root
 
 
@@ -33,13 +44,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    arguments = parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may know neither Chinese nor lines
     try:
+        if os.environ.get("LOG_LEVEL"):
+            from lark_provider.utils.logger import setup_logger  # noqa: PLC0415 - who sets no level pays nothing
+
+            setup_logger()
+        arguments = parser(argv).parse_args(argv)
         code: int = arguments.run(arguments)
+        sys.stdout.flush()
     except LarkError as error:
         print(f"lark-provider: {error}", file=sys.stderr)
+        return 2 if isinstance(error, WrongUseError) else 1
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D at a question
         return 130
     return code
 

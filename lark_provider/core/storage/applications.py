@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from lark_provider.core import config
-from lark_provider.core.storage import migrate, token_store, urls
+from lark_provider.core.storage import migrate, urls
 from lark_provider.core.storage.crypto import Keys
 from lark_provider.core.storage.engine import transaction
 from lark_provider.core.storage.errors import DecryptionError, StorageError
@@ -277,6 +277,8 @@ class ApplicationManager:
         )
 
     def _forget_tokens(self, app_id: str) -> None:
+        from lark_provider.core.storage import token_store  # noqa: PLC0415 - 50 ms that no other method is worth
+
         for url in {self._url, *([urls.database()] if config.has_database() else [])}:
             try:
                 token_store.forget(url, app_id)

@@ -134,7 +134,7 @@ def purge(url: URL, *, tokens_older_than: timedelta = TOKENS_KEPT) -> dict[str, 
             tables.leases.c.until: now - _LEASES_KEPT,
         }
         return {
-            column.table.name: connection.execute(column.table.delete().where(column < end)).rowcount
+            str(column.table.name): connection.execute(column.table.delete().where(column < end)).rowcount
             for column, end in ends.items()
         }
 

@@ -112,4 +112,4 @@ def shown(url: URL) -> str:
     """A URL without its password, for texts; of SQLite only the path."""
     if url.drivername == SQLITE_DRIVER:
         return str(url.database)
-    return url.set(query={}).render_as_string(hide_password=True)
+    return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)

@@ -1,0 +1,51 @@
+"""`lark-provider key …`: the keys that the registry is encrypted with."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from lark_provider.core.storage import urls
+from lark_provider.core.storage.applications import ApplicationManager
+from lark_provider.core.storage.crypto import KEY_VARIABLE, generate_key
+
+_ROTATION = f"""\
+Encrypt the registry anew under the first key of {KEY_VARIABLE}. A change of keys, without losing an app:
+1. `lark-provider key generate` makes the new key.
+2. Set {KEY_VARIABLE}="NEW,OLD" on every host; both keys are read, the new one is written.
+3. `lark-provider key rotate`. It changes all apps or none, and can be run again.
+4. Set {KEY_VARIABLE}="NEW" on every host."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command group to what `add_subparsers` returned."""
+    group = commands.add_parser("key", help="the keys of the registry").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    generate = group.add_parser(
+        "generate", help="print a new key", description=f"Print a new key for {KEY_VARIABLE}."
+    )
+    generate.set_defaults(run=run_generate)
+    rotate = group.add_parser(
+        "rotate",
+        help="encrypt the registry under the newest key",
+        description=_ROTATION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    rotate.set_defaults(run=run_rotate)
+
+
+def run_generate(_: argparse.Namespace) -> int:
+    """Print a key."""
+    print(generate_key())
+    return 0
+
+
+def run_rotate(_: argparse.Namespace) -> int:
+    """Encrypt every app under the newest key."""
+    count = ApplicationManager().rotate_keys()
+    print(
+        f"{count} app(s) in registry {urls.shown(urls.registry())} are encrypted under the first key of "
+        f"{KEY_VARIABLE}. Next: leave only that key there, on every host."
+    )
+    return 0

@@ -1,0 +1,49 @@
+"""What commands print: tables whose columns stand in line, and JSON."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+
+def print_json(value: Any) -> None:
+    """Print a value for programs; times are ISO 8601."""
+    print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Draw a table; nothing in it is cut.
+
+    Args:
+        head: The columns' names.
+        rows: The cells.
+    """
+    lines = [[_shown(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
+
+    def rule(left: str, middle: str, right: str) -> str:
+        return left + middle.join("─" * (wide + 2) for wide in widths) + right
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (f" {cell}{' ' * (wide - width(cell))} " for cell, wide in zip(cells, widths, strict=True))
+        return f"│{'│'.join(padded)}│"
+
+    first, *rest = map(line, lines)
+    return "\n".join([rule("┌", "┬", "┐"), first, rule("├", "┼", "┤"), *rest, rule("└", "┴", "┘")])
+
+
+def width(text: str) -> int:
+    """The columns that a text takes on a terminal: two for a Chinese character, none for an accent."""
+    return sum(
+        2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+        if unicodedata.category(character) not in {"Mn", "Me", "Cf"}
+    )
+
+
+def _shown(cell: str) -> str:
+    """A cell on one line, without what would steer a terminal."""
+    return "".join(character if character.isprintable() else " " for character in cell)

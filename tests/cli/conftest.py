@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from lark_provider.cli.__main__ import main
+from lark_provider.core.storage.applications import ApplicationManager
+from lark_provider.core.storage.crypto import KEY_VARIABLE, generate_key
+
+COMMAND = (sys.executable, "-m", "lark_provider.cli")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Run(Protocol):
+    """Runs a command in this process."""
+
+    def __call__(self, *argv: str) -> Done:
+        """Return its exit code and what it printed."""
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command line, up to the process around it."""
+
+    def run(*argv: str) -> Done:
+        capsys.readouterr()
+        try:
+            code = main(argv)
+        except SystemExit as refused:  # argparse
+            code = int(refused.code or 0)
+        return Done(code, *capsys.readouterr())
+
+    return run
+
+
+def run_process(*argv: str, before: Sequence[str] = ()) -> Done:
+    """Run a command as a process of its own, behind another command if one is given."""
+    done = subprocess.run([*before, *COMMAND, *argv], capture_output=True, text=True, check=False)  # noqa: S603
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def failed(done: Done, code: int = 1) -> str:
+    """What a command said that failed as it should: one line, and nothing on standard output."""
+    assert (done.code, done.out) == (code, "")
+    assert done.err.startswith("lark-provider: ")
+    assert done.err.count("\n") == 1
+    return done.err
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A key in the environment."""
+    made = generate_key()
+    monkeypatch.setenv(KEY_VARIABLE, made)
+    return made
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Path:
+    """Where the environment says that the registry is; nothing is there yet."""
+    return tmp_path / "config" / "applications.db"
+
+
+@pytest.fixture
+def apps(key: str, registry: Path) -> ApplicationManager:
+    """A registry with one app in it."""
+    manager = ApplicationManager()
+    manager.create_application("cli_a", "secret-of-a", "生产应用", "用于生产环境", encrypt_key="encrypt-a")
+    return manager

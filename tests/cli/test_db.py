@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from sqlalchemy.engine import make_url
+
+import lark_provider
+from lark_provider.core.storage import tables
+from lark_provider.core.storage.applications import ApplicationManager
+from tests.cli.conftest import Run, failed, run_process
+from tests.services.postgres import Databases, OwnPostgres
+
+ROOT = Path(lark_provider.__file__).parents[1]
+SHAPE = """
+SELECT table_name, column_name, data_type, is_nullable, is_identity FROM information_schema.columns
+WHERE table_schema = 'public' ORDER BY 1, 2
+"""
+
+
+@pytest.fixture
+def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty database, configured as the guide does."""
+    url = make_url(database_url)
+    for name, value in {"HOST": url.host, "PORT": url.port, "DB": url.database, "USER": url.username}.items():
+        monkeypatch.setenv(f"POSTGRES_{name}", str(value))
+    if url.password:
+        monkeypatch.setenv("POSTGRES_PASSWORD", str(url.password))
+    return database_url
+
+
+@pytest.fixture
+def ask(database: str) -> Iterator[psycopg2.extensions.cursor]:
+    """Somebody else's connection to the database."""
+    connection = psycopg2.connect(database)
+    connection.autocommit = True
+    yield connection.cursor()
+    connection.close()
+
+
+def alembic(*arguments: str, url: str) -> str:
+    """Run alembic itself in the checkout."""
+    command = [sys.executable, "-m", "alembic", *arguments]
+    environ = {**os.environ, "LARK_DATABASE_URL": url}
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)  # noqa: S603
+    return done.stdout
+
+
+def test_the_commands_do_what_alembic_does(
+    run: Run, ask: psycopg2.extensions.cursor, databases: Databases
+) -> None:
+    other = databases.make()
+    alembic("upgrade", "head", url=other)
+    done = run("db", "upgrade")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith(f" went from nothing to {tables.HEAD}.\n")
+    assert run("db", "current").out == alembic("current", url=other)
+    assert run("db", "history").out == alembic("history", url=other)
+    ask.execute(SHAPE)
+    ours = ask.fetchall()
+    assert len(ours) > 20
+    with psycopg2.connect(other) as connection, connection.cursor() as cursor:
+        cursor.execute(SHAPE)
+        assert cursor.fetchall() == ours
+    connection.close()
+    assert run("db", "upgrade").out.endswith(f" stays at {tables.HEAD}.\n")
+    assert f" went from {tables.HEAD} to " in run("db", "downgrade", "-1").out
+    alembic("downgrade", "-1", url=other)
+    assert run("db", "current").out == alembic("current", url=other)
+    assert run("db", "downgrade", "base").out.endswith(" to nothing.\n")
+    ask.execute("SELECT to_regclass('tokens')")
+    assert ask.fetchone() == (None,)
+    done = run("db", "current")
+    assert (done.code, done.out) == (0, "")
+    assert "has none of our tables" in done.err
+    assert run("db", "upgrade", tables.HEAD).code == 0
+
+
+@pytest.mark.parametrize("revision", ["nonsense", "+5", "9999"])
+def test_a_revision_that_there_is_not(revision: str, run: Run, database: str) -> None:
+    error = failed(run("db", "upgrade", revision))
+    assert "Next: compare `lark-provider db current` with `lark-provider db history`" in error
+    assert run("db", "current").out == ""
+
+
+def test_a_downgrade_names_its_revision(run: Run, database: str) -> None:
+    done = run("db", "downgrade")
+    assert (done.code, done.out) == (2, "")
+
+
+def test_check_finds_a_database_that_is_fit_for_use(run: Run, database: str) -> None:
+    run("db", "upgrade")
+    done = run("db", "check")
+    assert (done.code, done.err) == (0, "")
+    assert [line.split()[:2] for line in done.out.splitlines()] == [
+        ["✓", "connection"],
+        ["✓", "revision"],
+        ["✓", "tables"],
+        ["✓", "neighbours"],
+    ]
+    found = json.loads(run("db", "check", "--json").out)
+    assert found["status"] == "healthy"
+    assert found["checks"][0]["text"].startswith("PostgreSQL 1")
+
+
+def test_check_is_not_disturbed_by_the_guides_indexes(run: Run, ask: psycopg2.extensions.cursor) -> None:
+    run("db", "upgrade")
+    ask.execute("CREATE INDEX idx_tokens_app_id ON tokens(app_id)")
+    ask.execute("CREATE INDEX idx_tokens_expires_at ON tokens(expires_at)")
+    assert run("db", "check").code == 0
+    assert run("db", "downgrade", "base").code == 0
+
+
+def test_check_says_what_is_wrong_and_stops_there(run: Run, ask: psycopg2.extensions.cursor) -> None:
+    done = run("db", "check")
+    assert done.code == 1
+    assert "✗ revision" in done.out
+    assert "has none of our tables. Next: run `lark-provider db upgrade`" in done.out
+    assert "neighbours" not in done.out
+    run("db", "upgrade")
+    ask.execute("ALTER TABLE tokens ALTER COLUMN app_id TYPE varchar(20), ADD COLUMN mine int")
+    found = json.loads(run("db", "check", "--json").out)
+    assert (found["status"], found["checks"][-1]["name"]) == ("unhealthy", "tables")
+    assert "The tables are not as this version made them" in found["checks"][-1]["text"]
+    ask.execute("UPDATE lark_alembic_version SET version_num = '9999'")
+    done = run("db", "check")
+    assert done.code == 1
+    assert "made by a newer version of this package: revision 9999" in done.out
+    assert "Can't locate revision identified by '9999'" in failed(run("db", "upgrade"))
+    assert run("db", "current").out == "9999\n"
+
+
+def test_a_database_that_is_also_airflows_is_a_warning(run: Run, ask: psycopg2.extensions.cursor) -> None:
+    ask.execute("CREATE TABLE dag_run (id int)")
+    ask.execute("CREATE TABLE alembic_version (version_num varchar(32))")
+    ask.execute("INSERT INTO alembic_version VALUES ('airflows')")
+    done = run("db", "upgrade")
+    assert done.code == 0
+    assert done.err.startswith("Warning: Airflow's own tables are in this database too. Next: ")
+    done = run("db", "check")
+    assert done.code == 0
+    assert "! neighbours" in done.out
+    assert run("db", "downgrade", "base").code == 0
+    ask.execute("SELECT version_num FROM alembic_version")
+    assert ask.fetchone() == ("airflows",)
+
+
+def test_purge_counts_what_it_deletes(run: Run, ask: psycopg2.extensions.cursor) -> None:
+    run("db", "upgrade")
+    ask.execute(
+        "INSERT INTO tokens SELECT 'k' || age, 'cli_a', 'sealed', now(), now() - age * interval '1 day' "
+        "FROM unnest(ARRAY[-1, 1, 6, 8]) AS age"
+    )
+    done = run("db", "purge")
+    assert (done.code, done.out) == (0, "Deleted: 1 from tokens, 0 from user_cache, 0 from leases.\n")
+    assert json.loads(run("db", "purge", "--tokens-older-than", "48h", "--json").out) == {
+        "tokens": 1,
+        "user_cache": 0,
+        "leases": 0,
+    }
+    assert json.loads(run("db", "purge", "--tokens-older-than", "0s", "--json").out)["tokens"] == 1
+    ask.execute("SELECT key FROM tokens")
+    assert ask.fetchall() == [("k-1",)]
+
+
+@pytest.mark.parametrize("age", ["-1d", "7", "7w", "1.5d", ""])
+def test_an_age_that_is_none(age: str, run: Run, database: str) -> None:
+    done = run("db", "purge", f"--tokens-older-than={age}")
+    assert (done.code, done.out) == (2, "")
+    assert "is no age; write it as 90m, 12h or 7d" in done.err
+
+
+def test_the_registry_is_backed_up_while_it_is_in_use(
+    run: Run, apps: ApplicationManager, registry: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "applications.db.backup"
+    done = run("db", "backup", "--registry", str(copy))
+    assert (done.code, done.out) == (0, f"{registry} is copied to {copy}.\n")
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert ApplicationManager(str(copy)).secrets("cli_a").app_secret == "secret-of-a"
+    assert "is there already. Next: name a file that is not" in failed(
+        run("db", "backup", "--registry", str(copy))
+    )
+    assert run("db", "check", "--url", f"sqlite:///{copy}").code == 0
+
+
+def test_a_backup_of_postgres_is_sql(run: Run, database: str, tmp_path: Path) -> None:
+    run("db", "upgrade")
+    assert run("db", "backup", str(tmp_path / "backup.sql")).code == 0
+    assert "CREATE TABLE public.tokens" in (tmp_path / "backup.sql").read_text()
+
+
+def test_which_database(run: Run, database: str, databases: Databases, tmp_path: Path) -> None:
+    assert run("db", "upgrade", "--url", f"sqlite:///{tmp_path}/other.db").code == 0
+    assert stat.S_IMODE((tmp_path / "other.db").stat().st_mode) == 0o600
+    assert run("db", "current").out == ""
+    assert run("db", "check", "--registry", "--url", "x").code == 2
+    assert run("db", "upgrade", "--registry").code == 0
+    assert (tmp_path / "config" / "applications.db").exists()
+
+
+def test_no_database_is_configured(run: Run) -> None:
+    for arguments in ("upgrade", "downgrade -1", "current", "check", "purge", "backup x"):
+        error = failed(run("db", *arguments.split()))
+        assert "No database is configured. Next: set LARK_DATABASE_URL" in error
+        assert "--registry for the registry of apps" in error
+
+
+def test_a_file_that_is_not_there_is_not_made(run: Run, tmp_path: Path) -> None:
+    for arguments in ("downgrade -1", "current", "purge", "backup x"):
+        assert "There is no file" in failed(run("db", *arguments.split(), "--registry"))
+    assert run("db", "check", "--registry").code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_database(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("These are notes.\n" * 100)
+    before = (tmp_path / "notes").read_bytes()
+    for arguments in ("upgrade", "downgrade -1", "current", "purge"):
+        error = failed(run("db", *arguments.split(), "--url", f"sqlite:///{tmp_path}/notes"))
+        assert "is no SQLite database. Next: name another path, or restore a backup" in error
+    assert (tmp_path / "notes").read_bytes() == before
+
+
+def test_a_port_that_is_no_number(run: Run, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for wrong in ("54x2", "0", "65536", "-1", "\uff15432"):
+        monkeypatch.setenv("POSTGRES_PORT", wrong)
+        assert f"POSTGRES_PORT is '{wrong}'. Next: set it to a number" in failed(run("db", "check"))
+
+
+def test_passwords_with_special_characters(
+    run: Run, own_postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = "p@ss/w:rd%#1 '\"\\?&="
+    quoted = password.replace("'", "''")
+    own_postgres.server.execute(f"CREATE ROLE lark LOGIN PASSWORD '{quoted}'")
+    own_postgres.server.execute("CREATE DATABASE lark_service OWNER lark")
+    monkeypatch.setenv("POSTGRES_PORT", str(own_postgres.port))
+    monkeypatch.setenv("POSTGRES_PASSWORD", password)
+    assert run("db", "upgrade").code == 0
+    assert alembic_with_the_environment("current") == f"{tables.HEAD} (head)\n"
+    done = run_process("db", "check")
+    assert done.code == 0
+    assert f"lark:***@localhost:{own_postgres.port}/lark_service" in done.out
+    monkeypatch.setenv("POSTGRES_PASSWORD", password + "x")
+    error = failed(run_process("db", "upgrade"))
+    assert "password authentication failed" in error
+    assert "p@ss" not in error
+
+
+def alembic_with_the_environment(*arguments: str) -> str:
+    """Run alembic itself as the guide does."""
+    command = [sys.executable, "-m", "alembic", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603
+
+
+def test_a_database_that_is_away(run: Run, own_postgres: OwnPostgres) -> None:
+    own_postgres.stop()
+    for arguments in ("upgrade", "current", "purge"):
+        error = failed(run("db", *arguments.split(), "--url", own_postgres.url))
+        assert "Connection refused" in error or "connection to server" in error
+        assert "Next: check that it runs" in error
+
+
+def test_a_sqlite_database_of_ones_own(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LARK_DATABASE_URL", f"sqlite:///{tmp_path}/sub/lark.db")
+    assert run("db", "upgrade").code == 0
+    assert run("db", "check").code == 0
+    assert run("db", "purge").code == 0
+    connection = sqlite3.connect(tmp_path / "sub" / "lark.db")
+    connection.execute("DROP TABLE meta")
+    connection.close()
+    done = run("db", "check")
+    assert done.code == 1
+    assert "✗ tables" in done.out

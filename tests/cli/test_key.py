@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lark_provider.core.storage import engine
+from lark_provider.core.storage.applications import ApplicationManager
+from lark_provider.core.storage.crypto import KEY_VARIABLE, Keys, generate_key
+from lark_provider.core.storage.errors import DecryptionError
+from tests.cli.conftest import Run, failed
+
+# Rotates as the command does, and dies without a word when it is about to encrypt the third secret.
+DIES_HALF_WAY = """
+import os, signal, sys
+from lark_provider.cli.__main__ import main
+from lark_provider.core.storage.crypto import Keys
+rotated, left = Keys.rotated, [2]
+def dying(self, sealed, what):
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left[0] -= 1
+    return rotated(self, sealed, what)
+Keys.rotated = dying
+sys.exit(main(["key", "rotate"]))
+"""
+
+
+def test_a_key_is_printed_and_nothing_else(run: Run) -> None:
+    done = run("key", "generate")
+    assert (done.code, done.err) == (0, "")
+    key = done.out.removesuffix("\n")
+    assert Keys(key).decrypt(Keys(key).encrypt("x"), "x") == "x"
+    assert run("key", "generate").out != done.out
+
+
+def test_openssls_key_is_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    openssl = ["openssl", "rand", "-base64", "32"]
+    for _ in range(20):  # with + and / among them
+        made = subprocess.run(openssl, capture_output=True, text=True, check=True)  # noqa: S603 - the guide's
+        monkeypatch.setenv(KEY_VARIABLE, made.stdout.strip())
+        assert run("app", "list").code == 0
+
+
+def test_keys_change_without_losing_an_app(
+    run: Run, apps: ApplicationManager, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = generate_key()
+    monkeypatch.setenv(KEY_VARIABLE, f"{new},{key}")
+    run("app", "add", "--app-id", "cli_b", "--app-secret", "secret-of-b")
+    done = run("key", "rotate")
+    assert done.code == 0
+    assert done.out.startswith("2 app(s) in registry ")
+    assert "Next: leave only that key there" in done.out
+    for app_id, secret in (("cli_a", "secret-of-a"), ("cli_b", "secret-of-b")):
+        assert ApplicationManager(keys=Keys(new)).secrets(app_id).app_secret == secret
+        with pytest.raises(DecryptionError):
+            ApplicationManager(keys=Keys(key)).secrets(app_id)
+
+
+def test_killed_half_way_both_keys_still_work_and_a_second_run_finishes(
+    run: Run, apps: ApplicationManager, key: str, registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        apps.create_application(f"cli_{number}", f"secret-{number}")
+    new = generate_key()
+    monkeypatch.setenv(KEY_VARIABLE, f"{new},{key}")
+    died = subprocess.run([sys.executable, "-c", DIES_HALF_WAY], env=os.environ, check=False)  # noqa: S603
+    assert died.returncode == -signal.SIGKILL
+    both = ApplicationManager()
+    assert [both.secrets(f"cli_{number}").app_secret for number in range(5)] == [
+        f"secret-{number}" for number in range(5)
+    ]
+    assert apps.secrets("cli_a").app_secret == "secret-of-a"
+    assert run("key", "rotate").out.startswith("6 app(s)")
+    only_new = ApplicationManager(keys=Keys(new))
+    assert only_new.secrets("cli_4").app_secret == "secret-4"
+    assert only_new.secrets("cli_a").encrypt_key == "encrypt-a"
+
+
+def test_a_key_that_was_rotated_away(
+    run: Run, apps: ApplicationManager, registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, generate_key())
+    before = registry.read_bytes()
+    error = failed(run("key", "rotate"))
+    assert "The app_secret of app 'cli_a' was encrypted with another key" in error
+    assert registry.read_bytes() == before
+
+
+def test_nothing_to_rotate(run: Run, key: str, registry: Path) -> None:
+    assert run("key", "rotate").out.startswith("0 app(s)")
+    assert not registry.exists()
+
+
+def test_a_rotation_waits_for_no_one_forever(
+    run: Run, apps: ApplicationManager, registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(engine, "_engines", {})
+    writer = sqlite3.connect(registry, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    try:
+        error = failed(run("key", "rotate"))
+    finally:
+        writer.close()
+    assert "is being written by another process. Next: try again when it is done" in error
