@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from alembic import context
 
 from lark_provider.core.storage import urls
 from lark_provider.core.storage.engine import create, make_file, transaction
-from lark_provider.core.storage.tables import GUIDE_INDEXES, VERSION_TABLE, metadata
+from lark_provider.core.storage.tables import GUIDE_INDEXES, VERSION_TABLE, Moment, metadata
 
 _LOCK = 0x6C61726B  # "lark": what two upgrades at once wait for on PostgreSQL
 
@@ -21,10 +21,16 @@ def _is_ours(_thing: object, name: str | None, kind: str, reflected: bool, compa
     return not (kind == "table" and reflected and compare_to is None)
 
 
+def _written(kind: str, item: object, _context: object) -> str | Literal[False]:
+    """How a generated migration names a type: ours by what it is in the database, since migrations stay."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, Moment) else False
+
+
 _OPTIONS: dict[str, Any] = {
     "target_metadata": metadata,
     "version_table": VERSION_TABLE,
     "include_object": _is_ours,
+    "render_item": _written,
     "compare_type": True,
 }
 

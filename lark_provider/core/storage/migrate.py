@@ -19,7 +19,8 @@ from lark_provider.core.storage.errors import StorageError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-_opened: set[tuple[int, URL]] = set()
+_opened: dict[tuple[int, URL], tuple[int, int]] = {}
+"""Which SQLite files this process has found up to date; one that was replaced is another."""
 
 
 def scripts() -> Path:
@@ -42,17 +43,25 @@ def opened(url: URL) -> Engine:
         StorageError: The file cannot be made or is no SQLite file, or is newer than this version.
     """
     found = engine(url)
-    key = (os.getpid(), url)
     if url.drivername != urls.SQLITE_DRIVER:
         return found
-    is_there = Path(str(url.database)).exists()
-    if key not in _opened or not is_there:
-        if not is_there:
+    key, file = (os.getpid(), url), _identity(url)
+    if file is None or _opened.get(key) != file:
+        if file is None:
             make_file(url)
         if version(found) != tables.HEAD:
             upgrade(url)
-        _opened.add(key)
+        if (file := _identity(url)) is not None:
+            _opened[key] = file
     return found
+
+
+def _identity(url: URL) -> tuple[int, int] | None:
+    try:
+        found = Path(str(url.database)).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def version(on: Engine) -> str | None:
