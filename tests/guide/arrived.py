@@ -1,0 +1,31 @@
+"""What arrived at the local Lark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lark_provider.emulator import Emulator
+
+TOKENS = "POST /open-apis/auth/v3/tenant_access_token/internal"
+
+
+def open_id(lark: Emulator, app_id: str = "cli_your_app_id", user_id: str = "alice") -> str:
+    """The `ou_…` under which an app knows a user."""
+    (user,) = (user for user in lark.state()["users"] if user["user_id"] == user_id)
+    return str(user["open_ids"][app_id])
+
+
+def messages(lark: Emulator) -> list[dict[str, Any]]:
+    """All messages, the oldest first."""
+    found = [message for chat in lark.state()["chats"] for message in chat["messages"]]
+    return sorted(found, key=lambda message: int(message["create_time"]))
+
+
+def texts(lark: Emulator) -> list[str]:
+    """Their texts."""
+    return [message["content"]["text"] for message in messages(lark)]
+
+
+def token_requests(lark: Emulator) -> int:
+    """How often a token was asked for."""
+    return int(lark.state(summary=True)["token_requests"])

@@ -1,0 +1,112 @@
+"""The guide's section 3, but for the frameworks: the client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lark_provider import LarkServiceClient
+from lark_provider.emulator import Emulator
+from tests.guide.arrived import messages, open_id, texts, token_requests
+from tests.guide.reader import Database, Reader
+
+LOAD_TO_LARK = """
+from lark_provider import LarkServiceClient
+
+client = LarkServiceClient(app_id="cli_airflow_app")
+
+etl_result = {'row_count': 2, 'data': [{"Name": "甲"}, {"Name": "🚀"}]}
+
+# 发送通知
+client.messaging.send_text(
+    receiver_id="ou_team_leader",
+    content=f"✅ ETL 完成! 数据量: {etl_result['row_count']}"
+)
+
+# 写入飞书多维表格
+for record in etl_result['data']:
+    client.clouddoc.bitable.create_record(
+        app_token="bascnxxxxxx",
+        table_id="tblxxxxxx",
+        fields=record
+    )
+"""
+BUILD = """
+import sys
+
+touched = []
+watched = ("socket.", "sqlite3.", "subprocess.", "os.fork")
+sys.addaudithook(lambda event, _: touched.append(event) if event.startswith(watched) else None)
+
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient
+
+lark_client = LarkServiceClient(app_id="cli_your_app_id")
+others = [AsyncLarkServiceClient(app_id="cli_your_app_id"), LarkServiceClient(database_url="postgresql://away/x")]
+assert not touched, touched
+assert not {"sqlalchemy", "psycopg2"} & sys.modules.keys()
+"""
+SEND = """
+from lark_provider import LarkServiceClient
+
+with LarkServiceClient(app_id="cli_your_app_id") as client:
+    client.messaging.send_text(receiver_id="ou_xxxxxxxx", content="Hello")
+"""
+
+
+def test_guide_15_clients_of_several_apps_in_one_process(lark: Emulator, apps: object) -> None:
+    for app_id in ("cli_your_app_id", "cli_airflow_app", "cli_your_app_id"):
+        client = LarkServiceClient(app_id=app_id)
+        client.messaging.send_text(receiver_id=open_id(lark, app_id), content="Hello")
+    senders = [message["sender"] for message in messages(lark)]
+    assert senders == ["cli_your_app_id", "cli_airflow_app", "cli_your_app_id"]
+    assert token_requests(lark) == 2
+
+
+def test_guide_20_records_in_a_loop(lark: Emulator, apps: object, reader: Reader) -> None:
+    """As the DAG of section 3.3 writes them; the DAG itself is tested with Airflow."""
+    with LarkServiceClient(app_id="cli_airflow_app") as client:
+        base = client.clouddoc.bitable.create_app("ETL").data["app"]["app_token"]
+        table = client.clouddoc.bitable.create_table(base, "Rows", [{"field_name": "Name", "type": 1}])
+    script = LOAD_TO_LARK.replace("bascnxxxxxx", base).replace("tblxxxxxx", table.data["table_id"])
+    reader.python(script.replace("ou_team_leader", open_id(lark, "cli_airflow_app")))
+    assert texts(lark) == ["✅ ETL 完成! 数据量: 2"]
+    tables = {one["table_id"]: one for one in lark.state()["bitables"][-1]["tables"]}
+    rows = [record["fields"]["Name"] for record in tables[table.data["table_id"]]["records"]]
+    assert rows == ["甲", "🚀"]
+
+
+def test_guide_21_a_client_for_each_request_is_cheap(
+    lark: Emulator, apps: object, upgraded: Database, reader: Reader
+) -> None:
+    """Nothing is opened anew, neither here nor, for the token, in other processes."""
+    receiver = open_id(lark)
+    lark.settings(rate_limits=False, receiver_qps=0)
+
+    def request() -> None:
+        client = LarkServiceClient(app_id="cli_your_app_id")
+        client.messaging.send_text(receiver_id=receiver, content="Hello")
+
+    def opened() -> tuple[int, int, int]:
+        files = len(list(Path("/proc/self/fd").iterdir()))
+        ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lark_provider'"
+        ((connections,),) = upgraded.ask(ours)
+        return files, int(connections), int(lark.state(summary=True)["connections"])
+
+    request()
+    before = opened()
+    for _ in range(100):
+        request()
+    assert opened() == before
+    reader.python(SEND.replace("ou_xxxxxxxx", receiver))
+    assert len(texts(lark)) == 102
+    assert token_requests(lark) == 1
+
+
+def test_guide_22_a_client_built_at_import_time_touches_nothing(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTGRES_HOST", "away.invalid")
+    monkeypatch.setenv("LARK_BASE_URL", "https://away.invalid")
+    reader.python(BUILD)
+    assert [path.name for path in reader.folder.iterdir()] == ["your_app.py"]
