@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from airflow.sdk import conf
+from airflow.sdk import BaseHook, conf
 
 from lark_provider.errors import ConfigurationError
 
@@ -27,6 +27,22 @@ def configured() -> tuple[str | None, str | None]:
         for name in ("database_url", "database_conn_id")
     )
     return url, conn_id
+
+
+def shared_url() -> str | None:
+    """The URL of the database that all workers share; None to leave it to the environment.
+
+    Raises:
+        ConfigurationError: The connection named cannot be one to a database.
+    """
+    url, conn_id = configured()
+    return url_of(BaseHook.get_connection(conn_id)) if url is None and conn_id is not None else url
+
+
+async def ashared_url() -> str | None:
+    """`shared_url`, with the connection fetched without blocking; for triggers."""
+    url, conn_id = configured()
+    return url_of(await BaseHook.aget_connection(conn_id)) if url is None and conn_id is not None else url
 
 
 def url_of(connection: Connection) -> str:

@@ -71,9 +71,7 @@ class LarkHook(BaseHook):
         from lark_provider.client import LarkServiceClient  # noqa: PLC0415 - DAG files are parsed without it
         from lark_provider.hooks import database  # noqa: PLC0415 - as above
 
-        url, conn_id = database.configured()
-        if url is None and conn_id is not None:
-            url = database.url_of(self.get_connection(conn_id))
+        url = database.shared_url()
         return LarkServiceClient(**self._settings(self.connection), database_url=url)
 
     def get_conn(self) -> LarkServiceClient:
@@ -91,9 +89,7 @@ class LarkHook(BaseHook):
 
         if "connection" not in self.__dict__:
             self.__dict__["connection"] = await self.aget_connection(self.lark_conn_id)
-        url, conn_id = database.configured()
-        if url is None and conn_id is not None:
-            url = database.url_of(await self.aget_connection(conn_id))
+        url = await database.ashared_url()
         return AsyncLarkServiceClient(**self._settings(self.connection), database_url=url)
 
     def receiver(self, name: str, id_type: ReceiverIdType | None = None) -> Receiver:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from lark_provider.errors import InvalidRequestError
-from lark_provider.operators.base import LarkOperator, attempt_key, lark_errors
+from lark_provider.hooks.task import attempt_key, lark_errors
+from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.links import LarkBitableLink, bitable_url
 
 if TYPE_CHECKING:

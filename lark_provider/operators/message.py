@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lark_provider.hooks.receivers import Receiver, marked
-from lark_provider.operators.base import LarkOperator, attempt_key, lark_errors
+from lark_provider.hooks.task import attempt_key, lark_errors
+from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.links import LarkChatLink, chat_url
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from lark_provider.operators.base import LarkOperator, lark_errors
+from lark_provider.hooks.task import lark_errors
+from lark_provider.operators.base import LarkOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -11,7 +11,7 @@ from lark_provider.api.clouddoc import fields
 from lark_provider.emulator import Emulator
 from lark_provider.errors import OutcomeUnknownError, RateLimitError
 from lark_provider.operators import LarkBitableBulkInsertOperator, LarkSendMessageOperator
-from lark_provider.operators.base import attempt_key
+from lark_provider.hooks.task import attempt_key
 from tests.airflow.conftest import CHAT, connection
 
 Context = Callable[..., Any]
