@@ -9,6 +9,7 @@ from lark_provider.emulator import codes
 from lark_provider.emulator.codes import RefusedError
 
 if TYPE_CHECKING:
+    from lark_provider.emulator.callbacks.subscription import Subscription
     from lark_provider.emulator.routing import Route
 
 #: Where an app without the bot ability is refused, and with which code; the first prefix that fits counts.
@@ -50,6 +51,8 @@ class App:
     bot: bool = True
     app_ticket: str | None = field(default=None, repr=False)
     """The newest ticket of a store app, see `tickets`."""
+    subscription: Subscription | None = None
+    """Where its callbacks and events go."""
     token_requests: int = 0
     """Token requests that named this app, refused ones included."""
 

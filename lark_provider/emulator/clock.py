@@ -12,11 +12,16 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Wall time that never runs backwards and can be advanced by hand."""
+    """Wall time that never runs backwards and can be advanced by hand.
 
-    def __init__(self) -> None:
+    Args:
+        changed: is called when something is due earlier than it was.
+    """
+
+    def __init__(self, changed: Callable[[], object] = lambda: None) -> None:
         self._origin = time.time() - time.monotonic()
         self._ahead = 0.0
+        self._changed = changed
         self._alarms: list[tuple[float, int, Callable[[float], None]]] = []
         self._numbers = itertools.count()
 
@@ -40,6 +45,7 @@ class Clock:
         if seconds < 0:
             raise ValueError("the clock only moves forward")
         self._ahead += seconds
+        self._changed()
 
     def at(self, due: float, action: Callable[[float], None]) -> None:
         """Set an alarm.
@@ -50,6 +56,11 @@ class Clock:
                 from there, so that a long jump is like all the time that it skips.
         """
         heapq.heappush(self._alarms, (due, next(self._numbers), action))
+        self._changed()
+
+    def until_due(self) -> float | None:
+        """Return the seconds until the next alarm, or None."""
+        return max(0.0, self._alarms[0][0] - self.now()) if self._alarms else None
 
     def ring(self) -> None:
         """Perform what is due, in the order of time."""

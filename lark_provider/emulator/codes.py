@@ -99,6 +99,19 @@ NO_IMAGE = Code(234011, "Can't regonnize the image format.")
 RESOLUTION_EXCEEDED = Code(234039, "Image resolution exceeds limit.")
 RESOURCE_UNSUPPORTED = Code(234043, "Unsupported message type.")
 
+# Delayed update of cards --------------------------------------------------------------------------------
+UPDATE_PARAM = Code(10002, "card param validation failed")
+UPDATE_FORMAT = Code(11311, "card format invalid")
+UPDATE_TOO_LARGE = Code(100000, "card content is too large")
+UPDATE_NO_JSON = Code(100030, "the input is not valid json")
+UPDATE_RECALLED = Code(200000, "the message has been recalled")
+UPDATE_OTHER_APP = Code(200310, "the card was sent by another app")
+UPDATE_OPEN_IDS = Code(200320, "open_ids is invalid")
+UPDATE_TOKEN_BAD = Code(300020, "the token is invalid")
+UPDATE_TOKEN_EXPIRED = Code(300030, "the token has expired")
+UPDATE_TOKEN_USED_UP = Code(300040, "the token has been used too many times")
+UPDATE_NEEDS_OPEN_IDS = Code(300090, "open_ids is required")
+
 # IM: chats ---------------------------------------------------------------------------------------------
 CHAT_PARAM = Code(232001, "Your request contains an invalid request parameter.")
 CHAT_ID_INVALID = Code(232006, "Your request specifies a chat_id which is invalid.")

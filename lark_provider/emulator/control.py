@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from lark_provider.emulator import furnishing, snapshot
+from lark_provider.emulator.callbacks import console
+from lark_provider.emulator.callbacks.clicks import click
 from lark_provider.emulator.exchange import Answer, as_json
 from lark_provider.emulator.faults import Fault
 from lark_provider.emulator.specs import only, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable
 
     from lark_provider.emulator.dispatch import Lark
     from lark_provider.emulator.exchange import Request
 
 PREFIX = "/_emulator/"
+CLICK = "cards/:message_id/click"
+
+Operation = Callable[["Lark", dict[str, Any]], dict[str, Any] | Coroutine[None, None, dict[str, Any]]]
 
 
-def handle(lark: Lark, request: Request) -> Answer:
+def handle(lark: Lark, request: Request) -> Answer | Coroutine[None, None, Answer]:
     """Answer a request under `/_emulator/`; bad input gets 400."""
-    operation = OPERATIONS.get((request.method, request.path.removeprefix(PREFIX)))
+    name, message_id = _template(request.path.removeprefix(PREFIX))
+    operation = OPERATIONS.get((request.method, name))
     if operation is None:
         known = sorted(f"{method} {PREFIX}{path}" for method, path in OPERATIONS)
         return as_json({"error": f"no {request.method} {request.path}", "known": known}, 404)
@@ -31,9 +38,27 @@ def handle(lark: Lark, request: Request) -> Answer:
         body = orjson.loads(request.body) if request.body else dict(request.query)
         if not isinstance(body, dict):
             return as_json({"error": "the body must be a JSON object"}, 400)
-        return as_json(operation(lark, body))
+        if message_id:
+            body["message_id"] = message_id
+        result = operation(lark, body)
+        return as_json(result) if isinstance(result, dict) else _later(result)
     except ValueError as error:  # orjson.JSONDecodeError is one, too
         return as_json({"error": str(error)}, 400)
+
+
+async def _later(result: Awaitable[dict[str, Any]]) -> Answer:
+    try:
+        return as_json(await result)
+    except ValueError as error:
+        return as_json({"error": str(error)}, 400)
+
+
+def _template(path: str) -> tuple[str, str]:
+    """Return the name of an operation, and the message_id that its path may hold."""
+    parts = path.split("/")
+    if len(parts) == len(CLICK.split("/")) and parts[0] == "cards":
+        return "/".join((parts[0], ":message_id", parts[2])), parts[1]
+    return path, ""
 
 
 def state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -82,18 +107,32 @@ def revoke_tokens(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     return {"revoked": lark.tokens.revoke(text(spec, "app_id") or None, text(spec, "tenant_key") or None)}
 
 
-def move_clock(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Move the clock forward by `advance` seconds, and return the time."""
+def move_clock(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
+    """Move the clock forward by `advance` seconds, and return the time once all that was due is done."""
     only(spec, "advance")
     seconds = spec.get("advance")
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not math.isfinite(seconds):
         raise ValueError(f"'advance' must be a number of seconds, not {seconds!r}")
+    if lark.loop is not None:
+        return _pass_time(lark, seconds)
     lark.clock.advance(seconds)
-    lark.clock.ring()
     return {"now": lark.clock.now()}
 
 
-OPERATIONS: dict[tuple[str, str], Callable[[Lark, dict[str, Any]], dict[str, Any]]] = {
+async def _pass_time(lark: Lark, seconds: float) -> dict[str, Any]:
+    """Go from alarm to alarm: a long jump is like all the time that it skips."""
+    clock, events = lark.clock, lark.events
+    while True:
+        wait = clock.until_due()
+        step = seconds if wait is None else min(wait, seconds)
+        clock.advance(step)
+        await events.settle()
+        seconds -= step
+        if seconds <= 0:
+            return {"now": clock.now()}
+
+
+OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "state"): state,
     ("GET", "requests"): requests,
     ("POST", "reset"): reset,
@@ -111,5 +150,8 @@ OPERATIONS: dict[tuple[str, str], Callable[[Lark, dict[str, Any]], dict[str, Any
     ("POST", "chats"): furnishing.add_chat,
     ("POST", "webhooks"): furnishing.add_webhook,
     ("POST", "bases/share"): furnishing.share_base,
+    ("POST", "callbacks"): console.set_callback,
+    ("POST", "events"): console.push_event,
+    ("POST", CLICK): click,
     ("POST", "wiki/nodes"): furnishing.add_wiki_node,
 }

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.emulator import control, furnishing
+from lark_provider.emulator.callbacks.controls import CallbackControls
 from lark_provider.emulator.world import DEFAULT_APP_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lark_provider.emulator.dispatch import Lark
 
-    Operation = Callable[[Lark, dict[str, Any]], dict[str, Any]]
-
-
-class Controls(ABC):
+class Controls(CallbackControls, ABC):
     """Every operation of the control plane as a method. Bad input raises ValueError."""
 
     @property
     @abstractmethod
     def base_url(self) -> str:
         """Where clients find it, without a trailing slash."""
-
-    @abstractmethod
-    def _do(self, operation: Operation, spec: dict[str, Any]) -> dict[str, Any]:
-        """Perform an operation on the server's thread, which alone touches the state."""
 
     def state(self, *, summary: bool = False) -> dict[str, Any]:
         """Return everything the emulator holds; without records and messages if `summary`."""
@@ -236,7 +228,7 @@ class Controls(ABC):
         return revoked
 
     def advance(self, seconds: float) -> None:
-        """Move the emulator's clock forward.
+        """Move the emulator's clock forward; returns when all that was due by then was tried.
 
         Raises:
             ValueError: a negative number of seconds.

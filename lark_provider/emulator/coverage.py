@@ -22,6 +22,43 @@ on it.
 |---|---|---|---|
 """
 
+_SENT_HEAD = """
+## What it sends to an app
+
+The handlers of the official SDK (`EventDispatcherHandler`, `CardActionHandler`), unchanged, take all of it in
+`tests/conformance`.
+
+| What | How | Unconfirmed, or not emulated |
+|---|---|---|
+"""
+_SENT = (
+    (
+        "URL challenge",
+        "when an address is set; 1 s to return it; encrypted if there is a key, not signed",
+        "that it is not signed",
+    ),
+    (
+        "`card.action.trigger`",
+        "when a user uses a card; 3 s to answer 200; encrypted and signed if there is a key; never again",
+        (
+            "an empty answer counts as a bad one (200672); fields of a form that were left empty are not "
+            "sent; without a key there are no headers for time and nonce; a card that is not shared by all "
+            "its readers is updated for all of them"
+        ),
+    ),
+    (
+        "`card.action.trigger_v1`",
+        "the same on demand (`old_cards`): flat, signed with the verification token, never encrypted",
+        "its answer may also hold a toast",
+    ),
+    (
+        "events 2.0 and 1.0",
+        "3 s to answer 200, else again after 15 s, 5 min, 1 h and 6 h; duplicates on demand",
+        "each of these times counts from the try before it",
+    ),
+    ("`app_ticket`", "to store apps: every hour, and when asked for", "-"),
+)
+
 
 def markdown() -> str:
     """Return the list as Markdown."""
@@ -33,7 +70,8 @@ def markdown() -> str:
         )
         notes = "; ".join(route.unconfirmed) or "-"
         rows.append(f"| `{route.name}` | {route.evidence} | {limits or '-'} | {notes} |\n")
-    return _HEAD + "".join(rows)
+    sent = [f"| {what} | {how} | {notes} |\n" for what, how, notes in _SENT]
+    return _HEAD + "".join(rows) + _SENT_HEAD + "".join(sent)
 
 
 def main(arguments: list[str]) -> None:

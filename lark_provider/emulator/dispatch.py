@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 import time
 import traceback
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.emulator import codes, control, routes
 from lark_provider.emulator.apps import App, check_bot, check_usable
+from lark_provider.emulator.callbacks.events import Events
+from lark_provider.emulator.callbacks.post import Courier
 from lark_provider.emulator.clock import Clock
 from lark_provider.emulator.codes import BITABLE_CODES, RefusedError
 from lark_provider.emulator.exchange import Answer, Outcome, as_json, plain
 from lark_provider.emulator.faults import Faults
 from lark_provider.emulator.limits import Windows
-from lark_provider.emulator.request_log import Entry, RequestLog
+from lark_provider.emulator.request_log import KEPT, Entry, RequestLog
 from lark_provider.emulator.routing import Call
 from lark_provider.emulator.scopes import check_scopes
 from lark_provider.emulator.settings import Settings
@@ -22,7 +25,8 @@ from lark_provider.emulator.tokens import Tokens
 from lark_provider.emulator.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    import asyncio
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from lark_provider.emulator.exchange import Request
     from lark_provider.emulator.faults import Fault
@@ -50,6 +54,11 @@ class Lark:
     ) -> None:
         self._allowed_hosts = frozenset(name.lower() for name in allowed_hosts)
         self._initial_settings = dict(settings or {})
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """Where it runs; None while it is stopped."""
+        self.wake: Callable[[], object] = lambda: None
+        """Is called when something is due earlier than it was."""
+        self.courier = Courier()
         self._log_second = 0
         self._log_prefix = ""
         self._log_count = 0
@@ -59,12 +68,18 @@ class Lark:
         """Return to the state of a fresh emulator: tenant, settings, clock, faults, log."""
         self.settings = Settings()
         self.settings.change(self._initial_settings)
-        self.clock = Clock()
+        self.courier.give_up()
+        self.when_running: list[Callable[[], object]] = []
+        """What came while it was stopped and needs it running."""
+        self.clock = Clock(lambda: self.wake())  # noqa: PLW0108 - the server sets it later
         self.world = World(self.clock)
         self.tokens = Tokens(self.clock, self.settings)
         self.limits = Windows(self.clock)
         self.faults = Faults()
         self.log = RequestLog()
+        self.events = Events(self)
+        self.clicks: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self.world.ticket_issued = self.events.push_ticket
 
     def connected(self) -> None:
         """Count an accepted connection."""
@@ -76,7 +91,7 @@ class Lark:
         if not self._host_allowed(request.headers.get("host", "")):
             return Outcome(plain(403, "this Host is not served by the Lark emulator"))
         if request.path.startswith(control.PREFIX):
-            return Outcome(self._controlled(request))
+            return self._controlled(request)
         found = routes.TABLE.match(request.method, request.path)
         route = None if found is None else found[0]
         fault = self.faults.strike(request, route)
@@ -107,9 +122,9 @@ class Lark:
             call = Call(
                 self.world,
                 self.settings,
-                self.tokens,
                 app,
                 tenant_key,
+                self.tokens,
                 route,
                 params,
                 dict(request.query),
@@ -123,23 +138,31 @@ class Lark:
             payload = route.handler(call)
         except RefusedError as refusal:
             return self._refusal(refusal, route, log_id), call
-        except Exception:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
-            return _named(self._crashed(), log_id), call
+        except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
+            return _named(self.crashed(error), log_id), call
         if isinstance(payload, Answer):
             return _named(payload, log_id), call
         if route.flat:
             return _named(as_json({"code": 0, "msg": "ok", **payload}), log_id), call
         return _named(as_json({"code": 0, "msg": "success", "data": payload}), log_id), call
 
-    def _controlled(self, request: Request) -> Answer:
+    def _controlled(self, request: Request) -> Outcome:
         try:
-            return control.handle(self, request)
-        except Exception:  # noqa: BLE001 - as above
-            return self._crashed()
+            answer = control.handle(self, request)
+        except Exception as error:  # noqa: BLE001 - as above
+            return Outcome(self.crashed(error))
+        return Outcome(answer) if isinstance(answer, Answer) else Outcome(None, later=self._guarded(answer))
 
-    def _crashed(self) -> Answer:
+    async def _guarded(self, answer: Awaitable[Answer]) -> Answer:
+        try:
+            return await answer
+        except Exception as error:  # noqa: BLE001 - as above
+            return self.crashed(error)
+
+    def crashed(self, error: BaseException) -> Answer:
+        """Count and print a bug of the emulator, and return what to answer."""
         self.log.crashes += 1
-        traceback.print_exc(file=sys.stderr)
+        traceback.print_exception(error, file=sys.stderr)
         return as_json({"code": 500, "msg": "the emulator crashed, see its stderr"}, 500)
 
     def _throttled(self, route: Route, call: Call, log_id: str) -> Answer | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 JSON_TYPE = b"application/json; charset=utf-8"
 TEXT_TYPE = b"text/plain; charset=utf-8"
@@ -39,11 +39,15 @@ class Answer:
 
 @dataclass(slots=True)
 class Outcome:
-    """How to answer: with what (None closes the connection), how late, and what to let go then."""
+    """How to answer: with what (None closes the connection), how late, and what to let go then.
+
+    Or `later`, which takes its time to find out what to answer.
+    """
 
     answer: Answer | None
     delay: float = 0.0
     release: Callable[[], None] | None = None
+    later: Coroutine[None, None, Answer] | None = None
 
 
 def plain(status: int, text: str) -> Answer:

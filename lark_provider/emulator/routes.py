@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lark_provider.emulator import auth, bot, contact, scopes, store_auth, wiki
 from lark_provider.emulator.bitable import apps, fields, records, search, tables
+from lark_provider.emulator.callbacks import update
 from lark_provider.emulator.im import changes, chats, members, messages, resources, uploads, webhook_bot
 from lark_provider.emulator.routing import RouteTable
 
@@ -19,6 +20,7 @@ ROUTES = (
     *chats.ROUTES,
     *members.ROUTES,
     *webhook_bot.ROUTES,
+    *update.ROUTES,
     *contact.ROUTES,
     *apps.ROUTES,
     *tables.ROUTES,

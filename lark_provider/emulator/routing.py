@@ -21,14 +21,20 @@ Evidence = Literal["sdk + documentation", "documentation"]
 
 
 @dataclass(slots=True)
-class Call:
-    """One authenticated request on its way through a handler."""
+class Actor:
+    """In whose name something happens: an app in a tenant, in one emulator."""
 
     world: World
     settings: Settings
-    tokens: Tokens
     app: App
     tenant_key: str
+
+
+@dataclass(slots=True)
+class Call(Actor):
+    """One authenticated request on its way through a handler."""
+
+    tokens: Tokens
     route: Route
     params: dict[str, str]
     query: dict[str, str]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from concurrent.futures import CancelledError, Future
+from typing import TYPE_CHECKING, Any
 
 from lark_provider.emulator.controls import Controls
 from lark_provider.emulator.dispatch import LOOPBACK_NAMES, Lark
@@ -14,13 +14,11 @@ from lark_provider.emulator.world import DEFAULT_APP_ID, DEFAULT_APP_SECRET
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
     from typing import Self
 
-    from lark_provider.emulator.controls import Operation
-
-T = TypeVar("T")
+    from lark_provider.emulator.control import Operation
 
 
 class Emulator(Controls):
@@ -105,19 +103,19 @@ class Emulator(Controls):
         self.stop()
 
     def _do(self, operation: Operation, spec: dict[str, Any]) -> dict[str, Any]:
-        return self._on_loop(lambda: operation(self._lark, spec))
-
-    def _on_loop(self, operation: Callable[[], T]) -> T:
-        """Run a control operation on the server's thread, which alone touches the state."""
-        if self._loop is None:
-            return operation()
-        done: Future[T] = Future()
-
-        def run() -> None:
+        if self._loop is not None:
+            done = asyncio.run_coroutine_threadsafe(self._perform(operation, spec), self._loop)
             try:
-                done.set_result(operation())
-            except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
-                done.set_exception(error)
+                return done.result()
+            except CancelledError:
+                raise RuntimeError("the emulator was stopped or reset meanwhile") from None
+        result = operation(self._lark, spec)
+        if isinstance(result, dict):
+            return result
+        result.close()
+        raise RuntimeError("the emulator is stopped: it can send nothing")
 
-        self._loop.call_soon_threadsafe(run)
-        return done.result()
+    async def _perform(self, operation: Operation, spec: dict[str, Any]) -> dict[str, Any]:
+        """Perform an operation on the server's thread, which alone touches the state."""
+        result = operation(self._lark, spec)
+        return result if isinstance(result, dict) else await result

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl, unquote
 
 import httptools
 
-from lark_provider.emulator.exchange import Answer, Request, plain
+from lark_provider.emulator.exchange import Answer, Outcome, Request, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from lark_provider.emulator.exchange import Outcome
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
@@ -58,6 +57,7 @@ class HttpConnection(asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
+        self._later: asyncio.Task[Answer] | None = None
         self._after: Callable[[], None] | None = None
         self._ending = False
         self._half_closed = False
@@ -98,7 +98,7 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Keep a half-closed connection open while answers are still owed."""
         self._half_closed = True
-        return bool(self._waiting or self._timer)
+        return bool(self._waiting or self._busy)
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Forget the connection. A write in progress is finished all the same, as in Lark."""
@@ -163,21 +163,29 @@ class HttpConnection(asyncio.Protocol):
         )
         if len(self._waiting) > MAX_PIPELINED and self._transport is not None:
             self._transport.pause_reading()
-        if self._timer is None:
+        if not self._busy:
             self._answer_waiting()
 
     # answering -------------------------------------------------------------------------------------------
 
+    @property
+    def _busy(self) -> bool:
+        return self._timer is not None or self._later is not None
+
     def _answer_waiting(self) -> None:
-        while self._waiting and self._timer is None and self._transport is not None:
+        while self._waiting and not self._busy and self._transport is not None:
             request = self._waiting.popleft()
             outcome = self._handler.handle(request)
+            if outcome.later is not None:
+                self._later = self._loop.create_task(outcome.later)
+                self._later.add_done_callback(partial(self._found_out, request))
+                return
             if outcome.delay > 0:
                 self._after = outcome.release
                 self._timer = self._loop.call_later(outcome.delay, self._late, request, outcome)
                 return
             self._finish(request, outcome)
-        if self._timer is not None or self._transport is None or self._ending:
+        if self._busy or self._transport is None or self._ending:
             return
         if self._half_closed:
             self._end()
@@ -187,6 +195,11 @@ class HttpConnection(asyncio.Protocol):
     def _late(self, request: Request, outcome: Outcome) -> None:
         self._timer = self._after = None
         self._finish(request, outcome)
+        self._answer_waiting()
+
+    def _found_out(self, request: Request, task: asyncio.Task[Answer]) -> None:
+        self._later = None
+        self._finish(request, Outcome(None if task.cancelled() else task.result()))
         self._answer_waiting()
 
     def _finish(self, request: Request, outcome: Outcome) -> None:
@@ -216,6 +229,8 @@ class HttpConnection(asyncio.Protocol):
 
     def shut(self) -> None:
         """Drop the connection because the server stops; a table held by a slow write is let go."""
+        if self._later is not None:
+            self._later.cancel()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

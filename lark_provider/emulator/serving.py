@@ -24,18 +24,40 @@ class Serving:
         self._lark = lark
         self._listener = listener
         self._connections: set[HttpConnection] = set()
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: HttpConnection(self._lark, self._connections), sock=self._listener, backlog=BACKLOG
         )
+        self._lark.loop, self._lark.wake = loop, self._set_alarm
+        waiting, self._lark.when_running = self._lark.when_running, []
+        for action in waiting:
+            action()
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """Look at the emulator's clock again when something is due by it."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        seconds = self._lark.clock.until_due()
+        loop = asyncio.get_running_loop()
+        self._alarm = None if seconds is None else loop.call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        self._lark.clock.ring()
+        self._set_alarm()
 
     async def __aexit__(self, *_: object) -> None:
         # asyncio accepts in tasks of its own, and would leave a connection open that is on its way when the
         # server closes: so first accept no more, then let those tasks end, then close.
         asyncio.get_running_loop().remove_reader(self._listener)
-        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        self._lark.loop, self._lark.wake = None, lambda: None
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._lark.courier.give_up()
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
         self._server.close()
         closing = list(self._connections)
         for connection in closing:

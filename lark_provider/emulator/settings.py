@@ -79,6 +79,12 @@ class Settings:
     """Images beyond this get 234006."""
     max_file_bytes: int = 30 * KIB * KIB
     """Files beyond this get 234006."""
+    callback_timeout: float = 3.0
+    """Seconds that an app has to answer a callback or an event."""
+    challenge_timeout: float = 1.0
+    """Seconds that an app has to return the challenge, when its address is set."""
+    card_update_uses: int = 2
+    """How often the token of a click updates its card. An older page says 3."""
     card_templates: list[str] = field(default_factory=list)
     """Template ids that exist; a card made from any other gets 230099 / 200380."""
 

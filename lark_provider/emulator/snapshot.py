@@ -5,6 +5,7 @@ An app's ticket is: it opens nothing without the secret, and an app without a ca
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -18,6 +19,7 @@ from lark_provider.emulator.world import TENANT_KEY
 if TYPE_CHECKING:
     from lark_provider.emulator.apps import App
     from lark_provider.emulator.bitable.model import Base, Record, Table
+    from lark_provider.emulator.callbacks.subscription import Subscription
     from lark_provider.emulator.dispatch import Lark
     from lark_provider.emulator.world import Chat, Message, User
 
@@ -35,6 +37,8 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "bitables": [_base(base, summary=summary) for base in world.bases.values()],
         "wiki_nodes": [wiki.shown(node) for node in world.wiki_nodes.values()],
         "upload_count": len(world.uploads),
+        "click_count": len(lark.clicks),
+        "event_states": dict(Counter(delivery.state for delivery in lark.events.all)),
         "token_requests": lark.tokens.requests,
         "tokens_issued": lark.tokens.issued,
         "requests": lark.log.total,
@@ -44,6 +48,8 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "by_code": dict(lark.log.by_code),
     }
     if not summary:
+        state["clicks"] = list(lark.clicks)
+        state["events"] = [delivery.shown() for delivery in lark.events.all]
         state["uploads"] = [uploads.shown(each) for each in world.uploads.values()]
     return state
 
@@ -61,8 +67,18 @@ def app(which: App) -> dict[str, Any]:
         "tenant_keys": sorted(which.tenant_keys),
         "enabled": which.enabled,
         "bot": which.bot,
+        "callback": None if which.subscription is None else _subscription(which.subscription),
         "app_ticket": which.app_ticket,
         "token_requests": which.token_requests,
+    }
+
+
+def _subscription(to: Subscription) -> dict[str, Any]:
+    return {
+        "url": to.url,
+        "event_url": to.event_url,
+        "encrypted": bool(to.encrypt_key),
+        "old_cards": to.old_cards,
     }
 
 

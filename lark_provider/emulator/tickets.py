@@ -12,8 +12,9 @@ EVERY = 3600.0
 
 
 def issue(world: World, app: App) -> None:
-    """Make a new ticket and hand it over: so far it only shows in the state of the app."""
+    """Make a new ticket; it shows in the state, and goes to the app's address for events."""
     app.app_ticket = world.new_id("")
+    world.ticket_issued(app)
 
 
 def issue_hourly(world: World, app: App) -> None:

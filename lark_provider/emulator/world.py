@@ -13,7 +13,10 @@ from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.limits import Windows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lark_provider.emulator.bitable.model import Base
+    from lark_provider.emulator.callbacks.update import CardUpdate
     from lark_provider.emulator.clock import Clock
     from lark_provider.emulator.im.uploads import Upload
     from lark_provider.emulator.im.webhook_bot import WebhookBot
@@ -78,6 +81,7 @@ class Message:
     root_id: str = ""
     parent_id: str = ""
     thread_id: str = ""
+    tenant_key: str = TENANT_KEY
     in_thread: bool = False
     deleted: bool = False
     edits: int = 0
@@ -124,6 +128,10 @@ class World:
         #: (app_id, uuid) -> (message_id, when), and the same for chats
         self.message_uuids: dict[tuple[str, str], tuple[str, float]] = {}
         self.chat_uuids: dict[tuple[str, str, str], tuple[str, float]] = {}
+        #: updates of cards that a click allowed, by token
+        self.card_updates: dict[str, CardUpdate] = {}
+        #: is told about every new ticket of a store app
+        self.ticket_issued: Callable[[App], object] = lambda _: None
         #: messages per second to each user or group, from all bots together
         self.receiver_windows = Windows(clock)
         self._ids = 0

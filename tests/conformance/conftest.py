@@ -46,14 +46,15 @@ class Sdk:
         )
 
     def bot_info(self) -> Any:
-        """Return the request for `GET /bot/v3/info`, for which the SDK has no model."""
-        return (
-            self.lark.BaseRequest.builder()
-            .http_method(self.lark.HttpMethod.GET)
-            .uri("/open-apis/bot/v3/info")
-            .token_types({self.lark.AccessTokenType.TENANT})
-            .build()
-        )
+        """Return the request for `GET /bot/v3/info`."""
+        return self.plain("GET", "/open-apis/bot/v3/info")
+
+    def plain(self, method: str, uri: str, body: Any = None) -> Any:
+        """Return a request for which the SDK has no model."""
+        request = self.lark.BaseRequest.builder().http_method(self.lark.HttpMethod[method]).uri(uri)
+        if body is not None:
+            request.body(body)
+        return request.token_types({self.lark.AccessTokenType.TENANT}).build()
 
     @staticmethod
     def request(api: Any, name: str, body: Any = None, *, model: str = "", **parts: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lark_provider.emulator.routes import ROUTES
 from tests.conformance import accounts
 from tests.conformance.accounts import good
+from tests.emulator.app_server import AppServer
 
 if TYPE_CHECKING:
     from lark_provider.emulator import Emulator
@@ -28,6 +29,7 @@ def test_the_official_sdk_drives_every_claimed_endpoint(lark: Emulator, sdk: Sdk
     accounts.contact(sdk, client)
     _messages(sdk, client)
     _files(sdk, client)
+    _card_update(lark, sdk, client)
     _chats(sdk, client)
     _bitable(sdk, client)
     _wiki(lark, sdk, client)
@@ -109,6 +111,27 @@ def _messages(sdk: Sdk, client: Any) -> None:
     assert [m.message_id for m in listed.items] == [card.message_id, p2p.message_id]
     assert listed.items[1].deleted is True
     assert listed.has_more is True
+
+
+def _card_update(lark: Emulator, sdk: Sdk, client: Any) -> None:
+    card = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "go?"}]}}
+    body = {"receive_id": "carol", "msg_type": "interactive", "content": json.dumps(card)}
+    request = sdk.request(sdk.im, "CreateMessage", body, receive_id_type="user_id")
+    sent = good(client.im.v1.message.create(request))
+    with AppServer() as app:
+        lark.set_callback(app.url)
+        token = lark.click(sent.message_id, "carol", action={"tag": "button"})["token"]
+    card["body"] = {"elements": [{"tag": "markdown", "content": "gone"}]}
+    good(
+        client.request(
+            sdk.plain("POST", "/open-apis/interactive/v1/card/update", {"token": token, "card": card})
+        )
+    )
+    shown = sdk.request(
+        sdk.im, "GetMessage", message_id=sent.message_id, card_msg_content_type="user_card_content"
+    )
+    (read,) = good(client.im.v1.message.get(shown)).items
+    assert json.loads(read.body.content) == card
 
 
 def _files(sdk: Sdk, client: Any) -> None:

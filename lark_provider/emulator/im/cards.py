@@ -13,7 +13,7 @@ from lark_provider.emulator.codes import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lark_provider.emulator.routing import Call
+    from lark_provider.emulator.routing import Actor
 
 # Sub-codes, inside the text of 230099.
 BAD_AT = 100290
@@ -46,11 +46,11 @@ _TABLE_RULE = re.compile(r"^\s*\|?\s*:?-{3,}:?\s*(\|\s*:?-{3,}:?\s*)*\|?\s*$", r
 _AT = re.compile(r"<at\s+(?:id|user_id)\s*=\s*[\"']?([^\"'\s>]+)")
 
 
-def check_card(call: Call, raw: str) -> dict[str, Any]:
+def check_card(actor: Actor, raw: str) -> dict[str, Any]:
     """Check a card as far as Lark's documented refusals go.
 
     Args:
-        call: whose card it is.
+        actor: whose card it is.
         raw: the card, or the reference to a template, as JSON.
 
     Returns:
@@ -66,49 +66,59 @@ def check_card(call: Call, raw: str) -> dict[str, Any]:
     if not isinstance(card, dict):
         raise _failed(CARD_UNPARSABLE, "parse card json err, the card is not an object")
     if card.get("type") == "template":
-        return _template(call, card)
+        return _template(actor, card)
     if card.get("schema") == "2.0":
         _check_2_0(card)
     nodes = list(_nodes(card))
     _check_names(nodes)
     _check_tables(nodes)
-    _check_mentions(call, nodes)
+    _check_mentions(actor, nodes)
     return card
 
 
-def check_update(call: Call, before: str, after: str) -> None:
+def check_update(actor: Actor, before: str, after: str) -> None:
     """Check that one card may take the place of another; both were checked alone.
 
     Args:
-        call: whose card it is.
+        actor: whose card it is.
         before: the card as it was sent.
         after: the card that follows.
 
     Raises:
         RefusedError: 230001 (not shared by all its readers), 230099 with 200830 (from 2.0 back to 1.0).
     """
+    check_schema(before, after)
+    old, new = orjson.loads(before), orjson.loads(after)
+    if actor.settings.update_multi and not (is_shared(old) and is_shared(new)):
+        raise RefusedError(codes.IM_PARAM, "This message is NOT a card")
+
+
+def check_schema(before: str, after: str) -> None:
+    """Check that a card 2.0 stays one.
+
+    Raises:
+        RefusedError: 230099 with 200830.
+    """
     old, new = orjson.loads(before), orjson.loads(after)
     if old.get("schema") == "2.0" and new.get("schema") != "2.0" and not _is_reference(new):
         raise _failed(SCHEMA_LOWERED, "schemaV2 card can not change schemaV1")
-    if call.settings.update_multi and not (_is_shared(old) and _is_shared(new)):
-        raise RefusedError(codes.IM_PARAM, "This message is NOT a card")
 
 
 def _is_reference(card: dict[str, Any]) -> bool:
     return card.get("type") in ("template", "card")
 
 
-def _is_shared(card: dict[str, Any]) -> bool:
+def is_shared(card: dict[str, Any]) -> bool:
     """Say whether all readers see one card; always so with 2.0, and what a reference holds is not known."""
     config = card.get("config")
     declared = isinstance(config, dict) and config.get("update_multi") is True
     return declared or card.get("schema") == "2.0" or _is_reference(card)
 
 
-def _template(call: Call, card: dict[str, Any]) -> dict[str, Any]:
+def _template(actor: Actor, card: dict[str, Any]) -> dict[str, Any]:
     data = card.get("data")
     template_id = data.get("template_id") if isinstance(data, dict) else None
-    if template_id not in call.settings.card_templates:
+    if template_id not in actor.settings.card_templates:
         raise _failed(
             TEMPLATE_MISSING,
             "template does not exist, please confirm whether this template has been released",
@@ -150,14 +160,14 @@ def _check_tables(nodes: list[dict[str, Any]]) -> None:
         raise _failed(LIMIT_OR_DUPLICATE, "card table number over limit")
 
 
-def _check_mentions(call: Call, nodes: list[dict[str, Any]]) -> None:
+def _check_mentions(actor: Actor, nodes: list[dict[str, Any]]) -> None:
     for node in nodes:
         text = node.get("content")
         if not isinstance(text, str) or "<at" not in text:
             continue
         for user_id in _AT.findall(text):
-            known = user_id == "all" or user_id in call.world.users
-            if not known and call.world.find_user(call.app, "open_id", user_id) is None:
+            known = user_id == "all" or user_id in actor.world.users
+            if not known and actor.world.find_user(actor.app, "open_id", user_id) is None:
                 raise _failed(
                     BAD_AT, "There is an invalid user resource(at/person) in your card", f"user_id: {user_id}"
                 )

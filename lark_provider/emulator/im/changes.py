@@ -14,7 +14,7 @@ from lark_provider.emulator.validation import json_object, required_text
 
 if TYPE_CHECKING:
     from lark_provider.emulator.im.content import Content
-    from lark_provider.emulator.world import Message
+    from lark_provider.emulator.world import Message, World
 
 EDITABLE = ("text", "post")
 MOST_EDITS = 20
@@ -34,7 +34,7 @@ def edit(call: Call) -> dict[str, Any]:
     if message.edits >= MOST_EDITS:
         raise RefusedError(codes.EDITED_TOO_OFTEN)
     message.msg_type = content.msg_type
-    _rewrite(call, message, content)
+    rewrite(call.world, message, content)
     return rendered(message, call)
 
 
@@ -54,7 +54,7 @@ def update_card(call: Call) -> dict[str, Any]:
     updates = ("update", message.message_id)
     if per_second and call.world.receiver_windows.take(updates, [(per_second, 1.0)]):
         raise RefusedError(codes.RECEIVER_FREQUENCY)
-    _rewrite(call, message, content)
+    rewrite(call.world, message, content)
     return {}
 
 
@@ -71,9 +71,10 @@ def recall(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _rewrite(call: Call, message: Message, content: Content) -> None:
+def rewrite(world: World, message: Message, content: Content) -> None:
+    """Put a content in the place of another."""
     message.content, message.sent, message.mentions = content.shown, content.sent, content.mentions
-    message.update_time = call.world.clock.now_ms()
+    message.update_time = world.clock.now_ms()
     message.edits += 1
 
 

@@ -13,7 +13,7 @@ from lark_provider.emulator.im.cards import check_card, readable_card
 from lark_provider.emulator.im.uploads import check_sendable
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.routing import Call
+    from lark_provider.emulator.routing import Actor
 
 #: Members that a content must have, all of them strings, for the types that are plain references.
 REFERENCES: dict[str, tuple[str, ...]] = {
@@ -42,11 +42,11 @@ class Content(NamedTuple):
     mentions: list[dict[str, Any]]
 
 
-def checked_content(call: Call, msg_type: str, raw: str) -> Content:
+def checked_content(actor: Actor, msg_type: str, raw: str) -> Content:
     """Check a content.
 
     Args:
-        call: whose message it is.
+        actor: whose message it is.
         msg_type: the type that the message claims.
         raw: the content, a JSON string.
 
@@ -58,23 +58,23 @@ def checked_content(call: Call, msg_type: str, raw: str) -> Content:
             `check_sendable` raises for uploads.
     """
     if msg_type == "interactive":
-        if len(raw.encode()) > call.settings.max_card_bytes:
+        if len(raw.encode()) > actor.settings.max_card_bytes:
             raise RefusedError(codes.CONTENT_TOO_LONG)
-        card = check_card(call, raw)
+        card = check_card(actor, raw)
         return Content(msg_type, raw, readable_card(card), [])
     if msg_type not in REFERENCES and msg_type not in ("text", "post"):
         raise RefusedError(codes.IM_PARAM, f"invalid msg_type {msg_type}")
     content = _object(raw)
     if msg_type == "text":
-        return _text(call, raw, content)
+        return _text(actor, raw, content)
     if msg_type == "post":
-        if len(raw.encode()) > call.settings.max_card_bytes:
+        if len(raw.encode()) > actor.settings.max_card_bytes:
             raise RefusedError(codes.CONTENT_TOO_LONG)
-        return Content(msg_type, raw, _post(call, content), [])
+        return Content(msg_type, raw, _post(actor, content), [])
     for member in REFERENCES[msg_type]:
         if not isinstance(content.get(member), str) or not content[member]:
             raise RefusedError(codes.IM_PARAM, f"content of a {msg_type} message needs {member}")
-    _check_keys(call, msg_type, content)
+    _check_keys(actor, msg_type, content)
     return Content(msg_type, raw, raw, [])
 
 
@@ -88,11 +88,11 @@ def _object(raw: str) -> dict[str, Any]:
     return content
 
 
-def _text(call: Call, raw: str, content: dict[str, Any]) -> Content:
+def _text(actor: Actor, raw: str, content: dict[str, Any]) -> Content:
     text = content.get("text")
     if not isinstance(text, str):
         raise RefusedError(codes.IM_PARAM, "content of a text message needs text")
-    if len(raw.encode()) > call.settings.max_text_bytes:
+    if len(raw.encode()) > actor.settings.max_text_bytes:
         raise RefusedError(codes.CONTENT_TOO_LONG)
     if not text:
         raise RefusedError(codes.IM_PARAM, "text is empty")
@@ -101,17 +101,17 @@ def _text(call: Call, raw: str, content: dict[str, Any]) -> Content:
     def mention(found: re.Match[str]) -> str:
         if found[1] == "all":
             return "@_all"
-        user = call.world.find_user(call.app, "open_id", found[1]) or call.world.users.get(found[1])
+        user = actor.world.find_user(actor.app, "open_id", found[1]) or actor.world.users.get(found[1])
         if user is None:
             return found[2]  # Lark shows the bare name of somebody it does not know
         key = f"@_user_{len(mentions) + 1}"
         mentions.append(
             {
                 "key": key,
-                "id": user.id_for(call.app, "open_id"),
+                "id": user.id_for(actor.app, "open_id"),
                 "id_type": "open_id",
                 "name": user.name,
-                "tenant_key": call.tenant_key,
+                "tenant_key": actor.tenant_key,
             }
         )
         return key
@@ -120,17 +120,17 @@ def _text(call: Call, raw: str, content: dict[str, Any]) -> Content:
     return Content("text", raw, orjson.dumps({"text": shown}).decode(), mentions)
 
 
-def _check_keys(call: Call, msg_type: str, content: dict[str, Any]) -> None:
+def _check_keys(actor: Actor, msg_type: str, content: dict[str, Any]) -> None:
     """Check the uploads that an image, a file, a sound or a video refers to."""
     if msg_type == "image":
-        check_sendable(call, "image_key", content.get("image_key"), "image")
+        check_sendable(actor, "image_key", content.get("image_key"), "image")
     elif msg_type in ("file", "audio", "media"):
-        check_sendable(call, "file_key", content.get("file_key"), msg_type)
+        check_sendable(actor, "file_key", content.get("file_key"), msg_type)
         if content.get("image_key"):  # the cover of a video
-            check_sendable(call, "image_key", content["image_key"], "image")
+            check_sendable(actor, "image_key", content["image_key"], "image")
 
 
-def _post(call: Call, content: dict[str, Any]) -> str:
+def _post(actor: Actor, content: dict[str, Any]) -> str:
     if "post" in content:
         raise RefusedError(codes.IM_PARAM, "content of a post message has no outer post")
     locales = [name for name in content if name in POST_LOCALES]
@@ -146,7 +146,7 @@ def _post(call: Call, content: dict[str, Any]) -> str:
             if tag not in POST_TAGS:
                 raise RefusedError(codes.IM_PARAM, f"unsupported tag {tag} in {locale}.content")
             if tag in _POST_FILES:
-                _check_keys(call, _POST_FILES[tag], element)
+                _check_keys(actor, _POST_FILES[tag], element)
     # Readers get one language, without the wrapper that names it.
     first = content[locales[0]]
     return orjson.dumps({"title": first.get("title", ""), "content": first["content"]}).decode()

@@ -45,7 +45,7 @@ def rendered(message: Message, call: Call) -> dict[str, Any]:
             "id": message.app_id,
             "id_type": "app_id",
             "sender_type": "app",
-            "tenant_key": call.tenant_key,
+            "tenant_key": message.tenant_key,
         },
         "body": {"content": RECALLED if message.deleted else content},
     }
@@ -187,6 +187,7 @@ def _post(call: Call, chat: Chat, content: Content, uuid: str) -> Message:
         now,
         content.mentions,
         uuid,
+        tenant_key=call.tenant_key,
     )
     chat.messages.append(message)
     chat.active_time = now

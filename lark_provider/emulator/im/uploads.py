@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lark_provider.emulator import codes, multipart
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.im import pictures
-from lark_provider.emulator.routing import Call, Route
+from lark_provider.emulator.routing import Actor, Call, Route
 
 if TYPE_CHECKING:
     from lark_provider.emulator.multipart import Part
@@ -133,11 +133,11 @@ def _keep(call: Call, key: str, kind: str, file_name: str, content: bytes) -> Up
     return upload
 
 
-def check_sendable(call: Call, member: str, key: object, msg_type: str) -> None:
+def check_sendable(actor: Actor, member: str, key: object, msg_type: str) -> None:
     """Check a key that a message refers to.
 
     Args:
-        call: whose message it is.
+        actor: whose message it is.
         member: `image_key` or `file_key`.
         key: the key in it.
         msg_type: as what it is sent; the cover of a video counts as `image`.
@@ -145,10 +145,10 @@ def check_sendable(call: Call, member: str, key: object, msg_type: str) -> None:
     Raises:
         RefusedError: 230001 (no such upload), 230017 (another app's), 230055 (uploaded as something else).
     """
-    upload = call.world.uploads.get(key) if isinstance(key, str) else None
+    upload = actor.world.uploads.get(key) if isinstance(key, str) else None
     if upload is None or upload.is_image != (member == "image_key"):
         raise RefusedError(codes.IM_PARAM, f"invalid {member}")
-    if upload.app_id != call.app.app_id:
+    if upload.app_id != actor.app.app_id:
         raise RefusedError(codes.NOT_RESOURCE_OWNER)
     if upload.sent_as != msg_type:
         raise RefusedError(codes.UPLOAD_TYPE_MISMATCH)

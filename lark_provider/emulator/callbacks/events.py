@@ -1,0 +1,186 @@
+"""Events on their way to an app: at least once, tried again for hours."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lark_provider.emulator.callbacks.post import UnreachableError
+
+if TYPE_CHECKING:
+    from lark_provider.emulator.apps import App
+    from lark_provider.emulator.dispatch import Lark
+
+#: Seconds between one try and the next.
+RETRIES = (15.0, 5 * 60.0, 3600.0, 6 * 3600.0)
+HTTP_OK = 200
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One event on its way to one app."""
+
+    event_id: str
+    app: App
+    event_type: str
+    payload: dict[str, Any]
+    copies: int = 1
+    """How often it is delivered once it has arrived."""
+    state: str = "pending"
+    """Then `delivered`, or `failed` after the last try."""
+    next_attempt: float | None = None
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+
+    def shown(self) -> dict[str, Any]:
+        """Return it for the state."""
+        return {
+            "event_id": self.event_id,
+            "app_id": self.app.app_id,
+            "event_type": self.event_type,
+            "state": self.state,
+            "next_attempt": self.next_attempt,
+            "attempts": self.attempts,
+        }
+
+
+class Events:
+    """The events of an emulator, delivered and on their way.
+
+    Args:
+        lark: whose.
+    """
+
+    def __init__(self, lark: Lark) -> None:
+        self._lark = lark
+        self.all: list[Delivery] = []
+        self._trying: dict[asyncio.Task[None], Delivery] = {}
+
+    def push(self, app: App, payload: dict[str, Any], *, copies: int = 1) -> Delivery | None:
+        """Send an event.
+
+        Args:
+            app: to whom.
+            payload: as `envelope` or `old_envelope` made it.
+            copies: how often it is to arrive.
+
+        Returns:
+            The event on its way; None if the app has no address for events.
+        """
+        if app.subscription is None or not app.subscription.event_url:
+            return None
+        header = payload.get("header")
+        delivery = Delivery(
+            payload["uuid"] if header is None else header["event_id"],
+            app,
+            payload["event"]["type"] if header is None else header["event_type"],
+            payload,
+            copies,
+        )
+        self.all.append(delivery)
+        self._plan(delivery, self._lark.clock.now())
+        self._lark.clock.ring()
+        return delivery
+
+    def push_ticket(self, app: App) -> None:
+        """Send a store app its newest ticket."""
+        event = {"app_id": app.app_id, "app_ticket": app.app_ticket, "type": "app_ticket"}
+        self.push(app, old_envelope(app, self._lark.clock.now(), event))
+
+    def _plan(self, delivery: Delivery, at: float) -> None:
+        delivery.next_attempt = at
+        self._lark.clock.at(at, lambda due: self._try(delivery, due))
+
+    def _try(self, delivery: Delivery, due: float) -> None:
+        loop = self._lark.loop
+        if loop is None:  # stopped: the first thing when it runs again
+            self._lark.when_running.append(lambda: self._try(delivery, due))
+            return
+        delivery.next_attempt = None
+        task = loop.create_task(self._deliver(delivery, due))
+        self._trying[task] = delivery
+        task.add_done_callback(self._tried)
+
+    def _tried(self, task: asyncio.Task[None]) -> None:
+        del self._trying[task]
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._lark.crashed(error)
+
+    async def _deliver(self, delivery: Delivery, due: float) -> None:
+        try:
+            arrived = await self._attempt(delivery)
+        except asyncio.CancelledError:  # stopped: the first thing when it runs again, unless it was reset
+            if self._lark.events is self:
+                self._plan(delivery, due)
+            raise
+        if arrived:
+            delivery.state = "delivered"
+            for _ in range(delivery.copies - 1):
+                await self._attempt(delivery)
+            return
+        failed = len(delivery.attempts)
+        if failed > len(RETRIES):
+            delivery.state = "failed"
+        else:
+            self._plan(delivery, due + RETRIES[failed - 1])
+
+    async def _attempt(self, delivery: Delivery) -> bool:
+        subscription, now = delivery.app.subscription, self._lark.clock.now()
+        status, error = None, "the app has no address for events any more"
+        if subscription is not None and subscription.event_url:
+            headers, body = subscription.wrapped(delivery.payload, int(now))
+            try:
+                reply = await self._lark.courier.post(
+                    subscription.event_url, headers, body, timeout=self._lark.settings.callback_timeout
+                )
+                status, error = reply.status, ""
+            except UnreachableError as failure:
+                error = str(failure)
+        delivery.attempts.append({"at": now, "status": status, "error": error or None})
+        return status == HTTP_OK
+
+    async def settle(self, only: Delivery | None = None) -> None:
+        """Wait until nothing more is due: all that is under way has arrived, or waits for a later time.
+
+        Args:
+            only: wait for this event alone.
+        """
+        while True:
+            self._lark.clock.ring()
+            tasks = [task for task, delivery in self._trying.items() if only in (None, delivery)]
+            if not tasks:
+                return
+            await asyncio.wait(tasks)
+
+
+def envelope(app: App, now: float, event_type: str, event: dict[str, Any], tenant_key: str) -> dict[str, Any]:
+    """Return an event of version 2.0."""
+    return {
+        "schema": "2.0",
+        "header": {
+            "event_id": secrets.token_hex(16),
+            "token": _token(app),
+            "create_time": str(int(now * 1000)),
+            "event_type": event_type,
+            "tenant_key": tenant_key,
+            "app_id": app.app_id,
+        },
+        "event": event,
+    }
+
+
+def old_envelope(app: App, now: float, event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event of version 1.0; its `type` stands in the event."""
+    return {
+        "ts": f"{now:.7f}",
+        "uuid": secrets.token_hex(16),
+        "token": _token(app),
+        "type": "event_callback",
+        "event": event,
+    }
+
+
+def _token(app: App) -> str:
+    return "" if app.subscription is None else app.subscription.verification_token

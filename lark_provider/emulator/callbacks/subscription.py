@@ -1,0 +1,77 @@
+"""Where an app wants its callbacks and events, how they are wrapped for it, and the check of the address."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_provider.emulator.callbacks import wire
+from lark_provider.emulator.callbacks.post import UnreachableError
+
+if TYPE_CHECKING:
+    from lark_provider.emulator.callbacks.post import Courier
+
+
+@dataclass(slots=True)
+class Subscription:
+    """The addresses of an app, and the keys that it shares with Lark.
+
+    Args:
+        url: for card callbacks; empty = none.
+        event_url: for events; empty = none.
+        verification_token: stands in all that is sent.
+        encrypt_key: encrypts and signs all that is sent; empty = neither.
+        old_cards: card callbacks come as `card.action.trigger_v1`, flat and never encrypted.
+    """
+
+    url: str
+    event_url: str
+    verification_token: str = field(repr=False)
+    encrypt_key: str = field(default="", repr=False)
+    old_cards: bool = False
+
+    def wrapped(self, payload: dict[str, Any], timestamp: int) -> tuple[dict[str, str], bytes]:
+        """Return headers and body of an event or a callback: encrypted and signed if there is a key."""
+        body = orjson.dumps(payload)
+        if not self.encrypt_key:
+            return {}, body
+        body = wire.encrypted(body, self.encrypt_key, secrets.token_bytes(16))
+        nonce = secrets.token_hex(8)
+        sign = wire.signature(str(timestamp), nonce, self.encrypt_key, body)
+        return _signed(timestamp, nonce, sign), body
+
+    def wrapped_old(self, payload: dict[str, Any], timestamp: int) -> tuple[dict[str, str], bytes]:
+        """Return headers and body of an old card callback: signed with the verification token."""
+        body = orjson.dumps(payload)
+        nonce = secrets.token_hex(8)
+        sign = wire.old_signature(str(timestamp), nonce, self.verification_token, body)
+        return _signed(timestamp, nonce, sign), body
+
+
+def _signed(timestamp: int, nonce: str, sign: str) -> dict[str, str]:
+    return {wire.TIMESTAMP: str(timestamp), wire.NONCE: nonce, wire.SIGNATURE: sign}
+
+
+async def challenge(courier: Courier, url: str, to: Subscription, seconds: float) -> None:
+    """Ask an address whether it is willing; the question is encrypted if there is a key, and not signed.
+
+    Raises:
+        ValueError: it did not return the challenge in time.
+    """
+    expected = secrets.token_hex(16)
+    body = orjson.dumps({"challenge": expected, "token": to.verification_token, "type": "url_verification"})
+    if to.encrypt_key:
+        body = wire.encrypted(body, to.encrypt_key, secrets.token_bytes(16))
+    try:
+        reply = await courier.post(url, {}, body, timeout=seconds)
+    except UnreachableError as error:
+        raise ValueError(f"{url} did not return the challenge: {error}") from None
+    try:
+        returned = orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        returned = None
+    if reply.status != 200 or not isinstance(returned, dict) or returned.get("challenge") != expected:  # noqa: PLR2004 - OK
+        raise ValueError(f"{url} did not return the challenge, but {reply.status} {reply.body[:200]!r}")
