@@ -138,6 +138,18 @@ def channel(on: Broker) -> Iterator[tuple[BlockingConnection, BlockingChannel]]:
         raise failure(on, error) from error
 
 
+def ping(on: Broker) -> None:
+    """Log in and out again; nothing is declared.
+
+    Raises:
+        BrokerError: The broker is away, or refuses us.
+    """
+    try:
+        BlockingConnection(on.parameters).close()
+    except (AMQPError, OSError) as error:
+        raise failure(on, error) from error
+
+
 def declare(on: BlockingChannel, kind: QueueType) -> None:
     """Make the exchange and the queues, or see that they are as we would make them."""
     for step, arguments in declarations(kind):
@@ -172,7 +184,8 @@ def failure(on: Broker, error: BaseException) -> BrokerError:
                 f"{on}: {kind} {name!r} exists with {what} = {theirs.strip()}, and is wanted with {ours}. "
                 "Next: delete it when it is empty, or set RABBITMQ_QUEUE_TYPE to what it is."
             )
-    reason = " ".join(redact(str(error) or type(error).__name__).split())
+    # pika's own words are often empty, and what it wraps says more.
+    reason = " ".join(redact(str(error) or " ".join(map(repr, error.args)) or "no reason given").split())
     return BrokerError(
         f"{on} cannot be used: {type(error).__name__}: {reason}. Next: check that it runs, and host, port, "
         "user, password, virtual host and TLS."

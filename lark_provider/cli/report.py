@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 
 from lark_provider.checks import Check, Status, overall
 from lark_provider.cli.output import print_json
 
 _MARKS: dict[Status, str] = {"healthy": "✓", "warning": "!", "unhealthy": "✗", "not configured": "·"}
+
+_SILENT = logging.NullHandler()
+
+
+def quieten() -> None:
+    """Have nothing logged beside the report, unless somebody has set up logging: it says all of it."""
+    for name in ("lark_provider", "pika"):
+        logging.getLogger(name).addHandler(_SILENT)
 
 
 def report(checks: list[Check], *, as_json: bool) -> int:
