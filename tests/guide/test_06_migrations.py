@@ -1,0 +1,101 @@
+"""The guide's section 6: alembic, in a checkout."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lark_provider.core.storage.tables import HEAD
+from tests.guide.reader import CHECKOUT, Database, Reader
+
+TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+COLUMNS = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
+
+
+@pytest.fixture
+def checkout(reader: Reader) -> Path:
+    """A copy of what alembic needs of the checkout, to write revisions into."""
+    folder = reader.folder / "checkout"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(CHECKOUT / "migrations", folder / "migrations", ignore=ignored)
+    shutil.copy(CHECKOUT / "pyproject.toml", folder)
+    return folder
+
+
+def written(folder: Path, message: str) -> Path:
+    """The script that `alembic revision -m` has written."""
+    (script,) = (folder / "migrations" / "versions").glob(f"*_{message.replace(' ', '_')}.py")
+    return script
+
+
+def body(script: Path, function: str) -> list[str]:
+    """The statements of a function in a script, without its docstring."""
+    (found,) = (
+        node
+        for node in ast.parse(script.read_text()).body
+        if isinstance(node, ast.FunctionDef) and node.name == function
+    )
+    texts = (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in found.body)
+    return [ast.unparse(node) for node, is_text in zip(found.body, texts, strict=True) if not is_text]
+
+
+def test_guide_40_scripts_are_there_and_nothing_is_to_be_initialised(reader: Reader) -> None:
+    """`alembic` finds its configuration and the scripts, with no database in sight."""
+    scripts = {path.name for path in (CHECKOUT / "migrations" / "versions").glob("*.py")}
+    assert any(name.startswith(HEAD) for name in scripts)
+    assert HEAD in reader.run("unset ${!POSTGRES_*}; alembic heads", folder=CHECKOUT).stdout
+
+
+def test_guide_41_upgrade_head_from_an_empty_database(reader: Reader, empty_database: Database) -> None:
+    assert empty_database.ask(TABLES) == []
+    reader.run("alembic upgrade head", folder=CHECKOUT)
+    assert {"applications", "tokens", "leases", "user_cache", "meta"} <= {
+        name for (name,) in empty_database.ask(TABLES)
+    }
+
+
+def test_guide_42_current(reader: Reader, upgraded: Database) -> None:
+    assert reader.run("alembic current", folder=CHECKOUT).stdout == f"{HEAD} (head)\n"
+
+
+def test_guide_43_history(reader: Reader) -> None:
+    lines = reader.run("alembic history", folder=CHECKOUT).stdout.splitlines()
+    assert f"-> {HEAD} (head)" in lines[0]
+    assert lines[-1].startswith("<base> -> 0001")
+
+
+def test_guide_44_downgrade_and_up_again(reader: Reader, upgraded: Database) -> None:
+    before = set(upgraded.ask(COLUMNS))
+    reader.run("alembic downgrade -1", folder=CHECKOUT)
+    assert set(upgraded.ask(COLUMNS)) < before
+    assert reader.run("alembic current", folder=CHECKOUT).stdout != f"{HEAD} (head)\n"
+    reader.run("alembic upgrade head", folder=CHECKOUT)
+    assert set(upgraded.ask(COLUMNS)) == before
+
+
+def test_guide_45_autogenerate_is_empty_right_after_an_upgrade(
+    reader: Reader, upgraded: Database, checkout: Path
+) -> None:
+    reader.run('alembic revision --autogenerate -m "add new table"', folder=checkout)
+    script = written(checkout, "add new table")
+    assert (body(script, "upgrade"), body(script, "downgrade")) == (["pass"], ["pass"])
+
+
+def test_guide_46_a_manual_revision(reader: Reader, upgraded: Database, checkout: Path) -> None:
+    reader.run('alembic revision -m "manual migration"', folder=checkout)
+    script = written(checkout, "manual migration")
+    ours = 'def upgrade() -> None:\n    op.execute("CREATE TABLE ours (n int)")\n'
+    script.write_text(script.read_text().replace("def upgrade() -> None:\n", ours))
+    reader.run("alembic upgrade head", folder=checkout)
+    assert ("ours",) in upgraded.ask(TABLES)
+    revision = reader.run("alembic current", folder=checkout).stdout
+    assert revision.endswith(" (head)\n")
+    assert HEAD not in revision
+
+
+def test_guide_47_tables_and_columns_have_the_guides_names(upgraded: Database) -> None:
+    wanted = {("tokens", "app_id"), ("tokens", "expires_at"), ("user_cache", "expires_at")}
+    assert wanted <= set(upgraded.ask(COLUMNS))
