@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import URL, Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from lark_provider.core import config
@@ -242,7 +242,7 @@ class ApplicationManager:
         if not exists(self._url):
             raise unknown(app_id, self._url)
         with transaction(migrate.opened(self._url), reading=not writing) as connection:
-            row = row_of(connection, app_id)
+            row = row_of(connection, app_id, locked=writing)
             if row is None:
                 raise unknown(app_id, self._url)
             yield connection, row
@@ -279,10 +279,13 @@ class ApplicationManager:
     def _forget_tokens(self, app_id: str) -> None:
         from lark_provider.core.storage import token_store  # noqa: PLC0415 - 50 ms that no other method is worth
 
-        for url in {self._url, *([urls.database()] if config.has_database() else [])}:
+        places: list[Callable[[], URL]] = [lambda: self._url]
+        if config.has_database():
+            places.append(urls.database)
+        for place in places:
             try:
-                token_store.forget(url, app_id)
-            except StorageError as error:
+                token_store.forget(place(), app_id)
+            except (ConfigurationError, StorageError) as error:
                 logger.warning("The stored tokens of app %r were not deleted: %s", app_id, error)
 
 

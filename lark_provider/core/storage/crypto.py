@@ -77,7 +77,7 @@ class Keys:
             DecryptionError: None fits.
         """
         try:
-            return self._fernet.rotate(sealed).decode()
+            return self._fernet.rotate(sealed.encode()).decode()
         except InvalidToken:
             raise self._wrong(what) from None
 

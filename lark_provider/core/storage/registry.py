@@ -82,9 +82,10 @@ def what(row: Row[Any], name: str) -> str:
     return f"The {name} of app {row.app_id!r}"
 
 
-def row_of(connection: Connection, app_id: str) -> Row[Any] | None:
-    """The row of an app, or None."""
-    return connection.execute(sa.select(applications).where(applications.c.app_id == app_id)).one_or_none()
+def row_of(connection: Connection, app_id: str, *, locked: bool = False) -> Row[Any] | None:
+    """The row of an app, or None; locked if nobody else is to change it before this transaction ends."""
+    found = sa.select(applications).where(applications.c.app_id == app_id)
+    return connection.execute(found.with_for_update() if locked else found).one_or_none()
 
 
 def unknown(app_id: str | None, url: URL) -> ConfigurationError:

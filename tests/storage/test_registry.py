@@ -1,0 +1,317 @@
+"""The registry of apps, on both databases."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.core.storage import migrate, registry, tables
+from lark_provider.core.storage.applications import ApplicationManager
+from lark_provider.core.storage.crypto import KEY_VARIABLE, Keys, generate_key
+from lark_provider.core.storage.engine import engine, transaction
+from lark_provider.core.storage.errors import DecryptionError, StorageError
+from lark_provider.core.storage.sqlite_storage import ApplicationManager as GuideManager
+from lark_provider.core.storage.token_store import TokenStore
+from lark_provider.errors import ConfigurationError, LarkError
+from lark_provider.protocol.tokens import Token
+from tests.trouble.waiting import wait_until
+
+SECRETS = {"app_secret": "secret-AAA", "encrypt_key": "encrypt-BBB", "verification_token": "verify-CCC"}
+
+
+@pytest.fixture
+def place(url: URL) -> str:
+    """Where the registry is, as an operator writes it."""
+    return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def apps(place: str, key: str) -> ApplicationManager:
+    return ApplicationManager(place)
+
+
+def rows(url: URL) -> list[tuple[object, ...]]:
+    with transaction(engine(url), reading=True) as connection:
+        return [tuple(row) for row in connection.execute(sa.select(tables.applications))]
+
+
+def test_an_app_comes_changes_and_goes(apps: ApplicationManager) -> None:
+    before = datetime.now(UTC)
+    made = apps.create_application("cli_a", **SECRETS, name="生产应用", description="用于生产环境")
+    assert (made.app_id, made.name, made.description) == ("cli_a", "生产应用", "用于生产环境")
+    assert (made.active, made.base_url) == (True, "")
+    assert before <= made.created_at == made.updated_at <= datetime.now(UTC)
+    assert made.created_at.utcoffset() == timedelta()
+    assert apps.get_application("cli_a") == made
+    found = apps.secrets("cli_a")
+    assert {name: getattr(found, name) for name in SECRETS} == SECRETS
+
+    changed = apps.update_application("cli_a", app_secret="new", name="B", base_url="lark", encrypt_key="")
+    assert (changed.name, changed.description) == ("B", "用于生产环境")
+    assert changed.base_url == "https://open.larksuite.com"
+    assert changed.updated_at > made.updated_at
+    assert changed.created_at == made.created_at
+    found = apps.secrets("cli_a")
+    assert (found.app_secret, found.encrypt_key, found.verification_token) == ("new", None, "verify-CCC")
+
+    assert not apps.disable_application("cli_a").active
+    assert not apps.get_application("cli_a").active
+    assert apps.enable_application("cli_a").active
+    apps.delete_application("cli_a")
+    assert apps.list_applications() == []
+
+
+def test_apps_are_listed_in_the_order_in_which_they_came(apps: ApplicationManager) -> None:
+    ids = ["cli_c", "cli_a", "ISV_应用", "your-app.id:1"]
+    for app_id in ids:
+        apps.create_application(f" {app_id} ", "s")
+    assert [app.app_id for app in apps.list_applications()] == ids
+    assert [app.name for app in apps.list_applications()] == ids
+
+
+def test_adding_what_is_there_changes_nothing(apps: ApplicationManager, url: URL) -> None:
+    apps.create_application("cli_a", "s-1")
+    before = rows(url)
+    with pytest.raises(ConfigurationError, match=r"'cli_a' is in the registry already.*app update"):
+        apps.create_application("cli_a", "s-2")
+    assert rows(url) == before
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["get_application", "secrets", "update_application", "enable_application", "disable_application",
+     "delete_application"],
+)  # fmt: skip
+def test_what_is_not_there(apps: ApplicationManager, method: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"App 'cli_x' is not in registry .*Next: .*app add"):
+        getattr(apps, method)("cli_x")
+    assert apps.list_applications() == []
+
+
+@pytest.mark.parametrize("method", ["get_application", "list_applications", "rotate_keys"])
+def test_looking_makes_no_registry(tmp_path: Path, key: str, method: str) -> None:
+    apps = ApplicationManager(str(tmp_path / "apps.db"))
+    with suppress(ConfigurationError):
+        assert getattr(apps, method)(*(["cli_a"] if method == "get_application" else [])) in ([], 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"app_id": "cli a"}, "app_id is a text with spaces"),
+        ({"app_id": ""}, "app_id is empty"),
+        ({"app_id": " \t"}, "app_id is empty"),
+        ({"app_id": "cli\x00a"}, "app_id is a text with spaces or control"),
+        ({"app_id": "x" * 256}, "longer than 255"),
+        ({"app_secret": ""}, "app_secret is empty"),
+        ({"app_secret": "my secret"}, "app_secret is a text with spaces"),
+        ({"app_secret": "line\nbreak"}, "app_secret is a text with spaces"),
+        ({"encrypt_key": " "}, "encrypt_key is empty"),
+        ({"base_url": "nonsense"}, "base_url is 'nonsense'"),
+    ],
+)
+def test_what_cannot_be_right_is_not_kept(
+    apps: ApplicationManager, given: dict[str, str], complaint: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=complaint) as caught:
+        apps.create_application(**{"app_id": "cli_a", "app_secret": "s", **given})
+    assert "my secret" not in str(caught.value)
+    assert apps.list_applications() == []
+    apps.create_application("cli_a", "s")
+    if not {"app_id", "encrypt_key"} & set(given):
+        with pytest.raises(ConfigurationError, match=complaint):
+            apps.update_application("cli_a", **given)
+        assert apps.secrets("cli_a").app_secret == "s"
+
+
+def test_secrets_are_in_no_row_repr_error_or_log(
+    apps: ApplicationManager, url: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    app = apps.create_application("cli_a", **SECRETS)
+    shown = [repr(rows(url)), repr(app), repr(apps), repr(apps.secrets("cli_a")), str(vars(apps))]
+    apps.rotate_keys()
+    for wrong in (
+        lambda: apps.create_application("cli_a", **SECRETS),
+        lambda: ApplicationManager(
+            apps._url.render_as_string(hide_password=False), keys=Keys(generate_key())
+        ).secrets("cli_a"),
+    ):
+        with pytest.raises(LarkError) as caught:
+            wrong()
+        shown += [str(caught.value), repr(caught.value), repr(caught.value.__cause__)]
+    everything = "\n".join([*shown, caplog.text])
+    for secret in SECRETS.values():
+        assert secret not in everything
+    if url.drivername == "sqlite":
+        content = Path(str(url.database)).read_bytes()
+        assert not any(secret.encode() in content for secret in SECRETS.values())
+
+
+def test_disabling_forgets_the_tokens_of_this_app(
+    apps: ApplicationManager, url: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    elsewhere = f"sqlite:///{tmp_path}/tokens.db"
+    monkeypatch.setenv("LARK_DATABASE_URL", elsewhere)
+    stores = {}
+    for app_id in ("cli_a", "cli_b"):
+        apps.create_application(app_id, "s")
+        for where in (url, sa.make_url(elsewhere)):
+            stores[app_id, where] = store = TokenStore(where, app_id, "s")
+            store.keep(app_id, Token("t", 0.0, 7200.0), now=0.0, owner="o")
+    apps.disable_application("cli_a")
+    apps.delete_application("cli_b")
+    assert [store.look(app_id, now=0.0) for (app_id, _), store in stores.items()] == [None] * 4
+
+
+@pytest.mark.parametrize("fault", ["postgresql://u@127.0.0.1:1/none", "nonsense"])
+def test_an_app_is_disabled_also_where_its_tokens_cannot_be_reached(
+    apps: ApplicationManager, monkeypatch: pytest.MonkeyPatch, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    apps.create_application("cli_a", "s")
+    monkeypatch.setenv("LARK_DATABASE_URL", fault)
+    assert not apps.disable_application("cli_a").active
+    assert "stored tokens of app 'cli_a' were not deleted" in caplog.text
+    assert not apps.get_application("cli_a").active
+    apps.delete_application("cli_a")
+    assert apps.list_applications() == []
+
+
+def test_another_key_reads_nothing_and_overwrites_nothing(
+    apps: ApplicationManager, url: URL, place: str
+) -> None:
+    apps.create_application("cli_a", **SECRETS)
+    before = rows(url)
+    other = ApplicationManager(place, keys=Keys(generate_key()))
+    for attempt in (
+        lambda: other.secrets("cli_a"),
+        lambda: other.update_application("cli_a", app_secret="x"),
+        lambda: other.update_application("cli_a", name="x"),
+        other.rotate_keys,
+    ):
+        with pytest.raises(
+            DecryptionError, match=rf"of app 'cli_a' was encrypted with another key.*{KEY_VARIABLE}"
+        ):
+            attempt()
+    with pytest.raises(ConfigurationError, match=r"already, encrypted with another key\. Next: .*app remove"):
+        other.create_application("cli_a", "x")
+    assert rows(url) == before
+    other.create_application("cli_b", "y")
+    with pytest.raises(DecryptionError):
+        other.rotate_keys()
+    with pytest.raises(DecryptionError):
+        apps.rotate_keys()
+    assert rows(url)[:1] == before
+    assert [app.app_id for app in other.list_applications()] == ["cli_a", "cli_b"]
+    other.delete_application("cli_a")  # as the guide has it: a new key, and the apps added again
+    assert other.create_application("cli_a", "z").active
+    assert other.secrets("cli_a").app_secret == "z"
+
+
+def test_keys_are_rotated(apps: ApplicationManager, url: URL, place: str, key: str) -> None:
+    apps.create_application("cli_a", **SECRETS)
+    apps.create_application("cli_b", "b")
+    new = generate_key()
+    both, only = (ApplicationManager(place, keys=Keys(text)) for text in (f"{new},{key}", new))
+    assert both.secrets("cli_a").app_secret == SECRETS["app_secret"]
+    with pytest.raises(DecryptionError):
+        only.secrets("cli_a")
+    updated = [app.updated_at for app in both.list_applications()]
+    assert [both.rotate_keys(), both.rotate_keys(), only.rotate_keys()] == [2, 2, 2]
+    assert vars_of(only, "cli_a") == SECRETS
+    assert only.secrets("cli_b").app_secret == "b"
+    assert [app.updated_at for app in both.list_applications()] == updated
+    with pytest.raises(DecryptionError):
+        apps.secrets("cli_a")
+
+
+def vars_of(apps: ApplicationManager, app_id: str) -> dict[str, str]:
+    found = apps.secrets(app_id)
+    return {name: getattr(found, name) for name in SECRETS}
+
+
+def test_an_app_removed_while_it_is_changed(postgres: URL, key: str) -> None:
+    migrate.upgrade(postgres)
+    apps = ApplicationManager(postgres.render_as_string(hide_password=False))
+    apps.create_application("cli_a", "s")
+    with ThreadPoolExecutor(1) as threads:
+        with transaction(engine(postgres)) as connection:
+            connection.execute(tables.applications.delete())
+            change = threads.submit(apps.update_application, "cli_a", name="late")
+            wait_until(lambda: somebody_waits(postgres))
+        with pytest.raises(ConfigurationError, match="'cli_a' is not in registry"):
+            change.result()
+
+
+def somebody_waits(url: URL) -> bool:
+    """Whether a connection waits for a lock; asked anew, for a transaction sees but one state."""
+    waiting = "datname = current_database() AND wait_event_type = 'Lock'"
+    with transaction(engine(url), reading=True) as connection:
+        return bool(connection.scalar(sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}")))  # noqa: S608 - fixed
+
+
+def test_without_a_key_there_is_no_manager(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    with pytest.raises(ConfigurationError, match=rf"{KEY_VARIABLE} is not set.*openssl rand -base64 32"):
+        GuideManager()
+
+
+def test_the_file_is_the_owners_alone(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LARK_REGISTRY_PATH")
+    GuideManager().create_application(app_id="cli_a", app_secret="s", name="n", description="d")
+    made = tmp_path / "config" / "applications.db"
+    assert made.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in made.parent.iterdir()] == ["applications.db"]
+
+
+def test_a_file_that_is_no_database(key: str, tmp_path: Path) -> None:
+    wrong = tmp_path / "apps.db"
+    wrong.write_text("app_id,secret\n" * 100)
+    with pytest.raises(StorageError, match=rf"{wrong} is no SQLite database\. Next: "):
+        ApplicationManager(str(wrong)).create_application("cli_a", "s")
+    assert wrong.read_text().startswith("app_id,secret\n")
+    with pytest.raises(StorageError, match="Next: "):
+        ApplicationManager(str(tmp_path)).create_application("cli_a", "s")
+
+
+def test_a_file_of_a_newer_version(key: str, tmp_path: Path) -> None:
+    apps = ApplicationManager(str(tmp_path / "apps.db"))
+    apps.create_application("cli_a", "s")
+    with transaction(engine(apps._url)) as connection:
+        connection.execute(sa.text(f"UPDATE {tables.VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608 - a constant
+    migrate._opened.clear()  # as a new process begins
+    content = (tmp_path / "apps.db").read_bytes()
+    for attempt in (apps.list_applications, lambda: apps.create_application("cli_b", "s")):
+        with pytest.raises(StorageError, match=r"9999.*newer version"):
+            attempt()
+    assert (tmp_path / "apps.db").read_bytes() == content
+
+
+def test_which_app_a_client_means(apps: ApplicationManager, url: URL) -> None:
+    with pytest.raises(ConfigurationError, match=r"No app is named.*no active app.*LARK_DEFAULT_APP_ID"):
+        registry.find(url, None)
+    apps.create_application("cli_a", "s")
+    apps.create_application("cli_b", "s")
+    with pytest.raises(ConfigurationError, match="several active apps"):
+        registry.find(url, None)
+    apps.disable_application("cli_a")
+    assert registry.find(url, None).app_id == "cli_b"
+    assert not registry.find(url, "cli_a").active
+    with pytest.raises(ConfigurationError, match="'CLI_B' is not in registry"):
+        registry.find(url, "CLI_B")
+
+
+def test_errors_survive_pickling() -> None:
+    for error in (StorageError("text. Next: x.", retryable=True), DecryptionError("text")):
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+        assert (type(again), str(again), again.retryable) == (type(error), str(error), error.retryable)
