@@ -35,7 +35,7 @@ def check_all(app_id: str | None = None) -> list[Check]:
         check("broker", _broker),
         check("registry", _registry),
         check("key", _key),
-        check("token endpoint", lambda: _token_endpoint(app_id)),
+        check("token endpoint", lambda: look_at_token_endpoint(app_id)),
     ]
 
 
@@ -117,7 +117,15 @@ def _key() -> Found:
     return Found(f"fits the {len(apps)} app(s) of the registry")
 
 
-def _token_endpoint(app_id: str | None) -> Found:
+def look_at_token_endpoint(app_id: str | None) -> Found:
+    """Ask Lark for a token, whatever is kept somewhere.
+
+    Args:
+        app_id: For which app; else the default one, else the registry's first.
+
+    Raises:
+        LarkError: There is none.
+    """
     is_named = config.app(app_id, None, None) is not None or config.named_app(app_id) is not None
     if not is_named and not config.has_registry():
         return Found("no app; LARK_APP_ID and LARK_APP_SECRET or a registry would name one", "not configured")

@@ -1,0 +1,108 @@
+"""Scopes: what an app has to be granted for each operation, by area. The one place that knows them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+_MESSAGE = "im:message"
+_HISTORY = "im:message.history:readonly"
+_READ_MESSAGE = f"{_MESSAGE}:readonly"
+_SEND = (_MESSAGE, f"{_MESSAGE}:send_as_bot", f"{_MESSAGE}:send")
+_CHANGE = (_MESSAGE, f"{_MESSAGE}:send_as_bot", f"{_MESSAGE}:update")
+_UPLOAD = ("im:resource", "im:resource:upload")
+_BASE = "bitable:app"
+_READ_BASE = f"{_BASE}:readonly"
+_TABLES = "/open-apis/bitable/v1/apps/:app_token/tables"
+_RECORDS = f"{_TABLES}/:table_id/records"
+_PEOPLE = "contact:contact.base:readonly"
+
+AREAS: dict[str, dict[str, tuple[str, ...]]] = {
+    "messages": {
+        "POST /open-apis/im/v1/messages": _SEND,
+        "POST /open-apis/im/v1/messages/:message_id/reply": _SEND,
+        "PUT /open-apis/im/v1/messages/:message_id": _CHANGE,
+        "PATCH /open-apis/im/v1/messages/:message_id": _CHANGE,
+        "DELETE /open-apis/im/v1/messages/:message_id": (
+            _MESSAGE,
+            f"{_MESSAGE}:send_as_bot",
+            f"{_MESSAGE}:recall",
+        ),
+        "GET /open-apis/im/v1/messages/:message_id": (_MESSAGE, _READ_MESSAGE),
+        "GET /open-apis/im/v1/messages": (_MESSAGE, _READ_MESSAGE, _HISTORY),
+    },
+    "files": {
+        "POST /open-apis/im/v1/images": _UPLOAD,
+        "POST /open-apis/im/v1/files": _UPLOAD,
+        "GET /open-apis/im/v1/messages/:message_id/resources/:file_key": (_MESSAGE, _READ_MESSAGE, _HISTORY),
+    },
+    "chats": {
+        "GET /open-apis/im/v1/chats": (
+            "im:chat:readonly",
+            "im:chat",
+            "im:chat:read",
+            "im:chat.group_info:readonly",
+        ),
+    },
+    "people": {
+        "POST /open-apis/contact/v3/users/batch_get_id": ("contact:user.id:readonly",),
+        "GET /open-apis/contact/v3/users/batch": (_PEOPLE,),
+    },
+    "bitable": {
+        "POST /open-apis/bitable/v1/apps": (_BASE, "base:app:create"),
+        "GET /open-apis/bitable/v1/apps/:app_token": (_BASE, _READ_BASE, "base:app:read"),
+        f"POST {_TABLES}": (_BASE, "base:table:create"),
+        f"GET {_TABLES}/:table_id/fields": (_BASE, _READ_BASE, "base:field:read"),
+        f"POST {_TABLES}/:table_id/fields": (_BASE, "base:field:create"),
+        f"POST {_RECORDS}": (_BASE, "base:record:create"),
+        f"PUT {_RECORDS}/:record_id": (_BASE, "base:record:update"),
+        f"DELETE {_RECORDS}/:record_id": (_BASE, "base:record:delete"),
+        f"POST {_RECORDS}/search": (_BASE, _READ_BASE, "base:record:retrieve"),
+        f"POST {_RECORDS}/batch_create": (_BASE, "base:record:create"),
+        f"POST {_RECORDS}/batch_update": (_BASE, "base:record:update"),
+        f"POST {_RECORDS}/batch_delete": (_BASE, "base:record:delete"),
+    },
+    "wiki": {
+        "GET /open-apis/wiki/v2/spaces/get_node": ("wiki:wiki:readonly", "wiki:wiki", "wiki:node:read"),
+    },
+}
+"""Area → endpoint → scopes of which one is enough. First the one to ask for: it serves most of its area."""
+
+_GRANTED = 1
+
+
+def granted(answer: Mapping[str, Any]) -> frozenset[str]:
+    """Read what `GET /open-apis/application/v6/scopes` answered.
+
+    Args:
+        answer: Its `data`.
+
+    Returns:
+        The scopes that the app itself was granted; those for acting as a user do not count.
+    """
+    return frozenset(
+        scope["scope_name"]
+        for scope in answer.get("scopes") or ()
+        if scope.get("grant_status") == _GRANTED and scope.get("scope_type") != "user"
+    )
+
+
+def missing(area: str, having: Collection[str]) -> list[str]:
+    """The scopes to ask for, so that everything in an area works.
+
+    Args:
+        area: One of `AREAS`.
+        having: The scopes granted.
+    """
+    lacking = [one_of for one_of in AREAS[area].values() if not set(one_of).intersection(having)]
+    return list(dict.fromkeys(one_of[0] for one_of in lacking))
+
+
+def to_import(scopes: Collection[str]) -> str:
+    """The text that the developer console takes under Permissions & Scopes → Batch import.
+
+    Args:
+        scopes: Those to apply for.
+    """
+    return json.dumps({"scopes": {"tenant": list(scopes), "user": []}})
