@@ -49,10 +49,11 @@ def rows(url: URL, table: sa.Table, column: str) -> list[str]:
 
 
 def test_a_clean_up_takes_what_is_of_no_use_and_no_usable_credential(url: URL) -> None:
-    ages = {"alive": -60, "just gone": 60, "6 days": 6 * 86400, "8 days": 8 * 86400}
+    now = datetime.now(UTC)
+    ages = {"alive": -3600, "just gone": 60, "6 days": 6 * 86400, "8 days": 8 * 86400}
     with transaction(engine(url)) as connection:
         for name, age in ages.items():
-            at = NOW - timedelta(seconds=age)
+            at = now - timedelta(seconds=age)
             token = {"key": name, "app_id": "cli_a", "value": "sealed", "fetched_at": NOW, "expires_at": at}
             person = {"app": "a", "kind": "email", "lookup": name, "data": "{}", "fetched_at": NOW}
             connection.execute(tables.tokens.insert().values(**token))
