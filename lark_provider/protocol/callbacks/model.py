@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import orjson
 
+OLD_CARD = "card.action.trigger_v1"
+
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
@@ -94,6 +96,11 @@ class CardClick:
     token: str | None = field(repr=False)
     created_at: datetime
     raw: dict[str, Any] = field(repr=False)
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it came as `card.action.trigger_v1`, to which Lark takes other answers."""
+        return bool(self.raw["header"]["event_type"] == OLD_CARD)
 
 
 @dataclass(frozen=True, slots=True)

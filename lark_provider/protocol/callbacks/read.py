@@ -8,13 +8,12 @@ from typing import Any
 
 import orjson
 
-from lark_provider.protocol.callbacks.model import Action, CardClick, Delivery, Event, Operator
+from lark_provider.protocol.callbacks.model import OLD_CARD, Action, CardClick, Delivery, Event, Operator
 from lark_provider.protocol.callbacks.refusal import CallbackRefusedError
 from lark_provider.protocol.callbacks.times import seconds
 
 _SCHEMA = "2.0"
-_OLD_CARD = "card.action.trigger_v1"
-_CARDS = frozenset({"card.action.trigger", _OLD_CARD})
+_CARDS = frozenset({"card.action.trigger", OLD_CARD})
 
 
 def read(content: dict[str, Any]) -> Delivery:
@@ -78,7 +77,7 @@ def modern(old: Mapping[str, Any], *, event_id: str, app_id: str, created: float
         "header": {
             "event_id": event_id,
             "create_time": str(round(created * 1000)),
-            "event_type": _OLD_CARD,
+            "event_type": OLD_CARD,
             "tenant_key": old.get("tenant_key"),
             "app_id": app_id,
         },
