@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
 import pytest
 
 from lark_provider import LarkError, LarkServiceClient
@@ -18,8 +17,7 @@ from lark_provider.core.storage.applications import ApplicationManager
 from lark_provider.core.storage.postgres_storage import PostgresStorage
 from lark_provider.emulator import Emulator
 from lark_provider.get_provider_info import get_provider_info
-from lark_provider.protocol.tokens import TENANT_TOKEN_PATH
-from tests.guide.arrived import open_id
+from tests.guide.arrived import open_id, token_of
 from tests.guide.reader import LARK, Database, Reader
 
 CONNECTIONS: Any = get_provider_info()["connection-types"]
@@ -105,11 +103,10 @@ def test_guide_55_secrets_reach_no_log_error_or_repr(
         PostgresStorage(pool_size=1).execute("SELECT 1")
     with LarkServiceClient(app_id="cli_your_app_id") as client:
         client.messaging.send_text(receiver_id=open_id(lark), content="Hello")
-    app = {"app_id": "cli_your_app_id", "app_secret": "your_app_secret"}
-    token = httpx.post(lark.base_url + TENANT_TOKEN_PATH, json=app).json()["tenant_access_token"]
     shown = [log, done.stdout, done.stderr, repr(client), repr(apps), repr(apps.secrets("cli_your_app_id"))]
     shown += [str(wrong_password.value), repr(wrong_password.value), repr(PostgresStorage())]
-    for secret in ("your_app_secret", LARK.password, token, os.environ["LARK_CONFIG_ENCRYPTION_KEY"]):
+    key = os.environ["LARK_CONFIG_ENCRYPTION_KEY"]
+    for secret in ("your_app_secret", LARK.password, token_of(lark), key):
         assert not [text for text in shown if secret in text]
 
 
