@@ -1,0 +1,59 @@
+"""What the processes of a crowd do."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from lark_provider import LarkServiceClient
+from lark_provider.core.storage import migrate, urls
+from lark_provider.core.storage.applications import ApplicationManager
+from lark_provider.core.storage.crypto import Keys
+from lark_provider.core.storage.token_store import TokenStore
+from lark_provider.protocol.tokens import Token
+
+
+def call(timeout: float = 30.0, **settings: Any) -> int:
+    """Make a call with a client of its own."""
+    return LarkServiceClient(timeout=timeout, **settings).call("GET", "/im/v1/chats").code
+
+
+def add_app(app_id: str) -> str:
+    """Add an app to the registry, under a secret that names the process."""
+    return ApplicationManager().create_application(app_id, str(os.getpid())).app_id
+
+
+def add_own_app() -> str:
+    """Add an app that no other process adds."""
+    return add_app(f"cli_{os.getpid()}")
+
+
+def upgrade(url: str) -> None:
+    """Bring a database up to date."""
+    migrate.upgrade(urls.parse(url, "test"))
+
+
+def keep_token(url: str) -> None:
+    """Keep a token in a database that may not be there yet."""
+    store = TokenStore(urls.parse(url, "test"), "cli_a", "secret")
+    store.keep(str(os.getpid()), Token("t-1", 0.0, 7200.0), now=0.0, owner="o")
+
+
+class _Stopping(Keys):
+    """Keys of a process that is stopped when it has rotated some secrets."""
+
+    left = 0
+
+    def rotated(self, sealed: str, what: str) -> str:
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        self.left -= 1
+        return super().rotated(sealed, what)
+
+
+def rotate_and_stop(keys: str, after: int) -> int:
+    """Rotate the keys of the registry, and stop after so many secrets."""
+    stopping = _Stopping(keys)
+    stopping.left = after
+    return ApplicationManager(keys=stopping).rotate_keys()
