@@ -128,9 +128,8 @@ def _among_processes(
     except Exception:
         yield from shared.ask_store(session, want.app, lambda store: store.release(want.key, owner=owner))
         raise
-    now = session.clock()
     yield from shared.ask_store(
-        session, want.app, lambda store: store.keep(want.key, token, now=now, owner=owner)
+        session, want.app, lambda store: store.keep(want.key, token, clock=session.clock, owner=owner)
     )
     return token
 

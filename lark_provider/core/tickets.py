@@ -28,7 +28,7 @@ def keep(session: Session, ticket: str) -> Served[None]:
     token = Token(ticket, now, now + TICKET_SECONDS)
     session.tokens.put(app.key("ticket"), token)
     yield from shared.ask_store(
-        session, app, lambda store: store.keep(app.key("ticket"), token, now=now, owner="")
+        session, app, lambda store: store.keep(app.key("ticket"), token, clock=session.clock, owner="")
     )
 
 

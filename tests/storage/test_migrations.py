@@ -133,7 +133,7 @@ def test_ids_are_identities_and_times_have_zones(postgres: URL) -> None:
 def test_a_token_of_4_kb_fits(url: URL) -> None:
     store = TokenStore(url, "cli_a", "secret")
     long = Token("t-" + "x" * 4096, 1000.0, 8200.0)
-    store.keep("k" * 600, long, now=1000.0, owner="o")
+    store.keep("k" * 600, long, clock=lambda: 1000.0, owner="o")
     found = store.look("k" * 600, now=1000.0)
     assert found is not None
     assert found.value == long.value
@@ -156,10 +156,10 @@ def test_sqlite_is_brought_up_to_date_by_use(sqlite: URL) -> None:
 
 def test_a_file_that_was_taken_away_is_made_anew(sqlite: URL) -> None:
     store = TokenStore(sqlite, "cli_a", "secret")
-    store.keep("k", Token("t-1", 0.0, 7200.0), now=0.0, owner="o")
+    store.keep("k", Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
     Path(str(sqlite.database)).unlink()
     assert store.look("k", now=0.0) is None
-    store.keep("k", Token("t-2", 0.0, 7200.0), now=0.0, owner="o")
+    store.keep("k", Token("t-2", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
     kept = TokenStore(urls.parse(f"sqlite:///{sqlite.database}", "test"), "cli_a", "secret").look("k", now=0)
     assert kept is not None
     assert Path(str(sqlite.database)).exists()
@@ -169,9 +169,9 @@ def test_a_file_that_was_replaced_is_read_anew(sqlite: URL, tmp_path: Path) -> N
     """As a restore by `mv` does, or a configuration tool."""
     backup = tmp_path / "backup.db"
     store = TokenStore(sqlite, "cli_a", "secret")
-    store.keep("k", Token("t-1", 0.0, 7200.0), now=0.0, owner="o")
+    store.keep("k", Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
     backup.write_bytes(Path(str(sqlite.database)).read_bytes())
-    store.keep("k", Token("t-2", 0.0, 7300.0), now=0.0, owner="o")
+    store.keep("k", Token("t-2", 0.0, 7300.0), clock=lambda: 0.0, owner="o")
     backup.replace(str(sqlite.database))
     found = store.look("k", now=0.0)
     assert found is not None

@@ -167,7 +167,7 @@ def test_disabling_forgets_the_tokens_of_this_app(
         apps.create_application(app_id, "s")
         for where in (url, sa.make_url(elsewhere)):
             stores[app_id, where] = store = TokenStore(where, app_id, "s")
-            store.keep(app_id, Token("t", 0.0, 7200.0), now=0.0, owner="o")
+            store.keep(app_id, Token("t", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
     apps.disable_application("cli_a")
     apps.delete_application("cli_b")
     assert [store.look(app_id, now=0.0) for (app_id, _), store in stores.items()] == [None] * 4

@@ -37,7 +37,7 @@ def upgrade(url: str) -> None:
 def keep_token(url: str) -> None:
     """Keep a token in a database that may not be there yet."""
     store = TokenStore(urls.parse(url, "test"), "cli_a", "secret")
-    store.keep(str(os.getpid()), Token("t-1", 0.0, 7200.0), now=0.0, owner="o")
+    store.keep(str(os.getpid()), Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
 
 
 class _Stopping(Keys):

@@ -6,6 +6,7 @@ while waiting, and one who dies or freezes loses it by the clock. That clock is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -86,13 +87,13 @@ class TokenStore:
         with transaction(migrate.opened(self._url), reading=True) as connection:
             return self._token(key, self._row(connection, key), now)
 
-    def keep(self, key: str, token: Token, *, now: float, owner: str) -> None:
+    def keep(self, key: str, token: Token, *, clock: Callable[[], float], owner: str) -> None:
         """Keep a token for all, unless a longer-lived one is there, and give the lease back.
 
         Args:
             key: Names the token.
             token: The token, its times by the caller's clock.
-            now: The caller's clock.
+            clock: The caller's clock.
             owner: Names the caller.
 
         Raises:
@@ -100,11 +101,12 @@ class TokenStore:
         """
         sealed = TokenBox(self._app_secret, key).seal(token.value)
         with transaction(migrate.opened(self._url)) as connection:
-            clock = connection.scalar(sa.select(_now(connection)))
-            assert clock is not None  # noqa: S101 - a clock always tells
+            theirs = connection.scalar(sa.select(_now(connection)))
+            assert theirs is not None  # noqa: S101 - a clock always tells
+            ours = clock()  # read last: a process that freezes in between must not lengthen the token's life
             times = {
-                "fetched_at": clock + timedelta(seconds=token.fetched_at - now),
-                "expires_at": clock + timedelta(seconds=token.expires_at - now),
+                "fetched_at": theirs + timedelta(seconds=token.fetched_at - ours),
+                "expires_at": theirs + timedelta(seconds=token.expires_at - ours),
             }
             added = insert(connection, tokens).values(key=key, app_id=self._app_id, value=sealed, **times)
             connection.execute(
