@@ -123,12 +123,13 @@ async def _pass_time(lark: Lark, seconds: float) -> dict[str, Any]:
     """Go from alarm to alarm: a long jump is like all the time that it skips."""
     clock, events = lark.clock, lark.events
     while True:
+        await events.settle()
         wait = clock.until_due()
         step = seconds if wait is None else min(wait, seconds)
         clock.advance(step)
-        await events.settle()
         seconds -= step
         if seconds <= 0:
+            await events.settle()
             return {"now": clock.now()}
 
 

@@ -34,6 +34,14 @@ def flag(spec: dict[str, Any], name: str, *, default: bool) -> bool:
     return value
 
 
+def count(spec: dict[str, Any], name: str) -> int:
+    """Return a positive number; 1 if it is absent."""
+    value = spec.get(name, 1)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name!r} must be a positive number, not {value!r}")
+    return value
+
+
 def names(spec: dict[str, Any], name: str) -> list[str] | None:
     """Return a list of strings; None if it is absent."""
     value = spec.get(name)

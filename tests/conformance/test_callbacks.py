@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.emulator.app_server import Answered, AppServer, Received
+from tests.emulator.app_server import PATIENT, Answered, AppServer, Received
 
 if TYPE_CHECKING:
     from lark_provider.emulator import Emulator
@@ -77,7 +77,8 @@ class App:
 
 
 @pytest.fixture
-def app(sdk: Sdk) -> Iterator[App]:
+def app(lark: Emulator, sdk: Sdk) -> Iterator[App]:
+    lark.settings(**PATIENT)
     logger = logging.getLogger("Lark")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lark_provider.emulator.routes import ROUTES
 from tests.conformance import accounts
 from tests.conformance.accounts import good
-from tests.emulator.app_server import AppServer
+from tests.emulator.app_server import PATIENT, AppServer
 
 if TYPE_CHECKING:
     from lark_provider.emulator import Emulator
@@ -118,6 +118,7 @@ def _card_update(lark: Emulator, sdk: Sdk, client: Any) -> None:
     body = {"receive_id": "carol", "msg_type": "interactive", "content": json.dumps(card)}
     request = sdk.request(sdk.im, "CreateMessage", body, receive_id_type="user_id")
     sent = good(client.im.v1.message.create(request))
+    lark.settings(**PATIENT)
     with AppServer() as app:
         lark.set_callback(app.url)
         token = lark.click(sent.message_id, "carol", action={"tag": "button"})["token"]

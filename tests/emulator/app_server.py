@@ -43,6 +43,10 @@ def willing(request: Received) -> Answered:
     return Answered(body=b"{}" if challenge is None else json.dumps({"challenge": challenge}).encode())
 
 
+#: Deadlines for tests that are not about them: a busy machine is no failure.
+PATIENT = {"callback_timeout": 30.0, "challenge_timeout": 30.0}
+
+
 class AppServer:
     """A server on a free port; `answer` says how it answers, and `received` what came."""
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from lark_provider.emulator import Emulator
-from tests.emulator.app_server import Answered, AppServer, Received, willing
+from tests.emulator.app_server import PATIENT, Answered, AppServer, Received, willing
 from tests.emulator.conftest import Api
 
 BUTTON = {
@@ -31,7 +31,8 @@ OLD["elements"][0]["actions"][0].pop("behaviors")
 
 
 @pytest.fixture
-def app() -> Iterator[AppServer]:
+def app(lark: Emulator) -> Iterator[AppServer]:
+    lark.settings(**PATIENT)
     with AppServer() as server:
         yield server
 

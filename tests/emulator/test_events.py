@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.emulator.app_server import Answered, AppServer, willing
+from tests.emulator.app_server import PATIENT, Answered, AppServer, willing
 
 if TYPE_CHECKING:
     from lark_provider.emulator import Emulator
@@ -19,6 +19,7 @@ EVENT = {"message": {"message_id": "om_1"}}
 
 @pytest.fixture
 def app(lark: Emulator) -> Iterator[AppServer]:
+    lark.settings(**PATIENT)
     with AppServer() as server:
         lark.set_callback("", event_url=server.url, verification_token="vt")
         server.received.clear()
@@ -198,6 +199,7 @@ def test_an_event_under_way_when_the_emulator_stops_comes_again(
 
 def test_tickets_are_pushed_when_asked_for_and_every_hour(lark: Emulator) -> None:
     made = lark.add_app("cli_store", store=True)
+    lark.settings(**PATIENT)
     with AppServer() as app:
         lark.set_callback("", event_url=app.url, app_id="cli_store", verification_token="vt")
         app.received.clear()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.emulator.callbacks.events import envelope, old_envelope
+from lark_provider.emulator.callbacks import payloads
 from lark_provider.emulator.callbacks.post import checked_url
 from lark_provider.emulator.callbacks.subscription import Subscription, challenge
-from lark_provider.emulator.specs import flag, found, only, text
+from lark_provider.emulator.specs import count, flag, found, only, text
 from lark_provider.emulator.world import DEFAULT_APP_ID, TENANT_KEY
 
 if TYPE_CHECKING:
@@ -76,15 +76,15 @@ async def push_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "app_id", "type", "event", "version", "tenant_key", "copies")
     app, kind, event = _app(lark, spec), text(spec, "type"), spec.get("event", {})
-    copies, version = spec.get("copies", 1), text(spec, "version") or "2.0"
-    if not kind or not isinstance(event, dict) or not isinstance(copies, int) or copies < 1:
-        raise ValueError("an event needs a 'type', an object as 'event', and at least one of 'copies'")
+    copies, version = count(spec, "copies"), text(spec, "version") or "2.0"
+    if not kind or not isinstance(event, dict):
+        raise ValueError("an event needs a 'type', and an object as 'event'")
     now, tenant_key = lark.clock.now(), text(spec, "tenant_key") or TENANT_KEY
     if version == "2.0":
-        payload = envelope(app, now, kind, event, tenant_key)
+        payload = payloads.event(app, now, kind, event, tenant_key)
     elif version == "1.0":
         ids = {"app_id": app.app_id, "tenant_key": tenant_key}
-        payload = old_envelope(app, now, {**ids, **event, "type": kind})
+        payload = payloads.old_event(app, now, {**ids, **event, "type": kind})
     else:
         raise ValueError(f"'version' must be 2.0 or 1.0, not {version!r}")
     delivery = lark.events.push(app, payload, copies=copies)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lark_provider.emulator.callbacks.payloads import old_event
 from lark_provider.emulator.callbacks.post import UnreachableError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Events:
 
         Args:
             app: to whom.
-            payload: as `envelope` or `old_envelope` made it.
+            payload: as `payloads.event` or `payloads.old_event` made it.
             copies: how often it is to arrive.
 
         Returns:
@@ -86,7 +86,7 @@ class Events:
     def push_ticket(self, app: App) -> None:
         """Send a store app its newest ticket."""
         event = {"app_id": app.app_id, "app_ticket": app.app_ticket, "type": "app_ticket"}
-        self.push(app, old_envelope(app, self._lark.clock.now(), event))
+        self.push(app, old_event(app, self._lark.clock.now(), event))
 
     def _plan(self, delivery: Delivery, at: float) -> None:
         delivery.next_attempt = at
@@ -153,34 +153,3 @@ class Events:
             if not tasks:
                 return
             await asyncio.wait(tasks)
-
-
-def envelope(app: App, now: float, event_type: str, event: dict[str, Any], tenant_key: str) -> dict[str, Any]:
-    """Return an event of version 2.0."""
-    return {
-        "schema": "2.0",
-        "header": {
-            "event_id": secrets.token_hex(16),
-            "token": _token(app),
-            "create_time": str(int(now * 1000)),
-            "event_type": event_type,
-            "tenant_key": tenant_key,
-            "app_id": app.app_id,
-        },
-        "event": event,
-    }
-
-
-def old_envelope(app: App, now: float, event: dict[str, Any]) -> dict[str, Any]:
-    """Return an event of version 1.0; its `type` stands in the event."""
-    return {
-        "ts": f"{now:.7f}",
-        "uuid": secrets.token_hex(16),
-        "token": _token(app),
-        "type": "event_callback",
-        "event": event,
-    }
-
-
-def _token(app: App) -> str:
-    return "" if app.subscription is None else app.subscription.verification_token
