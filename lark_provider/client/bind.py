@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
-from lark_provider.protocol.calls import Call, LarkResponse, Listing, Procedure
+from lark_provider.protocol.calls import Call, LarkResponse, Listing, Operation, Procedure
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,9 +74,9 @@ class _Bound(Generic[P, T]):
 
 
 class call(_Bound[P, T]):  # noqa: N801 - reads as a verb where it is used
-    """An operation of one request, as a method."""
+    """An operation whose result is the answer to one request, as a method."""
 
-    def __init__(self, build: Callable[P, Call[T]]) -> None:
+    def __init__(self, build: Callable[P, Operation[T]]) -> None:
         super().__init__(build)
 
     @overload

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import httpx
 
 from lark_provider.client.bind import Async, Sync
-from lark_provider.client.namespaces import Bot, CloudDoc, Messaging, StoreApp
+from lark_provider.client.namespaces import Bot, CloudDoc, Contact, Messaging, StoreApp
 from lark_provider.client.performers import AsyncPerformer, Performer
 from lark_provider.client.sdk import official_client
 from lark_provider.core.credentials import find
@@ -90,6 +90,11 @@ class _Client(Generic[R_co]):
     def store_app(self) -> StoreApp[R_co]:
         """What only store (ISV) apps need."""
         return StoreApp(self)
+
+    @cached_property
+    def contact(self) -> Contact[R_co]:
+        """People: ids by e-mail address or mobile number, and what Lark shows of them."""
+        return Contact(self)
 
     @cached_property
     def messaging(self) -> Messaging[R_co]:

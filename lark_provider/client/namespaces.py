@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TypeVar
 
-from lark_provider.api import bot, messaging
+from lark_provider.api import bot, contact, messaging
 from lark_provider.api.clouddoc import bitable, bulk, records
 from lark_provider.client.bind import Async, Namespace, Sync, call, listing, procedure
 from lark_provider.protocol import tokens
@@ -23,6 +23,16 @@ class StoreApp(Namespace[R_co]):
     """`client.store_app`: what only store (ISV) apps need."""
 
     keep_ticket = procedure(tokens.keep_ticket)
+
+
+class Contact(Namespace[R_co]):
+    """`client.contact`: people."""
+
+    find_by_email = procedure(contact.find_by_email)
+    find_by_mobile = procedure(contact.find_by_mobile)
+    get_id = procedure(contact.get_id)
+    get_users = procedure(contact.get_users)
+    get_user = procedure(contact.get_user)
 
 
 class Messaging(Namespace[R_co]):

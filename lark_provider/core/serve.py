@@ -9,12 +9,14 @@ import random
 import uuid
 from typing import Any, TypeVar
 
-from lark_provider.core import acquire, credentials, tickets
+from lark_provider.core import acquire, credentials, people, tickets
 from lark_provider.core.io import Served
 from lark_provider.core.session import Session
 from lark_provider.protocol.calls import (
     Call,
+    KeepPeople,
     KeepTicket,
+    KnownPeople,
     NeedAppToken,
     NeedTicket,
     NeedToken,
@@ -57,6 +59,11 @@ def serve(operation: Call[Any] | Procedure[T], session: Session) -> Served[T]:
                         answer = None
                     case Remember():
                         answer = yield from _remembered(effect, session)
+                    case KnownPeople():
+                        answer = yield from people.known(session, effect)
+                    case KeepPeople():
+                        yield from people.keep(session, effect)
+                        answer = None
                     case NeedWebhook():
                         answer = session.bot()
                     case Now():

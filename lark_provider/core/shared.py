@@ -19,7 +19,10 @@ from lark_provider.core.session import Session
 from lark_provider.protocol.errors import ConfigurationError, LarkError, TransportError
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
     from lark_provider.core.storage.token_store import TokenStore
+    from lark_provider.core.storage.user_cache import UserCache
     from lark_provider.protocol.tokens import App
 
 T = TypeVar("T")
@@ -106,13 +109,46 @@ def ask_store(session: Session, app: App, work: Callable[[TokenStore], T]) -> Se
     Raises:
         ConfigurationError: The settings of the database cannot be right.
     """
+
+    def asked(url: URL) -> T:
+        from lark_provider.core.storage import token_store  # noqa: PLC0415 - only who has a database pays
+
+        return work(token_store.TokenStore(url, app.app_id, app.app_secret))
+
+    return (yield from _ask_database(session, asked))
+
+
+def ask_users(session: Session, app: str, work: Callable[[UserCache], T]) -> Served[T | None]:
+    """Ask the user cache of a session's database.
+
+    Args:
+        session: Of the client that asks.
+        app: Names the app that sees these people.
+        work: What to ask.
+
+    Returns:
+        The answer; None if there is no database, or it is away.
+
+    Raises:
+        ConfigurationError: The settings of the database cannot be right.
+    """
+
+    def asked(url: URL) -> T:
+        from lark_provider.core.storage import user_cache  # noqa: PLC0415 - as above
+
+        return work(user_cache.UserCache(url, app))
+
+    return (yield from _ask_database(session, asked))
+
+
+def _ask_database(session: Session, work: Callable[[URL], T]) -> Served[T | None]:
     if not config.has_database(session.database_url):
         return None
 
     def asked() -> T:
-        from lark_provider.core.storage import token_store, urls  # noqa: PLC0415 - only who has a database pays
+        from lark_provider.core.storage import urls  # noqa: PLC0415 - as above
 
-        return work(token_store.TokenStore(urls.database(session.database_url), app.app_id, app.app_secret))
+        return work(urls.database(session.database_url))
 
-    answer = yield from consult(session, f"tokens {session.database_url}", asked)
+    answer = yield from consult(session, f"database {session.database_url}", asked)
     return None if isinstance(answer, LarkError) else answer[0]

@@ -8,7 +8,7 @@ two small drivers, one sync and one async, perform those.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
@@ -49,7 +49,7 @@ class Call(Generic[D_co]):
     Attributes:
         method: The HTTP method.
         path: From the root, `/open-apis/…`, with its parameters quoted, and `***` where a secret stands.
-        params: Query parameters; None values are left out.
+        params: Query parameters; one with several values stands there several times.
         body: The encoded body, or None.
         safe: Whether it changes nothing at Lark.
         idempotent: Whether a repeat does no harm: it is safe, or carries a token that Lark knows it by.
@@ -62,7 +62,7 @@ class Call(Generic[D_co]):
 
     method: str
     path: str
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
     safe: bool = False
     idempotent: bool = False
@@ -243,6 +243,45 @@ class Remember(Generic[T]):
     max_age: float
 
 
+@dataclass(frozen=True, slots=True)
+class KnownPeople:
+    """What was learned of people before. Answered with a dict of lookup to `Seen`; the others are missing.
+
+    Attributes:
+        kind: How they are looked up and what was wanted, such as `email.open_id`.
+        lookups: E-mail addresses, mobile numbers or ids, each in the one form in which it is compared.
+    """
+
+    kind: str
+    lookups: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What Lark said of somebody.
+
+    Attributes:
+        value: The id, the user, or None for nobody.
+        age: Seconds since then.
+    """
+
+    value: Any
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeepPeople:
+    """Keep what Lark has just said of people, for all processes.
+
+    Attributes:
+        kind: As for `KnownPeople`.
+        people: Lookup to what was said, and for how many seconds it is of use.
+    """
+
+    kind: str
+    people: Mapping[str, tuple[Any, float]]
+
+
 class Stream(Generic[T]):
     """Items on their way, from anything that can be iterated, also asynchronously."""
 
@@ -272,9 +311,13 @@ Effect: TypeAlias = (
     | Take[Any]
     | ReadFile
     | Remember[Any]
+    | KnownPeople
+    | KeepPeople
 )
 Flow: TypeAlias = Generator[Effect, Any, T]
 Procedure: TypeAlias = Generator[Call[Any] | Effect, Any, T]
+Operation: TypeAlias = Call[T] | Procedure[LarkResponse[T]]
+"""What is one request, or now and then takes some before it."""
 
 
 def perform(call: Call[T]) -> Generator[Call[T], Any, LarkResponse[T]]:
@@ -337,7 +380,7 @@ def request(
     method: str,
     url_path: str,
     *,
-    params: Mapping[str, str | None] | None = None,
+    params: Mapping[str, str | Sequence[str] | None] | None = None,
     json: Any = None,
     safe: bool | None = None,
     idempotent: bool = False,
@@ -351,7 +394,7 @@ def request(
     Args:
         method: The HTTP method.
         url_path: What `path` returned.
-        params: Query parameters; None values are left out.
+        params: Query parameters; None values are left out, lists are written out.
         json: The body before encoding, or None for no body.
         safe: Whether it changes nothing at Lark; told by the method if None (only GET).
         idempotent: Whether a repeat does no harm although it changes something.

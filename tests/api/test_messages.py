@@ -13,12 +13,18 @@ from lark_provider.api import messaging
 from lark_provider.api.cards import card_content
 from lark_provider.api.receivers import receiver
 from lark_provider.errors import InvalidRequestError
-from lark_provider.protocol.calls import Call, path
+from lark_provider.protocol.calls import Call, Operation, path
 from lark_provider.protocol.keys import client_token
 
 
-def body(call: Call[Any]) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads(call.body or b"")
+def one(operation: Operation[Any]) -> Call[Any]:
+    """What takes one request, as all do that send to no mobile number."""
+    assert isinstance(operation, Call)
+    return operation
+
+
+def body(operation: Operation[Any]) -> dict[str, Any]:
+    found: dict[str, Any] = orjson.loads(one(operation).body or b"")
     return found
 
 
@@ -26,7 +32,7 @@ def body(call: Call[Any]) -> dict[str, Any]:
     ("receiver_id", "id_type"),
     [
         ("ou_1", "open_id"), ("on_1", "union_id"), ("oc_1", "chat_id"), ("a@b.example", "email"),
-        ("e2f1", "user_id"), ("12345678", "user_id"),
+        ("e2f1", "user_id"), ("12345678", "user_id"), ("+8613800000001", "mobile"), ("+a@b.example", "email"),
     ],
 )  # fmt: skip
 def test_the_kind_of_a_receiver_shows_in_its_shape(receiver_id: str, id_type: str) -> None:
@@ -35,9 +41,16 @@ def test_the_kind_of_a_receiver_shows_in_its_shape(receiver_id: str, id_type: st
 
 def test_a_kind_that_is_named_wins() -> None:
     assert receiver("ou_1", "user_id") == ("ou_1", "user_id")
+    assert receiver("138-0000-0001", "mobile") == ("+8613800000001", "mobile")
 
 
-@pytest.mark.parametrize("receiver_id", ["", "  ", None, 5, "+8613800000000"])
+@pytest.mark.parametrize("receiver_id", ["+", "+86", "+86abc", "+0138000000", "+8613800000001x"])
+def test_a_mobile_number_that_cannot_be_is_refused(receiver_id: str) -> None:
+    with pytest.raises(InvalidRequestError, match=r"mobile is .*Next: pass a number with \+"):
+        messaging.send_text(receiver_id, "x")
+
+
+@pytest.mark.parametrize("receiver_id", ["", "  ", None, 5])
 def test_a_receiver_that_cannot_be_is_refused(receiver_id: Any) -> None:
     with pytest.raises(InvalidRequestError, match="receiver_id"):
         receiver(receiver_id)
@@ -49,7 +62,7 @@ def test_an_unknown_kind_is_refused() -> None:
 
 
 def test_text_carries_mentions_and_is_serialised() -> None:
-    call = messaging.send_text("oc_1", "数据 ✅", mentions=["ou_1", "all"])
+    call = one(messaging.send_text("oc_1", "数据 ✅", mentions=["ou_1", "all"]))
     assert call.params == {"receive_id_type": "chat_id"}
     content = orjson.loads(body(call)["content"])
     assert content == {"text": '数据 ✅ <at user_id="ou_1"></at> <at user_id="all"></at>'}
@@ -113,7 +126,7 @@ def test_keys_become_uuids_that_lark_takes() -> None:
     keyed = messaging.send_text("oc_1", "x", idempotency_key="k" * 500)
     again = messaging.send_text("oc_1", "x", idempotency_key="k" * 500)
     other = messaging.send_text("oc_2", "x", idempotency_key="k" * 500)
-    assert keyed.idempotent
+    assert one(keyed).idempotent
     assert body(keyed)["uuid"] == body(again)["uuid"] != body(other)["uuid"]
     assert len(body(keyed)["uuid"]) <= 50
     assert body(messaging.send_text("oc_1", "x", uuid="u1"))["uuid"] == "u1"

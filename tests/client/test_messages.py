@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from lark_provider.core import people
 from lark_provider.emulator import Emulator
 from lark_provider.errors import (
     ConfigurationError,
@@ -16,6 +18,19 @@ from lark_provider.errors import (
     TokenAcquisitionError,
 )
 from tests.client.conftest import CHAT, MESSAGES, TOKENS, Do, count, messages
+
+CARD = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "**hi**"}]}}
+GET_ID = "POST /open-apis/contact/v3/users/batch_get_id"
+UPLOADS = ("POST /open-apis/im/v1/images", "POST /open-apis/im/v1/files")
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(24)
+WAYS: dict[str, Callable[[Any, str], Any]] = {
+    "text": lambda messaging, to: messaging.send_text(to, "hi"),
+    "any": lambda messaging, to: messaging.send(to, "hi", msg_type="post"),
+    "post": lambda messaging, to: messaging.send_post(to, "**hi**"),
+    "card": lambda messaging, to: messaging.send_card(to, CARD),
+    "image": lambda messaging, to: messaging.send_image(to, PNG),
+    "file": lambda messaging, to: messaging.send_file(to, b"hi", file_name="hi.txt"),
+}
 
 
 def test_text_arrives_as_it_was_written(lark: Emulator, do: Do) -> None:
@@ -35,10 +50,59 @@ def test_people_are_reached_by_every_kind_of_id(lark: Emulator, do: Do, kind: st
     assert messages(lark, answer.data["chat_id"])[0]["content"] == {"text": "hi"}
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_whoever_has_a_mobile_number_is_reached_by_it(lark: Emulator, do: Do, way: str) -> None:
+    people.forget()
+    for number in ("+8613800000002", "+86 138-0000-0002"):
+        answer = do(lambda c: WAYS[way](c.messaging, number))  # noqa: B023 - performed at once
+        found = do(lambda c: c.messaging.get(answer.data["message_id"]))  # noqa: B023 - as above
+        assert found.data["items"][0]["chat_id"] == answer.data["chat_id"]
+    bob = do(lambda c: c.messaging.send_text("bob", "hi")).data["chat_id"]
+    assert (answer.data["chat_id"], len(messages(lark, bob))) == (bob, 3)
+    assert count(lark, GET_ID) == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_mobile_number_that_nobody_has(lark: Emulator, do: Do, way: str) -> None:
+    people.forget()
+    for _ in range(2):
+        with pytest.raises(NotFoundError, match=r"mobile number \+12025550100\. Next: check it") as refused:
+            do(lambda c: WAYS[way](c.messaging, "+1 202 555 0100"))
+        assert not refused.value.retryable
+    assert count(lark, GET_ID) == 1
+    assert sum(count(lark, endpoint) for endpoint in (MESSAGES, *UPLOADS)) == 0
+
+
+def test_messages_to_mobile_numbers_are_checked_and_keyed_as_all_are(lark: Emulator, do: Do) -> None:
+    people.forget()
+    wrong: list[Callable[[Any], Any]] = [
+        lambda c: c.messaging.send_text("+8613800000002", ""),
+        lambda c: c.messaging.send_text("+8613800000002", "x", idempotency_key="k", uuid="u"),
+        lambda c: c.messaging.send_image("+8613800000002", PNG, idempotency_key=""),
+        lambda c: c.messaging.send_text("+86138", "x"),
+        lambda c: c.messaging.send_text("12345", "x", receiver_id_type="mobile"),
+    ]
+    for work in wrong:
+        with pytest.raises(InvalidRequestError, match="Next: "):
+            do(work)
+    assert lark.state(summary=True)["requests"] == 0
+    sent = {
+        do(lambda c: c.messaging.send_text(number, "x", idempotency_key="k", receiver_id_type="mobile")).data[  # noqa: B023 - performed at once
+            "message_id"
+        ]
+        for number in ("+8613800000002", "13800000002")
+    }
+    assert len(sent) == 1
+
+
+def test_an_address_goes_to_lark_as_it_is(lark: Emulator, do: Do) -> None:
+    do(lambda c: c.messaging.send_text("alice@example.com", "hi"))
+    assert count(lark, GET_ID) == 0
+
+
 def test_posts_and_cards_arrive(lark: Emulator, do: Do) -> None:
-    card = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "**hi**"}]}}
     do(lambda c: c.messaging.send_post(CHAT, "**bold**", title="T", mentions=["all"]))
-    do(lambda c: c.messaging.send_card(CHAT, card))
+    do(lambda c: c.messaging.send_card(CHAT, CARD))
     assert [message["msg_type"] for message in messages(lark)] == ["post", "interactive"]
 
 

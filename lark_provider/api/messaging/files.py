@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from lark_provider.api.messaging.send import Message, send
-from lark_provider.api.receivers import ReceiverIdType, receiver
+from lark_provider.api.messaging.send import Message, message, serialised
+from lark_provider.api.receivers import ReceiverIdType, reached, receiver
 from lark_provider.protocol.calls import (
     Call,
     LarkResponse,
@@ -20,6 +20,7 @@ from lark_provider.protocol.calls import (
     request,
 )
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.keys import message_uuid
 from lark_provider.protocol.multipart import multipart
 
 MAX_IMAGE_BYTES = 10 * 1024 * 1024
@@ -126,20 +127,15 @@ def send_image(
     Returns:
         The message.
     """
-    receiver(receiver_id, receiver_id_type)  # refused before anything is uploaded
+    named = receiver(receiver_id, receiver_id_type)
+    token = message_uuid(named.id, idempotency_key, uuid)
+    to = yield from reached(named)  # refused before anything is uploaded
     if isinstance(image, str) and image.startswith("img_") and not os.path.splitext(image)[1]:  # noqa: PTH122 - pure
         key = image
     else:
         key = (yield from upload_image(image)).data["image_key"]
-    call = send(
-        receiver_id,
-        {"image_key": key},
-        msg_type="image",
-        receiver_id_type=receiver_id_type,
-        idempotency_key=idempotency_key,
-        uuid=uuid,
-    )
-    return (yield from perform(call))
+    content = serialised({"image_key": key}, "image")
+    return (yield from perform(message(to, "image", content, token)))
 
 
 def send_file(
@@ -169,20 +165,15 @@ def send_file(
     Returns:
         The message.
     """
-    receiver(receiver_id, receiver_id_type)  # refused before anything is uploaded
+    named = receiver(receiver_id, receiver_id_type)
+    token = message_uuid(named.id, idempotency_key, uuid)
+    to = yield from reached(named)  # refused before anything is uploaded
     # As a file to open: what is uploaded as sound or video can only be sent as a message to play.
     key = (yield from upload_file(file, file_name=file_name, file_type=file_type or "stream")).data[
         "file_key"
     ]
-    call = send(
-        receiver_id,
-        {"file_key": key},
-        msg_type="file",
-        receiver_id_type=receiver_id_type,
-        idempotency_key=idempotency_key,
-        uuid=uuid,
-    )
-    return (yield from perform(call))
+    content = serialised({"file_key": key}, "file")
+    return (yield from perform(message(to, "file", content, token)))
 
 
 def download(

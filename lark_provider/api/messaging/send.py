@@ -8,8 +8,17 @@ from typing import Any, Literal, Required, TypeAlias, TypedDict, get_args
 import orjson
 
 from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content, mention_ids
-from lark_provider.api.receivers import Receiver, ReceiverIdType, receiver
-from lark_provider.protocol.calls import Call, encode, path, request
+from lark_provider.api.receivers import Receiver, ReceiverIdType, reached, receiver
+from lark_provider.protocol.calls import (
+    Call,
+    LarkResponse,
+    Operation,
+    Procedure,
+    encode,
+    path,
+    perform,
+    request,
+)
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import message_uuid
 
@@ -48,13 +57,14 @@ def send(
     receiver_id_type: ReceiverIdType | None = None,
     idempotency_key: str | None = None,
     uuid: str | None = None,
-) -> Call[Message]:
+) -> Operation[Message]:
     """Send a message of any type.
 
     See POST /open-apis/im/v1/messages.
 
     Args:
-        receiver_id: An open_id (`ou_…`), union_id (`on_…`), chat id (`oc_…`), e-mail address or user_id.
+        receiver_id: An open_id (`ou_…`), union_id (`on_…`), chat id (`oc_…`), e-mail address, mobile number
+            (`+…`, of which the open_id is looked up first, see `contact.find_by_mobile`) or user_id.
         content: Text; for `post` Markdown or Lark's own form; for `interactive` a card; for other types
             their content object, as a dict or as JSON text.
         msg_type: Lark's name for the type.
@@ -68,6 +78,7 @@ def send(
 
     Raises:
         InvalidRequestError: Something that can be known to be wrong before sending.
+        NotFoundError: Nobody has the mobile number, or there is no such receiver.
         LarkAPIError: Lark refused it.
         OutcomeUnknownError: It was sent without a key, and the answer is lost.
         TransportError: Lark was not reached.
@@ -78,9 +89,30 @@ def send(
 
 def _addressed(
     to: Receiver, msg_type: str, content: str, idempotency_key: str | None, uuid: str | None
-) -> Call[Message]:
-    body = {"receive_id": to.id, "msg_type": msg_type, "content": content}
+) -> Operation[Message]:
     token = message_uuid(to.id, idempotency_key, uuid)
+    if to.id_type == "mobile":
+        return _to_mobile(to, msg_type, content, token)
+    return message(to, msg_type, content, token)
+
+
+def _to_mobile(
+    to: Receiver, msg_type: str, content: str, token: str | None
+) -> Procedure[LarkResponse[Message]]:
+    to = yield from reached(to)
+    return (yield from perform(message(to, msg_type, content, token)))
+
+
+def message(to: Receiver, msg_type: str, content: str, token: str | None) -> Call[Message]:
+    """The request that sends a message.
+
+    Args:
+        to: Who gets it; no mobile number.
+        msg_type: Lark's name for its type.
+        content: What `serialised` returned.
+        token: What `message_uuid` returned.
+    """
+    body = {"receive_id": to.id, "msg_type": msg_type, "content": content}
     if token is not None:
         body["uuid"] = token
     return request(
@@ -101,7 +133,7 @@ def send_text(
     receiver_id_type: ReceiverIdType | None = None,
     idempotency_key: str | None = None,
     uuid: str | None = None,
-) -> Call[Message]:
+) -> Operation[Message]:
     """Send plain text.
 
     See POST /open-apis/im/v1/messages. Errors and the other parameters as for `send`.
@@ -127,7 +159,7 @@ def send_post(
     receiver_id_type: ReceiverIdType | None = None,
     idempotency_key: str | None = None,
     uuid: str | None = None,
-) -> Call[Message]:
+) -> Operation[Message]:
     """Send rich text.
 
     See POST /open-apis/im/v1/messages, type `post`. Errors and the other parameters as for `send`.
@@ -160,7 +192,7 @@ def send_card(
     receiver_id_type: ReceiverIdType | None = None,
     idempotency_key: str | None = None,
     uuid: str | None = None,
-) -> Call[Message]:
+) -> Operation[Message]:
     """Send an interactive card.
 
     See POST /open-apis/im/v1/messages, type `interactive`. Errors and the other parameters as for `send`.

@@ -1,0 +1,252 @@
+"""People: contact v3 of Lark (`/open-apis/contact/v3/users`), remembered for a day by everybody who asks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
+
+from lark_provider.api.lookups import DAY, By, look_up
+from lark_provider.protocol.calls import Call, Procedure, path, perform, request
+from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, PermissionDeniedError
+
+UserIdType: TypeAlias = Literal["open_id", "union_id", "user_id"]
+_SEPARATORS = re.compile(r"[\s()./-]")
+_MAINLAND = re.compile(r"1[0-9]{10}")
+_NO_SUCH_IDS = frozenset({99992351, 99992360, 99992363, 41012})
+_ID = re.compile(r"[\w.@-]+")
+_EMPLOYEE_ID_SCOPE = "contact:user.employee_id:readonly"
+
+
+class User(TypedDict, total=False):
+    """A person as Lark shows them to this app: what its scopes do not cover is missing."""
+
+    open_id: str
+    union_id: str
+    user_id: str
+    name: str
+    en_name: str
+    nickname: str
+    email: str
+    enterprise_email: str
+    mobile: str
+    mobile_visible: bool
+    gender: int
+    avatar: dict[str, str]
+    status: dict[str, bool]
+    department_ids: list[str]
+    leader_user_id: str
+    city: str
+    country: str
+    work_station: str
+    join_time: int
+    is_tenant_manager: bool
+    employee_no: str
+    employee_type: int
+    job_title: str
+
+
+def _with_country(mobile: str) -> str:
+    """A number without a country's code is one of mainland China, as Lark has it."""
+    return "+86" + mobile if _MAINLAND.fullmatch(mobile) else mobile
+
+
+def mobile_number(text: str) -> str:
+    """A mobile number in one form: + and digits.
+
+    Args:
+        text: As for `find_by_mobile`.
+
+    Raises:
+        InvalidRequestError: It cannot be one.
+    """
+    return _with_country(_MOBILE.checked(text))
+
+
+_EMAIL = By(
+    "email",
+    re.compile(r"[!-~]{1,64}@[!-~]{1,255}"),
+    "an address such as alice@example.com",
+    compared=str.lower,
+)
+_MOBILE = By(
+    "mobile",
+    re.compile(rf"\+[1-9][0-9]{{5,14}}|{_MAINLAND.pattern}"),
+    "a number with + and its country's code, such as +8613800000000",
+    lambda text: _SEPARATORS.sub("", text),
+    _with_country,
+)
+_BY_ID = {
+    kind: By(kind, re.compile(r"[!-~]{1,255}"), f"the {kind} of a person") for kind in get_args(UserIdType)
+}
+
+
+def find_by_email(
+    emails: str | Iterable[str], *, user_id_type: UserIdType = "open_id", max_age: float = DAY
+) -> Procedure[dict[str, str | None]]:
+    """Find people's ids by their e-mail addresses.
+
+    See POST /open-apis/contact/v3/users/batch_get_id, asked for 50 at a time. Answers are kept for a day, and
+    of people not found for five minutes, in the database that processes share, else in this process.
+
+    Args:
+        emails: Addresses, or one; upper and lower case are the same. Lark knows a person by the address of
+            their account, not by that of a company mailbox.
+        user_id_type: Which ids to answer with. For `user_id` the app needs contact:user.employee_id:readonly;
+            without it nobody is found.
+        max_age: How old an answer may be, in seconds; 0 asks Lark anew. What was known before is used, with
+            a warning, while Lark is away or has no time for us.
+
+    Returns:
+        The id for each address as it was passed, in order; None where this app may see nobody.
+
+    Raises:
+        InvalidRequestError: Something that can be known to be wrong before sending.
+        PermissionDeniedError: The app lacks the scope contact:user.id:readonly.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    return _ids(emails, _EMAIL, user_id_type, max_age)
+
+
+def find_by_mobile(
+    mobiles: str | Iterable[str], *, user_id_type: UserIdType = "open_id", max_age: float = DAY
+) -> Procedure[dict[str, str | None]]:
+    """Find people's ids by their mobile numbers.
+
+    See POST /open-apis/contact/v3/users/batch_get_id. Errors, and how answers are kept, as for
+    `find_by_email`.
+
+    Args:
+        mobiles: Numbers, or one, with + and the country's code; blanks, hyphens, dots and brackets do not
+            matter. Only a number of mainland China may lack the code.
+        user_id_type: Which ids to answer with, as for `find_by_email`.
+        max_age: How old an answer may be, in seconds; 0 asks Lark anew.
+
+    Returns:
+        The id for each number as it was passed, in order; None where this app may see nobody.
+    """
+    return _ids(mobiles, _MOBILE, user_id_type, max_age)
+
+
+def get_id(
+    email_or_mobile: str, *, user_id_type: UserIdType = "open_id", max_age: float = DAY
+) -> Procedure[str | None]:
+    """Find one person's id by e-mail address or mobile number.
+
+    See POST /open-apis/contact/v3/users/batch_get_id. Errors and the other parameters as for `find_by_email`
+    and `find_by_mobile`.
+
+    Args:
+        email_or_mobile: The address or number.
+        user_id_type: Which id to answer with.
+        max_age: How old an answer may be, in seconds; 0 asks Lark anew.
+
+    Returns:
+        The id; None if this app may see nobody there.
+    """
+    by = _EMAIL if isinstance(email_or_mobile, str) and "@" in email_or_mobile else _MOBILE
+    return (yield from _ids([email_or_mobile], by, user_id_type, max_age))[email_or_mobile]
+
+
+def get_users(
+    ids: str | Iterable[str], *, user_id_type: UserIdType = "open_id", max_age: float = DAY
+) -> Procedure[dict[str, User | None]]:
+    """Read what Lark shows of people.
+
+    See GET /open-apis/contact/v3/users/batch, asked for 50 at a time. Answers are kept as those of
+    `find_by_email` are; after a scope was granted, `max_age=0` brings what it shows.
+
+    Args:
+        ids: Their ids, or one.
+        user_id_type: The kind of all of them.
+        max_age: How old an answer may be, in seconds; 0 asks Lark anew.
+
+    Returns:
+        The person for each id as it was passed, in order; None for an id that does not exist or belongs to
+        somebody whom this app may not see.
+
+    Raises:
+        InvalidRequestError: Something that can be known to be wrong before sending.
+        NotFoundError: An id is another app's or another company's.
+        PermissionDeniedError: The app lacks a scope.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    by = _BY_ID.get(user_id_type)
+    if by is None:
+        raise _no_such_type(user_id_type)
+    return (
+        yield from look_up(ids, by, f"user.{user_id_type}", lambda batch: _read(batch, user_id_type), max_age)
+    )
+
+
+def get_user(
+    user_id: str, *, user_id_type: UserIdType = "open_id", max_age: float = DAY
+) -> Procedure[User | None]:
+    """Read what Lark shows of one person.
+
+    See GET /open-apis/contact/v3/users/batch. Errors and the other parameters as for `get_users`.
+
+    Args:
+        user_id: Their id.
+        user_id_type: Its kind.
+        max_age: How old an answer may be, in seconds; 0 asks Lark anew.
+
+    Returns:
+        The person; None if there is nobody whom this app may see.
+    """
+    return (yield from get_users([user_id], user_id_type=user_id_type, max_age=max_age))[user_id]
+
+
+def _ids(
+    asked: str | Iterable[str], by: By, user_id_type: UserIdType, max_age: float
+) -> Procedure[dict[str, str | None]]:
+    if user_id_type not in get_args(UserIdType):
+        raise _no_such_type(user_id_type)
+
+    def ask(batch: list[str]) -> Procedure[dict[str, str | None]]:
+        call: Call[Any] = request(
+            "POST",
+            path("/contact/v3/users/batch_get_id"),
+            params={"user_id_type": user_id_type},
+            json={f"{by.name}s": batch},
+            safe=True,
+        )
+        users = (yield from perform(call)).data.get("user_list") or ()
+        # The key is `user_id`, whatever kind of id was asked for.
+        return {by.compared(user.get(by.name, "")): user.get("user_id") or None for user in users}
+
+    return (yield from look_up(asked, by, f"{by.name}.{user_id_type}", ask, max_age))
+
+
+def _read(ids: list[str], id_type: UserIdType) -> Procedure[dict[str, User | None]]:
+    """Read some users. Of a batch that Lark refuses for unknown ids, the others are asked for again."""
+    params = {"user_ids": ids, "user_id_type": id_type}
+    call: Call[Any] = request("GET", path("/contact/v3/users/batch"), params=params)
+    try:
+        users: list[User] = (yield from perform(call)).data.get("items") or []
+    except LarkAPIError as error:
+        if error.code not in _NO_SUCH_IDS:
+            raise
+        # Lark names them, as far as is known; without names, halving finds them.
+        unknown = set(_ID.findall(error.msg)).intersection(ids)
+        half = len(ids) // 2
+        parts = [[one for one in ids if one not in unknown]] if unknown else [ids[:half], ids[half:]]
+        found: dict[str, User | None] = {}
+        for part in parts if len(ids) > 1 else ():
+            if part:
+                found |= yield from _read(part, id_type)
+        return found
+    if any(id_type not in user for user in users):
+        raise PermissionDeniedError(
+            f"{call.name} → Lark shows this app no {id_type}s, so that users cannot be told apart. Next: "
+            f"grant the scope {_EMPLOYEE_ID_SCOPE}, or ask by open_id.",
+            scopes=[_EMPLOYEE_ID_SCOPE],
+        )
+    return {user[id_type]: user for user in users}
+
+
+def _no_such_type(user_id_type: object) -> InvalidRequestError:
+    known = ", ".join(get_args(UserIdType))
+    return InvalidRequestError(f"user_id_type is {user_id_type!r}. Next: use one of {known}.", code=40001)
