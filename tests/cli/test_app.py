@@ -199,6 +199,9 @@ def test_update_changes_what_is_given_and_nothing_else(run: Run, apps: Applicati
     assert (found.name, found.description) == ("B", "用于生产环境")
     secrets = apps.secrets("cli_a")
     assert (secrets.app_secret, secrets.encrypt_key) == ("new", None)
+    assert run("app", "update", "cli_a", "--name", "", "--description", "").code == 0
+    found = apps.get_application("cli_a")
+    assert (found.name, found.description) == ("cli_a", "")
 
 
 def test_disable_and_enable(run: Run, apps: ApplicationManager) -> None:

@@ -16,13 +16,6 @@ from tests.services.postgres import Databases, OwnPostgres
 PASSWORD = "p@ss/w:rd%#1"
 
 
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("POSTGRES_", "LARK_")):
-            monkeypatch.delenv(name)
-
-
 @pytest.fixture
 def configured(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The environment of the guide, with strings only."""

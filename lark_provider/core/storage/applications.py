@@ -157,18 +157,18 @@ class ApplicationManager:
         encrypt_key: str | None = None,
         verification_token: str | None = None,
     ) -> Application:
-        """Change what is given of an app; None leaves it, an empty text takes an optional secret away.
+        """Change what is given of an app; None leaves it, an empty text takes away what is optional.
 
         Raises:
             ConfigurationError: It is not in the registry, or a value cannot be right.
             DecryptionError: It was added under another key; nothing of it is overwritten.
             StorageError: The registry cannot be used.
         """
-        changes: dict[str, Any] = {
-            key: value.strip()
-            for key, value in (("name", name), ("description", description))
-            if value is not None
-        }
+        changes: dict[str, Any] = {}
+        if name is not None:
+            changes["name"] = name.strip() or app_id.strip()
+        if description is not None:
+            changes["description"] = description.strip()
         if base_url is not None:
             changes["base_url"] = _base_url(base_url)
         if app_secret is not None:
