@@ -136,7 +136,7 @@ def test_guide_36_the_manager_takes_no_arguments(reader: Reader) -> None:
 
 
 def test_guide_37_adding_what_exists_offers_the_update(reader: Reader) -> None:
-    reader.python(CREATE)
+    exec(CREATE, {})  # noqa: S102 - the guide's code
     with pytest.raises(ConfigurationError, match=r"in the registry already.*app update.*update_application"):
         ApplicationManager().create_application(
             app_id="cli_your_app_id", app_secret="another", name="生产应用", description="用于生产环境"
@@ -155,7 +155,7 @@ def test_guide_38_one_store_where_no_secret_stands_in_clear(reader: Reader, lark
         client.messaging.send_text(receiver_id=open_id(lark), content="Hello")
     assert texts(lark) == ["Hello"]
     ApplicationManager().create_application("cli_airflow_app", "your_app_secret")
-    commands = ("list", "list --json", "show cli_airflow_app", "show cli_your_app_id")
+    commands = ("list --json", "show cli_airflow_app")
     shown = reader.run("\n".join(f"python -m lark_provider.cli app {command}" for command in commands))
     assert "cli_airflow_app" in shown.stdout
     assert "your_app_secret" not in shown.stdout + shown.stderr
