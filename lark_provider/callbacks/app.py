@@ -1,0 +1,107 @@
+"""The gateway as an ASGI application, for uvicorn or any other server.
+
+`POST /lark/callbacks/{app_id}` takes callbacks and events, `GET /healthz` says that the process lives, and
+`GET /readyz` whether anything is there to keep what comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from lark_provider.callbacks.endpoint import TOO_LARGE, TOO_SLOW
+from lark_provider.callbacks.gateway import Gateway
+
+logger = logging.getLogger(__name__)
+PATH = "/lark/callbacks/{app_id}"
+
+
+class TooLargeError(Exception):
+    """A body has more bytes than it may."""
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Read a body, and stop where it becomes too large.
+
+    Args:
+        request: The request.
+        max_bytes: How large it may be.
+
+    Raises:
+        TooLargeError: It is larger.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > max_bytes:
+        raise TooLargeError
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise TooLargeError
+    return bytes(body)
+
+
+async def _to_the_end(work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except Exception:
+        logger.exception("What should run beside the gateway has ended.")
+
+
+def application(
+    gateway: Gateway, *, background: Sequence[Callable[[], Awaitable[None]]] = (), path: str = PATH
+) -> Starlette:
+    """Make the gateway an ASGI application.
+
+    Args:
+        gateway: The gateway.
+        background: What runs as long as the application does, such as a connection to a broker.
+        path: Where Lark's requests come; with `{app_id}`.
+    """
+
+    async def callbacks(request: Request) -> Response:
+        began = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(began + gateway.deadline):
+                body = await read_body(request, gateway.endpoint.max_bytes)
+        except TooLargeError:
+            answer = TOO_LARGE
+        except (TimeoutError, ClientDisconnect):
+            answer = TOO_SLOW
+        else:
+            answer = await gateway.answer(request.path_params["app_id"], request.headers, body, began)
+        return Response(answer.body, answer.status, media_type="application/json")
+
+    async def health(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_request: Request) -> Response:
+        sinks = gateway.ready()
+        up = any(sinks.values())
+        return JSONResponse({"status": "ready" if up else "not ready", "sinks": sinks}, 200 if up else 503)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        running = [asyncio.ensure_future(_to_the_end(work)) for work in background]
+        try:
+            yield
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    return Starlette(
+        routes=[
+            Route(path, callbacks, methods=["POST"]),
+            Route("/healthz", health),
+            Route("/readyz", ready),
+        ],
+        lifespan=lifespan,
+    )

@@ -1,0 +1,74 @@
+"""A gateway with places to keep things that do as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from lark_provider.callbacks.endpoint import Endpoint
+from lark_provider.callbacks.gateway import Gateway
+from lark_provider.callbacks.keys import KeyRing, Keys, by_app
+from lark_provider.protocol.callbacks import CallbackKeys, Delivery
+from tests.protocol.callbacks import sender
+from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN
+
+KEYS = CallbackKeys(APP, KEY, TOKEN)
+
+
+class Place:
+    """A sink.
+
+    Args:
+        name: What it is called.
+        behaviours: What happens at the first, second, … call; the last one repeats. A number: seconds
+            until it is kept; an exception: raised at once; a callable: awaited.
+        is_up: What it says.
+    """
+
+    def __init__(self, name: str = "queue", *behaviours: Any, is_up: bool = True) -> None:
+        self.name, self.is_up = name, is_up
+        self.behaviours = list(behaviours)
+        self.calls: list[Delivery] = []
+        self.kept: list[Delivery] = []
+        self.cancelled = 0
+
+    async def store(self, delivery: Delivery) -> None:
+        """Do what is due."""
+        self.calls.append(delivery)
+        due = self.behaviours.pop(0) if len(self.behaviours) > 1 else (self.behaviours or [0])[0]
+        try:
+            if isinstance(due, BaseException):
+                raise due
+            if callable(due):
+                await due()
+            elif due:
+                await asyncio.sleep(due)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        self.kept.append(delivery)
+
+
+class KnownKeys(KeyRing):
+    """Keys that need no thread."""
+
+    def __init__(self, *keys: CallbackKeys) -> None:
+        super().__init__(dict)
+        self.known: Keys = by_app(*keys)
+
+    async def get(self, app_id: str) -> CallbackKeys | None:
+        """Look it up."""
+        return self.known.get(app_id)
+
+
+def gateway(*places: Place, endpoint: dict[str, Any] | None = None, **settings: Any) -> Gateway:
+    """A gateway of one app whose clock stands still."""
+    rules = Endpoint(clock=lambda: NOW, **(endpoint or {}))
+    return Gateway(KnownKeys(KEYS), places or (Place(),), endpoint=rules, **settings)
+
+
+def request(content: Any = None, make: Callable[[], Any] = sender.card) -> tuple[str, dict[str, str], bytes]:
+    """What `Gateway.answer` takes, for a genuine request."""
+    body = sender.sealed(make() if content is None else content)
+    return APP, sender.headers(body), body

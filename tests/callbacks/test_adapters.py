@@ -1,0 +1,202 @@
+"""Django, Flask and FastAPI, each with its own test client: the same requests, the same answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import django
+import fastapi
+import flask
+import pytest
+from django.conf import settings
+from django.test import AsyncClient, Client, override_settings
+from django.urls import path
+from fastapi.testclient import TestClient
+
+from lark_provider.callbacks import toast
+from lark_provider.callbacks.django import callback_view
+from lark_provider.callbacks.endpoint import FAILED, RECEIVED, STRANGER, Endpoint, Handler
+from lark_provider.callbacks.fastapi import callback_router
+from lark_provider.callbacks.flask import callback_blueprint
+from lark_provider.callbacks.keys import by_app, from_environment
+from lark_provider.errors import ConfigurationError
+from lark_provider.protocol.callbacks import CallbackKeys, CardClick, Delivery, Event
+from lark_provider.protocol.waits import marked
+from tests.protocol.callbacks import sender
+from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, sealed
+
+KEYS = by_app(CallbackKeys(APP, KEY, TOKEN))
+ENDPOINT = Endpoint(clock=lambda: NOW, max_bytes=10_000)
+PATH = f"/lark/callbacks/{APP}"
+HELD = toast("info", "held")
+Post: TypeAlias = Callable[..., tuple[int, bytes]]
+Framework: TypeAlias = Callable[[Handler], Post]
+
+
+def urls(view: Any) -> ModuleType:
+    module = ModuleType("urls")
+    module.urlpatterns = [path("lark/callbacks/<str:app_id>", view)]  # type: ignore[attr-defined]
+    return module
+
+
+def in_django(handler: Handler) -> Post:
+    if not settings.configured:
+        settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="k")
+        django.setup()
+    routes = urls(callback_view(KEYS, handler, ENDPOINT))
+
+    def post(body: bytes, headers: dict[str, str], where: str = PATH) -> tuple[int, bytes]:
+        with override_settings(ROOT_URLCONF=routes):
+            client = Client(enforce_csrf_checks=True)
+            answer = client.post(where, data=body, content_type="application/json", headers=headers)
+            return answer.status_code, answer.content
+
+    return post
+
+
+def in_async_django(handler: Handler) -> Post:
+    in_django(handler)
+
+    async def awaited(delivery: Delivery) -> Any:
+        return handler(delivery)
+
+    routes = urls(callback_view(KEYS, awaited, ENDPOINT))
+
+    def post(body: bytes, headers: dict[str, str], where: str = PATH) -> tuple[int, bytes]:
+        async def work() -> Any:
+            client = AsyncClient(enforce_csrf_checks=True)
+            return await client.post(where, data=body, content_type="application/json", headers=headers)
+
+        with override_settings(ROOT_URLCONF=routes):
+            answer = asyncio.run(work())
+            return answer.status_code, answer.content
+
+    return post
+
+
+def in_flask(handler: Handler) -> Post:
+    app = flask.Flask("shop")
+    app.register_blueprint(callback_blueprint(KEYS, handler, ENDPOINT))
+
+    def post(body: bytes, headers: dict[str, str], where: str = PATH) -> tuple[int, bytes]:
+        answer = app.test_client().post(where, data=body, headers=headers)
+        return answer.status_code, answer.data
+
+    return post
+
+
+def in_fastapi(handler: Handler) -> Post:
+    app = fastapi.FastAPI()
+    app.include_router(callback_router(KEYS, handler, ENDPOINT))
+
+    def post(body: bytes, headers: dict[str, str], where: str = PATH) -> tuple[int, bytes]:
+        answer = TestClient(app).post(where, content=body, headers=headers)
+        return answer.status_code, answer.content
+
+    return post
+
+
+def in_async_fastapi(handler: Handler) -> Post:
+    async def awaited(delivery: Delivery) -> Any:
+        return handler(delivery)
+
+    return in_fastapi(awaited)
+
+
+@pytest.fixture(params=[in_django, in_async_django, in_flask, in_fastapi, in_async_fastapi])
+def framework(request: pytest.FixtureRequest) -> Framework:
+    found: Framework = request.param
+    return found
+
+
+def test_a_click_reaches_the_handler_and_its_answer_the_person(framework: Framework) -> None:
+    seen: list[Delivery] = []
+
+    def handler(delivery: Delivery) -> bytes | None:
+        seen.append(delivery)
+        return HELD if isinstance(delivery, CardClick) else None
+
+    post = framework(handler)
+    for content, answer in ((sender.card(), HELD), (sender.event(), b"{}"), (sender.event_1(), b"{}")):
+        body = sealed(content)
+        assert post(body, sender.headers(body)) == (200, answer)
+    assert [type(one) for one in seen] == [CardClick, Event, Event]
+
+
+def test_a_challenge_is_answered_without_the_handler(framework: Framework) -> None:
+    status, answer = framework(lambda _: pytest.fail("called"))(sealed(sender.challenge()), {})
+    assert (status, json.loads(answer)) == (200, {"challenge": "ajls384k-你好"})
+
+
+def test_what_is_refused_does_not_reach_the_handler(framework: Framework) -> None:
+    post = framework(lambda _: pytest.fail("called"))
+    body = sealed(sender.card())
+    headers = sender.headers(body)
+    assert post(body, {})[0] == 401
+    assert post(body, sender.headers(body, timestamp="1"))[0] == 401
+    assert post(b"{", headers)[0] == 400
+    assert post(b"", headers)[0] == 400
+    assert post(body, headers, "/lark/callbacks/cli_other")[0] == 404
+    assert post(b"x" * 10_001, headers)[0] == 413
+
+
+def test_header_names_may_have_any_case(framework: Framework) -> None:
+    body = sealed(sender.card())
+    headers = {name.upper(): value for name, value in sender.headers(body).items()}
+    assert framework(lambda _: None)(body, headers) == (200, RECEIVED)
+
+
+def test_a_stranger_is_told_so(framework: Framework) -> None:
+    body = sealed(sender.card({"value": marked({}, "wait-1", ["ou_other"])}))
+    assert framework(lambda _: None)(body, sender.headers(body)) == (200, STRANGER)
+
+
+def test_a_handler_that_fails_is_told_to_people_and_to_lark(
+    framework: Framework, caplog: pytest.LogCaptureFixture
+) -> None:
+    def handler(_: Delivery) -> bytes:
+        raise LookupError("in the handler")
+
+    post = framework(handler)
+    body = sealed(sender.card())
+    assert post(body, sender.headers(body)) == (200, FAILED)
+    body = sealed(sender.event())
+    assert post(body, sender.headers(body))[0] == 503
+    assert caplog.text.count("LookupError: in the handler") == 2
+
+
+@pytest.mark.parametrize("returned", ["words", {}, 7, Endpoint()])
+def test_a_handler_that_returns_something_else(
+    framework: Framework, returned: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = sealed(sender.card())
+    assert framework(lambda _: returned)(body, sender.headers(body)) == (200, RECEIVED)
+    assert f"The handler returned a {type(returned).__name__}. Next: " in caplog.text
+
+
+def test_django_s_own_limit_is_answered_as_ours_is() -> None:
+    post = in_django(lambda _: pytest.fail("called"))
+    with override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=100):
+        assert post(b"x" * 101, {})[0] == 413
+
+
+def test_flask_takes_plain_functions_only() -> None:
+    async def handler(_: Delivery) -> None: ...
+
+    with pytest.raises(ConfigurationError, match=r"coroutine function\. Next: "):
+        callback_blueprint(KEYS, handler)
+
+
+def test_keys_from_the_environment() -> None:
+    environ = {"LARK_APP_ID": APP, "LARK_EVENT_ENCRYPT_KEY": KEY, "LARK_EVENT_VERIFICATION_TOKEN": TOKEN}
+    assert from_environment(environ) == KEYS
+    for missing in ("LARK_EVENT_ENCRYPT_KEY", "LARK_EVENT_VERIFICATION_TOKEN"):
+        keys = from_environment({**environ, missing: " "})[APP]
+        assert (keys.encrypt_key, keys.verification_token).count(None) == 1
+    for environ_ in ({**environ, "LARK_APP_ID": ""}, {"LARK_APP_ID": APP}, {}):
+        with pytest.raises(ConfigurationError, match=r"No callback keys: LARK_APP_ID .* Next: set them"):
+            from_environment(environ_)
