@@ -63,11 +63,17 @@ def test_keys_change_without_losing_an_app(
             ApplicationManager(keys=Keys(key)).secrets(app_id)
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_killed_half_way_both_keys_still_work_and_a_second_run_finishes(
-    run: Run, apps: ApplicationManager, key: str, registry: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, run: Run, key: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if kind == "postgresql":
+        monkeypatch.setenv("LARK_REGISTRY_PATH", request.getfixturevalue("database_url"))
+        assert run("db", "upgrade", "--registry").code == 0
+    before = ApplicationManager()
+    before.create_application("cli_a", "secret-of-a", encrypt_key="encrypt-a")
     for number in range(5):
-        apps.create_application(f"cli_{number}", f"secret-{number}")
+        before.create_application(f"cli_{number}", f"secret-{number}")
     new = generate_key()
     monkeypatch.setenv(KEY_VARIABLE, f"{new},{key}")
     died = subprocess.run([sys.executable, "-c", DIES_HALF_WAY], env=os.environ, check=False)  # noqa: S603
@@ -76,7 +82,7 @@ def test_killed_half_way_both_keys_still_work_and_a_second_run_finishes(
     assert [both.secrets(f"cli_{number}").app_secret for number in range(5)] == [
         f"secret-{number}" for number in range(5)
     ]
-    assert apps.secrets("cli_a").app_secret == "secret-of-a"
+    assert before.secrets("cli_a").app_secret == "secret-of-a"
     assert run("key", "rotate").out.startswith("6 app(s)")
     only_new = ApplicationManager(keys=Keys(new))
     assert only_new.secrets("cli_4").app_secret == "secret-4"
