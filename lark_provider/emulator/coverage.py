@@ -54,7 +54,7 @@ _SENT = (
     (
         "events 2.0 and 1.0",
         "3 s to answer 200, else again after 15 s, 5 min, 1 h and 6 h; duplicates on demand",
-        "each of these times counts from the try before it",
+        "each of these times counts from the try before it; each try is signed with its own wall time",
     ),
     ("`app_ticket`", "to store apps: every hour, and when asked for", "-"),
 )

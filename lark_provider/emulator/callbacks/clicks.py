@@ -97,11 +97,10 @@ async def _call_back(lark: Lark, used: Click) -> dict[str, Any]:
 async def _asked(lark: Lark, used: Click, to: Subscription | None) -> Reply:
     if to is None or not to.url:
         raise FailedError(NO_URL, f"app {used.app.app_id} has no callback URL")
-    now = lark.clock.now()
     if to.old_cards:
-        headers, body = to.wrapped_old(used.old_payload(), int(now))
+        headers, body = to.wrapped_old(used.old_payload())
     else:
-        headers, body = to.wrapped(used.payload(now), int(now))
+        headers, body = to.wrapped(used.payload(lark.clock.now()))
     try:
         return await lark.courier.post(to.url, headers, body, timeout=lark.settings.callback_timeout)
     except UnreachableError as error:

@@ -130,7 +130,7 @@ class Events:
         subscription, now = delivery.app.subscription, self._lark.clock.now()
         status, error = None, "the app has no address for events any more"
         if subscription is not None and subscription.event_url:
-            headers, body = subscription.wrapped(delivery.payload, int(now))
+            headers, body = subscription.wrapped(delivery.payload)
             try:
                 reply = await self._lark.courier.post(
                     subscription.event_url, headers, body, timeout=self._lark.settings.callback_timeout

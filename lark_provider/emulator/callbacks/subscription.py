@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 class Subscription:
     """The addresses of an app, and the keys that it shares with Lark.
 
+    Signatures carry the wall time, however far the emulator's clock was moved: whoever gets one compares it
+    with a clock that was not.
+
     Args:
         url: for card callbacks; empty = none.
         event_url: for events; empty = none.
@@ -33,26 +37,29 @@ class Subscription:
     encrypt_key: str = field(default="", repr=False)
     old_cards: bool = False
 
-    def wrapped(self, payload: dict[str, Any], timestamp: int) -> tuple[dict[str, str], bytes]:
+    def wrapped(self, payload: dict[str, Any]) -> tuple[dict[str, str], bytes]:
         """Return headers and body of an event or a callback: encrypted and signed if there is a key."""
         body = orjson.dumps(payload)
         if not self.encrypt_key:
             return {}, body
         body = wire.encrypted(body, self.encrypt_key, secrets.token_bytes(16))
-        nonce = secrets.token_hex(8)
-        sign = wire.signature(str(timestamp), nonce, self.encrypt_key, body)
-        return _signed(timestamp, nonce, sign), body
+        timestamp, nonce = _moment()
+        return _signed(timestamp, nonce, wire.signature(timestamp, nonce, self.encrypt_key, body)), body
 
-    def wrapped_old(self, payload: dict[str, Any], timestamp: int) -> tuple[dict[str, str], bytes]:
+    def wrapped_old(self, payload: dict[str, Any]) -> tuple[dict[str, str], bytes]:
         """Return headers and body of an old card callback: signed with the verification token."""
         body = orjson.dumps(payload)
-        nonce = secrets.token_hex(8)
-        sign = wire.old_signature(str(timestamp), nonce, self.verification_token, body)
-        return _signed(timestamp, nonce, sign), body
+        timestamp, nonce = _moment()
+        signature = wire.old_signature(timestamp, nonce, self.verification_token, body)
+        return _signed(timestamp, nonce, signature), body
 
 
-def _signed(timestamp: int, nonce: str, sign: str) -> dict[str, str]:
-    return {wire.TIMESTAMP: str(timestamp), wire.NONCE: nonce, wire.SIGNATURE: sign}
+def _moment() -> tuple[str, str]:
+    return str(int(time.time())), secrets.token_hex(8)
+
+
+def _signed(timestamp: str, nonce: str, signature: str) -> dict[str, str]:
+    return {wire.TIMESTAMP: timestamp, wire.NONCE: nonce, wire.SIGNATURE: signature}
 
 
 async def challenge(courier: Courier, url: str, to: Subscription, seconds: float) -> None:
