@@ -208,7 +208,7 @@ def test_guide_27_fastapi(whose: str, order: str, reader: Reader, lark: Emulator
     The guide's synchronous one, in an `async def`, lets nobody else in until Lark has answered.
     """
     program(reader, "fastapi", **({"main": FASTAPI_MAIN} if whose == "guide" else {}))
-    lark.settings(latency_ms=200)
+    lark.fault(path="*/messages", skip=1, delay_ms=1000)
     first, other, last = reader.python(FASTAPI.replace("ou_xxxxxxxx", open_id(lark))).stdout.splitlines()
     assert [first.split()[1], last] == [message["message_id"] for message in messages(lark)]
     assert (first.split()[0], other) == ("200", f"200 {order}")
