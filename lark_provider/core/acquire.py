@@ -6,6 +6,7 @@ look again, with no connection held, and help themselves should that take too lo
 
 from __future__ import annotations
 
+import os
 import random
 import uuid
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from lark_provider.core import credentials, shared
 from lark_provider.core.io import Served, WaitFor
 from lark_provider.core.session import Session
-from lark_provider.core.tokens import Fetch, OwnerGoneError
+from lark_provider.core.tokens import Fetch, Flight, OwnerGoneError
 from lark_provider.protocol import tokens
 from lark_provider.protocol.calls import Procedure, Sleep
 from lark_provider.protocol.retry import RetryPolicy
@@ -29,6 +30,10 @@ T = TypeVar("T")
 _ONCE = RetryPolicy(max_retries=0)
 LEASE_SECONDS = 10.0
 """For how long one process is left to fetch: longer than Lark takes, shorter than anybody's timeout."""
+_PATIENCE_SECONDS = (
+    1.5 * LEASE_SECONDS
+)  # so that of many who wait for one that died, the first to see it fetches
+_PROGRAM = uuid.uuid4().hex
 _FIRST_LOOK, _LAST_LOOK = 0.05, 0.5
 
 
@@ -86,11 +91,8 @@ def _in_process(session: Session, want: _Want, rejected: str | None) -> Served[s
         if isinstance(step, str):
             return step
         if isinstance(step, Fetch):
-            current = step.flight.fallback
-            # With a token at hand that still works, nobody is kept waiting for Lark to recover.
-            asking = session if current is None else replace(session, policy=_ONCE)
             try:
-                token = yield from _among_processes(asking, want, rejected, current)
+                token = yield from _among_processes(session, want, rejected, step.flight)
             except BaseException as error:  # noqa: BLE001 - those who wait must hear of it, also when we are cancelled
                 return cache.crash(step.flight, error, session.clock())
             return cache.land(step.flight, token)
@@ -101,30 +103,30 @@ def _in_process(session: Session, want: _Want, rejected: str | None) -> Served[s
         return waited if waited is not None else (yield from want.fetch(session)).value
 
 
-def _among_processes(
-    session: Session, want: _Want, rejected: str | None, current: Token | None
-) -> Served[Token]:
+def _among_processes(session: Session, want: _Want, rejected: str | None, flight: Flight) -> Served[Token]:
     """Take the token that another process has fetched, or fetch one for all of them."""
-    owner, pause, patience_ends = uuid.uuid4().hex, _FIRST_LOOK, float("inf")
+    # Of the process and not of this flight: whoever takes over when a flight is cancelled has the lease.
+    owner, pause, patience_ends = f"{_PROGRAM}:{os.getpid()}", _FIRST_LOOK, float("inf")
     while True:
         now = session.clock()
         claim = yield from shared.ask_store(
             session, want.app, partial(_claimed, want.key, now=now, owner=owner, rejected=rejected)
         )
         if claim is None:
-            return (yield from want.fetch(session))
-        kept = claim.token or current
+            return (yield from _fetched(session, want, flight))
+        kept = _longer_lived(claim.token, flight.fallback)
         state = Freshness.INVALID if kept is None else kept.freshness(now)
         if kept is not None and (state is Freshness.FRESH or (state is Freshness.STALE and not claim.won)):
             return kept
+        flight.fallback = kept if state is Freshness.STALE else None
         if claim.won or session.clock() >= patience_ends:
             break
         # Counted from the first answer: opening a database takes time while many processes start.
-        patience_ends = min(patience_ends, session.clock() + min(LEASE_SECONDS, session.timeout / 2))
+        patience_ends = min(patience_ends, session.clock() + min(_PATIENCE_SECONDS, session.timeout / 2))
         yield Sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
         pause = min(2 * pause, _LAST_LOOK)
     try:
-        token = yield from want.fetch(session)
+        token = yield from _fetched(session, want, flight)
     except Exception:
         yield from shared.ask_store(session, want.app, lambda store: store.release(want.key, owner=owner))
         raise
@@ -132,6 +134,15 @@ def _among_processes(
         session, want.app, lambda store: store.keep(want.key, token, clock=session.clock, owner=owner)
     )
     return token
+
+
+def _fetched(session: Session, want: _Want, flight: Flight) -> Served[Token]:
+    # With a token at hand that still works, nobody is kept waiting for Lark to recover.
+    return (yield from want.fetch(session if flight.fallback is None else replace(session, policy=_ONCE)))
+
+
+def _longer_lived(*tokens: Token | None) -> Token | None:
+    return max((one for one in tokens if one is not None), key=lambda one: one.expires_at, default=None)
 
 
 def _claimed(key: str, store: TokenStore, *, now: float, owner: str, rejected: str | None) -> Claim:

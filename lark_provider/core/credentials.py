@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
+import os
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from lark_provider.core import config, shared
-from lark_provider.core.io import Served
+from lark_provider.core.io import Served, WaitFor
 from lark_provider.core.session import Session
+from lark_provider.core.tokens import Flight
 from lark_provider.protocol.errors import ConfigurationError, LarkError
 from lark_provider.protocol.tokens import App
 
-_HOLDS_SECONDS = 15.0  # a disabled app is refused within 30 s, a slow look-up included
+_HOLDS_SECONDS = 12.0
+"""What the registry said holds for this long, and so does what a session made of it: with a slow look-up in
+between, a disabled app is refused within 30 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,10 @@ class _Entry:
     refusal: LarkError | None = None
 
 
-_entries: dict[tuple[str, str | None, bool], tuple[float, _Entry]] = {}
+_Key: TypeAlias = tuple[str, str | None, bool]
+_entries: dict[_Key, tuple[float, _Entry]] = {}
+_looks: dict[_Key, Flight] = {}
+os.register_at_fork(after_in_child=_looks.clear)  # its parent's threads are not in a child
 
 
 def forget() -> None:
@@ -31,7 +39,7 @@ def forget() -> None:
 
 
 def find(session: Session) -> Served[App]:
-    """Find the app of a session; what was found holds for 15 s.
+    """Find the app of a session; what was found holds for a while.
 
     Args:
         session: A client's.
@@ -65,27 +73,48 @@ def _look(session: Session, given: str | None) -> Served[_Entry]:
         session: A client's.
         given: The id of the app whose secret is known already; None to look the secret up as well.
     """
-    registry, named = config.registry(), given or config.named_app(session.app_id)
-    key, now = (registry, named, given is None), session.clock()
-    until, known = _entries.get(key, (0.0, None))
-    if known is not None and now < until:
-        return known
+    named = given or config.named_app(session.app_id)
+    key, mine = (config.registry(), named, given is None), Flight(f"registry {named}", None)
+    while True:
+        until, known = _entries.get(key, (0.0, None))
+        if known is not None and session.clock() < until:
+            return known
+        look = _looks.setdefault(key, mine)
+        if look is mine:
+            break
+        if known is not None:
+            return known  # one looks again; the others need not wait for it
+        if (yield WaitFor(look)) is None:
+            break
+    try:
+        return (yield from _asked(session, key, known))
+    finally:
+        if look is mine:
+            del _looks[key]
+            mine.future.set_result("looked")
+
+
+def _asked(session: Session, key: _Key, known: _Entry | None) -> Served[_Entry]:
+    now, (registry, named, secret_wanted) = session.clock(), key
     answer = yield from shared.consult(
-        session, f"registry {registry}", lambda: _entry(named, secret_wanted=given is None)
+        session, f"registry {registry}", lambda: _entry(named, secret_wanted=secret_wanted)
     )
     if isinstance(answer, tuple):
-        _entries[key] = (now + _HOLDS_SECONDS, answer[0])
-        return answer[0]
+        entry = answer[0]
+        # Who is refused asks again each time, so that help helps at once.
+        _entries[key] = (now if entry.refusal is not None else now + _HOLDS_SECONDS, entry)
+        return entry
     if known is not None:
         return known  # as it was when the registry was last reached
-    return _Entry() if given is not None else _Entry(refusal=answer)
+    return _Entry(refusal=answer) if secret_wanted else _Entry()
 
 
 def _entry(named: str | None, *, secret_wanted: bool) -> _Entry:
     from lark_provider.core.storage import crypto, registry, urls  # noqa: PLC0415 - only who has a registry pays
 
+    url = urls.registry()
     try:
-        row = registry.find(urls.registry(), named)
+        row = registry.find(url, named)
     except ConfigurationError as unknown:
         return _Entry(refusal=unknown if secret_wanted else None)
     if not row.active:

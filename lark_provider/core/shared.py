@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -31,6 +30,7 @@ logger = logging.getLogger(__name__)
 _ASK_SECONDS = 5.0
 _STORAGE, _LOAD_SECONDS = "lark_provider.core.storage.token_store", 60.0
 # SQLAlchemy is imported before the deadline starts: a machine that starts many processes takes its time.
+_loaded = False
 _REFUSED_SECONDS = 5.0
 _FROZEN_SECONDS = 30.0
 _WARN_SECONDS = 60.0
@@ -68,26 +68,37 @@ def consult(session: Session, name: str, work: Callable[[], T]) -> Served[tuple[
     Raises:
         ConfigurationError: The settings of the database cannot be right.
     """
-    health = _health.setdefault(name, _Health())
-    if health.error is not None and session.clock() < health.away_until:
-        return health.error
+    health, now = _health.setdefault(name, _Health()), session.clock()
+    if health.error is not None:
+        if now < health.away_until:
+            return health.error
+        health.away_until = now + _REFUSED_SECONDS  # one looks whether it is back; the others go on meanwhile
     try:
-        if _STORAGE not in sys.modules:
-            yield from in_thread(lambda: importlib.import_module(_STORAGE), _LOAD_SECONDS)
+        if not _loaded:
+            yield from in_thread(_load, _LOAD_SECONDS)
         answer = yield from in_thread(work, min(_ASK_SECONDS, session.timeout / 2))
     except ConfigurationError:
         raise
-    except (LarkError, TimeoutError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it stops no message
         return _away(health, error, session.clock())
     health.error = None
     return (answer,)
 
 
-def _away(health: _Health, error: LarkError | TimeoutError, now: float) -> LarkError:
+def _load() -> None:
+    global _loaded  # noqa: PLW0603 - a module that somebody still imports is in sys.modules already
+    importlib.import_module(_STORAGE)
+    _loaded = True
+
+
+def _away(health: _Health, error: Exception, now: float) -> LarkError:
+    health.away_until = now + _REFUSED_SECONDS
     if isinstance(error, LarkError):
-        why, health.away_until = error, now + _REFUSED_SECONDS
-    else:
+        why = error
+    elif isinstance(error, TimeoutError):
         why, health.away_until = TransportError(_FROZEN), now + _FROZEN_SECONDS
+    else:
+        why = TransportError(f"{type(error).__name__}: {error}. Next: see what this process lacks.")
     health.error = why
     if now - health.warned_at >= _WARN_SECONDS:
         health.warned_at = now

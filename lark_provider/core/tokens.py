@@ -27,7 +27,14 @@ class OwnerGoneError(Exception):
 
 @dataclass(slots=True)
 class Flight:
-    """One fetch under way, and the future on which the others wait."""
+    """One fetch under way, and the future on which the others wait.
+
+    Attributes:
+        key: What is fetched.
+        fallback: What can be used should that fail.
+        future: Ends with it.
+        thread: Whose it is.
+    """
 
     key: str
     fallback: Token | None
@@ -129,6 +136,8 @@ class TokenCache:
         with self._lock:
             if isinstance(error, TokenAcquisitionError):
                 self._refusals[flight.key] = (now + _REFUSAL_SECONDS, error)
+            if flight.fallback is not None:
+                self._tokens[flight.key] = flight.fallback
             self._end(flight)
         if flight.fallback is not None and isinstance(error, LarkError):
             logger.warning("The Lark token could not be renewed and is used on: %s", error)

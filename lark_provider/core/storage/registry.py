@@ -37,7 +37,7 @@ def find(url: URL, named: str | None) -> Row[Any]:
 
     Args:
         url: The registry.
-        named: The app; None for the only active one.
+        named: The app; None for the only active one, or the only one there is.
 
     Raises:
         ConfigurationError: There is no such app, or none is named and there are several.
@@ -51,9 +51,13 @@ def find(url: URL, named: str | None) -> Row[Any]:
             if row is None:
                 raise unknown(named, url)
             return row
-        rows = connection.execute(sa.select(applications).where(applications.c.active).limit(2)).all()
+        rows = connection.execute(
+            sa.select(applications).order_by(applications.c.active.desc()).limit(2)
+        ).all()
+    active = [row for row in rows if row.active]
+    rows = active or rows
     if len(rows) != 1:
-        count = "no active app" if not rows else "several active apps"
+        count = "several active apps" if active else "no active app"
         raise ConfigurationError(
             f"No app is named, and registry {urls.shown(url)} has {count}. Next: pass app_id=, or set "
             "LARK_APP_ID or LARK_DEFAULT_APP_ID."

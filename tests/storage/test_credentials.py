@@ -1,0 +1,262 @@
+"""Clients and the registry: who may act, and what happens when nobody can say."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient
+from lark_provider.core.storage import migrate, urls
+from lark_provider.core.storage.applications import ApplicationManager
+from lark_provider.core.storage.crypto import KEY_VARIABLE, Keys, generate_key
+from lark_provider.emulator import Emulator
+from lark_provider.errors import ConfigurationError, DecryptionError, StorageError
+from tests.client.conftest import TOKENS, count
+from tests.services.postgres import OwnPostgres
+
+HOLDS = 30.0
+"""Seconds after which every client has heard that an app is disabled."""
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def apps(key: str) -> ApplicationManager:
+    return ApplicationManager()
+
+
+@pytest.fixture
+def registered(
+    lark: Emulator, apps: ApplicationManager, monkeypatch: pytest.MonkeyPatch
+) -> ApplicationManager:
+    """The emulator's app is in the registry and nowhere else."""
+    for name in ("LARK_APP_ID", "LARK_APP_SECRET", "LARK_BASE_URL"):
+        monkeypatch.delenv(name)
+    apps.create_application(lark.app_id, lark.app_secret, base_url=lark.base_url)
+    return apps
+
+
+def client_of(clock: Clock, app_id: str | None = None, secret: str | None = None) -> LarkServiceClient:
+    made = LarkServiceClient(app_id, secret)
+    made._session.clock = clock
+    return made
+
+
+def call(client: LarkServiceClient) -> None:
+    client.call("GET", "/im/v1/chats")
+
+
+def acall(client: LarkServiceClient) -> None:
+    """The same, with the client for asyncio."""
+    other = AsyncLarkServiceClient()
+    other._session = client._session
+    asyncio.run(awaited(other))
+
+
+async def awaited(client: AsyncLarkServiceClient) -> None:
+    await client.call("GET", "/im/v1/chats")
+
+
+@pytest.mark.parametrize("do", [call, acall])
+def test_an_app_of_the_registry_is_enough(
+    lark: Emulator, registered: ApplicationManager, clock: Clock, do: Callable[[LarkServiceClient], None]
+) -> None:
+    client = client_of(clock)
+    do(client)
+    assert (client.app_id, client.base_url) == (lark.app_id, lark.base_url)
+
+
+@pytest.mark.parametrize("source", ["registry", "arguments", "environment"])
+@pytest.mark.parametrize("do", [call, acall])
+def test_a_disabled_app_is_refused_with_a_token_in_hand(
+    lark: Emulator,
+    apps: ApplicationManager,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    do: Callable[[LarkServiceClient], None],
+) -> None:
+    apps.create_application(lark.app_id, lark.app_secret)
+    if source != "environment":
+        monkeypatch.delenv("LARK_APP_ID")
+        monkeypatch.delenv("LARK_APP_SECRET")
+    given = (lark.app_id, lark.app_secret) if source == "arguments" else (None, None)
+    client, other = client_of(clock, *given), client_of(clock, *given)
+    do(client)
+    apps.disable_application(lark.app_id)
+    clock.now += HOLDS / 3
+    do(other)  # what this process heard of the registry still holds
+    clock.now += HOLDS - HOLDS / 3
+    for one in (client, other, client_of(clock, *given)):
+        with pytest.raises(
+            ConfigurationError, match=rf"'{lark.app_id}' is disabled .*app enable {lark.app_id}"
+        ):
+            do(one)
+    assert count(lark, TOKENS) == 1
+    apps.enable_application(lark.app_id)
+    for one in (client, other):  # and at once, for who was refused asks again
+        do(one)
+
+
+def test_an_app_that_was_missing_is_found_as_soon_as_it_is_added(
+    lark: Emulator, registered: ApplicationManager, clock: Clock
+) -> None:
+    lark.add_app("cli_new", "new-secret")
+    client = client_of(clock, "cli_new")
+    with pytest.raises(ConfigurationError, match="'cli_new' is not in registry"):
+        call(client)
+    registered.create_application("cli_new", "new-secret", base_url=lark.base_url)
+    call(client)
+
+
+def test_with_several_apps_one_has_to_be_named(
+    lark: Emulator, registered: ApplicationManager, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered.create_application("cli_other", "other-secret")
+    with pytest.raises(ConfigurationError, match="several active apps"):
+        call(client_of(clock))
+    monkeypatch.setenv("LARK_DEFAULT_APP_ID", lark.app_id)
+    call(client_of(clock))
+    monkeypatch.setenv("LARK_DEFAULT_APP_ID", "cli_other")
+    assert client_of(clock).app_id == "cli_other"
+    call(client_of(clock, lark.app_id))
+
+
+def test_a_secret_that_was_changed_is_used_when_what_was_heard_is_old(
+    lark: Emulator, registered: ApplicationManager, clock: Clock
+) -> None:
+    client = client_of(clock)
+    call(client)
+    lark.change_app(secret="changed")
+    lark.revoke_tokens()
+    registered.update_application(lark.app_id, app_secret="changed")
+    clock.now += HOLDS
+    call(client)
+
+
+def test_another_key_is_a_clear_error(
+    registered: ApplicationManager, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, generate_key())
+    with pytest.raises(DecryptionError, match=KEY_VARIABLE):
+        call(client_of(clock))
+    monkeypatch.delenv(KEY_VARIABLE)
+    with pytest.raises(ConfigurationError, match=f"{KEY_VARIABLE} is not set"):
+        call(client_of(clock))
+
+
+def test_a_key_is_not_needed_to_learn_that_an_app_may_act(
+    lark: Emulator, apps: ApplicationManager, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apps.create_application(lark.app_id, "another secret than the one in use".replace(" ", "-"))
+    monkeypatch.delenv(KEY_VARIABLE)
+    call(client_of(clock))
+
+
+@pytest.mark.parametrize("place", ["postgresql://u:pw@h:port/db", "mysql://u:pw@h/db"])
+def test_a_registry_that_cannot_be_right_is_an_error(
+    lark: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Also for those whose secret is known: nobody could tell them that they are disabled."""
+    monkeypatch.setenv("LARK_REGISTRY_PATH", place)
+    with pytest.raises(ConfigurationError, match=r"LARK_REGISTRY_PATH is no URL") as caught:
+        call(client_of(clock))
+    assert "pw" not in str(caught.value)
+
+
+def test_who_is_known_goes_on_while_the_registry_is_away(
+    lark: Emulator,
+    key: str,
+    clock: Clock,
+    own_postgres: OwnPostgres,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("LARK_REGISTRY_PATH", own_postgres.url)
+    migrate.upgrade(urls.registry())
+    apps = ApplicationManager()
+    apps.create_application(lark.app_id, lark.app_secret)
+    lark.add_app("cli_b", "b-secret")
+    apps.create_application("cli_b", "b-secret", base_url=lark.base_url)
+    lark.add_app("cli_off", "off-secret")
+    apps.create_application("cli_off", "off-secret", base_url=lark.base_url)
+    apps.disable_application("cli_off")
+    given, looked_up, disabled = (
+        client_of(clock),
+        client_of(clock, "cli_b"),
+        client_of(clock, "cli_off", "off-secret"),
+    )
+    call(given)
+    call(looked_up)
+    with pytest.raises(ConfigurationError, match="is disabled"):
+        call(disabled)
+    own_postgres.stop()
+    for _ in range(3):
+        clock.now += HOLDS
+        call(given)
+        call(looked_up)
+        with pytest.raises(ConfigurationError, match="is disabled"):
+            call(disabled)  # as it was when the registry was last reached
+        with pytest.raises(StorageError, match="cannot be used"):
+            call(client_of(clock, "cli_c"))
+    warned = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warned) == 2  # in 90 s
+    own_postgres.start()
+    apps.disable_application("cli_b")
+    clock.now += HOLDS
+    with pytest.raises(ConfigurationError, match="is disabled"):
+        call(looked_up)
+    call(given)
+
+
+def test_a_registry_file_that_is_broken_stops_nobody_who_has_a_secret(
+    lark: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "apps.db"
+    broken.write_text("nonsense " * 1000)
+    monkeypatch.setenv("LARK_REGISTRY_PATH", str(broken))
+    call(client_of(clock))
+    with pytest.raises(StorageError, match="is no SQLite database"):
+        call(client_of(clock, "cli_b"))
+
+
+def test_a_crowd_of_clients_asks_the_registry_once(
+    lark: Emulator, registered: ApplicationManager, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One looks again while the others go on with what was heard before."""
+    lark.settings(rate_limits=False)
+    asked: list[str] = []
+    decrypt = Keys.decrypt
+
+    def counted(self: Keys, sealed: str, what: str) -> str:
+        asked.append(what)
+        return decrypt(self, sealed, what)
+
+    monkeypatch.setattr(Keys, "decrypt", counted)
+    call(client_of(clock))
+    assert len(asked) == 1
+    clock.now += HOLDS
+
+    async def crowd() -> None:
+        clients = [AsyncLarkServiceClient() for _ in range(50)]
+        for client in clients:
+            client._session.clock = clock
+        await asyncio.gather(*(awaited(client) for client in clients))
+
+    asyncio.run(crowd())
+    assert len(asked) == 2
