@@ -23,11 +23,13 @@ class LarkWebhookHook(BaseHook):
 
     The connection: password is the webhook's URL or only its last part; host is needed only for the latter:
     `feishu` (default), `lark` or the URL of a private deployment. Extras: `sign_secret`, `keyword` (text, or
-    a list of which one will do), `proxy` and `verify`.
+    a list of which one will do), `owners` (owners of DAGs and tasks to their open_id or user_id, for
+    mentions), `proxy` and `verify`.
 
     Args:
         lark_webhook_conn_id: The connection.
         timeout: Seconds for connecting, writing and reading, each.
+        max_retries: How often one message is repeated, if not as often as the client does by itself.
     """
 
     conn_name_attr = "lark_webhook_conn_id"
@@ -36,11 +38,17 @@ class LarkWebhookHook(BaseHook):
     hook_name = "Lark / Feishu custom bot"
 
     def __init__(
-        self, lark_webhook_conn_id: str = default_conn_name, *, timeout: float = 30.0, **kwargs: Any
+        self,
+        lark_webhook_conn_id: str = default_conn_name,
+        *,
+        timeout: float = 30.0,
+        max_retries: int | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.lark_webhook_conn_id = lark_webhook_conn_id
         self.timeout = timeout
+        self.max_retries = max_retries
 
     @cached_property
     def connection(self) -> Connection:
@@ -49,9 +57,30 @@ class LarkWebhookHook(BaseHook):
 
     @property
     def keywords(self) -> tuple[str, ...]:
-        """The bot's keywords, as far as the connection knows them."""
+        """The bot's keywords, as far as the connection knows them.
+
+        Raises:
+            ConfigurationError: They are neither a text nor a list of texts.
+        """
         found = self.connection.extra_dejson.get("keyword") or ()
-        return (found,) if isinstance(found, str) else tuple(found)
+        words = (found,) if isinstance(found, str) else found
+        if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+            raise ConfigurationError(
+                f"Extra 'keyword' of connection {self.lark_webhook_conn_id!r} is no text. Next: write the "
+                "bot's keyword, or a JSON list of keywords of which one will do."
+            )
+        return tuple(words)
+
+    @property
+    def owners(self) -> dict[str, Any]:
+        """Owners of DAGs and tasks to their open_id or user_id, or a list of them.
+
+        Raises:
+            ConfigurationError: It is no JSON object.
+        """
+        from lark_provider.hooks.receivers import mapping  # noqa: PLC0415 - DAG files are parsed without it
+
+        return mapping(self.connection.extra_dejson.get("owners"), "owners", self.lark_webhook_conn_id)
 
     @cached_property
     def client(self) -> LarkWebhookClient:
@@ -60,7 +89,7 @@ class LarkWebhookHook(BaseHook):
         Raises:
             ConfigurationError: The connection holds no webhook, or what it holds cannot be right.
         """
-        from lark_provider.client import LarkWebhookClient  # noqa: PLC0415 - DAG files are parsed without it
+        from lark_provider.client import LarkWebhookClient  # noqa: PLC0415 - as above
 
         return LarkWebhookClient(**self._settings(self.connection))
 
@@ -98,6 +127,12 @@ class LarkWebhookHook(BaseHook):
             (connection.host or "").strip(),
             connection.extra_dejson,
         )
+        if connection.conn_type == "lark":
+            # Its password is an app's secret, which must not travel as a part of a URL.
+            raise ConfigurationError(
+                f"Connection {named!r} is of type 'lark', which is an app's. Next: make one of type "
+                f"{self.conn_type!r} for the custom bot."
+            )
         if "/hook/" in host:
             raise ConfigurationError(
                 f"Connection {named!r} has the webhook as its host, which Airflow shows to everybody. Next: "
@@ -116,4 +151,4 @@ class LarkWebhookHook(BaseHook):
             "proxy": extra.get("proxy") or None,
             "verify": verify_setting(extra.get("verify", True)),
             "timeout": self.timeout,
-        }
+        } | ({} if self.max_retries is None else {"max_retries": self.max_retries})

@@ -37,6 +37,19 @@ def clean(text: str) -> str:
     return redact(text)
 
 
+def one_line(error: BaseException, seconds: float) -> str:
+    """An error for the log, in one line and without secrets.
+
+    Args:
+        error: What went wrong.
+        seconds: How long it was waited for.
+    """
+    if isinstance(error, TimeoutError):
+        return f"no answer within {seconds:.1f} s, so it may or may not have arrived"
+    text = " ".join(clean(facts.text_of(error)[:2_000]).split())[:600]
+    return ": ".join(filter(None, (type(error).__name__, text)))
+
+
 def states(context: Mapping[str, Any]) -> dict[str, str]:
     """Airflow's own table of the run: task instance to state; empty where it cannot be asked."""
     ti: Any = context.get("ti")

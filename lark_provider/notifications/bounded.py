@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -62,7 +63,8 @@ def run(work: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T:
         except BaseException as error:  # noqa: BLE001 - not a signal for us: those reach the main thread
             errors.append(RuntimeError(f"{type(error).__name__} {error}"))
 
-    thread = threading.Thread(target=target, name="lark-notifier", daemon=True)
+    context = contextvars.copy_context()  # what is bound to log lines here belongs to those there, too
+    thread = threading.Thread(target=context.run, args=(target,), name="lark-notifier", daemon=True)
     thread.start()
     thread.join(seconds + 2.5 * _GRACE)
     if results:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from lark_provider.notifications.excerpt import clip, escape, fence, link, shorten
+from lark_provider.notifications.excerpt import clip, escape, fence, link, shorten, untagged
 from lark_provider.notifications.facts import Facts
 from lark_provider.notifications.incident import Failure, Incident
 from lark_provider.notifications.texts import Language, reason, say
@@ -46,7 +46,7 @@ def card(facts: Facts, language: Language, incident: Incident | None = None) -> 
 
 def lines(facts: Facts, language: Language) -> str:
     """The same in plain lines, for texts and posts."""
-    rows = [f"{say(language, name)}: {value}" for name, value in _rows(facts, language, None)]
+    rows = [f"{say(language, name)}: {untagged(value)}" for name, value in _rows(facts, language, None)]
     links = [f"{say(language, name)}: {url}" for name, url in _links(facts)]
     return "\n".join([title(facts, language), *rows, *links])
 

@@ -139,12 +139,3 @@ async def _send(
         kind = {} if msg_type == "interactive" else {"msg_type": msg_type}
         answer = await sender(to.id, content, **kind, **options)
     return (answer.data["message_id"],)
-
-
-def one_line(error: BaseException, seconds: float) -> str:
-    """An error for the log, in one line."""
-    if isinstance(error, TimeoutError):
-        return f"no answer within {seconds:.1f} s, so it may or may not have arrived"
-    text = " ".join(str(error).split())[:600]
-    kind = type(error).__name__
-    return f"{kind}: {text}" if text else kind

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 _MARKUP = re.compile(r"[&<>*~`\[\]()!#\\]")
 _TAG = re.compile(r"<(?=[/a-zA-Z])")
@@ -20,17 +22,39 @@ def escape(text: str) -> str:
     return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", text)
 
 
+def untagged(text: str) -> str:
+    """A text that holds no tag where entities would be shown as they are written.
+
+    An invisible character takes each apart, so that `<at …>` mentions nobody.
+    """
+    return _TAG.sub("<\u200b", text)
+
+
+def whole(text: str) -> str:
+    """A text without halves of surrogate pairs, which JSON cannot hold.
+
+    They stand for bytes that are no text, as in names of files, and are written out as Python writes them.
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
+def sendable(value: Any) -> Any:
+    """Content whose texts are all `whole`."""
+    if isinstance(value, str):
+        return whole(value)
+    if isinstance(value, Mapping):
+        return {name: sendable(one) for name, one in value.items()}
+    return [sendable(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def link(label: str, url: str) -> str:
     """A Markdown link."""
     return f"[{escape(label)}]({url.replace('(', '%28').replace(')', '%29').replace(' ', '%20')})"
 
 
 def fence(text: str) -> str:
-    """A code block whose text can neither end it nor hold a tag.
-
-    Inside code, entities would be shown as they are written; an invisible character takes a tag apart.
-    """
-    return "```\n" + _TAG.sub("<\u200b", _FENCE.sub("'''", text)) + "\n```"
+    """A code block whose text can neither end it nor hold a tag."""
+    return "```\n" + untagged(_FENCE.sub("'''", text)) + "\n```"
 
 
 def shorten(text: str, limit: int, left_out: str) -> str:

@@ -6,6 +6,7 @@ no task instance at all; a deadline's gets `dag_run` and `deadline`, as dicts.
 
 from __future__ import annotations
 
+import enum
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from types import TracebackType
 from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import quote
 
+from lark_provider.notifications.excerpt import whole
+
 Event: TypeAlias = Literal["failure", "retry", "success", "dag_failure", "dag_success", "deadline", "notice"]
 EVENTS: tuple[Event, ...] = get_args(Event)
 _RUNNER = ("airflow.sdk.", "airflow.providers.standard.")
-_MOST = 100_000  # characters of a traceback that are looked at, at each end
+_MOST = 5_000  # characters that are looked at, of a traceback at each end; far fewer are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,11 @@ class Facts:
         """Whether this is a task's event, not its DAG's."""
         return self.event in {"failure", "retry", "success", "notice"} and bool(self.task_id)
 
+    @property
+    def of_success(self) -> bool:
+        """Whether all went well."""
+        return self.event in {"success", "dag_success"}
+
 
 def read(
     context: Mapping[str, Any],
@@ -94,9 +102,11 @@ def read(
     dag, run, task = context.get("dag"), context.get("dag_run"), context.get("task") or _of(ti, "task")
     deadline = context.get("deadline")
     found = event or _event(context, ti)
-    dag_id = _text(_of(ti, "dag_id") or _of(dag, "dag_id") or _of(run, "dag_id"))
-    run_id = _text(_of(ti, "run_id") or context.get("run_id") or _of(run, "run_id") or _of(run, "dag_run_id"))
-    log_url = _text(_of(ti, "log_url"))
+    dag_id = text_of(_of(ti, "dag_id") or _of(dag, "dag_id") or _of(run, "dag_id"))
+    run_id = text_of(
+        _of(ti, "run_id") or context.get("run_id") or _of(run, "run_id") or _of(run, "dag_run_id")
+    )
+    log_url = text_of(_of(ti, "log_url"))
     dag_url = f"{base_url.rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(run_id)}" if base_url else ""
     tries = _of(ti, "max_tries")
     error_type, error, trace = _error(context.get("exception"), clean)
@@ -104,20 +114,20 @@ def read(
         event=found,
         dag_id=dag_id,
         run_id=run_id,
-        task_id=_text(_of(ti, "task_id")),
+        task_id=text_of(_of(ti, "task_id")),
         map_index=_number(_of(ti, "map_index"), -1),
         try_number=_number(_of(ti, "try_number"), 0),
         tries=tries + 1 if isinstance(tries, int) else None,
-        state=_text(_of(ti, "state")),
+        state=text_of(_of(ti, "state")),
         owners=_owners(dag if found.startswith("dag_") else task or dag),
-        reason=_text(context.get("reason")),
+        reason=text_of(context.get("reason")),
         error_type=error_type,
         error=error,
         traceback=trace,
         log_url=log_url,
         run_url=log_url.partition("/tasks/")[0] if "/tasks/" in log_url else dag_url,
-        deadline_id=_text(_of(deadline, "id")),
-        deadline=_text(_of(deadline, "deadline_time")),
+        deadline_id=text_of(_of(deadline, "id")),
+        deadline=text_of(_of(deadline, "deadline_time")),
     )
 
 
@@ -126,9 +136,9 @@ def _event(context: Mapping[str, Any], ti: Any) -> Event:
         return "deadline"
     if reason := context.get("reason"):
         return "dag_success" if reason == "success" else "dag_failure"
-    state = _text(_of(ti, "state"))
+    state = text_of(_of(ti, "state"))
     if ti is None:
-        return "dag_success" if _text(_of(context.get("dag_run"), "state")) == "success" else "dag_failure"
+        return "dag_success" if text_of(_of(context.get("dag_run"), "state")) == "success" else "dag_failure"
     if state in {"failed", "up_for_retry", "success"}:
         return {"failed": "failure", "up_for_retry": "retry", "success": "success"}[state]  # type: ignore[return-value]  # three events
     if context.get("exception") is not None:
@@ -144,14 +154,16 @@ def _error(error: Any, clean: Callable[[str], str]) -> tuple[str, str, str]:
     if error is None:
         return "", "", ""
     if not isinstance(error, BaseException):
-        return "", clean(_text(error)[:_MOST]), ""
+        return "", clean(text_of(error)[:_MOST]), ""
     try:
-        trace = "".join(traceback.format_exception(type(error), error, _own(error.__traceback__))).rstrip()
+        lines = traceback.format_exception(type(error), error, _own(error.__traceback__))
+        trace = whole("".join(lines).rstrip())
     except Exception:  # noqa: BLE001 - an exception that cannot be printed is still worth its name
         trace = ""
     if len(trace) > 2 * _MOST:
-        trace = f"{trace[:_MOST]}\n…\n{trace[-_MOST:]}"
-    return type(error).__name__, clean(_text(error)[:_MOST]), clean(trace)
+        # Its lines are still counted, in what is shown as left out.
+        trace = trace[:_MOST] + "\n" * trace.count("\n", _MOST, -_MOST) + trace[-_MOST:]
+    return type(error).__name__, clean(text_of(error)[:_MOST]), clean(trace)
 
 
 def _own(trace: TracebackType | None) -> TracebackType | None:
@@ -164,7 +176,7 @@ def _own(trace: TracebackType | None) -> TracebackType | None:
 
 def _owners(source: Any) -> tuple[str, ...]:
     # A DAG names its tasks' owners in a set's order, with commas between them.
-    names = {name.strip() for name in _text(_of(source, "owner")).split(",")}
+    names = {name.strip() for name in text_of(_of(source, "owner")).split(",")}
     return tuple(sorted(names - {""}))
 
 
@@ -176,9 +188,10 @@ def _of(thing: Any, name: str) -> Any:
         return None
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as a text that can be sent; the name of its type if it cannot be written."""
     try:
-        return "" if value is None else str(getattr(value, "value", value))
+        return whole("" if value is None else str(value.value if isinstance(value, enum.Enum) else value))
     except Exception:  # noqa: BLE001 - as above
         return f"<{type(value).__name__}>"
 

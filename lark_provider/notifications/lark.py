@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from lark_provider.hooks import airflow_version  # noqa: F401 - first, for its clear sentence
 
@@ -18,17 +18,19 @@ from lark_provider.notifications.texts import LANGUAGES, Language
 
 if TYPE_CHECKING:
     import jinja2
-    from airflow.sdk import DAG, Context
+    from airflow.sdk import DAG, Connection, Context
 
     from lark_provider.api.messaging import MessageType
     from lark_provider.api.receivers import ReceiverIdType
     from lark_provider.client import AsyncLarkServiceClient
     from lark_provider.hooks.lark import LarkHook
+    from lark_provider.hooks.webhook import LarkWebhookHook
     from lark_provider.notifications.bounded import Countdown
-    from lark_provider.notifications.people import People
+    from lark_provider.notifications.delivery import Message
+
+    Prepare: TypeAlias = Callable[[Any], tuple["LarkNotifier", dict[str, Any]]]
 
 _ROUNDS = 3  # of bringing together what several tasks know that fail at the same time
-_unknown_owners: set[str] = set()
 
 
 class LarkNotifier(BaseNotifier):
@@ -52,7 +54,8 @@ class LarkNotifier(BaseNotifier):
             open_ids, e-mail addresses or `"all"`.
         event: What happened, if the context is not to be asked: `failure`, `retry`, `success`,
             `dag_failure`, `dag_success`, `deadline` or `notice`.
-        fallback_conn_id: A connection for when the first one fails; it is left two fifths of the time.
+        fallback_conn_id: A connection for when the first one fails, of an app or of a custom bot; it is left
+            two fifths of the time.
         idempotency_key: Any text that names this message; by default told by what happened where.
         one_card_per_run: Whether failures of one run share a default card.
         quiet_success: Say nothing about a success that mends no failure.
@@ -71,6 +74,7 @@ class LarkNotifier(BaseNotifier):
         "fallback_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"content": "json"}
+    _user_ids: ClassVar[bool] = False  # whether people may be named by user_id
 
     def __init__(
         self,
@@ -114,28 +118,16 @@ class LarkNotifier(BaseNotifier):
         self.deadline = deadline
 
     # Airflow's two entrances. Its own let errors of templates through, and render the notifier itself, which
-    # would keep the first task's words when a process runs several.
+    # would keep the first task's words when a process runs several. Here templates are rendered within the
+    # deadline, too: what they ask for may hang.
 
     def __call__(self, *args: Any) -> None:
         """Notify of a context, as Airflow calls it."""
-        try:
-            ready, context = self._rendered(dict(args[0] if args else self.context))
-        except Exception as error:  # noqa: BLE001 - never worse than no message
-            self._failed("anything", error)
-        else:
-            ready.notify(context)
+        self._blocking(args[0] if args else self.context, self._rendered)
 
     def __await__(self) -> Generator[Any, None, None]:
         """Notify of the context given when it was made, as Airflow's triggerer awaits it."""
-        return self._awaited().__await__()
-
-    async def _awaited(self) -> None:
-        try:
-            ready, context = self._rendered(dict(self.context or {}))
-        except Exception as error:  # noqa: BLE001 - as above
-            self._failed("anything", error)
-        else:
-            await ready.async_notify(context)
+        return self._awaiting(self.context, self._rendered).__await__()
 
     def notify(self, context: Context) -> None:
         """Tell, within the deadline, and raise nothing.
@@ -143,13 +135,7 @@ class LarkNotifier(BaseNotifier):
         Args:
             context: Airflow's.
         """
-        from lark_provider.notifications import bounded  # noqa: PLC0415 - DAG files are parsed without it
-
-        left = bounded.Countdown(self.deadline)
-        try:
-            bounded.run(lambda: self._tell(context, left, may_block=True), left.left())
-        except Exception as error:  # noqa: BLE001 - never worse than no message
-            self._failed(asking.where(context), error)
+        self._blocking(context, self._as_it_is)
 
     async def async_notify(self, context: Context) -> None:
         """Tell, within the deadline, without blocking the loop, and raise nothing but its own cancellation.
@@ -159,29 +145,48 @@ class LarkNotifier(BaseNotifier):
         Args:
             context: Airflow's.
         """
+        await self._awaiting(context, self._as_it_is)
+
+    def _blocking(self, context: Any, prepare: Prepare) -> None:
+        from lark_provider.notifications import bounded  # noqa: PLC0415 - DAG files are parsed without it
+
+        left = bounded.Countdown(self.deadline)
+
+        async def work() -> None:
+            ready, known = prepare(context)
+            await ready._tell(known, left, may_block=True)  # noqa: SLF001 - our own copy
+
+        try:
+            bounded.run(work, left.left())
+        except Exception as error:  # noqa: BLE001 - never worse than no message
+            self._failed(context, error)
+
+    async def _awaiting(self, context: Any, prepare: Prepare) -> None:
         from lark_provider.notifications import bounded  # noqa: PLC0415 - as above
 
         left = bounded.Countdown(self.deadline)
+
+        async def prepared() -> tuple[LarkNotifier, dict[str, Any]]:
+            return prepare(context)
+
         try:
+            ready, known = await asyncio.to_thread(bounded.run, prepared, left.left())
             async with asyncio.timeout(left.left() + 0.1):
-                await self._tell(context, left, may_block=False)
+                await ready._tell(known, left, may_block=False)  # noqa: SLF001 - as above
         except Exception as error:  # noqa: BLE001 - as above
-            self._failed(asking.where(context), error)
+            self._failed(context, error)
 
     async def _tell(self, context: Mapping[str, Any], left: Countdown, *, may_block: bool) -> None:
-        from lark_provider.notifications.delivery import one_line  # noqa: PLC0415 - as above
-
         facts = asking.read(context, self.event)
         conn_ids = list(dict.fromkeys(filter(None, (self.lark_conn_id, self.fallback_conn_id))))
         trouble = ""
-        for index, conn_id in enumerate(conn_ids):
-            last = index == len(conn_ids) - 1
-            share = left.left() if last else left.left() * 0.6
+        for index, conn_id in enumerate(conn_ids, 1):
+            share = left.left() * (1.0 if index == len(conn_ids) else 0.6)
             try:
                 async with asyncio.timeout(share):
                     sent = await self._over(conn_id, share, facts, context, may_block=may_block)
             except Exception as error:  # noqa: BLE001 - the next connection, or the log
-                trouble += f" {conn_id}: {asking.clean(one_line(error, share))}"
+                trouble += f" {conn_id}: {asking.one_line(error, share)}"
                 continue
             if sent:
                 how = f", after trouble with{trouble}" if trouble else ""
@@ -194,14 +199,15 @@ class LarkNotifier(BaseNotifier):
         self, conn_id: str, seconds: float, facts: Facts, context: Mapping[str, Any], *, may_block: bool
     ) -> Sequence[str]:
         from lark_provider.hooks.lark import LarkHook  # noqa: PLC0415 - as above
-        from lark_provider.notifications.delivery import Message, deliver  # noqa: PLC0415 - as above
+        from lark_provider.notifications.delivery import deliver  # noqa: PLC0415 - as above
         from lark_provider.notifications.incident import FAILURES, after  # noqa: PLC0415 - as above
         from lark_provider.notifications.memory import Memory  # noqa: PLC0415 - as above
 
-        # Few repeats, so that a Lark that is away is called away, not late.
-        hook = LarkHook(conn_id, timeout=seconds, max_retries=3 if seconds > 5 else 1)  # noqa: PLR2004 - 3 take up to 3.5 s
-        if may_block:
-            _ = hook.connection  # fetched in Airflow's blocking way, which works in all its processes
+        hook = LarkHook(conn_id, timeout=seconds, max_retries=_repeats(seconds))
+        # Airflow's blocking way works in all its processes.
+        hook.connection = hook.connection if may_block else await hook.aget_connection(conn_id)
+        if hook.connection.conn_type == "lark_webhook":
+            return await self._over_bot(conn_id, seconds, facts, hook.connection)
         client = await hook.get_async_conn()
         to = hook.receiver(self.receiver_id, self.receiver_id_type)
         memory = incident = before = None
@@ -212,9 +218,9 @@ class LarkNotifier(BaseNotifier):
                 before = await memory.opened(facts.run_id, seconds)
             ask = may_block and (before is not None or facts.event in FAILURES)
             incident = after(before, facts, asking.states(context) if ask else {})
-        if incident is None and self.quiet_success and facts.event in {"success", "dag_success"}:
+        if incident is None and self.quiet_success and facts.of_success:
             return ()
-        message = Message(self.content, self.msg_type, self.language, self._people(hook, facts))
+        message = self._message(hook, conn_id, facts)
         key = self.idempotency_key or self._key(client, facts)
         instead = before.cards if before and incident else ()
         cards = await deliver(client, to, message, facts, incident, key=key, instead=instead)
@@ -228,19 +234,34 @@ class LarkNotifier(BaseNotifier):
                 await deliver(client, to, message, facts, shown, key=key, instead=shown.cards)
         return cards
 
-    def _people(self, hook: LarkHook, facts: Facts) -> People:
-        from lark_provider.notifications.people import people  # noqa: PLC0415 - as above
+    async def _over_bot(
+        self, conn_id: str, seconds: float, facts: Facts, connection: Connection
+    ) -> Sequence[str]:
+        from lark_provider.hooks.webhook import LarkWebhookHook  # noqa: PLC0415 - as above
+        from lark_provider.notifications import bot  # noqa: PLC0415 - as above
 
-        found = people(self.mentions, facts.owners, hook.owners if self.mentions else {})
-        for name in set(found.names) - _unknown_owners:
-            _unknown_owners.add(name)
+        if self.quiet_success and facts.of_success:
+            return ()
+        hook = LarkWebhookHook(conn_id, timeout=seconds, max_retries=_repeats(seconds))
+        hook.connection = connection
+        message = self._message(hook, conn_id, facts)
+        return await bot.deliver(await hook.get_async_conn(), message, facts, hook.keywords)
+
+    def _message(self, hook: LarkHook | LarkWebhookHook, conn_id: str, facts: Facts) -> Message:
+        from lark_provider.notifications import people  # noqa: PLC0415 - as above
+        from lark_provider.notifications.delivery import Message  # noqa: PLC0415 - as above
+        from lark_provider.notifications.excerpt import sendable  # noqa: PLC0415 - as above
+
+        known = hook.owners if self.mentions else {}
+        found = people.people(self.mentions, facts.owners, known, user_ids=self._user_ids)
+        for name in people.unheard_of(found):
             self.log.warning(
                 "%r is mentioned by name only. Next: add it with an open_id or e-mail address to the extra "
                 "'owners' of connection %r.",
                 name,
-                hook.lark_conn_id,
+                conn_id,
             )
-        return found
+        return Message(sendable(self.content), self.msg_type, self.language, found)
 
     def _key(self, client: AsyncLarkServiceClient, facts: Facts) -> str:
         """Name the message by what happened where, so that Lark knows a repeat of the same callback."""
@@ -248,28 +269,31 @@ class LarkNotifier(BaseNotifier):
         where = [facts.dag_id, facts.run_id, facts.task_id, str(facts.map_index)]
         return "\n".join([client.base_url, client.app_id, "notifier", *where, *what, self.receiver_id])
 
-    def _failed(self, where: str, error: BaseException) -> None:
-        from lark_provider.notifications.delivery import one_line  # noqa: PLC0415 - as above
+    def _failed(self, context: Any, error: BaseException) -> None:
+        why = asking.one_line(error, self.deadline)
+        self.log.error("Could not tell %s of %s. %s", self.receiver_id, asking.where(context), why)
 
-        text = asking.clean(one_line(error, self.deadline))
-        self.log.error("Could not tell %s of %s. %s", self.receiver_id, where, text)
+    def _as_it_is(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
+        return self, dict(context or {})
 
-    def _rendered(self, context: Any) -> tuple[LarkNotifier, Any]:
-        ready = copy.copy(self)
-        ready._update_context(context)  # noqa: SLF001 - our own copy
+    def _rendered(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
+        ready, known = copy.copy(self), dict(context or {})
+        ready._update_context(known)  # type: ignore[arg-type]  # noqa: SLF001 - our own copy
         try:
-            ready.render_template_fields(context)
+            ready.render_template_fields(known)  # type: ignore[arg-type]
         except Exception as error:  # noqa: BLE001 - the default tells more than nothing
-            from lark_provider.notifications.delivery import one_line  # noqa: PLC0415 - as above
-
-            self.log.warning(
-                "A template failed; the default is sent. %s", asking.clean(one_line(error, self.deadline))
-            )
+            why = asking.one_line(error, self.deadline)
+            self.log.warning("A template failed; the default is sent. %s", why)
             ready = copy.copy(self)
             ready.content, ready.msg_type, ready.idempotency_key = None, "interactive", None
-            ready.render_template_fields(context)
-        return ready, context
+            ready.render_template_fields(known)  # type: ignore[arg-type]
+        return ready, known
 
     def get_template_env(self, dag: DAG | None = None) -> jinja2.Environment:
         """The environment for templates; `airflow dags test` hands a DAG over that has none of its own."""
         return super().get_template_env(dag if hasattr(dag, "get_template_env") else None)
+
+
+def _repeats(seconds: float) -> int:
+    """Few, so that a Lark that is away is called away, not late: 3 take up to 3.5 s."""
+    return 3 if seconds > 5 else 1  # noqa: PLR2004 - said above

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lark_provider.notifications.lark import LarkNotifier
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from lark_provider.api.webhook import WebhookMessageType
     from lark_provider.notifications.facts import Event, Facts
     from lark_provider.notifications.texts import Language
-
-_MAX_BYTES = 18 * 1024  # of the 20 that a custom bot takes; signature and mentions come on top
 
 
 class LarkWebhookNotifier(LarkNotifier):
@@ -28,16 +26,19 @@ class LarkWebhookNotifier(LarkNotifier):
         content: What to send instead of the default: card JSON, or text or a post with `msg_type=`.
         msg_type: Lark's name for the type; with `text` or `post` the default is plain lines.
         language: Of the default: `zh` or `en`.
-        mentions: Open_ids or user_ids, or "all".
+        mentions: Open_ids or user_ids, or "all"; `"owner"` for the owners, who are looked up in the
+            connection's `owners`. A custom bot cannot mention by e-mail address, and says the name.
         event: What happened, if the context is not to be asked.
         fallback_conn_id: Another connection of type `lark_webhook`, for when the first one fails.
         deadline: Seconds for everything.
+        context: Airflow's, where the notifier is awaited.
 
     Raises:
         ConfigurationError: When it is made: a language, event or deadline that cannot be.
     """
 
     template_fields: Sequence[str] = ("content", "mentions", "lark_conn_id", "fallback_conn_id")
+    _user_ids: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class LarkWebhookNotifier(LarkNotifier):
         event: Event | None = None,
         fallback_conn_id: str | None = None,
         deadline: float = 10.0,
-        **kwargs: Any,
+        context: Context | None = None,
     ) -> None:
         super().__init__(
             receiver_id="the custom bot's group",
@@ -63,7 +64,7 @@ class LarkWebhookNotifier(LarkNotifier):
             fallback_conn_id=fallback_conn_id,
             one_card_per_run=False,
             deadline=deadline,
-            **kwargs,
+            context=context,
         )
 
     async def _over(
@@ -77,40 +78,6 @@ class LarkWebhookNotifier(LarkNotifier):
     ) -> Sequence[str]:
         from lark_provider.hooks.webhook import LarkWebhookHook  # noqa: PLC0415 - DAG files are parsed without it
 
-        hook = LarkWebhookHook(conn_id, timeout=seconds)
-        if may_block:
-            _ = hook.connection  # fetched in Airflow's blocking way, which works in all its processes
-        client = await hook.get_async_conn()
-        content = self._default(facts, hook.keywords) if self.content is None else self.content
-        mentions = [self.mentions] if isinstance(self.mentions, str) else list(self.mentions)
-        answer = await client.send(content, msg_type=self._type, mentions=mentions)
-        return (f"{self.msg_type} accepted (log_id {answer.log_id})",)
-
-    @property
-    def _type(self) -> WebhookMessageType:
-        kind: Any = self.msg_type  # only these can be passed
-        found: WebhookMessageType = kind
-        return found
-
-    def _default(self, facts: Facts, keywords: Sequence[str]) -> Mapping[str, Any] | str:
-        from lark_provider.hooks.receivers import with_element  # noqa: PLC0415 - as above
-        from lark_provider.notifications import cards  # noqa: PLC0415 - as above
-        from lark_provider.notifications.excerpt import shorten  # noqa: PLC0415 - as above
-        from lark_provider.notifications.texts import say  # noqa: PLC0415 - as above
-
-        if self.msg_type != "interactive":
-            text = cards.lines(facts, self.language)
-            return text if _holds(text, keywords) else f"{text}\n{keywords[0]}"
-        left_out = say(self.language, "left_out")
-        for characters in (4_000, 1_000, 0):
-            trace = shorten(facts.traceback, characters, left_out) if characters else ""
-            card = cards.card(replace(facts, traceback=trace), self.language)
-            shown = json.dumps(card, ensure_ascii=False)
-            if len(shown.encode(errors="replace")) <= _MAX_BYTES:
-                break
-        # Without its keyword the bot would refuse every default card.
-        return card if _holds(shown, keywords) else with_element(card, keywords[0])
-
-
-def _holds(text: str, keywords: Sequence[str]) -> bool:
-    return not keywords or any(word in text for word in keywords)
+        hook = LarkWebhookHook
+        connection = hook.get_connection(conn_id) if may_block else await hook.aget_connection(conn_id)
+        return await self._over_bot(conn_id, seconds, facts, connection)

@@ -12,8 +12,8 @@ from airflow.sdk import BaseOperator  # isort: skip
 from airflow.sdk.exceptions import AirflowFailException
 
 from lark_provider.errors import OutcomeUnknownError
-from lark_provider.hooks.task import lark_errors
 from lark_provider.hooks.webhook import LarkWebhookHook
+from lark_provider.operators.base import lark_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -30,7 +30,8 @@ class LarkWebhookOperator(BaseOperator):
 
     Args:
         content: Text; for `post` text or Lark's own form; for `interactive` card JSON, as a dict or as text;
-            for `image` an image_key, for `share_chat` a chat id.
+            for `image` an image_key, for `share_chat` a chat id. A path that ends in `.json` or `.md` is
+            read as a template file.
         msg_type: Lark's name for the type.
         title: The title of a post from text.
         mentions: Open_ids or user_ids, or "all", of people to be named at the end of a text, post or card.
@@ -43,6 +44,7 @@ class LarkWebhookOperator(BaseOperator):
 
     ui_color = "#d9e8ff"
     template_fields: Collection[str] = ("content", "title", "mentions", "lark_webhook_conn_id")
+    template_ext: Sequence[str] = (".json", ".md")
     template_fields_renderers: ClassVar[dict[str, str]] = {"content": "json"}
 
     def __init__(

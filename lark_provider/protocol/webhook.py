@@ -51,7 +51,10 @@ def locate(url_or_token: str) -> tuple[str | None, str]:
     if "/" not in given:
         origin, token = None, given
     else:
-        parts = urlsplit(given if "://" in given else f"https://{given}")
+        try:
+            parts = urlsplit(given if "://" in given else f"https://{given}")
+        except ValueError:
+            parts = urlsplit("")
         before, found, token = parts.path.partition(HOOK_PATH)
         if not found or parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
             raise ConfigurationError(f"The webhook is no URL of a custom bot. {_WHERE}")

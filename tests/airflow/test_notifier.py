@@ -20,7 +20,7 @@ from airflow.triggers.callback import CallbackTrigger
 from lark_provider.emulator import Emulator
 from lark_provider.errors import ConfigurationError
 from lark_provider.notifications import LarkNotifier as LazyNotifier
-from lark_provider.notifications import lark as module
+from lark_provider.notifications import people
 from lark_provider.notifications.incident import Failure, Incident
 from lark_provider.notifications.lark import LarkNotifier
 from lark_provider.notifications.memory import Memory
@@ -59,7 +59,7 @@ class Shelf:
 def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
     made = Shelf()
     monkeypatch.setattr("airflow.sdk.Variable", made)
-    module._unknown_owners.clear()
+    people._heard_of.clear()
     return made
 
 
@@ -448,3 +448,82 @@ def test_the_task_that_is_told_of_is_cancelled_with_the_loop(lark: Emulator) -> 
 def test_what_cannot_be_is_refused_where_the_dag_is_written(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigurationError, match=text):
         tell(**changes)
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_a_template_that_hangs_is_left_at_the_deadline(
+    lark: Emulator, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    hangs, options = threading.Event(), {"deadline": 0.4, "content": "{{ ask() }}", "msg_type": "text"}
+    given, started = {**context(), "ask": lambda: hangs.wait(20)}, time.perf_counter()
+    if how == "sync":
+        tell(**options)(given)
+    else:
+
+        async def awaited() -> None:
+            await tell(context=given, **options)
+
+        asyncio.run(awaited())
+    assert 0.3 < time.perf_counter() - started < 1.5
+    hangs.set()
+    assert "no answer within 0.4 s" in logged(capsys, "Could not tell")[0]
+    assert sent(lark) == []
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def test_an_exception_that_cannot_be_written_is_told_by_its_name(
+    lark: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unspeakable() -> None:
+        raise UnspeakableError
+
+    broken = {**context(), "ask": unspeakable, "exception": UnspeakableError()}
+    tell(content="{{ ask() }}", msg_type="text")(broken)
+    assert "UnspeakableError" in logged(capsys, "A template failed")[0]
+    assert "UnspeakableError" in json.dumps(sent(lark))
+    tell(receiver_id="{{ ask() }}")(broken)
+    assert "UnspeakableError" in logged(capsys, "Could not tell")[0]
+
+
+def test_bytes_that_are_no_text_are_told_as_well(lark: Emulator) -> None:
+    tell()(context(error="no such file: caf\udce9.csv"))
+    tell(content="{{ exception }}", msg_type="text")(context(error="caf\udce9.csv", task_id="b"))
+    tell(
+        content={"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "{{ exception }}"}]}}
+    )(context(error="caf\udce9.csv", task_id="c"))
+    assert [json.dumps(one).count(r"caf\\udce9.csv") > 0 for one in sent(lark)] == [True] * 3
+
+
+@pytest.mark.parametrize("msg_type", ["text", "post", "interactive"])
+def test_an_errors_words_mention_nobody(lark: Emulator, msg_type: Any) -> None:
+    tell(msg_type=msg_type)(context(error='<at user_id="all"></at> <at id=all></at>'))
+    assert "<at" not in json.dumps(sent(lark))
+
+
+def test_an_endless_word_in_an_error_is_told_before_the_deadline(lark: Emulator) -> None:
+    tell()(context(error="a" * 1_000_000))
+    assert titles(lark) == ["Task failed · d.t"]
+
+
+@pytest.mark.parametrize("msg_type", ["interactive", "text"])
+def test_a_custom_bot_can_be_the_fallback(
+    lark: Emulator, connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch, msg_type: Any
+) -> None:
+    connect(password="wrong-secret-1")
+    bot = {"conn_type": "lark_webhook", "password": lark.add_webhook(keywords=["ops"])}
+    bot["extra"] = json.dumps({"keyword": "ops", "owners": {"alice": "ou_alice"}})
+    monkeypatch.setenv("AIRFLOW_CONN_BOT", json.dumps(bot))
+    tell(fallback_conn_id="bot", mentions=["owner", "bob@example.com"], msg_type=msg_type)(context())
+    ((message,),) = [one["messages"] for one in lark.state()["webhooks"]]
+    text = json.dumps(message["content"])
+    for part in (
+        "Task failed",
+        "ou_alice></at>" if msg_type == "interactive" else "ou_alice",
+        "@bob@example.com",
+    ):
+        assert part in text
+    assert "email=" not in text

@@ -76,6 +76,14 @@ class Unprintable(Exception):  # noqa: N818 - it is not raised by us
         raise RuntimeError("no")
 
 
+class HoldsAValue(Exception):  # noqa: N818 - as above
+    value = "not what it says"
+
+
+def test_an_exception_says_what_it_says() -> None:
+    assert read({"ti": ti(), "exception": HoldsAValue("too many rows")}).error == "too many rows"
+
+
 class Broken:
     dag_id = "d"
 
@@ -148,6 +156,14 @@ def test_a_long_traceback_keeps_head_and_tail_and_fits(text: str) -> None:
     assert "Traceback" in shown(card)
     assert "TAIL" in shown(card)
     assert "省略" in shown(card)
+
+
+def test_what_is_not_looked_at_is_counted_all_the_same() -> None:
+    error = raised("\n".join(f"line {number}" for number in range(10_000)))
+    trace = read({"ti": ti(state="failed"), "exception": error}).traceback
+    text = shorten(trace, 4_000, "{lines} lines left out")
+    kept = [one for one in text.splitlines() if one.startswith(("line ", "ValueError: line "))]
+    assert f"{10_000 - len(kept)} lines left out" in text
 
 
 def test_shortening() -> None:

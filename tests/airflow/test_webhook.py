@@ -175,3 +175,26 @@ def test_a_dag_sends_and_its_log_keeps_the_secret(
     assert received(lark) == [{"text": "run manual"}]
     assert "Sent text by the custom bot of lark_webhook_default" in printed
     assert TOKEN not in printed
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"extra": {"keyword": 5}}, "'keyword' of connection 'lark_webhook_default' is no text"),
+        ({"extra": {"keyword": ["a", 5]}}, "'keyword' of connection 'lark_webhook_default' is no text"),
+        ({"conn_type": "lark", "password": "app-secret-1"}, "is of type 'lark', which is an app's"),
+        ({"password": "https://[half/open-apis/bot/v2/hook/tok"}, "no URL of a custom bot"),
+    ],
+)
+def test_settings_that_are_something_else_are_named(
+    connect: Connect, changes: dict[str, Any], text: str
+) -> None:
+    connect(**changes)
+    with pytest.raises(AirflowFailException, match=text) as refused:
+        tell().execute({})
+    assert "app-secret-1" not in str(refused.value)
+    assert LarkWebhookHook().test_connection()[0] is False
+
+
+def test_content_can_be_a_template_file() -> None:
+    assert LarkWebhookOperator.template_ext == (".json", ".md")

@@ -138,3 +138,35 @@ def test_another_bot_steps_in(lark: Emulator, tell: Tell, monkeypatch: pytest.Mo
 def test_what_cannot_be_is_said_when_it_is_made() -> None:
     with pytest.raises(ConfigurationError, match="language"):
         LarkWebhookNotifier(language="fr")  # type: ignore[arg-type]
+
+
+def test_owners_are_mentioned_if_the_connection_knows_them(
+    lark: Emulator, tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {
+        "conn_type": "lark_webhook",
+        "password": lark.add_webhook(),
+        "extra": {"owners": {"alice": "ou_1"}},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
+    tell({**context(), "task": SimpleNamespace(owner="alice, carol")}, mentions=["owner", "7be5fg9a"])
+    ((_, card),) = [one for one in received(lark) if one]
+    lines = [element["content"] for element in card["body"]["elements"]]
+    assert lines[-2:] == ["@carol", "<at id=ou_1></at> <at id=7be5fg9a></at>"]
+
+
+@pytest.mark.parametrize("setting", ["quiet_success", "idempotency_key", "receiver_id_type"])
+def test_what_a_custom_bot_cannot_do_is_not_taken_silently(setting: str) -> None:
+    with pytest.raises(TypeError, match=setting):
+        LarkWebhookNotifier(**{setting: True})  # type: ignore[arg-type]  # the point
+
+
+def test_a_lark_that_is_away_is_called_away(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.undo()
+    given = {"conn_type": "lark_webhook", "password": TOKEN, "host": "http://127.0.0.1:9"}
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
+    monkeypatch.setattr("lark_provider.core.serve.random.random", lambda: 0.99)
+    tell(deadline=4)
+    assert "ConnectError" in "".join(capsys.readouterr())
