@@ -9,12 +9,23 @@ import orjson
 
 from lark_provider.api.cards import Card, card_content
 from lark_provider.api.messaging.send import post_content, text_content
-from lark_provider.protocol.calls import Call, LarkResponse, NeedWebhook, Now, Procedure, perform, request
-from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.calls import (
+    Call,
+    LarkResponse,
+    NeedWebhook,
+    Now,
+    Procedure,
+    Random,
+    Sleep,
+    perform,
+    request,
+)
+from lark_provider.protocol.errors import InvalidRequestError, RateLimitError
 from lark_provider.protocol.redact import MASK
 from lark_provider.protocol.webhook import HOOK_PATH, Webhook, sign
 
 MAX_BODY_BYTES = 20 * 1024
+_BAD_REQUEST, _TOO_FAST, _MOST_REPEATS = 9499, "too many request", 3
 
 WebhookMessageType: TypeAlias = Literal["text", "post", "interactive", "image", "share_chat"]
 Accepted: TypeAlias = LarkResponse[dict[str, Any]]
@@ -104,7 +115,7 @@ def send(
         raise InvalidRequestError(f"mentions do not go with this {msg_type}. Next: leave them out.")
     webhook: Webhook = yield NeedWebhook()
     timestamp: float = yield Now()
-    return (yield from perform(message(webhook, msg_type, made, timestamp)))
+    return (yield from _accepted(message(webhook, msg_type, made, timestamp)))
 
 
 def send_text(content: str, *, mentions: Sequence[str] = ()) -> Procedure[Accepted]:
@@ -157,6 +168,33 @@ def send_share_chat(chat_id: str) -> Procedure[Accepted]:
         chat_id: `oc_…`.
     """
     return send(chat_id, msg_type="share_chat")
+
+
+def _accepted(call: Call[dict[str, Any]]) -> Procedure[Accepted]:
+    """Send, and wait where Lark says with its code for bad requests that they come too fast.
+
+    The code for that is 11232, which any call waits for; but bursts are also refused with 9499, and only the
+    words tell them from a request that is bad.
+    """
+    tries = 0
+    while True:
+        try:
+            return (yield from perform(call))
+        except InvalidRequestError as error:
+            if error.code != _BAD_REQUEST or _TOO_FAST not in error.msg.lower():
+                raise
+            tries += 1
+            if tries > _MOST_REPEATS:
+                raise RateLimitError(
+                    str(error),
+                    code=error.code,
+                    msg=error.msg,
+                    log_id=error.log_id,
+                    http_status=error.http_status,
+                    retryable=True,
+                ) from error
+        random: float = yield Random()
+        yield Sleep(1.0 + 2.0**tries * random)  # 5 are taken a second, and the others wait as well
 
 
 def _post(content: Mapping[str, Any] | str, title: str, mentions: Sequence[str]) -> Mapping[str, Any]:

@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from lark_provider.api import webhook
-from lark_provider.errors import ConfigurationError, InvalidRequestError
-from lark_provider.protocol.calls import Call, NeedWebhook, Now, Procedure
+from lark_provider.errors import ConfigurationError, InvalidRequestError, RateLimitError
+from lark_provider.protocol.calls import Call, LarkResponse, NeedWebhook, Now, Procedure, Random, Sleep
 from lark_provider.protocol.codes import Kind, lookup
 from lark_provider.protocol.redact import redact
 from lark_provider.protocol.webhook import Webhook, locate, sign
@@ -202,3 +202,40 @@ def test_codes_and_their_next_steps(code: int, kind: Kind, step: str) -> None:
     meaning = lookup(code)
     assert meaning.kind is kind
     assert step in meaning.step
+
+
+def refused(msg: str) -> InvalidRequestError:
+    return InvalidRequestError("refused", code=9499, msg=msg, http_status=400)
+
+
+def test_a_bad_request_that_only_came_too_fast_is_made_again() -> None:
+    operation = webhook.send_text("hi")
+    call = made(operation)
+    for spread in (2.0, 4.0):
+        assert isinstance(operation.throw(refused("too many request")), Random)
+        assert operation.send(0.5) == Sleep(1.0 + spread / 2)
+        assert next(operation) is call
+    accepted: LarkResponse[Any] = LarkResponse(0, "success", {})
+    with pytest.raises(StopIteration) as stopped:
+        operation.send(accepted)
+    assert stopped.value.value is accepted
+
+
+def test_what_is_refused_as_too_fast_in_the_end_can_be_tried_later() -> None:
+    operation = webhook.send_text("hi")
+    made(operation)
+    for _ in range(3):
+        operation.throw(refused("Too many requests"))
+        operation.send(0.0)
+        next(operation)
+    with pytest.raises(RateLimitError, match="refused") as given_up:
+        operation.throw(refused("too many request"))
+    assert given_up.value.retryable
+    assert (given_up.value.code, given_up.value.http_status) == (9499, 400)
+
+
+def test_a_bad_request_stays_one() -> None:
+    operation = webhook.send_text("hi")
+    made(operation)
+    with pytest.raises(InvalidRequestError):
+        operation.throw(refused("Bad Request"))

@@ -158,6 +158,16 @@ def test_a_burst_is_waited_for(lark: Emulator, do: Do, monkeypatch: pytest.Monke
         do(lambda c: c.send_text("x"), max_retries=1)
 
 
+def test_a_burst_that_is_refused_as_a_bad_request_is_waited_for(
+    lark: Emulator, do: Do, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lark_provider.core.serve.random.random", lambda: 0.0)
+    lark.add_webhook(token=TOKEN)
+    lark.fault(method="POST", path=PATH, status=400, code=9499, msg="too many request")
+    do(lambda c: c.send_text("x"))
+    assert (len(received(lark)), count(lark, ENDPOINT)) == (1, 2)
+
+
 def test_nobody_there(do: Do) -> None:
     with pytest.raises(TransportError, match="check network") as refused:
         do(lambda c: c.send_text("x"), base_url="http://127.0.0.1:9", max_retries=0)
