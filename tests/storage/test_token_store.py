@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,11 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import URL
 
-from lark_provider.core.storage import token_store
+from lark_provider.core.storage import migrate, token_store
 from lark_provider.core.storage.engine import engine, transaction
 from lark_provider.core.storage.tables import leases, tokens
 from lark_provider.core.storage.token_store import TokenStore
 from lark_provider.protocol.tokens import App, Freshness, Token
+from tests.storage.test_registry import somebody_waits
+from tests.trouble.waiting import wait_until
 
 NOW = 1_000_000.0
 LIFE = 7200.0
@@ -145,6 +148,28 @@ def test_a_rejected_token_is_dropped_if_it_is_the_one(url: URL, one: Host, other
 def test_of_many_who_were_rejected_one_fetches(url: URL, one: Host) -> None:
     one.keep("t-1")
     assert [Host(url).claim(rejected="t-1").won for _ in range(5)] == [True] + 4 * [False]
+
+
+def test_a_lease_that_is_free_because_its_holder_is_done_is_not_taken(postgres: URL) -> None:
+    """Between a caller's look and its bid, the holder keeps a token and gives the lease back."""
+    migrate.upgrade(postgres)
+    holder, late = Host(postgres), Host(postgres)
+    holder.keep("t-1")
+    with transaction(engine(postgres), reading=True) as connection:
+        [done] = connection.execute(sa.select(tokens)).mappings()
+    with transaction(engine(postgres)) as connection:
+        connection.execute(tokens.delete())
+    holder.claim()
+    with ThreadPoolExecutor(1) as threads:
+        with transaction(engine(postgres)) as connection:
+            connection.execute(tokens.insert().values(**done))
+            connection.execute(leases.delete())
+            claiming = threads.submit(late.claim)
+            wait_until(lambda: somebody_waits(postgres))
+        claim = claiming.result()
+    assert claim.token is not None
+    assert (claim.token.value, claim.won) == ("t-1", False)
+    assert held(postgres) == []
 
 
 @pytest.mark.parametrize("left", [LIFE - 1, 60.0, -1.0])

@@ -63,16 +63,17 @@ class TokenStore:
             StorageError: The database cannot be used.
         """
         with transaction(migrate.opened(self._url)) as connection:
-            row = self._row(connection, key)
-            token = self._token(key, row, now)
-            if row.value is not None and (token is None or token.value == rejected):
-                # Compare and delete: a token that has replaced it meanwhile stays. One that cannot be read
-                # was damaged, for those of another secret are kept under another key.
-                connection.execute(tokens.delete().where(tokens.c.key == key, tokens.c.value == row.value))
-                token = None
+            token, clock = self._usable(connection, key, now, rejected)
             if token is not None and token.freshness(now) is Freshness.FRESH:
                 return Claim(token)
-            return Claim(token, self._leased(connection, key, owner, row.clock, lease_seconds))
+            if not self._leased(connection, key, owner, clock, lease_seconds):
+                return Claim(token)
+            # Looked at again: the lease may be free because its holder has just kept a token and gone.
+            token, _ = self._usable(connection, key, now, rejected)
+            if token is not None and token.freshness(now) is Freshness.FRESH:
+                self._give_back(connection, key, owner)
+                return Claim(token)
+            return Claim(token, won=True)
 
     def look(self, key: str, *, now: float) -> Token | None:
         """Look for a token and leave it at that.
@@ -116,7 +117,7 @@ class TokenStore:
                     where=tokens.c.expires_at < added.excluded.expires_at,
                 )
             )
-            connection.execute(leases.delete().where(leases.c.key == key, leases.c.owner == owner))
+            self._give_back(connection, key, owner)
 
     def release(self, key: str, *, owner: str) -> None:
         """Give a lease back without a token.
@@ -125,7 +126,24 @@ class TokenStore:
             StorageError: The database cannot be used.
         """
         with transaction(migrate.opened(self._url)) as connection:
-            connection.execute(leases.delete().where(leases.c.key == key, leases.c.owner == owner))
+            self._give_back(connection, key, owner)
+
+    def _usable(
+        self, connection: Connection, key: str, now: float, rejected: str | None
+    ) -> tuple[Token | None, datetime]:
+        """What is kept, unless it was rejected, and the database's clock."""
+        row = self._row(connection, key)
+        token = self._token(key, row, now)
+        if row.value is not None and (token is None or token.value == rejected):
+            # Compare and delete: a token that has replaced it meanwhile stays. One that cannot be read
+            # was damaged, for those of another secret are kept under another key.
+            connection.execute(tokens.delete().where(tokens.c.key == key, tokens.c.value == row.value))
+            token = None
+        return token, row.clock
+
+    @staticmethod
+    def _give_back(connection: Connection, key: str, owner: str) -> None:
+        connection.execute(leases.delete().where(leases.c.key == key, leases.c.owner == owner))
 
     @staticmethod
     def _row(connection: Connection, key: str) -> sa.Row[Any]:
