@@ -1,31 +1,38 @@
-"""RabbitMQ by pika: where the broker is, what stands in it, and what its errors mean."""
+"""RabbitMQ by pika: where the broker is, and what its errors mean."""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pika
-from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from lark_provider.callbacks.topology import CARDS, DEAD, EVENTS, EXCHANGE, QUEUE_TYPES, Queue, QueueType
+from lark_provider.callbacks.topology import QUEUE_TYPES, QueueType
 from lark_provider.protocol.errors import ConfigurationError, TransportError
 from lark_provider.protocol.redact import redact
 
+# pika tells of each failure several times, with tracebacks; ours tell it once, with what to do next.
+if logging.getLogger("pika").level == logging.NOTSET:
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+CA_VARIABLE = "RABBITMQ_CA"
 _VARIABLES = tuple(f"RABBITMQ_{part}" for part in ("URL", "HOST", "PORT", "USER", "PASSWORD", "VHOST", "TLS"))
 _PORT, _TLS_PORT, _MAX_PORT = 5672, 5671, 65535
+_YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _HEARTBEAT_SECONDS = 20
 _SOCKET_SECONDS = 5.0
 _MISMATCH = re.compile(
     r"inequivalent arg '([^']+)' for (\w+) '([^']+)' in vhost '[^']*': received (.+?) but current is (.+)"
 )
-PRECONDITION_FAILED = 406
+_PRECONDITION_FAILED = 406
 
 
 class BrokerError(TransportError):
@@ -57,7 +64,8 @@ class Broker:
 def broker(url: str | None = None, environ: Mapping[str, str] = os.environ) -> Broker:
     """Find the broker: the argument, `RABBITMQ_URL`, then `RABBITMQ_HOST`, `_PORT`, `_USER`, ….
 
-    `RABBITMQ_TLS=true` encrypts, and `RABBITMQ_QUEUE_TYPE` is `quorum` or, for a single node, `classic`.
+    `amqps://` or `RABBITMQ_TLS=true` encrypts; `RABBITMQ_CA` is the file of a certificate authority that is
+    trusted as well as the system's. `RABBITMQ_QUEUE_TYPE` is `quorum` or, for a single node, `classic`.
 
     Args:
         url: `amqp://user:password@host:5672/vhost`, or `amqps://…`.
@@ -72,7 +80,7 @@ def broker(url: str | None = None, environ: Mapping[str, str] = os.environ) -> B
         raise ConfigurationError(f"RABBITMQ_QUEUE_TYPE is {kind!r}. Next: set it to quorum or classic.")
     text = url or environ.get("RABBITMQ_URL", "").strip()
     if text:
-        parameters: pika.ConnectionParameters = _from_url(text, "the broker's URL" if url else "RABBITMQ_URL")
+        parameters = _from_url(text, "the broker's URL" if url else "RABBITMQ_URL", environ)
     elif is_configured(environ):
         parameters = _from_parts(environ)
     else:
@@ -81,15 +89,15 @@ def broker(url: str | None = None, environ: Mapping[str, str] = os.environ) -> B
             "RABBITMQ_URL."
         )
     parameters.heartbeat = _HEARTBEAT_SECONDS
-    parameters.blocked_connection_timeout = 2 * _HEARTBEAT_SECONDS
     parameters.socket_timeout = parameters.stack_timeout = _SOCKET_SECONDS
     parameters.client_properties = {"connection_name": f"lark_provider {os.getpid()}"}
     return Broker(parameters, known)
 
 
-def _from_url(text: str, setting: str) -> pika.ConnectionParameters:
+def _from_url(text: str, setting: str, environ: Mapping[str, str]) -> pika.ConnectionParameters:
+    # An "@" behind the host is the end of a password that was not encoded: most of it would be shown.
     found: pika.ConnectionParameters | None = None
-    if re.match(r"amqps?://[^/]", text):
+    if re.fullmatch(r"amqps?://[^/?#]+(?:[/?#][^@]*)?", text):
         with suppress(ValueError, TypeError):
             found = cast("pika.ConnectionParameters", pika.URLParameters(text))  # the stubs keep them apart
     if found is None:
@@ -97,6 +105,8 @@ def _from_url(text: str, setting: str) -> pika.ConnectionParameters:
             f"{setting} is no URL of a RabbitMQ. Next: write it as amqp://user:password@host:5672/vhost, or "
             "amqps://… for TLS, with special characters percent-encoded."
         )
+    if found.ssl_options is not None and "ssl_options=" not in text:
+        found.ssl_options = _tls(found.host, environ)
     return found
 
 
@@ -104,8 +114,10 @@ def _from_parts(environ: Mapping[str, str]) -> pika.ConnectionParameters:
     def read(name: str, default: str) -> str:
         return environ.get(f"RABBITMQ_{name}", "").strip() or default
 
-    tls = read("TLS", "false").lower() in {"1", "true", "yes"}
-    host, port = read("HOST", "localhost"), read("PORT", str(_TLS_PORT if tls else _PORT))
+    tls = read("TLS", "").lower()
+    if tls not in _YES | _NO:
+        raise ConfigurationError(f"RABBITMQ_TLS is {tls!r}. Next: set it to true or false.")
+    host, port = read("HOST", "localhost"), read("PORT", str(_TLS_PORT if tls in _YES else _PORT))
     if not (port.isascii() and port.isdigit() and 0 < int(port) <= _MAX_PORT):
         raise ConfigurationError(f"RABBITMQ_PORT is {port!r}. Next: set it to a number, usually {_PORT}.")
     login = pika.PlainCredentials(read("USER", "guest"), environ.get("RABBITMQ_PASSWORD", "") or "guest")
@@ -114,28 +126,21 @@ def _from_parts(environ: Mapping[str, str]) -> pika.ConnectionParameters:
         port=int(port),
         virtual_host=read("VHOST", "/"),
         credentials=login,
-        ssl_options=pika.SSLOptions(ssl.create_default_context(), host) if tls else None,
+        ssl_options=_tls(host, environ) if tls in _YES else None,
     )
 
 
-@contextmanager
-def channel(on: Broker) -> Iterator[tuple[BlockingConnection, BlockingChannel]]:
-    """A connection and a channel with everything declared, in this thread.
-
-    Raises:
-        BrokerError: The broker is away, refuses us, or has a queue of the name with other arguments.
-    """
-    try:
-        connection = BlockingConnection(on.parameters)
+def _tls(host: str, environ: Mapping[str, str]) -> pika.SSLOptions:
+    context = ssl.create_default_context()
+    if authority := environ.get(CA_VARIABLE, "").strip():
         try:
-            opened = connection.channel()
-            declare(opened, on.queue_type)
-            yield connection, opened
-        finally:
-            if connection.is_open:
-                connection.close()
-    except (AMQPError, OSError) as error:
-        raise failure(on, error) from error
+            context.load_verify_locations(cafile=authority)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(
+                f"{CA_VARIABLE} is {authority!r}, which cannot be used: {error.strerror or error}. Next: "
+                "name a file with the authority's certificate, in PEM."
+            ) from None
+    return pika.SSLOptions(context, host)
 
 
 def ping(on: Broker) -> None:
@@ -150,33 +155,9 @@ def ping(on: Broker) -> None:
         raise failure(on, error) from error
 
 
-def declare(on: BlockingChannel, kind: QueueType) -> None:
-    """Make the exchange and the queues, or see that they are as we would make them."""
-    for step, arguments in declarations(kind):
-        getattr(on, step)(**arguments)
-
-
-def declarations(kind: QueueType) -> list[tuple[str, dict[str, Any]]]:
-    """The methods of a channel that make everything, in order, with their arguments."""
-    steps: list[tuple[str, dict[str, Any]]] = [
-        ("exchange_declare", {"exchange": EXCHANGE, "exchange_type": "topic", "durable": True}),
-        ("queue_declare", {"queue": DEAD, "durable": True, "arguments": {"x-queue-type": kind}}),
-    ]
-    for queue in (CARDS, EVENTS):
-        steps += _declared(queue, kind)
-    return steps
-
-
-def _declared(queue: Queue, kind: QueueType) -> list[tuple[str, dict[str, Any]]]:
-    return [
-        ("queue_declare", {"queue": queue.name, "durable": True, "arguments": queue.arguments(kind)}),
-        ("queue_bind", {"queue": queue.name, "exchange": EXCHANGE, "routing_key": queue.binding}),
-    ]
-
-
 def failure(on: Broker, error: BaseException) -> BrokerError:
     """Say what an error of pika's means to whoever runs this."""
-    if isinstance(error, ChannelClosedByBroker) and error.reply_code == PRECONDITION_FAILED:
+    if isinstance(error, ChannelClosedByBroker) and error.reply_code == _PRECONDITION_FAILED:
         found = _MISMATCH.search(error.reply_text)
         if found:
             what, kind, name, ours, theirs = found.groups()
@@ -184,15 +165,25 @@ def failure(on: Broker, error: BaseException) -> BrokerError:
                 f"{on}: {kind} {name!r} exists with {what} = {theirs.strip()}, and is wanted with {ours}. "
                 "Next: delete it when it is empty, or set RABBITMQ_QUEUE_TYPE to what it is."
             )
-    # pika's own words are often empty, and what it wraps says more.
-    reason = " ".join(redact(str(error) or " ".join(map(repr, error.args)) or "no reason given").split())
+    cause = _innermost(error)
+    reason = " ".join(redact(str(cause)).split()).rstrip(".")
     return BrokerError(
-        f"{on} cannot be used: {type(error).__name__}: {reason}. Next: check that it runs, and host, port, "
-        "user, password, virtual host and TLS."
+        f"{on} cannot be used: {type(cause).__name__}{reason and f': {reason}'}. Next: check that it runs, "
+        f"and host, port, user, password, virtual host and TLS ({CA_VARIABLE} for an authority of your own)."
     )
 
 
-def persistent(event_id: str, headers: Mapping[str, str] | None = None) -> pika.BasicProperties:
+def _innermost(error: BaseException) -> BaseException:
+    """What pika has wrapped, some of it several times, and often without a word of its own."""
+    while True:
+        held = (*getattr(error, "exceptions", ()), getattr(error, "exception", None), *error.args)
+        inner = [one for one in held if isinstance(one, BaseException)]
+        if not inner:
+            return error
+        error = inner[0]
+
+
+def persistent(event_id: str, headers: Mapping[str, Any] | None = None) -> pika.BasicProperties:
     """The properties of a message that outlives the broker's restart."""
     return pika.BasicProperties(
         content_type="application/json",

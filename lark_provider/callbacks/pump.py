@@ -6,45 +6,31 @@ While the database is away the messages are held: nothing is given back to the b
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import random
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event as Stop
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-import orjson
-from pika import BasicProperties
+from pika.channel import Channel
 
-from lark_provider.callbacks import amqp
-from lark_provider.callbacks.topology import CARDS, DEAD
+from lark_provider.callbacks.amqp import Broker, BrokerError
+from lark_provider.callbacks.confirms import Confirms
+from lark_provider.callbacks.link import Delivered, Pauses, connected, deliveries, keep_connected
+from lark_provider.callbacks.topology import CARDS
 from lark_provider.core import threads
-from lark_provider.protocol.callbacks import CallbackRefusedError, CardClick, read
+from lark_provider.core.storage.errors import StorageError
+from lark_provider.core.storage.inbox import Inbox
+from lark_provider.protocol.callbacks import CallbackRefusedError, CardClick
 
-if TYPE_CHECKING:
-    from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
-
-    from lark_provider.core.storage.errors import StorageError
-    from lark_provider.core.storage.inbox import Inbox
-
-T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 BATCH = 500
-_IDLE_SECONDS, _BATCH_SECONDS = 0.1, 0.2
+_IDLE_SECONDS = 0.1
+_GRACE_SECONDS = 5.0
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """A message that was delivered: its number on the channel, its body, and the click in it."""
-
-    tag: int
-    body: bytes
-    properties: BasicProperties
-    click: CardClick
 
 
 class Pump:
@@ -55,145 +41,156 @@ class Pump:
         inbox: Where the clicks go.
     """
 
-    def __init__(self, broker: amqp.Broker, inbox: Inbox) -> None:
+    def __init__(self, broker: Broker, inbox: Inbox) -> None:
         self._broker, self._inbox = broker, inbox
 
     def run(self, stop: Stop) -> None:
         """Pump until told to stop, through every loss of the broker or the database.
 
         Args:
-            stop: Ends it, within a second or so.
+            stop: Ends it.
         """
-        pause = _FIRST_PAUSE
-        while not stop.is_set():
-            try:
-                with amqp.channel(self._broker) as (connection, channel):
-                    pause = _FIRST_PAUSE
-                    self._pump(connection, channel, stop.is_set)
-            except amqp.BrokerError as error:
-                logger.warning("The pump has no broker: %s", error)
-                stop.wait(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
-                pause = min(2 * pause, _LAST_PAUSE)
+        asyncio.run(self._run(stop))
 
     def once(self, *, most: int = BATCH, seconds: float = 2.0) -> int:
         """Pump what is there, as one who waits does: at most so many, for at most so long.
 
         Args:
             most: Messages.
-            seconds: Time; a database that is away is not waited for longer.
+            seconds: Time; what is not in the database by then stays in the queue.
 
         Returns:
             How many messages were dealt with.
 
         Raises:
             BrokerError: The broker is away, or refuses us.
+            StorageError: The database cannot be used.
         """
-        ends = time.monotonic() + seconds
-        with amqp.channel(self._broker) as (connection, channel):
-            return self._pump(
-                connection, channel, lambda: time.monotonic() >= ends, most=most, until_idle=True
-            )
+        # In a thread of its own: this one may have a loop that runs, and even a name server may be frozen.
+        pumping = threads.start(lambda: asyncio.run(self._once(most, seconds)))
+        try:
+            return pumping.result(seconds + _GRACE_SECONDS)
+        except TimeoutError:
+            raise BrokerError(f"{self._broker} does not answer. Next: check that it runs.") from None
 
-    def _pump(
-        self,
-        connection: BlockingConnection,
-        channel: BlockingChannel,
-        enough: Callable[[], bool],
-        *,
-        most: int | None = None,
-        until_idle: bool = False,
-    ) -> int:
-        channel.confirm_delivery()
-        channel.basic_qos(prefetch_count=min(BATCH, most or BATCH))
-        batch: list[_Message] = []
-        done, last_tag, began = 0, 0, 0.0
-        for method, properties, body in channel.consume(CARDS.name, inactivity_timeout=_IDLE_SECONDS):
-            idle = method is None
-            if method is not None and body is not None and properties is not None:
-                began = began if last_tag else time.monotonic()
-                last_tag = method.delivery_tag or 0
-                message = self._read(channel, last_tag, properties, body)
-                if message is not None:
-                    batch.append(message)
-                done += 1
-            full = len(batch) >= BATCH or (most is not None and done >= most)
-            due = time.monotonic() - began >= _BATCH_SECONDS
-            if last_tag and (idle or full or due or enough()):
-                if not self._store(connection, channel, batch, enough):
-                    break  # held for as long as it could be; the broker gives them to the next
-                channel.basic_ack(last_tag, multiple=True)
-                batch, last_tag = [], 0
-            if enough() or (idle and until_idle) or (most is not None and done >= most):
-                break
-        channel.cancel()
+    async def _run(self, stop: Stop) -> None:
+        pumping = asyncio.ensure_future(keep_connected(self._broker, self._forever))
+        stopped = asyncio.wrap_future(threads.start(stop.wait))
+        either: set[asyncio.Future[Any]] = {pumping, stopped}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        pumping.cancel()
+        with suppress(asyncio.CancelledError):
+            await pumping
+
+    async def _forever(self, channel: Channel) -> None:
+        # Twice a batch: the next one arrives while this one is stored.
+        arrived = deliveries(channel, CARDS, 2 * BATCH)
+        work = _Work(channel, self._inbox, str(self._broker), patient=True)
+        while True:
+            await work.done(await _batch(arrived, BATCH))
+
+    async def _once(self, most: int, seconds: float) -> int:
+        done, is_connected = 0, False
+        try:
+            async with asyncio.timeout(seconds), connected(self._broker) as channel:
+                is_connected = True
+                arrived = deliveries(channel, CARDS, min(most, BATCH))
+                work = _Work(channel, self._inbox, str(self._broker), patient=False)
+                while done < most:
+                    async with asyncio.timeout(_IDLE_SECONDS):
+                        batch = await _batch(arrived, min(most - done, BATCH))
+                    await work.done(batch)
+                    done += len(batch)
+        except TimeoutError:
+            if not is_connected:
+                reason = f"{self._broker} did not answer within {seconds} s. Next: check that it runs."
+                raise BrokerError(reason) from None
         return done
 
-    def _read(
-        self, channel: BlockingChannel, tag: int, properties: BasicProperties, body: bytes
-    ) -> _Message | None:
-        """The click in a message; one that holds none goes to the dead."""
+
+async def _batch(arrived: asyncio.Queue[Delivered], most: int) -> list[Delivered]:
+    """What is there, and at least one: the slower the database, the larger the batch."""
+    first = await arrived.get()
+    return [first, *(arrived.get_nowait() for _ in range(min(most - 1, arrived.qsize())))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message with a click in it."""
+
+    delivered: Delivered
+    click: CardClick
+
+
+class _Work:
+    """What is done with messages that came on a channel.
+
+    Args:
+        channel: The channel.
+        inbox: Where the clicks go.
+        where: Names the broker in errors.
+        patient: Whether a database that is away is waited for.
+    """
+
+    def __init__(self, channel: Channel, inbox: Inbox, where: str, *, patient: bool) -> None:
+        self._channel, self._inbox, self._patient = channel, inbox, patient
+        self._confirms = Confirms(channel, where)
+
+    async def done(self, batch: Sequence[Delivered]) -> None:
+        """Store a batch, bury what cannot be stored, and acknowledge all of it.
+
+        Args:
+            batch: As it came, without gaps.
+
+        Raises:
+            StorageError: The database cannot be used, and is not waited for.
+        """
+        clicks = [message for delivered in batch if (message := await self._read(delivered)) is not None]
+        await self._store(clicks)
+        self._channel.basic_ack(batch[-1].tag, multiple=True)
+
+    async def _read(self, delivered: Delivered) -> _Message | None:
         try:
-            click = read(orjson.loads(body))
-        except (orjson.JSONDecodeError, CallbackRefusedError) as error:
-            bury(channel, properties, body, f"It holds no click: {error}")
+            click = delivered.read()
+        except CallbackRefusedError as error:
+            await self._confirms.bury(delivered, str(error))
             return None
         if not isinstance(click, CardClick):
-            bury(channel, properties, body, f"It holds an event of type {click.type}, and no click.")
+            await self._confirms.bury(delivered, f"It is an event of type {click.type}, and no click.")
             return None
-        return _Message(tag, body, properties, click)
+        return _Message(delivered, click)
 
-    def _store(
-        self,
-        connection: BlockingConnection,
-        channel: BlockingChannel,
-        batch: Sequence[_Message],
-        enough: Callable[[], bool],
-    ) -> bool:
-        """Bring a batch into the database, however long that takes; False if told to stop before."""
-        pause, warned = _FIRST_PAUSE, False
-        while batch:
-            error = self._tried(connection, [message.click for message in batch])
-            if error is None:
-                return True
-            if error.unfit:
-                # One of them cannot be stored by anybody: halves find it, and the others go on.
-                if len(batch) == 1:
-                    bury(channel, batch[0].properties, batch[0].body, str(error))
-                    return True
-                middle = len(batch) // 2
-                parts = (batch[:middle], batch[middle:])
-                return all(self._store(connection, channel, part, enough) for part in parts)
-            if enough():
-                return False
-            if not warned:
-                warned = True
-                logger.warning("%d clicks are held until the database is back: %s", len(batch), error)
-            connection.sleep(pause)  # heartbeats go on
-            pause = min(2 * pause, _LAST_PAUSE)
-        return True
+    async def _store(self, batch: Sequence[_Message]) -> None:
+        """Bring a batch into the database. What nobody can store is found by halves; the others go on."""
+        if not batch:
+            return
+        error = await self._unfit(batch)
+        if error is None:
+            return
+        if len(batch) == 1:
+            await self._confirms.bury(batch[0].delivered, str(error))
+            return
+        middle = len(batch) // 2
+        await self._store(batch[:middle])
+        await self._store(batch[middle:])
 
-    def _tried(self, connection: BlockingConnection, clicks: list[CardClick]) -> StorageError | None:
-        from lark_provider.core.storage.errors import StorageError  # noqa: PLC0415 - only who pumps pays
-
-        try:
-            awaited(connection, threads.start(lambda: self._inbox.store(clicks)))
-        except StorageError as error:
-            return error
-        return None
-
-
-def awaited(connection: BlockingConnection, future: Future[T]) -> T:
-    """Wait for a thread and keep the connection alive meanwhile, however long the thread takes."""
-    future.add_done_callback(lambda _: connection.add_callback_threadsafe(lambda: None))  # wakes us
-    while not future.done():
-        connection.process_data_events(time_limit=0.5)
-    return future.result()
-
-
-def bury(channel: BlockingChannel, properties: BasicProperties, body: bytes, reason: str) -> None:
-    """Put a message among the dead, with the reason, confirmed; the caller acknowledges it then."""
-    logger.error("Message %s goes to %s: %s", properties.message_id, DEAD, reason)
-    headers: dict[str, Any] = {**(properties.headers or {}), "reason": reason[:1000]}
-    channel.basic_publish(
-        "", DEAD, body, amqp.persistent(properties.message_id or "", headers), mandatory=True
-    )
+    async def _unfit(self, batch: Sequence[_Message]) -> StorageError | None:
+        """Store a batch, however long that takes; return why not, if what is in it is at fault."""
+        pauses, is_held = Pauses(_FIRST_PAUSE, _LAST_PAUSE), False
+        clicks = [message.click for message in batch]
+        while True:
+            try:
+                await asyncio.wrap_future(threads.start(lambda: self._inbox.store(clicks)))
+            except StorageError as error:
+                if error.unfit:
+                    return error
+                if not self._patient:
+                    raise
+                if not is_held:
+                    is_held = True
+                    logger.warning("%d clicks are held until the database is back: %s", len(batch), error)
+                await asyncio.sleep(pauses.next())
+            else:
+                if is_held:
+                    logger.info("The database is back: %d clicks that were held are stored.", len(batch))
+                return None

@@ -8,12 +8,13 @@ click can tell a stranger at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeGuard
 
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.errors import ConfigurationError
 
+LONGEST_ID = 255
 CORRELATION, ALLOWED = "lark_wait", "lark_allowed"
 """Members of a button's value: the wait that it answers, and the open_ids of those who may."""
 
@@ -40,7 +41,12 @@ def correlation_of(click: CardClick) -> str | None:
     """Which wait a click is for, if its card says."""
     value = click.action.value
     found = value.get(CORRELATION) if isinstance(value, dict) else None
-    return found if isinstance(found, str) and found else None
+    return found if is_id(found) else None
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Whether a value is a text by which something can be found in any database."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
 
 
 def may_answer(click: CardClick, allowed: Iterable[str] | None = None) -> bool:
@@ -50,13 +56,18 @@ def may_answer(click: CardClick, allowed: Iterable[str] | None = None) -> bool:
         click: The click.
         allowed: Their ids; None for those whom the card itself names. Empty for everybody.
     """
-    if allowed is None:
-        value = click.action.value
-        named = value.get(ALLOWED) if isinstance(value, dict) else None
-        allowed = named if isinstance(named, list) else ()
-    names = set(allowed)
+    names = set(_allowed_by_card(click) if allowed is None else allowed)
     who = click.operator
-    return not names or bool(names & {who.open_id, who.user_id, who.union_id})
+    return not names or bool(names & ({who.open_id, who.user_id, who.union_id} - {None, ""}))
+
+
+def _allowed_by_card(click: CardClick) -> list[str]:
+    value = click.action.value
+    named = value.get(ALLOWED) if isinstance(value, dict) else None
+    if named is None:
+        return []
+    # A card that was made elsewhere may say anything here. What is no id is nobody's.
+    return [name if isinstance(name, str) else "" for name in (named if isinstance(named, list) else [named])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +91,18 @@ class Wait:
     operators: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a wait that nothing can end."""
+        """Refuse a wait that nothing can end, or that no database can look for."""
         if not self.message_ids and not self.correlation:
             raise ConfigurationError(
                 "There is nothing to wait for: neither a message id nor a correlation id. Next: pass the id "
                 "that LarkSendMessageOperator returned."
+            )
+        if isinstance(self.message_ids, str):
+            raise ConfigurationError(f"message_ids is {self.message_ids!r}. Next: pass it in a tuple.")
+        ids = [self.key, *self.message_ids, *(() if self.correlation is None else (self.correlation,))]
+        for unusable in (one for one in ids if not is_id(one)):
+            raise ConfigurationError(
+                f"{unusable!a:.80} is no id to wait for. Next: pass 1 to {LONGEST_ID} printable characters."
             )
 
     def as_dict(self) -> dict[str, Any]:
@@ -142,7 +160,7 @@ def told(click: CardClick) -> dict[str, Any]:
         `event_id`, `operator` (open_id, user_id, union_id), `action` (tag, name, value, form_value, option,
         options, input_value, checked, timezone), `message_id`, `chat_id`, `clicked_at` (ISO 8601, UTC).
     """
-    action = asdict(click.action)
+    action = {part.name: getattr(click.action, part.name) for part in fields(click.action)}
     return {
         "event_id": click.event_id,
         "operator": asdict(click.operator),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,10 +12,11 @@ from sqlalchemy.engine import URL, Connection
 
 from lark_provider.core.storage import migrate, urls
 from lark_provider.core.storage.engine import transaction
+from lark_provider.core.storage.errors import StorageError
 from lark_provider.core.storage.statements import insert
 from lark_provider.core.storage.tables import card_answers, card_callbacks, handled_events, meta
 from lark_provider.protocol.callbacks import CardClick, read
-from lark_provider.protocol.waits import Wait, correlation_of
+from lark_provider.protocol.waits import Wait, correlation_of, is_id
 
 
 class Inbox:
@@ -33,23 +33,26 @@ class Inbox:
         """Keep clicks; one that is there already stays as it is.
 
         Args:
-            clicks: In the order in which they came. All are kept, or none.
+            clicks: Any number. All are kept, or none.
 
         Returns:
             How many are new.
 
         Raises:
-            StorageError: The database cannot be used.
+            StorageError: The database cannot be used; or, if it is `unfit`, a click cannot be kept by any.
         """
-        rows = [_row(click) for click in clicks]
+        # The order of the clicks themselves: earlier ones come first, and two who store the same ones at
+        # once do not wait for each other in a circle.
+        ordered = sorted(clicks, key=lambda click: (click.created_at, click.event_id))
+        rows = [_row(click) for click in ordered]
         if not rows:
             return 0
         with transaction(migrate.opened(self._url)) as connection:
             kept = connection.execute(
                 insert(connection, card_callbacks)
-                .values(rows)
                 .on_conflict_do_nothing(index_elements=[card_callbacks.c.event_id])
-                .returning(card_callbacks.c.id)
+                .returning(card_callbacks.c.id),
+                rows,
             )
             return len(kept.all())
 
@@ -79,7 +82,7 @@ class Inbox:
                 now = datetime.now(UTC)
                 rows = [
                     {"wait_key": key, "event_ids": _ids(answer), "decided_at": now}
-                    for key, answer in new.items()
+                    for key, answer in sorted(new.items())  # in one order for all, as above
                 ]
                 connection.execute(
                     insert(connection, card_answers)
@@ -90,24 +93,40 @@ class Inbox:
                 decided |= _look(connection, [wait for wait in waits if wait.key in new])[1]
             return _read(connection, decided)
 
-    def first_time(self, consumer: str, event_id: str) -> bool:
-        """Note that a consumer handles an event; False if it was noted before.
+    def is_handled(self, consumer: str, event_id: str) -> bool:
+        """Whether a consumer has handled an event.
 
         Args:
             consumer: Names the consumer.
             event_id: Names the event.
 
         Raises:
-            StorageError: The database cannot be used.
+            StorageError: The database cannot be used; or, if it is `unfit`, the event has no usable id.
         """
+        _check("event", event_id)
+        query = sa.select(sa.literal(1)).where(
+            handled_events.c.consumer == consumer, handled_events.c.event_id == event_id
+        )
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            return connection.scalar(query) is not None
+
+    def note_handled(self, consumer: str, event_id: str) -> None:
+        """Note that a consumer has handled an event.
+
+        Args:
+            consumer: Names the consumer.
+            event_id: Names the event.
+
+        Raises:
+            StorageError: As for `is_handled`.
+        """
+        _check("event", event_id)
         with transaction(migrate.opened(self._url)) as connection:
-            noted = connection.execute(
+            connection.execute(
                 insert(connection, handled_events)
                 .values(consumer=consumer, event_id=event_id, handled_at=datetime.now(UTC))
                 .on_conflict_do_nothing()
-                .returning(handled_events.c.event_id)
             )
-            return noted.one_or_none() is not None
 
     def database_id(self) -> str:
         """The database's own id: a wait begun on another database would wait for ever.
@@ -116,13 +135,25 @@ class Inbox:
             StorageError: The database cannot be used.
         """
         with transaction(migrate.opened(self._url), reading=True) as connection:
-            return str(connection.scalar(sa.select(meta.c.value).where(meta.c.key == "database_id")))
+            query = sa.select(meta.c.value).where(meta.c.key == "database_id")
+            return str(connection.execute(query).scalar_one())
+
+
+def _check(what: str, text: str | None) -> None:
+    """Refuse an id from outside that PostgreSQL would refuse, so that SQLite does as well."""
+    if not is_id(text):
+        raise StorageError(f"The {what} has no usable id: {text!a:.80}. Next: look who sent it.", unfit=True)
 
 
 def _row(click: CardClick) -> dict[str, Any]:
-    raw = copy.deepcopy(click.raw)
+    _check("click", click.event_id)
+    _check("click's app", click.app_id)
+    if click.message_id is not None:
+        _check("click's message", click.message_id)
+    raw = click.raw
     if isinstance(raw.get("event"), dict):
-        raw["event"].pop("token", None)  # whoever reads the table could change the card with it
+        # Whoever reads the table could change the card with the token.
+        raw = raw | {"event": {name: part for name, part in raw["event"].items() if name != "token"}}
     return {
         "event_id": click.event_id,
         "app_id": click.app_id,
@@ -180,8 +211,9 @@ def _read(connection: Connection, decided: dict[str, list[str]]) -> dict[str, li
     query = sa.select(card_callbacks.c.event_id, card_callbacks.c.payload).where(
         _among(connection, card_callbacks.c.event_id, wanted)
     )
-    clicks = {event_id: _click(payload) for event_id, payload in connection.execute(query).tuples()}
+    clicks = {row.event_id: _click(row.payload) for row in connection.execute(query)}
     return {
-        key: [clicks[event_id] for event_id in event_ids if event_id in clicks]
+        key: [clicks[event_id] for event_id in event_ids]
         for key, event_ids in decided.items()
+        if clicks.keys() >= set(event_ids)
     }

@@ -1,0 +1,127 @@
+"""RabbitMQ as the tests of this room use it: from outside, with pika's blocking connection."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import orjson
+from pika.spec import BasicProperties
+
+from lark_provider.callbacks.amqp import Broker, broker
+from lark_provider.callbacks.topology import EXCHANGE, Queue, declarations
+from lark_provider.protocol.callbacks import CardClick, read
+from tests.protocol.callbacks import sender
+from tests.services.rabbitmq import connect
+
+T = TypeVar("T")
+LIMIT = 15.0
+
+
+def at(url: str, *, heartbeat: int | None = None) -> Broker:
+    """The broker at a URL, whatever the environment says."""
+    found = broker(url, {})
+    if heartbeat is not None:
+        found.parameters.heartbeat = heartbeat
+    return found
+
+
+def card(
+    event_id: str, *, message_id: str = "om_1", value: Any = None, open_id: str = "ou_1"
+) -> dict[str, Any]:
+    """A click on a card, as the gateway hands it on."""
+    made = sender.card({"value": value or {}, "tag": "button", "name": "approve"})
+    made["header"] |= {"event_id": event_id}
+    made["header"].pop("token")
+    made["event"]["context"]["open_message_id"] = message_id
+    made["event"]["operator"]["open_id"] = open_id
+    return made
+
+
+def click(event_id: str, **parts: Any) -> CardClick:
+    """A click."""
+    made = read(card(event_id, **parts))
+    assert isinstance(made, CardClick)
+    return made
+
+
+def declare(url: str) -> None:
+    """Make exchange and queues."""
+    with connect(url) as connection:
+        channel = connection.channel()
+        for method, arguments in declarations("quorum"):
+            getattr(channel, method)(**arguments)
+
+
+def send(url: str, routing_key: str, *bodies: object) -> None:
+    """Publish JSON, or raw bytes, confirmed."""
+    declare(url)
+    with connect(url) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for body in bodies:
+            raw = body if isinstance(body, bytes) else orjson.dumps(body)
+            persistent = BasicProperties(delivery_mode=2, message_id=str(hash(raw)))
+            channel.basic_publish(EXCHANGE, routing_key, raw, persistent, mandatory=True)
+
+
+def drain(url: str, queue: Queue) -> list[tuple[BasicProperties, Any]]:
+    """Take all that stands in a queue: properties, and what the JSON says, or the raw bytes."""
+    found: list[tuple[BasicProperties, Any]] = []
+    with connect(url) as connection:
+        channel = connection.channel()
+        for method, properties, body in channel.consume(queue.name, inactivity_timeout=0.3):
+            if method is None:
+                break
+            assert body is not None
+            assert properties is not None
+            channel.basic_ack(method.delivery_tag or 0)
+            try:
+                found.append((properties, orjson.loads(body)))
+            except orjson.JSONDecodeError:
+                found.append((properties, body))
+    return found
+
+
+def ids(drained: list[tuple[BasicProperties, Any]]) -> list[str]:
+    """The event ids of what was drained."""
+    return [content["header"]["event_id"] for _, content in drained]
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine, and see that asyncio has nothing to complain of, then or when it is collected."""
+    complaints: list[Any] = []
+
+    async def watched() -> T:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context))
+        try:
+            async with asyncio.timeout(4 * LIMIT):
+                return await work
+        finally:
+            gc.collect()
+            await asyncio.sleep(0)
+
+    try:
+        return asyncio.run(watched())
+    finally:
+        gc.collect()
+        assert not complaints, complaints
+
+
+async def aworks(condition: Callable[[], object], seconds: float = LIMIT) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - nothing tells when
+            await asyncio.sleep(0.005)
+
+
+def works(condition: Callable[[], object], seconds: float = LIMIT) -> None:
+    """Wait until a condition holds, without a loop."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.005)

@@ -1,0 +1,155 @@
+"""Where the broker is, and what is said when that cannot be right."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pika
+import pytest
+
+from lark_provider.callbacks.amqp import BrokerError, broker, failure, is_configured, ping
+from lark_provider.errors import ConfigurationError, TransportError
+from tests.services.processes import HOST, free_port
+
+SECRET = "s3cr:t/p@ss#1"
+QUOTED = "s3cr%3At%2Fp%40ss%231"
+
+
+def login(url: str | None, environ: dict[str, str]) -> pika.PlainCredentials:
+    found = broker(url, environ).parameters.credentials
+    assert isinstance(found, pika.PlainCredentials)
+    return found
+
+
+def test_nothing_configured_is_said() -> None:
+    assert not is_configured(
+        {"RABBITMQ_QUEUE_TYPE": "classic", "RABBITMQ_CA": "/ca.pem", "RABBITMQ_HOST": " "}
+    )
+    with pytest.raises(ConfigurationError, match=r"No RabbitMQ is configured\. Next: set RABBITMQ_HOST"):
+        broker(None, {})
+
+
+def test_the_parts() -> None:
+    environ = {
+        "RABBITMQ_HOST": "mq.example.com",
+        "RABBITMQ_PORT": "5673",
+        "RABBITMQ_USER": "lark",
+        "RABBITMQ_PASSWORD": SECRET,
+        "RABBITMQ_VHOST": "/lark",
+    }
+    assert is_configured(environ)
+    found = broker(None, environ)
+    where = found.parameters
+    assert (where.host, where.port, where.virtual_host) == ("mq.example.com", 5673, "/lark")
+    assert (login(None, environ).username, login(None, environ).password) == ("lark", SECRET)
+    assert where.ssl_options is None
+    assert str(found) == "RabbitMQ at mq.example.com:5673, virtual host '/lark'"
+    assert SECRET not in repr(found)
+
+
+def test_the_defaults() -> None:
+    where = broker(None, {"RABBITMQ_HOST": "mq"}).parameters
+    assert (where.port, where.virtual_host) == (5672, "/")
+    assert login(None, {"RABBITMQ_HOST": "mq"}).username == "guest"
+
+
+@pytest.mark.parametrize("text", ["true", "1", "Yes", "on"])
+def test_tls_by_parts(text: str) -> None:
+    where = broker(None, {"RABBITMQ_HOST": "mq", "RABBITMQ_TLS": text}).parameters
+    assert where.port == 5671
+    assert where.ssl_options is not None
+    assert where.ssl_options.server_hostname == "mq"
+    assert where.ssl_options.context.verify_mode is ssl.CERT_REQUIRED
+    assert where.ssl_options.context.check_hostname
+
+
+def test_a_url_wins_and_an_argument_wins_over_it() -> None:
+    environ = {"RABBITMQ_HOST": "parts", "RABBITMQ_URL": f"amqp://u:{QUOTED}@variable/v%2Fw"}
+    where = broker(None, environ).parameters
+    assert (where.host, where.port, where.virtual_host) == ("variable", 5672, "v/w")
+    assert login(None, environ).password == SECRET
+    assert broker("amqps://argument", environ).parameters.host == "argument"
+    assert broker("amqps://argument", environ).parameters.port == 5671
+
+
+def test_the_kind_of_queues() -> None:
+    assert broker("amqp://mq", {}).queue_type == "quorum"
+    assert broker("amqp://mq", {"RABBITMQ_QUEUE_TYPE": " Classic "}).queue_type == "classic"
+
+
+@pytest.mark.parametrize(
+    ("environ", "text"),
+    [
+        (
+            {"RABBITMQ_HOST": "mq", "RABBITMQ_PORT": "amqp"},
+            "RABBITMQ_PORT is 'amqp'. Next: set it to a number",
+        ),
+        ({"RABBITMQ_HOST": "mq", "RABBITMQ_PORT": "65536"}, "RABBITMQ_PORT is '65536'"),
+        ({"RABBITMQ_HOST": "mq", "RABBITMQ_PORT": "0"}, "RABBITMQ_PORT is '0'"),
+        (
+            {"RABBITMQ_HOST": "mq", "RABBITMQ_TLS": "ja"},
+            "RABBITMQ_TLS is 'ja'. Next: set it to true or false",
+        ),
+        ({"RABBITMQ_HOST": "mq", "RABBITMQ_QUEUE_TYPE": "stream"}, "RABBITMQ_QUEUE_TYPE is 'stream'. Next"),
+        ({"RABBITMQ_URL": "http://mq"}, "RABBITMQ_URL is no URL of a RabbitMQ. Next: write it as amqp://"),
+        ({"RABBITMQ_URL": "amqp://"}, "RABBITMQ_URL is no URL"),
+        ({"RABBITMQ_URL": "amqp://mq?heartbeat=often"}, "RABBITMQ_URL is no URL"),
+        ({"RABBITMQ_URL": "amqp://mq", "RABBITMQ_QUEUE_TYPE": "x"}, "RABBITMQ_QUEUE_TYPE is 'x'"),
+    ],
+)
+def test_what_cannot_be_right_is_named(environ: dict[str, str], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
+        broker(None, environ)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["amqp://u:12/34@mq/v", "amqp://u:12#34@mq", "amqp://u:12?34@mq", "amqp://u:p/w@mq", "amqp://u@mq:x"],
+)
+def test_a_password_that_is_not_encoded_is_not_shown(url: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        broker(url, {})
+    assert "the broker's URL is no URL of a RabbitMQ" in str(raised.value)
+    assert "12" not in str(raised.value)
+    assert "34" not in str(raised.value)
+
+
+def test_an_authority_that_is_no_file_or_no_certificate_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"RABBITMQ_CA is '/no/ca.pem'.*No such file.*PEM"):
+        broker("amqps://mq", {"RABBITMQ_CA": "/no/ca.pem"})
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(ConfigurationError, match="RABBITMQ_CA is"):
+        broker(None, {"RABBITMQ_TLS": "true", "RABBITMQ_CA": str(tmp_path / "ca.pem")})
+
+
+def test_a_broker_that_is_away_is_named_without_its_password() -> None:
+    where = broker(f"amqp://lark:{QUOTED}@{HOST}:{free_port()}/lark", {})
+    with pytest.raises(
+        BrokerError, match=r"RabbitMQ at 127.0.0.1:\d+, virtual host 'lark' cannot be used"
+    ) as raised:
+        ping(where)
+    assert "ConnectionRefusedError" in str(raised.value)
+    assert SECRET not in str(raised.value)
+    assert isinstance(raised.value, TransportError)
+    assert raised.value.retryable
+
+
+def test_a_password_in_what_pika_says_is_masked() -> None:
+    text = str(failure(broker("amqp://mq", {}), ValueError(f"amqp://lark:{QUOTED}@mq is odd.")))
+    assert QUOTED not in text
+    assert text.startswith(
+        "RabbitMQ at mq:5672, virtual host '/' cannot be used: ValueError: amqp://lark:***@mq"
+    )
+
+
+def test_a_wrong_password_and_a_missing_virtual_host_are_told_apart(rabbitmq: str) -> None:
+    wrong = broker(rabbitmq, {})
+    wrong.parameters.credentials = pika.PlainCredentials("guest", "wrong")
+    with pytest.raises(BrokerError, match="ACCESS_REFUSED"):
+        ping(wrong)
+    missing = broker(rabbitmq, {})
+    missing.parameters.virtual_host = "nowhere"
+    with pytest.raises(BrokerError, match="vhost nowhere not found"):
+        ping(missing)
+    ping(broker(rabbitmq, {}))
