@@ -27,11 +27,16 @@ def get_provider_info() -> dict[str, object]:
                 "integration-name": "Lark",
                 "python-modules": [
                     "lark_provider.operators.message",
+                    "lark_provider.operators.approval",
                     "lark_provider.operators.bitable",
                     "lark_provider.operators.update",
                     "lark_provider.operators.webhook",
                 ],
             }
+        ],
+        "sensors": [{"integration-name": "Lark", "python-modules": ["lark_provider.sensors.card_callback"]}],
+        "triggers": [
+            {"integration-name": "Lark", "python-modules": ["lark_provider.triggers.card_callback"]}
         ],
         "config": {
             "lark": {

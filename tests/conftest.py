@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lark_provider.core import credentials, shared
+from lark_provider.core import credentials, people, shared
 from lark_provider.core.session import PROCESS_MEMORY
 from lark_provider.core.tokens import PROCESS_CACHE, TokenCache
 
@@ -26,6 +26,7 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         setattr(PROCESS_CACHE, name, getattr(fresh, name))
     PROCESS_MEMORY.clear()
     credentials.forget()
+    people.forget()
     shared.forget()
 
 

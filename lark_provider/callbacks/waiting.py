@@ -136,6 +136,9 @@ class Hub:
                 if time.monotonic() - warned_at >= _WARN_SECONDS:
                     warned_at = time.monotonic()
                     logger.warning("%d waits go on without the database: %s", len(waits), error)
+            except Exception as error:  # noqa: BLE001 - nobody else would hear of it, and they would wait for ever
+                self._fail(error)
+                continue
             for key, clicks in answers.items():
                 self._end(key, clicks)
             stop.wait(LOOK_SECONDS)
@@ -152,6 +155,13 @@ class Hub:
                 self._stop = None
                 return None
             return [wait for wait, _ in self._waits.values()]
+
+    def _fail(self, error: Exception) -> None:
+        with self._lock:
+            waits, self._waits = list(self._waits.values()), {}
+        for future in [future for _, futures in waits for future in futures]:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
 
     def _end(self, key: str, clicks: list[CardClick]) -> None:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _HOMES = {
+    "LarkApprovalOperator": "lark_provider.operators.approval",
     "LarkBitableBulkInsertOperator": "lark_provider.operators.bitable",
     "LarkBitableSearchOperator": "lark_provider.operators.bitable",
     "LarkSendMessageOperator": "lark_provider.operators.message",
@@ -10,6 +11,7 @@ _HOMES = {
     "LarkWebhookOperator": "lark_provider.operators.webhook",
 }
 __all__ = [
+    "LarkApprovalOperator",
     "LarkBitableBulkInsertOperator",
     "LarkBitableSearchOperator",
     "LarkSendMessageOperator",
@@ -19,6 +21,7 @@ __all__ = [
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lark_provider.operators.approval import LarkApprovalOperator as LarkApprovalOperator
     from lark_provider.operators.bitable import LarkBitableBulkInsertOperator as LarkBitableBulkInsertOperator
     from lark_provider.operators.bitable import LarkBitableSearchOperator as LarkBitableSearchOperator
     from lark_provider.operators.message import LarkSendMessageOperator as LarkSendMessageOperator

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lark_provider.hooks.receivers import Receiver, marked
 from lark_provider.hooks.task import attempt_key, lark_errors
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.links import LarkChatLink, chat_url
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from lark_provider.api.messaging import Message, MessageType
     from lark_provider.api.receivers import ReceiverIdType
     from lark_provider.client import LarkServiceClient
+    from lark_provider.hooks.receivers import Receiver
     from lark_provider.protocol.calls import LarkResponse
 
 
@@ -96,6 +96,8 @@ class LarkSendMessageOperator(LarkOperator):
     def _send(self, client: LarkServiceClient, to: Receiver, key: str) -> LarkResponse[Message]:
         content, mentions = self.content, self.mentions
         if to.instead_of is not None:
+            from lark_provider.hooks.receivers import marked  # noqa: PLC0415 - DAG files are parsed without it
+
             content, mentions = marked(content, self.msg_type, to.instead_of, mentions), ()
         elif self.reply_to is not None:
             return client.messaging.reply(

@@ -28,6 +28,7 @@ WRONG = {
         "client/clients.py",
         "import sqlalchemy",
     ),
+    "RabbitMQ is spoken to in one room": ("core/config.py", "import pika"),
     "The emulator shares nothing with the product": (
         "emulator/clock.py",
         "import lark_provider.protocol.codes",

@@ -1,0 +1,96 @@
+"""A card that asks for a decision, and the card that shows it once it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from lark_provider.api.cards.card import Card2, Header, Template
+from lark_provider.api.cards.containers import Column, ColumnSet, Form
+from lark_provider.api.cards.element import Markdown, escape_markdown
+from lark_provider.api.cards.interactive import Button, ButtonType
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.waits import marked
+
+Outcome = Literal["approved", "rejected", "expired"]
+_COLORS: dict[Outcome, Template] = {"approved": "green", "rejected": "red", "expired": "grey"}
+_FORM = "approval"
+
+
+def approval_card(
+    title: str,
+    text: str,
+    options: Mapping[str, str],
+    *,
+    correlation: str,
+    approvers: Sequence[str] = (),
+    rejections: Sequence[str] = (),
+    fields: Sequence[Mapping[str, Any]] = (),
+) -> Card2:
+    """Build a card with a button for each option.
+
+    Args:
+        title: What is asked.
+        text: What to know before answering, in Markdown.
+        options: The buttons: each decision with what stands on its button.
+        correlation: Names the wait that a click answers.
+        approvers: The ids of those who may answer; empty for everybody who sees the card.
+        rejections: The decisions whose buttons warn.
+        fields: Inputs, menus and date pickers to be filled in; sent with whichever button is pressed.
+
+    Raises:
+        InvalidRequestError: There is no option, or Lark would refuse the card.
+    """
+    if not options:
+        raise InvalidRequestError(
+            "options are empty. Next: pass at least one, such as {'approve': 'Approve'}."
+        )
+    buttons = [
+        Button(
+            label,
+            value=marked({"action": decision}, correlation, approvers),
+            type=_kind(decision, place, rejections),
+            name=f"decision_{place}",
+            form_action_type="submit" if fields else None,
+        )
+        for place, (decision, label) in enumerate(options.items())
+    ]
+    row = ColumnSet([Column([button], width="auto") for button in buttons], flex_mode="flow")
+    below: list[Mapping[str, Any]] = [Form(_FORM, [*fields, row])] if fields else [row]
+    return Card2([*_said(text), *below], header=Header(title, template="blue"))
+
+
+def decided_card(
+    title: str, text: str, outcome: Outcome, *, label: str, open_id: str | None = None, when: str = "",
+    answers: Mapping[str, Any] | None = None,
+) -> Card2:  # fmt: skip
+    """Build the card that takes the place of the first: no buttons, but the decision, by whom and when.
+
+    Args:
+        title: As asked.
+        text: As asked.
+        outcome: Decides the colour.
+        label: The decision, as it stood on the button.
+        open_id: Who decided; Lark shows the name.
+        when: The time, as it is to be read.
+        answers: What was filled in.
+
+    Raises:
+        InvalidRequestError: Lark would refuse the card.
+    """
+    who = f" · <at id={open_id}></at>" if open_id else ""
+    lines = [f"**{escape_markdown(label)}**{who}{f' · {when}' if when else ''}"]
+    lines += [
+        f"**{escape_markdown(name)}:** {escape_markdown(value)}" for name, value in (answers or {}).items()
+    ]
+    return Card2([*_said(text), Markdown("\n".join(lines))], header=Header(title, template=_COLORS[outcome]))
+
+
+def _said(text: str) -> list[Mapping[str, Any]]:
+    return [Markdown(text)] if text else []
+
+
+def _kind(decision: str, place: int, rejections: Sequence[str]) -> ButtonType:
+    if decision in rejections:
+        return "danger"
+    return "primary" if place == 0 else "default"

@@ -1,0 +1,205 @@
+"""Ask somebody for a decision on a card, and go on with it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from lark_provider.hooks import airflow_version  # noqa: F401 - first, for its clear sentence
+
+from airflow.sdk.bases.branch import BranchMixIn  # isort: skip
+from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+
+from lark_provider.errors import LarkError
+from lark_provider.hooks.lark import LarkHook
+from lark_provider.hooks.task import attempt_key, lark_errors
+from lark_provider.sensors.card_callback import LarkCardCallbackSensor
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from lark_provider.api.cards.approval import Outcome
+    from lark_provider.api.receivers import ReceiverIdType
+    from lark_provider.protocol.callbacks import CardClick
+    from lark_provider.protocol.waits import Wait
+
+MESSAGE_XCOM = "lark_message_id"
+
+
+class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
+    """Sends a card with a button for each option, waits for a click, and returns the decision.
+
+    The first click that is stored decides, for every retry as well; the card then shows who decided what
+    and when, and has no buttons any more. Whoever is not among the approvers is told so by the gateway.
+    A retry within an hour of the first try sends no second card.
+
+    It is a sensor: `timeout`, `soft_fail`, `mode` and `poke_interval` mean what they mean there. With
+    `redirect_all_to` in the connection, the card goes there, and everybody there may answer.
+
+    Args:
+        receiver_id: A person or chat, or a name from the connection's `receivers`.
+        title: What is asked.
+        text: What to know before answering, in Markdown.
+        options: The decisions, each with what stands on its button.
+        fields: Elements of `lark_provider.api.cards` to be filled in, e.g. `Input("reason")`.
+        approvers: The ids (open_id, user_id or union_id) of those who may answer; empty for everybody.
+        rejections: Which of the options are rejections.
+        on_reject: After a rejection, `fail` the task, `skip` it, or `return` the decision.
+        branches: For each decision the task ids, or one, to go on with; the others downstream are skipped.
+        receiver_id_type: The kind of `receiver_id`, if its shape misleads.
+        deferrable: Wait in the triggerer, without a worker. The default here.
+        lark_conn_id: The connection.
+
+    Returns:
+        As XCom: `decision`, `operator` (open_id, user_id, union_id), `form_value`, `clicked_at` and
+        `message_id`.
+
+    Raises:
+        AirflowFailException: It was rejected and `on_reject` is `fail`; or Lark refuses the card.
+        AirflowSkipException: It was rejected and `on_reject` is `skip`.
+        AirflowSensorTimeout: Nobody answered in time; the card says so.
+    """
+
+    template_fields: Collection[str] = ("receiver_id", "title", "text", "approvers", "lark_conn_id")
+    template_ext: Sequence[str] = (".md",)
+    _answered = False
+
+    def __init__(
+        self,
+        *,
+        receiver_id: str,
+        title: str,
+        text: str = "",
+        options: Mapping[str, str] | None = None,
+        fields: Sequence[Mapping[str, Any]] = (),
+        approvers: str | Sequence[str] = (),
+        rejections: Sequence[str] = ("reject",),
+        on_reject: Literal["fail", "skip", "return"] = "fail",
+        branches: Mapping[str, str | Sequence[str]] | None = None,
+        receiver_id_type: ReceiverIdType | None = None,
+        lark_conn_id: str = LarkHook.default_conn_name,
+        deferrable: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(deferrable=deferrable, **kwargs)
+        self.receiver_id = receiver_id
+        self.receiver_id_type = receiver_id_type
+        self.title, self.text = title, text
+        self.options = dict(options or {"approve": "Approve", "reject": "Reject"})
+        self.fields = list(fields)
+        self.approvers = approvers
+        self.rejections = tuple(rejections)
+        self.on_reject = on_reject
+        self.branches = dict(branches) if branches is not None else None
+        self.lark_conn_id = lark_conn_id
+        unknown = set(self.branches or ()) - set(self.options)
+        if unknown:
+            raise ValueError(
+                f"branches name {sorted(unknown)}, which are no options. Next: add them to options."
+            )
+
+    @cached_property
+    def hook(self) -> LarkHook:
+        """The hook of the operator's connection."""
+        return LarkHook(self.lark_conn_id)
+
+    def execute(self, context: Context) -> Any:
+        """Send the card unless it is sent, then wait."""
+        with lark_errors():
+            if self._sent(context) is None:
+                message_id = self._send(context)
+                context["ti"].xcom_push(key=MESSAGE_XCOM, value=message_id)
+        try:
+            return super().execute(context)
+        except (AirflowSensorTimeout, AirflowSkipException):
+            self._expire(context)
+            raise
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the wait, or end it."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except (AirflowSensorTimeout, AirflowSkipException):
+            self._expire(context)
+            raise
+
+    def _send(self, context: Context) -> str:
+        from lark_provider.api.cards.approval import approval_card  # noqa: PLC0415 - DAG files go without it
+
+        client = self.hook.client
+        to = self.hook.receiver(self.receiver_id, self.receiver_id_type)
+        approvers = [self.approvers] if isinstance(self.approvers, str) else list(self.approvers)
+        card: Any = approval_card(
+            self.title,
+            self.text,
+            self.options,
+            correlation=self._correlation(context),
+            approvers=() if to.instead_of is not None else approvers,
+            rejections=self.rejections,
+            fields=self.fields,
+        )
+        if to.instead_of is not None:
+            from lark_provider.hooks.receivers import marked  # noqa: PLC0415 - as above
+
+            card = marked(card, "interactive", to.instead_of, ())
+        key = to.key(attempt_key(context, client, "approval", self.receiver_id))
+        sent = client.messaging.send_card(to.id, card, receiver_id_type=to.id_type, idempotency_key=key).data
+        self.log.info("Asked %s with %s.", to.id, sent["message_id"])
+        return sent["message_id"]
+
+    def _sent(self, context: Context) -> str | None:
+        """The card's message, if an earlier part of this try has sent it."""
+        ti = context["ti"]
+        found: str | None = ti.xcom_pull(task_ids=self.task_id, key=MESSAGE_XCOM, map_indexes=ti.map_index)
+        return found
+
+    def _correlation(self, context: Context) -> str:
+        key = attempt_key(context, self.hook.client, "approval", self.receiver_id)
+        return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+    def _wait(self, context: Context) -> Wait:
+        self.correlation_id = self._correlation(context)
+        return super()._wait(context)
+
+    def _result(self, context: Context, answer: list[CardClick]) -> dict[str, Any]:
+        click = super()._result(context, answer)
+        self._answered = True
+        decision = str((click["action"]["value"] or {}).get("action", ""))
+        form_value = click["action"]["form_value"] or {}
+        rejected = decision in self.rejections
+        at = answer[0].created_at.astimezone(getattr(context.get("dag"), "timezone", None))
+        self._replace_card(
+            click["message_id"],
+            "rejected" if rejected else "approved",
+            label=self.options.get(decision, decision),
+            open_id=click["operator"]["open_id"],
+            when=f"{at:%Y-%m-%d %H:%M %Z}",
+            answers=form_value,
+        )
+        who = click["operator"]["open_id"]
+        if rejected and self.on_reject == "fail":
+            raise AirflowFailException(f"{who} answered {decision!r}.")
+        if rejected and self.on_reject == "skip":
+            raise AirflowSkipException(f"{who} answered {decision!r}.")
+        if self.branches is not None:
+            self.do_branch(context, self.branches.get(decision))
+        named = {"decision": decision, "form_value": form_value}
+        return named | {name: click[name] for name in ("operator", "clicked_at", "message_id")}
+
+    def _expire(self, context: Context) -> None:
+        """Say on the card that the time is over, unless it was answered with what skips the task."""
+        message_id = self._sent(context)
+        if message_id and not self._answered:
+            self._replace_card(message_id, "expired", label="⌛")
+
+    def _replace_card(self, message_id: str, outcome: Outcome, **shown: Any) -> None:
+        from lark_provider.api.cards.approval import decided_card  # noqa: PLC0415 - as above
+
+        try:
+            card = decided_card(self.title, self.text, outcome, **shown)
+            self.hook.client.messaging.update_card(message_id, card)
+        except LarkError as error:
+            # The decision stands in the database; a card that could not be changed must not undo it.
+            self.log.warning("Card %s still shows its buttons: %s", message_id, error)
