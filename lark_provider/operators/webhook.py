@@ -12,8 +12,8 @@ from airflow.sdk import BaseOperator  # isort: skip
 from airflow.sdk.exceptions import AirflowFailException
 
 from lark_provider.errors import OutcomeUnknownError
+from lark_provider.hooks.task import lark_errors
 from lark_provider.hooks.webhook import LarkWebhookHook
-from lark_provider.operators.base import lark_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
