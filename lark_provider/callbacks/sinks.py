@@ -40,8 +40,8 @@ async def store_first(sinks: Sequence[Sink], delivery: Delivery, *, patience: fl
     """Keep a delivery in one of several sinks.
 
     They are begun in order, those that are down last: the next one when one fails, or has not kept it after
-    a while. One that failed is tried again until the deadline, since a connection may come back. Whichever
-    keeps it first decides; the others are given up.
+    a while. One that failed is tried again until the deadline, since a connection may come back, unless its
+    error says that nothing will change. Whichever keeps it first decides; the others are given up.
 
     Args:
         sinks: At least one.
@@ -78,8 +78,11 @@ async def store_first(sinks: Sequence[Sink], delivery: Delivery, *, patience: fl
                 if error is None:
                     return sink.name
                 failures[sink.name] = error
-                again.append((now + AGAIN, sink))
                 next_at = now
+                if getattr(error, "retryable", True):
+                    again.append((now + AGAIN, sink))
+            if not (running or untried or again):
+                break
         said = "; ".join(f"{name}: {error or 'no answer in time'}" for name, error in failures.items())
         raise NotStoredError(said)
     finally:

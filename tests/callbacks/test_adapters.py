@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Callable
 from types import ModuleType
@@ -32,6 +33,7 @@ from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, sealed
 KEYS = by_app(CallbackKeys(APP, KEY, TOKEN))
 ENDPOINT = Endpoint(clock=lambda: NOW, max_bytes=10_000)
 PATH = f"/lark/callbacks/{APP}"
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 HELD = toast("info", "held")
 Post: TypeAlias = Callable[..., tuple[int, bytes]]
 Framework: TypeAlias = Callable[[Handler], Post]
@@ -45,7 +47,7 @@ def urls(view: Any) -> ModuleType:
 
 def in_django(handler: Handler) -> Post:
     if not settings.configured:
-        settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="k")
+        settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="k", MIDDLEWARE=[CSRF])
         django.setup()
     routes = urls(callback_view(KEYS, handler, ENDPOINT))
 
@@ -182,6 +184,14 @@ def test_django_s_own_limit_is_answered_as_ours_is() -> None:
     post = in_django(lambda _: pytest.fail("called"))
     with override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=100):
         assert post(b"x" * 101, {})[0] == 413
+
+
+def test_flask_does_not_read_what_is_too_large() -> None:
+    app = flask.Flask("shop")
+    app.register_blueprint(callback_blueprint(KEYS, lambda _: pytest.fail("called"), ENDPOINT))
+    unread = io.BytesIO(b"x" * 10_001)
+    answer = app.test_client().post(PATH, input_stream=unread, headers={"Content-Length": "10001"})
+    assert (answer.status_code, unread.tell()) == (413, 0)
 
 
 def test_flask_takes_plain_functions_only() -> None:

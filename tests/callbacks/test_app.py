@@ -63,20 +63,28 @@ def test_what_is_refused_gets_its_status(url: str, place: Place) -> None:
     assert place.calls == []
 
 
+def raw(url: str, request: str) -> bytes:
+    """Send what may be half a request, and return the answer's beginning."""
+    where = urlsplit(url)
+    with socket.create_connection((where.hostname, where.port), timeout=20) as line:
+        line.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{request}".encode())
+        return line.recv(4096)
+
+
 def test_a_body_that_is_too_large_is_not_read_to_its_end(place: Place) -> None:
-    with served(application(gateway(place, endpoint={"max_bytes": 1000}))) as url:
+    with served(application(gateway(place, endpoint={"max_bytes": 1000}, deadline=10))) as url:
         assert post(url, b"x" * 1001, {}).status_code == 413
         assert httpx.post(url + PATH, content=(b"x" * 500 for _ in range(3))).status_code == 413
         assert httpx.post(url + PATH, content=b"", headers={"Content-Length": "0"}).status_code == 400
+        assert raw(url, "Content-Length: 1001\r\n\r\n").startswith(b"HTTP/1.1 413 ")
+        chunk = f"{1001:x}\r\n{'x' * 1001}\r\n"
+        assert raw(url, f"Transfer-Encoding: chunked\r\n\r\n{chunk}").startswith(b"HTTP/1.1 413 ")
     assert place.calls == []
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(place: Place) -> None:
     with served(application(gateway(place, deadline=0.2))) as url:
-        where = urlsplit(url)
-        with socket.create_connection((where.hostname, where.port), timeout=20) as line:
-            line.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc".encode())
-            assert line.recv(4096).startswith(b"HTTP/1.1 408 ")
+        assert raw(url, "Content-Length: 100\r\n\r\nabc").startswith(b"HTTP/1.1 408 ")
 
 
 def test_who_hangs_up_breaks_nothing(url: str, place: Place, caplog: pytest.LogCaptureFixture) -> None:

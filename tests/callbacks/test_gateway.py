@@ -14,7 +14,7 @@ import pytest
 from lark_provider.callbacks.answers import Answer, card_update, toast
 from lark_provider.callbacks.endpoint import FAILED, RECEIVED, STRANGER, UNKNOWN, Endpoint
 from lark_provider.callbacks.gateway import Gateway
-from lark_provider.callbacks.keys import KeyRing, by_app
+from lark_provider.callbacks.keys import KeyRing, KeysUnknownError, by_app
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CallbackKeys, CardClick
 from lark_provider.protocol.waits import marked
@@ -107,6 +107,24 @@ def test_a_place_that_failed_is_tried_again() -> None:
     assert answer == OK
     assert took == pytest.approx(0.5)
     assert len(queue.calls) == 3
+
+
+def test_a_place_that_will_never_keep_it_is_not_tried_again() -> None:
+    never_ = ConfigurationError("Events are not kept here. Next: nothing.")
+    queue, table = Place("queue", never_), Place("table", ConnectionError("lost"), 0)
+    assert ask(gateway(queue)) == (Answer(200, FAILED), 0)
+    assert len(queue.calls) == 1
+    answer, took = ask(gateway(queue, table))
+    assert answer == OK
+    assert took == pytest.approx(0.25)
+    assert (len(queue.calls), len(table.calls)) == (2, 2)
+
+
+def test_a_place_that_is_cancelled_from_within_has_failed() -> None:
+    queue = Place("queue", asyncio.CancelledError(), 0)
+    answer, took = ask(gateway(queue))
+    assert answer == OK
+    assert took == pytest.approx(0.25)
 
 
 def test_what_nobody_keeps_is_said_to_people_and_to_lark(caplog: pytest.LogCaptureFixture) -> None:
@@ -464,8 +482,11 @@ def test_while_no_keys_are_known_requests_are_turned_away(caplog: pytest.LogCapt
     loading = Loading(OSError("no database"), by_app(KEYS))
 
     async def work() -> None:
-        over = Gateway(loading.ring(), [Place()], endpoint=Endpoint(clock=lambda: NOW))
+        ring = loading.ring()
+        over = Gateway(ring, [Place()], endpoint=Endpoint(clock=lambda: NOW))
         assert (await over.answer(*request())).status == 503
+        with pytest.raises(KeysUnknownError):
+            await ring.get(APP)
         assert (await over.answer(*request())).status == 503
         assert loading.calls == 1, "not again at once"
         loading.now = 6
@@ -474,6 +495,25 @@ def test_while_no_keys_are_known_requests_are_turned_away(caplog: pytest.LogCapt
 
     asyncio.run(work())
     assert "no database" in caplog.text
+
+
+def test_who_gives_up_waiting_for_keys_takes_them_from_nobody() -> None:
+    free = threading.Event()
+    loading = Loading(lambda: free.wait() and by_app(KEYS))
+
+    async def work() -> None:
+        ring = loading.ring()
+        impatient, patient = (asyncio.create_task(ring.get(APP)) for _ in range(2))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        await asyncio.wait([impatient])
+        free.set()
+        assert await patient == KEYS
+
+    try:
+        asyncio.run(work())
+    finally:
+        free.set()
 
 
 def test_a_request_does_not_wait_for_keys_for_ever() -> None:
