@@ -89,9 +89,15 @@ class Gateway:
         admitted = self.endpoint.admit(app_id, keys, headers, body)
         if isinstance(admitted, Answer):
             return admitted
-        return await self._keep(admitted, deadline)
+        return await self.keep(admitted, deadline)
 
-    async def _keep(self, delivery: Delivery, deadline: float) -> Answer:
+    async def keep(self, delivery: Delivery, deadline: float) -> Answer:
+        """Keep what was let in, and answer it.
+
+        Args:
+            delivery: The click or the event.
+            deadline: By the event loop's clock.
+        """
         key = (delivery.app_id, delivery.event_id)
         if key in self._kept:
             logger.info("Known already: %s.", delivery.event_id)
