@@ -143,7 +143,9 @@ def run_check(arguments: argparse.Namespace) -> int:
 
     def neighbours() -> Found:
         return (
-            Found(_AIRFLOWS, "warning") if maintenance.is_airflows(url) else Found("no tables of Airflow's")
+            Found(_AIRFLOWS, "warning")
+            if migrate.is_airflows(maintenance.existing(url))
+            else Found("no tables of Airflow's")
         )
 
     looks: dict[str, Callable[[], Found]] = {
@@ -200,7 +202,7 @@ def _moved(url: URL, move: Callable[[URL, str], None], revision: str) -> int:
         f"stays at {after}" if before == after else f"went from {before or 'nothing'} to {after or 'nothing'}"
     )
     print(f"Database {urls.shown(url)} {change}.")
-    if maintenance.is_airflows(url):
+    if migrate.is_airflows(maintenance.existing(url)):
         print(f"Warning: {_AIRFLOWS}", file=sys.stderr)
     return 0
 

@@ -26,6 +26,7 @@ from lark_provider.protocol.calls import (
     Procedure,
     Random,
     Remember,
+    Send,
 )
 from lark_provider.protocol.flow import run
 
@@ -72,6 +73,9 @@ def serve(operation: Call[Any] | Procedure[T], session: Session) -> Served[T]:
                         answer = random.random()  # noqa: S311 - jitter
                     case NewKey():
                         answer = uuid.uuid4().hex
+                    case Send() if session.found is None and session.webhook is None:
+                        yield from credentials.find(session)  # a call without a token: it says where to
+                        answer = yield effect
                     case _:
                         answer = yield effect
             except Exception as error:  # noqa: BLE001 - the flow decides, and raises it again by default

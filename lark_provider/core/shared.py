@@ -49,9 +49,13 @@ class _Health:
 _health: dict[str, _Health] = {}
 
 
+_looked_at: set[URL] = set()
+
+
 def forget() -> None:
     """Forget how databases were last found."""
     _health.clear()
+    _looked_at.clear()
 
 
 def consult(session: Session, name: str, work: Callable[[], T]) -> Served[tuple[T] | LarkError]:
@@ -159,7 +163,24 @@ def _ask_database(session: Session, work: Callable[[URL], T]) -> Served[T | None
     def asked() -> T:
         from lark_provider.core.storage import urls  # noqa: PLC0415 - as above
 
-        return work(urls.database(session.database_url))
+        url = urls.database(session.database_url)
+        answer = work(url)
+        if url not in _looked_at:
+            _look_at(url)
+        return answer
 
     answer = yield from consult(session, f"database {session.database_url}", asked)
     return None if isinstance(answer, LarkError) else answer[0]
+
+
+def _look_at(url: URL) -> None:
+    """Say so once if the database is Airflow's own: its upgrades and backups are not made for guests."""
+    from lark_provider.core.storage import migrate, urls  # noqa: PLC0415 - as above
+
+    _looked_at.add(url)
+    if migrate.is_airflows(migrate.opened(url)):
+        logger.warning(
+            "Database %s is Airflow's own. Next: give Lark's tokens a database of their own, for Airflow's "
+            "upgrades and backups are not made for guests.",
+            urls.shown(url),
+        )

@@ -119,6 +119,8 @@ def _refused(
     text += [f"Field {one.get('field')}: {one.get('description')}." for one in violations]
     if details.get("message") and not violations:
         text.append(shown(details["message"]))
+    if not text[-1].endswith((".", "!", "。")):
+        text[-1] += "."
     text.append(f"Next: {meaning.step}{f': {apply_url}' if apply_url else '.'}")
     if log_id:
         text.append(f"(log_id {log_id})")

@@ -40,6 +40,7 @@ class Code(NamedTuple):
     step: str
 
 
+_PEOPLE = "widen the range of people and departments that the app may see, in the console"
 _WAIT = "wait and call again, or send less at a time"
 _SCOPE = "ask the tenant's admin to grant the scope in the developer console and publish the app"
 _CHAT = "add the bot to the chat, or check that the chat id is right"
@@ -180,6 +181,15 @@ TABLE: dict[int, Code] = {
     1254608: Code(Kind.REPLAYED, "read the table back before writing again"),
     1255006: Code(Kind.REPLAYED, "read the table back before writing again"),
     1255040: Code(Kind.AMBIGUOUS, _WAIT),
+    # people
+    40001: Code(Kind.INVALID, "correct the parameter named"),
+    40003: Code(Kind.AMBIGUOUS, _WAIT),
+    40004: Code(Kind.PERMISSION, _PEOPLE),
+    40011: Code(Kind.INVALID, "ask for pages of the size that the endpoint takes"),
+    40012: Code(Kind.INVALID, "take the page token from the answer before"),
+    41012: Code(Kind.NOT_FOUND, "check the user id, and that its kind is the one named"),
+    41050: Code(Kind.PERMISSION, _PEOPLE),
+    11205: Code(Kind.PERMISSION, "turn on the app's bot ability and publish the app"),
     # documents, sheets, drive and wiki, for `client.call`
     90217: Code(Kind.RATE, _WAIT),
     90235: Code(Kind.BUSY, _WAIT),

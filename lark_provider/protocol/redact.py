@@ -9,7 +9,8 @@ MASK = "***"
 _PATTERNS = (
     re.compile(r"(?i)(bearer\s+)[^\s\"',;]+"),
     re.compile(
-        r"(?i)((?:app_secret|app_ticket|[a-z_]*access_token|encrypt_key|password)[\\\"']*\s*[:=]\s*[\\\"']*)"
+        r"(?i)((?:app_secret|app_ticket|[a-z_]*access_token|verification_token|encrypt(?:ion)?_key|password)"
+        r"[\\\"']*\s*[:=]\s*[\\\"']*)"
         r"[^\s\\\"'&,;}]+"
     ),
     re.compile(r"()\b[tua]-[A-Za-z0-9_.-]{10,}"),

@@ -13,10 +13,12 @@ from lark_provider.emulator import Emulator
 from lark_provider.errors import (
     ConfigurationError,
     LarkAPIError,
+    NotFoundError,
     OutcomeUnknownError,
     RateLimitError,
     TransportError,
 )
+from lark_provider.protocol.calls import request
 from tests.client.conftest import CHAT, MESSAGES, TOKENS, Do, count, messages
 
 PATH = "/open-apis/im/v1/messages"
@@ -166,3 +168,9 @@ def test_ones_own_http_client_carries_its_own_proxy(lark: Emulator) -> None:
         assert not own.is_closed
     with pytest.raises(ConfigurationError, match=r"no httpx\.Client"):
         LarkServiceClient(http_client=object())  # type: ignore[arg-type]  # the point
+
+
+def test_a_call_without_a_token_can_be_the_first(do: Do) -> None:
+    path = "/open-apis/nowhere"
+    with pytest.raises(NotFoundError, match="404"):
+        do(lambda client: client.perform(request("GET", path, auth=False)))

@@ -12,12 +12,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
+from lark_provider import LarkServiceClient
 from lark_provider.core.storage import maintenance, migrate, tables, urls
 from lark_provider.core.storage.applications import ApplicationManager
 from lark_provider.core.storage.crypto import Keys, generate_key
 from lark_provider.core.storage.engine import engine, transaction
 from lark_provider.core.storage.errors import StorageError
 from lark_provider.core.storage.token_store import TokenStore
+from lark_provider.core.tokens import TokenCache
+from lark_provider.emulator import Emulator
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.tokens import Token
 from tests.services.postgres import Databases, OwnPostgres
@@ -73,10 +76,10 @@ def test_a_clean_up_takes_what_is_of_no_use_and_no_usable_credential(url: URL) -
 def test_a_database_that_is_fit_for_use(url: URL) -> None:
     assert maintenance.connect(url).split()[0] in {"PostgreSQL", "SQLite"}
     assert maintenance.check_revision(url) == tables.HEAD
-    assert not maintenance.is_airflows(url)
+    assert not migrate.is_airflows(maintenance.existing(url))
     with transaction(engine(url)) as connection:
         connection.execute(sa.text("CREATE TABLE dag_run (id int)"))
-    assert maintenance.is_airflows(url)
+    assert migrate.is_airflows(maintenance.existing(url))
     assert migrate.differences(url) == []
 
 
@@ -198,3 +201,19 @@ def test_what_stands_in_the_way_of_a_backup(
         with pytest.raises(ConfigurationError, match=r"pg_dump is not installed.*pg_dump --dbname="):
             maintenance.backup(url, tmp_path / "backup")
     assert not (tmp_path / "backup").exists()
+
+
+def test_a_client_says_once_that_the_database_is_airflows(
+    lark: Emulator, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = urls.parse(database_url, "url")
+    migrate.upgrade(url)
+    with engine(url).begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE dag_run (id integer)")
+    for _ in range(2):
+        client = LarkServiceClient(database_url=database_url)
+        client._session.tokens = TokenCache()
+        client.bot.info()
+    told = [record.getMessage() for record in caplog.records if "Airflow's own" in record.getMessage()]
+    assert len(told) == 1
+    assert "Next: give Lark's tokens a database of their own" in told[0]

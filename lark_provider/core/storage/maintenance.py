@@ -24,7 +24,6 @@ from lark_provider.protocol.redact import redact
 TOKENS_KEPT = timedelta(days=7)
 """For how long an expired token stays, as the deployment guide has it."""
 _LEASES_KEPT = timedelta(days=1)
-_AIRFLOW_TABLE = "dag_run"
 _OLDEST_POSTGRES = (15,)
 
 
@@ -92,19 +91,6 @@ def check_revision(url: URL) -> str:
             "install that version on this machine too, or name another database."
         )
     return found
-
-
-def is_airflows(url: URL) -> bool:
-    """Whether Airflow's own tables are in a database too; ours are better kept apart from them.
-
-    Args:
-        url: As `urls` makes it.
-
-    Raises:
-        StorageError: It cannot be used.
-    """
-    with transaction(existing(url), reading=True) as connection:
-        return sa.inspect(connection).has_table(_AIRFLOW_TABLE)
 
 
 def purge(url: URL, *, tokens_older_than: timedelta = TOKENS_KEPT) -> dict[str, int]:

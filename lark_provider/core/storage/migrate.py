@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _opened: dict[tuple[int, URL], tuple[int, int]] = {}
 """Which SQLite files this process has found up to date; one that was replaced is another."""
 
+_AIRFLOW_TABLE = "dag_run"
+
 
 def scripts() -> Path:
     """The folder of the migrations: in the package where it is installed, beside it in a checkout."""
@@ -71,6 +73,16 @@ def version(on: Engine) -> str | None:
             return None
         found: str | None = connection.scalar(sa.text(f"SELECT version_num FROM {tables.VERSION_TABLE}"))  # noqa: S608 - a constant
         return found
+
+
+def is_airflows(on: Engine) -> bool:
+    """Whether Airflow's own tables are in a database too; ours are better kept apart from them.
+
+    Raises:
+        StorageError: It cannot be used.
+    """
+    with transaction(on, reading=True) as connection:
+        return sa.inspect(connection).has_table(_AIRFLOW_TABLE)
 
 
 def upgrade(url: URL, revision: str = "head") -> None:
