@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import Any
 
 from lark_provider import LarkServiceClient
 from lark_provider.core.storage import migrate, urls
 from lark_provider.core.storage.applications import ApplicationManager
 from lark_provider.core.storage.crypto import Keys
+from lark_provider.core.storage.engine import engine
 from lark_provider.core.storage.token_store import TokenStore
 from lark_provider.protocol.tokens import Token
 
@@ -57,3 +59,18 @@ def rotate_and_stop(keys: str, after: int) -> int:
     stopping = _Stopping(keys)
     stopping.left = after
     return ApplicationManager(keys=stopping).rotate_keys()
+
+
+def backend() -> int:
+    """The database's process that serves this one's pooled connection."""
+    with engine(urls.database()).connect() as connection:
+        return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+
+
+def call_later(seconds: float) -> str:
+    """Make a call as if so many seconds had passed, and say with which token."""
+    client = LarkServiceClient()
+    client._session.clock = lambda: time.time() + seconds
+    client.call("GET", "/im/v1/chats")
+    [token] = [kept.value for kept in client._session.tokens._tokens.values()]
+    return token

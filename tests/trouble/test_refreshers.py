@@ -1,0 +1,86 @@
+"""The one that fetches for all dies or freezes while it holds the lease."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from lark_provider.emulator import Emulator
+from tests.trouble import work
+from tests.trouble.conftest import TOKEN_PATH, Ask
+from tests.trouble.crowd import Crowd, values
+from tests.trouble.waiting import stopped, wait_until
+
+PASSED = 7200 - 900
+"""Seconds after which a token is stale."""
+
+
+def fail_while_fetching(lark: Emulator, fetched: Callable[[], int], crowd: Crowd, how: signal.Signals) -> int:
+    """Have the first of a crowd fetch, and strike it meanwhile."""
+    lark.fault(path=TOKEN_PATH, delay_ms=2000)  # its own request alone
+    victim = crowd.pids[0]
+    crowd.begin(work.call, who=victim)
+    wait_until(lambda: fetched() == 1)
+    os.kill(victim, how)
+    return victim
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_the_next_caller_gets_a_token_within_its_timeout(
+    lark: Emulator, fetched: Callable[[], int], ask: Ask, how: signal.Signals
+) -> None:
+    with Crowd(2) as crowd:
+        victim = fail_while_fetching(lark, fetched, crowd, how)
+        assert ask("SELECT count(*) FROM leases") == [(1,)]
+        assert crowd.one(crowd.pids[1], work.call, 6.0).error == ""
+        assert fetched() == 2
+        os.kill(victim, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_of_many_who_waited_for_it_one_fetches(
+    lark: Emulator, fetched: Callable[[], int], ask: Ask, how: signal.Signals
+) -> None:
+    with Crowd(9) as crowd:
+        victim = fail_while_fetching(lark, fetched, crowd, how)
+        others = [pid for pid in crowd.pids if pid != victim]
+        for pid in others:
+            crowd.begin(work.call, who=pid)
+        values(crowd.outcomes(len(others)))
+        assert fetched() == 2
+        if how is signal.SIGSTOP:
+            kept = ask("SELECT * FROM tokens")
+            assert stopped(victim)
+            os.kill(victim, signal.SIGCONT)
+            assert [outcome.error for outcome in crowd.outcomes(1)] == [""]
+            assert ask("SELECT * FROM tokens") == kept
+            assert fetched() == 2
+            lark.revoke_tokens()
+            values(crowd.all(work.call))
+            assert fetched() == 3
+        assert ask("SELECT count(*) FROM leases") == [(0,)]
+
+
+def test_a_stale_token_is_renewed_by_one_while_the_others_use_it(
+    lark: Emulator, fetched: Callable[[], int], ask: Ask
+) -> None:
+    with Crowd(16) as crowd:
+        values(crowd.all(work.call))
+        lark.advance(PASSED)
+        for column in ("fetched_at", "expires_at"):
+            ask(f"UPDATE tokens SET {column} = {column} - interval '{PASSED} s'")  # noqa: S608 - constants
+        [[old]] = ask("SELECT value FROM tokens")
+        lark.fault(path=TOKEN_PATH, delay_ms=4000)
+        crowd.begin(work.call_later, PASSED)
+        others = values(crowd.outcomes(15))  # they are done while one still fetches
+        assert len(set(others)) == 1
+        assert ask("SELECT value FROM tokens") == [(old,)]
+        assert fetched() == 2
+        [renewed] = values(crowd.outcomes(1))
+        assert renewed != others[0]
+        assert ask("SELECT value FROM tokens") != [(old,)]
+        assert fetched() == 2
+        assert ask("SELECT count(*) FROM leases") == [(0,)]
