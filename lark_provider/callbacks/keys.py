@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from lark_provider.core import threads
+from lark_provider.core import config, threads
 from lark_provider.protocol.callbacks import CallbackKeys
 from lark_provider.protocol.errors import ConfigurationError
 
@@ -45,9 +45,51 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Keys:
     if not app_id or not (encrypt_key or token):
         raise ConfigurationError(
             "No callback keys: LARK_APP_ID and one of LARK_EVENT_ENCRYPT_KEY, LARK_EVENT_VERIFICATION_TOKEN "
-            "are needed. Next: set them as the developer console shows them."
+            "are needed. Next: set them as the developer console shows them, or give them to the registry: "
+            "`lark-provider app update --encrypt-key - APP_ID`."
         )
     return by_app(CallbackKeys(app_id, encrypt_key, token))
+
+
+def from_registry() -> Keys:
+    """The keys of all active apps of the registry that have any.
+
+    Raises:
+        ConfigurationError: `LARK_CONFIG_ENCRYPTION_KEY` is missing or no key.
+        StorageError: The registry cannot be used.
+    """
+    from lark_provider.core.storage.applications import ApplicationManager  # noqa: PLC0415 - who has one pays
+    from lark_provider.core.storage.errors import DecryptionError  # noqa: PLC0415 - as above
+
+    manager, found = ApplicationManager(), list[CallbackKeys]()
+    for application in manager.list_applications():
+        if not application.active:
+            continue
+        try:
+            secrets = manager.secrets(application.app_id)
+        except DecryptionError as error:
+            logger.warning("Nothing is accepted for app %s: %s", application.app_id, error)
+            continue
+        if secrets.encrypt_key or secrets.verification_token:
+            found.append(CallbackKeys(application.app_id, secrets.encrypt_key, secrets.verification_token))
+    return by_app(*found)
+
+
+def configured() -> Keys:
+    """The keys of the registry's apps, and over them those of the environment.
+
+    Raises:
+        ConfigurationError: There are none, or a setting cannot be right.
+        StorageError: The registry cannot be used.
+    """
+    found = dict(from_registry()) if config.has_registry() else {}
+    if (
+        not found
+        or os.environ.get("LARK_EVENT_ENCRYPT_KEY")
+        or os.environ.get("LARK_EVENT_VERIFICATION_TOKEN")
+    ):
+        found |= from_environment()
+    return found
 
 
 class KeysUnknownError(Exception):

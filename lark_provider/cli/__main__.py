@@ -16,7 +16,7 @@ from lark_provider import __version__
 from lark_provider.cli.usage import WrongUseError
 from lark_provider.errors import LarkError
 
-COMMANDS = ("app", "key", "db", "health", "doctor", "message", "emulator", "demo")
+COMMANDS = ("app", "key", "db", "health", "doctor", "message", "callbacks", "emulator", "demo")
 """Modules beside this one; each adds the command of its name."""
 
 
