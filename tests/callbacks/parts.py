@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from lark_provider.callbacks.endpoint import Endpoint
+from lark_provider.callbacks.answers import Answer
+from lark_provider.callbacks.endpoint import RECEIVED, Endpoint
 from lark_provider.callbacks.gateway import Gateway
 from lark_provider.callbacks.keys import KeyRing, Keys, by_app
 from lark_provider.protocol.callbacks import CallbackKeys, Delivery
+from tests.callbacks.virtual import never, timed
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN
 
 KEYS = CallbackKeys(APP, KEY, TOKEN)
+OK = Answer(200, RECEIVED)
 
 
 class Place:
@@ -72,3 +75,20 @@ def request(content: Any = None, make: Callable[[], Any] = sender.card) -> tuple
     """What `Gateway.answer` takes, for a genuine request."""
     body = sender.sealed(make() if content is None else content)
     return APP, sender.headers(body), body
+
+
+def ask(over: Gateway, content: Any = None) -> tuple[Answer, float]:
+    """Send a genuine request; the answer, and how long it took by a clock that skips what is idle."""
+
+    async def work() -> Answer:
+        return await over.answer(*request(content))
+
+    return timed(work)
+
+
+async def stubborn() -> None:
+    """Waits for ever, and does not let itself be cancelled; only once, so that the test can end."""
+    try:
+        await never()
+    except asyncio.CancelledError:
+        await never()

@@ -1,0 +1,157 @@
+"""The user's code at the gateway: it answers clicks, and holds nothing up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from lark_provider.callbacks.answers import Answer, card_update, toast
+from lark_provider.callbacks.endpoint import FAILED, RECEIVED
+from lark_provider.errors import ConfigurationError
+from lark_provider.protocol.callbacks import CardClick
+from tests.callbacks.parts import OK, Place, ask, gateway, request, stubborn
+from tests.protocol.callbacks import sender
+
+HELD = toast("info", "held")
+
+
+async def held(click: CardClick) -> bytes:
+    assert click.action.name == "approve"
+    return HELD
+
+
+async def slow(_: CardClick) -> bytes:
+    await asyncio.sleep(2)
+    return HELD
+
+
+async def failing(_: CardClick) -> bytes:
+    raise LookupError("at the handler")
+
+
+async def silent(_: CardClick) -> None:
+    return None
+
+
+async def wrong(_: CardClick) -> dict[str, str]:
+    return {"toast": "words"}
+
+
+async def hanging(_: CardClick) -> bytes:
+    await stubborn()
+    return HELD
+
+
+@pytest.mark.parametrize(
+    ("handler", "expected", "seconds"),
+    [
+        (held, HELD, 0),
+        (slow, HELD, 2),
+        (failing, RECEIVED, 0),
+        (silent, RECEIVED, 0),
+        (wrong, RECEIVED, 0),
+        (hanging, RECEIVED, 2.5),
+    ],
+)
+def test_a_handler_answers_or_does_not(handler: Any, expected: bytes, seconds: float) -> None:
+    answer, took = ask(gateway(handler=handler))
+    assert answer == Answer(200, expected)
+    assert took == pytest.approx(seconds)
+
+
+def test_a_handler_has_what_is_left_of_the_time() -> None:
+    queue = Place("queue", 1.0)
+    answer, took = ask(gateway(queue, handler=slow))
+    assert answer == OK
+    assert took == pytest.approx(2.5)
+
+
+def test_a_handler_is_called_once_and_only_for_what_is_kept() -> None:
+    seen: list[CardClick] = []
+
+    async def handler(click: CardClick) -> bytes:
+        assert queue.kept
+        seen.append(click)
+        return HELD
+
+    queue = Place("queue", *[ConnectionError("lost")] * 10, 0)
+    over = gateway(queue, handler=handler)
+    assert ask(over)[0] == Answer(200, FAILED)
+    assert seen == []
+    assert ask(over)[0] == Answer(200, HELD)
+    assert ask(over)[0] == OK, "a repeated delivery"
+    assert ask(over, sender.event())[0] == Answer(200, b"{}")
+    assert len(seen) == 1
+
+
+def test_a_handler_may_answer_with_a_card() -> None:
+    card = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "done"}]}}
+
+    async def handler(_: CardClick) -> bytes:
+        return card_update(card)
+
+    answer, _ = ask(gateway(handler=handler))
+    assert json.loads(answer.body) == {"card": {"type": "raw", "data": card}}
+
+
+def test_a_plain_function_runs_beside_the_loop_and_may_hang() -> None:
+    free, names = threading.Event(), []
+
+    def handler(_: CardClick) -> bytes:
+        names.append(threading.current_thread().name)
+        if len(names) > 1:
+            free.wait()
+        return HELD
+
+    async def both() -> list[Answer]:
+        over = gateway(handler=handler, deadline=0.3)
+        fine = await over.answer(*request())
+        second = sender.card()
+        second["header"]["event_id"] = "another"
+        return [fine, await over.answer(*request(second))]
+
+    try:
+        assert asyncio.run(both()) == [Answer(200, HELD), OK]
+    finally:
+        free.set()
+    assert threading.current_thread().name not in names
+
+
+def test_hanging_handlers_do_not_pile_up(caplog: pytest.LogCaptureFixture) -> None:
+    free, began = threading.Event(), threading.Semaphore(0)
+
+    def handler(_: CardClick) -> None:
+        began.release()
+        free.wait()
+
+    def click(number: int) -> tuple[str, dict[str, str], bytes]:
+        content = sender.card()
+        content["header"]["event_id"] = f"click-{number}"
+        return request(content)
+
+    async def many() -> list[Answer]:
+        over = gateway(handler=handler, deadline=0.3)
+        return list(await asyncio.gather(*(over.answer(*click(number)) for number in range(40))))
+
+    try:
+        assert asyncio.run(many()) == [OK] * 40
+        assert sum(began.acquire(blocking=False) for _ in range(40)) == 32
+        assert caplog.text.count("32 calls of it have not come back") == 8
+    finally:
+        free.set()
+
+
+def test_a_handler_is_found_by_its_path() -> None:
+    assert ask(gateway(handler=f"{__name__}.held"))[0] == Answer(200, HELD)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "held", "nowhere.at_all", "json.nothing", "json.__name__", 7, ".", "os."]
+)
+def test_a_handler_that_cannot_be_found_is_an_error_at_once(path: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"handler .* Next: "):
+        gateway(handler=path)
