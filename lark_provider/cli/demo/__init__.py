@@ -1,0 +1,83 @@
+"""`lark-provider demo`: a real Airflow runs the example DAGs against a local Lark, each in its own process.
+
+What is printed at the end is counted from the local Lark's state, not from what the product says of itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lark_provider.cli.demo import approval, load
+from lark_provider.cli.demo.processes import CHAT_ID, Airflow, LocalLark, gateway, start_emulator
+from lark_provider.errors import ConfigurationError
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to what `add_subparsers` returned."""
+    command = commands.add_parser("demo", help="run the example DAGs with Airflow against a local Lark")
+    command.add_argument("--keep", action="store_true", help="leave the local Lark up and say where")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it all and print what arrived."""
+    if importlib.util.find_spec("airflow") is None:
+        raise ConfigurationError(
+            "The demo needs Apache Airflow. Next: install 'airflow-provider-lark[airflow,emulator,gateway]'."
+        )
+    started = time.monotonic()
+    with step(1, "start a local Lark"):
+        lark = start_emulator()
+    try:
+        ok = show(lark)
+    except BaseException:
+        lark.stop()
+        raise
+    print(f"\n{'done' if ok else 'FAILED'} in {time.monotonic() - started:.1f} s")
+    if arguments.keep:
+        print(f"The local Lark stays up: {lark.base_url}/_emulator/state   stop it: kill {lark.process.pid}")
+    else:
+        lark.stop()
+    return 0 if ok else 1
+
+
+def show(lark: LocalLark) -> bool:
+    """Run the DAGs against a local Lark, print what arrived, and say whether it is what should have."""
+    with tempfile.TemporaryDirectory(prefix="lark-demo-") as folder:
+        airflow = Airflow(Path(folder), lark)
+        with step(2, "make a base with an empty table"):
+            app_token, table_id = load.make_table(lark)
+        with step(3, "prepare an Airflow home: airflow db migrate"):
+            airflow.run("db", "migrate")
+        with step(4, f"run a DAG that loads and tells: airflow dags test {load.DAG_ID}"):
+            conf = {"chat_id": CHAT_ID, "app_token": app_token, "table_id": table_id}
+            airflow.run("dags", "test", load.DAG_ID, "--conf", orjson.dumps(conf).decode())
+        with (
+            step(5, f"run a DAG that asks on a card, and click: airflow dags test {approval.DAG_ID}"),
+            gateway(lark, airflow.database_url),
+            approval.Clicker(lark) as clicker,
+        ):
+            asked: dict[str, Any] = {"chat_id": CHAT_ID, "approvers": [approval.APPROVER_ID]}
+            airflow.run("dags", "test", approval.DAG_ID, "--conf", orjson.dumps(asked).decode())
+    with step(6, f"ask {lark.base_url} what arrived"):
+        arrived = lark.state()
+    loaded = load.report(arrived, app_token, table_id)
+    return approval.report(arrived, clicker) and loaded
+
+
+@contextmanager
+def step(number: int, title: str) -> Iterator[None]:
+    """Print a numbered step with the time it took."""
+    print(f"{number}. {title} … ", end="", flush=True)
+    started = time.monotonic()
+    yield
+    print(f"{time.monotonic() - started:.1f} s", flush=True)

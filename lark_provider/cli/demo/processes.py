@@ -1,0 +1,146 @@
+"""The processes of the demo: a local Lark, the callback gateway, and Airflow with a home of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, NamedTuple
+
+import httpx
+import orjson
+
+import lark_provider
+from lark_provider.errors import ConfigurationError, LarkError
+
+CHAT_ID = "oc_emulator_data_team"
+_LOG_LINES = 40
+
+
+class LocalLark(NamedTuple):
+    """A local Lark in a process of its own."""
+
+    process: subprocess.Popen[str]
+    log: Path
+    base_url: str
+    app_id: str
+    app_secret: str
+
+    def state(self) -> dict[str, Any]:
+        """What it holds."""
+        found: dict[str, Any] = orjson.loads(
+            httpx.get(f"{self.base_url}/_emulator/state", timeout=30).content
+        )
+        return found
+
+    def control(self, path: str, **body: Any) -> dict[str, Any]:
+        """Use its control plane."""
+        answer = httpx.post(f"{self.base_url}/_emulator/{path}", json=body, timeout=30)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.terminate()
+        self.process.wait()
+        self.log.unlink()
+
+
+def start_emulator() -> LocalLark:
+    """Start a local Lark on a free port, in a session of its own, and wait until it says that it listens."""
+    command = [sys.executable, "-m", "lark_provider.cli", "emulator", "--port", "0"]
+    # Its errors go to a file, since it may outlive whoever reads our own.
+    with NamedTemporaryFile("w", prefix="lark-emulator-", suffix=".log", delete=False) as log:
+        process = subprocess.Popen(  # noqa: S603 - ours
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+    process.stdout.readline()
+    words = dict(word.split("=", 1) for word in process.stdout.readline().split())
+    if not words:
+        print(Path(log.name).read_text(), file=sys.stderr)
+        raise ConfigurationError(
+            "The local Lark did not start. Next: install 'airflow-provider-lark[emulator]'."
+        )
+    return LocalLark(
+        process, Path(log.name), words["LARK_BASE_URL"], words["LARK_APP_ID"], words["LARK_APP_SECRET"]
+    )
+
+
+class Airflow:
+    """An Airflow with a home of its own, reached by its command line."""
+
+    def __init__(self, home: Path, lark: LocalLark) -> None:
+        connection = {
+            "conn_type": "lark",
+            "login": lark.app_id,
+            "password": lark.app_secret,
+            "host": lark.base_url,
+        }
+        self._log = home / "airflow.log"
+        self.database_url = f"sqlite:///{home}/lark.db"
+        self._env = {
+            **os.environ,
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(example_dags()),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+            "AIRFLOW__LARK__DATABASE_URL": self.database_url,
+            "AIRFLOW_CONN_LARK_DEFAULT": orjson.dumps(connection).decode(),
+        }
+
+    def run(self, *arguments: str) -> None:
+        """Run a command of Airflow's; its output is shown only if it fails.
+
+        Raises:
+            LarkError: It failed.
+        """
+        command = [sys.executable, "-m", "airflow", *arguments]
+        with self._log.open("ab") as log:
+            done = subprocess.run(command, env=self._env, stdout=log, stderr=log, check=False)  # noqa: S603 - ours
+        if done.returncode != 0:
+            print(
+                "\n".join(self._log.read_text(errors="replace").splitlines()[-_LOG_LINES:]), file=sys.stderr
+            )
+            raise LarkError(f"airflow {arguments[0]} {arguments[1]} ended with exit code {done.returncode}.")
+
+
+@contextmanager
+def gateway(lark: LocalLark, database_url: str) -> Iterator[None]:
+    """The callback gateway on a free port, known to the local Lark, until the block ends."""
+    keys = {"encrypt_key": secrets.token_hex(16), "verification_token": secrets.token_hex(16)}
+    env = os.environ | {
+        "LARK_APP_ID": lark.app_id,
+        "LARK_EVENT_ENCRYPT_KEY": keys["encrypt_key"],
+        "LARK_EVENT_VERIFICATION_TOKEN": keys["verification_token"],
+        "LARK_DATABASE_URL": database_url,
+    }
+    command = [sys.executable, "-m", "lark_provider.cli", "callbacks", "serve", "--port", "0"]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
+        try:
+            assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+            url = process.stdout.readline().rpartition(" ")[2].strip()
+            if not url:
+                raise ConfigurationError("The gateway did not start. Next: see above for the reason.")
+            lark.control("callbacks", app_id=lark.app_id, url=url.format(app_id=lark.app_id), **keys)
+            yield
+        finally:
+            process.terminate()
+
+
+def example_dags() -> Path:
+    """The example DAGs: inside an installed package, beside it in a checkout."""
+    package = Path(lark_provider.__file__).parent
+    inside = package / "example_dags"
+    return inside if inside.is_dir() else package.parent / "example_dags"
