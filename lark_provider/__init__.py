@@ -18,6 +18,7 @@ _HOMES = {
     "lark_provider.errors": (
         "BulkOutcomeUnknownError",
         "BulkWriteError",
+        "CallbackRefusedError",
         "ConfigurationError",
         "ConflictError",
         "DecryptionError",
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from lark_provider.client import LarkWebhookClient as LarkWebhookClient
     from lark_provider.errors import BulkOutcomeUnknownError as BulkOutcomeUnknownError
     from lark_provider.errors import BulkWriteError as BulkWriteError
+    from lark_provider.errors import CallbackRefusedError as CallbackRefusedError
     from lark_provider.errors import ConfigurationError as ConfigurationError
     from lark_provider.errors import ConflictError as ConflictError
     from lark_provider.errors import DecryptionError as DecryptionError

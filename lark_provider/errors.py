@@ -1,6 +1,7 @@
 """The errors of this package, under the name that users import. See `lark_provider.protocol.errors`.
 
-Those of databases and keys subclass SQLAlchemy's and cryptography's, so they are imported when first named.
+Those of databases and keys subclass SQLAlchemy's and cryptography's, and callbacks need cryptography, so
+these are imported when first named.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from lark_provider.protocol.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lark_provider.core.storage.errors import DecryptionError, StorageError
+    from lark_provider.protocol.callbacks import CallbackRefusedError
 
 __all__ = [
     "BulkOutcomeUnknownError",
     "BulkWriteError",
+    "CallbackRefusedError",
     "ConfigurationError",
     "ConflictError",
     "DecryptionError",
@@ -44,9 +47,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name not in {"DecryptionError", "StorageError"}:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib  # noqa: PLC0415 - only who has a database gets here
+_LATER = {
+    "CallbackRefusedError": "lark_provider.protocol.callbacks",
+    "DecryptionError": "lark_provider.core.storage.errors",
+    "StorageError": "lark_provider.core.storage.errors",
+}
 
-    return getattr(importlib.import_module("lark_provider.core.storage.errors"), name)
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib  # noqa: PLC0415 - only who has a database or a gateway gets here
+
+    return getattr(importlib.import_module(_LATER[name]), name)

@@ -14,12 +14,13 @@ LarkError
 │   └── OutcomeUnknownError              a write was sent and its answer is lost
 ├── BulkWriteError                       a bulk write stopped part-way; says what was written
 │   └── BulkOutcomeUnknownError          … and the last chunk may or may not stand (OutcomeUnknownError)
+├── CallbackRefusedError                 a request to the callback URL is not proven to be Lark's
 ├── StorageError                         a database is away or not what it should be
 └── DecryptionError                      something is encrypted with a key that is not here
 ```
 
-The last two are SQLAlchemy's `OperationalError` and cryptography's `InvalidToken` as well; they stand in
-`lark_provider.core.storage.errors`.
+The last two are SQLAlchemy's `OperationalError` and cryptography's `InvalidToken` as well. The last three are
+defined where what they need is loaded; `lark_provider.errors` has them all.
 
 Each text ends with what to do next. Each error says in `.retryable` whether the same call can succeed
 later without anybody changing anything. All of them survive pickling.

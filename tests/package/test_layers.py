@@ -29,6 +29,7 @@ WRONG = {
         "import sqlalchemy",
     ),
     "RabbitMQ is spoken to in one room": ("core/config.py", "import pika"),
+    "A web framework is known to its adapter alone": ("callbacks/gateway.py", "import starlette"),
     "The emulator shares nothing with the product": (
         "emulator/clock.py",
         "import lark_provider.protocol.codes",
