@@ -6,9 +6,7 @@ look again, with no connection held, and help themselves should that take too lo
 
 from __future__ import annotations
 
-import os
 import random
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,7 +31,6 @@ LEASE_SECONDS = 10.0
 _PATIENCE_SECONDS = (
     1.5 * LEASE_SECONDS
 )  # so that of many who wait for one that died, the first to see it fetches
-_PROGRAM = uuid.uuid4().hex
 _FIRST_LOOK, _LAST_LOOK = 0.05, 0.5
 
 
@@ -105,8 +102,7 @@ def _in_process(session: Session, want: _Want, rejected: str | None) -> Served[s
 
 def _among_processes(session: Session, want: _Want, rejected: str | None, flight: Flight) -> Served[Token]:
     """Take the token that another process has fetched, or fetch one for all of them."""
-    # Of the process and not of this flight: whoever takes over when a flight is cancelled has the lease.
-    owner, pause, patience_ends = f"{_PROGRAM}:{os.getpid()}", _FIRST_LOOK, float("inf")
+    owner, pause, patience_ends = session.tokens.owner, _FIRST_LOOK, float("inf")
     while True:
         now = session.clock()
         claim = yield from shared.ask_store(

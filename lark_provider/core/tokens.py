@@ -9,6 +9,7 @@ import copy
 import logging
 import os
 import threading
+import uuid
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -57,9 +58,15 @@ class Wait:
 
 
 class TokenCache:
-    """Decides, under a lock and without I/O or clock of its own, who uses, fetches or waits."""
+    """Decides, under a lock and without I/O or clock of its own, who uses, fetches or waits.
+
+    Attributes:
+        owner: Names those who share this memory among all who share a database: whoever takes over from a
+            flight that was cancelled has its lease.
+    """
 
     def __init__(self) -> None:
+        self.owner = uuid.uuid4().hex
         self._tokens: dict[str, Token] = {}
         self._lock = threading.Lock()
         self._flights: dict[str, Flight] = {}
@@ -68,6 +75,7 @@ class TokenCache:
 
     def after_fork(self) -> None:
         """In a child: the parent's threads, and so its flights, are not here."""
+        self.owner = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._flights = {}
 

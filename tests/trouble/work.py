@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import resource
 import signal
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
-from lark_provider import LarkServiceClient
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.core.storage import migrate, urls
 from lark_provider.core.storage.applications import ApplicationManager
 from lark_provider.core.storage.crypto import Keys
 from lark_provider.core.storage.engine import engine
 from lark_provider.core.storage.token_store import TokenStore
+from lark_provider.core.tokens import PROCESS_CACHE, TokenCache
 from lark_provider.protocol.tokens import Token
 
 
@@ -74,3 +79,71 @@ def call_later(seconds: float) -> str:
     client.call("GET", "/im/v1/chats")
     [token] = [kept.value for kept in client._session.tokens._tokens.values()]
     return token
+
+
+def forget() -> None:
+    """Forget the tokens of this process."""
+    PROCESS_CACHE._tokens.clear()
+
+
+def threads() -> int:
+    """How many threads there are."""
+    return threading.active_count()
+
+
+def open_files() -> int:
+    """How many files this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def many_clients(count: int) -> int:
+    """Make calls with a client for each, some of which ask the database; how many files did that open?"""
+    before = 0
+    for number in range(count):
+        if number % 5 == 0:
+            forget()
+        with LarkServiceClient() as client:
+            client.call("GET", "/im/v1/chats")
+        if number == 10:
+            before = open_files()
+    return open_files() - before
+
+
+def many_async_clients(count: int) -> int:
+    """The same in an event loop, one after the other."""
+
+    async def each() -> int:
+        before = 0
+        for number in range(count):
+            if number % 5 == 0:
+                forget()
+            async with AsyncLarkServiceClient() as client:
+                await client.call("GET", "/im/v1/chats")
+            if number == 10:
+                before = open_files()
+        return open_files() - before
+
+    return asyncio.run(each())
+
+
+def strangers(count: int) -> int:
+    """Calls all at once in one event loop, each by a client that has to ask the database."""
+
+    async def call() -> None:
+        client = AsyncLarkServiceClient()
+        client._session.tokens = TokenCache()
+        await client.call("GET", "/im/v1/chats")
+
+    async def together() -> None:
+        await asyncio.gather(*(call() for _ in range(count)))
+
+    asyncio.run(together())
+    return count
+
+
+def call_without_threads() -> int:
+    """Make a call where no thread can be started any more."""
+    threading.stack_size(1 << 28)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 27), resource.RLIM_INFINITY))
+    return call()
