@@ -26,9 +26,9 @@ def call(timeout: float = 30.0, **settings: Any) -> int:
     return LarkServiceClient(timeout=timeout, **settings).call("GET", "/im/v1/chats").code
 
 
-def add_app(app_id: str) -> str:
-    """Add an app to the registry, under a secret that names the process."""
-    return ApplicationManager().create_application(app_id, str(os.getpid())).app_id
+def add_app(app_id: str, secret: str = "") -> str:
+    """Add an app to the registry, by default with a secret that names the process."""
+    return ApplicationManager().create_application(app_id, secret or str(os.getpid())).app_id
 
 
 def add_own_app() -> str:
@@ -57,6 +57,11 @@ class _Stopping(Keys):
             os.kill(os.getpid(), signal.SIGSTOP)
         self.left -= 1
         return super().rotated(sealed, what)
+
+
+def rotate(keys: str) -> int:
+    """Rotate the keys of the registry."""
+    return ApplicationManager(keys=Keys(keys)).rotate_keys()
 
 
 def rotate_and_stop(keys: str, after: int) -> int:

@@ -67,7 +67,7 @@ def pool_settings(environ: Mapping[str, str] = os.environ) -> dict[str, int]:
     found = {}
     for variable, (name, default) in POOL_SETTINGS.items():
         text = environ.get(variable, "").strip()
-        if text and not text.removeprefix("-").isdigit():
+        if text and not (text.isascii() and text.removeprefix("-").isdigit()):
             raise ConfigurationError(f"{variable} is {text!r}. Next: set it to a whole number.")
         found[name] = int(text) if text else default
     return found
