@@ -36,7 +36,7 @@ STORE_TENANT_TOKEN_PATH = "/open-apis/auth/v3/tenant_access_token"  # noqa: S105
 STORE_APP_TOKEN_PATH = "/open-apis/auth/v3/app_access_token"  # noqa: S105 - a path
 RESEND_TICKET_PATH = "/open-apis/auth/v3/app_ticket/resend"
 _TICKET_REJECTED = 10012
-_APP_TOKEN_REJECTED = frozenset({10012, 99991664})
+_APP_TOKEN_REJECTED = frozenset({10012, 10013, 99991664})
 TICKET_SECONDS = 10 * 365 * 86400.0
 """A ticket is good until the next one comes: kept for as long as that may take."""
 _TOKEN = re.compile(r"[!-~]+")  # as a header can carry it

@@ -152,3 +152,13 @@ def call_without_threads() -> int:
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 27), resource.RLIM_INFINITY))
     return call()
+
+
+def keep_ticket(ticket: str) -> None:
+    """Hand a ticket of a store app over."""
+    LarkServiceClient().store_app.keep_ticket(ticket)
+
+
+def call_for(tenant_key: str) -> int:
+    """Make a call of a store app for a tenant."""
+    return LarkServiceClient(tenant_key=tenant_key).call("GET", "/bot/v3/info").code

@@ -1,0 +1,185 @@
+"""Store apps: a ticket that Lark pushes to one process buys tokens for all, one for each tenant."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy.engine import URL
+
+from lark_provider import LarkServiceClient
+from lark_provider.core import tickets
+from lark_provider.core.tokens import TokenCache
+from lark_provider.emulator import Emulator
+from lark_provider.errors import ConfigurationError, InvalidRequestError, TokenAcquisitionError
+from tests.client.conftest import count
+from tests.storage.test_token_store import stored
+from tests.trouble import work
+from tests.trouble.crowd import Crowd, values
+
+AUTH = "POST /open-apis/auth/v3"
+APP_TOKENS, TENANT_TOKENS = f"{AUTH}/app_access_token", f"{AUTH}/tenant_access_token"
+RESENDS = f"{AUTH}/app_ticket/resend"
+
+
+class StoreApp:
+    """A store app in two tenants, and processes that act for it."""
+
+    def __init__(self, lark: Emulator) -> None:
+        self.lark = lark
+        made = lark.add_app("cli_store", store=True, tenant_keys=["a", "b"])
+        self.credentials = made["app_id"], made["app_secret"]
+
+    def process(self, tenant_key: str | None = None, timeout: float = 30.0) -> LarkServiceClient:
+        """A client with a memory of its own."""
+        client = LarkServiceClient(*self.credentials, tenant_key=tenant_key, timeout=timeout)
+        client._session.tokens = TokenCache()
+        return client
+
+    def push(self) -> None:
+        """Have Lark make a new ticket, which this hears of before anybody."""
+        self.lark.advance(3600)
+
+    @property
+    def ticket(self) -> str | None:
+        found: str | None = self.lark.state(summary=True)["apps"][-1]["app_ticket"]
+        return found
+
+    def hand_over(self) -> None:
+        """What a gateway does with the newest ticket."""
+        self.process().store_app.keep_ticket(self.ticket or "")
+
+    @contextmanager
+    def gateway(self) -> Iterator[None]:
+        """A process that hands over each ticket as it comes."""
+        ended = threading.Event()
+
+        def listen() -> None:
+            heard = self.ticket
+            while not ended.wait(0.02):
+                if self.ticket != heard:
+                    heard = self.ticket
+                    self.hand_over()
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def counts(self) -> tuple[int, int, int]:
+        """How often Lark was asked for a ticket, an app token and a tenant's token."""
+        asked = [count(self.lark, endpoint) for endpoint in (RESENDS, APP_TOKENS, TENANT_TOKENS)]
+        return asked[0], asked[1], asked[2]
+
+
+@pytest.fixture
+def app(lark: Emulator, url: URL, monkeypatch: pytest.MonkeyPatch) -> StoreApp:
+    monkeypatch.setenv("LARK_DATABASE_URL", url.render_as_string(hide_password=False))
+    return StoreApp(lark)
+
+
+def bot(client: LarkServiceClient) -> Any:
+    return client.call("GET", "/bot/v3/info").data
+
+
+def test_tokens_of_each_tenant_are_shared(app: StoreApp, url: URL) -> None:
+    app.push()
+    app.hand_over()
+    for _ in range(2):
+        for tenant in "ab":
+            bot(app.process(tenant))
+    assert app.counts() == (0, 1, 2)
+    assert len(stored(url)) == 4  # the ticket, the app's token and one for each tenant
+    shown = str(stored(url))
+    assert str(app.ticket) not in shown
+
+
+def test_a_ticket_is_asked_for_where_there_is_none(app: StoreApp) -> None:
+    with app.gateway():
+        bot(app.process("a"))
+    assert app.counts() == (1, 1, 1)
+    bot(app.process("b"))
+    assert app.counts() == (1, 1, 2)
+
+
+def test_a_ticket_that_was_replaced_is_asked_for_anew(app: StoreApp) -> None:
+    app.push()
+    app.hand_over()
+    app.push()  # and nobody was listening
+    with app.gateway():
+        bot(app.process("a"))
+    assert app.counts() == (1, 2, 1)
+
+
+def test_the_newest_ticket_counts_wherever_it_came(app: StoreApp) -> None:
+    process = app.process("a")
+    app.push()
+    process.store_app.keep_ticket(str(app.ticket))
+    app.push()
+    app.hand_over()  # in another process
+    bot(process)
+    assert app.counts() == (0, 1, 1)
+
+
+def test_without_a_ticket_there_is_no_token(app: StoreApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tickets, "_LOOK_SECONDS", 0.01)
+    with pytest.raises(TokenAcquisitionError, match=r"no app_ticket of store app 'cli_store'.*keep_ticket"):
+        bot(app.process("a", timeout=0.5))
+    assert app.counts() == (1, 0, 0)
+
+
+def test_all_tokens_revoked_under_it(app: StoreApp) -> None:
+    app.push()
+    app.hand_over()
+    one, other = app.process("a"), app.process("a")
+    bot(one)
+    bot(other)
+    app.lark.revoke_tokens("cli_store")
+    bot(one)
+    bot(other)
+    assert app.counts() == (0, 2, 3)  # the app's token is rejected first
+
+
+def test_a_tenant_that_has_not_installed_it(app: StoreApp) -> None:
+    app.push()
+    app.hand_over()
+    with pytest.raises(TokenAcquisitionError, match=r"10013.*tenant 'c' has installed it"):
+        bot(app.process("c"))
+    bot(app.process("a"))
+
+
+def test_a_custom_app_is_none(app: StoreApp, lark: Emulator) -> None:
+    client = LarkServiceClient(lark.app_id, lark.app_secret, tenant_key="a")
+    with pytest.raises(TokenAcquisitionError, match="10016"):
+        bot(client)
+    with pytest.raises(InvalidRequestError, match="app_ticket is empty"):
+        client.store_app.keep_ticket(" ")
+
+
+def test_a_ticket_needs_an_app(app: StoreApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LARK_APP_ID")
+    with pytest.raises(ConfigurationError, match="No Lark credentials"):
+        LarkServiceClient().store_app.keep_ticket("t")
+
+
+def test_processes_share_what_one_was_given(app: StoreApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.push()
+    environ = dict(zip(("LARK_APP_ID", "LARK_APP_SECRET"), app.credentials, strict=True))
+    with Crowd(1, environ=environ) as listener, Crowd(4, environ=environ) as senders:
+        values(listener.all(work.keep_ticket, app.ticket))
+        values(senders.all(work.call_for, "a"))
+        assert app.counts() == (0, 1, 1)
+        app.push()
+        values(listener.all(work.keep_ticket, app.ticket))
+        app.lark.revoke_tokens("cli_store")
+        values(senders.all(work.call_for, "a"))
+    resends, app_tokens, tenant_tokens = app.counts()
+    assert resends == 0
+    assert app_tokens == 2
+    assert tenant_tokens == 3
