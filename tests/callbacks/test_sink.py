@@ -1,0 +1,330 @@
+"""What the gateway hands on is in RabbitMQ or in the database, or it says that it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.callbacks import writer
+from lark_provider.callbacks.destinations import BrokerSink, InboxSink, configured
+from lark_provider.callbacks.publisher import Publisher
+from lark_provider.callbacks.pump import Pump
+from lark_provider.callbacks.sinks import NotStoredError, Sink, store_first
+from lark_provider.callbacks.topology import CARDS, EVENTS
+from lark_provider.callbacks.writer import Writer
+from lark_provider.core.storage import engine as engines
+from lark_provider.core.storage import migrate, urls
+from lark_provider.core.storage.errors import StorageError
+from lark_provider.core.storage.inbox import Inbox
+from lark_provider.core.storage.tables import card_callbacks
+from lark_provider.core.storage.token_store import TokenStore
+from lark_provider.errors import ConfigurationError, TransportError
+from lark_provider.protocol.callbacks import CardClick, Delivery, Event, read
+from lark_provider.protocol.tokens import App
+from tests.callbacks import mq
+from tests.protocol.callbacks import sender
+from tests.services.postgres import OwnPostgres
+from tests.services.rabbitmq import OwnRabbit
+
+
+@pytest.fixture(autouse=True)
+def _closed_engines() -> Iterator[None]:
+    yield
+    while engines._engines:
+        engines._engines.popitem()[1].dispose()
+
+
+@pytest.fixture
+def database(database_url: str) -> URL:
+    url = urls.parse(database_url, "test")
+    migrate.upgrade(url)
+    return url
+
+
+def stored(url: URL) -> list[str]:
+    with engines.engine(url).connect() as connection:
+        return list(connection.scalars(sa.select(card_callbacks.c.event_id).order_by(card_callbacks.c.id)))
+
+
+def event(**content: Any) -> Event:
+    raw = sender.event_1(**content)
+    del raw["token"]
+    made = read(raw)
+    assert isinstance(made, Event)
+    return made
+
+
+async def kept(sinks: list[Sink], delivery: Delivery) -> str:
+    """Where it was kept, as the gateway does it."""
+    deadline = asyncio.get_running_loop().time() + 2.5
+    return await store_first(sinks, delivery, patience=0.8, deadline=deadline)
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[BrokerSink]:
+    publisher = Publisher(mq.at(url))
+    running = asyncio.ensure_future(publisher.run())
+    await mq.aworks(lambda: publisher.is_up)
+    try:
+        yield BrokerSink(publisher)
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+
+
+class Counting(Inbox):
+    """An inbox that says how it was asked, and may do something first."""
+
+    def __init__(self, url: URL, before: Callable[[], object] = bool) -> None:
+        super().__init__(url)
+        self.batches: list[int] = []
+        self._before = before
+
+    def store(self, clicks: Iterable[CardClick]) -> int:
+        batch = list(clicks)
+        self.batches.append(len(batch))
+        self._before()
+        return super().store(batch)
+
+
+# --- RabbitMQ ---
+
+
+def test_clicks_and_events_go_to_their_queues_as_lark_sent_them(rabbitmq: str) -> None:
+    click, told = mq.click("c1", value={"text": "你好 \0"}), event()
+
+    async def work() -> None:
+        async with connected(rabbitmq) as sink:
+            assert sink.is_up
+            assert await kept([sink], click) == "rabbitmq"
+            assert await kept([sink], told) == "rabbitmq"
+
+    mq.run(work())
+    assert [read(content) for _, content in mq.drain(rabbitmq, CARDS)] == [click]
+    assert [read(content) for _, content in mq.drain(rabbitmq, EVENTS)] == [told]
+
+
+def test_a_broker_that_is_away_costs_no_time(database: URL) -> None:
+    inbox = InboxSink(Writer(Inbox(database)))
+    away = BrokerSink(Publisher(mq.at("amqp://127.0.0.1:1")))
+
+    async def work() -> None:
+        assert not away.is_up
+        assert await kept([away, inbox], mq.click("c1")) == "database"
+
+    mq.run(work())
+    assert stored(database) == ["c1"]
+
+
+def test_what_a_frozen_broker_does_not_confirm_is_written_and_comes_once(
+    own_rabbitmq: OwnRabbit, database: URL
+) -> None:
+    url = own_rabbitmq.url
+    names = [f"c{n:03}" for n in range(200)]
+
+    async def work() -> None:
+        async with connected(url) as broker:
+            sinks: list[Sink] = [broker, InboxSink(Writer(Inbox(database)))]
+            assert await kept(sinks, mq.click("before")) == "rabbitmq"
+            own_rabbitmq.pause()
+            places = await asyncio.gather(*(kept(sinks, mq.click(name)) for name in names[:100]))
+            assert set(places) == {"database"}
+            assert not broker.is_up  # so that the next ones do not wait for it
+            places = await asyncio.gather(*(kept(sinks, mq.click(name)) for name in names[100:]))
+            assert set(places) == {"database"}
+            own_rabbitmq.resume()
+            await mq.aworks(lambda: broker.is_up)
+            assert await kept(sinks, mq.click("after")) == "rabbitmq"
+
+    mq.run(work())
+    assert sorted(stored(database)) == names
+    pump = Pump(mq.at(url), Inbox(database))
+    assert sum(iter(pump.once, 0)) == 102  # the frozen broker had got the first hundred all the same
+    assert sorted(stored(database)) == sorted([*names, "before", "after"])
+
+
+def test_neither_is_there(rabbitmq: str) -> None:
+    async def work() -> None:
+        sinks: list[Sink] = [
+            BrokerSink(Publisher(mq.at("amqp://127.0.0.1:1"))),
+            InboxSink(Writer(Inbox(urls.parse("postgresql://127.0.0.1:1/none", "test")))),
+        ]
+        with pytest.raises(
+            NotStoredError, match=r"rabbitmq: .*is not connected.*database: .*Connection refused"
+        ):
+            await kept(sinks, mq.click("c1"))
+        assert [sink.is_up for sink in sinks] == [False, False]
+
+    mq.run(work())
+
+
+# --- the database ---
+
+
+def test_many_clicks_are_written_in_few_transactions(database: URL) -> None:
+    inbox = Counting(database)
+
+    async def work() -> None:
+        sink = InboxSink(Writer(inbox))
+        clicks = [mq.click(f"c{n % 1500}") for n in range(2000)]
+        assert set(await asyncio.gather(*(kept([sink], click) for click in clicks))) == {"database"}
+        assert sink.is_up
+
+    mq.run(work())
+    assert len(stored(database)) == 1500
+    assert sum(inbox.batches) == 2000
+    assert len(inbox.batches) <= 5
+
+
+def test_sqlite_as_well(tmp_path: Path) -> None:
+    url = urls.parse(f"sqlite:///{tmp_path}/lark.db", "test")
+
+    async def work() -> None:
+        sink = InboxSink(Writer(Inbox(url)))
+        await asyncio.gather(*(kept([sink], mq.click(f"c{n}")) for n in range(300)))
+
+    mq.run(work())
+    assert len(stored(url)) == 300
+
+
+def test_what_cannot_be_stored_fails_alone(database: URL) -> None:
+    async def work() -> None:
+        sink = InboxSink(Writer(Inbox(database)))
+        clicks = [mq.click(name) for name in ("a", "b\0", "c", "d" * 300, "e")]
+        results = await asyncio.gather(*(sink.store(click) for click in clicks), return_exceptions=True)
+        assert [type(result) for result in results] == [type(None), StorageError] * 2 + [type(None)]
+        assert sink.is_up
+
+    mq.run(work())
+    assert stored(database) == ["a", "c", "e"]
+
+
+def test_a_database_that_comes_back_is_tried_again(
+    own_postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_AWAY_SECONDS", 0.3)
+    url = urls.parse(own_postgres.server.url("postgres"), "test")
+    migrate.upgrade(url)
+
+    async def work() -> None:
+        sink = InboxSink(Writer(Inbox(url)))
+        await sink.store(mq.click("a"))
+        await asyncio.to_thread(own_postgres.stop)
+        with pytest.raises(StorageError):
+            await sink.store(mq.click("b"))
+        assert not sink.is_up
+        await asyncio.to_thread(own_postgres.start)
+        await mq.aworks(lambda: sink.is_up)
+        await sink.store(mq.click("b"))
+
+    mq.run(work())
+    assert stored(url) == ["a", "b"]
+
+
+def test_a_frozen_database_holds_a_thread_and_not_the_next_click(
+    database: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_STORE_SECONDS", 0.2)
+    release, first = threading.Event(), iter([True])
+    inbox = Counting(database, lambda: release.wait() if next(first, False) else None)
+
+    async def work() -> None:
+        sink = InboxSink(Writer(inbox))
+        frozen = asyncio.ensure_future(sink.store(mq.click("a")))
+        await mq.aworks(lambda: inbox.batches)
+        given_up = asyncio.ensure_future(sink.store(mq.click("x")))
+        later = asyncio.ensure_future(sink.store(mq.click("b")))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        with pytest.raises(TransportError, match="The database does not answer"):
+            await frozen
+        await later
+        assert sink.is_up
+
+    mq.run(work())
+    assert stored(database) == ["b"]  # nobody waits any more for what was given up
+    release.set()
+    mq.works(lambda: stored(database) == ["b", "a"])
+
+
+# --- events ---
+
+
+def test_events_without_a_broker_are_refused(database: URL) -> None:
+    async def work() -> None:
+        with pytest.raises(
+            NotStoredError, match=r"Events are kept in RabbitMQ alone\. Next: set RABBITMQ_URL"
+        ):
+            await kept([InboxSink(Writer(Inbox(database)))], event())
+
+    mq.run(work())
+
+
+@pytest.mark.parametrize("to", ["broker", "database"])
+def test_a_ticket_goes_to_the_clients_and_to_no_queue(
+    rabbitmq: str, database_url: str, database: URL, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    monkeypatch.setenv("LARK_APP_ID", sender.APP)
+    monkeypatch.setenv("LARK_APP_SECRET", "secret")
+    monkeypatch.setenv("LARK_BASE_URL", "https://lark.example.com")
+    pushed = event(type="app_ticket", app_ticket="ticket-1")
+    none = event(type="app_ticket")
+
+    async def work() -> None:
+        async with connected(rabbitmq) as sink:
+            broker = BrokerSink(sink._publisher, database_url)
+            inbox = InboxSink(Writer(Inbox(database)), database_url)
+            place: Sink = broker if to == "broker" else inbox
+            await kept([place], pushed)
+            with pytest.raises(NotStoredError, match="app_ticket is empty"):
+                await kept([place], none)
+
+    mq.run(work())
+    app = App("https://lark.example.com", sender.APP, "secret")
+    token = TokenStore(database, sender.APP, "secret").look(app.key("ticket"), now=0)
+    assert token is not None
+    assert token.value == "ticket-1"
+    assert mq.drain(rabbitmq, EVENTS) == []
+
+
+# --- settings ---
+
+
+def names(sinks: list[Sink]) -> list[str]:
+    return [sink.name for sink in sinks]
+
+
+def test_what_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert configured() == ([], [])
+    monkeypatch.setenv("RABBITMQ_HOST", "mq")
+    sinks, background = configured()
+    assert names(sinks) == ["rabbitmq"]
+    assert len(background) == 1
+    monkeypatch.setenv("LARK_DATABASE_URL", "postgresql://db/lark")
+    assert names(configured()[0]) == ["rabbitmq", "database"]
+    monkeypatch.delenv("RABBITMQ_HOST")
+    assert names(configured()[0]) == ["database"]
+    assert names(configured("amqp://mq", "sqlite:///lark.db")[0]) == ["rabbitmq", "database"]
+    with pytest.raises(ConfigurationError, match="the broker's URL is no URL"):
+        configured("http://mq")
+
+
+def test_what_runs_in_the_background_connects(rabbitmq: str) -> None:
+    async def work() -> None:
+        sinks, background = configured(rabbitmq)
+        running = [asyncio.ensure_future(run()) for run in background]
+        await mq.aworks(lambda: sinks[0].is_up)
+        for task in running:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    mq.run(work())
