@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lark_provider import __version__
+from lark_provider.core.storage import tables
 from lark_provider.emulator import Emulator
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +68,11 @@ def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
         entry_points = archive.read(entries).decode()
     assert {"lark_provider/py.typed", "lark_provider/example_dags/etl_to_lark.py"} <= names
     assert "lark_provider/example_dags/data/flights_2013-01-01.csv" in names
+    assert {"lark_provider/migrations/env.py", "lark_provider/migrations/script.py.mako"} <= names
+    versions = sorted(path.name for path in (ROOT / "migrations" / "versions").glob("*.py"))
+    assert versions == sorted(
+        name.rpartition("/")[2] for name in names if name.startswith("lark_provider/migrations/versions/")
+    )
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith(("tests", "scripts", "docs"))]
     assert (metadata["Name"], metadata["Version"]) == ("airflow-provider-lark", __version__)
@@ -100,17 +106,40 @@ def test_the_client_works_in_an_environment_without_airflow(
     assert len(lark.state()["chats"][0]["messages"]) == 1
 
 
+def test_the_installed_command_migrates_and_keeps_apps(
+    wheel: Path, tmp_path: Path, database_url: str
+) -> None:
+    bin_ = environment(tmp_path / "plain", str(wheel))
+    for url in (database_url, f"sqlite:///{tmp_path}/lark.db"):
+        run(bin_ / "lark-provider", "db", "upgrade", LARK_DATABASE_URL=url)
+        assert tables.HEAD in run(bin_ / "lark-provider", "db", "current", LARK_DATABASE_URL=url)
+        run(bin_ / "lark-provider", "db", "check", LARK_DATABASE_URL=url)
+    key = run(bin_ / "lark-provider", "key", "generate").strip()
+    add = ("app", "add", "--app-id", "cli_1", "--app-secret", "env:SECRET", "--name", "生产应用")
+    for action in (add, ("app", "list")):
+        printed = run(
+            bin_ / "lark-provider",
+            *action,
+            LARK_CONFIG_ENCRYPTION_KEY=key,
+            LARK_REGISTRY_PATH=database_url,
+            SECRET="s3cret",
+        )
+    assert "生产应用" in printed
+
+
 def test_airflow_lists_the_provider_that_was_installed_beside_it(wheel: Path, tmp_path: Path) -> None:
-    bin_ = environment(tmp_path / "full", f"{wheel}[airflow,emulator]")
+    bin_ = environment(tmp_path / "full", f"{wheel}[airflow,emulator,gateway]")
     home = str(tmp_path / "home")
     assert "airflow-provider-lark" in run(bin_ / "airflow", "providers", "list", AIRFLOW_HOME=home)
     run(bin_ / "airflow", "version", AIRFLOW_HOME=home)
-    assert "842 source = 842 table · 0 duplicates" in run(bin_ / "lark-provider", "demo", AIRFLOW_HOME=home)
+    printed = run(bin_ / "lark-provider", "demo", AIRFLOW_HOME=home)
+    assert "842 source = 842 table · 0 duplicates" in printed
+    assert "0 buttons left on the card" in printed
 
 
 def test_the_wheel_passes_the_tests_of_the_source(wheel: Path, tmp_path: Path) -> None:
     bin_ = environment(
-        tmp_path / "tested", f"{wheel}[emulator,sdk]", "pytest", "hypothesis", "pandas", "pendulum"
+        tmp_path / "tested", f"{wheel}[emulator,sdk]", "pytest", "hypothesis", "pandas", "pendulum", "pyyaml"
     )
     shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
