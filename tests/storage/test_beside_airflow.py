@@ -1,0 +1,31 @@
+"""Our tables in the database of a real Airflow: neither is in the other's way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lark_provider.core.storage import migrate, tables, urls
+from lark_provider.core.storage.token_store import TokenStore
+from lark_provider.protocol.tokens import Token
+from tests.airflow.conftest import AirflowHome
+from tests.storage.test_migrations import names
+
+
+def test_airflow_and_we_leave_each_other_alone(tmp_path: Path) -> None:
+    home = AirflowHome(tmp_path)
+    home.airflow("db", "migrate")
+    url = urls.parse(f"sqlite:///{tmp_path}/airflow.db", "test")
+    airflows = names(url)
+    assert {"dag_run", "alembic_version"} < airflows
+    assert airflows.isdisjoint(tables.metadata.tables)
+
+    store = TokenStore(url, "cli_a", "secret")
+    store.keep("k", Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
+    assert migrate.differences(url) == []
+    assert names(url) == airflows | {*tables.metadata.tables, tables.VERSION_TABLE}
+    home.airflow("db", "migrate")
+    assert store.look("k", now=0.0) is not None
+
+    migrate.downgrade(url, "base")
+    assert names(url) == airflows | {tables.VERSION_TABLE}
+    home.airflow("db", "check-migrations")
