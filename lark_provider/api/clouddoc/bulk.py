@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 from lark_provider.api.clouddoc.bitable import UserIdType
-from lark_provider.api.clouddoc.fields import BadValue, names_of
-from lark_provider.api.clouddoc.records import RECORDS, converter_for, misfits
+from lark_provider.api.clouddoc.conversion import check, converted
+from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.api.links import table
 from lark_provider.protocol.calls import (
     Call,
     LarkResponse,
     NewKey,
     Procedure,
-    Sleep,
     Stream,
     Take,
     path,
@@ -40,7 +39,6 @@ from lark_provider.protocol.keys import checked_key, client_token
 T = TypeVar("T")
 MAX_CHUNK = 1000
 MAX_DELETED = 500
-_MAX_BAD_VALUES = 100  # stop collecting there: such a source is not mended value by value
 
 Source: TypeAlias = Iterable[T] | AsyncIterable[T]
 
@@ -108,14 +106,14 @@ def bulk_insert(
     _within(chunk_size, MAX_CHUNK)
     app_token, table_id = yield from table(app_token, table_id)
     if convert and isinstance(records, list | tuple) and len(records) > chunk_size:
-        yield from _check(app_token, table_id, zone, records)  # one chunk is checked anyway
+        yield from check(app_token, table_id, zone, records)  # one chunk is checked anyway
     key = checked_key(idempotency_key) if idempotency_key is not None else (yield NewKey())
     url = path(RECORDS + "/batch_create", app_token=app_token, table_id=table_id)
 
     def write(chunk: list[Mapping[str, Any]], first: int) -> Procedure[list[str]]:
         wire: Sequence[Mapping[str, Any]] = chunk
         if convert:
-            wire = yield from _converted(app_token, table_id, zone, chunk, first)
+            wire = yield from converted(app_token, table_id, zone, chunk, first)
         call: Call[Any] = request(
             "POST",
             url,
@@ -173,7 +171,7 @@ def bulk_update(
     def write(chunk: list[tuple[str, Mapping[str, Any]]], first: int) -> Procedure[list[str]]:
         fields: Sequence[Mapping[str, Any]] = [values for _, values in chunk]
         if convert:
-            fields = yield from _converted(app_token, table_id, zone, fields, first, clear=True)
+            fields = yield from converted(app_token, table_id, zone, fields, first, clear=True)
         changed = [{"record_id": ident, "fields": one} for (ident, _), one in zip(chunk, fields, strict=True)]
         params = {"user_id_type": user_id_type}
         yield from perform(request("POST", url, params=params, json={"records": changed}, idempotent=True))
@@ -269,43 +267,6 @@ def _within(chunk_size: int, limit: int) -> None:
             f"chunk_size is {chunk_size}; Lark takes 1 to {limit} records. Next: pass one of these.",
             code=1254104,
         )
-
-
-def _check(
-    app_token: str, table_id: str, zone: str | dt.tzinfo | None, records: Sequence[Mapping[str, Any]]
-) -> Procedure[None]:
-    """Check all records before the first is sent; an event loop can go on between slices of them."""
-    firsts = range(0, len(records), MAX_CHUNK)
-    names: set[object] = set()
-    for first in firsts:
-        names |= names_of(records[first : first + MAX_CHUNK])
-        yield Sleep(0)
-    converter = yield from converter_for(app_token, table_id, zone, names=names)
-    bad: list[BadValue] = []
-    for first in firsts:
-        bad += converter.all_to_wire(records[first : first + MAX_CHUNK], names, first + 1)[1]
-        if len(bad) >= _MAX_BAD_VALUES:
-            break
-        yield Sleep(0)
-    if bad:
-        raise misfits(bad)
-
-
-def _converted(
-    app_token: str,
-    table_id: str,
-    zone: str | dt.tzinfo | None,
-    chunk: Sequence[Mapping[str, Any]],
-    first_row: int,
-    *,
-    clear: bool = False,
-) -> Procedure[list[dict[str, Any]]]:
-    names = names_of(chunk)
-    converter = yield from converter_for(app_token, table_id, zone, names=names)
-    wire, bad = converter.all_to_wire(chunk, names, first_row, clear=clear)
-    if bad:
-        raise misfits(bad)
-    return wire
 
 
 def _stopped(error: Exception, result: BulkResult) -> Exception:

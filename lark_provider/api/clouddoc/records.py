@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Required, TypeAlias, TypedDict, TypeVar
 
-from lark_provider.api.clouddoc.bitable import UserIdType, list_fields
+from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.cells import milliseconds
-from lark_provider.api.clouddoc.fields import BadValue, Converter, Field, zone_of
+from lark_provider.api.clouddoc.conversion import converted, converter_for
+from lark_provider.api.clouddoc.fields import zone_of
 from lark_provider.api.links import table
 from lark_provider.protocol.calls import (
     Call,
@@ -16,10 +17,8 @@ from lark_provider.protocol.calls import (
     Listing,
     Page,
     Procedure,
-    Remember,
     path,
     perform,
-    remember,
     request,
 )
 from lark_provider.protocol.errors import InvalidRequestError
@@ -28,8 +27,6 @@ from lark_provider.protocol.keys import client_token
 T = TypeVar("T")
 RECORDS = "/bitable/v1/apps/{app_token}/tables/{table_id}/records"
 MAX_PAGE = 500
-_FIELDS_MAX_AGE = 300.0  # seconds; a field unknown to a remembered list makes it be read anew
-_SHOWN_BAD_VALUES = 10
 
 Condition: TypeAlias = tuple[str, str, object]
 Filter: TypeAlias = Mapping[str, Any] | Sequence[Condition]
@@ -89,7 +86,8 @@ def create_record(
         OutcomeUnknownError: It was sent without a key and the answer is lost, or the key was used before.
     """
     app_token, table_id = yield from table(app_token, table_id)
-    wire = (yield from _wire(app_token, table_id, fields, zone)) if convert else dict(fields)
+    made = converted(app_token, table_id, zone, [fields])
+    wire = (yield from made)[0] if convert else dict(fields)
     token = None if idempotency_key is None else client_token(idempotency_key, app_token, table_id, "record")
     call: Call[RecordAnswer] = request(
         "POST",
@@ -134,7 +132,8 @@ def update_record(
         OutcomeUnknownError: The answer is lost.
     """
     app_token, table_id = yield from table(app_token, table_id)
-    wire = (yield from _wire(app_token, table_id, fields, zone, clear=True)) if convert else dict(fields)
+    made = converted(app_token, table_id, zone, [fields], clear=True)
+    wire = (yield from made)[0] if convert else dict(fields)
     call: Call[RecordAnswer] = request(
         "PUT",
         path(RECORDS + "/{record_id}", app_token=app_token, table_id=table_id, record_id=record_id),
@@ -267,67 +266,3 @@ def _operand(value: object, zone: dt.tzinfo | None) -> list[str]:
     if isinstance(value, bool):
         return ["true" if value else "false"]
     return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
-
-
-def _wire(
-    app_token: str,
-    table_id: str,
-    fields: Mapping[str, Any],
-    zone: str | dt.tzinfo | None,
-    *,
-    clear: bool = False,
-) -> Procedure[dict[str, Any]]:
-    converter = yield from converter_for(app_token, table_id, zone, names=fields)
-    wire, bad = converter.to_wire(fields, clear=clear)
-    if bad:
-        raise misfits(bad)
-    return wire
-
-
-def converter_for(
-    app_token: str, table_id: str, zone: str | dt.tzinfo | None, names: Iterable[object] = ()
-) -> Procedure[Converter]:
-    """Make the converter of a table, from its remembered fields where these are young enough.
-
-    Args:
-        app_token: The base, or a link to it.
-        table_id: The table; None for the one that the link names.
-        zone: The time zone of naive datetimes.
-        names: Field names in use; one that is not remembered makes the fields be read anew.
-    """
-    tz = zone_of(zone)
-
-    def read() -> Procedure[list[Field]]:
-        return (yield from every(list_fields(app_token, table_id)))
-
-    key = ("bitable.fields", app_token, table_id)
-    fields = yield from remember(Remember(key, read, _FIELDS_MAX_AGE))
-    if not {str(name) for name in names} <= {field["field_name"] for field in fields}:
-        fields = yield from remember(Remember(key, read, 0.0))
-    return Converter(fields, tz)
-
-
-def every(listing: Listing[T]) -> Procedure[list[T]]:
-    """All items of a listing, inside a procedure."""
-    items: list[T] = []
-    token: str | None = None
-    while True:
-        page = yield from listing.page(token)
-        items += page.items
-        token = page.next_token
-        if token is None:
-            return items
-
-
-def misfits(bad: list[BadValue]) -> InvalidRequestError:
-    """The error for values that do not fit, naming each."""
-    shown = "; ".join(str(one) for one in bad[:_SHOWN_BAD_VALUES])
-    more = f"; and {len(bad) - _SHOWN_BAD_VALUES} more" if len(bad) > _SHOWN_BAD_VALUES else ""
-    return InvalidRequestError(
-        f"{len(bad)} value(s) do not fit the table: {shown}{more}. Nothing of these was sent. Next: correct "
-        "the records or the table's fields.",
-        code=1254015,
-        field_violations=[
-            {"field": one.field, "value": f"row {one.row}", "description": one.reason} for one in bad
-        ],
-    )
