@@ -36,7 +36,7 @@ def converter_for(
 
     key = ("bitable.fields", app_token, table_id)
     fields = yield from remember(Remember(key, read, _FIELDS_MAX_AGE))
-    if not {str(name) for name in names} <= {field["field_name"] for field in fields}:
+    if not set(names) <= {field["field_name"] for field in fields}:
         fields = yield from remember(Remember(key, read, 0.0))
     return Converter(fields, tz)
 
