@@ -1,0 +1,361 @@
+"""Clicks are kept once, and a wait's answer is decided once, whoever else does the same at that moment."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from multiprocessing.connection import Connection
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.engine import URL
+
+from lark_provider.core.storage import inbox as inboxes
+from lark_provider.core.storage import migrate, tables, urls
+from lark_provider.core.storage.engine import engine
+from lark_provider.core.storage.errors import StorageError
+from lark_provider.core.storage.inbox import Inbox
+from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.waits import LONGEST_ID, Wait, marked
+from tests.callbacks.mq import click
+
+
+def count(url: URL, table: sa.Table) -> int:
+    with engine(url).connect() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+
+def ids(answer: list[CardClick] | None) -> list[str] | None:
+    return None if answer is None else [one.event_id for one in answer]
+
+
+def statements(url: URL, work: Callable[[], object]) -> list[tuple[str, Any]]:
+    """The SQL that was sent with its parameters, without what begins transactions."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            sent.append((statement, parameters))
+
+    on = engine(url)
+    sa.event.listen(on, "before_cursor_execute", note)
+    try:
+        work()
+    finally:
+        sa.event.remove(on, "before_cursor_execute", note)
+    return sent
+
+
+# --- keeping ---
+
+
+def test_a_click_is_kept_once_and_as_it_first_came(url: URL) -> None:
+    inbox = Inbox(url)
+    first, again = click("e1", value={"n": 1}), click("e1", value={"n": 2})
+    assert inbox.store([]) == 0
+    assert inbox.store([first, click("e2"), first]) == 2
+    assert inbox.store([again, click("e3")]) == 1
+    assert count(url, tables.card_callbacks) == 3
+    [kept] = inbox.answers([Wait("k", ("om_1",))])["k"]
+    assert replace(kept, raw={}) == replace(first, token=None, raw={})
+
+
+def test_what_could_change_the_card_is_not_in_the_database(url: URL) -> None:
+    made = click("e1")
+    assert made.token == "c-295ee57216a5dc9de90fefd0aadb4b1d7d0001"
+    Inbox(url).store([made])
+    assert made.raw["event"]["token"] == made.token  # what was handed over stays as it was
+    with engine(url).connect() as connection:
+        row = connection.execute(sa.select(tables.card_callbacks)).one()
+    assert made.token not in str(tuple(row))
+    assert (row.event_id, row.message_id, row.correlation) == ("e1", "om_1", None)
+    assert row.clicked_at == made.created_at
+
+
+def test_earlier_clicks_of_a_batch_come_first(url: URL) -> None:
+    at = click("x").created_at
+    late, early = (
+        replace(click("a"), created_at=at + timedelta(seconds=1)),
+        replace(click("b"), created_at=at),
+    )
+    Inbox(url).store([late, early])
+    assert ids(Inbox(url).answers([Wait("k", ("om_1",))])["k"]) == ["b"]
+
+
+def test_more_clicks_than_a_statement_takes(url: URL) -> None:
+    assert Inbox(url).store([click(f"e{n}") for n in range(6000)]) == 6000
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"event_id": "e\0"},
+        {"event_id": "e" * 256},
+        {"message_id": "\0"},
+        {"message_id": ""},
+        {"app_id": "a" * 256},
+    ],
+)
+def test_what_no_database_can_keep_is_unfit_and_nothing_of_the_batch_is_kept(
+    url: URL, parts: dict[str, str]
+) -> None:
+    with pytest.raises(StorageError, match=r"has no usable id: .*Next: look who sent it") as raised:
+        Inbox(url).store([click("good"), replace(click("e1"), **parts)])  # type: ignore[arg-type]
+    assert raised.value.unfit
+    assert not raised.value.retryable
+    assert len(str(raised.value)) < 200
+    assert count(url, tables.card_callbacks) == 0
+
+
+def test_ids_as_long_as_they_may_be(url: URL) -> None:
+    longest = "é" * LONGEST_ID
+    made = click(longest, message_id=longest, value=marked({}, longest))
+    Inbox(url).store([replace(made, app_id=longest)])
+    wait = Wait(longest, (longest,), correlation=longest)
+    assert ids(Inbox(url).answers([wait])[longest]) == [longest]
+
+
+def test_a_click_without_a_message_or_with_an_odd_correlation_is_kept(url: URL) -> None:
+    odd = [None, 5, "", "w\0", "w" * 256]
+    made = [click(f"e{n}", value={"lark_wait": value}) for n, value in enumerate(odd)]
+    assert Inbox(url).store([replace(made[0], message_id=None), *made[1:]]) == 5
+
+
+# --- answers ---
+
+
+def test_the_answer_is_decided_once_for_all_who_ask(url: URL) -> None:
+    inbox, wait = Inbox(url), Wait("k", ("om_1",))
+    assert inbox.answers([wait]) == {}
+    inbox.store([click("a")])
+    assert ids(inbox.answers([wait])["k"]) == ["a"]
+    inbox.store([click("b", message_id="om_2")])
+    assert ids(inbox.answers([wait])["k"]) == ["a"]
+    assert ids(Inbox(url).answers([Wait("k", ("om_2",))])["k"]) == ["a"]  # its key alone is looked at
+    assert ids(inbox.answers([Wait("another", ("om_2", "om_1"))])["another"]) == ["a"]
+
+
+def test_a_click_with_an_earlier_number_that_is_committed_later_is_not_overlooked(postgres: URL) -> None:
+    migrate.upgrade(postgres)
+    inbox, waits = (
+        Inbox(postgres),
+        [Wait("k1", ("om_1",)), Wait("k2", ("om_2",)), Wait("k3", ("om_1", "om_2"))],
+    )
+    with engine(postgres).begin() as connection:
+        values = inboxes._row(click("early", message_id="om_1"))
+        connection.execute(sa.insert(tables.card_callbacks).values(values))
+        inbox.store([click("late", message_id="om_2")])
+        seen = {key: ids(answer) for key, answer in inbox.answers(waits).items()}
+        assert seen == {"k2": ["late"], "k3": ["late"]}
+    seen = {key: ids(answer) for key, answer in inbox.answers(waits).items()}
+    assert seen == {"k1": ["early"], "k2": ["late"], "k3": ["late"]}
+
+
+def test_answers_by_message_by_correlation_and_of_every_message(url: URL) -> None:
+    inbox = Inbox(url)
+    inbox.store([click("a", message_id="om_1"), click("b", message_id="om_2", value=marked({}, "w1"))])
+    waits = [
+        Wait("one", ("om_2",)),
+        Wait("any", ("om_2", "om_1")),
+        Wait("all", ("om_2", "om_1"), every=True),
+        Wait("more", ("om_2", "om_1", "om_3"), every=True),
+        Wait("by correlation", correlation="w1"),
+        Wait("none", correlation="w2"),
+        Wait("theirs", ("om_1",), operators=("ou_2",)),
+    ]
+    answers = {key: ids(answer) for key, answer in inbox.answers(waits).items()}
+    assert answers == {"one": ["b"], "any": ["a"], "all": ["b", "a"], "by correlation": ["b"]}
+
+
+def test_an_answer_whose_click_is_gone_is_none(url: URL) -> None:
+    inbox, wait = Inbox(url), Wait("k", ("om_1",))
+    inbox.store([click("a")])
+    assert inbox.answers([wait])
+    with engine(url).begin() as connection:
+        connection.execute(sa.delete(tables.card_callbacks))
+    assert inbox.answers([wait]) == {}
+
+
+def test_any_number_of_waits_cost_one_query(url: URL) -> None:
+    inbox = Inbox(url)
+    waits = [Wait(f"k{n}", (f"om_{n}",), correlation=f"w{n}") for n in range(10_000)]
+    inbox.answers(waits[:1])  # SQLite is looked at first
+    assert len(statements(url, lambda: inbox.answers(waits))) == 1
+    inbox.store([click("a", message_id="om_77"), click("b", message_id="x", value=marked({}, "w9999"))])
+    assert {key: ids(answer) for key, answer in inbox.answers(waits).items()} == {
+        "k77": ["a"],
+        "k9999": ["b"],
+    }
+    assert len(statements(url, lambda: inbox.answers(waits[100:200]))) == 1
+    assert inbox.answers([]) == {}
+
+
+def test_many_waits_among_many_clicks_are_found_by_the_indexes(postgres: URL) -> None:
+    migrate.upgrade(postgres)
+    fill = """
+        INSERT INTO card_callbacks
+            (event_id, app_id, message_id, correlation, payload, clicked_at, stored_at)
+        SELECT 'e' || n, 'cli_1', 'om_' || n, 'w' || n, repeat('x', 800), now(), now()
+        FROM generate_series(1, 100000) n
+    """
+    with engine(postgres).begin() as connection:
+        connection.execute(sa.text(fill))
+        connection.execute(sa.text("ANALYZE card_callbacks"))
+    waits = [Wait(f"k{n}", (f"other_{n}",), correlation=f"v{n}") for n in range(1000)]
+    [(query, parameters)] = statements(postgres, lambda: Inbox(postgres).answers(waits))
+    with engine(postgres).connect() as connection:
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {query}", parameters).scalars())
+    assert "Seq Scan on card_callbacks" not in plan
+
+
+# --- at once ---
+
+
+def decide(url: str, names: list[str], pipe: Connection) -> None:
+    """In a process of its own: store clicks and answer waits, when told to."""
+    inbox = Inbox(urls.parse(url, "test"))
+    inbox.database_id()
+    pipe.send("ready")
+    pipe.recv()
+    waits = [Wait(f"k{n}", (f"om_{n}",)) for n in range(100)]
+    for name in names:
+        inbox.store([click(f"{name}-{n}", message_id=f"om_{n}") for n in range(100)])
+        pipe.send({key: ids(answer) for key, answer in inbox.answers(waits[::-1]).items()})
+    pipe.send(None)
+
+
+def test_processes_that_answer_at_once_say_the_same(url: URL) -> None:
+    context = multiprocessing.get_context("spawn")
+    text = url.render_as_string(hide_password=False)
+    started = []
+    for name in ("a", "b", "c"):
+        ours, theirs = context.Pipe()
+        process = context.Process(target=decide, args=(text, [f"{name}{n}" for n in range(5)], theirs))
+        process.start()
+        started.append((process, ours))
+    for _, pipe in started:
+        assert pipe.recv() == "ready"
+    for _, pipe in started:
+        pipe.send("go")
+    said: list[dict[str, list[str]]] = []
+    for process, pipe in started:
+        while (answers := pipe.recv()) is not None:
+            said.append(answers)
+        process.join(10)
+        assert process.exitcode == 0
+    assert len(said) == 15
+    assert all(len(answers) == 100 for answers in said)
+    assert all(answers == said[0] for answers in said)
+    assert count(url, tables.card_answers) == 100
+    assert count(url, tables.card_callbacks) == 1500
+
+
+def test_threads_that_answer_at_once_say_the_same(url: URL) -> None:
+    barrier = threading.Barrier(8)
+    wait = Wait("k", ("om_1",))
+
+    def work(n: int) -> list[str] | None:
+        inbox = Inbox(url)
+        inbox.store([click(f"warm-{n}", message_id="om_0")])
+        barrier.wait()
+        inbox.store([click(f"e{n}")])
+        return ids(inbox.answers([wait])["k"])
+
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(work, range(8)))
+    assert said == said[:1] * 8
+
+
+names = st.sampled_from(["om_1", "om_2", "om_3"])
+steps = st.lists(st.one_of(names, st.integers(0, 3)), max_size=15)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps)
+def test_whatever_the_order_an_answer_once_given_stays(url: URL, steps: list[str | int]) -> None:
+    run = str(time.monotonic_ns())  # a wait of its own for each example
+    waits = [
+        Wait(f"{run}-0", (f"{run}om_1",)),
+        Wait(f"{run}-1", (f"{run}om_1", f"{run}om_2")),
+        Wait(f"{run}-2", (f"{run}om_2", f"{run}om_3"), every=True),
+        Wait(f"{run}-3", (f"{run}om_3",), operators=("ou_1",)),
+    ]
+    inbox = Inbox(url)
+    told: dict[int, list[str]] = {}
+    stored: list[CardClick] = []
+    for n, step in enumerate(steps):
+        if isinstance(step, str):
+            stored.append(click(f"{run}-{n}", message_id=run + step))
+            inbox.store(stored[-1:])
+            continue
+        answer = ids(inbox.answers([waits[step]]).get(waits[step].key))
+        expected = ids(waits[step].answer(stored))
+        assert answer == told.get(step, expected)
+        if answer is not None:
+            told[step] = answer
+
+
+# --- events ---
+
+
+def test_what_a_consumer_has_handled(url: URL) -> None:
+    inbox = Inbox(url)
+    assert not inbox.is_handled("mine", "e1")
+    inbox.note_handled("mine", "e1")
+    inbox.note_handled("mine", "e1")
+    assert inbox.is_handled("mine", "e1")
+    assert not inbox.is_handled("mine", "e2")
+    assert not inbox.is_handled("other", "e1")
+    for ask in (inbox.is_handled, inbox.note_handled):
+        with pytest.raises(StorageError, match="The event has no usable id"):
+            ask("mine", "\0")
+
+
+# --- the database ---
+
+
+def test_a_database_has_an_id_of_its_own(url: URL, tmp_path: Any) -> None:
+    first = Inbox(url).database_id()
+    assert first == Inbox(url).database_id()
+    other = Inbox(urls.parse(f"sqlite:///{tmp_path}/other.db", "test")).database_id()
+    assert first != other
+    assert len(other) == 36
+
+
+def test_a_database_that_has_lost_its_id_is_an_error(url: URL) -> None:
+    with engine(url).begin() as connection:
+        connection.execute(sa.delete(tables.meta))
+    with pytest.raises(StorageError):
+        Inbox(url).database_id()
+
+
+def test_a_database_without_our_tables_says_what_to_do(postgres: URL) -> None:
+    inbox = Inbox(postgres)
+    asks: list[Callable[[], object]] = [
+        lambda: inbox.store([click("e1")]),
+        lambda: inbox.answers([Wait("k", ("om_1",))]),
+        lambda: inbox.is_handled("mine", "e1"),
+        lambda: inbox.note_handled("mine", "e1"),
+        inbox.database_id,
+    ]
+    for ask in asks:
+        with pytest.raises(StorageError, match=r"behind on migrations .*lark-provider db upgrade"):
+            ask()
+
+
+def test_the_columns_are_as_wide_as_an_id_may_be_long() -> None:
+    widths = {
+        column.type.length
+        for table in (tables.card_callbacks, tables.card_answers, tables.handled_events)
+        for column in table.columns
+        if isinstance(column.type, sa.String) and not isinstance(column.type, sa.Text)
+    }
+    assert widths == {LONGEST_ID}
