@@ -69,9 +69,9 @@ class LarkHook(BaseHook):
             ConfigurationError: The connection lacks an app id or a secret, or its host cannot be right.
         """
         from lark_provider.client import LarkServiceClient  # noqa: PLC0415 - DAG files are parsed without it
-        from lark_provider.hooks import database  # noqa: PLC0415 - as above
+        from lark_provider.hooks import shared  # noqa: PLC0415 - as above
 
-        url = database.shared_url()
+        url = shared.database_url()
         return LarkServiceClient(**self._settings(self.connection), database_url=url)
 
     def get_conn(self) -> LarkServiceClient:
@@ -85,11 +85,11 @@ class LarkHook(BaseHook):
             ConfigurationError: As for `client`.
         """
         from lark_provider.client import AsyncLarkServiceClient  # noqa: PLC0415 - as above
-        from lark_provider.hooks import database  # noqa: PLC0415 - as above
+        from lark_provider.hooks import shared  # noqa: PLC0415 - as above
 
         if "connection" not in self.__dict__:
             self.__dict__["connection"] = await self.aget_connection(self.lark_conn_id)
-        url = await database.ashared_url()
+        url = await shared.adatabase_url()
         return AsyncLarkServiceClient(**self._settings(self.connection), database_url=url)
 
     def receiver(self, name: str, id_type: ReceiverIdType | None = None) -> Receiver:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from lark_provider.hooks import airflow_version  # noqa: F401 - first, for its clear sentence
 
 from airflow.sdk.bases.branch import BranchMixIn  # isort: skip
+from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
 from lark_provider.errors import LarkError
 from lark_provider.hooks.lark import LarkHook
-from lark_provider.hooks.task import attempt_key, lark_errors
+from lark_provider.hooks.task import attempt_key, first_try, lark_errors
 from lark_provider.sensors.card_callback import LarkCardCallbackSensor
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     from lark_provider.api.cards.approval import Outcome
     from lark_provider.api.receivers import ReceiverIdType
-    from lark_provider.protocol.callbacks import CardClick
     from lark_provider.protocol.waits import Wait
 
 MESSAGE_XCOM = "lark_message_id"
@@ -33,10 +34,12 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
 
     The first click that is stored decides, for every retry as well; the card then shows who decided what
     and when, and has no buttons any more. Whoever is not among the approvers is told so by the gateway.
-    A retry within an hour of the first try sends no second card.
+    A retry or a reschedule sends no second card; with Airflow 3.2, which forgets the first one, only within
+    an hour of it.
 
-    It is a sensor: `timeout`, `soft_fail`, `mode` and `poke_interval` mean what they mean there. With
-    `redirect_all_to` in the connection, the card goes there, and everybody there may answer.
+    It is a sensor: `timeout`, `soft_fail`, `mode` and the like mean what they mean there, for the wait; what
+    becomes of a rejection is for `on_reject` to say. With `redirect_all_to` in the connection, the card goes
+    there, and everybody there may answer.
 
     Args:
         receiver_id: A person or chat, or a name from the connection's `receivers`.
@@ -64,7 +67,6 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
 
     template_fields: Collection[str] = ("receiver_id", "title", "text", "approvers", "lark_conn_id")
     template_ext: Sequence[str] = (".md",)
-    _answered = False
 
     def __init__(
         self,
@@ -106,24 +108,17 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         return LarkHook(self.lark_conn_id)
 
     def execute(self, context: Context) -> Any:
-        """Send the card unless it is sent, then wait."""
+        """Send the card unless it is sent, wait, and go on with the decision."""
         with lark_errors():
             if self._sent(context) is None:
-                message_id = self._send(context)
-                context["ti"].xcom_push(key=MESSAGE_XCOM, value=message_id)
+                self._find_inbox()  # first: nobody is asked whose answer would not be seen
+                self._remember(context, self._send(context))
         try:
-            return super().execute(context)
-        except (AirflowSensorTimeout, AirflowSkipException):
-            self._expire(context)
+            click = super().execute(context)
+        except (AirflowFailException, AirflowSensorTimeout, AirflowSkipException):
+            self._replace_card(self._sent(context), "expired", label="⌛")
             raise
-
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the wait, or end it."""
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except (AirflowSensorTimeout, AirflowSkipException):
-            self._expire(context)
-            raise
+        return self._go_on(context, click)
 
     def _send(self, context: Context) -> str:
         from lark_provider.api.cards.approval import approval_card  # noqa: PLC0415 - DAG files go without it
@@ -149,11 +144,19 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         self.log.info("Asked %s with %s.", to.id, sent["message_id"])
         return sent["message_id"]
 
+    def _remember(self, context: Context, message_id: str) -> None:
+        context["ti"].xcom_push(key=MESSAGE_XCOM, value=message_id)
+        if (store := context.get("task_state_store")) is not None:
+            store.set(f"{MESSAGE_XCOM}/{first_try(context)}", message_id)
+
     def _sent(self, context: Context) -> str | None:
-        """The card's message, if an earlier part of this try has sent it."""
+        """The card's message, if it is sent."""
         ti = context["ti"]
-        found: str | None = ti.xcom_pull(task_ids=self.task_id, key=MESSAGE_XCOM, map_indexes=ti.map_index)
-        return found
+        found: Any = ti.xcom_pull(task_ids=self.task_id, key=MESSAGE_XCOM, map_indexes=ti.map_index)
+        # Airflow forgets the XCom at each start but a deferred one's; what it keeps instead came with 3.3.
+        if found is None and (store := context.get("task_state_store")) is not None:
+            found = store.get(f"{MESSAGE_XCOM}/{first_try(context)}")
+        return None if found is None else str(found)
 
     def _correlation(self, context: Context) -> str:
         key = attempt_key(context, self.hook.client, "approval", self.receiver_id)
@@ -163,38 +166,38 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         self.correlation_id = self._correlation(context)
         return super()._wait(context)
 
-    def _result(self, context: Context, answer: list[CardClick]) -> dict[str, Any]:
-        click = super()._result(context, answer)
-        self._answered = True
+    def _go_on(self, context: Context, click: dict[str, Any]) -> dict[str, Any]:
+        """Show the decision on the card, and do what follows from it. No part of the wait can undo it."""
         decision = str((click["action"]["value"] or {}).get("action", ""))
         form_value = click["action"]["form_value"] or {}
         rejected = decision in self.rejections
-        at = answer[0].created_at.astimezone(getattr(context.get("dag"), "timezone", None))
+        who = click["operator"]["open_id"]
+        at = datetime.fromisoformat(click["clicked_at"])
+        at = at.astimezone(getattr(context.get("dag"), "timezone", None))
         self._replace_card(
             click["message_id"],
             "rejected" if rejected else "approved",
             label=self.options.get(decision, decision),
-            open_id=click["operator"]["open_id"],
+            open_id=who,
             when=f"{at:%Y-%m-%d %H:%M %Z}",
             answers=form_value,
         )
-        who = click["operator"]["open_id"]
         if rejected and self.on_reject == "fail":
             raise AirflowFailException(f"{who} answered {decision!r}.")
         if rejected and self.on_reject == "skip":
             raise AirflowSkipException(f"{who} answered {decision!r}.")
+        decided = {"decision": decision, "form_value": form_value}
+        decided |= {name: click[name] for name in ("operator", "clicked_at", "message_id")}
         if self.branches is not None:
+            if self.do_xcom_push:
+                # Other branches are skipped by an exception, with which what a task returns is lost.
+                context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=decided)
             self.do_branch(context, self.branches.get(decision))
-        named = {"decision": decision, "form_value": form_value}
-        return named | {name: click[name] for name in ("operator", "clicked_at", "message_id")}
+        return decided
 
-    def _expire(self, context: Context) -> None:
-        """Say on the card that the time is over, unless it was answered with what skips the task."""
-        message_id = self._sent(context)
-        if message_id and not self._answered:
-            self._replace_card(message_id, "expired", label="⌛")
-
-    def _replace_card(self, message_id: str, outcome: Outcome, **shown: Any) -> None:
+    def _replace_card(self, message_id: str | None, outcome: Outcome, **shown: Any) -> None:
+        if message_id is None:
+            return
         from lark_provider.api.cards.approval import decided_card  # noqa: PLC0415 - as above
 
         try:

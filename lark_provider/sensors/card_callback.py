@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from lark_provider.hooks import airflow_version  # noqa: F401 - first, for its clear sentence
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf  # isort: skip
-from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
 
-from lark_provider.hooks.database import shared_url
+from lark_provider.hooks import shared
 from lark_provider.hooks.task import first_try, lark_errors
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from airflow.sdk import Context
 
     from lark_provider.protocol.callbacks import CardClick
@@ -54,6 +58,9 @@ class LarkCardCallbackSensor(BaseSensorOperator):
 
     template_fields: Collection[str] = ("message_id", "correlation_id", "actions", "operators")
     ui_color = "#d9e8ff"
+    _database_id: str | None = None
+    _deferred_since: datetime | None = None
+    _refusal: str | None = None
 
     def __init__(
         self,
@@ -81,7 +88,7 @@ class LarkCardCallbackSensor(BaseSensorOperator):
         """Look, and wait as the sensor is told to."""
         if not self.deferrable:
             return super().execute(context)
-        self.mode = "reschedule"  # so that the first look that finds nothing ends here, and not in a sleep
+        self.mode = "reschedule"  # so that a look that finds nothing ends here, and not in a sleep
         try:
             return super().execute(context)
         except AirflowRescheduleException:
@@ -91,12 +98,14 @@ class LarkCardCallbackSensor(BaseSensorOperator):
         """Look once."""
         with lark_errors():
             answer = self._ask(context)
-        if answer is None:
-            return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=self._result(context, answer))
+        if answer is not None:
+            return PokeReturnValue(is_done=True, xcom_value=self._result(answer))
+        if self._refusal is not None:
+            raise AirflowFailException(self._refusal)
+        return PokeReturnValue(is_done=False)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Go on once the trigger has fired.
+        """Go on once the trigger has fired, with a look like any other.
 
         Args:
             context: The task's.
@@ -105,37 +114,56 @@ class LarkCardCallbackSensor(BaseSensorOperator):
         Raises:
             AirflowFailException: It never will be.
         """
-        if event["status"] != "answered":
-            raise AirflowFailException(event["message"])
-        with lark_errors():
-            answer = self._ask(context)
-        if answer is None:
-            raise AirflowFailException(
-                "The answer that the triggerer saw is not in this worker's database. Next: give both the "
-                "same [lark] database_url or database_conn_id."
-            )
-        return self._result(context, answer)
+        self._refusal = event.get("message") or (
+            "The answer that the triggerer saw is not in this worker's database. Next: give both the same "
+            "[lark] database_url or database_conn_id."
+        )
+        return self.execute(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the wait in the triggerer."""
+        self._deferred_since = context["ti"].start_date
+        if next_method == "execute_complete":
+            # Airflow's way would take all that ends a look, e.g. a second deferral's, for a failed wait.
+            return self.execute_complete(context, **(next_kwargs or {}))
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except (AirflowSensorTimeout, AirflowSkipException) as over:
+            # A click that came in time counts, also if no triggerer was there to see it.
+            self.log.info("The time of %s s is over: looking a last time.", self.timeout)
+            self.timeout = 0
+            try:
+                return self.execute(context)
+            except AirflowSensorTimeout:
+                raise over from None
 
     def _defer(self, context: Context) -> None:
-        from datetime import timedelta  # noqa: PLC0415 - DAG files are parsed without it
+        from lark_provider.triggers.card_callback import LarkCardCallbackTrigger  # noqa: PLC0415 - as below
 
-        from lark_provider.callbacks import waiting  # noqa: PLC0415 - as above
-        from lark_provider.triggers.card_callback import LarkCardCallbackTrigger  # noqa: PLC0415 - as above
-
-        with lark_errors():
-            database_id = waiting.inbox(shared_url()).database_id()
+        passed = timedelta(0)
+        if self._deferred_since is not None:
+            passed = datetime.now(UTC) - self._deferred_since
         self.defer(
-            trigger=LarkCardCallbackTrigger(self._wait(context).as_dict(), database_id),
+            trigger=LarkCardCallbackTrigger(self._wait(context).as_dict(), self._database_id),
             method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout),
+            timeout=max(timedelta(0), timedelta(seconds=self.timeout) - passed),
         )
 
     def _ask(self, context: Context) -> list[CardClick] | None:
+        from lark_provider.callbacks import waiting  # noqa: PLC0415 - DAG files are parsed without it
+
+        url = shared.database_url()
+        answer = waiting.ask(self._wait(context), database_url=url, broker_url=shared.rabbitmq_url())
+        if answer is None and self.deferrable:
+            self._find_inbox()
+        return answer
+
+    def _find_inbox(self) -> None:
         from lark_provider.callbacks import waiting  # noqa: PLC0415 - as above
 
-        return waiting.ask(shared_url(), self._wait(context))
+        self._database_id = waiting.inbox(shared.database_url()).database_id()
 
-    def _result(self, context: Context, answer: list[CardClick]) -> Any:  # noqa: ARG002 - for who builds on it
+    def _result(self, answer: list[CardClick]) -> Any:
         from lark_provider.protocol.waits import told  # noqa: PLC0415 - as above
 
         clicks = [told(click) for click in answer]

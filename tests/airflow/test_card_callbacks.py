@@ -171,13 +171,13 @@ def test_many_triggers_fire_for_their_own_clicks(inbox: Inbox, context: Context)
     assert asyncio.run(all_of_them()) == [{"status": "answered"}] * 40
 
 
-def test_another_database_is_told_at_once(inbox: Inbox) -> None:
+def test_another_database_is_told_at_once(inbox: Inbox, context: Context) -> None:
     trigger = LarkCardCallbackTrigger({"key": "k", "message_ids": ["om_1"]}, "another-database")
     event = asyncio.run(first_event(trigger))
     assert event["status"] == "error"
     assert "another database" in event["message"]
     with pytest.raises(AirflowFailException, match="another database"):
-        LarkCardCallbackSensor(task_id="t", message_id="om_1").execute_complete({}, event)
+        LarkCardCallbackSensor(task_id="t", message_id="om_1").execute_complete(context(), event)
 
 
 DAG = """

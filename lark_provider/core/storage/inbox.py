@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,7 +74,8 @@ class Inbox:
         """
         with transaction(migrate.opened(self._url), reading=True) as connection:
             clicks, decided = _look(connection, waits)
-        found = {wait.key: wait.answer(clicks) for wait in waits if wait.key not in decided}
+        concerning = _sorted_by_card(clicks)
+        found = {wait.key: wait.answer(concerning(wait)) for wait in waits if wait.key not in decided}
         new = {key: answer for key, answer in found.items() if answer is not None}
         if not new and not decided:
             return {}
@@ -200,6 +202,21 @@ def _look(connection: Connection, waits: Sequence[Wait]) -> tuple[list[CardClick
         [_click(row.text) for row in rows if row.wait_key is None],
         {row.wait_key: orjson.loads(row.text) for row in rows if row.wait_key is not None},
     )
+
+
+def _sorted_by_card(clicks: Sequence[CardClick]) -> Callable[[Wait], list[CardClick]]:
+    """Find the few of many clicks that a wait may count, in the order stored: many waits look at a time."""
+    places = defaultdict[str | None, list[int]](list)
+    for place, click in enumerate(clicks):
+        places[click.message_id].append(place)
+        places[correlation_of(click)].append(place)
+
+    def concerning(wait: Wait) -> list[CardClick]:
+        names = {*wait.message_ids, wait.correlation} - {None}
+        found = {place for name in names for place in places.get(name, ())}
+        return [clicks[place] for place in sorted(found)]
+
+    return concerning
 
 
 def _ids(clicks: Sequence[CardClick]) -> str:

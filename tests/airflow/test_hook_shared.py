@@ -14,8 +14,8 @@ from lark_provider.core.storage.crypto import Keys, generate_key
 from lark_provider.core.storage.sqlite_storage import ApplicationManager
 from lark_provider.emulator import Emulator
 from lark_provider.errors import ConfigurationError
-from lark_provider.hooks.database import url_of
 from lark_provider.hooks.lark import LarkHook
+from lark_provider.hooks.shared import url_of
 from tests.airflow.conftest import AirflowHome, connection
 
 WORKER = "from lark_provider.hooks.lark import LarkHook; LarkHook().client.bot.info(); print('told')"

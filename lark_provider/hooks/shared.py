@@ -1,7 +1,8 @@
-"""Which database the workers of this Airflow share: the section `[lark]` of its configuration."""
+"""What the workers and triggerers of this Airflow share: the section `[lark]` of its configuration."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -16,33 +17,39 @@ SECTION = "lark"
 _SCHEMES = {"postgres": "postgresql", "postgresql": "postgresql", "sqlite": "sqlite"}
 
 
-def configured() -> tuple[str | None, str | None]:
-    """What the configuration says.
+def rabbitmq_url() -> str | None:
+    """The URL of RabbitMQ, `[lark] rabbitmq_url`; None to leave it to the environment.
 
-    Returns:
-        `[lark] database_url`, and `[lark] database_conn_id`, which counts where there is no URL.
+    May ask a secrets backend.
     """
-    url, conn_id = (
-        (conf.get(SECTION, name, fallback=None) or "").strip() or None
-        for name in ("database_url", "database_conn_id")
-    )
-    return url, conn_id
+    return _option("rabbitmq_url")
 
 
-def shared_url() -> str | None:
-    """The URL of the database that all workers share; None to leave it to the environment.
+def database_url() -> str | None:
+    """The URL of the database; None to leave it to the environment.
+
+    It is `[lark] database_url`, else that of the connection `[lark] database_conn_id`. May ask a secrets
+    backend.
 
     Raises:
         ConfigurationError: The connection named cannot be one to a database.
     """
-    url, conn_id = configured()
+    url, conn_id = _database()
     return url_of(BaseHook.get_connection(conn_id)) if url is None and conn_id is not None else url
 
 
-async def ashared_url() -> str | None:
-    """`shared_url`, with the connection fetched without blocking; for triggers."""
-    url, conn_id = configured()
+async def adatabase_url() -> str | None:
+    """`database_url`, with the connection fetched without blocking; for triggers."""
+    url, conn_id = await asyncio.to_thread(_database)
     return url_of(await BaseHook.aget_connection(conn_id)) if url is None and conn_id is not None else url
+
+
+def _database() -> tuple[str | None, str | None]:
+    return _option("database_url"), _option("database_conn_id")
+
+
+def _option(name: str) -> str | None:
+    return (conf.get(SECTION, name, fallback=None) or "").strip() or None
 
 
 def url_of(connection: Connection) -> str:
