@@ -110,6 +110,7 @@ class LongConnection:
             async def _connect(self) -> None:
                 ours._happened = time.monotonic()
                 await super()._connect()
+                ours._loop.call_soon_threadsafe(ours._beat, True)  # before anything comes
 
             async def _handle_message(self, message: Any) -> None:
                 ours._happened = time.monotonic()

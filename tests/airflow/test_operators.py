@@ -10,8 +10,8 @@ from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields
 from lark_provider.emulator import Emulator
 from lark_provider.errors import OutcomeUnknownError, RateLimitError
-from lark_provider.operators import LarkBitableBulkInsertOperator, LarkSendMessageOperator
 from lark_provider.hooks.task import attempt_key
+from lark_provider.operators import LarkBitableBulkInsertOperator, LarkSendMessageOperator
 from tests.airflow.conftest import CHAT, connection
 
 Context = Callable[..., Any]
