@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
+from typing import Any
 
 from pika.channel import Channel
 from pika.exceptions import AMQPError
@@ -49,9 +50,12 @@ class Receiver:
         Raises:
             Exception: Why the thread had ended before.
         """
-        loop, task = self._begun.result()
-        with suppress(RuntimeError):  # it has ended by itself
-            loop.call_soon_threadsafe(task.cancel)
+        either: set[Future[Any]] = {self._begun, self._running}
+        wait(either, return_when=FIRST_COMPLETED)
+        if not self._running.done():
+            loop, task = self._begun.result()
+            with suppress(RuntimeError):  # it has ended meanwhile
+                loop.call_soon_threadsafe(task.cancel)
         with suppress(asyncio.CancelledError, TimeoutError):
             self._running.result(_LEAVE_SECONDS)
 

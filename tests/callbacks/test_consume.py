@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -415,6 +416,18 @@ def test_it_ends_while_the_database_is_waited_for(rabbitmq: str, caplog: pytest.
         mq.works(lambda: "Events are held until the database is back" in caplog.text)
     assert seen.ids == []
     assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["a"]
+
+
+def test_a_connection_that_cannot_be_kept_up_is_an_error_and_no_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run(work: Coroutine[Any, Any, None]) -> None:
+        work.close()
+        raise OSError("Too many open files")
+
+    monkeypatch.setattr(asyncio, "run", run)
+    with pytest.raises(OSError, match="Too many open files"):
+        consume(print, broker="amqp://127.0.0.1:1")
 
 
 # --- settings ---
