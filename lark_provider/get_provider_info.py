@@ -36,7 +36,10 @@ def get_provider_info() -> dict[str, object]:
         ],
         "sensors": [{"integration-name": "Lark", "python-modules": ["lark_provider.sensors.card_callback"]}],
         "triggers": [
-            {"integration-name": "Lark", "python-modules": ["lark_provider.triggers.card_callback"]}
+            {
+                "integration-name": "Lark",
+                "python-modules": ["lark_provider.triggers.card_callback", "lark_provider.triggers.events"],
+            }
         ],
         "config": {
             "lark": {
@@ -56,6 +59,15 @@ def get_provider_info() -> dict[str, object]:
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "lark_database",
+                        "default": None,
+                    },
+                    "rabbitmq_url": {
+                        "description": "The RabbitMQ that the callback gateway publishes to. It wins over "
+                        "RABBITMQ_*.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "sensitive": True,
+                        "example": "amqps://lark:password@mq.example.com/lark",
                         "default": None,
                     },
                 },

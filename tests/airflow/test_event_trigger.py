@@ -1,0 +1,293 @@
+"""Events of Lark become asset events: LarkEventTrigger, run by Airflow's own runner of triggers."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import itertools
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from airflow.jobs.triggerer_job_runner import TriggerDetails, TriggerRunner
+from airflow.sdk import Asset, AssetWatcher
+from airflow.triggers.base import BaseEventTrigger
+
+from lark_provider.callbacks.topology import DEAD, EVENTS
+from lark_provider.errors import ConfigurationError
+from lark_provider.triggers import LarkEventTrigger, events
+from tests.callbacks import mq
+from tests.protocol.callbacks import sender
+
+MESSAGE, EDIT = "im.message.receive_v1", "drive.file.edit_v1"
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_GATHER_SECONDS", 0)
+
+
+@pytest.fixture
+def url(rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A broker that Airflow's configuration names; what the environment says for everybody is outdone."""
+    monkeypatch.setenv("AIRFLOW__LARK__RABBITMQ_URL", rabbitmq)
+    monkeypatch.setenv("RABBITMQ_URL", "amqp://nobody@127.0.0.1:1/")
+    return rabbitmq
+
+
+def event(event_id: str, kind: str = EDIT, app_id: str = "cli_1", **content: Any) -> dict[str, Any]:
+    made = sender.event()
+    made["header"] |= {"event_id": event_id, "event_type": kind, "app_id": app_id}
+    del made["header"]["token"]
+    made["event"] = content
+    return made
+
+
+def send(url: str, *bodies: object) -> None:
+    mq.send(url, "event.cli_1", *bodies)
+
+
+class Runner(TriggerRunner):
+    """Airflow's runner; the test stands in for its supervisor, which stores what fires."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
+        self.ids = itertools.count()
+
+    def begin(self, trigger: BaseEventTrigger) -> asyncio.Task[None]:
+        trigger_id = next(self.ids)
+        task = asyncio.create_task(self.run_trigger(trigger_id, trigger))
+        self.triggers[trigger_id] = TriggerDetails(task=task, is_watcher=True, name="t", events=0)
+        return task
+
+    async def fired(self, count: int) -> list[tuple[int, Any]]:
+        await mq.aworks(lambda: len(self.events) >= count)
+        return [(entry.trigger_id, entry.event.payload) for entry in self.events]
+
+    def store(self, *event_ids: str, trigger_id: int | None = None) -> None:
+        for entry in self.events:
+            fits = trigger_id in {None, entry.trigger_id}
+            if fits and entry.event.payload["event_id"] in event_ids and entry.persist_seq is not None:
+                self._shared_streams.confirm_persisted([entry.persist_seq])
+
+
+@asynccontextmanager
+async def running(*triggers: BaseEventTrigger) -> AsyncIterator[Runner]:
+    """A triggerer with these triggers, until it ends in good order."""
+    runner = Runner()
+    tasks = [runner.begin(trigger) for trigger in triggers]
+    try:
+        yield runner
+    finally:
+        await runner._shared_streams.stop_all()
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def left(url: str) -> list[str]:
+    return sorted(mq.ids(mq.drain(url, EVENTS)))
+
+
+def test_an_event_is_acknowledged_when_it_is_stored(url: str) -> None:
+    send(url, event("e1", file_token="f1"), event("e2"))
+
+    async def work() -> None:
+        async with running(LarkEventTrigger()) as runner:
+            (_, told), _ = await runner.fired(2)
+            assert json.loads(json.dumps(told)) == told
+            assert told.pop("created_at").startswith("2026-10-0")
+            assert told == {
+                "event_id": "e1",
+                "type": EDIT,
+                "app_id": "cli_1",
+                "tenant_key": "2df73991750a0001",
+                "event": {"file_token": "f1"},
+            }
+            runner.store("e1")
+
+    mq.run(work())
+    assert left(url) == ["e2"]
+    assert mq.drain(url, DEAD) == []
+
+
+def test_each_trigger_gets_what_it_wants_and_what_nobody_wants_is_among_the_dead(url: str) -> None:
+    send(
+        url,
+        event("e1", MESSAGE, message={"message_id": "om_1"}),
+        event("e2", EDIT, "cli_2"),
+        event("e3", "app_ticket", app_ticket="secret-ticket", token="secret-token"),
+        event("e4", EDIT),
+        event("e5", "contact.user.created_v3"),
+        sender.card(),
+    )
+    triggers = [
+        LarkEventTrigger(MESSAGE),
+        LarkEventTrigger(["app_ticket", EDIT], app_id="cli_1"),
+    ]
+
+    async def work() -> tuple[list[tuple[int, Any]], dict[str, Any]]:
+        dead: dict[str, Any] = {}
+        async with running(*triggers) as runner:
+            fired = await runner.fired(3)
+            runner.store("e1", "e3", "e4")
+            while len(dead) < 3:
+                for properties, content in await asyncio.to_thread(mq.drain, url, DEAD):
+                    dead[content["header"]["event_id"]] = properties.headers
+        return fired, dead
+
+    fired, dead = mq.run(work())
+    assert [(number, told["event_id"]) for number, told in fired] == [(0, "e1"), (1, "e3"), (1, "e4")]
+    assert "secret" not in str(fired)
+    assert sorted(dead) == ["e2", "e5", sender.card()["header"]["event_id"]]
+    assert "wanted it" in dead["e5"]["reason"]
+    assert left(url) == []
+
+
+def test_an_event_waits_for_all_who_want_it(url: str) -> None:
+    send(url, event("e1"), event("e2"))
+
+    async def work() -> None:
+        async with running(LarkEventTrigger(), LarkEventTrigger(EDIT)) as runner:
+            await runner.fired(4)
+            runner.store("e1", "e2", trigger_id=0)
+            runner.store("e2", trigger_id=1)
+
+    mq.run(work())
+    assert left(url) == ["e1"]
+
+
+def test_what_is_not_stored_in_time_comes_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__TRIGGERER__SHARED_STREAM_ACK_TIMEOUT", "0.5")
+    send(url, event("e1"))
+
+    async def work() -> None:
+        runner = Runner()
+        task = runner.begin(LarkEventTrigger())
+        with pytest.raises(Exception, match="did not finish processing event"):
+            await task
+        await runner._shared_streams.stop_all()
+
+    mq.run(work())
+    mq.works(lambda: left(url) == ["e1"])
+
+
+def test_an_event_that_comes_twice_is_stored_once(url: str) -> None:
+    send(url, event("e1"), event("e1"))
+
+    async def work() -> None:
+        async with running(LarkEventTrigger()) as runner:
+            await runner.fired(1)
+            runner.store("e1")
+            send(url, event("e1"), event("e2"))
+            assert [told["event_id"] for _, told in await runner.fired(2)] == ["e1", "e2"]
+
+    mq.run(work())
+    assert left(url) == ["e2"]
+
+
+@asynccontextmanager
+async def detour(url: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
+    """Another address of the broker, and what cuts all connections to it."""
+    broker, open_now = urlsplit(url), set[asyncio.StreamWriter]()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(broker.hostname, broker.port)
+        open_now.update({writer, back})
+        await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+
+    def cut() -> None:
+        while open_now:
+            open_now.pop().close()
+
+    async with await asyncio.start_server(connect, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield broker._replace(netloc=f"{broker.netloc.rpartition(':')[0]}:{port}").geturl(), cut
+        cut()
+
+
+def test_a_connection_that_is_lost_brings_no_event_twice(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    send(url, event("e1"), event("e2"), event("e3", MESSAGE, message={"message_id": "om_1"}))
+
+    async def work() -> list[Any]:
+        async with detour(url) as (address, cut):
+            monkeypatch.setenv("AIRFLOW__LARK__RABBITMQ_URL", address)
+            async with running(LarkEventTrigger(EDIT)) as runner:
+                await runner.fired(2)
+                dead = await asyncio.to_thread(mq.drain, url, DEAD)
+                cut()
+                runner.store("e1")  # while nobody can be told
+                await asyncio.to_thread(send, url, event("e4"))
+                assert [told["event_id"] for _, told in await runner.fired(3)] == ["e1", "e2", "e4"]
+                runner.store("e2")
+        return dead
+
+    dead = mq.run(work())
+    assert left(url) == ["e4"]
+    assert {*mq.ids(dead), *mq.ids(mq.drain(url, DEAD))} == {"e3"}
+
+
+def test_nothing_is_taken_when_nobody_wants_it_any_more(url: str) -> None:
+    send(url, event("e1"))
+
+    async def work() -> None:
+        async with running(LarkEventTrigger()) as runner:
+            await runner.fired(1)
+            runner.triggers[0]["task"].cancel()
+            await mq.aworks(runner.triggers[0]["task"].done)
+
+    mq.run(work())
+    assert left(url) == ["e1"]
+
+
+def test_a_missing_broker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> None:
+        runner = Runner()
+        with pytest.raises(ConfigurationError, match="No RabbitMQ is configured"):
+            await runner.begin(LarkEventTrigger())
+
+    mq.run(work())
+
+
+def test_an_asset_watcher_takes_it_and_the_same_filter_is_the_same_trigger() -> None:
+    one, other = LarkEventTrigger([MESSAGE, EDIT], "cli_1"), LarkEventTrigger({EDIT, MESSAGE}, "cli_1")
+    assert one.serialize() == other.serialize()
+    name, kwargs = one.serialize()
+    assert name == "lark_provider.triggers.events.LarkEventTrigger"
+    assert LarkEventTrigger(**json.loads(json.dumps(kwargs))).serialize() == one.serialize()
+    asset = Asset("messages", watchers=[AssetWatcher(name="lark", trigger=one)])
+    assert asset.watchers[0].trigger is one
+
+
+def test_it_does_not_run_alone() -> None:
+    async def work() -> None:
+        async for _ in LarkEventTrigger().run():
+            raise AssertionError
+
+    with pytest.raises(ConfigurationError, match="AssetWatcher"):
+        mq.run(work())
+
+
+@pytest.fixture
+def _airflow_3_2(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setitem(sys.modules, "airflow.triggers.shared_stream", None)
+    monkeypatch.delitem(sys.modules, "lark_provider.triggers.events")
+    yield
+    monkeypatch.undo()
+
+
+def test_an_airflow_without_shared_streams_is_told_in_one_sentence(_airflow_3_2: None) -> None:  # noqa: PT019 - it prepares
+    with pytest.raises(ConfigurationError, match=r"needs Apache Airflow 3\.3 or later"):
+        importlib.import_module("lark_provider.triggers.events")
