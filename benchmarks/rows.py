@@ -140,6 +140,7 @@ def year(lab: Lab, url: str) -> Iterator[Row]:
                 if contender == "typed" and (done or job == "load_convert"):
                     continue  # some 18 s each: once will do
                 with lab.worker(contender, url) as worker:
+                    worker.ask("messages", 1)  # some import and fetch a token only now, others did before
                     empty = worker.ask(job, 0)["peak"]
                     cost = worker.ask(job, flights.YEAR)
                 mb.add(contender, (cost["peak"] - empty) / _KB)
