@@ -22,10 +22,10 @@ from lark_provider.callbacks.keys import KeyRing
 from lark_provider.callbacks.listen import Settings
 from lark_provider.callbacks.longconn import LongConnection
 from lark_provider.callbacks.watchdog import DOWN, LOST, REFUSED, UP, Watched
-from lark_provider.core import threads
+from lark_provider.core import config, threads
 from lark_provider.core.credentials import find
 from lark_provider.core.drivers import drive
-from lark_provider.core.session import Session, Wire
+from lark_provider.core.session import Session
 from lark_provider.protocol.callbacks import CallbackRefusedError, Delivery, read
 from lark_provider.protocol.errors import ConfigurationError, LarkError, TransportError
 from lark_provider.protocol.tokens import App
@@ -52,17 +52,19 @@ def _prepare(settings: Settings) -> _Prepared:
         LarkError: Something is wrong.
     """
     official.check(settings.proxy)
+    if settings.proxy is not None:
+        config.proxy(settings.proxy)
     sinks, background = destinations.configured()
     gateway = Gateway(KeyRing(dict), sinks, handler=settings.handler)  # no keys: nothing has to be proven
     if not background:
         from lark_provider.core.storage import inbox, urls  # noqa: PLC0415 - only who has a database pays
 
         inbox.Inbox(urls.database()).database_id()
-    return _Prepared(_app(settings), gateway, background)
+    return _Prepared(_app(settings.app_id), gateway, background)
 
 
-def _app(settings: Settings) -> App:
-    session = Session(settings.app_id, wire=Wire(settings.proxy))
+def _app(app_id: str | None) -> App:
+    session = Session(app_id)
     return drive(find(session), session)
 
 
@@ -88,7 +90,9 @@ class _Listener:
         """
         app, self._gateway, background = await _in_thread(lambda: _prepare(self._settings))
         self._connection = LongConnection(app, self._take, self._beat, self._settings.proxy)
-        await asyncio.gather(self._connection.ended, self._while_allowed(), *(work() for work in background))
+        await asyncio.gather(
+            self._connection.ended, self._while_allowed(app.app_id), *(work() for work in background)
+        )
 
     async def leave(self) -> None:
         """Answer what is in hand, turn away what still comes, and close the connection."""
@@ -96,16 +100,19 @@ class _Listener:
         if self._connection is not None:
             await self._connection.leave()
 
-    async def _while_allowed(self) -> None:
+    async def _while_allowed(self, app_id: str) -> None:
         """Fail when the app is disabled in the registry: then nobody is to act for it."""
+        said = ""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
-                await _in_thread(lambda: _app(self._settings))
+                await _in_thread(lambda: _app(app_id))
             except ConfigurationError:
                 raise
             except LarkError as error:
-                logger.warning("Listening on, though the app cannot be looked up: %s", error)
+                if str(error) != said:
+                    said = str(error)
+                    logger.warning("Listening on, though the app cannot be looked up: %s", said)
 
     def _beat(self, is_up: bool) -> None:
         self._say(UP if is_up else DOWN)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -93,14 +94,20 @@ class LongConnection:
 
     def _run(self) -> None:
         try:
+            # Nothing of what the import makes is garbage: not to look for any halves its time, and that of
+            # the process's end.
+            gc.disable()
             import lark_oapi.ws.client as ws  # noqa: PLC0415 - takes 170 MB, and makes the loop of this thread
 
+            gc.freeze()
+            gc.enable()
             official.fit(ws, self._proxy)
             self._client = self._made(ws)
             self._client_loop = ws.loop
             self._pulsing = ws.loop.create_task(self._pulse())
             self._client.start()
         except Exception as error:  # noqa: BLE001 - the SDK's own kinds among them
+            self._client_loop = None  # it runs no more
             self._end(error)
 
     def _made(self, ws: Any) -> Any:

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.callbacks.longconn.larkside import LarkSide, lark_side
+
+
+@pytest.fixture
+def lark() -> Iterator[LarkSide]:
+    """Lark's side, with nobody connected."""
+    with lark_side() as side:
+        yield side

@@ -1,0 +1,238 @@
+"""Lark's side of a long connection: the endpoint that hands out addresses, and the WebSocket behind it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import queue
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.sync.server import ServerConnection, serve
+
+from tests.callbacks.longconn.frames import CONTROL, DATA, Frame, decoded
+
+PATH = "/callback/ws/endpoint"
+SECONDS = 30.0
+"""For how long a test waits for what has to come; never what it shows."""
+TICKET = "a-ticket-that-lets-in"
+PACE: dict[str, float] = {
+    "ReconnectCount": -1,
+    "ReconnectInterval": 0.1,
+    "ReconnectNonce": 0,
+    "PingInterval": 0.3,
+}
+_ids = count(1)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What was answered to a click or an event."""
+
+    code: int
+    said: Any
+    headers: dict[str, str]
+
+
+class Link:
+    """A connection, as the server has it."""
+
+    def __init__(self, connection: ServerConnection, *, is_mute: bool) -> None:
+        self.connection, self.is_mute = connection, is_mute
+        self.pings = threading.Semaphore(0)
+        self.closed = threading.Event()
+        self._replies: dict[str, queue.Queue[Reply | None]] = {}
+
+    def ask(self, content: Any, *, kind: str = "event", parts: int = 1) -> Reply:
+        """Send a click or an event, and wait for the answer.
+
+        Args:
+            content: JSON, or raw bytes.
+            kind: The frame's type.
+            parts: In how many frames.
+        """
+        return self.answer(self.send(content, kind=kind, parts=parts))
+
+    def send(
+        self, content: Any, *, kind: str = "event", parts: int = 1, order: Callable[[list[bytes]], Any] = list
+    ) -> str:
+        """Send a click or an event.
+
+        Args:
+            content: As for `ask`.
+            kind: As for `ask`.
+            parts: As for `ask`.
+            order: Brings the frames into the order in which they are sent, or leaves some out.
+
+        Returns:
+            Under which name `answer` finds what is answered.
+        """
+        name = f"message-{next(_ids)}"
+        self._replies[name] = queue.Queue()
+        data = content if isinstance(content, bytes) else json.dumps(content, ensure_ascii=False).encode()
+        size = -(-len(data) // parts)
+        frames = [
+            Frame(
+                DATA,
+                {
+                    "type": kind,
+                    "message_id": name,
+                    "trace_id": "trace",
+                    "sum": str(parts),
+                    "seq": str(part),
+                },
+                data[part * size : (part + 1) * size],
+                seq_id=7,
+                log_id=2**63 + 5,
+                log_id_new="021700",
+            ).encoded()
+            for part in range(parts)
+        ]
+        for frame in order(frames):
+            self.connection.send(frame)
+        return name
+
+    def answer(self, name: str) -> Reply:
+        """Wait for an answer."""
+        reply = self._replies[name].get(timeout=SECONDS)
+        assert reply is not None, "the connection was closed before the answer"
+        return reply
+
+    def is_unanswered(self, name: str) -> bool:
+        """Whether nothing was answered until now."""
+        return self._replies[name].empty()
+
+    def cut(self) -> None:
+        """Break the connection without a word."""
+        with suppress(OSError):
+            self.connection.socket.shutdown(socket.SHUT_RDWR)
+
+    def serve(self) -> None:
+        """Take what the other side sends, until the connection is closed."""
+        try:
+            for message in self.connection:
+                assert isinstance(message, bytes)
+                self._take(decoded(message))
+        except ConnectionClosed:
+            pass
+        finally:
+            self.closed.set()
+            for waiting in self._replies.values():
+                waiting.put(None)
+
+    def _take(self, frame: Frame) -> None:
+        if frame.method == CONTROL:
+            assert frame.headers == {"type": "ping"}
+            if not self.is_mute:
+                self.connection.send(Frame(CONTROL, {"type": "pong"}).encoded())
+            self.pings.release()
+            return
+        assert (frame.seq_id, frame.log_id, frame.log_id_new) == (7, 2**63 + 5, "021700")
+        reply = json.loads(frame.payload)
+        said = json.loads(base64.b64decode(reply["data"]))
+        self._replies[frame.headers["message_id"]].put(Reply(reply["code"], said, frame.headers))
+
+
+@dataclass
+class LarkSide:
+    """What the server is like.
+
+    Attributes:
+        base_url: Its address.
+        pace: What it tells clients.
+        endpoint: What it answers who asks for an address: dicts and statuses, one after the other; a callable
+            is called first. Then it answers as usual.
+        handshakes: With which headers it refuses connections, one after the other. Then it lets them in.
+        is_mute: Whether new connections get no answer to their pings.
+        asked: Who asked for an address.
+    """
+
+    base_url: str = ""
+    ws_url: str = ""
+    pace: dict[str, Any] = field(default_factory=lambda: dict(PACE))
+    endpoint: deque[Any] = field(default_factory=deque)
+    handshakes: deque[Mapping[str, str]] = field(default_factory=deque)
+    is_mute: bool = False
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    links: queue.Queue[Link] = field(default_factory=queue.Queue)
+
+    def link(self, is_alive: Callable[[], bool] = lambda: True) -> Link:
+        """Wait for a new connection, as long as somebody can make one."""
+        for _ in range(round(SECONDS * 10)):
+            with suppress(queue.Empty):
+                return self.links.get(timeout=0.1)
+            assert is_alive(), "who listens has ended"
+        raise AssertionError("nobody connects")
+
+    def address(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Answer who asks for an address."""
+        self.asked.append(asked)
+        answer: Any = self.endpoint.popleft() if self.endpoint else None
+        if callable(answer):
+            answer = answer()
+        if isinstance(answer, int):
+            return answer, {"msg": "no"}
+        if answer is not None:
+            return 200, answer
+        url = f"{self.ws_url}/?device_id=d-1&service_id=1&ticket={TICKET}"
+        return 200, {"code": 0, "msg": "ok", "data": {"URL": url, "ClientConfig": self.pace}}
+
+    def refusal(self, connection: ServerConnection, _request: Request) -> Response | None:
+        """Refuse a connection, if it is to be refused."""
+        if not self.handshakes:
+            return None
+        response = connection.respond(400, "no\n")
+        for name, value in self.handshakes.popleft().items():
+            response.headers[name] = value
+        return response
+
+    def serve(self, connection: ServerConnection) -> None:
+        """Serve a connection."""
+        link = Link(connection, is_mute=self.is_mute)
+        self.links.put(link)
+        link.serve()
+
+
+@contextmanager
+def lark_side() -> Iterator[LarkSide]:
+    """Run the server."""
+    lark = LarkSide()
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert (self.path, self.headers["locale"]) == (PATH, "zh")
+            status, answer = lark.address(body)
+            data = json.dumps(answer).encode()
+            with suppress(OSError):  # who asked may have given up
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as web,
+        serve(lark.serve, "127.0.0.1", 0, process_request=lark.refusal) as sockets,
+    ):
+        web.daemon_threads = True
+        lark.base_url = f"http://127.0.0.1:{web.server_address[1]}"
+        lark.ws_url = f"ws://127.0.0.1:{sockets.socket.getsockname()[1]}"
+        for server in (web, sockets):
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield lark
+        finally:
+            web.shutdown()
+            sockets.shutdown()

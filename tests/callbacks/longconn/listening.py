@@ -1,0 +1,140 @@
+"""A process that listens, as an operator would run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from tests.callbacks.longconn.larkside import SECONDS, LarkSide, Link
+from tests.protocol.callbacks import sender
+from tests.services.processes import alive, tree
+
+ROOT = Path(__file__).parents[3]
+HANDLER = "tests.callbacks.longconn.answering.answer"
+SECRET = "a-secret-that-nobody-else-sees"
+IMPATIENT = (sys.executable, "-m", "tests.callbacks.longconn.impatient")
+_events = count(1)
+
+
+def click(**value: Any) -> dict[str, Any]:
+    """A new click."""
+    made = sender.card({"value": value, "tag": "button"})
+    made["header"]["event_id"] = f"click-{next(_events)}"
+    return made
+
+
+def event_id(of: Mapping[str, Any]) -> str:
+    return str(of["header"]["event_id"])
+
+
+def until(condition: Callable[[], bool], what: object) -> None:
+    """Wait for something outside of this process."""
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
+def _environment() -> dict[str, str]:
+    ours = ("LARK_", "POSTGRES_", "RABBITMQ_")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not (name.startswith(ours) or name.lower().endswith("_proxy"))
+    }
+
+
+class Listening:
+    """A process that listens, with another one that it watches.
+
+    Args:
+        lark: Where it connects.
+        folder: Its database and its log.
+        command: Starts it.
+        environment: Over what it has; what is empty is taken away.
+    """
+
+    def __init__(
+        self,
+        lark: LarkSide,
+        folder: Path,
+        command: tuple[str, ...] = (*IMPATIENT, HANDLER, ""),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._lark = lark
+        self.database, self._log = folder / "lark.db", folder / "log"
+        ours = {
+            "PYTHONPATH": str(ROOT),
+            "LARK_BASE_URL": lark.base_url,
+            "LARK_APP_ID": sender.APP,
+            "LARK_APP_SECRET": SECRET,
+            "LARK_DATABASE_URL": f"sqlite:///{self.database}",
+        }
+        given = _environment() | ours | dict(environment or {})
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(  # noqa: S603 - a fixed command
+                command,
+                env={name: value for name, value in given.items() if value},
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def log(self) -> str:
+        """What it has said."""
+        return self._log.read_text()
+
+    @property
+    def watched(self) -> int | None:
+        """The process that holds the connection now."""
+        found = tree(self.process.pid)[1:]
+        return found[0] if found else None
+
+    def link(self) -> Link:
+        """Wait for its next connection."""
+        return self._lark.link(lambda: self.process.poll() is None)
+
+    def stored(self) -> Counter[str]:
+        """How often each click is in the database."""
+        with closing(sqlite3.connect(self.database)) as database:
+            rows = database.execute("SELECT event_id FROM card_callbacks").fetchall()
+        return Counter(row[0] for row in rows)
+
+    def payload(self, event_id: str) -> dict[str, Any]:
+        """What is in the database of a click."""
+        with closing(sqlite3.connect(self.database)) as database:
+            query = "SELECT payload FROM card_callbacks WHERE event_id = ?"
+            found: dict[str, Any] = json.loads(database.execute(query, [event_id]).fetchone()[0])
+        return found
+
+    def stop(self) -> int:
+        """Ask it to end; return its exit code once both processes are gone."""
+        watched = self.watched
+        self.process.send_signal(signal.SIGTERM)
+        return self.gone(watched)
+
+    def gone(self, watched: int | None) -> int:
+        """Wait until both processes have ended; return the exit code."""
+        code = self.process.wait(SECONDS)
+        until(lambda: watched is None or not alive(watched), "the watched process lives on")
+        return code
+
+    def close(self) -> None:
+        """Kill what still runs."""
+        for pid in reversed(tree(self.process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()

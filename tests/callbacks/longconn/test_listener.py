@@ -1,0 +1,282 @@
+"""Clicks over a long connection, with the official SDK in between, through everything that can go wrong.
+
+One process listens for most of it; what has become of it shows in the next test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lark_provider.callbacks.endpoint import FAILED, RECEIVED
+from tests.callbacks.longconn import answering
+from tests.callbacks.longconn.frames import CONTROL, DATA, Frame
+from tests.callbacks.longconn.larkside import SECONDS, TICKET, LarkSide, Reply, lark_side
+from tests.callbacks.longconn.listening import SECRET, Listening, click, event_id, until
+from tests.protocol.callbacks import sender
+from tests.services.processes import alive
+
+
+class Stage:
+    """Lark's side, who listens, and the connection between them."""
+
+    def __init__(self, lark: LarkSide, listening: Listening) -> None:
+        self.lark, self.listening = lark, listening
+        self.link = listening.link()
+        self.accepted: list[str] = []
+
+    def ask(self, **value: Any) -> Reply:
+        """Click, and see that it is accepted."""
+        made = click(**value)
+        reply = self.link.ask(made)
+        assert reply.code == 200
+        self.accepted.append(event_id(made))
+        return reply
+
+    def again(self) -> None:
+        """Wait for the next connection, and see that it works."""
+        self.link = self.listening.link()
+        assert self.ask().said == json.loads(RECEIVED)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One for all tests."""
+    with lark_side() as lark:
+        listening = Listening(lark, tmp_path_factory.mktemp("listening"))
+        try:
+            stage = Stage(lark, listening)
+            yield stage
+            assert listening.stop() == 0
+            stored = listening.stored()
+            assert stored == dict.fromkeys(stage.accepted, 1)
+            print(f"accepted {len(stage.accepted)}, stored {stored.total()}, each once")  # noqa: T201 - for the report
+            for secret in (SECRET, TICKET, sender.TOKEN):
+                assert secret not in listening.log
+        finally:
+            listening.close()
+
+
+# --- what comes is kept and answered ---
+
+
+@pytest.mark.parametrize("kind", ["event", "card"])
+def test_a_click_is_stored_and_answered(stage: Stage, kind: str) -> None:
+    made = click()
+    reply = stage.link.ask(made, kind=kind)
+    stage.accepted.append(event_id(made))
+    assert (reply.code, reply.said) == (200, json.loads(RECEIVED))
+    assert reply.headers["type"] == kind
+    assert int(reply.headers["biz_rt"]) >= 0
+    payload = stage.listening.payload(event_id(made))
+    assert payload["event"]["context"] == made["event"]["context"]
+    assert "token" not in payload["header"] | payload["event"]
+
+
+def test_a_click_that_comes_twice_is_stored_once(stage: Stage) -> None:
+    made = click()
+    stage.accepted.append(event_id(made))
+    assert [stage.link.ask(made).code for _ in range(2)] == [200, 200]
+
+
+def test_the_handler_shows_a_toast_or_a_card(stage: Stage) -> None:
+    card = {"type": "raw", "data": answering.CARD}
+    assert stage.ask(do="update").said == {"card": card}
+    toast = {"type": "info", "content": "Here it is."}
+    assert stage.ask(do="card").said == {"toast": toast, "card": card}
+
+
+def test_a_handler_that_fails_takes_nothing_away(stage: Stage) -> None:
+    assert stage.ask(do="fail").said == json.loads(RECEIVED)
+
+
+def test_clicks_are_answered_side_by_side(stage: Stage) -> None:
+    made = [click(do="meet") for _ in range(answering.TOGETHER)]
+    names = [stage.link.send(one) for one in made]
+    stage.accepted += map(event_id, made)
+    assert {stage.link.answer(name).said["toast"]["content"] for name in names} == {"We met."}
+
+
+def test_a_handler_that_hangs_delays_nobody_and_is_answered_for(stage: Stage, tmp_path: Path) -> None:
+    never = tmp_path / "never"
+    made = click(do="hold", until=str(never))
+    name = stage.link.send(made)
+    until(never.with_suffix(".held").exists, "the handler was not called")
+    assert stage.ask().said == json.loads(RECEIVED)
+    assert stage.link.is_unanswered(name)
+    assert stage.link.answer(name).said == json.loads(RECEIVED)
+    stage.accepted.append(event_id(made))
+
+
+def test_without_rabbitmq_lark_is_left_to_repeat_events(stage: Stage) -> None:
+    assert stage.link.ask(sender.event()).code == 500
+
+
+@pytest.mark.parametrize("kind", ["event", "card"])
+def test_parts_are_joined_in_whatever_order_they_come(stage: Stage, kind: str) -> None:
+    made = click(text="分成几个部分" * 50)
+    name = stage.link.send(made, kind=kind, parts=7, order=reversed)
+    stage.accepted.append(event_id(made))
+    assert stage.link.answer(name).code == 200
+    assert stage.listening.payload(event_id(made))["event"]["action"] == made["event"]["action"]
+
+
+def test_parts_that_are_missing_are_not_made_up(stage: Stage) -> None:
+    lost = stage.link.send(click(), parts=3, order=lambda frames: frames[:2])
+    assert stage.ask().said == json.loads(RECEIVED)
+    assert stage.link.is_unanswered(lost)
+
+
+DEEP = b'{"schema":"2.0","header":' + b'{"a":' * 300 + b"1" + b"}" * 301
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"\xff\xfe", b"no JSON", b"[1]", b"{}", b"null", DEEP],
+    ids=["empty", "no-text", "no-json", "a-list", "no-event", "null", "deep"],
+)
+def test_what_is_neither_a_click_nor_an_event_is_refused(stage: Stage, payload: bytes) -> None:
+    assert stage.link.ask(payload).code == 500
+
+
+GOOD = {"type": "event", "message_id": "m", "trace_id": "t", "sum": "1", "seq": "0"}
+
+
+GARBAGE: dict[str, bytes | str] = {
+    "empty": b"",
+    "no-frame": b"\x00\xff garbage",
+    "noise": bytes(byte * 7 % 251 for byte in range(1, 5000)),
+    "text": "a text, and no bytes",
+    "no-headers": Frame(DATA, {}, b"{}").encoded(),
+    "few-headers": Frame(DATA, {"type": "event"}, b"{}").encoded(),
+    "unknown-type": Frame(DATA, GOOD | {"type": "novel"}, b"{}").encoded(),
+    "sum-no-number": Frame(DATA, GOOD | {"sum": "many"}, b"{}").encoded(),
+    "beyond-the-last": Frame(DATA, GOOD | {"sum": "3", "seq": "3"}, b"{}").encoded(),
+    "before-the-first": Frame(DATA, GOOD | {"sum": "3", "seq": "-1"}, b"{}").encoded(),
+    "too-many": Frame(DATA, GOOD | {"sum": "1000000000"}, b"{}").encoded(),
+    "unknown-method": Frame(7, GOOD, b"{}").encoded(),
+    "control-of-no-type": Frame(CONTROL, {}, b"{}").encoded(),
+    "control-of-unknown-type": Frame(CONTROL, {"type": "novel"}, b"{}").encoded(),
+    "ping": Frame(CONTROL, {"type": "ping"}, b"{}").encoded(),
+    "pong-that-says-nothing": Frame(CONTROL, {"type": "pong"}, b"no JSON").encoded(),
+}
+
+
+@pytest.mark.parametrize("what", GARBAGE)
+def test_garbage_does_no_harm(stage: Stage, what: str) -> None:
+    watched = stage.listening.watched
+    stage.link.connection.send(GARBAGE[what])
+    assert stage.ask().said == json.loads(RECEIVED)
+    assert stage.listening.watched == watched
+
+
+# --- the connection is lost ---
+
+
+def test_a_connection_that_breaks_is_opened_again_by_the_same_process(stage: Stage) -> None:
+    watched = stage.listening.watched
+    stage.link.cut()
+    stage.again()
+    stage.link.connection.close()
+    stage.again()
+    assert stage.listening.watched == watched
+
+
+def test_a_click_whose_connection_breaks_is_stored_all_the_same(stage: Stage, tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    made = click(do="hold", until=str(release))
+    stage.link.send(made)
+    until(release.with_suffix(".held").exists, "the handler was not called")
+    stage.link.cut()
+    release.touch()
+    stage.again()
+    assert stage.listening.stored()[event_id(made)] == 1
+    stage.accepted.append(event_id(made))
+
+
+def test_lark_in_trouble_is_asked_again_until_it_is_out_of_it(stage: Stage) -> None:
+    watched, over = stage.listening.watched, threading.Event()
+
+    def hang() -> None:
+        over.wait(SECONDS)
+
+    stage.lark.endpoint += [{"code": 1, "msg": "busy"}, 502, {"code": 1000040343, "msg": "internal"}, hang]
+    stage.lark.handshakes += [
+        {"Handshake-Status": "514", "Handshake-Msg": "auth", "Handshake-Autherrcode": "1000040351"},
+        {"Handshake-Status": "500", "Handshake-Msg": "no"},
+        {},
+    ]
+    stage.link.cut()
+    stage.again()
+    over.set()
+    assert not stage.lark.endpoint
+    assert not stage.lark.handshakes
+    assert stage.listening.watched == watched
+
+
+# --- the process is lost ---
+
+
+def refused(stage: Stage) -> None:
+    """The SDK gives up reconnecting."""
+    stage.lark.endpoint.append({"code": 1000040350, "msg": "too many connections"})
+    stage.link.cut()
+
+
+def killed(stage: Stage) -> None:
+    assert stage.listening.watched is not None
+    os.kill(stage.listening.watched, signal.SIGKILL)
+
+
+def frozen(stage: Stage) -> None:
+    assert stage.listening.watched is not None
+    os.kill(stage.listening.watched, signal.SIGSTOP)
+
+
+def deaf(stage: Stage) -> None:
+    """The connection stands, and nothing comes any more, not even what answers pings."""
+    stage.link.is_mute = True
+
+
+@pytest.mark.parametrize("what", [refused, killed, frozen, deaf])
+def test_another_process_takes_over(stage: Stage, what: Callable[[Stage], None]) -> None:
+    before = stage.listening.watched
+    assert before is not None
+    what(stage)
+    stage.again()
+    assert not alive(before)
+    assert stage.listening.watched != before
+
+
+# --- it ends ---
+
+
+def test_what_is_in_hand_is_done_before_it_ends(stage: Stage, tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    held = click(do="hold", until=str(release))
+    name = stage.link.send(held)
+    until(release.with_suffix(".held").exists, "the handler was not called")
+    stage.listening.process.send_signal(signal.SIGTERM)
+    last: list[Reply] = []
+
+    def is_turned_away() -> bool:
+        made = click()
+        last.append(stage.link.ask(made))
+        if last[-1].said == json.loads(RECEIVED):
+            stage.accepted.append(event_id(made))
+        return bool(last[-1].said == json.loads(FAILED))
+
+    until(is_turned_away, "new clicks are still accepted")
+    assert stage.link.is_unanswered(name)
+    release.touch()
+    assert stage.link.answer(name).said["toast"]["content"] == "Held."
+    stage.accepted.append(event_id(held))
+    assert stage.listening.process.wait(SECONDS) == 0
+    assert stage.link.closed.wait(SECONDS)
