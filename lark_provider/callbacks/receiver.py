@@ -122,7 +122,8 @@ class Received:
 
     def acknowledge(self) -> None:
         """It is dealt with. From any thread."""
-        self._alive.get_loop().call_soon_threadsafe(self._acknowledge)
+        with suppress(RuntimeError):  # the thread has ended: it comes again
+            self._alive.get_loop().call_soon_threadsafe(self._acknowledge)
 
     def bury(self, reason: str) -> Future[None]:
         """It goes to the dead. From any thread.
@@ -133,7 +134,14 @@ class Received:
         Returns:
             Is done when it stands there, or will come again.
         """
-        return asyncio.run_coroutine_threadsafe(self._bury(reason), self._alive.get_loop())
+        work = self._bury(reason)
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._alive.get_loop())
+        except RuntimeError:  # as above
+            work.close()
+            ended: Future[None] = Future()
+            ended.set_result(None)
+            return ended
 
     def _acknowledge(self) -> None:
         if self.is_ours:

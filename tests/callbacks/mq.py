@@ -12,7 +12,9 @@ import orjson
 from pika.spec import BasicProperties
 
 from lark_provider.callbacks.amqp import Broker, broker
-from lark_provider.callbacks.topology import EXCHANGE, Queue, declarations
+from lark_provider.callbacks.confirms import Confirms
+from lark_provider.callbacks.link import connected
+from lark_provider.callbacks.topology import CARDS, DEAD, EVENTS, EXCHANGE, Queue, declarations
 from lark_provider.protocol.callbacks import CardClick, read
 from tests.protocol.callbacks import sender
 from tests.services.rabbitmq import connect
@@ -56,16 +58,27 @@ def declare(url: str) -> None:
             getattr(channel, method)(**arguments)
 
 
-def send(url: str, routing_key: str, *bodies: object) -> None:
-    """Publish JSON, or raw bytes, confirmed."""
+def purge(url: str) -> None:
+    """Empty the queues."""
     declare(url)
     with connect(url) as connection:
         channel = connection.channel()
-        channel.confirm_delivery()
-        for body in bodies:
-            raw = body if isinstance(body, bytes) else orjson.dumps(body)
-            persistent = BasicProperties(delivery_mode=2, message_id=str(hash(raw)))
-            channel.basic_publish(EXCHANGE, routing_key, raw, persistent, mandatory=True)
+        for queue in (CARDS, EVENTS, DEAD):
+            channel.queue_purge(queue.name)
+
+
+def send(url: str, routing_key: str, *bodies: object) -> None:
+    """Publish JSON, or raw bytes, confirmed."""
+
+    async def work() -> None:
+        async with connected(at(url)) as channel:
+            confirms = Confirms(channel, url)
+            raw = [body if isinstance(body, bytes) else orjson.dumps(body) for body in bodies]
+            await asyncio.gather(
+                *(confirms.publish(EXCHANGE, routing_key, one, f"m{n}") for n, one in enumerate(raw))
+            )
+
+    asyncio.run(work())
 
 
 def drain(url: str, queue: Queue) -> list[tuple[BasicProperties, Any]]:

@@ -160,16 +160,16 @@ def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPat
             mq.run(enter(where))
 
 
-def test_a_frozen_broker_is_left_without_its_goodbye(own_rabbitmq: OwnRabbit) -> None:
+def test_a_frozen_broker_is_left_without_its_goodbye(node: OwnRabbit) -> None:
     async def work() -> None:
-        async with connected(mq.at(own_rabbitmq.url)):
-            own_rabbitmq.pause()
+        async with connected(mq.at(node.url)):
+            node.pause()
 
     mq.run(work())
-    own_rabbitmq.resume()
+    node.resume()
 
 
-def test_a_killed_broker_is_come_back_to(own_rabbitmq: OwnRabbit, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_killed_broker_is_come_back_to(node: OwnRabbit, caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
         times = asyncio.Queue[int]()
 
@@ -177,11 +177,11 @@ def test_a_killed_broker_is_come_back_to(own_rabbitmq: OwnRabbit, caplog: pytest
             times.put_nowait(1)
             await asyncio.get_running_loop().create_future()
 
-        task = asyncio.ensure_future(keep_connected(mq.at(own_rabbitmq.url), use))
+        task = asyncio.ensure_future(keep_connected(mq.at(node.url), use))
         await times.get()
-        await asyncio.to_thread(own_rabbitmq.kill)
+        await asyncio.to_thread(node.kill)
         await mq.aworks(lambda: "ConnectionRefusedError" in caplog.text)
-        await asyncio.to_thread(own_rabbitmq.start)
+        await asyncio.to_thread(node.start)
         await times.get()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

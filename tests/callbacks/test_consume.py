@@ -18,13 +18,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import URL
 
 from lark_provider.callbacks import consumer as consumers
 from lark_provider.callbacks import handled
 from lark_provider.callbacks.consumer import consume
 from lark_provider.callbacks.topology import DEAD, EVENTS
 from lark_provider.core.storage import engine as engines
-from lark_provider.core.storage import migrate, urls
+from lark_provider.core.storage import urls
 from lark_provider.core.storage.tables import handled_events
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import Event
@@ -34,13 +35,6 @@ from tests.services.postgres import OwnPostgres
 from tests.services.rabbitmq import OwnRabbit
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _closed_engines() -> Iterator[None]:
-    yield
-    while engines._engines:
-        engines._engines.popitem()[1].dispose()
 
 
 def event(event_id: str, kind: str = "drive.file.edit_v1", **content: Any) -> dict[str, Any]:
@@ -145,27 +139,26 @@ def test_a_message_is_known_by_its_own_id(rabbitmq: str) -> None:
 
 
 @pytest.fixture(params=["postgres", "sqlite"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/lark.db"
-    url: str = request.getfixturevalue("database_url")
-    migrate.upgrade(urls.parse(url, "test"))
-    return url
+    url: URL = request.getfixturevalue("database")
+    return url.render_as_string(hide_password=False)
 
 
-def test_a_repeat_is_known_to_the_next_process_through_the_database(rabbitmq: str, database: str) -> None:
+def test_a_repeat_is_known_to_the_next_process_through_the_database(rabbitmq: str, either: str) -> None:
     for expected in (["a", "b", "first"], ["second"]):
         send(rabbitmq, *map(event, ["a", "b", "a", expected[-1]]))
         seen = Seen()
-        with consuming(rabbitmq, seen, database_url=database):
+        with consuming(rabbitmq, seen, database_url=either):
             mq.works(lambda seen=seen, last=expected[-1:]: seen.ids[-1:] == last)  # type: ignore[misc]  # bound
         assert seen.ids == expected
     assert mq.drain(rabbitmq, EVENTS) == []
     send(rabbitmq, event("a"))
     another = Seen()
-    with consuming(rabbitmq, another, database_url=database, consumer="another"):
+    with consuming(rabbitmq, another, database_url=either, consumer="another"):
         mq.works(lambda: another.ids == ["a"])
-    with engines.engine(urls.parse(database, "test")).connect() as connection:
+    with engines.engine(urls.parse(either, "test")).connect() as connection:
         query = sa.select(handled_events.c.consumer, handled_events.c.event_id)
         rows = [(row.consumer, row.event_id) for row in connection.execute(query)]
         of_default = {("default", name) for name in ("a", "b", "first", "second")}
@@ -323,8 +316,8 @@ def test_sigterm_lets_the_handler_finish_and_ends_well(rabbitmq: str, busy: bool
     assert mq.ids(mq.drain(rabbitmq, EVENTS)) == (["b"] if busy else [])
 
 
-def test_killed_while_it_handles_an_event_it_comes_again(rabbitmq: str, database_url: str) -> None:
-    migrate.upgrade(urls.parse(database_url, "test"))
+def test_killed_while_it_handles_an_event_it_comes_again(rabbitmq: str, database: URL) -> None:
+    database_url = database.render_as_string(hide_password=False)
     send(rabbitmq, *map(event, ["a", "deadly", "b"]))
     with process(rabbitmq, 0, mode="deadly", database=database_url) as running:
         out, _ = running.communicate(timeout=mq.LIMIT)
@@ -360,8 +353,8 @@ def test_a_slow_handler_costs_no_connection(rabbitmq: str, caplog: pytest.LogCap
     assert mq.drain(rabbitmq, EVENTS) == []
 
 
-def test_a_broker_that_goes_and_comes_back(own_rabbitmq: OwnRabbit) -> None:
-    url = own_rabbitmq.url
+def test_a_broker_that_goes_and_comes_back(node: OwnRabbit) -> None:
+    url = node.url
     send(url, *map(event, ["a", "b", "c"]))
     begun, release = threading.Event(), threading.Event()
 
@@ -373,9 +366,9 @@ def test_a_broker_that_goes_and_comes_back(own_rabbitmq: OwnRabbit) -> None:
     seen = Seen(handle)
     with consuming(url, seen):
         assert begun.wait(mq.LIMIT)
-        own_rabbitmq.stop()
+        node.stop()
         release.set()  # handled, but nobody can be told
-        own_rabbitmq.start()
+        node.start()
         send(url, event("d"))
         mq.works(lambda: sorted(seen.ids) == ["a", "b", "c", "d"])
     assert mq.drain(url, EVENTS) == []
@@ -383,18 +376,18 @@ def test_a_broker_that_goes_and_comes_back(own_rabbitmq: OwnRabbit) -> None:
 
 def test_a_database_that_is_away_is_waited_for(
     rabbitmq: str,
-    own_postgres: OwnPostgres,
+    server: OwnPostgres,
+    own_database: URL,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(consumers, "_LAST_PAUSE", 0.5)
-    url = own_postgres.server.url("postgres")
-    migrate.upgrade(urls.parse(url, "test"))
+    url = own_database.render_as_string(hide_password=False)
     stopped, go_on = threading.Event(), threading.Event()
 
     def handle(event: Event) -> None:
         if event.event_id == "a":  # it is handled, and then cannot be noted
-            own_postgres.stop()
+            server.stop()
             stopped.set()
             assert go_on.wait(mq.LIMIT)
 
@@ -404,7 +397,7 @@ def test_a_database_that_is_away_is_waited_for(
         assert stopped.wait(mq.LIMIT)
         go_on.set()
         mq.works(lambda: "Events are held until the database is back" in caplog.text)
-        own_postgres.start()
+        server.start()
         mq.works(lambda: seen.ids == ["a", "b"])
     assert mq.drain(rabbitmq, EVENTS) == []
 

@@ -129,29 +129,29 @@ def test_a_caller_may_give_up(rabbitmq: str) -> None:
 
 
 def test_a_frozen_broker_holds_nobody_up_and_confirms_when_it_thaws(
-    own_rabbitmq: OwnRabbit, monkeypatch: pytest.MonkeyPatch
+    node: OwnRabbit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(confirms, "_MOST_UNCONFIRMED", 100)
 
     async def work() -> None:
-        async with running(mq.at(own_rabbitmq.url)) as publisher:
+        async with running(mq.at(node.url)) as publisher:
             assert await outcome(publisher, "before")
-            own_rabbitmq.pause()
+            node.pause()
             waiting = [asyncio.ensure_future(outcome(publisher, f"e{n}")) for n in range(100)]
             await ticks(50)
             assert not [task for task in waiting if task.done()]
             await mq.aworks(lambda: not publisher.is_up)  # it confirms nothing
             with pytest.raises(BrokerError, match="leaves 100 messages unconfirmed"):
                 await publisher.publish("card.cli_1", "one too many", b"{}")
-            own_rabbitmq.resume()
+            node.resume()
             assert await asyncio.gather(*waiting) == [True] * 100
             assert publisher.is_up
 
     mq.run(work())
-    assert len(mq.drain(own_rabbitmq.url, CARDS)) == 101
+    assert len(mq.drain(node.url, CARDS)) == 101
 
 
-def test_a_broker_that_stays_frozen_is_left(own_rabbitmq: OwnRabbit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_stays_frozen_is_left(node: OwnRabbit, monkeypatch: pytest.MonkeyPatch) -> None:
     start_timer = vars(HeartbeatChecker)["_start_check_timer"]
 
     def impatient(checker: Any) -> None:
@@ -161,23 +161,23 @@ def test_a_broker_that_stays_frozen_is_left(own_rabbitmq: OwnRabbit, monkeypatch
     monkeypatch.setattr(HeartbeatChecker, "_start_check_timer", impatient)
 
     async def work() -> None:
-        async with running(mq.at(own_rabbitmq.url, heartbeat=1)) as publisher:
-            own_rabbitmq.pause()
+        async with running(mq.at(node.url, heartbeat=1)) as publisher:
+            node.pause()
             with pytest.raises(BrokerError, match=r"lost before it confirmed\. Next: send it again"):
                 await publisher.publish("card.cli_1", "e1", body("e1"))
             assert not publisher.is_up
-            own_rabbitmq.resume()
+            node.resume()
             await mq.aworks(lambda: publisher.is_up)
             assert await outcome(publisher, "e2")
 
     mq.run(work())
 
 
-def test_a_killed_broker_fails_what_waits_and_keeps_what_it_confirmed(own_rabbitmq: OwnRabbit) -> None:
+def test_a_killed_broker_fails_what_waits_and_keeps_what_it_confirmed(node: OwnRabbit) -> None:
     confirmed: list[str] = []
 
     async def work() -> None:
-        async with running(mq.at(own_rabbitmq.url)) as publisher:
+        async with running(mq.at(node.url)) as publisher:
             failed = asyncio.Event()
 
             async def keep_on(name: str) -> None:
@@ -189,16 +189,16 @@ def test_a_killed_broker_fails_what_waits_and_keeps_what_it_confirmed(own_rabbit
 
             tasks = [asyncio.ensure_future(keep_on(f"t{n}")) for n in range(20)]
             await mq.aworks(lambda: len(confirmed) > 200)
-            await asyncio.to_thread(own_rabbitmq.kill)
+            await asyncio.to_thread(node.kill)
             await asyncio.gather(*tasks)
             assert failed.is_set()
             assert not publisher.is_up
-            await asyncio.to_thread(own_rabbitmq.start)
+            await asyncio.to_thread(node.start)
             await mq.aworks(lambda: publisher.is_up)
             assert await outcome(publisher, "after")
 
     mq.run(work())
-    assert {*confirmed, "after"} <= set(mq.ids(mq.drain(own_rabbitmq.url, CARDS)))
+    assert {*confirmed, "after"} <= set(mq.ids(mq.drain(node.url, CARDS)))
 
 
 def test_a_broker_short_of_disk_is_known_to_be_no_place_now(start_rabbitmq: StartServer[OwnRabbit]) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from lark_provider.callbacks.amqp import BrokerError
 from lark_provider.callbacks.pump import Pump
 from lark_provider.callbacks.topology import CARDS, DEAD
 from lark_provider.core.storage import engine as engines
-from lark_provider.core.storage import migrate, urls
+from lark_provider.core.storage import urls
 from lark_provider.core.storage.errors import StorageError
 from lark_provider.core.storage.inbox import Inbox
 from lark_provider.core.storage.tables import card_callbacks
@@ -33,20 +34,6 @@ from tests.protocol.callbacks import sender
 from tests.services.postgres import OwnPostgres
 from tests.services.processes import HOST, free_port
 from tests.services.rabbitmq import OwnRabbit, connect
-
-
-@pytest.fixture(autouse=True)
-def _closed_engines() -> Iterator[None]:
-    yield
-    while engines._engines:
-        engines._engines.popitem()[1].dispose()
-
-
-@pytest.fixture
-def database(database_url: str) -> URL:
-    url = urls.parse(database_url, "test")
-    migrate.upgrade(url)
-    return url
 
 
 @pytest.fixture
@@ -123,14 +110,14 @@ def test_once_takes_no_longer_than_it_may(rabbitmq: str, database: URL) -> None:
     mq.works(lambda: stored(database) == NAMES[:3])  # and written later, which does no harm
 
 
-def test_once_says_that_the_broker_is_away_or_frozen(own_rabbitmq: OwnRabbit, inbox: Inbox) -> None:
+def test_once_says_that_the_broker_is_away_or_frozen(node: OwnRabbit, inbox: Inbox) -> None:
     with pytest.raises(BrokerError, match="ConnectionRefusedError"):
         Pump(mq.at(f"amqp://{HOST}:{free_port()}"), inbox).once()
-    own_rabbitmq.pause()
+    node.pause()
     with pytest.raises(BrokerError, match=r"did not answer within 0.3 s"):
-        Pump(mq.at(own_rabbitmq.url), inbox).once(seconds=0.3)
-    own_rabbitmq.resume()
-    assert Pump(mq.at(own_rabbitmq.url), inbox).once() == 0
+        Pump(mq.at(node.url), inbox).once(seconds=0.3)
+    node.resume()
+    assert Pump(mq.at(node.url), inbox).once() == 0
 
 
 def test_once_says_that_the_database_is_not_fit(rabbitmq: str, database_url: str) -> None:
@@ -257,22 +244,22 @@ def test_odd_values_are_no_poison(rabbitmq: str, inbox: Inbox, database: URL) ->
 
 def test_a_database_that_is_away_is_waited_for_longer_than_a_heartbeat(
     rabbitmq: str,
-    own_postgres: OwnPostgres,
+    server: OwnPostgres,
+    own_database: URL,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The messages are held on one connection: nothing is delivered twice, nothing begins again."""
     monkeypatch.setattr(pumps, "_LAST_PAUSE", 0.5)
-    url = urls.parse(own_postgres.server.url("postgres"), "test")
-    migrate.upgrade(url)
-    own_postgres.stop()
+    url = own_database
+    server.stop()
     mq.send(rabbitmq, "card.cli_1", *cards(50))
     tries = threading.Semaphore(0)
     inbox = Watched(url, lambda _: tries.release())
     with caplog.at_level("INFO", "lark_provider"), pumping(rabbitmq, inbox, heartbeat=1):
         for _ in range(12):  # some five seconds: the broker closes a connection after two without a word
             assert tries.acquire(timeout=mq.LIMIT)
-        own_postgres.start()
+        server.start()
         mq.works(lambda: len(stored(url)) == 50)
     assert caplog.text.count("Connected to") == 1
     assert caplog.text.count("are held until the database is back") == 1
@@ -285,8 +272,8 @@ def test_a_database_that_does_not_answer_keeps_no_heartbeat_back(
     rabbitmq: str, database: URL, caplog: pytest.LogCaptureFixture
 ) -> None:
     mq.send(rabbitmq, "card.cli_1", *cards(5))
-    frozen = threading.Event()
-    inbox = Watched(database, lambda _: frozen.wait(4))
+    frozen = iter([3.5])
+    inbox = Watched(database, lambda _: time.sleep(next(frozen, 0)))
     with caplog.at_level("INFO", "lark_provider"), pumping(rabbitmq, inbox, heartbeat=1):
         mq.works(lambda: len(stored(database)) == 5)
     assert caplog.text.count("Connected to") == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from lark_provider.callbacks.sinks import NotStoredError, Sink, store_first
 from lark_provider.callbacks.topology import CARDS, EVENTS
 from lark_provider.callbacks.writer import Writer
 from lark_provider.core.storage import engine as engines
-from lark_provider.core.storage import migrate, urls
+from lark_provider.core.storage import urls
 from lark_provider.core.storage.errors import StorageError
 from lark_provider.core.storage.inbox import Inbox
 from lark_provider.core.storage.tables import card_callbacks
@@ -33,20 +33,6 @@ from tests.callbacks import mq
 from tests.protocol.callbacks import sender
 from tests.services.postgres import OwnPostgres
 from tests.services.rabbitmq import OwnRabbit
-
-
-@pytest.fixture(autouse=True)
-def _closed_engines() -> Iterator[None]:
-    yield
-    while engines._engines:
-        engines._engines.popitem()[1].dispose()
-
-
-@pytest.fixture
-def database(database_url: str) -> URL:
-    url = urls.parse(database_url, "test")
-    migrate.upgrade(url)
-    return url
 
 
 def stored(url: URL) -> list[str]:
@@ -125,22 +111,22 @@ def test_a_broker_that_is_away_costs_no_time(database: URL) -> None:
 
 
 def test_what_a_frozen_broker_does_not_confirm_is_written_and_comes_once(
-    own_rabbitmq: OwnRabbit, database: URL
+    node: OwnRabbit, database: URL
 ) -> None:
-    url = own_rabbitmq.url
+    url = node.url
     names = [f"c{n:03}" for n in range(200)]
 
     async def work() -> None:
         async with connected(url) as broker:
             sinks: list[Sink] = [broker, InboxSink(Writer(Inbox(database)))]
             assert await kept(sinks, mq.click("before")) == "rabbitmq"
-            own_rabbitmq.pause()
+            node.pause()
             places = await asyncio.gather(*(kept(sinks, mq.click(name)) for name in names[:100]))
             assert set(places) == {"database"}
             assert not broker.is_up  # so that the next ones do not wait for it
             places = await asyncio.gather(*(kept(sinks, mq.click(name)) for name in names[100:]))
             assert set(places) == {"database"}
-            own_rabbitmq.resume()
+            node.resume()
             await mq.aworks(lambda: broker.is_up)
             assert await kept(sinks, mq.click("after")) == "rabbitmq"
 
@@ -208,20 +194,19 @@ def test_what_cannot_be_stored_fails_alone(database: URL) -> None:
 
 
 def test_a_database_that_comes_back_is_tried_again(
-    own_postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch
+    server: OwnPostgres, own_database: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "_AWAY_SECONDS", 0.3)
-    url = urls.parse(own_postgres.server.url("postgres"), "test")
-    migrate.upgrade(url)
+    url = own_database
 
     async def work() -> None:
         sink = InboxSink(Writer(Inbox(url)))
         await sink.store(mq.click("a"))
-        await asyncio.to_thread(own_postgres.stop)
+        await asyncio.to_thread(server.stop)
         with pytest.raises(StorageError):
             await sink.store(mq.click("b"))
         assert not sink.is_up
-        await asyncio.to_thread(own_postgres.start)
+        await asyncio.to_thread(server.start)
         await mq.aworks(lambda: sink.is_up)
         await sink.store(mq.click("b"))
 

@@ -1,0 +1,88 @@
+"""A broker and a database that are broken and mended again, by one test after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from sqlalchemy.engine import URL
+
+from lark_provider.core.storage import engine as engines
+from lark_provider.core.storage import migrate, urls
+from tests.callbacks import mq
+from tests.services.plugin import _starting
+from tests.services.postgres import OwnPostgres
+from tests.services.processes import OwnServer
+from tests.services.rabbitmq import OwnRabbit
+
+# RabbitMQ notes a quorum queue half a second after it was declared; killed before, it does without the queue.
+_NOTED_SECONDS = 1.0
+
+
+@pytest.fixture(autouse=True)
+def _closed_engines() -> Iterator[None]:
+    """What a test opened in this process is closed after it."""
+    yield
+    while engines._engines:
+        engines._engines.popitem()[1].dispose()
+
+
+@pytest.fixture
+def database(database_url: str) -> URL:
+    """A PostgreSQL database with our tables."""
+    url = urls.parse(database_url, "test")
+    migrate.upgrade(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def one_node() -> Iterator[OwnRabbit]:
+    """The node, with queues that are not new."""
+    with _starting(OwnRabbit) as start:
+        made = start()
+        mq.declare(made.url)
+        time.sleep(_NOTED_SECONDS)
+        yield made
+
+
+@pytest.fixture
+def node(one_node: OwnRabbit) -> Iterator[OwnRabbit]:
+    """A RabbitMQ of these tests' own, with nothing in its queues."""
+    mq.purge(one_node.url)
+    yield one_node
+    _mend(one_node)
+
+
+@pytest.fixture(scope="session")
+def one_server() -> Iterator[OwnPostgres]:
+    """The server."""
+    with _starting(OwnPostgres) as start:
+        yield start()
+
+
+@pytest.fixture
+def server(one_server: OwnPostgres) -> Iterator[OwnPostgres]:
+    """A PostgreSQL of these tests' own."""
+    yield one_server
+    _mend(one_server)
+
+
+@pytest.fixture
+def own_database(server: OwnPostgres, _closed_engines: None) -> Iterator[URL]:
+    """A database with our tables on that server."""
+    with server.server.databases() as databases:
+        url = urls.parse(databases.make(), "test")
+        migrate.upgrade(url)
+        yield url
+        _mend(server)
+
+
+def _mend(broken: OwnServer) -> None:
+    """A test that failed may have left it frozen or stopped."""
+    try:
+        broken.resume()
+    except RuntimeError:
+        with suppress(RuntimeError):
+            broken.start()
