@@ -1,7 +1,7 @@
 """Handle events in a process of your own: a Django command, a script.
 
 ```python
-from lark_provider.callbacks import consume
+from lark_provider.callbacks.consumer import consume
 
 
 def handle(event):
