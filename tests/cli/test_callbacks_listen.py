@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def test_it_listens_until_it_is_interrupted(tmp_path: Path) -> None:
             assert link.ask(made).said == json.loads(RECEIVED)
             assert listening.stored() == {event_id(made): 1}
             watched = listening.watched
-            listening.process.send_signal(signal.SIGINT)
+            os.killpg(listening.process.pid, signal.SIGINT)  # as Ctrl-C on a terminal does
             assert listening.gone(watched) == 0
             assert link.closed.wait(SECONDS)
             assert "Traceback" not in listening.log

@@ -90,6 +90,7 @@ class Listening:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # what a terminal sends to all processes at once can be sent to these
             )
 
     @property

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -39,10 +41,16 @@ class Run:
         patience: The watchdog's.
     """
 
-    def __init__(self, folder: Path, program: str, patience: Patience = QUICK) -> None:
+    def __init__(self, folder: Path, program: str, patience: Patience = QUICK, *, begin: str = BEGIN) -> None:
         self.stop = asyncio.Event()
         self._file = folder / "pids"
-        command = (sys.executable, "-S", "-c", BEGIN + program, str(self._file))
+        command = (
+            sys.executable,
+            *(["-S"] if begin is BEGIN else []),
+            "-c",
+            begin + program,
+            str(self._file),
+        )
         self.running = asyncio.ensure_future(Watchdog(command, b"settings", patience).run(self.stop))
 
     @property
@@ -227,6 +235,35 @@ def test_pauses_grow_until_one_has_worked_for_a_while(
     )
     steady = Patience(first_pause=0.01, last_pause=1, steady=0)
     assert max(asyncio.run(scene("say('up'); sys.exit(1)", steady, 5))) <= 0.015
+
+
+def test_what_the_process_has_started_is_no_sign_of_its_life(tmp_path: Path) -> None:
+    file = tmp_path / "grandchildren"
+    program = f"""
+import asyncio, os, subprocess, sys
+from lark_provider.callbacks.watchdog import UP, Watched
+with open(sys.argv[1], "a") as file:
+    file.write(f"{{os.getpid()}}\\n")
+async def main():
+    watched = await Watched.attach(int(sys.argv[-1]))
+    watched.say(UP)
+    started = subprocess.Popen(["sleep", "1000"], close_fds=False)
+    with open({str(file)!r}, "a") as file:
+        file.write(f"{{started.pid}}\\n")
+    os._exit(1)
+asyncio.run(main())
+"""
+
+    async def scene() -> None:
+        run = Run(tmp_path, program, begin="")
+        await run.started(2)
+        assert await run.ended() == []
+
+    try:
+        play(scene)
+    finally:
+        for pid in map(int, file.read_text().split()):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_nobody_is_left_when_the_watchdog_is_killed(tmp_path: Path) -> None:
