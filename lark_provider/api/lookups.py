@@ -116,7 +116,9 @@ def _kept_or_asked(
             found |= old
             late += len(old)
     if trouble is not None:
-        logger.warning("Lark cannot be asked, and %d people are taken as they were: %s", late, trouble)
+        logger.warning(
+            "Lark cannot be asked; people known before (%d) are taken as they were: %s", late, trouble
+        )
     return found
 
 

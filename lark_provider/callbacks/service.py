@@ -27,7 +27,7 @@ def serve(
     Args:
         host: The address to listen on.
         port: The port; 0 for a free one.
-        handler: Where to import a handler of clicks from, `package.module:function`.
+        handler: Where to import a handler of clicks from, `package.module.function`.
         accept_old_cards: Also take `card.action.trigger_v1`.
         started: Called with the URL once it listens.
 

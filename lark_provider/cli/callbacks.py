@@ -30,7 +30,7 @@ def _add_serve(group: Any) -> None:
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
     serve.add_argument("--port", type=int, default=8780, help="port to listen on; 0 takes a free one")
-    serve.add_argument("--handler", metavar="MODULE:FUNCTION", help="called with each click, may answer it")
+    serve.add_argument("--handler", metavar="MODULE.FUNCTION", help="called with each click, may answer it")
     serve.add_argument("--old-cards", action="store_true", help="also take card.action.trigger_v1")
     serve.set_defaults(run=run_serve)
 

@@ -24,7 +24,10 @@ def add_to(commands: Any) -> None:
         "lark or a URL). Prints the message id.",
     )
     send.add_argument(
-        "--to", required=True, metavar="ID", help="ou_…, on_…, oc_…, an e-mail address or a user_id"
+        "--to",
+        required=True,
+        metavar="ID",
+        help="ou_…, on_…, oc_…, an e-mail address, a mobile (+86…) or a user_id",
     )
     send.add_argument(
         "--to-type", choices=get_args(ReceiverIdType), help="the kind of ID, if its shape misleads"

@@ -27,6 +27,7 @@ def keep(session: Session, ticket: str) -> Served[None]:
     now = session.clock()
     token = Token(ticket, now, now + TICKET_SECONDS)
     session.tokens.put(app.key("ticket"), token)
+    session.tokens.forgive(app.key(""))
     yield from shared.ask_store(
         session, app, lambda store: store.keep(app.key("ticket"), token, clock=session.clock, owner="")
     )

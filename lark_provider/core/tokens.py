@@ -118,6 +118,12 @@ class TokenCache:
         if error is not None and now < until:
             raise copy.copy(error)
 
+    def forgive(self, prefix: str) -> None:
+        """Forget refusals of what is kept under keys that begin so: whatever was missing has come."""
+        with self._lock:
+            for key in [key for key in self._refusals if key.startswith(prefix)]:
+                del self._refusals[key]
+
     def land(self, flight: Flight, token: Token) -> str:
         """End a flight with a token."""
         with self._lock:

@@ -183,3 +183,13 @@ def test_processes_share_what_one_was_given(app: StoreApp, monkeypatch: pytest.M
     assert resends == 0
     assert app_tokens == 2
     assert tenant_tokens == 3
+
+
+def test_a_ticket_that_comes_after_a_wait_in_vain_helps_at_once(lark: Emulator) -> None:
+    app = StoreApp(lark)
+    process = app.process("a", timeout=0.5)
+    with pytest.raises(TokenAcquisitionError, match="no app_ticket"):
+        process.bot.info()
+    app.push()
+    process.store_app.keep_ticket(app.ticket or "")
+    assert process.bot.info().code == 0
