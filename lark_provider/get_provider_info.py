@@ -148,6 +148,11 @@ def get_provider_info() -> dict[str, object]:
                         "description": "If the bot's security settings ask for signatures.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
+                    "owners": {
+                        "label": "Owners",
+                        "description": "Owners of DAGs to their open_id or e-mail, as a JSON object.",
+                        "schema": {"type": ["string", "null"], "format": "multiline"},
+                    },
                     "keyword": {
                         "label": "Keyword",
                         "description": "If the bot asks for one: messages without it are not sent.",

@@ -9,7 +9,7 @@ MASK = "***"
 _PATTERNS = (
     re.compile(r"(?i)(bearer\s+)[^\s\"',;]+"),
     re.compile(
-        r"(?i)((?:app_secret|app_ticket|[a-z_]*access_token|verification_token|encrypt(?:ion)?_key|password)"
+        r"(?i)((?:app_secret|app_ticket|access_token|verification_token|encrypt(?:ion)?_key|password)"
         r"[\\\"']*\s*[:=]\s*[\\\"']*)"
         r"[^\s\\\"'&,;}]+"
     ),
