@@ -160,7 +160,6 @@ GARBAGE: dict[str, bytes | str] = {
     "sum-no-number": Frame(DATA, GOOD | {"sum": "many"}, b"{}").encoded(),
     "beyond-the-last": Frame(DATA, GOOD | {"sum": "3", "seq": "3"}, b"{}").encoded(),
     "before-the-first": Frame(DATA, GOOD | {"sum": "3", "seq": "-1"}, b"{}").encoded(),
-    "too-many": Frame(DATA, GOOD | {"sum": "1000000000"}, b"{}").encoded(),
     "unknown-method": Frame(7, GOOD, b"{}").encoded(),
     "control-of-no-type": Frame(CONTROL, {}, b"{}").encoded(),
     "control-of-unknown-type": Frame(CONTROL, {"type": "novel"}, b"{}").encoded(),
@@ -175,6 +174,12 @@ def test_garbage_does_no_harm(stage: Stage, what: str) -> None:
     stage.link.connection.send(GARBAGE[what])
     assert stage.ask().said == json.loads(RECEIVED)
     assert stage.listening.watched == watched
+
+
+def test_no_room_is_made_for_more_parts_than_there_can_be(stage: Stage) -> None:
+    stage.link.connection.send(Frame(DATA, GOOD | {"sum": "1000000000"}, b"{}").encoded())
+    assert stage.ask().said == json.loads(RECEIVED)
+    assert "part 0 of 1000000000" in stage.listening.log
 
 
 # --- the connection is lost ---
