@@ -26,8 +26,8 @@ class AirflowHome:
     """An Airflow of its own, reached by its command line as its users do."""
 
     def __init__(self, home: Path) -> None:
-        self.dags = home / "dags"
-        self.dags.mkdir()
+        self.home, self.dags = home, home / "dags"
+        self.dags.mkdir(exist_ok=True)
         self.env = {
             **os.environ,
             "AIRFLOW_HOME": str(home),

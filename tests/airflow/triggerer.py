@@ -1,0 +1,131 @@
+"""A real `airflow triggerer` with a DAG that waits for a card, and one that starts on Lark's events."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tests.airflow.conftest import AirflowHome
+from tests.services.processes import alive, tree
+from tests.trouble.waiting import wait_until
+
+_DAGS = """
+import pendulum
+from airflow.sdk import DAG, Asset, AssetWatcher
+from lark_provider.sensors import LarkCardCallbackSensor
+from lark_provider.triggers import LarkEventTrigger
+
+start = pendulum.datetime(2026, 1, 1)
+happened = Asset("happened", watchers=[AssetWatcher(name="lark", trigger=LarkEventTrigger())])
+with DAG("starts_on_events", schedule=[happened], start_date=start):
+    pass
+with DAG("asks", schedule=None, start_date=start):
+    LarkCardCallbackSensor(task_id="wait", message_id="om_1", deferrable=True)
+"""
+_SETUP = """
+import json, sys
+import pendulum
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+from airflow.models.dagbag import DBDagBag
+from airflow.models.trigger import Trigger
+from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState, TaskInstanceState
+from airflow.utils.types import DagRunTriggeredByType, DagRunType
+from lark_provider.triggers import LarkCardCallbackTrigger
+
+wait, database_id = json.loads(sys.argv[1])
+manager = DagBundlesManager()
+manager.sync_bundles_to_db()
+[bundle] = manager.get_all_dag_bundles()
+bundle.initialize()
+bag = BundleDagBag(bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
+sync_bag_to_db(bag, bundle.name, bundle_version=None)
+with create_session() as session:
+    dag = DBDagBag().get_latest_version_of_dag("asks", session=session)
+    run = dag.create_dagrun(run_id="r", run_after=pendulum.now("UTC"), run_type=DagRunType.MANUAL,
+                            state=DagRunState.RUNNING, triggered_by=DagRunTriggeredByType.TEST,
+                            logical_date=None, data_interval=None, session=session)
+    ti = run.get_task_instance("wait", session=session)
+    trigger = Trigger.from_object(LarkCardCallbackTrigger(wait, database_id))
+    session.add(trigger)
+    session.flush()
+    ti.state, ti.next_method, ti.trigger_id = TaskInstanceState.DEFERRED, "execute_complete", trigger.id
+"""
+_SETTINGS = {
+    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+    # Who is dead is soon taken for dead.
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "3",
+}
+
+
+class Triggerer:
+    """An Airflow of its own, a copy of another, and its triggerer, which can be frozen, killed and started.
+
+    Args:
+        model: An Airflow whose database is up to date.
+        home: Where the copy goes.
+        settings: Added to its environment.
+    """
+
+    def __init__(self, model: AirflowHome, home: Path, settings: Mapping[str, str]) -> None:
+        shutil.copytree(model.home, home)
+        self.airflow = AirflowHome(home)
+        self.airflow.env = {**self.airflow.env, **_SETTINGS, **settings}
+        self._database, self._log = home / "airflow.db", home / "triggerer.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def defer(self, wait: Mapping[str, Any], database_id: str) -> None:
+        """Let the DAG's task wait in the triggerer."""
+        (self.airflow.dags / "waits.py").write_text(_DAGS)
+        self.airflow.python("-c", textwrap.dedent(_SETUP), json.dumps([wait, database_id]))
+
+    def start(self) -> None:
+        """Start it."""
+        command = [sys.executable, "-m", "airflow", "triggerer", "--skip-serve-logs"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, env=self.airflow.env, stdout=log, stderr=log)  # noqa: S603 - ours
+
+    def freeze(self) -> None:
+        """Stop the process that stores what fires; the one that runs the triggers goes on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def kill(self) -> None:
+        """Kill all of it without a warning."""
+        if self._process is None:
+            return
+        processes = tree(self._process.pid)
+        for pid in processes:
+            os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+        wait_until(lambda: not any(map(alive, processes)))
+        self._process = None
+
+    def events(self) -> list[dict[str, Any]]:
+        """The payloads of the asset events that Airflow has stored."""
+        return [json.loads(extra)["payload"] for (extra,) in self._ask("SELECT extra FROM asset_event")]
+
+    def task(self) -> tuple[str, Any]:
+        """The state of the task, and what the trigger's event said."""
+        [(state, told)] = self._ask("SELECT state, next_kwargs FROM task_instance WHERE task_id = 'wait'")
+        return state, told
+
+    def log(self) -> str:
+        """What it has printed."""
+        return self._log.read_text()
+
+    def _ask(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self._database, timeout=30)) as connection:
+            return connection.execute(query).fetchall()
