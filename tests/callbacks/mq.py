@@ -15,6 +15,7 @@ from lark_provider.callbacks.amqp import Broker, broker
 from lark_provider.callbacks.confirms import Confirms
 from lark_provider.callbacks.link import connected
 from lark_provider.callbacks.topology import CARDS, DEAD, EVENTS, EXCHANGE, Queue, declarations
+from lark_provider.core import threads
 from lark_provider.protocol.callbacks import CardClick, read
 from tests.protocol.callbacks import sender
 from tests.services.rabbitmq import connect
@@ -78,7 +79,7 @@ def send(url: str, routing_key: str, *bodies: object) -> None:
                 *(confirms.publish(EXCHANGE, routing_key, one, f"m{n}") for n, one in enumerate(raw))
             )
 
-    asyncio.run(work())
+    threads.start(lambda: asyncio.run(work())).result()  # this one may have a loop that runs
 
 
 def drain(url: str, queue: Queue) -> list[tuple[BasicProperties, Any]]:
