@@ -7,20 +7,23 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from airflow.sdk import PokeReturnValue
 from airflow.sdk.exceptions import (
     AirflowFailException,
+    AirflowRescheduleException,
     AirflowSensorTimeout,
     AirflowSkipException,
     TaskDeferred,
 )
 
 from lark_provider.core.storage import migrate, urls
+from lark_provider.core.storage.errors import StorageError
 from lark_provider.core.storage.inbox import Inbox
 from lark_provider.emulator import Emulator
 from lark_provider.operators.approval import LarkApprovalOperator
@@ -28,6 +31,7 @@ from lark_provider.protocol.callbacks import CardClick, read
 from lark_provider.sensors import LarkCardCallbackSensor
 from lark_provider.triggers import LarkCardCallbackTrigger
 from tests.airflow.conftest import CHAT, AirflowHome
+from tests.callbacks import mq
 
 Context = Callable[..., Any]
 BOSS = "ou_emulator0001_alice"
@@ -67,6 +71,34 @@ def inbox(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     migrate.upgrade(url)
     monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", text)
     return Inbox(url)
+
+
+class Start(Protocol):
+    """Starts the task, and gives its context."""
+
+    def __call__(self, *, resumed: bool = ..., **changes: Any) -> Any:
+        """With what Airflow keeps from start to start; XComs only for one that was deferred."""
+
+
+@pytest.fixture
+def start(context: Context) -> Start:
+    xcoms: dict[str, Any] = {}
+    kept: dict[str, Any] = {}
+
+    def begin(*, resumed: bool = False, **changes: Any) -> Any:
+        if not resumed:
+            xcoms.clear()
+        given = context(**changes)
+
+        def push(key: str, value: Any) -> None:
+            xcoms[key] = value
+
+        known = {"start_date": datetime.now(UTC), "get_first_reschedule_date": lambda _: None}
+        reached = {"xcom_pull": lambda key, **_: xcoms.get(key), "xcom_push": push}
+        given["ti"] = SimpleNamespace(**(known | reached | vars(given["ti"])))
+        return given | {"task_state_store": SimpleNamespace(get=kept.get, set=kept.__setitem__)}
+
+    return begin
 
 
 def poke(sensor: LarkCardCallbackSensor, context: Any) -> PokeReturnValue:
@@ -194,7 +226,10 @@ with DAG("approve", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
     @task
     def publish(decision):
         print("DECIDED", decision["decision"], decision["operator"]["open_id"])
-    publish(asked.output)
+    @task
+    def drop(decision):
+        print("DROPPED")
+    publish(asked.output), drop(asked.output)
 """
 
 
@@ -257,9 +292,13 @@ def approve(
     dag.unlink()
 
 
-def test_a_decision_is_asked_for_waited_for_and_shown(lark: Emulator, approve: Callable[..., str]) -> None:
-    printed = approve([("approve", "ou_emulator0001_bob"), ("approve", BOSS), ("reject", BOSS)])
+def test_a_decision_is_asked_for_waited_for_followed_and_shown(
+    lark: Emulator, approve: Callable[..., str]
+) -> None:
+    clicks = [("approve", "ou_emulator0001_bob"), ("approve", BOSS), ("reject", BOSS)]
+    printed = approve(clicks, "branches={'approve': 'publish', 'reject': 'drop'}, soft_fail=True")
     assert "DECIDED approve ou_emulator0001_alice" in printed
+    assert "DROPPED" not in printed
     assert "still shows its buttons" not in printed
     (card,) = messages(lark)
     assert not list(buttons(card["content"]))
@@ -275,31 +314,159 @@ def test_a_rejection_fails_the_task_without_a_retry(lark: Emulator, approve: Cal
     assert card["content"]["header"]["template"] == "red"
 
 
-def test_nobody_answers_in_time_and_the_card_says_so(lark: Emulator, inbox: Inbox, context: Context) -> None:
-    pushed: dict[str, Any] = {}
-    given = context()
-    given["ti"] = SimpleNamespace(
-        **vars(given["ti"]),
-        xcom_pull=lambda key, **_: pushed.get(key),
-        xcom_push=lambda key, value: pushed.update({key: value}),
-    )
-    sensor = LarkApprovalOperator(
-        task_id="t", receiver_id=CHAT, title="Publish?", timeout=0, poke_interval=0, deferrable=False
-    )
-    with pytest.raises(AirflowSensorTimeout):
-        sensor.execute(given)
+def approval(**options: Any) -> LarkApprovalOperator:
+    return LarkApprovalOperator(task_id="t", receiver_id=CHAT, title="Publish?", **options)
+
+
+@pytest.mark.parametrize(
+    ("soft_fail", "expected"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)]
+)
+def test_nobody_answers_in_time_and_the_card_says_so(
+    soft_fail: bool, expected: type[Exception], lark: Emulator, inbox: Inbox, start: Start
+) -> None:
+    with pytest.raises(expected):
+        approval(timeout=0, poke_interval=0, deferrable=False, soft_fail=soft_fail).execute(start())
     (card,) = messages(lark)
     assert not list(buttons(card["content"]))
-    soft = LarkApprovalOperator(
-        task_id="t2",
-        receiver_id=CHAT,
-        title="?",
-        timeout=0,
-        poke_interval=0,
-        deferrable=False,
-        soft_fail=True,
-    )
-    pushed.clear()
+
+
+def test_however_often_it_starts_it_asks_once(lark: Emulator, inbox: Inbox, start: Start) -> None:
+    for _ in range(3):
+        with pytest.raises(AirflowRescheduleException):
+            approval(deferrable=False, mode="reschedule").execute(start())
+        lark.advance(3601)  # Lark has forgotten the message's key
+    with pytest.raises(TaskDeferred):
+        approval().execute(start(try_number=2))  # a retry
+    (card,) = messages(lark)
+    with pytest.raises(TaskDeferred):
+        approval().execute(start(try_number=3, max_tries=4))  # cleared
+    again = messages(lark)[-1]
+    assert again["message_id"] != card["message_id"]
+    value = next(iter(buttons(card["content"])))
+    inbox.store([click("e1", card["message_id"], value)])
+    with pytest.raises(TaskDeferred):
+        approval().execute(start(try_number=3, max_tries=4))  # that was for the one before
+    assert approval().execute(start(try_number=2))["decision"] == "approve"
+
+
+def test_nobody_is_asked_whose_answer_would_not_be_seen(lark: Emulator, start: Start) -> None:
+    with pytest.raises(AirflowFailException, match="No database is configured"):
+        approval().execute(start())
+    assert messages(lark) == []
+
+
+@pytest.mark.parametrize("never_fail", [False, True])
+def test_a_rejection_is_for_on_reject_to_judge(
+    never_fail: bool, lark: Emulator, inbox: Inbox, start: Start
+) -> None:
+    options = {"soft_fail": not never_fail, "never_fail": never_fail}
+    with pytest.raises(TaskDeferred):
+        approval(**options).execute(start())
+    (card,) = messages(lark)
+    rejecting = next(value for value in buttons(card["content"]) if value["action"] == "reject")
+    inbox.store([click("e1", card["message_id"], rejecting)])
+    resumed = {"event": {"status": "answered"}}
+    with pytest.raises(AirflowFailException, match="answered 'reject'"):
+        approval(**options).resume_execution("execute_complete", resumed, start(resumed=True))
     with pytest.raises(AirflowSkipException):
-        soft.execute(given)
-    assert not list(buttons(messages(lark)[-1]["content"]))
+        approval(on_reject="skip").resume_execution("execute_complete", resumed, start(resumed=True))
+    told = approval(on_reject="return").resume_execution("execute_complete", resumed, start(resumed=True))
+    assert told["decision"] == "reject"
+
+
+# --- what sensors' arguments mean, deferred or not ---
+
+
+def deferred(sensor: LarkCardCallbackSensor, given: Any) -> TaskDeferred:
+    with pytest.raises(TaskDeferred) as found:
+        sensor.execute(given)
+    return found.value
+
+
+def sensor(**options: Any) -> LarkCardCallbackSensor:
+    return LarkCardCallbackSensor(task_id="t", message_id="om_1", deferrable=True, **options)
+
+
+End = tuple[str, dict[str, Any]]
+TIMED_OUT: End = ("__fail__", {"error": "Trigger timeout"})
+ANSWERED: End = ("execute_complete", {"event": {"status": "answered"}})
+REFUSED: End = (
+    "execute_complete",
+    {"event": {"status": "error", "message": "It is another database. Next: …"}},
+)
+
+
+@pytest.mark.parametrize("end", [TIMED_OUT, ANSWERED, REFUSED])
+def test_an_answer_counts_however_the_wait_has_ended(end: End, inbox: Inbox, start: Start) -> None:
+    deferred(sensor(), start())
+    inbox.store([click("e1")])
+    assert sensor().resume_execution(*end, start(resumed=True))["event_id"] == "e1"
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [(TIMED_OUT, AirflowSensorTimeout), (ANSWERED, AirflowFailException), (REFUSED, AirflowFailException)],
+)
+@pytest.mark.parametrize("option", [None, "soft_fail", "never_fail", "silent_fail"])
+def test_a_wait_that_ends_without_an_answer(
+    option: str | None, end: End, expected: type[Exception], inbox: Inbox, start: Start
+) -> None:
+    options: dict[str, Any] = {} if option is None else {option: True}
+    skips = option in {"soft_fail", "never_fail"}
+    with pytest.raises(AirflowSkipException if skips else expected):
+        sensor(**options).resume_execution(*end, start(resumed=True))
+
+
+class TestWithoutADatabase:
+    """What a look that fails means, before and after the wait in the triggerer."""
+
+    @pytest.fixture(autouse=True)
+    def _away(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", "postgresql://lark@127.0.0.1:1/lark")
+
+    def test_the_task_is_tried_again(self, start: Start) -> None:
+        with pytest.raises(StorageError, match="cannot be used"):
+            sensor().execute(start())
+        with pytest.raises(StorageError, match="cannot be used"):
+            sensor(soft_fail=True).resume_execution(*ANSWERED, start(resumed=True))
+
+    def test_never_fail_skips(self, start: Start) -> None:
+        with pytest.raises(AirflowSkipException):
+            sensor(never_fail=True).execute(start())
+        with pytest.raises(AirflowSkipException):
+            sensor(never_fail=True).resume_execution(*ANSWERED, start(resumed=True))
+
+    def test_silent_fail_goes_on_for_the_time_that_is_left(self, start: Start) -> None:
+        whole = deferred(sensor(silent_fail=True, timeout=90), start())
+        assert whole.timeout == timedelta(seconds=90)
+        assert whole.trigger.serialize()[1]["database_id"] is None
+        since = datetime.now(UTC) - timedelta(seconds=60)
+        with pytest.raises(TaskDeferred) as again:
+            sensor(silent_fail=True, soft_fail=True, timeout=90).resume_execution(
+                *ANSWERED, start(resumed=True, start_date=since)
+            )
+        assert again.value.timeout is not None
+        assert timedelta(0) < again.value.timeout <= timedelta(seconds=30)
+        with pytest.raises(AirflowSensorTimeout):
+            sensor(silent_fail=True, timeout=90).resume_execution(*TIMED_OUT, start(resumed=True))
+
+
+def test_each_mapped_task_and_each_clearing_is_a_wait_of_its_own(inbox: Inbox, start: Start) -> None:
+    starts: list[dict[str, Any]] = [
+        {"map_index": 0},
+        {"map_index": 1},
+        {"map_index": 1, "max_tries": 4, "try_number": 3},
+    ]
+    keys = [deferred(sensor(), start(**one)).trigger.serialize()[1]["wait"]["key"] for one in starts]
+    assert len(set(keys)) == 3
+    retry = deferred(sensor(), start(map_index=1, try_number=2))
+    assert retry.trigger.serialize()[1]["wait"]["key"] == keys[1]
+
+
+def test_the_broker_of_airflows_configuration_is_pumped(
+    inbox: Inbox, rabbitmq: str, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RABBITMQ_URL", "amqp://nobody@127.0.0.1:1/")
+    monkeypatch.setenv("AIRFLOW__LARK__RABBITMQ_URL", rabbitmq)
+    mq.send(rabbitmq, "card.cli_1", mq.card("e1"))
+    assert sensor().execute(start())["event_id"] == "e1"
