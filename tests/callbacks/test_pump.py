@@ -174,10 +174,16 @@ def test_several_pumps_at_once(rabbitmq: str, database: URL) -> None:
 
 
 def test_the_same_clicks_from_two_sides_do_not_wait_for_each_other_in_a_circle(database: URL) -> None:
-    clicks = [mq.click(name) for name in NAMES[:500]]
-    both_ways = [clicks, clicks[::-1]] * 20
-    with ThreadPoolExecutor(4) as pool:
-        assert sum(pool.map(Inbox(database).store, both_ways)) == 500
+    inbox, both_ready = Inbox(database), threading.Barrier(2)
+
+    def store(batch: list[CardClick]) -> int:
+        both_ready.wait()
+        return inbox.store(batch)
+
+    with ThreadPoolExecutor(2) as pool:
+        for n in range(20):
+            clicks = [mq.click(f"{n}-{name}") for name in NAMES[:500]]
+            assert sum(pool.map(store, [clicks, clicks[::-1]])) == 500
 
 
 # --- poison ---

@@ -5,12 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import sqlalchemy as sa
@@ -217,6 +217,28 @@ def test_many_waits_among_many_clicks_are_found_by_the_indexes(postgres: URL) ->
 
 
 # --- at once ---
+
+
+class Overtaken(Wait):
+    """A wait that somebody else decides, between the look at the clicks and the note of the answer."""
+
+    __slots__ = ()
+    overtake: ClassVar[Callable[[Wait], object]]
+
+    def answer(self, clicks: Sequence[CardClick]) -> list[CardClick] | None:
+        """Be overtaken."""
+        found = super().answer(clicks)
+        self.overtake()
+        return found
+
+
+def test_who_is_overtaken_says_what_the_other_has_decided(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox = Inbox(url)
+    inbox.store([click("a", message_id="om_1"), click("b", message_id="om_2")])
+    others = Wait("k", ("om_2",))
+    monkeypatch.setattr(Overtaken, "overtake", lambda _: Inbox(url).answers([others]), raising=False)
+    assert ids(inbox.answers([Overtaken("k", ("om_1",))])["k"]) == ["b"]
+    assert ids(inbox.answers([Wait("k", ("om_1",))])["k"]) == ["b"]
 
 
 def decide(url: str, names: list[str], pipe: Connection) -> None:
