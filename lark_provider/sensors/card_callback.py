@@ -124,7 +124,7 @@ class LarkCardCallbackSensor(BaseSensorOperator):
         """Go on after the wait in the triggerer."""
         self._deferred_since = context["ti"].start_date
         if next_method == "execute_complete":
-            # Airflow's way would take all that ends a look, e.g. a second deferral's, for a failed wait.
+            # Airflow's way takes whatever is raised from here on for a failed wait.
             return self.execute_complete(context, **(next_kwargs or {}))
         try:
             return super().resume_execution(next_method, next_kwargs, context)

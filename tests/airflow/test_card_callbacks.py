@@ -372,6 +372,8 @@ def test_a_rejection_is_for_on_reject_to_judge(
         approval(on_reject="skip").resume_execution("execute_complete", resumed, start(resumed=True))
     told = approval(on_reject="return").resume_execution("execute_complete", resumed, start(resumed=True))
     assert told["decision"] == "reject"
+    updates = {name: count for name, count in lark.state()["by_endpoint"].items() if name.startswith("PATCH")}
+    assert list(updates.values()) == [3]  # the card was changed once for each
 
 
 # --- what sensors' arguments mean, deferred or not ---
@@ -392,7 +394,7 @@ TIMED_OUT: End = ("__fail__", {"error": "Trigger timeout"})
 ANSWERED: End = ("execute_complete", {"event": {"status": "answered"}})
 REFUSED: End = (
     "execute_complete",
-    {"event": {"status": "error", "message": "It is another database. Next: …"}},
+    {"event": {"status": "error", "message": "Another database. Next: …"}},
 )
 
 
@@ -452,11 +454,8 @@ class TestWithoutADatabase:
 
 
 def test_each_mapped_task_and_each_clearing_is_a_wait_of_its_own(inbox: Inbox, start: Start) -> None:
-    starts: list[dict[str, Any]] = [
-        {"map_index": 0},
-        {"map_index": 1},
-        {"map_index": 1, "max_tries": 4, "try_number": 3},
-    ]
+    cleared = {"map_index": 1, "max_tries": 4, "try_number": 3}
+    starts: list[dict[str, Any]] = [{"map_index": 0}, {"map_index": 1}, cleared]
     keys = [deferred(sensor(), start(**one)).trigger.serialize()[1]["wait"]["key"] for one in starts]
     assert len(set(keys)) == 3
     retry = deferred(sensor(), start(map_index=1, try_number=2))
