@@ -7,9 +7,10 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -221,6 +222,66 @@ def test_what_nobody_expects_ends_the_waits_and_is_told(
     monkeypatch.setattr(hub._inbox, "answers", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         hub.wait(wait(1)).result(30)
+
+
+def resident() -> int:
+    """The process's memory in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_ten_thousand_triggers_wait_in_one_process(
+    database_url: str,
+    inbox: Inbox,
+    rabbitmq: str,
+    monkeypatch: pytest.MonkeyPatch,
+    say: Callable[[str], None],
+) -> None:
+    monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", database_url)
+    monkeypatch.setenv("AIRFLOW__LARK__RABBITMQ_URL", rabbitmq)
+    many, clicked, here = 10_000, range(0, 10_000, 25), inbox.database_id()
+    hub = waiting.hub(database_url, rabbitmq)
+    looks, ask = list[float](), hub._inbox.answers
+
+    def timed(waits: Sequence[Wait]) -> dict[str, Answer]:
+        began = time.monotonic()
+        found = ask(waits)
+        looks.append(time.monotonic() - began)
+        return found
+
+    monkeypatch.setattr(hub._inbox, "answers", timed)
+
+    async def fired(number: int) -> float:
+        event = await anext(aiter(LarkCardCallbackTrigger(wait(number).as_dict(), here).run()))
+        assert event.payload == {"status": "answered"}
+        return time.monotonic()
+
+    def click() -> dict[int, float]:
+        sent: dict[int, float] = {}
+        for some in (clicked[place : place + 20] for place in range(0, len(clicked), 20)):
+            mq.send(rabbitmq, "card.cli_1", *(mq.card(f"e{n}", message_id=f"om_{n}") for n in some))
+            sent |= dict.fromkeys(some, time.monotonic())
+        return sent
+
+    async def work() -> str:
+        memory, began = resident(), time.monotonic()
+        tasks = [asyncio.ensure_future(fired(number)) for number in range(many)]
+        await mq.aworks(lambda: len(hub._asked) == many, 60)
+        await mq.aworks(lambda: len(looks) > 1)  # one of them was for all
+        memory = (resident() - memory) // many
+        sent = await asyncio.to_thread(click)
+        ends = await asyncio.gather(*(tasks[number] for number in clicked))
+        assert threads() == ["lark-pump", "lark-waits"]
+        assert len(looks) <= 1 + (time.monotonic() - began) / waiting.LOOK_SECONDS
+        assert sum(task.done() for task in tasks) == len(clicked)
+        for task in tasks:
+            task.cancel()
+        took = sorted(end - sent[number] for number, end in zip(clicked, ends, strict=True))
+        return (
+            f"{many} waiting triggers: {memory} bytes each, {1000 * median(looks):.0f} ms for a look at all, "
+            f"click to event p50 {median(took):.2f} s, p99 {took[len(took) * 99 // 100]:.2f} s"
+        )
+
+    say(mq.run(work()))
 
 
 @pytest.fixture
