@@ -1,4 +1,4 @@
-"""Where callbacks and events come in: the gateway, RabbitMQ, and adapters for web frameworks."""
+"""Where callbacks and events come in: gateway, long connection, RabbitMQ, adapters for web frameworks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ _HOMES = {
     "Event": "lark_provider.protocol.callbacks",
     "Gateway": "lark_provider.callbacks.gateway",
     "card_update": "lark_provider.callbacks.answers",
+    "consume": "lark_provider.callbacks.consumer",
     "toast": "lark_provider.callbacks.answers",
 }
 __all__ = [  # noqa: PLE0604 - one list
@@ -20,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lark_provider.callbacks.answers import card_update as card_update
     from lark_provider.callbacks.answers import toast as toast
+    from lark_provider.callbacks.consumer import consume as consume
     from lark_provider.callbacks.endpoint import Endpoint as Endpoint
     from lark_provider.callbacks.gateway import Gateway as Gateway
     from lark_provider.protocol.callbacks import CallbackKeys as CallbackKeys

@@ -54,6 +54,7 @@ def rows(url: URL, table: sa.Table, column: str) -> list[str]:
 def test_a_clean_up_takes_what_is_of_no_use_and_no_usable_credential(url: URL) -> None:
     now = datetime.now(UTC)
     ages = {"alive": -3600, "just gone": 60, "6 days": 6 * 86400, "8 days": 8 * 86400}
+    click = {"app_id": "cli_a", "payload": "{}", "clicked_at": NOW}
     with transaction(engine(url)) as connection:
         for name, age in ages.items():
             at = now - timedelta(seconds=age)
@@ -62,7 +63,27 @@ def test_a_clean_up_takes_what_is_of_no_use_and_no_usable_credential(url: URL) -
             connection.execute(tables.tokens.insert().values(**token))
             connection.execute(tables.user_cache.insert().values(**person, expires_at=at))
             connection.execute(tables.leases.insert().values(key=name, owner="o", until=at))
-    assert maintenance.purge(url) == {"tokens": 1, "user_cache": 3, "leases": 2}
+            handled = {"consumer": "c", "event_id": name, "handled_at": at}
+            connection.execute(tables.handled_events.insert().values(**handled))
+        for name, days in {"recent": 89, "old": 91}.items():
+            at = now - timedelta(days=days)
+            connection.execute(tables.card_callbacks.insert().values(**click, event_id=name, stored_at=at))
+            answer = {"wait_key": name, "event_ids": "[]", "decided_at": at}
+            connection.execute(tables.card_answers.insert().values(**answer))
+    assert maintenance.purge(url) == {
+        "tokens": 1,
+        "user_cache": 3,
+        "leases": 2,
+        "card_callbacks": 1,
+        "card_answers": 1,
+        "handled_events": 1,
+    }
+    assert (
+        rows(url, tables.card_callbacks, "event_id")
+        == rows(url, tables.card_answers, "wait_key")
+        == ["recent"]
+    )
+    assert rows(url, tables.handled_events, "event_id") == ["6 days", "alive", "just gone"]
     assert rows(url, tables.tokens, "key") == ["6 days", "alive", "just gone"]
     assert rows(url, tables.user_cache, "lookup") == ["alive"]
     assert rows(url, tables.leases, "key") == ["alive", "just gone"]

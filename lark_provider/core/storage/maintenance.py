@@ -24,6 +24,8 @@ from lark_provider.protocol.redact import redact
 TOKENS_KEPT = timedelta(days=7)
 """For how long an expired token stays, as the deployment guide has it."""
 _LEASES_KEPT = timedelta(days=1)
+_CLICKS_KEPT = timedelta(days=90)  # a card takes clicks for 14 days, and its task may be looked at for longer
+_EVENTS_KEPT = timedelta(days=7)  # Lark repeats an event for 6 hours
 _OLDEST_POSTGRES = (15,)
 
 
@@ -101,7 +103,8 @@ def purge(url: URL, *, tokens_older_than: timedelta = TOKENS_KEPT) -> dict[str, 
         tokens_older_than: For how long a token has to have expired; one that lives is never deleted.
 
     Returns:
-        How many rows were deleted, by table: `tokens`, `user_cache`, `leases`.
+        How many rows were deleted, by table: `tokens`, `user_cache`, `leases`, `card_callbacks`,
+        `card_answers`, `handled_events`.
 
     Raises:
         ConfigurationError: The age is negative.
@@ -118,6 +121,9 @@ def purge(url: URL, *, tokens_older_than: timedelta = TOKENS_KEPT) -> dict[str, 
             tables.tokens.c.expires_at: now - tokens_older_than,
             tables.user_cache.c.expires_at: now,
             tables.leases.c.until: now - _LEASES_KEPT,
+            tables.card_callbacks.c.stored_at: now - _CLICKS_KEPT,
+            tables.card_answers.c.decided_at: now - _CLICKS_KEPT,
+            tables.handled_events.c.handled_at: now - _EVENTS_KEPT,
         }
         return {
             str(column.table.name): connection.execute(column.table.delete().where(column < end)).rowcount
