@@ -169,6 +169,9 @@ def test_purge_counts_what_it_deletes(run: Run, ask: psycopg2.extensions.cursor)
         "tokens": 1,
         "user_cache": 0,
         "leases": 0,
+        "card_callbacks": 0,
+        "card_answers": 0,
+        "handled_events": 0,
     }
     assert json.loads(run("db", "purge", "--tokens-older-than", "0s", "--json").out)["tokens"] == 1
     ask.execute("SELECT key FROM tokens")
