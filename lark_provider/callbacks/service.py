@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from lark_provider.callbacks.gateway import Gateway
 from lark_provider.protocol.errors import ConfigurationError
 
 _BACKLOG = 1024
+_NEW_OBJECTS = 20_000
 
 
 def serve(
@@ -59,10 +61,16 @@ def serve(
             access_log=False,
             log_config=None,
             lifespan="on",
+            proxy_headers=False,  # nobody looks at where a request comes from
+            server_header=False,
             backlog=_BACKLOG,
             timeout_graceful_shutdown=5,
         )
         server = uvicorn.Server(settings)
         listener.listen(_BACKLOG)
         started(f"http://{host}:{listener.getsockname()[1]}{PATH}")
+        # Whoever clicks would wait while what was imported is searched for garbage, again and again; and by
+        # Python's default, the searches come every few requests.
+        gc.freeze()
+        gc.set_threshold(_NEW_OBJECTS)
         server.run(sockets=[listener])
