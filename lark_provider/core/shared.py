@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-_ASK_SECONDS = 5.0
+_ASK_SECONDS, _FIRST_ASK_SECONDS = 5.0, 10.0
+"""For how long an answer is waited for; longer for the first, when many processes may be connecting."""
 _STORAGE, _LOAD_SECONDS = "lark_provider.core.storage.token_store", 60.0
 # SQLAlchemy is imported before the deadline starts: a machine that starts many processes takes its time.
 _loaded = False
@@ -41,6 +42,7 @@ _FROZEN = "The database does not answer. Next: check that it runs."
 class _Health:
     """How a database was last found."""
 
+    answered: bool = False
     error: LarkError | None = None
     away_until: float = 0.0
     warned_at: float = float("-inf")
@@ -80,12 +82,13 @@ def consult(session: Session, name: str, work: Callable[[], T]) -> Served[tuple[
     try:
         if not _loaded:
             yield from in_thread(_load, _LOAD_SECONDS)
-        answer = yield from in_thread(work, min(_ASK_SECONDS, session.timeout / 2))
+        patience = _ASK_SECONDS if health.answered else _FIRST_ASK_SECONDS
+        answer = yield from in_thread(work, min(patience, session.timeout / 2))
     except ConfigurationError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it stops no message
         return _away(health, error, session.clock())
-    health.error = None
+    health.error, health.answered = None, True
     return (answer,)
 
 

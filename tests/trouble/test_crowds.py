@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+
+from lark_provider.core.storage import migrate, urls
 from lark_provider.emulator import Emulator
 from tests.client.conftest import count
 from tests.services.plugin import StartPgBouncer
@@ -29,6 +33,33 @@ def test_a_crowd_that_starts_cold_asks_once(lark: Emulator, fetched: Callable[[]
     assert ask("SELECT count(*) FROM leases") == [(0,)]
 
 
+def test_a_crowd_at_a_file(
+    lark: Emulator, fetched: Callable[[], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LARK_DATABASE_URL", f"sqlite:///{tmp_path}/lark.db")
+    migrate.upgrade(urls.database())
+    with Crowd(MANY) as crowd:
+        for turn in (1, 2):
+            outcomes = crowd.all(work.call)
+            values(outcomes)
+            assert [outcome.warnings for outcome in outcomes if outcome.warnings] == []
+            assert fetched() == turn
+            lark.revoke_tokens()
+
+
+def test_a_database_whose_transactions_are_serializable(
+    lark: Emulator, fetched: Callable[[], int], ask: Ask
+) -> None:
+    ask("ALTER DATABASE postgres SET default_transaction_isolation = 'serializable'")
+    with Crowd(16) as crowd:
+        for turn in (1, 2):
+            outcomes = crowd.all(work.call)
+            values(outcomes)
+            assert [outcome.warnings for outcome in outcomes if outcome.warnings] == []
+            assert fetched() == turn
+            lark.revoke_tokens()
+
+
 def test_nobody_holds_a_connection_while_waiting(
     lark: Emulator, fetched: Callable[[], int], ask: Ask
 ) -> None:
@@ -46,7 +77,7 @@ def test_nobody_holds_a_connection_while_waiting(
     assert fetched() == 1
     # Not one look but many: each of them may meet somebody who is just asking.
     assert statistics.median(busy) <= FEW
-    assert statistics.median(inside) == min(inside) == 0
+    assert statistics.median(inside) == 0
 
 
 def test_a_token_rejected_under_a_crowd_is_replaced_once(

@@ -11,7 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.engine import Connection
+
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
+from lark_provider.core import config
 from lark_provider.core.storage import migrate, urls
 from lark_provider.core.storage.applications import ApplicationManager
 from lark_provider.core.storage.crypto import Keys
@@ -45,6 +48,22 @@ def keep_token(url: str) -> None:
     """Keep a token in a database that may not be there yet."""
     store = TokenStore(urls.parse(url, "test"), "cli_a", "secret")
     store.keep(str(os.getpid()), Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
+
+
+class _Freezing(TokenStore):
+    """The store of a process that freezes inside the transaction in which it takes the lease."""
+
+    def _usable(self, connection: Connection, key: str, now: float, rejected: str | None) -> Token | None:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return super()._usable(connection, key, now, rejected)
+
+
+def freeze_inside_a_claim() -> bool:
+    """Claim the token of the environment's app, and freeze meanwhile."""
+    app = config.app(None, None, None)
+    assert app is not None
+    store = _Freezing(urls.database(), app.app_id, app.app_secret)
+    return store.claim(app.token_key, now=time.time(), owner="frozen", lease_seconds=10).won
 
 
 class _Stopping(Keys):

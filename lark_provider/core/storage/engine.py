@@ -108,6 +108,7 @@ def create(url: URL, **pool: int) -> Engine:
     return sa.create_engine(
         url,
         hide_parameters=True,
+        isolation_level="READ COMMITTED",  # whatever a site's default is: what others commit has to be seen
         pool_pre_ping=True,  # a database that was restarted is noticed before a statement is lost
         connect_args={name: value for name, value in arguments.items() if name not in url.query},
         **pool,
@@ -148,14 +149,18 @@ def transaction(on: Engine, *, reading: bool = False) -> Iterator[Connection]:
 
     Args:
         on: The engine.
-        reading: Whether it only reads, so that a SQLite file need not be locked, nor writable.
+        reading: Whether it only reads, so that a SQLite file need not be locked, nor writable, and each
+            statement on PostgreSQL is on its own: there and back once, and nothing held open meanwhile.
 
     Raises:
         StorageError: The database is away, refuses us, or lacks our tables.
     """
     try:
-        with on.execution_options(reading=reading).begin() as connection:
-            yield connection
+        with on.execution_options(reading=reading).connect() as connection:
+            if reading and on.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+            with connection.begin():
+                yield connection
     except SQLAlchemyError as error:
         if isinstance(error, StorageError):
             raise
@@ -173,7 +178,7 @@ def explained(error: SQLAlchemyError, url: URL) -> StorageError:
     reason = str(getattr(error, "orig", None) or error).strip()
     if url.password:
         reason = reason.replace(str(url.password), "***")
-    reason = " ".join(reason.split())
+    reason = " ".join(reason.split()).rstrip(".?")
     sqlstate = getattr(getattr(error, "orig", None), "pgcode", None)
     if sqlstate in {"42P01", "42703"} or (
         isinstance(error, OperationalError) and reason.startswith(("no such table", "no such column"))
@@ -181,7 +186,8 @@ def explained(error: SQLAlchemyError, url: URL) -> StorageError:
         return StorageError(f"{where} is behind on migrations ({reason}). Next: {UPGRADE}.")
     if sqlstate == "42501":
         return StorageError(
-            f"{where}: {reason}. Next: grant this user SELECT, INSERT, UPDATE and DELETE on the tables."
+            f"{where}: {reason}. Next: grant this user SELECT, INSERT, UPDATE and DELETE on the tables; "
+            "migrations are run as their owner."
         )
     if "file is not a database" in reason:
         return StorageError(f"{where} is no SQLite database. Next: name another path, or restore a backup.")

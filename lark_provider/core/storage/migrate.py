@@ -69,10 +69,14 @@ def _identity(url: URL) -> tuple[int, int] | None:
 def version(on: Engine) -> str | None:
     """The revision that a database stands at; None if it has none of our tables."""
     with transaction(on, reading=True) as connection:
-        if not sa.inspect(connection).has_table(tables.VERSION_TABLE):
-            return None
-        found: str | None = connection.scalar(sa.text(f"SELECT version_num FROM {tables.VERSION_TABLE}"))  # noqa: S608 - a constant
-        return found
+        return _revision(connection)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not sa.inspect(connection).has_table(tables.VERSION_TABLE):
+        return None
+    found: str | None = connection.scalar(sa.text(f"SELECT version_num FROM {tables.VERSION_TABLE}"))  # noqa: S608 - a constant
+    return found
 
 
 def is_airflows(on: Engine) -> bool:
@@ -95,11 +99,15 @@ def upgrade(url: URL, revision: str = "head") -> None:
     Raises:
         StorageError: The database is away or is newer than this version, or there is no such revision.
     """
-    from alembic import command  # noqa: PLC0415 - 100 ms that only a migration is worth
+
+    def work(settings: Config) -> None:
+        from alembic import command  # noqa: PLC0415 - 100 ms that only a migration is worth
+
+        command.upgrade(settings, revision)
 
     if url.drivername == urls.SQLITE_DRIVER:
         make_file(url)
-    _perform(url, lambda settings: command.upgrade(settings, revision))
+    _perform(url, work, unless=tables.HEAD if revision == "head" else None)
 
 
 def downgrade(url: URL, revision: str = "-1") -> None:
@@ -168,10 +176,16 @@ def settings_for(connection: Connection | None, output: io.StringIO | None = Non
     return made
 
 
-def _perform(url: URL, work: Callable[[Config], None], *, reading: bool = False) -> None:
-    from alembic.util import CommandError  # noqa: PLC0415 - as above
-
+def _perform(
+    url: URL, work: Callable[[Config], None], *, reading: bool = False, unless: str | None = None
+) -> None:
     with transaction(engine(url), reading=reading) as connection:
+        # Looked at in here: of many processes at a new file one makes the tables, and those who waited for
+        # it have nothing left to do, and nothing to import.
+        if unless is not None and _revision(connection) == unless:
+            return
+        from alembic.util import CommandError  # noqa: PLC0415 - as above
+
         try:
             work(settings_for(connection))
         except CommandError as error:

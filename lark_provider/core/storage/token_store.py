@@ -6,7 +6,8 @@ while waiting, and one who dies or freezes loses it by the clock. That clock is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +21,9 @@ from lark_provider.core.storage.engine import transaction
 from lark_provider.core.storage.statements import insert
 from lark_provider.core.storage.tables import leases, tokens
 from lark_provider.protocol.tokens import Freshness, Token
+
+_WATCHED = sa.select(sa.func.set_config("idle_in_transaction_session_timeout", "4s", True))
+"""Ends the transaction of one that freezes inside it, before those who wait for its rows give up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +66,20 @@ class TokenStore:
         Raises:
             StorageError: The database cannot be used.
         """
-        with transaction(migrate.opened(self._url)) as connection:
-            token, clock = self._usable(connection, key, now, rejected)
-            if token is not None and token.freshness(now) is Freshness.FRESH:
-                return Claim(token)
-            if not self._leased(connection, key, owner, clock, lease_seconds):
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            row = self._row(connection, key)
+        token = self._token(key, row, now)
+        if token is not None and token.value == rejected:
+            token = None
+        is_held = row.until is not None and row.until >= row.clock and row.owner != owner
+        if _is_fresh(token, now) or is_held:
+            return Claim(token)  # as most do, and nobody is in anybody's way
+        with self._writing() as connection:
+            if not self._leased(connection, key, owner, row.clock, lease_seconds):
                 return Claim(token)
             # Looked at again: the lease may be free because its holder has just kept a token and gone.
-            token, _ = self._usable(connection, key, now, rejected)
-            if token is not None and token.freshness(now) is Freshness.FRESH:
+            token = self._usable(connection, key, now, rejected)
+            if _is_fresh(token, now):
                 self._give_back(connection, key, owner)
                 return Claim(token)
             return Claim(token, won=True)
@@ -101,7 +110,7 @@ class TokenStore:
             StorageError: The database cannot be used.
         """
         sealed = TokenBox(self._app_secret, key).seal(token.value)
-        with transaction(migrate.opened(self._url)) as connection:
+        with self._writing() as connection:
             theirs = connection.scalar(sa.select(_now(connection)))
             assert theirs is not None  # noqa: S101 - a clock always tells
             ours = clock()  # read last: a process that freezes in between must not lengthen the token's life
@@ -125,21 +134,26 @@ class TokenStore:
         Raises:
             StorageError: The database cannot be used.
         """
-        with transaction(migrate.opened(self._url)) as connection:
+        with self._writing() as connection:
             self._give_back(connection, key, owner)
 
-    def _usable(
-        self, connection: Connection, key: str, now: float, rejected: str | None
-    ) -> tuple[Token | None, datetime]:
-        """What is kept, unless it was rejected, and the database's clock."""
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with transaction(migrate.opened(self._url)) as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(_WATCHED)
+            yield connection
+
+    def _usable(self, connection: Connection, key: str, now: float, rejected: str | None) -> Token | None:
+        """What is kept, unless it was rejected."""
         row = self._row(connection, key)
         token = self._token(key, row, now)
         if row.value is not None and (token is None or token.value == rejected):
             # Compare and delete: a token that has replaced it meanwhile stays. One that cannot be read
             # was damaged, for those of another secret are kept under another key.
             connection.execute(tokens.delete().where(tokens.c.key == key, tokens.c.value == row.value))
-            token = None
-        return token, row.clock
+            return None
+        return token
 
     @staticmethod
     def _give_back(connection: Connection, key: str, owner: str) -> None:
@@ -147,10 +161,11 @@ class TokenStore:
 
     @staticmethod
     def _row(connection: Connection, key: str) -> sa.Row[Any]:
-        """The database's clock, beside what is kept under a key or nothing but None."""
+        """The database's clock, beside token and lease under a key or nothing but None."""
         alone = sa.select(sa.literal(1).label("one")).subquery()
-        found = sa.select(_now(connection), tokens).select_from(alone.outerjoin(tokens, tokens.c.key == key))
-        return connection.execute(found).one()
+        joined = alone.outerjoin(tokens, tokens.c.key == key).outerjoin(leases, leases.c.key == key)
+        kept = tokens.c.value, tokens.c.fetched_at, tokens.c.expires_at, leases.c.owner, leases.c.until
+        return connection.execute(sa.select(_now(connection), *kept).select_from(joined)).one()
 
     def _token(self, key: str, row: sa.Row[Any], now: float) -> Token | None:
         value = None if row.value is None else TokenBox(self._app_secret, key).open(row.value)
@@ -174,6 +189,10 @@ class TokenStore:
             ).returning(leases.c.key)
         )
         return taken.one_or_none() is not None
+
+
+def _is_fresh(token: Token | None, now: float) -> bool:
+    return token is not None and token.freshness(now) is Freshness.FRESH
 
 
 def forget(url: URL, app_id: str) -> int:
