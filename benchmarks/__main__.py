@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from benchmarks import community, rows, shared, table
+from benchmarks import clicks, community, rows, shared, table, waits
 from benchmarks.processes import Lab, Process, environment
 from benchmarks.table import Row
 
@@ -37,6 +37,11 @@ which may differ a little from the ratio of the medians. Between runs compare ra
 - *feishu-bot-sdk* is a client that others have published, at the version named, installed for the run into
   an environment of its own with our httpx. It limits itself to 5 calls a second, more if Lark seems to bear
   it; that is switched off here.
+- Clicks come over 64 connections from a process of its own, signed and encrypted beforehand. The gateway is
+  `lark-provider callbacks serve`, which answers when the click is confirmed by a quorum queue, or committed.
+  It shares the cores with whoever clicks, and with RabbitMQ or PostgreSQL.
+- The triggers wait as in a triggerer, whose hub also pumps; one query is for all of them. From a click to
+  the event: gateway, RabbitMQ, pump, PostgreSQL, and up to a second until the next look.
 - The token rows use PostgreSQL on the loopback; the SDK keeps its token in its process, and fetches one.
 """
 
@@ -72,6 +77,10 @@ def _between(lab: Lab, url: str, home: Path) -> Iterator[Iterator[Row]]:
     """What needs services: PostgreSQL and RabbitMQ, as the tests find or start them."""
     yield shared.tokens(lab, url)
     yield shared.registry(lab, home)
+    yield clicks.proof(lab)
+    yield clicks.into_rabbitmq(lab)
+    yield clicks.into_the_database(lab)
+    yield waits.waits(lab)
 
 
 def _lab(home: Path) -> Lab:
