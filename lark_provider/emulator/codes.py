@@ -54,6 +54,10 @@ INVALID_TOKEN = Code(
 )
 APP_NOT_IN_USE = Code(99991662, "app not in use")
 INVALID_APP_TOKEN = Code(99991664, "invalid app token")
+INVALID_USER_TOKEN = Code(
+    99991668,
+    "Invalid access token for authorization. Please make a request with token attached.",
+)
 TOKEN_PREFIX = Code(99991671, "Invalid access token: it must start with t- or u-")
 MISSING_SCOPE = Code(99991672, "Access denied. One of the following scopes is required")
 APP_NOT_INSTALLED = Code(99991673, "unauthorized app")

@@ -212,7 +212,9 @@ class HttpConnection(asyncio.Protocol):
             self._waiting.clear()
             self._transport.abort()
             return
-        self._transport.write(_serialized(outcome.answer, keep_alive=request.keep_alive))
+        self._transport.write(
+            _serialized(outcome.answer, keep_alive=request.keep_alive, head_only=request.method == "HEAD")
+        )
         if not request.keep_alive:
             self._end()
 
@@ -241,7 +243,7 @@ class HttpConnection(asyncio.Protocol):
             self._transport.abort()
 
 
-def _serialized(answer: Answer, *, keep_alive: bool) -> bytes:
+def _serialized(answer: Answer, *, keep_alive: bool, head_only: bool = False) -> bytes:
     head = [
         b"HTTP/1.1 %d %s" % (answer.status, _REASONS.get(answer.status, b"Status")),
         b"Content-Type: " + answer.content_type,
@@ -250,4 +252,5 @@ def _serialized(answer: Answer, *, keep_alive: bool) -> bytes:
     head.extend(f"{name}: {value}".encode("latin-1") for name, value in answer.headers.items())
     if not keep_alive:
         head.append(b"Connection: close")
-    return b"\r\n".join(head) + b"\r\n\r\n" + answer.body
+    # What follows the head of an answer to HEAD would be read as the next answer.
+    return b"\r\n".join(head) + b"\r\n\r\n" + (b"" if head_only else answer.body)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TENANT_PREFIX = "t-"
 APP_PREFIX = "a-"
-KNOWN_PREFIXES = (TENANT_PREFIX, APP_PREFIX, "u-", "eyJ")
+USER_PREFIXES = ("u-", "eyJ")
 
 
 @dataclass(slots=True)
@@ -75,16 +75,19 @@ class Tokens:
             authorization: the `Authorization` header, or an empty string.
 
         Raises:
-            RefusedError: 99991661, 99991671, 99991664 or 99991663.
+            RefusedError: 99991661, 99991671, 99991664, 99991668 or 99991663.
         """
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme != "Bearer" or not token:
             raise RefusedError(codes.MISSING_TOKEN)
-        if not token.startswith(KNOWN_PREFIXES):
-            raise RefusedError(codes.TOKEN_PREFIX)
-        if token.startswith(APP_PREFIX):  # no emulated endpoint takes one, alive or not
+        # No emulated endpoint takes an app's or a user's token, alive or not.
+        if token.startswith(APP_PREFIX):
             raise RefusedError(codes.INVALID_APP_TOKEN)
+        if token.startswith(USER_PREFIXES):
+            raise RefusedError(codes.INVALID_USER_TOKEN)
+        if not token.startswith(TENANT_PREFIX):
+            raise RefusedError(codes.TOKEN_PREFIX)
         grant = self._living(token)
         if grant is None:
             raise RefusedError(codes.INVALID_TOKEN)

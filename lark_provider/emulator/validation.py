@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import orjson
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from lark_provider.emulator.routing import Call
 
 T = TypeVar("T")
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
 def violation(name: str, value: object, description: str) -> NoReturn:
@@ -66,7 +68,7 @@ def json_object(call: Call, code: Code) -> dict[str, Any]:
     if not call.body:
         return {}
     try:
-        body = orjson.loads(call.body)
+        body = parsed(call.body)
     except orjson.JSONDecodeError:
         raise RefusedError(code) from None
     if not isinstance(body, dict):
@@ -123,6 +125,25 @@ def optional_flag(body: dict[str, Any], name: str) -> bool:
     return value
 
 
+def whole_number(raw: str) -> int | None:
+    """Return the number that a text is; None for anything but plain digits, of which Python reads more."""
+    return int(raw) if _WHOLE.fullmatch(raw) else None
+
+
+def parsed(raw: str | bytes) -> Any:
+    """Return what a JSON text holds, if an answer could hold it as well.
+
+    Raises:
+        JSONDecodeError: it is no JSON, or nested more deeply than can be written.
+    """
+    found = orjson.loads(raw)
+    try:
+        orjson.dumps(found)
+    except orjson.JSONEncodeError:
+        raise orjson.JSONDecodeError("nested too deeply", "", 0) from None
+    return found
+
+
 def page_size(call: Call, *, most: int, code_for_zero: Code | None = None) -> int:
     """Return the page size: 20 unless asked for, within bounds.
 
@@ -130,11 +151,11 @@ def page_size(call: Call, *, most: int, code_for_zero: Code | None = None) -> in
         RefusedError: `code_for_zero` if given and the size is below 1, else 99992402.
     """
     raw = call.query.get("page_size")
-    if raw is None:
+    if not raw:
         return 20
-    if not raw.lstrip("-").isdigit():
+    size = whole_number(raw)
+    if size is None:
         violation("page_size", raw, "page_size must be an integer")
-    size = int(raw)
     if size < 1 and code_for_zero is not None:
         raise RefusedError(code_for_zero)
     if not 1 <= size <= most:
@@ -155,9 +176,13 @@ def page(items: Sequence[T], call: Call, size: int, bad_token: Code) -> tuple[li
     start = 0
     if token:
         try:
-            start = int(base64.b64decode(token, altchars=b"-_", validate=True).removeprefix(b"page:"))
+            name, _, number = base64.b64decode(token, altchars=b"-_", validate=True).decode().partition(":")
         except (binascii.Error, ValueError):
             raise RefusedError(bad_token) from None
+        place = whole_number(number)
+        if name != "page" or place is None or place < 0:
+            raise RefusedError(bad_token)
+        start = place
     end = start + size
     more = end < len(items)
     following = base64.urlsafe_b64encode(b"page:%d" % end).decode() if more else ""

@@ -33,6 +33,13 @@ def test_pipelined_requests_are_answered_in_order(lark: Emulator) -> None:
     assert lark.state(summary=True)["connections"] == 1
 
 
+def test_head_is_answered_without_a_body(lark: Emulator) -> None:
+    answer = exchange(lark, INFO.replace(b"GET", b"HEAD") + INFO)
+    first, _, rest = answer.partition(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 404")
+    assert rest.startswith(b"HTTP/1.1 400")
+
+
 def test_a_late_answer_holds_back_those_behind_it(lark: Emulator) -> None:
     lark.fault(path="/open-apis/bot/v3/info", delay_ms=30)
     answer = exchange(lark, INFO + b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")

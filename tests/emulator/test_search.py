@@ -106,6 +106,13 @@ def test_later_sorts_decide_between_equals(flights: Sheet) -> None:
     assert [row["fields"]["Text"][0]["text"] for row in rows] == ["b", "a", "UA1", "B62", "UA3"]
 
 
+def test_running_numbers_sort_as_numbers(sheet: Sheet) -> None:
+    assert sheet.field("No", 1005)["code"] == 0
+    sheet.add_many([{"fields": {"Text": str(n)}} for n in range(1, 12)])
+    rows = sheet.search({"sort": [{"field_name": "No", "desc": True}]})["data"]["items"]
+    assert [row["fields"]["No"] for row in rows][:3] == ["11", "10", "9"]
+
+
 def test_pages_cover_everything_once(flights: Sheet) -> None:
     flights.add_many([{"fields": {"Text": str(n)}} for n in range(40)])
     seen: list[str] = []
@@ -145,4 +152,7 @@ def test_bad_searches_are_refused_even_in_an_empty_table(sheet: Sheet, body: Any
 def test_page_sizes(sheet: Sheet) -> None:
     assert sheet.search({}, page_size=0)["code"] == 1254011
     assert sheet.search({}, page_size=501)["code"] == 99992402
-    assert sheet.search({}, page_token="junk")["code"] == 1254030
+    assert sheet.search({}, page_size="")["code"] == 0
+    for token in ("junk", "cGFnZTotNQ=="):  # the second would begin before the first record
+        answer = sheet.search({}, page_token=token)
+        assert (answer["code"], answer["http"]) == (1254030, 200)

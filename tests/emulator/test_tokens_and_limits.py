@@ -76,6 +76,9 @@ def test_the_status_of_a_wrong_secret_is_a_setting(api: Api, lark: Emulator) -> 
         ("Bearer", 99991661),
         ("Bearer x", 99991671),
         ("Bearer t-x", 99991663),
+        ("Bearer a-x", 99991664),
+        ("Bearer u-x", 99991668),
+        ("Bearer eyJx", 99991668),
     ],
 )
 def test_authentication_comes_before_validation(api: Api, header: str | None, code: int) -> None:

@@ -45,7 +45,7 @@ def list_fields(call: Call) -> dict[str, Any]:
     """Answer `GET …/fields`."""
     table = table_of(call)
     as_array = flag(call.query, "text_field_as_array")
-    if call.query.get("view_id", table.view_id) != table.view_id:
+    if (call.query.get("view_id") or table.view_id) != table.view_id:
         raise RefusedError(codes.VIEW_NOT_FOUND)
     size = page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
     items, more = page(list(table.fields.values()), call, size, codes.INVALID_PAGE_TOKEN)

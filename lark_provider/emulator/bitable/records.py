@@ -214,7 +214,7 @@ def list_records(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.INVALID_FILTER, "the emulator knows no formula filter, use search")
     if call.query.get("sort"):
         raise RefusedError(codes.INVALID_SORT, "the emulator sorts in search only")
-    if call.query.get("view_id", table.view_id) != table.view_id:
+    if (call.query.get("view_id") or table.view_id) != table.view_id:
         raise RefusedError(codes.VIEW_NOT_FOUND)
     size = page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
     converter = Rows(call, base_of(call), table, user_id_type(call))

@@ -12,6 +12,7 @@ from lark_provider.emulator.bitable import dates
 from lark_provider.emulator.bitable.model import base_of, table_of
 from lark_provider.emulator.bitable.rows import Rows
 from lark_provider.emulator.bitable.values import (
+    AUTO_NUMBER,
     AUTOMATIC,
     CREATED_TIME,
     DATE,
@@ -138,6 +139,8 @@ class _Finder:
         if not isinstance(condition, dict):
             raise RefusedError(codes.INVALID_FILTER)
         name, operator = condition.get("field_name"), condition.get("operator")
+        if not isinstance(operator, str):
+            raise RefusedError(codes.INVALID_FILTER, f"operator {operator} is not supported")
         column = self._table.names.get(name) if isinstance(name, str) else None
         if column is None:
             raise RefusedError(codes.INVALID_FILTER, f"no field {name}")
@@ -145,7 +148,7 @@ class _Finder:
         holds = self._comparison(column, operator, wanted)
         return lambda record: holds(self._value(record, column))
 
-    def _comparison(self, column: Field, operator: Any, wanted: list[str]) -> Callable[[Any], bool]:
+    def _comparison(self, column: Field, operator: str, wanted: list[str]) -> Callable[[Any], bool]:
         if operator in ("isEmpty", "isNotEmpty"):
             if wanted:
                 raise RefusedError(codes.INVALID_FILTER, f"{operator} takes no value")
@@ -159,14 +162,14 @@ class _Finder:
                 raise RefusedError(codes.INVALID_FILTER, f"{operator} is for numbers and dates")
             compare, bound = ORDERED[operator], _as_number(wanted[0])
             return lambda value: value is not None and compare(value, bound)
-        positive = NEGATED.get(operator, operator) if isinstance(operator, str) else None
+        positive = NEGATED.get(operator, operator)
         if positive not in ("is", "contains"):
             raise RefusedError(codes.INVALID_FILTER, f"operator {operator} is not supported")
         matches = _match(column, wanted, exact=positive == "is")
         negated = operator in NEGATED
         return lambda value: (value is not None and matches(value)) != negated
 
-    def _date_comparison(self, operator: Any, wanted: list[str]) -> Callable[[Any], bool]:
+    def _date_comparison(self, operator: str, wanted: list[str]) -> Callable[[Any], bool]:
         if operator not in DATE_OPERATORS:
             raise RefusedError(codes.INVALID_FILTER, f"dates do not support {operator}")
         today = dt.datetime.fromtimestamp(self._call.world.clock.now(), self._zone).date()
@@ -203,6 +206,8 @@ class _Finder:
         value = self._value(record, column)
         if column.options and isinstance(value, str):  # options sort in the order of the field
             return list(column.options).index(value)
+        if column.type == AUTO_NUMBER:
+            return int(value)
         return "\0".join(value) if isinstance(value, list) else value
 
 
@@ -254,6 +259,7 @@ ROUTES = (
             "`is` on lists compares the whole list, `contains` any of its members",
             "empty cells sort last",
             "unknown names: 1254024 (field_names), 1254018 (filter), 1254016 (sort)",
+            "a bad `page_token` gets 1254030, as on newer pages; this page has it for too large an answer",
         ),
     ),
 )

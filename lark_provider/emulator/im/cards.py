@@ -9,6 +9,7 @@ import orjson
 
 from lark_provider.emulator import codes
 from lark_provider.emulator.codes import RefusedError
+from lark_provider.emulator.validation import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ def check_card(actor: Actor, raw: str) -> dict[str, Any]:
         RefusedError: 230099 with the sub-code in its text.
     """
     try:
-        card = orjson.loads(raw)
+        card = parsed(raw)
     except orjson.JSONDecodeError as error:
         raise _failed(CARD_UNPARSABLE, f"parse card json err, {error}") from None
     if not isinstance(card, dict):
@@ -139,8 +140,9 @@ def _check_2_0(card: dict[str, Any]) -> None:
 def _check_names(nodes: list[dict[str, Any]]) -> None:
     for form in (node for node in nodes if node.get("tag") == "form"):
         for node in _nodes(form):
-            if node.get("tag") in FORM_INPUTS and not node.get("name"):
-                raise _failed(FORM_NAME_EMPTY, "the name of a form element is empty", f"tag: {node['tag']}")
+            tag = node.get("tag")
+            if isinstance(tag, str) and tag in FORM_INPUTS and not node.get("name"):
+                raise _failed(FORM_NAME_EMPTY, "the name of a form element is empty", f"tag: {tag}")
     seen = set()
     for node in nodes:
         name = node.get("name")

@@ -11,6 +11,7 @@ from lark_provider.emulator import codes
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.im.cards import check_card, readable_card
 from lark_provider.emulator.im.uploads import check_sendable
+from lark_provider.emulator.validation import parsed
 
 if TYPE_CHECKING:
     from lark_provider.emulator.routing import Actor
@@ -80,7 +81,7 @@ def checked_content(actor: Actor, msg_type: str, raw: str) -> Content:
 
 def _object(raw: str) -> dict[str, Any]:
     try:
-        content = orjson.loads(raw)
+        content = parsed(raw)
     except orjson.JSONDecodeError:
         raise RefusedError(codes.IM_PARAM, "content is not a string in json format") from None
     if not isinstance(content, dict):
@@ -143,7 +144,7 @@ def _post(actor: Actor, content: dict[str, Any]) -> str:
             raise RefusedError(codes.IM_PARAM, f"{locale}.content must be a list of lists")
         for element in (element for line in lines for element in line):
             tag = element.get("tag") if isinstance(element, dict) else None
-            if tag not in POST_TAGS:
+            if not isinstance(tag, str) or tag not in POST_TAGS:
                 raise RefusedError(codes.IM_PARAM, f"unsupported tag {tag} in {locale}.content")
             if tag in _POST_FILES:
                 _check_keys(actor, _POST_FILES[tag], element)

@@ -17,6 +17,7 @@ from lark_provider.emulator.validation import (
     required_text,
     user_id_type,
     violation,
+    whole_number,
 )
 from lark_provider.emulator.world import Chat, Message, User
 
@@ -227,9 +228,10 @@ def _seconds(call: Call, name: str) -> int | None:
     raw = call.query.get(name)
     if not raw:
         return None
-    if not raw.isdigit():
+    seconds = whole_number(raw)
+    if seconds is None or seconds < 0:
         raise RefusedError(codes.IM_PARAM, f"{name} must be seconds since the epoch")
-    return int(raw)
+    return seconds
 
 
 _PATH = "/open-apis/im/v1/messages"

@@ -13,7 +13,7 @@ from lark_provider.emulator import codes
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.im.content import POST_LOCALES
 from lark_provider.emulator.routing import Call, Route
-from lark_provider.emulator.validation import json_object
+from lark_provider.emulator.validation import json_object, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,11 +91,14 @@ def post(call: Call) -> dict[str, Any]:
 
 def _signed(secret: str, body: dict[str, Any], now: float) -> bool:
     timestamp, sign = body.get("timestamp"), body.get("sign")
-    if not isinstance(timestamp, str) or not isinstance(sign, str) or not timestamp.isdecimal():
+    if not isinstance(timestamp, str) or not isinstance(sign, str):
+        return False
+    seconds = whole_number(timestamp)
+    if seconds is None:
         return False
     key = f"{timestamp}\n{secret}".encode()
     right = base64.b64encode(hmac.digest(key, b"", hashlib.sha256)).decode()
-    return abs(now - int(timestamp)) <= SECONDS_OFF and hmac.compare_digest(right.encode(), sign.encode())
+    return abs(now - seconds) <= SECONDS_OFF and hmac.compare_digest(right.encode(), sign.encode())
 
 
 def _content(body: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def _content(body: dict[str, Any]) -> dict[str, Any]:
         return content
     if kind == "post":
         fine = _is_post(content.get("post"))
-    elif kind == "text" or kind in _REFERENCES:
+    elif isinstance(kind, str) and (kind == "text" or kind in _REFERENCES):
         value = content.get(_REFERENCES.get(kind, "text"))
         fine = isinstance(value, str) and value != ""
     else:
