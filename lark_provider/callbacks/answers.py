@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from lark_provider.api.cards import Card, card_content
-from lark_provider.api.cards.content import parse
+from lark_provider.api.cards.text import parse
 from lark_provider.protocol.calls import encode
 from lark_provider.protocol.errors import InvalidRequestError
 

@@ -23,7 +23,7 @@ from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.protocol.tokens import App, tenant_token
 
 if TYPE_CHECKING:
-    import lark_oapi
+    from lark_provider.client.sdk import Client
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
@@ -107,7 +107,7 @@ class _Client(Generic[R_co]):
         return CloudDoc(self)
 
     @cached_property
-    def sdk(self) -> lark_oapi.Client:
+    def sdk(self) -> Client:
         """The official SDK's client for this app, on our tokens; needs the extra `sdk`.
 
         Its own `a…` methods fetch a missing token with a blocking request, as the SDK always does.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lark_provider.protocol.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from lark_oapi import Client
+    from lark_oapi import Client as Client  # noqa: PLC0414 - for `clients`, which may not import the SDK itself
 
     from lark_provider.protocol.tokens import App
 

@@ -5,32 +5,17 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 
 import orjson
 
 from lark_provider.core import credentials, shared
+from lark_provider.core.entry import Entry
 from lark_provider.core.io import Served
 from lark_provider.core.session import Session
 from lark_provider.protocol.calls import KeepPeople, KnownPeople, Seen
 from lark_provider.protocol.tokens import App
 
 _ENTRIES = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What was said of somebody. Times are seconds since the epoch, by the clock of whoever asked.
-
-    Attributes:
-        data: The value as JSON; None is null.
-        fetched_at: When Lark said so.
-        expires_at: From when a clean-up may take it.
-    """
-
-    data: str
-    fetched_at: float
-    expires_at: float
 
 
 class _Memory:

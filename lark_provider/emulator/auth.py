@@ -9,10 +9,10 @@ from lark_provider.emulator import codes
 from lark_provider.emulator.codes import Code, RefusedError
 from lark_provider.emulator.routing import Call, Route
 from lark_provider.emulator.validation import json_object
-from lark_provider.emulator.world import TENANT_KEY
+from lark_provider.emulator.world.apps import TENANT_KEY
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.apps import App
+    from lark_provider.emulator.world.apps import App
 
 STATUS = "HTTP status of a refused request: 200 here, settable (`wrong_secret_status`)"
 KINDS = "an app of the other kind gets 10005 (settable, `app_type_mismatch`: 10014)"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_provider.emulator.routing import Call, Route
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.apps import App
+    from lark_provider.emulator.world.apps import App
 
 #: `activate_status` of a bot that is switched on.
 ACTIVATED = 2

@@ -17,8 +17,8 @@ from lark_provider.emulator.validation import (
 )
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.apps import App
-    from lark_provider.emulator.world import User
+    from lark_provider.emulator.world.apps import App
+    from lark_provider.emulator.world.users import User
 
 MOST_PER_KIND = 50
 MOST_USERS = 50

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from lark_provider.emulator.apps import App
     from lark_provider.emulator.exchange import Answer
     from lark_provider.emulator.settings import Settings
     from lark_provider.emulator.tokens import Tokens
-    from lark_provider.emulator.world import World
+    from lark_provider.emulator.world.apps import App
+    from lark_provider.emulator.world.world import World
 
 Evidence = Literal["sdk + documentation", "documentation"]
 

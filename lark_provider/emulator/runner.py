@@ -7,10 +7,11 @@ import threading
 from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.emulator.controls import Controls
-from lark_provider.emulator.dispatch import LOOPBACK_NAMES, Lark
+from lark_provider.emulator.control.controls import Controls
+from lark_provider.emulator.dispatch import LOOPBACK_NAMES
+from lark_provider.emulator.lark import Lark
 from lark_provider.emulator.serving import Serving, listen, url_of
-from lark_provider.emulator.world import DEFAULT_APP_ID, DEFAULT_APP_SECRET
+from lark_provider.emulator.world.world import DEFAULT_APP_ID, DEFAULT_APP_SECRET
 
 if TYPE_CHECKING:
     import socket
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from lark_provider.emulator.control import Operation
+    from lark_provider.emulator.control.plane import Operation
 
 
 class Emulator(Controls):
@@ -49,7 +50,8 @@ class Emulator(Controls):
         self.port = port
         self._host = host
         self._wanted_port = port
-        self._lark = Lark({*LOOPBACK_NAMES, host} if allowed_hosts is None else allowed_hosts, settings)
+        self._allowed_hosts = {*LOOPBACK_NAMES, host} if allowed_hosts is None else allowed_hosts
+        self._lark = Lark(settings)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -82,7 +84,7 @@ class Emulator(Controls):
 
     async def _run(self, listener: socket.socket, ready: Future[asyncio.AbstractEventLoop]) -> None:
         self._stopping = asyncio.Event()
-        async with Serving(self._lark, listener):
+        async with Serving(self._lark, listener, self._allowed_hosts):
             ready.set_result(asyncio.get_running_loop())
             await self._stopping.wait()
 

@@ -10,8 +10,16 @@ from lark_provider.emulator.contact import FIELD_SCOPES
 from lark_provider.emulator.routing import Call, Route, documented
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.apps import App
+    from lark_provider.emulator.world.apps import App
 
+#: Where an app without the bot ability is refused, and with which code; the first prefix that fits counts.
+NEEDS_BOT = (
+    ("/open-apis/bot/v3/info", codes.APP_WITHOUT_BOT),
+    ("/open-apis/im/v1/chats", codes.CHAT_NEEDS_BOT),
+    ("/open-apis/im/v1/images", codes.UPLOAD_NEEDS_BOT),
+    ("/open-apis/im/v1/files", codes.UPLOAD_NEEDS_BOT),
+    ("/open-apis/im/v1/", codes.IM_NEEDS_BOT),
+)
 CONSOLE = "https://open.feishu.cn/app"
 GRANTED, NOT_GRANTED = 1, 2
 
@@ -39,6 +47,19 @@ def check_scopes(app: App, route: Route) -> None:
             ],
         },
     )
+
+
+def check_bot(app: App, route: Route) -> None:
+    """Check that an app has the bot ability where that is needed.
+
+    Raises:
+        RefusedError: 11205, 230006, 232025 or 234007.
+    """
+    if app.bot:
+        return
+    for prefix, code in NEEDS_BOT:
+        if route.path.startswith(prefix):
+            raise RefusedError(code)
 
 
 def list_scopes(call: Call) -> dict[str, Any]:

@@ -36,7 +36,7 @@ _REASONS = {
 
 
 class Handler(Protocol):
-    """What answers requests: `dispatch.Lark`, or anything of its shape."""
+    """What answers requests: a `dispatch.Dispatcher`, or anything of its shape."""
 
     def handle(self, request: Request) -> Outcome:
         """Perform one request and say how to answer it."""

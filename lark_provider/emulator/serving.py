@@ -7,7 +7,8 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.emulator.dispatch import LOOPBACK_NAMES, Lark
+from lark_provider.emulator.dispatch import LOOPBACK_NAMES, Dispatcher
+from lark_provider.emulator.lark import Lark
 from lark_provider.emulator.server import HttpConnection
 
 if TYPE_CHECKING:
@@ -18,10 +19,17 @@ _WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S10
 
 
 class Serving:
-    """A listening server as a context: on leaving, the port and all connections are closed."""
+    """A listening server as a context: on leaving, the port and all connections are closed.
 
-    def __init__(self, lark: Lark, listener: socket.socket) -> None:
+    Args:
+        lark: whose requests are answered.
+        listener: bound.
+        allowed_hosts: names accepted in the Host header.
+    """
+
+    def __init__(self, lark: Lark, listener: socket.socket, allowed_hosts: Iterable[str]) -> None:
         self._lark = lark
+        self._dispatcher = Dispatcher(lark, allowed_hosts)
         self._listener = listener
         self._connections: set[HttpConnection] = set()
         self._alarm: asyncio.TimerHandle | None = None
@@ -29,7 +37,7 @@ class Serving:
     async def __aenter__(self) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: HttpConnection(self._lark, self._connections), sock=self._listener, backlog=BACKLOG
+            lambda: HttpConnection(self._dispatcher, self._connections), sock=self._listener, backlog=BACKLOG
         )
         self._lark.loop, self._lark.wake = loop, self._set_alarm
         waiting, self._lark.when_running = self._lark.when_running, []
@@ -86,7 +94,8 @@ def serve(
     Raises:
         OSError: the port is taken or the host is not ours.
     """
-    lark = Lark({*LOOPBACK_NAMES, host} if allowed_hosts is None else allowed_hosts, settings)
+    lark = Lark(settings)
+    names = {*LOOPBACK_NAMES, host} if allowed_hosts is None else allowed_hosts
     listener = listen(host, port)
 
     async def run() -> None:
@@ -94,7 +103,7 @@ def serve(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stopping.set)
-        async with Serving(lark, listener):
+        async with Serving(lark, listener, names):
             if ready is not None:
                 ready(url_of(host, listener.getsockname()[1]))
             await stopping.wait()

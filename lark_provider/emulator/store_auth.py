@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lark_provider.emulator import codes, tickets
+from lark_provider.emulator import codes
 from lark_provider.emulator.auth import DISABLED, KINDS, STATUS, check_kind, known_app, members_of, refused
 from lark_provider.emulator.routing import Call, Route
 
@@ -39,7 +39,7 @@ def resend_ticket(call: Call) -> dict[str, Any]:
     app = known_app(call, *members_of(call, "app_id", "app_secret"))
     if not app.store:
         raise refused(call, codes.TICKET_RESEND_FAILED)
-    tickets.issue(call.world, app)
+    call.world.issue_ticket(app)
     return {"msg": "success"}
 
 

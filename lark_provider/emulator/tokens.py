@@ -10,9 +10,9 @@ from lark_provider.emulator import codes
 from lark_provider.emulator.codes import RefusedError
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.apps import App
     from lark_provider.emulator.clock import Clock
     from lark_provider.emulator.settings import Settings
+    from lark_provider.emulator.world.apps import App
 
 TENANT_PREFIX = "t-"
 APP_PREFIX = "a-"

@@ -11,7 +11,7 @@ import orjson
 
 from lark_provider.emulator import codes
 from lark_provider.emulator.codes import Code, RefusedError
-from lark_provider.emulator.world import USER_ID_TYPES
+from lark_provider.emulator.world.users import USER_ID_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.emulator import codes
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.routing import Call, Route
+from lark_provider.emulator.world.documents import OBJ_TYPES, WikiNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lark_provider.emulator.world import World
+    from lark_provider.emulator.world.world import World
 
-OBJ_TYPES = ("doc", "docx", "sheet", "mindnote", "bitable", "file", "slides")
 SPACE_ID = "7000000000000000001"
-
-
-@dataclass(slots=True)
-class WikiNode:
-    """A page of the one wiki space. `shared_with` None = every app may read it (app ids)."""
-
-    node_token: str
-    obj_type: str
-    obj_token: str
-    title: str
-    create_time: int
-    shared_with: frozenset[str] | None = None
 
 
 def add(

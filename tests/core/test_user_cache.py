@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.core import people
-from lark_provider.core.people import Entry
+from lark_provider.core.entry import Entry
 from lark_provider.core.storage import migrate, urls
 from lark_provider.core.storage.engine import engine
 from lark_provider.core.storage.errors import StorageError

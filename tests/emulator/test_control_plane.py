@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lark_provider.emulator import Emulator
-from lark_provider.emulator.world import World
+from lark_provider.emulator.world.world import World
 from tests.emulator.conftest import Api
 
 if TYPE_CHECKING:

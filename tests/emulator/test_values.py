@@ -8,11 +8,11 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lark_provider.emulator.bitable.model import Base, Field
 from lark_provider.emulator.bitable.values import FIELD_TYPES, Cell, echo, read, write
 from lark_provider.emulator.clock import Clock
 from lark_provider.emulator.codes import BITABLE_CODES, RefusedError
-from lark_provider.emulator.world import DEFAULT_APP_ID, World
+from lark_provider.emulator.world.bases import Base, Field
+from lark_provider.emulator.world.world import DEFAULT_APP_ID, World
 
 WORLD = World(Clock())
 APP = WORLD.apps[DEFAULT_APP_ID]

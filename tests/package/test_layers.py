@@ -34,6 +34,11 @@ WRONG = {
         "emulator/clock.py",
         "import lark_provider.protocol.codes",
     ),
+    "In the emulator, too, imports go down only": (
+        "emulator/world/chats.py",
+        "import lark_provider.emulator.im.messages",
+    ),
+    "No two rooms need each other": ("core/threads.py", "import lark_provider.core.drivers"),
     "The product does not know the emulator; only the command line starts it": (
         "core/session.py",
         "import lark_provider.emulator",

@@ -13,7 +13,8 @@ A component is the JSON that it stands for (a dict), so that hand-written parts 
 
 from __future__ import annotations
 
-from lark_provider.api.cards.content import MAX_CARD_BYTES, Card, card_content, mention_id, mention_ids
+from lark_provider.api.cards.content import card_content, mention_id, mention_ids
+from lark_provider.api.cards.text import MAX_CARD_BYTES, Card
 
 _HOMES = {
     "card": ("Card2", "Header", "TextTag"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from lark_provider.api.cards.content import MAX_CARD_BYTES, BuiltCard
+from lark_provider.api.cards.content import BuiltCard
 from lark_provider.api.cards.element import Element, Text, text_object, without_none
 from lark_provider.api.cards.rules import check
 from lark_provider.api.cards.shapes import MAX_TEXT_TAGS
+from lark_provider.api.cards.text import MAX_CARD_BYTES
 from lark_provider.protocol.errors import InvalidRequestError
 
 Template: TypeAlias = Literal[

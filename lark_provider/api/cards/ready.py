@@ -11,11 +11,11 @@ import orjson
 
 from lark_provider.api.cards.card import Card2, Header, Template, TextTag
 from lark_provider.api.cards.containers import Column, ColumnSet
-from lark_provider.api.cards.content import MAX_CARD_BYTES
 from lark_provider.api.cards.display import MOST_ROWS_A_PAGE, Table, TableColumn, note
 from lark_provider.api.cards.element import Element, Markdown, escape_markdown
 from lark_provider.api.cards.interactive import Button
 from lark_provider.api.cards.shapes import MAX_TABLE_COLUMNS
+from lark_provider.api.cards.text import MAX_CARD_BYTES
 from lark_provider.protocol.errors import InvalidRequestError
 
 Level: TypeAlias = Literal["info", "success", "warning", "error"]

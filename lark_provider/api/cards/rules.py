@@ -11,7 +11,7 @@ from math import isfinite
 from typing import Any
 
 from lark_provider.api.cards import shapes
-from lark_provider.api.cards.content import MAX_CARD_BYTES, check_size, parse
+from lark_provider.api.cards.text import MAX_CARD_BYTES, check_size, parse
 from lark_provider.protocol.calls import encode
 from lark_provider.protocol.errors import InvalidRequestError
 

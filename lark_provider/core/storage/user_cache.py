@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.core.people import Entry
+from lark_provider.core.entry import Entry
 from lark_provider.core.storage import migrate
 from lark_provider.core.storage.engine import transaction
 from lark_provider.core.storage.statements import insert

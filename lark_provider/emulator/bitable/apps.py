@@ -6,11 +6,12 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from lark_provider.emulator import codes
+from lark_provider.emulator.bitable.access import base_of
 from lark_provider.emulator.bitable.columns import new_table
-from lark_provider.emulator.bitable.model import Base, base_of
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.routing import Call, Route
 from lark_provider.emulator.validation import json_object, optional_text, violation
+from lark_provider.emulator.world.bases import Base
 
 LONGEST_NAME = 255
 DEFAULT_TABLE = "Table 1"

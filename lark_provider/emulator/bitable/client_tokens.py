@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.emulator import codes
-from lark_provider.emulator.bitable.model import Base, Replay
 from lark_provider.emulator.codes import RefusedError
+from lark_provider.emulator.world.bases import Base, Replay
 
 if TYPE_CHECKING:
     from lark_provider.emulator.routing import Call

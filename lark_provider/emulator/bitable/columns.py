@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.emulator import codes
-from lark_provider.emulator.bitable.model import Field, Table
 from lark_provider.emulator.bitable.values import (
     FIELD_TYPES,
     MOST_OPTIONS,
@@ -14,10 +13,11 @@ from lark_provider.emulator.bitable.values import (
     SINGLE_SELECT,
 )
 from lark_provider.emulator.codes import RefusedError
+from lark_provider.emulator.world.bases import Field, Table
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.bitable.model import Base
     from lark_provider.emulator.routing import Call
+    from lark_provider.emulator.world.bases import Base
 
 MOST_FIELDS = 300
 MOST_TABLES = 100

@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.emulator import codes
-from lark_provider.emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
-from lark_provider.emulator.bitable.client_tokens import remember, replayed
-from lark_provider.emulator.bitable.columns import SELECTS, new_field, shown_field
-from lark_provider.emulator.bitable.columns import UNCONFIRMED as FIELD_TYPES
-from lark_provider.emulator.bitable.model import (
+from lark_provider.emulator.bitable.access import (
     UNCHANGED,
     base_of,
     hold,
@@ -17,12 +13,16 @@ from lark_provider.emulator.bitable.model import (
     table_of,
     table_to_write,
 )
+from lark_provider.emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
+from lark_provider.emulator.bitable.client_tokens import remember, replayed
+from lark_provider.emulator.bitable.columns import SELECTS, new_field, shown_field
+from lark_provider.emulator.bitable.columns import UNCONFIRMED as FIELD_TYPES
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.routing import Call, Route
 from lark_provider.emulator.validation import flag, json_object, page, page_size
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.bitable.model import Field, Table
+    from lark_provider.emulator.world.bases import Field, Table
 
 MOST_PER_PAGE = 100
 

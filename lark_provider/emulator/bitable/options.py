@@ -10,7 +10,7 @@ from lark_provider.emulator.codes import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lark_provider.emulator.bitable.model import Table
+    from lark_provider.emulator.world.bases import Table
 
 
 @contextmanager

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.emulator import codes
-from lark_provider.emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
-from lark_provider.emulator.bitable.client_tokens import remember, replayed
-from lark_provider.emulator.bitable.model import (
+from lark_provider.emulator.bitable.access import (
     UNCHANGED,
-    Record,
     base_of,
     hold,
     refuse_unchanged,
     table_of,
     table_to_write,
 )
+from lark_provider.emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
+from lark_provider.emulator.bitable.client_tokens import remember, replayed
 from lark_provider.emulator.bitable.options import undone_on_refusal
 from lark_provider.emulator.bitable.rows import Rows
 from lark_provider.emulator.codes import RefusedError
@@ -30,12 +29,13 @@ from lark_provider.emulator.validation import (
     user_id_type,
     violation,
 )
-from lark_provider.emulator.world import USER_ID_TYPES
+from lark_provider.emulator.world.bases import Record
+from lark_provider.emulator.world.users import USER_ID_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lark_provider.emulator.bitable.model import Table
+    from lark_provider.emulator.world.bases import Table
 
 MOST_WRITTEN = 1000
 MOST_DELETED = 500

@@ -11,8 +11,8 @@ from lark_provider.emulator.codes import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lark_provider.emulator.bitable.model import Base, Field, Record, Table
     from lark_provider.emulator.routing import Call
+    from lark_provider.emulator.world.bases import Base, Field, Record, Table
 
 
 class Rows:

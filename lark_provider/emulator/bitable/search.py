@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from lark_provider.emulator import codes
 from lark_provider.emulator.bitable import dates
-from lark_provider.emulator.bitable.model import base_of, table_of
+from lark_provider.emulator.bitable.access import base_of, table_of
 from lark_provider.emulator.bitable.rows import Rows
 from lark_provider.emulator.bitable.values import (
     AUTO_NUMBER,
@@ -24,12 +24,12 @@ from lark_provider.emulator.bitable.values import (
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.routing import Call, Route
 from lark_provider.emulator.validation import json_object, page, page_size, user_id_type
-from lark_provider.emulator.world import User
+from lark_provider.emulator.world.users import User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lark_provider.emulator.bitable.model import Base, Field, Record, Table
+    from lark_provider.emulator.world.bases import Base, Field, Record, Table
 
     Test = Callable[[Record], bool]
 

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from lark_provider.emulator import codes
+from lark_provider.emulator.bitable.access import base_of, table_of, table_to_write
 from lark_provider.emulator.bitable.columns import DEFAULT_VIEW, new_table
 from lark_provider.emulator.bitable.columns import UNCONFIRMED as FIELD_TYPES
-from lark_provider.emulator.bitable.model import base_of, table_of, table_to_write
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.routing import Call, Route
 from lark_provider.emulator.validation import (

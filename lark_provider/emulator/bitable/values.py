@@ -14,9 +14,10 @@ from lark_provider.emulator.im.chats import avatar_of as chat_avatar_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lark_provider.emulator.apps import App
-    from lark_provider.emulator.bitable.model import Base, Field, Record
-    from lark_provider.emulator.world import User, World
+    from lark_provider.emulator.world.apps import App
+    from lark_provider.emulator.world.bases import Base, Field, Record
+    from lark_provider.emulator.world.users import User
+    from lark_provider.emulator.world.world import World
 
 LONGEST_TEXT = 100_000
 LONGEST_PHONE = 64

@@ -14,7 +14,7 @@ from lark_provider.emulator.im.content import checked_content
 if TYPE_CHECKING:
     from lark_provider.emulator.callbacks.post import Reply
     from lark_provider.emulator.routing import Actor
-    from lark_provider.emulator.world import Message
+    from lark_provider.emulator.world.chats import Message
 
 # What the client shows to the user when a callback fails.
 NO_URL, TIMEOUT, NO_CONNECTION, NO_HOST = 200340, 200341, 200342, 200343

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lark_provider.emulator.callbacks.payloads import old_event
 from lark_provider.emulator.callbacks.post import UnreachableError
+from lark_provider.emulator.callbacks.subscription import wrapped
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.apps import App
-    from lark_provider.emulator.dispatch import Lark
+    from collections.abc import Callable
+
+    from lark_provider.emulator.callbacks.post import Courier
+    from lark_provider.emulator.clock import Clock
+    from lark_provider.emulator.settings import Settings
+    from lark_provider.emulator.world.apps import App
 
 #: Seconds between one try and the next.
 RETRIES = (15.0, 5 * 60.0, 3600.0, 6 * 3600.0)
@@ -45,15 +50,29 @@ class Delivery:
         }
 
 
+class Sender(Protocol):
+    """What events need of the emulator that they come from."""
+
+    clock: Clock
+    settings: Settings
+    courier: Courier
+    events: Events
+    loop: asyncio.AbstractEventLoop | None
+    when_running: list[Callable[[], object]]
+
+    def crashed(self, error: BaseException) -> None:
+        """Tell of a bug."""
+
+
 class Events:
     """The events of an emulator, delivered and on their way.
 
     Args:
-        lark: whose.
+        sender: whose.
     """
 
-    def __init__(self, lark: Lark) -> None:
-        self._lark = lark
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
         self.all: list[Delivery] = []
         self._trying: dict[asyncio.Task[None], Delivery] = {}
 
@@ -79,23 +98,23 @@ class Events:
             copies,
         )
         self.all.append(delivery)
-        self._plan(delivery, self._lark.clock.now())
-        self._lark.clock.ring()
+        self._plan(delivery, self._sender.clock.now())
+        self._sender.clock.ring()
         return delivery
 
     def push_ticket(self, app: App) -> None:
         """Send a store app its newest ticket."""
         event = {"app_id": app.app_id, "app_ticket": app.app_ticket, "type": "app_ticket"}
-        self.push(app, old_event(app, self._lark.clock.now(), event))
+        self.push(app, old_event(app, self._sender.clock.now(), event))
 
     def _plan(self, delivery: Delivery, at: float) -> None:
         delivery.next_attempt = at
-        self._lark.clock.at(at, lambda due: self._try(delivery, due))
+        self._sender.clock.at(at, lambda due: self._try(delivery, due))
 
     def _try(self, delivery: Delivery, due: float) -> None:
-        loop = self._lark.loop
+        loop = self._sender.loop
         if loop is None:  # stopped: the first thing when it runs again
-            self._lark.when_running.append(lambda: self._try(delivery, due))
+            self._sender.when_running.append(lambda: self._try(delivery, due))
             return
         delivery.next_attempt = None
         task = loop.create_task(self._deliver(delivery, due))
@@ -106,13 +125,13 @@ class Events:
         del self._trying[task]
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self._lark.crashed(error)
+            self._sender.crashed(error)
 
     async def _deliver(self, delivery: Delivery, due: float) -> None:
         try:
             arrived = await self._attempt(delivery)
         except asyncio.CancelledError:  # stopped: the first thing when it runs again, unless it was reset
-            if self._lark.events is self:
+            if self._sender.events is self:
                 self._plan(delivery, due)
             raise
         if arrived:
@@ -127,13 +146,13 @@ class Events:
             self._plan(delivery, due + RETRIES[failed - 1])
 
     async def _attempt(self, delivery: Delivery) -> bool:
-        subscription, now = delivery.app.subscription, self._lark.clock.now()
+        subscription, now = delivery.app.subscription, self._sender.clock.now()
         status, error = None, "the app has no address for events any more"
         if subscription is not None and subscription.event_url:
-            headers, body = subscription.wrapped(delivery.payload)
+            headers, body = wrapped(subscription, delivery.payload)
             try:
-                reply = await self._lark.courier.post(
-                    subscription.event_url, headers, body, timeout=self._lark.settings.callback_timeout
+                reply = await self._sender.courier.post(
+                    subscription.event_url, headers, body, timeout=self._sender.settings.callback_timeout
                 )
                 status, error = reply.status, ""
             except UnreachableError as failure:
@@ -148,7 +167,7 @@ class Events:
             only: wait for this event alone.
         """
         while True:
-            self._lark.clock.ring()
+            self._sender.clock.ring()
             tasks = [task for task, delivery in self._trying.items() if only in (None, delivery)]
             if not tasks:
                 return

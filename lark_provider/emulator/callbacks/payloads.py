@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.apps import App
-    from lark_provider.emulator.world import Message, User
+    from lark_provider.emulator.world.apps import App
+    from lark_provider.emulator.world.chats import Message
+    from lark_provider.emulator.world.users import User
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,9 @@
-"""Where an app wants its callbacks and events, how they are wrapped for it, and the check of the address."""
+"""How callbacks and events are wrapped for an app, and the check of its address."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -14,44 +13,29 @@ from lark_provider.emulator.callbacks.post import UnreachableError
 
 if TYPE_CHECKING:
     from lark_provider.emulator.callbacks.post import Courier
+    from lark_provider.emulator.world.apps import Subscription
 
 
-@dataclass(slots=True)
-class Subscription:
-    """The addresses of an app, and the keys that it shares with Lark.
+def wrapped(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str], bytes]:
+    """Return headers and body of an event or a callback: encrypted and signed if there is a key.
 
     Signatures carry the wall time, however far the emulator's clock was moved: whoever gets one compares it
     with a clock that was not.
-
-    Args:
-        url: for card callbacks; empty = none.
-        event_url: for events; empty = none.
-        verification_token: stands in all that is sent.
-        encrypt_key: encrypts and signs all that is sent; empty = neither.
-        old_cards: card callbacks come as `card.action.trigger_v1`, flat and never encrypted.
     """
+    body = orjson.dumps(payload)
+    if not to.encrypt_key:
+        return {}, body
+    body = wire.encrypted(body, to.encrypt_key, secrets.token_bytes(16))
+    timestamp, nonce = _moment()
+    return _signed(timestamp, nonce, wire.signature(timestamp, nonce, to.encrypt_key, body)), body
 
-    url: str
-    event_url: str
-    verification_token: str = field(repr=False)
-    encrypt_key: str = field(default="", repr=False)
-    old_cards: bool = False
 
-    def wrapped(self, payload: dict[str, Any]) -> tuple[dict[str, str], bytes]:
-        """Return headers and body of an event or a callback: encrypted and signed if there is a key."""
-        body = orjson.dumps(payload)
-        if not self.encrypt_key:
-            return {}, body
-        body = wire.encrypted(body, self.encrypt_key, secrets.token_bytes(16))
-        timestamp, nonce = _moment()
-        return _signed(timestamp, nonce, wire.signature(timestamp, nonce, self.encrypt_key, body)), body
-
-    def wrapped_old(self, payload: dict[str, Any]) -> tuple[dict[str, str], bytes]:
-        """Return headers and body of an old card callback: signed with the verification token."""
-        body = orjson.dumps(payload)
-        timestamp, nonce = _moment()
-        signature = wire.old_signature(timestamp, nonce, self.verification_token, body)
-        return _signed(timestamp, nonce, signature), body
+def wrapped_old(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str], bytes]:
+    """Return headers and body of an old card callback: signed with the verification token."""
+    body = orjson.dumps(payload)
+    timestamp, nonce = _moment()
+    signature = wire.old_signature(timestamp, nonce, to.verification_token, body)
+    return _signed(timestamp, nonce, signature), body
 
 
 def _moment() -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -16,20 +15,9 @@ from lark_provider.emulator.routing import Call, Route
 from lark_provider.emulator.validation import json_object
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.world import Message
+    from lark_provider.emulator.world.chats import Message
 
 LIFE = 30 * 60
-
-
-@dataclass(slots=True)
-class CardUpdate:
-    """What the token of one click allows."""
-
-    message: Message
-    created: float
-    answered: bool = False
-    """Whether the callback is over; before that the token is good for nothing."""
-    uses: int = 0
 
 
 def update(call: Call) -> dict[str, Any]:

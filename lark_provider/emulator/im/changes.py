@@ -14,7 +14,8 @@ from lark_provider.emulator.validation import json_object, required_text
 
 if TYPE_CHECKING:
     from lark_provider.emulator.im.content import Content
-    from lark_provider.emulator.world import Message, World
+    from lark_provider.emulator.world.chats import Message
+    from lark_provider.emulator.world.world import World
 
 EDITABLE = ("text", "post")
 MOST_EDITS = 20

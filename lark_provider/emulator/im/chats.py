@@ -17,11 +17,11 @@ from lark_provider.emulator.validation import (
     text_list,
     user_id_type,
 )
-from lark_provider.emulator.world import Chat
+from lark_provider.emulator.world.chats import Chat
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.apps import App
-    from lark_provider.emulator.world import User
+    from lark_provider.emulator.world.apps import App
+    from lark_provider.emulator.world.users import User
 
 MOST_USERS = 50
 MOST_BOTS = 5

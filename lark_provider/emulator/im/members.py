@@ -9,11 +9,11 @@ from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.im.chats import MOST_BOTS, MOST_USERS, chat_of
 from lark_provider.emulator.routing import Call, Route
 from lark_provider.emulator.validation import choice, json_object, page, page_size, text_list, user_id_type
-from lark_provider.emulator.world import USER_ID_TYPES, User
+from lark_provider.emulator.world.users import USER_ID_TYPES, User
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.apps import App
-    from lark_provider.emulator.world import Chat
+    from lark_provider.emulator.world.apps import App
+    from lark_provider.emulator.world.chats import Chat
 
 # succeed_type: what happens to the rest if some ids cannot be added.
 ALL_OR_ERROR_IF_ABSENT, AS_MANY_AS_POSSIBLE, ALL_OR_NONE = "0", "1", "2"

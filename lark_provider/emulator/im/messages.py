@@ -19,10 +19,11 @@ from lark_provider.emulator.validation import (
     violation,
     whole_number,
 )
-from lark_provider.emulator.world import Chat, Message, User
+from lark_provider.emulator.world.chats import Chat, Message
+from lark_provider.emulator.world.users import User
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.apps import App
+    from lark_provider.emulator.world.apps import App
 
 RECEIVE_ID_TYPES = ("open_id", "union_id", "user_id", "email", "chat_id")
 LONGEST_UUID = 50

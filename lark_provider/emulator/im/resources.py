@@ -17,7 +17,7 @@ from lark_provider.emulator.routing import Call, Route
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lark_provider.emulator.im.uploads import Upload
+    from lark_provider.emulator.world.documents import Upload
 
 TYPES = ("image", "file")
 _DEFAULT_TYPE = "application/octet-stream"

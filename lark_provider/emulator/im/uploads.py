@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.emulator import codes, multipart
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.im import pictures
 from lark_provider.emulator.routing import Actor, Call, Route
+from lark_provider.emulator.world.documents import FILE_TYPES, IMAGE_TYPES, Upload
 
 if TYPE_CHECKING:
     from lark_provider.emulator.multipart import Part
 
-IMAGE_TYPES = ("message", "avatar")
-FILE_TYPES = ("opus", "mp4", "pdf", "doc", "xls", "ppt", "stream")
-#: Files that are sent as another type of message than `file`.
-_SENT_AS = {"opus": "audio", "mp4": "media"}
 _WIDEST = 12_000
 _WIDEST_GIF = 2000
 _WIDEST_AVATAR = 4096
-
-
-@dataclass(slots=True)
-class Upload:
-    """An image or a file. `type` is its `image_type` or `file_type`, `duration` in milliseconds."""
-
-    key: str
-    type: str
-    app_id: str
-    file_name: str
-    create_time: int
-    content: bytes = field(repr=False)
-    duration: int | None = None
-
-    @property
-    def is_image(self) -> bool:
-        """Whether it came in through `/im/v1/images`."""
-        return self.type in IMAGE_TYPES
-
-    @property
-    def sent_as(self) -> str:
-        """The type of message that it may be sent as; `avatar` is none."""
-        if self.is_image:
-            return "image" if self.type == "message" else self.type
-        return _SENT_AS.get(self.type, "file")
 
 
 def shown(upload: Upload) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.emulator import codes
@@ -14,11 +13,12 @@ from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.im.content import POST_LOCALES
 from lark_provider.emulator.routing import Call, Route
 from lark_provider.emulator.validation import json_object, whole_number
+from lark_provider.emulator.world.chats import WebhookBot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lark_provider.emulator.world import World
+    from lark_provider.emulator.world.world import World
 
 PATH = "/open-apis/bot/v2/hook/"
 RATES = ((100.0, 60.0), (5.0, 1.0))
@@ -27,17 +27,6 @@ MOST_KEYWORDS = 10
 SECONDS_OFF = 3600.0
 _SUCCESS = {"StatusCode": 0, "StatusMessage": "success", "code": 0, "data": {}, "msg": "success"}
 _REFERENCES = {"image": "image_key", "share_chat": "share_chat_id"}
-
-
-@dataclass(slots=True)
-class WebhookBot:
-    """A custom bot of one group, and what it was sent. `secret` "" = no signature asked for."""
-
-    token: str = field(repr=False)
-    name: str
-    secret: str = field(default="", repr=False)
-    keywords: tuple[str, ...] = ()
-    messages: list[dict[str, Any]] = field(default_factory=list)
 
 
 def add(

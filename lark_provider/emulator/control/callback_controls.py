@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.emulator.callbacks import clicks, console
+from lark_provider.emulator.control import clicks, console
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.control import Operation
+    from lark_provider.emulator.control.plane import Operation
 
 
 class CallbackControls(ABC):

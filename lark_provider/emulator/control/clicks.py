@@ -10,15 +10,17 @@ from lark_provider.emulator.callbacks.answers import NO_URL, UNREACHABLE, Failed
 from lark_provider.emulator.callbacks.components import GIVEN, action_of
 from lark_provider.emulator.callbacks.payloads import Click
 from lark_provider.emulator.callbacks.post import UnreachableError
-from lark_provider.emulator.callbacks.update import CardUpdate
+from lark_provider.emulator.callbacks.subscription import wrapped, wrapped_old
+from lark_provider.emulator.control.specs import count, found, only, text
 from lark_provider.emulator.routing import Actor
-from lark_provider.emulator.specs import count, found, only, text
+from lark_provider.emulator.world.chats import CardUpdate
 
 if TYPE_CHECKING:
     from lark_provider.emulator.callbacks.post import Reply
-    from lark_provider.emulator.callbacks.subscription import Subscription
-    from lark_provider.emulator.dispatch import Lark
-    from lark_provider.emulator.world import Message, User
+    from lark_provider.emulator.lark import Lark
+    from lark_provider.emulator.world.apps import Subscription
+    from lark_provider.emulator.world.chats import Message
+    from lark_provider.emulator.world.users import User
 
 DAY = 24 * 3600
 #: Days in which a card can be used, by its schema.
@@ -98,9 +100,9 @@ async def _asked(lark: Lark, used: Click, to: Subscription | None) -> Reply:
     if to is None or not to.url:
         raise FailedError(NO_URL, f"app {used.app.app_id} has no callback URL")
     if to.old_cards:
-        headers, body = to.wrapped_old(used.old_payload())
+        headers, body = wrapped_old(to, used.old_payload())
     else:
-        headers, body = to.wrapped(used.payload(lark.clock.now()))
+        headers, body = wrapped(to, used.payload(lark.clock.now()))
     try:
         return await lark.courier.post(to.url, headers, body, timeout=lark.settings.callback_timeout)
     except UnreachableError as error:

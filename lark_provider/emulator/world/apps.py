@@ -1,25 +1,32 @@
-"""An app: what it may do, where it is installed, and what the gateway makes of that."""
+"""An app: what it may do, where it is installed, where its callbacks go."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from lark_provider.emulator import codes
 from lark_provider.emulator.codes import RefusedError
 
-if TYPE_CHECKING:
-    from lark_provider.emulator.callbacks.subscription import Subscription
-    from lark_provider.emulator.routing import Route
+TENANT_KEY = "emulator0tenant0"
 
-#: Where an app without the bot ability is refused, and with which code; the first prefix that fits counts.
-NEEDS_BOT = (
-    ("/open-apis/bot/v3/info", codes.APP_WITHOUT_BOT),
-    ("/open-apis/im/v1/chats", codes.CHAT_NEEDS_BOT),
-    ("/open-apis/im/v1/images", codes.UPLOAD_NEEDS_BOT),
-    ("/open-apis/im/v1/files", codes.UPLOAD_NEEDS_BOT),
-    ("/open-apis/im/v1/", codes.IM_NEEDS_BOT),
-)
+
+@dataclass(slots=True)
+class Subscription:
+    """The addresses of an app, and the keys that it shares with Lark.
+
+    Args:
+        url: for card callbacks; empty = none.
+        event_url: for events; empty = none.
+        verification_token: stands in all that is sent.
+        encrypt_key: encrypts and signs all that is sent; empty = neither.
+        old_cards: card callbacks come as `card.action.trigger_v1`, flat and never encrypted.
+    """
+
+    url: str
+    event_url: str
+    verification_token: str = field(repr=False)
+    encrypt_key: str = field(default="", repr=False)
+    old_cards: bool = False
 
 
 @dataclass(slots=True)
@@ -50,7 +57,7 @@ class App:
     enabled: bool = True
     bot: bool = True
     app_ticket: str | None = field(default=None, repr=False)
-    """The newest ticket of a store app, see `tickets`."""
+    """The newest ticket of a store app, see `World.issue_ticket`."""
     subscription: Subscription | None = None
     """Where its callbacks and events go."""
     token_requests: int = 0
@@ -85,16 +92,3 @@ def check_usable(app: App, tenant_key: str) -> None:
         raise RefusedError(codes.APP_NOT_IN_USE)
     if tenant_key not in app.tenant_keys:
         raise RefusedError(codes.APP_NOT_INSTALLED)
-
-
-def check_bot(app: App, route: Route) -> None:
-    """Check that an app has the bot ability where that is needed.
-
-    Raises:
-        RefusedError: 11205, 230006, 232025 or 234007.
-    """
-    if app.bot:
-        return
-    for prefix, code in NEEDS_BOT:
-        if route.path.startswith(prefix):
-            raise RefusedError(code)

@@ -4,105 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lark_provider.emulator import codes, tickets
-from lark_provider.emulator.apps import App
+from lark_provider.emulator import codes
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.limits import Windows
+from lark_provider.emulator.world.apps import TENANT_KEY, App
+from lark_provider.emulator.world.chats import CardUpdate, Chat, Message, WebhookBot
+from lark_provider.emulator.world.users import User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lark_provider.emulator.bitable.model import Base
-    from lark_provider.emulator.callbacks.update import CardUpdate
     from lark_provider.emulator.clock import Clock
-    from lark_provider.emulator.im.uploads import Upload
-    from lark_provider.emulator.im.webhook_bot import WebhookBot
-    from lark_provider.emulator.wiki import WikiNode
+    from lark_provider.emulator.world.bases import Base
+    from lark_provider.emulator.world.documents import Upload, WikiNode
 
-TENANT_KEY = "emulator0tenant0"
 DEFAULT_APP_ID = "cli_emulator0001"
 DEFAULT_APP_SECRET = "emulator-secret"  # noqa: S105 - public on purpose: it opens nothing but the emulator
 DEFAULT_CHAT_ID = "oc_emulator_data_team"
-
-USER_ID_TYPES = ("open_id", "union_id", "user_id")
-USER_STATUSES = ("activated", "frozen", "resigned", "exited", "unjoin")
-
-
-@dataclass(slots=True)
-class User:
-    """A member of the tenant."""
-
-    user_id: str
-    name: str
-    en_name: str
-    email: str
-    mobile: str = ""
-    status: str = "activated"
-
-    @property
-    def status_flags(self) -> dict[str, bool]:
-        """The status as Lark shows it: five flags, one of them true."""
-        return {f"is_{name}": name == self.status for name in USER_STATUSES}
-
-    @property
-    def union_id(self) -> str:
-        """The same for all apps of one developer."""
-        return f"on_emulator_{self.user_id}"
-
-    def id_for(self, app: App, id_type: str) -> str:
-        """Return this user's id of one type, as `app` sees it."""
-        if id_type == "union_id":
-            return self.union_id
-        if id_type == "user_id":
-            return self.user_id
-        return f"{app.open_id_prefix}_{self.user_id}"
-
-
-@dataclass(slots=True)
-class Message:
-    """A message in a chat. `content` is what readers see, `sent` what the sender sent.
-
-    `in_thread` is true of the replies in a thread, and not of the message that opened it.
-    """
-
-    message_id: str
-    chat_id: str
-    msg_type: str
-    content: str
-    sent: str
-    app_id: str
-    create_time: int
-    update_time: int
-    mentions: list[dict[str, Any]]
-    uuid: str = ""
-    root_id: str = ""
-    parent_id: str = ""
-    thread_id: str = ""
-    tenant_key: str = TENANT_KEY
-    in_thread: bool = False
-    deleted: bool = False
-    edits: int = 0
-
-
-@dataclass(slots=True)
-class Chat:
-    """A group, or the p2p chat between a bot and a user. Dicts keep the order of joining."""
-
-    chat_id: str
-    name: str
-    create_time: int
-    description: str = ""
-    owner: str = ""
-    mode: str = "group"
-    chat_type: str = "private"
-    message_type: str = "chat"
-    users: dict[str, User] = field(default_factory=dict)
-    bots: dict[str, App] = field(default_factory=dict)
-    messages: list[Message] = field(default_factory=list)
-    active_time: int = 0
+_TICKETS_EVERY = 3600.0
 
 
 class World:
@@ -176,8 +97,20 @@ class World:
         app = App(app_id, secret or secrets.token_hex(16), name, store=store, tenant_keys=tenant_keys)
         self.apps[app_id] = app
         if store:
-            tickets.issue_hourly(self, app)
+            self._issue_hourly(app)
         return app
+
+    def issue_ticket(self, app: App) -> None:
+        """Make a new ticket of a store app; it shows in the state, and goes to its address for events."""
+        app.app_ticket = self.new_id("")
+        self.ticket_issued(app)
+
+    def _issue_hourly(self, app: App) -> None:
+        def due(at: float) -> None:
+            self.issue_ticket(app)
+            self.clock.at(at + _TICKETS_EVERY, due)
+
+        self.clock.at(self.clock.now() + _TICKETS_EVERY, due)
 
     def add_user(
         self, user_id: str, name: str = "", en_name: str = "", email: str = "", mobile: str = ""

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from lark_provider.emulator import furnishing, snapshot
-from lark_provider.emulator.callbacks import console
-from lark_provider.emulator.callbacks.clicks import click
+from lark_provider.emulator.control import console, furnishing, snapshot
+from lark_provider.emulator.control.clicks import click
+from lark_provider.emulator.control.specs import only, text
 from lark_provider.emulator.exchange import Answer, as_json
 from lark_provider.emulator.faults import Fault
-from lark_provider.emulator.specs import only, text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from lark_provider.emulator.dispatch import Lark
     from lark_provider.emulator.exchange import Request
+    from lark_provider.emulator.lark import Lark
 
 PREFIX = "/_emulator/"
 CLICK = "cards/:message_id/click"

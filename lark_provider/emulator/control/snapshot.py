@@ -14,14 +14,14 @@ from lark_provider.emulator import wiki
 from lark_provider.emulator.bitable.columns import shown_field
 from lark_provider.emulator.bitable.values import USER
 from lark_provider.emulator.im import uploads, webhook_bot
-from lark_provider.emulator.world import TENANT_KEY
+from lark_provider.emulator.world.apps import TENANT_KEY
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.apps import App
-    from lark_provider.emulator.bitable.model import Base, Record, Table
-    from lark_provider.emulator.callbacks.subscription import Subscription
-    from lark_provider.emulator.dispatch import Lark
-    from lark_provider.emulator.world import Chat, Message, User
+    from lark_provider.emulator.lark import Lark
+    from lark_provider.emulator.world.apps import App, Subscription
+    from lark_provider.emulator.world.bases import Base, Record, Table
+    from lark_provider.emulator.world.chats import Chat, Message
+    from lark_provider.emulator.world.users import User
 
 
 def of(lark: Lark, *, summary: bool) -> dict[str, Any]:

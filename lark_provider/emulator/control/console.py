@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from lark_provider.emulator.callbacks import payloads
 from lark_provider.emulator.callbacks.post import checked_url
-from lark_provider.emulator.callbacks.subscription import Subscription, challenge
-from lark_provider.emulator.specs import count, flag, found, only, text
-from lark_provider.emulator.world import DEFAULT_APP_ID, TENANT_KEY
+from lark_provider.emulator.callbacks.subscription import challenge
+from lark_provider.emulator.control.specs import count, flag, found, only, text
+from lark_provider.emulator.world.apps import TENANT_KEY, Subscription
+from lark_provider.emulator.world.world import DEFAULT_APP_ID
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.apps import App
-    from lark_provider.emulator.dispatch import Lark
+    from lark_provider.emulator.lark import Lark
+    from lark_provider.emulator.world.apps import App
 
 
 def _app(lark: Lark, spec: dict[str, Any]) -> App:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.emulator import snapshot, wiki
+from lark_provider.emulator import wiki
+from lark_provider.emulator.control import snapshot
+from lark_provider.emulator.control.specs import flag, found, name_set, names, only, text
 from lark_provider.emulator.im import webhook_bot
-from lark_provider.emulator.specs import flag, found, name_set, names, only, text
-from lark_provider.emulator.world import TENANT_KEY, USER_STATUSES
+from lark_provider.emulator.world.apps import TENANT_KEY
+from lark_provider.emulator.world.users import USER_STATUSES
 
 if TYPE_CHECKING:
-    from lark_provider.emulator.apps import App
-    from lark_provider.emulator.dispatch import Lark
+    from lark_provider.emulator.lark import Lark
+    from lark_provider.emulator.world.apps import App
 
 #: What can be said about an app when it is added, and changed later.
 APP_MEMBERS = ("secret", "name", "scopes", "pending_scopes", "available_to", "tenant_keys", "enabled", "bot")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.emulator import control, furnishing
-from lark_provider.emulator.callbacks.controls import CallbackControls
-from lark_provider.emulator.world import DEFAULT_APP_ID
+from lark_provider.emulator.control import furnishing, plane
+from lark_provider.emulator.control.callback_controls import CallbackControls
+from lark_provider.emulator.world.world import DEFAULT_APP_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,16 +23,16 @@ class Controls(CallbackControls, ABC):
 
     def state(self, *, summary: bool = False) -> dict[str, Any]:
         """Return everything the emulator holds; without records and messages if `summary`."""
-        return self._do(control.state, {"summary": "1"} if summary else {})
+        return self._do(plane.state, {"summary": "1"} if summary else {})
 
     def requests(self) -> list[dict[str, Any]]:
         """Return the newest requests, oldest first; counters are in `state()`."""
-        log: list[dict[str, Any]] = self._do(control.requests, {})["requests"]
+        log: list[dict[str, Any]] = self._do(plane.requests, {})["requests"]
         return log
 
     def reset(self) -> None:
         """Return to the state of a fresh emulator."""
-        self._do(control.reset, {})
+        self._do(plane.reset, {})
 
     def settings(self, **changes: Any) -> dict[str, Any]:
         """Change settings and return them all, see `settings.Settings`.
@@ -40,7 +40,7 @@ class Controls(CallbackControls, ABC):
         Raises:
             ValueError: an unknown name or a wrong value; nothing is changed then.
         """
-        return self._do(control.settings, changes)
+        return self._do(plane.settings, changes)
 
     def fault(
         self,
@@ -75,11 +75,11 @@ class Controls(CallbackControls, ABC):
             "delay_ms": delay_ms,
             "drop": drop,
         }
-        self._do(control.add_fault, plan)
+        self._do(plane.add_fault, plan)
 
     def clear_faults(self) -> None:
         """Forget all planned failures."""
-        self._do(control.clear_faults, {})
+        self._do(plane.clear_faults, {})
 
     def add_app(
         self,
@@ -224,7 +224,7 @@ class Controls(CallbackControls, ABC):
     def revoke_tokens(self, app_id: str | None = None, *, tenant_key: str | None = None) -> int:
         """Make tokens invalid at once, of one app or tenant or of all, and return how many there were."""
         spec = {"app_id": app_id, "tenant_key": tenant_key}
-        revoked: int = self._do(control.revoke_tokens, spec)["revoked"]
+        revoked: int = self._do(plane.revoke_tokens, spec)["revoked"]
         return revoked
 
     def advance(self, seconds: float) -> None:
@@ -233,4 +233,4 @@ class Controls(CallbackControls, ABC):
         Raises:
             ValueError: a negative number of seconds.
         """
-        self._do(control.move_clock, {"advance": seconds})
+        self._do(plane.move_clock, {"advance": seconds})
