@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
-import lark_provider
 from lark_provider.core.storage import tables, urls
 from lark_provider.core.storage.engine import engine, make_file, transaction
 from lark_provider.core.storage.errors import StorageError
@@ -27,7 +26,7 @@ _AIRFLOW_TABLE = "dag_run"
 
 def scripts() -> Path:
     """The folder of the migrations: in the package where it is installed, beside it in a checkout."""
-    package = Path(lark_provider.__file__).parent
+    package = Path(__file__).parents[2]
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent / "migrations"
 
