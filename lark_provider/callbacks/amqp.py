@@ -33,6 +33,7 @@ _MISMATCH = re.compile(
     r"inequivalent arg '([^']+)' for (\w+) '([^']+)' in vhost '[^']*': received (.+?) but current is (.+)"
 )
 _PRECONDITION_FAILED = 406
+_LONGEST_NAME = 255  # bytes of a short string in AMQP
 
 
 class BrokerError(TransportError):
@@ -184,10 +185,11 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def persistent(event_id: str, headers: Mapping[str, Any] | None = None) -> pika.BasicProperties:
-    """The properties of a message that outlives the broker's restart."""
+    """The properties of a message that outlives the broker's restart, with as much of the id as fits in."""
+    name = event_id.encode()[:_LONGEST_NAME].decode(errors="ignore")
     return pika.BasicProperties(
         content_type="application/json",
         delivery_mode=pika.DeliveryMode.Persistent,
-        message_id=event_id,
+        message_id=name,
         headers=dict(headers or {}),
     )

@@ -21,6 +21,7 @@ from lark_provider.callbacks.gateway import Gateway
 
 logger = logging.getLogger(__name__)
 PATH = "/lark/callbacks/{app_id}"
+_MOST_DIGITS = 18
 
 
 class TooLargeError(Exception):
@@ -38,7 +39,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
         TooLargeError: It is larger.
     """
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > max_bytes:
+    if announced.isdecimal() and (len(announced) > _MOST_DIGITS or int(announced) > max_bytes):
         raise TooLargeError
     body = bytearray()
     async for chunk in request.stream():
@@ -97,7 +98,7 @@ def application(
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route(path, callbacks, methods=["POST"]),
             Route("/healthz", health),
@@ -105,3 +106,5 @@ def application(
         ],
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # Lark follows none, and nobody is to be sent where a request says
+    return app

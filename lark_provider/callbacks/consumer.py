@@ -38,9 +38,9 @@ from lark_provider.callbacks.link import Pauses
 from lark_provider.callbacks.receiver import Received, Receiver
 from lark_provider.core import threads
 from lark_provider.protocol.callbacks import Event
+from lark_provider.protocol.callbacks.storable import is_id
 from lark_provider.protocol.errors import ConfigurationError, LarkError
 from lark_provider.protocol.redact import redact
-from lark_provider.protocol.waits import is_id
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lark_provider.core import config
 from lark_provider.protocol.callbacks import Event
+from lark_provider.protocol.callbacks.storable import is_id
 
 if TYPE_CHECKING:
     from lark_provider.core.storage.inbox import Inbox
@@ -23,7 +24,7 @@ def identity(event: Event) -> str:
     """
     message = event.event.get("message") if event.type == _MESSAGE else None
     message_id = message.get("message_id") if isinstance(message, dict) else None
-    return message_id if isinstance(message_id, str) and message_id else event.event_id
+    return message_id if is_id(message_id) else event.event_id
 
 
 class Handled:

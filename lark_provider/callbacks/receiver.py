@@ -19,7 +19,6 @@ from lark_provider.callbacks.link import Delivered, deliveries, keep_connected
 from lark_provider.callbacks.topology import EVENTS
 from lark_provider.core import threads
 from lark_provider.protocol.callbacks import CallbackRefusedError, Event
-from lark_provider.protocol.waits import is_id
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +87,6 @@ def _read(delivered: Delivered) -> Event:
     event = delivered.read()
     if not isinstance(event, Event):
         raise CallbackRefusedError("It is a click, and no event. Next: look who sent it.")
-    if not is_id(identity(event)):
-        raise CallbackRefusedError("It has no usable id. Next: look who sent it.")
     return event
 
 

@@ -10,6 +10,7 @@ from lark_provider.callbacks import destinations, keys
 from lark_provider.callbacks.app import PATH, application
 from lark_provider.callbacks.endpoint import Endpoint
 from lark_provider.callbacks.gateway import Gateway
+from lark_provider.callbacks.strangers import strict
 from lark_provider.protocol.errors import ConfigurationError
 
 _BACKLOG = 1024
@@ -38,6 +39,7 @@ def serve(
     """
     try:
         import uvicorn  # noqa: PLC0415 - the other commands go without it
+        from uvicorn.protocols.http.auto import AutoHTTPProtocol  # noqa: PLC0415 - as above
     except ImportError as error:
         raise ConfigurationError(
             "The gateway needs starlette and uvicorn. Next: install 'airflow-provider-lark[gateway]'."
@@ -58,6 +60,8 @@ def serve(
             ) from None
         settings = uvicorn.Config(
             application(gateway, background=background),
+            http=strict(AutoHTTPProtocol),
+            ws="none",
             access_log=False,
             log_config=None,
             lifespan="on",

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeGuard
+from typing import Any
 
 from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.callbacks.storable import LONGEST_ID, is_id
 from lark_provider.protocol.errors import ConfigurationError
 
-LONGEST_ID = 255
 CORRELATION, ALLOWED = "lark_wait", "lark_allowed"
 """Members of a button's value: the wait that it answers, and the open_ids of those who may."""
 
@@ -42,11 +42,6 @@ def correlation_of(click: CardClick) -> str | None:
     value = click.action.value
     found = value.get(CORRELATION) if isinstance(value, dict) else None
     return found if is_id(found) else None
-
-
-def is_id(value: object) -> TypeGuard[str]:
-    """Whether a value is a text by which something can be found in any database."""
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
 
 
 def may_answer(click: CardClick, allowed: Iterable[str] | None = None) -> bool:

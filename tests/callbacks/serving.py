@@ -11,8 +11,12 @@ import uvicorn
 
 
 @contextmanager
-def served(app: Any) -> Iterator[str]:
+def served(app: Any, **settings: Any) -> Iterator[str]:
     """Serve an ASGI application on a free port of the loopback.
+
+    Args:
+        app: The application.
+        settings: More of uvicorn's.
 
     Yields:
         Its URL.
@@ -24,7 +28,8 @@ def served(app: Any) -> Iterator[str]:
             await super().startup(sockets)
             listening.set()
 
-    server = Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=5))
+    fixed: dict[str, Any] = {"port": 0, "log_config": None, "lifespan": "on", "timeout_graceful_shutdown": 5}
+    server = Server(uvicorn.Config(app, **fixed, **settings))
     thread = threading.Thread(target=server.run, name="server", daemon=True)
     thread.start()
     try:

@@ -195,9 +195,9 @@ POISON: dict[str, tuple[Any, str]] = {
     "nested too deep": (b'{"a":' + b"[" * 2000 + b"]" * 2000 + b"}", "It is no JSON"),
     "no click": ({"schema": "2.0"}, "header is no object"),
     "an event": (sender.event(), "It is an event of type im.message.receive_v1, and no click"),
-    "a zero in its id": (mq.card("e\0x"), r"The click has no usable id: 'e\x00x'"),
-    "a long id": (mq.card("e" * 300), "The click has no usable id"),
-    "a long message id": (mq.card("poison", message_id="o" * 300), "The click's message has no usable id"),
+    "a zero in its id": (mq.card("e\0x"), "header.event_id is missing or no usable id"),
+    "a long id": (mq.card("e" * 300), "header.event_id is missing or no usable id"),
+    "a long message id": (mq.card("p", message_id="o" * 300), "open_message_id is missing or no usable id"),
 }
 
 

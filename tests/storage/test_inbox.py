@@ -24,7 +24,8 @@ from lark_provider.core.storage.engine import engine
 from lark_provider.core.storage.errors import StorageError
 from lark_provider.core.storage.inbox import Inbox
 from lark_provider.protocol.callbacks import CardClick
-from lark_provider.protocol.waits import LONGEST_ID, Wait, marked
+from lark_provider.protocol.callbacks.storable import LONGEST_ID
+from lark_provider.protocol.waits import Wait, marked
 from tests.callbacks.mq import click
 
 

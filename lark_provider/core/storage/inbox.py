@@ -17,7 +17,8 @@ from lark_provider.core.storage.errors import StorageError
 from lark_provider.core.storage.statements import insert
 from lark_provider.core.storage.tables import card_answers, card_callbacks, handled_events, meta
 from lark_provider.protocol.callbacks import CardClick, read
-from lark_provider.protocol.waits import Wait, correlation_of, is_id
+from lark_provider.protocol.callbacks.storable import is_id, without_zeros
+from lark_provider.protocol.waits import Wait, correlation_of
 
 
 class Inbox:
@@ -161,7 +162,7 @@ def _row(click: CardClick) -> dict[str, Any]:
         "app_id": click.app_id,
         "message_id": click.message_id,
         "correlation": correlation_of(click),
-        "payload": orjson.dumps(raw).decode(),
+        "payload": without_zeros(orjson.dumps(raw)).decode(),
         "clicked_at": click.created_at,
         "stored_at": datetime.now(UTC),
     }

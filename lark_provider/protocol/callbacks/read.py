@@ -10,6 +10,7 @@ import orjson
 
 from lark_provider.protocol.callbacks.model import OLD_CARD, Action, CardClick, Delivery, Event, Operator
 from lark_provider.protocol.callbacks.refusal import CallbackRefusedError
+from lark_provider.protocol.callbacks.storable import is_id
 from lark_provider.protocol.callbacks.times import seconds
 
 _SCHEMA = "2.0"
@@ -38,8 +39,8 @@ def read(content: dict[str, Any]) -> Delivery:
     if content["schema"] != _SCHEMA:
         raise _refused("", "schema", "is none that is known")
     header, event = _object(content, "", "header"), _object(content, "", "event")
-    event_id, kind = _needed(header, "header", "event_id"), _needed(header, "header", "event_type")
-    app_id, tenant_key = _needed(header, "header", "app_id"), _text(header, "header", "tenant_key")
+    event_id, kind = _id(header, "header", "event_id"), _needed(header, "header", "event_type")
+    app_id, tenant_key = _id(header, "header", "app_id"), _text(header, "header", "tenant_key")
     created_at = _moment(header, "header", "create_time")
     if kind not in _CARDS:
         return Event(event_id, kind, app_id, tenant_key, event, created_at, content)
@@ -55,7 +56,9 @@ def read(content: dict[str, Any]) -> Delivery:
             _text(operator, "event.operator", "union_id"),
         ),
         _action(_object(event, "event", "action")),
-        _text(context, "event.context", "open_message_id"),
+        _id(context, "event.context", "open_message_id")
+        if _text(context, "event.context", "open_message_id")
+        else None,
         _text(context, "event.context", "open_chat_id"),
         _text(event, "event", "token"),
         created_at,
@@ -93,7 +96,7 @@ def modern(old: Mapping[str, Any], *, event_id: str, app_id: str, created: float
 def _event_1(content: dict[str, Any]) -> Event:
     event = _object(content, "", "event")
     return Event(
-        _needed(content, "", "uuid"),
+        _id(content, "", "uuid"),
         _needed(event, "event", "type"),
         _text(event, "event", "app_id"),
         _text(event, "event", "tenant_key"),
@@ -143,6 +146,14 @@ def _needed(parent: Mapping[str, Any], path: str, name: str) -> str:
     if isinstance(value, str) and value:
         return value
     raise _refused(path, name, "is missing or no text")
+
+
+def _id(parent: Mapping[str, Any], path: str, name: str) -> str:
+    # Refused here, where Lark hears of it: behind, it could be stored by nobody.
+    value = parent.get(name)
+    if is_id(value):
+        return value
+    raise _refused(path, name, "is missing or no usable id")
 
 
 def _moment(parent: Mapping[str, Any], path: str, name: str) -> datetime:

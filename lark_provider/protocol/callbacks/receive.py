@@ -114,9 +114,12 @@ def _encrypted(
         raise _wrong_token(keys)
     delivery = _delivery(content, keys)
     sent = seconds(signed.timestamp)
-    # The body's own time is signed as well, and serves where the header's notation is one we do not know.
-    age = now - (delivery.created_at.timestamp() if sent is None else sent)
-    _check_age(age, CARD_WINDOW if isinstance(delivery, CardClick) else EVENT_WINDOW)
+    if sent is None and ":" in signed.timestamp:
+        # A date in words that we do not know: the body's own time is signed as well.
+        sent = delivery.created_at.timestamp()
+    if sent is None or not signed.nonce:
+        raise _no_time()
+    _check_age(now - sent, CARD_WINDOW if isinstance(delivery, CardClick) else EVENT_WINDOW)
     return delivery
 
 
@@ -138,7 +141,7 @@ def _old_card(
         )
     sent = seconds(signed.timestamp)
     if sent is None:
-        raise CallbackRefusedError("The time stamp cannot be read. Next: report this.", status=_UNPROVEN)
+        raise _no_time()
     _check_age(now - sent, CARD_WINDOW)
     return read(modern(body, event_id=f"v1-{signed.signature}", app_id=keys.app_id, created=sent))
 
@@ -192,6 +195,13 @@ def _check_age(age: float, window: float) -> None:
             "machine's clock.",
             status=_UNPROVEN,
         )
+
+
+def _no_time() -> CallbackRefusedError:
+    return CallbackRefusedError(
+        "Its time stamp cannot be read, or there is no nonce. Next: if Lark sent it, report it.",
+        status=_UNPROVEN,
+    )
 
 
 def _wrong_token(keys: CallbackKeys) -> CallbackRefusedError:

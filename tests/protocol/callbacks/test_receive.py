@@ -352,11 +352,33 @@ def test_the_header_s_time_comes_in_several_notations(timestamp: str) -> None:
         sent(long_ago, timestamp=timestamp, now=now + 301)
 
 
-@pytest.mark.parametrize("timestamp", ["Monday, 05-Oct-26 01:46:40 CST", "now", "é", "-1", ""])
-def test_the_body_s_time_serves_where_the_header_s_cannot_be_read(timestamp: str) -> None:
+def test_the_body_s_time_serves_where_the_header_s_is_a_date_in_other_words() -> None:
+    timestamp = "Monday, 05-Oct-26 01:46:40 CST"
     assert isinstance(sent(sender.card(), timestamp=timestamp), CardClick)
     with refused(401, "the window is 300 s"):
         sent(sender.card(), timestamp=timestamp, now=NOW + 301)
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    ["", "now", "é", "-1", "+1791100000", "1e9", "nan", "inf", "0x6ac1", "1_791_100_000", "9" * 20],
+)
+def test_what_is_signed_with_no_time_at_all_is_refused(timestamp: str) -> None:
+    with refused(401, "time stamp cannot be read"):
+        sent(sender.card(), timestamp=timestamp)
+
+
+def test_what_is_signed_with_digits_of_another_script_is_refused() -> None:
+    with refused(401, "time stamp cannot be read"):
+        sent(
+            sender.card(),
+            timestamp=str(int(NOW)).translate({ord("0") + n: chr(0x660 + n) for n in range(10)}),
+        )
+
+
+def test_what_is_signed_without_a_nonce_is_refused() -> None:
+    with refused(401, "there is no nonce"):
+        sent(sender.card(), nonce="")
 
 
 @given(st.text("0123456789 :+-.abc", min_size=1, max_size=12), st.integers(-20, 20), st.floats(301, 1e9))
@@ -369,7 +391,7 @@ def test_moving_the_border_of_timestamp_and_nonce_makes_nothing_fresh(
     both = given_["X-Lark-Request-Timestamp"] + nonce
     border = min(max(10 + by, 0), len(both))
     given_ |= {"X-Lark-Request-Timestamp": both[:border], "X-Lark-Request-Nonce": both[border:]}
-    with refused(401, "the window is"):
+    with refused(401, "the window is|there is no nonce"):
         receive(Incoming(given_, body), BOTH, NOW + age)
 
 

@@ -1,0 +1,22 @@
+"""What any database takes: ids by which something can be found in it, and JSON."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeGuard
+
+LONGEST_ID = 255
+_ESCAPED = re.compile(rb"\\(u0000|.)")
+_MARK = "\N{REPLACEMENT CHARACTER}".encode()
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Whether a value is a text by which something can be found in any database."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
+
+
+def without_zeros(content: bytes) -> bytes:
+    """JSON with a mark in place of each NUL in its texts: PostgreSQL's `jsonb`, as of XComs, has none."""
+    if rb"\u0000" not in content:
+        return content
+    return _ESCAPED.sub(lambda found: _MARK if found[1] == b"u0000" else found[0], content)
