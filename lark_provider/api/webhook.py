@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from lark_provider.api.cards import Card, card_content
-from lark_provider.api.messaging.send import post_content, text_content
+from lark_provider.api.messaging.content import post_content, text_content
 from lark_provider.protocol.calls import (
     Call,
     LarkResponse,

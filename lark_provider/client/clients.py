@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
 DEFAULT_TIMEOUT = 30.0
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 DEFAULT_RETRIES = RetryPolicy().max_retries
 
 
@@ -47,10 +48,20 @@ def session_for(
 
 
 def _call(
-    method: str, path: str, params: Mapping[str, str] | None, json: Any, idempotent: bool | None
+    method: str,
+    path: str,
+    params: Mapping[str, str | Sequence[str] | None] | None,
+    json: Any,
+    idempotent: bool | None,
 ) -> Call[dict[str, Any]]:
-    if not path.startswith("/"):
+    if not (isinstance(path, str) and path.startswith("/") and path.isprintable()):
         raise InvalidRequestError(f"path is {path!r}. Next: write it from the root, such as /im/v1/messages.")
+    if not (isinstance(method, str) and method.upper() in _METHODS):
+        raise InvalidRequestError(f"method is {method!r}. Next: use one of {', '.join(_METHODS)}.")
+    if not isinstance(params, Mapping | None):
+        raise InvalidRequestError(
+            f"params is a {type(params).__name__}. Next: pass a dict of query parameters."
+        )
     full = path if path.startswith(("/open-apis/", "/callback/")) else "/open-apis" + path
     return request(method.upper(), full, params=params, json=json, idempotent=bool(idempotent))
 
@@ -184,7 +195,7 @@ class LarkServiceClient(_Client[Sync], Performer):
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, str | Sequence[str] | None] | None = None,
         json: Any = None,
         idempotent: bool | None = None,
     ) -> LarkResponse[dict[str, Any]]:
@@ -193,7 +204,7 @@ class LarkServiceClient(_Client[Sync], Performer):
         Args:
             method: The HTTP method.
             path: As Lark's pages write it, with or without `/open-apis`.
-            params: Query parameters.
+            params: Query parameters; a list stands there once for each item, None is left out.
             json: The body before encoding.
             idempotent: Say True if a repeat does no harm, and lost answers are then retried. A GET always is.
 
@@ -261,7 +272,7 @@ class AsyncLarkServiceClient(_Client[Async], AsyncPerformer):
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, str | Sequence[str] | None] | None = None,
         json: Any = None,
         idempotent: bool | None = None,
     ) -> LarkResponse[dict[str, Any]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from lark_provider.api.clouddoc.bitable import UserIdType
-    from lark_provider.api.clouddoc.records import Filter
+    from lark_provider.api.clouddoc.searches import Filter
 
 Records: TypeAlias = Iterable[Mapping[str, Any]]
 

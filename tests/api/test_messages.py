@@ -142,7 +142,7 @@ def test_keys_that_cannot_be_are_refused(keys: dict[str, str]) -> None:
 
 def test_content_without_a_json_form_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="content cannot be written as JSON"):
-        messaging.send("oc_1", {"text": object()})
+        messaging.send("oc_1", {"text": "hi", "more": object()})
 
 
 def test_path_segments_are_quoted_and_never_empty() -> None:

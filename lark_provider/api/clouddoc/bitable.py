@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Required, TypeAlias, TypedDict
 
+from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.links import document, table
 from lark_provider.protocol.calls import Call, LarkResponse, Listing, Page, Procedure, path, perform, request
+from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import client_token
 
 UserIdType: TypeAlias = Literal["open_id", "union_id", "user_id"]
@@ -81,12 +83,20 @@ def create_table(
         `.data["table_id"]`.
 
     Raises:
+        InvalidRequestError: A name or a field's type cannot be; nothing was sent.
         ConflictError: The base has a table of that name.
         LarkAPIError: Lark refused it.
         OutcomeUnknownError: The answer is lost.
     """
-    described: dict[str, Any] = {"name": name}
+    described: dict[str, Any] = {"name": _name(name, "table")}
     columns = list(fields)
+    for number, column in enumerate(columns, 1):
+        if not isinstance(column, Mapping) or not {"field_name", "type"} <= column.keys():
+            raise InvalidRequestError(
+                f"Field {number} of the table is {show(column)}. Next: write "
+                '{"field_name": "Day", "type": fields.DATE}.'
+            )
+        _type(column["type"])
     if columns:
         described |= {"default_view_name": name, "fields": columns}
     base = yield from document(app_token, "bitable")
@@ -123,12 +133,18 @@ def create_field(
         `.data["field"]`.
 
     Raises:
+        InvalidRequestError: The name or the type cannot be; nothing was sent.
         ConflictError: The table has a field of that name.
         LarkAPIError: Lark refused it.
         OutcomeUnknownError: The answer is lost.
     """
     app_token, table_id = yield from table(app_token, table_id)
-    field = {"field_name": field_name, "type": type, "property": property, "ui_type": ui_type}
+    field = {
+        "field_name": _name(field_name, "field"),
+        "type": _type(type),
+        "property": property,
+        "ui_type": ui_type,
+    }
     token = None if idempotency_key is None else client_token(idempotency_key, app_token, table_id, "field")
     call: Call[FieldAnswer] = request(
         "POST",
@@ -165,3 +181,19 @@ def list_fields(app_token: str, table_id: str | None = None) -> Listing[Field]:
         return Page.of((yield from perform(call)).data)
 
     return Listing(page)
+
+
+def _name(name: object, what: str) -> str:
+    if not (isinstance(name, str) and name.strip()):
+        raise InvalidRequestError(f"The {what}'s name is {name!r}. Next: pass a non-empty text.")
+    return name
+
+
+def _type(number: object) -> int:
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise InvalidRequestError(
+            f"A field's type is {number!r}. Next: pass Lark's number for it, such as fields.TEXT (1); "
+            "lark_provider.api.clouddoc.fields names them.",
+            code=1254012,
+        )
+    return number

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
+from lark_provider.api.clouddoc import sources
 from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.conversion import check, converted
 from lark_provider.api.clouddoc.records import RECORDS
@@ -30,7 +31,6 @@ from lark_provider.protocol.calls import (
 from lark_provider.protocol.errors import (
     BulkOutcomeUnknownError,
     BulkWriteError,
-    InvalidRequestError,
     LarkError,
     OutcomeUnknownError,
 )
@@ -103,7 +103,7 @@ def bulk_insert(
         BulkOutcomeUnknownError: It stopped, and the last chunk may or may not stand.
         LarkAPIError: Lark refused the first chunk; nothing was written.
     """
-    _within(chunk_size, MAX_CHUNK)
+    sources.within(chunk_size, MAX_CHUNK)
     app_token, table_id = yield from table(app_token, table_id)
     if convert and isinstance(records, list | tuple) and len(records) > chunk_size:
         yield from check(app_token, table_id, zone, records)  # one chunk is checked anyway
@@ -164,11 +164,12 @@ def bulk_update(
         BulkWriteError: It stopped after part of the records; says how many were changed.
         LarkAPIError: Lark refused the first chunk; nothing was changed.
     """
-    _within(chunk_size, MAX_CHUNK)
+    sources.within(chunk_size, MAX_CHUNK)
     app_token, table_id = yield from table(app_token, table_id)
     url = path(RECORDS + "/batch_update", app_token=app_token, table_id=table_id)
 
     def write(chunk: list[tuple[str, Mapping[str, Any]]], first: int) -> Procedure[list[str]]:
+        sources.check_changes(chunk, first)
         fields: Sequence[Mapping[str, Any]] = [values for _, values in chunk]
         if convert:
             fields = yield from converted(app_token, table_id, zone, fields, first, clear=True)
@@ -197,16 +198,18 @@ def bulk_delete(
         What was deleted.
 
     Raises:
+        InvalidRequestError: Something in it is no record id; nothing of that chunk was deleted.
         NotFoundError: There is no such base, table or record; nothing of that chunk was deleted.
         BulkWriteError: It stopped after part of the records; says how many were deleted.
         BulkOutcomeUnknownError: It stopped, and the last chunk may or may not be deleted.
         LarkAPIError: Lark refused the first chunk; nothing was deleted.
     """
-    _within(chunk_size, MAX_DELETED)
+    sources.within(chunk_size, MAX_DELETED)
     app_token, table_id = yield from table(app_token, table_id)
     url = path(RECORDS + "/batch_delete", app_token=app_token, table_id=table_id)
 
-    def write(chunk: list[str], first: int) -> Procedure[list[str]]:  # noqa: ARG001 - the same for every chunk
+    def write(chunk: list[str], first: int) -> Procedure[list[str]]:
+        sources.check_ids(chunk, first)
         yield from perform(request("POST", url, json={"records": chunk}))
         return chunk
 
@@ -259,14 +262,6 @@ def _ids(answer: LarkResponse[Any], call: Call[Any], wanted: int) -> list[str]:
             "table before writing them again."
         )
     return ids
-
-
-def _within(chunk_size: int, limit: int) -> None:
-    if not isinstance(chunk_size, int) or not 1 <= chunk_size <= limit:
-        raise InvalidRequestError(
-            f"chunk_size is {chunk_size}; Lark takes 1 to {limit} records. Next: pass one of these.",
-            code=1254104,
-        )
 
 
 def _stopped(error: Exception, result: BulkResult) -> Exception:

@@ -205,6 +205,14 @@ class Converter:
         """
         return {name: self._read(self._types.get(name), value) for name, value in fields.items()}
 
+    def unknown(self, names: Iterable[str]) -> dict[str, str]:
+        """Those of some names that the table has no field for, each with what may have been meant.
+
+        Args:
+            names: Field names.
+        """
+        return {name: self._unknown(name) for name in names if name not in self._types}
+
     def _unknown(self, name: str) -> str:
         folded = {known.casefold().strip(): known for known in self._types}
         close = [folded[one] for one in difflib.get_close_matches(name.casefold().strip(), folded, n=1)]

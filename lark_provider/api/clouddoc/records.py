@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any, Required, TypeAlias, TypedDict, TypeVar
+from typing import Any, Required, TypedDict, TypeVar
 
+from lark_provider.api.clouddoc import searches
 from lark_provider.api.clouddoc.bitable import UserIdType
-from lark_provider.api.clouddoc.cells import milliseconds
 from lark_provider.api.clouddoc.conversion import converted, converter_for
 from lark_provider.api.clouddoc.fields import zone_of
+from lark_provider.api.clouddoc.searches import Filter
 from lark_provider.api.links import table
 from lark_provider.protocol.calls import (
     Call,
@@ -27,9 +28,6 @@ from lark_provider.protocol.keys import client_token
 T = TypeVar("T")
 RECORDS = "/bitable/v1/apps/{app_token}/tables/{table_id}/records"
 MAX_PAGE = 500
-
-Condition: TypeAlias = tuple[str, str, object]
-Filter: TypeAlias = Mapping[str, Any] | Sequence[Condition]
 
 
 class Record(TypedDict, total=False):
@@ -87,7 +85,7 @@ def create_record(
     """
     app_token, table_id = yield from table(app_token, table_id)
     made = converted(app_token, table_id, zone, [fields])
-    wire = (yield from made)[0] if convert else dict(fields)
+    wire = (yield from made)[0] if convert else as_it_is(fields)
     token = None if idempotency_key is None else client_token(idempotency_key, app_token, table_id, "record")
     call: Call[RecordAnswer] = request(
         "POST",
@@ -133,7 +131,7 @@ def update_record(
     """
     app_token, table_id = yield from table(app_token, table_id)
     made = converted(app_token, table_id, zone, [fields], clear=True)
-    wire = (yield from made)[0] if convert else dict(fields)
+    wire = (yield from made)[0] if convert else as_it_is(fields)
     call: Call[RecordAnswer] = request(
         "PUT",
         path(RECORDS + "/{record_id}", app_token=app_token, table_id=table_id, record_id=record_id),
@@ -206,29 +204,26 @@ def search_records(
         An iterator of records: `record_id` and `fields`; empty fields are left out, as Lark does.
 
     Raises:
-        InvalidRequestError: A filter or a field name is wrong.
-        NotFoundError: There is no such base or table.
+        InvalidRequestError: A filter or a field name is wrong; what can be known is said before asking.
+        NotFoundError: There is no such base, table or view.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    if not 1 <= page_size <= MAX_PAGE:
+    if not (type(page_size) is int and 1 <= page_size <= MAX_PAGE):
         raise InvalidRequestError(
-            f"page_size is {page_size}; Lark takes 1 to {MAX_PAGE}. Next: pass one of these.", code=1254011
+            f"page_size is {page_size!r}; Lark takes 1 to {MAX_PAGE}. Next: pass one of these.", code=1254011
         )
     tz = zone_of(zone)
-    body: dict[str, Any] = {"automatic_fields": automatic_fields}
-    if filter:
-        body["filter"] = filter if isinstance(filter, Mapping) else _conditions(filter, tz)
-    if sort:
-        body["sort"] = [{"field_name": name.removeprefix("-"), "desc": name.startswith("-")} for name in sort]
-    if field_names:
-        body["field_names"] = list(field_names)
+    body, names = searches.body(filter, sort, field_names, tz)
+    body["automatic_fields"] = automatic_fields
     if view_id:
         body["view_id"] = view_id
 
     def page(token: str | None) -> Procedure[Page[Record]]:
         base, found = yield from table(app_token, table_id)
-        converter = (yield from converter_for(base, found, tz)) if convert else None
+        converter = (yield from converter_for(base, found, tz, names)) if convert else None
+        if converter is not None:
+            searches.check_names(names, converter)
         call: Call[Any] = request(
             "POST",
             path(RECORDS + "/search", app_token=base, table_id=found),
@@ -247,22 +242,17 @@ def search_records(
     return Listing(page)
 
 
-def _conditions(conditions: Sequence[Condition], zone: dt.tzinfo | None) -> dict[str, Any]:
-    return {
-        "conjunction": "and",
-        "conditions": [
-            {"field_name": name, "operator": operator, "value": _operand(value, zone)}
-            for name, operator, value in conditions
-        ],
-    }
+def as_it_is(fields: object) -> dict[str, Any]:
+    """The fields of a record that is not converted.
 
+    Args:
+        fields: Values by field name, in the shape that Lark takes.
 
-def _operand(value: object, zone: dt.tzinfo | None) -> list[str]:
-    """Lark compares with lists of text; a date is named by its kind and milliseconds."""
-    if value is None:
-        return []
-    if isinstance(value, dt.date):
-        return ["ExactDate", str(milliseconds(value, zone or dt.UTC))]
-    if isinstance(value, bool):
-        return ["true" if value else "false"]
-    return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+    Raises:
+        InvalidRequestError: They are something else.
+    """
+    if not isinstance(fields, Mapping):
+        raise InvalidRequestError(
+            f"fields is a {type(fields).__name__}. Next: pass a dict of values by field name."
+        )
+    return dict(fields)

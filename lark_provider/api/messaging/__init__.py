@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lark_provider.api.messaging.change import edit, recall, reply, update_card
+from lark_provider.api.messaging.content import MAX_TEXT_BYTES, MessageType
 from lark_provider.api.messaging.files import (
     Downloaded,
     download,
@@ -12,15 +13,7 @@ from lark_provider.api.messaging.files import (
     upload_image,
 )
 from lark_provider.api.messaging.read import get, list_messages
-from lark_provider.api.messaging.send import (
-    MAX_TEXT_BYTES,
-    Message,
-    MessageType,
-    send,
-    send_card,
-    send_post,
-    send_text,
-)
+from lark_provider.api.messaging.send import Message, send, send_card, send_post, send_text
 
 __all__ = [
     "MAX_TEXT_BYTES",

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content
-from lark_provider.api.messaging.send import Message, MessageType, serialised
+from lark_provider.api.messaging.content import MessageType, serialised
+from lark_provider.api.messaging.send import Message
 from lark_provider.protocol.calls import Call, path, request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import message_uuid

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
-from lark_provider.api.messaging.send import Message, message, serialised
+from lark_provider.api.messaging.content import serialised
+from lark_provider.api.messaging.send import Message, message
 from lark_provider.api.receivers import ReceiverIdType, reached, receiver
 from lark_provider.protocol.calls import (
     Call,
@@ -97,6 +98,13 @@ def upload_file(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
+    if file_type is not None and file_type not in get_args(FileType):
+        known = ", ".join(get_args(FileType))
+        raise InvalidRequestError(f"file_type is {file_type!r}. Next: use one of {known}.", code=234001)
+    if duration is not None and not (type(duration) is int and duration >= 0):
+        raise InvalidRequestError(
+            f"duration is {duration!r}. Next: pass whole milliseconds, 0 or more.", code=234001
+        )
     loaded = yield from _load(file, file_name, MAX_FILE_BYTES, "file")
     kind = file_type or _TYPES.get(os.path.splitext(loaded.name)[1].lower(), "stream")  # noqa: PTH122 - pure
     parts = {"file_type": kind, "file_name": loaded.name}
@@ -165,6 +173,12 @@ def send_file(
     Returns:
         The message.
     """
+    if file_type in {"opus", "mp4"}:
+        raise InvalidRequestError(
+            f"file_type is {file_type!r}, which Lark sends as a message to play, not as a file. "
+            "Next: leave it out, or use upload_file and send with msg_type 'audio' or 'media'.",
+            code=230055,
+        )
     named = receiver(receiver_id, receiver_id_type)
     token = message_uuid(named.id, idempotency_key, uuid)
     to = yield from reached(named)  # refused before anything is uploaded
@@ -197,16 +211,37 @@ def download(
         `.data` with `path`, `bytes` and `content_type`.
 
     Raises:
+        InvalidRequestError: `type` or `target` cannot be.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached, or the stream broke off.
         OSError: The file cannot be written.
     """
+    if type not in {"image", "file"}:
+        raise InvalidRequestError(f"type is {type!r}. Next: use 'image' or 'file'.", code=234001)
+    if not isinstance(target, str | os.PathLike):
+        raise InvalidRequestError(f"target is {target!r}. Next: pass the path of the file to write.")
     url = path("/im/v1/messages/{message_id}/resources/{file_key}", message_id=message_id, file_key=file_key)
     return request("GET", url, params={"type": type}, save_to=os.fspath(target))
 
 
 def _load(source: Readable, name: str | None, limit: int, what: str) -> Procedure[Loaded]:
-    loaded: Loaded = yield ReadFile(source, name, limit, what)
+    if not (
+        isinstance(source, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(source, "read")
+    ):
+        raise InvalidRequestError(
+            f"The {what} is a {type(source).__name__}. Next: pass a path, bytes, or a file opened with "
+            "mode 'rb'."
+        )
+    if not isinstance(name, str | None):
+        raise InvalidRequestError(f"file_name is {name!r}. Next: pass a text.")
+    try:
+        loaded: Loaded = yield ReadFile(source, name, limit, what)
+    except InvalidRequestError:
+        raise
+    except ValueError as error:  # a path that cannot be, or a file that is closed or open for writing
+        raise InvalidRequestError(
+            f"The {what} cannot be read: {error}. Next: pass a path, or a file opened with mode 'rb'."
+        ) from error
     if not loaded.content:
         raise InvalidRequestError(
             f"The {what} {loaded.name!r} is empty. Next: send one with content.", code=234010

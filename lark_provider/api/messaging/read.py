@@ -6,8 +6,10 @@ from typing import Any, Literal, TypedDict
 
 from lark_provider.api.messaging.send import Message
 from lark_provider.protocol.calls import Call, Listing, Page, Procedure, path, perform, request
+from lark_provider.protocol.errors import InvalidRequestError
 
 _PAGE = 50
+_YEAR_5138 = 10**11  # beyond it seconds are milliseconds by mistake
 
 
 class Messages(TypedDict):
@@ -58,10 +60,35 @@ def list_messages(
         newest_first: The order.
 
     Raises:
+        InvalidRequestError: Something that can be known to be wrong before asking.
         PermissionDeniedError: The bot is not in the chat.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
+    if not (isinstance(container_id, str) and container_id.strip()):
+        raise InvalidRequestError(
+            f"container_id is {container_id!r}. Next: pass a chat (oc_…) or a thread (omt_…).", code=230001
+        )
+    if container_id_type not in {"chat", "thread"}:
+        raise InvalidRequestError(
+            f"container_id_type is {container_id_type!r}. Next: use 'chat' or 'thread'.", code=230001
+        )
+    if container_id_type == "thread" and (start_time, end_time) != (None, None):
+        raise InvalidRequestError(
+            "Threads take no start_time or end_time. Next: leave them out, and pick from what is listed.",
+            code=230001,
+        )
+    for name, value in (("start_time", start_time), ("end_time", end_time)):
+        if value is not None and not (type(value) is int and 0 <= value < _YEAR_5138):
+            raise InvalidRequestError(
+                f"{name} is {value!r}. Next: pass whole seconds since the epoch, such as "
+                "int(moment.timestamp()).",
+                code=230001,
+            )
+    if start_time is not None and end_time is not None and end_time < start_time:
+        raise InvalidRequestError(
+            f"end_time ({end_time}) is before start_time ({start_time}). Next: exchange them.", code=230001
+        )
     fixed = {
         "container_id_type": container_id_type,
         "container_id": container_id,

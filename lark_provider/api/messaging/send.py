@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Required, TypeAlias, TypedDict, get_args
+from typing import Any, Required, TypedDict
 
-import orjson
-
-from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content, mention_ids
+from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content
+from lark_provider.api.messaging.content import MessageType, post_content, serialised, text_content
 from lark_provider.api.receivers import Receiver, ReceiverIdType, reached, receiver
 from lark_provider.protocol.calls import (
     Call,
     LarkResponse,
     Operation,
     Procedure,
-    encode,
     path,
     perform,
     request,
 )
-from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import message_uuid
-
-MAX_TEXT_BYTES = 150 * 1024
-MAX_POST_BYTES = 30 * 1024
-
-MessageType: TypeAlias = Literal[
-    "text", "post", "interactive", "image", "file", "audio", "media", "sticker", "share_chat", "share_user"
-]
 
 
 class Message(TypedDict, total=False):
@@ -214,113 +204,3 @@ def send_card(
         idempotency_key,
         uuid,
     )
-
-
-def text_content(text: str, mentions: Sequence[str] = ()) -> dict[str, str]:
-    """The content object of a text.
-
-    Args:
-        text: The text.
-        mentions: Open_ids, or "all", of people to be named at the end.
-
-    Raises:
-        InvalidRequestError: The text is empty or a mention cannot be an id.
-    """
-    if not (isinstance(text, str) and text):
-        raise InvalidRequestError(f"content is {text!r}. Next: pass a non-empty text.", code=230001)
-    return {"text": text + "".join(f' <at user_id="{who}"></at>' for who in mention_ids(mentions))}
-
-
-def post_content(
-    content: Mapping[str, Any] | str, *, title: str = "", mentions: Sequence[str] = ()
-) -> Mapping[str, Any]:
-    """The content object of a post.
-
-    Args:
-        content: Markdown, or Lark's own form.
-        title: The title of a post from Markdown.
-        mentions: Open_ids, or "all", of people to be named at the end.
-
-    Raises:
-        InvalidRequestError: It is empty, or not in Lark's form.
-    """
-    if isinstance(content, str):
-        if not content:
-            raise InvalidRequestError("content is ''. Next: pass a non-empty text.", code=230001)
-        content = {"zh_cn": {"title": title, "content": [[{"tag": "md", "text": content}]]}}
-    elif title:
-        raise InvalidRequestError(
-            "title= goes with Markdown. Next: put it into the post itself.", code=230001
-        )
-    if not isinstance(content, Mapping):
-        raise InvalidRequestError(
-            f"The post is a {type(content).__name__}. Next: pass Markdown, or a dict by language.",
-            code=230001,
-        )
-    if not content or not all(isinstance(one, Mapping) and "content" in one for one in content.values()):
-        raise InvalidRequestError(
-            f"The post has the keys {sorted(content)}, which are no languages with content. Next: write "
-            '{"zh_cn": {"title": …, "content": [[…]]}}, without an outer "post".',
-            code=230001,
-        )
-    if mentions:
-        line = [{"tag": "at", "user_id": who} for who in mention_ids(mentions)]
-        content = {lang: {**one, "content": [*one["content"], line]} for lang, one in content.items()}
-    return content
-
-
-def serialised(content: Mapping[str, Any] | str, msg_type: str, mentions: Sequence[str] = ()) -> str:
-    """The `content` of any message, as Lark wants it: a JSON text.
-
-    Args:
-        content: As for `send`.
-        msg_type: Lark's name for the type.
-        mentions: Open_ids, or "all", of people to be named at the end of a text, post or card.
-
-    Raises:
-        InvalidRequestError: It does not fit its type, is too large, or cannot carry mentions.
-    """
-    if msg_type not in get_args(MessageType):
-        known = ", ".join(get_args(MessageType))
-        raise InvalidRequestError(f"msg_type is {msg_type!r}. Next: use one of {known}.", code=230001)
-    if msg_type == "interactive":
-        return card_content(content, mentions=mentions)
-    if msg_type == "post" and (mentions or not (isinstance(content, Mapping) and content)):
-        content = post_content(content, mentions=mentions)
-    elif msg_type == "text" and isinstance(content, str):
-        content = text_content(content, mentions)
-    elif mentions:
-        raise InvalidRequestError(f"mentions do not go with {msg_type}. Next: leave them out.", code=230001)
-    return _within(_json_object(content, msg_type), msg_type)
-
-
-def _json_object(content: object, msg_type: str) -> str:
-    """The JSON text of an object, or such a text as it is."""
-    parsed = content
-    if isinstance(content, str):
-        try:
-            parsed = orjson.loads(content)
-        except orjson.JSONDecodeError:
-            parsed = None
-    if not isinstance(parsed, Mapping) or not parsed:
-        raise InvalidRequestError(
-            f"content is {str(content)[:80]!r}. Next: pass the content object of {msg_type} as a dict, such "
-            'as {"image_key": …} for an image.',
-            code=230001,
-        )
-    return content if isinstance(content, str) else encode(content, "content").decode()
-
-
-def _within(content: str, msg_type: str) -> str:
-    """A content, if it is no larger than Lark takes for its type.
-
-    Raises:
-        InvalidRequestError: It is larger.
-    """
-    limit, size = {"text": MAX_TEXT_BYTES, "post": MAX_POST_BYTES}.get(msg_type), len(content.encode())
-    if limit is not None and size > limit:
-        raise InvalidRequestError(
-            f"The {msg_type} has {size} bytes; Lark takes {limit}. Next: shorten it, or send it as a file.",
-            code=230025,
-        )
-    return content

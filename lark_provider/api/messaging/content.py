@@ -1,0 +1,151 @@
+"""The `content` of messages: what Lark takes for each type, checked before it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypeGuard, get_args
+
+import orjson
+
+from lark_provider.api.cards import card_content, mention_ids
+from lark_provider.protocol.calls import encode
+from lark_provider.protocol.errors import InvalidRequestError
+
+MAX_TEXT_BYTES = 150 * 1024
+MAX_POST_BYTES = 30 * 1024
+
+MessageType: TypeAlias = Literal[
+    "text", "post", "interactive", "image", "file", "audio", "media", "sticker", "share_chat", "share_user"
+]
+#: What the content object of a type has to name.
+_MEMBERS = {
+    "image": "image_key",
+    "file": "file_key",
+    "audio": "file_key",
+    "media": "file_key",
+    "sticker": "file_key",
+    "share_chat": "chat_id",
+    "share_user": "user_id",
+}
+
+
+def text_content(text: object, mentions: Sequence[str] = ()) -> dict[str, str]:
+    """The content object of a text.
+
+    Args:
+        text: The text.
+        mentions: Open_ids, or "all", of people to be named at the end.
+
+    Raises:
+        InvalidRequestError: The text is empty or a mention cannot be an id.
+    """
+    if not (isinstance(text, str) and text):
+        raise InvalidRequestError(f"content is {text!r}. Next: pass a non-empty text.", code=230001)
+    return {"text": text + "".join(f' <at user_id="{who}"></at>' for who in mention_ids(mentions))}
+
+
+def post_content(
+    content: Mapping[str, Any] | str, *, title: str = "", mentions: Sequence[str] = ()
+) -> Mapping[str, Any]:
+    """The content object of a post.
+
+    Args:
+        content: Markdown, or Lark's own form.
+        title: The title of a post from Markdown.
+        mentions: Open_ids, or "all", of people to be named at the end.
+
+    Raises:
+        InvalidRequestError: It is empty, or not in Lark's form.
+    """
+    if isinstance(content, str):
+        if not content:
+            raise InvalidRequestError("content is ''. Next: pass a non-empty text.", code=230001)
+        content = {"zh_cn": {"title": title, "content": [[{"tag": "md", "text": content}]]}}
+    elif title:
+        raise InvalidRequestError(
+            "title= goes with Markdown. Next: put it into the post itself.", code=230001
+        )
+    if not isinstance(content, Mapping):
+        raise InvalidRequestError(
+            f"The post is a {type(content).__name__}. Next: pass Markdown, or a dict by language.",
+            code=230001,
+        )
+    if not content or not all(_is_localised(one) for one in content.values()):
+        raise InvalidRequestError(
+            f"The post has the keys {list(content)}, which are no languages with lines. Next: write "
+            '{"zh_cn": {"title": …, "content": [[…]]}}, without an outer "post".',
+            code=230001,
+        )
+    if mentions:
+        line = [{"tag": "at", "user_id": who} for who in mention_ids(mentions)]
+        content = {lang: {**one, "content": [*one["content"], line]} for lang, one in content.items()}
+    return content
+
+
+def _is_localised(post: object) -> bool:
+    lines = post.get("content") if isinstance(post, Mapping) else None
+    return isinstance(lines, list | tuple) and all(isinstance(line, list | tuple) for line in lines)
+
+
+def serialised(content: Mapping[str, Any] | str, msg_type: str, mentions: Sequence[str] = ()) -> str:
+    """The `content` of any message, as Lark wants it: a JSON text.
+
+    Args:
+        content: As for `send`.
+        msg_type: Lark's name for the type.
+        mentions: Open_ids, or "all", of people to be named at the end of a text, post or card.
+
+    Raises:
+        InvalidRequestError: It does not fit its type, is too large, or cannot carry mentions.
+    """
+    if msg_type not in get_args(MessageType):
+        known = ", ".join(get_args(MessageType))
+        raise InvalidRequestError(f"msg_type is {msg_type!r}. Next: use one of {known}.", code=230001)
+    if msg_type == "interactive":
+        return card_content(content, mentions=mentions)
+    if msg_type == "post":
+        content = post_content(content, mentions=mentions)
+    elif msg_type == "text":
+        words = content.get("text") if isinstance(content, Mapping) else content
+        content = {**(content if isinstance(content, Mapping) else {}), **text_content(words, mentions)}
+    elif mentions:
+        raise InvalidRequestError(f"mentions do not go with {msg_type}. Next: leave them out.", code=230001)
+    return _within(_json_object(content, msg_type), msg_type)
+
+
+def _json_object(content: object, msg_type: str) -> str:
+    """The JSON text of a content object, or such a text as it is."""
+    parsed = content
+    if isinstance(content, str):
+        try:
+            parsed = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            parsed = None
+    member = _MEMBERS.get(msg_type)
+    if not isinstance(parsed, Mapping) or (member is not None and not _holds(parsed, member)):
+        raise InvalidRequestError(
+            f"content is {str(content)[:80]!r}. Next: pass the content object of {msg_type} as a dict, "
+            f'{{"{member}": …}}.',
+            code=230001,
+        )
+    return content if isinstance(content, str) else encode(content, "content").decode()
+
+
+def _holds(content: object, member: str) -> TypeGuard[Mapping[str, Any]]:
+    value = content.get(member) if isinstance(content, Mapping) else None
+    return isinstance(value, str) and value != ""
+
+
+def _within(content: str, msg_type: str) -> str:
+    """A content, if it is no larger than Lark takes for its type.
+
+    Raises:
+        InvalidRequestError: It is larger.
+    """
+    limit, size = {"text": MAX_TEXT_BYTES, "post": MAX_POST_BYTES}.get(msg_type), len(content.encode())
+    if limit is not None and size > limit:
+        raise InvalidRequestError(
+            f"The {msg_type} has {size} bytes; Lark takes {limit}. Next: shorten it, or send it as a file.",
+            code=230025,
+        )
+    return content
