@@ -9,13 +9,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from lark_provider.callbacks import amqp
 from lark_provider.callbacks.pump import Pump
+from lark_provider.core import threads
 from lark_provider.core.storage import urls
 from lark_provider.core.storage.errors import StorageError
 from lark_provider.core.storage.inbox import Inbox
@@ -23,10 +24,13 @@ from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.waits import Wait
 
+T = TypeVar("T")
 Answer: TypeAlias = list[CardClick]
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
+ASK_SECONDS = 10.0
+"""For how long a task waits for the database: one that is frozen would hold it for ever."""
 _WARN_SECONDS = 60.0
 _ELSEWHERE = (
     "The wait began on another database than the one configured here: its answer would never be seen. Next: "
@@ -46,6 +50,31 @@ def inbox(database_url: str | None = None) -> Inbox:
     return Inbox(urls.database(database_url))
 
 
+def database_id(database_url: str | None = None) -> str:
+    """The id of the configured database; see `Inbox.database_id`.
+
+    Args:
+        database_url: As for `inbox`.
+
+    Raises:
+        ConfigurationError: No database is configured.
+        StorageError: It cannot be used, or does not answer in time.
+    """
+    return _in_time(inbox(database_url).database_id)
+
+
+def _in_time(ask: Callable[[], T]) -> T:
+    asking = threads.start(ask)
+    try:
+        return asking.result(ASK_SECONDS)
+    except TimeoutError:
+        raise StorageError(
+            f"The database has not answered within {ASK_SECONDS:g} s. Next: check that it runs, and is not "
+            "frozen or overloaded.",
+            retryable=True,
+        ) from None
+
+
 def _broker(url: str | None) -> amqp.Broker | None:
     return amqp.broker(url) if url or amqp.is_configured() else None
 
@@ -60,7 +89,7 @@ def ask(wait: Wait, *, database_url: str | None = None, broker_url: str | None =
 
     Raises:
         ConfigurationError: No database is configured, or the broker's settings cannot be right.
-        StorageError: The database cannot be used.
+        StorageError: The database cannot be used, or does not answer in time.
     """
     clicks, broker = inbox(database_url), _broker(broker_url)
     if broker is not None:
@@ -69,7 +98,7 @@ def ask(wait: Wait, *, database_url: str | None = None, broker_url: str | None =
         except amqp.BrokerError as error:
             # What was pumped by others counts all the same.
             logger.warning("Only what is stored already is looked at: %s", error)
-    return clicks.answers([wait]).get(wait.key)
+    return _in_time(lambda: clicks.answers([wait])).get(wait.key)
 
 
 @dataclass(frozen=True, slots=True)

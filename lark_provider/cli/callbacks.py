@@ -93,7 +93,7 @@ def run_pump(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - the signat
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     broker, inbox = amqp.broker(), waiting.inbox()
-    inbox.database_id()  # a database that is not ready is told now
+    waiting.database_id()  # a database that is not ready is told now
     print(f"Pumping from {broker}", flush=True)
     pump.Pump(broker, inbox).run(stop)
     return 0

@@ -161,7 +161,7 @@ class LarkCardCallbackSensor(BaseSensorOperator):
     def _find_inbox(self) -> None:
         from lark_provider.callbacks import waiting  # noqa: PLC0415 - as above
 
-        self._database_id = waiting.inbox(shared.database_url()).database_id()
+        self._database_id = waiting.database_id(shared.database_url())
 
     def _result(self, answer: list[CardClick]) -> Any:
         from lark_provider.protocol.waits import told  # noqa: PLC0415 - as above

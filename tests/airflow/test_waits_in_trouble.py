@@ -21,9 +21,11 @@ from lark_provider.callbacks.topology import EVENTS
 from lark_provider.callbacks.waiting import Answer, Hub
 from lark_provider.core.storage import engine as engines
 from lark_provider.core.storage import migrate, tables, urls
+from lark_provider.core.storage.errors import StorageError
 from lark_provider.core.storage.inbox import Inbox
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.waits import Wait
+from lark_provider.sensors import LarkCardCallbackSensor
 from lark_provider.triggers import LarkCardCallbackTrigger
 from tests.airflow.conftest import AirflowHome
 from tests.airflow.test_event_trigger import event
@@ -213,6 +215,36 @@ def test_a_forked_child_waits_for_itself(server: OwnPostgres) -> None:
     Inbox(urls.parse(server.url, "test")).store([mq.click("e2", message_id="om_2")])
     assert os.waitpid(child, 0)[1] == 0
     future.cancel()
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_database_that_is_frozen_holds_no_task(
+    server: OwnPostgres,
+    context: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    deferrable: bool,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", server.url)
+    assert waiting.ASK_SECONDS <= 12
+    monkeypatch.setattr(waiting, "ASK_SECONDS", 0.5)
+    sensor = LarkCardCallbackSensor(task_id="t", message_id="om_1", deferrable=deferrable)
+    given = context()
+    given["ti"].get_first_reschedule_date = lambda _: None
+    server.pause()
+    thaw = threading.Timer(30, server.resume)  # else a task that is held would be held for ever
+    thaw.start()
+    for ask in (lambda: sensor.execute(given), sensor._find_inbox):
+        with pytest.raises(StorageError, match=r"has not answered within 0.5 s. Next: check") as raised:
+            ask()
+        assert raised.value.retryable
+    assert thaw.is_alive()
+    thaw.cancel()
+    server.resume()
+    monkeypatch.undo()
+    monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", server.url)
+    Inbox(urls.parse(server.url, "test")).store([mq.click("e1", message_id="om_1")])
+    assert sensor.execute(given)["event_id"] == "e1"
 
 
 def test_what_nobody_expects_ends_the_waits_and_is_told(
