@@ -16,6 +16,7 @@ _HOMES = {
         "LarkWebhookClient",
     ),
     "lark_provider.errors": (
+        "BrokerError",
         "BulkOutcomeUnknownError",
         "BulkWriteError",
         "CallbackRefusedError",
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from lark_provider.client import AsyncLarkWebhookClient as AsyncLarkWebhookClient
     from lark_provider.client import LarkServiceClient as LarkServiceClient
     from lark_provider.client import LarkWebhookClient as LarkWebhookClient
+    from lark_provider.errors import BrokerError as BrokerError
     from lark_provider.errors import BulkOutcomeUnknownError as BulkOutcomeUnknownError
     from lark_provider.errors import BulkWriteError as BulkWriteError
     from lark_provider.errors import CallbackRefusedError as CallbackRefusedError

@@ -25,9 +25,10 @@ from lark_provider.protocol.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lark_provider.core.storage.errors import DecryptionError, StorageError
-    from lark_provider.protocol.callbacks import CallbackRefusedError
+    from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError
 
 __all__ = [
+    "BrokerError",
     "BulkOutcomeUnknownError",
     "BulkWriteError",
     "CallbackRefusedError",
@@ -48,6 +49,7 @@ __all__ = [
 
 
 _LATER = {
+    "BrokerError": "lark_provider.protocol.callbacks",
     "CallbackRefusedError": "lark_provider.protocol.callbacks",
     "DecryptionError": "lark_provider.core.storage.errors",
     "StorageError": "lark_provider.core.storage.errors",

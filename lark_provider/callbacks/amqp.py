@@ -16,7 +16,8 @@ from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from lark_provider.callbacks.topology import QUEUE_TYPES, QueueType
-from lark_provider.protocol.errors import ConfigurationError, TransportError
+from lark_provider.protocol.callbacks import BrokerError
+from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.redact import redact
 
 # pika tells of each failure several times, with tracebacks; ours tell it once, with what to do next.
@@ -34,10 +35,6 @@ _MISMATCH = re.compile(
 )
 _PRECONDITION_FAILED = 406
 _LONGEST_NAME = 255  # bytes of a short string in AMQP
-
-
-class BrokerError(TransportError):
-    """RabbitMQ is away, or refuses us."""
 
 
 def is_configured(environ: Mapping[str, str] = os.environ) -> bool:

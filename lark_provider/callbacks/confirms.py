@@ -11,9 +11,10 @@ from typing import Any
 from pika.channel import Channel
 from pika.spec import Basic, BasicProperties
 
-from lark_provider.callbacks.amqp import BrokerError, persistent
+from lark_provider.callbacks.amqp import persistent
 from lark_provider.callbacks.link import Delivered
 from lark_provider.callbacks.topology import DEAD
+from lark_provider.protocol.callbacks import BrokerError
 
 logger = logging.getLogger(__name__)
 

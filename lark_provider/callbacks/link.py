@@ -21,9 +21,9 @@ from pika.channel import Channel
 from pika.exceptions import AMQPError
 from pika.spec import Basic, BasicProperties
 
-from lark_provider.callbacks.amqp import Broker, BrokerError, failure
+from lark_provider.callbacks.amqp import Broker, failure
 from lark_provider.callbacks.topology import Queue, declarations
-from lark_provider.protocol.callbacks import CallbackRefusedError, Delivery, read
+from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError, Delivery, read
 
 logger = logging.getLogger(__name__)
 

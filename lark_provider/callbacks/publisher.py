@@ -7,10 +7,11 @@ import asyncio
 from pika.channel import Channel
 from pika.exceptions import AMQPError
 
-from lark_provider.callbacks.amqp import Broker, BrokerError, failure
+from lark_provider.callbacks.amqp import Broker, failure
 from lark_provider.callbacks.confirms import Confirms
 from lark_provider.callbacks.link import keep_connected
 from lark_provider.callbacks.topology import EXCHANGE
+from lark_provider.protocol.callbacks import BrokerError
 
 
 class Publisher:

@@ -16,14 +16,14 @@ from typing import Any
 
 from pika.channel import Channel
 
-from lark_provider.callbacks.amqp import Broker, BrokerError
+from lark_provider.callbacks.amqp import Broker
 from lark_provider.callbacks.confirms import Confirms
 from lark_provider.callbacks.link import Delivered, Pauses, connected, deliveries, keep_connected
 from lark_provider.callbacks.topology import CARDS
 from lark_provider.core import threads
 from lark_provider.core.storage.errors import StorageError
 from lark_provider.core.storage.inbox import Inbox
-from lark_provider.protocol.callbacks import CallbackRefusedError, CardClick
+from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError, CardClick
 
 logger = logging.getLogger(__name__)
 

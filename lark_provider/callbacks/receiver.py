@@ -12,13 +12,13 @@ from typing import Any
 from pika.channel import Channel
 from pika.exceptions import AMQPError
 
-from lark_provider.callbacks.amqp import Broker, BrokerError
+from lark_provider.callbacks.amqp import Broker
 from lark_provider.callbacks.confirms import Confirms
 from lark_provider.callbacks.handled import identity
 from lark_provider.callbacks.link import Delivered, deliveries, keep_connected
 from lark_provider.callbacks.topology import EVENTS
 from lark_provider.core import threads
-from lark_provider.protocol.callbacks import CallbackRefusedError, Event
+from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError, Event
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from lark_provider.core import threads
 from lark_provider.core.storage import urls
 from lark_provider.core.storage.errors import StorageError
 from lark_provider.core.storage.inbox import Inbox
-from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.callbacks import BrokerError, CardClick
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.waits import Wait
 
@@ -95,7 +95,7 @@ def ask(wait: Wait, *, database_url: str | None = None, broker_url: str | None =
     if broker is not None:
         try:
             Pump(broker, clicks).once()
-        except amqp.BrokerError as error:
+        except BrokerError as error:
             # What was pumped by others counts all the same.
             logger.warning("Only what is stored already is looked at: %s", error)
     return _in_time(lambda: clicks.answers([wait])).get(wait.key)

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from lark_provider.callbacks.amqp import Broker, BrokerError, broker
+from lark_provider.callbacks.amqp import Broker, broker
 from lark_provider.callbacks.link import Pauses, connected, deliveries, keep_connected
 from lark_provider.callbacks.topology import CARDS, DEAD, DELIVERY_LIMIT, EVENTS, EXCHANGE
+from lark_provider.errors import BrokerError
 from tests.callbacks import mq
 from tests.services.processes import HOST
 from tests.services.rabbitmq import OwnRabbit, connect

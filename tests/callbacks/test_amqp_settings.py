@@ -8,8 +8,8 @@ from pathlib import Path
 import pika
 import pytest
 
-from lark_provider.callbacks.amqp import BrokerError, broker, failure, is_configured, ping
-from lark_provider.errors import ConfigurationError, TransportError
+from lark_provider.callbacks.amqp import broker, failure, is_configured, ping
+from lark_provider.errors import BrokerError, ConfigurationError, TransportError
 from tests.services.processes import HOST, free_port
 
 SECRET = "s3cr:t/p@ss#1"

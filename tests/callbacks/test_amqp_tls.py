@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from lark_provider.callbacks.amqp import Broker, BrokerError, broker, ping
+from lark_provider.callbacks.amqp import Broker, broker, ping
 from lark_provider.callbacks.link import connected
 from lark_provider.callbacks.publisher import Publisher
 from lark_provider.callbacks.topology import CARDS
+from lark_provider.errors import BrokerError
 from tests.callbacks import mq
 from tests.services.plugin import StartServer
 from tests.services.processes import HOST, free_port, listens

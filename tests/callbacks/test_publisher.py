@@ -12,10 +12,11 @@ import pytest
 from pika.heartbeat import HeartbeatChecker
 
 from lark_provider.callbacks import confirms
-from lark_provider.callbacks.amqp import Broker, BrokerError, persistent
+from lark_provider.callbacks.amqp import Broker, persistent
 from lark_provider.callbacks.link import Delivered, connected
 from lark_provider.callbacks.publisher import Publisher
 from lark_provider.callbacks.topology import CARDS, DEAD, EXCHANGE
+from lark_provider.errors import BrokerError
 from tests.callbacks import mq
 from tests.services.plugin import StartServer
 from tests.services.rabbitmq import OwnRabbit, connect

@@ -20,7 +20,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.callbacks import pump as pumps
-from lark_provider.callbacks.amqp import BrokerError
 from lark_provider.callbacks.pump import Pump
 from lark_provider.callbacks.topology import CARDS, DEAD
 from lark_provider.core.storage import engine as engines
@@ -28,6 +27,7 @@ from lark_provider.core.storage import urls
 from lark_provider.core.storage.errors import StorageError
 from lark_provider.core.storage.inbox import Inbox
 from lark_provider.core.storage.tables import card_callbacks
+from lark_provider.errors import BrokerError
 from lark_provider.protocol.callbacks import CardClick
 from tests.callbacks import mq
 from tests.protocol.callbacks import sender

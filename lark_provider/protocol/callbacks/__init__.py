@@ -14,11 +14,12 @@ from lark_provider.protocol.callbacks.incoming import CallbackKeys, Incoming
 from lark_provider.protocol.callbacks.model import Action, CardClick, Challenge, Delivery, Event, Operator
 from lark_provider.protocol.callbacks.read import read
 from lark_provider.protocol.callbacks.receive import MAX_BODY_BYTES, receive
-from lark_provider.protocol.callbacks.refusal import CallbackRefusedError
+from lark_provider.protocol.callbacks.refusal import BrokerError, CallbackRefusedError
 
 __all__ = [
     "MAX_BODY_BYTES",
     "Action",
+    "BrokerError",
     "CallbackKeys",
     "CallbackRefusedError",
     "CardClick",

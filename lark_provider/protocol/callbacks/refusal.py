@@ -1,8 +1,8 @@
-"""The one error of this package."""
+"""What goes wrong on the way from Lark to here."""
 
 from __future__ import annotations
 
-from lark_provider.protocol.errors import LarkError
+from lark_provider.protocol.errors import LarkError, TransportError
 
 
 class CallbackRefusedError(LarkError):
@@ -18,3 +18,7 @@ class CallbackRefusedError(LarkError):
     def __init__(self, text: str, *, status: int = 400) -> None:
         super().__init__(text)
         self.status = status
+
+
+class BrokerError(TransportError):
+    """RabbitMQ is away, or refuses us."""
