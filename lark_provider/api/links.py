@@ -84,6 +84,22 @@ def document(token_or_url: str, kind: Kind) -> Procedure[Link]:
     return link
 
 
+def named(app_token: str, table_id: str | None) -> tuple[str, str | None]:
+    """The base and table that are named, as far as it can be told without asking Lark.
+
+    Args:
+        app_token: The base's token, or a link to it.
+        table_id: The table; None for the one that the link names.
+
+    Returns:
+        app_token and table_id; of a wiki page, whose base only Lark knows, the page's token.
+    """
+    if "://" not in app_token:
+        return app_token, table_id
+    link = parse(app_token)
+    return link.token, table_id or link.table_id
+
+
 def table(app_token: str, table_id: str | None) -> Procedure[tuple[str, str]]:
     """Find the base and table that an operation is about.
 

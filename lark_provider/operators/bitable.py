@@ -118,9 +118,8 @@ class LarkBitableBulkInsertOperator(LarkOperator):
                 keep_ids=False,
             )
         self.bitable_link = bitable_url(client.base_url, self.app_token, self.table_id or "")
-        self.log.info(
-            "Wrote %d records to %s in %d requests.", result.written, self.bitable_link, result.chunks
-        )
+        where = self.bitable_link or f"table {self.table_id} of {self.app_token}"
+        self.log.info("Wrote %d records to %s in %d requests.", result.written, where, result.chunks)
         return {"written": result.written, "replayed": result.replayed, "chunks": result.chunks}
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> object:  # noqa: ARG002 - OpenLineage's
@@ -128,8 +127,10 @@ class LarkBitableBulkInsertOperator(LarkOperator):
         from airflow.providers.common.compat.openlineage.facet import Dataset  # noqa: PLC0415 - where it is asked for
         from airflow.providers.openlineage.extractors import OperatorLineage  # noqa: PLC0415 - as above
 
+        from lark_provider.api.links import named  # noqa: PLC0415 - as above
+
         client = self.hook.client
-        name = f"{self.app_token}/{self.table_id or ''}".rstrip("/")
+        name = "/".join(filter(None, named(self.app_token, self.table_id)))
         return OperatorLineage(
             outputs=[Dataset(namespace=f"lark://{urlsplit(client.base_url).netloc}", name=name)]
         )
@@ -223,7 +224,8 @@ class LarkBitableSearchOperator(LarkOperator):
                 {"record_id": one["record_id"], "fields": one["fields"]} for one in islice(found, self.limit)
             ]
         self.bitable_link = bitable_url(client.base_url, self.app_token, self.table_id or "")
-        self.log.info("Read %d records from %s.", len(records), self.bitable_link)
+        where = self.bitable_link or f"table {self.table_id} of {self.app_token}"
+        self.log.info("Read %d records from %s.", len(records), where)
         return records
 
 

@@ -10,21 +10,20 @@ from airflow.sdk import BaseOperatorLink
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
-_OFFICIAL = {"open.feishu.cn": "feishu.cn", "open.larksuite.com": "larksuite.com"}
-
 
 def chat_url(base_url: str, chat_id: str) -> str:
-    """The link that opens a chat in the Lark app.
+    """The link that opens a chat in the Lark app; "" where nobody knows it.
 
     Args:
         base_url: Of the API, such as https://open.feishu.cn.
         chat_id: The chat, `oc_…`.
     """
-    return f"https://applink.{_domain(base_url)}/client/chat/open?openChatId={quote(chat_id)}"
+    domain = _domain(base_url)
+    return f"https://applink.{domain}/client/chat/open?openChatId={quote(chat_id)}" if domain else ""
 
 
 def bitable_url(base_url: str, app_token: str, table_id: str) -> str:
-    """The link that opens a table in the browser.
+    """The link that opens a table in the browser; "" where nobody knows it.
 
     Args:
         base_url: Of the API, such as https://open.feishu.cn.
@@ -33,12 +32,14 @@ def bitable_url(base_url: str, app_token: str, table_id: str) -> str:
     """
     if "://" in app_token:
         return app_token
-    return f"https://www.{_domain(base_url)}/base/{quote(app_token)}?table={quote(table_id)}"
+    domain = _domain(base_url)
+    return f"https://www.{domain}/base/{quote(app_token)}?table={quote(table_id)}" if domain else ""
 
 
 def _domain(base_url: str) -> str:
+    """Where people see what an API serves; "" for one that is not at `open.…`, such as a local Lark."""
     host = urlsplit(base_url).hostname or ""
-    return _OFFICIAL.get(host, host.removeprefix("open."))
+    return host.removeprefix("open.") if host.startswith("open.") else ""
 
 
 class LarkChatLink(BaseOperatorLink):

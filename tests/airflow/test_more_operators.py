@@ -84,12 +84,24 @@ def test_a_used_up_source_is_refused_when_the_dag_is_parsed(table: dict[str, Any
 
 
 def test_links_lead_to_the_table(lark: Emulator, context: Context, table: dict[str, Any]) -> None:
-    load = LarkBitableBulkInsertOperator(task_id="t", records=[{"No": 9}], **table)
+    pasted = f"https://x.feishu.cn/base/{table['app_token']}?table={table['table_id']}"
+    load = LarkBitableBulkInsertOperator(task_id="t", records=[{"No": 9}], app_token=pasted)
     (link,) = load.operator_extra_links
     assert isinstance(link, LarkBitableLink)
     assert link.get_link(load, ti_key=None) == ""
     load.execute(context())
-    assert link.get_link(load, ti_key=None).endswith(f"/base/{table['app_token']}?table={table['table_id']}")
+    assert link.get_link(load, ti_key=None) == pasted
+
+
+def test_a_lark_whose_pages_nobody_knows_gets_no_link(
+    lark: Emulator, context: Context, table: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    load = LarkBitableBulkInsertOperator(task_id="t", records=[{"No": 9}], **table)
+    load.execute(context())
+    assert LarkBitableLink().get_link(load, ti_key=None) == ""
+    assert f"Wrote 1 records to table {table['table_id']} of {table['app_token']}" in capsys.readouterr().out
+    for base_url in (lark.base_url, "https://10.0.0.7", "https://lark.example.com:8443"):
+        assert chat_url(base_url, "oc_1") == bitable_url(base_url, "app", "tbl") == ""
 
 
 def test_links_open_the_right_lark() -> None:
@@ -115,6 +127,10 @@ def test_the_load_names_its_output_for_openlineage(
     (output,) = lineage.outputs
     assert output.name == f"{table['app_token']}/{table['table_id']}"
     assert output.namespace == f"lark://{lark.base_url.removeprefix('http://')}"
+    pasted = f"https://x.feishu.cn/base/{table['app_token']}?table={table['table_id']}"
+    same = LarkBitableBulkInsertOperator(task_id="t", records=[{"No": 9}], app_token=pasted)
+    lineage = same.get_openlineage_facets_on_complete(None)
+    assert [one.name for one in lineage.outputs] == [output.name]
 
 
 def test_an_answer_goes_below_its_message(lark: Emulator, context: Context) -> None:
@@ -125,6 +141,7 @@ def test_an_answer_goes_below_its_message(lark: Emulator, context: Context) -> N
     texts = lark.state()["chats"][0]["messages"]
     assert [one["parent_id"] for one in texts] == ["", first]
     (link,) = answer.operator_extra_links
+    answer.chat_link = chat_url("https://open.feishu.cn", CHAT)
     assert CHAT in link.get_link(answer, ti_key=None)
     with pytest.raises(AirflowFailException, match="receiver_id"):
         LarkSendMessageOperator(task_id="c", content="to nobody").execute(context())
