@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ POOL_SETTINGS = {
     "LARK_DB_POOL_RECYCLE": ("pool_recycle", 3600),
 }
 """Environment variable → SQLAlchemy's name and the default; times in seconds."""
+_MAY_BE_UNLIMITED = {"max_overflow", "pool_recycle"}  # -1, as SQLAlchemy has it
 
 # A forked child makes engines of its own. Its parent's stay here, unused and unclosed, for closing them
 # would say goodbye on the parent's connections.
@@ -67,7 +68,8 @@ def pool_settings(environ: Mapping[str, str] = os.environ) -> dict[str, int]:
     found = {}
     for variable, (name, default) in POOL_SETTINGS.items():
         text = environ.get(variable, "").strip()
-        if text and not (text.isascii() and text.removeprefix("-").isdigit()):
+        is_number = text.isascii() and text.isdigit()
+        if text and not (is_number or (text == "-1" and name in _MAY_BE_UNLIMITED)):
             raise ConfigurationError(f"{variable} is {text!r}. Next: set it to a whole number.")
         found[name] = int(text) if text else default
     return found
@@ -105,14 +107,15 @@ def create(url: URL, **pool: int) -> Engine:
         sa.event.listen(made, "begin", _sqlite_begins)
         return made
     arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "lark_provider"} | _KEEPALIVE
-    return sa.create_engine(
+    made = sa.create_engine(
         url,
         hide_parameters=True,
-        isolation_level="READ COMMITTED",  # whatever a site's default is: what others commit has to be seen
         pool_pre_ping=True,  # a database that was restarted is noticed before a statement is lost
         connect_args={name: value for name, value in arguments.items() if name not in url.query},
         **pool,
     )
+    sa.event.listen(made, "begin", _postgres_begins)
+    return made
 
 
 def _sqlite_connected(connection: sqlite3.Connection, _record: Any) -> None:
@@ -125,6 +128,26 @@ def _sqlite_begins(connection: Connection) -> None:
     # A transaction that reads and then writes must not find a second one doing the same.
     reading = connection.get_execution_options().get("reading", False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _postgres_begins(connection: Connection) -> None:
+    # Whatever a site's default is: what others commit has to be seen. SQLAlchemy's `isolation_level` would
+    # have psycopg2 send a SET with every ping as well.
+    if not connection.get_execution_options().get("reading", False):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+
+@contextmanager
+def _each_on_its_own(connection: Connection) -> Iterator[None]:
+    """Let psycopg2 begin no transactions. SQLAlchemy's AUTOCOMMIT costs a SET before and after."""
+    psycopg = connection.connection.dbapi_connection
+    assert psycopg is not None  # noqa: S101 - it was checked out
+    psycopg.autocommit = True
+    try:
+        yield
+    finally:
+        if not psycopg.closed:
+            psycopg.autocommit = False
 
 
 def make_file(url: URL) -> None:
@@ -157,9 +180,8 @@ def transaction(on: Engine, *, reading: bool = False) -> Iterator[Connection]:
     """
     try:
         with on.execution_options(reading=reading).connect() as connection:
-            if reading and on.dialect.name == "postgresql":
-                connection.execution_options(isolation_level="AUTOCOMMIT")
-            with connection.begin():
+            alone = reading and on.dialect.name == "postgresql"
+            with _each_on_its_own(connection) if alone else nullcontext(), connection.begin():
                 yield connection
     except SQLAlchemyError as error:
         if isinstance(error, StorageError):
@@ -184,6 +206,12 @@ def explained(error: SQLAlchemyError, url: URL) -> StorageError:
         isinstance(error, OperationalError) and reason.startswith(("no such table", "no such column"))
     ):
         return StorageError(f"{where} is behind on migrations ({reason}). Next: {UPGRADE}.")
+    if sqlstate == "25006":
+        return StorageError(
+            f"{where} can only be read now: {reason}. Next: name the server that takes writes, and not its "
+            "standby.",
+            retryable=True,
+        )
     if sqlstate == "42501":
         return StorageError(
             f"{where}: {reason}. Next: grant this user SELECT, INSERT, UPDATE and DELETE on the tables; "
@@ -192,7 +220,7 @@ def explained(error: SQLAlchemyError, url: URL) -> StorageError:
     if "file is not a database" in reason:
         return StorageError(f"{where} is no SQLite database. Next: name another path, or restore a backup.")
     if "readonly database" in reason or "unable to open database" in reason:
-        return StorageError(f"{where}: {reason}. Next: let this user write the file and its folder.")
+        return StorageError(f"{where}: {reason}. Next: let this user read and write the file and its folder.")
     if "database is locked" in reason:
         return StorageError(
             f"{where} is being written by another process. Next: try again when it is done.", retryable=True
