@@ -17,13 +17,14 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, A
 from lark_provider.errors import LarkError
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.hooks.task import attempt_key, first_try, lark_errors
-from lark_provider.sensors.card_callback import LarkCardCallbackSensor
+from lark_provider.sensors.card_callback import LarkCardCallbackSensor, texts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from lark_provider.api.cards.approval import Outcome
     from lark_provider.api.receivers import ReceiverIdType
+    from lark_provider.hooks.receivers import Receiver
     from lark_provider.protocol.waits import Wait
 
 MESSAGE_XCOM = "lark_message_id"
@@ -125,13 +126,12 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
 
         client = self.hook.client
         to = self.hook.receiver(self.receiver_id, self.receiver_id_type)
-        approvers = [self.approvers] if isinstance(self.approvers, str) else list(self.approvers)
         card: Any = approval_card(
             self.title,
             self.text,
             self.options,
             correlation=self._correlation(context),
-            approvers=() if to.instead_of is not None else approvers,
+            approvers=self._who_may_answer(to),
             rejections=self.rejections,
             fields=self.fields,
         )
@@ -162,8 +162,14 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         key = attempt_key(context, self.hook.client, "approval", self.receiver_id)
         return hashlib.sha256(key.encode()).hexdigest()[:32]
 
+    def _who_may_answer(self, to: Receiver) -> tuple[str, ...]:
+        return () if to.instead_of is not None else texts(self.approvers)
+
     def _wait(self, context: Context) -> Wait:
         self.correlation_id = self._correlation(context)
+        # Not on the card's word alone: who knows the run can make another card with this correlation.
+        self.app_id, self.actions = self.hook.client.app_id, tuple(self.options)
+        self.operators = self._who_may_answer(self.hook.receiver(self.receiver_id, self.receiver_id_type))
         return super()._wait(context)
 
     def _go_on(self, context: Context, click: dict[str, Any]) -> dict[str, Any]:

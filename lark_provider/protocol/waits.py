@@ -76,6 +76,8 @@ class Wait:
         correlation: The wait that the card's buttons name, instead of or beside the messages.
         actions: Which clicks count: the component's `name`, or `action` in its value. Empty for all.
         operators: Whose clicks count: open_id, user_id or union_id. Empty for everybody's.
+        app_id: Whose cards count. None for those of all apps: then whoever has the keys of one that comes in
+            the same way can make clicks on the cards of another.
     """
 
     key: str
@@ -84,6 +86,7 @@ class Wait:
     correlation: str | None = None
     actions: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
+    app_id: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a wait that nothing can end, or that no database can look for."""
@@ -117,6 +120,8 @@ class Wait:
         if click.message_id not in self.message_ids and (
             self.correlation is None or correlation_of(click) != self.correlation
         ):
+            return False
+        if self.app_id is not None and click.app_id != self.app_id:
             return False
         if self.actions and not set(self.actions) & _names(click):
             return False

@@ -43,6 +43,8 @@ class LarkCardCallbackSensor(BaseSensorOperator):
         correlation_id: What the card's buttons carry as `lark_wait`, instead of or beside the message.
         actions: Only these clicks count: a component's `name`, or `action` in its value.
         operators: Only these people's clicks count: open_id, user_id or union_id.
+        app_id: Only clicks on cards of this app count. To be named where several apps come in by one gateway
+            and do not trust each other: whoever has the keys of one could make clicks on another's cards.
         deferrable: Wait in the triggerer, without a worker.
         poke_interval: Seconds between two looks, where it is not deferred.
 
@@ -56,7 +58,7 @@ class LarkCardCallbackSensor(BaseSensorOperator):
         AirflowFailException: There is nothing to wait for, or no database, or another one.
     """
 
-    template_fields: Collection[str] = ("message_id", "correlation_id", "actions", "operators")
+    template_fields: Collection[str] = ("message_id", "correlation_id", "actions", "operators", "app_id")
     ui_color = "#d9e8ff"
     _database_id: str | None = None
     _deferred_since: datetime | None = None
@@ -70,6 +72,7 @@ class LarkCardCallbackSensor(BaseSensorOperator):
         correlation_id: str | None = None,
         actions: str | Sequence[str] = (),
         operators: str | Sequence[str] = (),
+        app_id: str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poke_interval: timedelta | float = 5,
         **kwargs: Any,
@@ -82,6 +85,7 @@ class LarkCardCallbackSensor(BaseSensorOperator):
         self.correlation_id = correlation_id
         self.actions = actions
         self.operators = operators
+        self.app_id = app_id
         self.deferrable = deferrable
 
     def execute(self, context: Context) -> Any:
@@ -175,8 +179,9 @@ class LarkCardCallbackSensor(BaseSensorOperator):
         from lark_provider.protocol.waits import Wait  # noqa: PLC0415 - as above
 
         ti = context["ti"]
-        messages, actions, operators = map(_texts, (self.message_id, self.actions, self.operators))
-        parts = [self.wait_for, self.correlation_id or "", *messages, "", *actions, "", *operators]
+        messages, actions, operators = map(texts, (self.message_id, self.actions, self.operators))
+        app = self.app_id or ""
+        parts = [self.wait_for, self.correlation_id or "", *messages, "", *actions, "", *operators, "", app]
         asked = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
         task = (ti.dag_id, ti.run_id, ti.task_id, ti.map_index, first_try(context))
         return Wait(
@@ -186,10 +191,12 @@ class LarkCardCallbackSensor(BaseSensorOperator):
             correlation=self.correlation_id or None,
             actions=actions,
             operators=operators,
+            app_id=app or None,
         )
 
 
-def _texts(given: str | Sequence[str] | None) -> tuple[str, ...]:
+def texts(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """One text or several, without empty ones."""
     if isinstance(given, str):
         given = [given]
     return tuple(text for text in given or () if text)

@@ -30,15 +30,20 @@ from lark_provider.operators.approval import LarkApprovalOperator
 from lark_provider.protocol.callbacks import CardClick, read
 from lark_provider.sensors import LarkCardCallbackSensor
 from lark_provider.triggers import LarkCardCallbackTrigger
-from tests.airflow.conftest import CHAT, AirflowHome
+from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.callbacks import mq
 
 Context = Callable[..., Any]
-BOSS = "ou_emulator0001_alice"
+BOSS, BOB = "ou_emulator0001_alice", "ou_emulator0001_bob"
+APP = "cli_emulator0001"
 
 
 def click(
-    event_id: str, message_id: str | None = "om_1", value: Any = None, open_id: str = "ou_1"
+    event_id: str,
+    message_id: str | None = "om_1",
+    value: Any = None,
+    open_id: str = "ou_1",
+    app_id: str = APP,
 ) -> CardClick:
     made = read(
         {
@@ -47,7 +52,7 @@ def click(
                 "event_id": event_id,
                 "event_type": "card.action.trigger",
                 "create_time": str(int(time.time() * 1_000_000)),
-                "app_id": "cli_1",
+                "app_id": app_id,
             },
             "event": {
                 "operator": {"open_id": open_id},
@@ -295,7 +300,7 @@ def approve(
 def test_a_decision_is_asked_for_waited_for_followed_and_shown(
     lark: Emulator, approve: Callable[..., str]
 ) -> None:
-    clicks = [("approve", "ou_emulator0001_bob"), ("approve", BOSS), ("reject", BOSS)]
+    clicks = [("approve", BOB), ("approve", BOSS), ("reject", BOSS)]
     printed = approve(clicks, "branches={'approve': 'publish', 'reject': 'drop'}, soft_fail=True")
     assert "DECIDED approve ou_emulator0001_alice" in printed
     assert "DROPPED" not in printed
@@ -315,7 +320,7 @@ def test_a_rejection_fails_the_task_without_a_retry(lark: Emulator, approve: Cal
 
 
 def approval(**options: Any) -> LarkApprovalOperator:
-    return LarkApprovalOperator(task_id="t", receiver_id=CHAT, title="Publish?", **options)
+    return LarkApprovalOperator(task_id="t", title="Publish?", **{"receiver_id": CHAT, **options})
 
 
 @pytest.mark.parametrize(
@@ -353,6 +358,51 @@ def test_nobody_is_asked_whose_answer_would_not_be_seen(lark: Emulator, start: S
     with pytest.raises(AirflowFailException, match="No database is configured"):
         approval().execute(start())
     assert messages(lark) == []
+
+
+def test_another_card_does_not_answer_for_the_one_that_asks(
+    lark: Emulator, inbox: Inbox, start: Start
+) -> None:
+    """Whoever knows the run knows its correlation, and can have a card of their own clicked."""
+    with pytest.raises(TaskDeferred):
+        approval(approvers=BOSS).execute(start())
+    (card,) = messages(lark)
+    genuine = next(value for value in buttons(card["content"]) if value["action"] == "approve")
+    wait = {"lark_wait": genuine["lark_wait"]}
+    forged: list[dict[str, Any]] = [
+        {"value": wait | {"action": "approve"}, "open_id": BOB},
+        {"value": wait | {"action": "approve", "lark_allowed": [BOB]}, "open_id": BOB},
+        {"value": wait | {"action": "approve", "lark_allowed": []}, "open_id": BOB},
+        {"value": genuine, "open_id": BOSS, "app_id": "cli_another"},
+        {"value": wait | {"action": "delete everything"}, "open_id": BOSS},
+        {"value": wait, "open_id": BOSS},
+    ]
+    inbox.store([click(f"e{n}", f"om_forged_{n}", **one) for n, one in enumerate(forged)])
+    with pytest.raises(TaskDeferred):
+        approval(approvers=BOSS).execute(start())
+    inbox.store([click("e-genuine", card["message_id"], genuine, BOSS)])
+    decided = approval(approvers=BOSS).execute(start())
+    assert (decided["decision"], decided["operator"]["open_id"]) == ("approve", BOSS)
+
+
+def test_where_all_is_sent_elsewhere_everybody_there_may_answer(
+    lark: Emulator, inbox: Inbox, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra={"redirect_all_to": CHAT}))
+    with pytest.raises(TaskDeferred):
+        approval(receiver_id=BOSS, approvers=BOSS).execute(start())
+    (card,) = messages(lark)
+    value = next(buttons(card["content"]))
+    inbox.store([click("e1", card["message_id"], value, BOB)])
+    assert approval(receiver_id=BOSS, approvers=BOSS).execute(start())["operator"]["open_id"] == BOB
+
+
+def test_only_clicks_on_cards_of_the_app_that_is_named(inbox: Inbox, context: Context) -> None:
+    sensor = LarkCardCallbackSensor(task_id="t", message_id="om_1", app_id=APP)
+    inbox.store([click("e1", app_id="cli_another")])
+    assert not poke(sensor, context()).is_done
+    inbox.store([click("e2")])
+    assert poke(sensor, context()).xcom_value["event_id"] == "e2"  # type: ignore[index]  # it is a dict
 
 
 @pytest.mark.parametrize("never_fail", [False, True])
