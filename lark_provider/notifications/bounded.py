@@ -7,6 +7,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -27,6 +28,57 @@ class Countdown:
     def left(self) -> float:
         """Seconds left; 0 when it is over."""
         return max(0.0, self._end - time.monotonic())
+
+
+def repeats(seconds: float) -> int:
+    """How often a call may be repeated: little, so that a Lark that is away is called away, not late.
+
+    Args:
+        seconds: How long everything may take; 3 repeats take up to 3.5.
+    """
+    return 3 if seconds > 5 else 1  # noqa: PLR2004 - said above
+
+
+async def aside(call: Callable[[], T], seconds: float) -> T:
+    """Make a blocking call beside the loop, and wait for it no longer than given.
+
+    In a daemon thread of its own, not one of the loop's: those are waited for when the loop ends.
+
+    Args:
+        call: Blocks.
+        seconds: How long it may take.
+
+    Returns:
+        Its result.
+
+    Raises:
+        TimeoutError: It took longer; what it still does, nobody hears of.
+        Exception: What the call raised.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(how: Callable[[Any], None], what: Any) -> None:
+        def unless_late() -> None:
+            if not done.done():
+                how(what)
+
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(unless_late)
+
+    def target() -> None:
+        try:
+            result = call()
+        except Exception as error:  # noqa: BLE001 - it belongs to the one that waits
+            settle(done.set_exception, error)
+        except BaseException as error:  # noqa: BLE001 - as in `run`
+            settle(done.set_exception, RuntimeError(f"{type(error).__name__} {error}"))
+        else:
+            settle(done.set_result, result)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(target,), name="lark-notifier-aside", daemon=True).start()
+    return await asyncio.wait_for(done, seconds)
 
 
 def run(work: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from lark_provider.notifications.delivery import Message
 
     Prepare: TypeAlias = Callable[[Any], tuple["LarkNotifier", dict[str, Any]]]
-
-_ROUNDS = 3  # of bringing together what several tasks know that fail at the same time
 
 
 class LarkNotifier(BaseNotifier):
@@ -99,7 +98,7 @@ class LarkNotifier(BaseNotifier):
             if value not in known:
                 words = ", ".join(repr(one) for one in known if one)
                 raise ConfigurationError(f"{name} is {value!r}. Next: use one of {words}.")
-        if not 0 < deadline <= 300:  # noqa: PLR2004 - no task should wait longer for a notification
+        if not (isinstance(deadline, int | float) and 0 < deadline <= 300):  # noqa: PLR2004 - no task should wait longer for a notification
             raise ConfigurationError(
                 f"deadline is {deadline!r}. Next: pass seconds, more than 0, at most 300."
             )
@@ -199,25 +198,35 @@ class LarkNotifier(BaseNotifier):
         self, conn_id: str, seconds: float, facts: Facts, context: Mapping[str, Any], *, may_block: bool
     ) -> Sequence[str]:
         from lark_provider.hooks.lark import LarkHook  # noqa: PLC0415 - as above
+        from lark_provider.notifications import bounded  # noqa: PLC0415 - as above
         from lark_provider.notifications.delivery import deliver  # noqa: PLC0415 - as above
-        from lark_provider.notifications.incident import FAILURES, after  # noqa: PLC0415 - as above
+        from lark_provider.notifications.incident import after  # noqa: PLC0415 - as above
         from lark_provider.notifications.memory import Memory  # noqa: PLC0415 - as above
 
-        hook = LarkHook(conn_id, timeout=seconds, max_retries=_repeats(seconds))
-        # Airflow's blocking way works in all its processes.
-        hook.connection = hook.connection if may_block else await hook.aget_connection(conn_id)
+        hook = LarkHook(conn_id, timeout=seconds, max_retries=bounded.repeats(seconds))
+        left = bounded.Countdown(seconds)
+        # Not by the hook's property: until Python 3.12 all hooks wait for one that hangs in it.
+        hook.connection = await (
+            bounded.aside(functools.partial(hook.get_connection, conn_id), seconds)
+            if may_block
+            else hook.aget_connection(conn_id)
+        )
         if hook.connection.conn_type == "lark_webhook":
             return await self._over_bot(conn_id, seconds, facts, hook.connection)
         client = await hook.get_async_conn()
         to = hook.receiver(self.receiver_id, self.receiver_id_type)
         memory = incident = before = None
         if self.one_card_per_run and self.content is None and self.msg_type == "interactive":
-            memory = Memory(conn_id, self.receiver_id, facts.dag_id) if may_block else None
-            before = memory.recall(facts.run_id) if memory else None
-            if memory and before is None and facts.event in FAILURES:
-                before = await memory.opened(facts.run_id, seconds)
-            ask = may_block and (before is not None or facts.event in FAILURES)
-            incident = after(before, facts, asking.states(context) if ask else {})
+            states: Mapping[str, str] = {}
+            if may_block:
+                memory = Memory(conn_id, self.receiver_id, facts.dag_id)
+                try:
+                    async with asyncio.timeout(left.left() / 2):  # the rest is for telling
+                        before, states = await memory.known(facts, context, seconds)
+                except TimeoutError:
+                    self.log.info("Airflow's Variables are late: this is told apart from what went before.")
+                    memory = None
+            incident = after(before, facts, states)
         if incident is None and self.quiet_success and facts.of_success:
             return ()
         message = self._message(hook, conn_id, facts)
@@ -225,24 +234,23 @@ class LarkNotifier(BaseNotifier):
         instead = before.cards if before and incident else ()
         cards = await deliver(client, to, message, facts, incident, key=key, instead=instead)
         if memory and incident:
-            shown = incident.with_cards(*cards)
-            for _ in range(_ROUNDS):
-                kept = memory.keep(facts.run_id, shown, before)
-                if kept == shown:
-                    break
-                before, shown = kept, kept  # others failed meanwhile: the card is to show them, too
-                await deliver(client, to, message, facts, shown, key=key, instead=shown.cards)
+            show = functools.partial(deliver, client, to, message, facts, key=key)
+            try:
+                shown = incident.with_cards(*cards)
+                await memory.remember(facts.run_id, shown, before, show, left.left() - 0.1)
+            except Exception as error:  # noqa: BLE001 - it is told, whatever becomes of its memory
+                self.log.info("What follows may be told apart. %s", asking.one_line(error, seconds))
         return cards
 
     async def _over_bot(
         self, conn_id: str, seconds: float, facts: Facts, connection: Connection
     ) -> Sequence[str]:
         from lark_provider.hooks.webhook import LarkWebhookHook  # noqa: PLC0415 - as above
-        from lark_provider.notifications import bot  # noqa: PLC0415 - as above
+        from lark_provider.notifications import bot, bounded  # noqa: PLC0415 - as above
 
         if self.quiet_success and facts.of_success:
             return ()
-        hook = LarkWebhookHook(conn_id, timeout=seconds, max_retries=_repeats(seconds))
+        hook = LarkWebhookHook(conn_id, timeout=seconds, max_retries=bounded.repeats(seconds))
         hook.connection = connection
         message = self._message(hook, conn_id, facts)
         return await bot.deliver(await hook.get_async_conn(), message, facts, hook.keywords)
@@ -292,8 +300,3 @@ class LarkNotifier(BaseNotifier):
     def get_template_env(self, dag: DAG | None = None) -> jinja2.Environment:
         """The environment for templates; `airflow dags test` hands a DAG over that has none of its own."""
         return super().get_template_env(dag if hasattr(dag, "get_template_env") else None)
-
-
-def _repeats(seconds: float) -> int:
-    """Few, so that a Lark that is away is called away, not late: 3 take up to 3.5 s."""
-    return 3 if seconds > 5 else 1  # noqa: PLR2004 - said above

@@ -10,26 +10,32 @@ and the Variable goes with its last run.
 Variables know no lock, yet mapped tasks fail in the same moment. So the first card is agreed on: each writes
 a claim, waits until everybody who saw nothing has written, and looks whose claim stands; the others wait for
 its card and update that. What was added meanwhile is merged after each update. Should two cards be sent in
-spite of it, both are remembered and both updated. Where Variables cannot be had, each failure gets a card of
-its own.
+spite of it, both are remembered and both updated. Where Variables cannot be had, or not in time, each failure
+gets a card of its own; the DAG processor's first answer after its start takes seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import json
 import logging
 import time
 import uuid
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.notifications.incident import Incident, merged
+from lark_provider.notifications import asking
+from lark_provider.notifications.bounded import aside
+from lark_provider.notifications.facts import Facts
+from lark_provider.notifications.incident import FAILURES, Incident, merged
 
 _logger = logging.getLogger(__name__)
 _SECONDS = 14 * 24 * 3600  # Lark updates no card older than that
 _MOST_RUNS = 30
+_ROUNDS = 3  # of bringing together what several tasks know that fail at the same time
 _CLAIM_SECONDS = 10  # whoever claimed the first card longer ago has failed to send it
 
 
@@ -56,6 +62,55 @@ class Memory:
             _logger.debug("No memory of cards: %s", error)
             return None
 
+    async def known(
+        self, facts: Facts, context: Mapping[str, Any], seconds: float
+    ) -> tuple[Incident | None, Mapping[str, str]]:
+        """What went wrong in a run before an event, and Airflow's own table of the run.
+
+        Args:
+            facts: The event.
+            context: Airflow's.
+            seconds: For everything; of it a part is waited for somebody else's first card.
+
+        Returns:
+            What is recalled, or what somebody else opens in this moment; and the table, where it is of use.
+        """
+        before, failed = await aside(lambda: self.recall(facts.run_id), seconds), facts.event in FAILURES
+        if before is None and failed:
+            before = await self.opened(facts.run_id, seconds)
+        if before is None and not failed:
+            return None, {}
+        return before, await aside(lambda: asking.states(context), seconds)
+
+    async def remember(
+        self,
+        run_id: str,
+        shown: Incident,
+        before: Incident | None,
+        show: Callable[..., Awaitable[object]],
+        seconds: float,
+    ) -> None:
+        """Remember an incident, and show what others have added meanwhile.
+
+        Args:
+            run_id: The run.
+            shown: What its cards show.
+            before: What was recalled.
+            show: Takes the incident, and `instead`, the cards that are to show it.
+            seconds: For everything.
+
+        Raises:
+            TimeoutError: It took longer.
+            LarkError: What was added could not be shown.
+        """
+        async with asyncio.timeout(seconds):
+            for _ in range(_ROUNDS):
+                kept = await aside(functools.partial(self.keep, run_id, shown, before), seconds)
+                if kept == shown:
+                    return
+                before, shown = kept, kept
+                await show(shown, instead=shown.cards)
+
     async def opened(self, run_id: str, seconds: float) -> Incident | None:
         """Agree with others who fail in this moment on who sends the first card.
 
@@ -68,13 +123,13 @@ class Memory:
         """
         me, until = uuid.uuid4().hex, time.monotonic() + min(2.0, seconds / 3)
         try:
-            runs, now = self._runs(), time.time()
+            runs, now = await aside(self._runs, seconds), time.time()
             if not (there := runs.get(run_id)) or (not there["cards"] and there["at"] < now - _CLAIM_SECONDS):
                 runs[run_id] = {"at": now, "claim": me, **Incident().to_json()}
-                self._write(runs, had=True)
+                await aside(lambda: self._write(runs, had=True), seconds)
             while time.monotonic() < until:
                 await asyncio.sleep(min(0.2, seconds / 20))
-                found = self._runs().get(run_id)
+                found = (await aside(self._runs, seconds)).get(run_id)
                 if not found or found.get("claim") == me:
                     return None
                 if found["cards"]:

@@ -19,6 +19,7 @@ from airflow.triggers.callback import CallbackTrigger
 
 from lark_provider.emulator import Emulator
 from lark_provider.errors import ConfigurationError
+from lark_provider.hooks.lark import LarkHook
 from lark_provider.notifications import LarkNotifier as LazyNotifier
 from lark_provider.notifications import people
 from lark_provider.notifications.incident import Failure, Incident
@@ -389,16 +390,63 @@ def test_a_slow_lark_is_left_at_the_deadline(
     assert "no answer within 0.4 s" in line
 
 
-def test_a_secrets_backend_that_hangs_is_left_as_well(
-    lark: Emulator, capsys: pytest.CaptureFixture[str], shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+def test_a_secrets_backend_that_hangs_is_left_and_another_connection_helps(
+    lark: Emulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, asked = threading.Event(), LarkHook.get_connection
+
+    def get(conn_id: str) -> Any:
+        return hangs.wait(20) if conn_id == "lark_hangs" else asked(conn_id)
+
+    monkeypatch.setattr(LarkHook, "get_connection", staticmethod(get))
+    for changes, arrived in (({}, 0), ({"fallback_conn_id": "lark_default"}, 1)):
+        started = time.perf_counter()
+        tell(lark_conn_id="lark_hangs", deadline=1, **changes)(context())
+        assert time.perf_counter() - started < 2
+        assert len(sent(lark)) == arrived
+    hangs.set()
+    (line,) = logged(capsys, "Could not tell")
+    assert "no answer within 1.0 s" in line
+
+
+@pytest.mark.parametrize("what", ["get", "set"])
+def test_variables_that_hang_cost_the_shared_card_and_not_the_message(
+    lark: Emulator,
+    capsys: pytest.CaptureFixture[str],
+    shelf: Shelf,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
 ) -> None:
     hangs = threading.Event()
-    monkeypatch.setattr(shelf, "get", lambda *_args, **_kwargs: hangs.wait(20))
+    monkeypatch.setattr(shelf, what, lambda *_args, **_kwargs: hangs.wait(20))
     started = time.perf_counter()
-    tell(deadline=0.3)(context())
+    for task_id in ("a", "b"):
+        tell(deadline=2, fallback_conn_id="lark_other")(context(task_id=task_id))
+    assert time.perf_counter() - started < 2 * 2 + 1
     hangs.set()
-    assert time.perf_counter() - started < 1.5
-    assert "no answer within" in logged(capsys, "Could not tell")[0]
+    assert titles(lark) == ["Task failed · d.a", "Task failed · d.b"]
+    assert len(logged(capsys, "Told ")) == 2
+
+
+def test_a_memory_that_fails_after_the_message_sends_no_second_one(
+    lark: Emulator, shelf: Shelf, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs = threading.Event()
+    known = shelf.set
+
+    def set_(key: str, value: str, description: str) -> None:
+        if sent(lark):
+            hangs.wait(20)
+        known(key, value, description)
+
+    monkeypatch.setattr(shelf, "set", set_)
+    tell(deadline=1.5, fallback_conn_id="lark_other")(context())
+    hangs.set()
+    assert titles(lark) == ["Task failed · d.t"]
+    printed = capsys.readouterr().out
+    assert "Told " in printed
+    assert "after trouble" not in printed
+    assert "What follows may be told apart" in printed
 
 
 def test_a_long_wait_that_lark_asks_for_ends_at_the_deadline(
@@ -442,6 +490,7 @@ def test_the_task_that_is_told_of_is_cancelled_with_the_loop(lark: Emulator) -> 
         ({"language": "fr"}, "language is 'fr'. Next: use one of 'zh', 'en'"),
         ({"event": "fail"}, "event is 'fail'"),
         ({"deadline": 0}, "deadline is 0"),
+        ({"deadline": "10"}, "deadline is '10'"),
         ({"deadline": float("nan")}, "deadline is nan"),
     ],
 )
