@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -86,7 +87,25 @@ def registry(environ: Mapping[str, str] = os.environ) -> str:
 def has_registry(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether there is a registry to look at: a URL is configured, or the file exists."""
     where = registry(environ)
-    return "://" in where or Path(where).expanduser().exists()
+    return "://" in where or is_there(path(where))
+
+
+def path(text: str) -> Path:
+    """A path as somebody wrote it; `~` is a home folder, if there is one."""
+    with suppress(RuntimeError):
+        return Path(text).expanduser()
+    return Path(text)
+
+
+def is_there(file: Path) -> bool:
+    """Whether there is a file; also if this user may not know, for whoever opens it then says why."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def app(
@@ -116,6 +135,12 @@ def app(
         found_id, secret = env_id, _text(environ.get("LARK_APP_SECRET"))
     if found_id is None or secret is None:
         return None
+    try:
+        (found_id + secret).encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(
+            "The app id or its secret is no text in UTF-8. Next: copy it from the app's page in the console."
+        ) from None
     return App(base_url(url, environ=environ), found_id, secret)
 
 

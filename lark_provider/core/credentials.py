@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from lark_provider.core import config, shared
 from lark_provider.core.io import Served, WaitFor
@@ -13,6 +13,9 @@ from lark_provider.core.session import Session
 from lark_provider.core.tokens import Flight
 from lark_provider.protocol.errors import ConfigurationError, LarkError
 from lark_provider.protocol.tokens import App
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 _HOLDS_SECONDS = 12.0
 """What the registry said holds for this long, and so does what a session made of it: with a slow look-up in
@@ -97,7 +100,11 @@ def _look(session: Session, given: str | None) -> Served[_Entry]:
 def _asked(session: Session, key: _Key, known: _Entry | None) -> Served[_Entry]:
     now, (registry, named, secret_wanted) = session.clock(), key
     answer = yield from shared.consult(
-        session, f"registry {registry}", lambda: _entry(named, secret_wanted=secret_wanted)
+        session,
+        f"registry {registry}",
+        _place,
+        lambda url: _entry(url, named, secret_wanted=secret_wanted),
+        vital=secret_wanted and known is None,
     )
     if isinstance(answer, tuple):
         entry = answer[0]
@@ -109,10 +116,15 @@ def _asked(session: Session, key: _Key, known: _Entry | None) -> Served[_Entry]:
     return _Entry(refusal=answer) if secret_wanted else _Entry()
 
 
-def _entry(named: str | None, *, secret_wanted: bool) -> _Entry:
-    from lark_provider.core.storage import crypto, registry, urls  # noqa: PLC0415 - only who has a registry pays
+def _place() -> URL:
+    from lark_provider.core.storage import urls  # noqa: PLC0415 - only who has a registry pays
 
-    url = urls.registry()
+    return urls.registry()
+
+
+def _entry(url: URL, named: str | None, *, secret_wanted: bool) -> _Entry:
+    from lark_provider.core.storage import crypto, registry  # noqa: PLC0415 - as above
+
     try:
         row = registry.find(url, named)
     except ConfigurationError as unknown:

@@ -35,7 +35,6 @@ _loaded = False
 _REFUSED_SECONDS = 5.0
 _FROZEN_SECONDS = 30.0
 _WARN_SECONDS = 60.0
-_FROZEN = "The database does not answer. Next: check that it runs."
 
 
 @dataclass(slots=True)
@@ -45,28 +44,32 @@ class _Health:
     answered: bool = False
     error: LarkError | None = None
     away_until: float = 0.0
-    warned_at: float = float("-inf")
 
 
 _health: dict[str, _Health] = {}
-
-
+_warned_at: dict[str, float] = {}
+"""When it was last said of a database that it is away, whatever was asked of it."""
 _looked_at: set[URL] = set()
 
 
 def forget() -> None:
     """Forget how databases were last found."""
     _health.clear()
+    _warned_at.clear()
     _looked_at.clear()
 
 
-def consult(session: Session, name: str, work: Callable[[], T]) -> Served[tuple[T] | LarkError]:
+def consult(
+    session: Session, name: str, place: Callable[[], URL], work: Callable[[URL], T], *, vital: bool = False
+) -> Served[tuple[T] | LarkError]:
     """Ask a database something.
 
     Args:
         session: Of the client that asks.
-        name: Names the database among all that are asked; shown to nobody.
+        name: Names what is asked among all such questions; shown to nobody.
+        place: Finds out which database it is.
         work: Asks it; may block.
+        vital: Whether the caller cannot go on without an answer, and says so itself.
 
     Returns:
         The answer in a tuple of one; why there is none, if the database is away.
@@ -77,17 +80,20 @@ def consult(session: Session, name: str, work: Callable[[], T]) -> Served[tuple[
     health, now = _health.setdefault(name, _Health()), session.clock()
     if health.error is not None:
         if now < health.away_until:
-            return health.error
+            return _away(health.error, place, now, vital=vital)
         health.away_until = now + _REFUSED_SECONDS  # one looks whether it is back; the others go on meanwhile
     try:
         if not _loaded:
             yield from in_thread(_load, _LOAD_SECONDS)
         patience = _ASK_SECONDS if health.answered else _FIRST_ASK_SECONDS
-        answer = yield from in_thread(work, min(patience, session.timeout / 2))
+        answer = yield from in_thread(lambda: work(place()), min(patience, session.timeout / 2))
     except ConfigurationError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it stops no message
-        return _away(health, error, session.clock())
+        why = health.error = _why(error, place)
+        now = session.clock()
+        health.away_until = now + (_FROZEN_SECONDS if isinstance(error, TimeoutError) else _REFUSED_SECONDS)
+        return _away(why, place, now, vital=vital)
     health.error, health.answered = None, True
     return (answer,)
 
@@ -98,19 +104,30 @@ def _load() -> None:
     _loaded = True
 
 
-def _away(health: _Health, error: Exception, now: float) -> LarkError:
-    health.away_until = now + _REFUSED_SECONDS
+def _why(error: Exception, place: Callable[[], URL]) -> LarkError:
     if isinstance(error, LarkError):
-        why = error
-    elif isinstance(error, TimeoutError):
-        why, health.away_until = TransportError(_FROZEN), now + _FROZEN_SECONDS
-    else:
-        why = TransportError(f"{type(error).__name__}: {error}. Next: see what this process lacks.")
-    health.error = why
-    if now - health.warned_at >= _WARN_SECONDS:
-        health.warned_at = now
+        return error
+    if isinstance(error, TimeoutError):
+        return TransportError(f"Database {_shown(place)} does not answer. Next: check that it runs.")
+    return TransportError(f"{type(error).__name__}: {error}. Next: see what this process lacks.")
+
+
+def _away(why: LarkError, place: Callable[[], URL], now: float, *, vital: bool) -> LarkError:
+    if not vital and now - _warned_at.get(where := _shown(place), float("-inf")) >= _WARN_SECONDS:
+        _warned_at[where] = now
         logger.warning("Going on without a database that others share: %s", why)
     return why
+
+
+def _shown(place: Callable[[], URL]) -> str:
+    try:
+        if _loaded:  # else the process has no room, or no time, for what reads URLs
+            from lark_provider.core.storage import urls  # noqa: PLC0415 - only who has a database pays
+
+            return urls.shown(place())
+    except Exception:  # noqa: BLE001, S110 - a folder that is gone, for example: the reason says it
+        pass
+    return "that is configured"
 
 
 def ask_store(session: Session, app: App, work: Callable[[TokenStore], T]) -> Served[T | None]:
@@ -129,7 +146,7 @@ def ask_store(session: Session, app: App, work: Callable[[TokenStore], T]) -> Se
     """
 
     def asked(url: URL) -> T:
-        from lark_provider.core.storage import token_store  # noqa: PLC0415 - only who has a database pays
+        from lark_provider.core.storage import token_store  # noqa: PLC0415 - as above
 
         return work(token_store.TokenStore(url, app.app_id, app.app_secret))
 
@@ -163,16 +180,18 @@ def _ask_database(session: Session, work: Callable[[URL], T]) -> Served[T | None
     if not config.has_database(session.database_url):
         return None
 
-    def asked() -> T:
+    def place() -> URL:
         from lark_provider.core.storage import urls  # noqa: PLC0415 - as above
 
-        url = urls.database(session.database_url)
+        return urls.database(session.database_url)
+
+    def asked(url: URL) -> T:
         answer = work(url)
         if url not in _looked_at:
             _look_at(url)
         return answer
 
-    answer = yield from consult(session, f"database {session.database_url}", asked)
+    answer = yield from consult(session, f"database {session.database_url}", place, asked)
     return None if isinstance(answer, LarkError) else answer[0]
 
 

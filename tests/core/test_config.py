@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lark_provider import LarkServiceClient
@@ -86,3 +88,16 @@ def test_nothing_found_names_the_ways(env: dict[str, str], monkeypatch: pytest.M
 def test_secrets_are_masked(text: str) -> None:
     assert "SECRETVALUE" not in redact(text)
     assert "mine" not in redact("is mine", "mine")
+
+
+@pytest.mark.parametrize("given", [("cli_a\udcff", "s"), ("cli_a", "s\udcff")])
+def test_an_id_or_secret_that_is_no_text(given: tuple[str, str]) -> None:
+    """As Python reads bytes that are not UTF-8 from the environment."""
+    with pytest.raises(ConfigurationError, match=r"no text in UTF-8\. Next: "):
+        config.app(*given, None, {})
+
+
+def test_a_file_that_may_not_be_looked_at_may_be_there(tmp_path: Path) -> None:
+    assert config.is_there(tmp_path)
+    assert not config.is_there(tmp_path / "nothing" / "there")
+    assert config.is_there(Path("a" * 5000))  # the system does not say; whoever opens it will

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Row
 
+from lark_provider.core import config
 from lark_provider.core.storage import migrate, urls
 from lark_provider.core.storage.crypto import Keys
 from lark_provider.core.storage.engine import transaction
@@ -29,7 +30,7 @@ class AppSecrets:
 
 def exists(url: URL) -> bool:
     """Whether there is a registry at all; its file is made with the first app."""
-    return url.drivername != urls.SQLITE_DRIVER or Path(str(url.database)).exists()
+    return url.drivername != urls.SQLITE_DRIVER or config.is_there(Path(str(url.database)))
 
 
 def find(url: URL, named: str | None) -> Row[Any]:
