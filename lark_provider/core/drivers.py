@@ -56,11 +56,14 @@ def _perform(io: Io, session: Session) -> Any:
         case Send():
             client = session.http_client or transport.pool(session.wire)
             assert isinstance(client, httpx.Client)  # noqa: S101 - the client's constructor sees to it
-            request, started = transport.prepare(client, io, session), time.perf_counter()
+            started = time.perf_counter()
             try:
+                request = transport.prepare(client, io, session)
                 answer: Response | Lost = transport.exchange(client, request, io.call.save_to)
             except httpx.RequestError as error:
                 answer = transport.lost(error)
+            except transport.NO_HOST as error:
+                raise transport.no_host(error, session) from None
             return _logged(io, answer, started)
         case Sleep(seconds):
             return time.sleep(seconds)
@@ -122,11 +125,14 @@ async def _aperform(io: Io, session: Session) -> Any:
         case Send():
             client = session.http_client or await transport.loop_pool(session.wire)
             assert isinstance(client, httpx.AsyncClient)  # noqa: S101 - the client's constructor sees to it
-            request, started = transport.prepare(client, io, session), time.perf_counter()
+            started = time.perf_counter()
             try:
+                request = transport.prepare(client, io, session)
                 answer: Response | Lost = await transport.aexchange(client, request, io.call.save_to)
             except httpx.RequestError as error:
                 answer = transport.lost(error)
+            except transport.NO_HOST as error:
+                raise transport.no_host(error, session) from None
             return _logged(io, answer, started)
         case Sleep(seconds):
             return await asyncio.sleep(seconds)

@@ -15,6 +15,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlencode
 
 import httpx
@@ -25,6 +26,7 @@ from lark_provider.protocol.calls import Lost, Response, Send
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.redact import redact
 
+_Pool = TypeVar("_Pool", httpx.Client, httpx.AsyncClient)
 _CONNECT_SECONDS = 10.0
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0)
 # Raised before a byte of the request left: the call was certainly not performed.
@@ -35,6 +37,8 @@ _NOT_SENT = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
+NO_HOST = (httpx.InvalidURL, UnicodeError)
+"""Raised for a host's name that can be none: by httpx, and by what looks names up."""
 
 
 def _redact_record(record: logging.LogRecord) -> bool:
@@ -74,7 +78,7 @@ def pool(wire: Wire) -> httpx.Client:
         with _pools_lock:
             found = _pools.get(key)
             if found is None:
-                found = _pools[key] = httpx.Client(proxy=wire.proxy, verify=_verify(wire), limits=_LIMITS)
+                found = _pools[key] = _made(httpx.Client, wire)
     return found
 
 
@@ -97,7 +101,7 @@ async def loop_pool(wire: Wire) -> httpx.AsyncClient:
         _loop_guards[loop] = guard
         await anext(guard)
     if wire not in pools:
-        pools[wire] = httpx.AsyncClient(proxy=wire.proxy, verify=_verify(wire), limits=_LIMITS)
+        pools[wire] = _made(httpx.AsyncClient, wire)
     return pools[wire]
 
 
@@ -112,6 +116,17 @@ async def _close_with_loop(pools: dict[Wire, httpx.AsyncClient]) -> AsyncIterato
     finally:
         while pools:
             await pools.popitem()[1].aclose()
+
+
+def _made(kind: type[_Pool], wire: Wire) -> _Pool:
+    verify = _verify(wire)
+    try:
+        return kind(proxy=wire.proxy, verify=verify, limits=_LIMITS)
+    except (httpx.InvalidURL, ValueError, ImportError) as error:  # SOCKS wants a package that is not here
+        raise ConfigurationError(
+            f"The proxy cannot be used: {redact(str(error)).rstrip('.')}. Next: set HTTP_PROXY, HTTPS_PROXY "
+            "and ALL_PROXY to http://host:port where they are set; or pass proxy=."
+        ) from None
 
 
 def _verify(wire: Wire) -> bool | ssl.SSLContext:
@@ -186,6 +201,14 @@ def _received(response: httpx.Response, saved: int | None = None) -> Response:
     """An httpx answer in the engine's terms."""
     content = response.content if saved is None else b""
     return Response(response.status_code, response.headers, content, saved)
+
+
+def no_host(error: Exception, session: Session) -> ConfigurationError:
+    """What one of `NO_HOST` means."""
+    return ConfigurationError(
+        f"No host can have the name that stands in base_url {session.origin()!r}, or in the proxy's URL: "
+        f"{str(error).rstrip('.')}. Next: write a URL such as https://open.feishu.cn."
+    )
 
 
 def lost(error: httpx.RequestError) -> Lost:
