@@ -117,6 +117,8 @@ def test_looking_makes_no_registry(tmp_path: Path, key: str, method: str) -> Non
         ({"app_secret": "line\nbreak"}, "app_secret is a text with spaces"),
         ({"encrypt_key": " "}, "encrypt_key is empty"),
         ({"base_url": "nonsense"}, "base_url is 'nonsense'"),
+        ({"name": "not UTF-8: \udcff"}, "name has a character in it that is none"),
+        ({"description": "a\0b"}, "description has a character in it that is none"),
     ],
 )
 def test_what_cannot_be_right_is_not_kept(
@@ -292,7 +294,7 @@ def test_a_file_of_a_newer_version(key: str, tmp_path: Path) -> None:
     migrate._opened.clear()  # as a new process begins
     content = (tmp_path / "apps.db").read_bytes()
     for attempt in (apps.list_applications, lambda: apps.create_application("cli_b", "s")):
-        with pytest.raises(StorageError, match=r"9999.*newer version"):
+        with pytest.raises(StorageError, match=r"newer version.*revision 9999"):
             attempt()
     assert (tmp_path / "apps.db").read_bytes() == content
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import URL
 
+from lark_provider.core import config
 from lark_provider.core.storage import migrate, urls
 from lark_provider.core.storage.engine import engine, pool_settings, transaction
 from lark_provider.core.storage.errors import StorageError
@@ -70,7 +71,8 @@ def test_the_mode_of_tls() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "nonsense", "mysql://u:secret@h/d", "postgresql+asyncpg://u:secret@h/d", "://", "http://u:secret@h",
-     "postgresql://u:sec/ret@h:5/d", "postgresql://u:secret@[::1/d", "sqlite://", "sqlite:///:memory:"],
+     "postgresql://u:sec/ret@h:5/d", "postgresql://u:secret@[::1/d", "sqlite://", "sqlite:///:memory:",
+     "sqlite:////tmp/a.db?mode=ro", "postgresql://u:secret\udcff@h/d"],
 )  # fmt: skip
 def test_what_is_no_database_of_ours(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^LARK_DATABASE_URL .*Next: ") as caught:
@@ -95,6 +97,26 @@ def test_a_password_arrives_as_it_was_written_and_is_not_shown(password: str) ->
     for found in (quoted, given_apart):
         assert found.password == password
         assert urls.shown(found).partition("://")[2] in {"u:***@h/d", "lark:***@h:5432/lark_service"}
+
+
+def test_a_password_among_the_parameters_is_the_password() -> None:
+    """Or it would stand in the arguments of pg_dump."""
+    url = urls.parse("postgresql://u@h/d?password=secret&sslmode=require", "it")
+    assert (url.password, url.query) == ("secret", {"sslmode": "require"})
+
+
+@pytest.mark.parametrize("part", ["HOST", "DB", "USER", "PASSWORD"])
+def test_a_part_that_is_no_text(part: str) -> None:
+    """As Python reads bytes that are not UTF-8 from the environment."""
+    with pytest.raises(ConfigurationError, match=f"POSTGRES_{part} is no text in UTF-8. Next: "):
+        urls.database(environ=environ(**{part: "\udcff"}))
+
+
+def test_a_home_that_there_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LARK_REGISTRY_PATH", "~no-such-user/apps.db")
+    assert not config.has_registry()
+    assert urls.registry().database == str(tmp_path / "~no-such-user" / "apps.db")
 
 
 def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,9 +171,11 @@ def test_a_database_that_is_not_there(url: str) -> None:
     assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 
-@pytest.mark.parametrize("value", ["many", "1.5", "²", "--1", "1_0x"])
+@pytest.mark.parametrize("value", ["many", "1.5", "²", "--1", "-1", "1_0x"])
 def test_pool_settings_are_numbers(value: str) -> None:
     with pytest.raises(ConfigurationError, match=r"LARK_DB_POOL_SIZE is .*Next: "):
         pool_settings({"LARK_DB_POOL_SIZE": value})
     assert tuple(pool_settings({}).values()) == (10, 20, 30, 3600)
     assert pool_settings({"LARK_DB_MAX_OVERFLOW": " -1 "})["max_overflow"] == -1
+    with pytest.raises(ConfigurationError, match="LARK_DB_POOL_RECYCLE is '-2'"):
+        pool_settings({"LARK_DB_POOL_RECYCLE": "-2"})

@@ -96,8 +96,8 @@ class ApplicationManager:
         app_id, now = _checked(app_id, "app_id"), datetime.now(UTC)
         row = {
             "app_id": app_id,
-            "name": name.strip() or app_id,
-            "description": description.strip(),
+            "name": _plain(name, "name") or app_id,
+            "description": _plain(description, "description"),
             "base_url": _base_url(base_url),
             "active": True,
             "created_at": now,
@@ -166,9 +166,9 @@ class ApplicationManager:
         """
         changes: dict[str, Any] = {}
         if name is not None:
-            changes["name"] = name.strip() or app_id.strip()
+            changes["name"] = _plain(name, "name") or app_id.strip()
         if description is not None:
-            changes["description"] = description.strip()
+            changes["description"] = _plain(description, "description")
         if base_url is not None:
             changes["base_url"] = _base_url(base_url)
         if app_secret is not None:
@@ -297,7 +297,14 @@ def _application(row: Row[Any] | None) -> Application:
 
 
 def _base_url(value: str | None) -> str:
-    return config.base_url(value) if value and value.strip() else ""
+    return _plain(config.base_url(value), "base_url") if value and value.strip() else ""
+
+
+def _plain(value: str, what: str) -> str:
+    found = value.strip()
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in found):
+        raise ConfigurationError(f"{what} has a character in it that is none. Next: write it as UTF-8.")
+    return found
 
 
 def _checked(value: str, what: str) -> str:

@@ -66,7 +66,7 @@ class Keys:
             DecryptionError: None fits.
         """
         try:
-            return self._fernet.decrypt(sealed.encode()).decode()
+            return self._fernet.decrypt(sealed.encode("ascii", "replace")).decode()
         except InvalidToken:
             raise self._wrong(what) from None
 
@@ -77,7 +77,7 @@ class Keys:
             DecryptionError: None fits.
         """
         try:
-            return self._fernet.rotate(sealed.encode()).decode()
+            return self._fernet.rotate(sealed.encode("ascii", "replace")).decode()
         except InvalidToken:
             raise self._wrong(what) from None
 
@@ -126,6 +126,6 @@ class TokenBox:
     def open(self, sealed: str) -> str | None:
         """Decrypt a token; None if it is not ours to read."""
         try:
-            return self._fernet.decrypt(sealed.encode()).decode()
+            return self._fernet.decrypt(sealed.encode("ascii", "replace")).decode()
         except InvalidToken:
             return None

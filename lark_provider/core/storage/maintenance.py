@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Engine
 
+from lark_provider.core import config
 from lark_provider.core.storage import migrate, tables, urls
 from lark_provider.core.storage.engine import BUSY_SECONDS, CONNECT_SECONDS, UPGRADE, engine, transaction
 from lark_provider.core.storage.errors import StorageError
@@ -23,6 +25,7 @@ from lark_provider.protocol.redact import redact
 
 TOKENS_KEPT = timedelta(days=7)
 """For how long an expired token stays, as the deployment guide has it."""
+_LONGEST = timedelta(days=36_525)  # nothing here is that old, and clocks end somewhere
 _LEASES_KEPT = timedelta(days=1)
 _CLICKS_KEPT = timedelta(days=90)  # a card takes clicks for 14 days, and its task may be looked at for longer
 _EVENTS_KEPT = timedelta(days=7)  # Lark repeats an event for 6 hours
@@ -38,7 +41,7 @@ def existing(url: URL) -> Engine:
     Raises:
         StorageError: There is no such file.
     """
-    if url.drivername == urls.SQLITE_DRIVER and not Path(str(url.database)).exists():
+    if url.drivername == urls.SQLITE_DRIVER and not config.is_there(Path(str(url.database))):
         raise StorageError(
             f"There is no file {url.database}. Next: check the path; `db upgrade` makes a new one."
         )
@@ -88,10 +91,7 @@ def check_revision(url: URL) -> str:
             f"{where} is behind on migrations: at {found}, not {tables.HEAD}. Next: {UPGRADE}."
         )
     if found != tables.HEAD:
-        raise StorageError(
-            f"{where} was made by a newer version of this package: revision {found} is not known here. Next: "
-            "install that version on this machine too, or name another database."
-        )
+        raise migrate.newer(url, found)
     return found
 
 
@@ -118,7 +118,7 @@ def purge(url: URL, *, tokens_older_than: timedelta = TOKENS_KEPT) -> dict[str, 
         now = datetime.now(UTC) if is_sqlite else connection.scalar(sa.select(sa.func.clock_timestamp()))
         assert now is not None  # noqa: S101 - a clock always tells
         ends = {
-            tables.tokens.c.expires_at: now - tokens_older_than,
+            tables.tokens.c.expires_at: now - min(tokens_older_than, _LONGEST),
             tables.user_cache.c.expires_at: now,
             tables.leases.c.until: now - _LEASES_KEPT,
             tables.card_callbacks.c.stored_at: now - _CLICKS_KEPT,
@@ -144,7 +144,7 @@ def backup(url: URL, target: Path) -> None:
         ConfigurationError: The file is there already, or `pg_dump` is not installed.
         StorageError: The database cannot be read or the file not written.
     """
-    if target.exists():
+    if config.is_there(target):
         raise ConfigurationError(f"{target} is there already. Next: name a file that is not.")
     existing(url)
     try:
@@ -194,6 +194,11 @@ def _dump(url: URL, target: Path) -> None:
     )
     if done.returncode != 0:
         reason = " ".join(redact(done.stderr.decode(errors="replace"), url.password).split())
+        if denied := re.search(r"permission denied for [^:]*?(?= pg_dump:|$)", reason):
+            raise StorageError(
+                f"{urls.shown(url)} cannot be copied by this user: {denied[0]}. Next: run it as the owner of "
+                "the tables, whom --url can name; who reads and writes rows may not read all of it."
+            )
         raise StorageError(
             f"{reason or 'pg_dump failed'}. Next: check that the database runs, that this user may read all "
             "of it, and that pg_dump is no older than the server."

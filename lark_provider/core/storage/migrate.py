@@ -165,6 +165,14 @@ def knows(revision: str) -> bool:
     return revision in {script.revision for script in known}
 
 
+def newer(url: URL, revision: str) -> StorageError:
+    """The error for a database at a revision that only a newer version knows."""
+    return StorageError(
+        f"Database {urls.shown(url)} was made by a newer version of this package: revision {revision} is not "
+        "known here. Next: install that version on this machine too, or name another database."
+    )
+
+
 def settings_for(connection: Connection | None, output: io.StringIO | None = None) -> Config:
     """An alembic configuration that works on a connection, in its transaction, and prints into a text."""
     from alembic.config import Config  # noqa: PLC0415 - as above
@@ -187,9 +195,12 @@ def _perform(
 
         try:
             work(settings_for(connection))
-        except CommandError as error:
-            reason = str(error).rstrip(".")
+        except (CommandError, AssertionError) as error:  # which alembic's readers of revisions stumble over
+            found = _revision(connection)
+            if found is not None and not knows(found):
+                raise newer(url, found) from error
+            reason = str(error).rstrip(".") or "there is no such revision"
             raise StorageError(
                 f"Database {urls.shown(url)}: {reason}. Next: compare `lark-provider db current` with "
-                "`lark-provider db history`; a database newer than this version wants a newer version."
+                "`lark-provider db history`."
             ) from error

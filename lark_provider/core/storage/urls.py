@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from sqlalchemy.engine import URL, make_url
@@ -38,6 +37,7 @@ def parse(text: str, setting: str) -> URL:
         ConfigurationError: It is no such URL.
     """
     try:
+        text.encode()
         _ = urlsplit(text).port  # SQLAlchemy would quote the whole URL, password included
         url = make_url(text.strip())
         driver = _DRIVERS[url.drivername.lower()]
@@ -49,13 +49,18 @@ def parse(text: str, setting: str) -> URL:
         ) from None
     url = url.set(drivername=driver)
     if driver != SQLITE_DRIVER:
-        return url
+        return _with_password(url)
     if not url.database or url.database == ":memory:":
         raise ConfigurationError(
             f"{setting} names a SQLite database in memory, which no other process can see. Next: name a "
             "file: sqlite:////path/to/file.db."
         )
-    return url.set(database=str(Path(url.database).expanduser().absolute()))
+    if url.query:
+        raise ConfigurationError(
+            f"{setting} has parameters after the file's name, and SQLite takes none. Next: leave out what "
+            "follows the ?, or write %3F if it belongs to the name."
+        )
+    return url.set(database=_absolute(url.database))
 
 
 def database(given: str | None = None, environ: Mapping[str, str] = os.environ) -> URL:
@@ -81,6 +86,13 @@ def database(given: str | None = None, environ: Mapping[str, str] = os.environ) 
     if not (port.isascii() and port.isdigit() and 0 < int(port) <= _MAX_PORT):
         raise ConfigurationError(f"POSTGRES_PORT is {port!r}. Next: set it to a number, usually 5432.")
     sslmode = environ.get("POSTGRES_SSLMODE", "").strip()
+    for part in ("HOST", "DB", "USER", "PASSWORD"):
+        try:
+            environ.get(f"POSTGRES_{part}", "").encode()
+        except UnicodeEncodeError:
+            raise ConfigurationError(
+                f"POSTGRES_{part} is no text in UTF-8. Next: write it in UTF-8."
+            ) from None
     return URL.create(
         POSTGRES_DRIVER,
         username=environ.get("POSTGRES_USER", "").strip() or "lark",
@@ -105,7 +117,17 @@ def registry(given: str | None = None, environ: Mapping[str, str] = os.environ) 
     text = given or config.registry(environ)
     if "://" in text:
         return parse(text, "registry" if given else config.REGISTRY_VARIABLE)
-    return URL.create(SQLITE_DRIVER, database=str(Path(text).expanduser().absolute()))
+    return URL.create(SQLITE_DRIVER, database=_absolute(text))
+
+
+def _with_password(url: URL) -> URL:
+    """The URL with its password where one looks for it, so that nobody shows the other place by mistake."""
+    found = url.query.get("password")
+    return url.set(password=found).difference_update_query(["password"]) if isinstance(found, str) else url
+
+
+def _absolute(path: str) -> str:
+    return str(config.path(path).absolute())
 
 
 def shown(url: URL) -> str:
