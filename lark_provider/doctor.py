@@ -19,12 +19,17 @@ _NO_BOT = 11205
 
 
 def examine(
-    app_id: str | None = None, *, areas: Collection[str] = tuple(scopes.AREAS), bitable: str | None = None
+    app_id: str | None = None,
+    *,
+    tenant_key: str | None = None,
+    areas: Collection[str] = tuple(scopes.AREAS),
+    bitable: str | None = None,
 ) -> list[Check]:
     """Ask Lark about an app; nothing is changed there.
 
     Args:
         app_id: Which app; else the default one.
+        tenant_key: In which tenant, if that is a store app.
         areas: What it is used for, of `lark_provider.api.scopes.AREAS`.
         bitable: A base that it should reach: an app_token, or a link as the address bar shows it.
 
@@ -32,10 +37,10 @@ def examine(
         One check each for `app`, `token`, `bot`, `chats` if they are used, `scopes`, and `bitable` if one is
         named; after `app` and `token` no more if they fail.
     """
-    client = LarkServiceClient(app_id, timeout=_SECONDS, max_retries=1)
+    client = LarkServiceClient(app_id, tenant_key=tenant_key, timeout=_SECONDS, max_retries=1)
     looks: dict[str, Callable[[], Found]] = {
         "app": lambda: Found(f"{client.app_id} at {client.base_url}"),
-        "token": lambda: look_at_token_endpoint(client.app_id),
+        "token": lambda: look_at_token_endpoint(client.app_id, tenant_key),
         "bot": lambda: _bot(client),
         **({"chats": lambda: _chats(client)} if "chats" in areas else {}),
         "scopes": lambda: _scopes(client, areas),

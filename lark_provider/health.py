@@ -19,11 +19,12 @@ from lark_provider.protocol.retry import RetryPolicy
 _LARK_SECONDS = 5.0
 
 
-def check_all(app_id: str | None = None) -> list[Check]:
+def check_all(app_id: str | None = None, *, tenant_key: str | None = None) -> list[Check]:
     """Look at everything that is configured; each look takes a few seconds at most.
 
     Args:
         app_id: For which app to ask Lark for a token; else the default one, else the registry's first.
+        tenant_key: For which tenant, if that is a store app.
 
     Returns:
         One check each for `database`, `migrations`, `broker`, `registry`, `key` and `token endpoint`.
@@ -35,7 +36,7 @@ def check_all(app_id: str | None = None) -> list[Check]:
         check("broker", _broker),
         check("registry", _registry),
         check("key", _key),
-        check("token endpoint", lambda: look_at_token_endpoint(app_id)),
+        check("token endpoint", lambda: look_at_token_endpoint(app_id, tenant_key)),
     ]
 
 
@@ -117,11 +118,12 @@ def _key() -> Found:
     return Found(f"fits the {len(apps)} app(s) of the registry")
 
 
-def look_at_token_endpoint(app_id: str | None) -> Found:
+def look_at_token_endpoint(app_id: str | None, tenant_key: str | None = None) -> Found:
     """Ask Lark for a token, whatever is kept somewhere.
 
     Args:
         app_id: For which app; else the default one, else the registry's first.
+        tenant_key: For which tenant, if that is a store app.
 
     Raises:
         LarkError: There is none.
@@ -134,7 +136,10 @@ def look_at_token_endpoint(app_id: str | None) -> Found:
         app_id = next(active, None)
         if app_id is None:
             return Found("the registry has no active app", "not configured")
-    session = Session(app_id=app_id, timeout=_LARK_SECONDS, policy=RetryPolicy(max_retries=0))
+    session = Session(
+        app_id=app_id, tenant_key=tenant_key, timeout=_LARK_SECONDS, policy=RetryPolicy(max_retries=0)
+    )
     app = drive(credentials.find(session), session)
     _, seconds = drive(serve(tokens.fetch(app), session), session)
-    return Found(f"app {app.app_id} at {app.base_url} has a token for {seconds / 60:.0f} min")
+    tenant = f" in tenant {tenant_key}" if tenant_key else ""
+    return Found(f"app {app.app_id}{tenant} at {app.base_url} has a token for {seconds / 60:.0f} min")

@@ -47,23 +47,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may know neither Chinese nor lines
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # as arguments; who cannot use it says so
+    try:
+        code, fault = _run(argv)
+        _flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        code, fault = 1, None
+        _print_no_more()
+    except OSError as error:
+        code, fault = 1, f"{error}. Next: see that there is room for what is written, and its folder."
+        _print_no_more()
+    except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D at a question
+        return 130
+    if fault is not None:
+        print(f"lark-provider: {fault}", file=sys.stderr)
+    return code
+
+
+def _run(argv: Sequence[str]) -> tuple[int, str | None]:
+    """Run a command; its exit code, and what to say of its failure."""
     try:
         if os.environ.get("LOG_LEVEL"):
             from lark_provider.utils.logger import setup_logger  # noqa: PLC0415 - who sets no level pays nothing
 
             setup_logger()
         arguments = parser(argv).parse_args(argv)
-        code: int = arguments.run(arguments)
-        sys.stdout.flush()
+        return arguments.run(arguments), None
     except LarkError as error:
-        print(f"lark-provider: {error}", file=sys.stderr)
-        return 2 if isinstance(error, WrongUseError) else 1
-    except BrokenPipeError:  # whoever read our output has seen enough
+        return 2 if isinstance(error, WrongUseError) else 1, str(error)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # it may be closed
+        sys.stdout.flush()
+
+
+def _print_no_more() -> None:
+    """Let Python not try at its end to print what could not be printed."""
+    try:
+        _flush()
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D at a question
-        return 130
-    return code
 
 
 if __name__ == "__main__":

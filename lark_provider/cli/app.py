@@ -7,7 +7,8 @@ import dataclasses
 import sys
 from typing import Any
 
-from lark_provider.cli.output import print_json, table
+from lark_provider.cli import stdin
+from lark_provider.cli.output import one_line, print_json, table
 from lark_provider.cli.secret import WAYS, add_secret, read, read_or_ask
 from lark_provider.cli.usage import WrongUseError
 from lark_provider.core.storage import urls
@@ -140,7 +141,7 @@ def run_show(arguments: argparse.Namespace) -> int:
             **{_SECRETS[name][1]: "set" if is_set else "not set" for name, is_set in (are_set or {}).items()},
         }
         for name, value in lines.items():
-            print(f"{name + ':':<20} {value}")
+            print(f"{name + ':':<20} {one_line(value)}".rstrip())
     if fault is not None:
         raise fault
     return 0
@@ -186,7 +187,7 @@ def run_remove(arguments: argparse.Namespace) -> int:
 
 
 def _agreed(question: str) -> bool:
-    if not sys.stdin.isatty():
+    if not stdin.is_terminal():
         raise WrongUseError("Standard input is no terminal, so nobody can be asked. Next: pass --yes.")
     return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 

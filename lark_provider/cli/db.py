@@ -183,7 +183,7 @@ def run_backup(arguments: argparse.Namespace) -> int:
 def _url(arguments: argparse.Namespace) -> URL:
     if arguments.registry:
         return urls.registry()
-    if arguments.url:
+    if arguments.url is not None:
         return urls.parse(arguments.url, "--url")
     if not config.has_database():
         raise ConfigurationError(
@@ -194,7 +194,7 @@ def _url(arguments: argparse.Namespace) -> URL:
 
 
 def _moved(url: URL, move: Callable[[URL, str], None], revision: str) -> int:
-    is_new = url.drivername == urls.SQLITE_DRIVER and not Path(str(url.database)).exists()
+    is_new = url.drivername == urls.SQLITE_DRIVER and not config.is_there(Path(str(url.database)))
     before = None if is_new else migrate.version(maintenance.existing(url))
     move(url, revision)
     after = migrate.version(maintenance.existing(url))
@@ -208,7 +208,7 @@ def _moved(url: URL, move: Callable[[URL, str], None], revision: str) -> int:
 
 
 def _age(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,6})([smhd])", text.strip())
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text.strip())
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no age; write it as 90m, 12h or 7d")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})

@@ -22,6 +22,7 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "--app-id", help="which app (default: LARK_APP_ID, LARK_DEFAULT_APP_ID or the only one)"
     )
+    command.add_argument("--tenant-key", help="in which tenant, if it is a store (ISV) app")
     command.add_argument(
         "--uses",
         action="append",
@@ -41,4 +42,5 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what was found."""
     quieten()
     areas = tuple(arguments.uses or AREAS)
-    return report(examine(arguments.app_id, areas=areas, bitable=arguments.bitable), as_json=arguments.json)
+    found = examine(arguments.app_id, tenant_key=arguments.tenant_key, areas=areas, bitable=arguments.bitable)
+    return report(found, as_json=arguments.json)

@@ -18,6 +18,7 @@ def add_to(commands: Any) -> None:
         "endpoint. Ends with 1 if one is unhealthy; what is not configured is no failure.",
     )
     command.add_argument("--app-id", help="for which app to ask Lark for a token")
+    command.add_argument("--tenant-key", help="and for which tenant, if that is a store (ISV) app")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=run)
 
@@ -25,4 +26,4 @@ def add_to(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what was found."""
     quieten()
-    return report(check_all(arguments.app_id), as_json=arguments.json)
+    return report(check_all(arguments.app_id, tenant_key=arguments.tenant_key), as_json=arguments.json)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any, get_args
 
 import orjson
 
 from lark_provider.api.receivers import ReceiverIdType
+from lark_provider.cli import stdin
 from lark_provider.client import LarkServiceClient
 
 
@@ -20,9 +20,13 @@ def add_to(commands: Any) -> None:
     send = group.add_parser(
         "send",
         help="send a message",
-        description="Send a message as the app of LARK_APP_ID and LARK_APP_SECRET (LARK_BASE_URL: feishu, "
-        "lark or a URL). Prints the message id.",
+        description="Send a message as an app of LARK_APP_ID and LARK_APP_SECRET, or of the registry "
+        "(LARK_BASE_URL: feishu, lark or a URL). Prints the message id.",
     )
+    send.add_argument(
+        "--app-id", help="which app (default: LARK_APP_ID, LARK_DEFAULT_APP_ID or the only one)"
+    )
+    send.add_argument("--tenant-key", help="in which tenant, if it is a store (ISV) app")
     send.add_argument(
         "--to",
         required=True,
@@ -47,13 +51,13 @@ def add_to(commands: Any) -> None:
 
 def run_send(arguments: argparse.Namespace) -> int:
     """Send a message and print its id."""
-    text = sys.stdin.read() if arguments.text == "-" else arguments.text
+    text = stdin.text() if arguments.text == "-" else arguments.text
     options: dict[str, Any] = {
         "receiver_id_type": arguments.to_type,
         "mentions": arguments.mention,
         "idempotency_key": arguments.idempotency_key,
     }
-    with LarkServiceClient() as client:
+    with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
         if arguments.card:
             answer = client.messaging.send_card(arguments.to, text, **options)
         elif arguments.post:

@@ -21,7 +21,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         head: The columns' names.
         rows: The cells.
     """
-    lines = [[_shown(cell) for cell in row] for row in (head, *rows)]
+    lines = [[one_line(cell) for cell in row] for row in (head, *rows)]
     widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
 
     def rule(left: str, middle: str, right: str) -> str:
@@ -44,6 +44,6 @@ def width(text: str) -> int:
     )
 
 
-def _shown(cell: str) -> str:
-    """A cell on one line, without what would steer a terminal."""
-    return "".join(character if character.isprintable() else " " for character in cell)
+def one_line(text: str) -> str:
+    """A text on one line, without what would steer a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)

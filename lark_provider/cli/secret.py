@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
-import sys
 
+from lark_provider.cli import stdin
 from lark_provider.cli.usage import WrongUseError
 from lark_provider.errors import ConfigurationError
 
@@ -41,15 +41,15 @@ def read(given: str, what: str) -> str:
         ConfigurationError: Nothing was typed, piped or set.
     """
     if given == _PROMPT:
-        found = getpass.getpass(f"{what}: ") if sys.stdin.isatty() else sys.stdin.readline()
-        where = "standard input"
+        found = getpass.getpass(f"{what}: ") if stdin.is_terminal() else stdin.line()
+        where = "standard input is empty"
     elif given.startswith(_VARIABLE):
-        where = given.removeprefix(_VARIABLE)
-        found = os.environ.get(where, "")
+        name = given.removeprefix(_VARIABLE)
+        found, where = os.environ.get(name, ""), f"the variable {name!r} is empty or not set"
     else:
         return given
     if not found.strip():
-        raise ConfigurationError(f"{what}: {where} is empty. Next: put the secret there.")
+        raise ConfigurationError(f"{what}: {where}. Next: put the secret there.")
     return found
 
 
@@ -60,7 +60,7 @@ def read_or_ask(given: str | None, what: str, option: str) -> str:
         WrongUseError: There is no option, and nobody to ask.
         ConfigurationError: Nothing was typed, piped or set.
     """
-    if given is None and not sys.stdin.isatty():
+    if given is None and not stdin.is_terminal():
         raise WrongUseError(
             f"{what} is missing, and standard input is no terminal. Next: pass {option} - and pipe it in, or "
             f"{option} env:NAME."

@@ -18,10 +18,13 @@ from lark_provider.cli.output import table, width
 from lark_provider.core.storage import urls
 from lark_provider.core.storage.applications import ApplicationManager
 from lark_provider.core.storage.crypto import KEY_VARIABLE, generate_key
+from lark_provider.emulator import Emulator
 from tests.cli.conftest import COMMAND, Run, failed, run_process
 
 SECRET = "9f8e7d6c5b4a"
 ADD = ("app", "add", "--app-id", "cli_your_app_id")
+# root may read and write everywhere, unless it gives that up
+HUMBLY = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
 GUIDE = """\
 ┌──────────────────┬──────────┬────────┬─────────────────────┐
 │ App ID           │ Name     │ Status │ Created At          │
@@ -104,7 +107,8 @@ def test_a_secret_that_is_empty_changes_nothing(
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     for option in ("--app-secret", "--encrypt-key"):
         error = failed(run("app", "update", "cli_a", option, given))
-        assert "is empty. Next: put the secret there" in error
+        assert "is empty" in error
+        assert "Next: put the secret there" in error
     assert apps.secrets("cli_a").encrypt_key == "encrypt-a"
     assert "is empty" in failed(run(*ADD, "--app-secret", given))
 
@@ -294,27 +298,78 @@ def test_a_registry_of_a_newer_version(run: Run, apps: ApplicationManager, regis
     # Another process, as this one has looked at the file before.
     for arguments in ((*ADD, "--app-secret", SECRET), ("app", "list")):
         error = failed(run_process(*arguments))
-        assert "Can't locate revision identified by '9999'" in error
-        assert "a database newer than this version wants a newer version" in error
+        assert f"Database {registry} was made by a newer version of this package: revision 9999" in error
     assert registry.read_bytes() == before
 
 
 def test_a_registry_that_may_only_be_read(apps: ApplicationManager, registry: Path) -> None:
     registry.chmod(0o400)
     registry.parent.chmod(0o500)
-    # root may write everywhere, unless it gives that up
-    humbly = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
     try:
         before = registry.read_bytes()
-        listed = run_process("app", "list", before=humbly)
+        listed = run_process("app", "list", before=HUMBLY)
         assert (listed.code, listed.err) == (0, "")
         assert "cli_a" in listed.out
-        error = failed(run_process(*ADD, "--app-secret", SECRET, before=humbly))
+        error = failed(run_process(*ADD, "--app-secret", SECRET, before=HUMBLY))
         assert str(registry) in error
-        assert "Next: let this user write the file and its folder" in error
+        assert "Next: let this user read and write the file and its folder" in error
         assert registry.read_bytes() == before
     finally:
         registry.parent.chmod(0o700)
+
+
+def test_a_registry_in_a_folder_that_is_closed_to_us(
+    apps: ApplicationManager, registry: Path, lark: Emulator
+) -> None:
+    """One line for who needs it; who knows the secret sends, and is warned that nobody could say no."""
+    send = ("message", "send", "--to", "oc_emulator_data_team", "hello")
+    registry.parent.chmod(0o000)
+    try:
+        for arguments in (("app", "list"), (*send, "--app-id", "cli_a"), ("db", "current", "--registry")):
+            assert f"{registry}" in failed(run_process(*arguments, before=HUMBLY))
+        sent = run_process(*send, before=HUMBLY)
+        health = run_process("health", before=HUMBLY)
+    finally:
+        registry.parent.chmod(0o700)
+    assert sent.code == 0
+    assert sent.out.startswith("om_")
+    (line,) = sent.err.splitlines()
+    assert line.startswith(f"Going on without a database that others share: {registry} cannot be")
+    assert (health.code, health.err) == (1, "")
+    assert "✗ registry" in health.out
+
+
+@pytest.mark.parametrize("arguments", [ADD, (*ADD, "--app-secret", "-"), ("app", "remove", "cli_a")])
+def test_standard_input_may_be_closed(arguments: tuple[str, ...], apps: ApplicationManager) -> None:
+    done = run_process(*arguments, before=("sh", "-c", 'exec "$@" <&-', "sh"))
+    assert "Next: " in failed(done, done.code)
+    assert done.code in {1, 2}
+    assert [app.app_id for app in apps.list_applications()] == ["cli_a"]
+
+
+def test_a_secret_that_is_not_utf_8(key: str, registry: Path) -> None:
+    done = run_process(
+        *ADD, "--app-secret", "-", before=("sh", "-c", "printf '\\377\\376\\n' | \"$@\"", "sh")
+    )
+    assert "app_secret is a text with spaces or control characters" in failed(done)
+    assert not registry.exists()
+
+
+def test_standard_output_may_be_closed_or_full(apps: ApplicationManager) -> None:
+    closed = run_process("app", "disable", "cli_a", before=("sh", "-c", 'exec "$@" >&-', "sh"))
+    assert (closed.code, closed.err) == (0, "")
+    assert not apps.get_application("cli_a").active
+    for arguments in ("app list", "app show cli_a", "key generate"):
+        full = run_process(*arguments.split(), before=("sh", "-c", 'exec "$@" >/dev/full', "sh"))
+        assert "No space left on device. Next: " in failed(full)
+
+
+def test_a_folder_that_is_gone(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LARK_REGISTRY_PATH", "applications.db")
+    gone = 'cd "$(mktemp -d)" && rmdir "$PWD" && exec "$@"'
+    assert "No such file or directory. Next: " in failed(
+        run_process(*ADD, "--app-secret", SECRET, before=("sh", "-c", gone, "sh"))
+    )
 
 
 def test_a_registry_where_no_file_can_be(

@@ -11,8 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from lark_provider import __version__
+from lark_provider import LarkServiceClient, __version__
 from lark_provider.cli.__main__ import main
+from lark_provider.core.storage.applications import ApplicationManager
+from lark_provider.core.storage.crypto import generate_key
 from lark_provider.emulator import Emulator
 
 CHAT = "oc_emulator_data_team"
@@ -59,6 +61,29 @@ def test_missing_credentials_are_named(
     monkeypatch.delenv("LARK_APP_ID")
     assert main(["message", "send", "--to", CHAT, "x"]) == 1
     assert "LARK_APP_ID and LARK_APP_SECRET" in capsys.readouterr().err
+
+
+def test_the_app_can_be_named(
+    lark: Emulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of several in the registry, or a store app for a tenant."""
+    monkeypatch.setenv("LARK_CONFIG_ENCRYPTION_KEY", generate_key())
+    for name in ("LARK_APP_ID", "LARK_APP_SECRET"):
+        monkeypatch.delenv(name)
+    for app_id in ("cli_a", "cli_b"):
+        ApplicationManager().create_application(app_id, lark.add_app(app_id)["app_secret"])
+    lark.add_app("cli_store", "s", store=True, tenant_keys=["acme"])
+    ApplicationManager().create_application("cli_store", "s")
+    lark.advance(3600)  # a ticket is made
+    ticket = next(app["app_ticket"] for app in lark.state()["apps"] if app["app_id"] == "cli_store")
+    LarkServiceClient("cli_store").store_app.keep_ticket(ticket)
+    send = ["message", "send", "--to", "alice@example.com", "--to-type", "email", "hello"]
+    assert main(send) == 1
+    assert "several active apps" in capsys.readouterr().err
+    assert main([*send, "--app-id", "cli_b"]) == 0
+    assert main([*send, "--app-id", "cli_store", "--tenant-key", "acme"]) == 0
+    senders = [message["sender"] for chat in lark.state()["chats"] for message in chat["messages"]]
+    assert senders == ["cli_b", "cli_store"]
 
 
 def test_the_emulator_runs_in_the_foreground_and_ends_cleanly(capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,7 +84,7 @@ def test_the_commands_do_what_alembic_does(
     assert run("db", "upgrade", tables.HEAD).code == 0
 
 
-@pytest.mark.parametrize("revision", ["nonsense", "+5", "9999"])
+@pytest.mark.parametrize("revision", ["nonsense", "+5", "9999", "", "@", "head@"])
 def test_a_revision_that_there_is_not(revision: str, run: Run, database: str) -> None:
     error = failed(run("db", "upgrade", revision))
     assert "Next: compare `lark-provider db current` with `lark-provider db history`" in error
@@ -134,7 +134,8 @@ def test_check_says_what_is_wrong_and_stops_there(run: Run, ask: psycopg2.extens
     done = run("db", "check")
     assert done.code == 1
     assert "made by a newer version of this package: revision 9999" in done.out
-    assert "Can't locate revision identified by '9999'" in failed(run("db", "upgrade"))
+    for arguments in ("upgrade", "downgrade -1"):
+        assert "newer version of this package: revision 9999" in failed(run("db", *arguments.split()))
     assert run("db", "current").out == "9999\n"
 
 
@@ -178,7 +179,13 @@ def test_purge_counts_what_it_deletes(run: Run, ask: psycopg2.extensions.cursor)
     assert ask.fetchall() == [("k-1",)]
 
 
-@pytest.mark.parametrize("age", ["-1d", "7", "7w", "1.5d", ""])
+def test_nothing_is_as_old_as_the_oldest_age(run: Run, database: str) -> None:
+    run("db", "upgrade")
+    done = run("db", "purge", "--tokens-older-than", "999999d")
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("age", ["-1d", "7", "7w", "1.5d", "٣d", ""])
 def test_an_age_that_is_none(age: str, run: Run, database: str) -> None:
     done = run("db", "purge", f"--tokens-older-than={age}")
     assert (done.code, done.out) == (2, "")
@@ -205,11 +212,28 @@ def test_a_backup_of_postgres_is_sql(run: Run, database: str, tmp_path: Path) ->
     assert "CREATE TABLE public.tokens" in (tmp_path / "backup.sql").read_text()
 
 
+def test_a_backup_by_one_who_may_not_read_all_of_it(
+    run: Run, ask: psycopg2.extensions.cursor, databases: Databases, database_url: str, tmp_path: Path
+) -> None:
+    """As the guide's `lark_app`, which may use the tables and not their sequences."""
+    run("db", "upgrade")
+    role = databases.make_role()
+    ask.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role.name}")
+    url = databases.server.url(make_url(database_url).database, role)
+    error = failed(run("db", "backup", "--url", url, str(tmp_path / "backup.sql")))
+    assert (
+        "cannot be copied by this user: permission denied for sequence applications_id_seq. Next: " in error
+    )
+    assert not (tmp_path / "backup.sql").exists()
+
+
 def test_which_database(run: Run, database: str, databases: Databases, tmp_path: Path) -> None:
     assert run("db", "upgrade", "--url", f"sqlite:///{tmp_path}/other.db").code == 0
     assert stat.S_IMODE((tmp_path / "other.db").stat().st_mode) == 0o600
     assert run("db", "current").out == ""
     assert run("db", "check", "--registry", "--url", "x").code == 2
+    # An empty variable in --url "$URL" must not mean the configured database.
+    assert "--url is no URL" in failed(run("db", "downgrade", "base", "--url", ""))
     assert run("db", "upgrade", "--registry").code == 0
     assert (tmp_path / "config" / "applications.db").exists()
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from lark_provider import LarkServiceClient
 from lark_provider.core import credentials
 from lark_provider.core.storage.applications import ApplicationManager
 from lark_provider.core.storage.crypto import KEY_VARIABLE, generate_key
@@ -159,6 +160,21 @@ def test_credentials_that_lark_refuses(run: Run, lark: Emulator, monkeypatch: py
         "Failed to get token: 10014 app secret invalid. Next: "
     )
     assert "wr0ng" not in json.dumps(checks)
+
+
+def test_a_store_app_is_asked_for_a_tenant(run: Run, lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    lark.add_app("cli_store", "s", store=True, tenant_keys=["acme"])
+    monkeypatch.setenv("LARK_APP_ID", "cli_store")
+    monkeypatch.setenv("LARK_APP_SECRET", "s")
+    lark.advance(3600)
+    ticket = next(app["app_ticket"] for app in lark.state()["apps"] if app["app_id"] == "cli_store")
+    LarkServiceClient().store_app.keep_ticket(ticket)
+    for command in ("health", "doctor"):
+        assert run(command).code == 1
+        done = run(command, "--tenant-key", "acme")
+        assert f"app cli_store in tenant acme at {lark.base_url} has a token" in done.out
+        assert done.code == 0
+        assert "that tenant 'other' has installed it" in run(command, "--tenant-key", "other").out
 
 
 def test_the_app_is_the_default_or_named_or_the_registrys_first(
