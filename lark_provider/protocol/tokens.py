@@ -221,7 +221,7 @@ def _asked(app: App, path: str, body: dict[str, str]) -> Procedure[dict[str, Any
             raise
         refusal = _refused(app, error, body)
     if refusal is not None:  # raised out here, so that Lark's own error does not hang on it
-        raise refusal
+        raise refusal from None  # who throws an answer in here is handling it still
     return data
 
 

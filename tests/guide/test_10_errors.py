@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import cryptography.fernet
 import pytest
 import sqlalchemy as sa
@@ -40,8 +42,10 @@ def database_is_down(upgraded: Database, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_guide_63_a_wrong_credential(lark: Emulator, apps: ApplicationManager) -> None:
     apps.update_application("cli_your_app_id", app_secret="wrong")
     for _ in range(2):  # asking again asks Lark nothing for a while
-        with pytest.raises(TokenAcquisitionError, match=r"^Failed to get token: 10014"):
+        with pytest.raises(TokenAcquisitionError, match=r"^Failed to get token: 10014") as caught:
             send(lark)
+        # A traceback ends with it, and does not begin with another error.
+        assert "During handling" not in "".join(traceback.format_exception(caught.value))
     assert token_requests(lark) == 1
     assert lark_provider.errors.TokenAcquisitionError is TokenAcquisitionError
 
