@@ -97,7 +97,8 @@ def send(
     made: Mapping[str, Any]
     match msg_type:
         case "text":
-            made = text_content(content, mentions) if isinstance(content, str) else content
+            words = content.get("text") if isinstance(content, Mapping) else content
+            made = {**(content if isinstance(content, Mapping) else {}), **text_content(words, mentions)}
         case "post":
             made = {"post": _post(content, title, mentions)}
         case "interactive":
@@ -111,7 +112,7 @@ def send(
                 f"msg_type is {msg_type!r}, which custom bots do not know. Next: use text, post, "
                 "interactive, image or share_chat; files need an app."
             )
-    if mentions and (msg_type in {"image", "share_chat"} or (msg_type, made) == ("text", content)):
+    if mentions and msg_type in {"image", "share_chat"}:
         raise InvalidRequestError(f"mentions do not go with this {msg_type}. Next: leave them out.")
     webhook: Webhook = yield NeedWebhook()
     timestamp: float = yield Now()
@@ -204,7 +205,7 @@ def _post(content: Mapping[str, Any] | str, title: str, mentions: Sequence[str])
         # Lark's page on custom bots knows text, a, at and img; Markdown (`md`) is not among them.
         lines = [[{"tag": "text", "text": line}] for line in content.splitlines()]
         content, title = {"zh_cn": {"title": title, "content": lines}}, ""
-    elif set(content) == {"post"} and isinstance(content["post"], Mapping):
+    elif isinstance(content, Mapping) and set(content) == {"post"} and isinstance(content["post"], Mapping):
         content = content["post"]
     return post_content(content, title=title, mentions=mentions)
 
@@ -212,7 +213,8 @@ def _post(content: Mapping[str, Any] | str, title: str, mentions: Sequence[str])
 def _named(content: Mapping[str, Any] | str, name: str) -> Mapping[str, Any]:
     if isinstance(content, str) and content.strip():
         return {name: content.strip()}
-    if isinstance(content, Mapping) and content.get(name):
+    found = content.get(name) if isinstance(content, Mapping) else None
+    if isinstance(content, Mapping) and isinstance(found, str) and found:
         return content
     raise InvalidRequestError(f"content has no {name}. Next: pass the {name} as a text.")
 

@@ -40,8 +40,8 @@ def session_for(
     Raises:
         ConfigurationError: A setting cannot be right.
     """
-    if max_retries < 0:
-        raise ConfigurationError(f"max_retries is {max_retries}. Next: pass 0 or more.")
+    if type(max_retries) is not int or max_retries < 0:
+        raise ConfigurationError(f"max_retries is {max_retries!r}. Next: pass 0 or more.")
     return Session(
         http_client=http_client, wire=wire, policy=RetryPolicy(max_retries=max_retries), **settings
     )

@@ -105,5 +105,9 @@ def _webhook(
             f"The webhook is one of {where}, and base_url says {config.base_url(base_url)}. Next: leave "
             "base_url out; the webhook's URL says where its Lark is."
         )
-    words = (keyword,) if isinstance(keyword, str) else tuple(keyword or ())
+    if not isinstance(secret, str | None):
+        raise ConfigurationError("secret is no text. Next: copy the signing secret from the bot's settings.")
+    words = (keyword,) if isinstance(keyword, str) else keyword or ()
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+        raise ConfigurationError(f"keyword is {keyword!r}. Next: pass a text, or a list of texts.")
     return Webhook(where, token, (secret or "").strip() or None, tuple(word for word in words if word))

@@ -103,7 +103,10 @@ def test_people_are_named_in_posts() -> None:
         (lambda: webhook.send({}, msg_type="share_chat"), "no share_chat_id"),
         (lambda: webhook.send("x", msg_type="file"), "msg_type is 'file'"),  # type: ignore[arg-type]
         (lambda: webhook.send("x", title="T"), "title does not go with text"),
-        (lambda: webhook.send({"text": "x"}, mentions=["all"]), "mentions do not go"),
+        (lambda: webhook.send({"txt": "x"}), "content is None"),
+        (lambda: webhook.send(None), "content is None"),  # type: ignore[arg-type]
+        (lambda: webhook.send_post(5), "post is a int"),  # type: ignore[arg-type]
+        (lambda: webhook.send({"image_key": 5}, msg_type="image"), "no image_key"),
         (lambda: webhook.send("img_1", msg_type="image", mentions=["all"]), "mentions do not go"),
     ],
 )

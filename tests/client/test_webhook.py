@@ -226,6 +226,10 @@ def test_no_secret_in_a_repr(kind: Any) -> None:
         (f"https://open.feishu.cn/open-apis/bot/v2/hook/{TOKEN}", {"base_url": "lark"}, "leave base_url out"),
         (TOKEN, {"timeout": 0}, "timeout"),
         (TOKEN, {"max_retries": -1}, "max_retries"),
+        (TOKEN, {"max_retries": "3"}, "max_retries"),
+        (TOKEN, {"secret": 5}, "secret is no text"),
+        (TOKEN, {"keyword": 5}, "keyword is 5"),
+        (TOKEN, {"keyword": ["a", 5]}, "keyword is"),
     ],
 )
 def test_settings_that_cannot_be_right(given: str, settings: dict[str, Any], text: str) -> None:
