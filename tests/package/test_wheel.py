@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import textwrap
 import zipfile
 from email.parser import Parser
@@ -36,6 +38,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(sys.executable, "-c", build, folder, cwd=ROOT)
     (found,) = folder.glob("*.whl")
     return found
+
+
+@pytest.fixture(scope="session")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source distribution, unpacked."""
+    folder = tmp_path_factory.mktemp("sdist")
+    build = "from hatchling.build import build_sdist; import sys; build_sdist(sys.argv[1])"
+    run(sys.executable, "-c", build, folder, cwd=ROOT)
+    (found,) = folder.glob("*.tar.gz")
+    with tarfile.open(found) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / found.name.removesuffix(".tar.gz")
 
 
 def environment(folder: Path, *requirements: str) -> Path:
@@ -80,6 +94,21 @@ def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
     assert {"airflow", "emulator", "all", "dev"} <= set(metadata.get_all("Provides-Extra", []))
     assert "lark-provider = lark_provider.cli.__main__:main" in entry_points
     assert "[apache_airflow_provider]" in entry_points
+
+
+def test_the_source_distribution_is_whole(sdist: Path, wheel: Path, tmp_path: Path) -> None:
+    for page in ("README.md", "CONTRIBUTING.md", "docs/callbacks.md", "docs/credentials-and-tokens.md"):
+        links = re.findall(r"\]\(([^)#:]+)[^)]*\)", (sdist / page).read_text())
+        assert [one for one in links if not (sdist / page).parent.joinpath(one).exists()] == []
+    assert {"Makefile", "requirements-dev.lock", "docker-compose.yml"} <= {
+        one.name for one in sdist.iterdir()
+    }
+    assert (sdist / "scripts" / "bootstrap.sh").exists()
+    build = "from hatchling.build import build_wheel; import sys; build_wheel(sys.argv[1])"
+    run(sys.executable, "-c", build, tmp_path, cwd=sdist)
+    (again,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(again) as mine, zipfile.ZipFile(wheel) as theirs:
+        assert sorted(mine.namelist()) == sorted(theirs.namelist())
 
 
 def test_the_client_works_in_an_environment_without_airflow(
