@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Callable
 
 import pytest
 
@@ -17,73 +13,13 @@ from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.core import credentials
 from lark_provider.core.storage.applications import ApplicationManager
 from lark_provider.core.storage.crypto import KEY_VARIABLE, generate_key
-from lark_provider.core.tokens import TokenCache
 from lark_provider.emulator import Emulator
-from tests.client.conftest import CHAT, messages
+from tests.client.conftest import messages
 from tests.services.postgres import OwnPostgres
 from tests.trouble import work
 from tests.trouble.crowd import Crowd
+from tests.trouble.stream import Stream, warnings
 from tests.trouble.waiting import wait_until
-
-THREADS = 4
-Client = TypeVar("Client", LarkServiceClient, AsyncLarkServiceClient)
-
-
-class Stream:
-    """Messages, each by a client that remembers nothing: the database is asked for every one."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-        """How far the clients' clocks run ahead."""
-        self.sent = 0
-        self.failed: list[BaseException] = []
-        self._ended = threading.Event()
-
-    def _prepare(self, client: Client) -> Client:
-        client._session.tokens = TokenCache()
-        client._session.clock = lambda: time.time() + self.ahead
-        return client
-
-    def once(self) -> None:
-        self._prepare(LarkServiceClient(timeout=4.0)).messaging.send_text(CHAT, "x")
-
-    def aonce(self) -> None:
-        async def sent() -> None:
-            await self._prepare(AsyncLarkServiceClient(timeout=4.0)).messaging.send_text(CHAT, "x")
-
-        asyncio.run(sent())
-
-    def _run(self, once: Callable[[], None]) -> None:
-        while not self._ended.is_set():
-            try:
-                once()
-            except BaseException as error:  # noqa: BLE001 - looked at by the test
-                self.failed.append(error)
-                return
-            self.sent += 1
-
-    def goes_on(self) -> None:
-        """Wait until some more messages have been sent."""
-        before = self.sent
-        wait_until(lambda: self.failed or self.sent > before + 4 * THREADS)
-        assert self.failed == []
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        each = [self.once, self.aonce] * (THREADS // 2)
-        threads = [threading.Thread(target=self._run, args=(once,)) for once in each]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._ended.set()
-            for thread in threads:
-                thread.join()
-
-
-def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize("how", ["stop", "kill", "pause"])
