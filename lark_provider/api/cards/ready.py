@@ -64,6 +64,7 @@ def notice_card(
     Raises:
         InvalidRequestError: Lark would refuse it, e.g. since it is larger than 30 KB.
     """
+    _want(fields is None or isinstance(fields, Mapping), "fields", fields, "a dict of names and values")
     elements: list[Mapping[str, Any]] = [Markdown(text)] if text else []
     if fields:
         elements.append(Markdown("\n".join(_line(name, value) for name, value in fields.items())))
@@ -111,6 +112,9 @@ def table_card(
     Raises:
         InvalidRequestError: Lark would refuse it; or even without rows it is too large.
     """
+    _want(isinstance(rows, Iterable), "rows", rows, "dicts by column")
+    _want(columns is None or isinstance(columns, list | tuple), "columns", columns, "a list of names")
+    _want(isinstance(max_rows, int), "max_rows", max_rows, "a whole number")
     source = iter(rows)
     first = list(islice(source, 1))
     names = columns if columns is not None else list(_row(first[0], 0)) if first else ()
@@ -213,7 +217,13 @@ def _line(name: str, value: object) -> str:
 
 def _buttons(link: Links | None) -> list[Element]:
     links = {"Open": link} if isinstance(link, str) and link else link or {}
+    _want(isinstance(links, Mapping), "link", link, "an address, or a dict of labels and addresses")
     buttons = [Button(label, url=url) for label, url in links.items()]
     if len(buttons) <= 1:
         return [*buttons]
     return [ColumnSet([Column([button], width="auto") for button in buttons], flex_mode="flow")]
+
+
+def _want(fits: bool, name: str, value: object, what: str) -> None:
+    if not fits:
+        raise InvalidRequestError(f"{name} is {str(value)[:80]!r}. Next: pass {what}.", code=230099)

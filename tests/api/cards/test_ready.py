@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -120,6 +121,21 @@ def test_what_lark_does_not_show_is_not_sent() -> None:
     (table,) = elements(table_card("T", [{f"c{n}": "y" * 600 for n in range(60)}], max_bytes=60_000))
     assert len(table["columns"]) == 50
     assert table["rows"][0]["c0"] == "y" * 499 + "…"
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [
+        (lambda: table_card("t", None), "rows is 'None'"),  # type: ignore[arg-type]
+        (lambda: table_card("t", [{"a": 1}], columns="a"), "columns is 'a'"),
+        (lambda: table_card("t", [{"a": 1}], max_rows="5"), "max_rows is '5'"),  # type: ignore[arg-type]
+        (lambda: notice_card("t", fields=5), "fields is '5'"),  # type: ignore[arg-type]
+        (lambda: notice_card("t", link=5), "link is '5'"),  # type: ignore[arg-type]
+    ],
+)
+def test_arguments_that_cannot_be_are_named(build: Callable[[], object], name: str) -> None:
+    with pytest.raises(InvalidRequestError, match=rf"{name}\. Next: "):
+        build()
 
 
 def test_a_row_that_is_no_dict_is_named() -> None:
