@@ -140,6 +140,10 @@ class LarkBitableBulkInsertOperator(LarkOperator):
         if isinstance(found, str):
             found = Source(_by_path(found))
         if isinstance(found, Source):
+            if not isinstance(self.records_kwargs, Mapping):
+                raise InvalidRequestError(
+                    f"records_kwargs is {str(self.records_kwargs)[:80]!r}. Next: pass a dict of arguments."
+                )
             found = found.function(**self.records_kwargs)
         if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
             raise InvalidRequestError(
@@ -204,6 +208,8 @@ class LarkBitableSearchOperator(LarkOperator):
         self.field_names = field_names
         self.view_id = view_id
         self.zone = zone
+        if type(limit) is not int or limit < 1:
+            raise InvalidRequestError(f"limit is {limit!r}. Next: pass a whole number, 1 or more.")
         self.limit = limit
 
     def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - Airflow's signature

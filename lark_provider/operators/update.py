@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors
 from lark_provider.operators.base import LarkOperator
 
@@ -54,6 +55,11 @@ class LarkUpdateMessageOperator(LarkOperator):
         with lark_errors():
             messaging = self.hook.client.messaging
             if self.msg_type == "interactive":
+                if self.mentions:
+                    raise InvalidRequestError(
+                        "mentions do not go with a card that is updated. Next: put <at id=…></at> into its "
+                        "Markdown."
+                    )
                 messaging.update_card(self.message_id, self.content)
             else:
                 messaging.edit(self.message_id, self.content, msg_type=self.msg_type, mentions=self.mentions)

@@ -51,6 +51,10 @@ def test_messages_are_changed(lark: Emulator, context: Context) -> None:
     assert [one["content"] for one in lark.state()["chats"][0]["messages"]] == [new, {"text": "new"}]
     with pytest.raises(AirflowFailException):
         LarkUpdateMessageOperator(task_id="e", message_id="om_unknown", content=new).execute(context())
+    with pytest.raises(AirflowFailException, match="mentions do not go with a card"):
+        LarkUpdateMessageOperator(task_id="f", message_id=ids[0], content=new, mentions=["all"]).execute(
+            context()
+        )
 
 
 def test_records_are_searched(lark: Emulator, context: Context, table: dict[str, Any]) -> None:
@@ -76,6 +80,20 @@ def test_a_table_is_a_data_frame(lark: Emulator, table: dict[str, Any]) -> None:
     assert other.rows() == [(0, "n0"), (1, "n1")]
     with pytest.raises(ConfigurationError, match="df_type is 'arrow'"):
         LarkHook().get_df(**table, df_type="arrow")  # type: ignore[arg-type]  # no such frame
+
+
+@pytest.mark.parametrize("limit", [0, -1, "5", True])
+def test_a_limit_that_cannot_be_is_refused_when_the_dag_is_parsed(table: dict[str, Any], limit: Any) -> None:
+    with pytest.raises(InvalidRequestError, match=r"limit is .*\. Next: "):
+        LarkBitableSearchOperator(task_id="t", limit=limit, **table)
+
+
+def test_arguments_of_a_source_that_are_none_are_named(
+    lark: Emulator, context: Context, table: dict[str, Any]
+) -> None:
+    load = LarkBitableBulkInsertOperator(task_id="t", records=lambda: [], records_kwargs="x", **table)  # type: ignore[arg-type]  # as said
+    with pytest.raises(AirflowFailException, match="records_kwargs is 'x'"):
+        load.execute(context())
 
 
 def test_a_used_up_source_is_refused_when_the_dag_is_parsed(table: dict[str, Any]) -> None:
