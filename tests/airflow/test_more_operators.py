@@ -91,7 +91,7 @@ def test_a_limit_that_cannot_be_is_refused_when_the_dag_is_parsed(table: dict[st
 def test_arguments_of_a_source_that_are_none_are_named(
     lark: Emulator, context: Context, table: dict[str, Any]
 ) -> None:
-    load = LarkBitableBulkInsertOperator(task_id="t", records=lambda: [], records_kwargs="x", **table)  # type: ignore[arg-type]  # as said
+    load = LarkBitableBulkInsertOperator(task_id="t", records=list, records_kwargs="x", **table)  # type: ignore[arg-type]  # as said
     with pytest.raises(AirflowFailException, match="records_kwargs is 'x'"):
         load.execute(context())
 
