@@ -1,0 +1,104 @@
+"""The public API, written down: what changes here, changes somebody's program."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient, LarkWebhookClient
+from lark_provider.hooks import LarkHook
+
+LISTED = Path(__file__).with_name("public_api.txt")
+ROOMS = (
+    "lark_provider",
+    "lark_provider.api.cards",
+    "lark_provider.assets.lark",
+    "lark_provider.callbacks",
+    "lark_provider.emulator",
+    "lark_provider.hooks",
+    "lark_provider.notifications",
+    "lark_provider.operators",
+    "lark_provider.sensors",
+    "lark_provider.triggers",
+)
+NAMESPACES = ("bot", "clouddoc.bitable", "contact", "messaging", "store_app")
+ROOT = Path(__file__).parents[2]
+
+
+def parameters(function: Any) -> str:
+    """The parameters of a function, `=` behind those that may be left out."""
+    shown, named = [], False
+    for name, one in inspect.signature(function).parameters.items():
+        if one.kind is one.KEYWORD_ONLY and not named:
+            shown.append("*")
+            named = True
+        stars = "**" if one.kind is one.VAR_KEYWORD else "*" if one.kind is one.VAR_POSITIONAL else ""
+        shown.append(f"{stars}{name}{'' if one.default is one.empty else '='}")
+    return f"({', '.join(shown)})"
+
+
+def public(thing: Any) -> list[str]:
+    return sorted(name for name in dir(thing) if not name.startswith("_"))
+
+
+def of_rooms() -> Iterator[str]:
+    for room in ROOMS:
+        module = importlib.import_module(room)
+        for name in getattr(module, "__all__", ["bitable_asset"]):
+            found = getattr(module, name)
+            callable_ = callable(found) and not (isinstance(found, type) and issubclass(found, BaseException))
+            yield f"{room}.{name}{parameters(found) if callable_ else ''}"
+
+
+def of_client(client: LarkServiceClient | AsyncLarkServiceClient) -> Iterator[str]:
+    for namespace in NAMESPACES:
+        holder: Any = client
+        for part in namespace.split("."):
+            holder = getattr(holder, part)
+        for name in public(holder):
+            if name != "runner":
+                yield f"client.{namespace}.{name}{parameters(getattr(holder, name))}"
+    yield from (f"client.{name}" for name in public(type(client)) if name not in NAMESPACES)
+
+
+def everything() -> list[str]:
+    found = [*of_rooms(), *of_client(LarkServiceClient("cli_1", "s"))]
+    custom_bot = LarkWebhookClient("token")
+    found += (
+        f"custom_bot.{one}{parameters(getattr(custom_bot, one))}"
+        for one in public(custom_bot)
+        if "send" in one
+    )
+    found += (f"hook.{one}" for one in vars(LarkHook) if not one.startswith("_"))
+    return sorted(found)
+
+
+def test_nothing_is_added_or_taken_away_by_accident() -> None:
+    listed = LISTED.read_text("utf-8").splitlines()
+    assert everything() == listed, "if it is meant: write it into public_api.txt, and into the CHANGELOG"
+
+
+def test_both_clients_can_do_the_same() -> None:
+    sync = set(of_client(LarkServiceClient("cli_1", "s")))
+    asynchronous = set(of_client(AsyncLarkServiceClient("cli_1", "s")))
+    assert asynchronous - sync == {"client.aclose"}
+    assert sync <= asynchronous
+
+
+def test_what_the_changelog_names_is_there() -> None:
+    names = set(re.findall(r"`(lark_provider(?:\.\w+)+)`", (ROOT / "CHANGELOG.md").read_text("utf-8")))
+    assert len(names) > 30
+    for name in sorted(names):
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError:
+            module, _, attribute = name.rpartition(".")
+            assert hasattr(importlib.import_module(module), attribute), name
+
+
+if __name__ == "__main__":
+    LISTED.write_text("\n".join(everything()) + "\n", "utf-8")
