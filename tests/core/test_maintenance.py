@@ -23,6 +23,7 @@ from lark_provider.core.tokens import TokenCache
 from lark_provider.emulator import Emulator
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.tokens import Token
+from tests.services.plugin import StartServer
 from tests.services.postgres import Databases, OwnPostgres
 
 NOW = datetime.now(UTC)
@@ -197,10 +198,26 @@ def test_a_dump_with_a_password_shows_it_nowhere(own_postgres: OwnPostgres, tmp_
         maintenance.backup(url, tmp_path / "backup.sql")
         with pytest.raises(StorageError, match=r"password authentication failed.*Next: check") as wrong:
             maintenance.backup(url.set(password="wr0ng"), tmp_path / "other.sql")
-    assert "dbname=postgresql://lark@" in seen.read_text()
+    assert "user=lark" in seen.read_text()
     assert password not in seen.read_text()
     assert "wr0ng" not in str(wrong.value)
     assert not (tmp_path / "other.sql").exists()
+
+
+def test_a_dump_through_a_socket(
+    start_postgres: StartServer[OwnPostgres], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where POSTGRES_HOST is a folder."""
+    server = start_postgres({"unix_socket_directories": "."})
+    parts = {"HOST": str(server._data), "PORT": str(server.port), "USER": "postgres", "DB": "postgres"}
+    for name, value in parts.items():
+        monkeypatch.setenv(f"POSTGRES_{name}", value)
+    hba = server._data / "pg_hba.conf"
+    hba.write_text(f"local all all trust\n{hba.read_text()}")
+    server.server.execute("SELECT pg_reload_conf()")
+    migrate.upgrade(urls.database())
+    maintenance.backup(urls.database(), tmp_path / "backup.sql")
+    assert "CREATE TABLE public.tokens" in (tmp_path / "backup.sql").read_text()
 
 
 def test_what_stands_in_the_way_of_a_backup(
@@ -219,7 +236,7 @@ def test_what_stands_in_the_way_of_a_backup(
         maintenance.backup(urls.parse(f"sqlite:///{no_database}", "test"), tmp_path / "backup")
     monkeypatch.setenv("PATH", str(tmp_path))
     if url.drivername == urls.POSTGRES_DRIVER:
-        with pytest.raises(ConfigurationError, match=r"pg_dump is not installed.*pg_dump --dbname="):
+        with pytest.raises(ConfigurationError, match=r"pg_dump is not installed.*pg_dump '--dbname="):
             maintenance.backup(url, tmp_path / "backup")
     assert not (tmp_path / "backup").exists()
 

@@ -141,8 +141,8 @@ class OwnPostgres(OwnServer):
 
     def command(self) -> list[str | Path]:
         """`postgres` itself, with settings on its command line."""
-        ours = {"port": str(self.port), "listen_addresses": HOST, "unix_socket_directories": ""}
-        settings = {**_SETTINGS, **self._settings, **ours}
+        ours = {"port": str(self.port), "listen_addresses": HOST}
+        settings = {**_SETTINGS, "unix_socket_directories": "", **self._settings, **ours}
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [_binaries() / "postgres", "-D", self._data, *words]
 

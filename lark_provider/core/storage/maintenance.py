@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from psycopg2.extensions import make_dsn
 from sqlalchemy.engine import URL, Engine
 
 from lark_provider.core import config
@@ -179,12 +181,13 @@ def _copy(url: URL, target: Path) -> None:
 
 def _dump(url: URL, target: Path) -> None:
     # The password goes through the environment: arguments show in `ps`.
-    bare = URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
-    command = ["pg_dump", "--no-password", f"--file={target}", f"--dbname={bare.render_as_string()}"]
+    _, parts = url.get_dialect()().create_connect_args(url.set(password=None))
+    where = f"--dbname={make_dsn(**parts)}"  # and no URL, in which a socket's folder is no host
+    command = ["pg_dump", "--no-password", f"--file={target}", where]
     if shutil.which(command[0]) is None:
         raise ConfigurationError(
             f"pg_dump is not installed. Next: install PostgreSQL's client programs, or run on a machine that "
-            f"has them: pg_dump --dbname={bare.render_as_string()} > backup.sql"
+            f"has them: pg_dump {shlex.quote(where)} > backup.sql"
         )
     environ = {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), **os.environ}
     if url.password is not None:
