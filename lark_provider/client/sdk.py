@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from lark_provider.protocol.errors import ConfigurationError
 
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 _lock = threading.Lock()
 _sources: dict[str, Callable[[], str]] = {}
+_TENANT = "self_tenant_token:"
 
 
 def official_client(app: App, timeout: float, token: Callable[[], str]) -> Client:
     """Make an SDK client for an app.
 
     The SDK keeps tokens in one cache for the whole process, by app id alone. That cache is wrapped, so that
-    it answers with our token for this app, and as before for any other. A token that Lark rejects is
-    replaced when one of our own calls meets the rejection; the SDK itself does not retry.
+    it answers with our token for this app in this tenant at this Lark, and as before for any other. A token
+    that Lark rejects is replaced when one of our own calls meets the rejection; the SDK does not retry.
 
     Args:
         app: Whose.
@@ -45,15 +46,33 @@ def official_client(app: App, timeout: float, token: Callable[[], str]) -> Clien
     with _lock:
         if not isinstance(TokenManager.cache, _OurTokens):
             TokenManager.cache = _OurTokens(TokenManager.cache)
-        _sources[f"self_tenant_token:{app.app_id}"] = token
+        _sources[app.token_key] = token
     return (
         lark_oapi.Client.builder()
-        .app_id(app.app_id)
+        .app_id(_AppId(app.app_id, app.token_key))
         .app_secret(app.app_secret)
         .domain(app.base_url)
         .timeout(timeout)
         .build()
     )
+
+
+class _AppId(str):
+    """An app id that the SDK writes into the names of its cache as the key of our token.
+
+    Everywhere else, JSON included, it is the id: only there does the SDK format it.
+    """
+
+    __slots__ = ("token_key",)
+    token_key: str
+
+    def __new__(cls, app_id: str, token_key: str) -> Self:
+        made = super().__new__(cls, app_id)
+        made.token_key = token_key
+        return made
+
+    def __format__(self, spec: str) -> str:
+        return format(self.token_key, spec)
 
 
 class _OurTokens:
@@ -68,7 +87,7 @@ class _OurTokens:
 
     def get(self, key: str) -> str:
         """The token under a key of the SDK's."""
-        source = _sources.get(key)
+        source = _sources.get(key.removeprefix(_TENANT)) if key.startswith(_TENANT) else None
         return source() if source is not None else self._inner.get(key)
 
     def set(self, key: str, value: str, expire: int) -> None:
