@@ -71,6 +71,25 @@ def test_a_database_that_is_down_is_an_operational_error_without_password(
     assert storage.execute("SELECT 1") == [(1,)]
 
 
+def test_what_cannot_be_executed_says_what_to_look_at(configured: str) -> None:
+    for statement, advice in (
+        ("SELEC 1", "look whether"),
+        ("SELECT :n", "look at the statement's parameters"),
+    ):
+        with pytest.raises(StorageError, match=rf"Next: {advice}") as refused:
+            PostgresStorage().execute(statement)
+        assert "sqlalche.me" not in str(refused.value)
+        assert not refused.value.retryable
+
+
+def test_a_pool_that_is_used_up_is_no_database_that_is_away(configured: str) -> None:
+    with PostgresStorage(pool_size=1, max_overflow=0, pool_timeout=0) as storage:
+        with storage._engine().connect(), pytest.raises(StorageError, match="LARK_DB_POOL_SIZE") as refused:
+            storage.execute("SELECT 1")
+        assert refused.value.retryable
+        assert storage.execute("SELECT 1") == [(1,)]
+
+
 def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match="No database is configured"):
         PostgresStorage()

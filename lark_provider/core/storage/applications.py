@@ -300,8 +300,8 @@ def _base_url(value: str | None) -> str:
     return _plain(config.base_url(value), "base_url") if value and value.strip() else ""
 
 
-def _plain(value: str, what: str) -> str:
-    found = value.strip()
+def _plain(value: str | None, what: str) -> str:
+    found = (value or "").strip()
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in found):
         raise ConfigurationError(f"{what} has a character in it that is none. Next: write it as UTF-8.")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,9 @@ from sqlalchemy.exc import (
     OperationalError,
     ProgrammingError,
     SQLAlchemyError,
+    StatementError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from lark_provider.core.storage import urls
 from lark_provider.core.storage.errors import StorageError
@@ -43,6 +46,7 @@ POOL_SETTINGS = {
     "LARK_DB_POOL_RECYCLE": ("pool_recycle", 3600),
 }
 """Environment variable → SQLAlchemy's name and the default; times in seconds."""
+_LINK = re.compile(r"\(Background on this error at: \S+\)")
 _MAY_BE_UNLIMITED = {"max_overflow", "pool_recycle"}  # -1, as SQLAlchemy has it
 
 # A forked child makes engines of its own. Its parent's stay here, unused and unclosed, for closing them
@@ -200,7 +204,7 @@ def explained(error: SQLAlchemyError, url: URL) -> StorageError:
     reason = str(getattr(error, "orig", None) or error).strip()
     if url.password:
         reason = reason.replace(str(url.password), "***")
-    reason = " ".join(reason.split()).rstrip(".?")
+    reason = " ".join(_LINK.sub("", reason).split()).rstrip(".?")
     sqlstate = getattr(getattr(error, "orig", None), "pgcode", None)
     if sqlstate in {"42P01", "42703"} or (
         isinstance(error, OperationalError) and reason.startswith(("no such table", "no such column"))
@@ -225,6 +229,14 @@ def explained(error: SQLAlchemyError, url: URL) -> StorageError:
         return StorageError(
             f"{where} is being written by another process. Next: try again when it is done.", retryable=True
         )
+    if isinstance(error, PoolTimeout):
+        return StorageError(
+            f"{where}: no connection is free: {reason}. Next: use fewer threads at once, or raise "
+            "LARK_DB_POOL_SIZE or LARK_DB_MAX_OVERFLOW.",
+            retryable=True,
+        )
+    if isinstance(error, StatementError) and not isinstance(error, DBAPIError):
+        return StorageError(f"{where} was not asked: {reason}. Next: look at the statement's parameters.")
     if isinstance(error, DataError | IntegrityError):
         return StorageError(f"{where} refuses the values: {reason}. Next: look at them.", unfit=True)
     if isinstance(error, ProgrammingError):
