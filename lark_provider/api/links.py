@@ -40,7 +40,10 @@ def parse(url: str) -> Link:
     Raises:
         InvalidRequestError: It is no link to a document of Lark's.
     """
-    parts = urlsplit(url.strip())
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:  # no URL at all
+        parts = urlsplit("")
     words = [word for word in parts.path.split("/") if word]
     for place, token in itertools.pairwise(words):
         if place in _KINDS and token not in _KINDS:  # folders are at /drive/folder/…
@@ -76,12 +79,32 @@ def document(token_or_url: str, kind: Kind) -> Procedure[Link]:
         asked = Remember(("wiki.node", link.token), lambda: _node(link.token), _NODE_MAX_AGE)
         node = yield from remember(asked)
         link = link._replace(kind=node["obj_type"], token=node["obj_token"])
+    _require(link, kind, token_or_url)
+    return link
+
+
+def _require(link: Link, kind: Kind, url: str) -> None:
     if link.kind != kind:
         raise InvalidRequestError(
-            f"The link {token_or_url[:120]!r} leads to a {link.kind}, and a {kind} is needed. Next: paste "
-            f"the link of the {kind} itself."
+            f"The link {url[:120]!r} leads to a {link.kind}, and a {kind} is needed. Next: paste the link of "
+            f"the {kind} itself."
         )
-    return link
+
+
+def folder(token_or_url: str) -> str:
+    """The token of a folder that a token or a link names.
+
+    Args:
+        token_or_url: A token, which is taken as it is, or a link.
+
+    Raises:
+        InvalidRequestError: It is a link to something else.
+    """
+    if not (isinstance(token_or_url, str) and "://" in token_or_url):
+        return token_or_url
+    link = parse(token_or_url)
+    _require(link, "folder", token_or_url)
+    return link.token
 
 
 def named(app_token: str, table_id: str | None) -> tuple[str, str | None]:

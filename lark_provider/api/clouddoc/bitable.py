@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Required, TypeAlias, TypedDict
 
+from lark_provider.api import links
 from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.links import document, table
@@ -54,16 +55,19 @@ def create_app(name: str, *, folder_token: str | None = None) -> Call[BaseAnswer
 
     Args:
         name: Its name.
-        folder_token: Where to put it; the app's own space if None.
+        folder_token: Where to put it, or a link to it; the app's own space if None.
 
     Returns:
         `.data["app"]` with `app_token`, `default_table_id` and `url`.
 
     Raises:
+        InvalidRequestError: The folder is a link to something else; nothing was sent.
         LarkAPIError: Lark refused it.
         OutcomeUnknownError: The answer is lost.
     """
-    body = {"name": name} if folder_token is None else {"name": name, "folder_token": folder_token}
+    body = {"name": name}
+    if folder_token is not None:
+        body["folder_token"] = links.folder(folder_token)
     return request("POST", path("/bitable/v1/apps"), json=body)
 
 
