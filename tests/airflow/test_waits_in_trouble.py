@@ -345,7 +345,7 @@ def test_a_triggerer_that_is_killed_loses_no_event_and_no_wait(
     for _ in range(200):
         nested = [nested]
     happens("e1", nasty=nested, big=2**63)
-    triggerer.defer(Wait("k", ("om_1",)).as_dict(), inbox.database_id())
+    triggerer.defer([Wait("k", ("om_1",))], inbox.database_id())
     triggerer.start()
     wait_until(lambda: stored() == ["e1"], 60)
     assert triggerer.events()[0]["event"] == {"nasty": nested, "big": 2**63}

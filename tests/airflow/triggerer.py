@@ -1,4 +1,4 @@
-"""A real `airflow triggerer` with a DAG that waits for a card, and one that starts on Lark's events."""
+"""A real `airflow triggerer` with a DAG that waits for cards, and one that starts on Lark's events."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from lark_provider.protocol.waits import Wait
 from tests.airflow.conftest import AirflowHome
 from tests.services.processes import alive, tree
 from tests.trouble.waiting import wait_until
@@ -30,7 +31,8 @@ happened = Asset("happened", watchers=[AssetWatcher(name="lark", trigger=LarkEve
 with DAG("starts_on_events", schedule=[happened], start_date=start):
     pass
 with DAG("asks", schedule=None, start_date=start):
-    LarkCardCallbackSensor(task_id="wait", message_id="om_1", deferrable=True)
+    for number in range({count}):
+        LarkCardCallbackSensor(task_id=f"wait_{{number}}", message_id="om_1", deferrable=True)
 """
 _SETUP = """
 import json, sys
@@ -44,7 +46,7 @@ from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from lark_provider.triggers import LarkCardCallbackTrigger
 
-wait, database_id = json.loads(sys.argv[1])
+waits, database_id = json.loads(sys.argv[1])
 manager = DagBundlesManager()
 manager.sync_bundles_to_db()
 [bundle] = manager.get_all_dag_bundles()
@@ -56,11 +58,12 @@ with create_session() as session:
     run = dag.create_dagrun(run_id="r", run_after=pendulum.now("UTC"), run_type=DagRunType.MANUAL,
                             state=DagRunState.RUNNING, triggered_by=DagRunTriggeredByType.TEST,
                             logical_date=None, data_interval=None, session=session)
-    ti = run.get_task_instance("wait", session=session)
-    trigger = Trigger.from_object(LarkCardCallbackTrigger(wait, database_id))
-    session.add(trigger)
-    session.flush()
-    ti.state, ti.next_method, ti.trigger_id = TaskInstanceState.DEFERRED, "execute_complete", trigger.id
+    for number, wait in enumerate(waits):
+        ti = run.get_task_instance(f"wait_{number}", session=session)
+        trigger = Trigger.from_object(LarkCardCallbackTrigger(wait, database_id))
+        session.add(trigger)
+        session.flush()
+        ti.state, ti.next_method, ti.trigger_id = TaskInstanceState.DEFERRED, "execute_complete", trigger.id
 """
 _SETTINGS = {
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
@@ -86,10 +89,11 @@ class Triggerer:
         self._database, self._log = home / "airflow.db", home / "triggerer.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def defer(self, wait: Mapping[str, Any], database_id: str) -> None:
-        """Let the DAG's task wait in the triggerer."""
-        (self.airflow.dags / "waits.py").write_text(_DAGS)
-        self.airflow.python("-c", textwrap.dedent(_SETUP), json.dumps([wait, database_id]))
+    def defer(self, waits: Sequence[Wait], database_id: str) -> None:
+        """Let a task of the DAG wait in the triggerer for each."""
+        (self.airflow.dags / "waits.py").write_text(_DAGS.format(count=len(waits)))
+        given = json.dumps([[wait.as_dict() for wait in waits], database_id])
+        self.airflow.python("-c", textwrap.dedent(_SETUP), given)
 
     def start(self) -> None:
         """Start it."""
@@ -117,9 +121,10 @@ class Triggerer:
         """The payloads of the asset events that Airflow has stored."""
         return [json.loads(extra)["payload"] for (extra,) in self._ask("SELECT extra FROM asset_event")]
 
-    def task(self) -> tuple[str, Any]:
-        """The state of the task, and what the trigger's event said."""
-        [(state, told)] = self._ask("SELECT state, next_kwargs FROM task_instance WHERE task_id = 'wait'")
+    def task(self, number: int = 0) -> tuple[str, Any]:
+        """The state of a task, and what the trigger's event said."""
+        query = f"SELECT state, next_kwargs FROM task_instance WHERE task_id = 'wait_{number:d}'"  # noqa: S608
+        [(state, told)] = self._ask(query)
         return state, told
 
     def log(self) -> str:

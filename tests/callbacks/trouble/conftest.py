@@ -1,21 +1,38 @@
-"""Clicks thrown, and the account of them."""
+"""The site that is in trouble."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from sqlalchemy.engine import URL
 
-from lark_provider.callbacks.topology import CARDS, DEAD
+from lark_provider.core.storage import migrate, urls
+from tests.airflow.conftest import AirflowHome, airflow_home  # noqa: F401 - a fixture
 from tests.callbacks import mq
-from tests.callbacks.trouble.crowd import Trial
+from tests.callbacks.conftest import _mend
+from tests.callbacks.trouble.crowd import waits
+from tests.callbacks.trouble.site import Site
+from tests.callbacks.trouble.troubles import TROUBLES
+from tests.services.postgres import OwnPostgres
 from tests.services.rabbitmq import OwnRabbit
 
 
-@pytest.fixture
-def trial(node: OwnRabbit, own_database: URL, say: Callable[[str], None]) -> Iterator[Trial]:
-    """Throws clicks, and says in the end what became of them."""
-    yield Trial(node, own_database, say)
-    assert mq.drain(node.url, CARDS) == []
-    assert mq.drain(node.url, DEAD) == []
+@pytest.fixture(scope="module")
+def site(
+    one_node: OwnRabbit,
+    one_server: OwnPostgres,
+    airflow_home: AirflowHome,  # noqa: F811 - it is that fixture
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """Everything that runs; for each trouble some waits wait from the beginning."""
+    mq.purge(one_node.url)
+    with one_server.server.databases() as databases:
+        url = urls.parse(databases.make(), "test")
+        migrate.upgrade(url)
+        waiting = [wait for trouble in TROUBLES for wait in waits(trouble)]
+        made = Site(one_node, one_server, url, airflow_home, waiting, tmp_path_factory.mktemp("site"))
+        made.start()
+        yield made
+        for broken in (one_node, one_server):
+            _mend(broken)
+        made.close()

@@ -1,137 +1,158 @@
-"""Clicks without end, thrown at the gateway's sinks, and the account of them."""
+"""Clicks without end, thrown at the gateway as Lark throws them, those who wait for some, and the account."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import threading
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.engine import URL
+import httpx
 
-from lark_provider.callbacks.destinations import BrokerSink, InboxSink
-from lark_provider.callbacks.publisher import Publisher
-from lark_provider.callbacks.pump import Pump
-from lark_provider.callbacks.sinks import NotStoredError, Sink, store_first
-from lark_provider.callbacks.writer import Writer
-from lark_provider.core.storage.engine import engine
-from lark_provider.core.storage.inbox import Inbox
-from lark_provider.core.storage.tables import card_callbacks
-from lark_provider.protocol.callbacks import CardClick
+from lark_provider.callbacks.endpoint import RECEIVED
+from lark_provider.protocol.waits import Wait
 from tests.callbacks import mq
-from tests.services.rabbitmq import OwnRabbit
+from tests.callbacks.commands import ready
+from tests.callbacks.trouble.site import Site
+from tests.protocol.callbacks import sender
 
-CLICKERS, PAUSE = 20, 0.02
+CLICKERS, PAUSE, AGAIN = 8, 0.03, 0.2
+LARK_SECONDS = 3.0
+TRIGGERS, SENSORS = 4, 2
 
 
-class Counted(Inbox):
-    """An inbox that counts what the pumps bring, repeats included."""
-
-    def __init__(self, url: URL) -> None:
-        super().__init__(url)
-        self.delivered: Counter[str] = Counter()
-
-    def store(self, clicks: Iterable[CardClick]) -> int:
-        batch = list(clicks)
-        kept = super().store(batch)
-        self.delivered.update(click.event_id for click in batch)
-        return kept
+def waits(trouble: str) -> list[Wait]:
+    """The waits that wait in the triggerer for cards of a trouble."""
+    return [Wait(f"{trouble}-{n}", (f"om_{trouble}_{n}",)) for n in range(TRIGGERS)]
 
 
 class Trial:
-    """Throws clicks at sinks as the gateway does, while somebody breaks what is behind them.
+    """Throws clicks at a site's gateway, while somebody breaks what is behind it.
 
     Args:
-        node: The broker.
-        database: The database.
+        site: The site.
+        trouble: Names the trouble.
         say: Takes the account.
     """
 
-    def __init__(self, node: OwnRabbit, database: URL, say: Callable[[str], None]) -> None:
-        self.node, self.database, self._say = node, database, say
-        self.inbox = Counted(database)
-        self.accepted: dict[str, str] = {}
-        self.refused: list[str] = []
+    def __init__(self, site: Site, trouble: str, say: Callable[[str], None]) -> None:
+        self.site, self.trouble, self._say = site, trouble, say
+        self.accepted: set[str] = set()
+        self.refused: set[str] = set()
+        self.repeated = 0
         self._numbers = itertools.count()
+        self._client: httpx.AsyncClient
+        self._answered: list[asyncio.Future[None]] = []
+        self._first: tuple[bytes, dict[str, str]] | None = None
+
+    async def click(self, message_id: str = "om_nobody_s", value: Any = None) -> bool:
+        """Click once, and note whether that was accepted; now and then Lark delivers it twice."""
+        number = next(self._numbers)
+        event_id = f"{self.trouble}-{number:06}"
+        content = sender.card({"value": value or {}, "tag": "button"}, now=time.time())
+        content["header"]["event_id"] = event_id
+        content["event"]["context"]["open_message_id"] = message_id
+        body = sender.sealed(content)
+        headers = sender.headers(body, timestamp=str(int(time.time())))
+        if not await self._deliver(body, headers):
+            self.refused.add(event_id)
+            return False
+        self.accepted.add(event_id)
+        self._first = self._first or (body, headers)
+        if number % 10 == 0:
+            self.repeated += await self._deliver(body, headers)
+        return True
+
+    async def first_again(self) -> bool:
+        """Deliver the first click that was accepted a second time."""
+        assert self._first is not None
+        return await self._deliver(*self._first)
+
+    async def _deliver(self, body: bytes, headers: dict[str, str]) -> bool:
+        try:
+            answer = await self._client.post(self.site.callbacks, content=body, headers=headers)
+        except httpx.TransportError:  # Lark would tell whoever clicked
+            return False
+        assert answer.status_code == 200
+        return answer.content == RECEIVED
 
     @asynccontextmanager
-    async def throwing(self, *, fallback: bool) -> AsyncIterator[None]:
-        """Throw clicks at RabbitMQ, and at the database where RabbitMQ does not confirm them.
-
-        Args:
-            fallback: Whether there is a database behind the gateway.
-        """
-        publisher = Publisher(mq.at(self.node.url))
-        background = asyncio.ensure_future(publisher.run())
-        await mq.aworks(lambda: publisher.is_up)
-        sinks: list[Sink] = [BrokerSink(publisher)]
-        if fallback:
-            sinks.append(InboxSink(Writer(Inbox(self.database))))
+    async def throwing(self) -> AsyncIterator[None]:
+        """Have people click, before, while and after something is broken."""
         end = asyncio.Event()
-        clickers = [asyncio.ensure_future(self._click(sinks, end)) for _ in range(CLICKERS)]
-        await self.some(200)
-        try:
-            yield
-            await mq.aworks(lambda: publisher.is_up)  # it is mended by now
-            await self.some(200)
-        finally:
-            end.set()
-            await asyncio.gather(*clickers)
-            background.cancel()
-            with suppress(asyncio.CancelledError):
-                await background
+        async with httpx.AsyncClient(timeout=LARK_SECONDS) as self._client:
+            self.site.worker.wait_for(self._sensors())
+            await self._works()
+            clickers = [asyncio.ensure_future(self._clicks(end)) for _ in range(CLICKERS)]
+            await self.some(50)
+            await mq.aworks(lambda: self._of_this(self.site.to_pump.delivered), 2 * mq.LIMIT)
+            try:
+                yield
+                await self.answered()
+                await self._works()
+                await self.some(50)
+            finally:
+                end.set()
+                await asyncio.gather(*clickers)
 
     async def some(self, count: int) -> None:
         """Wait until so many more clicks are accepted."""
         enough = len(self.accepted) + count
-        await mq.aworks(lambda: len(self.accepted) >= enough)
+        await mq.aworks(lambda: len(self.accepted) >= enough, 2 * mq.LIMIT)
 
-    async def _click(self, sinks: Sequence[Sink], end: asyncio.Event) -> None:
-        loop = asyncio.get_running_loop()
+    def answer(self) -> None:
+        """Have people answer the cards that are waited for: each clicks until that is received."""
+
+        async def until_received(message_id: str, seconds: float) -> None:
+            await asyncio.sleep(seconds)
+            if not await self.click(message_id):
+                await until_received(message_id, AGAIN)
+
+        for n, card in enumerate(self._cards()):
+            self._answered.append(asyncio.ensure_future(until_received(card, n * AGAIN)))
+
+    async def answered(self) -> None:
+        """Wait until all of them have."""
+        await asyncio.gather(*self._answered)
+
+    async def _works(self) -> None:
+        """Wait until the gateway has found all that is behind it."""
+        await mq.aworks(lambda: ready(self.site.callbacks), 2 * mq.LIMIT)
+
+    async def _clicks(self, end: asyncio.Event) -> None:
         while not end.is_set():
-            name = f"c{next(self._numbers):06}"
-            try:
-                place = await store_first(sinks, mq.click(name), patience=0.8, deadline=loop.time() + 2.5)
-                self.accepted[name] = place
-            except NotStoredError:
-                self.refused.append(name)
+            await self.click()
             await asyncio.sleep(PAUSE)
 
-    @asynccontextmanager
-    async def pumping(self) -> AsyncIterator[None]:
-        """Have a pump running."""
-        stop = threading.Event()
-        running = asyncio.ensure_future(asyncio.to_thread(Pump(mq.at(self.node.url), self.inbox).run, stop))
-        try:
-            yield
-        finally:
-            stop.set()
-            await running
+    def _cards(self) -> Iterator[str]:
+        for wait in waits(self.trouble):
+            yield from wait.message_ids
+        yield from self._sensors()
 
-    def account(self, what: str, elsewhere: Sequence[str] = ()) -> None:
-        """Pump the rest, and see that every click accepted is there exactly once.
+    def _sensors(self) -> set[str]:
+        return {f"om_{self.trouble}_sensor_{n}" for n in range(SENSORS)}
 
-        Args:
-            what: The trouble.
-            elsewhere: What was delivered to pumps in other processes.
-        """
-        while Pump(mq.at(self.node.url), self.inbox).once():
-            pass
-        with engine(self.database).connect() as connection:
-            stored = Counter(connection.scalars(sa.select(card_callbacks.c.event_id)))
-        accepted, refused = set(self.accepted), set(self.refused)
-        assert accepted - set(stored) == set()
-        assert set(stored) <= accepted | refused
+    def account(self) -> None:
+        """See that every click accepted is there exactly once, and that every wait has its answer."""
+        mq.works(lambda: self.accepted <= set(self._of_this(self.site.stored())), 2 * mq.LIMIT)
+        mq.works(lambda: self._sensors() <= self.site.worker.answered, 2 * mq.LIMIT)
+        for wait in waits(self.trouble):
+            mq.works(lambda key=wait.key: self.site.fired(key), 2 * mq.LIMIT)  # type: ignore[misc]
+        stored = Counter(self._of_this(self.site.stored()))
+        assert set(stored) <= self.accepted | self.refused
         assert set(stored.values()) == {1}
-        places = ", ".join(
-            f"{count} by {place}" for place, count in sorted(Counter(self.accepted.values()).items())
-        )
-        delivered = self.inbox.delivered + Counter(elsewhere)
+        delivered = {name: n for name, n in self.site.delivered().items() if name in stored}
+        total = sum(delivered.values())
         self._say(
-            f"{what}: {len(accepted)} accepted ({places}), {len(stored)} stored, {len(refused)} refused "
-            f"(of them {len(refused & set(stored))} stored), {delivered.total()} delivered, "
-            f"{delivered.total() - len(delivered)} of them again"
+            f"{self.trouble}: {len(self.accepted)} accepted, {len(stored)} stored "
+            f"({len(stored) - len(delivered)} of them past RabbitMQ), {total} delivered, "
+            f"{len(self.refused)} refused (of them {len(self.refused & set(stored))} stored), "
+            f"{total - len(delivered)} duplicates from the broker, {self.repeated} from Lark; "
+            f"{TRIGGERS + SENSORS} waits answered"
         )
+
+    def _of_this(self, event_ids: Iterable[str]) -> list[str]:
+        return [one for one in event_ids if one.startswith(f"{self.trouble}-")]
