@@ -290,6 +290,25 @@ def test_a_registry_that_is_no_sqlite_file(run: Run, key: str, registry: Path) -
     assert registry.read_bytes() == before
 
 
+def test_a_registry_that_is_damaged(run: Run, apps: ApplicationManager, registry: Path) -> None:
+    content = registry.read_bytes()
+    registry.write_bytes(content[:4096] + bytes(range(256)) * ((len(content) - 4096) // 256))
+    before = registry.read_bytes()
+    for arguments in ((*ADD, "--app-secret", SECRET), ("app", "list"), ("app", "show", "cli_a")):
+        assert "if the file is damaged, restore a backup" in failed(run(*arguments))
+    assert registry.read_bytes() == before
+
+
+def test_a_registry_whose_disk_is_full(apps: ApplicationManager, registry: Path) -> None:
+    """The first page that is written beyond the limit does not fit, as on a full disk."""
+    before = registry.read_bytes()
+    full = ("sh", "-c", 'ulimit -f 1; exec "$@"', "sh")
+    error = failed(run_process("app", "update", "cli_a", "--name", "x" * 100, before=full))
+    assert "Next: see that its disk has room" in error
+    assert registry.read_bytes() == before
+    assert apps.get_application("cli_a").name == "生产应用"
+
+
 def test_a_registry_of_a_newer_version(run: Run, apps: ApplicationManager, registry: Path) -> None:
     with sqlite3.connect(registry) as connection:
         connection.execute("UPDATE lark_alembic_version SET version_num = '9999'")

@@ -258,6 +258,9 @@ def test_a_file_that_is_no_database(run: Run, tmp_path: Path) -> None:
     for arguments in ("upgrade", "downgrade -1", "current", "purge"):
         error = failed(run("db", *arguments.split(), "--url", f"sqlite:///{tmp_path}/notes"))
         assert "is no SQLite database. Next: name another path, or restore a backup" in error
+    done = run("db", "check", "--url", f"sqlite:///{tmp_path}/notes")
+    assert done.code == 1
+    assert done.out.startswith("✗ connection")
     assert (tmp_path / "notes").read_bytes() == before
 
 

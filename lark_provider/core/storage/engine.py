@@ -241,8 +241,9 @@ def explained(error: SQLAlchemyError, url: URL) -> StorageError:
         return StorageError(f"{where} refuses the values: {reason}. Next: look at them.", unfit=True)
     if isinstance(error, ProgrammingError):
         return StorageError(f"{where}: {reason}. Next: look whether it is the database meant for Lark.")
+    if url.drivername == urls.SQLITE_DRIVER:
+        advice = "see that its disk has room; if the file is damaged, restore a backup"
+    else:
+        advice = "check that it runs, and its host, port, user and password"
     lost = not isinstance(error, DBAPIError) or isinstance(error, OperationalError)
-    return StorageError(
-        f"{where} cannot be used: {reason}. Next: check that it runs, and its host, port, user and password.",
-        retryable=lost,
-    )
+    return StorageError(f"{where} cannot be used: {reason}. Next: {advice}.", retryable=lost)

@@ -62,10 +62,11 @@ def connect(url: URL) -> str:
     Raises:
         StorageError: It does not, or is a PostgreSQL before 15.
     """
-    with transaction(existing(url), reading=True) as connection:
-        connection.execute(sa.text("SELECT 1"))
-        version = connection.dialect.server_version_info or ()
     is_sqlite = url.drivername == urls.SQLITE_DRIVER
+    with transaction(existing(url), reading=True) as connection:
+        # Of any file SQLite says that 1 is 1: it has not looked at it yet.
+        connection.execute(sa.text("SELECT 1 FROM sqlite_master" if is_sqlite else "SELECT 1"))
+        version = connection.dialect.server_version_info or ()
     name = f"{'SQLite' if is_sqlite else 'PostgreSQL'} {'.'.join(map(str, version))}"
     if not is_sqlite and version < _OLDEST_POSTGRES:
         raise StorageError(f"{urls.shown(url)} is {name}. Next: use PostgreSQL 15 or later.")
