@@ -112,6 +112,8 @@ def test_limits_of_images(api: Api, content: bytes, kind: str, code: int) -> Non
         (b"x", {"file_type": "csv"}, 234001),
         (b"x", {"file_name": ""}, 234001),
         (b"x", {"duration": "1.5"}, 234001),
+        (b"x", {"duration": "9" * 5000}, 234001),
+        (b"x", {"duration": "-1"}, 234001),
         (b"x", {"duration": "1500"}, 0),
         (b"x" * (30 * MIB + 1), {}, 234006),
     ],

@@ -8,6 +8,7 @@ from lark_provider.emulator import codes, multipart
 from lark_provider.emulator.codes import RefusedError
 from lark_provider.emulator.im import pictures
 from lark_provider.emulator.routing import Actor, Call, Route
+from lark_provider.emulator.validation import whole_number
 from lark_provider.emulator.world.documents import FILE_TYPES, IMAGE_TYPES, Upload
 
 if TYPE_CHECKING:
@@ -56,12 +57,13 @@ def create_file(call: Call) -> dict[str, Any]:
     file_name = _text(form, "file_name")
     if not file_name:
         raise RefusedError(codes.UPLOAD_PARAM, "file_name is required")
-    duration = _text(form, "duration") or None
-    if duration is not None and not duration.isdecimal():
+    given = _text(form, "duration")
+    duration = whole_number(given)
+    if given and (duration is None or duration < 0):
         raise RefusedError(codes.UPLOAD_PARAM, "duration must be milliseconds")
     content = _content(form, "file", call.settings.max_file_bytes)
     key = call.world.new_id("file_v3_")
-    _keep(call, key, file_type, file_name, content).duration = None if duration is None else int(duration)
+    _keep(call, key, file_type, file_name, content).duration = duration
     return {"file_key": key}
 
 
