@@ -14,7 +14,7 @@ from airflow.sdk.bases.branch import BranchMixIn  # isort: skip
 from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
-from lark_provider.errors import LarkError
+from lark_provider.errors import InvalidRequestError, LarkError
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.hooks.task import attempt_key, first_try, lark_errors
 from lark_provider.sensors.card_callback import LarkCardCallbackSensor, texts
@@ -201,14 +201,25 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
             self.do_branch(context, self.branches.get(decision))
         return decided
 
-    def _replace_card(self, message_id: str | None, outcome: Outcome, **shown: Any) -> None:
+    def _replace_card(
+        self,
+        message_id: str | None,
+        outcome: Outcome,
+        *,
+        answers: Mapping[str, Any] | None = None,
+        **shown: Any,
+    ) -> None:
         if message_id is None:
             return
         from lark_provider.api.cards.approval import decided_card  # noqa: PLC0415 - as above
 
         try:
-            card = decided_card(self.title, self.text, outcome, **shown)
+            card = decided_card(self.title, self.text, outcome, answers=answers, **shown)
             self.hook.client.messaging.update_card(message_id, card)
         except LarkError as error:
+            if answers and isinstance(error, InvalidRequestError):
+                # Too long, most likely. The decision has to be seen, and buttons gone, in any case.
+                self._replace_card(message_id, outcome, **shown)
+                return
             # The decision stands in the database; a card that could not be changed must not undo it.
             self.log.warning("Card %s still shows its buttons: %s", message_id, error)

@@ -22,6 +22,7 @@ from airflow.sdk.exceptions import (
     TaskDeferred,
 )
 
+from lark_provider.api.cards import Input
 from lark_provider.core.storage import migrate, urls
 from lark_provider.core.storage.errors import StorageError
 from lark_provider.core.storage.inbox import Inbox
@@ -44,6 +45,7 @@ def click(
     value: Any = None,
     open_id: str = "ou_1",
     app_id: str = APP,
+    form: dict[str, Any] | None = None,
 ) -> CardClick:
     made = read(
         {
@@ -57,7 +59,7 @@ def click(
             "event": {
                 "operator": {"open_id": open_id},
                 "token": "c-never-shown",
-                "action": {"tag": "button", "value": value or {}},
+                "action": {"tag": "button", "value": value or {}, "form_value": form},
                 "context": {"open_message_id": message_id, "open_chat_id": "oc_1"},
             },
         }
@@ -265,13 +267,18 @@ def messages(lark: Emulator) -> list[dict[str, Any]]:
     return found
 
 
-def buttons(part: Any) -> Iterator[dict[str, Any]]:
+def elements(part: Any, tag: str) -> Iterator[dict[str, Any]]:
     if isinstance(part, dict):
-        if part.get("tag") == "button":
-            yield from (one["value"] for one in part.get("behaviors", ()) if one["type"] == "callback")
+        if part.get("tag") == tag:
+            yield part
         part = list(part.values())
     for one in part if isinstance(part, list) else ():
-        yield from buttons(one)
+        yield from elements(one, tag)
+
+
+def buttons(card: Any) -> Iterator[dict[str, Any]]:
+    for button in elements(card, "button"):
+        yield from (one["value"] for one in button.get("behaviors", ()) if one["type"] == "callback")
 
 
 @pytest.fixture
@@ -383,6 +390,28 @@ def test_another_card_does_not_answer_for_the_one_that_asks(
     inbox.store([click("e-genuine", card["message_id"], genuine, BOSS)])
     decided = approval(approvers=BOSS).execute(start())
     assert (decided["decision"], decided["operator"]["open_id"]) == ("approve", BOSS)
+
+
+@pytest.mark.parametrize("length", [10, 40_000])
+def test_what_was_filled_in_is_returned_and_shown_as_it_is(
+    length: int, lark: Emulator, inbox: Inbox, start: Start
+) -> None:
+    fields = [Input("reason"), Input("odd")]
+    with pytest.raises(TaskDeferred):
+        approval(fields=fields).execute(start())
+    (card,) = messages(lark)
+    assert [part["name"] for part in elements(card["content"], "input")] == ["reason", "odd"]
+    value = next(buttons(card["content"]))
+    form = {"reason": "<at id=all></at> **now**\0", "odd": {"a": [1, None]}, "long": "x" * length}
+    inbox.store([click("e1", card["message_id"], value, BOSS, form=form)])
+    decided = approval(fields=fields).execute(start())
+    assert decided["form_value"] == form | {"reason": "<at id=all></at> **now**\ufffd"}
+    (card,) = messages(lark)
+    assert not list(buttons(card["content"]))
+    shown = "".join(part["content"] for part in elements(card["content"], "markdown"))
+    assert f"**Approve** · <at id={BOSS}></at>" in shown
+    assert "<at id=all>" not in shown
+    assert ("reason" in shown) is (length == 10)  # else it would be too large for a card
 
 
 def test_where_all_is_sent_elsewhere_everybody_there_may_answer(
