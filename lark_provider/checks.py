@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from lark_provider.core import threads
 from lark_provider.errors import LarkError
 from lark_provider.protocol.redact import redact
 
@@ -39,16 +40,21 @@ class Check:
     details: tuple[str, ...] = ()
 
 
-def check(name: str, look: Callable[[], Found]) -> Check:
+def check(name: str, look: Callable[[], Found], seconds: float | None = None) -> Check:
     """Look at something; an error of this package means that it is unhealthy.
 
     Args:
         name: What is looked at.
         look: Looks.
+        seconds: After these it is unhealthy, whatever `look` still does; it then needs a thread.
     """
     started = time.perf_counter()
     try:
-        found = look()
+        found = look() if seconds is None else threads.start(look).result(seconds)
+    except TimeoutError:
+        found = Found(
+            f"no answer within {seconds:g} s. Next: see whether it is frozen or overloaded.", "unhealthy"
+        )
     except LarkError as error:
         found = Found(str(error), "unhealthy")
     ms = round((time.perf_counter() - started) * 1000, 1)

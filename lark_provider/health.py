@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from lark_provider.callbacks import amqp
 from lark_provider.checks import Check, Found, check
@@ -17,6 +18,8 @@ from lark_provider.protocol import tokens
 from lark_provider.protocol.retry import RetryPolicy
 
 _LARK_SECONDS = 5.0
+_SECONDS = 10.0
+"""A database that froze under a connection answers nothing at all."""
 
 
 def check_all(app_id: str | None = None, *, tenant_key: str | None = None) -> list[Check]:
@@ -29,14 +32,14 @@ def check_all(app_id: str | None = None, *, tenant_key: str | None = None) -> li
     Returns:
         One check each for `database`, `migrations`, `broker`, `registry`, `key` and `token endpoint`.
     """
-    database = check("database", _database)
+    database = _check("database", _database)
     return [
         database,
-        check("migrations", _migrations if database.status != "unhealthy" else _not_known),
-        check("broker", _broker),
-        check("registry", _registry),
-        check("key", _key),
-        check("token endpoint", lambda: look_at_token_endpoint(app_id, tenant_key)),
+        _check("migrations", _migrations if database.status != "unhealthy" else _not_known),
+        _check("broker", _broker),
+        _check("registry", _registry),
+        _check("key", _key),
+        _check("token endpoint", lambda: look_at_token_endpoint(app_id, tenant_key)),
     ]
 
 
@@ -47,7 +50,7 @@ def check_postgres() -> dict[str, str]:
         `{"status": "healthy", "database": "connected"}`, or a status of `unhealthy` or `not configured` with
         an `error` that holds no password.
     """
-    return _as_dict(check("database", _database), "database")
+    return _as_dict(_check("database", _database), "database")
 
 
 def check_rabbitmq() -> dict[str, str]:
@@ -57,7 +60,11 @@ def check_rabbitmq() -> dict[str, str]:
         `{"status": "healthy", "rabbitmq": "connected"}`, or a status of `unhealthy` or `not configured` with
         an `error` that holds no password.
     """
-    return _as_dict(check("broker", _broker), "rabbitmq")
+    return _as_dict(_check("broker", _broker), "rabbitmq")
+
+
+def _check(name: str, look: Callable[[], Found]) -> Check:
+    return check(name, look, _SECONDS)
 
 
 def _as_dict(found: Check, name: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lark_provider import LarkServiceClient
+from lark_provider import LarkServiceClient, health
 from lark_provider.core import credentials
 from lark_provider.core.storage.applications import ApplicationManager
 from lark_provider.core.storage.crypto import KEY_VARIABLE, generate_key
@@ -121,6 +121,23 @@ def test_a_database_that_does_not_answer_is_given_up(
     answer = check_postgres()
     assert answer["status"] == "unhealthy"
     assert "timeout expired" in answer["error"]
+
+
+def test_a_database_that_froze_under_a_connection_is_given_up(
+    run: Run, own_postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but a deadline ends a question on a connection that was open before."""
+    monkeypatch.setenv("LARK_DATABASE_URL", own_postgres.url)
+    monkeypatch.setattr(health, "_SECONDS", 1.0)
+    assert check_postgres()["status"] == "healthy"
+    own_postgres.pause()
+    answer = check_postgres()
+    own_postgres.resume()
+    assert answer == {
+        "status": "unhealthy",
+        "error": "no answer within 1 s. Next: see whether it is frozen or overloaded.",
+    }
+    assert check_postgres()["status"] == "healthy"
 
 
 def test_a_sqlite_database_is_made_as_its_first_use_does(
