@@ -29,6 +29,20 @@ with DAG("retrying", start_date=pendulum.datetime(2026, 1, 1), schedule=None) as
         receiver_id=["alice@example.com", "bob@example.com"])
 """
 
+FROM_FILES = f"""
+from __future__ import annotations
+import pendulum
+from airflow.sdk import DAG
+from lark_provider.operators.message import LarkSendMessageOperator
+from lark_provider.operators.update import LarkUpdateMessageOperator
+
+with DAG("from_files", start_date=pendulum.datetime(2026, 1, 1), schedule=None) as dag:
+    post = LarkSendMessageOperator(task_id="post", receiver_id="{CHAT}", content="note.md", msg_type="post")
+    card = LarkSendMessageOperator(
+        task_id="card", receiver_id="{CHAT}", content="card.json", msg_type="interactive")
+    post >> card >> LarkUpdateMessageOperator(task_id="after", message_id=card.output, content="card.json")
+"""
+
 CLEARED = """
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance, clear_task_instances
@@ -60,6 +74,17 @@ def test_a_retry_sends_nothing_twice_and_clearing_moves_the_key_on(
     retries = 2
     assert int(before) - retries + 1 == 1
     assert int(after) - retries + 1 > int(tries) - 1  # the first try after clearing, not one of those before
+
+
+def test_posts_and_cards_come_from_files_beside_the_dag(lark: Emulator, airflow_home: AirflowHome) -> None:
+    (airflow_home.dags / "from_files.py").write_text(FROM_FILES)
+    (airflow_home.dags / "note.md").write_text("**{{ task.task_id }}** of {{ dag.dag_id }}")
+    card = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "{{ task.task_id }}"}]}}
+    (airflow_home.dags / "card.json").write_text(json.dumps(card))
+    airflow_home.airflow("dags", "test", "from_files", lark=lark)
+    post, changed = (one["content"] for one in lark.state()["chats"][0]["messages"])
+    assert post["zh_cn"]["content"] == [[{"tag": "md", "text": "**post** of from_files"}]]
+    assert changed["body"]["elements"] == [{"tag": "markdown", "content": "after"}]
 
 
 def test_airflow_finds_the_provider_and_its_connection(airflow_home: AirflowHome) -> None:
