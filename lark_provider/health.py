@@ -122,6 +122,8 @@ def _key() -> Found:
     apps = manager.list_applications()
     for app in apps:
         manager.secrets(app.app_id)
+    if not apps:
+        return Found("can be used; the registry has no apps yet")
     return Found(f"fits the {len(apps)} app(s) of the registry")
 
 

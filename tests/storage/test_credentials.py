@@ -225,14 +225,26 @@ def test_who_is_known_goes_on_while_the_registry_is_away(
 
 
 def test_a_registry_file_that_is_broken_stops_nobody_who_has_a_secret(
-    lark: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    lark: Emulator,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """Who goes on warns; who fails raises, and does not say that it goes on."""
     broken = tmp_path / "apps.db"
     broken.write_text("nonsense " * 1000)
     monkeypatch.setenv("LARK_REGISTRY_PATH", str(broken))
-    call(client_of(clock))
-    with pytest.raises(StorageError, match="is no SQLite database"):
-        call(client_of(clock, "cli_b"))
+    for _ in range(2):
+        with pytest.raises(StorageError, match="is no SQLite database"):
+            call(client_of(clock, "cli_b"))
+    assert caplog.records == []
+    for _ in range(2):
+        call(client_of(clock))
+    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.startswith(
+        f"Going on without a database that others share: Database {broken} is no SQLite"
+    )
 
 
 def test_a_crowd_of_clients_asks_the_registry_once(
