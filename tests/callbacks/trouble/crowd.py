@@ -42,7 +42,7 @@ class Trial:
         self.site, self.trouble, self._say = site, trouble, say
         self.accepted: set[str] = set()
         self.refused: set[str] = set()
-        self.repeated = 0
+        self.repeated, self.unanswered = 0, 0
         self._numbers = itertools.count()
         self._client: httpx.AsyncClient
         self._answered: list[asyncio.Future[None]] = []
@@ -75,6 +75,7 @@ class Trial:
         try:
             answer = await self._client.post(self.site.callbacks, content=body, headers=headers)
         except httpx.TransportError:  # Lark would tell whoever clicked
+            self.unanswered += 1
             return False
         assert answer.status_code == 200
         return answer.content == RECEIVED

@@ -60,6 +60,18 @@ async def database_frozen(trial: Trial) -> None:
     trial.site.server.resume()
 
 
+async def all_frozen(trial: Trial) -> None:
+    """Nothing keeps a click, and whoever clicks is told so in time."""
+    site, refused = trial.site, len(trial.refused)
+    site.node.pause()
+    site.server.pause()
+    trial.answer()
+    await mq.aworks(lambda: len(trial.refused) > refused + 2 * CLICKERS)
+    assert trial.unanswered == 0
+    site.server.resume()
+    site.node.resume()
+
+
 async def pump_killed_before_commit(trial: Trial) -> None:
     """It has clicks in hand that it cannot store, since somebody holds a lock, and is killed."""
     site = trial.site
@@ -129,6 +141,7 @@ TROUBLES: Mapping[str, Callable[[Trial], Awaitable[None]]] = {
     "RabbitMQ frozen and thawed": broker_frozen,
     "PostgreSQL stopped and started": database_stopped,
     "PostgreSQL frozen and thawed": database_frozen,
+    "RabbitMQ and PostgreSQL frozen and thawed": all_frozen,
     "pump killed between receive and commit": pump_killed_before_commit,
     "pump killed between commit and acknowledgement": pump_killed_before_ack,
     "triggerer killed": triggerer_killed,
