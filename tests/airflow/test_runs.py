@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import textwrap
 
+import pytest
+
+from lark_provider import LarkServiceClient
+from lark_provider.api.clouddoc.fields import TEXT, Field
 from lark_provider.emulator import Emulator
 from tests.airflow.conftest import CHAT, AirflowHome
 
@@ -41,6 +45,33 @@ with DAG("from_files", start_date=pendulum.datetime(2026, 1, 1), schedule=None) 
     card = LarkSendMessageOperator(
         task_id="card", receiver_id="{CHAT}", content="card.json", msg_type="interactive")
     post >> card >> LarkUpdateMessageOperator(task_id="after", message_id=card.output, content="card.json")
+"""
+
+LOADING = """
+from __future__ import annotations
+import os
+import pendulum
+from airflow.sdk import DAG
+from lark_provider.assets.lark import bitable_asset
+from lark_provider.operators.bitable import LarkBitableBulkInsertOperator
+
+app_token, table_id = os.environ.get("TABLE", "app tbl").split()
+with DAG("loading", start_date=pendulum.datetime(2026, 1, 1), schedule=None) as dag:
+    LarkBitableBulkInsertOperator(
+        task_id="load", app_token=f"https://x.feishu.cn/base/{app_token}?table={table_id}",
+        records=[{"No": "1"}], outlets=[bitable_asset(app_token, table_id)])
+"""
+
+LEFT = """
+from airflow.models.asset import AssetEvent, AssetModel
+from airflow.models.xcom import XComModel
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+with create_session() as session:
+    links = session.scalars(select(XComModel.value).where(XComModel.key.like("_link_%")))
+    assets = session.scalars(select(AssetModel.uri).join(AssetEvent, AssetEvent.asset_id == AssetModel.id))
+    print("LEFT", *links, *assets)
 """
 
 CLEARED = """
@@ -85,6 +116,20 @@ def test_posts_and_cards_come_from_files_beside_the_dag(lark: Emulator, airflow_
     post, changed = (one["content"] for one in lark.state()["chats"][0]["messages"])
     assert post["zh_cn"]["content"] == [[{"tag": "md", "text": "**post** of from_files"}]]
     assert changed["body"]["elements"] == [{"tag": "markdown", "content": "after"}]
+
+
+def test_a_load_leaves_a_link_and_an_asset(
+    lark: Emulator, airflow_home: AirflowHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bitable = LarkServiceClient().clouddoc.bitable
+    app_token = bitable.create_app("B").data["app"]["app_token"]
+    table_id = bitable.create_table(app_token, "T", [Field(field_name="No", type=TEXT)]).data["table_id"]
+    monkeypatch.setitem(airflow_home.env, "TABLE", f"{app_token} {table_id}")
+    (airflow_home.dags / "loading.py").write_text(LOADING)
+    airflow_home.airflow("dags", "test", "loading", lark=lark)
+    (left,) = [line for line in airflow_home.python("-c", LEFT).splitlines() if line.startswith("LEFT ")]
+    assert f"https://x.feishu.cn/base/{app_token}?table={table_id}" in left
+    assert f"lark://bitable/{app_token}/{table_id}" in left
 
 
 def test_airflow_finds_the_provider_and_its_connection(airflow_home: AirflowHome) -> None:
