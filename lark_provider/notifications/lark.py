@@ -206,11 +206,8 @@ class LarkNotifier(BaseNotifier):
         hook = LarkHook(conn_id, timeout=seconds, max_retries=bounded.repeats(seconds))
         left = bounded.Countdown(seconds)
         # Not by the hook's property: until Python 3.12 all hooks wait for one that hangs in it.
-        hook.connection = await (
-            bounded.aside(functools.partial(hook.get_connection, conn_id), seconds)
-            if may_block
-            else hook.aget_connection(conn_id)
-        )
+        get = functools.partial(hook.get_connection, conn_id)
+        hook.connection = await (bounded.aside(get, seconds) if may_block else hook.aget_connection(conn_id))
         if hook.connection.conn_type == "lark_webhook":
             return await self._over_bot(conn_id, seconds, facts, hook.connection)
         client = await hook.get_async_conn()
