@@ -49,6 +49,8 @@ class _Health:
 _health: dict[str, _Health] = {}
 _warned_at: dict[str, float] = {}
 """When it was last said of a database that it is away, whatever was asked of it."""
+_frozen_until: dict[str, float] = {}
+"""Which database did not answer, so that a second question to it is not waited for as well."""
 _looked_at: set[URL] = set()
 
 
@@ -56,6 +58,7 @@ def forget() -> None:
     """Forget how databases were last found."""
     _health.clear()
     _warned_at.clear()
+    _frozen_until.clear()
     _looked_at.clear()
 
 
@@ -82,6 +85,9 @@ def consult(
         if now < health.away_until:
             return _away(health.error, place, now, vital=vital)
         health.away_until = now + _REFUSED_SECONDS  # one looks whether it is back; the others go on meanwhile
+    elif _frozen_until and now < (until := _frozen_until.get(_shown(place), now)):
+        health.error, health.away_until = _why(TimeoutError(), place), until
+        return _away(health.error, place, now, vital=vital)
     try:
         if not _loaded:
             yield from in_thread(_load, _LOAD_SECONDS)
@@ -92,7 +98,9 @@ def consult(
     except Exception as error:  # noqa: BLE001 - whatever it is, it stops no message
         why = health.error = _why(error, place)
         now = session.clock()
-        health.away_until = now + (_FROZEN_SECONDS if isinstance(error, TimeoutError) else _REFUSED_SECONDS)
+        health.away_until = now + _REFUSED_SECONDS
+        if isinstance(error, TimeoutError):
+            health.away_until = _frozen_until[_shown(place)] = now + _FROZEN_SECONDS
         return _away(why, place, now, vital=vital)
     health.error, health.answered = None, True
     return (answer,)

@@ -75,6 +75,19 @@ def test_the_registry_may_be_away_too(
     assert len(warnings(caplog)) == 1  # though registry and tokens are both away
 
 
+def test_registry_and_tokens_in_one_frozen_database_are_waited_for_once(
+    lark: Emulator, fetched: Callable[[], int], server: OwnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LARK_REGISTRY_PATH", server.url)
+    server.pause()
+    LarkServiceClient(timeout=2.0).call("GET", "/im/v1/chats")
+    asking = [thread for thread in threading.enumerate() if thread.name == "lark-provider"]
+    server.resume()
+    assert len(asking) == 1
+    for thread in asking:
+        thread.join()
+
+
 def test_an_event_loop_is_not_blocked_by_a_frozen_database(
     lark: Emulator, fetched: Callable[[], int], server: OwnPostgres
 ) -> None:
