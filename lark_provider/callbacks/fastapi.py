@@ -5,11 +5,12 @@ app.include_router(callback_router(by_app(CallbackKeys(…)), on_click))
 ```
 
 The handler gets clicks and events, events more than once, and has two seconds; nothing is kept before it has
-returned. Where that is too little, run the gateway (`app.mount("/", application(gateway))`).
+returned. Where that is too little, run the gateway and consume from RabbitMQ.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 
 from fastapi import APIRouter
@@ -26,6 +27,7 @@ from lark_provider.callbacks.endpoint import (
     arespond,
     respond,
 )
+from lark_provider.callbacks.gateway import DEADLINE
 from lark_provider.callbacks.keys import Keys
 
 
@@ -51,10 +53,11 @@ def callback_router(
     @router.post("/{app_id}", include_in_schema=False)
     async def callback(app_id: str, request: Request) -> Response:
         try:
-            body = await read_body(request, rules.max_bytes)
+            async with asyncio.timeout(DEADLINE):
+                body = await read_body(request, rules.max_bytes)
         except TooLargeError:
             answer = TOO_LARGE
-        except ClientDisconnect:
+        except (TimeoutError, ClientDisconnect):
             answer = TOO_SLOW
         else:
             if inspect.iscoroutinefunction(handler):

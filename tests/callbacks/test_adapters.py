@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 import django
 import fastapi
@@ -27,6 +29,7 @@ from lark_provider.callbacks.keys import by_app, from_environment
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CallbackKeys, CardClick, Delivery, Event
 from lark_provider.protocol.waits import marked
+from tests.callbacks.serving import served
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, sealed
 
@@ -192,6 +195,17 @@ def test_flask_does_not_read_what_is_too_large() -> None:
     unread = io.BytesIO(b"x" * 10_001)
     answer = app.test_client().post(PATH, input_stream=unread, headers={"Content-Length": "10001"})
     assert (answer.status_code, unread.tell()) == (413, 0)
+
+
+def test_fastapi_does_not_wait_for_a_body_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lark_provider.callbacks.fastapi.DEADLINE", 0.2)
+    app = fastapi.FastAPI()
+    app.include_router(callback_router(KEYS, lambda _: pytest.fail("called"), ENDPOINT))
+    with served(app) as url:
+        where = urlsplit(url)
+        with socket.create_connection((where.hostname, where.port), timeout=20) as line:
+            line.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{".encode())
+            assert line.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
 def test_flask_takes_plain_functions_only() -> None:
