@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -78,6 +79,9 @@ class LarkWebhookNotifier(LarkNotifier):
     ) -> Sequence[str]:
         from lark_provider.hooks.webhook import LarkWebhookHook  # noqa: PLC0415 - DAG files are parsed without it
 
+        from lark_provider.notifications.bounded import aside  # noqa: PLC0415 - as above
+
         hook = LarkWebhookHook
-        connection = hook.get_connection(conn_id) if may_block else await hook.aget_connection(conn_id)
+        get = functools.partial(hook.get_connection, conn_id)
+        connection = await (aside(get, seconds) if may_block else hook.aget_connection(conn_id))
         return await self._over_bot(conn_id, seconds, facts, connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import pytest
 
 from lark_provider.emulator import Emulator
 from lark_provider.errors import ConfigurationError
+from lark_provider.hooks.webhook import LarkWebhookHook
 from lark_provider.notifications import LarkWebhookNotifier
 
 TOKEN = "hook-token-0123456789"
@@ -133,6 +135,22 @@ def test_another_bot_steps_in(lark: Emulator, tell: Tell, monkeypatch: pytest.Mo
     tell(fallback_conn_id="other")
     first, second = lark.state()["webhooks"]
     assert (len(first["messages"]), len(second["messages"])) == (0, 1)
+
+
+def test_another_bot_steps_in_for_one_whose_connection_hangs(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {"conn_type": "lark_webhook", "password": lark.add_webhook()}
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(other))
+    hangs, asked = threading.Event(), LarkWebhookHook.get_connection
+
+    def get(conn_id: str) -> Any:
+        return asked(conn_id) if conn_id == "other" else hangs.wait(20)
+
+    monkeypatch.setattr(LarkWebhookHook, "get_connection", staticmethod(get))
+    LarkWebhookNotifier(fallback_conn_id="other", deadline=1)(context())
+    hangs.set()
+    assert len(received(lark)) == 1
 
 
 def test_what_cannot_be_is_said_when_it_is_made() -> None:
