@@ -78,7 +78,6 @@ class LarkWebhookNotifier(LarkNotifier):
         may_block: bool,
     ) -> Sequence[str]:
         from lark_provider.hooks.webhook import LarkWebhookHook  # noqa: PLC0415 - DAG files are parsed without it
-
         from lark_provider.notifications.bounded import aside  # noqa: PLC0415 - as above
 
         hook = LarkWebhookHook
