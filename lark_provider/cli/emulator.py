@@ -6,13 +6,21 @@ import argparse
 import sys
 from typing import Any
 
+_LAST_PORT = 65535
+
 
 def add_to(commands: Any) -> None:
     """Add the command to what `add_subparsers` returned."""
     command = commands.add_parser("emulator", help="run a local Lark for development and tests")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
-    command.add_argument("--port", type=int, default=8765, help="port to listen on; 0 takes a free one")
+    command.add_argument("--port", type=_port, default=8765, help="port to listen on; 0 takes a free one")
     command.set_defaults(run=run)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= _LAST_PORT):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; write a number from 0 to {_LAST_PORT}")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,9 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         serve(arguments.host, arguments.port, ready=ready)
     except OSError as error:
-        where = f"{arguments.host}:{arguments.port}"
-        print(
-            f"lark-provider: cannot listen on {where}: {error}. Next: choose another --port.", file=sys.stderr
-        )
+        why = error.strerror or error
+        print(f"lark-provider: {why}. Next: choose another --port or --host.", file=sys.stderr)
         return 1
     return 0

@@ -99,8 +99,15 @@ def test_the_emulator_runs_in_the_foreground_and_ends_cleanly(capsys: pytest.Cap
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert main(["emulator", "--port", str(taken.getsockname()[1])]) == 1
-    assert "Next: choose another --port" in capsys.readouterr().err
+        port = taken.getsockname()[1]
+        assert main(["emulator", "--port", str(port)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"lark-provider: cannot listen on 127.0.0.1:{port}: ")
+    assert error.count("cannot listen") == 1
+    with pytest.raises(SystemExit) as wrong:
+        main(["emulator", "--port", "65536"])
+    assert wrong.value.code == 2
+    assert "'65536' is no port" in capsys.readouterr().err
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
