@@ -180,14 +180,16 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         who = click["operator"]["open_id"]
         at = datetime.fromisoformat(click["clicked_at"])
         at = at.astimezone(getattr(context.get("dag"), "timezone", None))
-        self._replace_card(
-            click["message_id"],
-            "rejected" if rejected else "approved",
-            label=self.options.get(decision, decision),
-            open_id=who,
-            when=f"{at:%Y-%m-%d %H:%M %Z}",
-            answers=form_value,
-        )
+        # Two of them if it was forwarded and clicked there, or was sent again and the first one was clicked.
+        for message_id in {click["message_id"], self._sent(context)} - {None}:
+            self._replace_card(
+                message_id,
+                "rejected" if rejected else "approved",
+                label=self.options.get(decision, decision),
+                open_id=who,
+                when=f"{at:%Y-%m-%d %H:%M %Z}",
+                answers=form_value,
+            )
         if rejected and self.on_reject == "fail":
             raise AirflowFailException(f"{who} answered {decision!r}.")
         if rejected and self.on_reject == "skip":

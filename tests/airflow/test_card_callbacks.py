@@ -414,6 +414,19 @@ def test_what_was_filled_in_is_returned_and_shown_as_it_is(
     assert ("reason" in shown) is (length == 10)  # else it would be too large for a card
 
 
+@pytest.mark.parametrize("where", [None, "om_forwarded"])
+def test_the_card_loses_its_buttons_also_when_another_one_was_clicked(
+    where: str | None, lark: Emulator, inbox: Inbox, start: Start
+) -> None:
+    with pytest.raises(TaskDeferred):
+        approval().execute(start())
+    (card,) = messages(lark)
+    inbox.store([click("e1", where, next(buttons(card["content"])), BOSS)])
+    assert approval().execute(start(resumed=True))["message_id"] == where
+    (card,) = messages(lark)
+    assert not list(buttons(card["content"]))
+
+
 def test_where_all_is_sent_elsewhere_everybody_there_may_answer(
     lark: Emulator, inbox: Inbox, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
