@@ -194,7 +194,10 @@ async def aexchange(client: httpx.AsyncClient, request: httpx.Request, save_to: 
 
 
 def _is_file(response: httpx.Response) -> bool:
-    return response.is_success and "json" not in response.headers.get("content-type", "")
+    # A JSON file is a file: Lark names what it hands out, and its own answers have no name.
+    return response.is_success and (
+        "content-disposition" in response.headers or "json" not in response.headers.get("content-type", "")
+    )
 
 
 def _received(response: httpx.Response, saved: int | None = None) -> Response:

@@ -150,6 +150,14 @@ def test_a_download_that_breaks_leaves_nothing(lark: Emulator, do: Do, tmp_path:
     assert [one.name for one in tmp_path.iterdir()] == ["x"]
 
 
+def test_a_json_file_is_a_file(lark: Emulator, do: Do, tmp_path: Path) -> None:
+    content = b'{"code": 1254045, "msg": "x", "data": {}}'
+    sent = LarkServiceClient().messaging.send_file(CHAT, content, file_name="a.json").data["message_id"]
+    key, target = messages(lark)[0]["content"]["file_key"], tmp_path / "a.json"
+    assert do(lambda c: c.messaging.download(sent, key, target)).data["bytes"] == len(content)
+    assert target.read_bytes() == content
+
+
 @pytest.mark.parametrize(
     ("source", "text"),
     [
