@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from functools import partial
 from typing import Any
 
 import orjson
-from pika.adapters.asyncio_connection import AsyncioConnection
+from pika.adapters.asyncio_connection import AsyncioConnection, _AsyncioIOServicesAdapter
 from pika.channel import Channel
 from pika.exceptions import AMQPError
 from pika.spec import Basic, BasicProperties
@@ -104,6 +105,27 @@ class _Connection(AsyncioConnection):
         super()._output_marshaled_frames([b"".join(marshaled_frames)])  # type: ignore[misc]  # not in its stubs
 
 
+class _Services(_AsyncioIOServicesAdapter):
+    """pika's way to the loop. Of a connection that is given up early, pika can lose sight of the socket."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._loop_of_sockets, self._sockets = loop, list[socket.socket]()
+
+    def connect_socket(self, sock: socket.socket, resolved_addr: Any, on_done: Any) -> Any:
+        """Connect, and keep the socket in sight."""
+        self._sockets.append(sock)
+        return super().connect_socket(sock, resolved_addr, on_done)
+
+    def close(self) -> None:
+        """Close what is still open."""
+        for one in self._sockets:
+            if (number := one.fileno()) >= 0:
+                self._loop_of_sockets.remove_reader(number)
+                self._loop_of_sockets.remove_writer(number)
+                one.close()
+
+
 class _Link:
     """One connection with one channel, from the first packet to the last."""
 
@@ -114,12 +136,13 @@ class _Link:
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[Any] = self._loop.create_future()
         self._gone: asyncio.Future[None] = self._loop.create_future()
+        self._services = _Services(self._loop)
         self._connection = _Connection(
             broker.parameters,
             on_open_callback=self._answered,
             on_open_error_callback=self._closed,
             on_close_callback=self._closed,
-            custom_ioloop=self._loop,
+            custom_ioloop=self._services,
         )
 
     async def open(self) -> Channel:
@@ -133,13 +156,16 @@ class _Link:
 
     async def leave(self) -> None:
         """Say goodbye, or cut the connection where that is not heard."""
-        if self._connection.is_open:
-            self._connection.close()
-            await asyncio.wait({self._gone}, timeout=_LEAVE_SECONDS)
-        if not self._gone.done():
-            # As pika does when heartbeats stop. Its public way waits for an answer, and fails in a handshake.
-            self._connection._terminate_stream(AMQPError("given up"))  # type: ignore[attr-defined]  # noqa: SLF001
-            await asyncio.wait({self._gone}, timeout=_LEAVE_SECONDS)
+        try:
+            if self._connection.is_open:
+                self._connection.close()
+                await asyncio.wait({self._gone}, timeout=_LEAVE_SECONDS)
+            if not self._gone.done():
+                # As pika does when heartbeats stop. Its public way waits for an answer, after a handshake.
+                self._connection._terminate_stream(AMQPError("given up"))  # type: ignore[attr-defined]  # noqa: SLF001
+                await asyncio.wait({self._gone}, timeout=_LEAVE_SECONDS)
+        finally:
+            self._services.close()
 
     async def _ask(self, begin: Callable[..., object], callback: str) -> Any:
         self._answer = self._loop.create_future()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import logging
 import random
 import socket
@@ -22,6 +24,19 @@ from tests.services.rabbitmq import OwnRabbit, connect
 async def enter(where: Broker) -> None:
     async with connected(where):
         pass
+
+
+def test_what_is_given_up_at_any_moment_leaves_no_socket_open_when_its_loop_ends(rabbitmq: str) -> None:
+    """Which garbage collection would find, and pytest tell of."""
+
+    async def give_up(seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await enter(mq.at(rabbitmq))
+
+    for step in range(150):
+        asyncio.run(give_up(0.0005 + step * 0.00002))
+        gc.collect()
 
 
 async def stay(where: Broker, inside: asyncio.Event) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ def test_sqlite_as_well(tmp_path: Path) -> None:
 def test_what_cannot_be_stored_fails_alone(database: URL) -> None:
     async def work() -> None:
         sink = InboxSink(Writer(Inbox(database)))
-        clicks = [mq.click(name) for name in ("a", "b\0", "c", "d" * 300, "e")]
+        clicks = [replace(mq.click("x"), event_id=name) for name in ("a", "b\0", "c", "d" * 300, "e")]
         results = await asyncio.gather(*(sink.store(click) for click in clicks), return_exceptions=True)
         assert [type(result) for result in results] == [type(None), StorageError] * 2 + [type(None)]
         assert sink.is_up
