@@ -91,8 +91,10 @@ class Keys:
 
 
 def _key(text: str, place: int) -> bytes:
+    bare = text.translate(str.maketrans("-_", "+/")).rstrip("=")
+    wanted = min(len(text) - len(bare), -len(bare) % 4)  # with more "=" some Pythons read on, and some do not
     try:
-        raw = base64.b64decode(text.translate(str.maketrans("-_", "+/")), validate=True)
+        raw = base64.b64decode(bare + "=" * wanted, validate=True)
         found = f"{len(raw)} bytes"
     except (binascii.Error, ValueError):
         raw, found = b"", "no base64 text"
