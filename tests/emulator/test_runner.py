@@ -16,13 +16,11 @@ import pytest
 from lark_provider.emulator import Emulator
 
 
-def test_it_starts_and_stops_quickly_and_leaves_nothing_behind() -> None:
+def test_it_starts_and_stops_and_leaves_nothing_behind() -> None:
     before = threading.active_count()
-    started = time.perf_counter()
     for _ in range(20):
         with Emulator():
             pass
-    assert (time.perf_counter() - started) / 20 < 0.02
     assert threading.active_count() == before
 
 
