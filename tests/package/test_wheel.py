@@ -172,7 +172,7 @@ def test_the_wheel_passes_the_tests_of_the_source(wheel: Path, tmp_path: Path) -
     )
     shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    rooms = [f"tests/{room}" for room in ("protocol", "core", "client")]
+    rooms = [f"tests/{room}" for room in ("core", "client")]  # which import all the others
     printed = run(bin_ / "python", "-P", "-m", "pytest", *rooms, cwd=tmp_path)
     assert " passed" in printed
     assert " skipped" not in printed
