@@ -33,30 +33,37 @@ _SERVICES = ("RABBITMQ_", "POSTGRES_")
 _AT_ONCE = 1000
 _PROVEN = """
 import time
-from lark_provider.protocol.callbacks import CallbackKeys, CardClick, Incoming, receive
+from lark_provider.protocol.callbacks import CallbackKeys, CardClick, Incoming, read, receive
 from tests.protocol.callbacks import sender
 keys = CallbackKeys(sender.APP, sender.KEY, sender.TOKEN)
 body = sender.sealed(sender.card())
 incoming = Incoming(sender.headers(body), body)
-took = []
-for _ in range(50):
-    start = time.perf_counter()
-    for _ in range(200):
-        click = receive(incoming, keys, sender.NOW)
-    took.append(time.perf_counter() - start)
+click = receive(incoming, keys, sender.NOW)
 assert isinstance(click, CardClick)
-found = {"us": 1e6 * min(took) / 200}
+
+def best(work):
+    took = []
+    for _ in range(50):
+        start = time.perf_counter()
+        for _ in range(200):
+            work()
+        took.append(time.perf_counter() - start)
+    return 1e6 * min(took) / 200
+
+found = {"all": best(lambda: receive(incoming, keys, sender.NOW)), "read": best(lambda: read(click.raw))}
 """
 
 
 def proof(lab: Lab) -> Iterator[Row]:
-    """From the raw request to a `CardClick`: signature, cipher, token, time and reading."""
-    us = Series()
+    """From the raw request to a `CardClick`: signature, cipher, token and time, then reading."""
+    proven, read = Series(), Series()
     for measured in range(-1, 5):
         cost = lab.cold("ours", _PROVEN)
         if measured >= 0:
-            us.add("ours", cost["us"])
-    yield Row("a click verified, decrypted and read, µs", us, [Goal(20)])
+            proven.add("ours", cost["all"] - cost["read"])
+            read.add("ours", cost["read"])
+    yield Row("a click verified and decrypted, µs", proven, [Goal(20)])
+    yield Row("… and read, µs", read)
 
 
 @contextmanager
