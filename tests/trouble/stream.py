@@ -60,6 +60,17 @@ class Stream:
         wait_until(lambda: self.failed or self.sent > before + 4 * THREADS)
         assert self.failed == []
 
+    def until_used_again(self, fetched: Callable[[], int]) -> None:
+        """Go on until messages need no tokens of their own any more: the database gives them."""
+        self.ahead = 31  # one that froze is left alone for 30 s
+
+        def is_used_again() -> bool:
+            before = fetched()
+            self.goes_on()
+            return fetched() == before
+
+        wait_until(is_used_again)
+
     @contextmanager
     def running(self) -> Iterator[None]:
         each = [self.once, self.aonce] * (THREADS // 2)

@@ -33,18 +33,23 @@ def test_a_crowd_that_starts_cold_asks_once(lark: Emulator, fetched: Callable[[]
     assert ask("SELECT count(*) FROM leases") == [(0,)]
 
 
+def asks_once_a_token(crowd: Crowd, lark: Emulator, fetched: Callable[[], int]) -> None:
+    """All of a crowd call, and again when their token is good no more; each time one of them gets it."""
+    for turn in (1, 2):
+        outcomes = crowd.all(work.call)
+        values(outcomes)
+        assert [outcome.warnings for outcome in outcomes if outcome.warnings] == []
+        assert fetched() == turn
+        lark.revoke_tokens()
+
+
 def test_a_crowd_at_a_file(
     lark: Emulator, fetched: Callable[[], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LARK_DATABASE_URL", f"sqlite:///{tmp_path}/lark.db")
     migrate.upgrade(urls.database())
     with Crowd(MANY) as crowd:
-        for turn in (1, 2):
-            outcomes = crowd.all(work.call)
-            values(outcomes)
-            assert [outcome.warnings for outcome in outcomes if outcome.warnings] == []
-            assert fetched() == turn
-            lark.revoke_tokens()
+        asks_once_a_token(crowd, lark, fetched)
 
 
 def test_a_database_whose_transactions_are_serializable(
@@ -52,12 +57,7 @@ def test_a_database_whose_transactions_are_serializable(
 ) -> None:
     ask("ALTER DATABASE postgres SET default_transaction_isolation = 'serializable'")
     with Crowd(16) as crowd:
-        for turn in (1, 2):
-            outcomes = crowd.all(work.call)
-            values(outcomes)
-            assert [outcome.warnings for outcome in outcomes if outcome.warnings] == []
-            assert fetched() == turn
-            lark.revoke_tokens()
+        asks_once_a_token(crowd, lark, fetched)
 
 
 def test_nobody_holds_a_connection_while_waiting(

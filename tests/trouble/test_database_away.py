@@ -40,14 +40,7 @@ def test_a_stream_of_messages_goes_on(
         assert fetched() > 1
         assert len(warnings(caplog)) == 1
         (server.resume if how == "pause" else server.start)()
-        stream.ahead = 31  # one that froze is left alone for 30 s
-
-        def is_used_again() -> bool:
-            before = fetched()
-            stream.goes_on()
-            return fetched() == before
-
-        wait_until(is_used_again)
+        stream.until_used_again(fetched)
     assert stream.failed == []
     [warning] = warnings(caplog)
     assert "Next: check that it runs" in warning

@@ -94,14 +94,7 @@ def test_a_stream_of_messages_goes_on(
         stream.goes_on()
         for statement in trouble.mends:
             ask(statement)
-        stream.ahead = 31  # one that froze is left alone for 30 s
-
-        def is_used_again() -> bool:
-            before = fetched()
-            stream.goes_on()
-            return fetched() == before
-
-        wait_until(is_used_again)
+        stream.until_used_again(fetched)
     assert stream.failed == []
     [warning] = warnings(caplog)
     assert trouble.says in warning
