@@ -6,20 +6,31 @@ LOCK := requirements-dev.lock
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fmt lock clean
+.PHONY: help demo quick test check bench soak soak-loads fmt lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-$(READY): $(LOCK) pyproject.toml scripts/bootstrap.sh
+$(READY): $(LOCK) pyproject.toml packages/lark-emulator/pyproject.toml scripts/bootstrap.sh
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" LOCK="$(LOCK)" bash scripts/bootstrap.sh
 	@touch $@
 
 demo: $(READY) ## Run a real Airflow DAG against a local Lark (KEEP=1 leaves the local Lark up)
 	@$(BIN)/lark-provider demo $(if $(KEEP),--keep)
 
-test: $(READY) ## Run all tests
-	@$(BIN)/pytest
+# Most of the time is waiting. JOBS=0 runs them one after another.
+JOBS ?= 2
+PURE := tests/protocol tests/api tests/utils tests/package/test_language.py tests/package/test_log_events.py
+
+# Hundreds of tests start, freeze and kill processes. One that fails beside the others is tried again alone, and
+# named: if it passes then, it is disturbed by load, which is a defect of the test and not of the code.
+test: $(READY) ## Run all tests (JOBS=2 at a time)
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal || { \
+		echo "make: what failed is tried again, one after another …"; \
+		$(BIN)/pytest -n 0 -v --last-failed --last-failed-no-failures none; }
+
+quick: $(READY) ## Run the tests that need no service, in less than a minute
+	@$(BIN)/pytest -n 2 $(PURE)
 
 check: $(READY) ## Lint, types and layers
 	@$(BIN)/ruff check .
@@ -31,14 +42,22 @@ check: $(READY) ## Lint, types and layers
 bench: $(READY) ## Measure, beside the official SDK (WRITE=1 renews docs/benchmarks.md)
 	@$(BIN)/python -m benchmarks $(if $(WRITE),--write docs/benchmarks.md)
 
+soak-loads: $(READY) ## Kill and freeze loads at random, and compare each table with its source (SEEDS=200)
+	@$(BIN)/python -m tests.loads.many $(or $(SEEDS),200)
+
+soak: $(READY) ## Break everything at random while people click (SECONDS=600 SEED=… RATE=50 ROTATE=0 CUT=0 AIRFLOW=0)
+	@$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(RATE),--rate $(RATE)) $(if $(filter 0,$(ROTATE)),--no-rotate) $(if $(filter 0,$(CUT)),--no-cut) \
+		$(if $(filter 0,$(AIRFLOW)),--no-airflow)
+
 fmt: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 
-lock: $(READY) ## Pin the development environment anew
+lock: $(READY) ## Pin the development environment again
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--no-emit-index-url --no-annotate --generate-hashes --quiet --custom-compile-command "make lock" \
-		--no-emit-package airflow-provider-lark --output-file $(LOCK)
+		--no-emit-package airflow-provider-lark --no-emit-package lark-emulator --output-file $(LOCK)
 
 clean: ## Remove the environment and what the tools left
 	@rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -15,7 +15,7 @@ from collections import deque
 from urllib.parse import urlsplit
 
 from benchmarks.processes import LIFE_SECONDS
-from lark_provider.callbacks.endpoint import RECEIVED
+from lark_provider.callbacks.http.endpoint import RECEIVED
 from tests.protocol.callbacks import sender
 
 CONNECTIONS = 64
@@ -29,7 +29,7 @@ class Connection(asyncio.Protocol):
     """A connection that is kept alive, with one request under way at most.
 
     Args:
-        crowd: Is told of answers.
+        crowd: Is notified of answers.
     """
 
     transport: asyncio.Transport

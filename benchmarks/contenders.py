@@ -1,4 +1,4 @@
-"""Who is measured: our client, the official SDK in its two ways, httpx + orjson by hand, a community client.
+"""Who is measured: our client, the official SDK in its two ways, httpx2 + orjson by hand, a community client.
 
 Each does the same three things, in the way its documents show, and imports only what it needs.
 """
@@ -41,7 +41,7 @@ class Ours:
     """`LarkServiceClient` and `AsyncLarkServiceClient`."""
 
     def __init__(self, url: str) -> None:
-        from lark_provider import AsyncLarkServiceClient, LarkServiceClient  # noqa: PLC0415 - see above
+        from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 
         self._client = LarkServiceClient(APP_ID, SECRET, base_url=url)
         self._async_client = AsyncLarkServiceClient(APP_ID, SECRET, base_url=url)
@@ -60,23 +60,23 @@ class Ours:
 
 
 class ByHand:
-    """httpx and orjson, with one token and one check of the answer: the least that can work."""
+    """httpx2 and orjson, with one token and one check of the answer: the least that can work."""
 
     def __init__(self, url: str) -> None:
-        import httpx  # noqa: PLC0415 - see above
-        import orjson  # noqa: PLC0415 - see above
+        import httpx2
+        import orjson
 
         self._dumps, self._loads = orjson.dumps, orjson.loads
         self._url = url + "/open-apis"
         content = self._dumps({"app_id": APP_ID, "app_secret": SECRET})
-        token = httpx.post(f"{self._url}/auth/v3/tenant_access_token/internal", content=content).json()
+        token = httpx2.post(f"{self._url}/auth/v3/tenant_access_token/internal", content=content).json()
         headers = {
             "Authorization": f"Bearer {token['tenant_access_token']}",
             "Content-Type": "application/json; charset=utf-8",
         }
-        self._client = httpx.Client(headers=headers)
-        self._async_client: Callable[[], httpx.AsyncClient] = lambda: httpx.AsyncClient(headers=headers)
-        self._opened: httpx.AsyncClient | None = None
+        self._client = httpx2.Client(headers=headers)
+        self._async_client: Callable[[], httpx2.AsyncClient] = lambda: httpx2.AsyncClient(headers=headers)
+        self._opened: httpx2.AsyncClient | None = None
 
     def _message(self, text: str) -> dict[str, Any]:
         inner = self._dumps({"text": text}).decode()
@@ -117,9 +117,9 @@ class OfficialTyped:
     """`lark_oapi` with its typed models, as its documents show."""
 
     def __init__(self, url: str) -> None:
-        import lark_oapi as lark  # noqa: PLC0415 - see above
-        from lark_oapi.api.bitable import v1 as bitable  # noqa: PLC0415 - see above
-        from lark_oapi.api.im import v1 as im  # noqa: PLC0415 - see above
+        import lark_oapi as lark
+        from lark_oapi.api.bitable import v1 as bitable
+        from lark_oapi.api.im import v1 as im
 
         self._lark, self._im, self._bitable = lark, im, bitable
         builder = lark.Client.builder().app_id(APP_ID).app_secret(SECRET).domain(url)

@@ -42,7 +42,7 @@ def repeated(rows: list[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]
 
 
 def wired(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as Lark takes it, converted as somebody would who knows this table and no other."""
+    """A row as Lark takes it, as hand-written code for this one table would convert it."""
     wire = {name: value for name, value in row.items() if value is not None}
     wire[_TIME] = int(row[_TIME].timestamp() * 1000)
     return wire

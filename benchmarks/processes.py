@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from benchmarks.environments import Environments
+
 COLD_SECONDS = 60
 LIFE_SECONDS = 900  # after which every process of a run ends, whatever became of the others
 _TAIL = """
@@ -32,25 +34,21 @@ class Lab:
 
     Attributes:
         env: The environment of all processes.
-        pythons: The interpreters of contenders that have one of their own.
+        environments: What is installed for each of them.
         contenders: Who can be measured.
     """
 
     env: dict[str, str]
-    pythons: dict[str, Path]
+    environments: Environments
     contenders: tuple[str, ...]
-
-    def python(self, contender: str) -> Path:
-        """The interpreter that a contender runs in."""
-        return self.pythons.get(contender, Path(sys.executable))
 
     def worker(self, contender: str, url: str) -> Process:
         """A process that measures a contender against the stub."""
-        return Process(self.env, "worker", contender, url, python=self.python(contender))
+        return Process(self.env, "worker", contender, url, python=self.environments.python(contender))
 
-    def cold(self, contender: str, code: str) -> dict[str, Any]:
-        """Run code in a fresh interpreter of a contender: see `cold`."""
-        return cold(self.env, code, self.python(contender))
+    def cold(self, where: str, code: str) -> dict[str, Any]:
+        """Run code in a fresh interpreter of an environment: see `cold`."""
+        return cold(self.env, code, self.environments.python(where))
 
 
 def environment(home: str) -> dict[str, str]:
@@ -60,7 +58,8 @@ def environment(home: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.lower().endswith("_proxy") and not name.startswith(("LARK_", "AIRFLOW"))
     }
-    return {**kept, "AIRFLOW_HOME": home}
+    # Rows measure what the client can do, and not the rates that Lark allows.
+    return {**kept, "AIRFLOW_HOME": home, "LARK_PACING": "0"}
 
 
 class Process:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,8 @@ from pathlib import Path
 from benchmarks.contenders import APP_ID, RECEIVER, SECRET
 from benchmarks.processes import Lab, Series
 from benchmarks.table import Goal, Row
-from lark_provider.core.storage import migrate, urls
-from lark_provider.core.storage.crypto import generate_key
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.crypto import generate_key
 from tests.services import postgres
 
 _ROUNDS = 5
@@ -38,8 +37,8 @@ found = {{}}
 _TOKENS = f"""
 import time
 from lark_provider import LarkServiceClient
-from lark_provider.core.storage import urls
-from lark_provider.core.storage.token_store import TokenStore
+from lark_provider.storage import urls
+from lark_provider.storage.token_store import TokenStore
 from lark_provider.protocol.calls import request
 from lark_provider.protocol.tokens import tenant_token
 client = LarkServiceClient("{APP_ID}", "{SECRET}", base_url=URL, database_url=DATABASE)
@@ -97,7 +96,7 @@ def registry(lab: Lab, home: Path) -> Iterator[Row]:
         "LARK_CONFIG_ENCRYPTION_KEY": generate_key(),
         "BENCH_SECRET": SECRET,
     }
-    command = [sys.executable, "-m", "lark_provider.cli", "app"]
+    command = [str(lab.environments.python("ours")), "-m", "lark_provider.cli", "app"]
 
     def run(*arguments: str) -> float:
         started = time.monotonic()

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import community
+from benchmarks.environments import COMMUNITY, COMMUNITY_VERSION
 from benchmarks.processes import Series
 
 COLUMNS = {
     "ours": "lark_provider",
     "typed": "lark-oapi, typed models",
     "plain": "lark-oapi, BaseRequest + dict",
-    "hand": "httpx + orjson by hand",
-    "community": f"{community.PACKAGE} {community.VERSION}",
+    "hand": "httpx2 + orjson by hand",
+    "community": f"{COMMUNITY} {COMMUNITY_VERSION}",
 }
 _SHORT = {"typed": "lark-oapi", "hand": "by hand"}
-_PACKAGES = ("lark-oapi", "httpx", "orjson", "apache-airflow")
+_PACKAGES = ("lark-oapi", "httpx2", "httpx", "orjson", "uvicorn", "httptools", "apache-airflow")
 _FEW, _SOME = 10, 100
 
 

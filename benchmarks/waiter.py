@@ -21,10 +21,10 @@ import sqlalchemy as sa
 
 from benchmarks.processes import LIFE_SECONDS
 from lark_provider.callbacks import waiting
-from lark_provider.core.storage import urls
-from lark_provider.core.storage.engine import engine
-from lark_provider.core.storage.inbox import Inbox
 from lark_provider.protocol.waits import Wait
+from lark_provider.storage import urls
+from lark_provider.storage.engine import engine
+from lark_provider.storage.inbox import Inbox
 from lark_provider.triggers import LarkCardCallbackTrigger
 
 _PATIENCE, _QUIET_SECONDS = 60.0, 10.0
@@ -78,7 +78,7 @@ class Waiter:
     async def _begin(self, count: int) -> None:
         first = len(self._tasks)
         self._tasks += [asyncio.ensure_future(self._run(number)) for number in range(first, first + count)]
-        await _until(lambda: len(self._hub._asked) == len(self._tasks))  # noqa: SLF001 - how many wait is told to nobody
+        await _until(lambda: len(self._hub._pending) == len(self._tasks))  # noqa: SLF001 - how many wait is told to nobody
         asked_for_all = self._statements + 2  # one may have been under way
         await _until(lambda: self._statements >= asked_for_all)
 

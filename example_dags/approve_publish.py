@@ -1,8 +1,8 @@
-"""Ask somebody on a card before going on.
+"""Ask a person on a card before the DAG continues.
 
 Runs as it stands: `airflow dags test approve_publish --conf '{"chat_id": …}'`, with a connection
 `lark_default`, a database that the workers share (`[lark] database_url`) and `lark-provider callbacks serve`
-or `callbacks listen` taking the clicks. Nothing holds a worker while people think.
+or `callbacks listen` receiving the clicks. The task occupies no worker while it waits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lark_provider.operators.message import LarkSendMessageOperator
 # [START approve_publish]
 with DAG(
     "approve_publish",
-    description="Publish a report once somebody has said so on a card.",
+    description="Publish a report once a person has approved it on a card.",
     start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Shanghai"),
     schedule=None,
     params={
@@ -32,7 +32,7 @@ with DAG(
 
     @task
     def prepare() -> str:
-        """Make what is to be published, and say what it is."""
+        """Prepare the report, and return a summary of it."""
         return "Flights out of New York on 1 January 2013: **842** rows"
 
     ask = LarkApprovalOperator(
@@ -50,7 +50,7 @@ with DAG(
 
     @task
     def publish(decision: dict[str, Any]) -> str:
-        """Publish it, with the note of whoever said so."""
+        """Publish the report, with the note of the approver."""
         return f"Published. {decision['form_value'].get('note') or ''}".strip()
 
     tell = LarkSendMessageOperator(

@@ -1,4 +1,4 @@
-"""Read a table, load it into a Bitable, and tell a chat about it.
+"""Read a table, load it into a Bitable, and send a summary to a chat.
 
 Runs as it stands: `airflow dags test etl_to_lark --conf '{"chat_id": …, "app_token": …, "table_id": …}'`,
 with a connection `lark_default` whose app may edit the base and is in the chat. The table needs the fields
@@ -23,7 +23,7 @@ FLIGHTS = Path(__file__).parent / "data" / "flights_2013-01-01.csv"
 
 # [START read_flights]
 def read_flights() -> Iterator[dict[str, Any]]:
-    """One day of flights out of New York, a record at a time, in Python's own types."""
+    """Yield one day of flights out of New York, a record at a time, in Python's own types."""
 
     def number(text: str) -> int | None:
         return None if text == "NA" else int(text)

@@ -1,10 +1,14 @@
 """Lark / Feishu for Apache Airflow and for plain Python.
 
 `from lark_provider import LarkServiceClient` works without Airflow. Importing this package loads nothing
-but itself: what is named here is imported when it is first used.
+else: the names here are imported on first use.
 """
 
 from __future__ import annotations
+
+import os as _os
+
+from lark_provider.support.exports import lazy as _lazy
 
 __version__ = "0.1.0"
 
@@ -22,6 +26,7 @@ _HOMES = {
         "CallbackRefusedError",
         "ConfigurationError",
         "ConflictError",
+        "DeadlineExceededError",
         "DecryptionError",
         "InvalidRequestError",
         "LarkAPIError",
@@ -36,7 +41,8 @@ _HOMES = {
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604 - one list of names, above
+__all__ = ["__version__"]
+__all__ += list(_HOME_OF)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +56,7 @@ if TYPE_CHECKING:
     from lark_provider.errors import CallbackRefusedError as CallbackRefusedError
     from lark_provider.errors import ConfigurationError as ConfigurationError
     from lark_provider.errors import ConflictError as ConflictError
+    from lark_provider.errors import DeadlineExceededError as DeadlineExceededError
     from lark_provider.errors import DecryptionError as DecryptionError
     from lark_provider.errors import InvalidRequestError as InvalidRequestError
     from lark_provider.errors import LarkAPIError as LarkAPIError
@@ -63,16 +70,14 @@ if TYPE_CHECKING:
     from lark_provider.errors import TransportError as TransportError
 
 
-def __getattr__(name: str) -> object:
-    import importlib  # noqa: PLC0415 - it costs more than the rest of this module
-
-    try:
-        home = _HOME_OF[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    value = globals()[name] = getattr(importlib.import_module(home), name)
-    return value
+__getattr__ = _lazy(__name__, _HOME_OF)
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if _os.environ.get("LOG_LEVEL"):  # otherwise, logging is not imported
+    from lark_provider.utils.logger import show_by_default as _show_by_default
+
+    _show_by_default()

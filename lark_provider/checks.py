@@ -1,4 +1,4 @@
-"""What a look at something found: one vocabulary for `health`, `doctor` and `db check`."""
+"""Checks and their results, for `health`, `doctor` and `db check`."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from lark_provider.core import threads
 from lark_provider.errors import LarkError
 from lark_provider.protocol.redact import redact
+from lark_provider.support import threads
 
 Status: TypeAlias = Literal["healthy", "warning", "unhealthy", "not configured"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a look returns.
+class Outcome:
+    """The result of a look.
 
     Attributes:
-        text: In a few words; if something is wrong, with the next step.
-        status: How it stands.
-        details: More lines.
+        text: A few words; if something is wrong, with the next step.
+        status: The status.
+        details: Further lines.
     """
 
     text: str
@@ -31,7 +31,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, what was found, and how long that took."""
+    """The result of a check, with its name and duration in milliseconds."""
 
     name: str
     status: Status
@@ -40,27 +40,27 @@ class Check:
     details: tuple[str, ...] = ()
 
 
-def check(name: str, look: Callable[[], Found], seconds: float | None = None) -> Check:
-    """Look at something; an error of this package means that it is unhealthy.
+def check(name: str, look: Callable[[], Outcome], seconds: float | None = None) -> Check:
+    """Run a check; an error of this package means unhealthy.
 
     Args:
-        name: What is looked at.
-        look: Looks.
-        seconds: After these it is unhealthy, whatever `look` still does; it then needs a thread.
+        name: The check's name.
+        look: Returns the result.
+        seconds: The deadline, for which `look` runs in a thread; None for none.
     """
     started = time.perf_counter()
     try:
         found = look() if seconds is None else threads.start(look).result(seconds)
     except TimeoutError:
-        found = Found(
-            f"no answer within {seconds:g} s. Next: see whether it is frozen or overloaded.", "unhealthy"
+        found = Outcome(
+            f"no answer within {seconds:g} s. Next: check whether it is frozen or overloaded.", "unhealthy"
         )
     except LarkError as error:
-        found = Found(str(error), "unhealthy")
+        found = Outcome(str(error), "unhealthy")
     ms = round((time.perf_counter() - started) * 1000, 1)
     return Check(name, found.status, redact(found.text), ms, found.details)
 
 
 def overall(checks: list[Check]) -> Literal["healthy", "unhealthy"]:
-    """Whether nothing of it is unhealthy."""
+    """Return `unhealthy` if one check is."""
     return "unhealthy" if any(one.status == "unhealthy" for one in checks) else "healthy"

@@ -1,16 +1,18 @@
 """The errors of this package, under the name that users import. See `lark_provider.protocol.errors`.
 
-Those of databases and keys subclass SQLAlchemy's and cryptography's, and callbacks need cryptography, so
-these are imported when first named.
+Those of databases and keys subclass SQLAlchemy's and cryptography's, so these are imported on first use.
 """
 
 from __future__ import annotations
 
 from lark_provider.protocol.errors import (
+    BrokerError,
     BulkOutcomeUnknownError,
     BulkWriteError,
+    CallbackRefusedError,
     ConfigurationError,
     ConflictError,
+    DeadlineExceededError,
     InvalidRequestError,
     LarkAPIError,
     LarkError,
@@ -21,11 +23,11 @@ from lark_provider.protocol.errors import (
     TokenAcquisitionError,
     TransportError,
 )
+from lark_provider.support.exports import lazy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lark_provider.core.storage.errors import DecryptionError, StorageError
-    from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError
+    from lark_provider.storage.errors import DecryptionError, StorageError
 
 __all__ = [
     "BrokerError",
@@ -34,6 +36,7 @@ __all__ = [
     "CallbackRefusedError",
     "ConfigurationError",
     "ConflictError",
+    "DeadlineExceededError",
     "DecryptionError",
     "InvalidRequestError",
     "LarkAPIError",
@@ -47,18 +50,5 @@ __all__ = [
     "TransportError",
 ]
 
-
-_LATER = {
-    "BrokerError": "lark_provider.protocol.callbacks",
-    "CallbackRefusedError": "lark_provider.protocol.callbacks",
-    "DecryptionError": "lark_provider.core.storage.errors",
-    "StorageError": "lark_provider.core.storage.errors",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib  # noqa: PLC0415 - only who has a database or a gateway gets here
-
-    return getattr(importlib.import_module(_LATER[name]), name)
+_HOME = "lark_provider.storage.errors"  # only a program with a database needs it
+__getattr__ = lazy(__name__, {"DecryptionError": _HOME, "StorageError": _HOME})

@@ -1,6 +1,23 @@
-"""What Airflow asks every installed provider, in every process: so a literal, and nothing imported."""
+"""Describe this provider to Airflow, which reads it in every process: literals, and nothing imported."""
 
 from __future__ import annotations
+
+# What connections of both types have.
+_PROXY = {
+    "label": "Proxy",
+    "description": "URL of an HTTP proxy: http://user:password@proxy.example.com:3128.",
+    "schema": {"type": ["string", "null"], "format": "password"},
+}
+_VERIFY = {
+    "label": "Check certificates",
+    "description": "true, false, or the path of a private authority's certificates.",
+    "schema": {
+        "type": ["string", "null"],
+        "default": "true",
+        "examples": ["true", "false", "/etc/ssl/certs/company.pem"],
+    },
+}
+_PORT_HINT = "443; without one, the list's Test button answers Bad Request"
 
 
 def get_provider_info() -> dict[str, object]:
@@ -29,6 +46,7 @@ def get_provider_info() -> dict[str, object]:
                     "lark_provider.operators.message",
                     "lark_provider.operators.approval",
                     "lark_provider.operators.bitable",
+                    "lark_provider.operators.bitable_sync",
                     "lark_provider.operators.update",
                     "lark_provider.operators.webhook",
                 ],
@@ -40,6 +58,18 @@ def get_provider_info() -> dict[str, object]:
                 "integration-name": "Lark",
                 "python-modules": ["lark_provider.triggers.card_callback", "lark_provider.triggers.events"],
             }
+        ],
+        "transfers": [
+            {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": "Lark",
+                "python-module": "lark_provider.transfers.sql_to_bitable",
+            },
+            {
+                "source-integration-name": "Lark",
+                "target-integration-name": "Common SQL",
+                "python-module": "lark_provider.transfers.bitable_to_sql",
+            },
         ],
         "config": {
             "lark": {
@@ -88,53 +118,49 @@ def get_provider_info() -> dict[str, object]:
                 "hook-class-name": "lark_provider.hooks.lark.LarkHook",
                 "hook-name": "Lark / Feishu",
                 "conn-fields": {
-                    "proxy": {
-                        "label": "Proxy",
-                        "description": "URL of an HTTP proxy to Lark.",
-                        "schema": {"type": ["string", "null"], "format": "password"},
-                    },
-                    "verify": {
-                        "label": "Check certificates",
-                        "description": "true, false, or the path of a private authority's certificates.",
-                        "schema": {"type": ["string", "null"], "default": "true"},
-                    },
+                    "proxy": _PROXY,
+                    "verify": _VERIFY,
                     "receivers": {
                         "label": "Receivers",
-                        "description": 'Names for ids, as a JSON object: {"oncall": "oc_…"}.',
-                        "schema": {"type": ["string", "null"], "format": "multiline"},
+                        "description": 'Names for ids: {"oncall": "oc_…", "boss": "boss@example.com"}.',
+                        "schema": {"type": ["object", "null"]},
                     },
                     "redirect_all_to": {
                         "label": "Redirect all to",
-                        "description": "An id or one of the receivers that gets every message, for tests.",
+                        "description": "For tests: who gets every message instead, such as oc_…, "
+                        "tester@example.com or one of the receivers.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "registry_app": {
                         "label": "Secret from the registry",
-                        "description": "true: the app is in the registry of `lark-provider app add`.",
-                        "schema": {"type": ["string", "null"], "enum": ["true", "false", None]},
+                        "description": "The app is in the registry of `lark-provider app add`; leave the app "
+                        "secret empty.",
+                        "schema": {"type": ["boolean", "null"], "default": False},
                     },
                     "owners": {
                         "label": "Owners",
-                        "description": "Owners of DAGs to their open_id or e-mail, as a JSON object.",
-                        "schema": {"type": ["string", "null"], "format": "multiline"},
+                        "description": 'Whom mentions="owner" names: {"alice": "alice@example.com", '
+                        '"data-team": ["ou_…", "ou_…"]}.',
+                        "schema": {"type": ["object", "null"]},
                     },
-                    "event_encrypt_secret": {
-                        "label": "Event encrypt key",
-                        "description": "From the console's page on events and callbacks; kept, not used yet.",
-                        "schema": {"type": ["string", "null"], "format": "password"},
-                    },
-                    "event_verification_token": {
-                        "label": "Event verification token",
-                        "description": "From the console's page on events and callbacks; kept, not used yet.",
-                        "schema": {"type": ["string", "null"], "format": "password"},
+                    "web_domain": {
+                        "label": "Domain of Lark's pages",
+                        "description": "For links in Airflow to chats and tables, where the platform is no "
+                        "URL like https://open.feishu.cn.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "examples": ["feishu.cn", "larksuite.com", "lark.example.com"],
+                        },
                     },
                 },
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port"],
+                    "hidden-fields": ["schema"],
                     "relabeling": {"login": "App ID", "password": "App secret", "host": "Platform"},
                     "placeholders": {
                         "login": "cli_…",
-                        "host": "feishu, lark, or the URL of a private deployment",
+                        "password": "from the app's page Credentials & Basic Info",
+                        "port": _PORT_HINT,
+                        "host": "feishu (default), lark, or https://open.lark.example.com",
                     },
                 },
             },
@@ -150,30 +176,25 @@ def get_provider_info() -> dict[str, object]:
                     },
                     "owners": {
                         "label": "Owners",
-                        "description": "Owners of DAGs to their open_id or e-mail, as a JSON object.",
-                        "schema": {"type": ["string", "null"], "format": "multiline"},
+                        "description": 'Whom mentions="owner" names: {"alice": "ou_…", "data-team": '
+                        '["ou_…", "user_id"]}.',
+                        "schema": {"type": ["object", "null"]},
                     },
                     "keyword": {
                         "label": "Keyword",
-                        "description": "If the bot asks for one: messages without it are not sent.",
+                        "description": "If the bot asks for one, such as Airflow: messages without it are "
+                        "not sent.",
                         "schema": {"type": ["string", "null"]},
                     },
-                    "proxy": {
-                        "label": "Proxy",
-                        "description": "URL of an HTTP proxy to Lark.",
-                        "schema": {"type": ["string", "null"], "format": "password"},
-                    },
-                    "verify": {
-                        "label": "Check certificates",
-                        "description": "true, false, or the path of a private authority's certificates.",
-                        "schema": {"type": ["string", "null"], "default": "true"},
-                    },
+                    "proxy": _PROXY,
+                    "verify": _VERIFY,
                 },
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port", "login"],
+                    "hidden-fields": ["schema", "login"],
                     "relabeling": {"password": "Webhook URL", "host": "Platform"},
                     "placeholders": {
                         "password": "https://open.feishu.cn/open-apis/bot/v2/hook/…",
+                        "port": _PORT_HINT,
                         "host": "only if the password is no whole URL: feishu, lark, or a URL",
                     },
                 },

@@ -7,9 +7,10 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from alembic import context
 
-from lark_provider.core.storage import urls
-from lark_provider.core.storage.engine import create, make_file, transaction
-from lark_provider.core.storage.tables import GUIDE_INDEXES, VERSION_TABLE, Moment, metadata
+from lark_provider.storage import urls
+from lark_provider.storage.deadlines import MAINTENANCE
+from lark_provider.storage.engine import create, make_file, transaction
+from lark_provider.storage.tables import GUIDE_INDEXES, VERSION_TABLE, Moment, metadata
 
 _LOCK = 0x6C61726B  # "lark": what two upgrades at once wait for on PostgreSQL
 
@@ -37,7 +38,11 @@ _OPTIONS: dict[str, Any] = {
 
 def _migrate(connection: sa.Connection) -> None:
     if connection.dialect.name == "postgresql":
+        # Another upgrade is waited for as long as a statement may last, a table for less: whoever wants the
+        # table meanwhile queues behind this one.
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(MAINTENANCE.lock * 1000)}")
     context.configure(connection=connection, render_as_batch=connection.dialect.name == "sqlite", **_OPTIONS)
     with context.begin_transaction():
         context.run_migrations()
@@ -56,7 +61,7 @@ def _main() -> None:
         return
     if url.drivername == urls.SQLITE_DRIVER:
         make_file(url)
-    with transaction(create(url)) as connection:
+    with transaction(create(url), limits=MAINTENANCE) as connection:
         _migrate(connection)
 
 

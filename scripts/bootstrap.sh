@@ -39,11 +39,13 @@ fi
 
 started=$SECONDS
 count=$(grep -c '==' "$LOCK")
-printf 'make: installing %s pinned packages (a minute or two the first time) …\n' "$count"
-uv_pin=$(sed -n 's/^\(uv==[^ ;]*\).*/\1/p' "$LOCK")
-"$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$uv_pin"
-export VIRTUAL_ENV="$VENV"
-"$VENV/bin/uv" pip install --quiet --compile-bytecode --require-hashes -r "$LOCK"
-"$VENV/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable .
-"$VENV/bin/python" -m compileall -q lark_provider  # what is installed as a folder is not compiled otherwise
+printf 'make: installing %s pinned packages (a minute or so the first time) …\n' "$count"
+# pip alone, so that its configuration holds for everything: index, certificates, proxy, cache. The lock is
+# complete and hashed, so nothing is left to resolve; --no-user, since --user fails in an environment of its own.
+install() { "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-user --no-deps --compile "$@"; }
+install --require-hashes --requirement "$LOCK"
+for project in packages/*/ .; do
+  [ ! -f "$project/pyproject.toml" ] || PIP_REQUIRE_HASHES=0 install --no-build-isolation --editable "$project"
+done  # a folder has no hash
+"$VENV/bin/python" -m compileall -q lark_provider packages  # what is installed as a folder is not compiled otherwise
 printf 'make: environment ready after %s s\n' "$((SECONDS - started))"

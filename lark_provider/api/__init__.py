@@ -1,1 +1,1 @@
-"""What Lark can do, described: each function returns a call, a procedure or a listing. Nothing is sent."""
+"""Lark's operations: each function returns a call, a procedure or a listing. Nothing is sent here."""

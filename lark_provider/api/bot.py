@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from lark_provider.protocol.calls import Call, path, request
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.paths import path
 
 
 class Bot(TypedDict, total=False):

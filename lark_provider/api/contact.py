@@ -1,4 +1,4 @@
-"""People: contact v3 of Lark (`/open-apis/contact/v3/users`), remembered for a day by everybody who asks."""
+"""People: contact v3 of Lark (`/open-apis/contact/v3/users`), cached for a day."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from lark_provider.api.lookups import DAY, By, look_up
-from lark_provider.protocol.calls import Call, Procedure, path, perform, request
-from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, PermissionDeniedError
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import LarkAPIError, PermissionDeniedError, unknown_choice
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
 
 UserIdType: TypeAlias = Literal["open_id", "union_id", "user_id"]
 _SEPARATORS = re.compile(r"[\s()./-]")
@@ -47,18 +49,18 @@ class User(TypedDict, total=False):
 
 
 def _with_country(mobile: str) -> str:
-    """A number without a country's code is one of mainland China, as Lark has it."""
+    """Return a number with its country code; without one it is of mainland China, as for Lark."""
     return "+86" + mobile if _MAINLAND.fullmatch(mobile) else mobile
 
 
 def mobile_number(text: str) -> str:
-    """A mobile number in one form: + and digits.
+    """Return a mobile number in its canonical form: + and digits.
 
     Args:
         text: As for `find_by_mobile`.
 
     Raises:
-        InvalidRequestError: It cannot be one.
+        InvalidRequestError: It is not a mobile number.
     """
     return _with_country(_MOBILE.checked(text))
 
@@ -86,22 +88,22 @@ def find_by_email(
 ) -> Procedure[dict[str, str | None]]:
     """Find people's ids by their e-mail addresses.
 
-    See POST /open-apis/contact/v3/users/batch_get_id, asked for 50 at a time. Answers are kept for a day, and
-    of people not found for five minutes, in the database that processes share, else in this process.
+    See POST /open-apis/contact/v3/users/batch_get_id, 50 at a time. Answers are cached for a day, and those
+    for unknown users for five minutes, in the database that processes share, else in this process.
 
     Args:
         emails: Addresses, or one; upper and lower case are the same. Lark knows a person by the address of
             their account, not by that of a company mailbox.
         user_id_type: Which ids to answer with. For `user_id` the app needs contact:user.employee_id:readonly;
-            without it nobody is found.
-        max_age: How old an answer may be, in seconds; 0 asks Lark anew. What was known before is used, with
-            a warning, while Lark is away or has no time for us.
+            without it no user is found.
+        max_age: Maximum age of a cached answer, in seconds; 0 asks Lark again. While Lark is unavailable or
+            limits the rate, older answers are used, with a warning.
 
     Returns:
-        The id for each address as it was passed, in order; None where this app may see nobody.
+        The id for each address as it was passed, in order; None without a user visible to this app.
 
     Raises:
-        InvalidRequestError: Something that can be known to be wrong before sending.
+        InvalidRequestError: An argument is invalid; nothing was sent.
         PermissionDeniedError: The app lacks the scope contact:user.id:readonly.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
@@ -114,17 +116,16 @@ def find_by_mobile(
 ) -> Procedure[dict[str, str | None]]:
     """Find people's ids by their mobile numbers.
 
-    See POST /open-apis/contact/v3/users/batch_get_id. Errors, and how answers are kept, as for
-    `find_by_email`.
+    See POST /open-apis/contact/v3/users/batch_get_id. Errors and caching as for `find_by_email`.
 
     Args:
         mobiles: Numbers, or one, with + and the country's code; blanks, hyphens, dots and brackets do not
             matter. Only a number of mainland China may lack the code.
         user_id_type: Which ids to answer with, as for `find_by_email`.
-        max_age: How old an answer may be, in seconds; 0 asks Lark anew.
+        max_age: Maximum age of a cached answer, in seconds; 0 asks Lark again.
 
     Returns:
-        The id for each number as it was passed, in order; None where this app may see nobody.
+        The id for each number as it was passed, in order; None without a user visible to this app.
     """
     return _ids(mobiles, _MOBILE, user_id_type, max_age)
 
@@ -140,10 +141,10 @@ def get_id(
     Args:
         email_or_mobile: The address or number.
         user_id_type: Which id to answer with.
-        max_age: How old an answer may be, in seconds; 0 asks Lark anew.
+        max_age: Maximum age of a cached answer, in seconds; 0 asks Lark again.
 
     Returns:
-        The id; None if this app may see nobody there.
+        The id; None without a user visible to this app.
     """
     by = _EMAIL if isinstance(email_or_mobile, str) and "@" in email_or_mobile else _MOBILE
     return (yield from _ids([email_or_mobile], by, user_id_type, max_age))[email_or_mobile]
@@ -154,20 +155,20 @@ def get_users(
 ) -> Procedure[dict[str, User | None]]:
     """Read what Lark shows of people.
 
-    See GET /open-apis/contact/v3/users/batch, asked for 50 at a time. Answers are kept as those of
-    `find_by_email` are; after a scope was granted, `max_age=0` brings what it shows.
+    See GET /open-apis/contact/v3/users/batch, 50 at a time. Answers are cached as those of
+    `find_by_email`; after a scope was granted, `max_age=0` reads what it adds.
 
     Args:
         ids: Their ids, or one.
         user_id_type: The kind of all of them.
-        max_age: How old an answer may be, in seconds; 0 asks Lark anew.
+        max_age: Maximum age of a cached answer, in seconds; 0 asks Lark again.
 
     Returns:
         The person for each id as it was passed, in order; None for an id that does not exist or belongs to
-        somebody whom this app may not see.
+        a user whom this app may not see.
 
     Raises:
-        InvalidRequestError: Something that can be known to be wrong before sending.
+        InvalidRequestError: An argument is invalid; nothing was sent.
         NotFoundError: An id is another app's or another company's.
         PermissionDeniedError: The app lacks a scope.
         LarkAPIError: Lark refused it.
@@ -175,7 +176,7 @@ def get_users(
     """
     by = _BY_ID.get(user_id_type)
     if by is None:
-        raise _no_such_type(user_id_type)
+        raise unknown_choice("user_id_type", user_id_type, get_args(UserIdType), 40001)
     return (
         yield from look_up(ids, by, f"user.{user_id_type}", lambda batch: _read(batch, user_id_type), max_age)
     )
@@ -191,21 +192,21 @@ def get_user(
     Args:
         user_id: Their id.
         user_id_type: Its kind.
-        max_age: How old an answer may be, in seconds; 0 asks Lark anew.
+        max_age: Maximum age of a cached answer, in seconds; 0 asks Lark again.
 
     Returns:
-        The person; None if there is nobody whom this app may see.
+        The person; None without a user visible to this app.
     """
     return (yield from get_users([user_id], user_id_type=user_id_type, max_age=max_age))[user_id]
 
 
 def _ids(
-    asked: str | Iterable[str], by: By, user_id_type: UserIdType, max_age: float
+    values: str | Iterable[str], by: By, user_id_type: UserIdType, max_age: float
 ) -> Procedure[dict[str, str | None]]:
     if user_id_type not in get_args(UserIdType):
-        raise _no_such_type(user_id_type)
+        raise unknown_choice("user_id_type", user_id_type, get_args(UserIdType), 40001)
 
-    def ask(batch: list[str]) -> Procedure[dict[str, str | None]]:
+    def fetch(batch: list[str]) -> Procedure[dict[str, str | None]]:
         call: Call[Any] = request(
             "POST",
             path("/contact/v3/users/batch_get_id"),
@@ -214,14 +215,14 @@ def _ids(
             safe=True,
         )
         users = (yield from perform(call)).data.get("user_list") or ()
-        # The key is `user_id`, whatever kind of id was asked for.
+        # The key is `user_id` for every kind of id.
         return {by.compared(user.get(by.name, "")): user.get("user_id") or None for user in users}
 
-    return (yield from look_up(asked, by, f"{by.name}.{user_id_type}", ask, max_age))
+    return (yield from look_up(values, by, f"{by.name}.{user_id_type}", fetch, max_age))
 
 
 def _read(ids: list[str], id_type: UserIdType) -> Procedure[dict[str, User | None]]:
-    """Read some users. Of a batch that Lark refuses for unknown ids, the others are asked for again."""
+    """Read some users. If Lark refuses a batch for unknown ids, the other ids are read again without them."""
     params = {"user_ids": ids, "user_id_type": id_type}
     call: Call[Any] = request("GET", path("/contact/v3/users/batch"), params=params)
     try:
@@ -229,7 +230,7 @@ def _read(ids: list[str], id_type: UserIdType) -> Procedure[dict[str, User | Non
     except LarkAPIError as error:
         if error.code not in _NO_SUCH_IDS:
             raise
-        # Lark names them, as far as is known; without names, halving finds them.
+        # Lark has been seen to name them; if it does not, they are found by bisection.
         unknown = set(_ID.findall(error.msg)).intersection(ids)
         half = len(ids) // 2
         parts = [[one for one in ids if one not in unknown]] if unknown else [ids[:half], ids[half:]]
@@ -240,13 +241,8 @@ def _read(ids: list[str], id_type: UserIdType) -> Procedure[dict[str, User | Non
         return found
     if any(id_type not in user for user in users):
         raise PermissionDeniedError(
-            f"{call.name} → Lark shows this app no {id_type}s, so that users cannot be told apart. Next: "
-            f"grant the scope {_EMPLOYEE_ID_SCOPE}, or ask by open_id.",
+            f"{call.name} → every user must have a {id_type}, got one without. Next: grant the scope "
+            f"{_EMPLOYEE_ID_SCOPE}, or look users up by open_id.",
             scopes=[_EMPLOYEE_ID_SCOPE],
         )
     return {user[id_type]: user for user in users}
-
-
-def _no_such_type(user_id_type: object) -> InvalidRequestError:
-    known = ", ".join(get_args(UserIdType))
-    return InvalidRequestError(f"user_id_type is {user_id_type!r}. Next: use one of {known}.", code=40001)

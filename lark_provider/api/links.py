@@ -6,8 +6,11 @@ import itertools
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
-from lark_provider.protocol.calls import Procedure, Remember, path, perform, remember, request
+from lark_provider.protocol.calls import request
+from lark_provider.protocol.effects import Memoize
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.operations import Procedure, memoize, perform
+from lark_provider.protocol.paths import path
 
 Kind: TypeAlias = Literal["bitable", "wiki", "sheet", "docx", "doc", "file", "folder"]
 _KINDS: dict[str, Kind] = {
@@ -38,11 +41,11 @@ def parse(url: str) -> Link:
         url: Such as `https://x.feishu.cn/base/bascn…?table=tbl…` or `https://x.larksuite.com/wiki/wikcn…`.
 
     Raises:
-        InvalidRequestError: It is no link to a document of Lark's.
+        InvalidRequestError: It is not a link to a Lark document.
     """
     try:
         parts = urlsplit(url.strip())
-    except ValueError:  # no URL at all
+    except ValueError:  # not a URL
         parts = urlsplit("")
     words = [word for word in parts.path.split("/") if word]
     for place, token in itertools.pairwise(words):
@@ -50,8 +53,8 @@ def parse(url: str) -> Link:
             query = parse_qs(parts.query)
             return Link(_KINDS[place], token, query.get("table", [None])[0], query.get("view", [None])[0])
     raise InvalidRequestError(
-        f"{url[:120]!r} is no link to a Lark document. Next: copy it from the address bar; it has /base/, "
-        "/wiki/, /sheets/ or /docx/ in it."
+        f"The link must lead to a Lark document, got {url[:120]!r}. Next: copy it from the address bar; it "
+        "has /base/, /wiki/, /sheets/ or /docx/ in it."
     )
 
 
@@ -61,8 +64,8 @@ def document(token_or_url: str, kind: Kind) -> Procedure[Link]:
     See GET /open-apis/wiki/v2/spaces/get_node.
 
     Args:
-        token_or_url: A token, which is taken as it is, or a link.
-        kind: What it has to be.
+        token_or_url: A token, which is returned unchanged, or a link.
+        kind: The kind of document needed.
 
     Returns:
         The document.
@@ -76,8 +79,8 @@ def document(token_or_url: str, kind: Kind) -> Procedure[Link]:
         return Link(kind, token_or_url)
     link = parse(token_or_url)
     if link.kind == "wiki":
-        asked = Remember(("wiki.node", link.token), lambda: _node(link.token), _NODE_MAX_AGE)
-        node = yield from remember(asked)
+        cached = Memoize(("wiki.node", link.token), lambda: _node(link.token), _NODE_MAX_AGE)
+        node = yield from memoize(cached)
         link = link._replace(kind=node["obj_type"], token=node["obj_token"])
     _require(link, kind, token_or_url)
     return link
@@ -86,16 +89,16 @@ def document(token_or_url: str, kind: Kind) -> Procedure[Link]:
 def _require(link: Link, kind: Kind, url: str) -> None:
     if link.kind != kind:
         raise InvalidRequestError(
-            f"The link {url[:120]!r} leads to a {link.kind}, and a {kind} is needed. Next: paste the link of "
-            f"the {kind} itself."
+            f"The link must lead to a {kind}, got a {link.kind}: {url[:120]!r}. Next: paste the link of the "
+            f"{kind} itself."
         )
 
 
 def folder(token_or_url: str) -> str:
-    """The token of a folder that a token or a link names.
+    """Return the token of the folder that a token or a link names.
 
     Args:
-        token_or_url: A token, which is taken as it is, or a link.
+        token_or_url: A token, which is returned unchanged, or a link.
 
     Raises:
         InvalidRequestError: It is a link to something else.
@@ -108,7 +111,7 @@ def folder(token_or_url: str) -> str:
 
 
 def named(app_token: str, table_id: str | None) -> tuple[str, str | None]:
-    """The base and table that are named, as far as it can be told without asking Lark.
+    """Return the base and table named, as far as that is known without a request.
 
     Args:
         app_token: The base's token, or a link to it.
@@ -140,8 +143,8 @@ def table(app_token: str, table_id: str | None) -> Procedure[tuple[str, str]]:
     found = table_id or link.table_id
     if not found:
         raise InvalidRequestError(
-            f"table_id is {table_id!r}, and app_token is no link that names a table. Next: pass the table_id "
-            "(tbl…), or the link from the address bar with ?table=… in it."
+            f"table_id must be given unless app_token is a link that names a table, got {table_id!r}. Next: "
+            "pass the table_id (tbl…), or the link from the address bar with ?table=… in it."
         )
     return link.token, found
 

@@ -1,4 +1,4 @@
-"""Ask Lark about people once, and remember its answers for everybody who asks."""
+"""Look users up in the cache, and in Lark where the cache has no recent answer."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.protocol.calls import KeepPeople, KnownPeople, Procedure, Seen
+from lark_provider.protocol.effects import CacheGet, CachePut, Seen
 from lark_provider.protocol.errors import InvalidRequestError, LarkError
+from lark_provider.protocol.operations import Procedure
 
 logger = logging.getLogger(__name__)
 
 DAY = 24 * 3600.0
 UNKNOWN_SECONDS = 300.0
-"""For how long nobody stays nobody: a new colleague is soon reachable, a loop over strangers asks once."""
+"""How long an unknown user stays cached as unknown: short, so that a new colleague is soon found."""
 BATCH = 50
-"""How many Lark looks up at once."""
-_SLICE = 1000  # asked of a database in one statement, and kept even if a later slice fails
+"""Users in one request."""
+_SLICE = 1000  # users in one statement to the database; cached even if a later slice fails
 
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """What people are looked up by.
+    """What users are looked up by.
 
     Attributes:
         name: Lark's name for it.
-        shape: What it looks like once it is written for Lark.
-        example: The same for people, in an error's text.
-        written: Writes it for Lark.
-        compared: Turns what was written, or what Lark answers, into the one form in which it is compared.
+        shape: The pattern of what is sent to Lark.
+        example: A description for the error's text.
+        written: Converts a value to what is sent to Lark.
+        compared: Converts what is sent, or what Lark answers, to the form in which both are compared.
     """
 
     name: str
@@ -39,86 +40,94 @@ class By:
     written: Callable[[str], str] = str.strip
     compared: Callable[[str], str] = str
 
-    def checked(self, asked: object) -> str:
-        """What somebody is asked for by, written for Lark.
+    def checked(self, value: object) -> str:
+        """Return a value in the form that is sent to Lark.
 
         Raises:
-            InvalidRequestError: It cannot be one.
+            InvalidRequestError: It does not match the pattern.
         """
-        written = self.written(asked) if isinstance(asked, str) else ""
+        written = self.written(value) if isinstance(value, str) else ""
         if not self.shape.fullmatch(written):
-            raise InvalidRequestError(f"{self.name} is {asked!r}. Next: pass {self.example}.", code=40001)
+            text = f"{self.name} must be {self.example}, got {value!r}. Next: correct it."
+            raise InvalidRequestError(text, code=40001)
         return written
 
 
 def look_up(
-    asked: str | Iterable[str],
+    values: str | Iterable[str],
     by: By,
     kind: str,
-    ask: Callable[[list[str]], Procedure[dict[str, Any]]],
+    fetch: Callable[[list[str]], Procedure[dict[str, Any]]],
     max_age: float,
 ) -> Procedure[dict[str, Any]]:
-    """Look people up: each once, however often and in whatever form they are asked for.
+    """Look users up, each of them once, even if several values denote the same user.
 
     Args:
-        asked: By what they are looked up.
-        by: What that is.
-        kind: Names what is kept.
-        ask: Asks Lark, of at most 50; who is missing in its answer is nobody.
-        max_age: How old a kept answer may be.
+        values: What the users are looked up by.
+        by: The kind of the values.
+        kind: The kind of cache entry.
+        fetch: Makes the request for at most 50; a user that is missing in its answer is unknown.
+        max_age: Maximum age of a cached answer, in seconds.
+
+    Returns:
+        The answer for each value, None for an unknown user.
+
+    Raises:
+        InvalidRequestError: An argument is invalid.
+        LarkError: A request failed, and the cache has no older answer.
     """
-    if not isinstance(asked, Iterable):
-        raise InvalidRequestError(f"{by.name}s is {asked!r}. Next: pass a list of them.", code=40001)
+    if not isinstance(values, Iterable):
+        text = f"{by.name}s must be a list of strings, got {values!r}. Next: pass a list."
+        raise InvalidRequestError(text, code=40001)
     if not isinstance(max_age, int | float) or not max_age >= 0:
-        raise InvalidRequestError(f"max_age is {max_age!r}. Next: pass seconds, 0 or more.", code=40001)
-    written = {one: by.checked(one) for one in ([asked] if isinstance(asked, str) else asked)}
+        text = f"max_age must be seconds, 0 or more, got {max_age!r}. Next: pass 0 to ask Lark again."
+        raise InvalidRequestError(text, code=40001)
+    written = {one: by.checked(one) for one in ([values] if isinstance(values, str) else values)}
     wanted: dict[str, str] = {}
     for form in written.values():
         wanted.setdefault(by.compared(form), form)
-    found = yield from _kept_or_asked(kind, wanted, ask, max_age)
+    found = yield from _cached_or_fetched(kind, wanted, fetch, max_age)
     return {one: found[by.compared(form)] for one, form in written.items()}
 
 
-def _kept_or_asked(
+def _cached_or_fetched(
     kind: str,
     wanted: Mapping[str, str],
-    ask: Callable[[list[str]], Procedure[dict[str, Any]]],
+    fetch: Callable[[list[str]], Procedure[dict[str, Any]]],
     max_age: float,
 ) -> Procedure[dict[str, Any]]:
     found: dict[str, Any] = {}
-    trouble: LarkError | None = None
-    late = 0
+    failure: LarkError | None = None
+    expired = 0
     for part in _parts(list(wanted), _SLICE):
-        seen: dict[str, Seen] = yield KnownPeople(kind, part)
+        seen: dict[str, Seen] = yield CacheGet(kind, part)
         found |= {lookup: one.value for lookup, one in seen.items() if _is_fresh(one, max_age)}
         learned: dict[str, Any] = {}
         for batch in _parts([lookup for lookup in part if lookup not in found], BATCH):
-            if trouble is not None:
+            if failure is not None:
                 break
             try:
-                answers = yield from ask([wanted[lookup] for lookup in batch])
+                answers = yield from fetch([wanted[lookup] for lookup in batch])
             except LarkError as error:
-                trouble = error
+                failure = error
             else:
                 learned |= {lookup: answers.get(lookup) for lookup in batch}
         if learned:
             found |= learned
-            yield KeepPeople(
+            yield CachePut(
                 kind,
                 {one: (value, UNKNOWN_SECONDS if value is None else DAY) for one, value in learned.items()},
             )
-        if trouble is not None:
+        if failure is not None:
             rest = [lookup for lookup in part if lookup not in found]
-            # Who was nobody yesterday may be somebody today: that is no answer.
+            # An unknown user may have been registered since, so an expired negative entry is not used.
             old = {one: seen[one].value for one in rest if one in seen and seen[one].value is not None}
-            if not trouble.retryable or len(old) < len(rest):
-                raise trouble
+            if not failure.retryable or len(old) < len(rest):
+                raise failure
             found |= old
-            late += len(old)
-    if trouble is not None:
-        logger.warning(
-            "Lark cannot be asked; people known before (%d) are taken as they were: %s", late, trouble
-        )
+            expired += len(old)
+    if failure is not None:
+        logger.warning("User lookup failed; using %d expired cache entries: %s", expired, failure)
     return found
 
 

@@ -1,16 +1,19 @@
-"""Who gets a message: Lark wants the kind of an id named beside it; most ids show theirs by shape."""
+"""Receivers of messages: Lark needs the kind of an id, and the shape of most ids shows it."""
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from lark_provider.api import contact
-from lark_provider.protocol.calls import Procedure
-from lark_provider.protocol.errors import InvalidRequestError, NotFoundError
+from lark_provider.protocol.errors import InvalidRequestError, NotFoundError, unknown_choice
+from lark_provider.protocol.operations import Procedure
 
 ReceiverIdType: TypeAlias = Literal["open_id", "union_id", "user_id", "email", "chat_id", "mobile"]
-"""Lark's kinds, and `mobile`, to which Lark does not send: we look the person's open_id up."""
+"""Lark's kinds, and `mobile`, which Lark does not send to: the user's open_id is looked up first."""
 _PREFIXES: dict[str, ReceiverIdType] = {"ou_": "open_id", "on_": "union_id", "oc_": "chat_id"}
+_BARE_MOBILE = re.compile(r"(?:(?:00)?86)?(1[3-9][0-9]{9})")
+_SEPARATORS = re.compile(r"[\s()./-]")
 _NO_RECEIVER = 230034
 
 
@@ -22,7 +25,7 @@ class Receiver(NamedTuple):
 
 
 def receiver(receiver_id: str, id_type: ReceiverIdType | None = None) -> Receiver:
-    """Tell what kind of id a receiver is.
+    """Return a receiver with the kind of its id.
 
     Args:
         receiver_id: `ou_…` (open_id), `on_…` (union_id), `oc_…` (chat), an e-mail address, a mobile number
@@ -30,19 +33,19 @@ def receiver(receiver_id: str, id_type: ReceiverIdType | None = None) -> Receive
         id_type: Names the kind where the shape would mislead.
 
     Raises:
-        InvalidRequestError: The id is empty or no mobile number, or the kind unknown.
+        InvalidRequestError: The id is empty or not a mobile number, or the kind is unknown.
     """
     if not (isinstance(receiver_id, str) and receiver_id.strip()):
         raise InvalidRequestError(
-            f"receiver_id is {receiver_id!r}. Next: pass an open_id (ou_…), a chat id (oc_…) or an e-mail.",
+            f"receiver_id must be a non-empty string, got {receiver_id!r}. Next: pass an open_id (ou_…), a "
+            "chat id (oc_…) or an e-mail address.",
             code=230001,
         )
     found = receiver_id.strip()
     if id_type is None:
         id_type = _PREFIXES.get(found[:3]) or _kind(found)
     elif id_type not in get_args(ReceiverIdType):
-        known = ", ".join(get_args(ReceiverIdType))
-        raise InvalidRequestError(f"receiver_id_type is {id_type!r}. Next: use one of {known}.", code=230001)
+        raise unknown_choice("receiver_id_type", id_type, get_args(ReceiverIdType), 230001)
     return Receiver(contact.mobile_number(found) if id_type == "mobile" else found, id_type)
 
 
@@ -52,14 +55,26 @@ def _kind(receiver_id: str) -> ReceiverIdType:
     return "mobile" if receiver_id.startswith("+") else "user_id"
 
 
-def reached(to: Receiver) -> Procedure[Receiver]:
-    """The receiver as Lark can be told: a mobile number becomes its owner's open_id.
+def hint(to: Receiver) -> str:
+    """Return what may be wrong with a receiver; empty if nothing is known.
+
+    Eleven digits may be a user_id, and so are not looked up as the mobile number that they look like.
+
+    Args:
+        to: What `receiver` returned.
+    """
+    number = _BARE_MOBILE.fullmatch(_SEPARATORS.sub("", to.id)) if to.id_type == "user_id" else None
+    return f"if {to.id} is a mobile number, write it as +86{number[1]}" if number else ""
+
+
+def resolved(to: Receiver) -> Procedure[Receiver]:
+    """Resolve a mobile number to its owner's open_id; return any other receiver unchanged.
 
     Args:
         to: What `receiver` returned.
 
     Raises:
-        NotFoundError: Nobody whom the app may see has the number.
+        NotFoundError: No user visible to the app has the number.
         LarkError: As for `contact.find_by_mobile`.
     """
     if to.id_type != "mobile":
@@ -67,7 +82,7 @@ def reached(to: Receiver) -> Procedure[Receiver]:
     open_id = yield from contact.get_id(to.id)
     if open_id is None:
         raise NotFoundError(
-            f"Nobody whom this app may see has the mobile number {to.id}. Next: check it with its country's "
+            f"No user visible to this app has the mobile number {to.id}. Next: check it and its country's "
             "code, and that the app is available to the person; or pass the e-mail address.",
             code=_NO_RECEIVER,
         )

@@ -1,4 +1,4 @@
-"""Scopes: what an app has to be granted for each operation, by area. The one place that knows them."""
+"""The scopes that an app needs for each operation, by area."""
 
 from __future__ import annotations
 
@@ -62,12 +62,13 @@ AREAS: dict[str, dict[str, tuple[str, ...]]] = {
         f"POST {_RECORDS}/batch_create": (_BASE, "base:record:create"),
         f"POST {_RECORDS}/batch_update": (_BASE, "base:record:update"),
         f"POST {_RECORDS}/batch_delete": (_BASE, "base:record:delete"),
+        f"POST {_RECORDS}/batch_get": (_BASE, _READ_BASE, "base:record:read"),
     },
     "wiki": {
         "GET /open-apis/wiki/v2/spaces/get_node": ("wiki:wiki:readonly", "wiki:wiki", "wiki:node:read"),
     },
 }
-"""Area → endpoint → scopes of which one is enough. First the one to ask for: it serves most of its area."""
+"""Area → endpoint → scopes of which one is enough. First the one to apply for: it covers most of its area."""
 
 _GRANTED = 1
 
@@ -89,7 +90,7 @@ def granted(answer: Mapping[str, Any]) -> frozenset[str]:
 
 
 def missing(area: str, having: Collection[str]) -> list[str]:
-    """The scopes to ask for, so that everything in an area works.
+    """Return the scopes to apply for, so that everything in an area works.
 
     Args:
         area: One of `AREAS`.
@@ -100,7 +101,7 @@ def missing(area: str, having: Collection[str]) -> list[str]:
 
 
 def to_import(scopes: Collection[str]) -> str:
-    """The text that the developer console takes under Permissions & Scopes → Batch import.
+    """Return the text that the developer console takes under Permissions & Scopes → Batch import.
 
     Args:
         scopes: Those to apply for.

@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import orjson
 
 from lark_provider.api.cards import Card, card_content
 from lark_provider.api.messaging.content import post_content, text_content
-from lark_provider.protocol.calls import (
-    Call,
-    LarkResponse,
-    NeedWebhook,
-    Now,
-    Procedure,
-    Random,
-    Sleep,
-    perform,
-    request,
-)
-from lark_provider.protocol.errors import InvalidRequestError, RateLimitError
+from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.protocol.effects import NeedWebhook, Now, Random, Sleep
+from lark_provider.protocol.errors import InvalidRequestError, RateLimitError, unknown_choice
+from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.redact import MASK
 from lark_provider.protocol.webhook import HOOK_PATH, Webhook, sign
 
 MAX_BODY_BYTES = 20 * 1024
-_BAD_REQUEST, _TOO_FAST, _MOST_REPEATS = 9499, "too many request", 3
+_BAD_REQUEST, _TOO_FAST, _MAX_RETRIES = 9499, "too many request", 3
 
 WebhookMessageType: TypeAlias = Literal["text", "post", "interactive", "image", "share_chat"]
 Accepted: TypeAlias = LarkResponse[dict[str, Any]]
-"""Lark's word that the message was taken; a custom bot learns no message id."""
+"""Lark's acceptance of the message; a custom bot gets no message id."""
 
 
 def message(
     webhook: Webhook, msg_type: WebhookMessageType, content: Mapping[str, Any], timestamp: float
 ) -> Call[dict[str, Any]]:
-    """The request for one message.
+    """Build the request for one message.
 
-    See POST /open-apis/bot/v2/hook/:token. It has no idempotency key: a lost answer stays lost.
+    See POST /open-apis/bot/v2/hook/:token. Without idempotency key: a lost answer leaves the outcome unknown.
 
     Args:
         webhook: The bot.
@@ -46,7 +38,7 @@ def message(
         timestamp: Seconds since the epoch; part of the signature.
 
     Raises:
-        InvalidRequestError: It lacks the keyword that the bot wants, or is too large.
+        InvalidRequestError: It lacks the bot's keyword, or is too large.
     """
     _require_keyword(webhook, msg_type, content)
     body: dict[str, Any] = {"msg_type": msg_type}
@@ -58,8 +50,8 @@ def message(
     size = len(call.body or b"")
     if size > MAX_BODY_BYTES:
         raise InvalidRequestError(
-            f"The {msg_type} message has {size} bytes; a custom bot takes {MAX_BODY_BYTES}. Next: shorten "
-            "it, or send the details in further messages."
+            f"The {msg_type} message of a custom bot must have at most {MAX_BODY_BYTES} bytes, got {size}. "
+            "Next: shorten it, or send the details in further messages."
         )
     return call
 
@@ -93,7 +85,9 @@ def send(
         TransportError: Lark was not reached.
     """
     if title and msg_type != "post":
-        raise InvalidRequestError(f"title does not go with {msg_type}. Next: put it into the content.")
+        raise InvalidRequestError(
+            f"title must be given with post only, got {msg_type}. Next: put it into the content."
+        )
     made: Mapping[str, Any]
     match msg_type:
         case "text":
@@ -108,12 +102,9 @@ def send(
         case "share_chat":
             made = _named(content, "share_chat_id")
         case _:
-            raise InvalidRequestError(
-                f"msg_type is {msg_type!r}, which custom bots do not know. Next: use text, post, "
-                "interactive, image or share_chat; files need an app."
-            )
+            raise unknown_choice("msg_type of a custom bot", msg_type, get_args(WebhookMessageType))
     if mentions and msg_type in {"image", "share_chat"}:
-        raise InvalidRequestError(f"mentions do not go with this {msg_type}. Next: leave them out.")
+        raise InvalidRequestError(f"mentions must not be given with {msg_type}. Next: leave them out.")
     webhook: Webhook = yield NeedWebhook()
     timestamp: float = yield Now()
     return (yield from _accepted(message(webhook, msg_type, made, timestamp)))
@@ -144,7 +135,7 @@ def send_post(
 
 
 def send_card(content: Card, *, mentions: Sequence[str] = ()) -> Procedure[Accepted]:
-    """Send a card. Its buttons can open links, but nobody hears of clicks. Errors as for `send`.
+    """Send a card. Its buttons can open links, but clicks reach no program. Errors as for `send`.
 
     Args:
         content: Card JSON, 1.0 or 2.0, as a dict or as text; or a template's reference.
@@ -172,20 +163,20 @@ def send_share_chat(chat_id: str) -> Procedure[Accepted]:
 
 
 def _accepted(call: Call[dict[str, Any]]) -> Procedure[Accepted]:
-    """Send, and wait where Lark says with its code for bad requests that they come too fast.
+    """Send, and retry where Lark limits the rate with its code for bad requests.
 
-    The code for that is 11232, which any call waits for; but bursts are also refused with 9499, and only the
-    words tell them from a request that is bad.
+    The code for a rate limit is 11232, which any call retries; but bursts are also refused with 9499, and
+    only the message distinguishes them from an invalid request.
     """
-    tries = 0
+    attempts = 0
     while True:
         try:
             return (yield from perform(call))
         except InvalidRequestError as error:
             if error.code != _BAD_REQUEST or _TOO_FAST not in error.msg.lower():
                 raise
-            tries += 1
-            if tries > _MOST_REPEATS:
+            attempts += 1
+            if attempts > _MAX_RETRIES:
                 raise RateLimitError(
                     str(error),
                     code=error.code,
@@ -195,13 +186,15 @@ def _accepted(call: Call[dict[str, Any]]) -> Procedure[Accepted]:
                     retryable=True,
                 ) from error
         random: float = yield Random()
-        yield Sleep(1.0 + 2.0**tries * random)  # 5 are taken a second, and the others wait as well
+        yield Sleep(
+            1.0 + 2.0**attempts * random
+        )  # 5 messages are taken a second, and other senders wait as well
 
 
 def _post(content: Mapping[str, Any] | str, title: str, mentions: Sequence[str]) -> Mapping[str, Any]:
     if isinstance(content, str):
         if not content.strip():
-            raise InvalidRequestError("content is empty. Next: pass a text.")
+            raise InvalidRequestError("content must not be empty. Next: pass a text.")
         # Lark's page on custom bots knows text, a, at and img; Markdown (`md`) is not among them.
         lines = [[{"tag": "text", "text": line}] for line in content.splitlines()]
         content, title = {"zh_cn": {"title": title, "content": lines}}, ""
@@ -216,22 +209,24 @@ def _named(content: Mapping[str, Any] | str, name: str) -> Mapping[str, Any]:
     found = content.get(name) if isinstance(content, Mapping) else None
     if isinstance(content, Mapping) and isinstance(found, str) and found:
         return content
-    raise InvalidRequestError(f"content has no {name}. Next: pass the {name} as a text.")
+    raise InvalidRequestError(
+        f"content must be the {name} or an object with it, got {content!r:.80}. Next: pass the {name}."
+    )
 
 
 def _require_keyword(webhook: Webhook, msg_type: str, content: Mapping[str, Any]) -> None:
-    # What stands in an image, a group's card or a template is Lark's to judge.
+    # Only Lark can see what an image, a group's card or a template contains.
     if not webhook.keywords or msg_type in {"image", "share_chat"} or content.get("type") == "template":
         return
     if not any(word in text for text in _texts(content) for word in webhook.keywords):
         wanted = " or ".join(map(repr, webhook.keywords))
         raise InvalidRequestError(
-            f"The message lacks the bot's keyword {wanted}. Next: put it into the text.", code=19024
+            f"The message must contain the bot's keyword {wanted}. Next: put it into the text.", code=19024
         )
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """All texts in a message; keys of objects are markup."""
+    """Yield all texts in a message; keys of objects are markup."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The asset URI `lark://`: Airflow asks here whether one is right, and how to make one."""
+"""The asset URI `lark://`: its check, which Airflow calls, and a function to make an asset."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PARTS = 2
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
-    """Check an asset's URI.
+    """Return an asset's URI in its normal form, if it is valid.
 
     Args:
         uri: Such as `lark://bitable/bascn…/tbl…`.
@@ -26,18 +26,19 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
     parts = [part for part in uri.path.split("/") if part]
     if uri.netloc != "bitable" or len(parts) != _PARTS or uri.query or uri.fragment:
         raise ValueError(
-            f"{uri.geturl()!r} names no table. Next: write lark://bitable/<app_token>/<table_id>."
+            f"An asset's URI must name a table, got {uri.geturl()!r}. Next: write "
+            "lark://bitable/<app_token>/<table_id>."
         )
     return uri._replace(path="/" + "/".join(parts))
 
 
 def bitable_asset(app_token: str, table_id: str) -> Asset:
-    """The asset of a table, for `outlets` and for DAGs scheduled on it.
+    """Return the asset of a table, for `outlets` and for DAGs scheduled on it.
 
     Args:
         app_token: The base.
         table_id: The table.
     """
-    from airflow.sdk import Asset  # noqa: PLC0415 - Airflow loads this module for the check alone
+    from airflow.sdk import Asset  # Airflow loads this module for the check alone
 
     return Asset(f"lark://bitable/{app_token}/{table_id}")

@@ -1,45 +1,50 @@
-"""Wait for clicks: asked once by a sensor, or for any number of waits by one thread of a triggerer.
+"""Wait for clicks: a task looks once at a time; a triggerer's waits share the `Hub` of its process.
 
-Whoever waits also pumps, where a broker is configured, so that nothing else has to run.
+Each waiter also consumes the queue, where a broker is configured, so that nothing else has to run.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import threading
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
-from lark_provider.callbacks import amqp
-from lark_provider.callbacks.pump import Pump
-from lark_provider.core import threads
-from lark_provider.core.storage import urls
-from lark_provider.core.storage.errors import StorageError
-from lark_provider.core.storage.inbox import Inbox
+from lark_provider.callbacks.broker import amqp
+from lark_provider.callbacks.broker.pump import Pump
+from lark_provider.callbacks.hub import MISSING_QUESTION, Hub, hub
 from lark_provider.protocol.callbacks import BrokerError, CardClick
 from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.questions import Asked
 from lark_provider.protocol.waits import Wait
+from lark_provider.storage import urls
+from lark_provider.storage.errors import StorageError
+from lark_provider.storage.inbox import Inbox
+from lark_provider.storage.waits import Waits
+from lark_provider.support import threads
 
+__all__ = [
+    "ASK_SECONDS",
+    "Hub",
+    "Waits",
+    "ask",
+    "database_id",
+    "hub",
+    "in_time",
+    "inbox",
+    "pump_once",
+    "settled",
+    "waits",
+    "with_waits",
+]
 T = TypeVar("T")
-Answer: TypeAlias = list[CardClick]
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
 ASK_SECONDS = 10.0
-"""For how long a task waits for the database: one that is frozen would hold it for ever."""
-_WARN_SECONDS = 60.0
-_ELSEWHERE = (
-    "The wait began on another database than the one configured here: its answer would never be seen. Next: "
-    "give workers and triggerers the same [lark] database_url or database_conn_id."
-)
+"""How long a task waits for the database: one that is frozen would hold it indefinitely."""
 
 
 def inbox(database_url: str | None = None) -> Inbox:
-    """The inbox of the configured database.
+    """Return the inbox of the configured database.
 
     Args:
         database_url: Else `LARK_DATABASE_URL` or `POSTGRES_*`.
@@ -50,8 +55,35 @@ def inbox(database_url: str | None = None) -> Inbox:
     return Inbox(urls.database(database_url))
 
 
+def waits(database_url: str | None = None) -> Waits:
+    """Return the questions of the configured database.
+
+    Args:
+        database_url: As for `inbox`.
+
+    Raises:
+        ConfigurationError: No database is configured.
+    """
+    return Waits(urls.database(database_url))
+
+
+def with_waits(ask: Callable[[Waits], T], database_url: str | None = None) -> T:
+    """Query the questions of the configured database, within `ASK_SECONDS`.
+
+    Args:
+        ask: The query.
+        database_url: As for `inbox`.
+
+    Raises:
+        ConfigurationError: No database is configured.
+        StorageError: It cannot be used, or does not answer in time.
+    """
+    questions = waits(database_url)
+    return in_time(lambda: ask(questions))
+
+
 def database_id(database_url: str | None = None) -> str:
-    """The id of the configured database; see `Inbox.database_id`.
+    """Return the id of the configured database; see `Inbox.database_id`.
 
     Args:
         database_url: As for `inbox`.
@@ -60,179 +92,91 @@ def database_id(database_url: str | None = None) -> str:
         ConfigurationError: No database is configured.
         StorageError: It cannot be used, or does not answer in time.
     """
-    return _in_time(inbox(database_url).database_id)
+    return in_time(inbox(database_url).database_id)
 
 
-def _in_time(ask: Callable[[], T]) -> T:
-    asking = threads.start(ask)
+def in_time(ask: Callable[[], T]) -> T:
+    """Query a database, within `ASK_SECONDS`.
+
+    Args:
+        ask: The query; it runs in a thread.
+
+    Raises:
+        StorageError: It cannot be used, or does not answer in time.
+    """
     try:
-        return asking.result(ASK_SECONDS)
+        return threads.start(ask).result(ASK_SECONDS)
     except TimeoutError:
         raise StorageError(
-            f"The database has not answered within {ASK_SECONDS:g} s. Next: check that it runs, and is not "
-            "frozen or overloaded.",
+            f"The database must answer within {ASK_SECONDS:g} s, got no answer. Next: check that it runs, "
+            "and is neither frozen nor overloaded.",
             retryable=True,
         ) from None
 
 
-def _broker(url: str | None) -> amqp.Broker | None:
-    return amqp.broker(url) if url or amqp.is_configured() else None
-
-
-def ask(wait: Wait, *, database_url: str | None = None, broker_url: str | None = None) -> Answer | None:
-    """Look once whether a wait is answered, having pumped what is there.
+def pump_once(clicks: Inbox, broker_url: str | None = None) -> None:
+    """Move the clicks of the queue into the database, where a broker is configured.
 
     Args:
-        wait: What is waited for.
-        database_url: As for `inbox`.
+        clicks: The inbox that stores them.
         broker_url: Else `RABBITMQ_URL` or `RABBITMQ_*`, else nothing is pumped.
+    """
+    broker = amqp.configured(broker_url)
+    if broker is None:
+        return
+    try:
+        Pump(broker, clicks).once()
+    except BrokerError as error:
+        # Clicks that other pumps have stored count all the same. The reason is in the message: this runs in a
+        # worker, and Airflow shows no extra fields.
+        logger.warning("Broker unavailable; looking only at stored clicks: %s", error)
+
+
+def ask(
+    wait: Wait, *, database_url: str | None = None, broker_url: str | None = None
+) -> list[CardClick] | None:
+    """Pump the queue, then look once whether a wait of version 0.1 is answered.
+
+    Args:
+        wait: The wait.
+        database_url: As for `inbox`.
+        broker_url: As for `pump_once`.
 
     Raises:
-        ConfigurationError: No database is configured, or the broker's settings cannot be right.
+        ConfigurationError: No database is configured, or the broker's settings are invalid.
         StorageError: The database cannot be used, or does not answer in time.
     """
-    clicks, broker = inbox(database_url), _broker(broker_url)
-    if broker is not None:
-        try:
-            Pump(broker, clicks).once()
-        except BrokerError as error:
-            # What was pumped by others counts all the same.
-            logger.warning("Only what is stored already is looked at: %s", error)
-    return _in_time(lambda: clicks.answers([wait])).get(wait.key)
+    clicks = inbox(database_url)
+    pump_once(clicks, broker_url)
+    return in_time(lambda: clicks.answers([wait])).get(wait.key)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A wait, the id of the database where it began if that is known, and who waits."""
-
-    wait: Wait
-    database_id: str | None
-    futures: list[Future[Answer]]
-
-
-class Hub:
-    """All waits of a process on one database: one query a second for all, one connection to the broker.
-
-    Its threads live for as long as somebody waits.
+def settled(
+    asked: Asked, *, database_url: str | None = None, broker_url: str | None = None
+) -> tuple[Asked, list[CardClick]] | None:
+    """Pump the queue, then look once whether a question is decided or closed.
 
     Args:
+        asked: The question.
         database_url: As for `inbox`.
-        broker_url: As for `ask`.
+        broker_url: As for `pump_once`.
+
+    Returns:
+        The question, decided or closed, and the clicks that decided it; None while it is open.
 
     Raises:
-        ConfigurationError: As for `ask`.
+        ConfigurationError: No database is configured, the broker's settings are invalid, or the question was
+            deleted from the database.
+        StorageError: The database cannot be used, or does not answer in time.
     """
+    pump_once(inbox(database_url), broker_url)
 
-    def __init__(self, database_url: str | None = None, broker_url: str | None = None) -> None:
-        self._inbox, self._broker = inbox(database_url), _broker(broker_url)
-        self._lock = threading.Lock()
-        self._asked: dict[tuple[str, str | None], _Asked] = {}
-        self._stop: threading.Event | None = None
-        self._database_id: str | None = None
+    def look(questions: Waits) -> tuple[Asked, list[CardClick]] | None:
+        over = questions.settled([asked]).get(asked.id)
+        if over is not None:
+            return over, questions.clicks(over) if over.decided_by else []
+        if not questions.exists(asked.id):
+            raise ConfigurationError(MISSING_QUESTION)
+        return None
 
-    def wait(self, wait: Wait, database_id: str | None = None) -> Future[Answer]:
-        """Wait for an answer. Returns at once; the database and the broker may come and go meanwhile.
-
-        Args:
-            wait: What is waited for.
-            database_id: What `Inbox.database_id` said where the wait began, if it could be asked.
-
-        Returns:
-            A future with the clicks, or with ConfigurationError if this is another database; cancel it to
-            wait no more.
-        """
-        future: Future[Answer] = Future()
-        with self._lock:
-            asked = self._asked.setdefault((wait.key, database_id), _Asked(wait, database_id, []))
-            asked.futures.append(future)
-            if self._stop is None:
-                self._stop = threading.Event()
-                self._begin(self._stop)
-        return future
-
-    def _begin(self, stop: threading.Event) -> None:
-        threading.Thread(target=self._look_on, args=(stop,), name="lark-waits", daemon=True).start()
-        if self._broker is not None:
-            pump = Pump(self._broker, self._inbox)
-            threading.Thread(target=pump.run, args=(stop,), name="lark-pump", daemon=True).start()
-
-    def _look_on(self, stop: threading.Event) -> None:
-        warned_at = float("-inf")
-        while (asked := self._alive(stop)) is not None:
-            try:
-                self._look(asked)
-            except StorageError as error:
-                self._database_id = None  # another one may come back
-                if time.monotonic() - warned_at >= _WARN_SECONDS:
-                    warned_at = time.monotonic()
-                    logger.warning("%d waits go on without the database: %s", len(asked), error)
-            except Exception as error:  # noqa: BLE001 - nobody else would hear of it, and they would wait for ever
-                self._end(asked, error)
-                continue
-            stop.wait(LOOK_SECONDS)
-
-    def _alive(self, stop: threading.Event) -> Sequence[_Asked] | None:
-        """What somebody still waits for; None, and everything ends, if there is nothing."""
-        with self._lock:
-            for key, asked in list(self._asked.items()):
-                asked.futures[:] = [future for future in asked.futures if not future.cancelled()]
-                if not asked.futures:
-                    del self._asked[key]
-            if not self._asked:
-                stop.set()
-                self._stop = None
-                return None
-            return list(self._asked.values())
-
-    def _look(self, asked: Sequence[_Asked]) -> None:
-        if any(one.database_id not in {None, self._database_id} for one in asked):
-            self._database_id = self._inbox.database_id()
-        here = {None, self._database_id}
-        self._end([one for one in asked if one.database_id not in here], ConfigurationError(_ELSEWHERE))
-        asked = [one for one in asked if one.database_id in here]
-        answers = self._inbox.answers([one.wait for one in asked])
-        for one in asked:
-            if (answer := answers.get(one.wait.key)) is not None:
-                self._end([one], answer)
-
-    def _end(self, asked: Sequence[_Asked], result: Answer | Exception) -> None:
-        for one in asked:
-            with self._lock:
-                self._asked.pop((one.wait.key, one.database_id), None)
-            for future in one.futures:  # nobody joins them any more
-                if not future.set_running_or_notify_cancel():
-                    continue
-                if isinstance(result, Exception):
-                    future.set_exception(result)
-                else:
-                    future.set_result(result)
-
-
-_hubs: dict[tuple[str | None, str | None], Hub] = {}
-_hubs_lock = threading.Lock()
-
-
-def _after_fork() -> None:
-    global _hubs_lock  # noqa: PLW0603 - it replaces itself
-    _hubs_lock = threading.Lock()
-    _hubs.clear()  # their threads stayed with the parent
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
-def hub(database_url: str | None = None, broker_url: str | None = None) -> Hub:
-    """The process's hub for a database and a broker.
-
-    Args:
-        database_url: As for `inbox`.
-        broker_url: As for `ask`.
-
-    Raises:
-        ConfigurationError: As for `ask`.
-    """
-    with _hubs_lock:
-        found = _hubs.get((database_url, broker_url))
-        if found is None:
-            found = _hubs[database_url, broker_url] = Hub(database_url, broker_url)
-        return found
+    return with_waits(look, database_url)

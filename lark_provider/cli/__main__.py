@@ -13,15 +13,19 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from lark_provider import __version__
-from lark_provider.cli.usage import WrongUseError
+from lark_provider.cli.arguments import WrongUseError
+from lark_provider.cli.logs import fault_line, show_fields
+from lark_provider.cli.terminal import discard_output, until_pipe_closes
 from lark_provider.errors import LarkError
 
-COMMANDS = ("app", "key", "db", "health", "doctor", "message", "callbacks", "emulator", "demo")
+COMMANDS = (
+    "app", "key", "db", "ledger", "health", "doctor", "message", "bitable", "callbacks", "emulator", "demo",
+)  # fmt: skip
 """Modules beside this one; each adds the command of its name."""
 
 
 def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """The command line: of the one command that is named, or of all.
+    """Return the parser of the command line: of the one command that is named, or of all.
 
     Args:
         argv: The arguments; only the module of their command is loaded, since some take a second.
@@ -46,32 +50,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = sys.argv[1:] if argv is None else argv
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal may know neither Chinese nor lines
+        sys.stdout.reconfigure(errors="replace")  # A terminal may lack Chinese and box characters.
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="surrogateescape")  # as arguments; who cannot use it says so
+        sys.stdin.reconfigure(errors="surrogateescape")  # As in arguments; invalid text is rejected later.
+    code, fault = 0, None
     try:
-        code, fault = _run(argv)
-        _flush()
-    except BrokenPipeError:  # whoever read our output has seen enough
-        code, fault = 1, None
-        _print_no_more()
+        with until_pipe_closes():
+            try:
+                code, fault = _run(argv)
+            finally:  # Also when argparse has printed help and exits.
+                _flush()
     except OSError as error:
-        code, fault = 1, f"{error}. Next: see that there is room for what is written, and its folder."
-        _print_no_more()
-    except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D at a question
+        code, fault = 1, f"{error}. Next: check that the disk has free space, and that the folder exists."
+        discard_output()
+    except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D at a question.
         return 130
     if fault is not None:
-        print(f"lark-provider: {fault}", file=sys.stderr)
+        print(fault_line(fault), file=sys.stderr)
     return code
 
 
 def _run(argv: Sequence[str]) -> tuple[int, str | None]:
-    """Run a command; its exit code, and what to say of its failure."""
+    """Run a command, and return its exit code and the text of its error."""
     try:
         if os.environ.get("LOG_LEVEL"):
-            from lark_provider.utils.logger import setup_logger  # noqa: PLC0415 - who sets no level pays nothing
+            from lark_provider.utils.logger import setup_logger  # Loaded only if a level is set.
 
             setup_logger()
+        else:
+            show_fields()
         arguments = parser(argv).parse_args(argv)
         return arguments.run(arguments), None
     except LarkError as error:
@@ -79,16 +86,8 @@ def _run(argv: Sequence[str]) -> tuple[int, str | None]:
 
 
 def _flush() -> None:
-    if sys.stdout is not None:  # it may be closed
+    if sys.stdout is not None:  # It may be closed.
         sys.stdout.flush()
-
-
-def _print_no_more() -> None:
-    """Let Python not try at its end to print what could not be printed."""
-    try:
-        _flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

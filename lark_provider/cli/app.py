@@ -7,13 +7,14 @@ import dataclasses
 import sys
 from typing import Any
 
-from lark_provider.cli import stdin
+from lark_provider.cli import terminal
+from lark_provider.cli.arguments import WrongUseError, add_group, age
 from lark_provider.cli.output import one_line, print_json, table
 from lark_provider.cli.secret import WAYS, add_secret, read, read_or_ask
-from lark_provider.cli.usage import WrongUseError
-from lark_provider.core.storage import urls
-from lark_provider.core.storage.applications import Application, ApplicationManager
-from lark_provider.core.storage.errors import DecryptionError
+from lark_provider.storage import urls
+from lark_provider.storage.applications import PREVIOUS_KEPT, Application, ApplicationManager
+from lark_provider.storage.errors import DecryptionError
+from lark_provider.support import periods
 
 _REGISTRY = (
     "The registry is config/applications.db, or what LARK_REGISTRY_PATH names: a path, or a database URL. "
@@ -24,15 +25,13 @@ _SECRETS = {
     "encrypt_key": ("--encrypt-key", "Encrypt Key", "the Encrypt Key of its events and callbacks"),
     "verification_token": ("--verification-token", "Verification Token", "the Verification Token there"),
 }
-_HEAD = ("App ID".ljust(16), "Name", "Status", "Created At")  # as wide as the deployment guide prints it
+_HEAD = ("App ID".ljust(16), "Name", "Status", "Created At")  # As wide as the deployment guide prints it.
 _TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def add_to(commands: Any) -> None:
     """Add the command group to what `add_subparsers` returned."""
-    group = commands.add_parser("app", help="the registry of apps", description=_REGISTRY).add_subparsers(
-        required=True, metavar="ACTION"
-    )
+    group = add_group(commands, "app", "the registry of apps", _REGISTRY)
     add = group.add_parser("add", help="add an app", description=f"Add an app. {_REGISTRY} {WAYS}")
     add.add_argument("--app-id", required=True, help="its id, cli_…")
     _add_settings(add, "asked for on a terminal", "none")
@@ -62,6 +61,14 @@ def add_to(commands: Any) -> None:
     )
     _add_app_id(update)
     _add_settings(update, "unchanged", "unchanged; '' removes it")
+    update.add_argument(
+        "--keep-previous",
+        type=age,
+        default=PREVIOUS_KEPT,
+        metavar="AGE",
+        help="how long the Encrypt Key and the Verification Token that are replaced are still accepted: 90m, "
+        f"12h, 7d; 0 for not at all (default: {periods.shown(PREVIOUS_KEPT)})",
+    )
     update.set_defaults(run=run_update)
 
     for name, run, help_text in (
@@ -82,7 +89,7 @@ def add_to(commands: Any) -> None:
 
 def run_add(arguments: argparse.Namespace) -> int:
     """Add an app."""
-    manager = ApplicationManager()  # a wrong key is found before anybody types a secret
+    manager = ApplicationManager()  # Reports a wrong key before a secret is typed.
     given = arguments.app_secret
     app_secret = read_or_ask(given, _SECRETS["app_secret"][1], _SECRETS["app_secret"][0])
     application = manager.create_application(
@@ -151,11 +158,18 @@ def run_update(arguments: argparse.Namespace) -> int:
     """Change an app."""
     settings = ("name", "description", "base_url")
     if all(getattr(arguments, name) is None for name in (*settings, *_SECRETS)):
-        raise WrongUseError("There is nothing to change. Next: name it, such as --name or --app-secret.")
+        raise WrongUseError(
+            "At least one setting must be given. Next: pass one, such as --name or --app-secret."
+        )
     manager = ApplicationManager()
     app = manager.get_application(arguments.app_id)
     changes = {name: _read(name, arguments) for name in _SECRETS}
-    manager.update_application(app.app_id, **{name: getattr(arguments, name) for name in settings}, **changes)
+    manager.update_application(
+        app.app_id,
+        **{name: getattr(arguments, name) for name in settings},
+        **changes,
+        keep_previous=arguments.keep_previous,
+    )
     print(f"App {app.app_id} is changed.")
     return 0
 
@@ -175,20 +189,22 @@ def run_disable(arguments: argparse.Namespace) -> int:
 
 
 def run_remove(arguments: argparse.Namespace) -> int:
-    """Remove an app, if that is meant."""
+    """Remove an app, once confirmed."""
     manager = ApplicationManager()
-    app = manager.get_application(arguments.app_id)
-    if not (arguments.yes or _agreed(f"Remove {app.name!r} ({app.app_id}) and its secrets?")):
-        print("Nothing is removed.")
-        return 1
-    manager.delete_application(app.app_id)
-    print(f"App {app.app_id} is removed.")
+    app_id = arguments.app_id.strip()
+    if not arguments.yes:
+        app = manager.get_application(app_id)
+        if not _is_confirmed(f"Remove {app.name!r} ({app.app_id}) and its secrets?"):
+            print("Nothing is removed.")
+            return 1
+    manager.delete_application(app_id)
+    print(f"App {app_id} is removed.")
     return 0
 
 
-def _agreed(question: str) -> bool:
-    if not stdin.is_terminal():
-        raise WrongUseError("Standard input is no terminal, so nobody can be asked. Next: pass --yes.")
+def _is_confirmed(question: str) -> bool:
+    if not terminal.can_ask():
+        raise WrongUseError("Standard input must be a terminal to confirm this. Next: pass --yes.")
     return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
 

@@ -3,95 +3,135 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, Connection
 
-from lark_provider.checks import Check, Found, check
-from lark_provider.cli.output import print_json
+from lark_provider import config
+from lark_provider.checks import Check, Outcome, check
+from lark_provider.cli.arguments import add_group, age
+from lark_provider.cli.output import print_json, sealed_line
 from lark_provider.cli.report import report
-from lark_provider.core import config
-from lark_provider.core.storage import maintenance, migrate, tables, urls
-from lark_provider.core.storage.errors import StorageError
 from lark_provider.errors import ConfigurationError
+from lark_provider.storage import maintenance, migrate, purging, retention, sealing, urls
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.errors import StorageError
+from lark_provider.support import periods
 
 _WHICH = (
     "By default the database of LARK_DATABASE_URL, else of POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DB, "
     "POSTGRES_USER and POSTGRES_PASSWORD."
 )
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _AIRFLOWS = (
     "Airflow's own tables are in this database too. Next: give Lark a database of its own, so that upgrades "
     "and backups of one leave the other alone."
 )
 
 
+_KEPT = {
+    "tokens": "how long ago tokens expired",
+    "user_cache": "how long ago entries of people expired",
+    "leases": "how long ago leases ended",
+    "card_callbacks": "how old clicks are",
+    "form_inputs": "how old clicks are of which only what was entered is deleted",
+    "card_answers": "how long ago waits of version 0.1 were decided",
+    "handled_events": "how long ago events were handled",
+    "waits": "how long ago questions were decided or closed",
+    "ledger": "how long ago loads and messages with a key were last written or tried",
+}
+
+
+def _default(name: str) -> str:
+    period = getattr(retention.Retention(), name)
+    return "with the click" if period is None else periods.shown(period)
+
+
 def add_to(commands: Any) -> None:
     """Add the command group to what `add_subparsers` returned."""
-    group = commands.add_parser(
-        "db", help="the database: migrations, clean-up, backup", description=_WHICH
-    ).add_subparsers(required=True, metavar="ACTION")
+    group = add_group(commands, "db", "the database: migrations, clean-up, backup", _WHICH)
+    _add_migrations(group)
+    _add_maintenance(group)
 
-    def action(
-        name: str, run: Callable[[argparse.Namespace], int], text: str, more: str = ""
-    ) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = group.add_parser(
-            name, help=text, description=f"{text[0].upper()}{text[1:]}. {more}{_WHICH}"
-        )
-        which = parser.add_mutually_exclusive_group()
-        which.add_argument(
-            "--registry",
-            action="store_true",
-            help="the registry of apps instead: LARK_REGISTRY_PATH, else config/applications.db",
-        )
-        which.add_argument(
-            "--url", help="any other, postgresql://… or sqlite:///…; an argument shows in `ps`"
-        )
-        parser.set_defaults(run=run)
-        return parser
 
-    upgrade = action("upgrade", run_upgrade, "bring the tables up to date", "Like `alembic upgrade`. ")
+def _add_action(
+    group: Any, name: str, run: Callable[[argparse.Namespace], int], text: str, more: str = ""
+) -> argparse.ArgumentParser:
+    """Add an action on a database that options choose."""
+    parser: argparse.ArgumentParser = group.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}. {more}{_WHICH}"
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--registry",
+        action="store_true",
+        help="the registry of apps instead: LARK_REGISTRY_PATH, else config/applications.db",
+    )
+    which.add_argument("--url", help="any other, postgresql://… or sqlite:///…; an argument shows in `ps`")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_migrations(group: Any) -> None:
+    upgrade = _add_action(
+        group,
+        "upgrade",
+        run_upgrade,
+        "bring the tables up to date",
+        "Like `alembic upgrade`; and rows of the registry that are not sealed yet are sealed, which needs "
+        "LARK_CONFIG_ENCRYPTION_KEY. ",
+    )
     upgrade.add_argument("revision", nargs="?", default="head", help="as alembic writes it (default: head)")
-    downgrade = action(
+    upgrade.add_argument(
+        "--seal-unsealed",
+        action="store_true",
+        help="also seal rows of version 0.1 in a registry that was upgraded before; compare their base URLs "
+        "first, since any user who can write to the registry could have changed them",
+    )
+    downgrade = _add_action(
+        group,
         "downgrade",
         run_downgrade,
         "take the tables back to an older revision",
         "Like `alembic downgrade`: tables made since are dropped with what is in them. ",
     )
     downgrade.add_argument("revision", help="as alembic writes it: -1, 0001, base")
-    action("current", run_current, "print the revision")
+    _add_action(group, "current", run_current, "print the revision")
     history = group.add_parser(
         "history", help="print all revisions", description="Print all revisions that this version knows."
     )
     history.set_defaults(run=run_history)
-    look = action(
+
+
+def _add_maintenance(group: Any) -> None:
+    look = _add_action(
+        group,
         "check",
         run_check,
         "check connection, revision and tables",
         "Ends with 1 if one is wrong; a database that is also Airflow's is a warning. ",
     )
-    purge = action(
+    purge = _add_action(
+        group,
         "purge",
         run_purge,
-        "delete what nobody can use any more",
-        "That is: tokens that expired a while ago, people whose entry expired, leases that ended a day ago, "
-        "events handled 7 days ago, clicks and answers of 90 days ago. No token that works is deleted. ",
+        "delete what was kept for long enough",
+        "No token that works is deleted, and nothing that an open question needs. "
+        f"{retention.PREFIX}TOKENS and so on set what the options set. ",
     )
-    purge.add_argument(
-        "--tokens-older-than",
-        type=_age,
-        default=maintenance.TOKENS_KEPT,
-        metavar="AGE",
-        help="how long ago they expired: 90m, 12h, 7d (default: 7d)",
-    )
+    for name, what in _KEPT.items():
+        purge.add_argument(
+            f"--{name.replace('_', '-')}-older-than",
+            type=age,
+            metavar="AGE",
+            help=f"{what}: 90m, 12h, 7d (default: {_default(name)})",
+        )
     for parser in (look, purge):
         parser.add_argument("--json", action="store_true", help="print JSON")
-    backup = action(
+    backup = _add_action(
+        group,
         "backup",
         run_backup,
         "copy the database while it is in use",
@@ -101,25 +141,40 @@ def add_to(commands: Any) -> None:
 
 
 def run_upgrade(arguments: argparse.Namespace) -> int:
-    """Upgrade."""
-    return _moved(_url(arguments), migrate.upgrade, arguments.revision)
+    """Upgrade, and seal the rows of the registry if the database has one: both or neither."""
+    sealed: list[str] = []
+    url = _url(arguments)
+    unmarked = arguments.seal_unsealed or not _had_seals(url)
+
+    def seal(connection: Connection) -> None:
+        if migrate.has_seals(connection):
+            rows = sealing.seal_all(connection, unmarked=unmarked)
+            sealed.extend(sealed_line(row.app_id, row.base_url) for row in rows)
+
+    def upgrade(url: URL, revision: str) -> None:
+        migrate.upgrade(url, revision, then=seal)
+
+    code = _migrate(url, upgrade, arguments.revision)
+    for line in sealed:
+        print(line)
+    return code
 
 
 def run_downgrade(arguments: argparse.Namespace) -> int:
     """Downgrade."""
     url = _url(arguments)
     maintenance.existing(url)
-    return _moved(url, migrate.downgrade, arguments.revision)
+    return _migrate(url, migrate.downgrade, arguments.revision)
 
 
 def run_current(arguments: argparse.Namespace) -> int:
-    """Print where a database stands."""
+    """Print the revision of a database."""
     url = _url(arguments)
     revision = migrate.version(maintenance.existing(url))
     if revision is None:
         print(f"Database {urls.shown(url)} has none of our tables.", file=sys.stderr)
     else:
-        print(revision + (" (head)" if revision == tables.HEAD else ""))
+        print(migrate.described(revision) if migrate.includes_head(revision) else revision)
     return 0
 
 
@@ -130,27 +185,27 @@ def run_history(_: argparse.Namespace) -> int:
 
 
 def run_check(arguments: argparse.Namespace) -> int:
-    """Check a database, one thing after another until one is wrong."""
+    """Run the checks of a database until one fails."""
     url = _url(arguments)
 
-    def models() -> Found:
+    def models() -> Outcome:
         if differences := migrate.differences(url):
             raise StorageError(
                 f"The tables are not as this version made them: {differences}. Next: undo what was changed "
                 "by hand, or restore a backup."
             )
-        return Found("the tables are what this version expects")
+        return Outcome("the tables are what this version expects")
 
-    def neighbours() -> Found:
+    def neighbours() -> Outcome:
         return (
-            Found(_AIRFLOWS, "warning")
+            Outcome(_AIRFLOWS, "warning")
             if migrate.is_airflows(maintenance.existing(url))
-            else Found("no tables of Airflow's")
+            else Outcome("no tables of Airflow's")
         )
 
-    looks: dict[str, Callable[[], Found]] = {
-        "connection": lambda: Found(f"{maintenance.connect(url)}, {urls.shown(url)}"),
-        "revision": lambda: Found(f"{maintenance.check_revision(url)} (head)"),
+    looks: dict[str, Callable[[], Outcome]] = {
+        "connection": lambda: Outcome(f"{maintenance.connect(url)}, {urls.shown(url)}"),
+        "revision": lambda: Outcome(migrate.described(maintenance.check_revision(url))),
         "tables": models,
         "neighbours": neighbours,
     }
@@ -163,12 +218,15 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 
 def run_purge(arguments: argparse.Namespace) -> int:
-    """Clean up."""
-    counts = maintenance.purge(_url(arguments), tokens_older_than=arguments.tokens_older_than)
+    """Delete rows whose retention is over."""
+    given = {name: getattr(arguments, f"{name}_older_than") for name in _KEPT}
+    counts = purging.purge(_url(arguments), retention.Retention.from_environment(**given))
     if arguments.json:
         print_json(counts)
-    else:
-        print("Deleted: " + ", ".join(f"{count} from {table}" for table, count in counts.items()) + ".")
+        return 0
+    inputs = counts.pop("form_inputs")
+    deleted = ", ".join(f"{count} from {table}" for table, count in counts.items())
+    print(f"Deleted: {deleted}; and what was entered with {inputs} click(s).")
     return 0
 
 
@@ -193,10 +251,21 @@ def _url(arguments: argparse.Namespace) -> URL:
     return urls.database()
 
 
-def _moved(url: URL, move: Callable[[URL, str], None], revision: str) -> int:
-    is_new = url.drivername == urls.SQLITE_DRIVER and not config.is_there(Path(str(url.database)))
-    before = None if is_new else migrate.version(maintenance.existing(url))
-    move(url, revision)
+def _is_new(url: URL) -> bool:
+    return url.drivername == urls.SQLITE_DRIVER and not config.is_there(Path(str(url.database)))
+
+
+def _had_seals(url: URL) -> bool:
+    """Return whether a registry had the column for seals before this command."""
+    if _is_new(url):
+        return False
+    with transaction(maintenance.existing(url), reading=True) as connection:
+        return migrate.has_seals(connection)
+
+
+def _migrate(url: URL, work: Callable[[URL, str], None], revision: str) -> int:
+    before = None if _is_new(url) else migrate.version(maintenance.existing(url))
+    work(url, revision)
     after = migrate.version(maintenance.existing(url))
     change = (
         f"stays at {after}" if before == after else f"went from {before or 'nothing'} to {after or 'nothing'}"
@@ -205,10 +274,3 @@ def _moved(url: URL, move: Callable[[URL, str], None], revision: str) -> int:
     if migrate.is_airflows(maintenance.existing(url)):
         print(f"Warning: {_AIRFLOWS}", file=sys.stderr)
     return 0
-
-
-def _age(text: str) -> timedelta:
-    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text.strip())
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age; write it as 90m, 12h or 7d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})

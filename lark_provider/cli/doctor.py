@@ -1,4 +1,4 @@
-"""`lark-provider doctor`: whether the tenant lets the app do what is asked of it."""
+"""`lark-provider doctor`: check whether the tenant permits what the app needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import argparse
 from typing import Any
 
 from lark_provider.api.scopes import AREAS
-from lark_provider.cli.report import quieten, report
+from lark_provider.cli import logs
+from lark_provider.cli.arguments import add_app_options
+from lark_provider.cli.report import report
 from lark_provider.doctor import examine
 
 
@@ -19,10 +21,7 @@ def add_to(commands: Any) -> None:
         "and needed with a text to paste into the console, access to a base. Nothing is changed. Each fault "
         "says the next step. Ends with 1 if there is one.",
     )
-    command.add_argument(
-        "--app-id", help="which app (default: LARK_APP_ID, LARK_DEFAULT_APP_ID or the only one)"
-    )
-    command.add_argument("--tenant-key", help="in which tenant, if it is a store (ISV) app")
+    add_app_options(command)
     command.add_argument(
         "--uses",
         action="append",
@@ -39,8 +38,8 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what was found."""
-    quieten()
+    """Run the checks and print them."""
+    logs.silence()
     areas = tuple(arguments.uses or AREAS)
     found = examine(arguments.app_id, tenant_key=arguments.tenant_key, areas=areas, bitable=arguments.bitable)
     return report(found, as_json=arguments.json)

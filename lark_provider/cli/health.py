@@ -1,11 +1,12 @@
-"""`lark-provider health`: whether what this package stands on is there."""
+"""`lark-provider health`: check what this package depends on."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from lark_provider.cli.report import quieten, report
+from lark_provider.cli import logs
+from lark_provider.cli.report import report
 from lark_provider.health import check_all
 
 
@@ -24,6 +25,6 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what was found."""
-    quieten()
+    """Run the checks and print them."""
+    logs.silence()
     return report(check_all(arguments.app_id, tenant_key=arguments.tenant_key), as_json=arguments.json)

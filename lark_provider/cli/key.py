@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from lark_provider.core.storage import urls
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.core.storage.crypto import KEY_VARIABLE, generate_key
+from lark_provider.cli.arguments import add_group
+from lark_provider.cli.output import sealed_line
+from lark_provider.storage import urls
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
 
 _ROTATION = f"""\
-Encrypt the registry anew under the first key of {KEY_VARIABLE}. A change of keys, without losing an app:
+Encrypt the registry again under the first key of {KEY_VARIABLE}, and seal what is not sealed yet.
+A change of keys, without losing an app:
 1. `lark-provider key generate` makes the new key.
 2. Set {KEY_VARIABLE}="NEW,OLD" on every host; both keys are read, the new one is written.
 3. `lark-provider key rotate`. It changes all apps or none, and can be run again.
@@ -19,9 +22,7 @@ Encrypt the registry anew under the first key of {KEY_VARIABLE}. A change of key
 
 def add_to(commands: Any) -> None:
     """Add the command group to what `add_subparsers` returned."""
-    group = commands.add_parser("key", help="the keys of the registry").add_subparsers(
-        required=True, metavar="ACTION"
-    )
+    group = add_group(commands, "key", "the keys of the registry")
     generate = group.add_parser(
         "generate", help="print a new key", description=f"Print a new key for {KEY_VARIABLE}."
     )
@@ -43,9 +44,11 @@ def run_generate(_: argparse.Namespace) -> int:
 
 def run_rotate(_: argparse.Namespace) -> int:
     """Encrypt every app under the newest key."""
-    count = ApplicationManager().rotate_keys()
+    apps = ApplicationManager().reseal()
     print(
-        f"{count} app(s) in registry {urls.shown(urls.registry())} are encrypted under the first key of "
+        f"{len(apps)} app(s) in registry {urls.shown(urls.registry())} are encrypted under the first key of "
         f"{KEY_VARIABLE}. Next: leave only that key there, on every host."
     )
+    for app in apps:
+        print(sealed_line(app.app_id, app.base_url))
     return 0

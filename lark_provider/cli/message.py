@@ -8,25 +8,20 @@ from typing import Any, get_args
 import orjson
 
 from lark_provider.api.receivers import ReceiverIdType
-from lark_provider.cli import stdin
+from lark_provider.cli import terminal
+from lark_provider.cli.arguments import add_app_options, add_group
 from lark_provider.client import LarkServiceClient
 
 
 def add_to(commands: Any) -> None:
     """Add the command group to what `add_subparsers` returned."""
-    group = commands.add_parser("message", help="send messages").add_subparsers(
-        required=True, metavar="ACTION"
-    )
-    send = group.add_parser(
+    send = add_group(commands, "message", "send messages").add_parser(
         "send",
         help="send a message",
         description="Send a message as an app of LARK_APP_ID and LARK_APP_SECRET, or of the registry "
         "(LARK_BASE_URL: feishu, lark or a URL). Prints the message id.",
     )
-    send.add_argument(
-        "--app-id", help="which app (default: LARK_APP_ID, LARK_DEFAULT_APP_ID or the only one)"
-    )
-    send.add_argument("--tenant-key", help="in which tenant, if it is a store (ISV) app")
+    add_app_options(send)
     send.add_argument(
         "--to",
         required=True,
@@ -51,7 +46,7 @@ def add_to(commands: Any) -> None:
 
 def run_send(arguments: argparse.Namespace) -> int:
     """Send a message and print its id."""
-    text = stdin.text() if arguments.text == "-" else arguments.text
+    text = terminal.read_all() if arguments.text == "-" else arguments.text
     options: dict[str, Any] = {
         "receiver_id_type": arguments.to_type,
         "mentions": arguments.mention,

@@ -1,4 +1,4 @@
-"""What commands print: tables whose columns stand in line, and JSON."""
+"""Format what commands print: aligned tables and JSON."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def width(text: str) -> int:
-    """The columns that a text takes on a terminal: two for a Chinese character, none for an accent."""
+    """Return how many columns a text takes on a terminal: two for a Chinese character, none for an accent."""
     return sum(
         2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text
@@ -45,5 +45,11 @@ def width(text: str) -> int:
 
 
 def one_line(text: str) -> str:
-    """A text on one line, without what would steer a terminal."""
+    """Return a text on one line, without control characters."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def sealed_line(app_id: str, base_url: str) -> str:
+    """Return the line that tells the operator to which base URL an app is bound."""
+    where = one_line(base_url) if base_url else "no base URL of its own (each client's settings count)"
+    return f"App {one_line(app_id)} is sealed with {where}."

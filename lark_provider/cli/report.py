@@ -1,41 +1,40 @@
-"""How commands print what checks found."""
+"""Print checks."""
 
 from __future__ import annotations
 
 import dataclasses
-import logging
 
 from lark_provider.checks import Check, Status, overall
 from lark_provider.cli.output import print_json
+from lark_provider.cli.terminal import can_print, until_pipe_closes
 
 _MARKS: dict[Status, str] = {"healthy": "✓", "warning": "!", "unhealthy": "✗", "not configured": "·"}
-
-_SILENT = logging.NullHandler()
-
-
-def quieten() -> None:
-    """Have nothing logged beside the report, unless somebody has set up logging: it says all of it."""
-    for name in ("lark_provider", "pika"):
-        logging.getLogger(name).addHandler(_SILENT)
+_ASCII: dict[Status, str] = {
+    "healthy": "ok  ",
+    "warning": "!   ",
+    "unhealthy": "FAIL",
+    "not configured": "-   ",
+}
+"""For an output whose encoding lacks the marks."""
 
 
 def report(checks: list[Check], *, as_json: bool) -> int:
-    """Print checks.
+    """Print checks, and return the exit code: 1 if one is unhealthy.
 
     Args:
-        checks: What was found.
-        as_json: Whether for programs: `{"status": …, "checks": [{"name", "status", "text", "ms", …}]}`.
-
-    Returns:
-        The exit code: 1 if something is unhealthy.
+        checks: The checks.
+        as_json: Whether to print JSON: `{"status": …, "checks": [{"name", "status", "text", "ms", …}]}`.
     """
     status = overall(checks)
     if as_json:
-        print_json({"status": status, "checks": [dataclasses.asdict(one) for one in checks]})
+        with until_pipe_closes():
+            print_json({"status": status, "checks": [dataclasses.asdict(one) for one in checks]})
     else:
         longest = max(len(one.name) for one in checks)
-        for one in checks:
-            print(f"{_MARKS[one.status]} {one.name:<{longest}}  {one.ms:>7.1f} ms  {one.text}")
-            for detail in one.details:
-                print(f"    {detail}")
+        marks = _MARKS if can_print("".join(_MARKS.values())) else _ASCII
+        with until_pipe_closes():  # The exit code is still right.
+            for one in checks:
+                print(f"{marks[one.status]} {one.name:<{longest}}  {one.ms:>7.1f} ms  {one.text}")
+                for detail in one.details:
+                    print(f"    {detail}")
     return 0 if status == "healthy" else 1

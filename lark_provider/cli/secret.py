@@ -1,4 +1,4 @@
-"""Secrets on the command line: typed unseen, piped, from a variable, or as an argument that `ps` shows."""
+"""Secrets on the command line: from a prompt, a pipe, a variable, or an argument, which `ps` shows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 import getpass
 import os
 
-from lark_provider.cli import stdin
-from lark_provider.cli.usage import WrongUseError
+from lark_provider.cli import terminal
+from lark_provider.cli.arguments import WrongUseError
 from lark_provider.errors import ConfigurationError
 
 _PROMPT, _VARIABLE = "-", "env:"
@@ -22,26 +22,26 @@ def add_secret(parser: argparse.ArgumentParser, option: str, what: str, default:
     """Add an option for a secret.
 
     Args:
-        parser: The command's.
-        option: Such as `--app-secret`.
-        what: What it is.
-        default: What is done without the option.
+        parser: The command's parser.
+        option: The option, such as `--app-secret`.
+        what: What it is, for the help.
+        default: What holds without the option, for the help.
     """
     parser.add_argument(option, metavar="SECRET", help=f"{what}; -, env:NAME or the value ({default})")
 
 
 def read(given: str, what: str) -> str:
-    """Find out a secret.
+    """Return the secret that an option names.
 
     Args:
         given: The option's value.
         what: What it is, for the prompt and the errors' texts.
 
     Raises:
-        ConfigurationError: Nothing was typed, piped or set.
+        ConfigurationError: It is empty.
     """
     if given == _PROMPT:
-        found = getpass.getpass(f"{what}: ") if stdin.is_terminal() else stdin.line()
+        found = getpass.getpass(f"{what}: ") if terminal.can_ask() else terminal.read_line()
         where = "standard input is empty"
     elif given.startswith(_VARIABLE):
         name = given.removeprefix(_VARIABLE)
@@ -49,20 +49,20 @@ def read(given: str, what: str) -> str:
     else:
         return given
     if not found.strip():
-        raise ConfigurationError(f"{what}: {where}. Next: put the secret there.")
+        raise ConfigurationError(f"{what} must not be empty: {where}. Next: put the secret there.")
     return found
 
 
 def read_or_ask(given: str | None, what: str, option: str) -> str:
-    """Find out a secret that cannot be left out; without the option a terminal is asked.
+    """Return a required secret; without the option, prompt for it on the terminal.
 
     Raises:
-        WrongUseError: There is no option, and nobody to ask.
-        ConfigurationError: Nothing was typed, piped or set.
+        WrongUseError: There is neither an option nor a terminal.
+        ConfigurationError: It is empty.
     """
-    if given is None and not stdin.is_terminal():
+    if given is None and not terminal.can_ask():
         raise WrongUseError(
-            f"{what} is missing, and standard input is no terminal. Next: pass {option} - and pipe it in, or "
-            f"{option} env:NAME."
+            f"{what} is missing, and standard input is not a terminal. Next: pass {option} - and pipe it in, "
+            f"or {option} env:NAME."
         )
     return read(_PROMPT if given is None else given, what)

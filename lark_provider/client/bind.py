@@ -1,13 +1,14 @@
-"""Bind operations to clients. One namespace class serves both: who holds it decides how its methods run."""
+"""Bind operations to clients. One namespace class serves both clients, which run its methods."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from functools import update_wrapper
+from functools import cached_property, update_wrapper
 from typing import Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
-from lark_provider.protocol.calls import Call, LarkResponse, Listing, Operation, Procedure
+from lark_provider.protocol.calls import Call, LarkResponse
+from lark_provider.protocol.operations import Listing, Operation, Procedure
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -15,13 +16,13 @@ Awaited: TypeAlias = Coroutine[Any, Any, T]
 
 
 class Sync(Protocol):
-    """A client that performs at once."""
+    """A client that performs in the calling thread."""
 
     def perform(self, operation: Call[Any] | Procedure[T]) -> T:
         """Perform an operation and return its result."""
 
     def iterate(self, listing: Listing[T]) -> Iterator[T]:
-        """Walk through all pages."""
+        """Iterate over all pages."""
 
 
 class Async(Protocol):
@@ -31,49 +32,84 @@ class Async(Protocol):
         """Perform an operation and return its result."""
 
     def iterate(self, listing: Listing[T]) -> AsyncIterator[T]:
-        """Walk through all pages."""
+        """Iterate over all pages."""
 
 
 R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
 
 
 class Namespace(Generic[R_co]):
-    """Operations that belong together, of one client."""
+    """A group of operations of one client."""
 
     def __init__(self, runner: object) -> None:
         self.runner: Any = runner
 
 
+_RETURNED = {
+    "Call": "LarkResponse[{}]",
+    "Operation": "LarkResponse[{}]",
+    "Procedure": "{}",
+    "Listing": "Iterator[{}]",
+}
+"""The return type of a method by the type of the operation that it performs."""
+
+
 class _Bound(Generic[P, T]):
-    """A descriptor that keeps an operation's signature and docstring."""
+    """A descriptor with an operation's parameters and docstring, and the return type of the method.
+
+    The method of a namespace is made once: the namespace keeps it, and Python finds it there first.
+    """
 
     def __init__(self, build: Callable[P, Any]) -> None:
         self.build = build
+        self._name = build.__name__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
 
     def performed_by(self, owner: Namespace[Any] | None) -> Any:
-        """The operation as a method; of the class itself, the bare operation."""
+        """Return the operation as a method; of the class itself, the bare operation."""
         if owner is None:
-            return self.build
+            return self.bare
         perform = owner.runner.perform
-        if not inspect.iscoroutinefunction(perform):
-            return self.built(perform)
 
-        async def method(*args: P.args, **kwargs: P.kwargs) -> Any:
+        async def awaited(*args: P.args, **kwargs: P.kwargs) -> Any:
             # Built when awaited, so that a wrong argument is raised there, as by any coroutine.
             return await perform(self.build(*args, **kwargs))
 
-        return update_wrapper(method, self.build)
+        is_async = inspect.iscoroutinefunction(perform)
+        return self._kept(owner, self._shown(awaited) if is_async else self.built(perform))
 
-    def built(self, verb: Callable[[Any], Any]) -> Any:
-        """The operation, built and handed to a verb."""
+    def _kept(self, owner: Namespace[Any], method: Any) -> Any:
+        owner.__dict__[self._name] = method
+        return method
+
+    def built(self, run: Callable[[Any], Any]) -> Any:
+        """Return a method that builds the operation and passes it to a function."""
 
         def method(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return verb(self.build(*args, **kwargs))
+            return run(self.build(*args, **kwargs))
 
-        return update_wrapper(method, self.build)
+        return self._shown(method)
+
+    @cached_property
+    def bare(self) -> Callable[P, Any]:
+        """The bare operation, with the signature of the method, for `help` of the class."""
+        return self.built(lambda operation: operation)  # type: ignore[no-any-return]
+
+    @cached_property
+    def _signature(self) -> inspect.Signature:
+        found = inspect.signature(self.build)
+        kind, _, inner = str(found.return_annotation).removesuffix("]").partition("[")
+        return found.replace(return_annotation=_RETURNED[kind].format(inner))
+
+    def _shown(self, method: Callable[..., Any]) -> Any:
+        shown: Any = update_wrapper(method, self.build)
+        shown.__signature__ = self._signature
+        return shown
 
 
-class call(_Bound[P, T]):  # noqa: N801 - reads as a verb where it is used
+class CallMethod(_Bound[P, T]):
     """An operation whose result is the answer to one request, as a method."""
 
     def __init__(self, build: Callable[P, Operation[T]]) -> None:
@@ -86,11 +122,11 @@ class call(_Bound[P, T]):  # noqa: N801 - reads as a verb where it is used
         self, owner: Namespace[Async], kind: type
     ) -> Callable[P, Coroutine[Any, Any, LarkResponse[T]]]: ...
     def __get__(self, owner: Namespace[Any] | None, kind: type) -> Any:
-        """The method of this namespace, or the bare operation of the class."""
+        """Return the method of a namespace; of the class itself, the bare operation."""
         return self.performed_by(owner)
 
 
-class procedure(_Bound[P, T]):  # noqa: N801 - reads as a verb where it is used
+class ProcedureMethod(_Bound[P, T]):
     """An operation of several requests, as a method."""
 
     def __init__(self, build: Callable[P, Procedure[T]]) -> None:
@@ -101,11 +137,11 @@ class procedure(_Bound[P, T]):  # noqa: N801 - reads as a verb where it is used
     @overload
     def __get__(self, owner: Namespace[Async], kind: type) -> Callable[P, Awaited[T]]: ...
     def __get__(self, owner: Namespace[Any] | None, kind: type) -> Any:
-        """The method of this namespace, or the bare operation of the class."""
+        """Return the method of a namespace; of the class itself, the bare operation."""
         return self.performed_by(owner)
 
 
-class listing(_Bound[P, T]):  # noqa: N801 - reads as a verb where it is used
+class ListingMethod(_Bound[P, T]):
     """A paged operation, as a method that returns an iterator."""
 
     def __init__(self, build: Callable[P, Listing[T]]) -> None:
@@ -116,5 +152,14 @@ class listing(_Bound[P, T]):  # noqa: N801 - reads as a verb where it is used
     @overload
     def __get__(self, owner: Namespace[Async], kind: type) -> Callable[P, AsyncIterator[T]]: ...
     def __get__(self, owner: Namespace[Any] | None, kind: type) -> Any:
-        """The method of this namespace, or the bare operation of the class."""
-        return self.build if owner is None else self.built(owner.runner.iterate)
+        """Return the method of a namespace; of the class itself, the bare operation."""
+        if owner is None:
+            return self.bare
+        method = self.built(owner.runner.iterate)
+        if inspect.iscoroutinefunction(owner.runner.perform):
+            method.__signature__ = self._asynchronous
+        return self._kept(owner, method)
+
+    @cached_property
+    def _asynchronous(self) -> inspect.Signature:
+        return self._signature.replace(return_annotation=f"Async{self._signature.return_annotation}")

@@ -1,4 +1,4 @@
-"""What a client can do, by area. Each line binds one operation of `lark_provider.api` for both clients."""
+"""The operations of a client, by area. Each line binds one of `lark_provider.api` for both clients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from lark_provider.api import bot, contact, messaging
 from lark_provider.api.clouddoc import bitable, bulk, records
-from lark_provider.client.bind import Async, Namespace, Sync, call, listing, procedure
+from lark_provider.api.clouddoc.sync import procedure
+from lark_provider.client.bind import Async, CallMethod, ListingMethod, Namespace, ProcedureMethod, Sync
 from lark_provider.protocol import tokens
 
 R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
@@ -16,59 +17,60 @@ R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
 class Bot(Namespace[R_co]):
     """`client.bot`: the app's bot."""
 
-    info = call(bot.info)
+    info = CallMethod(bot.info)
 
 
 class StoreApp(Namespace[R_co]):
     """`client.store_app`: what only store (ISV) apps need."""
 
-    keep_ticket = procedure(tokens.keep_ticket)
+    keep_ticket = ProcedureMethod(tokens.keep_ticket)
 
 
 class Contact(Namespace[R_co]):
     """`client.contact`: people."""
 
-    find_by_email = procedure(contact.find_by_email)
-    find_by_mobile = procedure(contact.find_by_mobile)
-    get_id = procedure(contact.get_id)
-    get_users = procedure(contact.get_users)
-    get_user = procedure(contact.get_user)
+    find_by_email = ProcedureMethod(contact.find_by_email)
+    find_by_mobile = ProcedureMethod(contact.find_by_mobile)
+    get_id = ProcedureMethod(contact.get_id)
+    get_users = ProcedureMethod(contact.get_users)
+    get_user = ProcedureMethod(contact.get_user)
 
 
 class Messaging(Namespace[R_co]):
     """`client.messaging`: messages to people and chats."""
 
-    send = call(messaging.send)
-    send_text = call(messaging.send_text)
-    send_post = call(messaging.send_post)
-    send_card = call(messaging.send_card)
-    send_image = procedure(messaging.send_image)
-    send_file = procedure(messaging.send_file)
-    upload_image = procedure(messaging.upload_image)
-    upload_file = procedure(messaging.upload_file)
-    reply = call(messaging.reply)
-    edit = call(messaging.edit)
-    update_card = call(messaging.update_card)
-    recall = call(messaging.recall)
-    get = call(messaging.get)
-    list = listing(messaging.list_messages)
-    download = call(messaging.download)
+    send = CallMethod(messaging.send)
+    send_text = CallMethod(messaging.send_text)
+    send_post = CallMethod(messaging.send_post)
+    send_card = CallMethod(messaging.send_card)
+    send_image = ProcedureMethod(messaging.send_image)
+    send_file = ProcedureMethod(messaging.send_file)
+    upload_image = ProcedureMethod(messaging.upload_image)
+    upload_file = ProcedureMethod(messaging.upload_file)
+    reply = CallMethod(messaging.reply)
+    edit = CallMethod(messaging.edit)
+    update_card = CallMethod(messaging.update_card)
+    recall = CallMethod(messaging.recall)
+    get = CallMethod(messaging.get)
+    list = ListingMethod(messaging.list_messages)
+    download = CallMethod(messaging.download)
 
 
 class Bitable(Namespace[R_co]):
     """`client.clouddoc.bitable`: bases, tables, fields and records."""
 
-    create_app = call(bitable.create_app)
-    create_table = procedure(bitable.create_table)
-    create_field = procedure(bitable.create_field)
-    list_fields = listing(bitable.list_fields)
-    create_record = procedure(records.create_record)
-    update_record = procedure(records.update_record)
-    delete_record = procedure(records.delete_record)
-    search_records = listing(records.search_records)
-    bulk_insert = procedure(bulk.bulk_insert)
-    bulk_update = procedure(bulk.bulk_update)
-    bulk_delete = procedure(bulk.bulk_delete)
+    create_app = CallMethod(bitable.create_app)
+    create_table = ProcedureMethod(bitable.create_table)
+    create_field = ProcedureMethod(bitable.create_field)
+    list_fields = ListingMethod(bitable.list_fields)
+    create_record = ProcedureMethod(records.create_record)
+    update_record = ProcedureMethod(records.update_record)
+    delete_record = ProcedureMethod(records.delete_record)
+    search_records = ListingMethod(records.search_records)
+    bulk_insert = ProcedureMethod(bulk.bulk_insert)
+    bulk_update = ProcedureMethod(bulk.bulk_update)
+    bulk_delete = ProcedureMethod(bulk.bulk_delete)
+    sync = ProcedureMethod(procedure.sync)
 
 
 class CloudDoc(Namespace[R_co]):

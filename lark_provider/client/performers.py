@@ -1,14 +1,14 @@
-"""How clients perform operations: at once, or awaited."""
+"""Perform operations for a client: in the calling thread, or awaited."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from lark_provider.core.drivers import adrive, drive
-from lark_provider.core.serve import serve
-from lark_provider.core.session import Session
-from lark_provider.protocol.calls import Call, Procedure
+from lark_provider.engine.drivers import adrive, drive
+from lark_provider.engine.session import Session
+from lark_provider.protocol.calls import Call
+from lark_provider.protocol.operations import Procedure
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class Performer:
         Returns:
             Its result.
         """
-        return drive(serve(operation, self._session), self._session)
+        return drive(operation, self._session)
 
     def close(self) -> None:
         """Do nothing: connections and tokens belong to the process. Here for `with`."""
@@ -48,7 +48,7 @@ class AsyncPerformer:
 
     async def perform(self, operation: Call[Any] | Procedure[T]) -> T:
         """Perform an operation of `lark_provider.api`; see `Performer.perform`."""
-        return await adrive(serve(operation, self._session), self._session)
+        return await adrive(operation, self._session)
 
     async def aclose(self) -> None:
         """Do nothing: connections belong to the loop and close with it. Here for `async with`."""

@@ -1,95 +1,124 @@
 """`client.sdk`: the official SDK, on this package's tokens, for endpoints that are not wrapped here.
 
-The SDK is imported only when it is asked for: it takes over a second and 170 MB.
+The SDK is imported on first use, since that takes over a second and 170 MB.
 """
 
 from __future__ import annotations
 
-import threading
+import copy
+import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import replace
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from lark_provider.engine import http
+from lark_provider.engine.drivers import adrive, drive
+from lark_provider.engine.session import Session
 from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.tokens import App, tenant_token
 
 if TYPE_CHECKING:
-    from lark_oapi import Client as Client  # noqa: PLC0414 - for `clients`, which may not import the SDK itself
+    from lark_oapi import Client, RequestOption
 
-    from lark_provider.protocol.tokens import App
+    OfficialClient: TypeAlias = Client
 
-_lock = threading.Lock()
-_sources: dict[str, Callable[[], str]] = {}
-_TENANT = "self_tenant_token:"
+_APIS = "lark_oapi.api."
 
 
-def official_client(app: App, timeout: float, token: Callable[[], str]) -> Client:
-    """Make an SDK client for an app.
+def official_client(app: App, session: Session) -> OfficialClient:
+    """Make an SDK client whose requests carry our tokens, through the SDK's own option for one request.
 
-    The SDK keeps tokens in one cache for the whole process, by app id alone. That cache is wrapped, so that
-    it answers with our token for this app in this tenant at this Lark, and as before for any other. A token
-    that Lark rejects is replaced when one of our own calls meets the rejection; the SDK does not retry.
+    A request whose option brings a token of its own keeps it. A token that Lark rejects is replaced when one
+    of our own calls is rejected; the SDK does not retry.
 
     Args:
-        app: Whose.
-        timeout: Seconds for each request.
-        token: Returns a valid tenant token.
+        app: The app.
+        session: The settings of our client.
 
     Raises:
         ConfigurationError: The SDK is not installed.
     """
     try:
-        import lark_oapi  # noqa: PLC0415 - see above
-        from lark_oapi.core.token import TokenManager  # noqa: PLC0415 - as above
+        import lark_oapi
     except ImportError as error:
         raise ConfigurationError(
             "client.sdk needs the official SDK. Next: install 'airflow-provider-lark[sdk]'."
         ) from error
-    with _lock:
-        if not isinstance(TokenManager.cache, _OurTokens):
-            TokenManager.cache = _OurTokens(TokenManager.cache)
-        _sources[app.token_key] = token
-    return (
+    client = (
         lark_oapi.Client.builder()
-        .app_id(_AppId(app.app_id, app.token_key))
+        .app_id(app.app_id)
         .app_secret(app.app_secret)
         .domain(app.base_url)
-        .timeout(timeout)
+        .timeout(session.timeout)
+        .enable_set_token(True)
         .build()
+    )
+    return cast("Client", _WithToken(client, session))
+
+
+class _WithToken:
+    """A part of the SDK's client. Its parts are wrapped as well, and its requests carry our token.
+
+    Args:
+        part: The client, a service, a version of one, or a resource.
+        session: The settings of our client.
+    """
+
+    def __init__(self, part: Any, session: Session) -> None:
+        self._part = part
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._part, name)
+        if inspect.ismethod(found) and "option" in inspect.signature(found).parameters:
+            return self._sending(found)
+        return _WithToken(found, self._session) if type(found).__module__.startswith(_APIS) else found
+
+    def __repr__(self) -> str:
+        return f"<{type(self._part).__name__} of the official SDK>"
+
+    def _sending(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        session = self._session
+        if inspect.iscoroutinefunction(method):
+
+            @wraps(method)
+            async def asend(request: Any, option: RequestOption | None = None) -> Any:
+                token = (
+                    None
+                    if _has_token(option)
+                    else await adrive(tenant_token(), _usable(session, is_async=True))
+                )
+                return await method(request, _with(token, option))
+
+            return asend
+
+        @wraps(method)
+        def send(request: Any, option: RequestOption | None = None) -> Any:
+            token = None if _has_token(option) else drive(tenant_token(), _usable(session, is_async=False))
+            return method(request, _with(token, option))
+
+        return send
+
+
+def _usable(session: Session, *, is_async: bool) -> Session:
+    """Return a session for one driver: the user's own HTTP client serves only the other one."""
+    given = session.http_client
+    is_usable = given is None or http.is_client(given, is_async=is_async)
+    return session if is_usable else replace(session, http_client=None)
+
+
+def _has_token(option: RequestOption | None) -> bool:
+    return option is not None and bool(
+        option.tenant_access_token or option.user_access_token or option.app_access_token
     )
 
 
-class _AppId(str):
-    """An app id that the SDK writes into the names of its cache as the key of our token.
+def _with(token: str | None, option: RequestOption | None) -> RequestOption:
+    from lark_oapi import RequestOption
 
-    Everywhere else, JSON included, it is the id: only there does the SDK format it.
-    """
-
-    __slots__ = ("token_key",)
-    token_key: str
-
-    def __new__(cls, app_id: str, token_key: str) -> Self:
-        made = super().__new__(cls, app_id)
-        made.token_key = token_key
-        return made
-
-    def __format__(self, spec: str) -> str:
-        return format(self.token_key, spec)
-
-
-class _OurTokens:
-    """The SDK's cache, with our tokens in front."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def __getattr__(self, name: str) -> Any:
-        # Whoever knows the SDK's own cache finds it unchanged.
-        return getattr(self._inner, name)
-
-    def get(self, key: str) -> str:
-        """The token under a key of the SDK's."""
-        source = _sources.get(key.removeprefix(_TENANT)) if key.startswith(_TENANT) else None
-        return source() if source is not None else self._inner.get(key)
-
-    def set(self, key: str, value: str, expire: int) -> None:
-        """Keep a token that the SDK fetched itself."""
-        self._inner.set(key, value, expire)
+    made = RequestOption() if option is None else copy.copy(option)
+    made.headers = dict(made.headers)  # the SDK adds to it
+    if token is not None:
+        made.tenant_access_token = token
+    return made

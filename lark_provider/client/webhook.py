@@ -6,12 +6,13 @@ import os
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from lark_provider import config
 from lark_provider.api import webhook
-from lark_provider.client.bind import Async, Namespace, Sync, procedure
-from lark_provider.client.clients import DEFAULT_RETRIES, DEFAULT_TIMEOUT, session_for
+from lark_provider.client.bind import Async, Namespace, ProcedureMethod, Sync
+from lark_provider.client.clients import DEFAULT_RETRIES, session_for
 from lark_provider.client.performers import AsyncPerformer, Performer
-from lark_provider.core import config
-from lark_provider.core.session import Wire
+from lark_provider.engine.pools import Wire
+from lark_provider.engine.session import DEFAULT_DEADLINE, DEFAULT_TIMEOUT
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.webhook import Webhook, locate
 
@@ -20,14 +21,14 @@ T = TypeVar("T")
 
 
 class WebhookMessages(Namespace[R_co]):
-    """What a custom bot can do, bound for both clients, and the settings that they share."""
+    """The operations of a custom bot, bound for both clients, and their common settings."""
 
-    send = procedure(webhook.send)
-    send_text = procedure(webhook.send_text)
-    send_post = procedure(webhook.send_post)
-    send_card = procedure(webhook.send_card)
-    send_image = procedure(webhook.send_image)
-    send_share_chat = procedure(webhook.send_share_chat)
+    send = ProcedureMethod(webhook.send)
+    send_text = ProcedureMethod(webhook.send_text)
+    send_post = ProcedureMethod(webhook.send_post)
+    send_card = ProcedureMethod(webhook.send_card)
+    send_image = ProcedureMethod(webhook.send_image)
+    send_share_chat = ProcedureMethod(webhook.send_share_chat)
 
     def __init__(
         self,
@@ -37,17 +38,20 @@ class WebhookMessages(Namespace[R_co]):
         keyword: str | Sequence[str] | None = None,
         base_url: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        deadline: float = DEFAULT_DEADLINE,
         proxy: str | None = None,
         verify: bool | str = True,
         max_retries: int = DEFAULT_RETRIES,
     ) -> None:
-        runner: Any = self  # it has no listings, which is all that it lacks of one
+        base_url, proxy = config.masked(base_url), config.masked(proxy)  # reporters print arguments
+        runner: Any = self  # no operation here is a listing, so `iterate` is not needed
         super().__init__(runner)
         self._session = session_for(
             None,
             Wire(proxy, verify),
             max_retries,
             timeout=timeout,
+            deadline=deadline,
             webhook=_webhook(url_or_token, secret, keyword, base_url),
         )
 
@@ -57,14 +61,15 @@ class WebhookMessages(Namespace[R_co]):
         return self._session.origin()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self.base_url!r})"
+        where = repr(self.base_url) if hasattr(self, "_session") else "…"
+        return f"{type(self).__name__}(base_url={where})"
 
 
 class LarkWebhookClient(WebhookMessages[Sync], Performer):
     """A client for one custom bot.
 
     Making one does no I/O; connections are shared within the process. The URL and the secret are never
-    logged or shown. Custom bots know no idempotency key: a message whose answer is lost is not repeated.
+    logged or shown. Custom bots have no idempotency key: a message whose answer is lost is not retried.
 
     Args:
         url_or_token: The webhook's URL, or only its last part.
@@ -72,14 +77,15 @@ class LarkWebhookClient(WebhookMessages[Sync], Performer):
         keyword: A keyword of the bot, or several of which one will do; messages without it are refused
             before they are sent.
         base_url: For a bare token: `feishu` (default), `lark`, or the URL of a private deployment; else
-            `LARK_BASE_URL`. A whole URL says itself where its Lark is.
+            `LARK_BASE_URL`. A whole webhook URL includes it.
         timeout: Seconds for connecting, for writing and for reading, each.
+        deadline: Seconds for one message in all: waits and repeats.
         proxy: URL of an HTTP proxy.
         verify: Whether to check certificates; a path names a private authority's.
-        max_retries: How often one message is repeated where Lark said that it was not taken.
+        max_retries: Retries of a message that Lark rejected for a passing reason.
 
     Raises:
-        ConfigurationError: A setting cannot be right.
+        ConfigurationError: A setting is invalid.
     """
 
 
@@ -93,21 +99,27 @@ class AsyncLarkWebhookClient(WebhookMessages[Async], AsyncPerformer):
 def _webhook(
     url_or_token: str, secret: str | None, keyword: str | Sequence[str] | None, base_url: str | None
 ) -> Webhook:
+    base_url = config.masked(base_url)
     origin, token = locate(url_or_token)
     if base_url and "/hook/" in base_url:
         raise ConfigurationError(
-            "base_url holds a webhook's URL, which is a secret. Next: pass it as url_or_token, and leave "
-            "base_url out."
+            "base_url must not hold a webhook's URL, which is a secret. Next: pass it as url_or_token, and "
+            "leave base_url out."
         )
     where = config.base_url(origin or base_url or os.environ.get("LARK_BASE_URL"))
     if origin and base_url and config.base_url(base_url) != where:
         raise ConfigurationError(
-            f"The webhook is one of {where}, and base_url says {config.base_url(base_url)}. Next: leave "
-            "base_url out; the webhook's URL says where its Lark is."
+            f"base_url must be that of the webhook, {where}, got {config.base_url(base_url)}. Next: leave "
+            "base_url out; the webhook's URL includes it."
         )
     if not isinstance(secret, str | None):
-        raise ConfigurationError("secret is no text. Next: copy the signing secret from the bot's settings.")
+        raise ConfigurationError(
+            f"secret must be a string, got {type(secret).__name__}. Next: copy the signing secret from the "
+            "bot's settings."
+        )
     words = (keyword,) if isinstance(keyword, str) else keyword or ()
     if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-        raise ConfigurationError(f"keyword is {keyword!r}. Next: pass a text, or a list of texts.")
+        raise ConfigurationError(
+            f"keyword must be a string or a list of strings, got {keyword!r}. Next: pass one."
+        )
     return Webhook(where, token, (secret or "").strip() or None, tuple(word for word in words if word))

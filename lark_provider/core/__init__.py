@@ -1,1 +1,1 @@
-"""Where the outside world is touched: settings, HTTP, the token cache."""
+"""Import paths of the deployment guide; see `storage`."""

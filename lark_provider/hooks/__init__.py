@@ -1,22 +1,14 @@
-"""Airflow's ways to Lark, loaded when they are used."""
+"""Airflow hooks for Lark."""
 
 from __future__ import annotations
 
-_HOMES = {
-    "LarkHook": "lark_provider.hooks.lark",
-    "LarkWebhookHook": "lark_provider.hooks.webhook",
-}
+from lark_provider.hooks.exports import lazy_exports
+
 __all__ = ["LarkHook", "LarkWebhookHook"]
+
+__getattr__ = lazy_exports(__name__, {"LarkHook": "lark", "LarkWebhookHook": "webhook"})
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lark_provider.hooks.lark import LarkHook as LarkHook
     from lark_provider.hooks.webhook import LarkWebhookHook as LarkWebhookHook
-
-
-def __getattr__(name: str) -> object:
-    import importlib  # noqa: PLC0415 - a DAG that needs no hook pays for none
-
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,4 +1,4 @@
-"""Bitable tables as data frames of pandas or polars."""
+"""Convert records of a Bitable table to data frames of pandas or polars."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FrameType: TypeAlias = Literal["pandas", "polars"]
 
 
 def frame(rows: Iterable[Mapping[str, Any]], columns: list[str], df_type: FrameType) -> Any:
-    """Make a frame, with every column of the table even if no row has a value there.
+    """Return a data frame that has every column of the table, even one without a value in any row.
 
     Args:
         rows: Values by column.
@@ -19,20 +19,21 @@ def frame(rows: Iterable[Mapping[str, Any]], columns: list[str], df_type: FrameT
         df_type: `pandas` or `polars`.
 
     Raises:
-        ConfigurationError: The library is not installed, or the name is another.
+        ConfigurationError: The library is not installed, or `df_type` is unknown.
     """
     complete = [{column: row.get(column) for column in columns} for row in rows]
     try:
         if df_type == "pandas":
-            import pandas as pd  # noqa: PLC0415 - an extra
+            import pandas as pd  # an extra
 
             return pd.DataFrame(complete, columns=columns)
         if df_type == "polars":
-            import polars as pl  # noqa: PLC0415 - an extra
+            import polars as pl  # an extra
 
             return pl.DataFrame(complete, schema=columns, infer_schema_length=None)
     except ImportError as error:
         raise ConfigurationError(
-            f"get_df needs {df_type}. Next: install 'airflow-provider-lark[{df_type}]'."
+            f"get_df needs {df_type}, which is not installed. Next: install "
+            f"'airflow-provider-lark[{df_type}]'."
         ) from error
-    raise ConfigurationError(f"df_type is {df_type!r}. Next: use 'pandas' or 'polars'.")
+    raise ConfigurationError(f"df_type must be 'pandas' or 'polars', got {df_type!r}. Next: use one of them.")

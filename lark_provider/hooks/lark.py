@@ -5,29 +5,30 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.hooks import airflow_version  # noqa: F401 - first, for its clear sentence
-
-from airflow.sdk import BaseHook  # isort: skip
-
 from lark_provider.errors import ConfigurationError, LarkError
+from lark_provider.hooks.base import LarkBaseHook, base_url_of, is_true
+from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
-    from airflow.sdk import Connection
-
     from lark_provider.api.receivers import ReceiverIdType
     from lark_provider.client import AsyncLarkServiceClient, LarkServiceClient
     from lark_provider.hooks.frames import FrameType
     from lark_provider.hooks.receivers import Receiver
 
 
-class LarkHook(BaseHook):
-    """Reaches Lark or Feishu with an Airflow connection of type `lark`.
+class LarkHook(LarkBaseHook):
+    """Reach Lark or Feishu with an Airflow connection of type `lark`.
 
     The connection: login is the app id, password the app secret, host `feishu` (default), `lark` or the URL
-    of a private deployment; extras `proxy` and `verify`, `receivers` (names for ids, as a JSON object),
-    `redirect_all_to` (an id or such a name that gets every message) and `owners` (owners of DAGs and tasks
-    to their open_id or e-mail address, for mentions). With `registry_app` set to true, the secret is that of
-    the app in the registry of `lark-provider app add`, and the password stays empty.
+    of a private deployment. Extras:
+
+    - `proxy`, `verify`: a proxy's URL; true, false or the path of certificates.
+    - `receivers`: names for ids, as a JSON object.
+    - `redirect_all_to`: an id or such a name that gets every message.
+    - `owners`: owners of DAGs and tasks to their open_id or e-mail address, for mentions.
+    - `web_domain`: the domain of Lark's pages, for links, if the host is not at `open.…`.
+    - `registry_app`: if true, the secret is that of the app in the registry of `lark-provider app add`, and
+      the password stays empty.
 
     All workers share tokens in the database of `[lark] database_url` or `[lark] database_conn_id`, else in
     that of `LARK_DATABASE_URL` or `POSTGRES_*`; with none, each process fetches its own.
@@ -35,7 +36,8 @@ class LarkHook(BaseHook):
     Args:
         lark_conn_id: The connection.
         timeout: Seconds for connecting, writing and reading, each.
-        max_retries: How often one call is repeated, if not as often as the client does by itself.
+        deadline: Seconds for one call in all: token, waits, retries and the answer.
+        max_retries: How often one call is repeated; None for the client's own default.
     """
 
     conn_name_attr = "lark_conn_id"
@@ -48,77 +50,80 @@ class LarkHook(BaseHook):
         lark_conn_id: str = default_conn_name,
         *,
         timeout: float = 30.0,
+        deadline: float = 120.0,
         max_retries: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(timeout=timeout, deadline=deadline, max_retries=max_retries, **kwargs)
         self.lark_conn_id = lark_conn_id
-        self.timeout = timeout
-        self.max_retries = max_retries
-
-    @cached_property
-    def connection(self) -> Connection:
-        """The connection; fetched once for each hook."""
-        return self.get_connection(self.lark_conn_id)
 
     @cached_property
     def client(self) -> LarkServiceClient:
-        """The client; made once for each hook.
+        """Make the client, once for each hook.
 
         Raises:
-            ConfigurationError: The connection lacks an app id or a secret, or its host cannot be right.
+            ConfigurationError: The connection lacks an app id or a secret, or its host is invalid.
         """
-        from lark_provider.client import LarkServiceClient  # noqa: PLC0415 - DAG files are parsed without it
-        from lark_provider.hooks import shared  # noqa: PLC0415 - as above
+        from lark_provider.client import LarkServiceClient
+        from lark_provider.hooks import airflow_config
 
-        url = shared.database_url()
-        return LarkServiceClient(**self._settings(self.connection), database_url=url)
+        url = airflow_config.database_url()
+        return LarkServiceClient(**self._settings(), database_url=url)
 
     def get_conn(self) -> LarkServiceClient:
-        """The client, under the name that Airflow's hooks share."""
+        """Return the client, under the name that Airflow's hooks share."""
         return self.client
 
     async def get_async_conn(self) -> AsyncLarkServiceClient:
-        """The asynchronous client, with the connection fetched without blocking; for triggers.
+        """Make an asynchronous client, with the connection fetched without blocking; for triggers.
 
         Raises:
-            ConfigurationError: As for `client`.
+            ConfigurationError: The connection lacks an app id or a secret, or its host is invalid.
         """
-        from lark_provider.client import AsyncLarkServiceClient  # noqa: PLC0415 - as above
-        from lark_provider.hooks import shared  # noqa: PLC0415 - as above
+        from lark_provider.client import AsyncLarkServiceClient
+        from lark_provider.hooks import airflow_config
 
-        if "connection" not in self.__dict__:
-            self.__dict__["connection"] = await self.aget_connection(self.lark_conn_id)
-        url = await shared.adatabase_url()
-        return AsyncLarkServiceClient(**self._settings(self.connection), database_url=url)
+        await self._fetch_connection()
+        url = await airflow_config.adatabase_url()
+        return AsyncLarkServiceClient(**self._settings(), database_url=url)
 
     def receiver(self, name: str, id_type: ReceiverIdType | None = None) -> Receiver:
-        """Who gets a message that is meant for somebody: every message of the Airflow rooms asks here.
+        """Return the receiver of a message. Every message of the Airflow packages is resolved here.
 
         Args:
             name: An id, or one of the connection's `receivers`.
             id_type: The id's kind, if its shape misleads.
 
         Raises:
-            ConfigurationError: `receivers` is no JSON object.
+            ConfigurationError: `receivers` is not a JSON object.
         """
-        from lark_provider.hooks.receivers import mapping, resolve  # noqa: PLC0415 - as above
+        from lark_provider.hooks.receivers import resolve
 
-        extra = self.connection.extra_dejson
-        aliases = mapping(extra.get("receivers"), "receivers", self.lark_conn_id)
-        redirect = str(extra.get("redirect_all_to") or "").strip()
-        return resolve(name, id_type, aliases=aliases, redirect=redirect)
+        redirect = str(self.connection.extra_dejson.get("redirect_all_to") or "").strip()
+        return resolve(name, id_type, aliases=self._aliases, redirect=redirect)
 
     @property
-    def owners(self) -> dict[str, Any]:
-        """Owners of DAGs and tasks to their open_id or e-mail address, or a list of them.
+    def web_domain(self) -> str:
+        """Return the domain of Lark's pages, such as feishu.cn; "" if the connection does not name one."""
+        named = str(self.connection.extra_dejson.get("web_domain") or "").strip()
+        return named.rpartition("://")[2].partition("/")[0]
+
+    def alias(self, name: str) -> str:
+        """Return the id that a name from the connection's `receivers` stands for; other names as they are.
+
+        Unlike `receiver`, it ignores `redirect_all_to`: it is for people who are named, not sent to.
+
+        Args:
+            name: An id, or one of the connection's `receivers`.
 
         Raises:
-            ConfigurationError: It is no JSON object.
+            ConfigurationError: `receivers` is not a JSON object.
         """
-        from lark_provider.hooks.receivers import mapping  # noqa: PLC0415 - as above
+        return str(self._aliases.get(name, name))
 
-        return mapping(self.connection.extra_dejson.get("owners"), "owners", self.lark_conn_id)
+    @property
+    def _aliases(self) -> dict[str, Any]:
+        return self._json_object("receivers")
 
     def get_df(
         self, app_token: str, table_id: str | None = None, *, df_type: FrameType = "pandas", **search: Any
@@ -132,13 +137,14 @@ class LarkHook(BaseHook):
             search: `filter`, `sort`, `field_names`, `view_id`, `zone`, … as for `search_records`.
 
         Returns:
-            A frame with a column for each field, or for each of `field_names`.
+            A frame with a column for each field, or for each of `field_names`. A lookup's column holds lists,
+            a formula's one value for each record; what is empty is missing.
 
         Raises:
             ConfigurationError: The library is not installed.
             LarkError: The table cannot be read.
         """
-        from lark_provider.hooks.frames import frame  # noqa: PLC0415 - as above
+        from lark_provider.hooks.frames import frame
 
         bitable = self.client.clouddoc.bitable
         columns = list(search.get("field_names") or ()) or [
@@ -159,39 +165,21 @@ class LarkHook(BaseHook):
             return False, str(error)
         return True, f"Connected as bot {bot.get('app_name')!r} ({bot.get('open_id')})."
 
-    def _settings(self, connection: Connection) -> dict[str, Any]:
-        extra = connection.extra_dejson
-        from_registry = truth(extra.get("registry_app"))
-        needed = [("login (the app id)", connection.login)]
-        if not from_registry:
-            needed.append(("password (the app secret)", connection.password))
-        missing = [name for name, value in needed if not (value or "").strip()]
+    def _settings(self) -> dict[str, Any]:
+        # No variable holds the connection: its repr shows the password, and error reporters send variables.
+        from_registry = is_true(self.connection.extra_dejson.get("registry_app"))
+        missing = [] if (self.connection.login or "").strip() else ["login (the app id)"]
+        if not from_registry and not (self.connection.password or "").strip():
+            missing.append("password (the app secret)")
         if missing:
             raise ConfigurationError(
-                f"Connection {self.lark_conn_id!r} has no {' and no '.join(missing)}. Next: fill it in under "
-                "Admin → Connections."
+                f"Connection {self.lark_conn_id!r} must have a {' and a '.join(missing)}, got none. Next: "
+                "fill it in under Admin → Connections."
             )
-        host = (connection.host or ("" if from_registry else "feishu")).strip()
+        host = (self.connection.host or ("" if from_registry else "feishu")).strip()
         return {
-            "app_id": connection.login,
-            "app_secret": None if from_registry else connection.password,
-            "base_url": (f"{host}:{connection.port}" if connection.port else host) or None,
-            "proxy": extra.get("proxy") or None,
-            "verify": verify_setting(extra.get("verify", True)),
-            "timeout": self.timeout,
-        } | ({} if self.max_retries is None else {"max_retries": self.max_retries})
-
-
-_TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
-def truth(value: Any) -> bool:
-    """Whether a form's text, or a JSON value, says yes."""
-    return value is True or _TRUTHS.get(str(value).strip().lower(), False)
-
-
-def verify_setting(value: Any) -> bool | str:
-    """A form's text as what it means; any other text is the path of an authority's certificates."""
-    if value is None or value == "":
-        return True
-    return value if isinstance(value, bool) else _TRUTHS.get(str(value).strip().lower(), str(value))
+            "app_id": self.connection.login,
+            "app_secret": None if from_registry else Secret.of(self.connection.password),
+            "base_url": base_url_of(host, self.connection.port),
+            **self._http_settings(),
+        }

@@ -1,4 +1,4 @@
-"""Who gets a message in the end: names from the connection, and one place for all in a test environment."""
+"""Resolve receivers: by name from the connection, or all to one receiver in a test environment."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class Receiver(NamedTuple):
-    """Where a message goes.
+    """The receiver of a message.
 
     Attributes:
-        id: The id that Lark is told.
+        id: The id that is sent to Lark.
         id_type: Its kind, if its shape misleads.
-        instead_of: Who was to get it, if the connection sends everything elsewhere.
+        instead_of: The intended receiver, if the connection redirects all messages.
     """
 
     id: str
@@ -26,7 +26,7 @@ class Receiver(NamedTuple):
     instead_of: str | None = None
 
     def key(self, idempotency_key: str) -> str:
-        """A key of one message that stays one for each receiver, though they share a place now."""
+        """Return an idempotency key that differs by intended receiver, also where all are redirected."""
         return idempotency_key if self.instead_of is None else f"{idempotency_key}\n{self.instead_of}"
 
 
@@ -37,13 +37,13 @@ def resolve(
     aliases: Mapping[str, Any],
     redirect: str,
 ) -> Receiver:
-    """Find out where a message goes.
+    """Return the receiver of a message.
 
     Args:
         name: An id, or an alias.
         id_type: The id's kind, if its shape misleads.
-        aliases: Names to ids.
-        redirect: An id or an alias that gets everything; empty if none does.
+        aliases: Ids by name.
+        redirect: An id or an alias that gets all messages; "" for no redirection.
     """
     if redirect:
         return Receiver(str(aliases.get(redirect, redirect)), None, name)
@@ -51,10 +51,15 @@ def resolve(
 
 
 def mapping(value: Any, extra: str, conn_id: str) -> dict[str, Any]:
-    """An extra that holds a JSON object, or its text, as Airflow's form stores it.
+    """Return an extra that holds a JSON object; {} if it is empty.
+
+    Args:
+        value: The object, or its text, as Airflow's form stores it.
+        extra: The extra's name, for the error.
+        conn_id: The connection, for the error.
 
     Raises:
-        ConfigurationError: It is something else.
+        ConfigurationError: It is not a JSON object.
     """
     found = value
     if isinstance(found, str):
@@ -66,23 +71,24 @@ def mapping(value: Any, extra: str, conn_id: str) -> dict[str, Any]:
         return {}
     if not isinstance(found, Mapping):
         raise ConfigurationError(
-            f"Extra {extra!r} of connection {conn_id!r} is no JSON object. Next: write "
+            f"Extra {extra!r} of connection {conn_id!r} must be a JSON object, got "
+            f"{type(found).__name__}. Next: write "
             '{"name": "oc_… or ou_… or an e-mail address"}.'
         )
     return dict(found)
 
 
 def marked(content: Any, msg_type: str, instead_of: str, mentions: Sequence[str] = ()) -> Any:
-    """A redirected message that says who was to get it, and mentions nobody.
+    """Return a redirected message that names the intended receiver, and notifies no other user.
 
     Args:
         content: As for the operator.
         msg_type: Lark's name for its type.
-        instead_of: Who was to get it.
-        mentions: Who was to be mentioned; named without reaching them.
+        instead_of: The intended receiver.
+        mentions: The intended mentions, which are named without a notification.
 
     Returns:
-        The content with a mark; a type that holds no text, and a card made elsewhere, as they are.
+        The content with a mark; unchanged if its type holds no text, or the card is a template's.
     """
     mark = f"[→ {' '.join([instead_of, *(f'@{who}' for who in mentions)])}]"
     if msg_type == "interactive":
@@ -103,7 +109,7 @@ def marked(content: Any, msg_type: str, instead_of: str, mentions: Sequence[str]
 
 
 def with_element(card: Any, text: str, *, first: bool = False) -> Any:
-    """A card with a Markdown element more.
+    """Return a card with an additional Markdown element.
 
     Args:
         card: Card JSON, as a dict or as text.
@@ -111,14 +117,14 @@ def with_element(card: Any, text: str, *, first: bool = False) -> Any:
         first: Whether it comes first, not last.
 
     Returns:
-        The new card; the old one if it has no elements of its own, or is no card.
+        The new card; the old one if it has no elements of its own, or is not a card.
     """
     found = card
     if isinstance(found, str):
         try:
             found = json.loads(found)
         except ValueError:
-            return card  # the client says better what is wrong with it
+            return card  # the client's own check gives the better error
     if not isinstance(found, Mapping):
         return card
     element = {"tag": "markdown", "content": text}

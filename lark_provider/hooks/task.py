@@ -1,44 +1,53 @@
-"""What tasks share: the key of an attempt, and which errors end the task."""
+"""What tasks share: idempotency keys, the origin and the database of a question, errors that end a task."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from lark_provider.hooks import airflow_version  # noqa: F401 - first, for its clear sentence
-
-from airflow.sdk.exceptions import AirflowFailException  # isort: skip
+from airflow.sdk.exceptions import AirflowFailException
 
 from lark_provider.errors import BulkWriteError, LarkError, OutcomeUnknownError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from lark_provider.callbacks.waiting import Waits
     from lark_provider.client import LarkServiceClient
+    from lark_provider.protocol.questions import Origin
+
+T = TypeVar("T")
 
 
-def attempt_key(context: Context, client: LarkServiceClient, *parts: object) -> str:
-    """Name what a task is about to write, so that a retry is known as the same and a cleared task is not.
+def task_key(context: Context, client: LarkServiceClient, *parts: object) -> str:
+    """Return an idempotency key that retries and cleared tasks repeat.
 
     Args:
         context: The task's.
-        client: Says which app at which Lark writes.
+        client: Its app id and base URL are part of the key.
         parts: What is written, and where.
-
-    Returns:
-        A text for `idempotency_key`.
     """
     ti = context["ti"]
     writer = [client.base_url, client.app_id]
-    task = [ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index), str(first_try(context))]
-    return "\n".join([*writer, *map(str, parts), *task])
+    return "\n".join([*writer, *map(str, parts), ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index)])
+
+
+def attempt_key(context: Context, client: LarkServiceClient, *parts: object) -> str:
+    """Return an idempotency key that a retry repeats, and that a cleared task does not.
+
+    Args:
+        context: The task's.
+        client: Its app id and base URL are part of the key.
+        parts: What is written, and where.
+    """
+    return f"{task_key(context, client, *parts)}\n{first_try(context)}"
 
 
 def first_try(context: Context) -> int:
-    """The try number with which this attempt and its retries began.
+    """Return the number of the first try since the task last started or was cleared.
 
-    A retry leaves it alone; clearing the task moves it on.
+    It is the same for all retries; clearing the task increases it.
 
     Args:
         context: The task's.
@@ -46,9 +55,61 @@ def first_try(context: Context) -> int:
     return int(context["ti"].max_tries - (context["task"].retries or 0) + 1)
 
 
+def has_ledger() -> bool:
+    """Return whether loads and keyed messages are recorded in a database.
+
+    Raises:
+        ConfigurationError: Airflow's settings of the database are invalid.
+    """
+    from lark_provider import config
+    from lark_provider.hooks import airflow_config
+
+    return config.has_database(airflow_config.database_url())
+
+
+def origin_of(context: Context, kind: str, conn_id: str) -> Origin:
+    """Return which attempt of which task asks a question.
+
+    Args:
+        context: The task's.
+        kind: `approval` or `sensor`.
+        conn_id: The Lark connection.
+    """
+    from lark_provider.protocol.questions import Origin
+
+    ti = context["ti"]
+    return Origin(
+        ti.dag_id,
+        ti.run_id,
+        ti.task_id,
+        -1 if ti.map_index is None else int(ti.map_index),
+        kind,
+        int(ti.try_number),
+        int(ti.max_tries),
+        conn_id,
+        str(getattr(ti, "log_url", "") or ""),
+    )
+
+
+def with_questions(call: Callable[[Waits], T]) -> T:
+    """Query the questions in Airflow's database for Lark, with a timeout.
+
+    Args:
+        call: Runs the query.
+
+    Raises:
+        ConfigurationError: No database is configured.
+        StorageError: It is unavailable, or does not answer in time.
+    """
+    from lark_provider.callbacks import waiting
+    from lark_provider.hooks import airflow_config
+
+    return waiting.with_waits(call, airflow_config.database_url())
+
+
 @contextmanager
 def lark_errors() -> Iterator[None]:
-    """End the task at once for errors that no retry can mend; let the others be retried.
+    """Fail the task at once on errors that no retry can fix; pass on the others, for Airflow to retry.
 
     Raises:
         AirflowFailException: For wrong credentials, requests, permissions and the like.

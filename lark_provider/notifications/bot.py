@@ -1,4 +1,4 @@
-"""Bring one notification to the group of a custom bot, which can change nothing and knows no keys."""
+"""Send one notification to the group of a custom bot, which updates nothing and has no idempotency keys."""
 
 from __future__ import annotations
 
@@ -11,50 +11,50 @@ from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.receivers import with_element
 from lark_provider.notifications import cards
 from lark_provider.notifications.delivery import Message
-from lark_provider.notifications.excerpt import shorten
-from lark_provider.notifications.facts import Facts
-from lark_provider.notifications.people import People
-from lark_provider.notifications.texts import say
+from lark_provider.notifications.escaping import shorten
+from lark_provider.notifications.mentions import Mentions
+from lark_provider.notifications.run_event import RunEvent
+from lark_provider.notifications.texts import translate
 
 if TYPE_CHECKING:
     from lark_provider.client import AsyncLarkWebhookClient
 
-_MAX_BYTES = 18 * 1024  # of the 20 that a custom bot takes; signature and mentions come on top
+_MAX_BYTES = 18 * 1024  # of the 20 KB that a custom bot takes; signature and mentions are added to it
 
 
 async def deliver(
-    client: AsyncLarkWebhookClient, message: Message, facts: Facts, keywords: Sequence[str]
+    client: AsyncLarkWebhookClient, message: Message, event: RunEvent, keywords: Sequence[str]
 ) -> tuple[str, ...]:
     """Send a message.
 
     Args:
-        client: Of which bot.
-        message: What.
-        facts: What happened.
-        keywords: One of which a default has to hold; any message may pass if there are none.
+        client: Of the bot.
+        message: The message.
+        event: What happened.
+        keywords: One of them must be in a default message; empty if the bot has none.
 
     Returns:
-        What the log says of it; a custom bot learns no message id.
+        A text for the log, since a custom bot gets no message id.
 
     Raises:
-        LarkError: It could not be brought.
+        LarkError: Lark refused the message or was unreachable.
     """
-    people, kind = message.people, message.msg_type
-    content = _default(message, facts, keywords) if message.content is None else message.content
+    mentions, kind = message.mentions, message.msg_type
+    content = _default(message, event, keywords) if message.content is None else message.content
     options: dict[str, Any] = {"msg_type": kind}
     try:
-        answer = await client.send(_naming(content, kind, people), mentions=people.ids, **options)
+        answer = await client.send(_with_names(content, kind, mentions), mentions=mentions.ids, **options)
     except InvalidRequestError as error:
-        if error.http_status is None or not people.ids:
+        if error.http_status is None or not mentions.ids:
             raise
-        # As for an app: one mention of somebody who has left must not cost the message.
-        answer = await client.send(_naming(content, kind, people.by_name()), **options)
+        # One mention of a person who has left must not prevent the message.
+        answer = await client.send(_with_names(content, kind, mentions.by_name()), **options)
     return (f"{kind} accepted (log_id {answer.log_id})",)
 
 
-def _naming(content: Any, msg_type: str, people: People) -> Any:
-    """The content with the names of those whom a custom bot cannot mention: it knows no e-mail addresses."""
-    others = People(names=(*people.emails, *people.names))
+def _with_names(content: Any, msg_type: str, mentions: Mentions) -> Any:
+    """Return the content with the names of those whom a custom bot cannot mention, as by e-mail address."""
+    others = Mentions(names=(*mentions.emails, *mentions.names))
     if msg_type == "interactive" and others.names:
         return with_element(content, others.markdown())
     if isinstance(content, str) and others.names:
@@ -62,18 +62,18 @@ def _naming(content: Any, msg_type: str, people: People) -> Any:
     return content
 
 
-def _default(message: Message, facts: Facts, keywords: Sequence[str]) -> Any:
+def _default(message: Message, event: RunEvent, keywords: Sequence[str]) -> Any:
     language = message.language
     if message.msg_type != "interactive":
-        text = cards.lines(facts, language)
+        text = cards.lines(event, language)
         return text if _holds(text, keywords) else f"{text}\n{keywords[0]}"
     for characters in (4_000, 1_000, 0):
-        trace = shorten(facts.traceback, characters, say(language, "left_out")) if characters else ""
-        card = cards.card(replace(facts, traceback=trace), language)
+        trace = shorten(event.traceback, characters, translate(language, "left_out")) if characters else ""
+        card = cards.card(replace(event, traceback=trace), language)
         shown = json.dumps(card, ensure_ascii=False)
         if len(shown.encode()) <= _MAX_BYTES:
             break
-    # Without its keyword the bot would refuse every default card.
+    # The bot would refuse a default card without its keyword.
     return card if _holds(shown, keywords) else with_element(card, keywords[0])
 
 

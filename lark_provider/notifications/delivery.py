@@ -1,4 +1,4 @@
-"""Bring one notification to one receiver over one connection."""
+"""Send one notification to one receiver over a connection of an app, or update its cards."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.errors import InvalidRequestError, LarkAPIError
+from lark_provider.errors import InvalidRequestError, LarkAPIError, LarkError
 from lark_provider.hooks.receivers import Receiver, marked, with_element
 from lark_provider.notifications import cards
-from lark_provider.notifications.facts import Facts
 from lark_provider.notifications.incident import Incident
-from lark_provider.notifications.people import People
+from lark_provider.notifications.mentions import Mentions
+from lark_provider.notifications.run_event import RunEvent
 from lark_provider.notifications.texts import Language
 
 if TYPE_CHECKING:
@@ -23,87 +23,101 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent.
+    """A message to send.
 
     Attributes:
-        content: Text, post or card of the author's; None for the default.
+        content: Text, post or card of the DAG's author; None for the default.
         msg_type: Lark's name for the type.
         language: Of the default.
-        people: Whom it mentions.
+        mentions: Whom it mentions.
     """
 
     content: Mapping[str, Any] | str | None
     msg_type: str
     language: Language
-    people: People
+    mentions: Mentions
 
 
 def compose(
-    message: Message, to: Receiver, facts: Facts, incident: Incident | None
+    message: Message, to: Receiver, event: RunEvent, incident: Incident | None
 ) -> tuple[Any, Sequence[str]]:
-    """The content to send, and whom the client is to add mentions of.
+    """Return the content to send, and the ids of whom the client mentions at its end.
 
     Args:
-        message: What is sent.
-        to: Where; a redirected message is marked, and mentions nobody.
-        facts: What happened.
-        incident: What went wrong in this run so far, if the card is to show it.
+        message: The message.
+        to: The receiver; a redirected message is marked, and mentions no user.
+        event: What happened.
+        incident: The incident of the run, if the card shows it.
     """
-    people, content = message.people, message.content
+    mentions, content = message.mentions, message.content
     if content is None:
-        default = cards.card(facts, message.language, incident)
-        content = default if message.msg_type == "interactive" else cards.lines(facts, message.language)
+        default = cards.card(event, message.language, incident)
+        content = default if message.msg_type == "interactive" else cards.lines(event, message.language)
     if to.instead_of is not None:
-        return marked(content, message.msg_type, to.instead_of, people.by_name().names), ()
+        return marked(content, message.msg_type, to.instead_of, mentions.by_name().names), ()
     if message.msg_type == "interactive":
-        line = people.markdown()
+        line = mentions.markdown()
         return (with_element(content, line) if line else content), ()
-    if (words := people.words()) and isinstance(content, str):
+    if (words := mentions.words()) and isinstance(content, str):
         content = f"{content} {words}"
-    return content, people.ids
+    return content, mentions.ids
 
 
 async def deliver(
     client: AsyncLarkServiceClient,
     to: Receiver,
     message: Message,
-    facts: Facts,
+    event: RunEvent,
     incident: Incident | None,
     *,
     key: str,
     instead: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """Update the cards that are there, or send a message.
+    """Update the given cards, or send a message.
 
     Args:
-        client: Over which connection.
-        to: To whom.
-        message: What.
-        facts: What happened.
-        incident: What went wrong in this run so far, if the card is to show it.
-        key: Names the message.
+        client: Of the connection.
+        to: The receiver.
+        message: The message.
+        event: What happened.
+        incident: The incident of the run, if the card shows it.
+        key: The idempotency key.
         instead: Ids of cards to update instead of sending.
 
     Returns:
-        The ids of the messages that show it now.
+        The ids of the messages that show the event now.
 
     Raises:
-        LarkError: It could not be brought.
+        LarkError: Lark refused the message or was unreachable.
     """
-    content, mentions = compose(message, to, facts, incident)
+    if message.msg_type in {"text", "post"} and message.mentions.emails and to.instead_of is None:
+        message = replace(message, mentions=await _with_ids(client, message.mentions))
+    content, mentions = compose(message, to, event, incident)
     try:
         return await _update(client, instead, content) or await _send(
             client, to, content, message.msg_type, mentions, key
         )
     except InvalidRequestError as error:
-        if error.http_status is None or message.people == message.people.by_name():
+        if error.http_status is None or message.mentions == message.mentions.by_name():
             raise
-        # Lark refuses a whole card for one mention of somebody who has left.
-        _logger.warning("Lark refused it, so people are named without a mention: %s", error.msg)
-        content, _ = compose(replace(message, people=message.people.by_name()), to, facts, incident)
+        # Lark refuses a whole card for one mention of a person who has left the tenant.
+        _logger.warning("Lark rejected the mentions; naming people without a mention: %s", error.msg)
+        content, _ = compose(replace(message, mentions=message.mentions.by_name()), to, event, incident)
         return await _update(client, instead, content) or await _send(
             client, to, content, message.msg_type, (), key
         )
+
+
+async def _with_ids(client: AsyncLarkServiceClient, mentions: Mentions) -> Mentions:
+    """Return the mentions with e-mail addresses resolved to ids; unresolved ones are named."""
+    try:
+        found = await client.contact.find_by_email(mentions.emails)
+    except LarkError as error:
+        # In the message, since Airflow's task logs show no `extra`.
+        _logger.warning("User lookup failed; naming people without a mention: %s", error)
+        return mentions
+    ids = dict.fromkeys((*mentions.ids, *filter(None, found.values())))
+    return replace(mentions, ids=tuple(ids), emails=tuple(one for one in mentions.emails if not found[one]))
 
 
 async def _update(client: AsyncLarkServiceClient, cards: Sequence[str], content: Any) -> tuple[str, ...]:
@@ -114,8 +128,8 @@ async def _update(client: AsyncLarkServiceClient, cards: Sequence[str], content:
         except InvalidRequestError:
             raise
         except LarkAPIError as error:
-            # Recalled, too old, or another app's: what cannot be updated is replaced.
-            _logger.info("Card %s cannot be updated: %s", message_id, error.msg)
+            # Recalled, too old, or another app's: a new card is sent instead.
+            _logger.info("Card %s cannot be updated; replacing it: %s", message_id, error.msg)
         else:
             updated.append(message_id)
     return tuple(updated)

@@ -1,17 +1,18 @@
-"""What went wrong in one DAG run so far: the one card that failures share until they are mended."""
+"""The incident of a DAG run: its failures so far, which share one card until all have recovered."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
-from lark_provider.notifications.excerpt import clip
-from lark_provider.notifications.facts import Facts
+from lark_provider.notifications.escaping import clip
+from lark_provider.notifications.run_event import RunEvent
 
 FAILURES = frozenset({"failure", "retry", "dag_failure"})
-MOST_FAILURES = 50
-_MOST_CARDS = 4
+MAX_FAILURES = 50
+_MAX_CARDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +20,18 @@ class Failure:
     """A task that failed.
 
     Attributes:
-        label: The task instance, as Airflow's table of states names it.
-        try_number: The last try that failed; 0 if Airflow's table only says that it did.
+        label: The task instance, as in Airflow's table of task states.
+        try_number: The last try that failed; 0 if only Airflow's table reports the failure.
         error: Its error in one line.
         log_url: Its log.
-        mended: Whether it has succeeded since.
+        recovered: Whether it has succeeded since.
     """
 
     label: str
     try_number: int = 0
     error: str = ""
     log_url: str = ""
-    mended: bool = False
+    recovered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ class Incident:
         cards: Messages that show them. One, unless two tasks failed at the same moment.
         count: How many failures there were, retried ones included.
         failures: The tasks, in the order of their first failure.
-        run_failed: Whether Airflow gave the run up.
-        over: Whether everything is mended.
+        run_failed: Whether the DAG run has failed.
+        over: Whether all have recovered.
     """
 
     cards: tuple[str, ...] = ()
@@ -52,79 +53,94 @@ class Incident:
     over: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        return asdict(self)
+        """Return plain values for a Variable, where `recovered` is stored under its first name, `mended`."""
+        found = asdict(self)
+        for one in found["failures"]:
+            one["mended"] = one.pop("recovered")
+        return found
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Incident:
-        """The reverse.
+        """Return the incident that `to_json` wrote.
 
         Raises:
-            TypeError: It is something else.
-            KeyError: It is something else.
+            TypeError: A value has another type.
+            KeyError: A value is missing.
         """
         return cls(
             cards=tuple(found["cards"]),
             count=int(found["count"]),
-            failures=tuple(Failure(**one) for one in found["failures"]),
+            failures=tuple(
+                Failure(**{"recovered" if name == "mended" else name: value for name, value in one.items()})
+                for one in found["failures"]
+            ),
             run_failed=bool(found["run_failed"]),
         )
 
     def with_cards(self, *cards: str) -> Incident:
-        """The same, shown by these cards."""
-        return replace(self, cards=tuple(dict.fromkeys(cards))[:_MOST_CARDS])
+        """Return the same incident, shown by these cards."""
+        return replace(self, cards=tuple(dict.fromkeys(cards))[:_MAX_CARDS])
 
 
-def after(before: Incident | None, facts: Facts, states: Mapping[str, str]) -> Incident | None:
-    """Take one more event into account.
+def after(
+    before: Incident | None,
+    event: RunEvent,
+    states: Mapping[str, str],
+    errors: Mapping[str, str] = MappingProxyType({}),
+) -> Incident | None:
+    """Return the incident after one more event.
 
     Args:
-        before: What was remembered.
-        facts: The event.
-        states: Airflow's own table of the run, task instance to state; empty if it cannot be had.
+        before: The incident recorded so far.
+        event: The event.
+        states: Airflow's states of the run's task instances; empty if unknown.
+        errors: Errors of failed task instances that sent no notification.
 
     Returns:
-        The incident now; None if the event has nothing to do with one.
+        The incident now; None if the event belongs to none.
     """
     known = {one.label: one for one in before.failures} if before else {}
     before = before or Incident()
-    if facts.event in FAILURES:
+    if event.kind in FAILURES:
         known, new = _with_states(known, states), False
-        if facts.event != "dag_failure":
-            error = ": ".join(filter(None, (facts.error_type, clip(facts.error, 160))))
-            old, now = known.get(facts.label), Failure(facts.label, facts.try_number, error, facts.log_url)
+        if event.kind != "dag_failure":
+            error = ": ".join(filter(None, (event.error_type, clip(event.error, 160))))
+            old, now = known.get(event.label), Failure(event.label, event.try_number, error, event.log_url)
             new = old is None or old.try_number != now.try_number  # Airflow can call twice for one try
-            known[facts.label] = now
+            known[event.label] = now
+        for label, error in errors.items():
+            old = known.get(label) or Failure(label, log_url=event.log_url if label == event.label else "")
+            if not (old.error or old.recovered):
+                known[label] = replace(old, error=clip(error, 160))
         count = max(before.count + new, len(known))
-        run_failed = before.run_failed or facts.event == "dag_failure"
+        run_failed = before.run_failed or event.kind == "dag_failure"
         return replace(before, count=count, failures=_bounded(known), run_failed=run_failed, over=False)
-    if facts.event == "dag_success" and before.cards:
-        mended = tuple(replace(one, mended=True) for one in known.values())
-        return replace(before, failures=mended, run_failed=False, over=True)
-    if facts.event == "success" and before.cards and facts.label in known:
+    if event.kind == "dag_success" and before.cards:
+        recovered = tuple(replace(one, recovered=True) for one in known.values())
+        return replace(before, failures=recovered, run_failed=False, over=True)
+    if event.kind == "success" and before.cards and event.label in known:
         known = _with_states(known, states)
-        known[facts.label] = replace(known[facts.label], mended=True)
-        over = all(one.mended for one in known.values())
+        known[event.label] = replace(known[event.label], recovered=True)
+        over = all(one.recovered for one in known.values())
         return replace(before, failures=_bounded(known), run_failed=False, over=over)
     return None
 
 
 def merged(mine: Incident, other: Incident, before: Incident) -> Incident:
-    """Bring together what two processes made of the same incident at the same time.
+    """Merge what two processes made of the same incident at the same time.
 
     Args:
-        mine: One.
-        other: The other, remembered meanwhile.
-        before: What mine was made from.
+        mine: This process's.
+        other: Another process's, recorded meanwhile.
+        before: What `mine` was made from.
     """
     old = {one.label: one for one in before.failures}
     known = {one.label: one for one in mine.failures}
     for one in other.failures:
-        if one != old.get(one.label) and known.get(one.label) in (
-            old.get(one.label),
-            None,
-            Failure(one.label),
-        ):
+        mine_too = known.get(one.label)
+        # A failure with try 0 is only derived from Airflow's table; a task's own report has more details.
+        newer = mine_too is None or mine_too == old.get(one.label) or mine_too.try_number == 0
+        if one != old.get(one.label) and newer:
             known[one.label] = one
     failures = _bounded(known)
     count = max(mine.count + max(0, other.count - before.count), len(failures))
@@ -137,15 +153,15 @@ def _with_states(known: Mapping[str, Failure], states: Mapping[str, str]) -> dic
     found = dict(known)
     for label, state in states.items():
         if state == "failed":
-            found[label] = replace(found.get(label) or Failure(label), mended=False)
+            found[label] = replace(found.get(label) or Failure(label), recovered=False)
         elif state == "success" and label in found:
-            found[label] = replace(found[label], mended=True)
+            found[label] = replace(found[label], recovered=True)
     return found
 
 
 def _bounded(known: Mapping[str, Failure]) -> tuple[Failure, ...]:
-    # Those that still fail come first when there are more than can be remembered.
+    # If there are more than can be recorded, those that have not recovered stay.
     ranked = (
-        sorted(known.values(), key=lambda one: one.mended) if len(known) > MOST_FAILURES else known.values()
+        sorted(known.values(), key=lambda one: one.recovered) if len(known) > MAX_FAILURES else known.values()
     )
-    return tuple(ranked)[:MOST_FAILURES]
+    return tuple(ranked)[:MAX_FAILURES]

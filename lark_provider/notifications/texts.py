@@ -1,4 +1,4 @@
-"""Every word of the default notifications, in Chinese and in English."""
+"""The texts of the default notifications, in Chinese and in English."""
 
 from __future__ import annotations
 
@@ -35,19 +35,25 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "left_out": ("…… 省略 {{lines}} 行 ……", "… {{lines}} lines left out …"),
     "log": ("查看日志", "Log"),
     "open_run": ("查看运行", "DAG run"),
+    "killed": ("进程被终止({signal}),可能是内存不足", "process killed ({signal}), possibly out of memory"),
+    "signalled": ("进程被信号 {signal} 终止", "process ended by {signal}"),
+    "no_callback": (
+        "任务没有发出通知:进程可能被终止(SIGKILL、内存不足)",
+        "no callback from the task: its process was probably killed (SIGKILL, out of memory)",
+    ),
     "task_failure": ("有任务失败", "a task failed"),
     "all_tasks_deadlocked": ("任务互相等待,无法继续", "all tasks are deadlocked"),
     "timed_out": ("运行超时", "the run timed out"),
 }
 
 
-def say(language: Language, key: str, **values: object) -> str:
-    """A text in a language.
+def translate(language: Language, key: str, **values: object) -> str:
+    """Return a text in a language.
 
     Args:
         language: `zh` or `en`.
         key: Which text.
-        values: What its blanks hold.
+        values: For its placeholders.
 
     Raises:
         KeyError: There is no such text.
@@ -56,5 +62,5 @@ def say(language: Language, key: str, **values: object) -> str:
 
 
 def reason(language: Language, word: str) -> str:
-    """Airflow's word for why a run ended, in a language; a word that is not known stays as it is."""
-    return say(language, word) if word in _TEXTS else word
+    """Return Airflow's word for why a run ended, translated if it is a known one."""
+    return translate(language, word) if word in _TEXTS else word

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,15 +11,15 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from lark_provider.api.webhook import WebhookMessageType
-    from lark_provider.notifications.facts import Event, Facts
+    from lark_provider.notifications.run_event import EventKind
     from lark_provider.notifications.texts import Language
 
 
 class LarkWebhookNotifier(LarkNotifier):
-    """Tell a group what happened: `on_failure_callback=LarkWebhookNotifier()`.
+    """Notify the group of a custom bot: `on_failure_callback=LarkWebhookNotifier()`.
 
     Like `LarkNotifier` it raises nothing while a DAG runs and takes no longer than its deadline. A custom bot
-    cannot change what it has sent and knows no keys: each event is a message of its own.
+    cannot update what it has sent and has no idempotency keys: each event is a message of its own.
 
     Args:
         lark_webhook_conn_id: The connection.
@@ -28,18 +27,18 @@ class LarkWebhookNotifier(LarkNotifier):
         msg_type: Lark's name for the type; with `text` or `post` the default is plain lines.
         language: Of the default: `zh` or `en`.
         mentions: Open_ids or user_ids, or "all"; `"owner"` for the owners, who are looked up in the
-            connection's `owners`. A custom bot cannot mention by e-mail address, and says the name.
-        event: What happened, if the context is not to be asked.
-        fallback_conn_id: Another connection of type `lark_webhook`, for when the first one fails.
+            connection's `owners`. A custom bot cannot mention by e-mail address: such people are named.
+        event: What happened; None to derive it from the context.
+        fallback_conn_id: Another connection of type `lark_webhook`, used if the first one fails.
         deadline: Seconds for everything.
-        context: Airflow's, where the notifier is awaited.
+        context: Airflow's, if the notifier is awaited.
 
     Raises:
-        ConfigurationError: When it is made: a language, event or deadline that cannot be.
+        ConfigurationError: In the constructor: an unknown language or event, or an invalid deadline.
     """
 
     template_fields: Sequence[str] = ("content", "mentions", "lark_conn_id", "fallback_conn_id")
-    _user_ids: ClassVar[bool] = True
+    bots_only: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -49,7 +48,7 @@ class LarkWebhookNotifier(LarkNotifier):
         msg_type: WebhookMessageType = "interactive",
         language: Language = "zh",
         mentions: str | Sequence[str] = (),
-        event: Event | None = None,
+        event: EventKind | None = None,
         fallback_conn_id: str | None = None,
         deadline: float = 10.0,
         context: Context | None = None,
@@ -67,20 +66,3 @@ class LarkWebhookNotifier(LarkNotifier):
             deadline=deadline,
             context=context,
         )
-
-    async def _over(
-        self,
-        conn_id: str,
-        seconds: float,
-        facts: Facts,
-        context: Mapping[str, Any],  # noqa: ARG002 - the base's signature
-        *,
-        may_block: bool,
-    ) -> Sequence[str]:
-        from lark_provider.hooks.webhook import LarkWebhookHook  # noqa: PLC0415 - DAG files are parsed without it
-        from lark_provider.notifications.bounded import aside  # noqa: PLC0415 - as above
-
-        hook = LarkWebhookHook
-        get = functools.partial(hook.get_connection, conn_id)
-        connection = await (aside(get, seconds) if may_block else hook.aget_connection(conn_id))
-        return await self._over_bot(conn_id, seconds, facts, connection)

@@ -1,59 +1,59 @@
-"""Ask somebody for a decision on a card, and go on with it."""
+"""Ask a person for a decision on a card, and continue with it."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from lark_provider.hooks import airflow_version  # noqa: F401 - first, for its clear sentence
-
-from airflow.sdk.bases.branch import BranchMixIn  # isort: skip
+from airflow.sdk.bases.branch import BranchMixIn
 from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
-from lark_provider.errors import InvalidRequestError, LarkError
+from lark_provider.errors import LarkError
 from lark_provider.hooks.lark import LarkHook
-from lark_provider.hooks.task import attempt_key, first_try, lark_errors
+from lark_provider.hooks.task import lark_errors, origin_of, with_questions
+from lark_provider.operators.question_cards import QuestionCards, question_card
 from lark_provider.sensors.card_callback import LarkCardCallbackSensor, texts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from lark_provider.api.cards.approval import Outcome
     from lark_provider.api.receivers import ReceiverIdType
-    from lark_provider.hooks.receivers import Receiver
+    from lark_provider.protocol.questions import Asked, Claim, Draft, Origin, Question, Reason
     from lark_provider.protocol.waits import Wait
 
 MESSAGE_XCOM = "lark_message_id"
 
 
 class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
-    """Sends a card with a button for each option, waits for a click, and returns the decision.
+    """Send a card with a button for each option, wait for a click, and return the decision.
 
-    The first click that is stored decides, for every retry as well; the card then shows who decided what
-    and when, and has no buttons any more. Whoever is not among the approvers is told so by the gateway.
-    A retry or a reschedule sends no second card; with Airflow 3.2, which forgets the first one, only within
-    an hour of it.
+    The question is recorded in the database before its card is sent, and read back from then on: a DAG file
+    that is edited while the card is open does not change it. The first click that is stored decides, for
+    every retry as well; the card then shows who decided what and when, and has no buttons any more. The
+    gateway rejects clicks of users who are not approvers. A retry or a reschedule sends no second card. A
+    task that is cleared asks again, and withdraws the card that it sent before.
 
-    It is a sensor: `timeout`, `soft_fail`, `mode` and the like mean what they mean there, for the wait; what
-    becomes of a rejection is for `on_reject` to say. With `redirect_all_to` in the connection, the card goes
-    there, and everybody there may answer.
+    It is a sensor: `timeout`, `soft_fail`, `mode` and the like apply to the wait as in any sensor, but only
+    `on_reject` to a rejection. With `redirect_all_to` in the connection, the card goes there, and every user
+    there may answer.
 
     Args:
         receiver_id: A person or chat, or a name from the connection's `receivers`.
-        title: What is asked.
-        text: What to know before answering, in Markdown.
-        options: The decisions, each with what stands on its button.
+        title: The question.
+        text: Markdown below the title.
+        options: The decisions, each with the label of its button.
         fields: Elements of `lark_provider.api.cards` to be filled in, e.g. `Input("reason")`.
-        approvers: The ids (open_id, user_id or union_id) of those who may answer; empty for everybody.
+        approvers: Those who may answer: open_ids or union_ids; user_ids, e-mail addresses, mobile numbers and
+            names from the connection's `receivers` are resolved to open_ids first. Empty for all users.
         rejections: Which of the options are rejections.
         on_reject: After a rejection, `fail` the task, `skip` it, or `return` the decision.
-        branches: For each decision the task ids, or one, to go on with; the others downstream are skipped.
+        branches: For each decision the task id, or task ids, to continue with; the other downstream tasks are
+            skipped.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
-        deferrable: Wait in the triggerer, without a worker. The default here.
+        deferrable: Wait in the triggerer, without a worker; the default.
         lark_conn_id: The connection.
 
     Returns:
@@ -61,13 +61,17 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         `message_id`.
 
     Raises:
-        AirflowFailException: It was rejected and `on_reject` is `fail`; or Lark refuses the card.
+        AirflowFailException: It was rejected and `on_reject` is `fail`; or Lark refuses the card; or there is
+            no database, or an approver whom the app cannot see; or another process closed the question.
         AirflowSkipException: It was rejected and `on_reject` is `skip`.
         AirflowSensorTimeout: Nobody answered in time; the card says so.
     """
 
     template_fields: Collection[str] = ("receiver_id", "title", "text", "approvers", "lark_conn_id")
-    template_ext: Sequence[str] = (".md",)
+    required_templates: ClassVar[Collection[str]] = ("receiver_id", "title", "text", "approvers")
+    people_templates: ClassVar[Collection[str]] = ("approvers",)
+    _kind: ClassVar[str] = "approval"
+    _replaced: Asked | None = None
 
     def __init__(
         self,
@@ -86,7 +90,7 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(deferrable=deferrable, **kwargs)
+        super().__init__(deferrable=deferrable, lark_conn_id=lark_conn_id, **kwargs)
         self.receiver_id = receiver_id
         self.receiver_id_type = receiver_id_type
         self.title, self.text = title, text
@@ -96,132 +100,183 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         self.rejections = tuple(rejections)
         self.on_reject = on_reject
         self.branches = dict(branches) if branches is not None else None
-        self.lark_conn_id = lark_conn_id
         unknown = set(self.branches or ()) - set(self.options)
         if unknown:
             raise ValueError(
-                f"branches name {sorted(unknown)}, which are no options. Next: add them to options."
+                f"branches must have keys from options, got {sorted(unknown)}. Next: add them to options."
             )
-
-    @cached_property
-    def hook(self) -> LarkHook:
-        """The hook of the operator's connection."""
-        return LarkHook(self.lark_conn_id)
 
     def execute(self, context: Context) -> Any:
-        """Send the card unless it is sent, wait, and go on with the decision."""
-        with lark_errors():
-            if self._sent(context) is None:
-                self._find_inbox()  # first: nobody is asked whose answer would not be seen
-                self._remember(context, self._send(context))
+        """Record the question, send its card unless it is sent, wait, and act on the decision."""
+        if self._legacy_event is None and self._pending_error is None:
+            self._ensure_card_sent(context)
         try:
-            click = super().execute(context)
+            super().execute(context)
         except (AirflowFailException, AirflowSensorTimeout, AirflowSkipException):
-            self._replace_card(self._sent(context), "expired", label="⌛")
+            self._close_question()
+            if not self._clicks:
+                raise
+        except LarkError:
+            ti = context["ti"]
+            if ti.try_number <= ti.max_tries:
+                raise  # a retry continues with the open question
+            self._close_question()
+            if not self._clicks:
+                raise
+        return self._apply_decision(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Continue after the wait in the triggerer."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except (AirflowSensorTimeout, AirflowSkipException):
+            if self._question is None and next_method != "execute_complete":
+                expired = replace(self._legacy_question(context), state="closed", reason="expired")
+                self._cards.show_outcome(expired)
             raise
-        return self._go_on(context, click)
 
-    def _send(self, context: Context) -> str:
-        from lark_provider.api.cards.approval import approval_card  # noqa: PLC0415 - DAG files go without it
+    @property
+    def _cards(self) -> QuestionCards:
+        return QuestionCards(self.hook, self.log)
 
-        client = self.hook.client
+    def _draft(self, context: Context, origin: Origin) -> Draft:
+        from lark_provider.hooks.approvers import comparable_ids
+        from lark_provider.protocol.questions import Draft
+
         to = self.hook.receiver(self.receiver_id, self.receiver_id_type)
-        card: Any = approval_card(
-            self.title,
-            self.text,
-            self.options,
-            correlation=self._correlation(context),
-            approvers=self._who_may_answer(to),
-            rejections=self.rejections,
-            fields=self.fields,
+        may_answer = comparable_ids(lambda: self.hook, self.approvers, "approvers")
+        question = replace(
+            self._defined_question(context),
+            operators=() if to.instead_of is not None else may_answer,
+            receiver=to.id,
+            receiver_type=to.id_type,
+            instead_of=to.instead_of,
         )
-        if to.instead_of is not None:
-            from lark_provider.hooks.receivers import marked  # noqa: PLC0415 - as above
+        question_card(question, "")  # refuses what Lark would refuse, before the question is recorded
+        return Draft(origin, question, self.hook.client.app_id, deadline=self._deadline())
 
-            card = marked(card, "interactive", to.instead_of, ())
-        key = to.key(attempt_key(context, client, "approval", self.receiver_id))
-        sent = client.messaging.send_card(to.id, card, receiver_id_type=to.id_type, idempotency_key=key).data
-        self.log.info("Asked %s with %s.", to.id, sent["message_id"])
-        return sent["message_id"]
+    def _defined_question(self, context: Context) -> Question:
+        """Return the question as the DAG file defines it, without receiver and approvers."""
+        from lark_provider.protocol.questions import Question
 
-    def _remember(self, context: Context, message_id: str) -> None:
-        context["ti"].xcom_push(key=MESSAGE_XCOM, value=message_id)
-        if (store := context.get("task_state_store")) is not None:
-            store.set(f"{MESSAGE_XCOM}/{first_try(context)}", message_id)
+        zone = getattr(context.get("dag"), "timezone", None)
+        return Question(
+            title=self.title,
+            text=self.text,
+            options=self.options,
+            rejections=self.rejections,
+            fields=tuple(self.fields),
+            timezone=str(getattr(zone, "name", None) or zone or "UTC"),
+            on_reject=self.on_reject,
+            branches=self.branches,
+        )
 
-    def _sent(self, context: Context) -> str | None:
-        """The card's message, if it is sent."""
-        ti = context["ti"]
-        found: Any = ti.xcom_pull(task_ids=self.task_id, key=MESSAGE_XCOM, map_indexes=ti.map_index)
-        # Airflow forgets the XCom at each start but a deferred one's; what it keeps instead came with 3.3.
-        if found is None and (store := context.get("task_state_store")) is not None:
-            found = store.get(f"{MESSAGE_XCOM}/{first_try(context)}")
-        return None if found is None else str(found)
+    def _on_recorded(self, claim: Claim) -> None:
+        self._replaced = claim.replaced
 
-    def _correlation(self, context: Context) -> str:
-        key = attempt_key(context, self.hook.client, "approval", self.receiver_id)
-        return hashlib.sha256(key.encode()).hexdigest()[:32]
+    def _ensure_card_sent(self, context: Context) -> None:
+        """Record the question and send its card, unless an earlier step has done so."""
+        is_known = self._question is not None
+        try:
+            with lark_errors():
+                asked = self._get_or_record(context)
+                if asked.state == "open" and not asked.message_ids:
+                    card = question_card(asked.question, asked.id)
+                    asked, self.chat_link = self._cards.send(asked, card)
+                    self._question = asked
+                    if asked.state == "closed":  # the task was cleared while the card was being sent
+                        self._cards.show_outcome(asked)
+                    self._cards.withdraw_others(asked, self._replaced, chat_link=self.chat_link)
+        except AirflowFailException:
+            self._close_question()
+            raise
+        if asked.message_ids and not is_known:
+            context["ti"].xcom_push(key=MESSAGE_XCOM, value=asked.message_ids[0])
 
-    def _who_may_answer(self, to: Receiver) -> tuple[str, ...]:
-        return () if to.instead_of is not None else texts(self.approvers)
+    def _close_question(self) -> None:
+        """Close the question and its card; take over the answer if it was answered in the meantime."""
+        if self._question is None:
+            return
+        wait_id, deadline = self._question.id, self._question.deadline
+        is_late = deadline is not None and datetime.now(UTC) >= deadline
+        reason: Reason = "expired" if is_late else "failed"
+        try:
+            over = with_questions(lambda questions: questions.close(wait_id, reason))
+            if over is None:
+                return
+            if over.state == "decided":
+                self._clicks = with_questions(lambda questions: questions.clicks(over))
+                self._question = over
+            else:
+                self._cards.show_outcome(over)
+        except LarkError as error:
+            self.log.warning("Failed to close the question: %s", error)
 
-    def _wait(self, context: Context) -> Wait:
-        self.correlation_id = self._correlation(context)
-        # Not on the card's word alone: who knows the run can make another card with this correlation.
-        self.app_id, self.actions = self.hook.client.app_id, tuple(self.options)
-        self.operators = self._who_may_answer(self.hook.receiver(self.receiver_id, self.receiver_id_type))
-        return super()._wait(context)
+    def _apply_decision(self, context: Context) -> dict[str, Any]:
+        """Show the decision on the card, and fail, skip, branch or return as recorded with the question."""
+        from lark_provider.protocol.waits import decision_of, to_xcom
 
-    def _go_on(self, context: Context, click: dict[str, Any]) -> dict[str, Any]:
-        """Show the decision on the card, and do what follows from it. No part of the wait can undo it."""
-        decision = str((click["action"]["value"] or {}).get("action", ""))
-        form_value = click["action"]["form_value"] or {}
-        rejected = decision in self.rejections
-        who = click["operator"]["open_id"]
-        at = datetime.fromisoformat(click["clicked_at"])
-        at = at.astimezone(getattr(context.get("dag"), "timezone", None))
-        # Two of them if it was forwarded and clicked there, or was sent again and the first one was clicked.
-        for message_id in {click["message_id"], self._sent(context)} - {None}:
-            self._replace_card(
-                message_id,
-                "rejected" if rejected else "approved",
-                label=self.options.get(decision, decision),
-                open_id=who,
-                when=f"{at:%Y-%m-%d %H:%M %Z}",
-                answers=form_value,
+        click = self._clicks[0]
+        asked = self._question or self._legacy_question(context)
+        self._cards.show_outcome(asked, click)
+        decision, who = decision_of(click) or "", click.operator.open_id
+        rejected = decision in asked.question.rejections
+        on_reject = asked.question.on_reject or self.on_reject
+        if rejected and on_reject == "fail":
+            raise AirflowFailException(
+                f"{who} answered {decision!r}. Next: clear the task to ask again, or set on_reject."
             )
-        if rejected and self.on_reject == "fail":
-            raise AirflowFailException(f"{who} answered {decision!r}.")
-        if rejected and self.on_reject == "skip":
+        if rejected and on_reject == "skip":
             raise AirflowSkipException(f"{who} answered {decision!r}.")
-        decided = {"decision": decision, "form_value": form_value}
-        decided |= {name: click[name] for name in ("operator", "clicked_at", "message_id")}
-        if self.branches is not None:
+        decided = {"decision": decision, "form_value": click.action.form_value or {}}
+        decided |= {name: to_xcom(click)[name] for name in ("operator", "clicked_at", "message_id")}
+        branches = self.branches if asked.question.branches is None else asked.question.branches
+        if branches is not None:
             if self.do_xcom_push:
-                # Other branches are skipped by an exception, with which what a task returns is lost.
+                # Airflow skips the other branches by an exception, so that a returned value would be lost.
                 context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=decided)
-            self.do_branch(context, self.branches.get(decision))
+            self.do_branch(context, self._branch(branches, decision))
         return decided
 
-    def _replace_card(
-        self,
-        message_id: str | None,
-        outcome: Outcome,
-        *,
-        answers: Mapping[str, Any] | None = None,
-        **shown: Any,
-    ) -> None:
-        if message_id is None:
-            return
-        from lark_provider.api.cards.approval import decided_card  # noqa: PLC0415 - as above
+    def _branch(
+        self, recorded: Mapping[str, str | Sequence[str]], decision: str
+    ) -> str | Sequence[str] | None:
+        """Return the tasks after a decision: as recorded, or as in the file if a recorded task is gone."""
+        branch = recorded.get(decision)
+        task_ids = {branch} if isinstance(branch, str) else set(branch or ())
+        dag = self.get_dag()
+        is_gone = dag is not None and not task_ids <= set(dag.task_ids) | set(dag.task_group_dict)
+        return (self.branches or {}).get(decision) if is_gone else branch
 
-        try:
-            card = decided_card(self.title, self.text, outcome, answers=answers, **shown)
-            self.hook.client.messaging.update_card(message_id, card)
-        except LarkError as error:
-            if answers and isinstance(error, InvalidRequestError):
-                # Too long, most likely. The decision has to be seen, and buttons gone, in any case.
-                self._replace_card(message_id, outcome, **shown)
-                return
-            # The decision stands in the database; a card that could not be changed must not undo it.
-            self.log.warning("Card %s still shows its buttons: %s", message_id, error)
+    def _legacy_wait(self, context: Context) -> Wait:
+        from lark_provider.protocol.waits import Wait
+
+        redirected = self.hook.receiver(self.receiver_id, self.receiver_id_type).instead_of is not None
+        return Wait(
+            origin_of(context, self._kind, self.lark_conn_id).key,
+            self._legacy_question(context).message_ids,
+            operators=() if redirected else texts(self.approvers),
+            app_id=self.hook.client.app_id,
+            options=tuple(self.options),
+        )
+
+    def _legacy_question(self, context: Context) -> Asked:
+        """Return what is known of the question of a task that began to wait under version 0.1."""
+        from lark_provider.protocol.questions import Asked
+
+        ti, now = context["ti"], datetime.now(UTC)
+        message_id = ti.xcom_pull(task_ids=self.task_id, key=MESSAGE_XCOM, map_indexes=ti.map_index)
+        return Asked(
+            id="",
+            origin=origin_of(context, self._kind, self.lark_conn_id),
+            question=self._defined_question(context),
+            app_id=self.hook.client.app_id,
+            message_ids=() if message_id is None else (str(message_id),),
+            state="decided",
+            reason=None,
+            decided_by=(),
+            successor=None,
+            deadline=None,
+            created_at=now,
+            updated_at=now,
+        )

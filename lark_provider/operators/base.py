@@ -1,31 +1,33 @@
-"""What the Lark operators share: a connection."""
+"""The base of the Lark operators."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import Any
 
-from lark_provider.hooks import airflow_version  # noqa: F401 - first, for its clear sentence
-
-from airflow.sdk import BaseOperator  # isort: skip
+from airflow.sdk import BaseOperator
 
 from lark_provider.hooks.lark import LarkHook
+from lark_provider.hooks.templates import StrictTemplates
 
 
-class LarkOperator(BaseOperator):
-    """An operator with a Lark connection.
+class LarkOperator(StrictTemplates, BaseOperator):
+    """Hold a Lark connection.
 
     Args:
         lark_conn_id: The connection.
+        deadline: Seconds for one call to Lark in all: token, waits, retries and the answer.
     """
 
     ui_color = "#d9e8ff"
 
-    def __init__(self, *, lark_conn_id: str = LarkHook.default_conn_name, **kwargs: Any) -> None:
+    def __init__(
+        self, *, lark_conn_id: str = LarkHook.default_conn_name, deadline: float = 120.0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.lark_conn_id = lark_conn_id
+        self.lark_conn_id, self.deadline = lark_conn_id, deadline
 
     @cached_property
     def hook(self) -> LarkHook:
-        """The hook of the operator's connection."""
-        return LarkHook(self.lark_conn_id)
+        """Make the hook of the operator's connection."""
+        return LarkHook(self.lark_conn_id, deadline=self.deadline)

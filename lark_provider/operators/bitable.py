@@ -1,17 +1,14 @@
-"""Load a table into a Bitable from a DAG, and read it."""
+"""Load records into a Bitable table from a DAG, and read them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lark_provider.errors import InvalidRequestError
-from lark_provider.hooks.task import attempt_key, lark_errors
-from lark_provider.operators.base import LarkOperator
-from lark_provider.operators.links import LarkBitableLink, bitable_url
+from lark_provider.hooks.task import lark_errors
+from lark_provider.operators.tables import OnClear, Records, TableOperator, WritingOperator, checked_on_clear
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -19,41 +16,49 @@ if TYPE_CHECKING:
     from lark_provider.api.clouddoc.bitable import UserIdType
     from lark_provider.api.clouddoc.searches import Filter
 
-Records: TypeAlias = Iterable[Mapping[str, Any]]
 
+class LarkBitableBulkInsertOperator(WritingOperator):
+    """Insert many records, up to 1000 a request; with a database, exactly once.
 
-class Source:
-    """A callable that makes records, wrapped, since Airflow would call it while it renders templates."""
-
-    def __init__(self, function: Callable[..., Records]) -> None:
-        self.function = function
-
-    def __repr__(self) -> str:
-        # Without an address in it, or each parse of the DAG would look like a new version.
-        return f"{self.function.__module__}.{getattr(self.function, '__qualname__', 'callable')}"
-
-
-class LarkBitableBulkInsertOperator(LarkOperator):
-    """Insert many records, up to 1000 a request.
-
-    Each request carries a key that follows from DAG, run, task and attempt, so that Lark knows a repeat.
+    The load is named by DAG, run, task and map index. With a database (`[lark] database_url` and the like) a
+    ledger records each chunk: a retry goes on where the last attempt stopped, and so does a cleared task,
+    after the source was repaired. Without one, each request carries a key derived from DAG, run, task and
+    attempt, so that Lark recognizes a repeat for as long as it remembers the key; a cleared task inserts all
+    records again.
 
     Args:
         app_token: The base, or a link to it.
         table_id: The table; None for the one that the link names.
+        table: The link of the table, instead of `app_token`.
         records: A list of dicts, an upstream task's output, a callable that returns or yields dicts, or
             the dotted path of one (`package.module.function`). A callable is read as it is written, so
             that memory stays flat.
         records_kwargs: Arguments for the callable.
         chunk_size: Records a request, 1 to 1000.
         zone: The time zone of naive datetimes, such as "Asia/Shanghai".
-        user_id_type: Which ids people are named by.
+        user_id_type: The kind of ids in fields of people.
         convert: Convert values by field type. If False, they are sent as they are.
-        idempotency_key: Any text that names this load; by default told by DAG, run, task and attempt.
+        empty_as_none: Whether `''` is None in every field that is not text, as in rows of a CSV file.
+        key_fields: Fields whose values together tell a row from all others. A chunk whose outcome was lost
+            is then found by a filter, and not by reading the whole table.
+        marker_field: A text field that is filled with the name of load and chunk, for the same purpose.
+        on_clear: What a cleared task does, with a database: `resume` goes on with the load; `restart`
+            deletes the records that this load has written, by their ids, and loads again.
+        table_wait: Seconds to wait for another writer of the table, with a database.
+        token_window: Seconds in which Lark is relied upon to recognize a repeat; see `bulk_insert`.
+        idempotency_key: Any text that identifies this load; by default derived from DAG, run, task and so
+            on.
+        on_bad_row: Whether a row that does not fit fails the task (`fail`) or is left out (`skip`).
+        max_rejects: How many rows may be left out.
+        rejects_path: Where the rejected rows are listed as CSV, in any storage that Airflow's
+            ObjectStoragePath knows. Nothing is written if there are none.
+        retry_rejects: Such a file: only the rows that it lists are loaded, as a load of its own.
         lark_conn_id: The connection.
 
     Returns:
-        `{"written": …, "replayed": …, "chunks": …}`, as XCom.
+        `{"written": …, "replayed": …, "chunks": …}`, as XCom, and `rejected` with
+        `on_bad_row="skip"`; `replayed` of the written records stood
+        already.
 
     Raises:
         AirflowFailException: Lark refuses it or a record does not fit, and a retry would not help.
@@ -63,108 +68,85 @@ class LarkBitableBulkInsertOperator(LarkOperator):
     template_fields: Collection[str] = (
         "app_token",
         "table_id",
+        "table",
         "records",
         "records_kwargs",
         "idempotency_key",
+        "rejects_path",
+        "retry_rejects",
         "lark_conn_id",
     )
-    operator_extra_links = (LarkBitableLink(),)
-    bitable_link = ""
+    required_templates: ClassVar[Collection[str]] = (
+        "app_token",
+        "table_id",
+        "table",
+        "records",
+        "idempotency_key",
+    )
 
     def __init__(
         self,
         *,
-        app_token: str,
-        table_id: str | None = None,
         records: Records | Callable[..., Records] | str,
         records_kwargs: Mapping[str, Any] | None = None,
         chunk_size: int = 1000,
         zone: str | None = None,
         user_id_type: UserIdType = "open_id",
         convert: bool = True,
+        empty_as_none: bool = False,
+        key_fields: Sequence[str] = (),
+        marker_field: str | None = None,
+        on_clear: OnClear = "resume",
+        table_wait: float = 600.0,
+        token_window: float = 300.0,
         idempotency_key: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.app_token = app_token
-        self.table_id = table_id
-        if isinstance(records, Iterator):
-            raise InvalidRequestError(
-                "records is an iterator, which is used up by the first try. Next: pass the function that "
-                "makes it, not its result."
-            )
-        self.records = Source(records) if callable(records) else records
-        self.records_kwargs = records_kwargs or {}
+        super().__init__(records=records, records_kwargs=records_kwargs, **kwargs)
+        checked_on_clear(on_clear)
         self.chunk_size = chunk_size
         self.zone = zone
         self.user_id_type = user_id_type
         self.convert = convert
+        self.empty_as_none = empty_as_none
+        self.key_fields = key_fields
+        self.marker_field = marker_field
+        self.on_clear = on_clear
+        self.table_wait = table_wait
+        self.token_window = token_window
         self.idempotency_key = idempotency_key
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Insert them."""
-        with lark_errors():
-            client = self.hook.client
-            key = self.idempotency_key or attempt_key(context, client, "bulk", self.app_token, self.table_id)
-            result = client.clouddoc.bitable.bulk_insert(
-                self.app_token,
-                self.table_id,
-                self._source(),
-                chunk_size=self.chunk_size,
-                zone=self.zone,
-                user_id_type=self.user_id_type,
-                convert=self.convert,
-                idempotency_key=key,
-                keep_ids=False,
-            )
-        self.bitable_link = bitable_url(client.base_url, self.app_token, self.table_id or "")
-        where = self.bitable_link or f"table {self.table_id} of {self.app_token}"
-        self.log.info("Wrote %d records to %s in %d requests.", result.written, where, result.chunks)
-        return {"written": result.written, "replayed": result.replayed, "chunks": result.chunks}
-
-    def get_openlineage_facets_on_complete(self, task_instance: object) -> object:  # noqa: ARG002 - OpenLineage's
-        """Name the table as the load's output, for OpenLineage."""
-        from airflow.providers.common.compat.openlineage.facet import Dataset  # noqa: PLC0415 - where it is asked for
-        from airflow.providers.openlineage.extractors import OperatorLineage  # noqa: PLC0415 - as above
-
-        from lark_provider.api.links import named  # noqa: PLC0415 - as above
-
-        client = self.hook.client
-        name = "/".join(filter(None, named(self.app_token, self.table_id)))
-        return OperatorLineage(
-            outputs=[Dataset(namespace=f"lark://{urlsplit(client.base_url).netloc}", name=name)]
+        """Insert the records."""
+        return self.insert(
+            context,
+            idempotency_key=self.idempotency_key,
+            on_clear=self.on_clear,
+            chunk_size=self.chunk_size,
+            zone=self.zone,
+            user_id_type=self.user_id_type,
+            convert=self.convert,
+            empty_as_none=self.empty_as_none,
+            key_fields=self.key_fields,
+            marker_field=self.marker_field,
+            table_wait=self.table_wait,
+            token_window=self.token_window,
         )
 
-    def _source(self) -> Records:
-        found = self.records
-        if isinstance(found, str):
-            found = Source(_by_path(found))
-        if isinstance(found, Source):
-            if not isinstance(self.records_kwargs, Mapping):
-                raise InvalidRequestError(
-                    f"records_kwargs is {str(self.records_kwargs)[:80]!r}. Next: pass a dict of arguments."
-                )
-            found = found.function(**self.records_kwargs)
-        if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
-            raise InvalidRequestError(
-                f"records is a {type(found).__name__}, not an iterable of dicts. Next: pass a list of dicts, "
-                "or a callable or dotted path that yields them."
-            )
-        return found
 
-
-class LarkBitableSearchOperator(LarkOperator):
+class LarkBitableSearchOperator(TableOperator):
     """Read records of a table.
 
     Args:
         app_token: The base, or a link to it.
         table_id: The table; None for the one that the link names.
+        table: The link of the table, instead of `app_token`.
         filter: `(field, operator, value)` conditions that all hold, or Lark's own filter object.
-        sort: Field names; a leading `-` sorts downwards.
+        sort: Field names; a leading `-` sorts in descending order.
         field_names: The fields to read; all if empty.
         view_id: A view whose filter and order apply if none are given here.
         zone: The time zone of the datetimes returned, such as "Asia/Shanghai".
-        limit: At most so many records are read; all of them come into XCom, so keep it small.
+        limit: The maximum number of records; all of them go into XCom, so keep it small.
         lark_conn_id: The connection.
 
     Returns:
@@ -178,20 +160,18 @@ class LarkBitableSearchOperator(LarkOperator):
     template_fields: Collection[str] = (
         "app_token",
         "table_id",
+        "table",
         "filter",
         "sort",
         "field_names",
         "view_id",
         "lark_conn_id",
     )
-    operator_extra_links = (LarkBitableLink(),)
-    bitable_link = ""
+    required_templates: ClassVar[Collection[str]] = ("app_token", "table_id", "table", "filter", "view_id")
 
     def __init__(
         self,
         *,
-        app_token: str,
-        table_id: str | None = None,
         filter: Filter | None = None,  # noqa: A002 - Lark's name
         sort: Sequence[str] = (),
         field_names: Sequence[str] = (),
@@ -201,23 +181,21 @@ class LarkBitableSearchOperator(LarkOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.app_token = app_token
-        self.table_id = table_id
         self.filter = filter
         self.sort = sort
         self.field_names = field_names
         self.view_id = view_id
         self.zone = zone
         if type(limit) is not int or limit < 1:
-            raise InvalidRequestError(f"limit is {limit!r}. Next: pass a whole number, 1 or more.")
+            raise InvalidRequestError(f"limit must be an int of 1 or more, got {limit!r}. Next: pass one.")
         self.limit = limit
 
     def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - Airflow's signature
-        """Read them."""
+        """Read the records."""
         with lark_errors():
             client = self.hook.client
             found = client.clouddoc.bitable.search_records(
-                self.app_token,
+                self.base,
                 self.table_id,
                 filter=self.filter,
                 sort=self.sort,
@@ -229,22 +207,6 @@ class LarkBitableSearchOperator(LarkOperator):
             records = [
                 {"record_id": one["record_id"], "fields": one["fields"]} for one in islice(found, self.limit)
             ]
-        self.bitable_link = bitable_url(client.base_url, self.app_token, self.table_id or "")
-        where = self.bitable_link or f"table {self.table_id} of {self.app_token}"
-        self.log.info("Read %d records from %s.", len(records), where)
+        self.bitable_link = self._table_url(client.base_url)
+        self.log.info("Read %d records from %s.", len(records), self.bitable_link)
         return records
-
-
-def _by_path(dotted: str) -> Callable[..., Records]:
-    module, _, name = dotted.rpartition(".")
-    try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InvalidRequestError(
-            f"records is {dotted[:80]!r}, which cannot be imported: {error}. Next: write "
-            "package.module.function; a template that should become a list needs "
-            "render_template_as_native_obj=True on the DAG."
-        ) from error
-    if not callable(found):
-        raise InvalidRequestError(f"records is {dotted!r}, which is no callable. Next: name a function.")
-    return found  # type: ignore[no-any-return]  # what it yields is checked record by record

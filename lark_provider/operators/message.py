@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lark_provider.hooks.links import LarkChatLink, chat_url
 from lark_provider.hooks.task import attempt_key, lark_errors
 from lark_provider.operators.base import LarkOperator
-from lark_provider.operators.links import LarkChatLink, chat_url
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from lark_provider.api.messaging import Message, MessageType
+    from lark_provider.api.messaging import Message, MessageType, OnUnknown
     from lark_provider.api.receivers import ReceiverIdType
     from lark_provider.client import LarkServiceClient
     from lark_provider.hooks.receivers import Receiver
@@ -22,20 +22,25 @@ if TYPE_CHECKING:
 class LarkSendMessageOperator(LarkOperator):
     """Send one message; many receivers by `.partial(…).expand(receiver_id=[…])`.
 
-    A retry within an hour of the first try repeats nothing: Lark knows the message by its key. Clearing
-    the task sends it anew.
+    A retry within an hour of the first try sends nothing twice: Lark recognizes the message by its key. With
+    a database no later retry does either. Clearing the task sends it again.
 
     Args:
         receiver_id: An open_id (`ou_…`), union_id (`on_…`), chat id (`oc_…`), e-mail address or user_id,
             or a name from the connection's `receivers`.
         content: Text; for `post` Markdown or Lark's own form; for `interactive` card JSON, as a dict or
-            as text; for other types their content object. A path that ends in `.json` or `.md` is read as
-            a template file.
+            as text; for other types their content object. The whole path of an existing `.json` or `.md`
+            file, without spaces, relative to the DAG's folder or `template_searchpath`, is read as a
+            template.
         msg_type: Lark's name for the type.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
-        mentions: Open_ids, or "all", of people to be named at the end of a text, post or card.
+        mentions: Open_ids, e-mail addresses, or "all": whom to mention at the end of a text, post or card.
+            Addresses need the scope contact:user.id:readonly.
         reply_to: A message, `om_…`, to answer; `receiver_id` is then not needed.
-        idempotency_key: Any text that names this message; by default told by DAG, run, task and attempt.
+        idempotency_key: Any text that identifies this message; by default derived from DAG, run, task and
+            attempt.
+        on_unknown: What to do if a try had no answer more than an hour ago, so that the message may or may
+            not have been sent: `fail`, `resend`, or `skip` (it counts as sent). With a database.
         lark_conn_id: The connection.
 
     Returns:
@@ -54,7 +59,13 @@ class LarkSendMessageOperator(LarkOperator):
         "idempotency_key",
         "lark_conn_id",
     )
-    template_ext: Sequence[str] = (".json", ".md")
+    required_templates: ClassVar[Collection[str]] = (
+        "receiver_id",
+        "content",
+        "mentions",
+        "reply_to",
+        "idempotency_key",
+    )
     operator_extra_links = (LarkChatLink(),)
     chat_link = ""
     template_fields_renderers: ClassVar[dict[str, str]] = {"content": "json"}
@@ -66,9 +77,10 @@ class LarkSendMessageOperator(LarkOperator):
         content: Mapping[str, Any] | str,
         msg_type: MessageType = "text",
         receiver_id_type: ReceiverIdType | None = None,
-        mentions: Sequence[str] = (),
+        mentions: str | Sequence[str] = (),
         reply_to: str | None = None,
         idempotency_key: str | None = None,
+        on_unknown: OnUnknown = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -79,29 +91,40 @@ class LarkSendMessageOperator(LarkOperator):
         self.receiver_id_type = receiver_id_type
         self.mentions = mentions
         self.idempotency_key = idempotency_key
+        self.on_unknown = on_unknown
 
     def execute(self, context: Context) -> str:
-        """Send it."""
+        """Send the message."""
         with lark_errors():
             client = self.hook.client
             target = self.receiver_id or self.reply_to
             to = self.hook.receiver(target or "", self.receiver_id_type)
             key = self.idempotency_key or attempt_key(context, client, "message", target, "1")
             sent = self._send(client, to, to.key(key)).data
-        self.chat_link = chat_url(client.base_url, sent.get("chat_id", ""))
+        self.chat_link = chat_url(client.base_url, sent.get("chat_id", ""), self.hook.web_domain)
         whom = to.id if to.instead_of is None else f"{to.id} instead of {to.instead_of}"
         self.log.info("Sent %s %s to %s.", self.msg_type, sent["message_id"], whom)
         return sent["message_id"]
 
     def _send(self, client: LarkServiceClient, to: Receiver, key: str) -> LarkResponse[Message]:
-        content, mentions = self.content, self.mentions
+        content, mentions = self.content, self.mentions or ()
         if to.instead_of is not None:
-            from lark_provider.hooks.receivers import marked  # noqa: PLC0415 - DAG files are parsed without it
+            from lark_provider.hooks.receivers import marked
 
-            content, mentions = marked(content, self.msg_type, to.instead_of, mentions), ()
-        elif self.reply_to is not None:
+            named = [mentions] if isinstance(mentions, str) else mentions
+            content, mentions = marked(content, self.msg_type, to.instead_of, named), ()
+        elif mentions:
+            from lark_provider.hooks.mentions import mention_ids
+
+            mentions = mention_ids(client, mentions)
+        if to.instead_of is None and self.reply_to is not None:
             return client.messaging.reply(
-                self.reply_to, content, msg_type=self.msg_type, mentions=mentions, idempotency_key=key
+                self.reply_to,
+                content,
+                msg_type=self.msg_type,
+                mentions=mentions,
+                idempotency_key=key,
+                on_unknown=self.on_unknown,
             )
         return client.messaging.send(
             to.id,
@@ -110,4 +133,5 @@ class LarkSendMessageOperator(LarkOperator):
             mentions=mentions,
             receiver_id_type=to.id_type,
             idempotency_key=key,
+            on_unknown=self.on_unknown,
         )

@@ -1,26 +1,31 @@
-"""Change a message that was sent before."""
+"""Update a message that was sent before."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from lark_provider.errors import InvalidRequestError
+from lark_provider.errors import InvalidRequestError, LarkError
+from lark_provider.hooks.links import LarkChatLink, chat_url
+from lark_provider.hooks.mentions import mention_ids
 from lark_provider.hooks.task import lark_errors
 from lark_provider.operators.base import LarkOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from lark_provider.client import LarkServiceClient
+
 
 class LarkUpdateMessageOperator(LarkOperator):
-    """Change a text, post or card that this app sent: new words for it, or a new card in its place.
+    """Update a text, post or card that this app sent: with new text, or with a new card in its place.
 
     Args:
         message_id: The message, `om_…`; usually the XCom of the task that sent it.
-        content: The new text; for `post` Markdown or Lark's own form; for `interactive` the new card.
-        msg_type: What the message is.
-        mentions: Open_ids, or "all", of people to be named at the end of a text or post.
+        content: The new text; for `post` Markdown or Lark's own form; for `interactive` the new card;
+            or a template file, as for `LarkSendMessageOperator`.
+        msg_type: The type of the message.
+        mentions: Open_ids, e-mail addresses, or "all": whom to mention at the end of a text or post.
         lark_conn_id: The connection.
 
     Returns:
@@ -32,7 +37,9 @@ class LarkUpdateMessageOperator(LarkOperator):
     """
 
     template_fields: Collection[str] = ("message_id", "content", "mentions", "lark_conn_id")
-    template_ext: Sequence[str] = (".json", ".md")
+    required_templates: ClassVar[Collection[str]] = ("message_id", "content", "mentions")
+    operator_extra_links = (LarkChatLink(),)
+    chat_link = ""
     template_fields_renderers: ClassVar[dict[str, str]] = {"content": "json"}
 
     def __init__(
@@ -41,7 +48,7 @@ class LarkUpdateMessageOperator(LarkOperator):
         message_id: str,
         content: Mapping[str, Any] | str,
         msg_type: Literal["text", "post", "interactive"] = "interactive",
-        mentions: Sequence[str] = (),
+        mentions: str | Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -51,17 +58,34 @@ class LarkUpdateMessageOperator(LarkOperator):
         self.mentions = mentions
 
     def execute(self, context: Context) -> str:  # noqa: ARG002 - Airflow's signature
-        """Change it."""
+        """Update the message."""
         with lark_errors():
-            messaging = self.hook.client.messaging
+            client = self.hook.client
+            messaging = client.messaging
             if self.msg_type == "interactive":
                 if self.mentions:
                     raise InvalidRequestError(
-                        "mentions do not go with a card that is updated. Next: put <at id=…></at> into its "
-                        "Markdown."
+                        "mentions must be empty when a card is updated, got some. Next: put <at id=…></at> "
+                        "into its Markdown."
                     )
                 messaging.update_card(self.message_id, self.content)
+                chat_id = self._chat(client)
             else:
-                messaging.edit(self.message_id, self.content, msg_type=self.msg_type, mentions=self.mentions)
-        self.log.info("Changed %s %s.", self.msg_type, self.message_id)
+                mentions = mention_ids(client, self.mentions) if self.mentions else ()
+                changed = messaging.edit(
+                    self.message_id, self.content, msg_type=self.msg_type, mentions=mentions
+                )
+                chat_id = changed.data.get("chat_id", "")
+        self.chat_link = chat_url(client.base_url, chat_id, self.hook.web_domain)
+        self.log.info("Updated %s %s.", self.msg_type, self.message_id)
         return self.message_id
+
+    def _chat(self, client: LarkServiceClient) -> str:
+        """Return the chat of a card, for the link; Lark does not return it when a card is updated."""
+        try:
+            [message, *_] = client.messaging.get(self.message_id).data["items"]
+            return message["chat_id"]
+        except (LarkError, LookupError, ValueError) as error:
+            # Reading needs a scope that updating does not. The card is updated all the same.
+            self.log.debug("Chat lookup failed for message %s: %s", self.message_id, error)
+            return ""

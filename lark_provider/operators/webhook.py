@@ -6,13 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lark_provider.hooks import airflow_version  # noqa: F401 - first, for its clear sentence
-
-from airflow.sdk import BaseOperator  # isort: skip
+from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from lark_provider.errors import OutcomeUnknownError
 from lark_provider.hooks.task import lark_errors
+from lark_provider.hooks.templates import StrictTemplates
 from lark_provider.hooks.webhook import LarkWebhookHook
 
 if TYPE_CHECKING:
@@ -21,20 +20,21 @@ if TYPE_CHECKING:
     from lark_provider.api.webhook import WebhookMessageType
 
 
-class LarkWebhookOperator(BaseOperator):
+class LarkWebhookOperator(StrictTemplates, BaseOperator):
     """Send one message into the group of a custom bot.
 
-    Custom bots know no idempotency key. A message whose answer is lost therefore ends the task at once
+    Custom bots have no idempotency keys. A message whose answer is lost therefore fails the task at once
     instead of being sent again; a task whose worker dies after sending does send again when it is retried.
-    Where a message must come exactly once, use an app and `LarkSendMessageOperator`.
+    Where a message must arrive exactly once, use an app and `LarkSendMessageOperator`.
 
     Args:
         content: Text; for `post` text or Lark's own form; for `interactive` card JSON, as a dict or as text;
-            for `image` an image_key, for `share_chat` a chat id. A path that ends in `.json` or `.md` is
-            read as a template file.
+            for `image` an image_key, for `share_chat` a chat id. The whole path of an existing
+            `.json` or `.md` file, without spaces, relative to the DAG's folder or `template_searchpath`, is
+            read as a template.
         msg_type: Lark's name for the type.
         title: The title of a post from text.
-        mentions: Open_ids or user_ids, or "all", of people to be named at the end of a text, post or card.
+        mentions: Open_ids or user_ids, or "all": whom to mention at the end of a text, post or card.
         lark_webhook_conn_id: The connection.
 
     Raises:
@@ -44,7 +44,7 @@ class LarkWebhookOperator(BaseOperator):
 
     ui_color = "#d9e8ff"
     template_fields: Collection[str] = ("content", "title", "mentions", "lark_webhook_conn_id")
-    template_ext: Sequence[str] = (".json", ".md")
+    required_templates: ClassVar[Collection[str]] = ("content", "mentions")
     template_fields_renderers: ClassVar[dict[str, str]] = {"content": "json"}
 
     def __init__(
@@ -66,11 +66,11 @@ class LarkWebhookOperator(BaseOperator):
 
     @cached_property
     def hook(self) -> LarkWebhookHook:
-        """The hook of the operator's connection."""
+        """Make the hook of the operator's connection."""
         return LarkWebhookHook(self.lark_webhook_conn_id)
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
-        """Send it."""
+        """Send the message."""
         with lark_errors():
             try:
                 self.hook.client.send(

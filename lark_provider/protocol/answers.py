@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from lark_provider.protocol.calls import Call, LarkResponse, Response
+from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.codes import Code, Kind, lookup
+from lark_provider.protocol.effects import Response
 from lark_provider.protocol.errors import (
     ConflictError,
     InvalidRequestError,
@@ -25,20 +26,26 @@ _ERRORS: dict[Kind, type[LarkAPIError]] = {
     Kind.NOT_FOUND: NotFoundError,
     Kind.INVALID: InvalidRequestError,
     Kind.CONFLICT: ConflictError,
+    Kind.REPLAYED: ConflictError,
+    Kind.GONE: ConflictError,
 }
-_PASSING = frozenset({Kind.RATE, Kind.BUSY, Kind.AMBIGUOUS})
+_TRANSIENT = frozenset({Kind.RATE, Kind.BUSY, Kind.AMBIGUOUS})
+_HINTED = frozenset({Kind.INVALID, Kind.NOT_FOUND, Kind.PERMISSION})
 _NOT_LARK = Code(Kind.REFUSED, "check base_url and proxy: something else answered")
+PROXY_STEP = "check that the proxy lets this host through, and put user and password into its URL if it asks"
+_PROXY = Code(Kind.REFUSED, PROXY_STEP)
 _NO_ENDPOINT = Code(Kind.NOT_FOUND, "check method and path: Lark has no such endpoint")
-_TROUBLE = Code(Kind.AMBIGUOUS, "call again later; quote the log id to Lark's support if it stays")
+_SERVER_ERROR = Code(Kind.AMBIGUOUS, "call again later; quote the log id to Lark's support if it persists")
 _LIMIT = 99991400
 _ENVELOPE = frozenset({"code", "msg", "error"})
 _QUOTED_BYTES = 120
 _HTTP_REDIRECT, _HTTP_ERROR, _HTTP_NOT_FOUND, _HTTP_TOO_MANY, _HTTP_SERVER_ERROR = 300, 400, 404, 429, 500
-_HTTP_GAVE_UP = (408, 499)  # a timeout, seen by a proxy: the request may have been performed
+_HTTP_PROXY = 407  # proxy authentication required
+_HTTP_TIMEOUTS = (408, 499)  # seen by a proxy: the request may have been performed
 
 
 class Refusal(NamedTuple):
-    """An answer that is no success."""
+    """An answer that reports a failure."""
 
     kind: Kind
     error: LarkAPIError
@@ -49,9 +56,9 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
     """Judge an answer by its code first and by its HTTP status only where it has none.
 
     Args:
-        call: What was asked.
-        response: What came back.
-        secrets: What was sent and must not be shown, should the answer quote it.
+        call: The call.
+        response: The HTTP response.
+        secrets: Values that were sent and must not be shown if the answer quotes them.
 
     Returns:
         The answer if Lark accepted the call, else why not.
@@ -65,18 +72,19 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
     body = _json(response.content)
     if body is None or (body["code"] == 0 and response.status >= _HTTP_ERROR):
         quoted = response.content[:_QUOTED_BYTES].decode("utf-8", "replace")
-        words = f"HTTP {response.status}, not an answer of Lark's: {quoted!r}"
-        return _refused(call, response, {"msg": words}, _foreign(call, response.status), secrets)
+        msg = f"HTTP {response.status}, not an answer from Lark: {quoted!r}"
+        return _refused(call, response, {"msg": msg}, _foreign(call, response.status), secrets)
     code = body["code"]
     meaning = lookup(code)
-    if code == 0 or meaning.kind is Kind.DONE:
+    if code == 0 or (meaning.kind is Kind.DONE and call.updates):
         # Token endpoints answer flat and bot info under `bot`: then everything else is the content.
         data = body["data"] if "data" in body else {k: v for k, v in body.items() if k not in _ENVELOPE}
-        return LarkResponse(0, str(body.get("msg", "")), {} if data is None else data, log_id)
+        date = response.headers.get("date")
+        return LarkResponse(0, str(body.get("msg", "")), {} if data is None else data, log_id, date)
     if meaning.kind is Kind.REFUSED and response.status == _HTTP_TOO_MANY:
         meaning = lookup(_LIMIT)
     elif meaning.kind is Kind.REFUSED and response.status >= _HTTP_SERVER_ERROR:
-        meaning = _TROUBLE
+        meaning = _SERVER_ERROR
     return _refused(call, response, body, meaning, secrets)
 
 
@@ -89,14 +97,16 @@ def _json(content: bytes) -> dict[str, Any] | None:
 
 
 def _foreign(call: Call[Any], status: int) -> Code:
-    """What an answer without Lark's envelope means: an unknown path, a proxy's page, a gateway in trouble."""
+    """Return what an answer without Lark's envelope means: unknown path, proxy's page, failing gateway."""
     if status == _HTTP_TOO_MANY:
         return lookup(_LIMIT)
     if status == _HTTP_NOT_FOUND:
         return _NO_ENDPOINT
-    if status >= _HTTP_SERVER_ERROR or status in _HTTP_GAVE_UP:
-        return _TROUBLE
-    # A page in place of an answer is no passing trouble, but whether a write was performed it does not say.
+    if status >= _HTTP_SERVER_ERROR or status in _HTTP_TIMEOUTS:
+        return _SERVER_ERROR
+    if status == _HTTP_PROXY:
+        return _PROXY
+    # Waiting does not help against a page in place of an answer, and a write may have been performed.
     performed = status < _HTTP_REDIRECT and not call.safe
     return _NOT_LARK._replace(kind=Kind.AMBIGUOUS) if performed else _NOT_LARK
 
@@ -121,7 +131,8 @@ def _refused(
         text.append(shown(details["message"]))
     if not text[-1].endswith((".", "!", "。")):
         text[-1] += "."
-    text.append(f"Next: {meaning.step}{f': {apply_url}' if apply_url else '.'}")
+    hint = f"; {call.hint}" if call.hint and meaning.kind in _HINTED else ""
+    text.append(f"Next: {meaning.step}{hint}{f': {apply_url}' if apply_url else '.'}")
     if log_id:
         text.append(f"(log_id {log_id})")
 
@@ -131,26 +142,26 @@ def _refused(
         msg=msg,
         log_id=log_id,
         http_status=response.status,
-        retryable=meaning.kind in _PASSING,
+        retryable=meaning.kind in _TRANSIENT,
         scopes=scopes,
         apply_url=apply_url,
         troubleshooter=shown(details["troubleshooter"]) if details.get("troubleshooter") else None,
         field_violations=violations,
     )
-    wait = _seconds(response) if meaning.kind is Kind.RATE else None
+    wait = _seconds(response) if meaning.kind in _TRANSIENT else None
     if isinstance(error, RateLimitError):
         error.retry_after = wait
     return Refusal(meaning.kind, error, wait)
 
 
 def _dicts(details: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """The dicts of a list that should be one of dicts, whatever it is."""
+    """Return the dicts in a list of details; empty if it is not a list."""
     found = details.get(name)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _scopes(details: dict[str, Any]) -> tuple[list[str], str | None]:
-    """Lark's pages show two shapes for a missing scope, `subject` and `scope`; both are read."""
+    """Return the missing scopes and the page that grants them. Lark names a scope by `subject` or `scope`."""
     violations = _dicts(details, "permission_violations")
     scopes = [
         str(v.get("subject") or v.get("scope")) for v in violations if v.get("subject") or v.get("scope")
@@ -163,5 +174,5 @@ def _seconds(response: Response) -> float | None:
     value = response.headers.get("x-ogw-ratelimit-reset") or response.headers.get("retry-after")
     try:
         return max(0.0, float(value)) if value is not None else None
-    except ValueError:  # a Retry-After may be a date; back off as if nothing was said
+    except ValueError:  # a Retry-After that is a date is ignored
         return None

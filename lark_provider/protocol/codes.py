@@ -1,6 +1,6 @@
-"""Lark's answer codes: what each means for the caller. The one place that knows them.
+"""Lark's answer codes and what each means for the caller.
 
-Codes missing here are refusals like any other. HTTP statuses say little: Bitable answers most failures
+A code that is missing here is an ordinary refusal. HTTP statuses say little: Bitable answers most failures
 with 200, IM all of them with 400.
 """
 
@@ -13,24 +13,27 @@ from typing import NamedTuple
 class Kind(enum.Enum):
     """What a code says about the request."""
 
-    REFUSED = "refused"
+    REFUSED = enum.auto()
     """Not done; nothing more is known."""
-    TOKEN = "token rejected"  # noqa: S105 - a verdict, not a token
-    """Not done; a new token may help, once."""
-    RATE = "rate limited"
-    """Not done; the same request will pass after a wait."""
-    BUSY = "busy"
-    """Not done, because something is still going on; the same request may pass after a wait."""
-    AMBIGUOUS = "server trouble"
-    """Perhaps done: to be repeated only if a repeat does no harm."""
-    REPLAYED = "submitted before"
-    """The idempotency token was used before: proof of an earlier submission, not of its success."""
-    DONE = "nothing to change"
-    """Things are already as the request wants them: as good as done."""
-    PERMISSION = "permission"
-    NOT_FOUND = "not found"
-    INVALID = "invalid"
-    CONFLICT = "conflict"
+    TOKEN = enum.auto()
+    """Not done, because the token was rejected; one retry with a new token."""
+    RATE = enum.auto()
+    """Not done, because of a rate limit; the same request will pass after a wait."""
+    BUSY = enum.auto()
+    """Not done, because another operation is running; the same request may pass after a wait."""
+    AMBIGUOUS = enum.auto()
+    """A server error after which the request may have been performed: retried only if idempotent."""
+    REPLAYED = enum.auto()
+    """The idempotency token was used before: after an uncertain attempt probably by that attempt, on a first
+    attempt by another write."""
+    GONE = enum.auto()
+    """What was named does not exist any more; a repeated removal has succeeded."""
+    DONE = enum.auto()
+    """Nothing to change: a success."""
+    PERMISSION = enum.auto()
+    NOT_FOUND = enum.auto()
+    INVALID = enum.auto()
+    CONFLICT = enum.auto()
 
 
 class Code(NamedTuple):
@@ -40,6 +43,8 @@ class Code(NamedTuple):
     step: str
 
 
+REPLAYED = frozenset({1254608, 1255006})
+"""Answers to a `client_token` that was used before, after which the write may or may not stand."""
 _PEOPLE = "widen the range of people and departments that the app may see, in the console"
 _WAIT = "wait and call again, or send less at a time"
 _SCOPE = "ask the tenant's admin to grant the scope in the developer console and publish the app"
@@ -78,6 +83,7 @@ TABLE: dict[int, Code] = {
     10003: Code(Kind.INVALID, "correct the request"),
     # custom bots
     11232: Code(Kind.RATE, "a custom bot takes 100 messages a minute and 5 a second: send slower"),
+    11246: Code(Kind.INVALID, "check the card; the message names the element that Lark does not accept"),
     19001: Code(Kind.NOT_FOUND, "check the webhook URL against the one in the group's bot settings"),
     19021: Code(Kind.PERMISSION, "check the bot's signing secret, and that this machine's clock is right"),
     19022: Code(Kind.PERMISSION, "add this machine's address to the bot's IP allow-list"),
@@ -87,11 +93,11 @@ TABLE: dict[int, Code] = {
     230002: Code(Kind.PERMISSION, _CHAT),
     230006: Code(Kind.PERMISSION, "turn on the app's bot ability and publish the app"),
     230009: Code(Kind.CONFLICT, "the time for recalling this message is over"),
-    230011: Code(Kind.CONFLICT, "the message was recalled already"),
+    230011: Code(Kind.GONE, "the message was recalled already"),
     230015: Code(Kind.INVALID, "a card with this content cannot go to a single person; send it to a group"),
     230023: Code(Kind.CONFLICT, "the person has too many unread urgent messages"),
     230024: Code(Kind.CONFLICT, "the tenant's quota for urgent messages is used up"),
-    230033: Code(Kind.CONFLICT, "who has read a message can be asked for 7 days"),
+    230033: Code(Kind.CONFLICT, "the readers of a message can be listed for 7 days"),
     230036: Code(Kind.NOT_FOUND, "the tenant does not exist any more"),
     230050: Code(Kind.PERMISSION, "the message is not visible to this app"),
     230012: Code(Kind.PERMISSION, "only the sender can do this"),
@@ -122,7 +128,7 @@ TABLE: dict[int, Code] = {
     230074: Code(Kind.PERMISSION, "messages of encrypted groups cannot be edited; send a new one"),
     230075: Code(Kind.CONFLICT, "it is too old to be edited, or the group is encrypted; send a new one"),
     230099: Code(Kind.INVALID, _CARD),
-    230110: Code(Kind.CONFLICT, "the message was deleted"),
+    230110: Code(Kind.GONE, "the message was deleted"),
     230111: Code(Kind.CONFLICT, "the message is about to delete itself"),
     231204: Code(Kind.PERMISSION, "this kind of app may not do it"),
     231203: Code(Kind.INVALID, "this kind of chat does not take this message"),
@@ -187,8 +193,8 @@ TABLE: dict[int, Code] = {
     1254800: Code(Kind.INVALID, "correct the request"),
     1254606: Code(Kind.DONE, "nothing is left to do"),
     1254607: Code(Kind.BUSY, _WAIT),
-    1254608: Code(Kind.REPLAYED, "read the table back before writing again"),
-    1255006: Code(Kind.REPLAYED, "read the table back before writing again"),
+    1254608: Code(Kind.REPLAYED, "this key was submitted before: read the table back before writing again"),
+    1255006: Code(Kind.REPLAYED, "this key was used for other data: write other data under a key of its own"),
     1254200: Code(Kind.AMBIGUOUS, _WAIT),
     1255040: Code(Kind.AMBIGUOUS, _WAIT),
     # people
@@ -255,8 +261,12 @@ TABLE: dict[int, Code] = {
 _UNKNOWN = Code(Kind.REFUSED, "look the code up in Lark's documentation; quote the log id to Lark's support")
 
 
+ITEM_GONE = frozenset({1254042, 1254043, 1254044, 230011, 230110})
+"""Codes by which the view, record, field or message that a DELETE names is not there, and all above it is."""
+
+
 def lookup(code: int) -> Code:
-    """Say what a code means.
+    """Return what a code means.
 
     Args:
         code: The `code` of an answer, not 0.

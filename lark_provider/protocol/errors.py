@@ -10,25 +10,27 @@ LarkError
 │   ├── NotFoundError                    the thing named does not exist
 │   ├── InvalidRequestError (ValueError) the request itself is wrong; some are found before sending
 │   └── ConflictError                    the thing is in a state that forbids it
-├── TransportError                       no usable answer, and nothing was changed
-│   └── OutcomeUnknownError              a write was sent and its answer is lost
+├── TransportError                       no usable answer came; unless it is one of these, nothing was changed
+│   ├── DeadlineExceededError            the call's deadline came first, and nothing was changed
+│   ├── OutcomeUnknownError              a write was sent and its answer is lost
+│   └── BrokerError                      RabbitMQ is unavailable
 ├── BulkWriteError                       a bulk write stopped part-way; says what was written
-│   └── BulkOutcomeUnknownError          … and the last chunk may or may not stand (OutcomeUnknownError)
+│   └── BulkOutcomeUnknownError          … and the last chunk may or may not be written (OutcomeUnknownError)
 ├── CallbackRefusedError                 a request to the callback URL is not proven to be Lark's
-├── StorageError                         a database is away or not what it should be
+├── StorageError                         a database is unavailable or not what it should be
 └── DecryptionError                      something is encrypted with a key that is not here
 ```
 
-The last two are SQLAlchemy's `OperationalError` and cryptography's `InvalidToken` as well. The last three are
-defined where what they need is loaded; `lark_provider.errors` has them all.
+The last two are SQLAlchemy's `OperationalError` and cryptography's `InvalidToken` as well, and so they are
+defined in `storage.errors`; `lark_provider.errors` has them all.
 
 Each text ends with what to do next. Each error says in `.retryable` whether the same call can succeed
-later without anybody changing anything. All of them survive pickling.
+later without a change. All of them can be pickled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class LarkError(Exception):
@@ -38,11 +40,11 @@ class LarkError(Exception):
 
 
 class ConfigurationError(LarkError, ValueError):
-    """Credentials, base URL or another setting is missing or cannot be right."""
+    """Credentials, base URL or another setting is missing or is invalid."""
 
 
 class TokenAcquisitionError(LarkError):
-    """Lark's token endpoint refused the credentials. Never retried: only a person can mend it.
+    """Lark's token endpoint refused the credentials. Never retried: a person has to correct them.
 
     Attributes:
         code: Lark's code, e.g. 10014.
@@ -106,7 +108,7 @@ class NotFoundError(LarkAPIError):
 
 
 class InvalidRequestError(LarkAPIError, ValueError):
-    """The request is wrong as it stands; where `http_status` is None it was never sent."""
+    """The request itself is invalid; where `http_status` is None it was never sent."""
 
 
 class ConflictError(LarkAPIError):
@@ -114,9 +116,16 @@ class ConflictError(LarkAPIError):
 
 
 class TransportError(LarkError):
-    """No usable answer came, and nothing was changed at Lark: the call can simply be made again."""
+    """No usable answer came. Unless it is a subclass that says otherwise, nothing was changed at Lark."""
 
     retryable = True
+
+
+class DeadlineExceededError(TransportError):
+    """The call's `deadline` came before an answer, and nothing was changed at Lark.
+
+    It bounds everything that the call waited for: tokens, other callers, back-off and Lark itself.
+    """
 
 
 class OutcomeUnknownError(TransportError):
@@ -132,7 +141,7 @@ class BulkWriteError(LarkError):
     """A bulk write stopped part-way. `__cause__` says why.
 
     Attributes:
-        written: Records known to stand; `records[error.written:]` is the rest.
+        written: Records known to be written; `records[error.written:]` is the rest.
         failed_chunk: Index of the chunk that failed, counting from 0.
         record_ids: Ids of the records written, in order.
     """
@@ -153,3 +162,39 @@ class BulkWriteError(LarkError):
 
 class BulkOutcomeUnknownError(BulkWriteError, OutcomeUnknownError):
     """A bulk write stopped, and its last chunk may or may not have been written."""
+
+
+class CallbackRefusedError(LarkError):
+    """A request to a callback URL is not proven to be Lark's.
+
+    The text is for the log of the server, and quotes neither the body nor a key. The sender gets the status
+    only, since reasons would help an attacker.
+
+    Attributes:
+        status: The HTTP status to answer, 400 to 499.
+        doubtful: Whether our keys may be outdated, so that newer ones could verify it.
+        reason: What is wrong, as one of few words, for metrics.
+    """
+
+    def __init__(
+        self, text: str, *, status: int = 400, doubtful: bool = False, reason: str = "unreadable"
+    ) -> None:
+        super().__init__(text)
+        self.status, self.doubtful, self.reason = status, doubtful, reason
+
+
+class BrokerError(TransportError):
+    """RabbitMQ is unavailable or refused the connection."""
+
+
+def unknown_choice(name: str, value: object, choices: Iterable[str], code: int = 0) -> InvalidRequestError:
+    """Return the error for an argument that is not one of the values allowed.
+
+    Args:
+        name: The argument's name.
+        value: What was passed.
+        choices: The values allowed.
+        code: The code that Lark would answer.
+    """
+    text = f"{name} must be one of {', '.join(choices)}, got {value!r}. Next: pass one of these."
+    return InvalidRequestError(text, code=code)

@@ -11,23 +11,33 @@ MAX_UUID_CHARS = 50
 
 
 def checked_key(key: str) -> str:
-    """A key that can tell one write from another.
+    """Return a key that can tell one write from another.
 
     Args:
         key: Any text.
 
     Raises:
-        InvalidRequestError: It is no text, or empty.
+        InvalidRequestError: It is not a string, empty, or has a lone surrogate, which no database stores.
     """
-    if not (isinstance(key, str) and key.strip()):
+    if not (isinstance(key, str) and key.strip() and _is_unicode(key)):
         raise InvalidRequestError(
-            f"idempotency_key is {key!r}. Next: pass a text that names this write and no other.", code=230001
+            f"idempotency_key must be a non-empty string, got {key!r}. Next: pass a text that names this "
+            "write and no other.",
+            code=230001,
         )
     return key
 
 
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> str | None:
-    """What Lark de-duplicates a message by.
+    """Return what Lark de-duplicates a message by.
 
     Args:
         scope: To whom it goes; part of the key, since Lark does not say whether it is part of theirs.
@@ -35,17 +45,17 @@ def message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> s
         uuid: Lark's own key, or None.
 
     Raises:
-        InvalidRequestError: Both are given, or one cannot be a key.
+        InvalidRequestError: Both are given, or one is invalid.
     """
     if idempotency_key is not None and uuid is not None:
         raise InvalidRequestError(
-            "idempotency_key and uuid are both given. Next: pass one of them.", code=230001
+            "idempotency_key and uuid must not both be given. Next: pass one of them.", code=230001
         )
     if idempotency_key is not None:
         return _digest(scope, checked_key(idempotency_key)).hex()[:40]
     if uuid is not None and not (isinstance(uuid, str) and 0 < len(uuid) <= MAX_UUID_CHARS):
         raise InvalidRequestError(
-            f"uuid is {uuid!r}; Lark takes a text of 1 to {MAX_UUID_CHARS} characters. Next: pass "
+            f"uuid must be a string of 1 to {MAX_UUID_CHARS} characters, got {uuid!r}. Next: pass "
             "idempotency_key= instead, which may be any text.",
             code=230001,
         )
@@ -53,14 +63,14 @@ def message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> s
 
 
 def client_token(key: str, *what: str) -> str:
-    """What Lark de-duplicates a Bitable write by: a digest in the form of a UUIDv4, on which it insists.
+    """Return what Lark de-duplicates a Bitable write by: a digest in the form of a UUIDv4, as it requires.
 
     Args:
         key: The caller's key.
         what: What is written, and where.
 
     Raises:
-        InvalidRequestError: The key cannot be one.
+        InvalidRequestError: The key is not a non-empty string.
     """
     return str(uuids.UUID(bytes=_digest(*what, checked_key(key))[:16], version=4))
 

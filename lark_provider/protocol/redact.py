@@ -1,10 +1,11 @@
-"""Keep secrets out of texts: what Lark or a proxy answered may quote what we sent."""
+"""Mask secrets in texts: an answer of Lark or of a proxy may quote what was sent."""
 
 from __future__ import annotations
 
 import re
 
 MASK = "***"
+_SHORT, _UNMISTAKABLE = 4, 8  # characters
 
 _PATTERNS = (
     re.compile(r"(?i)(bearer\s+)[^\s\"',;]+"),
@@ -17,6 +18,20 @@ _PATTERNS = (
     re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)"),
     re.compile(r"(/bot/(?:v2/)?hook/)[^\s/?\"'<>]+"),
 )
+_ADDRESS = re.compile(r"[^\s@,;:/\\\"'<>]+(?=@[\w-]+(?:\.[\w-]+)+)")
+_MOBILE = re.compile(r"\+\d{4,}(?=\d{2})")
+
+
+def masked_addresses(text: str) -> str:
+    """Mask e-mail addresses and mobile numbers, which are personal data, in a text that is stored in clear.
+
+    Args:
+        text: Such as the key of a message, which names its receiver.
+
+    Returns:
+        The text with `***@example.com` and `***89` in their places.
+    """
+    return _MOBILE.sub(MASK, _ADDRESS.sub(MASK, text))
 
 
 def redact(text: str, *secrets: str | None) -> str:
@@ -24,15 +39,19 @@ def redact(text: str, *secrets: str | None) -> str:
 
     Args:
         text: What is to be shown.
-        secrets: Values known to be secret; masked wherever they stand.
+        secrets: Values known to be secret; masked wherever they occur. One of less than 8 characters is
+            masked as a whole word only, and one of less than 4 only behind a name such as `password=`, since
+            too many words contain it.
 
     Returns:
         The text with those values, bearer tokens, Lark tokens, secret-looking parameters, passwords in
         URLs and webhook tokens replaced by `***`.
     """
     for secret in secrets:
-        if secret:
+        if secret and len(secret) >= _UNMISTAKABLE:
             text = text.replace(secret, MASK)
+        elif secret and len(secret) >= _SHORT:
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\g<1>{MASK}", text)
     return text

@@ -1,11 +1,11 @@
-"""Tenant tokens: whose, for how long, and how to get one.
+"""Tenant tokens: their app, their lifetime, and how to get one.
 
 Lark hands out the same token until 30 minutes of its life remain, then a new one while the old stays
-valid. So a token is FRESH; then STALE, when one caller renews it and the others still use it; and INVALID
-just before its end. See `POST /open-apis/auth/v3/tenant_access_token/internal`.
+valid. So a token is FRESH; then STALE, when one caller renews it while others still use it; and INVALID
+just before it expires. See `POST /open-apis/auth/v3/tenant_access_token/internal`.
 
-A store (ISV) app goes a longer way: Lark pushes a ticket, the ticket buys an app token, and that a tenant
-token for each tenant that installed the app.
+For a store (ISV) app, Lark pushes a ticket. The ticket is exchanged for an app token, and that for the token
+of each tenant that installed the app.
 """
 
 from __future__ import annotations
@@ -16,29 +16,27 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from lark_provider.protocol.calls import (
-    KeepTicket,
-    NeedAppToken,
-    NeedTicket,
-    NeedToken,
-    Procedure,
-    perform,
-    request,
-)
+from lark_provider.protocol.calls import request
+from lark_provider.protocol.effects import KeepTicket, NeedAppToken, NeedTicket, NeedToken
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, TokenAcquisitionError
+from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.redact import redact
+from lark_provider.support.secret import Secret
 
 Granted: TypeAlias = tuple[str, float]
-"""A token, and the seconds for which it still lives."""
+"""A token, and the seconds until it expires."""
 
-TENANT_TOKEN_PATH = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105 - a path
-STORE_TENANT_TOKEN_PATH = "/open-apis/auth/v3/tenant_access_token"  # noqa: S105 - a path
-STORE_APP_TOKEN_PATH = "/open-apis/auth/v3/app_access_token"  # noqa: S105 - a path
-RESEND_TICKET_PATH = "/open-apis/auth/v3/app_ticket/resend"
+_AUTH = "/open-apis/auth/v3"
+TENANT_TOKEN_PATH = f"{_AUTH}/tenant_access_token/internal"
+STORE_TENANT_TOKEN_PATH = f"{_AUTH}/tenant_access_token"
+STORE_APP_TOKEN_PATH = f"{_AUTH}/app_access_token"
+RESEND_TICKET_PATH = f"{_AUTH}/app_ticket/resend"
 _TICKET_REJECTED = 10012
 _APP_TOKEN_REJECTED = frozenset({10012, 10013, 99991664})
+REFUSAL_CODES = frozenset({10003, 10005, 10012, 10013, 10014, 10015, 10016})
+"""Codes of the token endpoints, which metrics tell apart; whatever one is, the credentials are refused."""
 TICKET_SECONDS = 10 * 365 * 86400.0
-"""A ticket is good until the next one comes: kept for as long as that may take."""
+"""A ticket is valid until the next one comes, and has no expiry of its own."""
 _TOKEN = re.compile(r"[!-~]+")  # as a header can carry it
 _STALE_SECONDS, _STALE_SHARE = 20 * 60.0, 1 / 6
 _INVALID_SECONDS, _INVALID_SHARE = 10.0, 1 / 20
@@ -60,25 +58,34 @@ class App:
     app_secret: str = field(repr=False)
     tenant_key: str | None = None
 
-    def key(self, kind: str) -> str:
-        """Where something of this app's is kept.
+    def __post_init__(self) -> None:
+        """Mask the secret wherever it is held from now on."""
+        object.__setattr__(self, "app_secret", Secret(self.app_secret))
 
-        Another secret is another key: nobody is served a token fetched with a secret since replaced.
+    def key(self, kind: str) -> str:
+        """Return the cache key of something that belongs to this app.
+
+        Another secret is another key, so that no token is used that an older secret fetched.
 
         Args:
-            kind: What it is.
+            kind: What it is, such as `tenant`.
         """
         fingerprint = hashlib.sha256(f"lark_provider\0{self.app_id}\0{self.app_secret}".encode()).hexdigest()
         return f"{self.base_url}|{self.app_id}|{fingerprint[:16]}|{kind}"
 
     @property
+    def name(self) -> str:
+        """What the app's rows in a database are named by; a new secret is still the same app's."""
+        return "|".join(filter(None, (self.base_url, self.app_id, self.tenant_key)))
+
+    @property
     def token_key(self) -> str:
-        """Where its tenant token is kept."""
+        """The cache key of its tenant token."""
         return self.key("tenant" if self.tenant_key is None else f"tenant|{self.tenant_key}")
 
 
 class Freshness(enum.Enum):
-    """How a token stands at a given time."""
+    """Whether a token can be used at a given time."""
 
     FRESH = "fresh"
     STALE = "stale"
@@ -87,14 +94,18 @@ class Freshness(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token and its life. Times are seconds since the epoch."""
+    """A token and its lifetime. Times are seconds since the epoch."""
 
     value: str = field(repr=False)
     fetched_at: float
     expires_at: float
 
+    def __post_init__(self) -> None:
+        """Mask the token wherever it is held from now on."""
+        object.__setattr__(self, "value", Secret(self.value))
+
     def freshness(self, now: float) -> Freshness:
-        """Say how it stands.
+        """Return whether the token can be used, and whether it should be renewed.
 
         Args:
             now: Seconds since the epoch.
@@ -106,15 +117,15 @@ class Token:
 
 
 def tenant_token() -> Procedure[str]:
-    """The token that calls carry now: the one in use, renewed if need be."""
+    """Return the current tenant token, fetching it if needed."""
     token: str = yield NeedToken()
     return token
 
 
 def keep_ticket(app_ticket: str) -> Procedure[None]:
-    """Keep an app_ticket that Lark has pushed, for all clients of this store app.
+    """Store an app_ticket that Lark has pushed, for all clients of this store app.
 
-    Lark pushes one about once an hour, as an event of type `app_ticket`; tokens take the newest.
+    Lark pushes one about once an hour, as an event of type `app_ticket`; the newest is used.
 
     Args:
         app_ticket: The ticket, `event.app_ticket`.
@@ -124,7 +135,9 @@ def keep_ticket(app_ticket: str) -> Procedure[None]:
         ConfigurationError: The app is unknown or disabled.
     """
     if not (isinstance(app_ticket, str) and app_ticket.strip()):
-        raise InvalidRequestError("app_ticket is empty. Next: pass event.app_ticket of the event.")
+        raise InvalidRequestError(
+            "app_ticket must be a non-empty string. Next: pass event.app_ticket of the event."
+        )
     yield KeepTicket(app_ticket.strip())
 
 
@@ -132,14 +145,14 @@ def fetch(app: App) -> Procedure[Granted]:
     """Get a tenant token from Lark.
 
     Args:
-        app: Whose; for a store app, with its tenant.
+        app: The app; for a store app, with its tenant.
 
     Returns:
-        The token, and the seconds for which it still lives.
+        The token, and the seconds until it expires.
 
     Raises:
         TokenAcquisitionError: Lark refuses the credentials.
-        LarkAPIError: Lark is in trouble, or something else answered; `.retryable` tells which.
+        LarkAPIError: Lark failed (`.retryable`), or something else answered.
         TransportError: No answer came.
     """
     if app.tenant_key is not None:
@@ -165,14 +178,14 @@ def fetch_app_token(app: App) -> Procedure[Granted]:
     """Get the app token of a store app; it takes the app_ticket that Lark pushes about once an hour.
 
     Args:
-        app: Whose.
+        app: The app.
 
     Returns:
-        The token, and the seconds for which it still lives.
+        The token, and the seconds until it expires.
 
     Raises:
         TokenAcquisitionError: Lark refuses the credentials, or no ticket came.
-        LarkAPIError: Lark is in trouble, or something else answered; `.retryable` tells which.
+        LarkAPIError: Lark failed (`.retryable`), or something else answered.
         TransportError: No answer came.
     """
     rejected: str | None = None
@@ -188,7 +201,7 @@ def fetch_app_token(app: App) -> Procedure[Granted]:
 
 
 def resend_ticket(app: App) -> Procedure[None]:
-    """Ask Lark to push the app_ticket anew, `POST /auth/v3/app_ticket/resend`.
+    """Ask Lark to push the app_ticket again, `POST /auth/v3/app_ticket/resend`.
 
     Args:
         app: A store app.
@@ -197,21 +210,22 @@ def resend_ticket(app: App) -> Procedure[None]:
         TokenAcquisitionError: Lark refuses; a custom app has no ticket (10016).
         LarkError: As for `fetch`.
     """
-    yield from _asked(app, RESEND_TICKET_PATH, {"app_id": app.app_id, "app_secret": app.app_secret})
+    yield from _post(app, RESEND_TICKET_PATH, {"app_id": app.app_id, "app_secret": app.app_secret})
 
 
 def _granted(app: App, path: str, body: dict[str, str], member: str) -> Procedure[Granted]:
-    data = yield from _asked(app, path, body)
-    token, expire = data.get(member), data.get("expire")
-    if not (isinstance(token, str) and _TOKEN.fullmatch(token)) or not isinstance(expire, int | float):
+    data = yield from _post(app, path, body)
+    expire = data.get("expire")
+    token = Secret(data.pop(member)) if isinstance(data.get(member), str) else None
+    if token is None or not _TOKEN.fullmatch(token) or not isinstance(expire, int | float):
         raise LarkAPIError(
-            f"POST {path} answered without a token and its life. Next: check base_url and proxy; it seems "
-            "that something else than Lark answers."
+            f"POST {path} answered without a token and its lifetime. Next: check base_url and proxy; it "
+            "seems that something other than Lark answered."
         )
     return token, float(expire)
 
 
-def _asked(app: App, path: str, body: dict[str, str]) -> Procedure[dict[str, Any]]:
+def _post(app: App, path: str, body: dict[str, str]) -> Procedure[dict[str, Any]]:
     call = request("POST", path, json=body, safe=True, auth=False, secret=app.app_secret)
     refusal: TokenAcquisitionError | None = None
     try:
@@ -220,8 +234,9 @@ def _asked(app: App, path: str, body: dict[str, str]) -> Procedure[dict[str, Any
         if error.code == 0 or error.retryable:
             raise
         refusal = _refused(app, error, body)
-    if refusal is not None:  # raised out here, so that Lark's own error does not hang on it
-        raise refusal from None  # who throws an answer in here is handling it still
+    if refusal is not None:
+        # Raised outside of the handler, and without a context: Lark's own error may quote the secret.
+        raise refusal from None
     return data
 
 

@@ -1,8 +1,8 @@
-"""What it means to wait for a card: which clicks count, and when they are an answer. Pure.
+"""Waits for cards: which clicks count, and when they are an answer. Pure.
 
-Cards that are made here carry a correlation in the value of their buttons, so that a click finds its wait
-before anybody knows the message's id, and with it the people who may answer, so that whoever receives the
-click can tell a stranger at once.
+Cards that this package builds carry a correlation id in the value of their buttons, so that a click is
+matched to its wait before the message's id is known. They also carry the ids of the people who may answer, so
+that the gateway can reject the click of anyone else at once.
 """
 
 from __future__ import annotations
@@ -16,44 +16,49 @@ from lark_provider.protocol.callbacks.storable import LONGEST_ID, is_id
 from lark_provider.protocol.errors import ConfigurationError
 
 CORRELATION, ALLOWED = "lark_wait", "lark_allowed"
-"""Members of a button's value: the wait that it answers, and the open_ids of those who may."""
+"""Keys in a button's value: the id of the wait, and the ids of the people who may answer."""
 
 
 def marked(value: Mapping[str, Any], correlation: str, allowed: Sequence[str] = ()) -> dict[str, Any]:
-    """A button's value with the correlation in it.
+    """Return a button's value with the correlation added.
 
     Args:
-        value: What the card's author attached.
-        correlation: Names the wait.
+        value: The value that the card's author set.
+        correlation: The id of the wait.
         allowed: The ids of those who may answer (open_id, user_id or union_id); empty for everybody.
     """
     return {**value, CORRELATION: correlation} | ({ALLOWED: list(allowed)} if allowed else {})
 
 
 def unmarked(value: Any) -> Any:
-    """A click's value as the card's author attached it."""
+    """Return a click's value as the card's author set it."""
     if not isinstance(value, dict):
         return value
     return {name: part for name, part in value.items() if name not in {CORRELATION, ALLOWED}}
 
 
 def correlation_of(click: CardClick) -> str | None:
-    """Which wait a click is for, if its card says."""
+    """Return the id of the wait that a click is for, if its card carries one."""
     value = click.action.value
     found = value.get(CORRELATION) if isinstance(value, dict) else None
     return found if is_id(found) else None
 
 
 def may_answer(click: CardClick, allowed: Iterable[str] | None = None) -> bool:
-    """Whether whoever clicked is one of those who may.
+    """Return whether the user who clicked may answer.
+
+    A user_id is unique within its tenant only, so it counts only for users of the app's own tenant: in a chat
+    with another company, another user may have the same one.
 
     Args:
         click: The click.
-        allowed: Their ids; None for those whom the card itself names. Empty for everybody.
+        allowed: The ids of those who may; None for those that the card names. Empty for everybody.
     """
     names = set(_allowed_by_card(click) if allowed is None else allowed)
     who = click.operator
-    return not names or bool(names & ({who.open_id, who.user_id, who.union_id} - {None, ""}))
+    is_colleague = bool(who.tenant_key) and who.tenant_key == click.tenant_key
+    ids = {who.open_id, who.union_id, who.user_id if is_colleague else None}
+    return not names or bool(names & (ids - {None, ""}))
 
 
 def _allowed_by_card(click: CardClick) -> list[str]:
@@ -61,7 +66,7 @@ def _allowed_by_card(click: CardClick) -> list[str]:
     named = value.get(ALLOWED) if isinstance(value, dict) else None
     if named is None:
         return []
-    # A card that was made elsewhere may say anything here. What is no id is nobody's.
+    # Another program's card may hold any value here. What is not an id matches no user.
     return [name if isinstance(name, str) else "" for name in (named if isinstance(named, list) else [named])]
 
 
@@ -70,14 +75,17 @@ class Wait:
     """A wait for clicks.
 
     Attributes:
-        key: Names the wait; its answer is decided once.
+        key: The id of the wait; its answer is decided once.
         message_ids: The cards.
         every: Whether each of them has to be answered; else the first click on any is the answer.
         correlation: The wait that the card's buttons name, instead of or beside the messages.
         actions: Which clicks count: the component's `name`, or `action` in its value. Empty for all.
         operators: Whose clicks count: open_id, user_id or union_id. Empty for everybody's.
-        app_id: Whose cards count. None for those of all apps: then whoever has the keys of one that comes in
-            the same way can make clicks on the cards of another.
+        app_id: The app whose cards count. None for all apps: then the holder of one app's keys can forge
+            clicks on the cards of another.
+        options: `action` in the click's value must be one of these; a component's name does not count. Empty
+            for any.
+        until: Clicks that were made later do not count: seconds since the epoch. None for no limit.
     """
 
     key: str
@@ -87,48 +95,57 @@ class Wait:
     actions: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
     app_id: str | None = None
+    options: tuple[str, ...] = ()
+    until: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a wait that nothing can end, or that no database can look for."""
+        """Refuse a wait that no click can answer, or whose ids cannot be stored."""
         if not self.message_ids and not self.correlation:
             raise ConfigurationError(
-                "There is nothing to wait for: neither a message id nor a correlation id. Next: pass the id "
-                "that LarkSendMessageOperator returned."
+                "A wait must have a message id or a correlation id, got neither. Next: pass the id that "
+                "LarkSendMessageOperator returned."
             )
         if isinstance(self.message_ids, str):
-            raise ConfigurationError(f"message_ids is {self.message_ids!r}. Next: pass it in a tuple.")
+            raise ConfigurationError(
+                f"message_ids must be a tuple of strings, got {self.message_ids!r}. Next: pass it in a tuple."
+            )
         ids = [self.key, *self.message_ids, *(() if self.correlation is None else (self.correlation,))]
         for unusable in (one for one in ids if not is_id(one)):
             raise ConfigurationError(
-                f"{unusable!a:.80} is no id to wait for. Next: pass 1 to {LONGEST_ID} printable characters."
+                f"The id of a wait, message or correlation must be 1 to {LONGEST_ID} printable characters, "
+                f"got {unusable!a:.80}. Next: pass such an id."
             )
 
     def as_dict(self) -> dict[str, Any]:
-        """Itself in JSON's own types."""
+        """Return the wait in JSON's own types."""
         return {name: list(part) if isinstance(part, tuple) else part for name, part in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Wait:
-        """What `as_dict` returned."""
+        """Make a wait from what `as_dict` returned."""
         parts: dict[str, Any] = {
             name: tuple(part) if isinstance(part, list) else part for name, part in given.items()
         }
         return cls(**parts)
 
     def counts(self, click: CardClick) -> bool:
-        """Whether a click is one that is waited for."""
+        """Return whether a click counts for this wait."""
         if click.message_id not in self.message_ids and (
             self.correlation is None or correlation_of(click) != self.correlation
         ):
             return False
         if self.app_id is not None and click.app_id != self.app_id:
             return False
+        if self.until is not None and click.created_at.timestamp() > self.until:
+            return False
         if self.actions and not set(self.actions) & _names(click):
+            return False
+        if self.options and decision_of(click) not in self.options:
             return False
         return may_answer(click) and may_answer(click, self.operators)
 
     def answer(self, clicks: Sequence[CardClick]) -> list[CardClick] | None:
-        """The clicks that answer the wait, if they are all there.
+        """Return the clicks that answer the wait; None while some are missing.
 
         Args:
             clicks: In the order in which they were stored.
@@ -147,14 +164,21 @@ class Wait:
         return [first[message_id] for message_id in self.message_ids]
 
 
+def decision_of(click: CardClick) -> str | None:
+    """Return which option of an approval was clicked: `action` in the value of the button."""
+    value = click.action.value
+    found = value.get("action") if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None
+
+
 def _names(click: CardClick) -> set[str]:
     value = click.action.value
     named = value.get("action") if isinstance(value, dict) else value
     return {name for name in (click.action.name, named) if isinstance(name, str) and name}
 
 
-def told(click: CardClick) -> dict[str, Any]:
-    """A click in JSON's own types, as a task returns it.
+def to_xcom(click: CardClick) -> dict[str, Any]:
+    """Return a click in JSON's own types, as a task returns it.
 
     Returns:
         `event_id`, `operator` (open_id, user_id, union_id), `action` (tag, name, value, form_value, option,
@@ -163,7 +187,7 @@ def told(click: CardClick) -> dict[str, Any]:
     action = {part.name: getattr(click.action, part.name) for part in fields(click.action)}
     return {
         "event_id": click.event_id,
-        "operator": asdict(click.operator),
+        "operator": {name: getattr(click.operator, name) for name in ("open_id", "user_id", "union_id")},
         "action": action | {"value": unmarked(click.action.value), "options": list(click.action.options)},
         "message_id": click.message_id,
         "chat_id": click.chat_id,

@@ -1,4 +1,4 @@
-"""Custom bots: a webhook's URL is all the credential there is, and an optional secret signs each message."""
+"""Custom bots: the webhook's URL is the credential, and an optional secret signs each message."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.support.secret import Secret
 
 HOOK_PATH = "/open-apis/bot/v2/hook/"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
@@ -18,13 +19,13 @@ _WHERE = "Next: copy the webhook URL from the group's settings → bots; it ends
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A custom bot: who has its token can write to its group.
+    """A custom bot. Anyone who has its token can write to its group.
 
     Attributes:
         base_url: The URL before `/open-apis`.
         token: The last part of the webhook's URL.
         secret: What its messages are signed with, if the bot asks for signatures.
-        keywords: The bot accepts only messages that hold one of these; empty if nothing is known of any.
+        keywords: The bot accepts only messages that contain one of these; empty if none is known.
     """
 
     base_url: str
@@ -32,9 +33,14 @@ class Webhook:
     secret: str | None = field(default=None, repr=False)
     keywords: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Mask token and secret wherever they are held from now on."""
+        object.__setattr__(self, "token", Secret(self.token))
+        object.__setattr__(self, "secret", Secret.of(self.secret))
 
-def locate(url_or_token: str) -> tuple[str | None, str]:
-    """Take a webhook's URL apart.
+
+def locate(url_or_token: str) -> tuple[str | None, Secret]:
+    """Split a webhook's URL.
 
     Args:
         url_or_token: The URL as Lark shows it, or only its last part.
@@ -43,29 +49,36 @@ def locate(url_or_token: str) -> tuple[str | None, str]:
         The URL before `/open-apis`, None for a bare token; and the token.
 
     Raises:
-        ConfigurationError: It is neither. The text quotes nothing of it, for it may be nearly right.
+        ConfigurationError: It is neither. The text quotes nothing of it, since it may hold a secret.
     """
-    given = url_or_token.strip() if isinstance(url_or_token, str) else ""
+    given = Secret(url_or_token.strip() if isinstance(url_or_token, str) else "")
+    url_or_token = given
     if not given:
-        raise ConfigurationError(f"The webhook is empty. {_WHERE}")
-    if "/" not in given:
-        origin, token = None, given
-    else:
-        try:
-            parts = urlsplit(given if "://" in given else f"https://{given}")
-        except ValueError:
-            parts = urlsplit("")
-        before, found, token = parts.path.partition(HOOK_PATH)
-        if not found or parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
-            raise ConfigurationError(f"The webhook is no URL of a custom bot. {_WHERE}")
-        origin, token = f"{parts.scheme}://{parts.netloc}{before}", token.rstrip("/")
-    if not _TOKEN.fullmatch(token):
-        raise ConfigurationError(f"The webhook's last part is no token of a custom bot. {_WHERE}")
-    return origin, token
+        raise ConfigurationError(f"The webhook must not be empty. {_WHERE}")
+    found = _split(given) if "/" in given else (None, given)
+    if found is None:
+        raise ConfigurationError(f"The webhook must be the URL of a custom bot, got another text. {_WHERE}")
+    if not _TOKEN.fullmatch(found[1]):
+        raise ConfigurationError(
+            f"The webhook must end in a token of letters, digits, - and _, got another text. {_WHERE}"
+        )
+    return found
+
+
+def _split(url: str) -> tuple[str, Secret] | None:
+    """Split a webhook's URL; None if it is none. An error raised here would hold the token in its frame."""
+    try:
+        parts = urlsplit(url if "://" in url else f"https://{url}")
+    except ValueError:
+        return None
+    before, found, token = parts.path.partition(HOOK_PATH)
+    if not found or parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+        return None
+    return f"{parts.scheme}://{parts.netloc}{before}", Secret(token.rstrip("/"))
 
 
 def sign(secret: str, timestamp: str) -> str:
-    """Sign for a custom bot: the key is made of time and secret, and the message signed is empty.
+    """Return the signature that a custom bot checks: time and secret are the key, and the message is empty.
 
     Args:
         secret: The bot's.

@@ -1,63 +1,195 @@
-"""Wait for a card's answer in the triggerer, for nothing but a place in a list."""
+"""Wait for a card's answer in the triggerer, where all waits share their queries."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+import time
+from collections.abc import AsyncIterator, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.hooks import airflow_version  # noqa: F401 - first, for its clear sentence
-
-from airflow.triggers.base import BaseTrigger, TriggerEvent  # isort: skip
+from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from lark_provider.errors import LarkError
-from lark_provider.hooks import shared
+from lark_provider.hooks import airflow_config
 from lark_provider.protocol.waits import Wait
 
 if TYPE_CHECKING:
     from lark_provider.callbacks.waiting import Hub
+    from lark_provider.protocol.questions import Asked, Origin
 
-# A trigger that fires while its task is still being put to sleep can make the executor and the scheduler
+logger = logging.getLogger(__name__)
+
+# A trigger that fires while its task is still being deferred can make the executor and the scheduler
 # disagree about the task, which then fails.
-_SETTLE_SECONDS = 2.0
+_MIN_SECONDS = 2.0
+_DEFERRED = "deferred"
 
 
 class LarkCardCallbackTrigger(BaseTrigger):
-    """Fires when a card is answered. The event says no more than that: the answer is read from the database.
+    """Fire when a question is decided or closed. The event names it; the outcome is in the database.
 
-    All of a triggerer's waits share one query a second and one connection to RabbitMQ. The database and the
-    broker may come and go meanwhile.
+    All waits of a triggerer share two queries a second and one connection to RabbitMQ. They outlast an outage
+    of the database or the broker.
 
     Args:
-        wait: What is waited for, as `Wait.as_dict` returns it.
-        database_id: The id of the database where the wait began; None if it could not be asked.
+        wait: A wait of version 0.1, as `Wait.as_dict` returns it. Triggers that were stored before an upgrade
+            have one.
+        database_id: The id of the database where the wait began; None if it is unknown.
+        wait_id: The question, a row in `waits`.
     """
 
-    def __init__(self, wait: dict[str, Any], database_id: str | None = None) -> None:
+    def __init__(
+        self,
+        wait: dict[str, Any] | None = None,
+        database_id: str | None = None,
+        wait_id: str | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
-        self.wait, self.database_id = wait, database_id
+        self.wait, self.database_id, self.wait_id = wait, database_id, wait_id
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Say how to make it again."""
+        """Return the class and the arguments from which Airflow makes the trigger again."""
         name = f"{type(self).__module__}.{type(self).__qualname__}"
-        return name, {"wait": self.wait, "database_id": self.database_id}
+        waited_for = {"wait": self.wait} if self.wait_id is None else {"wait_id": self.wait_id}
+        return name, waited_for | {"database_id": self.database_id}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, then say that the answer is there, or why it never will be."""
+        """Wait, then fire an event that the question is over, or that waiting failed, with the reason."""
         loop = asyncio.get_running_loop()
         started = loop.time()
+        if self.wait_id is not None and self.trigger_id is not None:  # it has none in `dag.test()`
+            _prepare_airflow()
+        # A worker reads the answer by the id in the event, not by the DAG file, which may have been edited.
+        named = {"wait": self.wait} if self.wait_id is None else {"wait_id": self.wait_id}
         try:
-            hub = await asyncio.to_thread(_hub, await shared.adatabase_url())
-            # On the loop, so that whoever is cancelled waits no more.
-            await asyncio.wrap_future(hub.wait(Wait.from_dict(self.wait), self.database_id))
-            event = {"status": "answered"}
+            hub = await asyncio.to_thread(_hub, await airflow_config.adatabase_url())
+            # Awaited on the loop, so that cancelling the trigger ends its wait.
+            if self.wait_id is None:
+                await asyncio.wrap_future(hub.wait(Wait.from_dict(self.wait or {}), self.database_id))
+            else:
+                await asyncio.wrap_future(hub.settle(self.wait_id, self.database_id))
+            event = {"status": "answered", **named}
         except LarkError as error:
-            event = {"status": "error", "message": f"{type(error).__name__}: {error}"}
-        await asyncio.sleep(max(0.0, started + _SETTLE_SECONDS - loop.time()))
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # as above
+            event = {"status": "error", "message": f"{type(error).__name__}: {error}", **named}
+        await asyncio.sleep(max(0.0, started + _MIN_SECONDS - loop.time()))
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
+
+    async def on_kill(self) -> None:
+        """Close the question and withdraw its card: the task was cleared, marked or deleted.
+
+        Airflow 3.3 and later call this, but not when a triggerer stops. A triggerer that was frozen while
+        another one took over its triggers calls it too: the task is then still deferred, and the question
+        stays open.
+        """
+        if self.wait_id is None:
+            return
+        # In an asyncio task of its own: the triggerer cancels a trigger repeatedly until it has ended, and
+        # the second time would stop this after the question is closed, and before its card is.
+        await asyncio.shield(_in_background(_close(self.wait_id)))
+
+
+_background: set[asyncio.Future[None]] = set()
+"""Tasks that outlive their trigger; the event loop itself keeps no strong reference to them."""
+
+
+def _in_background(work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
+    task = asyncio.ensure_future(work)
+    _background.add(task)
+    task.add_done_callback(_background.discard)
+    return task
+
+
+_is_prepared = False
+"""Whether this process has queried Airflow, or is doing so."""
+
+
+def _prepare_airflow() -> None:
+    """Query Airflow once in this process, in the background.
+
+    For the first query of a triggerer, its supervisor builds the whole execution API. That takes seconds, on
+    a busy machine half a minute, and the supervisor does nothing else meanwhile. `on_kill` has 30 seconds,
+    so this must not begin only when a user clears a task.
+    """
+    global _is_prepared  # noqa: PLW0603 - the supervisor is one for the process
+    if _is_prepared or not hasattr(BaseTrigger, "on_kill"):  # Airflow 3.2 has none, so nothing is asked there
+        return
+    _is_prepared = True
+    _in_background(_query_airflow())
+
+
+async def _query_airflow() -> None:
+    global _is_prepared  # noqa: PLW0603 - the supervisor is one for the process
+    began = time.monotonic()
+    try:
+        await _task_states("", task_ids=[], run_ids=[])  # No DAG has this id: the answer is empty.
+    except Exception as error:  # noqa: BLE001 - whatever it is, the wait continues
+        _is_prepared = False  # The next trigger tries again.
+        logger.warning("Airflow's API is not ready; withdrawing a question may time out: %s", error)
+    else:
+        logger.info("Airflow's API ready after %.1f s", time.monotonic() - began)
+
+
+async def _close(wait_id: str) -> None:
+    from lark_provider.callbacks import waiting  # it loads SQLAlchemy and pika
+
+    url = await airflow_config.adatabase_url()
+    asked = await asyncio.to_thread(waiting.with_waits, lambda found: found.get(wait_id), url)
+    if asked is None or asked.state != "open":
+        return
+    if await _is_deferred(asked.origin):
+        logger.info("Task still deferred; question %s stays open", wait_id)
+        return
+    asked = await asyncio.to_thread(waiting.with_waits, lambda found: found.close(wait_id, "withdrawn"), url)
+    if asked is not None and asked.state == "closed":
+        logger.info("Question %s of task %s withdrawn", wait_id, asked.origin.task_id)
+        await _withdraw(asked)
+
+
+async def _is_deferred(origin: Origin) -> bool:
+    """Return whether the task is deferred; True if Airflow does not answer."""
+    try:
+        found = await _task_states(
+            origin.dag_id,
+            map_index=None if origin.map_index < 0 else origin.map_index,
+            task_ids=[origin.task_id],
+            run_ids=[origin.run_id],
+        )
+    except Exception:
+        logger.warning("Task state unknown; leaving the question open until its deadline", exc_info=True)
+        return True
+    states = found.get(origin.run_id, {}) if isinstance(found, dict) else {}
+    return _DEFERRED in {str(getattr(state, "value", state)) for state in states.values()}
+
+
+async def _task_states(dag_id: str, **criteria: Any) -> Any:
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+    from asgiref.sync import sync_to_async
+
+    # In a thread of asgiref's, from which Airflow's blocking call can reach this event loop. Not the one
+    # that all triggers share by default: the first call takes long.
+    get_states = sync_to_async(RuntimeTaskInstance.get_task_states, thread_sensitive=False)
+    return await get_states(dag_id, **criteria)
+
+
+async def _withdraw(asked: Asked) -> None:
+    if not (asked.is_ours and asked.message_ids):
+        return
+    from lark_provider.api.cards.outcome import outcome_card  # few cards are withdrawn here
+    from lark_provider.hooks.lark import LarkHook  # few cards are withdrawn here
+
+    try:
+        async with await LarkHook(asked.origin.conn_id).get_async_conn() as client:
+            for message_id in asked.message_ids:
+                await client.messaging.update_card(message_id, outcome_card(asked))
+    except LarkError as error:
+        # The gateway withdraws it when a user clicks.
+        logger.warning("Failed to update cards %s: %s", ", ".join(asked.message_ids), error)
 
 
 def _hub(database_url: str | None) -> Hub:
-    from lark_provider.callbacks import waiting  # noqa: PLC0415 - in a thread: it loads SQLAlchemy and pika
+    from lark_provider.callbacks import waiting  # in a thread: it loads SQLAlchemy and pika
+    from lark_provider.hooks import airflow_stats
 
-    return waiting.hub(database_url, shared.rabbitmq_url())
+    airflow_stats.start()
+    return waiting.hub(database_url, airflow_config.rabbitmq_url())

@@ -10,8 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from lark_emulator import Emulator
+from sqlalchemy.engine import URL, make_url
 
-from lark_provider.emulator import Emulator
+from tests.airflow.sql import POSTGRES, SQLITE, Database
 
 CHAT = "oc_emulator_data_team"
 
@@ -70,3 +72,35 @@ def context() -> Callable[..., Any]:
         return {"ti": SimpleNamespace(**(ti | changes)), "task": SimpleNamespace(retries=retries)}
 
     return make
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    path = str(tmp_path / "orders.db")
+    monkeypatch.setenv(f"AIRFLOW_CONN_{SQLITE.upper()}", json.dumps({"conn_type": "sqlite", "host": path}))
+    return Database(SQLITE, path)
+
+
+def _postgres(url: URL, driver: str, monkeypatch: pytest.MonkeyPatch) -> Database:
+    from airflow.providers.postgres.hooks import postgres as hooks
+
+    monkeypatch.setattr(hooks, "USE_PSYCOPG3", driver == "psycopg")  # it depends on what is installed
+    given = {
+        "conn_type": "postgres", "host": url.host, "port": url.port, "login": url.username,
+        "password": url.password, "schema": url.database,
+    }  # fmt: skip
+    monkeypatch.setenv(f"AIRFLOW_CONN_{POSTGRES.upper()}", json.dumps(given))
+    return Database(POSTGRES)
+
+
+@pytest.fixture(params=["psycopg2", "psycopg"])
+def postgres(request: pytest.FixtureRequest, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Database:
+    return _postgres(make_url(database_url), request.param, monkeypatch)
+
+
+@pytest.fixture(params=["sqlite", "psycopg2", "psycopg"])
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Database:
+    if request.param == "sqlite":
+        found: Database = request.getfixturevalue("sqlite")
+        return found
+    return _postgres(make_url(request.getfixturevalue("database_url")), request.param, monkeypatch)

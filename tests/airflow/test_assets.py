@@ -13,5 +13,5 @@ def test_a_table_is_an_asset() -> None:
 
 @pytest.mark.parametrize("uri", ["lark://bitable/bascn1", "lark://chat/oc_1/x", "lark://bitable/a/b/c"])
 def test_an_asset_that_names_no_table_is_refused(uri: str) -> None:
-    with pytest.raises(ValueError, match="names no table"):
+    with pytest.raises(ValueError, match="must name a table"):
         Asset(uri)

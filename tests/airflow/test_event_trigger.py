@@ -17,10 +17,11 @@ from airflow.jobs.triggerer_job_runner import TriggerDetails, TriggerRunner
 from airflow.sdk import Asset, AssetWatcher
 from airflow.triggers.base import BaseEventTrigger
 
-from lark_provider.callbacks.topology import DEAD, EVENTS
+from lark_provider.callbacks.broker.topology import DEAD, EVENTS
 from lark_provider.errors import ConfigurationError
 from lark_provider.triggers import LarkEventTrigger, events
 from tests.callbacks import mq
+from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 
 MESSAGE, EDIT = "im.message.receive_v1", "drive.file.edit_v1"
@@ -65,7 +66,7 @@ class Runner(TriggerRunner):
         return task
 
     async def fired(self, count: int) -> list[tuple[int, Any]]:
-        await mq.aworks(lambda: len(self.events) >= count)
+        await mq.wait_until_async(lambda: len(self.events) >= count)
         return [(entry.trigger_id, entry.event.payload) for entry in self.events]
 
     def store(self, *event_ids: str, trigger_id: int | None = None) -> None:
@@ -145,7 +146,7 @@ def test_each_trigger_gets_what_it_wants_and_what_nobody_wants_is_among_the_dead
     assert [(number, told["event_id"]) for number, told in fired] == [(0, "e1"), (1, "e3"), (1, "e4")]
     assert "secret" not in str(fired)
     assert sorted(dead) == ["e2", "e5", sender.card()["header"]["event_id"]]
-    assert "wanted it" in dead["e5"]["reason"]
+    assert "matched the event" in dead["e5"]["reason"]
     assert left(url) == []
 
 
@@ -174,7 +175,7 @@ def test_what_is_not_stored_in_time_comes_again(url: str, monkeypatch: pytest.Mo
         await runner._shared_streams.stop_all()
 
     mq.run(work())
-    mq.works(lambda: left(url) == ["e1"])
+    wait_until(lambda: left(url) == ["e1"])
 
 
 def test_an_event_that_comes_twice_is_stored_once(url: str) -> None:
@@ -246,7 +247,7 @@ def test_nothing_is_taken_when_nobody_wants_it_any_more(url: str) -> None:
         async with running(LarkEventTrigger()) as runner:
             await runner.fired(1)
             runner.triggers[0]["task"].cancel()
-            await mq.aworks(runner.triggers[0]["task"].done)
+            await mq.wait_until_async(runner.triggers[0]["task"].done)
 
     mq.run(work())
     assert left(url) == ["e1"]
@@ -255,7 +256,7 @@ def test_nothing_is_taken_when_nobody_wants_it_any_more(url: str) -> None:
 def test_a_missing_broker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work() -> None:
         runner = Runner()
-        with pytest.raises(ConfigurationError, match="No RabbitMQ is configured"):
+        with pytest.raises(ConfigurationError, match="RabbitMQ must be configured"):
             await runner.begin(LarkEventTrigger())
 
     mq.run(work())

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
+from lark_emulator import Emulator
 
-from lark_provider.emulator import Emulator
 from lark_provider.errors import ConfigurationError
 from lark_provider.hooks import LarkHook as LazyHook
-from lark_provider.hooks.airflow_version import require
+from lark_provider.hooks.exports import require_airflow
 from lark_provider.hooks.lark import LarkHook
+from lark_provider.hooks.webhook import LarkWebhookHook
 from tests.airflow.conftest import CHAT, connection
 
 
@@ -51,9 +53,10 @@ def test_a_uri_works_as_well(lark: Emulator, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"login": ""}, "no login"),
-        ({"password": None}, "no password"),
-        ({"host": "fishu"}, "base_url is 'fishu'"),
+        ({"login": ""}, "must have a login"),
+        ({"password": None}, "must have a password"),
+        ({"host": "fishu"}, "got 'fishu'"),
+        ({"host": "http://lark.example.com"}, "must begin with https://"),
     ],
 )
 def test_a_connection_that_cannot_work_is_named(
@@ -63,6 +66,29 @@ def test_a_connection_that_cannot_work_is_named(
     with pytest.raises(ConfigurationError, match=text):
         LarkHook().client  # noqa: B018 - making it is the test
     assert LarkHook().test_connection()[0] is False
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "base_url"),
+    [
+        ("feishu", 443, "https://open.feishu.cn"),
+        ("LARK", 443, "https://open.larksuite.com"),
+        (None, 443, "https://open.feishu.cn"),
+        ("https://lark.example.com", 8443, "https://lark.example.com:8443"),
+        ("https://lark.example.com", None, "https://lark.example.com"),
+    ],
+)
+def test_a_port_belongs_to_a_url_and_does_not_harm_a_name(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch, host: str | None, port: int | None, base_url: str
+) -> None:
+    monkeypatch.delenv("LARK_BASE_URL")
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, host=host, port=port))
+    assert LarkHook().client.base_url == base_url
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT",
+        json.dumps({"conn_type": "lark_webhook", "password": "tok-1", "host": host, "port": port}),
+    )
+    assert LarkWebhookHook().client.base_url == base_url
 
 
 @pytest.mark.parametrize(
@@ -84,19 +110,19 @@ def test_extras_reach_the_client(
     assert wire.proxy == "http://u:pass-word-1@127.0.0.1:1"
 
 
-@pytest.mark.parametrize("field", ["password", "proxy", "event_encrypt_secret", "event_verification_token"])
+@pytest.mark.parametrize("field", ["password", "proxy"])
 def test_airflow_masks_what_is_secret_in_a_connection(field: str) -> None:
-    from airflow.sdk._shared.secrets_masker import should_hide_value_for_key  # noqa: PLC0415 - heavy
+    from airflow.sdk._shared.secrets_masker import should_hide_value_for_key
 
     assert should_hide_value_for_key(field)  # type: ignore[no-untyped-call]  # Airflow's
 
 
 def test_an_old_airflow_gets_one_clear_sentence() -> None:
-    require("3.2.0")
-    require("3.10.1")
-    require("4.0.0")
+    require_airflow("3.2.0")
+    require_airflow("3.10.1")
+    require_airflow("4.0.0")
     for found in ("2.11.2", "3.0.6", "3.1.8"):
-        with pytest.raises(ConfigurationError, match=f"need Apache Airflow 3.2 or later; this is {found}"):
-            require(found)
+        with pytest.raises(ConfigurationError, match=f"need Apache Airflow 3.2 or later, got {found}"):
+            require_airflow(found)
     with pytest.raises(ConfigurationError, match="not installed"):
-        require(None)
+        require_airflow(None)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
+import orjson
 import pandas as pd
 import polars as pl
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields
-from lark_provider.emulator import Emulator
 from lark_provider.errors import ConfigurationError, InvalidRequestError
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.operators import (
@@ -22,7 +23,7 @@ from lark_provider.operators import (
     LarkUpdateMessageOperator,
 )
 from lark_provider.operators.links import LarkBitableLink, LarkChatLink, bitable_url, chat_url
-from tests.airflow.conftest import CHAT
+from tests.airflow.conftest import CHAT, connection
 
 Context = Callable[..., Any]
 CARD = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "done"}]}}
@@ -51,7 +52,7 @@ def test_messages_are_changed(lark: Emulator, context: Context) -> None:
     assert [one["content"] for one in lark.state()["chats"][0]["messages"]] == [new, {"text": "new"}]
     with pytest.raises(AirflowFailException):
         LarkUpdateMessageOperator(task_id="e", message_id="om_unknown", content=new).execute(context())
-    with pytest.raises(AirflowFailException, match="mentions do not go with a card"):
+    with pytest.raises(AirflowFailException, match="mentions must be empty when a card"):
         LarkUpdateMessageOperator(task_id="f", message_id=ids[0], content=new, mentions=["all"]).execute(
             context()
         )
@@ -78,13 +79,48 @@ def test_a_table_is_a_data_frame(lark: Emulator, table: dict[str, Any]) -> None:
     )
     assert isinstance(other, pl.DataFrame)
     assert other.rows() == [(0, "n0"), (1, "n1")]
-    with pytest.raises(ConfigurationError, match="df_type is 'arrow'"):
+    with pytest.raises(ConfigurationError, match="df_type must be 'pandas' or 'polars', got 'arrow'"):
         LarkHook().get_df(**table, df_type="arrow")  # type: ignore[arg-type]  # no such frame
+
+
+def test_rows_of_a_csv_file_are_loaded(lark: Emulator, context: Context, table: dict[str, Any]) -> None:
+    rows = [{"Name": "csv", "No": ""}]
+    with pytest.raises(AirflowFailException, match="empty_as_none=True"):
+        LarkBitableBulkInsertOperator(task_id="a", records=rows, **table).execute(context())
+    load = LarkBitableBulkInsertOperator(task_id="b", records=rows, empty_as_none=True, **table)
+    assert load.execute(context(task_id="b"))["written"] == 1
+
+
+@pytest.mark.parametrize("df_type", ["pandas", "polars"])
+def test_lookups_and_formulas_in_a_data_frame(
+    lark: Emulator, table: dict[str, Any], df_type: Literal["pandas", "polars"]
+) -> None:
+    def plan(endpoint: str, items: list[dict[str, Any]]) -> None:
+        body = orjson.dumps({"code": 0, "msg": "ok", "data": {"has_more": False, "items": items}}).decode()
+        lark.fault(path=f"*/{endpoint}", status=200, body=body, times=2)
+
+    words = [{"type": "text", "text": "Ann"}, {"type": "text", "text": "Bob"}]
+    kinds = (("Names", fields.LOOKUP), ("Sum", fields.FORMULA))
+    plan("fields", [{"field_name": name, "type": kind} for name, kind in kinds])
+    cells = [
+        {"Names": {"type": 1, "value": words}, "Sum": {"type": 2, "value": [42]}},
+        {"Names": {"type": 1, "value": []}, "Sum": {"type": 2, "value": [1.5]}},
+        {},
+    ]
+    plan("records/search", [{"record_id": f"rec{n}", "fields": one} for n, one in enumerate(cells)])
+    frame = LarkHook().get_df(**table, df_type=df_type)
+    if df_type == "polars":
+        assert frame.schema == {"Names": pl.List(pl.String), "Sum": pl.Float64}
+        assert frame.rows() == [(["Ann", "Bob"], 42.0), ([], 1.5), (None, None)]
+    else:
+        assert frame["Names"].tolist()[:2] == [["Ann", "Bob"], []]
+        assert frame["Sum"].tolist()[:2] == [42, 1.5]
+        assert frame.isna().iloc[2].all()
 
 
 @pytest.mark.parametrize("limit", [0, -1, "5", True])
 def test_a_limit_that_cannot_be_is_refused_when_the_dag_is_parsed(table: dict[str, Any], limit: Any) -> None:
-    with pytest.raises(InvalidRequestError, match=r"limit is .*\. Next: "):
+    with pytest.raises(InvalidRequestError, match=r"limit must .*\. Next: "):
         LarkBitableSearchOperator(task_id="t", limit=limit, **table)
 
 
@@ -92,7 +128,7 @@ def test_arguments_of_a_source_that_are_none_are_named(
     lark: Emulator, context: Context, table: dict[str, Any]
 ) -> None:
     load = LarkBitableBulkInsertOperator(task_id="t", records=list, records_kwargs="x", **table)  # type: ignore[arg-type]  # as said
-    with pytest.raises(AirflowFailException, match="records_kwargs is 'x'"):
+    with pytest.raises(AirflowFailException, match="records_kwargs must be a dict, got 'x'"):
         load.execute(context())
 
 
@@ -111,15 +147,72 @@ def test_links_lead_to_the_table(lark: Emulator, context: Context, table: dict[s
     assert link.get_link(load, ti_key=None) == pasted
 
 
-def test_a_lark_whose_pages_nobody_knows_gets_no_link(
-    lark: Emulator, context: Context, table: dict[str, Any], capsys: pytest.CaptureFixture[str]
+def test_every_lark_gets_a_link_and_a_private_one_none_to_the_public_one(
+    lark: Emulator, context: Context, table: dict[str, Any]
 ) -> None:
     load = LarkBitableBulkInsertOperator(task_id="t", records=[{"No": 9}], **table)
     load.execute(context())
-    assert LarkBitableLink().get_link(load, ti_key=None) == ""
-    assert f"Wrote 1 records to table {table['table_id']} of {table['app_token']}" in capsys.readouterr().out
-    for base_url in (lark.base_url, "https://10.0.0.7", "https://lark.example.com:8443"):
-        assert chat_url(base_url, "oc_1") == bitable_url(base_url, "app", "tbl") == ""
+    place = f"/base/{table['app_token']}?table={table['table_id']}"
+    assert LarkBitableLink().get_link(load, ti_key=None) == lark.base_url + place
+    search = LarkBitableSearchOperator(task_id="t", **table)
+    search.execute(context())
+    assert LarkBitableLink().get_link(search, ti_key=None) == lark.base_url + place
+
+
+@pytest.mark.parametrize(
+    ("base_url", "web_domain", "chat", "base"),
+    [
+        ("https://open.feishu.cn", "", "https://applink.feishu.cn", "https://www.feishu.cn"),
+        ("https://open.larksuite.com/", "", "https://applink.larksuite.com", "https://www.larksuite.com"),
+        (
+            "https://lark.example.com:8443",
+            "",
+            "https://lark.example.com:8443",
+            "https://lark.example.com:8443",
+        ),
+        ("https://10.0.0.7/x", "", "https://10.0.0.7", "https://10.0.0.7"),
+        ("http://egress:8080", "feishu.cn", "https://applink.feishu.cn", "https://www.feishu.cn"),
+        ("http://[::1]:80", "", "http://[::1]:80", "http://[::1]:80"),
+    ],
+)
+def test_links_of_any_base_url(base_url: str, web_domain: str, chat: str, base: str) -> None:
+    assert chat_url(base_url, "oc_1", web_domain) == f"{chat}/client/chat/open?openChatId=oc_1"
+    assert bitable_url(base_url, "app", "tbl", web_domain) == f"{base}/base/app?table=tbl"
+    assert chat_url(base_url, "", web_domain) == ""
+
+
+@pytest.mark.parametrize("named", ["feishu.cn", " https://feishu.cn/ "])
+def test_the_connection_names_where_pages_are(
+    lark: Emulator, context: Context, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra={"web_domain": named}))
+    send = LarkSendMessageOperator(task_id="t", receiver_id=CHAT, content="hi")
+    send.execute(context())
+    assert LarkChatLink().get_link(send, ti_key=None) == chat_url("https://open.feishu.cn", CHAT)
+
+
+@pytest.mark.parametrize("msg_type", ["text", "post", "interactive"])
+def test_a_changed_message_links_its_chat(lark: Emulator, context: Context, msg_type: Any) -> None:
+    content = CARD if msg_type == "interactive" else "old"
+    send = LarkSendMessageOperator(task_id="a", receiver_id=CHAT, content=content, msg_type=msg_type)
+    change = LarkUpdateMessageOperator(
+        task_id="b", message_id=send.execute(context()), content=content, msg_type=msg_type
+    )
+    (link,) = change.operator_extra_links
+    assert link.get_link(change, ti_key=None) == ""
+    change.execute(context())
+    assert link.get_link(change, ti_key=None) == f"{lark.base_url}/client/chat/open?openChatId={CHAT}"
+
+
+def test_a_card_that_may_not_be_read_is_changed_all_the_same(lark: Emulator, context: Context) -> None:
+    sent = LarkSendMessageOperator(task_id="a", receiver_id=CHAT, content=CARD, msg_type="interactive")
+    message_id = sent.execute(context())
+    new = {"schema": "2.0", "body": {"elements": []}}
+    change = LarkUpdateMessageOperator(task_id="b", message_id=message_id, content=new)
+    lark.fault(method="GET", path=f"*/messages/{message_id}", status=400, code=99991672, msg="Access denied")
+    assert change.execute(context()) == message_id
+    assert change.chat_link == ""
+    assert lark.state()["chats"][0]["messages"][-1]["content"] == new
 
 
 def test_links_open_the_right_lark() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import pkgutil
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -16,15 +17,16 @@ import pytest
 from airflow.sdk.definitions.callback import AsyncCallback, SyncCallback
 from airflow.sdk.log import mask_secret
 from airflow.triggers.callback import CallbackTrigger
+from lark_emulator import Emulator
 
-from lark_provider.emulator import Emulator
 from lark_provider.errors import ConfigurationError
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.notifications import LarkNotifier as LazyNotifier
-from lark_provider.notifications import people
+from lark_provider.notifications import mentions
+from lark_provider.notifications.airflow_context import clean
 from lark_provider.notifications.incident import Failure, Incident
 from lark_provider.notifications.lark import LarkNotifier
-from lark_provider.notifications.memory import Memory
+from lark_provider.notifications.run_cards import RunCards
 from tests.airflow.conftest import CHAT, connection
 
 HANGS = 20.0
@@ -62,7 +64,7 @@ class Shelf:
 def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
     made = Shelf()
     monkeypatch.setattr("airflow.sdk.Variable", made)
-    people._heard_of.clear()
+    mentions.warned.clear()
     return made
 
 
@@ -154,7 +156,7 @@ def test_airflow_runs_it_for_deadlines_in_both_ways(lark: Emulator) -> None:
     assert sent(lark) == [{"text": "late: d"}] * 2
 
 
-def test_one_notifier_renders_anew_for_each_task(lark: Emulator) -> None:
+def test_one_notifier_renders_again_for_each_task(lark: Emulator) -> None:
     notify = tell(content="{{ ti.task_id }}: {{ exception }}", msg_type="text")
     notify(context(task_id="a"))
     notify(context(task_id="b"))
@@ -214,7 +216,7 @@ def test_runs_are_kept_apart_and_old_ones_forgotten(
     assert len(sent(lark)) == 2
     assert len(shelf.held) == 1
     later = time.time() + 15 * 24 * 3600
-    monkeypatch.setattr("lark_provider.notifications.memory.time.time", lambda: later)
+    monkeypatch.setattr("lark_provider.notifications.run_cards.time.time", lambda: later)
     notify(context(run_id="r3"))
     (held,) = shelf.held.values()
     assert list(json.loads(held)) == ["r3"]
@@ -227,7 +229,7 @@ def test_tasks_that_fail_in_the_same_moment_share_one_card(lark: Emulator, shelf
 
     def get(key: str, default: str | None = None) -> str | None:
         found = asked(key, default)
-        if found is None:  # nobody goes on before all have seen that there is no card
+        if found is None:  # nobody goes on before all have seen that no card exists
             with contextlib.suppress(threading.BrokenBarrierError):
                 together.wait(1)
         return found
@@ -251,8 +253,8 @@ def test_a_first_card_that_was_promised_and_never_came_is_sent_by_another(
     lark: Emulator, shelf: Shelf
 ) -> None:
     now = time.time()
-    shelf.held[Memory("lark_default", CHAT, "d").variable] = json.dumps(
-        {"r": {"at": now, "claim": "somebody", **Incident().to_json()}}
+    shelf.held[RunCards("lark_default", CHAT, "d").variable] = json.dumps(
+        {"r": {"at": now, "claim": "another process", **Incident().to_json()}}
     )
     tell(deadline=2)(context())
     tell()(context(task_id="b"))
@@ -260,10 +262,10 @@ def test_a_first_card_that_was_promised_and_never_came_is_sent_by_another(
 
 
 def test_two_cards_that_were_sent_in_spite_of_it_are_both_remembered(shelf: Shelf) -> None:
-    memory = Memory("c", CHAT, "d")
-    memory.keep("r", Incident(("om_1",), 1, (Failure("a", 1, "E"),)), None)
-    memory.keep("r", Incident(("om_2",), 1, (Failure("b", 1, "F"),)), None)
-    found = memory.recall("r")
+    cards = RunCards("c", CHAT, "d")
+    cards.save("r", Incident(("om_1",), 1, (Failure("a", 1, "E"),)), None)
+    cards.save("r", Incident(("om_2",), 1, (Failure("b", 1, "F"),)), None)
+    found = cards.load("r")
     assert found is not None
     assert (found.cards, found.count, [one.label for one in found.failures]) == (
         ("om_2", "om_1"),
@@ -339,7 +341,7 @@ def test_an_alias_is_looked_up(lark: Emulator, connect: Callable[..., None]) -> 
         ({"receiver_id": "{{ nothing.at.all }}"}, "'nothing' is undefined"),
         ({"lark_conn_id": "missing"}, "missing"),
         ({"lark_conn_id": "secretless"}, "10014"),
-        ({"content": "{no", "msg_type": "interactive"}, "not JSON"),
+        ({"content": "{no", "msg_type": "interactive"}, "json.loads"),
         ({"receiver_id": "oc_unknown"}, "Next: "),
     ],
 )
@@ -353,7 +355,7 @@ def test_whatever_is_wrong_is_one_line_without_secrets(
     connect("secretless", password="wrong-secret-1")
     tell(**changes)(context())
     printed = capsys.readouterr().out
-    (line,) = [one for one in printed.splitlines() if "Could not tell" in one]
+    (line,) = [one for one in printed.splitlines() if "Failed to notify" in one]
     assert text in line
     assert "wrong-secret-1" not in printed
     assert sent(lark) == []
@@ -363,9 +365,16 @@ def test_secrets_of_an_error_stay_here(lark: Emulator) -> None:
     mask_secret("known-to-airflow")
     tell()(context(error="app_secret=looks-like-one and known-to-airflow"))
     text = json.dumps(sent(lark))
-    assert "app_secret=***" in text
+    assert "=***" in text  # Airflow may know a password, of another test, that is a part of the name
     assert "looks-like-one" not in text
     assert "known-to-airflow" not in text
+
+
+def test_a_password_that_is_a_part_of_a_name_hides_no_name() -> None:
+    mask_secret("app_tick")
+    cleaned = clean("app_ticket=looks-like-one, app_tick")
+    assert "looks-like-one" not in cleaned
+    assert "app_tick" not in cleaned
 
 
 def test_a_context_that_makes_no_sense_raises_nothing(lark: Emulator) -> None:
@@ -388,8 +397,9 @@ def test_a_slow_lark_is_left_at_the_deadline(
     else:
         asyncio.run(notify.async_notify(DEADLINE))  # type: ignore[arg-type]  # a deadline's context is a part
     assert 0.3 < time.perf_counter() - started < HANGS
-    (line,) = logged(capsys, "Could not tell")
-    assert "no answer within 0.4 s" in line
+    (line,) = logged(capsys, "Failed to notify")
+    # Of the 0.4 s, those that were left when the preparation was done; a busy machine takes some.
+    assert re.search(r"no answer within 0\.[1-4] s, so it may or may not have arrived", line)
 
 
 def test_a_secrets_backend_that_hangs_is_left_and_another_connection_helps(
@@ -407,7 +417,7 @@ def test_a_secrets_backend_that_hangs_is_left_and_another_connection_helps(
         assert time.perf_counter() - started < HANGS
         assert len(sent(lark)) == arrived
     hangs.set()
-    (line,) = logged(capsys, "Could not tell")
+    (line,) = logged(capsys, "Failed to notify")
     assert "no answer within 1.0 s" in line
 
 
@@ -427,7 +437,7 @@ def test_variables_that_hang_cost_the_shared_card_and_not_the_message(
     assert time.perf_counter() - started < HANGS
     hangs.set()
     assert titles(lark) == ["Task failed · d.a", "Task failed · d.b"]
-    assert len(logged(capsys, "Told ")) == 2
+    assert len(logged(capsys, "Notified ")) == 2
 
 
 def test_a_memory_that_fails_after_the_message_sends_no_second_one(
@@ -446,9 +456,9 @@ def test_a_memory_that_fails_after_the_message_sends_no_second_one(
     hangs.set()
     assert titles(lark) == ["Task failed · d.t"]
     printed = capsys.readouterr().out
-    assert "Told " in printed
+    assert "Notified " in printed
     assert "after trouble" not in printed
-    assert "What follows may be told apart" in printed
+    assert "later events may get separate cards" in printed
 
 
 def test_a_long_wait_that_lark_asks_for_ends_at_the_deadline(
@@ -460,7 +470,7 @@ def test_a_long_wait_that_lark_asks_for_ends_at_the_deadline(
     started = time.perf_counter()
     tell(deadline=0.5)(context())
     assert time.perf_counter() - started < HANGS
-    assert len(logged(capsys, "Could not tell")) == 1
+    assert len(logged(capsys, "Failed to notify")) == 1
 
 
 def test_another_connection_helps_within_the_time(
@@ -473,13 +483,13 @@ def test_another_connection_helps_within_the_time(
         tell(lark_conn_id="primary", fallback_conn_id="lark_default", deadline=1.0)(context())
         assert time.perf_counter() - started < HANGS
     assert len(sent(lark)) == 1
-    (line,) = logged(capsys, "Told ")
-    assert "after trouble with primary: no answer within 0.6 s" in line
+    (line,) = logged(capsys, "Notified ")
+    assert "earlier failures: primary: no answer within 0.6 s" in line
 
 
 def test_the_task_that_is_told_of_is_cancelled_with_the_loop(lark: Emulator) -> None:
     async def cancelled() -> None:
-        job = asyncio.create_task(tell().async_notify(DEADLINE))  # type: ignore[arg-type]  # as above
+        job = asyncio.create_task(tell().async_notify(DEADLINE))  # type: ignore[arg-type]  # a deadline's context is a part
         await asyncio.sleep(0)
         job.cancel()
         await job
@@ -491,11 +501,11 @@ def test_the_task_that_is_told_of_is_cancelled_with_the_loop(lark: Emulator) -> 
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"language": "fr"}, "language is 'fr'. Next: use one of 'zh', 'en'"),
-        ({"event": "fail"}, "event is 'fail'"),
-        ({"deadline": 0}, "deadline is 0"),
-        ({"deadline": "10"}, "deadline is '10'"),
-        ({"deadline": float("nan")}, "deadline is nan"),
+        ({"language": "fr"}, "language must be one of 'zh', 'en', got 'fr'. Next: "),
+        ({"event": "fail"}, "event must be one of .*, got 'fail'"),
+        ({"deadline": 0}, "deadline must .*, got 0"),
+        ({"deadline": "10"}, "deadline must .*, got '10'"),
+        ({"deadline": float("nan")}, "deadline must .*, got nan"),
     ],
 )
 def test_what_cannot_be_is_refused_where_the_dag_is_written(changes: dict[str, Any], text: str) -> None:
@@ -519,7 +529,7 @@ def test_a_template_that_hangs_is_left_at_the_deadline(
         asyncio.run(awaited())
     assert 0.3 < time.perf_counter() - started < HANGS
     hangs.set()
-    assert "no answer within 0.4 s" in logged(capsys, "Could not tell")[0]
+    assert "no answer within 0.4 s" in logged(capsys, "Failed to notify")[0]
     assert sent(lark) == []
 
 
@@ -536,10 +546,10 @@ def test_an_exception_that_cannot_be_written_is_told_by_its_name(
 
     broken = {**context(), "ask": unspeakable, "exception": UnspeakableError()}
     tell(content="{{ ask() }}", msg_type="text")(broken)
-    assert "UnspeakableError" in logged(capsys, "A template failed")[0]
+    assert "UnspeakableError" in logged(capsys, "Template failed")[0]
     assert "UnspeakableError" in json.dumps(sent(lark))
     tell(receiver_id="{{ ask() }}")(broken)
-    assert "UnspeakableError" in logged(capsys, "Could not tell")[0]
+    assert "UnspeakableError" in logged(capsys, "Failed to notify")[0]
 
 
 def test_bytes_that_are_no_text_are_told_as_well(lark: Emulator) -> None:
@@ -568,14 +578,14 @@ def test_a_custom_bot_can_be_the_fallback(
 ) -> None:
     connect(password="wrong-secret-1")
     bot = {"conn_type": "lark_webhook", "password": lark.add_webhook(keywords=["ops"])}
-    bot["extra"] = json.dumps({"keyword": "ops", "owners": {"alice": "ou_alice"}})
+    bot["extra"] = json.dumps({"keyword": "ops", "owners": {"alice": "ou_emulator0001_alice"}})
     monkeypatch.setenv("AIRFLOW_CONN_BOT", json.dumps(bot))
     tell(fallback_conn_id="bot", mentions=["owner", "bob@example.com"], msg_type=msg_type)(context())
     ((message,),) = [one["messages"] for one in lark.state()["webhooks"]]
     text = json.dumps(message["content"])
     for part in (
         "Task failed",
-        "ou_alice></at>" if msg_type == "interactive" else "ou_alice",
+        "ou_emulator0001_alice></at>" if msg_type == "interactive" else "ou_emulator0001_alice",
         "@bob@example.com",
     ):
         assert part in text

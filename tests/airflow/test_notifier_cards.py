@@ -1,4 +1,4 @@
-"""Contexts become facts, and facts become cards. Neither needs Airflow nor Lark."""
+"""Contexts become events, and events become cards. Neither needs Airflow nor Lark."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 from lark_provider.api.cards import MAX_CARD_BYTES
 from lark_provider.notifications import cards, texts
-from lark_provider.notifications.excerpt import clip, fence, shorten
-from lark_provider.notifications.facts import Facts, read
-from lark_provider.notifications.incident import MOST_FAILURES, Failure, Incident, after
-from lark_provider.notifications.people import People, people
+from lark_provider.notifications.escaping import clip, fence, shorten
+from lark_provider.notifications.incident import MAX_FAILURES, Failure, Incident, after
+from lark_provider.notifications.mentions import Mentions, resolve
+from lark_provider.notifications.run_event import RunEvent, read
 from lark_provider.protocol.redact import redact
 
 LOG = "http://airflow/dags/d/runs/r%2B1/tasks/t?try_number=2"
@@ -59,10 +59,10 @@ DEADLINE = {
     ],
 )
 def test_the_event_is_told_from_the_context(context: dict[str, Any], event: str) -> None:
-    facts = read(context, base_url="http://airflow/")
-    assert (facts.event, facts.dag_id, facts.run_id) == (event, "d", "r+1")
-    assert facts.run_url == "http://airflow/dags/d/runs/r%2B1"
-    assert read(context, event="notice").event == "notice"
+    found = read(context, base_url="http://airflow/")
+    assert (found.kind, found.dag_id, found.run_id) == (event, "d", "r+1")
+    assert found.run_url == "http://airflow/dags/d/runs/r%2B1"
+    assert read(context, event="notice").kind == "notice"
 
 
 def test_an_owner_is_the_tasks_or_for_a_dag_everybodys() -> None:
@@ -76,7 +76,7 @@ class Unprintable(Exception):  # noqa: N818 - it is not raised by us
         raise RuntimeError("no")
 
 
-class HoldsAValue(Exception):  # noqa: N818 - as above
+class HoldsAValue(Exception):  # noqa: N818 - it is not raised by us
     value = "not what it says"
 
 
@@ -93,8 +93,8 @@ class Broken:
 
 
 def test_what_cannot_be_read_is_left_out() -> None:
-    facts = read({"ti": Broken(), "exception": Unprintable()})
-    assert (facts.dag_id, facts.log_url, facts.error_type) == ("d", "", "Unprintable")
+    found = read({"ti": Broken(), "exception": Unprintable()})
+    assert (found.dag_id, found.log_url, found.error_type) == ("d", "", "Unprintable")
     assert read({}).dag_id == ""
     assert cards.card(read({}), "en")["schema"] == "2.0"
 
@@ -103,7 +103,7 @@ def test_the_traceback_begins_where_the_task_runner_calls_other_code() -> None:
     runner = {"__name__": "airflow.sdk.execution_time.task_runner"}
     exec("def run(call):\n    call()\n", runner)  # noqa: S102 - a function that claims to be Airflow's
     try:
-        exec("run(raised_by_us)", {**runner, "raised_by_us": lambda: int("x")})  # noqa: S102 - as above
+        exec("run(raised_by_us)", {**runner, "raised_by_us": lambda: int("x")})  # noqa: S102 - a function that claims to be Airflow's
     except ValueError as error:
         error.__traceback__ = error.__traceback__.tb_next if error.__traceback__ else None
         trace = read({"ti": ti(), "exception": error}).traceback
@@ -116,17 +116,17 @@ def test_the_traceback_begins_where_the_task_runner_calls_other_code() -> None:
     "event", ["failure", "retry", "success", "dag_failure", "dag_success", "deadline", "notice"]
 )
 def test_every_event_has_a_card_and_lines_in_each_language(language: Any, event: Any) -> None:
-    facts = Facts(
+    found = RunEvent(
         event, "d", "r+1", "t", owners=("alice",), try_number=2, tries=3, log_url=LOG, run_url="http://run"
     )
-    card = cards.card(facts, language)
-    assert texts.say(language, event) in card["header"]["title"]["content"]
+    card = cards.card(found, language)
+    assert texts.translate(language, event) in card["header"]["title"]["content"]
     assert "alice" in shown(card)
     assert "(http://run)" in shown(card)
     assert ("[Log]" in shown(card) or "[查看日志]" in shown(card)) == (
         event not in {"deadline", "dag_success"}
     )
-    assert cards.lines(facts, language).startswith(texts.say(language, event))
+    assert cards.lines(found, language).startswith(texts.translate(language, event))
 
 
 def test_a_failure_card_says_what_one_needs() -> None:
@@ -148,9 +148,9 @@ def test_a_failure_card_says_what_one_needs() -> None:
 )
 def test_a_long_traceback_keeps_head_and_tail_and_fits(text: str) -> None:
     context = {"ti": ti(state="failed", task_id="t" * 250), "exception": raised(f"HEAD{text}TAIL")}
-    facts = read(context)
-    many = tuple(Failure(f"task_{n}" * 12, 1, "e" * 160, LOG + "x" * 500) for n in range(MOST_FAILURES))
-    card = cards.card(facts, "zh", Incident(count=99, failures=many))
+    found = read(context)
+    many = tuple(Failure(f"task_{n}" * 12, 1, "e" * 160, LOG + "x" * 500) for n in range(MAX_FAILURES))
+    card = cards.card(found, "zh", Incident(count=99, failures=many))
     size = len(json.dumps(card, ensure_ascii=False).encode())
     assert 3_000 < size <= cards.MAX_BYTES < MAX_CARD_BYTES
     assert "Traceback" in shown(card)
@@ -195,8 +195,8 @@ def test_secrets_are_masked() -> None:
     assert "abcdef" not in card
 
 
-def failure(label: str = "t", number: int = 1, event: Any = "failure") -> Facts:
-    return Facts(event, "d", "r", label, try_number=number, error="boom", log_url=LOG)
+def failure(label: str = "t", number: int = 1, event: Any = "failure") -> RunEvent:
+    return RunEvent(event, "d", "r", label, try_number=number, error="boom", log_url=LOG)
 
 
 def test_failures_add_up_and_recover() -> None:
@@ -213,7 +213,7 @@ def test_failures_add_up_and_recover() -> None:
     assert (failed.count, failed.run_failed) == (3, True)
     partly = after(failed, failure("a", 3, "success"), {"c": "success", "b": "failed"})
     assert partly is not None
-    assert [(one.label, one.mended) for one in partly.failures] == [("a", True), ("c", True), ("b", False)]
+    assert [(one.label, one.recovered) for one in partly.failures] == [("a", True), ("c", True), ("b", False)]
     assert (partly.over, partly.run_failed) == (False, False)
     assert after(partly, failure("stranger", event="success"), {}) is None
     whole = after(partly, failure("b", 2, "success"), {})
@@ -222,7 +222,7 @@ def test_failures_add_up_and_recover() -> None:
     run = after(two, failure("", event="dag_success"), {})
     assert run is not None
     assert run.over
-    assert all(one.mended for one in run.failures)
+    assert all(one.recovered for one in run.failures)
 
 
 def test_a_success_without_a_failure_is_none_of_its_business() -> None:
@@ -234,14 +234,14 @@ def test_a_success_without_a_failure_is_none_of_its_business() -> None:
 def test_an_incident_survives_being_stored_and_stays_small() -> None:
     many = after(None, failure(), {f"task_{number}": "failed" for number in range(200)})
     assert many is not None
-    assert len(many.failures) == MOST_FAILURES
+    assert len(many.failures) == MAX_FAILURES
     assert many.count == 201
     assert Incident.from_json(json.loads(json.dumps(many.to_json()))) == many
 
 
 def test_the_card_of_an_incident_lists_its_tasks() -> None:
     now = Incident(
-        ("om_1",), 3, (Failure("a", 2, "E: boom", LOG), Failure("b", mended=True)), run_failed=False
+        ("om_1",), 3, (Failure("a", 2, "E: boom", LOG), Failure("b", recovered=True)), run_failed=False
     )
     text = shown(cards.card(failure("a"), "en", now))
     assert "3 failures" in text
@@ -260,11 +260,11 @@ def test_whom_a_notification_names() -> None:
         "odd": 5,
         "evil": "x><at id=all",
     }
-    assert people("owner", ["alice", "bob", "carol"], known) == People(
+    assert resolve("owner", ["alice", "bob", "carol"], known) == Mentions(
         ("ou_1",), ("bob@example.com",), ("carol",)
     )
-    assert people(["team", "all", "ou_9"], (), known).ids == ("ou_2", "ou_1", "all", "ou_9")
-    assert people(["odd", "evil"], (), known) == People(names=("odd", "evil"))
-    assert people((), ["alice"], known) == People()
-    line = People(("ou_1",), ("a@b.c",), ("<x>",)).markdown()
+    assert resolve(["team", "all", "ou_9"], (), known).ids == ("ou_2", "ou_1", "all", "ou_9")
+    assert resolve(["odd", "evil"], (), known) == Mentions(names=("odd", "evil"))
+    assert resolve((), ["alice"], known) == Mentions()
+    line = Mentions(("ou_1",), ("a@b.c",), ("<x>",)).markdown()
     assert line == "<at id=ou_1></at> <at email=a@b.c></at> @&#60;x&#62;"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+from lark_emulator import Emulator
 
-from lark_provider.emulator import Emulator
 from lark_provider.errors import ConfigurationError
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.hooks.receivers import Receiver, marked
@@ -51,7 +51,7 @@ def test_everything_can_go_to_one_place(extra: Callable[..., None]) -> None:
 def test_an_extra_that_is_no_object_is_named(extra: Callable[..., None], value: Any) -> None:
     extra(receivers=value, owners=value)
     with pytest.raises(
-        ConfigurationError, match="'receivers' of connection 'lark_default' is no JSON object"
+        ConfigurationError, match="'receivers' of connection 'lark_default' must be a JSON object"
     ):
         LarkHook().receiver("oncall")
     with pytest.raises(ConfigurationError, match="'owners'"):
@@ -66,7 +66,7 @@ def test_the_operator_takes_names(lark: Emulator, extra: Callable[..., None], co
 
 def test_the_operator_names_an_extra_that_cannot_be(extra: Callable[..., None], context: Context) -> None:
     extra(receivers="oc_1")
-    with pytest.raises(AirflowFailException, match="no JSON object"):
+    with pytest.raises(AirflowFailException, match="must be a JSON object"):
         LarkSendMessageOperator(task_id="t", receiver_id="team", content="hi").execute(context())
 
 

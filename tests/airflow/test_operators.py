@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields
-from lark_provider.emulator import Emulator
 from lark_provider.errors import OutcomeUnknownError, RateLimitError
 from lark_provider.hooks.task import attempt_key
 from lark_provider.operators import LarkBitableBulkInsertOperator, LarkSendMessageOperator
@@ -67,7 +67,7 @@ def test_the_key_names_app_and_lark(context: Context) -> None:
     ("changes", "text"),
     [
         ({"receiver_id": ""}, "InvalidRequestError: receiver_id"),
-        ({"content": "{no", "msg_type": "interactive"}, "The card is not JSON"),
+        ({"content": "{no", "msg_type": "interactive"}, "The card must be JSON"),
         ({"receiver_id": "oc_unknown"}, "Next: "),
         ({"lark_conn_id": "broken"}, "TokenAcquisitionError: Failed to get token: 10014"),
     ],
@@ -155,12 +155,12 @@ def test_a_load_that_is_retried_adds_nothing_and_one_that_is_cleared_does(
 @pytest.mark.parametrize(
     ("source", "text"),
     [
-        ("no.such.module.rows", "cannot be imported"),
+        ("no.such.module.rows", "must name an importable function"),
         ("[{'No': 1}]", "render_template_as_native_obj"),
-        ("os.sep", "no callable"),
-        (5, "records is a int"),
-        ({"No": 1}, "records is a dict"),
-        ([{"No": "x"}], "row 1, field 'No': 'x' is no number"),
+        ("os.sep", "must be a callable"),
+        (5, "records must be an iterable of dicts, got int"),
+        ({"No": 1}, "records must be an iterable of dicts, got dict"),
+        ([{"No": "x"}], "row 1, field 'No': must be a number, got 'x'"),
         (["x"], "row 1"),
     ],
 )

@@ -6,10 +6,10 @@ import json
 import textwrap
 
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.fields import TEXT, Field
-from lark_provider.emulator import Emulator
 from tests.airflow.conftest import CHAT, AirflowHome
 
 DAG_FILE = f"""

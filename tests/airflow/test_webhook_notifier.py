@@ -11,10 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from lark_emulator import Emulator
 
-from lark_provider.emulator import Emulator
 from lark_provider.errors import ConfigurationError
-from lark_provider.hooks.webhook import LarkWebhookHook
+from lark_provider.hooks.lark import LarkHook
 from lark_provider.notifications import LarkWebhookNotifier
 
 TOKEN = "hook-token-0123456789"
@@ -39,7 +39,7 @@ def tell(request: pytest.FixtureRequest, lark: Emulator, monkeypatch: pytest.Mon
     """Notifies as Airflow does, by either of its two ways in."""
     given = {"conn_type": "lark_webhook", "password": lark.add_webhook(token=TOKEN)}
     monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
-    monkeypatch.setattr("lark_provider.core.serve.random.random", lambda: 0.01)
+    monkeypatch.setattr("lark_provider.engine.interpreter.random.random", lambda: 0.01)
 
     def run(about: Any = None, **settings: Any) -> None:
         about = about or context()
@@ -60,11 +60,17 @@ def received(lark: Emulator) -> list[tuple[str, Any]]:
 
 
 def test_a_failure_is_a_card_that_names_it(lark: Emulator, tell: Tell) -> None:
-    tell(language="en", mentions=["ou_1"])
+    tell(language="en", mentions=["ou_emulator0001_alice"])
     ((kind, card),) = received(lark)
     shown = json.dumps(card)
     assert kind == "interactive"
-    for part in ("Task failed", "load.fill", "no such column", "/dags/load/runs/r1", "<at id=ou_1></at>"):
+    for part in (
+        "Task failed",
+        "load.fill",
+        "no such column",
+        "/dags/load/runs/r1",
+        "<at id=ou_emulator0001_alice></at>",
+    ):
         assert part in shown
 
 
@@ -110,7 +116,7 @@ def test_trouble_is_one_line_in_the_log(
     lark.fault(method="POST", path=PATH, **plan)
     tell()
     printed = "".join(capsys.readouterr())
-    (line,) = [line for line in printed.splitlines() if "Could not tell the custom bot's group" in line]
+    (line,) = [line for line in printed.splitlines() if "Failed to notify the custom bot's group" in line]
     assert text in line
     assert TOKEN not in printed
 
@@ -125,7 +131,7 @@ def test_a_slow_lark_is_left_at_the_deadline(lark: Emulator, tell: Tell) -> None
 
 def test_a_connection_that_is_not_there(tell: Tell, capsys: pytest.CaptureFixture[str]) -> None:
     tell(lark_webhook_conn_id="nothing")
-    assert "Could not tell the custom bot's group of load.fill. nothing:" in "".join(capsys.readouterr())
+    assert "Failed to notify the custom bot's group of load.fill. nothing:" in "".join(capsys.readouterr())
 
 
 def test_another_bot_steps_in(lark: Emulator, tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,12 +148,12 @@ def test_another_bot_steps_in_for_one_whose_connection_hangs(
 ) -> None:
     other = {"conn_type": "lark_webhook", "password": lark.add_webhook()}
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(other))
-    hangs, asked = threading.Event(), LarkWebhookHook.get_connection
+    hangs, asked = threading.Event(), LarkHook.get_connection
 
     def get(conn_id: str) -> Any:
         return asked(conn_id) if conn_id == "other" else hangs.wait(20)
 
-    monkeypatch.setattr(LarkWebhookHook, "get_connection", staticmethod(get))
+    monkeypatch.setattr(LarkHook, "get_connection", staticmethod(get))
     LarkWebhookNotifier(fallback_conn_id="other", deadline=1)(context())
     hangs.set()
     assert len(received(lark)) == 1
@@ -164,13 +170,13 @@ def test_owners_are_mentioned_if_the_connection_knows_them(
     given = {
         "conn_type": "lark_webhook",
         "password": lark.add_webhook(),
-        "extra": {"owners": {"alice": "ou_1"}},
+        "extra": {"owners": {"alice": "ou_emulator0001_alice"}},
     }
     monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
-    tell({**context(), "task": SimpleNamespace(owner="alice, carol")}, mentions=["owner", "7be5fg9a"])
+    tell({**context(), "task": SimpleNamespace(owner="alice, carol")}, mentions=["owner", "bob"])
     ((_, card),) = [one for one in received(lark) if one]
     lines = [element["content"] for element in card["body"]["elements"]]
-    assert lines[-2:] == ["@carol", "<at id=ou_1></at> <at id=7be5fg9a></at>"]
+    assert lines[-2:] == ["@carol", "<at id=ou_emulator0001_alice></at> <at id=bob></at>"]
 
 
 @pytest.mark.parametrize("setting", ["quiet_success", "idempotency_key", "receiver_id_type"])
@@ -185,6 +191,6 @@ def test_a_lark_that_is_away_is_called_away(
     monkeypatch.undo()
     given = {"conn_type": "lark_webhook", "password": TOKEN, "host": "http://127.0.0.1:9"}
     monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(given))
-    monkeypatch.setattr("lark_provider.core.serve.random.random", lambda: 0.99)
+    monkeypatch.setattr("lark_provider.engine.interpreter.random.random", lambda: 0.99)
     tell(deadline=4)
     assert "ConnectError" in "".join(capsys.readouterr())

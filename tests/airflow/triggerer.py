@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -17,8 +18,8 @@ from typing import Any
 
 from lark_provider.protocol.waits import Wait
 from tests.airflow.conftest import AirflowHome
+from tests.failures.waiting import wait_until
 from tests.services.processes import alive, tree
-from tests.trouble.waiting import wait_until
 
 _DAGS = """
 import pendulum
@@ -60,10 +61,27 @@ with create_session() as session:
                             logical_date=None, data_interval=None, session=session)
     for number, wait in enumerate(waits):
         ti = run.get_task_instance(f"wait_{number}", session=session)
-        trigger = Trigger.from_object(LarkCardCallbackTrigger(wait, database_id))
+        waited_for = {"wait_id": wait} if isinstance(wait, str) else {"wait": wait}
+        trigger = Trigger.from_object(LarkCardCallbackTrigger(**waited_for, database_id=database_id))
         session.add(trigger)
         session.flush()
         ti.state, ti.next_method, ti.trigger_id = TaskInstanceState.DEFERRED, "execute_complete", trigger.id
+"""
+_CHANGE = """
+import sys
+from airflow.models.taskinstance import TaskInstance, clear_task_instances
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+number, state = sys.argv[1:]
+with create_session() as session:
+    ti = session.scalars(select(TaskInstance).where(TaskInstance.task_id == f"wait_{number}")).one()
+    if state == "cleared":
+        clear_task_instances([ti], session)
+        session.flush()
+        ti.state = "scheduled"  # as the scheduler does next; until then Airflow leaves the trigger alone
+    else:
+        ti.set_state(state, session=session)
 """
 _SETTINGS = {
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
@@ -85,15 +103,28 @@ class Triggerer:
     def __init__(self, model: AirflowHome, home: Path, settings: Mapping[str, str]) -> None:
         shutil.copytree(model.home, home)
         self.airflow = AirflowHome(home)
-        self.airflow.env = {**self.airflow.env, **_SETTINGS, **settings}
+        logs = {"AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs")}
+        self.airflow.env = {**self.airflow.env, **_SETTINGS, **logs, **settings}
         self._database, self._log = home / "airflow.db", home / "triggerer.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._forget_waits()
 
-    def defer(self, waits: Sequence[Wait], database_id: str) -> None:
-        """Let a task of the DAG wait in the triggerer for each."""
+    def _forget_waits(self) -> None:
+        """Forget the triggers that other tests have left in the model: they would run here, too."""
+        with closing(sqlite3.connect(self._database, timeout=30)) as connection, connection:
+            connection.execute("DELETE FROM trigger WHERE id IN (SELECT trigger_id FROM task_instance)")
+            connection.execute("UPDATE task_instance SET trigger_id = NULL")
+
+    def defer(self, waits: Sequence[Wait | str], database_id: str) -> None:
+        """Let a task of the DAG wait in the triggerer for each: a question's id, or a wait of version 0.1."""
         (self.airflow.dags / "waits.py").write_text(_DAGS.format(count=len(waits)))
-        given = json.dumps([[wait.as_dict() for wait in waits], database_id])
+        made = [wait if isinstance(wait, str) else wait.as_dict() for wait in waits]
+        given = json.dumps([made, database_id])
         self.airflow.python("-c", textwrap.dedent(_SETUP), given)
+
+    def change(self, number: int, state: str) -> None:
+        """Do to a task what a person does in Airflow: `cleared`, or marked `failed` or `success`."""
+        self.airflow.python("-c", textwrap.dedent(_CHANGE), str(number), state)
 
     def start(self) -> None:
         """Start it."""
@@ -105,6 +136,24 @@ class Triggerer:
         """Stop the process that stores what fires; the one that runs the triggers goes on."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+
+    def stop(self) -> None:
+        """Tell it to stop, and wait until it has."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(60)
+        self._process = None
+
+    def beside(self) -> Triggerer:
+        """Another triggerer of the same Airflow."""
+        other = copy.copy(self)
+        other._process, other._log = None, self._log.with_name("beside.log")
+        return other
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """Kill all of it without a warning."""
@@ -127,6 +176,11 @@ class Triggerer:
         query = f"SELECT state, next_kwargs FROM task_instance WHERE task_id = 'wait_{number:d}'"  # noqa: S608
         [(state, told)] = self._ask(query)
         return state, told
+
+    def task_log(self, number: int) -> str:
+        """What its triggers have printed for a task."""
+        logs = sorted((self.airflow.home / "logs").glob(f"**/task_id=wait_{number}/*.trigger.*"))
+        return "".join(one.read_text() for one in logs)
 
     def log(self) -> str:
         """What it has printed."""

@@ -10,7 +10,8 @@ import pytest
 from lark_provider.api.clouddoc import fields as f
 from lark_provider.api.clouddoc.bulk import bulk_insert
 from lark_provider.errors import InvalidRequestError
-from lark_provider.protocol.calls import Procedure, Remember, Sleep
+from lark_provider.protocol.effects import Memoize, Sleep
+from lark_provider.protocol.operations import Procedure
 
 FIELDS = [f.Field(field_name="No", type=f.NUMBER)]
 
@@ -19,16 +20,16 @@ def effects(steps: Procedure[Any]) -> Iterator[Any]:
     effect = next(steps)
     while True:
         yield effect
-        effect = steps.send(FIELDS if isinstance(effect, Remember) else None)
+        effect = steps.send(FIELDS if isinstance(effect, Memoize) else None)
 
 
 def test_a_long_list_is_checked_in_slices_between_which_a_loop_can_go_on() -> None:
     records: list[Any] = [{"No": number} for number in range(4_500)]
     records[4_200] = {"No": "four"}
     seen: list[Any] = []
-    with pytest.raises(InvalidRequestError, match="row 4201, field 'No': 'four' is no number"):
+    with pytest.raises(InvalidRequestError, match="row 4201, field 'No': must be a number, got 'four'"):
         seen.extend(effects(bulk_insert("bascn1", "tbl1", records)))
     # Each thousand is looked through twice: for names, then, when the table's fields are known, for values.
     kinds = [type(effect) for effect in seen]
-    assert kinds == [*[Sleep] * 5, Remember, *[Sleep] * 5]
+    assert kinds == [*[Sleep] * 5, Memoize, *[Sleep] * 5]
     assert {effect.seconds for effect in seen if isinstance(effect, Sleep)} == {0}

@@ -26,6 +26,10 @@ WRITABLE = [
 ]  # fmt: skip
 
 
+def text(words: str) -> dict[str, str]:
+    return {"type": "text", "text": words}
+
+
 def convert(field_type: int, value: Any, zone: dt.tzinfo | None = None) -> Any:
     converter = Converter([Field(field_name="X", type=field_type)], zone)
     wire, bad = converter.to_wire({"X": value})
@@ -95,35 +99,38 @@ def test_values_become_what_their_field_takes(field_type: int, value: Any, wire:
 @pytest.mark.parametrize(
     ("field_type", "value", "reason"),
     [
-        (f.TEXT, {"a": 1}, "is no text"),
-        (f.TEXT, "x" * 100_001, "a cell takes 100000"),
-        (f.NUMBER, "twelve", "is no number"),
-        (f.NUMBER, True, "is no number"),
-        (f.NUMBER, float("inf"), "no finite number"),
-        (f.NUMBER, Decimal("Infinity"), "no finite number"),
-        (f.NUMBER, Decimal("12345678901234567.89"), "larger than"),
-        (f.NUMBER, "1_000", "is no number"),
+        (f.TEXT, {"a": 1}, "must be a str, a date or a number, got {'a': 1}"),
+        (f.TEXT, "x" * 100_001, "must have at most 100000 characters"),
+        (f.NUMBER, "twelve", "must be a number, got"),
+        (f.NUMBER, True, "must be a number, got"),
+        (f.NUMBER, float("inf"), "must be a finite number"),
+        (f.NUMBER, Decimal("Infinity"), "must be a finite number"),
+        (f.NUMBER, Decimal("12345678901234567.89"), "must be at most 9007199254740992"),
+        (f.NUMBER, "1_000", "must be a number, got"),
         (f.TEXT, "\ud800", "surrogate"),
         (f.DATE, "1712011200000", "ISO 8601"),
-        (f.DATE, 10**18, "beyond the year 9999"),
-        (f.MULTI_SELECT, {1, "a"}, "no option name"),
-        (f.PHONE, "+", "no phone number"),
-        (f.LOCATION, (999, 0), "on earth"),
-        (f.NUMBER, 2**53 + 1, "larger than"),
-        (f.SINGLE_SELECT, 1, "no option name"),
-        (f.MULTI_SELECT, [1], "no option name"),
-        (f.DATE, dt.datetime(2013, 1, 1), "no time zone"),  # noqa: DTZ001 - the point
+        (f.DATE, 10**18, "before the year 10000"),
+        (f.DATE, 1_357_034_400, "must be milliseconds, not seconds"),
+        (f.DATE, np.int64(1_357_034_400), "must be milliseconds, not seconds"),
+        (f.DATE, -1_357_034_400, "must be milliseconds, not seconds"),
+        (f.MULTI_SELECT, {1, "a"}, "must be the name of an option"),
+        (f.PHONE, "+", "must be a phone number"),
+        (f.LOCATION, (999, 0), "within ±180"),
+        (f.NUMBER, 2**53 + 1, "must be at most 9007199254740992"),
+        (f.SINGLE_SELECT, 1, "must be the name of an option"),
+        (f.MULTI_SELECT, [1], "must be the name of an option"),
+        (f.DATE, dt.datetime(2013, 1, 1), "must be an aware datetime"),  # noqa: DTZ001 - the point
         (f.DATE, "01/02/2013", "ISO 8601"),
-        (f.DATE, True, "is no date"),
-        (f.CHECKBOX, 1, "neither True nor False"),
-        (f.PERSON, "a@b.example", "look the person's open_id up"),
-        (f.PERSON, [{}], "names no person"),
-        (f.PHONE, "call me", "no phone number"),
-        (f.URL, 5, "is no link"),
+        (f.DATE, True, "must be a datetime, a date"),
+        (f.CHECKBOX, 1, "must be True or False"),
+        (f.PERSON, "a@b.example", "must be an open_id, not an e-mail address"),
+        (f.PERSON, [{}], "must name a person"),
+        (f.PHONE, "call me", "must be a phone number"),
+        (f.URL, 5, "must be a URL, (text, URL)"),
         (f.LINK, 5, "record ids"),
-        (f.LOCATION, "here", "is no place"),
-        (f.FORMULA, 1, "computes this field itself"),
-        (f.AUTO_NUMBER, "1", "computes this field itself"),
+        (f.LOCATION, "here", "must be (longitude, latitude)"),
+        (f.FORMULA, 1, "must be left out, since Lark computes this field"),
+        (f.AUTO_NUMBER, "1", "must be left out, since Lark computes this field"),
     ],
 )
 def test_a_value_that_does_not_fit_is_named_with_row_field_and_reason(
@@ -142,6 +149,25 @@ def test_missing_is_empty_whatever_the_type(field_type: int) -> None:
     for missing in (float("nan"), Decimal("NaN"), pd.NaT, pd.NA, np.float64("nan")):
         assert converter.to_wire({"X": missing}) == ({}, [])
     assert converter.to_wire({"X": None}, clear=True) == ({"X": None}, [])
+
+
+TYPED = [one for one in WRITABLE if one != f.TEXT]
+
+
+@pytest.mark.parametrize("field_type", TYPED)
+@pytest.mark.parametrize("empty", ["", np.str_("")])
+def test_an_empty_text_in_a_typed_column_is_refused_or_missing(field_type: int, empty: str) -> None:
+    reason = refuse(field_type, empty)
+    assert "for an empty cell pass None, or empty_as_none=True" in reason
+    converter = Converter([Field(field_name="X", type=field_type)], empty_as_none=True)
+    assert converter.to_wire({"X": empty}) == ({}, [])
+    assert converter.to_wire({"X": empty}, clear=True) == ({"X": None}, [])
+
+
+def test_an_empty_text_in_a_text_column_is_a_text() -> None:
+    for empty_as_none in (False, True):
+        converter = Converter([Field(field_name="X", type=f.TEXT)], empty_as_none=empty_as_none)
+        assert converter.all_to_wire([{"X": ""}, {"X": 1}], {"X"}) == ([{"X": ""}, {"X": "1"}], [])
 
 
 def test_naive_datetimes_take_the_zone_that_is_named() -> None:
@@ -172,6 +198,32 @@ def test_a_record_that_is_no_dict_is_named() -> None:
         (f.DATE, 1357034400000, dt.datetime(2013, 1, 1, 10, tzinfo=dt.UTC)),
         (f.LINK, {"link_record_ids": ["rec1"]}, ["rec1"]),
         (f.FORMULA, {"type": 1, "value": [{"type": "text", "text": "x"}]}, "x"),
+        (f.FORMULA, {"type": 1, "value": [text("at "), {**text("@Ann"), "type": "mention"}]}, "at @Ann"),
+        (f.FORMULA, {"type": 1, "value": []}, None),
+        (f.FORMULA, {"type": 1, "value": [text("")]}, ""),
+        (f.FORMULA, {"type": 2, "value": [42]}, 42),
+        (f.FORMULA, {"type": 2, "value": [0]}, 0),
+        (f.FORMULA, {"type": 2, "ui_type": "Currency", "value": [1.5]}, 1.5),
+        (f.FORMULA, {"type": 2, "value": []}, None),
+        (f.FORMULA, {"type": 2, "value": None}, None),
+        (f.FORMULA, {"type": 2, "value": [1, 2]}, [1, 2]),
+        (f.FORMULA, {"type": 5, "value": [0]}, dt.datetime(1970, 1, 1, tzinfo=dt.UTC)),
+        (f.FORMULA, {"type": 7, "value": [False]}, False),
+        (f.FORMULA, {"type": 3, "value": ["UA"]}, "UA"),
+        (f.FORMULA, {"type": 4, "value": ["a"]}, ["a"]),
+        (f.FORMULA, {"type": 11, "value": [{"id": "ou_1"}]}, [{"id": "ou_1"}]),
+        (f.FORMULA, {"type": 18, "value": [{"link_record_ids": ["rec1"]}]}, ["rec1"]),
+        (f.FORMULA, 42, 42),
+        (f.LOOKUP, {"type": 1, "value": [text("Ann"), text("Bob")]}, ["Ann", "Bob"]),
+        (f.LOOKUP, {"type": 1, "value": [text("Ann")]}, ["Ann"]),
+        (f.LOOKUP, {"type": 1, "value": [[text("An"), text("n")], [text("Bob")]]}, ["Ann", "Bob"]),
+        (f.LOOKUP, {"type": 1, "value": []}, []),
+        (f.LOOKUP, {"type": 1, "value": None}, []),
+        (f.LOOKUP, {"type": 2, "value": [42]}, [42]),
+        (f.LOOKUP, {"type": 2, "value": 42}, [42]),
+        (f.LOOKUP, {"type": 18, "value": [{"link_record_ids": ["rec1", "rec2"]}]}, ["rec1", "rec2"]),
+        (f.LOOKUP, {"type": 11, "value": [{"id": "ou_1"}]}, [{"id": "ou_1"}]),
+        (f.LOOKUP, "x", ["x"]),
         (f.LOOKUP, {"type": 5, "value": [0]}, [dt.datetime(1970, 1, 1, tzinfo=dt.UTC)]),
         (f.NUMBER, 3, 3),
         (f.CREATED_TIME, 0, dt.datetime(1970, 1, 1, tzinfo=dt.UTC)),
@@ -251,7 +303,9 @@ def test_a_long_text_among_others_is_named() -> None:
     records = [{"X": "x" * 60_000}, {"X": "y" * 60_000}, {"X": "z" * 100_001}]
     wire, bad = converter.all_to_wire(records, {"X"})
     assert wire == [*records[:2], {}]
-    assert [str(one).split(" has ")[1] for one in bad] == ["100001 characters, and a cell takes 100000"]
+    assert [str(one).split(", got ")[0] for one in bad] == [
+        "row 3, field 'X': must have at most 100000 characters and has 100001"
+    ]
 
 
 def test_what_does_not_fit_is_told_row_by_row() -> None:

@@ -14,7 +14,8 @@ from lark_provider.api import links
 from lark_provider.api.clouddoc import bitable
 from lark_provider.api.links import Link
 from lark_provider.errors import InvalidRequestError
-from lark_provider.protocol.calls import LarkResponse, Remember
+from lark_provider.protocol.calls import LarkResponse
+from lark_provider.protocol.effects import Memoize
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_a_link_says_what_it_leads_to(url: str, link: Link) -> None:
     "url", ["https://x.feishu.cn", "https://x.feishu.cn/base/", "https://[x/base/b", "://"]
 )
 def test_what_is_no_link_is_named(url: str) -> None:
-    with pytest.raises(InvalidRequestError, match=r"no link to a Lark document\. Next: copy it"):
+    with pytest.raises(InvalidRequestError, match=r"must lead to a Lark document, got .* Next: copy it"):
         links.parse(url)
 
 
@@ -53,7 +54,7 @@ def resolved(procedure: Any, node: dict[str, str]) -> Any:
     """Run a procedure that asks for a wiki page's node."""
     try:
         asked = next(procedure)
-        assert isinstance(asked, Remember)
+        assert isinstance(asked, Memoize)
         making = asked.make()
         next(making)
         try:
@@ -69,12 +70,12 @@ def test_a_wiki_page_is_what_it_holds(kind: Any) -> None:
     page = "https://x.feishu.cn/wiki/wikcn1?table=tbl1"
     found = resolved(links.document(page, kind), {"obj_type": kind, "obj_token": "tok1"})
     assert (found.kind, found.token) == (kind, "tok1")
-    with pytest.raises(InvalidRequestError, match="leads to a slides"):
+    with pytest.raises(InvalidRequestError, match="got a slides"):
         resolved(links.document(page, kind), {"obj_type": "slides", "obj_token": "tok1"})
 
 
 def test_a_base_goes_into_a_folder_that_is_pasted() -> None:
     call = bitable.create_app("B", folder_token="https://x.feishu.cn/drive/folder/fldcn1")
     assert orjson.loads(call.body or b"") == {"name": "B", "folder_token": "fldcn1"}
-    with pytest.raises(InvalidRequestError, match="leads to a docx, and a folder is needed"):
+    with pytest.raises(InvalidRequestError, match="must lead to a folder, got a docx"):
         bitable.create_app("B", folder_token="https://x.feishu.cn/docx/d1")

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from lark_provider.api import contact, lookups
 from lark_provider.api.lookups import BATCH, DAY, UNKNOWN_SECONDS
 from lark_provider.errors import InvalidRequestError, LarkAPIError, LarkError, TransportError
-from lark_provider.protocol.calls import Call, KeepPeople, KnownPeople, LarkResponse, Procedure, Seen
+from lark_provider.protocol.calls import Call, LarkResponse
+from lark_provider.protocol.effects import CacheGet, CachePut, Seen
+from lark_provider.protocol.operations import Procedure
 
 COLLEAGUES = [f"user{number}@example.com" for number in range(120)]
 ASKED = st.sampled_from([*COLLEAGUES, *(one.upper() for one in COLLEAGUES), "who@example.com", "a@b"])
@@ -46,14 +48,14 @@ class Office:
 
     def _answer(self, effect: Any) -> Any:
         match effect:
-            case KnownPeople():
+            case CacheGet():
                 self.statements += 1
                 return {
                     one: Seen(self.remembered[one][0], self.now - self.remembered[one][1])
                     for one in effect.lookups
                     if one in self.remembered
                 }
-            case KeepPeople():
+            case CachePut():
                 self.statements += 1
                 self.remembered |= {one: (value, self.now) for one, (value, _) in effect.people.items()}
                 return None
@@ -62,7 +64,7 @@ class Office:
         raise AssertionError(effect)
 
     def _found(self, call: Call[Any]) -> LarkResponse[Any]:
-        import orjson  # noqa: PLC0415 - to read what was sent
+        import orjson
 
         emails = orjson.loads(call.body or b"")["emails"]
         self.batches.append(len(emails))
@@ -124,13 +126,13 @@ def test_old_answers_serve_while_lark_is_away(caplog: pytest.LogCaptureFixture) 
     assert office.perform(contact.find_by_email(COLLEAGUES)) == office.people
     assert office.batches == [50, 50]  # who is away is not asked a third time
     (warning,) = caplog.records
-    assert (warning.levelname, "known before (70)" in warning.getMessage()) == ("WARNING", True)
+    assert (warning.levelname, "using 70 expired cache entries" in warning.getMessage()) == ("WARNING", True)
 
 
 @pytest.mark.parametrize(
     ("asked", "trouble"),
     [
-        ("who@example.com", TransportError("away")),  # nobody yesterday, perhaps somebody today
+        ("who@example.com", TransportError("away")),  # unknown when cached, perhaps registered since
         ("new@example.com", TransportError("away")),  # never asked for
         (COLLEAGUES[0], LarkAPIError("the scope was withdrawn")),
     ],

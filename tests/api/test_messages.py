@@ -13,14 +13,21 @@ from lark_provider.api import messaging
 from lark_provider.api.cards import card_content
 from lark_provider.api.receivers import receiver
 from lark_provider.errors import InvalidRequestError
-from lark_provider.protocol.calls import Call, Operation, path
+from lark_provider.protocol.calls import Call
 from lark_provider.protocol.keys import client_token
+from lark_provider.protocol.operations import Operation
+from lark_provider.protocol.paths import path
+from lark_provider.protocol.store import Shared
 
 
 def one(operation: Operation[Any]) -> Call[Any]:
-    """What takes one request, as all do that send to no mobile number."""
-    assert isinstance(operation, Call)
-    return operation
+    """The request of what takes one, as all do that send to no mobile number; without a ledger."""
+    if isinstance(operation, Call):
+        return operation
+    assert isinstance(next(operation), Shared)
+    call = operation.send(None)
+    assert isinstance(call, Call)
+    return call
 
 
 def body(operation: Operation[Any]) -> dict[str, Any]:
@@ -46,7 +53,7 @@ def test_a_kind_that_is_named_wins() -> None:
 
 @pytest.mark.parametrize("receiver_id", ["+", "+86", "+86abc", "+0138000000", "+8613800000001x"])
 def test_a_mobile_number_that_cannot_be_is_refused(receiver_id: str) -> None:
-    with pytest.raises(InvalidRequestError, match=r"mobile is .*Next: pass a number with \+"):
+    with pytest.raises(InvalidRequestError, match=r"mobile must be a number with \+ .* Next: correct it"):
         messaging.send_text(receiver_id, "x")
 
 
@@ -57,7 +64,7 @@ def test_a_receiver_that_cannot_be_is_refused(receiver_id: Any) -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(InvalidRequestError, match="receiver_id_type is 'phone'"):
+    with pytest.raises(InvalidRequestError, match=r"receiver_id_type must be one of .* got 'phone'"):
         receiver("x", "phone")  # type: ignore[arg-type]
 
 
@@ -126,9 +133,11 @@ def test_keys_become_uuids_that_lark_takes() -> None:
     keyed = messaging.send_text("oc_1", "x", idempotency_key="k" * 500)
     again = messaging.send_text("oc_1", "x", idempotency_key="k" * 500)
     other = messaging.send_text("oc_2", "x", idempotency_key="k" * 500)
-    assert one(keyed).idempotent
-    assert body(keyed)["uuid"] == body(again)["uuid"] != body(other)["uuid"]
-    assert len(body(keyed)["uuid"]) <= 50
+    call = one(keyed)
+    uuid = orjson.loads(call.body or b"")["uuid"]
+    assert call.idempotent
+    assert uuid == body(again)["uuid"] != body(other)["uuid"]
+    assert len(uuid) <= 50
     assert body(messaging.send_text("oc_1", "x", uuid="u1"))["uuid"] == "u1"
 
 
@@ -141,14 +150,17 @@ def test_keys_that_cannot_be_are_refused(keys: dict[str, str]) -> None:
 
 
 def test_content_without_a_json_form_is_refused() -> None:
-    with pytest.raises(InvalidRequestError, match="content cannot be written as JSON"):
+    with pytest.raises(InvalidRequestError, match="content must be serialisable as JSON"):
         messaging.send("oc_1", {"text": "hi", "more": object()})
 
 
 def test_path_segments_are_quoted_and_never_empty() -> None:
-    assert path("/a/{x}/b", x="../c?d") == "/open-apis/a/..%2Fc%3Fd/b"
-    with pytest.raises(InvalidRequestError, match="app_token is ''"):
+    assert path("/a/{x}/b", x=" c&d:é ") == "/open-apis/a/c%26d%3A%C3%A9/b"
+    with pytest.raises(InvalidRequestError, match="app_token must be a non-empty string, got ''"):
         path("/a/{app_token}", app_token="")
+    for climbing in ("..", ".", "%2e%2e", "../c", "c?d", "c#d"):
+        with pytest.raises(InvalidRequestError, match=r"app_token must be an id.* Next: pass the app_token"):
+            path("/a/{app_token}", app_token=climbing)
 
 
 @given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=4))

@@ -9,8 +9,10 @@ import pytest
 
 from lark_provider.api import webhook
 from lark_provider.errors import ConfigurationError, InvalidRequestError, RateLimitError
-from lark_provider.protocol.calls import Call, LarkResponse, NeedWebhook, Now, Procedure, Random, Sleep
+from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.codes import Kind, lookup
+from lark_provider.protocol.effects import NeedWebhook, Now, Random, Sleep
+from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.redact import redact
 from lark_provider.protocol.webhook import Webhook, locate, sign
 
@@ -96,18 +98,18 @@ def test_people_are_named_in_posts() -> None:
     ("operation", "text"),
     [
         (lambda: webhook.send_text(""), "content"),
-        (lambda: webhook.send_post(" \n"), "content is empty"),
-        (lambda: webhook.send_post({"content": []}), "no languages"),
-        (lambda: webhook.send_card("{no"), "not JSON"),
-        (lambda: webhook.send_image(" "), "no image_key"),
-        (lambda: webhook.send({}, msg_type="share_chat"), "no share_chat_id"),
-        (lambda: webhook.send("x", msg_type="file"), "msg_type is 'file'"),  # type: ignore[arg-type]
-        (lambda: webhook.send("x", title="T"), "title does not go with text"),
-        (lambda: webhook.send({"txt": "x"}), "content is None"),
-        (lambda: webhook.send(None), "content is None"),  # type: ignore[arg-type]
-        (lambda: webhook.send_post(5), "post is a int"),  # type: ignore[arg-type]
-        (lambda: webhook.send({"image_key": 5}, msg_type="image"), "no image_key"),
-        (lambda: webhook.send("img_1", msg_type="image", mentions=["all"]), "mentions do not go"),
+        (lambda: webhook.send_post(" \n"), "content must not be empty"),
+        (lambda: webhook.send_post({"content": []}), "must map languages"),
+        (lambda: webhook.send_card("{no"), "must be JSON"),
+        (lambda: webhook.send_image(" "), "must be the image_key"),
+        (lambda: webhook.send({}, msg_type="share_chat"), "must be the share_chat_id"),
+        (lambda: webhook.send("x", msg_type="file"), "got 'file'"),  # type: ignore[arg-type]
+        (lambda: webhook.send("x", title="T"), "title must be given with post only, got text"),
+        (lambda: webhook.send({"txt": "x"}), "got None"),
+        (lambda: webhook.send(None), "got None"),  # type: ignore[arg-type]
+        (lambda: webhook.send_post(5), "post must be .* got int"),  # type: ignore[arg-type]
+        (lambda: webhook.send({"image_key": 5}, msg_type="image"), "must be the image_key"),
+        (lambda: webhook.send("img_1", msg_type="image", mentions=["all"]), "mentions must not be given"),
     ],
 )
 def test_what_cannot_be_sent_is_named(operation: Any, text: str) -> None:
@@ -117,15 +119,15 @@ def test_what_cannot_be_sent_is_named(operation: Any, text: str) -> None:
 
 
 def test_size_is_that_of_the_whole_body() -> None:
-    room = webhook.MAX_BODY_BYTES - len(b'{"msg_type":"text","content":{"text":""}}')
-    assert len(made(webhook.send_text("x" * room)).body or b"") == 20_480
-    with pytest.raises(InvalidRequestError, match="has 20481 bytes; a custom bot takes 20480") as refused:
-        made(webhook.send_text("x" * (room + 1)))
+    longest = webhook.MAX_BODY_BYTES - len(b'{"msg_type":"text","content":{"text":""}}')
+    assert len(made(webhook.send_text("x" * longest)).body or b"") == 20_480
+    with pytest.raises(InvalidRequestError, match="must have at most 20480 bytes, got 20481") as refused:
+        made(webhook.send_text("x" * (longest + 1)))
     assert refused.value.http_status is None
     with pytest.raises(InvalidRequestError, match="20480"):
         made(webhook.send_text("字" * 7_000))
     with pytest.raises(InvalidRequestError, match="20480"):
-        made(webhook.send_card({"elements": ["x" * 20_500]}))
+        made(webhook.send_card({"elements": [{"tag": "markdown", "content": "x" * 20_450}]}))
 
 
 def test_a_missing_keyword_is_known_before_sending() -> None:
@@ -199,6 +201,7 @@ def test_urls_of_webhooks_are_masked_in_any_text() -> None:
         (19022, Kind.PERMISSION, "IP allow-list"),
         (19024, Kind.INVALID, "keywords"),
         (11232, Kind.RATE, "100 messages a minute"),
+        (11246, Kind.INVALID, "check the card"),
     ],
 )
 def test_codes_and_their_next_steps(code: int, kind: Kind, step: str) -> None:

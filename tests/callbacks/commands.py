@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,8 +15,8 @@ import httpx
 from tests.callbacks import mq
 from tests.protocol.callbacks import sender
 
-_OURS = ("LARK_", "POSTGRES_", "RABBITMQ_")
-_ROOT = str(Path(__file__).parents[2])
+OURS = ("LARK_", "POSTGRES_", "RABBITMQ_")
+ROOT = str(Path(__file__).parents[2])
 KEYS = {
     "LARK_APP_ID": sender.APP,
     "LARK_EVENT_ENCRYPT_KEY": sender.KEY,
@@ -31,17 +31,20 @@ class Command:
         log: Takes what it prints beside its first line.
         words: What follows `lark-provider callbacks`.
         settings: Its environment, beside what is not ours.
+        prefix: A program that runs it, with its arguments.
     """
 
-    def __init__(self, log: Path, *words: str, settings: Mapping[str, str]) -> None:
-        self.log, self._words = log, words
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-        self._env = {**kept, "PYTHONPATH": _ROOT, **settings}
+    def __init__(
+        self, log: Path, *words: str, settings: Mapping[str, str], prefix: Sequence[str] = ()
+    ) -> None:
+        self.log, self._words, self._prefix = log, words, prefix
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        self._env = {**inherited, "PYTHONPATH": ROOT, **settings}
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> str:
         """Start it, and return the line that says that it has started."""
-        command = [sys.executable, "-m", "lark_provider.cli", "callbacks", *self._words]
+        command = [*self._prefix, sys.executable, "-m", "lark_provider.cli", "callbacks", *self._words]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - ours
                 command, env=self._env, stdout=subprocess.PIPE, stderr=log, text=True
@@ -72,7 +75,7 @@ def gateway(log: Path, port: int, *words: str, **settings: str) -> Command:
 
 
 def ready(url: str) -> bool:
-    """Whether all places where a gateway keeps clicks are up."""
+    """Whether all sinks of a gateway are ready."""
     try:
         answer = httpx.get(f"http://{urlsplit(url).netloc}/readyz")
     except httpx.TransportError:

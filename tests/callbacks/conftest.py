@@ -1,4 +1,4 @@
-"""A broker and a database that are broken and mended again, by one test after the other."""
+"""A broker and a database of these tests, which one test after the other breaks and recovers."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from contextlib import suppress
 import pytest
 from sqlalchemy.engine import URL
 
-from lark_provider.core.storage import engine as engines
-from lark_provider.core.storage import migrate, urls
+from lark_provider.storage import engine as engines
+from lark_provider.storage import migrate, urls
 from tests.callbacks import mq
 from tests.services.plugin import _starting
 from tests.services.postgres import OwnPostgres
 from tests.services.processes import OwnServer
 from tests.services.rabbitmq import OwnRabbit
 
-# RabbitMQ notes a quorum queue half a second after it was declared; killed before, it does without the queue.
-_NOTED_SECONDS = 1.0
+# RabbitMQ persists a quorum queue half a second after it was declared; killed before, it loses the queue.
+_PERSISTED_SECONDS = 1.0
 
 
 @pytest.fixture(autouse=True)
 def _closed_engines() -> Iterator[None]:
-    """What a test opened in this process is closed after it."""
+    """Close the engines that a test opened in this process."""
     yield
     while engines._engines:
         engines._engines.popitem()[1].dispose()
@@ -43,7 +43,7 @@ def one_node() -> Iterator[OwnRabbit]:
     with _starting(OwnRabbit) as start:
         made = start()
         mq.declare(made.url)
-        time.sleep(_NOTED_SECONDS)
+        time.sleep(_PERSISTED_SECONDS)
         yield made
 
 
@@ -52,7 +52,7 @@ def node(one_node: OwnRabbit) -> Iterator[OwnRabbit]:
     """A RabbitMQ of these tests' own, with nothing in its queues."""
     mq.purge(one_node.url)
     yield one_node
-    _mend(one_node)
+    _recover(one_node)
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +66,7 @@ def one_server() -> Iterator[OwnPostgres]:
 def server(one_server: OwnPostgres) -> Iterator[OwnPostgres]:
     """A PostgreSQL of these tests' own."""
     yield one_server
-    _mend(one_server)
+    _recover(one_server)
 
 
 @pytest.fixture
@@ -76,11 +76,11 @@ def own_database(server: OwnPostgres, _closed_engines: None) -> Iterator[URL]:
         url = urls.parse(databases.make(), "test")
         migrate.upgrade(url)
         yield url
-        _mend(server)
+        _recover(server)
 
 
-def _mend(broken: OwnServer) -> None:
-    """A test that failed may have left it frozen or stopped."""
+def _recover(broken: OwnServer) -> None:
+    """Resume or start a server that a failed test has left frozen or stopped."""
     try:
         broken.resume()
     except RuntimeError:

@@ -1,22 +1,21 @@
-"""RabbitMQ as the tests of this room use it: from outside, with pika's blocking connection."""
+"""RabbitMQ as the tests of this package use it: from outside, with pika's blocking connection."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import orjson
 from pika.spec import BasicProperties
 
-from lark_provider.callbacks.amqp import Broker, broker
-from lark_provider.callbacks.confirms import Confirms
-from lark_provider.callbacks.link import connected
-from lark_provider.callbacks.topology import CARDS, DEAD, EVENTS, EXCHANGE, Queue, declarations
-from lark_provider.core import threads
+from lark_provider.callbacks.broker.amqp import Broker, broker
+from lark_provider.callbacks.broker.confirms import Confirms
+from lark_provider.callbacks.broker.link import connected
+from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, EXCHANGE, Queue, declarations
 from lark_provider.protocol.callbacks import CardClick, read
+from lark_provider.support import threads
 from tests.protocol.callbacks import sender
 from tests.services.rabbitmq import connect
 
@@ -25,7 +24,7 @@ LIMIT = 15.0
 
 
 def at(url: str, *, heartbeat: int | None = None) -> Broker:
-    """The broker at a URL, whatever the environment says."""
+    """Return the broker at a URL, whatever the environment says."""
     found = broker(url, {})
     if heartbeat is not None:
         found.parameters.heartbeat = heartbeat
@@ -35,7 +34,7 @@ def at(url: str, *, heartbeat: int | None = None) -> Broker:
 def card(
     event_id: str, *, message_id: str = "om_1", value: Any = None, open_id: str = "ou_1"
 ) -> dict[str, Any]:
-    """A click on a card, as the gateway hands it on."""
+    """Make a click on a card, as the gateway publishes it."""
     made = sender.card({"value": value or {}, "tag": "button", "name": "approve"})
     made["header"] |= {"event_id": event_id}
     made["header"].pop("token")
@@ -79,11 +78,11 @@ def send(url: str, routing_key: str, *bodies: object) -> None:
                 *(confirms.publish(EXCHANGE, routing_key, one, f"m{n}") for n, one in enumerate(raw))
             )
 
-    threads.start(lambda: asyncio.run(work())).result()  # this one may have a loop that runs
+    threads.start(lambda: asyncio.run(work())).result()  # This thread may have a running loop.
 
 
 def drain(url: str, queue: Queue) -> list[tuple[BasicProperties, Any]]:
-    """Take all that stands in a queue: properties, and what the JSON says, or the raw bytes."""
+    """Take all messages of a queue: properties, and the JSON content, or the raw bytes."""
     found: list[tuple[BasicProperties, Any]] = []
     with connect(url) as connection:
         channel = connection.channel()
@@ -100,18 +99,31 @@ def drain(url: str, queue: Queue) -> list[tuple[BasicProperties, Any]]:
     return found
 
 
+def peek(url: str, queue: Queue) -> list[tuple[BasicProperties, Any]]:
+    """Return the messages that no consumer holds, and leave them in the queue."""
+    found: list[tuple[BasicProperties, Any]] = []
+    with connect(url) as connection:
+        channel = connection.channel()  # When it closes, its messages return.
+        while (got := channel.basic_get(queue.name))[0] is not None:
+            _, properties, body = got
+            assert properties is not None
+            assert body is not None
+            found.append((properties, orjson.loads(body)))
+    return found
+
+
 def ids(drained: list[tuple[BasicProperties, Any]]) -> list[str]:
     """The event ids of what was drained."""
     return [content["header"]["event_id"] for _, content in drained]
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine, and see that asyncio has nothing to complain of, then or when it is collected."""
-    complaints: list[Any] = []
+    """Run a coroutine, and check that asyncio reports no error, then or when it is collected."""
+    reported: list[Any] = []
 
     async def watched() -> T:
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, context: complaints.append(context))
+        loop.set_exception_handler(lambda _, context: reported.append(context))
         try:
             async with asyncio.timeout(4 * LIMIT):
                 return await work
@@ -123,19 +135,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(watched())
     finally:
         gc.collect()
-        assert not complaints, complaints
+        assert not reported, reported
 
 
-async def aworks(condition: Callable[[], object], seconds: float = LIMIT) -> None:
+async def wait_until_async(condition: Callable[[], object], seconds: float = LIMIT) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - nothing tells when
             await asyncio.sleep(0.005)
-
-
-def works(condition: Callable[[], object], seconds: float = LIMIT) -> None:
-    """Wait until a condition holds, without a loop."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.005)

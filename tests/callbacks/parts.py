@@ -1,4 +1,4 @@
-"""A gateway with places to keep things that do as they are told."""
+"""A gateway with fake sinks, whose behaviour a test sets."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from lark_provider.callbacks.answers import Answer
-from lark_provider.callbacks.endpoint import RECEIVED, Endpoint
-from lark_provider.callbacks.gateway import Gateway
-from lark_provider.callbacks.keys import KeyRing, Keys, by_app
+from lark_provider.callbacks.http.answers import Answer
+from lark_provider.callbacks.http.endpoint import RECEIVED, Endpoint
+from lark_provider.callbacks.http.gateway import Gateway
+from lark_provider.callbacks.http.keys import KeyRing, Keys, by_app
 from lark_provider.protocol.callbacks import CallbackKeys, Delivery
 from tests.callbacks.virtual import never, timed
 from tests.protocol.callbacks import sender
@@ -19,25 +19,30 @@ KEYS = CallbackKeys(APP, KEY, TOKEN)
 OK = Answer(200, RECEIVED)
 
 
-class Place:
+class FakeSink:
     """A sink.
 
     Args:
-        name: What it is called.
+        name: Its name.
         behaviours: What happens at the first, second, … call; the last one repeats. A number: seconds
-            until it is kept; an exception: raised at once; a callable: awaited.
-        is_up: What it says.
+            until the delivery is stored; an exception: raised at once; a callable: awaited.
+        is_up: Whether it reports to be up.
     """
 
     def __init__(self, name: str = "queue", *behaviours: Any, is_up: bool = True) -> None:
         self.name, self.is_up = name, is_up
         self.behaviours = list(behaviours)
         self.calls: list[Delivery] = []
-        self.kept: list[Delivery] = []
+        self.stored: list[Delivery] = []
         self.cancelled = 0
 
+    async def probe(self) -> None:
+        """Raise if it is down."""
+        if not self.is_up:
+            raise ConnectionError("down")
+
     async def store(self, delivery: Delivery) -> None:
-        """Do what is due."""
+        """Behave as the test set it."""
         self.calls.append(delivery)
         due = self.behaviours.pop(0) if len(self.behaviours) > 1 else (self.behaviours or [0])[0]
         try:
@@ -50,25 +55,29 @@ class Place:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        self.kept.append(delivery)
+        self.stored.append(delivery)
 
 
 class KnownKeys(KeyRing):
     """Keys that need no thread."""
 
     def __init__(self, *keys: CallbackKeys) -> None:
-        super().__init__(dict)
         self.known: Keys = by_app(*keys)
+        super().__init__(lambda: self.known)
 
     async def get(self, app_id: str) -> CallbackKeys | None:
         """Look it up."""
         return self.known.get(app_id)
 
+    async def newer(self, _app_id: str, known: CallbackKeys | None, _seconds: float) -> CallbackKeys | None:
+        """Know nothing newer."""
+        return known
 
-def gateway(*places: Place, endpoint: dict[str, Any] | None = None, **settings: Any) -> Gateway:
+
+def gateway(*places: FakeSink, endpoint: dict[str, Any] | None = None, **settings: Any) -> Gateway:
     """A gateway of one app whose clock stands still."""
     rules = Endpoint(clock=lambda: NOW, **(endpoint or {}))
-    return Gateway(KnownKeys(KEYS), places or (Place(),), endpoint=rules, **settings)
+    return Gateway(KnownKeys(KEYS), places or (FakeSink(),), endpoint=rules, **settings)
 
 
 def request(content: Any = None, make: Callable[[], Any] = sender.card) -> tuple[str, dict[str, str], bytes]:
@@ -87,7 +96,7 @@ def ask(over: Gateway, content: Any = None) -> tuple[Answer, float]:
 
 
 async def stubborn() -> None:
-    """Waits for ever, and does not let itself be cancelled; only once, so that the test can end."""
+    """Waits indefinitely, and does not let itself be cancelled; only once, so that the test can end."""
     try:
         await never()
     except asyncio.CancelledError:

@@ -21,11 +21,11 @@ from django.urls import path
 from fastapi.testclient import TestClient
 
 from lark_provider.callbacks import toast
-from lark_provider.callbacks.django import callback_view
-from lark_provider.callbacks.endpoint import FAILED, RECEIVED, STRANGER, Endpoint, Handler
-from lark_provider.callbacks.fastapi import callback_router
-from lark_provider.callbacks.flask import callback_blueprint
-from lark_provider.callbacks.keys import by_app, from_environment
+from lark_provider.callbacks.http.django import callback_view
+from lark_provider.callbacks.http.endpoint import FAILED, NOT_ALLOWED, RECEIVED, Endpoint, Handler
+from lark_provider.callbacks.http.fastapi import callback_router
+from lark_provider.callbacks.http.flask import callback_blueprint
+from lark_provider.callbacks.http.keys import KeyRing, by_app, from_environment
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CallbackKeys, CardClick, Delivery, Event
 from lark_provider.protocol.waits import marked
@@ -157,7 +157,7 @@ def test_header_names_may_have_any_case(framework: Framework) -> None:
 
 def test_a_stranger_is_told_so(framework: Framework) -> None:
     body = sealed(sender.card({"value": marked({}, "wait-1", ["ou_other"])}))
-    assert framework(lambda _: None)(body, sender.headers(body)) == (200, STRANGER)
+    assert framework(lambda _: None)(body, sender.headers(body)) == (200, NOT_ALLOWED)
 
 
 def test_a_handler_that_fails_is_told_to_people_and_to_lark(
@@ -166,6 +166,7 @@ def test_a_handler_that_fails_is_told_to_people_and_to_lark(
     def handler(_: Delivery) -> bytes:
         raise LookupError("in the handler")
 
+    ENDPOINT.handler_failures._throttle.reset()
     post = framework(handler)
     body = sealed(sender.card())
     assert post(body, sender.headers(body)) == (200, FAILED)
@@ -180,7 +181,8 @@ def test_a_handler_that_returns_something_else(
 ) -> None:
     body = sealed(sender.card())
     assert framework(lambda _: returned)(body, sender.headers(body)) == (200, RECEIVED)
-    assert f"The handler returned a {type(returned).__name__}. Next: " in caplog.text
+    [record] = [one for one in caplog.records if one.getMessage().startswith("Handler returned an unusable")]
+    assert vars(record)["type"] == type(returned).__name__
 
 
 def test_django_s_own_limit_is_answered_as_ours_is() -> None:
@@ -198,7 +200,7 @@ def test_flask_does_not_read_what_is_too_large() -> None:
 
 
 def test_fastapi_does_not_wait_for_a_body_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lark_provider.callbacks.fastapi.DEADLINE", 0.2)
+    monkeypatch.setattr("lark_provider.callbacks.http.fastapi.DEADLINE", 0.2)
     app = fastapi.FastAPI()
     app.include_router(callback_router(KEYS, lambda _: pytest.fail("called"), ENDPOINT))
     with served(app) as url:
@@ -215,12 +217,48 @@ def test_flask_takes_plain_functions_only() -> None:
         callback_blueprint(KEYS, handler)
 
 
-def test_keys_from_the_environment() -> None:
+def test_keys_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     environ = {"LARK_APP_ID": APP, "LARK_EVENT_ENCRYPT_KEY": KEY, "LARK_EVENT_VERIFICATION_TOKEN": TOKEN}
     assert from_environment(environ) == KEYS
     for missing in ("LARK_EVENT_ENCRYPT_KEY", "LARK_EVENT_VERIFICATION_TOKEN"):
         keys = from_environment({**environ, missing: " "})[APP]
         assert (keys.encrypt_key, keys.verification_token).count(None) == 1
     for environ_ in ({**environ, "LARK_APP_ID": ""}, {"LARK_APP_ID": APP}, {}):
-        with pytest.raises(ConfigurationError, match=r"No callback keys: LARK_APP_ID .* Next: set them"):
-            from_environment(environ_)
+        for name in environ:
+            monkeypatch.setenv(name, environ_.get(name, ""))
+        with pytest.raises(
+            ConfigurationError, match=r"The callback keys must be LARK_APP_ID .* Next: set them"
+        ):
+            from_environment()
+
+
+def ring_of(*keys: CallbackKeys) -> tuple[KeyRing, dict[str, CallbackKeys]]:
+    """A ring of keys that can be changed, and that were loaded a while ago."""
+    known = dict(by_app(*keys))
+    ring = KeyRing(lambda: by_app(*known.values()))
+    assert ring.get_blocking(APP) is not None
+    ring._began -= 2
+    return ring, known
+
+
+def test_a_key_that_was_just_replaced_is_found(framework: Framework, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a click is handled as under any other key."""
+    ring, known = ring_of(CallbackKeys(APP, KEY, TOKEN))
+    monkeypatch.setitem(globals(), "KEYS", ring)
+    clicks: list[Delivery] = []
+
+    def handle(delivery: Delivery) -> None:
+        clicks.append(delivery)
+
+    post = framework(handle)
+    known[APP] = CallbackKeys(APP, "a new key", TOKEN, ((KEY, NOW + 60),))
+    body = sealed(sender.card(), "a new key")
+    assert post(body, sender.headers(body, key="a new key")) == (200, RECEIVED)
+    old = sealed(sender.card())
+    assert post(old, sender.headers(old)) == (200, RECEIVED)
+    assert len(clicks) == 2
+    assert post(body, sender.headers(body, key="guess"))[0] == 401
+    del known[APP]
+    ring._stale_at = float("-inf")
+    assert post(body, sender.headers(body, key="a new key"))[0] == 404, "it was disabled, long ago"
+    assert len(clicks) == 2

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from lark_provider.callbacks.amqp import Broker, broker
-from lark_provider.callbacks.link import Pauses, connected, deliveries, keep_connected
-from lark_provider.callbacks.topology import CARDS, DEAD, DELIVERY_LIMIT, EVENTS, EXCHANGE
+from lark_provider.callbacks.broker.amqp import Broker, broker
+from lark_provider.callbacks.broker.link import Deliveries, connected, keep_connected
+from lark_provider.callbacks.broker.topology import CARDS, DEAD, DELIVERY_LIMIT, EVENTS, EXCHANGE
 from lark_provider.errors import BrokerError
+from lark_provider.support.backoff import Backoff
 from tests.callbacks import mq
 from tests.services.processes import HOST
 from tests.services.rabbitmq import OwnRabbit, connect
@@ -76,8 +77,8 @@ def test_what_the_broker_rejects_finally_is_among_the_dead(rabbitmq: str) -> Non
 @pytest.mark.parametrize(
     ("name", "value", "shown"),
     [
-        ("x-queue-type", "classic", r"x-queue-type = 'classic', and is wanted with 'quorum'"),
-        ("x-delivery-limit", 20, rf"x-delivery-limit = .*20.*, and is wanted with .*{DELIVERY_LIMIT}"),
+        ("x-queue-type", "classic", r"x-queue-type = 'quorum', got 'classic'"),
+        ("x-delivery-limit", 20, rf"x-delivery-limit = .*{DELIVERY_LIMIT}.*, got .*20"),
     ],
 )
 def test_a_queue_with_other_arguments_is_an_error_that_names_both(
@@ -88,22 +89,20 @@ def test_a_queue_with_other_arguments_is_an_error_that_names_both(
         del arguments["x-delivery-limit"]
     with connect(rabbitmq) as connection:
         connection.channel().queue_declare(queue.name, durable=True, arguments=arguments)
-    with pytest.raises(BrokerError, match=rf"queue '{queue.name}' exists with {shown}.* Next: delete it"):
+    with pytest.raises(BrokerError, match=rf"queue '{queue.name}' must have {shown}.* Next: delete it"):
         mq.run(enter(mq.at(rabbitmq)))
 
 
 def test_an_exchange_of_another_type_is_an_error_that_names_both(rabbitmq: str) -> None:
     with connect(rabbitmq) as connection:
         connection.channel().exchange_declare(EXCHANGE, "fanout", durable=True)
-    with pytest.raises(
-        BrokerError, match=r"exchange 'lark.events' exists with type = 'fanout', .* with 'topic'"
-    ):
+    with pytest.raises(BrokerError, match=r"exchange 'lark.events' must have type = 'topic', got 'fanout'"):
         mq.run(enter(mq.at(rabbitmq)))
 
 
 def test_classic_queues_where_they_are_wanted(rabbitmq: str) -> None:
     mq.run(enter(broker(rabbitmq, {"RABBITMQ_QUEUE_TYPE": "classic"})))
-    with pytest.raises(BrokerError, match=r"is wanted with 'quorum'\. Next: .* set RABBITMQ_QUEUE_TYPE"):
+    with pytest.raises(BrokerError, match=r"= 'quorum', got .*\. Next: .* set RABBITMQ_QUEUE_TYPE"):
         mq.run(enter(mq.at(rabbitmq)))
 
 
@@ -134,7 +133,7 @@ def test_what_runs_inside_is_cancelled_when_the_connection_is_lost(rabbitmq: str
 def test_a_consumer_whose_queue_is_deleted_loses_its_channel(rabbitmq: str) -> None:
     async def work() -> None:
         async with connected(mq.at(rabbitmq)) as channel:
-            arrived = deliveries(channel, CARDS, 1)
+            arrived = Deliveries(channel, CARDS, 1).arrived
             channel.queue_delete(CARDS.name)
             await arrived.get()
 
@@ -175,7 +174,7 @@ def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPat
         where.parameters.socket_timeout = where.parameters.stack_timeout = 0.2
         with pytest.raises(BrokerError, match="Timeout while setting up AMQP"):
             mq.run(enter(where))
-        monkeypatch.setattr("lark_provider.callbacks.link._OPEN_SECONDS", 0.1)
+        monkeypatch.setattr("lark_provider.callbacks.broker.link._OPEN_SECONDS", 0.1)
         with pytest.raises(BrokerError, match="TimeoutError: no answer"):
             mq.run(enter(where))
 
@@ -197,10 +196,10 @@ def test_a_killed_broker_is_come_back_to(node: OwnRabbit, caplog: pytest.LogCapt
             times.put_nowait(1)
             await asyncio.get_running_loop().create_future()
 
-        task = asyncio.ensure_future(keep_connected(mq.at(node.url), use))
+        task = asyncio.ensure_future(keep_connected(mq.at(node.url), use, role="pump"))
         await times.get()
         await asyncio.to_thread(node.kill)
-        await mq.aworks(lambda: "ConnectionRefusedError" in caplog.text)
+        await mq.wait_until_async(lambda: "ConnectionRefusedError" in caplog.text)
         await asyncio.to_thread(node.start)
         await times.get()
         task.cancel()
@@ -224,7 +223,7 @@ def test_a_fault_of_ours_is_logged_and_not_the_end(rabbitmq: str, caplog: pytest
             done.set()
 
         done = asyncio.Event()
-        task = asyncio.ensure_future(keep_connected(mq.at(rabbitmq), use))
+        task = asyncio.ensure_future(keep_connected(mq.at(rabbitmq), use, role="pump"))
         await done.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -235,6 +234,6 @@ def test_a_fault_of_ours_is_logged_and_not_the_end(rabbitmq: str, caplog: pytest
 
 
 def test_pauses_double_up_to_the_longest() -> None:
-    pauses = Pauses(1, 5)
+    pauses = Backoff(1, 5)
     for expected in (1, 2, 4, 5, 5):
         assert 0.5 * expected <= pauses.next() <= 1.5 * expected

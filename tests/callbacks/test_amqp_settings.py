@@ -1,4 +1,4 @@
-"""Where the broker is, and what is said when that cannot be right."""
+"""Where the broker is, and what is said when that is invalid."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pika
 import pytest
 
-from lark_provider.callbacks.amqp import broker, failure, is_configured, ping
+from lark_provider.callbacks.broker.amqp import broker, failure, is_configured, ping
 from lark_provider.errors import BrokerError, ConfigurationError, TransportError
 from tests.services.processes import HOST, free_port
 
@@ -26,7 +26,9 @@ def test_nothing_configured_is_said() -> None:
     assert not is_configured(
         {"RABBITMQ_QUEUE_TYPE": "classic", "RABBITMQ_CA": "/ca.pem", "RABBITMQ_HOST": " "}
     )
-    with pytest.raises(ConfigurationError, match=r"No RabbitMQ is configured\. Next: set RABBITMQ_HOST"):
+    with pytest.raises(
+        ConfigurationError, match=r"RabbitMQ must be configured, got no setting\. Next: set RABBITMQ_HOST"
+    ):
         broker(None, {})
 
 
@@ -83,19 +85,25 @@ def test_the_kind_of_queues() -> None:
     [
         (
             {"RABBITMQ_HOST": "mq", "RABBITMQ_PORT": "amqp"},
-            "RABBITMQ_PORT is 'amqp'. Next: set it to a number",
+            "RABBITMQ_PORT must be a number from 1 to 65535, got 'amqp'. Next: ",
         ),
-        ({"RABBITMQ_HOST": "mq", "RABBITMQ_PORT": "65536"}, "RABBITMQ_PORT is '65536'"),
-        ({"RABBITMQ_HOST": "mq", "RABBITMQ_PORT": "0"}, "RABBITMQ_PORT is '0'"),
+        ({"RABBITMQ_HOST": "mq", "RABBITMQ_PORT": "65536"}, "got '65536'"),
+        ({"RABBITMQ_HOST": "mq", "RABBITMQ_PORT": "0"}, "got '0'"),
         (
             {"RABBITMQ_HOST": "mq", "RABBITMQ_TLS": "ja"},
-            "RABBITMQ_TLS is 'ja'. Next: set it to true or false",
+            "RABBITMQ_TLS must be true or false, got 'ja'. Next: ",
         ),
-        ({"RABBITMQ_HOST": "mq", "RABBITMQ_QUEUE_TYPE": "stream"}, "RABBITMQ_QUEUE_TYPE is 'stream'. Next"),
-        ({"RABBITMQ_URL": "http://mq"}, "RABBITMQ_URL is no URL of a RabbitMQ. Next: write it as amqp://"),
-        ({"RABBITMQ_URL": "amqp://"}, "RABBITMQ_URL is no URL"),
-        ({"RABBITMQ_URL": "amqp://mq?heartbeat=often"}, "RABBITMQ_URL is no URL"),
-        ({"RABBITMQ_URL": "amqp://mq", "RABBITMQ_QUEUE_TYPE": "x"}, "RABBITMQ_QUEUE_TYPE is 'x'"),
+        (
+            {"RABBITMQ_HOST": "mq", "RABBITMQ_QUEUE_TYPE": "stream"},
+            "RABBITMQ_QUEUE_TYPE must be quorum or classic, got 'stream'. Next",
+        ),
+        (
+            {"RABBITMQ_URL": "http://mq"},
+            "RABBITMQ_URL must be an AMQP URL, got another text. Next: write it as amqp://",
+        ),
+        ({"RABBITMQ_URL": "amqp://"}, "RABBITMQ_URL must be an AMQP URL"),
+        ({"RABBITMQ_URL": "amqp://mq?heartbeat=often"}, "RABBITMQ_URL must be an AMQP URL"),
+        ({"RABBITMQ_URL": "amqp://mq", "RABBITMQ_QUEUE_TYPE": "x"}, "got 'x'"),
     ],
 )
 def test_what_cannot_be_right_is_named(environ: dict[str, str], text: str) -> None:
@@ -110,23 +118,23 @@ def test_what_cannot_be_right_is_named(environ: dict[str, str], text: str) -> No
 def test_a_password_that_is_not_encoded_is_not_shown(url: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         broker(url, {})
-    assert "the broker's URL is no URL of a RabbitMQ" in str(raised.value)
+    assert "the broker's URL must be an AMQP URL" in str(raised.value)
     assert "12" not in str(raised.value)
     assert "34" not in str(raised.value)
 
 
 def test_an_authority_that_is_no_file_or_no_certificate_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"RABBITMQ_CA is '/no/ca.pem'.*No such file.*PEM"):
+    with pytest.raises(ConfigurationError, match=r"RABBITMQ_CA must be .*got '/no/ca.pem'.*No such.*PEM"):
         broker("amqps://mq", {"RABBITMQ_CA": "/no/ca.pem"})
     (tmp_path / "ca.pem").write_text("no certificate")
-    with pytest.raises(ConfigurationError, match="RABBITMQ_CA is"):
+    with pytest.raises(ConfigurationError, match="RABBITMQ_CA must be"):
         broker(None, {"RABBITMQ_TLS": "true", "RABBITMQ_CA": str(tmp_path / "ca.pem")})
 
 
 def test_a_broker_that_is_away_is_named_without_its_password() -> None:
     where = broker(f"amqp://lark:{QUOTED}@{HOST}:{free_port()}/lark", {})
     with pytest.raises(
-        BrokerError, match=r"RabbitMQ at 127.0.0.1:\d+, virtual host 'lark' cannot be used"
+        BrokerError, match=r"RabbitMQ at 127.0.0.1:\d+, virtual host 'lark' must accept the connection"
     ) as raised:
         ping(where)
     assert "ConnectionRefusedError" in str(raised.value)
@@ -139,7 +147,7 @@ def test_a_password_in_what_pika_says_is_masked() -> None:
     text = str(failure(broker("amqp://mq", {}), ValueError(f"amqp://lark:{QUOTED}@mq is odd.")))
     assert QUOTED not in text
     assert text.startswith(
-        "RabbitMQ at mq:5672, virtual host '/' cannot be used: ValueError: amqp://lark:***@mq"
+        "RabbitMQ at mq:5672, virtual host '/' must accept the connection, got ValueError: amqp://lark:***@mq"
     )
 
 

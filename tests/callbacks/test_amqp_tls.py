@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from lark_provider.callbacks.amqp import Broker, broker, ping
-from lark_provider.callbacks.link import connected
-from lark_provider.callbacks.publisher import Publisher
-from lark_provider.callbacks.topology import CARDS
+from lark_provider.callbacks.broker.amqp import Broker, broker, ping
+from lark_provider.callbacks.broker.link import connected
+from lark_provider.callbacks.broker.publisher import Publisher
+from lark_provider.callbacks.broker.topology import CARDS
 from lark_provider.errors import BrokerError
 from tests.callbacks import mq
+from tests.failures.waiting import wait_until
 from tests.services.plugin import StartServer
 from tests.services.processes import HOST, free_port, listens
 from tests.services.rabbitmq import OwnRabbit
@@ -30,7 +31,7 @@ async def enter(where: Broker) -> None:
 async def publish(where: Broker) -> None:
     publisher = Publisher(where)
     running = asyncio.ensure_future(publisher.run())
-    await mq.aworks(lambda: publisher.is_up)
+    await mq.wait_until_async(lambda: publisher.is_up)
     await publisher.publish("card.cli_1", "e1", b'{"header":{"event_id":"e1"}}')
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -62,7 +63,7 @@ def test_an_authority_of_ones_own_is_trusted_when_it_is_named(
         "ssl_options.keyfile": "mq.key",
     }
     node = start_rabbitmq(settings, {path.name: path.read_text() for path in (certificate, key)})
-    mq.works(lambda: listens(port))  # its plain port comes first
+    wait_until(lambda: listens(port))  # its plain port comes first
 
     parts = {"RABBITMQ_HOST": HOST, "RABBITMQ_PORT": str(port), "RABBITMQ_TLS": "true"}
     url = f"amqps://guest:guest@{HOST}:{port}/%2F"

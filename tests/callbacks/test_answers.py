@@ -11,7 +11,7 @@ from lark_oapi.event.callback.model.p2_card_action_trigger import P2CardActionTr
 import lark_provider.callbacks
 from lark_provider.api.cards import Button, Card2, Markdown
 from lark_provider.callbacks import card_update, toast
-from lark_provider.callbacks.endpoint import FAILED, RECEIVED, STRANGER
+from lark_provider.callbacks.http.endpoint import FAILED, NOT_ALLOWED, RECEIVED
 from lark_provider.errors import InvalidRequestError
 
 CARD = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "**完成**"}]}}
@@ -49,7 +49,7 @@ def test_a_built_card_is_checked_once_more() -> None:
         card_update(card)
 
 
-@pytest.mark.parametrize("answer", [RECEIVED, STRANGER, FAILED, toast("info", "a", card=TEMPLATE)])
+@pytest.mark.parametrize("answer", [RECEIVED, NOT_ALLOWED, FAILED, toast("info", "a", card=TEMPLATE)])
 def test_the_official_sdk_reads_the_same(answer: bytes) -> None:
     read = P2CardActionTriggerResponse(json.loads(answer))
     assert read.toast is not None
@@ -60,17 +60,17 @@ def test_the_official_sdk_reads_the_same(answer: bytes) -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "i18n", "what"),
     [
-        ("ok", "a", None, "kind is 'ok'. Next: write one of info, success, error, warning"),
-        (None, "a", None, "kind is None"),
-        ([], "a", None, r"kind is \[\]"),
-        ("info", "", None, "text is ''"),
-        ("info", " ", None, "text is ' '"),
-        ("info", None, None, "text is None"),
-        ("info", b"a", None, "text is b'a'"),
-        ("info", "a", {"zh": "a"}, "i18n has 'zh'"),
-        ("info", "a", {"zh_cn": None}, "i18n has 'zh_cn': None"),
-        ("info", "a", {1: "a"}, "i18n has 1"),
-        ("info", "\ud800", None, "the toast cannot be written as JSON"),
+        ("ok", "a", None, "kind must be one of info, success, error, warning, got 'ok'. Next: "),
+        (None, "a", None, "got None"),
+        ([], "a", None, r"kind .* got \[\]"),
+        ("info", "", None, "text must be a str that is not empty, got ''"),
+        ("info", " ", None, "text .* got ' '"),
+        ("info", None, None, "text .* got None"),
+        ("info", b"a", None, "text .* got b'a'"),
+        ("info", "a", {"zh": "a"}, "i18n .* got 'zh'"),
+        ("info", "a", {"zh_cn": None}, "i18n .* got 'zh_cn': None"),
+        ("info", "a", {1: "a"}, "i18n .* got 1"),
+        ("info", "\ud800", None, "the toast must be serialisable as JSON"),
     ],
 )
 def test_a_toast_that_lark_would_refuse(kind: Any, text: Any, i18n: Any, what: str) -> None:
@@ -82,15 +82,18 @@ def test_a_toast_that_lark_would_refuse(kind: Any, text: Any, i18n: Any, what: s
 @pytest.mark.parametrize(
     ("card", "what"),
     [
-        ({}, "not a JSON object with content"),
-        ([], "not a JSON object"),
-        ("no json", "not JSON"),
-        (None, "not a JSON object"),
-        ({"type": "card", "data": {"card_id": "1"}}, "refers to a 'card'"),
-        ({"type": "template", "data": []}, "refers to a 'template'"),
-        ({"data": {}}, "refers to a None"),
-        ({"schema": "2.0", "body": {"elements": ["x" * 31_000]}}, "Lark takes 30720"),
-        ({"a": object()}, "cannot be written as JSON"),
+        ({}, "must be a non-empty JSON object"),
+        ([], "must be a non-empty JSON object, got list"),
+        ("no json", "must be JSON"),
+        (None, "must be a non-empty JSON object, got NoneType"),
+        ({"type": "card", "data": {"card_id": "1"}}, "got type 'card'"),
+        ({"type": "template", "data": []}, "got type 'template'"),
+        ({"data": {}}, "got type None"),
+        (
+            {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "x" * 31_000}]}},
+            "at most 30720 bytes",
+        ),
+        ({"a": object()}, "must be serialisable as JSON"),
     ],
 )
 def test_a_card_that_lark_would_refuse(card: Any, what: str) -> None:

@@ -12,11 +12,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from lark_provider.callbacks.app import application
-from lark_provider.callbacks.endpoint import FAILED, RECEIVED
-from tests.callbacks.parts import Place, gateway
+from lark_provider.callbacks.http.app import application
+from lark_provider.callbacks.http.endpoint import FAILED, RECEIVED
+from tests.callbacks.logs import shown
+from tests.callbacks.parts import FakeSink, gateway
 from tests.callbacks.serving import served
 from tests.callbacks.virtual import never
+from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.mutants import mutants
 from tests.protocol.callbacks.sender import APP, KEY, TOKEN, sealed
@@ -25,12 +27,12 @@ PATH = f"/lark/callbacks/{APP}"
 
 
 @pytest.fixture
-def place() -> Place:
-    return Place()
+def place() -> FakeSink:
+    return FakeSink()
 
 
 @pytest.fixture
-def url(place: Place) -> Iterator[str]:
+def url(place: FakeSink) -> Iterator[str]:
     with served(application(gateway(place))) as url:
         yield url
 
@@ -39,16 +41,16 @@ def post(url: str, body: bytes, headers: dict[str, str] | None = None, path: str
     return httpx.post(url + path, content=body, headers=sender.headers(body) if headers is None else headers)
 
 
-def test_a_click_an_event_and_a_challenge(url: str, place: Place) -> None:
+def test_a_click_an_event_and_a_challenge(url: str, place: FakeSink) -> None:
     clicked = post(url, sealed(sender.card()))
     assert (clicked.status_code, clicked.content) == (200, RECEIVED)
     assert clicked.headers["content-type"] == "application/json"
     assert post(url, sealed(sender.event())).content == b"{}"
     assert post(url, sealed(sender.challenge()), {}).json() == {"challenge": "ajls384k-你好"}
-    assert [kept.event_id[:4] for kept in place.kept] == ["f798", "5e37"]
+    assert [kept.event_id[:4] for kept in place.stored] == ["f798", "5e37"]
 
 
-def test_what_is_refused_gets_its_status(url: str, place: Place) -> None:
+def test_what_is_refused_gets_its_status(url: str, place: FakeSink) -> None:
     body = sealed(sender.card())
     headers = sender.headers(body)
     assert post(url, body, {}).status_code == 401
@@ -71,7 +73,7 @@ def raw(url: str, request: str) -> bytes:
         return line.recv(4096)
 
 
-def test_a_body_that_is_too_large_is_not_read_to_its_end(place: Place) -> None:
+def test_a_body_that_is_too_large_is_not_read_to_its_end(place: FakeSink) -> None:
     with served(application(gateway(place, endpoint={"max_bytes": 1000}, deadline=10))) as url:
         assert post(url, b"x" * 1001, {}).status_code == 413
         assert httpx.post(url + PATH, content=(b"x" * 500 for _ in range(3))).status_code == 413
@@ -82,12 +84,12 @@ def test_a_body_that_is_too_large_is_not_read_to_its_end(place: Place) -> None:
     assert place.calls == []
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(place: Place) -> None:
+def test_a_body_that_does_not_come_is_not_waited_for(place: FakeSink) -> None:
     with served(application(gateway(place, deadline=0.2))) as url:
         assert raw(url, "Content-Length: 100\r\n\r\nabc").startswith(b"HTTP/1.1 408 ")
 
 
-def test_who_hangs_up_breaks_nothing(url: str, place: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_who_hangs_up_breaks_nothing(url: str, place: FakeSink, caplog: pytest.LogCaptureFixture) -> None:
     where = urlsplit(url)
     with socket.create_connection((where.hostname, where.port), timeout=20) as line:
         line.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc".encode())
@@ -96,9 +98,10 @@ def test_who_hangs_up_breaks_nothing(url: str, place: Place, caplog: pytest.LogC
 
 
 def test_health_and_readiness() -> None:
-    queue, table = Place("queue"), Place("table", is_up=False)
+    queue, table = FakeSink("queue"), FakeSink("table", is_up=False)
     with served(application(gateway(queue, table))) as url:
         assert httpx.get(url + "/healthz").json() == {"status": "ok"}
+        wait_until(lambda: httpx.get(url + "/readyz").status_code == 200)
         ready = httpx.get(url + "/readyz")
         assert (ready.status_code, ready.json()) == (
             200,
@@ -127,12 +130,13 @@ def test_what_runs_beside_it_ends_with_it(caplog: pytest.LogCaptureFixture) -> N
         assert httpx.get(url + "/healthz").status_code == 200
         assert log == ["begun"]
     assert log == ["begun", "ended"]
-    assert "has ended" in caplog.text
+    assert "Background task of the gateway failed" in caplog.text
+    assert "LookupError: beside" in caplog.text
 
 
 def test_clicks_at_the_same_time_do_not_wait_for_each_other() -> None:
     """One place hangs; each click is told so at its own deadline."""
-    place = Place("queue", never)
+    place = FakeSink("queue", never)
 
     async def many() -> list[httpx.Response]:
         transport = httpx.ASGITransport(application(gateway(place, deadline=0.5)))
@@ -148,12 +152,12 @@ def test_clicks_at_the_same_time_do_not_wait_for_each_other() -> None:
 
     answers = asyncio.run(many())
     assert [(answer.status_code, answer.content) for answer in answers] == [(200, FAILED)] * 200
-    assert (len(place.calls), place.cancelled, place.kept) == (200, 200, [])
+    assert (len(place.calls), place.cancelled, place.stored) == (200, 200, [])
 
 
 def test_ten_thousand_mutations_of_a_click_are_refused(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "lark_provider")
-    place = Place()
+    place = FakeSink()
 
     async def work() -> set[int]:
         transport = httpx.ASGITransport(application(gateway(place, endpoint={"accept_old_cards": True})))
@@ -178,7 +182,7 @@ def test_no_secret_and_no_body_is_logged(url: str, caplog: pytest.LogCaptureFixt
         post(url, body, {})
         post(url, body[:-5] + b"!!!!}")
     assert json.loads(post(url, sealed(sender.card()), {}).content) == {"msg": "refused"}
-    ours = "\n".join(record.getMessage() for record in caplog.records if not record.name.startswith("http"))
-    assert "Refused with" in ours
+    ours = shown(caplog)
+    assert "Request refused status=401" in ours
     for secret in (KEY, TOKEN, "in the body", "c-295ee", "ou_3c14", "ajls384k"):
         assert secret not in ours

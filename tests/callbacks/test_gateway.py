@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from lark_provider.callbacks.answers import Answer, toast
-from lark_provider.callbacks.endpoint import FAILED, STRANGER, Endpoint
-from lark_provider.callbacks.gateway import Gateway
+from lark_provider.callbacks.http.answers import Answer, toast
+from lark_provider.callbacks.http.endpoint import FAILED, NOT_ALLOWED, UNAVAILABLE, Endpoint
+from lark_provider.callbacks.http.gateway import Gateway
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CallbackKeys, CardClick
 from lark_provider.protocol.waits import marked
-from tests.callbacks.parts import KEYS, OK, KnownKeys, Place, ask, gateway, stubborn
+from tests.callbacks.logs import lines, shown
+from tests.callbacks.parts import KEYS, OK, FakeSink, KnownKeys, ask, gateway, request, stubborn
 from tests.callbacks.virtual import never, timed
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, sealed
@@ -24,17 +25,17 @@ from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, sealed
 
 
 def test_what_is_kept_is_answered_at_once() -> None:
-    queue, table = Place("queue"), Place("table")
+    queue, table = FakeSink("queue"), FakeSink("table")
     assert ask(gateway(queue, table)) == (OK, 0)
-    assert len(queue.kept) == 1
-    assert isinstance(queue.kept[0], CardClick)
+    assert len(queue.stored) == 1
+    assert isinstance(queue.stored[0], CardClick)
     assert table.calls == []
 
 
 def test_an_event_is_kept_and_answered_with_nothing() -> None:
-    queue = Place()
+    queue = FakeSink()
     assert ask(gateway(queue), sender.event()) == (Answer(200, b"{}"), 0)
-    assert len(queue.kept) == 1
+    assert len(queue.stored) == 1
 
 
 @pytest.mark.parametrize(
@@ -53,29 +54,29 @@ def test_an_event_is_kept_and_answered_with_nothing() -> None:
     ],
 )
 def test_the_first_place_to_keep_it_decides(first: Any, second: Any, seconds: float) -> None:
-    queue, table = Place("queue", first), Place("table", second)
+    queue, table = FakeSink("queue", first), FakeSink("table", second)
     answer, took = ask(gateway(queue, table))
     kept = seconds < 2.5
     assert answer == (OK if kept else Answer(200, FAILED))
     assert took == pytest.approx(seconds)
-    assert len(queue.kept) + len(table.kept) == kept
+    assert len(queue.stored) + len(table.stored) == kept
 
 
 def test_the_one_that_lost_is_given_up() -> None:
-    queue, table = Place("queue", never), Place("table")
+    queue, table = FakeSink("queue", never), FakeSink("table")
     assert ask(gateway(queue, table))[0] == OK
     assert (queue.cancelled, len(queue.calls), len(table.calls)) == (1, 1, 1)
 
 
 def test_a_place_that_is_down_comes_last() -> None:
-    queue, table = Place("queue", is_up=False), Place("table")
+    queue, table = FakeSink("queue", is_up=False), FakeSink("table")
     assert ask(gateway(queue, table)) == (OK, 0)
-    assert (queue.calls, len(table.kept)) == ([], 1)
+    assert (queue.calls, len(table.stored)) == ([], 1)
 
 
 def test_a_place_that_failed_is_tried_again() -> None:
     lost = ConnectionError("lost")
-    queue = Place("queue", lost, lost, 0)
+    queue = FakeSink("queue", lost, lost, 0)
     answer, took = ask(gateway(queue))
     assert answer == OK
     assert took == pytest.approx(0.5)
@@ -84,7 +85,7 @@ def test_a_place_that_failed_is_tried_again() -> None:
 
 def test_a_place_that_will_never_keep_it_is_not_tried_again() -> None:
     never_ = ConfigurationError("Events are not kept here. Next: nothing.")
-    queue, table = Place("queue", never_), Place("table", ConnectionError("lost"), 0)
+    queue, table = FakeSink("queue", never_), FakeSink("table", ConnectionError("lost"), 0)
     assert ask(gateway(queue)) == (Answer(200, FAILED), 0)
     assert len(queue.calls) == 1
     answer, took = ask(gateway(queue, table))
@@ -94,14 +95,14 @@ def test_a_place_that_will_never_keep_it_is_not_tried_again() -> None:
 
 
 def test_a_place_that_is_cancelled_from_within_has_failed() -> None:
-    queue = Place("queue", asyncio.CancelledError(), 0)
+    queue = FakeSink("queue", asyncio.CancelledError(), 0)
     answer, took = ask(gateway(queue))
     assert answer == OK
     assert took == pytest.approx(0.25)
 
 
 def test_what_nobody_keeps_is_said_to_people_and_to_lark(caplog: pytest.LogCaptureFixture) -> None:
-    queue = Place("queue", ConnectionError("lost"))
+    queue = FakeSink("queue", ConnectionError("lost"))
     answer, took = ask(gateway(queue))
     assert answer == Answer(200, FAILED)
     assert took == pytest.approx(2.5)
@@ -111,12 +112,29 @@ def test_what_nobody_keeps_is_said_to_people_and_to_lark(caplog: pytest.LogCaptu
     assert answer.status == 503, "Lark repeats an event"
     assert took == pytest.approx(2.5)
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
-    assert "queue: lost" in caplog.text
+    assert all("queue: lost" in vars(record)["error"] for record in caplog.records)
+
+
+def test_an_outage_is_logged_once_and_what_it_cost_when_the_gateway_stops(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    over = gateway(FakeSink("queue", ConnectionError("lost")), deadline=0.01)
+
+    async def fail_thrice() -> None:
+        running = asyncio.ensure_future(over.run())
+        for _ in range(3):
+            assert await over.answer(*request(sender.card())) == Answer(200, FAILED)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    timed(fail_thrice)
+    lost = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [vars(record)["suppressed"] for record in lost] == [0, 1]
 
 
 @pytest.mark.parametrize("content", [sender.card(), sender.event(), sender.event_1()])
 def test_a_repeated_delivery_is_kept_once(content: dict[str, Any]) -> None:
-    queue = Place()
+    queue = FakeSink()
     over = gateway(queue)
     first, again = ask(over, content), ask(over, content)
     assert first[0].status == again[0].status == 200
@@ -124,15 +142,15 @@ def test_a_repeated_delivery_is_kept_once(content: dict[str, Any]) -> None:
 
 
 def test_what_was_not_kept_is_not_known() -> None:
-    queue = Place("queue", *[ConnectionError("lost")] * 10, 0)
+    queue = FakeSink("queue", *[ConnectionError("lost")] * 10, 0)
     over = gateway(queue)
     assert ask(over)[0] == Answer(200, FAILED)
     assert ask(over)[0] == OK
-    assert len(queue.kept) == 1
+    assert len(queue.stored) == 1
 
 
 def test_two_apps_may_use_the_same_ids() -> None:
-    queue = Place()
+    queue = FakeSink()
     keys = [KEYS, CallbackKeys("cli_other", KEY, TOKEN)]
     over = Gateway(KnownKeys(*keys), [queue], endpoint=Endpoint(clock=lambda: NOW))
     for one in keys:
@@ -142,14 +160,14 @@ def test_two_apps_may_use_the_same_ids() -> None:
             return await over.answer(app_id, sender.headers(body), body)
 
         assert timed(work) == (OK, 0)
-    assert {kept.app_id for kept in queue.kept} == {APP, "cli_other"}
+    assert {kept.app_id for kept in queue.stored} == {APP, "cli_other"}
 
 
 # --- refusing ---
 
 
 def test_nothing_that_is_refused_is_kept_or_told_why(caplog: pytest.LogCaptureFixture) -> None:
-    queue = Place()
+    queue = FakeSink()
     over = gateway(queue)
     body = sealed(sender.card({"value": "in the body"}))
     plain, other = sender.dump(sender.card()), sealed(sender.card(app_id="cli_other"))
@@ -173,9 +191,10 @@ def test_nothing_that_is_refused_is_kept_or_told_why(caplog: pytest.LogCaptureFi
         assert json.loads(answer.body) == {"msg": "not found" if status == 404 else "refused"}
     assert queue.calls == []
     for secret in (KEY, TOKEN, "in the body", "xxxx", sender.headers(body)["X-Lark-Signature"], "ou_3c14"):
-        assert secret not in caplog.text
-    assert "Refused with 401 for cli_a5fb0ae6a4000001" in caplog.text
-    assert all(len(record.getMessage()) < 400 for record in caplog.records)
+        assert secret not in shown(caplog)
+    source = "WARNING lark_provider.callbacks.http.refusals: "
+    assert f"{source}Request refused status=401 app_id=cli_a5fb0ae6a4000001 " in shown(caplog)
+    assert all(len(line) < 500 for line in lines(caplog))
 
 
 def test_nothing_secret_is_logged_of_what_is_accepted(caplog: pytest.LogCaptureFixture) -> None:
@@ -185,13 +204,13 @@ def test_nothing_secret_is_logged_of_what_is_accepted(caplog: pytest.LogCaptureF
         body = sealed(content)
         answer = asyncio.run(over.answer(APP, sender.headers(body), body))
         assert answer.status == 200
-    assert "Kept f7984f25108f8137722bb63c00000001 in queue" in caplog.text
+    assert "event_id=f7984f25108f8137722bb63c00000001 sink=queue" in shown(caplog)
     for secret in (KEY, TOKEN, "in the body", "c-295ee", "ou_3c14", "to the person", "ajls384k"):
-        assert secret not in caplog.text
+        assert secret not in shown(caplog)
 
 
 def test_a_challenge_is_answered_though_nothing_could_be_kept() -> None:
-    answer, took = ask(gateway(Place("queue", never)), sender.challenge())
+    answer, took = ask(gateway(FakeSink("queue", never)), sender.challenge())
     assert (json.loads(answer.body), took) == ({"challenge": "ajls384k-你好"}, 0)
 
 
@@ -200,9 +219,9 @@ def test_a_challenge_is_answered_though_nothing_could_be_kept() -> None:
 
 def test_a_stranger_is_told_so_and_kept_all_the_same() -> None:
     value = marked({"decision": "approve"}, "wait-1", ["ou_somebody_else"])
-    queue = Place()
-    assert ask(gateway(queue), sender.card({"value": value}))[0] == Answer(200, STRANGER)
-    assert len(queue.kept) == 1
+    queue = FakeSink()
+    assert ask(gateway(queue), sender.card({"value": value}))[0] == Answer(200, NOT_ALLOWED)
+    assert len(queue.stored) == 1
     value = marked({}, "wait-1", ["ou_3c14f3a59eaf2825dbe25359f15768aa"])
     assert ask(gateway(queue), sender.card({"value": value}))[0] == OK
 
@@ -210,7 +229,7 @@ def test_a_stranger_is_told_so_and_kept_all_the_same() -> None:
 def test_an_old_click_is_answered_as_old_clicks_are() -> None:
     body = sender.dump(sender.old_card())
     headers = sender.headers(body, key=TOKEN, algorithm="sha1")
-    for place, expected in ((Place(), Answer(200, b"{}")), (Place("queue", never), None)):
+    for place, expected in ((FakeSink(), Answer(200, b"{}")), (FakeSink("queue", never), None)):
         over = gateway(place, endpoint={"accept_old_cards": True})
 
         async def work(over: Gateway = over) -> Answer:
@@ -223,3 +242,19 @@ def test_an_old_click_is_answered_as_old_clicks_are() -> None:
 def test_a_gateway_needs_a_place() -> None:
     with pytest.raises(ConfigurationError, match="Next: configure RABBITMQ_URL"):
         Gateway(KnownKeys(KEYS), [])
+
+
+def test_a_request_that_ran_out_of_time_is_said_to_have(caplog: pytest.LogCaptureFixture) -> None:
+    class SlowKeys(KnownKeys):
+        async def get(self, app_id: str) -> CallbackKeys | None:
+            await asyncio.sleep(1)
+            return await super().get(app_id)
+
+    over = Gateway(SlowKeys(KEYS), [FakeSink()], endpoint=Endpoint(clock=lambda: NOW))
+
+    async def late() -> Answer:
+        return await over.answer(*request(), began=asyncio.get_running_loop().time() - 2)
+
+    assert timed(late)[0] == UNAVAILABLE
+    assert "was not: the gateway is overloaded. Next: start more gateways" in shown(caplog)
+    assert "not loaded" not in shown(caplog)

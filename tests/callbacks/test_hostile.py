@@ -1,4 +1,4 @@
-"""What strangers send to the gateway as it is deployed, and odd things that are Lark's all the same."""
+"""What untrusted clients send to the deployed gateway, and odd things that are Lark's all the same."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from lark_provider.callbacks import strangers
-from lark_provider.callbacks.app import application
-from lark_provider.callbacks.endpoint import RECEIVED, STRANGER
-from lark_provider.callbacks.pump import Pump
-from lark_provider.callbacks.topology import CARDS, DEAD, EVENTS
-from lark_provider.core.storage import migrate, urls
-from lark_provider.core.storage.engine import engine
-from lark_provider.core.storage.inbox import Inbox
+from lark_provider.callbacks.broker.pump import Pump
+from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS
+from lark_provider.callbacks.http import http_limits
+from lark_provider.callbacks.http.app import application
+from lark_provider.callbacks.http.endpoint import NOT_ALLOWED, RECEIVED
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.engine import engine
+from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
 from tests.callbacks.commands import Command, gateway, ready
 from tests.callbacks.parts import gateway as standing
 from tests.callbacks.serving import served
+from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.sender import APP, KEY, TOKEN, dump, seal
 from tests.services.postgres import PostgresServer
@@ -83,7 +84,7 @@ def site(
         command = gateway(log, 0, RABBITMQ_URL=broker, LARK_DATABASE_URL=text)
         url = command.start().split()[-1].replace("/lark/callbacks/{app_id}", "")
         try:
-            mq.works(lambda: ready(url))
+            wait_until(lambda: ready(url))
             yield Site(command, url, broker, database)
         finally:
             command.end()
@@ -175,7 +176,7 @@ def forgeries() -> Iterator[tuple[str, bytes, set[int]]]:
     yield "a lone surrogate", plain(b'"button"', b'"\\ud800"'), {400}
     yield "no UTF-8", plain(b'"button"', b'"\xff"'), {400}
     yield "a number without end", plain(b'"button"', b"9" * 400), {400}
-    yield "nested too deep", plain(b'"button"', b"[" * 2000 + b"]" * 2000), {400}
+    yield "nested so deeply", plain(b'"button"', b"[" * 2000 + b"]" * 2000), {400}
     yield "nested deeper than can be passed on", plain(b'"button"', b"[" * 245 + b"]" * 245), {400}
     for event_id in (5, None, "", "e\0", "e" * 256, "e" * 500_000, "a\nb", ["e"], ...):
         yield f"event id {str(event_id)[:9]!a}", content(header__event_id=event_id), {400}
@@ -226,7 +227,8 @@ def test_what_is_forged_is_refused_with_its_status_and_leaves_no_trace(site: Sit
     with engine(site.database).connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM card_callbacks")) == 0
     logged = site.command.log.read_text()
-    assert "Refused with 401" in logged
+    assert "Request refused status=401" in logged
+    assert logged.count('reason="Invalid HTTP request received."') == 1
     for secret in (INSIDE, KEY, TOKEN, "ou_3c14", "c-295ee", "zzz"):
         assert secret not in logged
 
@@ -257,7 +259,7 @@ def test_what_is_odd_but_genuine_is_stored_once_and_can_be_told(site: Site) -> N
             answer = site.post(content)
             assert (answer.status_code, answer.content) == (200, RECEIVED), changes
     stranger = card(header__event_id="stranger", event__action__value={"lark_allowed": [[], {}, None, 5]})
-    assert site.post(stranger).content == STRANGER
+    assert site.post(stranger).content == NOT_ALLOWED
     while Pump(mq.at(site.broker), Inbox(site.database)).once():
         pass
     assert mq.drain(site.broker, DEAD) == []
@@ -283,9 +285,9 @@ def test_chunks_and_headers_in_any_case_are_taken(site: Site) -> None:
 
 @pytest.fixture(params=[H11Protocol, HttpToolsProtocol])
 def url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(strangers, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(http_limits, "IDLE_SECONDS", 0.2)
     app: Starlette = application(standing(deadline=1.5))
-    with served(app, http=strangers.strict(request.param), ws="none") as found:
+    with served(app, http=http_limits.strict(request.param), ws="none") as found:
         yield found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,11 +12,11 @@ import orjson
 import pytest
 from pika.heartbeat import HeartbeatChecker
 
-from lark_provider.callbacks import confirms
-from lark_provider.callbacks.amqp import Broker, persistent
-from lark_provider.callbacks.link import Delivered, connected
-from lark_provider.callbacks.publisher import Publisher
-from lark_provider.callbacks.topology import CARDS, DEAD, EXCHANGE
+from lark_provider.callbacks.broker import confirms
+from lark_provider.callbacks.broker.amqp import Broker, persistent
+from lark_provider.callbacks.broker.link import Delivered, connected
+from lark_provider.callbacks.broker.publisher import Publisher
+from lark_provider.callbacks.broker.topology import CARDS, DEAD, EXCHANGE
 from lark_provider.errors import BrokerError
 from tests.callbacks import mq
 from tests.services.plugin import StartServer
@@ -27,7 +28,7 @@ async def running(where: Broker) -> AsyncIterator[Publisher]:
     publisher = Publisher(where)
     task = asyncio.ensure_future(publisher.run())
     try:
-        await mq.aworks(lambda: publisher.is_up)
+        await mq.wait_until_async(lambda: publisher.is_up)
         yield publisher
     finally:
         task.cancel()
@@ -71,11 +72,11 @@ def test_before_it_is_connected_and_after_it_has_ended_nothing_is_published(rabb
     async def work() -> None:
         publisher = Publisher(mq.at(rabbitmq))
         assert not publisher.is_up
-        with pytest.raises(BrokerError, match="is not connected"):
+        with pytest.raises(BrokerError, match="must be connected"):
             await publisher.publish("card.cli_1", "e1", b"{}")
         async with running(mq.at(rabbitmq)) as publisher:
             pass
-        with pytest.raises(BrokerError, match="is not connected"):
+        with pytest.raises(BrokerError, match="must be connected"):
             await publisher.publish("card.cli_1", "e1", b"{}")
 
     mq.run(work())
@@ -89,7 +90,7 @@ def test_what_no_queue_takes_is_an_error_of_its_own_alone(rabbitmq: str) -> None
             keys = ["nowhere", "card.cli_1", "nowhere", "card.cli_1"]
             results = await asyncio.gather(*(outcome(publisher, "e1", key) for key in keys))
             assert results == [False, True, False, True]
-            with pytest.raises(BrokerError, match=r"no queue for it\. Next: look who unbound one"):
+            with pytest.raises(BrokerError, match=r"a queue for the message, got none\. Next: find out"):
                 await publisher.publish("nowhere", "e2", b"{}")
             assert await outcome(publisher, "e2")
 
@@ -108,7 +109,7 @@ def test_what_the_queue_refuses_is_an_error(rabbitmq: str) -> None:
     async def work() -> None:
         async with running(mq.at(rabbitmq)) as publisher:
             assert await outcome(publisher, "e1", "full")
-            with pytest.raises(BrokerError, match="refused it"):
+            with pytest.raises(BrokerError, match="got a refusal"):
                 await publisher.publish("full", "e2", b"{}")
 
     mq.run(work())
@@ -141,8 +142,8 @@ def test_a_frozen_broker_holds_nobody_up_and_confirms_when_it_thaws(
             waiting = [asyncio.ensure_future(outcome(publisher, f"e{n}")) for n in range(100)]
             await ticks(50)
             assert not [task for task in waiting if task.done()]
-            await mq.aworks(lambda: not publisher.is_up)  # it confirms nothing
-            with pytest.raises(BrokerError, match="leaves 100 messages unconfirmed"):
+            await mq.wait_until_async(lambda: not publisher.is_up)  # it confirms nothing
+            with pytest.raises(BrokerError, match="got 100 unconfirmed"):
                 await publisher.publish("card.cli_1", "one too many", b"{}")
             node.resume()
             assert await asyncio.gather(*waiting) == [True] * 100
@@ -164,11 +165,11 @@ def test_a_broker_that_stays_frozen_is_left(node: OwnRabbit, monkeypatch: pytest
     async def work() -> None:
         async with running(mq.at(node.url, heartbeat=1)) as publisher:
             node.pause()
-            with pytest.raises(BrokerError, match=r"lost before it confirmed\. Next: send it again"):
+            with pytest.raises(BrokerError, match=r"got a lost connection before\. Next: send it again"):
                 await publisher.publish("card.cli_1", "e1", body("e1"))
             assert not publisher.is_up
             node.resume()
-            await mq.aworks(lambda: publisher.is_up)
+            await mq.wait_until_async(lambda: publisher.is_up)
             assert await outcome(publisher, "e2")
 
     mq.run(work())
@@ -189,13 +190,13 @@ def test_a_killed_broker_fails_what_waits_and_keeps_what_it_confirmed(node: OwnR
                     confirmed.append(f"{name}-{n}")
 
             tasks = [asyncio.ensure_future(keep_on(f"t{n}")) for n in range(20)]
-            await mq.aworks(lambda: len(confirmed) > 200)
+            await mq.wait_until_async(lambda: len(confirmed) > 200)
             await asyncio.to_thread(node.kill)
             await asyncio.gather(*tasks)
             assert failed.is_set()
             assert not publisher.is_up
             await asyncio.to_thread(node.start)
-            await mq.aworks(lambda: publisher.is_up)
+            await mq.wait_until_async(lambda: publisher.is_up)
             assert await outcome(publisher, "after")
 
     mq.run(work())
@@ -208,8 +209,8 @@ def test_a_broker_short_of_disk_is_known_to_be_no_place_now(start_rabbitmq: Star
     async def work() -> None:
         async with running(mq.at(node.url)) as publisher:
             task = asyncio.ensure_future(outcome(publisher, "e1"))
-            await mq.aworks(lambda: not publisher.is_up)
-            await mq.aworks(lambda: publisher._is_blocked)
+            await mq.wait_until_async(lambda: not publisher.is_up)
+            await mq.wait_until_async(lambda: publisher._is_blocked)
             assert not task.done()
             task.cancel()
             await asyncio.wait({task})
@@ -221,10 +222,12 @@ def test_the_dead_carry_the_reason_and_what_they_had(rabbitmq: str) -> None:
     async def work() -> None:
         async with connected(mq.at(rabbitmq)) as channel:
             made = confirms.Confirms(channel, "here")
-            message = Delivered(1, persistent("e1", {"from": "there"}), b"[1]")
-            await made.bury(message, "w" * 2000)
+            message = Delivered(1, persistent("e1", {"from": "there"}), b"[1]", queue=CARDS.name)
+            await made.dead_letter(message, "w" * 2000)
 
     mq.run(work())
     [(properties, content)] = mq.drain(rabbitmq, DEAD)
     assert (properties.message_id, content) == ("e1", [1])
-    assert properties.headers == {"from": "there", "reason": "w" * 1000}
+    headers: dict[str, Any] = dict(properties.headers or {})
+    assert abs(headers.pop("dead_lettered_at") - time.time()) < 60
+    assert headers == {"from": "there", "reason": "w" * 1000, "queue": CARDS.name}

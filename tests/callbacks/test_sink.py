@@ -14,23 +14,24 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.callbacks import writer
-from lark_provider.callbacks.destinations import BrokerSink, InboxSink, configured
-from lark_provider.callbacks.publisher import Publisher
-from lark_provider.callbacks.pump import Pump
-from lark_provider.callbacks.sinks import NotStoredError, Sink, store_first
-from lark_provider.callbacks.topology import CARDS, EVENTS
-from lark_provider.callbacks.writer import Writer
-from lark_provider.core.storage import engine as engines
-from lark_provider.core.storage import urls
-from lark_provider.core.storage.errors import StorageError
-from lark_provider.core.storage.inbox import Inbox
-from lark_provider.core.storage.tables import card_callbacks
-from lark_provider.core.storage.token_store import TokenStore
+from lark_provider.callbacks.broker.publisher import Publisher
+from lark_provider.callbacks.broker.pump import Pump
+from lark_provider.callbacks.broker.topology import CARDS, EVENTS
+from lark_provider.callbacks.http import writer
+from lark_provider.callbacks.http.sinks import NotStoredError, Sink, store_first
+from lark_provider.callbacks.http.stores import BrokerSink, InboxSink, configured
+from lark_provider.callbacks.http.writer import Writer
 from lark_provider.errors import ConfigurationError, TransportError
 from lark_provider.protocol.callbacks import CardClick, Delivery, Event, read
 from lark_provider.protocol.tokens import App
+from lark_provider.storage import engine as engines
+from lark_provider.storage import urls
+from lark_provider.storage.errors import StorageError
+from lark_provider.storage.inbox import Inbox
+from lark_provider.storage.tables import card_callbacks
+from lark_provider.storage.token_store import TokenStore
 from tests.callbacks import mq
+from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.services.postgres import OwnPostgres
 from tests.services.rabbitmq import OwnRabbit
@@ -59,7 +60,7 @@ async def kept(sinks: list[Sink], delivery: Delivery) -> str:
 async def connected(url: str) -> AsyncIterator[BrokerSink]:
     publisher = Publisher(mq.at(url))
     running = asyncio.ensure_future(publisher.run())
-    await mq.aworks(lambda: publisher.is_up)
+    await mq.wait_until_async(lambda: publisher.is_up)
     try:
         yield BrokerSink(publisher)
     finally:
@@ -128,7 +129,7 @@ def test_what_a_frozen_broker_does_not_confirm_is_written_and_comes_once(
             places = await asyncio.gather(*(kept(sinks, mq.click(name)) for name in names[100:]))
             assert set(places) == {"database"}
             node.resume()
-            await mq.aworks(lambda: broker.is_up)
+            await mq.wait_until_async(lambda: broker.is_up)
             assert await kept(sinks, mq.click("after")) == "rabbitmq"
 
     mq.run(work())
@@ -145,7 +146,7 @@ def test_neither_is_there(rabbitmq: str) -> None:
             InboxSink(Writer(Inbox(urls.parse("postgresql://127.0.0.1:1/none", "test")))),
         ]
         with pytest.raises(
-            NotStoredError, match=r"rabbitmq: .*is not connected.*database: .*Connection refused"
+            NotStoredError, match=r"rabbitmq: .*must be connected.*database: .*Connection refused"
         ):
             await kept(sinks, mq.click("c1"))
         assert [sink.is_up for sink in sinks] == [False, False]
@@ -197,7 +198,7 @@ def test_what_cannot_be_stored_fails_alone(database: URL) -> None:
 def test_a_database_that_comes_back_is_tried_again(
     server: OwnPostgres, own_database: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_AWAY_SECONDS", 0.3)
+    monkeypatch.setattr(writer, "_UNAVAILABLE_SECONDS", 0.3)
     url = own_database
 
     async def work() -> None:
@@ -208,7 +209,7 @@ def test_a_database_that_comes_back_is_tried_again(
             await sink.store(mq.click("b"))
         assert not sink.is_up
         await asyncio.to_thread(server.start)
-        await mq.aworks(lambda: sink.is_up)
+        await mq.wait_until_async(lambda: sink.is_up)
         await sink.store(mq.click("b"))
 
     mq.run(work())
@@ -225,12 +226,12 @@ def test_a_frozen_database_holds_a_thread_and_not_the_next_click(
     async def work() -> None:
         sink = InboxSink(Writer(inbox))
         frozen = asyncio.ensure_future(sink.store(mq.click("a")))
-        await mq.aworks(lambda: inbox.batches)
+        await mq.wait_until_async(lambda: inbox.batches)
         given_up = asyncio.ensure_future(sink.store(mq.click("x")))
         later = asyncio.ensure_future(sink.store(mq.click("b")))
         await asyncio.sleep(0)
         given_up.cancel()
-        with pytest.raises(TransportError, match="The database does not answer"):
+        with pytest.raises(TransportError, match=r"The database must answer within 0\.2 s, got no answer"):
             await frozen
         await later
         assert sink.is_up
@@ -238,7 +239,7 @@ def test_a_frozen_database_holds_a_thread_and_not_the_next_click(
     mq.run(work())
     assert stored(database) == ["b"]  # nobody waits any more for what was given up
     release.set()
-    mq.works(lambda: stored(database) == ["b", "a"])
+    wait_until(lambda: stored(database) == ["b", "a"])
 
 
 # --- events ---
@@ -247,7 +248,7 @@ def test_a_frozen_database_holds_a_thread_and_not_the_next_click(
 def test_events_without_a_broker_are_refused(database: URL) -> None:
     async def work() -> None:
         with pytest.raises(
-            NotStoredError, match=r"Events are kept in RabbitMQ alone\. Next: set RABBITMQ_URL"
+            NotStoredError, match=r"Events must have RabbitMQ, got a database alone\. Next: set RABBITMQ_URL"
         ):
             await kept([InboxSink(Writer(Inbox(database)))], event())
 
@@ -270,12 +271,12 @@ def test_a_ticket_goes_to_the_clients_and_to_no_queue(
             inbox = InboxSink(Writer(Inbox(database)), database_url)
             place: Sink = broker if to == "broker" else inbox
             await kept([place], pushed)
-            with pytest.raises(NotStoredError, match="app_ticket is empty"):
+            with pytest.raises(NotStoredError, match="app_ticket must be a non-empty string"):
                 await kept([place], none)
 
     mq.run(work())
     app = App("https://lark.example.com", sender.APP, "secret")
-    token = TokenStore(database, sender.APP, "secret").look(app.key("ticket"), now=0)
+    token = TokenStore(database, sender.APP, "secret").get(app.key("ticket"), now=0)
     assert token is not None
     assert token.value == "ticket-1"
     assert mq.drain(rabbitmq, EVENTS) == []
@@ -299,7 +300,7 @@ def test_what_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RABBITMQ_HOST")
     assert names(configured()[0]) == ["database"]
     assert names(configured("amqp://mq", "sqlite:///lark.db")[0]) == ["rabbitmq", "database"]
-    with pytest.raises(ConfigurationError, match="the broker's URL is no URL"):
+    with pytest.raises(ConfigurationError, match="the broker's URL must be an AMQP URL"):
         configured("http://mq")
 
 
@@ -307,7 +308,7 @@ def test_what_runs_in_the_background_connects(rabbitmq: str) -> None:
     async def work() -> None:
         sinks, background = configured(rabbitmq)
         running = [asyncio.ensure_future(run()) for run in background]
-        await mq.aworks(lambda: sinks[0].is_up)
+        await mq.wait_until_async(lambda: sinks[0].is_up)
         for task in running:
             task.cancel()
             with suppress(asyncio.CancelledError):

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.cards import Button, Card2, Markdown
 from lark_provider.callbacks import CallbackKeys, CardClick, Endpoint, Event, Gateway, card_update, toast
-from lark_provider.callbacks.app import application
-from lark_provider.emulator import Emulator
-from tests.callbacks.parts import KnownKeys, Place
+from lark_provider.callbacks.http.app import application
+from tests.callbacks.parts import FakeSink, KnownKeys
 from tests.callbacks.serving import served
 
 KEY, TOKEN = "the app's key", "the app's token"
@@ -32,12 +32,12 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def place() -> Place:
-    return Place()
+def place() -> FakeSink:
+    return FakeSink()
 
 
 @pytest.fixture
-def callback(lark: Emulator, place: Place, kind: str) -> Iterator[dict[str, Any]]:
+def callback(lark: Emulator, place: FakeSink, kind: str) -> Iterator[dict[str, Any]]:
     """The console's entry: the gateway has answered the challenge when it is there."""
     key = KEY if kind in {"encrypted", "old, with a key"} else None
     keys = KnownKeys(CallbackKeys(lark.app_id, key, TOKEN))
@@ -57,12 +57,12 @@ def asked(lark: Emulator) -> str:
 
 
 def test_a_click_arrives_and_its_answer_is_shown(
-    lark: Emulator, callback: dict[str, Any], place: Place, kind: str
+    lark: Emulator, callback: dict[str, Any], place: FakeSink, kind: str
 ) -> None:
     message_id = asked(lark)
     result = lark.click(message_id, "alice", "yes")
     assert (result["status"], result["code"]) == (200, 0), result["error"]
-    (click,) = place.kept
+    (click,) = place.stored
     assert isinstance(click, CardClick)
     assert (click.app_id, click.message_id) == (lark.app_id, message_id)
     assert (click.operator.user_id, click.token) == ("alice", result["token"])
@@ -77,39 +77,39 @@ def test_a_click_arrives_and_its_answer_is_shown(
 
 
 def test_a_click_that_is_delivered_three_times_is_kept_once_if_it_has_an_id(
-    lark: Emulator, callback: dict[str, Any], place: Place, kind: str
+    lark: Emulator, callback: dict[str, Any], place: FakeSink, kind: str
 ) -> None:
     result = lark.click(asked(lark), "alice", "yes", copies=3)
     assert [one["status"] for one in (result, *result["repeats"])] == [200] * (1 + len(result["repeats"]))
-    assert len(place.kept) == (3 if kind.startswith("old") else 1)
+    assert len(place.stored) == (3 if kind.startswith("old") else 1)
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
 def test_an_event_arrives(
-    lark: Emulator, callback: dict[str, Any], place: Place, kind: str, version: str
+    lark: Emulator, callback: dict[str, Any], place: FakeSink, kind: str, version: str
 ) -> None:
     pushed = lark.push_event("im.message.receive_v1", {"message": {"message_id": "om_1"}}, version=version)
     assert pushed["state"] == "delivered"
-    (event,) = place.kept
+    (event,) = place.stored
     assert isinstance(event, Event)
     assert (event.event_id, event.type) == (pushed["event_id"], "im.message.receive_v1")
     assert event.event["message"] == {"message_id": "om_1"}
 
 
 def test_an_event_that_is_not_kept_is_repeated(lark: Emulator) -> None:
-    place = Place("queue", *[ConnectionError("lost")] * 2, 0)
+    place = FakeSink("queue", *[ConnectionError("lost")] * 2, 0)
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))
     with served(application(Gateway(keys, [place], deadline=0.4))) as url:
         lark.set_callback(f"{url}/lark/callbacks/{lark.app_id}", encrypt_key=KEY, verification_token=TOKEN)
         pushed = lark.push_event("im.message.receive_v1", {})
         assert (pushed["state"], pushed["attempts"][0]["status"]) == ("pending", 503)
-        assert place.kept == []
+        assert place.stored == []
 
 
 def test_a_wrong_key_at_either_side_is_not_taken(lark: Emulator) -> None:
     keys = KnownKeys(CallbackKeys(lark.app_id, "another key", TOKEN))
     with (
-        served(application(Gateway(keys, [Place()]))) as url,
+        served(application(Gateway(keys, [FakeSink()]))) as url,
         pytest.raises(ValueError, match="did not return the challenge"),
     ):
         lark.set_callback(f"{url}/lark/callbacks/{lark.app_id}", encrypt_key=KEY, verification_token=TOKEN)
@@ -121,6 +121,6 @@ def test_a_template_is_shown(lark: Emulator) -> None:
 
     lark.settings(card_templates=["ctp_1"])
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))
-    with served(application(Gateway(keys, [Place()], handler=template))) as url:
+    with served(application(Gateway(keys, [FakeSink()], handler=template))) as url:
         lark.set_callback(f"{url}/lark/callbacks/{lark.app_id}", encrypt_key=KEY, verification_token=TOKEN)
         assert lark.click(asked(lark), "alice", "yes")["card_updated"] is True

@@ -10,8 +10,8 @@ from typing import Protocol
 import pytest
 
 from lark_provider.cli.__main__ import main
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.core.storage.crypto import KEY_VARIABLE, generate_key
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
 
 COMMAND = (sys.executable, "-m", "lark_provider.cli")
 

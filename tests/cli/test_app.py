@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider.cli.output import table, width
-from lark_provider.core.storage import urls
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.core.storage.crypto import KEY_VARIABLE, generate_key
-from lark_provider.emulator import Emulator
+from lark_provider.storage import urls
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
 from tests.cli.conftest import COMMAND, Run, failed, run_process
 
 SECRET = "9f8e7d6c5b4a"
@@ -107,10 +107,10 @@ def test_a_secret_that_is_empty_changes_nothing(
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     for option in ("--app-secret", "--encrypt-key"):
         error = failed(run("app", "update", "cli_a", option, given))
-        assert "is empty" in error
+        assert "must not be empty" in error
         assert "Next: put the secret there" in error
     assert apps.secrets("cli_a").encrypt_key == "encrypt-a"
-    assert "is empty" in failed(run(*ADD, "--app-secret", given))
+    assert "must not be empty" in failed(run(*ADD, "--app-secret", given))
 
 
 def test_without_a_secret_and_without_a_terminal_nothing_waits(
@@ -197,7 +197,7 @@ def test_show_says_which_secrets_are_set(run: Run, apps: ApplicationManager) -> 
 
 
 def test_update_changes_what_is_given_and_nothing_else(run: Run, apps: ApplicationManager) -> None:
-    assert "nothing to change" in failed(run("app", "update", "cli_a"), code=2)
+    assert "At least one setting must be given" in failed(run("app", "update", "cli_a"), code=2)
     assert run("app", "update", "cli_a", "--name", "B", "--encrypt-key", "", "--app-secret", "new").code == 0
     found = apps.get_application("cli_a")
     assert (found.name, found.description) == ("B", "用于生产环境")
@@ -231,17 +231,23 @@ def test_an_app_that_is_not_there(action: str, run: Run, apps: ApplicationManage
 
 @pytest.mark.parametrize("app_id", ["cli a", " ", "cli\ta", "cli\x1b[31m", "a" * 256])
 def test_an_id_that_cannot_be_one(app_id: str, run: Run, key: str, registry: Path) -> None:
-    assert "app_id is" in failed(run("app", "add", "--app-id", app_id, "--app-secret", SECRET))
+    assert "app_id must" in failed(run("app", "add", "--app-id", app_id, "--app-secret", SECRET))
     assert not registry.exists()
+
+
+SOUND_KEY = "c29tZSB0aGlydHktdHdvIGJ5dGVzIG9mIGEga2V5ISE="  # one for all: parameters name their tests
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
         ("", "LARK_CONFIG_ENCRYPTION_KEY is not set"),
-        ("3yX9kL2mP5nQ8rT1uV4wZ6aB7cD0eF1g==", "is 24 bytes, and has to be 32"),  # the guide's sample
-        ("no base64!", "is no base64 text, and has to be 32"),
-        (f"{generate_key()},c2hvcnQ=", "key number 2 in LARK_CONFIG_ENCRYPTION_KEY is 5 bytes"),
+        (
+            "3yX9kL2mP5nQ8rT1uV4wZ6aB7cD0eF1g==",
+            "must be 32 random bytes in base64 (44 characters), got 24 bytes",
+        ),  # the guide's sample
+        ("no base64!", "got text that is not base64"),
+        (f"{SOUND_KEY},c2hvcnQ=", "key number 2 in LARK_CONFIG_ENCRYPTION_KEY must be 32 random bytes"),
     ],
 )
 def test_a_key_that_is_missing_or_none(
@@ -286,7 +292,7 @@ def test_a_registry_that_is_no_sqlite_file(run: Run, key: str, registry: Path) -
     before = registry.read_bytes()
     for arguments in ((*ADD, "--app-secret", SECRET), ("app", "list"), ("app", "show", "x")):
         error = failed(run(*arguments))
-        assert f"Database {registry} is no SQLite database. Next: name another path" in error
+        assert f"Database {registry} is not a SQLite database. Next: name another path" in error
     assert registry.read_bytes() == before
 
 
@@ -304,7 +310,7 @@ def test_a_registry_whose_disk_is_full(apps: ApplicationManager, registry: Path)
     before = registry.read_bytes()
     full = ("sh", "-c", 'ulimit -f 1; exec "$@"', "sh")
     error = failed(run_process("app", "update", "cli_a", "--name", "x" * 100, before=full))
-    assert "Next: see that its disk has room" in error
+    assert "Next: check that its disk has free space" in error
     assert registry.read_bytes() == before
     assert apps.get_application("cli_a").name == "生产应用"
 
@@ -353,7 +359,8 @@ def test_a_registry_in_a_folder_that_is_closed_to_us(
     assert sent.code == 0
     assert sent.out.startswith("om_")
     (line,) = sent.err.splitlines()
-    assert line.startswith(f"Going on without a database that others share: {registry} cannot be")
+    assert line.startswith("Shared database unavailable; falling back to in-memory cache")
+    assert f"{registry} cannot be" in line
     assert (health.code, health.err) == (1, "")
     assert "✗ registry" in health.out
 
@@ -370,7 +377,7 @@ def test_a_secret_that_is_not_utf_8(key: str, registry: Path) -> None:
     done = run_process(
         *ADD, "--app-secret", "-", before=("sh", "-c", "printf '\\377\\376\\n' | \"$@\"", "sh")
     )
-    assert "app_secret is a text with spaces or control characters" in failed(done)
+    assert "app_secret must be a string without spaces and control characters" in failed(done)
     assert not registry.exists()
 
 
@@ -418,7 +425,7 @@ def test_a_registry_in_postgres_is_never_migrated_by_itself(
 def test_a_registry_url_that_is_none(wrong: str, run: Run, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LARK_REGISTRY_PATH", wrong)
     error = failed(run("app", "list"))
-    assert "LARK_REGISTRY_PATH is no URL of a PostgreSQL or SQLite database" in error
+    assert "LARK_REGISTRY_PATH must be the URL of a PostgreSQL or SQLite database" in error
     assert "hunter2" not in error
 
 
@@ -429,16 +436,6 @@ def test_columns_stand_in_line_and_nothing_steers_the_terminal() -> None:
     assert "cli_" + "x" * 60 in lines[3]
     assert "\x1b" not in "".join(lines)
     assert len(lines) == 7
-
-
-def test_an_output_that_nobody_reads_to_its_end(apps: ApplicationManager) -> None:
-    command = [*COMMAND, "app", "list"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        assert process.stderr.read() == b""
-    assert process.returncode == 1
 
 
 def test_a_terminal_that_knows_no_chinese(apps: ApplicationManager) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lark_provider.callbacks.endpoint import RECEIVED
+from lark_provider.callbacks.http.endpoint import RECEIVED
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
 from tests.callbacks.longconn.larkside import SECONDS, lark_side
 from tests.callbacks.longconn.listening import Listening, click, event_id
 from tests.cli.conftest import COMMAND, failed, run_process
@@ -37,9 +39,8 @@ def test_it_listens_until_it_is_interrupted(tmp_path: Path) -> None:
             link = listening.link()
             assert link.ask(made).said == json.loads(RECEIVED)
             assert listening.stored() == {event_id(made): 1}
-            watched = listening.watched
             os.killpg(listening.process.pid, signal.SIGINT)  # as Ctrl-C on a terminal does
-            assert listening.gone(watched) == 0
+            assert listening.process.wait(SECONDS) == 0
             assert link.closed.wait(SECONDS)
             assert "Traceback" not in listening.log
         finally:
@@ -48,7 +49,7 @@ def test_it_listens_until_it_is_interrupted(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_app")
 def test_there_has_to_be_a_place_for_clicks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "no place to keep clicks. Next: configure RABBITMQ_URL, a database, or both." in refused()
+    assert "must have a sink, got none. Next: configure RABBITMQ_URL, a database, or both." in refused()
     monkeypatch.setenv("LARK_DATABASE_URL", f"sqlite:///{tmp_path}")
     assert f"{tmp_path}" in refused()
 
@@ -68,17 +69,45 @@ def test_there_has_to_be_an_app() -> None:
 
 @pytest.mark.usefixtures("_database", "_app")
 def test_what_is_given_has_to_be_usable() -> None:
-    assert "The handler 'no.such' cannot be imported" in refused("--handler", "no.such")
+    assert "The handler must be importable, got 'no.such'" in refused("--handler", "no.such")
     said = refused("--proxy", "socks://me:hidden@proxy")
-    assert "proxy is " in said
+    assert "proxy must be " in said
     assert "hidden" not in said
 
 
 @pytest.mark.usefixtures("_database", "_app")
-def test_an_sdk_that_is_too_old_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = tmp_path / "lark_oapi-1.5.5.dist-info"
-    old.mkdir()
-    (old / "METADATA").write_text("Metadata-Version: 2.1\nName: lark-oapi\nVersion: 1.5.5\n")
+def test_websockets_that_are_missing_or_too_old_are_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "websockets").mkdir()
+    (tmp_path / "websockets" / "__init__.py").touch()
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     said = refused()
-    assert "needs lark-oapi 1.7.3 or later; 1.5.5 is installed. Next: pip install 'lark-oapi>=1.7.3'." in said
+    assert "The long connection must have websockets 15 or later, got: No module named" in said
+    assert "Next: pip install 'airflow-provider-lark[listen]'." in said
+
+
+@pytest.mark.usefixtures("_database", "_app")
+def test_the_path_of_certificates_has_to_exist(tmp_path: Path) -> None:
+    assert f"verify must be True, False or the path of certificates, got '{tmp_path}/no.pem'" in refused(
+        "--verify", f"{tmp_path}/no.pem"
+    )
+
+
+@pytest.mark.usefixtures("_database")
+def test_without_any_app_one_error_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LARK_REGISTRY_PATH", str(tmp_path / "applications.db"))
+    said = refused()
+    assert "There must be an app to listen for, got none: there is no registry, and LARK_APP_ID and" in said
+    monkeypatch.setenv(KEY_VARIABLE, generate_key())
+    apps = ApplicationManager()
+    apps.create_application("cli_a", "secret")
+    apps.disable_application("cli_a")
+    said = refused()
+    assert "got none: the registry at" in said
+    assert "has no active app" in said
+    assert "App 'cli_a' is disabled in the registry. Next: `lark-provider app enable" in refused(
+        "--app-id", "cli_a"
+    )

@@ -10,12 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient, __version__
 from lark_provider.cli.__main__ import main
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.core.storage.crypto import generate_key
-from lark_provider.emulator import Emulator
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.crypto import generate_key
 
 CHAT = "oc_emulator_data_team"
 
@@ -46,7 +46,7 @@ def test_failures_exit_with_1_and_wrong_use_with_2(
     lark: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["message", "send", "--to", CHAT, "--card", "not json"]) == 1
-    assert "The card is not JSON" in capsys.readouterr().err
+    assert "The card must be JSON" in capsys.readouterr().err
     with pytest.raises(SystemExit) as wrong:
         main(["message", "send", "no receiver"])
     assert wrong.value.code == 2
@@ -102,12 +102,12 @@ def test_the_emulator_runs_in_the_foreground_and_ends_cleanly(capsys: pytest.Cap
         port = taken.getsockname()[1]
         assert main(["emulator", "--port", str(port)]) == 1
     error = capsys.readouterr().err
-    assert error.startswith(f"lark-provider: cannot listen on 127.0.0.1:{port}: ")
+    assert error.startswith(f"lark-emulator: cannot listen on 127.0.0.1:{port}: ")
     assert error.count("cannot listen") == 1
     with pytest.raises(SystemExit) as wrong:
         main(["emulator", "--port", "65536"])
     assert wrong.value.code == 2
-    assert "'65536' is no port" in capsys.readouterr().err
+    assert "'65536' must be a number" in capsys.readouterr().err
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -14,8 +15,8 @@ import pytest
 from sqlalchemy.engine import make_url
 
 import lark_provider
-from lark_provider.core.storage import tables
-from lark_provider.core.storage.applications import ApplicationManager
+from lark_provider.storage import migrate, tables, urls
+from lark_provider.storage.applications import ApplicationManager
 from tests.cli.conftest import Run, failed, run_process
 from tests.services.postgres import Databases, OwnPostgres
 
@@ -39,7 +40,7 @@ def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def ask(database: str) -> Iterator[psycopg2.extensions.cursor]:
-    """Somebody else's connection to the database."""
+    """Another caller's connection to the database."""
     connection = psycopg2.connect(database)
     connection.autocommit = True
     yield connection.cursor()
@@ -139,6 +140,60 @@ def test_check_says_what_is_wrong_and_stops_there(run: Run, ask: psycopg2.extens
     assert run("db", "current").out == "9999\n"
 
 
+OWN = f"""
+from alembic import op
+revision, down_revision = "a1b2c3d4e5f6", {tables.HEAD!r}
+
+def upgrade():
+    op.execute("CREATE TABLE mine (n int)")
+    op.execute("ALTER TABLE tokens ADD COLUMN mine int")
+    op.execute("CREATE INDEX idx_mine ON tokens (mine)")
+"""
+
+
+@pytest.mark.parametrize("is_here", [True, False], ids=["script here", "script elsewhere"])
+def test_check_takes_a_migration_of_the_users_own(
+    run: Run,
+    ask: psycopg2.extensions.cursor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_here: bool,
+) -> None:
+    run("db", "upgrade")
+    shutil.copytree(ROOT / "migrations", tmp_path / "migrations")
+    (tmp_path / "migrations" / "versions" / "a1b2c3d4e5f6_mine.py").write_text(OWN)
+    with monkeypatch.context() as patched:
+        patched.setattr(migrate, "scripts", lambda: tmp_path / "migrations")
+        assert run("db", "upgrade", "a1b2c3d4e5f6").code == 0
+    if is_here:
+        monkeypatch.setattr(migrate, "scripts", lambda: tmp_path / "migrations")
+    done = run("db", "check")
+    assert done.code == 0, done.out
+    assert f"a1b2c3d4e5f6 (of your own, after {tables.HEAD})" in done.out
+    assert run("db", "current").out.startswith("a1b2c3d4e5f6")
+    ask.execute("ALTER TABLE tokens DROP COLUMN app_id CASCADE")
+    done = run("db", "check")
+    assert done.code == 1
+    assert "app_id" in done.out
+    if not is_here:
+        assert "from the checkout that holds this migration of your own" in failed(
+            run("db", "downgrade", "-1")
+        )
+
+
+def test_a_sqlite_file_with_a_migration_of_the_users_own_opens(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/lark.db"
+    run("db", "upgrade", "--url", url)
+    with sqlite3.connect(tmp_path / "lark.db") as connection:
+        connection.execute("UPDATE lark_alembic_version SET version_num = 'a1b2c3d4e5f6'")
+    connection.close()
+    monkeypatch.setenv("LARK_DATABASE_URL", url)
+    assert migrate.opened(urls.database()) is not None
+    assert run("db", "check").code == 0
+
+
 def test_a_database_that_is_also_airflows_is_a_warning(run: Run, ask: psycopg2.extensions.cursor) -> None:
     ask.execute("CREATE TABLE dag_run (id int)")
     ask.execute("CREATE TABLE alembic_version (version_num varchar(32))")
@@ -161,10 +216,11 @@ def test_purge_counts_what_it_deletes(run: Run, ask: psycopg2.extensions.cursor)
         "FROM unnest(ARRAY[-1, 1, 6, 8]) AS age"
     )
     done = run("db", "purge")
-    rest = "0 from card_callbacks, 0 from card_answers, 0 from handled_events"
+    rest = "0 from card_callbacks, 0 from card_answers, 0 from handled_events, 0 from waits, "
+    rest += "0 from ledger_chunks, 0 from ledger, 0 from table_leases, 0 from pacing; and what was"
     assert (done.code, done.out) == (
         0,
-        f"Deleted: 1 from tokens, 0 from user_cache, 0 from leases, {rest}.\n",
+        f"Deleted: 1 from tokens, 0 from user_cache, 0 from leases, {rest} entered with 0 click(s).\n",
     )
     assert json.loads(run("db", "purge", "--tokens-older-than", "48h", "--json").out) == {
         "tokens": 1,
@@ -173,10 +229,47 @@ def test_purge_counts_what_it_deletes(run: Run, ask: psycopg2.extensions.cursor)
         "card_callbacks": 0,
         "card_answers": 0,
         "handled_events": 0,
+        "waits": 0,
+        "ledger_chunks": 0,
+        "ledger": 0,
+        "table_leases": 0,
+        "pacing": 0,
+        "form_inputs": 0,
     }
     assert json.loads(run("db", "purge", "--tokens-older-than", "0s", "--json").out)["tokens"] == 1
     ask.execute("SELECT key FROM tokens")
     assert ask.fetchall() == [("k-1",)]
+
+
+def test_how_long_what_is_kept_is_an_option_or_a_setting(
+    run: Run, ask: psycopg2.extensions.cursor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("db", "upgrade")
+    ask.execute(
+        "INSERT INTO handled_events SELECT 'c', 'e' || age, now() - age * interval '1 hour' "
+        "FROM unnest(ARRAY[1, 9, 11, 13]) AS age"
+    )
+
+    def purged(*options: str) -> int:
+        return int(json.loads(run("db", "purge", "--json", *options).out)["handled_events"])
+
+    assert purged() == 0
+    monkeypatch.setenv("LARK_RETENTION_HANDLED_EVENTS", "10h")
+    assert [purged("--handled-events-older-than", "12h"), purged()] == [1, 1]
+    for wrong, complaint in (
+        (
+            "soon",
+            "LARK_RETENTION_HANDLED_EVENTS must be a period, got 'soon'. Next: set it to one such as 90m",
+        ),
+        ("6h", "The retention of handled_events must be at least 8h, got 6:00:00. Next: set LARK_RETENT"),
+    ):
+        monkeypatch.setenv("LARK_RETENTION_HANDLED_EVENTS", wrong)
+        assert complaint in failed(run("db", "purge"))
+    ask.execute("SELECT count(*) FROM handled_events")
+    assert ask.fetchone() == (2,)
+    shown = run("db", "purge", "--help").out
+    for table in ("tokens", "user-cache", "leases", "card-callbacks", "form-inputs", "card-answers", "waits"):
+        assert f"--{table}-older-than AGE" in shown
 
 
 def test_nothing_is_as_old_as_the_oldest_age(run: Run, database: str) -> None:
@@ -189,7 +282,7 @@ def test_nothing_is_as_old_as_the_oldest_age(run: Run, database: str) -> None:
 def test_an_age_that_is_none(age: str, run: Run, database: str) -> None:
     done = run("db", "purge", f"--tokens-older-than={age}")
     assert (done.code, done.out) == (2, "")
-    assert "is no age; write it as 90m, 12h or 7d" in done.err
+    assert "Next: write it as 90m, 12h or 7d" in done.err
 
 
 def test_the_registry_is_backed_up_while_it_is_in_use(
@@ -200,7 +293,7 @@ def test_the_registry_is_backed_up_while_it_is_in_use(
     assert (done.code, done.out) == (0, f"{registry} is copied to {copy}.\n")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert ApplicationManager(str(copy)).secrets("cli_a").app_secret == "secret-of-a"
-    assert "is there already. Next: name a file that is not" in failed(
+    assert "must not exist yet. Next: name another one" in failed(
         run("db", "backup", "--registry", str(copy))
     )
     assert run("db", "check", "--url", f"sqlite:///{copy}").code == 0
@@ -233,7 +326,7 @@ def test_which_database(run: Run, database: str, databases: Databases, tmp_path:
     assert run("db", "current").out == ""
     assert run("db", "check", "--registry", "--url", "x").code == 2
     # An empty variable in --url "$URL" must not mean the configured database.
-    assert "--url is no URL" in failed(run("db", "downgrade", "base", "--url", ""))
+    assert "--url must be the URL" in failed(run("db", "downgrade", "base", "--url", ""))
     assert run("db", "upgrade", "--registry").code == 0
     assert (tmp_path / "config" / "applications.db").exists()
 
@@ -247,7 +340,7 @@ def test_no_database_is_configured(run: Run) -> None:
 
 def test_a_file_that_is_not_there_is_not_made(run: Run, tmp_path: Path) -> None:
     for arguments in ("downgrade -1", "current", "purge", "backup x"):
-        assert "There is no file" in failed(run("db", *arguments.split(), "--registry"))
+        assert "must exist. Next: " in failed(run("db", *arguments.split(), "--registry"))
     assert run("db", "check", "--registry").code == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -257,7 +350,7 @@ def test_a_file_that_is_no_database(run: Run, tmp_path: Path) -> None:
     before = (tmp_path / "notes").read_bytes()
     for arguments in ("upgrade", "downgrade -1", "current", "purge"):
         error = failed(run("db", *arguments.split(), "--url", f"sqlite:///{tmp_path}/notes"))
-        assert "is no SQLite database. Next: name another path, or restore a backup" in error
+        assert "is not a SQLite database. Next: name another path, or restore a backup" in error
     done = run("db", "check", "--url", f"sqlite:///{tmp_path}/notes")
     assert done.code == 1
     assert done.out.startswith("✗ connection")
@@ -267,7 +360,7 @@ def test_a_file_that_is_no_database(run: Run, tmp_path: Path) -> None:
 def test_a_port_that_is_no_number(run: Run, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in ("54x2", "0", "65536", "-1", "\uff15432"):
         monkeypatch.setenv("POSTGRES_PORT", wrong)
-        assert f"POSTGRES_PORT is '{wrong}'. Next: set it to a number" in failed(run("db", "check"))
+        assert f"POSTGRES_PORT must be a port number, got '{wrong}'. Next: " in failed(run("db", "check"))
 
 
 def test_passwords_with_special_characters(

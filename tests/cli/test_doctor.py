@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lark_emulator import Emulator
 
 import lark_provider.api
 from lark_provider import LarkServiceClient
 from lark_provider.api import scopes
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.emulator import Emulator
+from lark_provider.storage.applications import ApplicationManager
 from tests.cli.conftest import Run
 
 CHAT = "oc_emulator_data_team  Data team"
@@ -38,7 +39,7 @@ def base(lark: Emulator) -> dict[str, str]:
 def test_all_is_well_and_the_chats_are_listed(run: Run, lark: Emulator, base: dict[str, str]) -> None:
     link = f"https://x.feishu.cn/base/{base['app_token']}?table={base['default_table_id']}"
     checks = found(run, 0, "--bitable", link)
-    assert list(checks) == ["app", "token", "bot", "chats", "scopes", "bitable"]
+    assert list(checks) == ["http", "app", "token", "bot", "chats", "scopes", "bitable"]
     assert {one["status"] for one in checks.values()} == {"healthy"}
     assert checks["app"]["text"] == f"{lark.app_id} at {lark.base_url}"
     assert checks["chats"]["details"] == [CHAT]
@@ -116,8 +117,8 @@ def test_a_base_that_was_not_shared_does_not_exist_or_is_something_else(
     for wrong, says in (
         ("bascnNone", "1254040"),
         ("", "Next: pass the app_token"),
-        ("https://x.feishu.cn/sheets/shtcn", "leads to a sheet, and a bitable is needed"),
-        ("https://example.com", "is no link to a Lark document"),
+        ("https://x.feishu.cn/sheets/shtcn", "must lead to a bitable, got a sheet"),
+        ("https://example.com", "must lead to a Lark document"),
     ):
         assert says in found(run, 1, "--bitable", wrong)["bitable"]["text"]
     other = lark.add_app("cli_other")
@@ -133,12 +134,12 @@ def test_without_a_token_nothing_more_is_asked(
 ) -> None:
     monkeypatch.setenv("LARK_APP_SECRET", "wr0ng-secret")
     checks = found(run, 1)
-    assert list(checks) == ["app", "token"]
+    assert list(checks) == ["http", "app", "token"]
     assert checks["token"]["text"].startswith("Failed to get token: 10014")
     assert "wr0ng" not in json.dumps(checks)
     monkeypatch.delenv("LARK_APP_ID")
     checks = found(run, 1)
-    assert list(checks) == ["app"]
+    assert list(checks) == ["http", "app"]
     assert "No Lark credentials" in checks["app"]["text"]
 
 
@@ -155,7 +156,7 @@ def test_an_app_of_the_registry(
 
 def test_the_scopes_are_those_of_larks_pages_for_every_endpoint_that_is_used(lark: Emulator) -> None:
     package = Path(lark_provider.__file__).parent
-    pages = json.loads((package / "emulator" / "documented.json").read_text("utf-8"))["endpoints"]
+    pages = json.loads(files("lark_emulator").joinpath("documented.json").read_text("utf-8"))["endpoints"]
     ours = {endpoint: one_of for area in scopes.AREAS.values() for endpoint, one_of in area.items()}
     assert {endpoint: sorted(one_of) for endpoint, one_of in ours.items()} == {
         endpoint: sorted(pages[endpoint]["scopes"]) for endpoint in ours

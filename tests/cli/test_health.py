@@ -6,13 +6,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient, health
-from lark_provider.core import credentials
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.core.storage.crypto import KEY_VARIABLE, generate_key
-from lark_provider.emulator import Emulator
+from lark_provider.engine.runtime import PROCESS
 from lark_provider.health import check_all, check_postgres, check_rabbitmq
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
 from tests.cli.conftest import Run, run_process
 from tests.services.postgres import OwnPostgres
 from tests.services.processes import free_port
@@ -135,7 +135,7 @@ def test_a_database_that_froze_under_a_connection_is_given_up(
     own_postgres.resume()
     assert answer == {
         "status": "unhealthy",
-        "error": "no answer within 1 s. Next: see whether it is frozen or overloaded.",
+        "error": "no answer within 1 s. Next: check whether it is frozen or overloaded.",
     }
     assert check_postgres()["status"] == "healthy"
 
@@ -154,7 +154,7 @@ def test_keys_that_are_wrong(
 ) -> None:
     for wrong, says in (
         ("", "LARK_CONFIG_ENCRYPTION_KEY is not set"),
-        ("c2hvcnQ=", "is 5 bytes, and has to be 32"),
+        ("c2hvcnQ=", "must be 32 random bytes in base64 (44 characters), got 5 bytes"),
         (generate_key(), "The app_secret of app 'cli_a' was encrypted with another key"),
     ):
         monkeypatch.setenv(KEY_VARIABLE, wrong)
@@ -167,7 +167,7 @@ def test_a_registry_that_cannot_be_used(run: Run, key: str, registry: Path) -> N
     registry.parent.mkdir()
     registry.write_text("These are notes.\n" * 100)
     checks = found(run, 1)
-    assert "is no SQLite database" in checks["registry"]["text"]
+    assert "is not a SQLite database" in checks["registry"]["text"]
 
 
 def test_credentials_that_lark_refuses(run: Run, lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +212,7 @@ def test_the_app_is_the_default_or_named_or_the_registrys_first(
     monkeypatch.setenv("LARK_DEFAULT_APP_ID", lark.app_id)
     assert asked()[0] == "healthy"
     apps.disable_application(lark.app_id)
-    credentials.forget()
+    PROCESS.registry.answers.clear()
     assert "is disabled in the registry. Next: " in asked()[1]
     apps.delete_application("cli_a")
     monkeypatch.delenv("LARK_DEFAULT_APP_ID")

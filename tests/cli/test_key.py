@@ -9,24 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from lark_provider.core.storage import engine
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.core.storage.crypto import KEY_VARIABLE, Keys, generate_key
-from lark_provider.core.storage.errors import DecryptionError
+from lark_provider.storage import engine
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
+from lark_provider.storage.errors import DecryptionError
 from tests.cli.conftest import Run, failed
 
-# Rotates as the command does, and dies without a word when it is about to encrypt the third secret.
+# Rotates as the command does, and dies without a word when it is about to seal the third app.
 DIES_HALF_WAY = """
 import os, signal, sys
 from lark_provider.cli.__main__ import main
-from lark_provider.core.storage.crypto import Keys
-rotated, left = Keys.rotated, [2]
-def dying(self, sealed, what):
+from lark_provider.storage.crypto import Keys
+seal, left = Keys.seal, [2]
+def dying(self, text, place):
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
     left[0] -= 1
-    return rotated(self, sealed, what)
-Keys.rotated = dying
+    return seal(self, text, place)
+Keys.seal = dying
 sys.exit(main(["key", "rotate"]))
 """
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
-from lark_provider.emulator import Emulator
 
 CHAT = "oc_emulator_data_team"
 MESSAGES = "POST /open-apis/im/v1/messages"

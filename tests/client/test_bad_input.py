@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields
-from lark_provider.emulator import Emulator
 from lark_provider.errors import InvalidRequestError
 from tests.client.conftest import CHAT, Do
 
@@ -21,7 +21,7 @@ Work = Callable[[Any], Any]
 MESSAGES: dict[str, Work] = {
     "a number as text": lambda m: m.send_text(CHAT, 5),
     "half a character": lambda m: m.send_text(CHAT, "\ud800"),
-    "a mention that is no list": lambda m: m.send_text(CHAT, "x", mentions="ou_1"),
+    "a mention that is not a list": lambda m: m.send_text(CHAT, "x", mentions="ou_1"),
     "a content without its text": lambda m: m.send(CHAT, {"txt": "x"}),
     "an image without its key": lambda m: m.send(CHAT, {"image": "x"}, msg_type="image"),
     "a chat to share without its id": lambda m: m.send(CHAT, '{"id": "oc_1"}', msg_type="share_chat"),
@@ -36,7 +36,7 @@ MESSAGES: dict[str, Work] = {
     "a card to edit": lambda m: m.edit("om_1", "x", msg_type="interactive"),
     "no message to recall": lambda m: m.recall(None),
     "no chat to list": lambda m: m.list(""),
-    "a container of no kind": lambda m: m.list(CHAT, container_id_type="room"),
+    "a container of no kind": lambda m: m.list(CHAT, container_id_type="folder"),
     "a moment as datetime": lambda m: m.list(CHAT, start_time=dt.datetime.now(dt.UTC)),
     "a moment in milliseconds": lambda m: m.list(CHAT, end_time=1_700_000_000_000),
     "an end before the start": lambda m: m.list(CHAT, start_time=10, end_time=5),
@@ -50,7 +50,7 @@ FILES: dict[str, Work] = {
     "a path that cannot be": lambda m: m.send_image(CHAT, "a\0b"),
     "an image that is too large": lambda m: m.upload_image(bytes(10 * 1024 * 1024 + 1)),
     "a closed file": lambda m: m.upload_file(_closed(), file_name="x"),
-    "a name that is no text": lambda m: m.upload_file(b"x", file_name=5),
+    "a name that is an int": lambda m: m.upload_file(b"x", file_name=5),
     "a kind that Lark does not know": lambda m: m.send_file(CHAT, b"x", file_name="a", file_type="exe"),
     "a sound as file": lambda m: m.send_file(CHAT, b"x", file_name="a.opus", file_type="opus"),
     "a duration that cannot be": lambda m: m.upload_file(b"x", file_name="a.mp4", duration=-1),
@@ -76,7 +76,7 @@ RECORDS: dict[str, Callable[[Any, str, str], Any]] = {
     "dicts to delete": lambda b, a, t: b.bulk_delete(a, t, ["rec1", {"record_id": "rec2"}]),
     "chunks beyond Lark's": lambda b, a, t: b.bulk_delete(a, t, ["rec1"], chunk_size=501),
     "pages of text": lambda b, a, t: b.search_records(a, t, page_size="5"),
-    "a sort that is no list": lambda b, a, t: b.search_records(a, t, sort="No"),
+    "a sort that is not a list": lambda b, a, t: b.search_records(a, t, sort="No"),
     "columns that are no list": lambda b, a, t: b.search_records(a, t, field_names="No"),
     "a sort by a number": lambda b, a, t: b.search_records(a, t, sort=[1]),
     "a condition alone": lambda b, a, t: b.search_records(a, t, filter=("No", "is", 1)),

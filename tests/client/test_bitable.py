@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import orjson
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
-from lark_provider.emulator import Emulator
 from lark_provider.errors import (
     BulkOutcomeUnknownError,
     BulkWriteError,
@@ -106,7 +107,7 @@ NAIVE = dt.datetime(2026, 1, 1)  # noqa: DTZ001 - the point
 
 @pytest.mark.parametrize(
     ("record", "reason"),
-    [({"no": "1"}, "did you mean 'No'"), ({"Paid": "much"}, "is no number"), ({"At": NAIVE}, "zone=")],
+    [({"no": "1"}, "did you mean 'No'"), ({"Paid": "much"}, "must be a number"), ({"At": NAIVE}, "zone=")],
 )
 def test_a_record_that_does_not_fit_is_not_sent(
     lark: Emulator, do: Do, table: Table, record: Any, reason: str
@@ -170,7 +171,9 @@ def test_a_bad_row_in_a_list_stops_the_load_before_it_begins(lark: Emulator, do:
     source = rows(1500)
     source[1200]["Paid"] = "much"
     source[1300]["Kindd"] = "x"
-    with pytest.raises(InvalidRequestError, match="row 1201, field 'Paid': 'much' is no number") as refused:
+    with pytest.raises(
+        InvalidRequestError, match="row 1201, field 'Paid': must be a number, got 'much'"
+    ) as refused:
         do(lambda c: c.clouddoc.bitable.bulk_insert(*table, source))
     assert "row 1301, field 'Kindd'" in str(refused.value)
     assert refused.value.field_violations[0]["field"] == "Paid"
@@ -212,7 +215,7 @@ def test_a_refusal_before_anything_was_written_is_the_plain_one(lark: Emulator, 
         do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(5)))
     with pytest.raises(NotFoundError):
         do(lambda c: c.clouddoc.bitable.bulk_insert(table.app_token, "tblnothere", rows(5)))
-    with pytest.raises(InvalidRequestError, match="chunk_size is 1001"):
+    with pytest.raises(InvalidRequestError, match="chunk_size must be an int from 1 to 1000, got 1001"):
         do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(5), chunk_size=1001))
 
 
@@ -270,7 +273,7 @@ def test_the_same_key_with_other_chunks_is_another_write(lark: Emulator, do: Do,
 
 def test_an_answer_without_records_leaves_the_outcome_open(lark: Emulator, do: Do, table: Table) -> None:
     lark.fault(path=BATCH, status=200, body='{"code": 0, "msg": "ok", "data": {}}')
-    with pytest.raises(BulkOutcomeUnknownError, match="2 records were sent and the answer names 0"):
+    with pytest.raises(BulkOutcomeUnknownError, match="must name the 2 records sent, got 0"):
         do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(2)))
 
 
@@ -298,7 +301,7 @@ def test_a_source_is_closed_when_the_load_stops(lark: Emulator, do: Do, table: T
 
 @pytest.mark.parametrize("records", [None, "rows", {"No": 1}, 5])
 def test_records_that_are_none_are_named(lark: Emulator, do: Do, table: Table, records: Any) -> None:
-    with pytest.raises(InvalidRequestError, match="have to be a list or a generator"):
+    with pytest.raises(InvalidRequestError, match="must be a list, a generator or another iterable"):
         do(lambda c: c.clouddoc.bitable.bulk_insert(*table, records))
 
 
@@ -318,7 +321,7 @@ def test_records_are_changed_and_cells_cleared(lark: Emulator, do: Do, table: Ta
     assert ["Kind" in one for one in fields] == [False, True, True]
     with pytest.raises(NotFoundError):
         do(lambda c: c.clouddoc.bitable.update_record(*table, "recnothere", {"Paid": 1}))
-    with pytest.raises(InvalidRequestError, match="is no number"):
+    with pytest.raises(InvalidRequestError, match="must be a number"):
         do(lambda c: c.clouddoc.bitable.bulk_update(*table, [(ids[0], {"Paid": "much"})]))
 
 
@@ -353,7 +356,7 @@ def test_a_search_filters_sorts_and_picks(lark: Emulator, do: Do, table: Table) 
     assert [record["fields"] for record in some] == [{"Paid": number} for number in (19, 18, 17, 16)]
     with pytest.raises(LarkAPIError, match="Next: "):
         do(lambda c: found(c, table, filter=[("Nope", "is", 1)]))
-    with pytest.raises(InvalidRequestError, match="page_size is 501"):
+    with pytest.raises(InvalidRequestError, match="page_size must be an int from 1 to 500, got 501"):
         do(lambda c: found(c, table, page_size=501))
 
 
@@ -361,9 +364,85 @@ def test_links_do_where_tokens_do(lark: Emulator, do: Do, table: Table) -> None:
     link = f"https://x.feishu.cn/base/{table.app_token}?table={table.table_id}&view=vew1"
     assert do(lambda c: c.clouddoc.bitable.bulk_insert(link, None, rows(2))).written == 2
     assert len(do(lambda c: found(c, Table(link, "")))) == 2
-    with pytest.raises(InvalidRequestError, match="no link that names a table"):
+    with pytest.raises(InvalidRequestError, match="unless app_token is a link that names a table"):
         do(lambda c: c.clouddoc.bitable.bulk_insert(link.split("?", maxsplit=1)[0], None, rows(2)))
-    with pytest.raises(InvalidRequestError, match="leads to a docx"):
+    with pytest.raises(InvalidRequestError, match="got a docx"):
         do(lambda c: c.clouddoc.bitable.bulk_insert("https://x.feishu.cn/docx/abc", None, rows(2)))
-    with pytest.raises(InvalidRequestError, match="no link to a Lark document"):
+    with pytest.raises(InvalidRequestError, match="must lead to a Lark document"):
         do(lambda c: c.clouddoc.bitable.bulk_insert("https://x.example/abc", None, rows(2)))
+
+
+def test_a_change_to_what_is_there_already_answers_with_the_record(
+    lark: Emulator, do: Do, table: Table
+) -> None:
+    (ident,) = LarkServiceClient().clouddoc.bitable.bulk_insert(*table, rows(1)).record_ids
+    lark.settings(unchanged_write="1254606")
+    change = {"Paid": 0, "At": NOON, "Kind": "b2c"}
+    answer = do(lambda c: c.clouddoc.bitable.update_record(*table, ident, change))
+    assert answer.code == 0
+    assert answer.data["record"]["record_id"] == ident
+    assert answer.data["record"]["fields"] == {"Paid": 0, "At": 1767268800000, "Kind": "b2c"}
+    assert do(lambda c: c.clouddoc.bitable.bulk_update(*table, [(ident, change)])).record_ids == [ident]
+
+
+def test_rows_of_a_csv_file_have_empty_cells_if_that_is_said(lark: Emulator, do: Do, table: Table) -> None:
+    row = {"No": "", "Paid": "", "At": "", "Kind": ""}
+
+    def load(source: Any, **options: Any) -> Callable[[Any], Any]:
+        return lambda c: c.clouddoc.bitable.bulk_insert(*table, source, chunk_size=2, **options)
+
+    for source in ([row] * 3, iter([row] * 3)):
+        with pytest.raises(
+            InvalidRequestError, match="row 1, field 'Paid': must be a number, got ''; for an empty"
+        ):
+            do(load(source))
+    assert stored(table) == []
+    given: dict[str, Any] = {"empty_as_none": True}
+    for source in ([row] * 3, iter([row] * 3)):
+        assert do(load(source, **given)).written == 3
+    made = do(lambda c: c.clouddoc.bitable.create_record(*table, row | {"Paid": 5}, **given))
+    ident = made.data["record"]["record_id"]
+    do(lambda c: c.clouddoc.bitable.update_record(*table, ident, {"Paid": ""}, **given))
+    do(lambda c: c.clouddoc.bitable.update_record(*table, ident, {"Paid": 6}))
+    do(lambda c: c.clouddoc.bitable.bulk_update(*table, [(ident, {"Paid": ""})], **given))
+    assert not any({"Paid", "At", "Kind"} & set(record["fields"]) for record in stored(table))
+
+
+def test_seconds_are_not_taken_for_milliseconds(lark: Emulator, do: Do, table: Table) -> None:
+    with pytest.raises(InvalidRequestError, match="must be milliseconds, not seconds"):
+        do(lambda c: c.clouddoc.bitable.create_record(*table, {"At": int(NOON.timestamp())}))
+    assert stored(table) == []
+    do(lambda c: c.clouddoc.bitable.create_record(*table, {"At": int(NOON.timestamp() * 1000)}))
+    assert do(lambda c: found(c, table))[0]["fields"]["At"] == NOON
+
+
+@pytest.mark.parametrize("tokens", [["p", "p"], ["p", "q", "p"], [""], [None]])
+def test_a_listing_that_would_not_end_is_an_error(
+    lark: Emulator, do: Do, table: Table, tokens: list[str | None]
+) -> None:
+    for token in tokens:
+        page = {"has_more": True, "page_token": token, "items": [{"field_name": "No", "type": 1}]}
+        body = orjson.dumps({"code": 0, "msg": "ok", "data": page}).decode()
+        lark.fault(method="GET", path="*/fields", status=200, body=body)
+    with pytest.raises(LarkAPIError, match=r"page_token.*Next: list again") as refused:
+        do(lambda c: _listed(c, table))
+    assert refused.value.retryable
+    assert count(lark, LIST_FIELDS) == len(tokens)
+
+
+def test_formulas_and_lookups_read_as_what_they_are(lark: Emulator, do: Do, table: Table) -> None:
+    def plan(endpoint: str, *items: dict[str, Any]) -> None:
+        body = orjson.dumps({"code": 0, "msg": "ok", "data": {"has_more": False, "items": items}}).decode()
+        lark.fault(path=f"*/{endpoint}", status=200, body=body)
+
+    kinds = {"Names": f.LOOKUP, "Sum": f.FORMULA, "Label": f.FORMULA, "Due": f.FORMULA}
+    plan("fields", *({"field_name": name, "type": kind} for name, kind in kinds.items()))
+    fields = {
+        "Names": {"type": 1, "value": [{"type": "text", "text": one} for one in ("Ann", "Bob")]},
+        "Sum": {"type": 2, "value": [42]},
+        "Label": {"type": 1, "value": [{"type": "text", "text": "A-1"}]},
+        "Due": {"type": 5, "value": [1767268800000]},
+    }
+    plan("records/search", {"record_id": "rec1", "fields": fields})
+    (record,) = do(lambda c: found(c, table))
+    assert record["fields"] == {"Names": ["Ann", "Bob"], "Sum": 42, "Label": "A-1", "Due": NOON}

@@ -12,13 +12,10 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.core import people
-from lark_provider.core.storage import migrate, urls
-from lark_provider.core.storage.engine import engine, transaction
-from lark_provider.core.storage.tables import user_cache
-from lark_provider.emulator import Emulator
+from lark_provider.engine.runtime import PROCESS
 from lark_provider.errors import (
     InvalidRequestError,
     LarkError,
@@ -26,6 +23,9 @@ from lark_provider.errors import (
     PermissionDeniedError,
     RateLimitError,
 )
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.tables import user_cache
 from tests.client.conftest import Do, count
 from tests.services.postgres import OwnPostgres
 
@@ -36,7 +36,7 @@ ALICE, BOB = "ou_emulator0001_alice", "ou_emulator0001_bob"
 
 @pytest.fixture(autouse=True)
 def _new_process(lark: Emulator) -> None:
-    people.forget()
+    PROCESS.users.clear()
     lark.settings(rate_limits=False)
 
 
@@ -97,7 +97,7 @@ def test_a_second_process_asks_nobody(
     assert (count(lark, GET_ID), kept(database)) == (3, 120)
     code = f"from lark_provider import LarkServiceClient as C; print(C().contact.find_by_email({asked}))"
     assert in_a_process_of_its_own(code) == str({one: colleagues.get(one) for one in asked})
-    people.forget()
+    PROCESS.users.clear()
     do(lambda c: c.contact.find_by_email(asked))
     assert count(lark, GET_ID) == 3
 
@@ -109,7 +109,7 @@ def test_a_second_process_asks_nobody(
         {"status": 502, "body": "<html>"},
         {"status": 429, "code": 99991400, "headers": {"x-ogw-ratelimit-reset": "1"}},
     ],
-    ids=["unreachable", "in trouble", "too busy"],
+    ids=["unreachable", "failing", "too busy"],
 )
 def test_old_answers_serve_while_lark_cannot_be_asked(
     lark: Emulator, do: Do, database: sa.Engine, caplog: pytest.LogCaptureFixture, trouble: dict[str, Any]
@@ -121,7 +121,7 @@ def test_old_answers_serve_while_lark_cannot_be_asked(
     found = do(lambda c: c.contact.find_by_email(asked), max_retries=0)
     assert found == dict(zip(asked, (ALICE, BOB), strict=True))
     (warning,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
-    assert "people known before (2) are taken as they were" in warning
+    assert "using 2 expired cache entries" in warning
     with pytest.raises(LarkError, match="Next: "):
         do(lambda c: c.contact.find_by_email([*asked, "carol@example.com"]), max_retries=0)
     lark.clear_faults()
@@ -159,7 +159,7 @@ def test_a_database_that_is_away_stops_nobody(
     }
     assert look("bob@example.com") == {"bob@example.com": BOB}
     assert count(lark, GET_ID) == 2  # one for each, whom this process has seen since
-    assert sum("without a database" in one.getMessage() for one in caplog.records) == 1
+    assert sum("Shared database unavailable" in one.getMessage() for one in caplog.records) == 1
 
 
 @pytest.mark.parametrize("state", ["never there", "not migrated"])
@@ -246,7 +246,7 @@ def test_users_are_read_fifty_at_a_time_and_remembered(
         found = do(lambda c: c.contact.get_users(asked))
         assert list(found) == asked
         assert [user["open_id"] for user in found.values()] == asked
-        people.forget()
+        PROCESS.users.clear()
     assert (count(lark, READ), kept(database)) == (3, 121)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.emulator import Emulator
 from lark_provider.errors import (
     ConflictError,
     InvalidRequestError,
@@ -79,7 +80,7 @@ def test_cards_change(lark: Emulator, do: Do, first: str) -> None:
     card = do(lambda c: c.messaging.send_card(CHAT, CARD)).data["message_id"]
     do(lambda c: c.messaging.update_card(card, AFTER))
     assert messages(lark)[1]["content"] == AFTER
-    with pytest.raises(InvalidRequestError, match="not JSON"):
+    with pytest.raises(InvalidRequestError, match="must be JSON"):
         do(lambda c: c.messaging.update_card(card, "{"))
     with pytest.raises(LarkAPIError, match="Next: "):
         do(lambda c: c.messaging.update_card(first, AFTER))
@@ -150,6 +151,23 @@ def test_a_download_that_breaks_leaves_nothing(lark: Emulator, do: Do, tmp_path:
     assert [one.name for one in tmp_path.iterdir()] == ["x"]
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_a_download_has_the_rights_of_any_new_file(
+    lark: Emulator, do: Do, tmp_path: Path, umask: int
+) -> None:
+    sent = LarkServiceClient().messaging.send_file(CHAT, b"x", file_name="x.bin").data["message_id"]
+    key = messages(lark)[0]["content"]["file_key"]
+    name = "长" * 60 + ".bin"  # as long as a name in UTF-8 may be, more or less
+    before = os.umask(umask)
+    try:
+        do(lambda c: c.messaging.download(sent, key, tmp_path / name))
+        (tmp_path / "other").touch()
+    finally:
+        os.umask(before)
+    assert (tmp_path / name).stat().st_mode == (tmp_path / "other").stat().st_mode
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_json_file_is_a_file(lark: Emulator, do: Do, tmp_path: Path) -> None:
     content = b'{"code": 1254045, "msg": "x", "data": {}}'
     sent = LarkServiceClient().messaging.send_file(CHAT, content, file_name="a.json").data["message_id"]
@@ -162,9 +180,9 @@ def test_a_json_file_is_a_file(lark: Emulator, do: Do, tmp_path: Path) -> None:
     ("source", "text"),
     [
         ("/no/such/file.csv", "cannot be read: No such file"),
-        (b"", "is empty"),
-        (b"x" * (30 * 1024 * 1024 + 1), "more than 31457280 bytes"),
-        (io.StringIO("x"), "open as text"),
+        (b"", "must not be empty"),
+        (b"x" * (30 * 1024 * 1024 + 1), "at most 31457280 bytes"),
+        (io.StringIO("x"), "open in binary mode"),
     ],
 )
 def test_uploads_that_cannot_be_are_refused_before_the_network(
@@ -172,7 +190,7 @@ def test_uploads_that_cannot_be_are_refused_before_the_network(
 ) -> None:
     with pytest.raises(InvalidRequestError, match=text):
         do(lambda c: c.messaging.send_file(CHAT, source, file_name="x.csv"))
-    with pytest.raises(InvalidRequestError, match="has no name"):
+    with pytest.raises(InvalidRequestError, match="must have a name"):
         do(lambda c: c.messaging.send_file(CHAT, b"x"))
     assert lark.state(summary=True)["requests"] == 0
     with pytest.raises(InvalidRequestError, match="234011"):

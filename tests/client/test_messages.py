@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from lark_emulator import Emulator
 
-from lark_provider.core import people
-from lark_provider.emulator import Emulator
+from lark_provider.engine.runtime import PROCESS
 from lark_provider.errors import (
     ConfigurationError,
     InvalidRequestError,
@@ -52,10 +52,10 @@ def test_people_are_reached_by_every_kind_of_id(lark: Emulator, do: Do, kind: st
 
 @pytest.mark.parametrize("way", WAYS)
 def test_whoever_has_a_mobile_number_is_reached_by_it(lark: Emulator, do: Do, way: str) -> None:
-    people.forget()
+    PROCESS.users.clear()
     for number in ("+8613800000002", "+86 138-0000-0002"):
         answer = do(lambda c: WAYS[way](c.messaging, number))  # noqa: B023 - performed at once
-        found = do(lambda c: c.messaging.get(answer.data["message_id"]))  # noqa: B023 - as above
+        found = do(lambda c: c.messaging.get(answer.data["message_id"]))  # noqa: B023 - same reason as the line before
         assert found.data["items"][0]["chat_id"] == answer.data["chat_id"]
     bob = do(lambda c: c.messaging.send_text("bob", "hi")).data["chat_id"]
     assert (answer.data["chat_id"], len(messages(lark, bob))) == (bob, 3)
@@ -64,7 +64,7 @@ def test_whoever_has_a_mobile_number_is_reached_by_it(lark: Emulator, do: Do, wa
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_mobile_number_that_nobody_has(lark: Emulator, do: Do, way: str) -> None:
-    people.forget()
+    PROCESS.users.clear()
     for _ in range(2):
         with pytest.raises(NotFoundError, match=r"mobile number \+12025550100\. Next: check it") as refused:
             do(lambda c: WAYS[way](c.messaging, "+1 202 555 0100"))
@@ -74,7 +74,7 @@ def test_a_mobile_number_that_nobody_has(lark: Emulator, do: Do, way: str) -> No
 
 
 def test_messages_to_mobile_numbers_are_checked_and_keyed_as_all_are(lark: Emulator, do: Do) -> None:
-    people.forget()
+    PROCESS.users.clear()
     wrong: list[Callable[[Any], Any]] = [
         lambda c: c.messaging.send_text("+8613800000002", ""),
         lambda c: c.messaging.send_text("+8613800000002", "x", idempotency_key="k", uuid="u"),
@@ -162,7 +162,8 @@ def test_a_missing_scope_names_it_and_the_link(lark: Emulator, do: Do) -> None:
         lambda c: c.messaging.send_text(CHAT, ""),
         lambda c: c.messaging.send_text(CHAT, "x" * 160_000),
         lambda c: c.messaging.send_card(CHAT, "{not json"),
-        lambda c: c.messaging.send_card(CHAT, {"elements": ["x" * 31_000]}),
+        lambda c: c.messaging.send_card(CHAT, {"elements": [{"tag": "markdown", "content": "x" * 31_000}]}),
+        lambda c: c.messaging.send_card(CHAT, {"schema": "2.0", "elements": []}),
     ],
 )
 def test_what_can_be_known_is_refused_before_the_network(lark: Emulator, do: Do, work: Any) -> None:
@@ -172,9 +173,12 @@ def test_what_can_be_known_is_refused_before_the_network(lark: Emulator, do: Do,
 
 
 def test_a_card_that_lark_refuses_keeps_its_reason(lark: Emulator, do: Do) -> None:
-    with pytest.raises(InvalidRequestError, match="ErrCode") as refused:
-        do(lambda c: c.messaging.send_card(CHAT, {"schema": "2.0", "elements": []}))
+    """Only Lark knows which templates there are."""
+    card = {"type": "template", "data": {"template_id": "ctp_none"}}
+    with pytest.raises(InvalidRequestError, match=r"ErrCode: 200380; .*templateID: ctp_none") as refused:
+        do(lambda c: c.messaging.send_card(CHAT, card))
     assert refused.value.code == 230099
+    assert refused.value.http_status == 400
 
 
 def test_any_endpoint_can_be_called(lark: Emulator, do: Do) -> None:
@@ -188,7 +192,7 @@ def test_any_endpoint_can_be_called(lark: Emulator, do: Do) -> None:
 
 
 def test_no_secret_in_a_repr(lark: Emulator) -> None:
-    from lark_provider import AsyncLarkServiceClient, LarkServiceClient  # noqa: PLC0415 - read as a user would
+    from lark_provider import AsyncLarkServiceClient, LarkServiceClient  # read as a user would
 
     for kind in (LarkServiceClient, AsyncLarkServiceClient):
         text = repr(kind("cli_1", "the-secret", proxy="http://u:hidden1@127.0.0.1:1")) + repr(
@@ -196,3 +200,14 @@ def test_no_secret_in_a_repr(lark: Emulator) -> None:
         )
         assert "the-secret" not in text
         assert "hidden1" not in text
+
+
+@pytest.mark.parametrize("written", ["13800000001", "8613800000001", "138 0000 0001", "0086-138-0000-0001"])
+def test_a_mobile_number_without_its_country_gets_a_hint(lark: Emulator, do: Do, written: str) -> None:
+    with pytest.raises(
+        LarkAPIError, match=r"Next: .*is a mobile number, write it as \+8613800000001"
+    ) as refused:
+        do(lambda c: c.messaging.send_text(written, "x"))
+    with pytest.raises(LarkAPIError) as refused:
+        do(lambda c: c.messaging.send_text("23800000001", "x"))
+    assert "mobile" not in str(refused.value)

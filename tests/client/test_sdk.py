@@ -7,24 +7,15 @@ import builtins
 from typing import Any
 
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
-from lark_provider.client import sdk
-from lark_provider.emulator import Emulator
 from lark_provider.errors import ConfigurationError
 from tests.client.conftest import CHAT, TOKENS, count
 
 
-@pytest.fixture(autouse=True)
-def _the_sdk_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lark_oapi.core.token import TokenManager  # noqa: PLC0415 - heavy
-
-    monkeypatch.setattr(TokenManager, "cache", TokenManager.cache)
-    monkeypatch.setattr(sdk, "_sources", {})
-
-
 def members(official: Any, chat_id: str) -> Any:
-    from lark_oapi.api.im.v1 import GetChatMembersRequest  # noqa: PLC0415 - heavy
+    from lark_oapi.api.im.v1 import GetChatMembersRequest
 
     return official.im.v1.chat_members.get(GetChatMembersRequest.builder().chat_id(chat_id).build())
 
@@ -81,6 +72,65 @@ def test_the_asynchronous_client_has_it_too(lark: Emulator) -> None:
         client = AsyncLarkServiceClient()
         await client.messaging.send_text(CHAT, "x")
         return members(client.sdk, CHAT)
+
+    assert asyncio.run(ask()).success()
+
+
+@pytest.mark.filterwarnings("default::DeprecationWarning")
+def test_its_asynchronous_methods_fetch_the_token_without_blocking_the_loop(lark: Emulator) -> None:
+    from lark_oapi.api.im.v1 import GetChatMembersRequest
+
+    async def ask() -> int:
+        client = AsyncLarkServiceClient()
+        request = GetChatMembersRequest.builder().chat_id(CHAT).build()
+        lark.fault(path="*/tenant_access_token/internal", delay_ms=1000, times=1)
+        turns = 0
+
+        async def turn() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0.01)
+                turns += 1
+
+        turning = asyncio.create_task(turn())
+        await client.resolve()
+        assert (await client.sdk.im.v1.chat_members.aget(request)).success()
+        turning.cancel()
+        return turns
+
+    assert asyncio.run(ask()) > 20
+    assert count(lark, TOKENS) == 1
+
+
+@pytest.mark.filterwarnings("default::DeprecationWarning")
+def test_any_request_and_an_option_of_the_callers_own(lark: Emulator) -> None:
+    from lark_oapi import AccessTokenType, BaseRequest, HttpMethod, RequestOption
+
+    official = LarkServiceClient().sdk
+    request = (
+        BaseRequest.builder()
+        .http_method(HttpMethod.GET)
+        .uri("/open-apis/im/v1/chats")
+        .token_types({AccessTokenType.TENANT})
+        .build()
+    )
+    assert official.request(request).success()
+    own = RequestOption.builder().tenant_access_token("t-of-the-caller").build()
+    assert official.request(request, own).code == 99991663
+    named = RequestOption.builder().headers({"X-Mine": "1"}).build()
+    assert official.request(request, named).success()
+    assert (named.headers, named.tenant_access_token) == ({"X-Mine": "1"}, None)
+
+
+@pytest.mark.filterwarnings("default::DeprecationWarning")
+def test_the_callers_http_client_of_the_other_kind_is_left_alone(lark: Emulator) -> None:
+    import httpx2
+
+    async def ask() -> Any:
+        async with httpx2.AsyncClient() as http_client:
+            client = AsyncLarkServiceClient(http_client=http_client)
+            await client.resolve()
+            return await asyncio.to_thread(members, client.sdk, CHAT)
 
     assert asyncio.run(ask()).success()
 

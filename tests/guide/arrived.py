@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-
-from lark_provider.emulator import Emulator
+from lark_emulator import Emulator
 
 
 def open_id(lark: Emulator, app_id: str = "cli_your_app_id", user_id: str = "alice") -> str:

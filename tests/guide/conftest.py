@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from lark_emulator import Emulator
 
-from lark_provider.core.storage import migrate, urls
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.core.storage.crypto import generate_key
-from lark_provider.core.storage.engine import engine
-from lark_provider.emulator import Emulator
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.crypto import generate_key
+from lark_provider.storage.engine import engine
 from tests.guide.reader import LARK, TEMPLATE, Database, Reader, database
 from tests.services.plugin import _starting
 from tests.services.postgres import OwnPostgres, PostgresServer

@@ -1,4 +1,4 @@
-"""Somebody who follows the guide: a folder, a shell, and the database of section 2.1."""
+"""A reader who follows the guide: a folder, a shell, and the database of section 2.1."""
 
 from __future__ import annotations
 

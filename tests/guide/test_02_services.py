@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
+from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
 from lark_provider import LarkServiceClient
-from lark_provider.core.storage import maintenance, urls
-from lark_provider.core.storage.errors import StorageError
-from lark_provider.core.storage.postgres_storage import PostgresStorage
-from lark_provider.emulator import Emulator
+from lark_provider.storage import maintenance, urls
+from lark_provider.storage.errors import StorageError
+from lark_provider.storage.postgres_storage import PostgresStorage
 from tests.guide.arrived import open_id
 from tests.guide.reader import CHECKOUT, DATABASE, LARK, Database, Reader
 from tests.services import compose
@@ -114,7 +114,7 @@ def test_guide_07_postgresql_15_and_later(upgraded: Database, monkeypatch: pytes
     assert name == "PostgreSQL"
     assert float(version.split()[0]) >= 15
     monkeypatch.setattr(maintenance, "_OLDEST_POSTGRES", (int(float(version)) + 1,))  # ours is too old then
-    with pytest.raises(StorageError, match=r"is PostgreSQL .*Next: use PostgreSQL 15 or later"):
+    with pytest.raises(StorageError, match=r"must be PostgreSQL 15 or later, got PostgreSQL .*Next: "):
         maintenance.connect(urls.database())
 
 

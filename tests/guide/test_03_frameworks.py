@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from lark_emulator import Emulator
 
-from lark_provider.emulator import Emulator
 from tests.guide.arrived import messages, open_id, texts, token_requests
 from tests.guide.reader import CHECKOUT, Database, Reader
 

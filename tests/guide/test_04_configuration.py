@@ -6,9 +6,9 @@ import base64
 
 import pytest
 import yaml
+from lark_emulator import Emulator
 
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.emulator import Emulator
+from lark_provider.storage.applications import ApplicationManager
 from tests.guide.arrived import open_id, texts
 from tests.guide.reader import LARK, Database, Reader
 
@@ -34,7 +34,7 @@ from dotenv import load_dotenv
 
 load_dotenv(sys.argv[1])
 
-from lark_provider.core.storage.postgres_storage import PostgresStorage
+from lark_provider.storage.postgres_storage import PostgresStorage
 from lark_provider.utils.logger import setup_logger
 
 print(PostgresStorage(), logging.getLevelName(setup_logger().level))
@@ -94,7 +94,9 @@ def test_guide_29_a_key_of_openssl_is_accepted(
 def test_guide_30_the_sample_key_gets_a_clear_error(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LARK_CONFIG_ENCRYPTION_KEY", SAMPLE_KEY)
     (line,) = reader.run(ADD, code=1).stderr.splitlines()
-    assert "LARK_CONFIG_ENCRYPTION_KEY is 24 bytes, and has to be 32 random bytes in base64" in line
+    assert (
+        "LARK_CONFIG_ENCRYPTION_KEY must be 32 random bytes in base64 (44 characters), got 24 bytes" in line
+    )
     assert SAMPLE_KEY not in line
 
 
@@ -104,6 +106,9 @@ def test_guide_31_the_level_of_the_log(reader: Reader, lark: Emulator, apps: obj
     assert reader.python(app).stderr == ""
     assert " DEBUG lark_provider" in reader.run(DEBUG).stderr
     send = f"python -m lark_provider.cli message send --to {open_id(lark)} Hello"
+    silent = app.replace("setup_logger()\n", "")  # the guide's own application calls nothing
+    (reader.folder / "your_app.py").write_text(silent)
+    assert " DEBUG lark_provider" in reader.run(DEBUG).stderr
     debug = "export LOG_LEVEL=DEBUG LARK_DEFAULT_APP_ID=cli_your_app_id"
     assert " DEBUG lark_provider" in reader.run(f"{debug}\n{send}").stderr
 

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import ConfigurationError, LarkServiceClient
 from lark_provider.cli.output import width
 from lark_provider.core.storage.sqlite_storage import ApplicationManager
-from lark_provider.emulator import Emulator
 from tests.guide.arrived import open_id, texts
 from tests.guide.reader import Reader
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lark_provider.core.storage.tables import HEAD, VERSION_TABLE
+from lark_provider.storage.tables import HEAD, VERSION_TABLE
 from tests.guide.reader import CHECKOUT, Database, Reader
 
 TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"

@@ -8,15 +8,15 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from lark_emulator import Emulator
 
-from lark_provider.core.storage.postgres_storage import PostgresStorage
-from lark_provider.emulator import Emulator
 from lark_provider.health import check_rabbitmq
+from lark_provider.storage.postgres_storage import PostgresStorage
 from tests.guide.reader import LARK, Database, Reader
 from tests.services.processes import free_port
 
 POSTGRES = """
-from lark_provider.core.storage.postgres_storage import PostgresStorage
+from lark_provider.storage.postgres_storage import PostgresStorage
 
 def check_postgres_health():
     try:

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import LarkError, LarkServiceClient
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.core.storage.postgres_storage import PostgresStorage
-from lark_provider.emulator import Emulator
 from lark_provider.get_provider_info import get_provider_info
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.postgres_storage import PostgresStorage
 from tests.guide.arrived import open_id, token_of
 from tests.guide.reader import LARK, Database, Reader
 
@@ -113,7 +113,7 @@ def test_guide_55_secrets_reach_no_log_error_or_repr(
 @pytest.mark.parametrize("kind", [kind["connection-type"] for kind in CONNECTIONS])
 def test_guide_55_secrets_do_not_reach_get_connections(kind: str) -> None:
     """What Airflow's API answers, with every secret that our connections can have."""
-    from airflow.api_fastapi.core_api.datamodels.connections import ConnectionResponse  # noqa: PLC0415 - heavy
+    from airflow.api_fastapi.core_api.datamodels.connections import ConnectionResponse
 
     (fields,) = (one["conn-fields"] for one in CONNECTIONS if one["connection-type"] == kind)
     secret = [name for name, field in fields.items() if field["schema"].get("format") == "password"]

@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 
 import psycopg2
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient, StorageError
-from lark_provider.core.storage import maintenance, urls
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.core.storage.crypto import generate_key
-from lark_provider.core.storage.postgres_storage import PostgresStorage
-from lark_provider.emulator import Emulator
 from lark_provider.health import check_rabbitmq
+from lark_provider.storage import purging, urls
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.crypto import generate_key
+from lark_provider.storage.postgres_storage import PostgresStorage
 from tests.guide.arrived import messages, open_id, texts, token_of, token_requests
 from tests.guide.reader import LARK, Database, Reader
 from tests.services.plugin import StartServer
@@ -144,7 +144,7 @@ def test_guide_62_lark_app_is_enough_at_run_time(
         assert client.contact.get_id("alice@example.com") == open_id(lark)
     lark.revoke_tokens()
     send(lark)
-    maintenance.purge(urls.database())
+    purging.purge(urls.database())
     apps = ApplicationManager()
     apps.update_application("cli_your_app_id", name="改名")
     apps.disable_application("cli_your_app_id")

@@ -7,14 +7,14 @@ import traceback
 import cryptography.fernet
 import pytest
 import sqlalchemy as sa
+from lark_emulator import Emulator
 
 import lark_provider
 from lark_provider import ConfigurationError, LarkServiceClient, TokenAcquisitionError
-from lark_provider.core.storage import maintenance, token_store, urls
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.core.storage.crypto import generate_key
-from lark_provider.core.storage.postgres_storage import PostgresStorage
-from lark_provider.emulator import Emulator
+from lark_provider.storage import purging, token_store, urls
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.crypto import generate_key
+from lark_provider.storage.postgres_storage import PostgresStorage
 from tests.guide.arrived import open_id, texts, token_requests
 from tests.guide.reader import Database, Reader
 from tests.services.processes import free_port
@@ -57,7 +57,7 @@ def test_guide_64_a_database_that_is_down(database_is_down: None, lark: Emulator
         lambda: PostgresStorage().execute("SELECT 1"),
         lambda: ApplicationManager(url.render_as_string(hide_password=False)).list_applications(),
         lambda: token_store.forget(url, "cli_your_app_id"),
-        lambda: maintenance.purge(url),
+        lambda: purging.purge(url),
     )
     for call in calls:
         with pytest.raises(sa.exc.OperationalError, match=r"Connection refused.*Next: check that it runs"):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+from lark_emulator import Emulator
 from sqlalchemy.pool import QueuePool
 
 from lark_provider import LarkServiceClient
-from lark_provider.core.storage import urls
-from lark_provider.core.storage.engine import engine
-from lark_provider.core.storage.postgres_storage import PostgresStorage
-from lark_provider.emulator import Emulator
+from lark_provider.storage import urls
+from lark_provider.storage.engine import engine
+from lark_provider.storage.postgres_storage import PostgresStorage
 from tests.guide.arrived import open_id, texts, token_requests
 from tests.guide.reader import CHECKOUT, Database, Reader
 

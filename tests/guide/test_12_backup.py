@@ -8,11 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.core.storage import migrate, urls
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.emulator import Emulator
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.applications import ApplicationManager
 from tests.guide.arrived import open_id, texts, token_requests
 from tests.guide.reader import DATABASE, LARK, Database, Reader
 

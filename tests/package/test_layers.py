@@ -13,35 +13,61 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 WRONG = {
-    "Imports go down only": ("protocol/retry.py", "import lark_provider.client"),
-    "What Lark can do and how calls proceed is pure": ("api/bot.py", "import time"),
-    "Only the Airflow rooms import Airflow": ("core/config.py", "import airflow"),
-    "The Airflow rooms reach Lark only through the client": (
-        "operators/message.py",
-        "import lark_provider.core.session",
+    "Imports go down only": ("lark_provider/protocol/retry.py", "import lark_provider.client"),
+    "In callbacks, too, imports go down only": (
+        "lark_provider/callbacks/broker/amqp.py",
+        "import lark_provider.callbacks.http.gateway",
+    ),
+    "Support imports nothing of ours": (
+        "lark_provider/support/futures.py",
+        "import lark_provider.protocol.errors",
+    ),
+    "What Lark can do and how calls proceed is pure": ("lark_provider/api/bot.py", "import time"),
+    "Only the Airflow packages import Airflow": ("lark_provider/config.py", "import airflow"),
+    "The Airflow packages reach Lark only through the client": (
+        "lark_provider/operators/message.py",
+        "import lark_provider.engine.session",
     ),
     "The official SDK stays out: it costs 170 MB and over a second": (
-        "client/clients.py",
+        "lark_provider/client/clients.py",
         "import lark_oapi",
     ),
-    "Databases stay in their room: nobody pays for SQLAlchemy who has none": (
-        "client/clients.py",
+    "Databases stay in storage: a program without one never loads SQLAlchemy": (
+        "lark_provider/client/clients.py",
         "import sqlalchemy",
     ),
-    "RabbitMQ is spoken to in one room": ("core/config.py", "import pika"),
-    "A web framework is known to its adapter alone": ("callbacks/gateway.py", "import starlette"),
+    "Only callbacks.broker imports pika": ("lark_provider/callbacks/http/gateway.py", "import pika"),
+    "prometheus_client is loaded only where metrics are started": (
+        "lark_provider/metrics/__init__.py",
+        "import prometheus_client",
+    ),
+    "OpenTelemetry is used where it is loaded, and never imported": (
+        "lark_provider/engine/tracing.py",
+        "import opentelemetry.trace",
+    ),
+    "Only callbacks.websocket imports websockets": (
+        "lark_provider/callbacks/http/gateway.py",
+        "import websockets",
+    ),
+    "A web framework is known to its adapter alone": (
+        "lark_provider/callbacks/http/gateway.py",
+        "import starlette",
+    ),
     "The emulator shares nothing with the product": (
-        "emulator/clock.py",
+        "lark_emulator/clock.py",
         "import lark_provider.protocol.codes",
     ),
     "In the emulator, too, imports go down only": (
-        "emulator/world/chats.py",
-        "import lark_provider.emulator.im.messages",
+        "lark_emulator/world/chats.py",
+        "import lark_emulator.im.messages",
     ),
-    "No two rooms need each other": ("core/threads.py", "import lark_provider.core.drivers"),
+    "No two packages need each other": (
+        "lark_provider/support/threads.py",
+        "import lark_provider.engine.drivers",
+    ),
     "The product does not know the emulator; only the command line starts it": (
-        "core/session.py",
-        "import lark_provider.emulator",
+        "lark_provider/engine/session.py",
+        "import lark_emulator",
     ),
 }
 
@@ -61,9 +87,9 @@ def lint(root: Path) -> dict[str, str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    shutil.copytree(
-        ROOT / "lark_provider", tmp_path / "lark_provider", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    ignore = shutil.ignore_patterns("__pycache__")
+    for package in (ROOT / "lark_provider", ROOT / "packages" / "lark-emulator" / "src" / "lark_emulator"):
+        shutil.copytree(package, tmp_path / package.name, ignore=ignore)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
@@ -77,6 +103,25 @@ def test_every_contract_is_tried_and_kept(copy: Path) -> None:
 @pytest.mark.parametrize("contract", WRONG)
 def test_a_wrong_import_breaks_its_contract(copy: Path, contract: str) -> None:
     file, line = WRONG[contract]
-    path = copy / "lark_provider" / file
+    path = copy / file
     path.write_text(path.read_text() + f"\n{line}\n")
     assert lint(copy)[contract] == "BROKEN"
+
+
+def test_a_package_that_no_contract_lists_may_import_nothing_that_is_guarded(copy: Path) -> None:
+    new = copy / "lark_provider" / "unlisted"
+    new.mkdir()
+    (new / "__init__.py").write_text(
+        "import airflow, django, lark_oapi, pika, sqlalchemy, websockets\nimport lark_emulator\n"
+    )
+    broken = {contract for contract, verdict in lint(copy).items() if verdict == "BROKEN"}
+    assert broken == {
+        "Imports go down only",
+        "Only the Airflow packages import Airflow",
+        "The official SDK stays out: it costs 170 MB and over a second",
+        "Databases stay in storage: a program without one never loads SQLAlchemy",
+        "Only callbacks.broker imports pika",
+        "Only callbacks.websocket imports websockets",
+        "A web framework is known to its adapter alone",
+        "The product does not know the emulator; only the command line starts it",
+    }

@@ -3,9 +3,12 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 import tomllib
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import airflow
 import jsonschema
@@ -13,18 +16,31 @@ import pytest
 
 from lark_provider import get_provider_info as module
 from lark_provider.get_provider_info import get_provider_info
+from lark_provider.hooks.lark import LarkHook
+from lark_provider.hooks.webhook import LarkWebhookHook
 
 SCHEMAS = Path(airflow.__file__).parent
 
 
+class Literals(ast.NodeTransformer):
+    """Replaces the names of constants by their values."""
+
+    def __init__(self, constants: dict[str, ast.expr]) -> None:
+        self.constants = constants
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self.constants[node.id]
+
+
 def test_it_is_a_literal() -> None:
-    (function,) = [
-        node for node in ast.parse(inspect.getsource(module)).body if isinstance(node, ast.FunctionDef)
-    ]
+    body = ast.parse(inspect.getsource(module)).body
+    constants = {ast.unparse(node.targets[0]): node.value for node in body if isinstance(node, ast.Assign)}
+    (function,) = [node for node in body if isinstance(node, ast.FunctionDef)]
     returned = function.body[-1]
     assert isinstance(returned, ast.Return)
     assert returned.value is not None
-    assert ast.literal_eval(returned.value) == get_provider_info()
+    assert ast.literal_eval(Literals(constants).visit(returned.value)) == get_provider_info()
+    assert [type(node) for node in body[2:]] == [ast.Assign] * len(constants) + [ast.FunctionDef]
 
 
 def test_airflows_own_schemas_accept_it() -> None:
@@ -32,7 +48,7 @@ def test_airflows_own_schemas_accept_it() -> None:
     jsonschema.validate(info, json.loads((SCHEMAS / "provider_info.schema.json").read_text()))
     strict = json.loads((SCHEMAS / "provider.yaml.schema.json").read_text())["properties"]
     assert set(info) <= set(strict)
-    for part in ("connection-types", "hooks", "operators", "integrations", "notifications"):
+    for part in ("connection-types", "hooks", "operators", "integrations", "notifications", "transfers"):
         jsonschema.validate(info[part], strict[part])
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate([{"connection-type": "lark"}], strict["connection-types"])
@@ -48,6 +64,10 @@ def test_everything_it_names_exists() -> None:
         for entry in entries:
             for name in entry["python-modules"]:
                 import_module(name)
+    transfers = info["transfers"]
+    assert isinstance(transfers, list)
+    for entry in transfers:
+        import_module(entry["python-module"])
     notifiers = info["notifications"]
     assert isinstance(notifiers, list)
     for notifier in notifiers:
@@ -59,3 +79,41 @@ def test_everything_it_names_exists() -> None:
         home, _, name = entry["hook-class-name"].rpartition(".")
         hook = getattr(import_module(home), name)
         assert (hook.conn_type, hook.hook_name) == (entry["connection-type"], entry["hook-name"])
+
+
+class Read(dict[str, Any]):
+    """Extras that note which of them are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.add(name)
+        return default
+
+
+@pytest.mark.parametrize("hook", [LarkHook, LarkWebhookHook])
+def test_the_form_has_exactly_the_fields_that_are_read(hook: Any) -> None:
+    extra, made = Read(), hook()
+    made.connection = SimpleNamespace(
+        login="cli_1", password="s", host="feishu", port=None, conn_type=hook.conn_type, extra_dejson=extra
+    )
+    made.client  # noqa: B018 - making it reads the connection
+    made.owners  # noqa: B018 - same reason as the line before
+    if hook is LarkHook:
+        made.receiver("oc_1")
+        made.web_domain  # noqa: B018 - same reason as the line before
+    types: Any = get_provider_info()["connection-types"]
+    [form] = [one for one in types if one["connection-type"] == hook.conn_type]
+    assert set(form["conn-fields"]) == extra.names
+
+
+def test_the_form_offers_no_null_and_explains_what_it_asks_for() -> None:
+    types: Any = get_provider_info()["connection-types"]
+    for field in (field for one in types for field in one["conn-fields"].values()):
+        schema = field["schema"]
+        assert None not in schema.get("enum", ())
+        assert "null" in schema["type"]  # else the form demands it
+        if "object" in schema["type"]:
+            assert json.loads(re.findall(r"\{.*\}", field["description"])[0])  # an example that is JSON

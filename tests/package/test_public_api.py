@@ -1,4 +1,4 @@
-"""The public API, written down: what changes here, changes somebody's program."""
+"""The public API, written down: what changes here, changes a user's program."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from typing import Any
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient, LarkWebhookClient
 from lark_provider.hooks import LarkHook
+from lark_provider.hooks.base import LarkBaseHook
 
 LISTED = Path(__file__).with_name("public_api.txt")
-ROOMS = (
+PACKAGES = (
     "lark_provider",
     "lark_provider.api.cards",
     "lark_provider.assets.lark",
     "lark_provider.callbacks",
-    "lark_provider.emulator",
+    "lark_emulator",
     "lark_provider.hooks",
     "lark_provider.notifications",
     "lark_provider.operators",
     "lark_provider.sensors",
+    "lark_provider.transfers",
     "lark_provider.triggers",
 )
 NAMESPACES = ("bot", "clouddoc.bitable", "contact", "messaging", "store_app")
@@ -46,12 +48,12 @@ def public(thing: Any) -> list[str]:
 
 
 def of_rooms() -> Iterator[str]:
-    for room in ROOMS:
-        module = importlib.import_module(room)
+    for package in PACKAGES:
+        module = importlib.import_module(package)
         for name in getattr(module, "__all__", ["bitable_asset"]):
             found = getattr(module, name)
             callable_ = callable(found) and not (isinstance(found, type) and issubclass(found, BaseException))
-            yield f"{room}.{name}{parameters(found) if callable_ else ''}"
+            yield f"{package}.{name}{parameters(found) if callable_ else ''}"
 
 
 def of_client(client: LarkServiceClient | AsyncLarkServiceClient) -> Iterator[str]:
@@ -73,7 +75,7 @@ def everything() -> list[str]:
         for one in public(custom_bot)
         if "send" in one
     )
-    found += (f"hook.{one}" for one in vars(LarkHook) if not one.startswith("_"))
+    found += (f"hook.{one}" for one in {**vars(LarkBaseHook), **vars(LarkHook)} if not one.startswith("_"))
     return sorted(found)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -14,30 +13,11 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import __version__
-from lark_provider.core.storage import tables
-from lark_provider.emulator import Emulator
-
-ROOT = Path(__file__).parents[2]
-
-
-def run(*command: str | Path, cwd: Path = Path("/"), **env: str) -> str:
-    words = [str(part) for part in command]
-    done = subprocess.run(  # noqa: S603 - ours
-        words, env=os.environ | env, capture_output=True, text=True, check=False, cwd=cwd
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    build = "from hatchling.build import build_wheel; import sys; build_wheel(sys.argv[1])"
-    run(sys.executable, "-c", build, folder, cwd=ROOT)
-    (found,) = folder.glob("*.whl")
-    return found
+from lark_provider.storage import tables
+from tests.package.environments import ROOT, environment, run
 
 
 @pytest.fixture(scope="session")
@@ -50,27 +30,6 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(found) as archive:
         archive.extractall(folder, filter="data")
     return folder / found.name.removesuffix(".tar.gz")
-
-
-def environment(folder: Path, *requirements: str) -> Path:
-    """A clean environment with the wheel and its dependencies at the versions of the development lock."""
-    uv = Path(sys.executable).parent / "uv"
-    run(uv, "venv", "--quiet", "--python", sys.executable, folder)
-    pins = folder / "constraints.txt"
-    lines = (ROOT / "requirements-dev.lock").read_text().replace(" \\\n", "\n").splitlines()
-    pins.write_text("\n".join(line for line in lines if "==" in line))
-    run(
-        uv,
-        "pip",
-        "install",
-        "--quiet",
-        "--compile-bytecode",
-        "-c",
-        pins,
-        *requirements,
-        VIRTUAL_ENV=str(folder),
-    )
-    return folder / "bin"
 
 
 def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
@@ -97,9 +56,14 @@ def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
 
 
 def test_the_source_distribution_is_whole(sdist: Path, wheel: Path, tmp_path: Path) -> None:
-    for page in ("README.md", "CONTRIBUTING.md", "docs/callbacks.md", "docs/credentials-and-tokens.md"):
-        links = re.findall(r"\]\(([^)#:]+)[^)]*\)", (sdist / page).read_text())
+    for page in ("README.md", "CONTRIBUTING.md", *(f"docs/{one.name}" for one in sdist.glob("docs/*.md"))):
+        links = re.findall(r"\]\((?!https?:|#)([^)#]+)", (sdist / page).read_text())
         assert [one for one in links if not (sdist / page).parent.joinpath(one).exists()] == []
+    # README is also the page of an index, where only whole addresses lead anywhere.
+    readme = (sdist / "README.md").read_text()
+    assert re.findall(r"\]\((?!https?:|#)", readme) == []
+    targets = set(re.findall(r"airflow-provider-lark/blob/main/([^)#]+)", readme))
+    assert [one for one in targets if not (sdist / one).exists()] == []
     assert {"Makefile", "requirements-dev.lock", "docker-compose.yml"} <= {
         one.name for one in sdist.iterdir()
     }
@@ -156,8 +120,26 @@ def test_the_installed_command_migrates_and_keeps_apps(
     assert "生产应用" in printed
 
 
-def test_airflow_lists_the_provider_that_was_installed_beside_it(wheel: Path, tmp_path: Path) -> None:
-    bin_ = environment(tmp_path / "full", f"{wheel}[airflow,emulator,gateway]")
+def test_the_gateway_as_it_is_installed_has_the_fast_parser_and_the_fast_loop(
+    wheel: Path, tmp_path: Path
+) -> None:
+    """As the benchmarks measure it; by themselves, uvicorn's parser and loop are slower ones."""
+    bin_ = environment(tmp_path / "gateway", f"{wheel}[gateway]")
+    script = """
+        import importlib.util, uvicorn
+        assert importlib.util.find_spec("airflow") is None
+        config = uvicorn.Config("lark_provider.cli:__doc__")
+        config.load()
+        print(config.http_protocol_class.__name__)
+        print(uvicorn.Server(config).config.get_loop_factory()().__class__.__module__)
+    """
+    assert run(bin_ / "python", "-c", textwrap.dedent(script)).split() == ["HttpToolsProtocol", "uvloop"]
+
+
+def test_airflow_lists_the_provider_that_was_installed_beside_it(
+    wheel: Path, emulator_wheel: Path, tmp_path: Path
+) -> None:
+    bin_ = environment(tmp_path / "full", f"{wheel}[airflow,emulator,gateway,listen]", str(emulator_wheel))
     home = str(tmp_path / "home")
     assert "airflow-provider-lark" in run(bin_ / "airflow", "providers", "list", AIRFLOW_HOME=home)
     run(bin_ / "airflow", "version", AIRFLOW_HOME=home)
@@ -166,16 +148,42 @@ def test_airflow_lists_the_provider_that_was_installed_beside_it(wheel: Path, tm
     assert "0 buttons left on the card" in printed
 
 
-def test_the_wheel_passes_the_tests_of_the_source(wheel: Path, tmp_path: Path) -> None:
-    bin_ = environment(
-        tmp_path / "tested", f"{wheel}[emulator,sdk]", "pytest", "hypothesis", "pandas", "pendulum", "pyyaml"
-    )
+def test_the_wheel_passes_the_tests_of_the_source(wheel: Path, emulator_wheel: Path, tmp_path: Path) -> None:
+    others = ("httpx", "pytest", "hypothesis", "pandas", "pendulum", "pyyaml")
+    bin_ = environment(tmp_path / "tested", f"{wheel}[emulator,sdk]", str(emulator_wheel), *others)
     shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    rooms = [f"tests/{room}" for room in ("core", "client")]  # which import all the others
-    printed = run(bin_ / "python", "-P", "-m", "pytest", *rooms, cwd=tmp_path)
+    for file in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / file, tmp_path)
+    folders = [f"tests/{name}" for name in ("engine", "client")]  # which import all the others
+    printed = run(bin_ / "python", "-P", "-m", "pytest", *folders, cwd=tmp_path)
     assert " passed" in printed
     assert " skipped" not in printed
+
+
+def test_the_local_lark_runs_alone(emulator_wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(emulator_wheel) as archive:
+        names = archive.namelist()
+    assert "lark_emulator/py.typed" in names
+    assert [name for name in names if not name.startswith(("lark_emulator/", "lark_emulator-"))] == []
+    bin_ = environment(tmp_path / "alone", str(emulator_wheel))
+    assert run(bin_ / "lark-emulator", "--version").strip() == f"lark-emulator {__version__}"
+    script = """
+        import importlib.util, urllib.request
+        assert importlib.util.find_spec("lark_provider") is None
+        from lark_emulator import Emulator
+        with Emulator() as lark:
+            print(urllib.request.urlopen(f"{lark.base_url}/_emulator/state").status)
+    """
+    assert run(bin_ / "python", "-c", textwrap.dedent(script)).strip() == "200"
+
+
+def test_without_the_local_lark_the_command_says_what_to_install(wheel: Path, tmp_path: Path) -> None:
+    bin_ = environment(tmp_path / "plain", str(wheel))
+    done = subprocess.run(  # noqa: S603 - ours
+        [bin_ / "lark-provider", "emulator", "--port", "0"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "pip install 'airflow-provider-lark[emulator]'" in done.stderr
 
 
 def test_the_lock_pins_everything_and_names_no_index() -> None:

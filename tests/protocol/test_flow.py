@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lark_provider.errors import (
+    ConflictError,
+    DeadlineExceededError,
     LarkAPIError,
     LarkError,
     NotFoundError,
@@ -20,25 +22,20 @@ from lark_provider.errors import (
     RateLimitError,
     TransportError,
 )
-from lark_provider.protocol.calls import (
-    Call,
-    Lost,
-    NeedToken,
-    Procedure,
-    Random,
-    Response,
-    Send,
-    Sleep,
-    perform,
-    request,
-)
+from lark_provider.protocol.attempts import attempts
+from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.codes import TABLE, Kind
-from lark_provider.protocol.flow import run
+from lark_provider.protocol.effects import Lost, NeedToken, Random, Response, Send, Sleep
+from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.protocol.tokens import App, fetch
+from lark_provider.protocol.trampoline import Frame
+from lark_provider.protocol.trampoline import Run as Running
+from lark_provider.protocol.trampoline import run as trampoline
 
 READ = request("GET", "/open-apis/x")
 WRITE = request("POST", "/open-apis/x", json={"a": 1})
+REMOVAL = request("DELETE", "/open-apis/x")
 KEYED = request("POST", "/open-apis/x", json={"a": 1}, idempotent=True)
 
 
@@ -47,6 +44,13 @@ def answer(code: int = 0, status: int = 200, headers: dict[str, str] | None = No
 
 
 OK = answer(data={"id": "1"})
+
+
+def run(operation: Call[Any] | Procedure[Any], policy: RetryPolicy) -> Running[Any]:
+    def answer_to(effect: Any, until: float) -> Frame | None:
+        return Frame(attempts(effect, policy), until) if isinstance(effect, Call) else None
+
+    return trampoline(operation, answer_to)
 
 
 class Run:
@@ -66,10 +70,10 @@ class Run:
         reply: Any = None
         try:
             while True:
-                match flow.send(reply):
+                match flow.send(reply)[0]:
                     case NeedToken(rejected):
                         self.rejected.append(rejected)
-                        self.tokens.append(f"t-{len(self.tokens)}")
+                        self.tokens.append(f"t-of-length-{len(self.tokens)}")
                         reply = self.tokens[-1]
                     case Send() as send:
                         self.sent.append(send)
@@ -90,13 +94,13 @@ class Run:
 def test_an_accepted_call_gives_data_and_log_id() -> None:
     played = Run(READ, [answer(headers={"x-tt-logid": "L1"}, data={"id": "1"})])
     assert (played.result.code, played.result.data, played.result.log_id) == (0, {"id": "1"}, "L1")
-    assert [send.token for send in played.sent] == ["t-0"]
+    assert [send.token for send in played.sent] == ["t-of-length-0"]
 
 
 def test_a_rejected_token_is_replaced_exactly_once() -> None:
     played = Run(WRITE, [answer(99991663, 400), OK])
     assert played.result.data == {"id": "1"}
-    assert played.rejected == [None, "t-0"]
+    assert played.rejected == [None, "t-of-length-0"]
     assert played.sleeps == []
 
     refused_again = Run(WRITE, [answer(99991663, 400), answer(99991663, 400)])
@@ -162,8 +166,58 @@ def test_a_refusal_after_a_lost_answer_does_not_prove_that_nothing_was_written()
 
 
 @pytest.mark.parametrize("code", [1254608, 1255006])
-def test_a_repeated_token_leaves_the_outcome_open(code: int) -> None:
-    assert isinstance(Run(KEYED, [answer(code, 400)]).error, OutcomeUnknownError)
+@pytest.mark.parametrize(
+    "before", [[], [answer(1254291)], [answer(99991663, 400)], [Lost("ConnectError", sent=False)]]
+)
+def test_a_token_that_others_used_is_a_conflict_for_good(code: int, before: list[Response | Lost]) -> None:
+    played = Run(KEYED, [*before, answer(code, 400), OK])
+    assert type(played.error) is ConflictError
+    assert not played.error.retryable
+    assert len(played.sent) == len(before) + 1
+
+
+@pytest.mark.parametrize("code", [1254608, 1255006])
+@pytest.mark.parametrize("before", [Lost("ReadTimeout", sent=True), answer(1255040, 504)])
+def test_a_token_repeated_after_an_uncertain_try_leaves_the_outcome_open(
+    code: int, before: Response | Lost
+) -> None:
+    assert isinstance(Run(KEYED, [before, answer(code, 400)]).error, OutcomeUnknownError)
+
+
+@pytest.mark.parametrize("code", [1254043, 1254042, 230011, 230110])
+def test_what_is_gone_after_an_uncertain_removal_was_removed(code: int) -> None:
+    for failure in (Lost("ReadTimeout", sent=True), answer(1255040, 504), Response(502, {}, b"<html>")):
+        played = Run(REMOVAL, [failure, answer(code, headers={"x-tt-logid": "L1"})])
+        assert (played.error, played.result.code, played.result.log_id) == (None, 0, "L1")
+    for certain in ([], [answer(1254291)], [Lost("ConnectError", sent=False)]):
+        refused = Run(REMOVAL, [*certain, answer(code)])
+        assert type(refused.error) in {NotFoundError, ConflictError}
+    kept = Run(KEYED, [Lost("ReadTimeout", sent=True), answer(code)])
+    assert isinstance(kept.error, OutcomeUnknownError)
+
+
+def test_an_unknown_endpoint_has_removed_nothing() -> None:
+    played = Run(REMOVAL, [Lost("ReadTimeout", sent=True), Response(404, {}, b"404 page not found")])
+    assert isinstance(played.error, OutcomeUnknownError)
+
+
+def test_a_removal_that_counts_positions_is_not_repeated() -> None:
+    rows = request("DELETE", "/open-apis/sheets/v2/spreadsheets/s/dimension_range", json={"dimension": {}})
+    played = Run(rows, [Lost("ReadTimeout", sent=True), OK])
+    assert isinstance(played.error, OutcomeUnknownError)
+    assert len(played.sent) == 1
+    not_so = Run(request("DELETE", "/open-apis/x", idempotent=False), [Lost("ReadTimeout", sent=True), OK])
+    assert isinstance(not_so.error, OutcomeUnknownError)
+
+
+@pytest.mark.parametrize(
+    "reply", [Response(503, {"retry-after": "3"}, b"busy"), answer(1255040, 503, {"retry-after": "3"})]
+)
+def test_retry_after_is_kept_to_on_503(reply: Response) -> None:
+    played = Run(READ, [reply, OK])
+    assert played.sleeps == [pytest.approx(3 + 0.5 * 0.3)]
+    assert Run(READ, [Response(503, {"retry-after": "3600"}, b"busy"), OK]).sleeps == []
+    assert Run(WRITE, [reply, OK]).sleeps == []
 
 
 def test_an_answer_that_is_not_json_is_quoted_with_its_log_id() -> None:
@@ -194,10 +248,10 @@ def test_a_missing_scope_names_scopes_and_link() -> None:
 
 def test_a_token_that_an_answer_quotes_is_masked() -> None:
     echoed = Response(
-        400, {}, orjson.dumps({"code": 1, "msg": "you sent Bearer t-0 and t-g1044ghJKLmnopQRST"})
+        400, {}, orjson.dumps({"code": 1, "msg": "you sent Bearer t-of-length-0 and t-g1044ghJKLmnopQRST"})
     )
     text = str(Run(READ, [echoed]).error)
-    assert "t-0" not in text
+    assert "t-of-length-0" not in text
     assert "ghJKL" not in text
 
 
@@ -273,8 +327,16 @@ def test_the_policy_keeps_its_bounds(
         assert delay >= retry_after
 
 
+@pytest.mark.parametrize("code", [1254040, 1254041, 131005])
+def test_what_is_around_it_being_gone_leaves_a_removal_open(code: int) -> None:
+    lost = Lost("ReadTimeout", sent=True)
+    assert isinstance(Run(REMOVAL, [lost, answer(code, 404)]).error, OutcomeUnknownError)
+
+
 def test_nothing_to_change_is_as_good_as_done() -> None:
-    assert Run(WRITE, [answer(1254606)]).result.data == {}
+    change = request("PUT", "/open-apis/x", json={"a": 1})
+    assert Run(change, [answer(1254606)]).result.data == {}
+    assert isinstance(Run(WRITE, [answer(1254606)]).error, LarkAPIError)
 
 
 @pytest.mark.parametrize(
@@ -306,12 +368,15 @@ def test_details_of_any_shape_are_survived(details: Any) -> None:
 
 
 def test_nothing_that_an_answer_quotes_shows_the_token_or_the_secret() -> None:
-    violations = [{"field": "authorization", "value": "Bearer t-0", "description": "t-0 is bad"}]
+    violations = [
+        {"field": "authorization", "value": "Bearer t-of-length-0", "description": "t-of-length-0 is bad"}
+    ]
     error = Run(
-        READ, [answer(99992402, 400, error={"field_violations": violations, "troubleshooter": "?t-0"})]
+        READ,
+        [answer(99992402, 400, error={"field_violations": violations, "troubleshooter": "?t-of-length-0"})],
     ).error
     assert error is not None
-    assert "t-0" not in str(error) + repr(vars(error))
+    assert "t-of-length-0" not in str(error) + repr(vars(error))
 
 
 @pytest.mark.parametrize(
@@ -357,3 +422,78 @@ def test_every_code_of_the_retry_rules_is_waited_for() -> None:
         assert Run(KEYED, [answer(code, 400), OK]).result, code
     for code in (99991663, 99991664, 99991665, 99991671, 99991661):
         assert Run(WRITE, [answer(code, 400), OK]).result, code
+
+
+def test_a_call_without_a_token_is_not_repeated_for_a_rejected_one() -> None:
+    call = request("POST", "/open-apis/auth/v3/tenant_access_token/internal", json={}, safe=True, auth=False)
+    played = Run(call, [answer(99991663, 400)] * 3)
+    assert isinstance(played.error, PermissionDeniedError)
+    assert (len(played.sent), played.tokens) == (1, [])
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_what_the_deadline_cut_off_is_not_tried_again(sent: bool) -> None:
+    played = Run(KEYED, [Lost("the deadline came", sent=sent, is_late=True), OK])
+    assert isinstance(played.error, OutcomeUnknownError if sent else DeadlineExceededError)
+    assert len(played.sent) == 1
+
+
+def test_waits_are_added_up_and_may_take_the_whole_of_what_is_allowed() -> None:
+    said = {"x-ogw-ratelimit-reset": "4"}
+    replies = [answer(99991400, 429, said), answer(99991400, 429, said), OK]
+    assert Run(READ, replies, max_wait=8.4).sleeps == pytest.approx([4.2, 4.2])
+    cut_short = Run(READ, replies, max_wait=8.3)
+    assert isinstance(cut_short.error, RateLimitError)
+    assert cut_short.sleeps == pytest.approx([4.2])
+
+
+def test_the_bounds_that_a_client_has_by_default() -> None:
+    policy = RetryPolicy()
+    assert (policy.max_retries, policy.max_wait, policy.base, policy.cap) == (5, 60.0, 0.5, 15.0)
+    assert policy.delay(5, 0.0, None, 1.0) == 8.0
+    assert RetryPolicy(max_retries=9).delay(9, 0.0, None, 1.0) == 15.0
+    assert policy.delay(6, 0.0, None, 1.0) is None
+    # A named time that is too short is stretched by the backoff, by a second at most.
+    assert policy.delay(5, 0.0, 0.0, 1.0) == 1.0
+    assert policy.delay(1, 0.0, 30.0, 1.0) == 33.0
+
+
+@pytest.mark.parametrize(("call", "advice"), [(WRITE, True), (KEYED, False)])
+def test_a_key_is_advised_where_it_was_missing(call: Call[Any], advice: bool) -> None:
+    played = Run(call, [Lost("the connection was reset", sent=True)], max_retries=0)
+    assert isinstance(played.error, OutcomeUnknownError)
+    assert ("with an idempotency key" in str(played.error)) is advice
+
+
+def test_another_try_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        Run(READ, [answer(99991400, 429, {"x-ogw-ratelimit-reset": "1"}), OK])
+    [record] = caplog.records
+    assert record.getMessage() == "Retrying after a failed attempt"
+    fields = record.__dict__
+    assert (fields["call"], fields["attempt"], fields["retry_in_s"]) == ("GET /open-apis/x", 1, 1.05)
+    assert "99991400" in fields["error"]
+
+
+def test_an_operation_that_is_closed_closes_its_steps_the_last_one_first() -> None:
+    closed = []
+
+    def inner() -> Procedure[None]:
+        try:
+            yield Random()
+        finally:
+            closed.append("inner")
+
+    def outer() -> Procedure[None]:
+        try:
+            yield NeedToken()
+        finally:
+            closed.append("outer")
+
+    def answer_to(effect: Any, until: float) -> Frame | None:
+        return Frame(inner(), until) if isinstance(effect, NeedToken) else None
+
+    running = trampoline(outer(), answer_to)
+    next(running)
+    running.close()
+    assert closed == ["inner", "outer"]

@@ -19,7 +19,7 @@ from lark_provider.protocol.waits import (
     correlation_of,
     marked,
     may_answer,
-    told,
+    to_xcom,
     unmarked,
 )
 from tests.protocol.callbacks import sender
@@ -146,7 +146,7 @@ def test_nothing_in_a_buttons_value_makes_a_wait_fail(wait: Wait, value: Any) ->
     strange = click(value=value)
     wait.answer([strange])
     unmarked(value)
-    assert told(strange)["event_id"] == "e1"
+    assert to_xcom(strange)["event_id"] == "e1"
 
 
 # --- people ---
@@ -203,21 +203,27 @@ def test_marks_come_and_go() -> None:
 @pytest.mark.parametrize(
     ("parts", "text"),
     [
-        ({}, "There is nothing to wait for"),
-        ({"correlation": ""}, "There is nothing to wait for"),
-        ({"message_ids": "om_1"}, "message_ids is 'om_1'. Next: pass it in a tuple"),
-        ({"message_ids": ("om_1", "")}, "'' is no id to wait for"),
-        ({"message_ids": ("om\0",)}, r"'om.x00' is no id to wait for"),
-        ({"message_ids": (None,)}, "None is no id to wait for"),
-        ({"message_ids": ("om_1",), "correlation": "w" * 256}, "is no id to wait for"),
-        ({"message_ids": ("om_1",), "correlation": ""}, "'' is no id to wait for"),
-        ({"message_ids": ("\ud800",)}, "is no id to wait for"),
+        ({}, "must have a message id or a correlation id"),
+        ({"correlation": ""}, "must have a message id or a correlation id"),
+        (
+            {"message_ids": "om_1"},
+            "message_ids must be a tuple of strings, got 'om_1'. Next: pass it in a tuple",
+        ),
+        ({"message_ids": ("om_1", "")}, "got ''"),
+        ({"message_ids": ("om\0",)}, r"got 'om.x00'"),
+        ({"message_ids": (None,)}, "got None"),
+        (
+            {"message_ids": ("om_1",), "correlation": "w" * 256},
+            "must be 1 to 255 printable characters, got 'w",
+        ),
+        ({"message_ids": ("om_1",), "correlation": ""}, "got ''"),
+        ({"message_ids": ("\ud800",)}, "must be 1 to 255 printable characters, got"),
     ],
 )
 def test_a_wait_that_nothing_can_end_is_refused(parts: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigurationError, match=text):
         Wait("k", **parts)
-    with pytest.raises(ConfigurationError, match="'' is no id to wait for"):
+    with pytest.raises(ConfigurationError, match="got ''"):
         Wait("", ("om_1",))
 
 
@@ -235,7 +241,7 @@ def test_what_is_told_of_a_click() -> None:
     }
     made = read(sender.card(action))
     assert isinstance(made, CardClick)
-    assert told(made) == {
+    assert to_xcom(made) == {
         "event_id": "f7984f25108f8137722bb63c00000001",
         "operator": {
             "open_id": "ou_3c14f3a59eaf2825dbe25359f15768aa",
@@ -263,4 +269,26 @@ def test_what_is_told_of_a_value_nested_deep() -> None:
     deep: Any = 1
     for _ in range(5000):
         deep = [deep]
-    assert told(click(value=deep))["action"]["value"] is deep
+    assert to_xcom(click(value=deep))["action"]["value"] is deep
+
+
+@pytest.mark.parametrize(
+    ("own", "clickers", "may"),
+    [("t1", "t1", True), ("t1", "t2", False), (None, "t1", False), ("t1", None, False), (None, None, False)],
+)
+def test_a_user_id_counts_within_the_apps_own_tenant_alone(
+    own: str | None, clickers: str | None, may: bool
+) -> None:
+    operator = replace(CLICK.operator, open_id="ou_9", union_id=None, user_id="u1", tenant_key=clickers)
+    assert may_answer(replace(CLICK, operator=operator, tenant_key=own), ["u1"]) is may
+
+
+def test_a_click_of_another_app_or_too_late_or_with_another_option_does_not_count() -> None:
+    made = click(value={"action": "yes"})
+    at = made.created_at.timestamp()
+    wait = Wait("k", message_ids=("om_1",), app_id=made.app_id, until=at, options=("yes",))
+    assert wait.counts(made)
+    assert not replace(wait, app_id="cli_another").counts(made)
+    assert not replace(wait, until=at - 1).counts(made)
+    assert not replace(wait, options=("no",)).counts(made)
+    assert replace(wait, app_id=None, until=None, options=()).counts(click(value={"action": "no"}))

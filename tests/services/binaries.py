@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import fcntl
 import functools
-import glob
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.services.finding import UnavailableError
+from tests.services.processes import run
 
 POLICY = Path("/usr/sbin/policy-rc.d")
+POSTGRES_FOLDERS = "/usr/lib/postgresql/*/bin"
+RABBITMQ_FOLDERS = "/usr/lib/rabbitmq/bin"
+SERVERS = (
+    ("PostgreSQL", "postgresql", "initdb", POSTGRES_FOLDERS),
+    ("RabbitMQ", "rabbitmq-server", "rabbitmq-server", RABBITMQ_FOLDERS),
+    ("PgBouncer", "pgbouncer", "pgbouncer", "/usr/sbin"),
+    ("Prometheus", "prometheus", "prometheus", "/usr/bin"),
+)
+"""The servers that tests start: name, package, program, and where it is if it is not on PATH."""
 
 
 def program(name: str, *, package: str, folders: str = "/usr/sbin") -> Path:
@@ -24,7 +32,7 @@ def program(name: str, *, package: str, folders: str = "/usr/sbin") -> Path:
         UnavailableError: It is not there and cannot be installed.
     """
     found = _look(name, folders)
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+    if found is None and may_install():
         install(package)
         found = _look(name, folders)
     if found is None:
@@ -32,9 +40,20 @@ def program(name: str, *, package: str, folders: str = "/usr/sbin") -> Path:
     return found
 
 
+def may_install() -> bool:
+    """Whether packages that are missing can be installed here without asking."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def missing() -> dict[str, str]:
+    """Return the servers that are missing and cannot be installed: their names and Debian's packages."""
+    if may_install():
+        return {}
+    return {name: package for name, package, *where in SERVERS if _look(*where) is None}
+
+
 def _look(name: str, folders: str) -> Path | None:
-    beside = [Path(folder, name) for folder in sorted(glob.glob(folders))]  # noqa: PTH207 - an absolute pattern
-    there = [path for path in beside if path.is_file()]
+    there = [path for path in sorted(Path("/").glob(f"{folders[1:]}/{name}")) if path.is_file()]
     if there:
         return there[-1]
     on_path = shutil.which(name)
@@ -43,17 +62,11 @@ def _look(name: str, folders: str) -> Path | None:
 
 @functools.cache  # a package that did not install once is not tried again
 def install(package: str) -> None:
-    """Install a Debian package without starting the services in it; what went wrong is left to the caller."""
+    """Install a Debian package without starting its services; the caller looks whether that worked."""
     with _one_at_a_time(), _no_service_starts():
         for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
-            subprocess.run(  # noqa: S603 - a fixed command
-                ["apt-get", "-o", "DPkg::Lock::Timeout=300", *command],  # noqa: S607 - root's own PATH
-                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-                timeout=600,
-            )
+            words = ["apt-get", "-o", "DPkg::Lock::Timeout=300", *command]
+            run(words, environ={"DEBIAN_FRONTEND": "noninteractive"}, seconds=600)
 
 
 @contextmanager

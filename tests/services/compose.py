@@ -6,13 +6,12 @@ import functools
 import os
 import re
 import secrets
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.services import processes
 from tests.services.binaries import program
 from tests.services.finding import UnavailableError
-from tests.services.processes import at_exit
 
 FILE = Path(__file__).parents[2] / "docker-compose.yml"
 OLDEST = (2, 23, 1)  # the first that knows inline configs
@@ -29,12 +28,12 @@ def up(service: str) -> None:
         UnavailableError: There is no Docker Compose, or it could not start the service.
     """
     command()
-    at_exit(lambda: compose("down", "--volumes"))
+    processes.at_exit(lambda: compose("down", "--volumes"))
     compose("up", "--detach", "--wait", service)
 
 
 def port(service: str, inside: int) -> int:
-    """The port on loopback that leads to a port of a service."""
+    """Return the port on loopback that leads to a port of a service."""
     return int(compose("port", service, str(inside)).rpartition(":")[2])
 
 
@@ -48,7 +47,7 @@ def compose(*arguments: str) -> str:
 
 @functools.cache
 def command() -> tuple[str, ...]:
-    """The words that start Docker Compose: a plugin of docker's, or a program of its own.
+    """Return the command of Docker Compose: a plugin of docker's, or a program of its own.
 
     Raises:
         UnavailableError: Neither is there, or they are too old.
@@ -68,17 +67,13 @@ def _recent(*words: str) -> tuple[str, ...]:
 
 
 def run(words: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Run a command and return what it printed; its last words are in the error if it fails."""
+    """Run a command and return what it printed.
+
+    Raises:
+        UnavailableError: It is missing or failed; its last words are in the text.
+    """
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed command
-            words,
-            env={**os.environ, **environ},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-        )
+        done = processes.run(words, environ=environ, seconds=SECONDS)
     except FileNotFoundError:
         raise UnavailableError(f"{words[0]} is not installed") from None
     if done.returncode != 0:

@@ -11,15 +11,24 @@ from typing import NoReturn, Protocol, TypeVar
 
 import pytest
 
-from tests.services import postgres, rabbitmq
+from tests.services import binaries, postgres, rabbitmq
 from tests.services.finding import Found, ServiceMissingError, UnavailableError
 from tests.services.pgbouncer import PgBouncer
 from tests.services.postgres import Databases, OwnPostgres, PostgresServer
 from tests.services.processes import OwnServer
+from tests.services.prometheus import OwnPrometheus
 from tests.services.rabbitmq import OwnRabbit, RabbitServer
 
 ENVIRONMENT = dict(os.environ)  # before any test changes it
 _said: list[str] = []
+_FIXTURES = {
+    "postgres_server",
+    "start_postgres",
+    "pgbouncer",
+    "rabbitmq_server",
+    "start_rabbitmq",
+    "start_prometheus",
+}
 Shared = TypeVar("Shared")
 Own_co = TypeVar("Own_co", bound=OwnServer, covariant=True)
 
@@ -35,6 +44,18 @@ def pytest_configure() -> None:
         signal.raise_signal(number)
 
     signal.signal(signal.SIGTERM, terminated)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Say before the first test what is not installed, if a test that was collected may need it."""
+    used = {fixture for item in session.items for fixture in getattr(item, "fixturenames", ())}
+    absent = binaries.missing() if used & _FIXTURES else {}
+    reporter: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
+    if absent and reporter is not None:
+        reporter.write_line(
+            f"Not installed on this machine: {', '.join(absent)}. Tests that start their own fail. Next: "
+            f"install them (Debian, Ubuntu: sudo apt-get install {' '.join(absent.values())})."
+        )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -168,3 +189,10 @@ def start_rabbitmq() -> Iterator[StartServer[OwnRabbit]]:
 def own_rabbitmq(start_rabbitmq: StartServer[OwnRabbit]) -> OwnRabbit:
     """A running RabbitMQ node of the test's own, to stop, kill, pause and start again."""
     return start_rabbitmq()
+
+
+@pytest.fixture
+def start_prometheus() -> Iterator[StartServer[OwnPrometheus]]:
+    """Starts Prometheus servers of the test's own, with their configuration as files."""
+    with _starting(OwnPrometheus) as start:
+        yield start

@@ -8,7 +8,6 @@ import os
 import pwd
 import secrets
 import signal
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,10 +17,10 @@ from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
 import psycopg2
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class whose name is lower case
+from psycopg2 import extensions
 
 from tests.services import compose
-from tests.services.binaries import program
+from tests.services.binaries import POSTGRES_FOLDERS, program
 from tests.services.finding import Candidate, Found, UnavailableError, first
 from tests.services.processes import HOST, OwnServer, free_port, give, private_folder, run_as, unprivileged
 
@@ -68,12 +67,12 @@ class PostgresServer:
         return f"PostgreSQL {version // 10000}.{version % 10000} at {self.host}:{self.port}"
 
     def url(self, database: str | None = None, role: Role | None = None) -> str:
-        """The URL of a database, by default of the one from which others are made, as `user` or a role."""
+        """Return the URL of a database, by default the maintenance database, as `user` or a role."""
         user, password = (self.user, self.password) if role is None else (role.name, role.password)
         login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
         return f"postgresql://{login}@{self.host}:{self.port}/{quote(database or self.maintenance, safe='')}"
 
-    def connect(self, database: str | None = None) -> Connection:
+    def connect(self, database: str | None = None) -> extensions.connection:
         """Connect, committing each statement at once."""
         connection = psycopg2.connect(self.url(database), connect_timeout=5)
         connection.autocommit = True
@@ -86,7 +85,7 @@ class PostgresServer:
 
     @contextmanager
     def databases(self) -> Iterator[Databases]:
-        """Names for one test; what was made under them is dropped afterwards."""
+        """Make databases and roles for one test, and drop them afterwards."""
         made = Databases(self)
         try:
             yield made
@@ -117,7 +116,7 @@ class Databases:
         return role
 
     def drop(self) -> None:
-        """Drop all of them, with whoever is connected; databases first, since they depend on roles."""
+        """Drop all of them, closing their connections; databases first, since they depend on roles."""
         for name in self._databases:
             self.server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         for name in self._roles:
@@ -136,7 +135,7 @@ class OwnPostgres(OwnServer):
         self.url = self.server.url()
         self._settings = settings
         self._data = self.folder / "data"
-        subprocess.run(["cp", "-a", _initialised(), self._data], check=True)  # noqa: S603, S607 - fixed
+        run_as(user, ["cp", "-a", _initialised(), self._data])
         give(self._data, files, user)
 
     def command(self) -> list[str | Path]:
@@ -170,12 +169,12 @@ class OwnPostgres(OwnServer):
 
 
 def find(environ: Mapping[str, str]) -> Found[PostgresServer]:
-    """The PostgreSQL of this test run."""
+    """Find the PostgreSQL of this test run."""
     return first("PostgreSQL", candidates(environ, DEFAULT_PORT), NEXT_STEP)
 
 
 def candidates(environ: Mapping[str, str], port: int) -> list[Candidate[PostgresServer]]:
-    """The ways to PostgreSQL in their order."""
+    """Return the ways to PostgreSQL in their order."""
     named = [Candidate(name, partial(_usable, server)) for name, server in servers_named_by(environ).items()]
     return [
         *named,
@@ -186,7 +185,7 @@ def candidates(environ: Mapping[str, str], port: int) -> list[Candidate[Postgres
 
 
 def servers_named_by(environ: Mapping[str, str]) -> dict[str, PostgresServer]:
-    """The servers that the environment names, by the variable that does."""
+    """Return the servers that the environment names, by the variable that does."""
     found = {}
     if url := environ.get("LARK_TEST_DATABASE_URL"):
         parts = urlsplit(url)
@@ -245,13 +244,12 @@ def _own_name() -> str:
 
 
 def _binaries() -> Path:
-    folders = "/usr/lib/postgresql/*/bin"
-    return program("initdb", package="postgresql", folders=folders).resolve().parent
+    return program("initdb", package="postgresql", folders=POSTGRES_FOLDERS).resolve().parent
 
 
 @functools.cache
 def _initialised() -> Path:
-    """A data folder that was never started, made once and copied for each server: six times as fast."""
+    """Make a data folder once, to be copied for each server: six times as fast."""
     user = unprivileged("postgres")
     data = private_folder("initdb", user) / "data"
     words = ["--no-sync", "--wal-segsize=1", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]

@@ -1,4 +1,8 @@
-"""Servers that the tests start themselves: unprivileged, in a folder of their own, ended by their pids."""
+"""Servers that the tests start themselves: unprivileged, in a folder of their own, ended by their pids.
+
+pytest-postgresql and pytest-rabbitmq do not replace this: they start nothing as root (pg_ctl refuses), and
+cannot kill, freeze and restart a server; testcontainers needs Docker.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ def at_exit(clean_up: Callable[[], object]) -> None:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on."""
+    """Return a port of the loopback address on which nothing listens."""
     while True:
         port = secrets.choice(_PORTS)
         with socket.socket() as probe, suppress(OSError):
@@ -50,7 +54,7 @@ def listens(port: int) -> bool:
 
 
 def unprivileged(preferred: str) -> str | None:
-    """The user to start servers as, since most refuse to run as root; None where we are not root."""
+    """Return the user to start servers as, since most refuse to run as root; None where we are not root."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
@@ -58,7 +62,7 @@ def unprivileged(preferred: str) -> str | None:
 
 
 def private_folder(name: str, user: str | None) -> Path:
-    """A new folder that only the user can read, removed at the latest when this process ends."""
+    """Make a folder that only the user can read; it is removed at the latest when this process ends."""
     folder = Path(tempfile.mkdtemp(prefix=f"lark-tests-{name}-"))
     if user is not None:
         shutil.chown(folder, user, pwd.getpwnam(user).pw_gid)
@@ -88,23 +92,47 @@ def as_user(user: str | None) -> _User:
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": ()}
 
 
-def run_as(user: str | None, command: Sequence[str | Path]) -> None:
-    """Run a command to its end as the user; what it printed is in the error if it fails."""
-    done = subprocess.run(  # noqa: S603 - a fixed command
+def run(
+    command: Sequence[str | Path],
+    *,
+    user: str | None = None,
+    environ: Mapping[str, str] = {},
+    seconds: float | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, without input; return its exit code and its output.
+
+    Args:
+        command: The program and its arguments.
+        user: The user to run it as; None for the own one.
+        environ: Added to the own environment.
+        seconds: How long it may take; None for no limit.
+    """
+    return subprocess.run(  # noqa: S603 - fixed commands
         command,
         **as_user(user),
         cwd="/",
+        env={**os.environ, **environ},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
+        timeout=seconds,
     )
+
+
+def run_as(user: str | None, command: Sequence[str | Path]) -> None:
+    """Run a command as a user.
+
+    Raises:
+        RuntimeError: It failed; the output is in the text.
+    """
+    done = run(command, user=user)
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
 
 
 def tree(pid: int) -> list[int]:
-    """A process and all that descend from it, parents first; those that have ended do not count."""
+    """Return a process and its descendants, parents first, without those that have ended."""
     children: dict[int, list[int]] = defaultdict(list)
     for folder in Path("/proc").glob("[0-9]*"):
         state, parent = _state(int(folder.name))
@@ -122,7 +150,7 @@ def alive(pid: int) -> bool:
 
 
 def _state(pid: int) -> tuple[str, int]:
-    """The state of a process as one letter (zombies that nobody has waited for are Z), and its parent."""
+    """Return the state of a process as one letter (Z for a zombie), and its parent."""
     try:
         state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
     except OSError:
@@ -162,13 +190,13 @@ class OwnServer(ABC):
     def pid(self) -> int:
         """The server's first process."""
         if self._process is None or self._process.poll() is not None:
-            raise RuntimeError(f"{self.name} is not running.")
+            raise RuntimeError(f"{self.name} must be running, got no process. Next: start it.")
         return self._process.pid
 
     def start(self) -> Self:
         """Start the server and wait until it serves."""
         if self._process is not None:
-            raise RuntimeError(f"{self.name} is running already.")
+            raise RuntimeError(f"{self.name} must not be running, got a process. Next: stop it.")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - a fixed command
                 self.command(),
@@ -212,7 +240,7 @@ class OwnServer(ABC):
         self._signal_all(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Thaw what `pause` froze."""
+        """Resume all processes after `pause`."""
         self._signal_all(signal.SIGCONT)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
 
 from tests.services import compose, vhosts
-from tests.services.binaries import program
+from tests.services.binaries import RABBITMQ_FOLDERS, program
 from tests.services.finding import Candidate, Found, UnavailableError, first
 from tests.services.processes import HOST, OwnServer, free_port, give, listens, private_folder, unprivileged
 from tests.services.vhosts import ManagementApi, VirtualHosts
@@ -48,7 +48,7 @@ class RabbitServer:
 
     @contextmanager
     def vhost(self) -> Iterator[str]:
-        """The URL of an empty virtual host, which is deleted afterwards."""
+        """Make a virtual host, yield its URL, and delete it afterwards."""
         name = f"lark_test_{secrets.token_hex(8)}"
         self.vhosts.add(name)
         try:
@@ -58,14 +58,14 @@ class RabbitServer:
 
 
 class OwnRabbit(OwnServer):
-    """A node of a test's own, on loopback, with user guest; what is durable is kept over restarts."""
+    """A node of a test's own, on loopback, with user guest; what is durable survives restarts."""
 
     name = "RabbitMQ"
 
     def __init__(
         self, settings: Mapping[str, str] = {}, files: Mapping[str, str] = {}, plugins: tuple[str, ...] = ()
     ) -> None:
-        self._server = program("rabbitmq-server", package="rabbitmq-server", folders="/usr/lib/rabbitmq/bin")
+        self._server = program("rabbitmq-server", package="rabbitmq-server", folders=RABBITMQ_FOLDERS)
         user = unprivileged("rabbitmq")
         super().__init__(private_folder("rabbitmq", user), free_port(), user)
         self.url = f"amqp://guest:guest@{HOST}:{self.port}/%2F"
@@ -130,7 +130,7 @@ class _Epmd(OwnServer):
 
 @functools.cache
 def own_epmd() -> _Epmd:
-    """The port mapper of all nodes that this process starts."""
+    """Start the port mapper of all nodes of this process, once."""
     user = unprivileged("rabbitmq")
     return _Epmd(private_folder("epmd", user), free_port(), user).start()
 
@@ -143,12 +143,12 @@ def connect(url: str) -> pika.BlockingConnection:
 
 
 def find(environ: Mapping[str, str]) -> Found[RabbitServer]:
-    """The RabbitMQ of this test run."""
+    """Find the RabbitMQ of this test run."""
     return first("RabbitMQ", candidates(environ, DEFAULT_PORT), NEXT_STEP)
 
 
 def candidates(environ: Mapping[str, str], port: int) -> list[Candidate[RabbitServer]]:
-    """The ways to RabbitMQ in their order."""
+    """Return the ways to RabbitMQ in their order."""
     named = [Candidate(name, partial(_usable, url)) for name, url in urls_named_by(environ).items()]
     return [
         *named,
@@ -159,7 +159,7 @@ def candidates(environ: Mapping[str, str], port: int) -> list[Candidate[RabbitSe
 
 
 def urls_named_by(environ: Mapping[str, str]) -> dict[str, str]:
-    """The brokers that the environment names, by the variable that does."""
+    """Return the brokers that the environment names, by the variable that does."""
     found = {}
     if url := environ.get("RABBITMQ_URL"):
         found["RABBITMQ_URL"] = url

@@ -196,6 +196,19 @@ def test_where_nothing_can_be_had_tests_fail_and_say_what_to_install(inner: LayO
         assert sentence in done.stdout
 
 
+def test_what_is_not_installed_is_said_before_the_first_test(inner: LayOut) -> None:
+    done = run(inner(NOTHING, NEEDY), PATH="/nowhere")
+    first_line = done.stdout.splitlines()[0]
+    assert first_line == (
+        "Not installed on this machine: PostgreSQL, RabbitMQ, PgBouncer, Prometheus. Tests that start "
+        "their own fail. Next: install them (Debian, Ubuntu: sudo apt-get install postgresql rabbitmq-server "
+        "pgbouncer prometheus)."
+    )
+    assert "Not installed" not in run(inner(NOTHING, "def test_plain(): pass"), PATH="/nowhere").stdout
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert "sudo apt-get install postgresql rabbitmq-server pgbouncer prometheus" in readme
+
+
 def test_in_ci_a_missing_service_ends_the_run(inner: LayOut) -> None:
     done = run(inner(NOTHING, NEEDY), PATH="/nowhere", CI="true")
     assert done.returncode == 1, done.stdout + done.stderr
@@ -220,7 +233,7 @@ def test_a_terminated_run_leaves_no_server_and_no_database(
     """
     command = inner("", tests)
     environ = {**os.environ, "LARK_TEST_DATABASE_URL": postgres_server.url()}
-    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)  # noqa: S603 - as above
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own interpreter
     with process:
         while not (tmp_path / "ready").exists():
             with pytest.raises(subprocess.TimeoutExpired):  # it does not end on its own

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import http.client
 import json
 import os
 import pwd
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
+
+import httpx
 
 from tests.services.binaries import program
 from tests.services.finding import UnavailableError
@@ -28,39 +29,47 @@ class VirtualHosts(Protocol):
     def delete(self, name: str) -> None:
         """Delete a virtual host with all that is in it; its connections are closed."""
 
+    def set_policy(self, vhost: str, name: str, pattern: str, definition: Mapping[str, object]) -> None:
+        """Set a policy for queues, as `rabbitmqctl set_policy --apply-to queues` does."""
+
 
 class ManagementApi:
-    """RabbitMQ's management plugin, asked over HTTP."""
+    """RabbitMQ's management plugin, over HTTP."""
 
     def __init__(self, host: str, port: int, user: str, password: str) -> None:
-        self._address = (host, port)
-        self._user = user
-        login = base64.b64encode(f"{user}:{password}".encode()).decode()
-        self._headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
-        self._ask("GET", "/api/vhosts")
+        self._user, self._password = user, password
+        self._url = f"http://{host}:{port}/api"
+        self._request("GET", "/vhosts")
 
     def add(self, name: str) -> None:
         """Create a virtual host in which the user may do everything."""
-        self._ask("PUT", f"/api/vhosts/{name}")
+        self._request("PUT", f"/vhosts/{name}")
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
-        self._ask("PUT", f"/api/permissions/{name}/{quote(self._user, safe='')}", json.dumps(everything))
+        self._request("PUT", f"/permissions/{name}/{quote(self._user, safe='')}", everything)
 
     def delete(self, name: str) -> None:
         """Delete a virtual host."""
-        self._ask("DELETE", f"/api/vhosts/{name}")
+        self._request("DELETE", f"/vhosts/{name}")
 
-    def _ask(self, method: str, path: str, body: str | None = None) -> None:
-        connection = http.client.HTTPConnection(*self._address, timeout=10)
+    def set_policy(self, vhost: str, name: str, pattern: str, definition: Mapping[str, object]) -> None:
+        """Set a policy for queues."""
+        policy = {"pattern": pattern, "definition": definition, "apply-to": "queues"}
+        self._request("PUT", f"/policies/{vhost}/{name}", policy)
+
+    def _request(self, method: str, path: str, body: Mapping[str, object] | None = None) -> None:
         try:
-            connection.request(method, path, body, self._headers)
-            response = connection.getresponse()
-            response.read()
-        except (OSError, http.client.HTTPException) as error:
+            response = httpx.request(
+                method,
+                self._url + path,
+                json=body,
+                auth=(self._user, self._password),
+                timeout=10,
+                trust_env=False,  # no proxy
+            )
+        except httpx.TransportError as error:
             raise UnavailableError(f"no management API ({error})") from None
-        finally:
-            connection.close()
-        if response.status >= http.client.BAD_REQUEST:
-            raise UnavailableError(f"the management API answers {response.status} to {method} {path}")
+        if response.is_error:
+            raise UnavailableError(f"the management API answers {response.status_code} to {method} {path}")
 
 
 class ErlangNode:
@@ -120,6 +129,13 @@ class ErlangNode:
         """Delete a virtual host."""
         self._call("rabbit_vhost", "delete", f'[<<"{name}">>, <<"{self._user}">>]')
 
+    def set_policy(self, vhost: str, name: str, pattern: str, definition: Mapping[str, object]) -> None:
+        """Set a policy for queues."""
+        words = [vhost, name, pattern, json.dumps(definition), "0", "queues", self._user]
+        quoted = (word.replace("\\", "\\\\").replace('"', '\\"') for word in words)
+        arguments = ",".join(f'<<"{word}">>' for word in quoted)
+        self._call("rabbit_policy", "parse_set", f"[{arguments}]")
+
     def close(self) -> None:
         """End the Erlang beside the node, not the node."""
         with self._erlang:
@@ -140,7 +156,7 @@ class ErlangNode:
 
 @functools.cache
 def of_local_node(user: str) -> ErlangNode:
-    """The virtual hosts of the node that RabbitMQ's package starts on this machine."""
+    """Return the virtual hosts of the node that RabbitMQ's package starts on this machine."""
     try:
         return ErlangNode("rabbit@localhost", user)
     except UnavailableError:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from lark_provider.core.storage import engine as engines
-from lark_provider.core.storage import migrate, urls
-from lark_provider.core.storage.crypto import KEY_VARIABLE, generate_key
+from lark_provider.storage import engine as engines
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
 
 
 @pytest.fixture(autouse=True)

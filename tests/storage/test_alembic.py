@@ -13,8 +13,8 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy.engine import URL
 
-from lark_provider.core.storage import migrate, tables
-from lark_provider.core.storage.engine import engine
+from lark_provider.storage import migrate, tables
+from lark_provider.storage.engine import engine
 from tests.services.postgres import Databases, OwnPostgres
 from tests.storage.test_migrations import names, run
 

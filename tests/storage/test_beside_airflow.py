@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lark_provider.core.storage import migrate, tables, urls
-from lark_provider.core.storage.token_store import TokenStore
 from lark_provider.protocol.tokens import Token
+from lark_provider.storage import migrate, tables, urls
+from lark_provider.storage.token_store import TokenStore
 from tests.airflow.conftest import AirflowHome
 from tests.storage.test_migrations import names
 
@@ -20,11 +20,11 @@ def test_airflow_and_we_leave_each_other_alone(tmp_path: Path) -> None:
     assert airflows.isdisjoint(tables.metadata.tables)
 
     store = TokenStore(url, "cli_a", "secret")
-    store.keep("k", Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
+    store.put("k", Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
     assert migrate.differences(url) == []
     assert names(url) == airflows | {*tables.metadata.tables, tables.VERSION_TABLE}
     home.airflow("db", "migrate")
-    assert store.look("k", now=0.0) is not None
+    assert store.get("k", now=0.0) is not None
 
     migrate.downgrade(url, "base")
     assert names(url) == airflows | {tables.VERSION_TABLE}

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from lark_emulator import Emulator
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
-from lark_provider.core.storage import migrate, urls
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.core.storage.crypto import KEY_VARIABLE, Keys, generate_key
-from lark_provider.emulator import Emulator
 from lark_provider.errors import ConfigurationError, DecryptionError, StorageError
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
 from tests.client.conftest import TOKENS, count
 from tests.services.postgres import OwnPostgres
 
@@ -174,7 +174,7 @@ def test_a_registry_that_cannot_be_right_is_an_error(
 ) -> None:
     """Also for those whose secret is known: nobody could tell them that they are disabled."""
     monkeypatch.setenv("LARK_REGISTRY_PATH", place)
-    with pytest.raises(ConfigurationError, match=r"LARK_REGISTRY_PATH is no URL") as caught:
+    with pytest.raises(ConfigurationError, match=r"LARK_REGISTRY_PATH must be the URL") as caught:
         call(client_of(clock))
     assert "pw" not in str(caught.value)
 
@@ -236,14 +236,14 @@ def test_a_registry_file_that_is_broken_stops_nobody_who_has_a_secret(
     broken.write_text("nonsense " * 1000)
     monkeypatch.setenv("LARK_REGISTRY_PATH", str(broken))
     for _ in range(2):
-        with pytest.raises(StorageError, match="is no SQLite database"):
+        with pytest.raises(StorageError, match="is not a SQLite database"):
             call(client_of(clock, "cli_b"))
     assert caplog.records == []
     for _ in range(2):
         call(client_of(clock))
-    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warning.startswith(
-        f"Going on without a database that others share: Database {broken} is no SQLite"
+    [warning] = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.getMessage().startswith(
+        f"Shared database unavailable; falling back to in-memory cache: Database {broken} is not a SQLite"
     )
 
 
@@ -253,13 +253,13 @@ def test_a_crowd_of_clients_asks_the_registry_once(
     """One looks again while the others go on with what was heard before."""
     lark.settings(rate_limits=False)
     asked: list[str] = []
-    decrypt = Keys.decrypt
+    unseal = Keys.unseal
 
-    def counted(self: Keys, sealed: str, what: str) -> str:
+    def counted(self: Keys, sealed: str, place: Sequence[str], what: str, altered: str) -> str:
         asked.append(what)
-        return decrypt(self, sealed, what)
+        return unseal(self, sealed, place, what, altered)
 
-    monkeypatch.setattr(Keys, "decrypt", counted)
+    monkeypatch.setattr(Keys, "unseal", counted)
     call(client_of(clock))
     assert len(asked) == 1
     clock.now += HOLDS
@@ -272,3 +272,16 @@ def test_a_crowd_of_clients_asks_the_registry_once(
 
     asyncio.run(crowd())
     assert len(asked) == 2
+
+
+def test_the_app_of_an_async_client_is_looked_up_without_blocking_the_loop(
+    lark: Emulator, registered: ApplicationManager
+) -> None:
+    async def awaited() -> tuple[str, str]:
+        client = AsyncLarkServiceClient(lark.app_id)
+        with pytest.raises(ConfigurationError, match=r"Next: `await client.resolve\(\)`"):
+            _ = client.app_id
+        resolved = await client.resolve()
+        return resolved.app_id, resolved.base_url
+
+    assert asyncio.run(awaited()) == (lark.app_id, lark.base_url)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from lark_provider.core.storage import urls
-from lark_provider.core.storage.engine import create, transaction
-from lark_provider.core.storage.errors import StorageError
+from lark_provider.storage import urls
+from lark_provider.storage.engine import create, transaction
+from lark_provider.storage.errors import StorageError
 from tests.services.plugin import StartServer
 from tests.services.postgres import OwnPostgres
+
+LIMITS = "SET LOCAL statement_timeout = 8000;SET LOCAL lock_timeout = 4000;"
 
 
 def test_reading_is_a_ping_and_a_statement(start_postgres: StartServer[OwnPostgres]) -> None:
@@ -22,14 +24,14 @@ def test_reading_is_a_ping_and_a_statement(start_postgres: StartServer[OwnPostgr
     with transaction(looking) as connection:
         log = connection.exec_driver_sql("SELECT pg_read_file(pg_current_logfile())").scalar_one()
     lines = [line.removeprefix("LOG:  statement: ") for line in log.splitlines()]
-    assert lines[lines.index("SELECT 'here True'") + 1 :][:7] == [
+    assert lines[lines.index("\tSELECT 'here True'") + 1 :][:7] == [
         "SELECT 1",
-        "BEGIN",
-        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        f"BEGIN ISOLATION LEVEL READ COMMITTED;{LIMITS}SET LOCAL idle_in_transaction_session_timeout = 4000",
         "SELECT 'here False'",
         "COMMIT",
         "SELECT 1",
-        "SELECT 'here True'",
+        LIMITS,
+        "\tSELECT 'here True'",
     ]
     on.dispose()
     looking.dispose()
@@ -53,3 +55,34 @@ def test_a_connection_that_breaks_is_told_and_replaced(database_url: str, *, rea
         assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() not in pids
     on.dispose()
     other.dispose()
+
+
+def test_a_database_that_is_read_only_no_longer_takes_writes_at_once(database_url: str) -> None:
+    """Sessions keep the default that they began with, and the pool keeps sessions for an hour."""
+    url = urls.parse(database_url, "test")
+    operator, on = create(url), create(url, pool_size=2)
+
+    def write() -> None:
+        with transaction(on) as one, transaction(on) as other:
+            one.exec_driver_sql("CREATE TABLE by_one (id int)")
+            other.exec_driver_sql("CREATE TABLE by_other (id int)")
+
+    def change(setting: str) -> None:
+        with transaction(operator) as connection:
+            connection.exec_driver_sql("SET LOCAL transaction_read_only = off")
+            connection.exec_driver_sql(f'ALTER DATABASE "{url.database}" {setting}')
+
+    change("SET default_transaction_read_only = on")
+    with transaction(on, reading=True) as one, transaction(on, reading=True) as other:
+        assert [each.exec_driver_sql("SELECT 1").scalar() for each in (one, other)] == [1, 1]
+    with pytest.raises(StorageError, match="is read-only: cannot execute CREATE TABLE") as raised:
+        write()
+    assert raised.value.retryable
+    with transaction(on, reading=True) as one, transaction(on, reading=True) as other:
+        assert [each.exec_driver_sql("SELECT 1").scalar() for each in (one, other)] == [1, 1]
+    change("RESET default_transaction_read_only")
+    with pytest.raises(StorageError, match="is read-only"):
+        write()
+    write()
+    on.dispose()
+    operator.dispose()

@@ -18,14 +18,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import URL
 
-from lark_provider.core.storage import inbox as inboxes
-from lark_provider.core.storage import migrate, tables, urls
-from lark_provider.core.storage.engine import engine
-from lark_provider.core.storage.errors import StorageError
-from lark_provider.core.storage.inbox import Inbox
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.callbacks.storable import LONGEST_ID
 from lark_provider.protocol.waits import Wait, marked
+from lark_provider.storage import inbox as inboxes
+from lark_provider.storage import migrate, tables, urls
+from lark_provider.storage.engine import engine
+from lark_provider.storage.errors import StorageError
+from lark_provider.storage.inbox import Inbox
 from tests.callbacks.mq import click
 
 
@@ -69,6 +69,17 @@ def test_a_click_is_kept_once_and_as_it_first_came(url: URL) -> None:
     assert replace(kept, raw={}) == replace(first, token=None, raw={})
 
 
+def test_that_a_click_can_be_stored_is_proven_without_a_row(url: URL) -> None:
+    Inbox(url).store([click("e1")])
+    sent = statements(url, Inbox(url).check_writable)
+    assert any(statement.startswith("INSERT INTO card_callbacks") for statement, _ in sent)
+    assert count(url, tables.card_callbacks) == 1
+    with engine(url).begin() as connection:
+        connection.execute(sa.text("ALTER TABLE card_callbacks RENAME TO elsewhere"))
+    with pytest.raises(StorageError, match="behind on migrations"):
+        Inbox(url).check_writable()
+
+
 def test_what_could_change_the_card_is_not_in_the_database(url: URL) -> None:
     made = click("e1")
     assert made.token == "c-295ee57216a5dc9de90fefd0aadb4b1d7d0001"
@@ -108,9 +119,9 @@ def test_more_clicks_than_a_statement_takes(url: URL) -> None:
 def test_what_no_database_can_keep_is_unfit_and_nothing_of_the_batch_is_kept(
     url: URL, parts: dict[str, str]
 ) -> None:
-    with pytest.raises(StorageError, match=r"has no usable id: .*Next: look who sent it") as raised:
+    with pytest.raises(StorageError, match=r"must be printable text .*Next: check who sent it") as raised:
         Inbox(url).store([click("good"), replace(click("e1"), **parts)])  # type: ignore[arg-type]
-    assert raised.value.unfit
+    assert raised.value.permanent
     assert not raised.value.retryable
     assert len(str(raised.value)) < 200
     assert count(url, tables.card_callbacks) == 0
@@ -128,6 +139,67 @@ def test_a_click_without_a_message_or_with_an_odd_correlation_is_kept(url: URL) 
     odd = [None, 5, "", "w\0", "w" * 256]
     made = [click(f"e{n}", value={"lark_wait": value}) for n, value in enumerate(odd)]
     assert Inbox(url).store([replace(made[0], message_id=None), *made[1:]]) == 5
+
+
+# --- event ids are unique in an app ---
+
+
+def of(app_id: str, event_id: str, **parts: Any) -> CardClick:
+    made = click(event_id, **parts)
+    raw = made.raw | {"header": made.raw["header"] | {"app_id": app_id}}
+    return replace(made, app_id=app_id, raw=raw)
+
+
+def stored(url: URL) -> list[tuple[str, str]]:
+    with engine(url).connect() as connection:
+        rows = connection.execute(sa.select(tables.card_callbacks.c.payload)).scalars()
+        return sorted((one.app_id, one.event_id) for one in map(inboxes.click_of, rows))
+
+
+def test_apps_may_have_events_of_the_same_id(url: URL) -> None:
+    inbox = Inbox(url)
+    assert inbox.store([of("cli_a", "e1")]) == 1
+    assert inbox.store([of("cli_b", "e1"), of("cli_b", "e1"), of("cli_a", "e1"), of("cli_c", "e1")]) == 2
+    for _ in range(2):
+        assert inbox.store([of("cli_b", "e1"), of("cli_a", "e1"), of("cli_c", "e1")]) == 0
+    assert stored(url) == [("cli_a", "e1"), ("cli_b", "e1"), ("cli_c", "e1")]
+    [answer] = inbox.answers([Wait("k", ("om_1",), app_id="cli_b")])["k"]
+    assert (answer.app_id, answer.event_id) == ("cli_b", "e1")
+    [again] = Inbox(url).answers([Wait("k", ("om_1",), app_id="cli_b")])["k"]
+    assert (again.app_id, again.event_id) == ("cli_b", "e1")
+
+
+def test_no_app_can_occupy_the_place_of_anothers_event(url: URL) -> None:
+    inbox, longest = Inbox(url), "e" * LONGEST_ID
+    names = ["e1", "e1@cli_b", "e1@cli_b@cli_b", longest, f"{longest[:249]}@cli_b"]
+    assert inbox.store([of("cli_a", name) for name in names]) == len(names)
+    assert inbox.store([of("cli_b", name) for name in names]) == len(names)
+    assert inbox.store([of(app, name) for app in ("cli_a", "cli_b") for name in names]) == 0
+    assert stored(url) == sorted((app, name) for app in ("cli_a", "cli_b") for name in names)
+
+
+app_ids, event_ids = st.sampled_from(["cli_a", "cli_b"]), st.sampled_from(["e1", "e1@cli_a", "e1@cli_b"])
+batches = st.lists(st.lists(st.tuples(app_ids, event_ids), max_size=5), max_size=6)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches)
+def test_whatever_the_batches_each_event_of_each_app_is_stored_once(
+    url: URL, batches: list[list[tuple[str, str]]]
+) -> None:
+    with engine(url).begin() as connection:
+        connection.execute(sa.delete(tables.card_callbacks))
+    new = sum(Inbox(url).store([of(*one) for one in batch]) for batch in batches)
+    expected = sorted({one for batch in batches for one in batch})
+    assert stored(url) == expected
+    assert new == len(expected)
+
+
+def test_who_clicked_stands_in_a_column(url: URL) -> None:
+    Inbox(url).store([click("e1", open_id="ou_7"), click("e2", open_id="o" * 256)])
+    with engine(url).connect() as connection:
+        rows = connection.execute(sa.select(tables.card_callbacks.c.operator_id)).scalars().all()
+    assert sorted(rows, key=str) == [None, "ou_7"]
 
 
 # --- answers ---
@@ -185,11 +257,11 @@ def test_an_answer_whose_click_is_gone_is_none(url: URL) -> None:
     assert inbox.answers([wait]) == {}
 
 
-def test_any_number_of_waits_cost_one_query(url: URL) -> None:
+def test_a_thousand_waits_cost_one_query(url: URL) -> None:
     inbox = Inbox(url)
     waits = [Wait(f"k{n}", (f"om_{n}",), correlation=f"w{n}") for n in range(10_000)]
     inbox.answers(waits[:1])  # SQLite is looked at first
-    assert len(statements(url, lambda: inbox.answers(waits))) == 1
+    assert len(statements(url, lambda: inbox.answers(waits))) == 10
     inbox.store([click("a", message_id="om_77"), click("b", message_id="x", value=marked({}, "w9999"))])
     assert {key: ids(answer) for key, answer in inbox.answers(waits).items()} == {
         "k77": ["a"],
@@ -221,7 +293,7 @@ def test_many_waits_among_many_clicks_are_found_by_the_indexes(postgres: URL) ->
 
 
 class Overtaken(Wait):
-    """A wait that somebody else decides, between the look at the clicks and the note of the answer."""
+    """A wait that another caller decides, between the look at the clicks and the note of the answer."""
 
     __slots__ = ()
     overtake: ClassVar[Callable[[Wait], object]]
@@ -338,7 +410,7 @@ def test_what_a_consumer_has_handled(url: URL) -> None:
     assert not inbox.is_handled("mine", "e2")
     assert not inbox.is_handled("other", "e1")
     for ask in (inbox.is_handled, inbox.note_handled):
-        with pytest.raises(StorageError, match="The event has no usable id"):
+        with pytest.raises(StorageError, match="The id of the event must be"):
             ask("mine", "\0")
 
 

@@ -10,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.core.storage import migrate, tables, urls
-from lark_provider.core.storage.engine import engine, transaction
-from lark_provider.core.storage.errors import StorageError
-from lark_provider.core.storage.token_store import TokenStore
 from lark_provider.protocol.tokens import Token
+from lark_provider.storage import migrate, tables, urls
+from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.errors import StorageError
+from lark_provider.storage.token_store import TokenStore
 
 GUIDE = """
 CREATE INDEX idx_tokens_app_id ON tokens(app_id);
@@ -133,8 +133,8 @@ def test_ids_are_identities_and_times_have_zones(postgres: URL) -> None:
 def test_a_token_of_4_kb_fits(url: URL) -> None:
     store = TokenStore(url, "cli_a", "secret")
     long = Token("t-" + "x" * 4096, 1000.0, 8200.0)
-    store.keep("k" * 600, long, clock=lambda: 1000.0, owner="o")
-    found = store.look("k" * 600, now=1000.0)
+    store.put("k" * 600, long, clock=lambda: 1000.0, owner="o")
+    found = store.get("k" * 600, now=1000.0)
     assert found is not None
     assert found.value == long.value
 
@@ -142,25 +142,25 @@ def test_a_token_of_4_kb_fits(url: URL) -> None:
 def test_postgresql_is_never_migrated_by_use(postgres: URL) -> None:
     store = TokenStore(postgres, "cli_a", "secret")
     with pytest.raises(StorageError, match=r"behind on migrations.*Next: run `lark-provider db upgrade`"):
-        store.look("k", now=0.0)
+        store.get("k", now=0.0)
     with pytest.raises(StorageError, match="behind on migrations"):
         store.claim("k", now=0.0, owner="o", lease_seconds=1)
     assert names(postgres) == set()
 
 
 def test_sqlite_is_brought_up_to_date_by_use(sqlite: URL) -> None:
-    assert TokenStore(sqlite, "cli_a", "secret").look("k", now=0.0) is None
+    assert TokenStore(sqlite, "cli_a", "secret").get("k", now=0.0) is None
     assert names(sqlite) == OURS
     assert Path(str(sqlite.database)).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_file_that_was_taken_away_is_made_anew(sqlite: URL) -> None:
     store = TokenStore(sqlite, "cli_a", "secret")
-    store.keep("k", Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
+    store.put("k", Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
     Path(str(sqlite.database)).unlink()
-    assert store.look("k", now=0.0) is None
-    store.keep("k", Token("t-2", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
-    kept = TokenStore(urls.parse(f"sqlite:///{sqlite.database}", "test"), "cli_a", "secret").look("k", now=0)
+    assert store.get("k", now=0.0) is None
+    store.put("k", Token("t-2", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
+    kept = TokenStore(urls.parse(f"sqlite:///{sqlite.database}", "test"), "cli_a", "secret").get("k", now=0)
     assert kept is not None
     assert Path(str(sqlite.database)).exists()
 
@@ -169,11 +169,11 @@ def test_a_file_that_was_replaced_is_read_anew(sqlite: URL, tmp_path: Path) -> N
     """As a restore by `mv` does, or a configuration tool."""
     backup = tmp_path / "backup.db"
     store = TokenStore(sqlite, "cli_a", "secret")
-    store.keep("k", Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
+    store.put("k", Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
     backup.write_bytes(Path(str(sqlite.database)).read_bytes())
-    store.keep("k", Token("t-2", 0.0, 7300.0), clock=lambda: 0.0, owner="o")
+    store.put("k", Token("t-2", 0.0, 7300.0), clock=lambda: 0.0, owner="o")
     backup.replace(str(sqlite.database))
-    found = store.look("k", now=0.0)
+    found = store.get("k", now=0.0)
     assert found is not None
     assert found.value == "t-1"
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from lark_provider.core.storage import migrate, tables
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.core.storage.crypto import KEY_VARIABLE, Keys, generate_key
-from lark_provider.core.storage.engine import engine
-from lark_provider.core.storage.token_store import TokenStore
+from lark_provider.storage import migrate, tables
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
+from lark_provider.storage.engine import engine
+from lark_provider.storage.token_store import TokenStore
+from tests.failures import work
+from tests.failures.crowd import Crowd, values
+from tests.failures.waiting import stopped, wait_until
 from tests.storage.test_migrations import names
-from tests.trouble import work
-from tests.trouble.crowd import Crowd, values
-from tests.trouble.waiting import stopped, wait_until
 
 MANY = 8
 
@@ -60,7 +60,7 @@ def test_several_processes_at_a_file_that_is_not_there_yet(sqlite: URL) -> None:
         values(crowd.all(work.keep_token, str(sqlite)))
         pids = crowd.pids
     store = TokenStore(sqlite, "cli_a", "secret")
-    assert all(store.look(str(pid), now=0.0) is not None for pid in pids)
+    assert all(store.get(str(pid), now=0.0) is not None for pid in pids)
     assert names(sqlite) >= set(tables.metadata.tables)
 
 

@@ -13,16 +13,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.core.storage import migrate, registry, tables
-from lark_provider.core.storage.applications import ApplicationManager
-from lark_provider.core.storage.crypto import KEY_VARIABLE, Keys, generate_key
-from lark_provider.core.storage.engine import engine, transaction
-from lark_provider.core.storage.errors import DecryptionError, StorageError
 from lark_provider.core.storage.sqlite_storage import ApplicationManager as GuideManager
-from lark_provider.core.storage.token_store import TokenStore
 from lark_provider.errors import ConfigurationError, LarkError
 from lark_provider.protocol.tokens import Token
-from tests.trouble.waiting import wait_until
+from lark_provider.storage import migrate, registry, tables
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
+from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.errors import DecryptionError, StorageError
+from lark_provider.storage.token_store import TokenStore
+from tests.failures.waiting import wait_until
 
 SECRETS = {"app_secret": "secret-AAA", "encrypt_key": "encrypt-BBB", "verification_token": "verify-CCC"}
 
@@ -107,18 +107,18 @@ def test_looking_makes_no_registry(tmp_path: Path, key: str, method: str) -> Non
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ({"app_id": "cli a"}, "app_id is a text with spaces"),
-        ({"app_id": ""}, "app_id is empty"),
-        ({"app_id": " \t"}, "app_id is empty"),
-        ({"app_id": "cli\x00a"}, "app_id is a text with spaces or control"),
-        ({"app_id": "x" * 256}, "longer than 255"),
-        ({"app_secret": ""}, "app_secret is empty"),
-        ({"app_secret": "my secret"}, "app_secret is a text with spaces"),
-        ({"app_secret": "line\nbreak"}, "app_secret is a text with spaces"),
-        ({"encrypt_key": " "}, "encrypt_key is empty"),
-        ({"base_url": "nonsense"}, "base_url is 'nonsense'"),
-        ({"name": "not UTF-8: \udcff"}, "name has a character in it that is none"),
-        ({"description": "a\0b"}, "description has a character in it that is none"),
+        ({"app_id": "cli a"}, "app_id must be a string without spaces"),
+        ({"app_id": ""}, "app_id must not be empty"),
+        ({"app_id": " \t"}, "app_id must not be empty"),
+        ({"app_id": "cli\x00a"}, "app_id must be a string without spaces and control"),
+        ({"app_id": "x" * 256}, "at most 255 characters, got 256"),
+        ({"app_secret": ""}, "app_secret must not be empty"),
+        ({"app_secret": "my secret"}, "app_secret must be a string without spaces"),
+        ({"app_secret": "line\nbreak"}, "app_secret must be a string without spaces"),
+        ({"encrypt_key": " "}, "encrypt_key must not be empty"),
+        ({"base_url": "nonsense"}, "got 'nonsense'"),
+        ({"name": "not UTF-8: \udcff"}, "name must be UTF-8 text"),
+        ({"description": "a\0b"}, "description must be UTF-8 text"),
     ],
 )
 def test_what_cannot_be_right_is_not_kept(
@@ -131,7 +131,7 @@ def test_what_cannot_be_right_is_not_kept(
     apps.create_application("cli_a", "s")
     if not {"app_id", "encrypt_key"} & set(given):
         with pytest.raises(ConfigurationError, match=complaint):
-            apps.update_application("cli_a", **given)
+            apps.update_application("cli_a", **given)  # type: ignore[arg-type]
         assert apps.secrets("cli_a").app_secret == "s"
 
 
@@ -169,10 +169,10 @@ def test_disabling_forgets_the_tokens_of_this_app(
         apps.create_application(app_id, "s")
         for where in (url, sa.make_url(elsewhere)):
             stores[app_id, where] = store = TokenStore(where, app_id, "s")
-            store.keep(app_id, Token("t", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
+            store.put(app_id, Token("t", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
     apps.disable_application("cli_a")
     apps.delete_application("cli_b")
-    assert [store.look(app_id, now=0.0) for (app_id, _), store in stores.items()] == [None] * 4
+    assert [store.get(app_id, now=0.0) for (app_id, _), store in stores.items()] == [None] * 4
 
 
 @pytest.mark.parametrize("fault", ["postgresql://u@127.0.0.1:1/none", "nonsense"])
@@ -182,7 +182,7 @@ def test_an_app_is_disabled_also_where_its_tokens_cannot_be_reached(
     apps.create_application("cli_a", "s")
     monkeypatch.setenv("LARK_DATABASE_URL", fault)
     assert not apps.disable_application("cli_a").active
-    assert "stored tokens of app 'cli_a' were not deleted" in caplog.text
+    assert "Failed to delete the stored tokens of the app" in caplog.text
     assert not apps.get_application("cli_a").active
     apps.delete_application("cli_a")
     assert apps.list_applications() == []
@@ -255,7 +255,7 @@ def test_an_app_removed_while_it_is_changed(postgres: URL, key: str) -> None:
 
 
 def somebody_waits(url: URL) -> bool:
-    """Whether a connection waits for a lock; asked anew, for a transaction sees but one state."""
+    """Whether a connection waits for a lock; asked again, for a transaction sees but one state."""
     waiting = "datname = current_database() AND wait_event_type = 'Lock'"
     with transaction(engine(url), reading=True) as connection:
         return bool(connection.scalar(sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}")))  # noqa: S608 - fixed
@@ -279,7 +279,7 @@ def test_the_file_is_the_owners_alone(key: str, tmp_path: Path, monkeypatch: pyt
 def test_a_file_that_is_no_database(key: str, tmp_path: Path) -> None:
     wrong = tmp_path / "apps.db"
     wrong.write_text("app_id,secret\n" * 100)
-    with pytest.raises(StorageError, match=rf"{wrong} is no SQLite database\. Next: "):
+    with pytest.raises(StorageError, match=rf"{wrong} is not a SQLite database\. Next: "):
         ApplicationManager(str(wrong)).create_application("cli_a", "s")
     assert wrong.read_text().startswith("app_id,secret\n")
     with pytest.raises(StorageError, match="Next: "):

@@ -10,18 +10,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
-from lark_provider.core import acquire
-from lark_provider.core.storage import migrate, tables
-from lark_provider.core.storage.engine import engine, transaction
-from lark_provider.core.tokens import TokenCache
-from lark_provider.emulator import Emulator
+from lark_provider.engine import token_provider
 from lark_provider.errors import ConfigurationError, LarkAPIError, TokenAcquisitionError
+from lark_provider.storage import migrate, tables
+from lark_provider.storage.engine import engine, transaction
 from tests.client.conftest import TOKENS, count
+from tests.failures.crowd import ROOT
+from tests.failures.waiting import wait_until
+from tests.runtimes import own_tokens
 from tests.storage.test_token_store import age, held, stored
-from tests.trouble.crowd import ROOT
 
 TOKEN_PATH = "*/tenant_access_token/internal"
 
@@ -39,7 +40,7 @@ class Process:
     def __init__(self, secret: str | None = None, timeout: float = 30.0) -> None:
         app_id = None if secret is None else "cli_emulator0001"
         self.client = LarkServiceClient(app_id, secret, timeout=timeout)
-        self.client._session.tokens = TokenCache()
+        own_tokens(self.client)
 
     def call(self) -> None:
         self.client.call("GET", "/im/v1/chats")
@@ -98,7 +99,7 @@ def test_a_token_that_others_keep_is_renewed_in_time(lark: Emulator, shared: URL
     for process in (first, second):
         process.age(passed)
         process.call()
-    assert count(lark, TOKENS) == 2
+        wait_until(lambda: count(lark, TOKENS) == 2 and not held(shared))
     [row] = stored(shared)
     assert row.expires_at > datetime.now(UTC) + timedelta(hours=1)
     assert held(shared) == []
@@ -112,10 +113,11 @@ def test_a_stale_token_of_the_store_does_while_lark_is_in_trouble(
     age(shared, tables.tokens, 7200 - 600)
     lark.fault(path=TOKEN_PATH, times=99, **trouble)  # type: ignore[arg-type]  # names and kinds belong together
     cold = Process()
+    cold.call()
+    wait_until(lambda: any("Failed to renew" in record.message for record in caplog.records))
     for _ in range(3):
         cold.call()
     assert count(lark, TOKENS) == 2  # tried once, and not again for a while
-    assert [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert held(shared) == []
 
 
@@ -130,7 +132,7 @@ def test_without_one_that_can_be_used_the_trouble_is_raised(lark: Emulator, shar
 
 
 def test_the_better_of_two_tokens_is_used(lark: Emulator, shared: URL) -> None:
-    """While somebody else renews: what memory has, if what the store has is at its end."""
+    """While another caller renews: what memory has, if what the store has is at its end."""
     process = Process()
     process.call()
     age(shared, tables.tokens, 7200)
@@ -138,7 +140,7 @@ def test_the_better_of_two_tokens_is_used(lark: Emulator, shared: URL) -> None:
     with transaction(engine(shared)) as connection:
         [row] = connection.execute(sa.select(tables.tokens))
         until = datetime.now(UTC) + timedelta(hours=1)
-        connection.execute(tables.leases.insert().values(key=row.key, owner="somebody", until=until))
+        connection.execute(tables.leases.insert().values(key=row.key, owner="a user", until=until))
     process.call()
     assert count(lark, TOKENS) == 1
 
@@ -146,8 +148,8 @@ def test_the_better_of_two_tokens_is_used(lark: Emulator, shared: URL) -> None:
 def test_who_takes_over_from_one_that_was_cancelled_does_not_wait_for_its_lease(
     lark: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acquire, "LEASE_SECONDS", 600.0)
-    monkeypatch.setattr(acquire, "_PATIENCE_SECONDS", 600.0)
+    monkeypatch.setattr(token_provider, "LEASE_SECONDS", 600.0)
+    monkeypatch.setattr(token_provider, "_WAIT_SECONDS", 600.0)
     lark.fault(path=TOKEN_PATH, delay_ms=3000)
 
     async def cancelled() -> None:
@@ -174,7 +176,7 @@ def test_a_database_without_our_tables_stops_no_message(
     monkeypatch.setenv("LARK_DATABASE_URL", postgres.render_as_string(hide_password=False))
     for _ in range(3):
         Process().call()
-    [warning] = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    [warning] = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
     assert "is behind on migrations" in warning
     assert "Next: run `lark-provider db upgrade`" in warning
 

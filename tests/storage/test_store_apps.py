@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider import LarkServiceClient
-from lark_provider.core import tickets
-from lark_provider.core.tokens import TokenCache
-from lark_provider.emulator import Emulator
+from lark_provider.engine import tickets
 from lark_provider.errors import ConfigurationError, InvalidRequestError, TokenAcquisitionError
 from tests.client.conftest import count
+from tests.failures import work
+from tests.failures.crowd import Crowd, values
+from tests.runtimes import own_tokens
 from tests.storage.test_token_store import stored
-from tests.trouble import work
-from tests.trouble.crowd import Crowd, values
 
 AUTH = "POST /open-apis/auth/v3"
 APP_TOKENS, TENANT_TOKENS = f"{AUTH}/app_access_token", f"{AUTH}/tenant_access_token"
@@ -36,7 +36,7 @@ class StoreApp:
     def process(self, tenant_key: str | None = None, timeout: float = 30.0) -> LarkServiceClient:
         """A client with a memory of its own."""
         client = LarkServiceClient(*self.credentials, tenant_key=tenant_key, timeout=timeout)
-        client._session.tokens = TokenCache()
+        own_tokens(client)
         return client
 
     def push(self) -> None:
@@ -128,7 +128,7 @@ def test_the_newest_ticket_counts_wherever_it_came(app: StoreApp) -> None:
 
 
 def test_without_a_ticket_there_is_no_token(app: StoreApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tickets, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(tickets, "_POLL_SECONDS", 0.01)
     with pytest.raises(TokenAcquisitionError, match=r"no app_ticket of store app 'cli_store'.*keep_ticket"):
         bot(app.process("a", timeout=0.5))
     assert app.counts() == (1, 0, 0)
@@ -158,7 +158,7 @@ def test_a_custom_app_is_none(app: StoreApp, lark: Emulator) -> None:
     client = LarkServiceClient(lark.app_id, lark.app_secret, tenant_key="a")
     with pytest.raises(TokenAcquisitionError, match="10016"):
         bot(client)
-    with pytest.raises(InvalidRequestError, match="app_ticket is empty"):
+    with pytest.raises(InvalidRequestError, match="app_ticket must be a non-empty string"):
         client.store_app.keep_ticket(" ")
 
 

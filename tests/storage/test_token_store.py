@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import URL
 
-from lark_provider.core.storage import migrate, token_store
-from lark_provider.core.storage.engine import engine, transaction
-from lark_provider.core.storage.tables import leases, tokens
-from lark_provider.core.storage.token_store import TokenStore
 from lark_provider.protocol.tokens import App, Freshness, Token
+from lark_provider.storage import migrate, token_store
+from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.tables import leases, tokens
+from lark_provider.storage.token_store import TokenStore
+from tests.failures.waiting import wait_until
 from tests.storage.test_registry import somebody_waits
-from tests.trouble.waiting import wait_until
 
 NOW = 1_000_000.0
 LIFE = 7200.0
@@ -40,10 +40,10 @@ class Host:
 
     def keep(self, value: str, left: float = LIFE, key: str = "k", life: float = LIFE) -> None:
         token = Token(value, self.now + left - life, self.now + left)
-        self.store.keep(key, token, clock=lambda: self.now, owner=self.owner)
+        self.store.put(key, token, clock=lambda: self.now, owner=self.owner)
 
     def look(self, key: str = "k") -> Token | None:
-        return self.store.look(key, now=self.now)
+        return self.store.get(key, now=self.now)
 
     def left(self, key: str = "k") -> float:
         found = self.look(key)
@@ -196,7 +196,7 @@ def test_who_was_too_late_takes_no_lease_from_others(url: URL, one: Host, other:
 def test_the_time_for_which_a_process_was_frozen_does_not_lengthen_a_token(url: URL, one: Host) -> None:
     token = Token("t-1", NOW, NOW + LIFE)
     thawed = iter([NOW + 3600])
-    one.store.keep("k", token, clock=lambda: next(thawed), owner=one.owner)
+    one.store.put("k", token, clock=lambda: next(thawed), owner=one.owner)
     assert one.left() == pytest.approx(LIFE - 3600, abs=100)
 
 

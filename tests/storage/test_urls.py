@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import URL
 
-from lark_provider.core import config
-from lark_provider.core.storage import migrate, urls
-from lark_provider.core.storage.engine import engine, pool_settings, transaction
-from lark_provider.core.storage.errors import StorageError
-from lark_provider.core.storage.postgres_storage import PostgresStorage
-from lark_provider.core.storage.token_store import TokenStore
+from lark_provider import config
 from lark_provider.errors import ConfigurationError
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.engine import engine, pool_settings, transaction
+from lark_provider.storage.errors import StorageError
+from lark_provider.storage.postgres_storage import PostgresStorage
+from lark_provider.storage.token_store import TokenStore
 from tests.services.postgres import OwnPostgres
 
 SPECIAL = "p@ss/w:rd%#?&=+ '\"\\密"
@@ -42,10 +42,10 @@ def test_the_defaults_hold_once_anything_is_set() -> None:
 
 @pytest.mark.parametrize("port", ["no number", "-1", "0", "65536", "5432.0", "٥٤٣٢", "5432/tcp"])
 def test_a_port_that_is_none(port: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"POSTGRES_PORT is .*Next: "):
+    with pytest.raises(ConfigurationError, match=r"POSTGRES_PORT must be .*Next: "):
         urls.database(environ=environ(PORT=port))
     if port != "0" and "/" not in port:  # which the server's own library refuses
-        with pytest.raises(ConfigurationError, match="is no URL"):
+        with pytest.raises(ConfigurationError, match="must be the URL"):
             urls.parse(f"postgresql://u:secret@h:{port}/d", "it")
 
 
@@ -72,7 +72,8 @@ def test_the_mode_of_tls() -> None:
     "text",
     ["", "nonsense", "mysql://u:secret@h/d", "postgresql+asyncpg://u:secret@h/d", "://", "http://u:secret@h",
      "postgresql://u:sec/ret@h:5/d", "postgresql://u:secret@[::1/d", "sqlite://", "sqlite:///:memory:",
-     "sqlite:////tmp/a.db?mode=ro", "postgresql://u:secret\udcff@h/d"],
+     "postgresql://us:Sup@secret1@h/db", "postgresql://us:Sup@secr/et@h/db", "sqlite:////tmp/a.db?mode=ro",
+     "postgresql://u:secret\udcff@h/d"],
 )  # fmt: skip
 def test_what_is_no_database_of_ours(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^LARK_DATABASE_URL .*Next: ") as caught:
@@ -108,7 +109,7 @@ def test_a_password_among_the_parameters_is_the_password() -> None:
 @pytest.mark.parametrize("part", ["HOST", "DB", "USER", "PASSWORD"])
 def test_a_part_that_is_no_text(part: str) -> None:
     """As Python reads bytes that are not UTF-8 from the environment."""
-    with pytest.raises(ConfigurationError, match=f"POSTGRES_{part} is no text in UTF-8. Next: "):
+    with pytest.raises(ConfigurationError, match=f"POSTGRES_{part} must be valid UTF-8. Next: "):
         urls.database(environ=environ(**{part: "\udcff"}))
 
 
@@ -140,12 +141,12 @@ def test_any_password_opens_the_door(own_postgres: OwnPostgres, monkeypatch: pyt
     migrate.upgrade(url)
     written = f"postgres://odd:{quote(SPECIAL, safe='')}@127.0.0.1:{own_postgres.port}/odd"
     monkeypatch.setenv("LARK_DATABASE_URL", written)
-    assert TokenStore(urls.database(), "cli_a", "s").look("k", now=0.0) is None
+    assert TokenStore(urls.database(), "cli_a", "s").get("k", now=0.0) is None
     assert PostgresStorage().execute("SELECT current_user")[0][0] == "odd"
     refused = urls.database(environ=environ(**parts, PASSWORD=SPECIAL + "x"))
     attempts: list[Callable[[URL], object]] = [
         migrate.upgrade,
-        lambda url: TokenStore(url, "cli_a", "s").look("k", now=0.0),
+        lambda url: TokenStore(url, "cli_a", "s").get("k", now=0.0),
     ]
     for attempt in attempts:
         with pytest.raises(StorageError, match=r"password authentication failed.*Next: ") as caught:
@@ -173,9 +174,9 @@ def test_a_database_that_is_not_there(url: str) -> None:
 
 @pytest.mark.parametrize("value", ["many", "1.5", "²", "--1", "-1", "1_0x"])
 def test_pool_settings_are_numbers(value: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"LARK_DB_POOL_SIZE is .*Next: "):
+    with pytest.raises(ConfigurationError, match=r"LARK_DB_POOL_SIZE must be .*Next: "):
         pool_settings({"LARK_DB_POOL_SIZE": value})
     assert tuple(pool_settings({}).values()) == (10, 20, 30, 3600)
     assert pool_settings({"LARK_DB_MAX_OVERFLOW": " -1 "})["max_overflow"] == -1
-    with pytest.raises(ConfigurationError, match="LARK_DB_POOL_RECYCLE is '-2'"):
+    with pytest.raises(ConfigurationError, match=r"LARK_DB_POOL_RECYCLE must .* got '-2'"):
         pool_settings({"LARK_DB_POOL_RECYCLE": "-2"})

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from lark_provider.api.cards.content import card_content, mention_id, mention_ids
 from lark_provider.api.cards.text import MAX_CARD_BYTES, Card
+from lark_provider.support.exports import lazy
 
 _HOMES = {
     "card": ("Card2", "Header", "TextTag"),
@@ -25,8 +26,9 @@ _HOMES = {
     "ready": ("notice_card", "table_card"),
     "rules": ("check",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = ["MAX_CARD_BYTES", "Card", "card_content", "mention_id", "mention_ids", *sorted(_HOME_OF)]  # noqa: PLE0604 - one list
+_HOME_OF = {name: f".{home}" for home, names in _HOMES.items() for name in names}
+__all__ = ["MAX_CARD_BYTES", "Card", "card_content", "mention_id", "mention_ids"]
+__all__ += list(_HOME_OF)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,16 +59,7 @@ if TYPE_CHECKING:
     from lark_provider.api.cards.rules import check as check
 
 
-def __getattr__(name: str) -> object:
-    """Load the builder when it is asked for: every task imports this package, and few build cards."""
-    from importlib import import_module  # noqa: PLC0415 - as above
-
-    try:
-        home = _HOME_OF[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
-    return value
+__getattr__ = lazy(__name__, _HOME_OF)  # every task imports this package, and few build cards
 
 
 def __dir__() -> list[str]:

@@ -32,10 +32,10 @@ def approval_card(
     Args:
         title: What is asked.
         text: What to know before answering, in Markdown.
-        options: The buttons: each decision with what stands on its button.
-        correlation: Names the wait that a click answers.
+        options: The buttons: each decision with the label of its button.
+        correlation: The id of the wait that a click answers.
         approvers: The ids of those who may answer; empty for everybody who sees the card.
-        rejections: The decisions whose buttons warn.
+        rejections: The decisions whose buttons are red.
         fields: Inputs, menus and date pickers to be filled in; sent with whichever button is pressed.
 
     Raises:
@@ -43,13 +43,13 @@ def approval_card(
     """
     if not options:
         raise InvalidRequestError(
-            "options are empty. Next: pass at least one, such as {'approve': 'Approve'}."
+            "options must not be empty. Next: pass at least one, such as {'approve': 'Approve'}."
         )
     buttons = [
         Button(
             label,
             value=marked({"action": decision}, correlation, approvers),
-            type=_kind(decision, place, rejections),
+            type=_button_type(decision, place, rejections),
             name=f"decision_{place}",
             form_action_type="submit" if fields else None,
         )
@@ -57,23 +57,23 @@ def approval_card(
     ]
     row = ColumnSet([Column([button], width="auto") for button in buttons], flex_mode="flow")
     below: list[Mapping[str, Any]] = [Form(_FORM, [*fields, row])] if fields else [row]
-    return Card2([*_said(text), *below], header=Header(title, template="blue"))
+    return Card2([*_text_elements(text), *below], header=Header(title, template="blue"))
 
 
 def decided_card(
     title: str, text: str, outcome: Outcome, *, label: str, open_id: str | None = None, when: str = "",
     answers: Mapping[str, Any] | None = None,
 ) -> Card2:  # fmt: skip
-    """Build the card that takes the place of the first: no buttons, but the decision, by whom and when.
+    """Build the card that replaces the question: no buttons, but the decision, by whom and when.
 
     Args:
-        title: As asked.
-        text: As asked.
+        title: The question's title.
+        text: The question's text.
         outcome: Decides the colour.
-        label: The decision, as it stood on the button.
-        open_id: Who decided; Lark shows the name.
-        when: The time, as it is to be read.
-        answers: What was filled in.
+        label: The label of the button clicked.
+        open_id: The user who decided; Lark shows the name.
+        when: The time, formatted.
+        answers: What was filled in, by field.
 
     Raises:
         InvalidRequestError: Lark would refuse the card.
@@ -83,14 +83,16 @@ def decided_card(
     lines += [
         f"**{escape_markdown(name)}:** {escape_markdown(value)}" for name, value in (answers or {}).items()
     ]
-    return Card2([*_said(text), Markdown("\n".join(lines))], header=Header(title, template=_COLORS[outcome]))
+    return Card2(
+        [*_text_elements(text), Markdown("\n".join(lines))], header=Header(title, template=_COLORS[outcome])
+    )
 
 
-def _said(text: str) -> list[Mapping[str, Any]]:
+def _text_elements(text: str) -> list[Mapping[str, Any]]:
     return [Markdown(text)] if text else []
 
 
-def _kind(decision: str, place: int, rejections: Sequence[str]) -> ButtonType:
+def _button_type(decision: str, place: int, rejections: Sequence[str]) -> ButtonType:
     if decision in rejections:
         return "danger"
     return "primary" if place == 0 else "default"

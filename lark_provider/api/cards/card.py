@@ -62,7 +62,7 @@ class Header(dict[str, Any]):
     ) -> None:
         if len(text_tag_list) > MAX_TEXT_TAGS:
             raise InvalidRequestError(
-                f"header.text_tag_list has {len(text_tag_list)} tags; Lark shows {MAX_TEXT_TAGS}. "
+                f"header.text_tag_list must have at most {MAX_TEXT_TAGS} tags, got {len(text_tag_list)}. "
                 "Next: leave some out.",
                 code=230099,
             )

@@ -15,7 +15,7 @@ class Column(Element):
     """A column of a `ColumnSet`.
 
     Args:
-        elements: What stands in it; no table and no form.
+        elements: Its components; no table and no form.
         weight: Its share of the width, 1 to 5.
         width: "auto", "weighted" or pixels; "weighted" if a weight is given.
         **properties: `vertical_align`, `padding`, `background_style`, …
@@ -68,7 +68,7 @@ class CollapsiblePanel(Element):
     See https://open.feishu.cn/document/feishu-cards/card-json-v2-components/containers/collapsible-panel
 
     Args:
-        title: What stands on it.
+        title: Its title.
         elements: What it holds; no form and no table.
         expanded: Whether it is open at first.
         **properties: `border`, `background_color`, `padding`, …
@@ -93,9 +93,9 @@ class Form(Element):
 
     Args:
         name: Names the form in the callback; unique in the card, as are the names of its fields.
-        elements: Its fields and what stands around them; no table and no form.
+        elements: Its fields and other components; no table and no form.
         submit: The text of a button `<name>_submit` added at the end. "" if `elements` hold one already
-            (`form_action_type="submit"`); without one, nobody can send the form.
+            (`form_action_type="submit"`); a form without one cannot be sent.
         **properties: `direction`, `padding`, …
     """
 

@@ -1,4 +1,4 @@
-"""From a card, built or hand-written, to what a message carries; refused early where Lark would."""
+"""Check a card, built or hand-written, and serialise it as a message carries it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lark_provider.protocol.errors import InvalidRequestError
 
 
 class BuiltCard(dict[str, Any]):
-    """A card of this package's making, which Lark's rules are applied to before it is sent."""
+    """A card built by this package; checked in full before it is sent."""
 
 
 def card_content(card: Card, *, mentions: Sequence[str] = (), max_bytes: int = MAX_CARD_BYTES) -> str:
     """Serialise a card.
 
-    A `Card2` is checked once more, since its lists may have changed after it was built. Hand-written cards
-    go out as they are: they may use what is newer than our table of properties.
+    What Lark has refused is refused here, in built and in hand-written cards; what is newer than our table of
+    properties goes out with a warning in the log. A hand-written text goes out byte for byte.
 
     Args:
         card: Card JSON, 1.0 or 2.0, as a dict or as text; or a template or card-entity reference.
@@ -29,17 +29,20 @@ def card_content(card: Card, *, mentions: Sequence[str] = (), max_bytes: int = M
         The text for `content`.
 
     Raises:
-        InvalidRequestError: It is no JSON object, too large, or has no place for mentions.
+        InvalidRequestError: The card is not a JSON object, is too large, has no place for
+            mentions, or Lark refuses it.
     """
+    # Loaded on first use: every task imports this package, and few send cards.
+    from lark_provider.api.cards import findings, rules
+
     parsed = parse(card)
     if mentions:
         parsed = _with_mentions(parsed, mentions)
     if isinstance(card, BuiltCard):
-        # Loaded already, since the card was built; who sends hand-written cards need not load it.
-        from lark_provider.api.cards.rules import check  # noqa: PLC0415
-
-        check(parsed, max_bytes=max_bytes)
+        rules.check(parsed, max_bytes=max_bytes)
     text = card if isinstance(card, str) and not mentions else encode(parsed, "the card").decode()
+    if not isinstance(card, BuiltCard):
+        findings.log(rules.review(parsed))
     check_size(len(text.encode()), max_bytes)
     return text
 
@@ -52,29 +55,30 @@ def _with_mentions(card: Mapping[str, Any], mentions: Sequence[str]) -> Mapping[
     if isinstance(card.get("elements"), Sequence):
         return {**card, "elements": [*card["elements"], element]}
     raise InvalidRequestError(
-        "mentions need a card with elements of its own. Next: put <at id=…></at> into the template instead.",
+        "A card with mentions must have elements of its own, got none. Next: put <at id=…></at> into the "
+        "template instead.",
         code=230099,
     )
 
 
 def mention_ids(mentions: Sequence[str]) -> list[str]:
-    """Check whom to mention, since the ids become part of markup.
+    """Check and return the ids of people to mention, since they become part of markup.
 
     Args:
         mentions: Open_ids or user_ids, or "all".
 
     Raises:
-        InvalidRequestError: It is no list, or one cannot be an id.
+        InvalidRequestError: It is not a list, or an item is not an id.
     """
     if isinstance(mentions, str) or not isinstance(mentions, Sequence):
         raise InvalidRequestError(
-            f"mentions is {mentions!r}. Next: pass a list, such as ['all'].", code=230001
+            f"mentions must be a list, got {mentions!r}. Next: pass one, such as ['all'].", code=230001
         )
     return [mention_id(who) for who in mentions]
 
 
 def mention_id(who: str) -> str:
-    """Check whom to mention, since the id becomes part of markup.
+    """Check and return the id of a person to mention, since it becomes part of markup.
 
     Args:
         who: An open_id, a user_id, or "all".
@@ -83,10 +87,11 @@ def mention_id(who: str) -> str:
         The same id.
 
     Raises:
-        InvalidRequestError: It cannot be an id.
+        InvalidRequestError: It is not an id.
     """
     if not (isinstance(who, str) and who.replace("_", "").replace("-", "").isalnum()):
         raise InvalidRequestError(
-            f"mentions has {who!r}. Next: name people by open_id (ou_…), or write 'all'.", code=230001
+            f"mentions must hold ids, got {who!r}. Next: name people by open_id (ou_…), or write 'all'.",
+            code=230001,
         )
     return who

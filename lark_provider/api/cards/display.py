@@ -1,4 +1,4 @@
-"""Components that show something: text, line, picture, table. `Markdown` stands in `element`."""
+"""Components that show something: text, line, picture, table. `Markdown` is in `element`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Img(Element):
     Args:
         img_key: What the upload of the picture returned.
         alt: What is shown under the pointer.
-        title: What stands above it.
+        title: The text above it.
         **properties: `scale_type`, `size`, `preview`, …
     """
 

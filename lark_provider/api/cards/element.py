@@ -1,4 +1,4 @@
-"""What all components are made of: a dict without empty properties, texts, and Markdown markup."""
+"""The base of all components: a dict without empty properties, texts, and Markdown markup."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lark_provider.protocol.errors import InvalidRequestError
 Text: TypeAlias = str | Mapping[str, Any]
 
 _URL = re.compile(r"https?://[^\s()<>\[\]]+")
-# The characters that mean something inside a line; Lark shows an entity as the character itself.
+# The characters that are markup inside a line; Lark shows an entity as the character itself.
 _MARKUP = {ord(char): f"&#{ord(char)};" for char in "&<>*_~`[]#|$!\\"}
 
 
 class Element(dict[str, Any]):
-    """A component: the JSON object that it stands for. Also the way to write one that has no class here.
+    """A component as its JSON object. Also makes components that have no class here.
 
     Being a dict, it is templated by Airflow, pickled and serialised like one.
 
@@ -54,7 +54,7 @@ def text_object(text: Text | None, **style: Any) -> dict[str, Any] | None:
     """Make Lark's text object.
 
     Args:
-        text: Plain text, a text object as it is, or None.
+        text: Plain text, a text object, or None.
         **style: Further properties of the object, e.g. `text_size`.
     """
     if text is None:
@@ -64,7 +64,7 @@ def text_object(text: Text | None, **style: Any) -> dict[str, Any] | None:
 
 
 def within(what: str, value: int | None, low: int, high: int) -> int | None:
-    """Return a number if it lies in Lark's range.
+    """Return a number that is within Lark's range.
 
     Args:
         what: The property's name, for the error.
@@ -78,7 +78,7 @@ def within(what: str, value: int | None, low: int, high: int) -> int | None:
     if value is None or (isinstance(value, int) and low <= value <= high):
         return value
     raise InvalidRequestError(
-        f"{what} is {value!r}. Next: pass a whole number from {low} to {high}.", code=230099
+        f"{what} must be an int from {low} to {high}, got {value!r}. Next: pass such a number.", code=230099
     )
 
 
@@ -92,16 +92,16 @@ def mention(*who: str) -> str:
         Markup for `Markdown` content.
 
     Raises:
-        InvalidRequestError: One cannot be an id.
+        InvalidRequestError: One is not an id.
     """
     return " ".join(f"<at id={mention_id(one)}></at>" for one in who)
 
 
 def escape_markdown(text: object) -> str:
-    """Show a text as it is: nothing in it becomes emphasis, a link or a mention.
+    """Escape a text, so that nothing in it becomes emphasis, a link or a mention.
 
     Args:
-        text: Anything; it is turned into text first. A lone http(s) address stays a link.
+        text: Any value; it is converted to str first. A lone http(s) address stays a link.
 
     Returns:
         Markup for `Markdown` content.

@@ -1,6 +1,6 @@
 """Components that people press and fill in.
 
-`value` is what the card's callback brings back in `event.action.value`: a dict of JSON values.
+`value` is what the card's callback returns in `event.action.value`: a dict of JSON values.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Button(Element):
     See https://open.feishu.cn/document/feishu-cards/card-json-v2-components/interactive-components/button
 
     Args:
-        text: What stands on it.
+        text: Its label.
         value: The callback's value; None for no callback.
         url: The page that it opens; None for none.
         type: How it looks.
@@ -51,7 +51,7 @@ class Button(Element):
         *,
         value: Mapping[str, Any] | None = None,
         url: str | None = None,
-        type: ButtonType = "default",  # noqa: A002 - Lark's own name
+        type: ButtonType = "default",  # noqa: A002 - Lark's name
         confirm: Mapping[str, Any] | None = None,
         name: str | None = None,
         form_action_type: Literal["submit", "reset"] | None = None,
@@ -76,7 +76,7 @@ class Input(Element):
 
     Args:
         name: Names what was typed in the callback's `form_value`; unique in the card.
-        label: What stands before it.
+        label: The label before it.
         placeholder: What it shows while empty.
         required: Whether the form waits for it.
         input_type: One line, several, or hidden.

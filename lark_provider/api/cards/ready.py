@@ -16,7 +16,7 @@ from lark_provider.api.cards.element import Element, Markdown, escape_markdown
 from lark_provider.api.cards.interactive import Button
 from lark_provider.api.cards.shapes import MAX_TABLE_COLUMNS
 from lark_provider.api.cards.text import MAX_CARD_BYTES
-from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
 Level: TypeAlias = Literal["info", "success", "warning", "error"]
 #: Buttons that open pages: one address, or each label with its address.
@@ -27,11 +27,11 @@ _TEMPLATES: dict[Level, Template] = {
 }  # fmt: skip
 # Clients read numbers as doubles: beyond this they would show other digits.
 _EXACT = 2**53
-# What a sender may still add to a card that is full: mentions.
+# Bytes left free for mentions, which a sender may add.
 _ROOM = 1024
-# A cell shows a few words; a longer one would only push other rows out.
+# A cell shows a few words; a longer text would only displace other rows.
 _MOST_CELL_CHARS = 500
-# How floats, pandas and decimals write a value that is not there.
+# How floats, pandas and decimals print a missing value.
 _MISSING = frozenset({"nan", "NaN", "NaT", "<NA>"})
 
 
@@ -46,7 +46,7 @@ def notice_card(
     text_tag_list: Sequence[str | TextTag] = (),
     footnote: str | None = None,
 ) -> Card2:
-    """Build a card that tells something.
+    """Build a card that reports something.
 
     Args:
         title: What happened.
@@ -64,7 +64,7 @@ def notice_card(
     Raises:
         InvalidRequestError: Lark would refuse it, e.g. since it is larger than 30 KB.
     """
-    _want(fields is None or isinstance(fields, Mapping), "fields", fields, "a dict of names and values")
+    _require(fields is None or isinstance(fields, Mapping), "fields", fields, "a dict of names and values")
     elements: list[Mapping[str, Any]] = [Markdown(text)] if text else []
     if fields:
         elements.append(Markdown("\n".join(_line(name, value) for name, value in fields.items())))
@@ -112,9 +112,9 @@ def table_card(
     Raises:
         InvalidRequestError: Lark would refuse it; or even without rows it is too large.
     """
-    _want(isinstance(rows, Iterable), "rows", rows, "dicts by column")
-    _want(columns is None or isinstance(columns, list | tuple), "columns", columns, "a list of names")
-    _want(isinstance(max_rows, int), "max_rows", max_rows, "a whole number")
+    _require(isinstance(rows, Iterable), "rows", rows, "dicts by column")
+    _require(columns is None or isinstance(columns, list | tuple), "columns", columns, "a list of names")
+    _require(isinstance(max_rows, int), "max_rows", max_rows, "a whole number")
     source = iter(rows)
     first = list(islice(source, 1))
     names = columns if columns is not None else list(_row(first[0], 0)) if first else ()
@@ -128,7 +128,7 @@ def table_card(
             elements.append(note(more.format(count=dropped)))
         return Card2([*elements, *_buttons(link)], header=_header(title, level), max_bytes=max_bytes)
 
-    # Measured with a longer line for the rest than there will be: a row that fits now fits in the end.
+    # Measured with the longest line for the rest, so that a row that fits now fits at the end.
     left = max_bytes - _ROOM - len(orjson.dumps(build((), 10**12)))
     kept: list[dict[str, Any]] = []
     total = 0
@@ -143,7 +143,7 @@ def table_card(
 
 
 def _cells(row: Mapping[Any, Any], columns: Sequence[str | TableColumn], index: int) -> dict[str, Any]:
-    """Take from a row what is shown: numbers as numbers, for the time being, and other values as text."""
+    """Return the cells of a row that are shown: numbers, which may become text later, and texts."""
     by_name = {str(name): value for name, value in _row(row, index).items()}
     cells = {}
     for column in columns:
@@ -161,7 +161,7 @@ def _cells(row: Mapping[Any, Any], columns: Sequence[str | TableColumn], index: 
 def _row(row: Any, index: int) -> Mapping[Any, Any]:
     if not isinstance(row, Mapping):
         raise InvalidRequestError(
-            f"rows[{index}] is a {type(row).__name__}. Next: pass each row as a dict by column.", code=230099
+            f"rows[{index}] must be a dict by column, got {type(row).__name__}. Next: pass one.", code=230099
         )
     return row
 
@@ -198,16 +198,14 @@ def _typed(
 def _size(cells: Mapping[str, Any]) -> int:
     """Count the bytes that a row takes at most, whether its numbers stay numbers or become text.
 
-    The quotes of a number that needs none make up for its column's longer data type.
+    A number is counted with quotes that it does not need, which outweighs its column's longer data type.
     """
     return 1 + len(orjson.dumps(cells, default=str)) + 2 * len(cells)
 
 
 def _header(title: str, level: Level, **properties: Any) -> Header:
     if level not in _TEMPLATES:
-        raise InvalidRequestError(
-            f"level is {level!r}. Next: pass one of {', '.join(_TEMPLATES)}.", code=230099
-        )
+        raise unknown_choice("level", level, _TEMPLATES, 230099)
     return Header(title, template=_TEMPLATES[level], **properties)
 
 
@@ -217,13 +215,15 @@ def _line(name: str, value: object) -> str:
 
 def _buttons(link: Links | None) -> list[Element]:
     links = {"Open": link} if isinstance(link, str) and link else link or {}
-    _want(isinstance(links, Mapping), "link", link, "an address, or a dict of labels and addresses")
+    _require(isinstance(links, Mapping), "link", link, "an address, or a dict of labels and addresses")
     buttons = [Button(label, url=url) for label, url in links.items()]
     if len(buttons) <= 1:
         return [*buttons]
     return [ColumnSet([Column([button], width="auto") for button in buttons], flex_mode="flow")]
 
 
-def _want(fits: bool, name: str, value: object, what: str) -> None:
-    if not fits:
-        raise InvalidRequestError(f"{name} is {str(value)[:80]!r}. Next: pass {what}.", code=230099)
+def _require(is_valid: bool, name: str, value: object, what: str) -> None:
+    if not is_valid:
+        raise InvalidRequestError(
+            f"{name} must be {what}, got {str(value)[:80]!r}. Next: correct it.", code=230099
+        )

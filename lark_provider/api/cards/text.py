@@ -1,4 +1,4 @@
-"""A card as JSON text: how it is read, and how large it may be."""
+"""Parse the JSON text of a card, and check its size."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def check_size(size: int, max_bytes: int) -> None:
     """
     if size > max_bytes:
         raise InvalidRequestError(
-            f"The card has {size} bytes; Lark takes {max_bytes}. Next: shorten its texts or tables, or send "
-            "the details in a second message.",
+            f"The card must have at most {max_bytes} bytes, got {size}. Next: shorten its texts or tables, "
+            "or send the details in a second message.",
             code=230025,
         )
 
@@ -41,21 +41,21 @@ def parse(card: Mapping[str, Any] | str) -> Mapping[str, Any]:
         The card's object.
 
     Raises:
-        InvalidRequestError: It is no JSON object, or an empty one.
+        InvalidRequestError: It is not a JSON object, or an empty one.
     """
     if isinstance(card, str):
         try:
             parsed = orjson.loads(card)
         except orjson.JSONDecodeError as error:
             raise InvalidRequestError(
-                f"The card is not JSON: {error}. Next: pass a dict, or text that json.loads accepts.",
+                f"The card must be JSON: {error}. Next: pass a dict, or text that json.loads accepts.",
                 code=230099,
             ) from None
     else:
         parsed = card
     if not isinstance(parsed, Mapping) or not parsed:
         raise InvalidRequestError(
-            f"The card is a {type(parsed).__name__}, not a JSON object with content. Next: pass card JSON as "
+            f"The card must be a non-empty JSON object, got {type(parsed).__name__}. Next: pass card JSON as "
             "Lark's card builder exports it.",
             code=230099,
         )

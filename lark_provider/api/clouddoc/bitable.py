@@ -9,9 +9,11 @@ from lark_provider.api import links
 from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.links import document, table
-from lark_provider.protocol.calls import Call, LarkResponse, Listing, Page, Procedure, path, perform, request
+from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import client_token
+from lark_provider.protocol.operations import Listing, Page, Procedure, perform
+from lark_provider.protocol.paths import path
 
 UserIdType: TypeAlias = Literal["open_id", "union_id", "user_id"]
 FIELDS = "/bitable/v1/apps/{app_token}/tables/{table_id}/fields"
@@ -87,7 +89,7 @@ def create_table(
         `.data["table_id"]`.
 
     Raises:
-        InvalidRequestError: A name or a field's type cannot be; nothing was sent.
+        InvalidRequestError: A name or a field's type is invalid; nothing was sent.
         ConflictError: The base has a table of that name.
         LarkAPIError: Lark refused it.
         OutcomeUnknownError: The answer is lost.
@@ -97,7 +99,8 @@ def create_table(
     for number, column in enumerate(columns, 1):
         if not isinstance(column, Mapping) or not {"field_name", "type"} <= column.keys():
             raise InvalidRequestError(
-                f"Field {number} of the table is {show(column)}. Next: write "
+                f"Field {number} of the table must be a dict with field_name and type, got {show(column)}. "
+                "Next: write "
                 '{"field_name": "Day", "type": fields.DATE}.'
             )
         _type(column["type"])
@@ -137,7 +140,7 @@ def create_field(
         `.data["field"]`.
 
     Raises:
-        InvalidRequestError: The name or the type cannot be; nothing was sent.
+        InvalidRequestError: The name or the type is invalid; nothing was sent.
         ConflictError: The table has a field of that name.
         LarkAPIError: Lark refused it.
         OutcomeUnknownError: The answer is lost.
@@ -189,15 +192,17 @@ def list_fields(app_token: str, table_id: str | None = None) -> Listing[Field]:
 
 def _name(name: object, what: str) -> str:
     if not (isinstance(name, str) and name.strip()):
-        raise InvalidRequestError(f"The {what}'s name is {name!r}. Next: pass a non-empty text.")
+        raise InvalidRequestError(
+            f"The {what}'s name must be a non-empty string, got {name!r}. Next: pass one."
+        )
     return name
 
 
 def _type(number: object) -> int:
     if isinstance(number, bool) or not isinstance(number, int):
         raise InvalidRequestError(
-            f"A field's type is {number!r}. Next: pass Lark's number for it, such as fields.TEXT (1); "
-            "lark_provider.api.clouddoc.fields names them.",
+            f"A field's type must be an int, got {number!r}. Next: pass Lark's number for it, such as "
+            "fields.TEXT (1); lark_provider.api.clouddoc.fields names them.",
             code=1254012,
         )
     return number

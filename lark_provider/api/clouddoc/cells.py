@@ -1,7 +1,7 @@
 """One cell: from a Python value to what a field takes.
 
-Lark's own rules are on the page "Data structure of a record". What a function here cannot take it refuses
-with a `MisfitError`, whose text goes on after the value: "'twelve' is no number".
+Lark's own rules are on the page "Data structure of a record". A function refuses other values with a
+`MisfitError`, whose text says what the value must be. The caller adds the value: "must be a number, got 'x'".
 """
 
 from __future__ import annotations
@@ -9,17 +9,23 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 MAX_CELL_CHARS = 100_000
+MAX_OPTIONS, MAX_PEOPLE, MAX_ATTACHMENTS, MAX_LINKS, MAX_GROUPS = 1000, 1000, 100, 500, 10
+"""The most values that one cell holds."""
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MILLISECOND = dt.timedelta(milliseconds=1)
-_MOSTMILLISECONDS = 253_402_300_799_999  # the end of the year 9999
+MAX_MILLISECONDS = 253_402_300_799_999  # the end of the year 9999
+SECONDS_BELOW = 10**10
+"""A smaller number is taken for seconds: those are before 2286, milliseconds before 26 April 1970."""
 EXACT_INT = 2**53
 _LONGEST_INT = 1 << 13_000  # about as far as Python writes an int out
 _SHOWN = 80
+_MAX_LONGITUDE, _MAX_LATITUDE = 180, 90
+PAIR = 2
 _DATE_CHARS = len("2026-01-31")
 _PHONE = re.compile(r"\+?[0-9]{1,63}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
@@ -28,14 +34,14 @@ _LOCATION = re.compile(r"\s*-?\d+(\.\d+)?\s*,\s*-?\d+(\.\d+)?\s*")
 
 
 class MisfitError(ValueError):
-    """Why one value does not fit; becomes a `BadValue`."""
+    """What one value must be, and is not; becomes a `BadValue`."""
 
 
 def milliseconds(value: dt.date, zone: dt.tzinfo | None) -> int:
-    """Milliseconds since the epoch, as Lark writes dates.
+    """Return milliseconds since the epoch, as Lark writes dates.
 
     Args:
-        value: A datetime, or a date, which stands for its midnight.
+        value: A datetime, or a date, which means its midnight.
         zone: The time zone of a naive datetime, and of a date, which else is UTC's.
 
     Raises:
@@ -45,7 +51,7 @@ def milliseconds(value: dt.date, zone: dt.tzinfo | None) -> int:
         moment = value if type(value) is dt.datetime else _standard(value)
         if moment.tzinfo is None:
             if zone is None:
-                raise MisfitError("has no time zone: make it aware, or name one with zone=")
+                raise MisfitError("must be an aware datetime unless zone= is given")
             moment = moment.replace(tzinfo=zone)
     else:
         moment = dt.datetime(value.year, value.month, value.day, tzinfo=zone or dt.UTC)
@@ -53,30 +59,40 @@ def milliseconds(value: dt.date, zone: dt.tzinfo | None) -> int:
 
 
 def date(value: Any, zone: dt.tzinfo | None) -> int:
-    """Milliseconds since the epoch from a datetime, a date, ISO 8601 or milliseconds."""
+    """Return milliseconds since the epoch from a datetime, a date, ISO 8601 or milliseconds.
+
+    Args:
+        value: What to convert. Numbers that look like seconds are refused.
+        zone: The time zone of a naive datetime.
+
+    Raises:
+        MisfitError: It is something else.
+    """
     if isinstance(value, str):
         value = _parsed(value.strip())
     if isinstance(value, dt.date):
         return milliseconds(value, zone)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise MisfitError("is no datetime, date, ISO text or milliseconds")
-    if abs(value) > _MOSTMILLISECONDS:
-        raise MisfitError("is beyond the year 9999: milliseconds since the epoch are wanted")
+        raise MisfitError("must be a datetime, a date, a str in ISO 8601 or milliseconds")
+    if abs(value) > MAX_MILLISECONDS:
+        raise MisfitError("must be milliseconds since the epoch, before the year 10000")
+    if 0 < abs(value) < SECONDS_BELOW:
+        raise MisfitError("must be milliseconds, not seconds, since the epoch, or a datetime")
     return value
 
 
 def _parsed(iso: str) -> dt.date:
-    """A date or datetime in ISO 8601; not the bare digits that `fromisoformat` also takes for one."""
+    """Parse a date or datetime in ISO 8601, without the bare digits that `fromisoformat` also accepts."""
     try:
         if _ISO_DATE.fullmatch(iso):
             return dt.datetime.fromisoformat(iso) if len(iso) > _DATE_CHARS else dt.date.fromisoformat(iso)
     except ValueError:
         pass
-    raise MisfitError("is no date in ISO 8601, such as 2026-01-31T09:00:00+08:00")
+    raise MisfitError("must be a date in ISO 8601, such as 2026-01-31T09:00:00+08:00")
 
 
 def _standard(value: dt.datetime) -> dt.datetime:
-    """A datetime of the standard library: those of pendulum and pandas calculate in their own ways."""
+    """Return a datetime of the standard library, since those of pendulum and pandas calculate differently."""
     return dt.datetime(
         value.year,
         value.month,
@@ -91,7 +107,7 @@ def _standard(value: dt.datetime) -> dt.datetime:
 
 
 def plain(value: Any) -> Any:
-    """A Python value for what numpy and pandas bring along; None for every way to say 'missing'."""
+    """Return the Python value for a value of numpy or pandas; None for NaN, NA and NaT."""
     kind = type(value)
     if kind.__module__ == "numpy":
         if kind.__name__ == "datetime64":
@@ -104,21 +120,21 @@ def plain(value: Any) -> Any:
 
 
 def show(value: Any) -> str:
-    """A value as an error text quotes it."""
+    """Return a value as an error text quotes it."""
     shown = repr(value)
     return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
 
 
 def text(value: Any) -> str:
-    """Text, from what has one obvious way to be written."""
+    """Return text, from a str, a date or a number."""
     if isinstance(value, dt.datetime | dt.date):
         value = value.isoformat()
     elif isinstance(value, float | Decimal) or (isinstance(value, int) and abs(value) < _LONGEST_INT):
         value = str(value)
     if not isinstance(value, str):
-        raise MisfitError("is no text: write it as a str")
+        raise MisfitError("must be a str, a date or a number")
     if len(value) > MAX_CELL_CHARS:
-        raise MisfitError(f"has {len(value)} characters, and a cell takes {MAX_CELL_CHARS}")
+        raise MisfitError(f"must have at most {MAX_CELL_CHARS} characters and has {len(value)}")
     return _encodable(value)
 
 
@@ -126,112 +142,138 @@ def _encodable(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise MisfitError("has half of a surrogate pair, which is no character") from None
+        raise MisfitError("must be valid Unicode, without a lone surrogate") from None
     return value
 
 
 def number(value: Any) -> int | float:
-    """A number that a double keeps, from numbers and their texts."""
+    """Return a number that a double represents, from a number or its text."""
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value.strip()):
-            raise MisfitError("is no number")
+            raise MisfitError("must be a number")
         value = Decimal(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise MisfitError("is no number")
+        raise MisfitError("must be a number")
     if not isinstance(value, int) and not math.isfinite(value):
-        raise MisfitError("is no finite number")
+        raise MisfitError("must be a finite number")
     if not isinstance(value, float) and not -EXACT_INT <= value <= EXACT_INT:
-        raise MisfitError("is larger than Lark's numbers keep exactly; write it to a text field")
+        raise MisfitError(
+            f"must be at most {EXACT_INT}, since Lark keeps larger numbers inexactly, or be written to a "
+            "text field"
+        )
     if isinstance(value, Decimal):
-        # Digits beyond the sixteenth are rounded, as in any double.
+        # A double rounds digits beyond the sixteenth.
         return int(value) if value == value.to_integral_value() else float(value)
     return value if isinstance(value, int) else float(value)
 
 
 def option(value: Any) -> str:
-    """The name of an option."""
+    """Return the name of an option."""
     if not (isinstance(value, str) and value):
-        raise MisfitError("is no option name")
+        raise MisfitError("must be the name of an option")
     return _encodable(value)
 
 
 def options(value: Any) -> list[str]:
-    """Names of options, from one or several."""
+    """Return names of options, from one or several."""
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list | tuple | set | frozenset):
-        raise MisfitError("is no list of option names")
+        raise MisfitError("must be a list of option names")
+    _require_at_most(MAX_OPTIONS, items, "options")
     names = [option(item) for item in items]
     return sorted(names) if isinstance(items, set | frozenset) else names
 
 
 def checkbox(value: Any) -> bool:
-    """True or False, or their names."""
+    """Return a bool, from a bool or its name."""
     if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
         return value.strip().lower() == "true"
     if not isinstance(value, bool):
-        raise MisfitError("is neither True nor False")
+        raise MisfitError("must be True or False")
     return value
 
 
 def phone(value: Any) -> str:
-    """A phone number, from text or a number."""
+    """Return a phone number, from a str or an int."""
     if isinstance(value, int) and not isinstance(value, bool) and value < 10**64:
         value = str(value)
     if not (isinstance(value, str) and _PHONE.fullmatch(value)):
-        raise MisfitError("is no phone number: digits, with a + before them if need be")
+        raise MisfitError("must be a phone number: digits, with or without a leading +")
     return value
 
 
 def url(value: Any) -> dict[str, str]:
-    """A link, from a URL, a pair of text and URL, or the dict that reading gave."""
+    """Return a link, from a URL, a pair of text and URL, or the dict that reading returns."""
     if isinstance(value, str):
         value = {"text": value, "link": value}
-    elif isinstance(value, Sequence) and len(value) == 2:  # noqa: PLR2004 - a pair
+    elif isinstance(value, Sequence) and len(value) == PAIR:
         value = {"text": value[0], "link": value[1]}
     if not (isinstance(value, Mapping) and isinstance(value.get("link"), str) and value["link"]):
-        raise MisfitError('is no link: write the URL, (text, URL) or {"text": …, "link": …}')
+        raise MisfitError('must be a URL, (text, URL) or {"text": …, "link": …}')
     return {"text": str(value.get("text") or value["link"]), "link": value["link"]}
 
 
-def objects(key: str, what: str) -> Callable[[Any], list[dict[str, str]]]:
-    """A writer for `[{key: id}]` from one id, several, or the dicts that reading gave."""
+def _require_at_most(most: int, items: Collection[Any], what: str) -> None:
+    if len(items) > most:
+        raise MisfitError(f"must have at most {most} {what} and has {len(items)}")
+
+
+def objects(key: str, what: str, most: int) -> Callable[[Any], list[dict[str, str]]]:
+    """Return a function that makes `[{key: id}]` from one id, several, or the dicts that reading returns.
+
+    Args:
+        key: The member that holds the id.
+        what: What each is, for errors.
+        most: How many a cell holds.
+    """
 
     def write(value: Any) -> list[dict[str, str]]:
         items = value if isinstance(value, list | tuple) else [value]
+        _require_at_most(most, items, "values")
         ids = [item.get(key) if isinstance(item, Mapping) else item for item in items]
         if not all(isinstance(one, str) and one for one in ids):
-            raise MisfitError(f"names no {what}")
+            raise MisfitError(f"must name a {what}")
         if key == "id" and any("@" in str(one) for one in ids):
-            raise MisfitError("has an e-mail address: look the person's open_id up first")
+            raise MisfitError("must be an open_id, not an e-mail address: look it up first")
         return [{key: str(one)} for one in ids]
 
     return write
 
 
 def record_ids(value: Any) -> list[str]:
-    """Ids of linked records, from one, several, or the dict that reading gave."""
+    """Return ids of linked records, from one, several, or the dict that reading returns."""
     if isinstance(value, Mapping):
         value = value.get("link_record_ids")
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list | tuple) or not all(isinstance(one, str) and one for one in items):
-        raise MisfitError("is no list of record ids (rec…)")
+        raise MisfitError("must be a list of record ids (rec…)")
+    _require_at_most(MAX_LINKS, items, "links")
     return list(items)
 
 
 def location(value: Any) -> str:
-    """A place, from a pair of longitude and latitude, their text, or the dict that reading gave."""
+    """Return a place, from a pair of longitude and latitude, their text, or the dict that reading returns."""
     if isinstance(value, Mapping):
         value = value.get("location")
-    elif isinstance(value, list | tuple) and len(value) == 2:  # noqa: PLR2004 - a pair
-        value = f"{value[0]},{value[1]}"
+    elif isinstance(value, list | tuple) and len(value) == PAIR:
+        value = ",".join(map(_coordinate, value))
     if not (isinstance(value, str) and _LOCATION.fullmatch(value)):
-        raise MisfitError("is no place: write (longitude, latitude)")
+        raise MisfitError("must be (longitude, latitude)")
     longitude, latitude = map(float, value.split(","))
-    if abs(longitude) > 180 or abs(latitude) > 90:  # noqa: PLR2004 - degrees of a globe
-        raise MisfitError("is no place on earth: write (longitude, latitude)")
+    if abs(longitude) > _MAX_LONGITUDE or abs(latitude) > _MAX_LATITUDE:
+        raise MisfitError(
+            f"must be (longitude, latitude) within ±{_MAX_LONGITUDE} and ±{_MAX_LATITUDE} degrees"
+        )
     return value
 
 
-def computed(value: Any) -> Any:  # noqa: ARG001 - as all the others
-    """Nothing: Lark fills these fields."""
-    raise MisfitError("cannot be written: Lark computes this field itself")
+def _coordinate(value: Any) -> str:
+    """Return a number without an exponent, which Python writes for small ones."""
+    return (
+        format(Decimal(repr(value)), "f") if isinstance(value, float) and math.isfinite(value) else str(value)
+    )
+
+
+def computed(_value: Any) -> Any:
+    """Refuse any value, since Lark computes these fields."""
+    raise MisfitError("must be left out, since Lark computes this field")

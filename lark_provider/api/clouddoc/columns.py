@@ -1,8 +1,7 @@
 """A whole column of cells at once, where all its values are of one type.
 
-A question that is asked once for a column costs nothing; asked of each of a million cells it takes longer
-than sending them. A function here gives what `cells` would make of each value, or None where each has to be
-asked.
+Checking each of a million cells takes longer than sending them; one check for a column is cheap. A function
+here returns what `cells` would make of each value, or None where each has to be checked.
 """
 
 from __future__ import annotations
@@ -10,21 +9,29 @@ from __future__ import annotations
 import datetime as dt
 import math
 
-from lark_provider.api.clouddoc.cells import EPOCH, EXACT_INT, MAX_CELL_CHARS, MILLISECOND
+from lark_provider.api.clouddoc.cells import (
+    EPOCH,
+    EXACT_INT,
+    MAX_CELL_CHARS,
+    MAX_MILLISECONDS,
+    MAX_OPTIONS,
+    MILLISECOND,
+    SECONDS_BELOW,
+)
 
 
 def numbers(values: list[int]) -> list[int] | None:
-    """Numbers as they are, if a double keeps them all."""
+    """Return the numbers unchanged, if a double represents them all."""
     return values if max(map(abs, values)) <= EXACT_INT else None
 
 
 def floats(values: list[float]) -> list[float] | None:
-    """Numbers as they are, if they are all finite."""
+    """Return the numbers unchanged, if all are finite."""
     return values if all(map(math.isfinite, values)) else None
 
 
 def texts(values: list[str]) -> list[str] | None:
-    """Texts as they are, if all together are no longer than one may be."""
+    """Return the texts unchanged, if together they are no longer than one may be."""
     if sum(map(len, values)) > MAX_CELL_CHARS:
         return None
     try:
@@ -35,12 +42,30 @@ def texts(values: list[str]) -> list[str] | None:
 
 
 def options(values: list[str]) -> list[str] | None:
-    """Names of options as they are, if none is empty."""
+    """Return the names of options unchanged, if none is empty."""
     return texts(values) if all(values) else None
 
 
+def option_lists(values: list[list[str]]) -> list[list[str]] | None:
+    """Return lists of names of options unchanged, if all are lists of names."""
+    names = [name for value in values for name in value]
+    if names and (set(map(type, names)) != {str} or options(names) is None):
+        return None
+    return values if max(map(len, values)) <= MAX_OPTIONS else None
+
+
+def booleans(values: list[bool]) -> list[bool]:
+    """Return the values unchanged."""
+    return values
+
+
+def milliseconds(values: list[int]) -> list[int] | None:
+    """Return milliseconds unchanged, if all are after 1970 and cannot be seconds."""
+    return values if min(values) >= SECONDS_BELOW and max(values) <= MAX_MILLISECONDS else None
+
+
 def moments(values: list[dt.datetime]) -> list[int] | None:
-    """Milliseconds since the epoch, if all datetimes have a time zone."""
+    """Return milliseconds since the epoch, if all datetimes have a time zone."""
     if None in {value.tzinfo for value in values}:
         return None
     return [(value - EPOCH) // MILLISECOND for value in values]

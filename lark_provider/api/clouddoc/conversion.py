@@ -1,4 +1,4 @@
-"""Between records and their table: its fields are read and remembered, and what does not fit is named."""
+"""Convert and check records by their table's fields, which are read once and cached."""
 
 from __future__ import annotations
 
@@ -7,38 +7,72 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from lark_provider.api.clouddoc.bitable import list_fields
-from lark_provider.api.clouddoc.fields import BadValue, Converter, Field, names_of, zone_of
-from lark_provider.protocol.calls import Listing, Procedure, Remember, Sleep, remember
+from lark_provider.api.clouddoc.fields import BadValue, Converter, Field, names_of, zone_named, zone_of
+from lark_provider.protocol.calls import request
+from lark_provider.protocol.effects import Memoize, Sleep
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.operations import Listing, Procedure, memoize, perform
+from lark_provider.protocol.paging import Pager
+from lark_provider.protocol.paths import path
 
 T = TypeVar("T")
-_FIELDS_MAX_AGE = 300.0  # seconds; a field unknown to a remembered list makes it be read anew
-_SLICE = 1000  # records that are looked at without a pause
-_MAX_BAD_VALUES = 100  # stop collecting there: such a source is not mended value by value
+_FIELDS_MAX_AGE = 300.0  # seconds; a field that is missing in the cached list makes it be read again
+_SLICE = 1000  # records that are checked before the event loop may run
+_MAX_BAD_VALUES = 100  # enough to see what is wrong with the source
 _SHOWN_BAD_VALUES = 10
 
 
 def converter_for(
-    app_token: str, table_id: str, zone: str | dt.tzinfo | None, names: Iterable[object] = ()
+    app_token: str,
+    table_id: str,
+    zone: str | dt.tzinfo | None,
+    names: Iterable[object] = (),
+    *,
+    empty_as_none: bool = False,
+    fresh: bool = False,
 ) -> Procedure[Converter]:
-    """Make the converter of a table, from its remembered fields where these are young enough.
+    """Make the converter of a table, from its cached fields where they are recent enough.
 
     Args:
         app_token: The base, or a link to it.
         table_id: The table; None for the one that the link names.
         zone: The time zone of naive datetimes.
-        names: Field names in use; one that is not remembered makes the fields be read anew.
+        names: Field names in use; one that is not cached makes the fields be read again.
+        empty_as_none: As for `Converter`.
+        fresh: Whether to read the fields now, whatever is cached.
     """
     tz = zone_of(zone)
+    fields = yield from read_fields(app_token, table_id, max_age=0.0 if fresh else _FIELDS_MAX_AGE)
+    if not set(names) <= {field["field_name"] for field in fields}:
+        fields = yield from read_fields(app_token, table_id)
+    return Converter(fields, tz, empty_as_none=empty_as_none)
+
+
+def read_fields(app_token: str, table_id: str, *, max_age: float = 0.0) -> Procedure[list[Field]]:
+    """Read a table's fields, and cache them.
+
+    Args:
+        app_token: The base, or a link to it.
+        table_id: The table; None for the one that the link names.
+        max_age: Maximum age in seconds of a cached list; 0 reads it again.
+    """
 
     def read() -> Procedure[list[Field]]:
-        return (yield from _every(list_fields(app_token, table_id)))
+        return (yield from _all_items(list_fields(app_token, table_id)))
 
-    key = ("bitable.fields", app_token, table_id)
-    fields = yield from remember(Remember(key, read, _FIELDS_MAX_AGE))
-    if not set(names) <= {field["field_name"] for field in fields}:
-        fields = yield from remember(Remember(key, read, 0.0))
-    return Converter(fields, tz)
+    return (yield from memoize(Memoize(("bitable.fields", app_token, table_id), read, max_age)))
+
+
+def base_zone(app_token: str) -> Procedure[dt.tzinfo | None]:
+    """Return a base's own time zone; None if Lark names none, or one that this machine does not know.
+
+    See GET /open-apis/bitable/v1/apps/:app_token.
+
+    Args:
+        app_token: The base.
+    """
+    answer = yield from perform(request("GET", path("/bitable/v1/apps/{app_token}", app_token=app_token)))
+    return zone_named((answer.data.get("app") or {}).get("time_zone"))
 
 
 def converted(
@@ -49,8 +83,9 @@ def converted(
     first_row: int = 1,
     *,
     clear: bool = False,
+    empty_as_none: bool = False,
 ) -> Procedure[list[dict[str, Any]]]:
-    """Records as Lark takes them.
+    """Convert records for writing.
 
     Args:
         app_token: The base.
@@ -59,12 +94,13 @@ def converted(
         records: Values by field name.
         first_row: The number of the first record, for errors.
         clear: Whether None clears a cell, instead of leaving it out.
+        empty_as_none: As for `Converter`.
 
     Raises:
         InvalidRequestError: Some values do not fit.
     """
     names = names_of(records)
-    converter = yield from converter_for(app_token, table_id, zone, names=names)
+    converter = yield from converter_for(app_token, table_id, zone, names=names, empty_as_none=empty_as_none)
     wire, bad = converter.all_to_wire(records, names, first_row, clear=clear)
     if bad:
         raise _misfits(bad)
@@ -72,15 +108,21 @@ def converted(
 
 
 def check(
-    app_token: str, table_id: str, zone: str | dt.tzinfo | None, records: Sequence[Mapping[str, Any]]
+    app_token: str,
+    table_id: str,
+    zone: str | dt.tzinfo | None,
+    records: Sequence[Mapping[str, Any]],
+    *,
+    empty_as_none: bool = False,
 ) -> Procedure[None]:
-    """Check all records before the first is sent; an event loop can go on between slices of them.
+    """Check all records before the first is sent; an event loop can run between slices of them.
 
     Args:
         app_token: The base.
         table_id: The table.
         zone: The time zone of naive datetimes.
         records: Values by field name.
+        empty_as_none: As for `Converter`.
 
     Raises:
         InvalidRequestError: Some values do not fit.
@@ -90,7 +132,7 @@ def check(
     for first in firsts:
         names |= names_of(records[first : first + _SLICE])
         yield Sleep(0)
-    converter = yield from converter_for(app_token, table_id, zone, names=names)
+    converter = yield from converter_for(app_token, table_id, zone, names=names, empty_as_none=empty_as_none)
     bad: list[BadValue] = []
     for first in firsts:
         bad += converter.all_to_wire(records[first : first + _SLICE], names, first + 1)[1]
@@ -101,20 +143,17 @@ def check(
         raise _misfits(bad)
 
 
-def _every(listing: Listing[T]) -> Procedure[list[T]]:
-    """All items of a listing, inside a procedure."""
+def _all_items(listing: Listing[T]) -> Procedure[list[T]]:
+    """Return all items of a listing, inside a procedure."""
     items: list[T] = []
-    token: str | None = None
-    while True:
-        page = yield from listing.page(token)
-        items += page.items
-        token = page.next_token
-        if token is None:
-            return items
+    pager = Pager(listing)
+    while not pager.ended:
+        items += yield from pager.next_page()
+    return items
 
 
 def _misfits(bad: list[BadValue]) -> InvalidRequestError:
-    """The error for values that do not fit, naming each."""
+    """Return the error that names the values that do not fit."""
     shown = "; ".join(str(one) for one in bad[:_SHOWN_BAD_VALUES])
     more = f"; and {len(bad) - _SHOWN_BAD_VALUES} more" if len(bad) > _SHOWN_BAD_VALUES else ""
     return InvalidRequestError(

@@ -1,4 +1,4 @@
-"""Bitable fields: their types, and records from Python's values to what each type takes, and back."""
+"""Bitable fields: their types, and the conversion of records for writing and after reading."""
 
 from __future__ import annotations
 
@@ -12,16 +12,41 @@ from typing import Any, Required, TypedDict
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lark_provider.api.clouddoc import cells, columns
+from lark_provider.api.clouddoc.field_types import (
+    ATTACHMENT,
+    AUTO_NUMBER,
+    BUTTON,
+    CHECKBOX,
+    CREATED_BY,
+    CREATED_TIME,
+    DATE,
+    DUPLEX_LINK,
+    FORMULA,
+    GROUP,
+    LINK,
+    LOCATION,
+    LOOKUP,
+    MODIFIED_BY,
+    MODIFIED_TIME,
+    MULTI_SELECT,
+    NUMBER,
+    PERSON,
+    PHONE,
+    READ_ONLY,
+    SINGLE_SELECT,
+    STAGE,
+    TEXT,
+    URL,
+)
+from lark_provider.api.clouddoc.reading import read
 from lark_provider.protocol.errors import InvalidRequestError
 
-TEXT, NUMBER, SINGLE_SELECT, MULTI_SELECT, DATE, CHECKBOX = 1, 2, 3, 4, 5, 7
-PERSON, PHONE, URL, ATTACHMENT, LINK, LOOKUP, FORMULA, DUPLEX_LINK = 11, 13, 15, 17, 18, 19, 20, 21
-LOCATION, GROUP, STAGE, BUTTON = 22, 23, 24, 3001
-CREATED_TIME, MODIFIED_TIME, CREATED_BY, MODIFIED_BY, AUTO_NUMBER = 1001, 1002, 1003, 1004, 1005
-
-_READ_ONLY = frozenset(
-    {LOOKUP, FORMULA, STAGE, BUTTON, CREATED_TIME, MODIFIED_TIME, CREATED_BY, MODIFIED_BY, AUTO_NUMBER}
-)
+__all__ = [
+    "ATTACHMENT", "AUTO_NUMBER", "BUTTON", "CHECKBOX", "CREATED_BY", "CREATED_TIME", "DATE", "DUPLEX_LINK",
+    "FORMULA", "GROUP", "LINK", "LOCATION", "LOOKUP", "MODIFIED_BY", "MODIFIED_TIME", "MULTI_SELECT",
+    "NUMBER", "PERSON", "PHONE", "SINGLE_SELECT", "STAGE", "TEXT", "URL", "BadValue", "Converter", "Field",
+    "names_of", "zone_named", "zone_of",
+]  # fmt: skip
 
 
 class Field(TypedDict, total=False):
@@ -37,7 +62,7 @@ class Field(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class BadValue:
-    """A value that does not fit. `row` counts from 1."""
+    """A value that its field does not take. `row` counts from 1."""
 
     row: int
     field: str
@@ -62,12 +87,24 @@ def zone_of(name: str | dt.tzinfo | None) -> dt.tzinfo | None:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, TypeError, AttributeError, OSError):
         raise InvalidRequestError(
-            f"zone is {name!r}. Next: use an IANA name such as 'Asia/Shanghai'."
+            f"zone must be a tzinfo or an IANA name, got {name!r}. Next: pass a name such as 'Asia/Shanghai'."
         ) from None
 
 
+def zone_named(name: object) -> ZoneInfo | None:
+    """Return the time zone that Lark names for a base; None if it names none, or one unknown to this machine.
+
+    Args:
+        name: The base's `time_zone`.
+    """
+    try:
+        return ZoneInfo(name) if isinstance(name, str) and name else None
+    except (LookupError, ValueError, OSError):
+        return None
+
+
 def names_of(records: Iterable[Any]) -> set[Any]:
-    """The field names in use in records."""
+    """Return the field names that records use."""
     names: set[Any] = set()
     return names.union(*(record for record in records if isinstance(record, _MAPPINGS)))
 
@@ -79,11 +116,22 @@ class Converter:
         fields: The table's fields, as `list_fields` returns them.
         zone: The time zone of naive datetimes, and of dates; without one, naive datetimes are refused and
             a date is midnight UTC.
+        empty_as_none: Whether an empty str is None in every field that is not text, as in rows of a
+            CSV file. If False it is refused there.
+
+    Attributes:
+        types: Lark's numbers for the fields' types, by name.
+        ids: The fields' ids, by name.
     """
 
-    def __init__(self, fields: Iterable[Field], zone: dt.tzinfo | None = None) -> None:
-        self._types = {field["field_name"]: field["type"] for field in fields}
+    def __init__(
+        self, fields: Iterable[Field], zone: dt.tzinfo | None = None, *, empty_as_none: bool = False
+    ) -> None:
+        known = list(fields)
+        self.types = {field["field_name"]: field["type"] for field in known}
+        self.ids = {field["field_name"]: field.get("field_id", "") for field in known}
         self._zone = zone
+        self._empty_as_none = empty_as_none
 
     def to_wire(
         self, record: Mapping[str, Any], row: int = 1, *, clear: bool = False
@@ -93,10 +141,10 @@ class Converter:
         Args:
             record: Values by field name. None, NaN and NaT leave the cell empty.
             row: The record's number, counting from 1, for the report.
-            clear: Keep what is missing as None, which clears a cell when a record is changed.
+            clear: Send a missing value as None, which clears the cell, instead of leaving it out.
 
         Returns:
-            The record as Lark takes it, and what does not fit; each cell is one or the other.
+            The record as Lark takes it, and the values that do not fit, which are not in it.
         """
         (wire,), bad = self.all_to_wire([record], names_of([record]), row, clear=clear)
         return wire, bad
@@ -109,7 +157,7 @@ class Converter:
         *,
         clear: bool = False,
     ) -> tuple[list[dict[str, Any]], list[BadValue]]:
-        """Convert many records for writing, a column at a time where it can be.
+        """Convert many records for writing, a column at a time where possible.
 
         Args:
             records: As for `to_wire`.
@@ -118,26 +166,26 @@ class Converter:
             clear: As for `to_wire`.
 
         Returns:
-            The records as Lark takes them, in new dicts, and what does not fit, row by row.
+            The records as Lark takes them, in new dicts, and the values that do not fit, by row.
         """
         bad: list[BadValue] = []
         wire = [dict(record) if isinstance(record, _MAPPINGS) else {} for record in records]
-        if not all(wire):  # something is empty, or no record
+        if not all(wire):  # a record is empty, or not a dict
             bad += (
-                BadValue(row, "", f"a record is a dict of values by field name, not {cells.show(record)}")
+                BadValue(row, "", f"must be a dict of values by field name, got {cells.show(record)}")
                 for row, record in enumerate(records, first_row)
                 if not isinstance(record, Mapping)
             )
-        if any(type(name) is not str for name in names):  # names of numpy and of enumerations are no JSON
-            own = {name: name for name in self._types}
+        if any(type(name) is not str for name in names):  # JSON takes no names of numpy or of enumerations
+            own = {name: name for name in self.types}
             wire = [{own.get(name, name): value for name, value in record.items()} for record in wire]
-        for name in sorted(set(names) - self._types.keys(), key=str):
+        for name in sorted(set(names) - self.types.keys(), key=str):
             reason = self._unknown(str(name))
             for row, record in enumerate(wire, first_row):
                 if name in record:
                     del record[name]
                     bad.append(BadValue(row, str(name), reason))
-        for name in self._types:
+        for name in self.types:
             if name in names:
                 bad += self._column(name, wire, first_row, clear=clear)
         bad.sort(key=lambda one: one.row)
@@ -146,7 +194,7 @@ class Converter:
     def _column(
         self, name: str, wire: list[dict[str, Any]], first_row: int, *, clear: bool
     ) -> list[BadValue]:
-        """Convert one field of all records, in place."""
+        """Convert one field of all records as a column, if all values have one type; else cell by cell."""
         holders = wire
         try:
             values = list(map(itemgetter(name), wire))
@@ -157,7 +205,7 @@ class Converter:
         if missing := _NONE in kinds:
             kinds.remove(_NONE)
             filled = [value for value in values if value is not None]
-        whole = _COLUMNS.get((self._types[name], kinds.pop())) if len(kinds) == 1 else None
+        whole = _COLUMNS.get((self.types[name], kinds.pop())) if len(kinds) == 1 else None
         written = whole(filled) if whole else None
         if written is None:
             return self._cells(name, wire, first_row, clear=clear)
@@ -172,14 +220,17 @@ class Converter:
         return []
 
     def _cells(self, name: str, wire: list[dict[str, Any]], first_row: int, *, clear: bool) -> list[BadValue]:
-        """The same, cell by cell."""
+        """Convert one field of all records, cell by cell, in place."""
         bad: list[BadValue] = []
-        write = self._writer(self._types[name])
+        write = self._writer(self.types[name])
         for row, record in enumerate(wire, first_row):
             if name not in record:
                 continue
             value = record[name]
             plain = value if type(value) in _BUILTIN else cells.plain(value)
+            empty = self.types[name] != TEXT and isinstance(plain, str) and not plain
+            if empty and self._empty_as_none:
+                plain = None
             try:
                 if plain is not None:
                     record[name] = write(plain)
@@ -189,7 +240,8 @@ class Converter:
                     del record[name]
             except cells.MisfitError as misfit:
                 del record[name]
-                bad.append(BadValue(row, name, f"{cells.show(value)} {misfit}"))
+                hint = "; for an empty cell pass None, or empty_as_none=True" if empty else ""
+                bad.append(BadValue(row, name, f"{misfit}, got {cells.show(value)}{hint}"))
         return bad
 
     def from_wire(self, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,57 +252,35 @@ class Converter:
 
         Returns:
             Text as str, dates as aware datetimes (in `zone`, else UTC), links as record ids; people,
-            attachments and places as the dicts that Lark sends. Fields that the table does not have any
-            more stay as they are.
+            attachments and places as the dicts that Lark sends. A lookup is always a list, also of one value
+            or none; a formula is one value of the type of its result, None if it has none, and a list only
+            where that type holds several values. Fields that the table does not have any more stay as they
+            are.
         """
-        return {name: self._read(self._types.get(name), value) for name, value in fields.items()}
+        return {name: read(self.types.get(name), value, self._zone) for name, value in fields.items()}
 
     def unknown(self, names: Iterable[str]) -> dict[str, str]:
-        """Those of some names that the table has no field for, each with what may have been meant.
+        """Return the names that are not fields of the table, each with a suggestion.
 
         Args:
             names: Field names.
         """
-        return {name: self._unknown(name) for name in names if name not in self._types}
+        return {name: self._unknown(name) for name in names if name not in self.types}
 
     def _unknown(self, name: str) -> str:
-        folded = {known.casefold().strip(): known for known in self._types}
+        folded = {known.casefold().strip(): known for known in self.types}
         close = [folded[one] for one in difflib.get_close_matches(name.casefold().strip(), folded, n=1)]
-        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(map(repr, self._types))}"
+        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(map(repr, self.types))}"
         return f"the table has no such field; {hint}"
 
     def _writer(self, field_type: int) -> Callable[[Any], Any]:
         if field_type == DATE:
             return functools.partial(cells.date, zone=self._zone)
-        return _WRITERS.get(field_type, lambda value: value)  # a type newer than this table: Lark decides
-
-    def _read(self, field_type: object, value: Any) -> Any:
-        if not isinstance(field_type, int):
-            return value
-        if field_type in {TEXT, AUTO_NUMBER} and isinstance(value, list):
-            return "".join(
-                str(part.get("text", "")) if isinstance(part, Mapping) else str(part) for part in value
-            )
-        if field_type in {DATE, CREATED_TIME, MODIFIED_TIME} and isinstance(value, int | float):
-            return self._moment(value)
-        if field_type in {LINK, DUPLEX_LINK} and isinstance(value, Mapping):
-            return list(value.get("link_record_ids") or ())
-        if field_type in {FORMULA, LOOKUP} and isinstance(value, Mapping) and "value" in value:
-            inner, items = value.get("type"), value["value"]
-            if inner == TEXT or not isinstance(items, list):
-                return self._read(inner, items)
-            return [self._read(inner, item) for item in items]
-        return value
-
-    def _moment(self, value: float) -> dt.datetime | float:
-        try:
-            return (cells.EPOCH + dt.timedelta(milliseconds=value)).astimezone(self._zone or dt.UTC)
-        except OverflowError:
-            return value  # beyond Python's calendar: the number says more than an error
+        return _WRITERS.get(field_type, lambda value: value)  # a newer type: Lark decides
 
 
 _NONE = type(None)
-_MAPPINGS = (dict, Mapping)  # a dict is told at once, without the slow question
+_MAPPINGS = (dict, Mapping)  # isinstance(…, Mapping) alone is slow for a dict
 _BUILTIN = frozenset({str, int, bool, list, tuple, dict, dt.datetime, dt.date})
 _WRITERS: dict[int, Callable[[Any], Any]] = {
     TEXT: cells.text,
@@ -258,20 +288,23 @@ _WRITERS: dict[int, Callable[[Any], Any]] = {
     SINGLE_SELECT: cells.option,
     MULTI_SELECT: cells.options,
     CHECKBOX: cells.checkbox,
-    PERSON: cells.objects("id", "person by id (ou_…)"),
+    PERSON: cells.objects("id", "person by id (ou_…)", cells.MAX_PEOPLE),
     PHONE: cells.phone,
     URL: cells.url,
-    ATTACHMENT: cells.objects("file_token", "uploaded file by file_token"),
+    ATTACHMENT: cells.objects("file_token", "uploaded file by file_token", cells.MAX_ATTACHMENTS),
     LINK: cells.record_ids,
     DUPLEX_LINK: cells.record_ids,
     LOCATION: cells.location,
-    GROUP: cells.objects("id", "group by chat id (oc_…)"),
-    **dict.fromkeys(_READ_ONLY, cells.computed),
+    GROUP: cells.objects("id", "group by chat id (oc_…)", cells.MAX_GROUPS),
+    **dict.fromkeys(READ_ONLY, cells.computed),
 }
 _COLUMNS: dict[tuple[int, type], Callable[[list[Any]], list[Any] | None]] = {
     (TEXT, str): columns.texts,
     (NUMBER, int): columns.numbers,
     (NUMBER, float): columns.floats,
     (SINGLE_SELECT, str): columns.options,
+    (MULTI_SELECT, list): columns.option_lists,
+    (CHECKBOX, bool): columns.booleans,
     (DATE, dt.datetime): columns.moments,
+    (DATE, int): columns.milliseconds,
 }

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Required, TypedDict, TypeVar
 
 from lark_provider.api.clouddoc import searches
 from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.conversion import converted, converter_for
-from lark_provider.api.clouddoc.fields import zone_of
+from lark_provider.api.clouddoc.fields import names_of, zone_of
 from lark_provider.api.clouddoc.searches import Filter
 from lark_provider.api.links import table
-from lark_provider.protocol.calls import (
-    Call,
-    LarkResponse,
-    Listing,
-    Page,
-    Procedure,
-    path,
-    perform,
-    request,
-)
+from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import client_token
+from lark_provider.protocol.operations import Listing, Page, Procedure, perform
+from lark_provider.protocol.paths import path
 
 T = TypeVar("T")
 RECORDS = "/bitable/v1/apps/{app_token}/tables/{table_id}/records"
@@ -58,6 +52,7 @@ def create_record(
     user_id_type: UserIdType = "open_id",
     zone: str | dt.tzinfo | None = None,
     convert: bool = True,
+    empty_as_none: bool = False,
     idempotency_key: str | None = None,
 ) -> Procedure[LarkResponse[RecordAnswer]]:
     """Add one record.
@@ -72,6 +67,8 @@ def create_record(
         zone: The time zone of naive datetimes.
         convert: Convert by field type, for which the table's fields are read once in five minutes. If
             False, values are sent as they are.
+        empty_as_none: Whether `''` is None in every field that is not text, as in rows of a CSV file; else it
+            is refused there.
         idempotency_key: Any text that names this record; makes a repeat safe.
 
     Returns:
@@ -81,11 +78,12 @@ def create_record(
         InvalidRequestError: A field does not exist or a value does not fit; nothing was sent.
         NotFoundError: There is no such base or table.
         LarkAPIError: Lark refused it.
-        OutcomeUnknownError: It was sent without a key and the answer is lost, or the key was used before.
+        ConflictError: The key was used before, for other data.
+        OutcomeUnknownError: It may have been performed, and no attempt got an answer.
     """
     app_token, table_id = yield from table(app_token, table_id)
-    made = converted(app_token, table_id, zone, [fields])
-    wire = (yield from made)[0] if convert else as_it_is(fields)
+    made = converted(app_token, table_id, zone, [fields], empty_as_none=empty_as_none)
+    wire = (yield from made)[0] if convert else _unconverted(fields)
     token = None if idempotency_key is None else client_token(idempotency_key, app_token, table_id, "record")
     call: Call[RecordAnswer] = request(
         "POST",
@@ -106,6 +104,7 @@ def update_record(
     user_id_type: UserIdType = "open_id",
     zone: str | dt.tzinfo | None = None,
     convert: bool = True,
+    empty_as_none: bool = False,
 ) -> Procedure[LarkResponse[RecordAnswer]]:
     """Change some fields of a record.
 
@@ -119,9 +118,10 @@ def update_record(
         user_id_type: Which ids people are named by.
         zone: The time zone of naive datetimes.
         convert: Convert by field type; see `create_record`.
+        empty_as_none: As for `create_record`; `''` then clears a cell.
 
     Returns:
-        `.data["record"]`; nothing if there was nothing to change.
+        `.data["record"]`, with the values that were sent if there was nothing to change (1254606).
 
     Raises:
         InvalidRequestError: A field does not exist or a value does not fit; nothing was sent.
@@ -130,22 +130,29 @@ def update_record(
         OutcomeUnknownError: The answer is lost.
     """
     app_token, table_id = yield from table(app_token, table_id)
-    made = converted(app_token, table_id, zone, [fields], clear=True)
-    wire = (yield from made)[0] if convert else as_it_is(fields)
+    made = converted(app_token, table_id, zone, [fields], clear=True, empty_as_none=empty_as_none)
+    wire = (yield from made)[0] if convert else _unconverted(fields)
     call: Call[RecordAnswer] = request(
         "PUT",
         path(RECORDS + "/{record_id}", app_token=app_token, table_id=table_id, record_id=record_id),
         params={"user_id_type": user_id_type},
         json={"fields": wire},
-        idempotent=True,  # the same values again make the same record
+        idempotent=True,  # a repeat writes the same values
     )
-    return (yield from perform(call))
+    answer = yield from perform(call)
+    if answer.data:
+        return answer
+    written: Record = {
+        "record_id": record_id,
+        "fields": {name: value for name, value in wire.items() if value is not None},
+    }
+    return replace(answer, data={"record": written})
 
 
 def delete_record(
     app_token: str, table_id: str | None, record_id: str
 ) -> Procedure[LarkResponse[DeletedAnswer]]:
-    """Delete a record.
+    """Delete a record. After a lost answer it is retried; if the record is gone then, it was deleted.
 
     See DELETE /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/:record_id.
 
@@ -160,12 +167,13 @@ def delete_record(
     Raises:
         NotFoundError: There is no such base, table or record.
         LarkAPIError: Lark refused it.
-        OutcomeUnknownError: The answer is lost.
+        OutcomeUnknownError: The answer is lost, also that of the retries.
     """
     app_token, table_id = yield from table(app_token, table_id)
     url = path(RECORDS + "/{record_id}", app_token=app_token, table_id=table_id, record_id=record_id)
     call: Call[DeletedAnswer] = request("DELETE", url)
-    return (yield from perform(call))
+    answer = yield from perform(call)
+    return answer if answer.data else replace(answer, data={"deleted": True, "record_id": record_id})
 
 
 def search_records(
@@ -201,17 +209,19 @@ def search_records(
         page_size: Records a request, 1 to 500.
 
     Returns:
-        An iterator of records: `record_id` and `fields`; empty fields are left out, as Lark does.
+        An iterator of records: `record_id` and `fields`; empty fields are left out, as Lark does. A lookup
+        is a list, a formula one value; see `fields.Converter.from_wire`.
 
     Raises:
-        InvalidRequestError: A filter or a field name is wrong; what can be known is said before asking.
+        InvalidRequestError: A filter or a field name is wrong; found before sending if possible.
         NotFoundError: There is no such base, table or view.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
     if not (type(page_size) is int and 1 <= page_size <= MAX_PAGE):
         raise InvalidRequestError(
-            f"page_size is {page_size!r}; Lark takes 1 to {MAX_PAGE}. Next: pass one of these.", code=1254011
+            f"page_size must be an int from 1 to {MAX_PAGE}, got {page_size!r}. Next: pass such a number.",
+            code=1254011,
         )
     tz = zone_of(zone)
     body, names = searches.body(filter, sort, field_names, tz)
@@ -234,6 +244,9 @@ def search_records(
         answered: Page[Record] = Page.of((yield from perform(call)).data)
         if converter is None:
             return answered
+        read = names_of(item["fields"] for item in answered.items)
+        if converter.unknown(read):  # fields that are newer than the cached list
+            converter = yield from converter_for(base, found, tz, read)
         items: list[Record] = [
             {**item, "fields": converter.from_wire(item["fields"])} for item in answered.items
         ]
@@ -242,8 +255,8 @@ def search_records(
     return Listing(page)
 
 
-def as_it_is(fields: object) -> dict[str, Any]:
-    """The fields of a record that is not converted.
+def _unconverted(fields: object) -> dict[str, Any]:
+    """Return the fields of a record that is not converted.
 
     Args:
         fields: Values by field name, in the shape that Lark takes.
@@ -253,6 +266,6 @@ def as_it_is(fields: object) -> dict[str, Any]:
     """
     if not isinstance(fields, Mapping):
         raise InvalidRequestError(
-            f"fields is a {type(fields).__name__}. Next: pass a dict of values by field name."
+            f"fields must be a dict of values by field name, got {type(fields).__name__}. Next: pass one."
         )
     return dict(fields)

@@ -1,4 +1,4 @@
-"""What a search asks for: filter, sort and columns, from Python's values to Lark's object."""
+"""Convert filter, sort and columns of a search to Lark's object."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from lark_provider.api.clouddoc.cells import milliseconds
 from lark_provider.api.clouddoc.fields import Converter
-from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
 Condition: TypeAlias = tuple[str, str, object]
 Filter: TypeAlias = Mapping[str, Any] | Sequence[Condition]
@@ -25,15 +25,15 @@ MAX_CONDITIONS, MAX_VALUES, MAX_SORTS, MAX_NAMES = 50, 10, 100, 200
 
 
 def body(
-    filter: Filter | None,  # noqa: A002 - Lark's name
+    conditions: Filter | None,
     sort: Sequence[str],
     field_names: Sequence[str],
     zone: dt.tzinfo | None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Write down what a search asks for.
+    """Make the body of a search.
 
     Args:
-        filter: As for `search_records`.
+        conditions: The `filter` of `search_records`.
         sort: As for `search_records`.
         field_names: As for `search_records`.
         zone: The time zone of naive datetimes.
@@ -42,16 +42,16 @@ def body(
         Lark's object, and the field names in it, without those in a filter of Lark's own form.
 
     Raises:
-        InvalidRequestError: Something in it cannot be.
+        InvalidRequestError: Something in it is invalid.
     """
     asked: dict[str, Any] = {}
     names: list[str] = []
-    if isinstance(filter, Mapping):
-        asked |= {"filter": filter} if filter else {}
-    elif filter:
-        conditions = [_condition(one, zone) for one in _listed(filter, "filter", MAX_CONDITIONS)]
-        asked["filter"] = {"conjunction": "and", "conditions": conditions}
-        names += (one["field_name"] for one in conditions)
+    if isinstance(conditions, Mapping):
+        asked |= {"filter": conditions} if conditions else {}
+    elif conditions:
+        converted = [_condition(one, zone) for one in _listed(conditions, "filter", MAX_CONDITIONS)]
+        asked["filter"] = {"conjunction": "and", "conditions": converted}
+        names += (one["field_name"] for one in converted)
     if sort:
         order = _texts(sort, "sort", MAX_SORTS)
         asked["sort"] = [
@@ -65,57 +65,56 @@ def body(
 
 
 def check_names(names: Collection[str], converter: Converter) -> None:
-    """Look for names that the table does not have; Lark would refuse them without saying which.
+    """Refuse names that are not fields of the table; Lark would refuse them without saying which.
 
     Args:
-        names: Those in use.
-        converter: The table's.
+        names: The names in use.
+        converter: The table's converter.
 
     Raises:
         InvalidRequestError: There are some.
     """
     if unknown := converter.unknown(names):
         said = "; ".join(f"{name!r}: {why}" for name, why in unknown.items())
-        raise InvalidRequestError(f"The search names unknown fields. {said}. Next: correct the names.")
+        raise InvalidRequestError(
+            f"The search must name fields of the table; {said}. Next: correct the names."
+        )
 
 
 def _condition(given: object, zone: dt.tzinfo | None) -> dict[str, Any]:
     if not (isinstance(given, tuple | list) and len(given) == _PARTS):
         raise InvalidRequestError(
-            f"filter has {str(given)[:80]!r}. Next: write each condition as (field, operator, value), "
-            "such as ('Delay', 'isGreater', 30)."
+            f"filter must be a list of (field, operator, value), got the condition {str(given)[:80]!r}. "
+            "Next: write it as ('Delay', 'isGreater', 30)."
         )
     name, operator, value = given
     if not (isinstance(name, str) and name):
-        raise InvalidRequestError(f"filter names the field {name!r}. Next: write its name as a text.")
-    if not (isinstance(operator, str) and operator in OPERATORS):
         raise InvalidRequestError(
-            f"filter compares {name!r} by {operator!r}. Next: use one of {', '.join(OPERATORS)}.",
-            code=1254018,
+            f"filter must name each field by a non-empty string, got {name!r}. Next: correct it."
         )
+    if not (isinstance(operator, str) and operator in OPERATORS):
+        raise unknown_choice(f"filter's operator on {name!r}", operator, OPERATORS, 1254018)
     if isinstance(value, dt.date) and operator not in _OF_DATES:
         raise InvalidRequestError(
-            f"filter compares {name!r} with a date by {operator}, and Lark knows {', '.join(_OF_DATES)} for "
-            "dates. Next: use one of these, with the day before or after.",
+            f"filter must compare {name!r} with a date by {', '.join(_OF_DATES)}, got {operator!r}. Next: "
+            "use one of these, with the day before or after.",
             code=1254018,
         )
     operand = _operand(value, zone)
     if bool(operand) is (operator in _WITHOUT_VALUE):
-        wants = (
-            "takes no value. Next: pass None" if operand else "needs a value. Next: pass one, or use isEmpty"
-        )
-        raise InvalidRequestError(f"filter: {operator} on {name!r} {wants}.", code=1254018)
+        wanted = "no value, got one. Next: pass None" if operand else "a value, got none. Next: pass one"
+        raise InvalidRequestError(f"filter: {operator} on {name!r} must have {wanted}.", code=1254018)
     if len(operand) > MAX_VALUES:
         raise InvalidRequestError(
-            f"filter compares {name!r} with {len(operand)} values; Lark takes {MAX_VALUES}. "
-            "Next: pass fewer.",
+            f"filter must compare {name!r} with at most {MAX_VALUES} values, got {len(operand)}. Next: pass "
+            "fewer.",
             code=1254018,
         )
     return {"field_name": name, "operator": operator, "value": operand}
 
 
 def _operand(value: object, zone: dt.tzinfo | None) -> list[str]:
-    """Lark compares with lists of text; a date is named by its kind and milliseconds."""
+    """Return a value as Lark compares it: a list of texts, for a date its kind and milliseconds."""
     if value is None:
         return []
     if isinstance(value, dt.date):
@@ -127,14 +126,18 @@ def _operand(value: object, zone: dt.tzinfo | None) -> list[str]:
 
 def _listed(given: Any, what: str, most: int) -> list[Any]:
     if isinstance(given, str | bytes) or not isinstance(given, Sequence):
-        raise InvalidRequestError(f"{what} is {str(given)[:80]!r}. Next: pass a list.")
+        raise InvalidRequestError(f"{what} must be a list, got {str(given)[:80]!r}. Next: pass a list.")
     if len(given) > most:
-        raise InvalidRequestError(f"{what} has {len(given)} entries; Lark takes {most}. Next: pass fewer.")
+        raise InvalidRequestError(
+            f"{what} must have at most {most} entries, got {len(given)}. Next: pass fewer."
+        )
     return list(given)
 
 
 def _texts(given: Any, what: str, most: int) -> list[str]:
     names = _listed(given, what, most)
     if wrong := [name for name in names if not (isinstance(name, str) and name)]:
-        raise InvalidRequestError(f"{what} has {wrong[0]!r}. Next: write field names as texts.")
+        raise InvalidRequestError(
+            f"{what} must hold field names, got {wrong[0]!r}. Next: pass non-empty strings."
+        )
     return names

@@ -1,14 +1,12 @@
-"""What can be known of a bulk write before it is sent: the size of its chunks, and what is in them."""
+"""Check the arguments of bulk writes before sending: the size of chunks, and their items."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
-from lark_provider.api.clouddoc.cells import show
+from lark_provider.api.clouddoc.cells import PAIR, show
 from lark_provider.protocol.errors import InvalidRequestError
-
-_PAIR = 2
 
 
 def within(chunk_size: object, limit: int) -> None:
@@ -23,43 +21,28 @@ def within(chunk_size: object, limit: int) -> None:
     """
     if type(chunk_size) is not int or not 1 <= chunk_size <= limit:
         raise InvalidRequestError(
-            f"chunk_size is {chunk_size!r}; Lark takes 1 to {limit} records. Next: pass one of these.",
+            f"chunk_size must be an int from 1 to {limit}, got {chunk_size!r}. Next: pass such a number.",
             code=1254104,
         )
 
 
-def check_changes(chunk: Sequence[Any], first: int) -> None:
-    """Check pairs of record id and values.
+def check(chunk: Sequence[Any], first: int, kind: Literal["id", "change"]) -> None:
+    """Check the items of a chunk.
 
     Args:
-        chunk: The pairs.
-        first: The number of the first, for the error.
+        chunk: The items.
+        first: The number of the first item, for the error.
+        kind: What each has to be: a record id, or a pair of record id and values.
 
     Raises:
         InvalidRequestError: One is something else.
     """
-    _check(chunk, first, _is_change, "a pair of record id and dict of values")
-
-
-def check_ids(chunk: Sequence[Any], first: int) -> None:
-    """Check record ids.
-
-    Args:
-        chunk: The ids.
-        first: The number of the first, for the error.
-
-    Raises:
-        InvalidRequestError: One is something else.
-    """
-    _check(chunk, first, _is_id, "a record id (rec…)")
-
-
-def _check(chunk: Sequence[Any], first: int, fits: Callable[[Any], bool], what: str) -> None:
+    fits, what = _KINDS[kind]
     for number, item in enumerate(chunk, first):
         if not fits(item):
             raise InvalidRequestError(
-                f"Number {number} is {show(item)}, and should be {what}. Nothing of its chunk was sent. "
-                "Next: correct the source."
+                f"Record {number} of the source must be {what}, got {show(item)}. Nothing of its chunk was "
+                "sent. Next: correct the source."
             )
 
 
@@ -68,5 +51,11 @@ def _is_id(item: Any) -> bool:
 
 
 def _is_change(item: Any) -> bool:
-    # What the values are, the converter says better.
-    return isinstance(item, tuple | list) and len(item) == _PAIR and _is_id(item[0])
+    # The values are checked by the converter, field by field.
+    return isinstance(item, tuple | list) and len(item) == PAIR and _is_id(item[0])
+
+
+_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "id": (_is_id, "a record id (rec…)"),
+    "change": (_is_change, "a pair of record id and dict of values"),
+}

@@ -12,6 +12,7 @@ from lark_provider.api.messaging.files import (
     upload_file,
     upload_image,
 )
+from lark_provider.api.messaging.keyed import OnUnknown
 from lark_provider.api.messaging.read import get, list_messages
 from lark_provider.api.messaging.send import Message, send, send_card, send_post, send_text
 
@@ -20,6 +21,7 @@ __all__ = [
     "Downloaded",
     "Message",
     "MessageType",
+    "OnUnknown",
     "download",
     "edit",
     "get",

@@ -7,10 +7,13 @@ from typing import Any, Literal
 
 from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content
 from lark_provider.api.messaging.content import MessageType, serialised
+from lark_provider.api.messaging.keyed import OnUnknown, checked_policy, once
 from lark_provider.api.messaging.send import Message
-from lark_provider.protocol.calls import Call, path, request
+from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import message_uuid
+from lark_provider.protocol.operations import Operation, Procedure, perform
+from lark_provider.protocol.paths import path
 
 
 def reply(
@@ -22,7 +25,8 @@ def reply(
     mentions: Sequence[str] = (),
     idempotency_key: str | None = None,
     uuid: str | None = None,
-) -> Call[Message]:
+    on_unknown: OnUnknown = "fail",
+) -> Operation[Message]:
     """Answer a message.
 
     See POST /open-apis/im/v1/messages/:message_id/reply.
@@ -36,24 +40,34 @@ def reply(
         mentions: Open_ids, or "all", of people to be named at the end of a text, post or card.
         idempotency_key: Any text. A repeat with the same key and message within one hour sends nothing.
         uuid: Lark's own de-duplication key instead, at most 50 characters.
+        on_unknown: See `send`.
 
     Returns:
         The answer; `.data["message_id"]` is its id.
 
     Raises:
-        InvalidRequestError: Something that can be known to be wrong before sending.
+        InvalidRequestError: An argument is invalid; nothing was sent.
         LarkAPIError: Lark refused it; `ConflictError` if the message was recalled.
-        OutcomeUnknownError: It was sent without a key, and the answer is lost.
+        OutcomeUnknownError: It may have been performed, and no attempt got an answer.
         TransportError: Lark was not reached.
     """
     body: dict[str, Any] = {"msg_type": msg_type, "content": serialised(content, msg_type, mentions)}
     if in_thread:
         body["reply_in_thread"] = True
+    checked_policy(on_unknown)
     token = message_uuid(message_id, idempotency_key, uuid)
-    if token is not None:
-        body["uuid"] = token
     url = path("/im/v1/messages/{message_id}/reply", message_id=message_id)
-    return request("POST", url, json=body, idempotent=token is not None)
+
+    def answer(uuid: str | None) -> Call[Message]:
+        given = {} if uuid is None else {"uuid": uuid}
+        return request("POST", url, json=body | given, idempotent=uuid is not None)
+
+    def sent(uuid: str) -> Procedure[LarkResponse[Message]]:
+        return (yield from perform(answer(uuid)))
+
+    if idempotency_key is None:
+        return answer(token)
+    return once(sent, message_id, idempotency_key, msg_type, on_unknown)
 
 
 def edit(
@@ -63,7 +77,7 @@ def edit(
     msg_type: Literal["text", "post"] = "text",
     mentions: Sequence[str] = (),
 ) -> Call[Message]:
-    """Change the words of a text or post that this app sent; up to 20 times. For cards, `update_card`.
+    """Change the content of a text or post that this app sent; up to 20 times. For cards, `update_card`.
 
     See PUT /open-apis/im/v1/messages/:message_id.
 
@@ -77,19 +91,19 @@ def edit(
         The message.
 
     Raises:
-        InvalidRequestError: Something that can be known to be wrong before sending.
-        PermissionDeniedError: Somebody else sent it.
+        InvalidRequestError: An argument is invalid; nothing was sent.
+        PermissionDeniedError: Another app sent it.
         ConflictError: It was edited 20 times, or recalled.
         TransportError: Lark was not reached.
     """
     if msg_type not in {"text", "post"}:
         raise InvalidRequestError(
-            f"msg_type is {msg_type!r}; only text and post can be edited. Next: use update_card for cards.",
+            f"msg_type must be text or post to be edited, got {msg_type!r}. Next: use update_card for cards.",
             code=230054,
         )
     body = {"msg_type": msg_type, "content": serialised(content, msg_type, mentions)}
     url = path("/im/v1/messages/{message_id}", message_id=message_id)
-    # The same words again are the same message, so a lost answer may be asked for again.
+    # A repeat writes the same text, so it is safe after a lost answer.
     return request("PUT", url, json=body, idempotent=True)
 
 
@@ -108,8 +122,8 @@ def update_card(message_id: str, card: Card, *, max_bytes: int = MAX_CARD_BYTES)
         An empty answer.
 
     Raises:
-        InvalidRequestError: The card is no JSON object, too large, or refused by Lark.
-        PermissionDeniedError: Somebody else sent it.
+        InvalidRequestError: The card is not a JSON object, too large, or refused by Lark.
+        PermissionDeniedError: Another app sent it.
         ConflictError: It is too old, or recalled.
         TransportError: Lark was not reached.
     """
@@ -118,7 +132,7 @@ def update_card(message_id: str, card: Card, *, max_bytes: int = MAX_CARD_BYTES)
 
 
 def recall(message_id: str) -> Call[dict[str, Any]]:
-    """Take a message back.
+    """Recall a message. After a lost answer it is retried; if the message is gone then, it was recalled.
 
     See DELETE /open-apis/im/v1/messages/:message_id. For how long it can be, the tenant's admin decides.
 
@@ -130,8 +144,8 @@ def recall(message_id: str) -> Call[dict[str, Any]]:
 
     Raises:
         ConflictError: The time for it is over, or it was recalled already.
-        PermissionDeniedError: Somebody else sent it.
-        OutcomeUnknownError: The answer is lost.
+        PermissionDeniedError: Another app sent it.
+        OutcomeUnknownError: The answer is lost, also that of the retries.
         TransportError: Lark was not reached.
     """
     return request("DELETE", path("/im/v1/messages/{message_id}", message_id=message_id))

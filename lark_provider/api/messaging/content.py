@@ -1,4 +1,4 @@
-"""The `content` of messages: what Lark takes for each type, checked before it is sent."""
+"""Build and check the `content` of messages of each type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 
 from lark_provider.api.cards import card_content, mention_ids
 from lark_provider.protocol.calls import encode
-from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
 MAX_TEXT_BYTES = 150 * 1024
 MAX_POST_BYTES = 30 * 1024
@@ -17,7 +17,7 @@ MAX_POST_BYTES = 30 * 1024
 MessageType: TypeAlias = Literal[
     "text", "post", "interactive", "image", "file", "audio", "media", "sticker", "share_chat", "share_user"
 ]
-#: What the content object of a type has to name.
+#: The member that the content object of a type must have.
 _MEMBERS = {
     "image": "image_key",
     "file": "file_key",
@@ -30,24 +30,31 @@ _MEMBERS = {
 
 
 def text_content(text: object, mentions: Sequence[str] = ()) -> dict[str, str]:
-    """The content object of a text.
+    """Build the content object of a text.
 
     Args:
         text: The text.
         mentions: Open_ids, or "all", of people to be named at the end.
 
     Raises:
-        InvalidRequestError: The text is empty or a mention cannot be an id.
+        InvalidRequestError: The text is empty or a mention is not an id.
     """
     if not (isinstance(text, str) and text):
-        raise InvalidRequestError(f"content is {text!r}. Next: pass a non-empty text.", code=230001)
+        raise InvalidRequestError(
+            f"content must be a non-empty string, got {text!r}. Next: pass one.", code=230001
+        )
     return {"text": text + "".join(f' <at user_id="{who}"></at>' for who in mention_ids(mentions))}
+
+
+def text_json(text: object, mentions: Sequence[str] = ()) -> str:
+    """Build the `content` of a text: a JSON text. Arguments and errors as for `text_content`."""
+    return _within(encode(text_content(text, mentions), "content").decode(), "text")
 
 
 def post_content(
     content: Mapping[str, Any] | str, *, title: str = "", mentions: Sequence[str] = ()
 ) -> Mapping[str, Any]:
-    """The content object of a post.
+    """Build the content object of a post.
 
     Args:
         content: Markdown, or Lark's own form.
@@ -59,20 +66,23 @@ def post_content(
     """
     if isinstance(content, str):
         if not content:
-            raise InvalidRequestError("content is ''. Next: pass a non-empty text.", code=230001)
+            raise InvalidRequestError(
+                "content must be a non-empty string, got ''. Next: pass one.", code=230001
+            )
         content = {"zh_cn": {"title": title, "content": [[{"tag": "md", "text": content}]]}}
     elif title:
         raise InvalidRequestError(
-            "title= goes with Markdown. Next: put it into the post itself.", code=230001
+            "title must be given with Markdown only, got it with a post object. Next: put it into the post.",
+            code=230001,
         )
     if not isinstance(content, Mapping):
         raise InvalidRequestError(
-            f"The post is a {type(content).__name__}. Next: pass Markdown, or a dict by language.",
+            f"The post must be a string or a dict by language, got {type(content).__name__}. Next: pass one.",
             code=230001,
         )
     if not content or not all(_is_localised(one) for one in content.values()):
         raise InvalidRequestError(
-            f"The post has the keys {list(content)}, which are no languages with lines. Next: write "
+            f"The post must map languages to title and lines, got the keys {list(content)}. Next: write "
             '{"zh_cn": {"title": …, "content": [[…]]}}, without an outer "post".',
             code=230001,
         )
@@ -88,7 +98,7 @@ def _is_localised(post: object) -> bool:
 
 
 def serialised(content: Mapping[str, Any] | str, msg_type: str, mentions: Sequence[str] = ()) -> str:
-    """The `content` of any message, as Lark wants it: a JSON text.
+    """Build the `content` of any message: a JSON text.
 
     Args:
         content: As for `send`.
@@ -99,8 +109,7 @@ def serialised(content: Mapping[str, Any] | str, msg_type: str, mentions: Sequen
         InvalidRequestError: It does not fit its type, is too large, or cannot carry mentions.
     """
     if msg_type not in get_args(MessageType):
-        known = ", ".join(get_args(MessageType))
-        raise InvalidRequestError(f"msg_type is {msg_type!r}. Next: use one of {known}.", code=230001)
+        raise unknown_choice("msg_type", msg_type, get_args(MessageType), 230001)
     if msg_type == "interactive":
         return card_content(content, mentions=mentions)
     if msg_type == "post":
@@ -109,12 +118,14 @@ def serialised(content: Mapping[str, Any] | str, msg_type: str, mentions: Sequen
         words = content.get("text") if isinstance(content, Mapping) else content
         content = {**(content if isinstance(content, Mapping) else {}), **text_content(words, mentions)}
     elif mentions:
-        raise InvalidRequestError(f"mentions do not go with {msg_type}. Next: leave them out.", code=230001)
+        raise InvalidRequestError(
+            f"mentions must not be given with {msg_type}. Next: leave them out.", code=230001
+        )
     return _within(_json_object(content, msg_type), msg_type)
 
 
 def _json_object(content: object, msg_type: str) -> str:
-    """The JSON text of a content object, or such a text as it is."""
+    """Return a content object as JSON text; return such a text unchanged."""
     parsed = content
     if isinstance(content, str):
         try:
@@ -124,7 +135,8 @@ def _json_object(content: object, msg_type: str) -> str:
     member = _MEMBERS.get(msg_type)
     if not isinstance(parsed, Mapping) or (member is not None and not _holds(parsed, member)):
         raise InvalidRequestError(
-            f"content is {str(content)[:80]!r}. Next: pass the content object of {msg_type} as a dict, "
+            f"content must be the content object of {msg_type}, got {str(content)[:80]!r}. Next: pass it as "
+            "a dict, "
             f'{{"{member}": …}}.',
             code=230001,
         )
@@ -137,7 +149,7 @@ def _holds(content: object, member: str) -> TypeGuard[Mapping[str, Any]]:
 
 
 def _within(content: str, msg_type: str) -> str:
-    """A content, if it is no larger than Lark takes for its type.
+    """Return a content that is within the limit of its type.
 
     Raises:
         InvalidRequestError: It is larger.
@@ -145,7 +157,8 @@ def _within(content: str, msg_type: str) -> str:
     limit, size = {"text": MAX_TEXT_BYTES, "post": MAX_POST_BYTES}.get(msg_type), len(content.encode())
     if limit is not None and size > limit:
         raise InvalidRequestError(
-            f"The {msg_type} has {size} bytes; Lark takes {limit}. Next: shorten it, or send it as a file.",
+            f"The {msg_type} must have at most {limit} bytes, got {size}. Next: shorten it, or send it as a "
+            "file.",
             code=230025,
         )
     return content

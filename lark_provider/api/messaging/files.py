@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import os
+from pathlib import PurePath
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from lark_provider.api.messaging.content import serialised
+from lark_provider.api.messaging.keyed import OnUnknown, checked_policy, once
 from lark_provider.api.messaging.send import Message, message
-from lark_provider.api.receivers import ReceiverIdType, reached, receiver
-from lark_provider.protocol.calls import (
-    Call,
-    LarkResponse,
-    Loaded,
-    NewKey,
-    Procedure,
-    Readable,
-    ReadFile,
-    path,
-    perform,
-    request,
-)
-from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.api.receivers import ReceiverIdType, receiver, resolved
+from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.protocol.effects import Loaded, NewKey, Readable, ReadFile
+from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 from lark_provider.protocol.keys import message_uuid
 from lark_provider.protocol.multipart import multipart
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
 
 MAX_IMAGE_BYTES = 10 * 1024 * 1024
 MAX_FILE_BYTES = 30 * 1024 * 1024
@@ -66,7 +60,7 @@ def upload_image(image: Readable) -> Procedure[LarkResponse[ImageKey]]:
 
     Raises:
         InvalidRequestError: It is missing, empty or too large; nothing was sent.
-        LarkAPIError: Lark refused it, such as a file that is no image.
+        LarkAPIError: Lark refused it, such as a file that is not an image.
         TransportError: Lark was not reached.
     """
     loaded = yield from _load(image, None, MAX_IMAGE_BYTES, "image")
@@ -87,7 +81,7 @@ def upload_file(
     Args:
         file: A path, bytes, or a binary file object; at most 30 MB.
         file_name: The name to show; the path's own if None. Bytes need one.
-        file_type: Lark's name for the kind; told by the name if None, `stream` for what Lark does not know.
+        file_type: Lark's name for the kind; derived from the name if None, `stream` if unknown to Lark.
         duration: Of sound or video, in milliseconds.
 
     Returns:
@@ -99,14 +93,13 @@ def upload_file(
         TransportError: Lark was not reached.
     """
     if file_type is not None and file_type not in get_args(FileType):
-        known = ", ".join(get_args(FileType))
-        raise InvalidRequestError(f"file_type is {file_type!r}. Next: use one of {known}.", code=234001)
+        raise unknown_choice("file_type", file_type, get_args(FileType), 234001)
     if duration is not None and not (type(duration) is int and duration >= 0):
         raise InvalidRequestError(
-            f"duration is {duration!r}. Next: pass whole milliseconds, 0 or more.", code=234001
+            f"duration must be an int of 0 or more, got {duration!r}. Next: pass milliseconds.", code=234001
         )
     loaded = yield from _load(file, file_name, MAX_FILE_BYTES, "file")
-    kind = file_type or _TYPES.get(os.path.splitext(loaded.name)[1].lower(), "stream")  # noqa: PTH122 - pure
+    kind = file_type or _TYPES.get(PurePath(loaded.name).suffix.lower(), "stream")
     parts = {"file_type": kind, "file_name": loaded.name}
     if duration is not None:
         parts["duration"] = str(duration)
@@ -120,30 +113,39 @@ def send_image(
     receiver_id_type: ReceiverIdType | None = None,
     idempotency_key: str | None = None,
     uuid: str | None = None,
+    on_unknown: OnUnknown = "fail",
 ) -> Procedure[LarkResponse[Message]]:
     """Upload an image and send it.
 
     See POST /open-apis/im/v1/images and /open-apis/im/v1/messages. Errors as for `upload_image` and `send`.
 
     Args:
-        receiver_id: Whom to send it to; see `send`.
-        image: A path, bytes, a binary file object, or an `img_…` key from before.
+        receiver_id: The receiver; see `send`.
+        image: A path, bytes, a binary file object, or the `img_…` key of an uploaded image.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
         uuid: Lark's own key instead.
+        on_unknown: See `send`.
 
     Returns:
         The message.
     """
     named = receiver(receiver_id, receiver_id_type)
     token = message_uuid(named.id, idempotency_key, uuid)
-    to = yield from reached(named)  # refused before anything is uploaded
-    if isinstance(image, str) and image.startswith("img_") and not os.path.splitext(image)[1]:  # noqa: PTH122 - pure
-        key = image
-    else:
-        key = (yield from upload_image(image)).data["image_key"]
-    content = serialised({"image_key": key}, "image")
-    return (yield from perform(message(to, "image", content, token)))
+    checked_policy(on_unknown)
+    to = yield from resolved(named)  # refused before anything is uploaded
+
+    def sent(uuid: str | None) -> Procedure[LarkResponse[Message]]:
+        if isinstance(image, str) and image.startswith("img_") and not PurePath(image).suffix:
+            key = image
+        else:
+            key = (yield from upload_image(image)).data["image_key"]
+        content = serialised({"image_key": key}, "image")
+        return (yield from perform(message(to, "image", content, uuid)))
+
+    if idempotency_key is None:
+        return (yield from sent(token))
+    return (yield from once(sent, named.id, idempotency_key, "image", on_unknown))
 
 
 def send_file(
@@ -155,13 +157,14 @@ def send_file(
     receiver_id_type: ReceiverIdType | None = None,
     idempotency_key: str | None = None,
     uuid: str | None = None,
+    on_unknown: OnUnknown = "fail",
 ) -> Procedure[LarkResponse[Message]]:
     """Upload a file and send it.
 
     See POST /open-apis/im/v1/files and /open-apis/im/v1/messages. Errors as for `upload_file` and `send`.
 
     Args:
-        receiver_id: Whom to send it to; see `send`.
+        receiver_id: The receiver; see `send`.
         file: A path, bytes, or a binary file object.
         file_name: The name to show; the path's own if None.
         file_type: Lark's name for the kind, for its icon; `stream` if None. Sound and video to be played
@@ -169,25 +172,32 @@ def send_file(
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
         uuid: Lark's own key instead.
+        on_unknown: See `send`.
 
     Returns:
         The message.
     """
     if file_type in {"opus", "mp4"}:
         raise InvalidRequestError(
-            f"file_type is {file_type!r}, which Lark sends as a message to play, not as a file. "
-            "Next: leave it out, or use upload_file and send with msg_type 'audio' or 'media'.",
+            "file_type must not be opus or mp4, which Lark plays and does not send as a file, got "
+            f"{file_type!r}. Next: leave it out, or use upload_file and send with msg_type 'audio' or "
+            "'media'.",
             code=230055,
         )
     named = receiver(receiver_id, receiver_id_type)
     token = message_uuid(named.id, idempotency_key, uuid)
-    to = yield from reached(named)  # refused before anything is uploaded
-    # As a file to open: what is uploaded as sound or video can only be sent as a message to play.
-    key = (yield from upload_file(file, file_name=file_name, file_type=file_type or "stream")).data[
-        "file_key"
-    ]
-    content = serialised({"file_key": key}, "file")
-    return (yield from perform(message(to, "file", content, token)))
+    checked_policy(on_unknown)
+    to = yield from resolved(named)  # refused before anything is uploaded
+
+    def sent(uuid: str | None) -> Procedure[LarkResponse[Message]]:
+        # `stream` by default: what is uploaded as sound or video can only be sent as a message to play.
+        uploaded = yield from upload_file(file, file_name=file_name, file_type=file_type or "stream")
+        content = serialised({"file_key": uploaded.data["file_key"]}, "file")
+        return (yield from perform(message(to, "file", content, uuid)))
+
+    if idempotency_key is None:
+        return (yield from sent(token))
+    return (yield from once(sent, named.id, idempotency_key, "file", on_unknown))
 
 
 def download(
@@ -211,15 +221,17 @@ def download(
         `.data` with `path`, `bytes` and `content_type`.
 
     Raises:
-        InvalidRequestError: `type` or `target` cannot be.
+        InvalidRequestError: `type` or `target` is invalid.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached, or the stream broke off.
         OSError: The file cannot be written.
     """
     if type not in {"image", "file"}:
-        raise InvalidRequestError(f"type is {type!r}. Next: use 'image' or 'file'.", code=234001)
+        raise unknown_choice("type", type, ("image", "file"), 234001)
     if not isinstance(target, str | os.PathLike):
-        raise InvalidRequestError(f"target is {target!r}. Next: pass the path of the file to write.")
+        raise InvalidRequestError(
+            f"target must be a path, got {target!r}. Next: pass the path of the file to write."
+        )
     url = path("/im/v1/messages/{message_id}/resources/{file_key}", message_id=message_id, file_key=file_key)
     return request("GET", url, params={"type": type}, save_to=os.fspath(target))
 
@@ -229,27 +241,27 @@ def _load(source: Readable, name: str | None, limit: int, what: str) -> Procedur
         isinstance(source, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(source, "read")
     ):
         raise InvalidRequestError(
-            f"The {what} is a {type(source).__name__}. Next: pass a path, bytes, or a file opened with "
-            "mode 'rb'."
+            f"The {what} must be a path, bytes or a binary file, got {type(source).__name__}. Next: pass a "
+            "path, bytes, or a file opened with mode 'rb'."
         )
     if not isinstance(name, str | None):
-        raise InvalidRequestError(f"file_name is {name!r}. Next: pass a text.")
+        raise InvalidRequestError(f"file_name must be a string, got {name!r}. Next: pass a str.")
     try:
         loaded: Loaded = yield ReadFile(source, name, limit, what)
     except InvalidRequestError:
         raise
-    except ValueError as error:  # a path that cannot be, or a file that is closed or open for writing
+    except ValueError as error:  # an impossible path, or a file that is closed or open for writing
         raise InvalidRequestError(
-            f"The {what} cannot be read: {error}. Next: pass a path, or a file opened with mode 'rb'."
+            f"The {what} must be readable: {error}. Next: pass a path, or a file opened with mode 'rb'."
         ) from error
-    if not loaded.content:
+    if len(loaded.content) == 0:
         raise InvalidRequestError(
-            f"The {what} {loaded.name!r} is empty. Next: send one with content.", code=234010
+            f"The {what} {loaded.name!r} must not be empty. Next: send one with content.", code=234010
         )
     if len(loaded.content) > limit:
         raise InvalidRequestError(
-            f"The {what} {loaded.name!r} has more than {limit} bytes, which is what Lark takes. Next: make "
-            "it smaller, or put it into Lark's drive and send a link.",
+            f"The {what} {loaded.name!r} must have at most {limit} bytes, got more. Next: make it smaller, "
+            "or put it into Lark's drive and send a link.",
             code=234006,
         )
     return loaded
@@ -257,7 +269,7 @@ def _load(source: Readable, name: str | None, limit: int, what: str) -> Procedur
 
 def _upload(url: str, part: str, loaded: Loaded, fields: dict[str, str]) -> Procedure[LarkResponse[Any]]:
     boundary: str = yield NewKey()
-    body, content_type = multipart(boundary, fields, part, loaded.name, loaded.content)
-    # A repeat leaves at worst an upload that nobody refers to.
-    call: Call[Any] = Call("POST", path(url), body=body, content_type=content_type, idempotent=True)
+    form = multipart(boundary, fields, part, loaded.name, loaded.content)
+    # A repeat leaves at worst an unused upload.
+    call: Call[Any] = Call("POST", path(url), form=form, content_type=form.content_type, idempotent=True)
     return (yield from perform(call))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 from lark_provider.api.messaging.send import Message
-from lark_provider.protocol.calls import Call, Listing, Page, Procedure, path, perform, request
-from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+from lark_provider.protocol.operations import Listing, Page, Procedure, perform
+from lark_provider.protocol.paths import path
 
 _PAGE = 50
-_YEAR_5138 = 10**11  # beyond it seconds are milliseconds by mistake
+_YEAR_5138 = 10**11  # larger numbers are milliseconds by mistake
 
 
 class Messages(TypedDict):
@@ -60,35 +62,26 @@ def list_messages(
         newest_first: The order.
 
     Raises:
-        InvalidRequestError: Something that can be known to be wrong before asking.
+        InvalidRequestError: An argument is invalid; nothing was sent.
         PermissionDeniedError: The bot is not in the chat.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
     if not (isinstance(container_id, str) and container_id.strip()):
         raise InvalidRequestError(
-            f"container_id is {container_id!r}. Next: pass a chat (oc_…) or a thread (omt_…).", code=230001
-        )
-    if container_id_type not in {"chat", "thread"}:
-        raise InvalidRequestError(
-            f"container_id_type is {container_id_type!r}. Next: use 'chat' or 'thread'.", code=230001
-        )
-    if container_id_type == "thread" and (start_time, end_time) != (None, None):
-        raise InvalidRequestError(
-            "Threads take no start_time or end_time. Next: leave them out, and pick from what is listed.",
+            f"container_id must be a non-empty string, got {container_id!r}. Next: pass a chat (oc_…) or a "
+            "thread (omt_…).",
             code=230001,
         )
-    for name, value in (("start_time", start_time), ("end_time", end_time)):
-        if value is not None and not (type(value) is int and 0 <= value < _YEAR_5138):
-            raise InvalidRequestError(
-                f"{name} is {value!r}. Next: pass whole seconds since the epoch, such as "
-                "int(moment.timestamp()).",
-                code=230001,
-            )
-    if start_time is not None and end_time is not None and end_time < start_time:
+    if container_id_type not in {"chat", "thread"}:
+        raise unknown_choice("container_id_type", container_id_type, ("chat", "thread"), 230001)
+    if container_id_type == "thread" and (start_time, end_time) != (None, None):
         raise InvalidRequestError(
-            f"end_time ({end_time}) is before start_time ({start_time}). Next: exchange them.", code=230001
+            "start_time and end_time must not be given for a thread. Next: leave them out, and filter the "
+            "result.",
+            code=230001,
         )
+    _check_times(start_time, end_time)
     fixed = {
         "container_id_type": container_id_type,
         "container_id": container_id,
@@ -103,3 +96,18 @@ def list_messages(
         return Page.of((yield from perform(call)).data)
 
     return Listing(page)
+
+
+def _check_times(start_time: int | None, end_time: int | None) -> None:
+    for name, value in (("start_time", start_time), ("end_time", end_time)):
+        if value is not None and not (type(value) is int and 0 <= value < _YEAR_5138):
+            raise InvalidRequestError(
+                f"{name} must be an int of seconds since the epoch, got {value!r}. Next: pass it as "
+                "int(moment.timestamp()).",
+                code=230001,
+            )
+    if start_time is not None and end_time is not None and end_time < start_time:
+        raise InvalidRequestError(
+            f"end_time must not be before start_time ({start_time}), got {end_time}. Next: exchange them.",
+            code=230001,
+        )

@@ -6,18 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Required, TypedDict
 
 from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content
-from lark_provider.api.messaging.content import MessageType, post_content, serialised, text_content
-from lark_provider.api.receivers import Receiver, ReceiverIdType, reached, receiver
-from lark_provider.protocol.calls import (
-    Call,
-    LarkResponse,
-    Operation,
-    Procedure,
-    path,
-    perform,
-    request,
-)
+from lark_provider.api.messaging.content import MessageType, post_content, serialised, text_json
+from lark_provider.api.messaging.keyed import OnUnknown, checked_policy, once
+from lark_provider.api.receivers import Receiver, ReceiverIdType, hint, receiver, resolved
+from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.keys import message_uuid
+from lark_provider.protocol.operations import Operation, Procedure, perform
+from lark_provider.protocol.paths import path
 
 
 class Message(TypedDict, total=False):
@@ -47,6 +42,7 @@ def send(
     receiver_id_type: ReceiverIdType | None = None,
     idempotency_key: str | None = None,
     uuid: str | None = None,
+    on_unknown: OnUnknown = "fail",
 ) -> Operation[Message]:
     """Send a message of any type.
 
@@ -60,44 +56,74 @@ def send(
         msg_type: Lark's name for the type.
         mentions: Open_ids, or "all", of people to be named at the end of a text, post or card.
         receiver_id_type: Names the kind of `receiver_id` where its shape would mislead.
-        idempotency_key: Any text. A repeat with the same key and receiver within one hour sends nothing.
+        idempotency_key: Any text. A repeat with the same key and receiver within one hour sends nothing;
+            with a database, no later one does either.
         uuid: Lark's own de-duplication key instead, at most 50 characters.
+        on_unknown: What to do if an attempt with this key had no answer more than an hour ago, so that it may
+            or may not have been sent: raise an error, send it again, or count it as sent. With a database.
 
     Returns:
         The message; `.data["message_id"]` is its id.
 
     Raises:
-        InvalidRequestError: Something that can be known to be wrong before sending.
-        NotFoundError: Nobody has the mobile number, or there is no such receiver.
+        InvalidRequestError: An argument is invalid; nothing was sent.
+        NotFoundError: No visible user has the mobile number, or there is no such receiver.
         LarkAPIError: Lark refused it.
-        OutcomeUnknownError: It was sent without a key, and the answer is lost.
+        OutcomeUnknownError: It may have been performed, and no attempt got an answer.
         TransportError: Lark was not reached.
     """
     to = receiver(receiver_id, receiver_id_type)
-    return _addressed(to, msg_type, serialised(content, msg_type, mentions), idempotency_key, uuid)
+    return addressed(to, msg_type, serialised(content, msg_type, mentions), idempotency_key, uuid, on_unknown)
 
 
-def _addressed(
-    to: Receiver, msg_type: str, content: str, idempotency_key: str | None, uuid: str | None
+def addressed(
+    to: Receiver,
+    msg_type: str,
+    content: str,
+    idempotency_key: str | None,
+    uuid: str | None,
+    on_unknown: OnUnknown,
 ) -> Operation[Message]:
+    """Send a message whose content is ready.
+
+    Args:
+        to: The receiver.
+        msg_type: Lark's name for its type.
+        content: What `serialised` returned.
+        idempotency_key: As for `send`.
+        uuid: As for `send`.
+        on_unknown: As for `send`.
+    """
+    checked_policy(on_unknown)
     token = message_uuid(to.id, idempotency_key, uuid)
-    if to.id_type == "mobile":
-        return _to_mobile(to, msg_type, content, token)
-    return message(to, msg_type, content, token)
+    if idempotency_key is None and to.id_type != "mobile":
+        return message(to, msg_type, content, token)
+    return _resolved(to, msg_type, content, idempotency_key, token, on_unknown)
 
 
-def _to_mobile(
-    to: Receiver, msg_type: str, content: str, token: str | None
+def _resolved(
+    named: Receiver,
+    msg_type: str,
+    content: str,
+    idempotency_key: str | None,
+    token: str | None,
+    on_unknown: OnUnknown,
 ) -> Procedure[LarkResponse[Message]]:
-    to = yield from reached(to)
-    return (yield from perform(message(to, msg_type, content, token)))
+    to = yield from resolved(named)
+    if idempotency_key is None:
+        return (yield from perform(message(to, msg_type, content, token)))
+
+    def send_with(uuid: str) -> Procedure[LarkResponse[Message]]:
+        return (yield from perform(message(to, msg_type, content, uuid)))
+
+    return (yield from once(send_with, named.id, idempotency_key, msg_type, on_unknown))
 
 
 def message(to: Receiver, msg_type: str, content: str, token: str | None) -> Call[Message]:
-    """The request that sends a message.
+    """Build the request that sends a message.
 
     Args:
-        to: Who gets it; no mobile number.
+        to: The receiver; not a mobile number.
         msg_type: Lark's name for its type.
         content: What `serialised` returned.
         token: What `message_uuid` returned.
@@ -112,6 +138,8 @@ def message(to: Receiver, msg_type: str, content: str, token: str | None) -> Cal
         json=body,
         idempotent=token is not None,
         subject=f"to {to.id}",
+        receiver=to.id,
+        hint=hint(to),
     )
 
 
@@ -123,21 +151,23 @@ def send_text(
     receiver_id_type: ReceiverIdType | None = None,
     idempotency_key: str | None = None,
     uuid: str | None = None,
+    on_unknown: OnUnknown = "fail",
 ) -> Operation[Message]:
     """Send plain text.
 
     See POST /open-apis/im/v1/messages. Errors and the other parameters as for `send`.
 
     Args:
-        receiver_id: Whom to tell.
+        receiver_id: The receiver; see `send`.
         content: The text; with everything around it at most 150 KB.
         mentions: Open_ids, or "all", of people to be named at the end.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
         uuid: Lark's own key instead.
+        on_unknown: See `send`.
     """
     to = receiver(receiver_id, receiver_id_type)
-    return _addressed(to, "text", serialised(text_content(content, mentions), "text"), idempotency_key, uuid)
+    return addressed(to, "text", text_json(content, mentions), idempotency_key, uuid, on_unknown)
 
 
 def send_post(
@@ -149,27 +179,30 @@ def send_post(
     receiver_id_type: ReceiverIdType | None = None,
     idempotency_key: str | None = None,
     uuid: str | None = None,
+    on_unknown: OnUnknown = "fail",
 ) -> Operation[Message]:
     """Send rich text.
 
     See POST /open-apis/im/v1/messages, type `post`. Errors and the other parameters as for `send`.
 
     Args:
-        receiver_id: Whom to tell.
+        receiver_id: The receiver; see `send`.
         content: Markdown, or Lark's own form `{"zh_cn": {"title": …, "content": [[{"tag": …}]]}}`.
         title: The title of a post from Markdown.
         mentions: Open_ids, or "all", of people to be named at the end.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
         uuid: Lark's own key instead.
+        on_unknown: See `send`.
     """
     to = receiver(receiver_id, receiver_id_type)
-    return _addressed(
+    return addressed(
         to,
         "post",
         serialised(post_content(content, title=title, mentions=mentions), "post"),
         idempotency_key,
         uuid,
+        on_unknown,
     )
 
 
@@ -182,25 +215,28 @@ def send_card(
     receiver_id_type: ReceiverIdType | None = None,
     idempotency_key: str | None = None,
     uuid: str | None = None,
+    on_unknown: OnUnknown = "fail",
 ) -> Operation[Message]:
     """Send an interactive card.
 
     See POST /open-apis/im/v1/messages, type `interactive`. Errors and the other parameters as for `send`.
 
     Args:
-        receiver_id: Whom to tell.
+        receiver_id: The receiver; see `send`.
         content: Card JSON (1.0 or 2.0) as a dict or as text, or a reference to a template or card entity.
         mentions: Open_ids, or "all", of people to be named at the card's end.
         max_bytes: The size that Lark takes. Documented are 30 KB; more has been seen to pass.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
         uuid: Lark's own key instead.
+        on_unknown: See `send`.
     """
     to = receiver(receiver_id, receiver_id_type)
-    return _addressed(
+    return addressed(
         to,
         "interactive",
         card_content(content, mentions=mentions, max_bytes=max_bytes),
         idempotency_key,
         uuid,
+        on_unknown,
     )

@@ -1,6 +1,6 @@
 """`lark-provider demo`: a real Airflow runs the example DAGs against a local Lark, each in its own process.
 
-What is printed at the end is counted from the local Lark's state, not from what the product says of itself.
+The figures at the end are counted from the local Lark's state, not from what the product reports.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ from typing import Any
 import orjson
 
 from lark_provider.cli.demo import approval, load
-from lark_provider.cli.demo.processes import CHAT_ID, Airflow, LocalLark, gateway, start_emulator
+from lark_provider.cli.demo.processes import (
+    CHAT_ID,
+    Airflow,
+    LocalLark,
+    gateway,
+    listener,
+    start_emulator,
+)
 from lark_provider.errors import ConfigurationError
 
 
@@ -29,10 +36,11 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run it all and print what arrived."""
+    """Run the demo and print what arrived."""
     if importlib.util.find_spec("airflow") is None:
         raise ConfigurationError(
-            "The demo needs Apache Airflow. Next: install 'airflow-provider-lark[airflow,emulator,gateway]'."
+            "The demo needs Apache Airflow. Next: install "
+            "'airflow-provider-lark[airflow,emulator,gateway,listen]'."
         )
     started = time.monotonic()
     with step(1, "start a local Lark"):
@@ -51,19 +59,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def show(lark: LocalLark) -> bool:
-    """Run the DAGs against a local Lark, print what arrived, and say whether it is what should have."""
+    """Run the DAGs against a local Lark, print what arrived, and return whether it is as expected."""
     with tempfile.TemporaryDirectory(prefix="lark-demo-") as folder:
         airflow = Airflow(Path(folder), lark)
         with step(2, "make a base with an empty table"):
             app_token, table_id = load.make_table(lark)
         with step(3, "prepare an Airflow home: airflow db migrate"):
             airflow.run("db", "migrate")
-        with step(4, f"run a DAG that loads and tells: airflow dags test {load.DAG_ID}"):
+        with step(4, f"run a DAG that loads and notifies: airflow dags test {load.DAG_ID}"):
             conf = {"chat_id": CHAT_ID, "app_token": app_token, "table_id": table_id}
             airflow.run("dags", "test", load.DAG_ID, "--conf", orjson.dumps(conf).decode())
         with (
             step(5, f"run a DAG that asks on a card, and click: airflow dags test {approval.DAG_ID}"),
             gateway(lark, airflow.database_url),
+            listener(lark, airflow.database_url),
             approval.Clicker(lark) as clicker,
         ):
             asked: dict[str, Any] = {"chat_id": CHAT_ID, "approvers": [approval.APPROVER_ID]}

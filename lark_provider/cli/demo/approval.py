@@ -1,4 +1,7 @@
-"""The demo's second half: somebody is asked on a card, a stranger clicks, then somebody who may."""
+"""The demo's second half: a card asks a question; a user who may not answer clicks, then one who may.
+
+The first click comes through the gateway, as from the internet; the second one over the long connection.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ from lark_provider.cli.demo.processes import CHAT_ID, LocalLark
 DAG_ID = "approve_publish"
 APPROVER, APPROVER_ID, STRANGER = "alice", "ou_emulator0001_alice", "bob"
 _BUTTON, _NOTE = "Publish", "Looks right."
+_WAYS = {STRANGER: "http", APPROVER: "long_connection"}
+_SHOWN = {STRANGER: "through the gateway", APPROVER: "over the long connection"}
 
 
 class Clicker:
-    """Stands for the people in the chat: clicks on the card as soon as it is there."""
+    """Act for the users in the chat: click on the card as soon as it is there."""
 
     def __init__(self, lark: LocalLark) -> None:
         self._lark = lark
@@ -39,32 +44,33 @@ class Clicker:
                 break
         else:
             return
-        for user in (STRANGER, APPROVER):
+        for user, way in _WAYS.items():
+            self._lark.control("apps/change", app_id=self._lark.app_id, callback_mode=way)
             path = f"cards/{asking[0]['message_id']}/click"
             clicked = self._lark.control(path, user=user, component=_BUTTON, form_value={"note": _NOTE})
             self.toasts[user] = (clicked["toast"] or {}).get("content", clicked["error"])
 
 
 def messages(state: dict[str, Any]) -> list[dict[str, Any]]:
-    """What stands in the demo's chat."""
+    """Return the messages of the demo's chat."""
     (chat,) = [one for one in state["chats"] if one["chat_id"] == CHAT_ID]
     found: list[dict[str, Any]] = chat["messages"]
     return found
 
 
 def report(state: dict[str, Any], clicker: Clicker) -> bool:
-    """Print who clicked and what came of it, and say whether that is what should have."""
+    """Print the clicks and their outcome, and return whether it is the expected one."""
     print("\nAsked on a card:")
     for user, toast in clicker.toasts.items():
-        print(f"  {user} clicked {_BUTTON!r} and read {toast!r}")
-    card, told = messages(state)[-2:]
+        print(f"  {user} clicked {_BUTTON!r} {_SHOWN[user]} and read {toast!r}")
+    card, confirmation = messages(state)[-2:]
     print(f"{state['click_count']} clicks · {len(_labels(card['content']))} buttons left on the card")
     is_decided = not _labels(card["content"]) and APPROVER_ID in str(card["content"])
-    return is_decided and told["content"].get("text") == f"Published. {_NOTE}"
+    return is_decided and confirmation["content"].get("text") == f"Published. {_NOTE}"
 
 
 def _labels(part: Any) -> list[str]:
-    """What stands on the buttons of a card."""
+    """Return the labels of a card's buttons."""
     found: list[str] = []
     if isinstance(part, dict):
         if part.get("tag") == "button":

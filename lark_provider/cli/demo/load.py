@@ -1,4 +1,4 @@
-"""The demo's first half: a day of flights into a table, and a chat that is told."""
+"""The demo's first half: a day of flights is loaded into a table, and a chat is notified."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _FIRST_ROWS = 3
 
 
 def make_table(lark: LocalLark) -> tuple[str, str]:
-    """Make what a user has before the DAG first runs."""
+    """Create the table that a user has before the DAG first runs."""
     bitable = LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url).clouddoc.bitable
     app_token = bitable.create_app("Flights").data["app"]["app_token"]
     return app_token, bitable.create_table(app_token, "1 January 2013", COLUMNS).data["table_id"]
 
 
 def report(state: dict[str, Any], app_token: str, table_id: str) -> bool:
-    """Print what a local Lark holds, and say whether it is what the source held."""
+    """Print what a local Lark holds, and return whether it matches the source."""
     (chat,) = [one for one in state["chats"] if one["chat_id"] == CHAT_ID]
     (base,) = [one for one in state["bitables"] if one["app_token"] == app_token]
     (table,) = [one for one in base["tables"] if one["table_id"] == table_id]
@@ -60,7 +60,7 @@ def report(state: dict[str, Any], app_token: str, table_id: str) -> bool:
 
 
 def shown(content: dict[str, Any]) -> str:
-    """A message's words; of a card, title and texts."""
+    """Return a message's text; of a card, title and texts."""
     if "text" in content:
         return str(content["text"])
     title = content.get("header", {}).get("title", {}).get("content", "")

@@ -1,7 +1,8 @@
-"""The processes of the demo: a local Lark, the callback gateway, and Airflow with a home of its own."""
+"""The processes of the demo: a local Lark, what takes its clicks, and Airflow with a home of its own."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import subprocess
@@ -12,14 +13,15 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
-import httpx
 import orjson
 
 import lark_provider
+from lark_provider.engine import http
 from lark_provider.errors import ConfigurationError, LarkError
 
 CHAT_ID = "oc_emulator_data_team"
 _LOG_LINES = 40
+_CONNECTED = "Long connection opened"
 
 
 class LocalLark(NamedTuple):
@@ -32,30 +34,30 @@ class LocalLark(NamedTuple):
     app_secret: str
 
     def state(self) -> dict[str, Any]:
-        """What it holds."""
+        """Return what it holds."""
         found: dict[str, Any] = orjson.loads(
-            httpx.get(f"{self.base_url}/_emulator/state", timeout=30).content
+            http.library().get(f"{self.base_url}/_emulator/state", timeout=30).content
         )
         return found
 
     def control(self, path: str, **body: Any) -> dict[str, Any]:
-        """Use its control plane."""
-        answer = httpx.post(f"{self.base_url}/_emulator/{path}", json=body, timeout=30)
+        """Send a request to its control plane."""
+        answer = http.library().post(f"{self.base_url}/_emulator/{path}", json=body, timeout=30)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         self.process.terminate()
         self.process.wait()
         self.log.unlink()
 
 
 def start_emulator() -> LocalLark:
-    """Start a local Lark on a free port, in a session of its own, and wait until it says that it listens."""
+    """Start a local Lark on a free port, in a session of its own, and wait until it listens."""
     command = [sys.executable, "-m", "lark_provider.cli", "emulator", "--port", "0"]
-    # Its errors go to a file, since it may outlive whoever reads our own.
+    # Its errors go to a file, since it may outlive the reader of this process's.
     with NamedTemporaryFile("w", prefix="lark-emulator-", suffix=".log", delete=False) as log:
         process = subprocess.Popen(  # noqa: S603 - ours
             command,
@@ -65,9 +67,9 @@ def start_emulator() -> LocalLark:
             text=True,
             start_new_session=True,
         )
-    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-    process.stdout.readline()
-    words = dict(word.split("=", 1) for word in process.stdout.readline().split())
+    lines = iter(process.stdout or ())
+    next(lines, "")
+    words = dict(word.split("=", 1) for word in next(lines, "").split())
     if not words:
         print(Path(log.name).read_text(), file=sys.stderr)
         raise ConfigurationError(
@@ -101,10 +103,10 @@ class Airflow:
         }
 
     def run(self, *arguments: str) -> None:
-        """Run a command of Airflow's; its output is shown only if it fails.
+        """Run a command of Airflow's; its output is printed only if it fails.
 
         Raises:
-            LarkError: It failed.
+            LarkError: The command failed.
         """
         command = [sys.executable, "-m", "airflow", *arguments]
         with self._log.open("ab") as log:
@@ -113,12 +115,15 @@ class Airflow:
             print(
                 "\n".join(self._log.read_text(errors="replace").splitlines()[-_LOG_LINES:]), file=sys.stderr
             )
-            raise LarkError(f"airflow {arguments[0]} {arguments[1]} ended with exit code {done.returncode}.")
+            raise LarkError(
+                f"airflow {arguments[0]} {arguments[1]} ended with exit code {done.returncode}. Next: read "
+                "its last lines above."
+            )
 
 
 @contextmanager
 def gateway(lark: LocalLark, database_url: str) -> Iterator[None]:
-    """The callback gateway on a free port, known to the local Lark, until the block ends."""
+    """Run the callback gateway on a free port, known to the local Lark, until the block ends."""
     keys = {"encrypt_key": secrets.token_hex(16), "verification_token": secrets.token_hex(16)}
     env = os.environ | {
         "LARK_APP_ID": lark.app_id,
@@ -129,18 +134,39 @@ def gateway(lark: LocalLark, database_url: str) -> Iterator[None]:
     command = [sys.executable, "-m", "lark_provider.cli", "callbacks", "serve", "--port", "0"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
         try:
-            assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-            url = process.stdout.readline().rpartition(" ")[2].strip()
+            url = next(iter(process.stdout or ()), "").rpartition(" ")[2].strip()
             if not url:
-                raise ConfigurationError("The gateway did not start. Next: see above for the reason.")
+                raise ConfigurationError("The gateway did not start. Next: read the reason above.")
             lark.control("callbacks", app_id=lark.app_id, url=url.format(app_id=lark.app_id), **keys)
             yield
         finally:
             process.terminate()
 
 
+@contextmanager
+def listener(lark: LocalLark, database_url: str) -> Iterator[None]:
+    """Listen for clicks over a long connection until the block ends."""
+    env = os.environ | {
+        "LARK_APP_ID": lark.app_id,
+        "LARK_APP_SECRET": lark.app_secret,
+        "LARK_BASE_URL": lark.base_url,
+        "LARK_DATABASE_URL": database_url,
+    }
+    command = [sys.executable, "-m", "lark_provider.cli", "callbacks", "listen", "--app-id", lark.app_id]
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
+        try:
+            logged = list(itertools.takewhile(lambda line: _CONNECTED not in line, process.stderr or ()))
+            if process.poll() is not None:
+                print("".join(logged), file=sys.stderr)
+                raise ConfigurationError("The listener did not start. Next: read the reason above.")
+            yield
+        finally:
+            process.terminate()
+            process.communicate()  # what it still logs
+
+
 def example_dags() -> Path:
-    """The example DAGs: inside an installed package, beside it in a checkout."""
+    """Return the folder of the example DAGs: in an installed package, or beside it in a checkout."""
     package = Path(lark_provider.__file__).parent
     inside = package / "example_dags"
     return inside if inside.is_dir() else package.parent / "example_dags"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lark_provider.core.storage.applications import Application, ApplicationManager
-from lark_provider.core.storage.registry import AppSecrets
+from lark_provider.storage.applications import Application, ApplicationManager
+from lark_provider.storage.sealing import AppSecrets
 
 __all__ = ["AppSecrets", "Application", "ApplicationManager"]

@@ -1,4 +1,4 @@
-"""What Lark sends to a callback URL: proven, decrypted and read, or refused. No I/O, no clock.
+"""Verify, decrypt and read what Lark sends to a callback URL. No I/O, no clock.
 
 ```python
 keys = CallbackKeys("cli_…", encrypt_key="…", verification_token="…")
@@ -11,10 +11,19 @@ See https://open.feishu.cn/document/uAjLw4CM/ukTMukTMukTM/event-subscription-gui
 from __future__ import annotations
 
 from lark_provider.protocol.callbacks.incoming import CallbackKeys, Incoming
-from lark_provider.protocol.callbacks.model import Action, CardClick, Challenge, Delivery, Event, Operator
+from lark_provider.protocol.callbacks.model import (
+    Action,
+    CardClick,
+    Challenge,
+    Delivery,
+    Event,
+    Operator,
+    kind_of,
+    named,
+)
 from lark_provider.protocol.callbacks.read import read
 from lark_provider.protocol.callbacks.receive import MAX_BODY_BYTES, receive
-from lark_provider.protocol.callbacks.refusal import BrokerError, CallbackRefusedError
+from lark_provider.protocol.errors import BrokerError, CallbackRefusedError
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -28,6 +37,8 @@ __all__ = [
     "Event",
     "Incoming",
     "Operator",
+    "kind_of",
+    "named",
     "read",
     "receive",
 ]

@@ -1,4 +1,4 @@
-"""What a request to a callback URL turns out to be."""
+"""The kinds of requests to a callback URL: challenge, click on a card, event."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OLD_CARD = "card.action.trigger_v1"
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """Lark asks whether the URL answers, when somebody enters it in the developer console.
+    """A check that the URL answers, sent when a user enters it in the developer console.
 
     Attributes:
         challenge: To be sent back within one second.
@@ -29,33 +29,35 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who clicked.
+    """The user who clicked.
 
     Attributes:
-        open_id: The person's id for this app.
-        user_id: The person's id in the tenant, if the app has the scope for it.
-        union_id: The person's id for all apps of this developer, where Lark sends it.
+        open_id: The user's id for this app.
+        user_id: The user's id in the tenant, if the app has the scope for it.
+        union_id: The user's id for all apps of this developer, where Lark sends it.
+        tenant_key: The user's tenant; not the app's own for external users.
     """
 
     open_id: str
     user_id: str | None = None
     union_id: str | None = None
+    tenant_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What was done on the card. Which parts are there depends on the component.
+    """What the user did on the card. Which parts are set depends on the component.
 
     Attributes:
         tag: The component, e.g. `button`, `select_static`, `input`.
         name: The component's own name, if it has one.
-        value: What the card's author attached to the component: a dict, sometimes a text.
+        value: The value that the card's author set on the component: a dict, sometimes a str.
         form_value: Of a form that was submitted: each field's value by its name.
         option: The option chosen, or the date or time picked.
         options: The options chosen, of a component that takes several.
         input_value: The text entered.
         checked: The state of a checker.
-        timezone: The person's time zone, e.g. `Asia/Shanghai`, with dates and times.
+        timezone: The user's time zone, e.g. `Asia/Shanghai`, with dates and times.
     """
 
     tag: str | None = None
@@ -71,19 +73,19 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class CardClick:
-    """Somebody used a card. Lark sends this once and never again.
+    """A user used a card. Lark sends this once and never again.
 
     Attributes:
         event_id: Unique; the same request delivered twice has the same.
         app_id: The app that sent the card.
         tenant_key: The tenant of the app.
-        operator: Who.
-        action: What.
+        operator: The user who clicked.
+        action: What the user did.
         message_id: The card's message, `om_…`.
         chat_id: The chat that it is in, `oc_…`.
-        token: For updating the card later, `c-…`: 30 minutes, two uses. Whoever has it can change the card.
-        created_at: When, in UTC.
-        raw: All that Lark sent, without the verification token; `read` makes the same click of it.
+        token: Updates the card later, `c-…`: valid for 30 minutes and two uses. A secret.
+        created_at: The time of the click, in UTC.
+        raw: All that Lark sent, without the verification token; `read` makes the same click from it.
     """
 
     event_id: str
@@ -99,13 +101,13 @@ class CardClick:
 
     @property
     def is_old(self) -> bool:
-        """Whether it came as `card.action.trigger_v1`, to which Lark takes other answers."""
+        """Whether it came as `card.action.trigger_v1`, which takes other answers."""
         return bool(self.raw["header"]["event_type"] == OLD_CARD)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened that the app subscribed to. Lark repeats it until it is answered: at least once.
+    """An event that the app subscribed to. Lark repeats it until it is answered: at-least-once delivery.
 
     Attributes:
         event_id: Unique to the event, not to the delivery. In events 1.0 this is `uuid`.
@@ -113,8 +115,8 @@ class Event:
         app_id: The app; None in events 1.0 that do not say.
         tenant_key: The tenant in which it happened.
         event: What happened, as Lark describes it for this type.
-        created_at: When, in UTC.
-        raw: All that Lark sent, without the verification token; `read` makes the same event of it.
+        created_at: The time of the event, in UTC.
+        raw: All that Lark sent, without the verification token; `read` makes the same event from it.
     """
 
     event_id: str
@@ -127,3 +129,13 @@ class Event:
 
 
 Delivery: TypeAlias = CardClick | Event
+
+
+def kind_of(delivery: Delivery) -> str:
+    """Return `click` or `event`, for metrics."""
+    return "click" if isinstance(delivery, CardClick) else "event"
+
+
+def named(delivery: Delivery) -> dict[str, str | None]:
+    """Return the ids by which log lines about a delivery are found: the app's and the event's."""
+    return {"app_id": delivery.app_id, "event_id": delivery.event_id}

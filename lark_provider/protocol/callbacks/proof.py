@@ -1,4 +1,4 @@
-"""Signature, token and cipher: how Lark proves that it sent something, and hides what it sent."""
+"""Lark's signatures and encryption of what it sends to a callback URL."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _BLOCK = 16
 
 
 def signature(signed: Signed, encrypt_key: str, body: bytes) -> str:
-    """What `X-Lark-Signature` must be.
+    """Return what `X-Lark-Signature` must be.
 
     Args:
-        signed: Timestamp and nonce, as they came.
+        signed: The headers, of which timestamp and nonce are signed.
         encrypt_key: The app's.
         body: The raw body.
     """
@@ -25,45 +25,45 @@ def signature(signed: Signed, encrypt_key: str, body: bytes) -> str:
 
 
 def old_card_signature(signed: Signed, verification_token: str, body: bytes) -> str:
-    """What `X-Lark-Signature` must be with an old card callback.
+    """Return what `X-Lark-Signature` must be with an old card callback.
 
     Args:
-        signed: Timestamp and nonce, as they came.
+        signed: The headers, of which timestamp and nonce are signed.
         verification_token: The app's.
         body: The raw body.
     """
-    return hashlib.sha1(_signed_text(signed, verification_token) + body).hexdigest()  # noqa: S324 - Lark's
+    return hashlib.sha1(_signed_text(signed, verification_token) + body).hexdigest()  # noqa: S324 - Lark signs with SHA-1
 
 
 def same(given: object, expected: str) -> bool:
-    """Compare with a secret, in a time that tells nothing about it.
+    """Compare with a secret in constant time.
 
     Args:
-        given: What came, of whatever type.
+        given: What was received, of any type.
         expected: The secret; never empty.
     """
     return isinstance(given, str) and hmac.compare_digest(_bytes(given), _bytes(expected))
 
 
 def decrypt(sealed: str, encrypt_key: str) -> bytes:
-    """Open what `encrypt` holds: base64 of 16 bytes of IV and AES-256-CBC with PKCS #7 padding.
+    """Decrypt the member `encrypt`: base64 of 16 bytes of IV and AES-256-CBC with PKCS #7 padding.
 
     Args:
-        sealed: The text.
+        sealed: Its value.
         encrypt_key: The app's.
 
     Returns:
-        What is inside, which the signature must vouch for: the cipher alone does not.
+        The content, which is not authenticated by the cipher: the signature must be checked, too.
 
     Raises:
-        ValueError: It cannot have been sealed with this key.
+        ValueError: It was not encrypted with this key.
     """
-    data = binascii.a2b_base64(sealed, strict_mode=True)  # raises a ValueError for what is no base64
+    data = binascii.a2b_base64(sealed, strict_mode=True)  # raises a ValueError for what is not base64
     if len(data) < 2 * _BLOCK:
         raise ValueError("too short")
     aes = algorithms.AES(hashlib.sha256(_bytes(encrypt_key)).digest())
-    opener = Cipher(aes, modes.CBC(data[:_BLOCK])).decryptor()
-    padded = opener.update(data[_BLOCK:]) + opener.finalize()  # a ValueError if blocks are not whole
+    decryptor = Cipher(aes, modes.CBC(data[:_BLOCK])).decryptor()
+    padded = decryptor.update(data[_BLOCK:]) + decryptor.finalize()  # ValueError for an incomplete block
     padding = padded[-1]
     if not 1 <= padding <= _BLOCK or padded[-padding:] != bytes([padding]) * padding:
         raise ValueError("not padded")
@@ -75,4 +75,4 @@ def _signed_text(signed: Signed, key: str) -> bytes:
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # what came may be no Unicode, and must not raise
+    return text.encode("utf-8", "surrogatepass")  # invalid Unicode must not raise

@@ -1,4 +1,4 @@
-"""From the JSON of a callback or an event to its type. Nothing is proven here."""
+"""Read the JSON of a callback or an event, which must have been verified before."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 import orjson
 
 from lark_provider.protocol.callbacks.model import OLD_CARD, Action, CardClick, Delivery, Event, Operator
-from lark_provider.protocol.callbacks.refusal import CallbackRefusedError
-from lark_provider.protocol.callbacks.storable import is_id
+from lark_provider.protocol.callbacks.storable import LONGEST_ID, is_id
 from lark_provider.protocol.callbacks.times import seconds
+from lark_provider.protocol.errors import CallbackRefusedError
 
 _SCHEMA = "2.0"
 _CARDS = frozenset({"card.action.trigger", OLD_CARD})
 
 
 def read(content: dict[str, Any]) -> Delivery:
-    """Read a callback or an event that needs no proof: it was proven, or came over a long connection.
+    """Read a callback or an event that was verified, or came over a long connection.
 
     Args:
         content: Schema 2.0, or an event 1.0, decrypted.
@@ -27,52 +27,54 @@ def read(content: dict[str, Any]) -> Delivery:
         The click or the event; `content` becomes its `raw`.
 
     Raises:
-        CallbackRefusedError: It has not the shape of either. Status 400.
+        CallbackRefusedError: It has the shape of neither. Status 400.
     """
     try:
         orjson.dumps([[[[content]]]])
     except TypeError:
-        # The encoder gives up earlier than the decoder: nobody could pass this on, in an envelope.
-        raise _refused("", "The body", "is nested too deep") from None
+        # The encoder's limit is lower than the decoder's, and the content is passed on in an envelope.
+        raise _refused("The body must not be nested so deeply that it cannot be encoded again") from None
     if "schema" not in content:
         return _event_1(content)
     if content["schema"] != _SCHEMA:
-        raise _refused("", "schema", "is none that is known")
+        raise _refused(f"schema must be {_SCHEMA!r}, got another value")
     header, event = _object(content, "", "header"), _object(content, "", "event")
-    event_id, kind = _id(header, "header", "event_id"), _needed(header, "header", "event_type")
+    event_id, kind = _id(header, "header", "event_id"), _required(header, "header", "event_type")
     app_id, tenant_key = _id(header, "header", "app_id"), _text(header, "header", "tenant_key")
     created_at = _moment(header, "header", "create_time")
     if kind not in _CARDS:
-        return Event(event_id, kind, app_id, tenant_key, event, created_at, content)
-    operator = _object(event, "event", "operator")
+        return Event(
+            event_id=event_id,
+            type=kind,
+            app_id=app_id,
+            tenant_key=tenant_key,
+            event=event,
+            created_at=created_at,
+            raw=content,
+        )
     context = {} if event.get("context") is None else _object(event, "event", "context")
+    has_message = bool(_text(context, "event.context", "open_message_id"))
     return CardClick(
-        event_id,
-        app_id,
-        tenant_key,
-        Operator(
-            _needed(operator, "event.operator", "open_id"),
-            _text(operator, "event.operator", "user_id"),
-            _text(operator, "event.operator", "union_id"),
-        ),
-        _action(_object(event, "event", "action")),
-        _id(context, "event.context", "open_message_id")
-        if _text(context, "event.context", "open_message_id")
-        else None,
-        _text(context, "event.context", "open_chat_id"),
-        _text(event, "event", "token"),
-        created_at,
-        content,
+        event_id=event_id,
+        app_id=app_id,
+        tenant_key=tenant_key,
+        operator=_operator(_object(event, "event", "operator")),
+        action=_action(_object(event, "event", "action")),
+        message_id=_id(context, "event.context", "open_message_id") if has_message else None,
+        chat_id=_text(context, "event.context", "open_chat_id"),
+        token=_text(event, "event", "token"),
+        created_at=created_at,
+        raw=content,
     )
 
 
 def modern(old: Mapping[str, Any], *, event_id: str, app_id: str, created: float) -> dict[str, Any]:
-    """Put an old, flat card callback into schema 2.0, so that whoever comes after knows one shape.
+    """Convert an old, flat card callback to schema 2.0, so that all later code knows one shape.
 
     Args:
-        old: `card.action.trigger_v1`, as it came.
-        event_id: The old form has none.
-        app_id: Nor this.
+        old: `card.action.trigger_v1`, as received.
+        event_id: The event id, which the old form lacks.
+        app_id: The app id, which it lacks, too.
         created: Seconds since the epoch.
     """
     return {
@@ -96,41 +98,46 @@ def modern(old: Mapping[str, Any], *, event_id: str, app_id: str, created: float
 def _event_1(content: dict[str, Any]) -> Event:
     event = _object(content, "", "event")
     return Event(
-        _id(content, "", "uuid"),
-        _needed(event, "event", "type"),
-        _text(event, "event", "app_id"),
-        _text(event, "event", "tenant_key"),
-        event,
-        _moment(content, "", "ts"),
-        content,
+        event_id=_id(content, "", "uuid"),
+        type=_required(event, "event", "type"),
+        app_id=_text(event, "event", "app_id"),
+        tenant_key=_text(event, "event", "tenant_key"),
+        event=event,
+        created_at=_moment(content, "", "ts"),
+        raw=content,
+    )
+
+
+def _operator(operator: dict[str, Any]) -> Operator:
+    path = "event.operator"
+    return Operator(
+        open_id=_required(operator, path, "open_id"),
+        **{name: _text(operator, path, name) for name in ("user_id", "union_id", "tenant_key")},
     )
 
 
 def _action(action: dict[str, Any]) -> Action:
+    path = "event.action"
     form, checked, options = action.get("form_value"), action.get("checked"), action.get("options")
     if not (form is None or isinstance(form, dict)):
-        raise _refused("event.action", "form_value", "is no object")
+        raise _invalid(path, "form_value", "an object", form)
     if not (checked is None or isinstance(checked, bool)):
-        raise _refused("event.action", "checked", "is neither true nor false")
+        raise _invalid(path, "checked", "true or false", checked)
     if not (options is None or (isinstance(options, list) and all(isinstance(one, str) for one in options))):
-        raise _refused("event.action", "options", "is no list of texts")
+        raise _invalid(path, "options", "a list of strings", options)
     return Action(
-        _text(action, "event.action", "tag"),
-        _text(action, "event.action", "name"),
-        action.get("value"),
-        form,
-        _text(action, "event.action", "option"),
-        tuple(options or ()),
-        _text(action, "event.action", "input_value"),
-        checked,
-        _text(action, "event.action", "timezone"),
+        value=action.get("value"),
+        form_value=form,
+        options=tuple(options or ()),
+        checked=checked,
+        **{name: _text(action, path, name) for name in ("tag", "name", "option", "input_value", "timezone")},
     )
 
 
 def _object(parent: Mapping[str, Any], path: str, name: str) -> dict[str, Any]:
     value = parent.get(name)
     if not isinstance(value, dict):
-        raise _refused(path, name, "is no object")
+        raise _invalid(path, name, "an object", value)
     return value
 
 
@@ -138,33 +145,38 @@ def _text(parent: Mapping[str, Any], path: str, name: str) -> str | None:
     value = parent.get(name)
     if value is None or isinstance(value, str):
         return value
-    raise _refused(path, name, "is no text")
+    raise _invalid(path, name, "a string", value)
 
 
-def _needed(parent: Mapping[str, Any], path: str, name: str) -> str:
+def _required(parent: Mapping[str, Any], path: str, name: str) -> str:
     value = parent.get(name)
     if isinstance(value, str) and value:
         return value
-    raise _refused(path, name, "is missing or no text")
+    raise _invalid(path, name, "a non-empty string", value)
 
 
 def _id(parent: Mapping[str, Any], path: str, name: str) -> str:
-    # Refused here, where Lark hears of it: behind, it could be stored by nobody.
+    # Refused here, where Lark is answered: later it could not be stored.
     value = parent.get(name)
     if is_id(value):
         return value
-    raise _refused(path, name, "is missing or no usable id")
+    raise _invalid(path, name, f"1 to {LONGEST_ID} printable characters", value)
 
 
 def _moment(parent: Mapping[str, Any], path: str, name: str) -> datetime:
     value = seconds(parent.get(name))
     if value is None:
-        raise _refused(path, name, "is no time")
+        raise _invalid(path, name, "a time stamp", parent.get(name))
     return datetime.fromtimestamp(value, UTC)
 
 
-def _refused(path: str, name: str, state: str) -> CallbackRefusedError:
+def _invalid(path: str, name: str, wanted: str, value: object) -> CallbackRefusedError:
+    """Return the error for a member. It quotes the type alone, since the body may hold personal data."""
+    got = "nothing" if value is None else f"a {type(value).__name__}"
+    return _refused(f"{path}{'.' if path else ''}{name} must be {wanted}, got {got}")
+
+
+def _refused(reason: str) -> CallbackRefusedError:
     return CallbackRefusedError(
-        f"{path}{'.' if path else ''}{name} {state}. Next: point only Lark's callbacks and events at "
-        "this URL; if Lark sent it, report it."
+        f"{reason}. Next: point only Lark's callbacks and events at this URL; if Lark sent it, report it."
     )

@@ -1,6 +1,6 @@
-"""The way in: whatever comes to a callback URL is proven to be Lark's, or refused.
+"""Verify requests to a callback URL: what is not proven to be Lark's is refused.
 
-What is asked of a request depends on what is known of the app:
+What a request must carry depends on the keys that are known:
 
 | known             | body      | signature                 | verification token  |
 |-------------------|-----------|---------------------------|---------------------|
@@ -9,6 +9,9 @@ What is asked of a request depends on what is known of the app:
 | neither           | refused   |                           |                     |
 
 Old card callbacks, where they are accepted, are plain in any case and signed with the token.
+
+While a key is replaced, the previous one is valid as well. Every request is compared with all valid keys, in
+constant time, and refused with the same text whatever did not match.
 """
 
 from __future__ import annotations
@@ -21,12 +24,13 @@ from lark_provider.protocol.callbacks.incoming import CallbackKeys, Incoming
 from lark_provider.protocol.callbacks.model import CardClick, Challenge, Delivery
 from lark_provider.protocol.callbacks.proof import decrypt, old_card_signature, same, signature
 from lark_provider.protocol.callbacks.read import modern, read
-from lark_provider.protocol.callbacks.refusal import CallbackRefusedError
 from lark_provider.protocol.callbacks.times import seconds
+from lark_provider.protocol.errors import CallbackRefusedError
+from lark_provider.support.secret import Secret
 
 MAX_BODY_BYTES = 1024 * 1024
 CARD_WINDOW = 5 * 60.0
-EVENT_WINDOW = 7 * 3600.0  # Lark's last repeat comes after 6 hours
+EVENT_WINDOW = 7.5 * 3600.0  # Lark repeats after 15 s, 5 min, 1 h and 6 h more: the last time after 7.1 h
 CLOCK_SKEW = 5 * 60.0
 _UNPROVEN, _FORBIDDEN, _TOO_LARGE = 401, 403, 413
 _CONSOLE = "the developer console, Events & callbacks → Encryption strategy"
@@ -40,11 +44,11 @@ def receive(
     accept_old_cards: bool = False,
     max_bytes: int = MAX_BODY_BYTES,
 ) -> Challenge | Delivery:
-    """Verify, decrypt and read what came to the callback URL of an app.
+    """Verify, decrypt and read a request to the callback URL of an app.
 
     Args:
         incoming: The request.
-        keys: The app's.
+        keys: The app's keys.
         now: Seconds since the epoch.
         accept_old_cards: Also take `card.action.trigger_v1`, which Lark does not encrypt.
         max_bytes: Larger bodies are refused unread.
@@ -53,69 +57,84 @@ def receive(
         A challenge to be answered, a click on a card, or an event.
 
     Raises:
-        CallbackRefusedError: It is not proven to be Lark's, for this app, and of now.
+        CallbackRefusedError: It is not proven to be Lark's, for this app, and recent.
     """
     if keys.encrypt_key is None and keys.verification_token is None:
         raise CallbackRefusedError(
-            f"Nothing is accepted for app {keys.app_id}, since neither its encrypt key nor its verification "
-            f"token is known. Next: configure what {_CONSOLE}, shows.",
+            f"The encrypt key or the verification token of app {keys.app_id} must be known, got neither. "
+            f"Next: configure what {_CONSOLE}, shows.",
             status=_FORBIDDEN,
+            doubtful=True,
+            reason="no_keys",
         )
     if len(incoming.body) > max_bytes:
         raise CallbackRefusedError(
-            f"The body has {len(incoming.body)} bytes; the limit is {max_bytes}. Next: if Lark sent it, "
+            f"The body must have at most {max_bytes} bytes, got {len(incoming.body)}. Next: if Lark sent it, "
             "raise the limit.",
             status=_TOO_LARGE,
+            reason="too_large",
         )
     body = _object(incoming.body)
     if body is None:
-        raise CallbackRefusedError("The body is no JSON object. Next: if Lark did not send it, nothing.")
+        raise CallbackRefusedError(
+            "The body must be a JSON object, got something else. Next: nothing, unless Lark sent it."
+        )
     if "open_message_id" in body and "schema" not in body:
         return _old_card(incoming, body, keys, now, accepted=accept_old_cards)
     if keys.encrypt_key is None:
-        return _plain(body, keys)
-    return _encrypted(incoming, body, keys, keys.encrypt_key, now)
+        return _plain(body, keys, now)
+    return _encrypted(incoming, body, keys, now)
 
 
-def _plain(body: dict[str, Any], keys: CallbackKeys) -> Challenge | Delivery:
-    """The token is the whole proof. Who knows it can forge times as well, so there is no window."""
+def _plain(body: dict[str, Any], keys: CallbackKeys, now: float) -> Challenge | Delivery:
+    """Check the token, which is the only proof here. Its holder could forge times, so none is checked."""
     if "encrypt" in body:
         raise CallbackRefusedError(
-            f"The body is encrypted, and the encrypt key of app {keys.app_id} is not known. Next: configure "
+            f"The body is encrypted, and the encrypt key of app {keys.app_id} is unknown. Next: configure "
             f"the one that {_CONSOLE}, shows.",
             status=_UNPROVEN,
+            doubtful=True,
+            reason="no_keys",
         )
-    if not _token_fits(body, keys):
+    if not _token_is_valid(body, keys, now):
         raise _wrong_token(keys)
     return _challenge(body) or _delivery(body, keys)
 
 
 def _encrypted(
-    incoming: Incoming, body: dict[str, Any], keys: CallbackKeys, encrypt_key: str, now: float
+    incoming: Incoming, body: dict[str, Any], keys: CallbackKeys, now: float
 ) -> Challenge | Delivery:
-    signed = incoming.signed()
-    proven = same(signed.signature, signature(signed, encrypt_key, incoming.body))
-    content = _opened(body, encrypt_key)
-    token_fits = content is not None and _token_fits(content, keys)
-    challenge = _challenge(content) if content is not None and token_fits else None
+    signed, encrypt_keys = incoming.signed(), keys.encrypt_keys(now)
+    signed_with = [
+        key for key in encrypt_keys if same(signed.signature, signature(signed, key, incoming.body))
+    ]
+    proven = bool(signed_with)
+    contents = [_decrypted(body, key) for key in signed_with or encrypt_keys]
+    content = next((one for one in contents if one is not None), None)
+    token_is_valid = content is not None and _token_is_valid(content, keys, now)
+    challenge = _challenge(content) if content is not None and token_is_valid else None
     if challenge is not None:
         return challenge
     if not proven:
-        # One refusal for all that can be wrong: else it would tell whoever cannot sign whether the padding
-        # was right, and so, byte by byte, what a recorded body holds.
+        # One error for all causes: one for wrong padding would let an attacker without the key decrypt a
+        # recorded body byte by byte (padding oracle).
         raise CallbackRefusedError(
-            f"It is neither signed with the encrypt key of app {keys.app_id} nor a challenge encrypted with "
-            f"it. Next: if Lark sent it, compare both keys with {_CONSOLE}.",
+            f"The request must be signed with the encrypt key of app {keys.app_id}, or be a challenge "
+            f"encrypted with it; it is neither. Next: if Lark sent it, compare both keys with {_CONSOLE}.",
             status=_UNPROVEN,
+            doubtful=True,
+            reason="signature",
         )
     if content is None:
-        raise CallbackRefusedError("The body is signed, but holds no encrypted JSON object. Next: report it.")
-    if not token_fits:
+        raise CallbackRefusedError(
+            "The body is signed, and must hold an encrypted JSON object, got something else. Next: report it."
+        )
+    if not token_is_valid:
         raise _wrong_token(keys)
     delivery = _delivery(content, keys)
     sent = seconds(signed.timestamp)
     if sent is None and ":" in signed.timestamp:
-        # A date in words that we do not know: the body's own time is signed as well.
+        # A date in an unknown notation. The body's own time is signed as well.
         sent = delivery.created_at.timestamp()
     if sent is None or not signed.nonce:
         raise _no_time()
@@ -128,16 +147,24 @@ def _old_card(
 ) -> Delivery:
     if not accepted:
         raise CallbackRefusedError(
-            "It looks like an old card callback (card.action.trigger_v1), which is not accepted. Next: "
+            "Old card callbacks (card.action.trigger_v1) are not accepted, got what looks like one. Next: "
             "subscribe to card.action.trigger in the developer console, or allow old cards.",
             status=_UNPROVEN,
+            reason="old_card",
         )
-    signed, token = incoming.signed(), keys.verification_token
-    if token is None or not same(signed.signature, old_card_signature(signed, token, incoming.body)):
+    signed = incoming.signed()
+    signed_with = [
+        token
+        for token in keys.verification_tokens(now)
+        if same(signed.signature, old_card_signature(signed, token, incoming.body))
+    ]
+    if not signed_with:
         raise CallbackRefusedError(
-            f"The old card callback is not signed with the verification token of app {keys.app_id}. Next: if "
-            f"Lark sent it, compare the token with {_CONSOLE}.",
+            f"The old card callback must be signed with the verification token of app {keys.app_id}; it is "
+            f"not. Next: if Lark sent it, compare the token with {_CONSOLE}.",
             status=_UNPROVEN,
+            doubtful=True,
+            reason="signature",
         )
     sent = seconds(signed.timestamp)
     if sent is None:
@@ -151,10 +178,15 @@ def _object(data: bytes) -> dict[str, Any] | None:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
         return None
-    return value if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    for holder in (value, value.get("header")):
+        if isinstance(holder, dict) and isinstance(holder.get("token"), str):
+            holder["token"] = Secret(holder["token"])
+    return value
 
 
-def _opened(body: dict[str, Any], encrypt_key: str) -> dict[str, Any] | None:
+def _decrypted(body: dict[str, Any], encrypt_key: str) -> dict[str, Any] | None:
     sealed = body.get("encrypt")
     if not isinstance(sealed, str):
         return None
@@ -164,11 +196,12 @@ def _opened(body: dict[str, Any], encrypt_key: str) -> dict[str, Any] | None:
         return None
 
 
-def _token_fits(content: dict[str, Any], keys: CallbackKeys) -> bool:
-    """Whether the token is right, or not known to us. It is taken out, to travel no further with `raw`."""
+def _token_is_valid(content: dict[str, Any], keys: CallbackKeys, now: float) -> bool:
+    """Remove the token from the content, and return whether it is valid, or no token is known."""
     holder = content.get("header") if "schema" in content else content
     token = holder.pop("token", None) if isinstance(holder, dict) else None
-    return keys.verification_token is None or same(token, keys.verification_token)
+    known = keys.verification_tokens(now)
+    return not known or True in [same(token, one) for one in known]  # a list: all of them, in constant time
 
 
 def _challenge(content: dict[str, Any]) -> Challenge | None:
@@ -182,8 +215,10 @@ def _delivery(content: dict[str, Any], keys: CallbackKeys) -> Delivery:
     delivery = read(content)
     if delivery.app_id not in {keys.app_id, None}:
         raise CallbackRefusedError(
-            f"It is for another app than {keys.app_id}. Next: give each app a URL of its own.",
+            f"The delivery must be for app {keys.app_id}, got one for another. Next: give each app its own "
+            "URL.",
             status=_FORBIDDEN,
+            reason="other_app",
         )
     return delivery
 
@@ -191,22 +226,27 @@ def _delivery(content: dict[str, Any], keys: CallbackKeys) -> Delivery:
 def _check_age(age: float, window: float) -> None:
     if not -CLOCK_SKEW <= age <= window:
         raise CallbackRefusedError(
-            f"It was sent {age:.0f} s ago; the window is {window:.0f} s. Next: if it is new, set this "
-            "machine's clock.",
+            f"The request must be at most {window:.0f} s old, got one of {age:.0f} s. Next: if it is new, "
+            "set this machine's clock.",
             status=_UNPROVEN,
+            reason="stale",
         )
 
 
 def _no_time() -> CallbackRefusedError:
     return CallbackRefusedError(
-        "Its time stamp cannot be read, or there is no nonce. Next: if Lark sent it, report it.",
+        "The request must carry a readable time stamp and a nonce; it does not. Next: if Lark sent it, "
+        "report it.",
         status=_UNPROVEN,
+        reason="stale",
     )
 
 
 def _wrong_token(keys: CallbackKeys) -> CallbackRefusedError:
     return CallbackRefusedError(
-        f"The verification token is missing, or not that of app {keys.app_id}. Next: if Lark sent it, "
-        f"compare the token with {_CONSOLE}.",
+        f"The verification token must be that of app {keys.app_id}, got another or none. Next: if Lark sent "
+        f"it, compare the token with {_CONSOLE}.",
         status=_UNPROVEN,
+        doubtful=True,
+        reason="token",
     )

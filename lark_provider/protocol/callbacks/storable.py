@@ -1,4 +1,4 @@
-"""What any database takes: ids by which something can be found in it, and JSON."""
+"""Values that any database can store: ids and JSON."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _MARK = "\N{REPLACEMENT CHARACTER}".encode()
 
 
 def is_id(value: object) -> TypeGuard[str]:
-    """Whether a value is a text by which something can be found in any database."""
+    """Return whether a value can be stored and found as an id in any database."""
     return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
 
 
 def without_zeros(content: bytes) -> bytes:
-    """JSON with a mark in place of each NUL in its texts: PostgreSQL's `jsonb`, as of XComs, has none."""
+    """Replace each NUL in JSON by U+FFFD: PostgreSQL's `jsonb`, as of XComs, does not store it."""
     if rb"\u0000" not in content:
         return content
     return _ESCAPED.sub(lambda found: _MARK if found[1] == b"u0000" else found[0], content)

@@ -15,8 +15,8 @@ _TOO_MANY_SECONDS = 10**11  # the year 5138; milliseconds reach this in 1973
 def seconds(value: object) -> float | None:
     """Read a time stamp.
 
-    Lark sends seconds, milliseconds and microseconds under the same names, told apart by their size. With
-    card callbacks the header has been seen to be a time as Go prints it, zone and all:
+    Lark sends seconds, milliseconds and microseconds under the same names, distinguished by their magnitude.
+    With card callbacks, the header has been seen as Go prints a time:
     `2026-10-04 18:23:46.052290112 +0800 CST m=+3612.1`.
 
     Args:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -49,32 +50,42 @@ BUTTON = st.builds(
     type=st.sampled_from(["default", "primary", "danger"]),
     confirm=st.none() | st.builds(Confirm, TEXT, TEXT),
 )
-SHOWN: st.SearchStrategy[Mapping[str, Any]] = st.one_of(
-    st.builds(Markdown, TEXT),
-    st.builds(Div, TEXT, lines=st.none() | st.integers(1, 4)),
-    st.builds(note, TEXT),
-    st.builds(Hr),
-    st.builds(Img, st.just("img_v3_1"), alt=TEXT, title=st.none() | TEXT),
-    BUTTON,
-)
-INSIDE: st.SearchStrategy[Mapping[str, Any]] = st.recursive(
-    SHOWN,
-    lambda inner: st.one_of(
-        st.builds(CollapsiblePanel, TEXT, st.lists(inner, max_size=2), expanded=st.booleans()),
-        st.lists(
-            st.builds(Column, st.lists(inner, max_size=2), weight=st.none() | st.integers(1, 5)), max_size=2
-        ).map(ColumnSet),
-    ),
-    max_leaves=4,
-)
-TABLE = st.builds(
-    Table,
-    st.lists(TEXT.filter(bool), min_size=1, max_size=3, unique=True).map(
-        lambda names: [TableColumn(one) for one in names]
-    ),
-    st.lists(st.dictionaries(TEXT, TEXT, max_size=3), max_size=3),
-    page_size=st.none() | st.integers(1, 10),
-)
+
+
+def shown(img_key: str) -> st.SearchStrategy[Mapping[str, Any]]:
+    """A component that may stand anywhere."""
+    return st.one_of(
+        st.builds(Markdown, TEXT),
+        st.builds(Div, TEXT, lines=st.none() | st.integers(1, 4)),
+        st.builds(note, TEXT),
+        st.builds(Hr),
+        st.builds(Img, st.just(img_key), alt=TEXT, title=st.none() | TEXT),
+        BUTTON,
+    )
+
+
+@cache  # a strategy that is made for each card is slow to draw from
+def inside(img_key: str) -> st.SearchStrategy[Mapping[str, Any]]:
+    """A component, or a panel or columns of them."""
+    return st.recursive(
+        shown(img_key),
+        lambda inner: st.one_of(
+            st.builds(CollapsiblePanel, TEXT, st.lists(inner, max_size=2), expanded=st.booleans()),
+            st.lists(
+                st.builds(Column, st.lists(inner, max_size=2), weight=st.none() | st.integers(1, 5)),
+                max_size=2,
+            ).map(ColumnSet),
+        ),
+        max_leaves=4,
+    )
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    """A table whose rows have cells of its columns only."""
+    names = draw(st.lists(TEXT.filter(bool), min_size=1, max_size=3, unique=True))
+    rows = draw(st.lists(st.dictionaries(st.sampled_from(names), TEXT, max_size=3), max_size=3))
+    return Table([TableColumn(one) for one in names], rows, page_size=draw(st.none() | st.integers(1, 10)))
 
 
 @st.composite
@@ -92,7 +103,7 @@ def forms(draw: st.DrawFn) -> Form:
                 "text": Markdown(draw(TEXT)),
             }[kind]
         )
-    return Form("form", fields, submit=draw(TEXT))
+    return Form("form", fields, submit=draw(TEXT.filter(bool)))
 
 
 HEADER = st.builds(
@@ -105,9 +116,21 @@ HEADER = st.builds(
 
 
 @st.composite
-def cards(draw: st.DrawFn) -> Card2:
-    """A card of everything."""
-    elements = draw(st.lists(INSIDE, max_size=4)) + draw(st.lists(TABLE, max_size=2))
+def cards(draw: st.DrawFn, img_key: str = "img_v3_1") -> Card2:
+    """A card of everything, with the one picture."""
+    elements = draw(st.lists(inside(img_key), max_size=4)) + draw(st.lists(tables(), max_size=2))
     if draw(st.booleans()):
         elements.append(draw(forms()))
     return Card2(elements, header=draw(st.none() | HEADER | TEXT))
+
+
+def objects(value: Any, path: str = "") -> Iterator[tuple[dict[str, Any], str]]:
+    """Walk through the objects whose properties Lark knows: not the callback's value, not a table's rows."""
+    if isinstance(value, dict):
+        yield value, path
+        for name, inner in value.items():
+            if name not in {"value", "rows"}:
+                yield from objects(inner, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from objects(inner, f"{path}[{index}]")

@@ -190,10 +190,13 @@ def test_every_built_card_passes_and_serialises(card: Card2) -> None:
 @pytest.mark.parametrize(
     ("build", "match"),
     [
-        (lambda: Header("T", text_tag_list=["1", "2", "3", "4"]), r"header\.text_tag_list has 4 tags"),
-        (lambda: Table(["a"], [], page_size=11), "page_size is 11"),
-        (lambda: Column([], weight=0), "weight is 0"),
-        (lambda: Input("a", max_length=1001), "max_length is 1001"),
+        (
+            lambda: Header("T", text_tag_list=["1", "2", "3", "4"]),
+            r"header\.text_tag_list must have at most 3 tags, got 4",
+        ),
+        (lambda: Table(["a"], [], page_size=11), "page_size must be an int from 1 to 10, got 11"),
+        (lambda: Column([], weight=0), "weight must be an int from 1 to 5, got 0"),
+        (lambda: Input("a", max_length=1001), "max_length must be an int from 1 to 1000, got 1001"),
     ],
 )
 def test_numbers_out_of_lark_s_range_are_refused(build: Callable[[], object], match: str) -> None:

@@ -1,32 +1,31 @@
-"""`listen`, with short times: a program, and the program that it watches."""
+"""`listen`, with short times: a program."""
 
 from __future__ import annotations
 
+import os
 import sys
 
-from lark_provider.callbacks import listen, listener, longconn, official
-from lark_provider.callbacks.watchdog import Patience
-from lark_provider.core import credentials
+from lark_provider import metrics
+from lark_provider.callbacks.websocket import app_listener, dedup, fleet, intake, listen
+from lark_provider.protocol.longconn import reconnect
 from lark_provider.utils.logger import setup_logger
-
-PATIENCE = Patience(silence=8, leave=5, first_pause=0.05, last_pause=0.5)
 
 
 def main() -> None:
-    """Listen with a handler and a proxy."""
+    """Listen with a handler, a proxy and trusted certificates, for the apps named after them."""
     setup_logger()
-    listen._PROGRAM = "from tests.callbacks.longconn.impatient import watched; watched()"
-    handler, proxy = (text or None for text in sys.argv[1:])
-    listen.listen(listen.Settings(handler=handler, proxy=proxy), PATIENCE)
-
-
-def watched() -> None:
-    """Be what is watched."""
-    official._ENDPOINT_SECONDS = 1.0
-    longconn._MARGIN_SECONDS = 2.0
-    longconn._BEAT_SECONDS = 0.1
-    listener._LOOK_SECONDS = credentials._HOLDS_SECONDS = 0.1
-    listener.main()
+    if port := os.environ.get("METRICS_PORT"):
+        metrics.start(int(port))
+    app_listener.DISCOVERY_SECONDS = 1.0
+    reconnect.SILENCE_SECONDS = 2.0
+    reconnect.QUICK_SECONDS = 0.1
+    reconnect.REFUSED_SECONDS = 0.5
+    reconnect._CROWDED_SECONDS = 0.2
+    fleet.RELOAD_SECONDS = 0.1
+    dedup._LOOK_SECONDS = intake.NOTE_SECONDS = 20.0  # but not for a database on a busy machine
+    handler, proxy, verify = (text or None for text in sys.argv[1:4])
+    trusted = False if verify == "false" else verify or True
+    listen.listen(listen.Settings(sys.argv[4:], handler=handler, proxy=proxy, verify=trusted))
 
 
 if __name__ == "__main__":

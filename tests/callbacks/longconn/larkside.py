@@ -6,6 +6,7 @@ import base64
 import json
 import queue
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,7 @@ PATH = "/callback/ws/endpoint"
 SECONDS = 30.0
 """For how long a test waits for what has to come; never what it shows."""
 TICKET = "a-ticket-that-lets-in"
+SERVICE = 33554678
 PACE: dict[str, float] = {
     "ReconnectCount": -1,
     "ReconnectInterval": 0.1,
@@ -46,8 +48,10 @@ class Reply:
 class Link:
     """A connection, as the server has it."""
 
-    def __init__(self, connection: ServerConnection, *, is_mute: bool) -> None:
-        self.connection, self.is_mute = connection, is_mute
+    def __init__(self, connection: ServerConnection, app_id: str, *, is_mute: bool) -> None:
+        self.connection, self.app_id, self.is_mute = connection, app_id, is_mute
+        self.pong: dict[str, Any] | None = None
+        """What its pongs say."""
         self.pings = threading.Semaphore(0)
         self.closed = threading.Event()
         self._replies: dict[str, queue.Queue[Reply | None]] = {}
@@ -107,6 +111,11 @@ class Link:
         assert reply is not None, "the connection was closed before the answer"
         return reply
 
+    def accepted(self, name: str) -> bool:
+        """Whether it was answered before the connection was closed, and accepted."""
+        reply = self._replies[name].get(timeout=SECONDS)
+        return reply is not None and reply.code == 200
+
     def is_unanswered(self, name: str) -> bool:
         """Whether nothing was answered until now."""
         return self._replies[name].empty()
@@ -132,14 +141,20 @@ class Link:
     def _take(self, frame: Frame) -> None:
         if frame.method == CONTROL:
             assert frame.headers == {"type": "ping"}
+            assert (frame.seq_id, frame.log_id, frame.service) == (0, 0, SERVICE)
             if not self.is_mute:
-                self.connection.send(Frame(CONTROL, {"type": "pong"}).encoded())
+                said = b"" if self.pong is None else json.dumps(self.pong).encode()
+                self.connection.send(Frame(CONTROL, {"type": "pong"}, said).encoded())
             self.pings.release()
+            return
+        waiting = self._replies.get(frame.headers.get("message_id", ""))
+        if waiting is None:
+            assert frame.payload == b'{"code":500}'  # the answer to what was no click and no event
             return
         assert (frame.seq_id, frame.log_id, frame.log_id_new) == (7, 2**63 + 5, "021700")
         reply = json.loads(frame.payload)
-        said = json.loads(base64.b64decode(reply["data"]))
-        self._replies[frame.headers["message_id"]].put(Reply(reply["code"], said, frame.headers))
+        shown = json.loads(base64.b64decode(reply["data"])) if "data" in reply else None
+        waiting.put(Reply(reply["code"], shown, frame.headers))
 
 
 @dataclass
@@ -153,6 +168,8 @@ class LarkSide:
             is called first. Then it answers as usual.
         handshakes: With which headers it refuses connections, one after the other. Then it lets them in.
         is_mute: Whether new connections get no answer to their pings.
+        refused: What is answered to apps that are always refused, by their ids.
+        secrets: The apps' secrets, where it matters.
         asked: Who asked for an address.
     """
 
@@ -162,32 +179,50 @@ class LarkSide:
     endpoint: deque[Any] = field(default_factory=deque)
     handshakes: deque[Mapping[str, str]] = field(default_factory=deque)
     is_mute: bool = False
+    refused: dict[str, dict[str, Any]] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    tickets: dict[str, str] = field(default_factory=dict)
     asked: list[dict[str, Any]] = field(default_factory=list)
     links: queue.Queue[Link] = field(default_factory=queue.Queue)
 
     def link(self, is_alive: Callable[[], bool] = lambda: True) -> Link:
-        """Wait for a new connection, as long as somebody can make one."""
+        """Wait for a new connection, as long as a client can make one."""
         for _ in range(round(SECONDS * 10)):
             with suppress(queue.Empty):
                 return self.links.get(timeout=0.1)
             assert is_alive(), "who listens has ended"
         raise AssertionError("nobody connects")
 
+    def links_of(self, *app_ids: str) -> dict[str, Link]:
+        """Wait until each of some apps has a new connection."""
+        found: dict[str, Link] = {}
+        while found.keys() != set(app_ids):
+            link = self.link()
+            assert link.app_id in app_ids, f"nobody expected {link.app_id}"
+            found[link.app_id] = link
+        return found
+
     def address(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Answer who asks for an address."""
         self.asked.append(asked)
-        answer: Any = self.endpoint.popleft() if self.endpoint else None
+        app_id = asked["AppID"]
+        answer: Any = self.endpoint.popleft() if self.endpoint else self.refused.get(app_id)
+        if answer is None and self.secrets.get(app_id, asked["AppSecret"]) != asked["AppSecret"]:
+            answer = {"code": 1000040345, "msg": "app_id or app_secret is wrong"}
         if callable(answer):
             answer = answer()
         if isinstance(answer, int):
             return answer, {"msg": "no"}
         if answer is not None:
             return 200, answer
-        url = f"{self.ws_url}/?device_id=d-1&service_id=1&ticket={TICKET}"
+        ticket = f"{TICKET}-{next(_ids)}"
+        self.tickets[ticket] = app_id
+        url = f"{self.ws_url}/ws/v2?fpid=493&device_id=7&access_key=k&service_id={SERVICE}&ticket={ticket}"
         return 200, {"code": 0, "msg": "ok", "data": {"URL": url, "ClientConfig": self.pace}}
 
-    def refusal(self, connection: ServerConnection, _request: Request) -> Response | None:
-        """Refuse a connection, if it is to be refused."""
+    def refusal(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Refuse a connection, if it is to be refused. A ticket opens one connection."""
+        connection.lark_app = self.tickets.pop(request.path.rpartition("ticket=")[2])  # type: ignore[attr-defined]
         if not self.handshakes:
             return None
         response = connection.respond(400, "no\n")
@@ -197,14 +232,18 @@ class LarkSide:
 
     def serve(self, connection: ServerConnection) -> None:
         """Serve a connection."""
-        link = Link(connection, is_mute=self.is_mute)
+        link = Link(connection, connection.lark_app, is_mute=self.is_mute)  # type: ignore[attr-defined]
         self.links.put(link)
         link.serve()
 
 
 @contextmanager
-def lark_side() -> Iterator[LarkSide]:
-    """Run the server."""
+def lark_side(tls: ssl.SSLContext | None = None) -> Iterator[LarkSide]:
+    """Run the server.
+
+    Args:
+        tls: Encrypts both addresses.
+    """
     lark = LarkSide()
 
     class Endpoint(BaseHTTPRequestHandler):
@@ -222,13 +261,19 @@ def lark_side() -> Iterator[LarkSide]:
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128
+
     with (
-        ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as web,
-        serve(lark.serve, "127.0.0.1", 0, process_request=lark.refusal) as sockets,
+        Server(("127.0.0.1", 0), Endpoint) as web,
+        serve(lark.serve, "127.0.0.1", 0, process_request=lark.refusal, ssl=tls) as sockets,
     ):
         web.daemon_threads = True
-        lark.base_url = f"http://127.0.0.1:{web.server_address[1]}"
-        lark.ws_url = f"ws://127.0.0.1:{sockets.socket.getsockname()[1]}"
+        s = "" if tls is None else "s"
+        if tls is not None:
+            web.socket = tls.wrap_socket(web.socket, server_side=True)
+        lark.base_url = f"http{s}://127.0.0.1:{web.server_address[1]}"
+        lark.ws_url = f"ws{s}://127.0.0.1:{sockets.socket.getsockname()[1]}"
         for server in (web, sockets):
             threading.Thread(target=server.serve_forever, daemon=True).start()
         try:

@@ -11,14 +11,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from tests.callbacks.longconn.larkside import SECONDS, LarkSide, Link
 from tests.protocol.callbacks import sender
-from tests.services.processes import alive, tree
+from tests.services.processes import tree
 
 ROOT = Path(__file__).parents[3]
 HANDLER = "tests.callbacks.longconn.answering.answer"
@@ -27,9 +27,9 @@ IMPATIENT = (sys.executable, "-m", "tests.callbacks.longconn.impatient")
 _events = count(1)
 
 
-def click(**value: Any) -> dict[str, Any]:
+def click(app_id: str = sender.APP, **value: Any) -> dict[str, Any]:
     """A new click."""
-    made = sender.card({"value": value, "tag": "button"})
+    made = sender.card({"value": value, "tag": "button"}, app_id=app_id)
     made["header"]["event_id"] = f"click-{next(_events)}"
     return made
 
@@ -56,7 +56,7 @@ def _environment() -> dict[str, str]:
 
 
 class Listening:
-    """A process that listens, with another one that it watches.
+    """A process that listens.
 
     Args:
         lark: Where it connects.
@@ -69,7 +69,7 @@ class Listening:
         self,
         lark: LarkSide,
         folder: Path,
-        command: tuple[str, ...] = (*IMPATIENT, HANDLER, ""),
+        command: tuple[str, ...] = (*IMPATIENT, HANDLER, "", ""),
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._lark = lark
@@ -99,13 +99,18 @@ class Listening:
         return self._log.read_text()
 
     @property
-    def watched(self) -> int | None:
-        """The process that holds the connection now."""
-        found = tree(self.process.pid)[1:]
-        return found[0] if found else None
+    def memory(self) -> float:
+        """The resident set, MB."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(text.partition("VmRSS:")[2].split()[0]) / 1024
+
+    @property
+    def children(self) -> list[int]:
+        """The processes that it has started: it needs none."""
+        return tree(self.process.pid)[1:]
 
     def link(self) -> Link:
-        """Wait for its next connection."""
+        """Wait for its next connection, of whichever app."""
         return self._lark.link(lambda: self.process.poll() is None)
 
     def stored(self) -> Counter[str]:
@@ -122,20 +127,11 @@ class Listening:
         return found
 
     def stop(self) -> int:
-        """Ask it to end; return its exit code once both processes are gone."""
-        watched = self.watched
+        """Ask it to end; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.gone(watched)
-
-    def gone(self, watched: int | None) -> int:
-        """Wait until both processes have ended; return the exit code."""
-        code = self.process.wait(SECONDS)
-        until(lambda: watched is None or not alive(watched), "the watched process lives on")
-        return code
+        return self.process.wait(SECONDS)
 
     def close(self) -> None:
-        """Kill what still runs."""
-        for pid in reversed(tree(self.process.pid)):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        """Kill it if it still runs."""
+        self.process.kill()
         self.process.wait()

@@ -1,4 +1,4 @@
-"""Clicks over a long connection, with the official SDK in between, through everything that can go wrong.
+"""Clicks over a long connection, through everything that can go wrong.
 
 One process listens for most of it; what has become of it shows in the next test.
 """
@@ -6,7 +6,6 @@ One process listens for most of it; what has become of it shows in the next test
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -15,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from lark_provider.callbacks.endpoint import FAILED, RECEIVED
+from lark_provider.callbacks.http.endpoint import FAILED, RECEIVED
 from tests.callbacks.longconn import answering
 from tests.callbacks.longconn.frames import CONTROL, DATA, Frame
+from tests.callbacks.longconn.garbage import GARBAGE, GOOD
 from tests.callbacks.longconn.larkside import SECONDS, TICKET, LarkSide, Reply, lark_side
 from tests.callbacks.longconn.listening import SECRET, Listening, click, event_id, until
 from tests.protocol.callbacks import sender
-from tests.services.processes import alive
 
 
 class Stage:
@@ -146,52 +145,34 @@ def test_what_is_neither_a_click_nor_an_event_is_refused(stage: Stage, payload: 
     assert stage.link.ask(payload).code == 500
 
 
-GOOD = {"type": "event", "message_id": "m", "trace_id": "t", "sum": "1", "seq": "0"}
-
-
-GARBAGE: dict[str, bytes | str] = {
-    "empty": b"",
-    "no-frame": b"\x00\xff garbage",
-    "noise": bytes(byte * 7 % 251 for byte in range(1, 5000)),
-    "text": "a text, and no bytes",
-    "no-headers": Frame(DATA, {}, b"{}").encoded(),
-    "few-headers": Frame(DATA, {"type": "event"}, b"{}").encoded(),
-    "unknown-type": Frame(DATA, GOOD | {"type": "novel"}, b"{}").encoded(),
-    "sum-no-number": Frame(DATA, GOOD | {"sum": "many"}, b"{}").encoded(),
-    "beyond-the-last": Frame(DATA, GOOD | {"sum": "3", "seq": "3"}, b"{}").encoded(),
-    "before-the-first": Frame(DATA, GOOD | {"sum": "3", "seq": "-1"}, b"{}").encoded(),
-    "unknown-method": Frame(7, GOOD, b"{}").encoded(),
-    "control-of-no-type": Frame(CONTROL, {}, b"{}").encoded(),
-    "control-of-unknown-type": Frame(CONTROL, {"type": "novel"}, b"{}").encoded(),
-    "ping": Frame(CONTROL, {"type": "ping"}, b"{}").encoded(),
-    "pong-that-says-nothing": Frame(CONTROL, {"type": "pong"}, b"no JSON").encoded(),
-}
-
-
 @pytest.mark.parametrize("what", GARBAGE)
 def test_garbage_does_no_harm(stage: Stage, what: str) -> None:
-    watched = stage.listening.watched
     stage.link.connection.send(GARBAGE[what])
     assert stage.ask().said == json.loads(RECEIVED)
-    assert stage.listening.watched == watched
+    assert stage.link.closed.is_set() is False
 
 
 def test_no_room_is_made_for_more_parts_than_there_can_be(stage: Stage) -> None:
     stage.link.connection.send(Frame(DATA, GOOD | {"sum": "1000000000"}, b"{}").encoded())
     assert stage.ask().said == json.loads(RECEIVED)
-    assert "part 0 of 1000000000" in stage.listening.log
 
 
 # --- the connection is lost ---
 
 
-def test_a_connection_that_breaks_is_opened_again_by_the_same_process(stage: Stage) -> None:
-    watched = stage.listening.watched
+def test_a_connection_that_breaks_is_opened_again(stage: Stage) -> None:
     stage.link.cut()
     stage.again()
     stage.link.connection.close()
     stage.again()
-    assert stage.listening.watched == watched
+    stage.link.connection.close(1001, "on purpose")
+    stage.again()
+    assert "Lark closed it with 1001 on purpose" in stage.listening.log
+
+
+def test_no_other_process_is_needed(stage: Stage) -> None:
+    assert stage.ask().code == 200
+    assert stage.listening.children == []
 
 
 def test_a_click_whose_connection_breaks_is_stored_all_the_same(stage: Stage, tmp_path: Path) -> None:
@@ -207,7 +188,7 @@ def test_a_click_whose_connection_breaks_is_stored_all_the_same(stage: Stage, tm
 
 
 def test_lark_in_trouble_is_asked_again_until_it_is_out_of_it(stage: Stage) -> None:
-    watched, over = stage.listening.watched, threading.Event()
+    over = threading.Event()
 
     def hang() -> None:
         over.wait(SECONDS)
@@ -223,26 +204,31 @@ def test_lark_in_trouble_is_asked_again_until_it_is_out_of_it(stage: Stage) -> N
     over.set()
     assert not stage.lark.endpoint
     assert not stage.lark.handshakes
-    assert stage.listening.watched == watched
-
-
-# --- the process is lost ---
 
 
 def refused(stage: Stage) -> None:
-    """The SDK gives up reconnecting."""
-    stage.lark.endpoint.append({"code": 1000040350, "msg": "too many connections"})
+    """The app's secret is replaced at Lark, say, and corrected later: the app has worked before."""
+    stage.lark.endpoint += [{"code": 1000040345, "msg": "wrong"}, {"code": 403, "msg": "forbidden"}]
+    stage.lark.handshakes.append({"Handshake-Status": "403", "Handshake-Msg": "forbidden"})
     stage.link.cut()
 
 
-def killed(stage: Stage) -> None:
-    assert stage.listening.watched is not None
-    os.kill(stage.listening.watched, signal.SIGKILL)
+def crowded(stage: Stage) -> None:
+    stage.lark.endpoint += [{"code": 1000040350, "msg": "too many connections"}]
+    stage.lark.handshakes.append({"Handshake-Status": "514", "Handshake-Autherrcode": "1000040350"})
+    stage.link.cut()
 
 
-def frozen(stage: Stage) -> None:
-    assert stage.listening.watched is not None
-    os.kill(stage.listening.watched, signal.SIGSTOP)
+def without_data(stage: Stage) -> None:
+    """Discovery answers with code 0 and nothing usable."""
+    stage.lark.endpoint += [
+        {"code": 0, "msg": "ok"},
+        {"code": 0, "data": None},
+        {"code": 0, "data": {"URL": "https://elsewhere", "ClientConfig": {}}},
+        {"code": 0, "data": {"URL": 7, "ClientConfig": []}},
+        [1, 2],
+    ]
+    stage.link.cut()
 
 
 def deaf(stage: Stage) -> None:
@@ -250,14 +236,31 @@ def deaf(stage: Stage) -> None:
     stage.link.is_mute = True
 
 
-@pytest.mark.parametrize("what", [refused, killed, frozen, deaf])
-def test_another_process_takes_over(stage: Stage, what: Callable[[Stage], None]) -> None:
-    before = stage.listening.watched
-    assert before is not None
+def frozen(stage: Stage) -> None:
+    """The process is suspended for longer than a connection may be silent."""
+    stage.listening.process.send_signal(signal.SIGSTOP)
+    stage.link.is_mute = True
+    stage.listening.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("what", [refused, crowded, without_data, deaf, frozen])
+def test_the_same_process_connects_again(stage: Stage, what: Callable[[Stage], None]) -> None:
     what(stage)
     stage.again()
-    assert not alive(before)
-    assert stage.listening.watched != before
+    assert not stage.lark.endpoint
+    assert not stage.lark.handshakes
+
+
+def test_the_pace_of_pings_is_what_the_last_pong_said(stage: Stage) -> None:
+    stage.link.pong = {"PingInterval": 0.1}
+    for _ in range(20):
+        assert stage.link.pings.acquire(timeout=SECONDS)
+    stage.link.pong = {"PingInterval": 3600, "ReconnectInterval": "soon", "ReconnectNonce": -1}
+    until(lambda: not stage.link.pings.acquire(timeout=1.0), "pings come as often as before")
+    assert stage.ask().said == json.loads(RECEIVED)
+    stage.link.connection.send(Frame(CONTROL, {"type": "pong"}, b'{"PingInterval":0.3}').encoded())
+    assert stage.link.pings.acquire(timeout=SECONDS)
+    stage.link.pong = None
 
 
 # --- it ends ---
@@ -280,6 +283,7 @@ def test_what_is_in_hand_is_done_before_it_ends(stage: Stage, tmp_path: Path) ->
 
     until(is_turned_away, "new clicks are still accepted")
     assert stage.link.is_unanswered(name)
+    assert stage.link.ask(sender.event()).code == 500
     release.touch()
     assert stage.link.answer(name).said["toast"]["content"] == "Held."
     stage.accepted.append(event_id(held))

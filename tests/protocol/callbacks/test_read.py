@@ -93,7 +93,7 @@ def test_a_wrong_type_anywhere_is_read_or_refused_by_name(content: dict[str, Any
 @pytest.mark.parametrize("needed", ["event_id", "event_type", "app_id", "create_time"])
 def test_a_header_must_say_what_it_is(needed: str) -> None:
     for value in ("", None, ..., 7 if needed != "create_time" else "seven"):
-        with pytest.raises(CallbackRefusedError, match=rf"header\.{needed} is"):
+        with pytest.raises(CallbackRefusedError, match=rf"header\.{needed} (is|must be)"):
             read(changed(FULL, ("header", needed), value))
 
 
@@ -116,7 +116,7 @@ def test_a_header_must_say_what_it_is(needed: str) -> None:
     ],
 )
 def test_a_click_of_the_wrong_shape_is_refused_by_name(path: str, value: Any) -> None:
-    with pytest.raises(CallbackRefusedError, match=path.replace(".", r"\.") + " is"):
+    with pytest.raises(CallbackRefusedError, match=path.replace(".", r"\.") + " (is|must be) "):
         read(changed(FULL, tuple(path.split(".")), value))
 
 
@@ -140,7 +140,7 @@ def test_a_click_may_lack_what_lark_leaves_out() -> None:
 
 @pytest.mark.parametrize("schema", ["3.0", "", None, 2.0, [], "2.0 "])
 def test_an_unknown_schema_is_refused(schema: Any) -> None:
-    with pytest.raises(CallbackRefusedError, match="schema is none that is known"):
+    with pytest.raises(CallbackRefusedError, match=r"schema must be '2\.0'"):
         read({**FULL, "schema": schema})
 
 
@@ -149,7 +149,7 @@ def test_what_nobody_could_store_is_refused(depth: int) -> None:
     value: Any = "x"
     for _ in range(depth):
         value = [value]
-    with pytest.raises(CallbackRefusedError, match="nested too deep"):
+    with pytest.raises(CallbackRefusedError, match="nested so deeply"):
         read(sender.card({"value": value}))
 
 

@@ -85,6 +85,7 @@ def test_a_click_is_read_whole() -> None:
             open_id="ou_3c14f3a59eaf2825dbe25359f15768aa",
             user_id="867b0001",
             union_id="on_574d639e4a44e4dd646eaf628e2b0001",
+            tenant_key="2df73991750a0001",
         ),
         action=Action(**{**action, "options": ("a", "b")}),
         message_id="om_574d639e4a44e4dd646eaf628e2b0001",
@@ -132,7 +133,7 @@ def test_an_event_that_calls_itself_a_challenge_is_an_event() -> None:
     content = {**sender.event(), "type": "url_verification", "challenge": "abc"}
     assert isinstance(sent(content), Event)
     body = sealed(content)
-    with refused(401, "neither signed"):
+    with refused(401, "must be signed with the encrypt key"):
         receive(Incoming({}, body), BOTH, NOW)
 
 
@@ -144,7 +145,7 @@ def test_header_names_may_have_any_case(change: Any) -> None:
 
 
 def test_with_one_key_known_that_one_is_asked_for() -> None:
-    assert isinstance(sent(sender.card(token="of somebody else"), ONLY_KEY), CardClick)
+    assert isinstance(sent(sender.card(token="of another caller"), ONLY_KEY), CardClick)
     assert isinstance(plain(sender.card()), CardClick)
     assert isinstance(plain(sender.event_1()), Event)
 
@@ -166,13 +167,13 @@ def test_an_app_without_keys_takes_nothing(blank: str | None, key: str | None) -
     keys = CallbackKeys(APP, blank, blank)
     for content in (sender.card(token=key or ""), sender.challenge(key or ""), sender.challenge(), {}):
         for body in (dump(content), sealed(content, key or "")):
-            with refused(403, "Nothing is accepted"):
+            with refused(403, "got neither"):
                 receive(Incoming(headers(body, key=key or ""), body), keys, NOW, accept_old_cards=True)
 
 
 def test_an_empty_key_signs_nothing_where_only_the_token_is_known() -> None:
     body = sealed(sender.card(), key="")
-    with refused(401, "encrypt key of app cli_a5fb0ae6a4000001 is not known"):
+    with refused(401, "encrypt key of app cli_a5fb0ae6a4000001 is unknown"):
         receive(Incoming(headers(body, key=""), body), ONLY_TOKEN, NOW)
 
 
@@ -199,9 +200,9 @@ def test_keys_are_checked_and_never_shown() -> None:
     assert KEY not in repr(BOTH)
     assert TOKEN not in repr(BOTH)
     for wrong in ("", "  ", None):
-        with pytest.raises(ConfigurationError, match="Next: pass app_id"):
+        with pytest.raises(ConfigurationError, match="app_id must be a non-empty string"):
             CallbackKeys(wrong, KEY)  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match="encrypt_key of app cli_1 is a bytes"):
+    with pytest.raises(ConfigurationError, match="encrypt_key of app cli_1 must be a string, got bytes"):
         CallbackKeys("cli_1", b"key")  # type: ignore[arg-type]
 
 
@@ -220,9 +221,9 @@ def test_nothing_secret_is_shown_of_what_was_received() -> None:
 def test_with_an_encrypt_key_a_plain_body_is_refused_however_well_signed() -> None:
     for content in (sender.card(), sender.event_1(), sender.challenge()):
         body = dump(content)
-        with refused(401, "neither signed"):
+        with refused(401, "must be signed with the encrypt key"):
             receive(Incoming({}, body), BOTH, NOW)
-        with refused(400, "holds no encrypted JSON object"):
+        with refused(400, "must hold an encrypted JSON object"):
             receive(Incoming(headers(body), body), BOTH, NOW)
 
 
@@ -231,14 +232,14 @@ def test_with_an_encrypt_key_a_plain_body_is_refused_however_well_signed() -> No
 )
 def test_what_is_encrypted_and_signed_must_be_an_object(inside: bytes) -> None:
     body = dump({"encrypt": sender.seal(inside)})
-    with refused(400, "holds no encrypted JSON object"):
+    with refused(400, "must hold an encrypted JSON object"):
         receive(Incoming(headers(body), body), BOTH, NOW)
 
 
 @pytest.mark.parametrize("encrypt", [None, 1, [], {}, "", "=", "AAAA", "é", "P37w+VZImNgPEO1RBhJ6RtKl"])
 def test_a_signed_body_with_garbage_for_a_cipher(encrypt: Any) -> None:
     body = dump({"encrypt": encrypt})
-    with refused(400, "holds no encrypted JSON object"):
+    with refused(400, "must hold an encrypted JSON object"):
         receive(Incoming(headers(body), body), BOTH, NOW)
 
 
@@ -248,7 +249,7 @@ def test_a_signed_body_with_garbage_for_a_cipher(encrypt: Any) -> None:
 )
 def test_a_body_that_is_no_object(body: bytes) -> None:
     for keys in (BOTH, ONLY_KEY, ONLY_TOKEN):
-        with refused(400, "no JSON object"):
+        with refused(400, "The body must be a JSON object"):
             receive(Incoming(headers(body), body), keys, NOW)
 
 
@@ -256,24 +257,24 @@ def test_a_body_that_is_no_object(body: bytes) -> None:
 def test_a_body_in_another_encoding(encoding: str) -> None:
     for keys in (BOTH, ONLY_TOKEN):
         body = dump(sender.challenge()).decode().encode(encoding)
-        with refused(400, "no JSON object"):
+        with refused(400, "The body must be a JSON object"):
             receive(Incoming(headers(body), body), keys, NOW)
 
 
 def test_a_large_body_is_refused_unread() -> None:
     body = sealed(sender.card({"value": "x" * 1000}))
     assert isinstance(receive(Incoming(headers(body), body), BOTH, NOW, max_bytes=len(body)), CardClick)
-    with refused(413, f"has {len(body)} bytes"):
+    with refused(413, f"must have at most .* bytes, got {len(body)}"):
         receive(Incoming(headers(body), body), BOTH, NOW, max_bytes=len(body) - 1)
-    with refused(413, "the limit is 1048576"):
+    with refused(413, "must have at most 1048576 bytes"):
         receive(Incoming({}, b"x" * (1024 * 1024 + 1)), BOTH, NOW)
 
 
 def test_another_app_s_click_is_refused() -> None:
     for content in (sender.card(app_id="cli_other"), sender.event_1(app_id="cli_other")):
-        with refused(403, "another app than cli_a5fb0ae6a4000001"):
+        with refused(403, "must be for app cli_a5fb0ae6a4000001, got one for another"):
             sent(content)
-        with refused(403, "another app than cli_a5fb0ae6a4000001"):
+        with refused(403, "must be for app cli_a5fb0ae6a4000001, got one for another"):
             plain(content)
     assert isinstance(sent(sender.card(app_id="cli_other"), CallbackKeys("cli_other", KEY, TOKEN)), CardClick)
 
@@ -288,14 +289,14 @@ def test_each_signature_header_counts(name: str, how: str) -> None:
         given |= {name: value, name.lower(): value}
     elif how != "missing":
         given[name] = "" if how == "empty" else value + "0"
-    with refused(401, "neither signed"):
+    with refused(401, "must be signed with the encrypt key"):
         receive(Incoming(given, body), BOTH, NOW)
 
 
 def test_a_signature_by_another_key_or_with_another_body() -> None:
     body = sealed(sender.card())
     for forged in (headers(body, key="other"), headers(body + b" "), headers(body, algorithm="sha1")):
-        with refused(401, "neither signed"):
+        with refused(401, "must be signed with the encrypt key"):
             receive(Incoming(forged, body), BOTH, NOW)
 
 
@@ -329,15 +330,15 @@ def test_who_cannot_sign_is_told_the_same_whatever_is_wrong() -> None:
     ("content", "ages", "too_old"),
     [
         (sender.card, (-300, 0, 300), (-301, 301, 86400)),
-        (sender.event, (-300, 0, 7 * 3600), (-301, 7 * 3600 + 1)),
-        (sender.event_1, (-300, 0, 7 * 3600), (-301, 7 * 3600 + 1)),
+        (sender.event, (-300, 0, 27_000), (-301, 27_001)),
+        (sender.event_1, (-300, 0, 27_000), (-301, 27_001)),
     ],
 )
 def test_the_window(content: Any, ages: tuple[int, ...], too_old: tuple[int, ...]) -> None:
     for age in ages:
         assert isinstance(sent(content(), now=NOW + age), Delivery)
     for age in too_old:
-        with refused(401, "the window is"):
+        with refused(401, "must be at most"):
             sent(content(), now=NOW + age)
 
 
@@ -348,14 +349,14 @@ def test_the_header_s_time_comes_in_several_notations(timestamp: str) -> None:
     long_ago = sender.card(now=0)
     now = 1791110400 if "-" in timestamp else NOW
     assert isinstance(sent(long_ago, timestamp=timestamp, now=now), CardClick)
-    with refused(401, "the window is"):
+    with refused(401, "must be at most"):
         sent(long_ago, timestamp=timestamp, now=now + 301)
 
 
 def test_the_body_s_time_serves_where_the_header_s_is_a_date_in_other_words() -> None:
     timestamp = "Monday, 05-Oct-26 01:46:40 CST"
     assert isinstance(sent(sender.card(), timestamp=timestamp), CardClick)
-    with refused(401, "the window is 300 s"):
+    with refused(401, "must be at most 300 s"):
         sent(sender.card(), timestamp=timestamp, now=NOW + 301)
 
 
@@ -364,12 +365,12 @@ def test_the_body_s_time_serves_where_the_header_s_is_a_date_in_other_words() ->
     ["", "now", "é", "-1", "+1791100000", "1e9", "nan", "inf", "0x6ac1", "1_791_100_000", "9" * 20],
 )
 def test_what_is_signed_with_no_time_at_all_is_refused(timestamp: str) -> None:
-    with refused(401, "time stamp cannot be read"):
+    with refused(401, "readable time stamp"):
         sent(sender.card(), timestamp=timestamp)
 
 
 def test_what_is_signed_with_digits_of_another_script_is_refused() -> None:
-    with refused(401, "time stamp cannot be read"):
+    with refused(401, "readable time stamp"):
         sent(
             sender.card(),
             timestamp=str(int(NOW)).translate({ord("0") + n: chr(0x660 + n) for n in range(10)}),
@@ -377,7 +378,7 @@ def test_what_is_signed_with_digits_of_another_script_is_refused() -> None:
 
 
 def test_what_is_signed_without_a_nonce_is_refused() -> None:
-    with refused(401, "there is no nonce"):
+    with refused(401, "time stamp and a nonce"):
         sent(sender.card(), nonce="")
 
 
@@ -391,7 +392,7 @@ def test_moving_the_border_of_timestamp_and_nonce_makes_nothing_fresh(
     both = given_["X-Lark-Request-Timestamp"] + nonce
     border = min(max(10 + by, 0), len(both))
     given_ |= {"X-Lark-Request-Timestamp": both[:border], "X-Lark-Request-Nonce": both[border:]}
-    with refused(401, "the window is|there is no nonce"):
+    with refused(401, "must be at most|time stamp and a nonce"):
         receive(Incoming(given_, body), BOTH, NOW + age)
 
 
@@ -405,12 +406,12 @@ def old(keys: CallbackKeys = BOTH, now: float = NOW, *, accept: bool = True, **s
 
 
 def test_old_cards_are_refused_until_allowed() -> None:
-    with refused(401, "old card callback .* allow old cards"):
+    with refused(401, "[Oo]ld card callbacks .* allow old cards"):
         old(accept=False)
     for keys in (BOTH, ONLY_TOKEN):
         click = old(keys)
         assert isinstance(click, CardClick)
-        assert click.operator == Operator("ou_sdfimx9948345", "eu_sd923r0sdf5")
+        assert click.operator == Operator("ou_sdfimx9948345", "eu_sd923r0sdf5", tenant_key="d32004232")
         assert click.action == Action(tag="button", value={"key": "v"})
         assert (click.message_id, click.chat_id) == ("om_abcdefg1234567890", "oc_1")
         assert (click.token, click.app_id, click.tenant_key) == ("c-old", APP, "d32004232")
@@ -426,13 +427,13 @@ def test_an_old_card_delivered_twice_has_one_id() -> None:
 def test_an_old_card_must_be_signed_with_the_token_and_be_of_now() -> None:
     forged: list[dict[str, Any]] = [{"key": "wrong"}, {"key": KEY}, {"algorithm": "sha256"}, {"key": ""}]
     for signing in forged:
-        with refused(401, "not signed with the verification token"):
+        with refused(401, "must be signed with the verification token"):
             old(**signing)
-    with refused(401, "not signed with the verification token"):
+    with refused(401, "must be signed with the verification token"):
         old(ONLY_KEY, key="")
-    with refused(401, "the window is 300 s"):
+    with refused(401, "must be at most 300 s"):
         old(now=NOW + 301)
-    with refused(401, "time stamp cannot be read"):
+    with refused(401, "readable time stamp"):
         old(timestamp="Monday, 05-Oct-26 01:46:40 CST")
 
 

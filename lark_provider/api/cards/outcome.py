@@ -1,0 +1,141 @@
+"""The card that replaces a question's card once the question is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+from lark_provider.api.cards.approval import decided_card
+from lark_provider.api.cards.card import Card2, Header
+from lark_provider.api.cards.content import card_content
+from lark_provider.api.cards.element import Markdown
+from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.questions import Asked
+from lark_provider.protocol.waits import decision_of
+
+Words: TypeAlias = tuple[str, str, str]
+_WORDS: dict[str | None, Words] = {
+    "expired": (
+        "⌛ 已过期 / Expired",
+        "Nobody answered in time.",
+        "To be asked again, clear the task in Airflow.",
+    ),
+    "withdrawn": (
+        "已撤回 / Withdrawn",
+        "The task was cleared, marked or stopped in Airflow.",
+        "If it asks again, answer the new card; else there is nothing to do.",
+    ),
+    "superseded": (
+        "已被取代 / Superseded",
+        "The task was run again, and asks again.",
+        "Answer the new card.",
+    ),
+}
+_FAILED: Words = (
+    "已关闭 / Closed",
+    "The task has failed and waits no longer.",
+    "Look into its log in Airflow, and clear it to be asked again.",
+)
+
+
+def outcome_card(asked: Asked, click: CardClick | None = None, *, newer: str = "") -> Card2:
+    """Build the card that shows how a question ended: no buttons, but what happened, when, and what to do.
+
+    Args:
+        asked: The question, decided or closed; one that is open and whose deadline is over counts as expired.
+        click: The click that decided it.
+        newer: A link to the chat of the question that replaced it.
+
+    Raises:
+        InvalidRequestError: Lark would refuse the card.
+    """
+    question = asked.question
+    if asked.state == "decided" and click is not None:
+        return _decided(asked, click)
+    happened, why, step = _WORDS.get(reason_of(asked), _FAILED)
+    when = (
+        asked.deadline if asked.deadline is not None and reason_of(asked) == "expired" else asked.updated_at
+    )
+    lines = [f"**{happened}** · {shown(when, question.timezone)}", f"{why} {step}"]
+    links = [
+        *([f"[新卡片 / New card]({newer})"] if newer else []),
+        *([f"[Airflow]({asked.origin.url})"] if asked.origin.url.startswith(("http://", "https://")) else []),
+    ]
+    lines += [" · ".join(links)] if links else []
+    text = [Markdown(question.text)] if question.text else []
+    return Card2([*text, Markdown("\n".join(lines))], header=Header(question.title, template="grey"))
+
+
+def _decided(asked: Asked, click: CardClick) -> Card2:
+    question, decision = asked.question, decision_of(click) or ""
+
+    def card(answers: Mapping[str, Any] | None) -> Card2:
+        return decided_card(
+            question.title,
+            question.text,
+            "rejected" if decision in question.rejections else "approved",
+            label=question.options.get(decision, decision),
+            open_id=click.operator.open_id,
+            when=shown(click.created_at, question.timezone),
+            answers=answers,
+        )
+
+    try:
+        made = card(click.action.form_value)
+        card_content(made)
+    except InvalidRequestError:
+        # Most likely too large. Without the answers, the card still shows the decision and has no buttons.
+        return card(None)
+    return made
+
+
+def reason_of(asked: Asked) -> str:
+    """Return why a question that is not decided is over."""
+    return "expired" if asked.state == "open" else asked.reason or "failed"
+
+
+def over_words(asked: Asked, click: CardClick | None = None) -> dict[str, str]:
+    """Return the text for a user who clicks on a question that is over, by locale.
+
+    Args:
+        asked: The question, decided or closed.
+        click: The click that decided it.
+    """
+    zone = asked.question.timezone
+    if asked.state == "decided" and click is not None:
+        label = asked.question.options.get(decision_of(click) or "", "")
+        when = shown(click.created_at, zone)
+        return {"zh_cn": f"此问题已于 {when} 处理: {label}", "en_us": f"Already answered at {when}: {label}"}
+    if asked.state == "decided":
+        return {"zh_cn": "此问题已处理", "en_us": "Already answered"}
+    chinese = {"expired": "已过期", "withdrawn": "已撤回", "superseded": "已有新卡片"}
+    english = {"expired": "it has expired", "withdrawn": "it was withdrawn", "superseded": "see the new card"}
+    reason = reason_of(asked)
+    return {
+        "zh_cn": f"此问题已结束: {chinese.get(reason, '任务已失败')}",
+        "en_us": f"This question is over: {english.get(reason, 'its task has failed')}",
+    }
+
+
+def shown(moment: datetime, timezone: str) -> str:
+    """Format a time for people.
+
+    Args:
+        moment: The time.
+        timezone: A name such as `Asia/Shanghai`, or an offset such as `+08:00`; UTC if it is neither.
+    """
+    return f"{moment.astimezone(_zone(timezone)):%Y-%m-%d %H:%M %Z}"
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        pass
+    try:
+        return datetime.strptime(name, "%z").tzinfo or UTC
+    except ValueError:
+        return UTC

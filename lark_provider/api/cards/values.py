@@ -1,0 +1,174 @@
+"""Refuses values that Lark has refused: colours, paddings, pictures, mentions, charts, rows of tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lark_provider.api.cards import shapes
+from lark_provider.api.cards.findings import Doubt, items, join, members, only_once, refused
+
+_FENCED = re.compile(r"^(`{3,}|~{3,}).*?(?:^\1|\Z)", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"(`+)[^`].*?\1")
+_MARKDOWN_TABLE = re.compile(
+    r"^[^\n|]*\|[^\n]*\n[ \t]*(?=[^\n]*\|)\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$",
+    re.MULTILINE,
+)
+_PICTURE = re.compile(r"!\[[^\]\n]*\]\(\s*([^)\s/]*/[^)\s]*)")
+_UNION_ID = re.compile(r"<at\s+ids?\s*=\s*[\"']?(?:[^\"'\s>]*,)?(on_[^\"'\s>,]+)")
+_MARKED_UP = frozenset({"markdown", "lark_md"})
+# Lark's page of the panel allows one value or four; two have been refused.
+_PANEL_PADDINGS = (1, 4)
+
+
+def check_values(kind: str, value: Mapping[str, Any], path: str) -> Iterator[Doubt]:
+    """Check the plain values of one object.
+
+    Args:
+        kind: A component's tag, or the kind of the object, as in `shapes`.
+        value: The object.
+        path: Its place in the card.
+
+    Yields:
+        What is doubtful.
+
+    Raises:
+        InvalidRequestError: Lark refuses it.
+    """
+    for name in shapes.COLORS & value.keys():
+        _check_color(value[name], join(path, name))
+    if "img_key" in value:
+        _check_picture(value["img_key"], join(path, "img_key"))
+    check_content(value, path)
+    if isinstance(value.get("initial_option"), (Mapping, list, tuple)):
+        raise refused(
+            join(path, "initial_option"),
+            f"must be a string, got {type(value['initial_option']).__name__}",
+            "pass the `value` of one option",
+        )
+    if kind == "panel_header":
+        _check_padding(value.get("padding"), join(path, "padding"))
+    elif kind == "chart":
+        _check_chart(value.get("chart_spec"), join(path, "chart_spec"))
+    elif kind == "table":
+        yield from _check_table(value, path)
+    elif kind == "config" and value.get("update_multi") is False:
+        yield Doubt(join(path, "update_multi"), "is false, and cards 2.0 are always shared", "leave it out")
+
+
+def check_content(text: Mapping[str, Any], path: str) -> None:
+    """Check the markup of a text: mentions by union_id, and pictures by address."""
+    content, tag = text.get("content"), text.get("tag")
+    if (
+        not isinstance(content, str)
+        or tag not in _MARKED_UP
+        or ("<at" not in content and "![" not in content)
+    ):
+        return
+    bare = _CODE.sub("", _FENCED.sub("", content))
+    if found := _UNION_ID.search(bare):
+        raise refused(
+            join(path, "content"),
+            f"mentions {found[1]!r}, a union_id, which cards do not take",
+            "use the person's open_id",
+        )
+    if tag == "markdown" and (found := _PICTURE.search(bare)):
+        raise refused(
+            join(path, "content"),
+            f"shows a picture by its address {found[1][:80]!r}",
+            "upload the picture and use its image_key",
+        )
+
+
+def tables(tag: str, value: Mapping[str, Any]) -> int:
+    """Count the tables that a component adds; those written in Markdown count as well."""
+    content = value.get("content")
+    if tag == "markdown" and isinstance(content, str) and "|" in content:
+        return len(_MARKDOWN_TABLE.findall(_FENCED.sub("", content)))
+    return int(tag == "table")
+
+
+def check_text_tag(slot: str, value: Any, path: str) -> Iterator[Doubt]:
+    """Check the tag of a text object: Lark takes plain_text and lark_md, and a panel's title may be markdown.
+
+    Args:
+        slot: The kind of object that holds the text.
+        value: The text object.
+        path: Its place in the card.
+    """
+    tag = value.get("tag") if isinstance(value, Mapping) else None
+    if tag is None or tag == "plain_text" or (slot == "panel_header" and tag == "markdown"):
+        return
+    place = join(path, "tag")
+    if tag != "lark_md" and tag in shapes.COMPONENTS:
+        raise refused(place, f"is {tag!r}, not a text object", "write 'plain_text' or 'lark_md'")
+    if tag != "lark_md" or slot == "panel_header":
+        yield Doubt(place, f"is {tag!r}, which Lark may refuse here", "write 'plain_text'")
+
+
+def _check_color(value: Any, path: str) -> None:
+    if isinstance(value, str) and value.startswith("#"):
+        raise refused(
+            path,
+            f"must be the name of a colour, got {value!r}",
+            "use a name such as 'blue' or 'grey-500', or define one in config.style.color",
+        )
+
+
+def _check_picture(value: Any, path: str) -> None:
+    if isinstance(value, str) and "/" in value:
+        raise refused(path, f"is the address {value[:80]!r}", "upload the picture and use its image_key")
+
+
+def _check_padding(value: Any, path: str) -> None:
+    if isinstance(value, str) and len(value.split()) not in _PANEL_PADDINGS:
+        raise refused(path, f"must have one value or four, got {value!r}", "pass them as '4px 8px 4px 8px'")
+
+
+def _check_chart(spec: Any, path: str) -> None:
+    if spec is not None and "axes" in members(spec, path) and not isinstance(spec["axes"], (list, tuple)):
+        raise refused(
+            join(path, "axes"), f"must be a list, got {spec['axes']!r}", "pass a list, or leave it out"
+        )
+
+
+def _check_table(table: Mapping[str, Any], path: str) -> Iterator[Doubt]:
+    """Check the names of a table's columns, which are the keys of its rows, and the cells."""
+    columns, place = table.get("columns"), join(path, "columns")
+    types: dict[str, Any] = {}
+    seen: dict[str, str] = {}
+    for column, where in items(columns, place) if columns is not None else ():
+        name = members(column, where).get("name")
+        if not (isinstance(name, str) and name):
+            raise refused(
+                join(where, "name"),
+                f"must be a non-empty string, got {name!r}",
+                "name the column by its key in the rows",
+            )
+        if name in seen:
+            yield Doubt(join(where, "name"), f"is also that of {seen[name]}", "give each column its own")
+        seen.setdefault(name, where)
+        types[name] = column.get("data_type", "text")
+    rows = table.get("rows")
+    for row, where in items(rows, join(path, "rows")) if rows is not None else ():
+        for name, cell in members(row, where).items():
+            if name not in types:
+                raise refused(join(where, name), "belongs to no column", "add the column, or drop the cell")
+            wanted = shapes.CELLS.get(types[name]) if isinstance(types[name], str) else None
+            if wanted and cell is not None and (isinstance(cell, bool) or not isinstance(cell, wanted)):
+                raise refused(
+                    join(where, name),
+                    f"must be a value for a column of {types[name]}, got {type(cell).__name__}",
+                    f"pass a {wanted[0].__name__}",
+                )
+
+
+def check_audio(audio: Mapping[str, Any], path: str, *, forwardable: bool, seen: dict[str, str]) -> None:
+    """Check a sound: its id must be unique in the card, and its card must not be forwarded."""
+    if forwardable:
+        raise refused(
+            path, "is an audio in a card that may be forwarded", "set config.enable_forward to false"
+        )
+    if isinstance(audio.get("audio_id"), str) and audio["audio_id"]:
+        only_once(seen, audio["audio_id"], join(path, "audio_id"))

@@ -1,0 +1,95 @@
+"""Find the rows of a batch whose values Lark refuses, by writing halves of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from lark_provider.api.clouddoc.rejects import VALUE_CODES
+from lark_provider.protocol.errors import LarkAPIError
+from lark_provider.protocol.operations import Procedure
+
+T = TypeVar("T")
+MAX_CALLS = 200
+
+
+@dataclass(slots=True)
+class Bisected(Generic[T]):
+    """What became of a batch.
+
+    Attributes:
+        written: Rows that are written.
+        refused: Rows that Lark refused, each with its answer.
+        calls: Requests that were made.
+    """
+
+    written: list[T] = field(default_factory=list)
+    refused: list[tuple[T, LarkAPIError]] = field(default_factory=list)
+    calls: int = 0
+
+
+def is_bad_value(error: Exception) -> bool:
+    """Return whether Lark refused a batch because of a value in it."""
+    return isinstance(error, LarkAPIError) and error.http_status is not None and error.code in VALUE_CODES
+
+
+def write(
+    batch: list[T],
+    send: Callable[[list[T]], Procedure[None]],
+    check: Callable[[], Procedure[None]],
+    *,
+    skip: bool,
+    max_calls: int = MAX_CALLS,
+) -> Procedure[Bisected[T]]:
+    """Write a batch; if Lark refuses a value in it, write halves of it until the rows are found.
+
+    Batches are all-or-nothing, so that a batch that was refused left nothing behind.
+
+    Args:
+        batch: The rows.
+        send: Makes the procedure that writes some of them in one request.
+        check: Makes the procedure that reads the table's fields again, and raises if they have changed: then
+            no row is to blame.
+        skip: Whether to look for the rows; else the first refusal is raised.
+        max_calls: How many requests one batch may take.
+
+    Returns:
+        Which rows are written and which are refused.
+
+    Raises:
+        LarkAPIError: Lark refused for another reason, or the rows were not found in `max_calls`.
+    """
+    done: Bisected[T] = Bisected()
+    waiting = [batch]
+    checked = False
+    while waiting:
+        part = waiting.pop()
+        try:
+            done.calls += 1
+            yield from send(part)
+        except LarkAPIError as error:
+            if not (skip and is_bad_value(error)):
+                raise
+            if not checked:
+                yield from check()
+                checked = True
+            if len(part) == 1:
+                done.refused.append((part[0], error))
+                continue
+            if done.calls >= max_calls:
+                left = len(part) + sum(map(len, waiting))
+                raise LarkAPIError(
+                    f"{error} {len(done.refused)} rows of this batch were found to be refused in "
+                    f"{done.calls} requests, and {left} are left. Next: correct the source; so many bad "
+                    "values are rarely an accident.",
+                    code=error.code,
+                    msg=error.msg,
+                    log_id=error.log_id,
+                    http_status=error.http_status,
+                ) from error
+            middle = len(part) // 2
+            waiting += [part[middle:], part[:middle]]
+        else:
+            done.written += part
+    return done

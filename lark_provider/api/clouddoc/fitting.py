@@ -1,0 +1,81 @@
+"""Leave out of a load the rows that do not fit the table, or all but some rows."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, TypeAlias
+
+from lark_provider.api.clouddoc import rejects
+from lark_provider.api.clouddoc.fields import Converter, names_of
+from lark_provider.api.clouddoc.rejects import Reject
+
+Row: TypeAlias = Mapping[str, Any]
+_AT_ONCE = 1000
+
+
+@dataclass(slots=True)
+class Fitting:
+    """Passes on the rows that fit, and lists the others.
+
+    A load that is called again with the same source leaves out the same rows: its chunks stay the same.
+
+    Attributes:
+        converter: Tells which rows fit; None if all do.
+        max_rejects: How many rows may be left out.
+        only: The numbers of the rows to pass on, from 1; None for all.
+        rejected: What was left out, at most one reason for each field.
+    """
+
+    converter: Converter | None
+    max_rejects: int
+    only: frozenset[int] | None = None
+    rejected: list[Reject] = field(default_factory=list)
+
+    def of(self, source: Iterable[Row] | AsyncIterable[Row]) -> Iterator[Row] | AsyncIterator[Row]:
+        """Return the rows that fit.
+
+        Args:
+            source: The rows; it is read as the result is.
+        """
+        return self._of_async(source) if isinstance(source, AsyncIterable) else self._of(source)
+
+    def _of(self, source: Iterable[Row]) -> Iterator[Row]:
+        rows, number = iter(source), 1
+        try:
+            while some := list(islice(rows, _AT_ONCE)):
+                yield from self._fitting(some, number)
+                number += len(some)
+        finally:
+            if inspect.isgenerator(rows):
+                rows.close()
+
+    async def _of_async(self, source: AsyncIterable[Row]) -> AsyncIterator[Row]:
+        some: list[Row] = []
+        number = 1
+        async for row in source:
+            some.append(row)
+            if len(some) == _AT_ONCE:
+                for one in self._fitting(some, number):
+                    yield one
+                number += len(some)
+                some = []
+        for one in self._fitting(some, number):
+            yield one
+
+    def _fitting(self, rows: list[Row], first: int) -> list[Row]:
+        numbered = list(enumerate(rows, first))
+        if self.only is not None:
+            numbered = [(number, row) for number, row in numbered if number in self.only]
+        if self.converter is None or not numbered:
+            return [row for _, row in numbered]
+        kept = [row for _, row in numbered]
+        _, bad = self.converter.all_to_wire(kept, names_of(kept))
+        found = [Reject(numbered[one.row - 1][0], one.field, one.reason) for one in bad]
+        self.rejected += found
+        rejected = {one.row for one in found}
+        if len({one.row for one in self.rejected}) > self.max_rejects:
+            raise rejects.too_many(self.rejected, self.max_rejects)
+        return [row for number, row in numbered if number not in rejected]

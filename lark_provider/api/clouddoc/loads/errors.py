@@ -1,0 +1,81 @@
+"""Why a load stops: its source has changed since a part of it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lark_provider.api.clouddoc.loads.chunks import Content, first_difference
+from lark_provider.protocol.errors import ConflictError, NotFoundError
+from lark_provider.protocol.ledger import Chunk, Load
+
+_ADVICE = (
+    "Next: give the source its earlier rows, in their order, and call again; or delete what stands and load "
+    'everything with on_clear="restart" (restart= of bulk_insert); or use another idempotency_key.'
+)
+
+
+class SourceChangedError(ConflictError):
+    """The source has other rows than those of it that stand."""
+
+
+def changed(load: Load, chunk: Chunk, content: Content, standing: int) -> SourceChangedError:
+    """Return the error for a chunk that stands with other rows than the source has now.
+
+    Args:
+        load: The load.
+        chunk: What was written.
+        content: What the source has.
+        standing: How many rows of the load stand.
+    """
+    row = chunk.first_row + first_difference(chunk.row_sums, content.row_sums)
+    return SourceChangedError(
+        f"Row {row} of the source is not what load {load.id[:12]} has written: it has changed, or the order "
+        f"of the rows has. {standing} rows stand, and this is the first of them that differs. {_ADVICE}"
+    )
+
+
+def longer(load: Load, row: int, standing: int) -> SourceChangedError:
+    """Return the error for a source with more rows than a load that was complete.
+
+    Args:
+        load: The load.
+        row: The first row that is new.
+        standing: How many rows of the load stand.
+    """
+    return SourceChangedError(
+        f"Row {row} of the source is new: load {load.id[:12]} was complete with {standing} rows. {_ADVICE}"
+    )
+
+
+def shorter(load: Load, rows: int, standing: int) -> SourceChangedError:
+    """Return the error for a source that ends before what stands.
+
+    Args:
+        load: The load.
+        rows: How many rows the source has.
+        standing: How many rows of the load stand.
+    """
+    return SourceChangedError(
+        f"The source ends after {rows} rows, and {standing} rows of load {load.id[:12]} stand: row "
+        f"{rows + 1} is missing. {_ADVICE}"
+    )
+
+
+def renamed(chunk: Chunk, ids: Mapping[str, str]) -> NotFoundError | None:
+    """Return the error for a field whose name belongs to another field by now; None if there is none.
+
+    Args:
+        chunk: What was recorded.
+        ids: The ids of the table's fields, by name.
+    """
+    for name, was in chunk.fields.items():
+        now = ids.get(name)
+        if was and now != was:
+            said = f"is field {now}" if now else "is no field"
+            return NotFoundError(
+                f"Column {name!r} {said} of the table now, and was field {was} when rows from number "
+                f"{chunk.first_row} were written: it was renamed or made again. Next: give the field its "
+                "name back, or use another idempotency_key.",
+                code=1254045,
+            )
+    return None

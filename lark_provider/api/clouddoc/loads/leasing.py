@@ -1,0 +1,163 @@
+"""One writer per table: take its lease, wait for another writer, and say for whom and how long."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
+
+from lark_provider.protocol.calls import Call, LarkResponse
+from lark_provider.protocol.effects import NewKey, Sleep
+from lark_provider.protocol.errors import ConflictError, DeadlineExceededError, LarkError, OutcomeUnknownError
+from lark_provider.protocol.ledger import Claimant, Held, Lease, Step
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.store import Store, leased, shared
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 30.0
+"""A writer that died holds its table no longer than this."""
+WAIT_SECONDS = 600.0
+"""How long another writer of the table is waited for, by default."""
+PERIODS = 4
+"""How many leases long one request is tried."""
+_POLL_SECONDS, _SAY_SECONDS = 2.0, 30.0
+
+
+def early(lease: Lease, renewed: Lease, seconds: float) -> float:
+    """Return how long to wait before a call is made again that its lease has cut off.
+
+    A call ends long before its lease does where it would have had to wait for longer than that: Lark said
+    when it takes requests again. To call at once would only annoy it.
+
+    Args:
+        lease: The lease of the call.
+        renewed: The lease that was taken after it.
+        seconds: How long a lease is.
+
+    Returns:
+        Seconds; 0 where the time is over.
+    """
+    passed = renewed.ends - lease.ends
+    return seconds - passed if passed < seconds / 2 else 0.0
+
+
+class _Leased(Protocol):
+    @property
+    def lease(self) -> Lease | Held: ...
+
+
+S = TypeVar("S", bound=_Leased)
+
+
+def target(app_token: str, table_id: str) -> str:
+    """Return what names a table, among the leases and in the ledger.
+
+    Args:
+        app_token: The base.
+        table_id: The table.
+    """
+    return f"{app_token}/{table_id}"
+
+
+def granted(wait: float, work: Callable[[Store], S]) -> Procedure[tuple[S, Lease] | None]:
+    """Do work that needs a table's lease; if another writer has it, wait and do it again.
+
+    Args:
+        wait: Seconds to wait at most.
+        work: Takes or renews the lease, and does nothing else if another writer has it.
+
+    Returns:
+        What the work returned, and the lease; None without a database.
+
+    Raises:
+        ConflictError: The other writer still has the table; a retry may succeed.
+        StorageError: The database is unavailable.
+    """
+    waited, said = 0.0, -_SAY_SECONDS
+    while True:
+        found = yield from shared(work)
+        if found is None:
+            return None
+        (result,) = found
+        lease = result.lease
+        if isinstance(lease, Lease):
+            return result, lease
+        if waited >= wait:
+            raise ConflictError(
+                f"The table is being written by {lease.holder}, and still was after {waited:.0f} s. Next: "
+                "call again later, or wait longer with table_wait=.",
+                retryable=True,
+            )
+        if waited - said >= _SAY_SECONDS:
+            said = waited
+            # The holder is part of the message: Airflow's task logs show no fields.
+            logger.info(
+                "Waiting for another writer of the table: %s",
+                lease.holder,
+                extra={
+                    "lease_ends_in_s": round(lease.seconds, 1),
+                    "waited_s": round(waited),
+                    "up_to_s": wait,
+                },
+            )
+        pause = min(_POLL_SECONDS, max(lease.seconds, 0.1), max(wait - waited, 0.1))
+        yield Sleep(pause)
+        waited += pause
+
+
+def writer(app_token: str, table_id: str, what: str) -> Procedure[Claimant]:
+    """Return a new writer of a table.
+
+    Args:
+        app_token: The base.
+        table_id: The table.
+        what: What it does, for people.
+    """
+    owner: str = yield NewKey()
+    return Claimant(target(app_token, table_id), owner, what, LEASE_SECONDS)
+
+
+def written(
+    call: Call[Any], claimant: Claimant, wait: float, *, is_repeatable: bool
+) -> Procedure[LarkResponse[Any]]:
+    """Make a call that writes a table, while no other writer has it; without a database, just make it.
+
+    Args:
+        call: The call.
+        claimant: The writer.
+        wait: Seconds to wait for another writer at most.
+        is_repeatable: Whether a lost answer may be followed by another such call.
+
+    Raises:
+        ConflictError: Another writer still has the table.
+        LarkError: As for any call, and if the database is unavailable.
+    """
+    period, before = 1, None
+    while True:
+        found = yield from granted(wait, lambda store: Step(store.leases.take(claimant)))
+        if found is None:
+            return (yield from perform(call))
+        lease = found[1]
+        if before is not None and (pause := early(before, lease, claimant.seconds)):
+            before = None
+            yield Sleep(pause)
+            continue
+        try:
+            return (yield from leased(call, lease))
+        except (DeadlineExceededError, OutcomeUnknownError) as error:
+            if period == PERIODS or not (is_repeatable or isinstance(error, DeadlineExceededError)):
+                raise
+            before = lease if isinstance(error, DeadlineExceededError) else None
+        period += 1
+
+
+def released(claimant: Claimant) -> Procedure[None]:
+    """Let the next writer have the table; a lease that cannot be released ends by itself.
+
+    Args:
+        claimant: The writer.
+    """
+    with suppress(LarkError):
+        yield from shared(lambda store: store.leases.release(claimant), patient=False)

@@ -1,0 +1,263 @@
+"""Find out whether a chunk stands in its table, by looking for its records.
+
+Batches are all-or-nothing: one row of the chunk seen means that it stands. The number of records never
+decides anything, since others add and delete records all the time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from lark_provider.api import bot
+from lark_provider.api.clouddoc import field_types as types
+from lark_provider.api.clouddoc.loads import searching
+from lark_provider.api.clouddoc.loads.chunks import Content, rows_of
+from lark_provider.api.clouddoc.loads.likeness import Likeness, likeness
+from lark_provider.api.clouddoc.loads.searching import Found
+from lark_provider.api.clouddoc.records import RECORDS
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import ConflictError, LarkAPIError, PermissionDeniedError
+from lark_provider.protocol.ledger import Recorded
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+from lark_provider.protocol.store import shared
+
+_MARGIN_SECONDS = 60.0
+"""Lark's clock is known to the second, and a request takes its time."""
+_NAMED = 5
+_REFUSED_FILTERS = (1254018, 1254107)
+"""Codes for a filter that Lark finds wrong, or too long."""
+MAX_LOOKED_UP = 100
+"""Ids that batch_get takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The table that a load writes, and what is known of it.
+
+    Attributes:
+        app_token: The base.
+        table_id: The table.
+        target: Names the table in the ledger.
+        types: Lark's numbers for the fields' types, by name.
+    """
+
+    app_token: str
+    table_id: str
+    target: str
+    types: Mapping[str, int]
+
+
+def find(
+    place: Place,
+    recorded: Recorded,
+    content: Content | None,
+    marker: tuple[str, str] | None,
+    own: Sequence[str],
+) -> Procedure[list[str]]:
+    """Find the records of a chunk.
+
+    Args:
+        place: The table.
+        recorded: The chunk, read from the ledger a moment ago.
+        content: What was sent; None if the source has changed since.
+        marker: The field and the value that mark its records, if the load has a marker.
+        own: Records that this load is known to have created, some of them.
+
+    Returns:
+        The ids of its records; empty if it was not written.
+
+    Raises:
+        ConflictError: There are records of this app that match no row of the chunk, or that cannot be told
+            from those of others.
+        PermissionDeniedError: The app sees none of its own records.
+        LarkAPIError: Lark refused a search.
+        TransportError: Lark was not reached.
+    """
+    keys = recorded.chunk.keys if content is None else content.keys
+    if marker is not None:
+        name, value = marker
+        filters = searching.alternatives([[[name, [value]]]])
+        found, date = yield from _searched(place, filters, [name])
+    elif keys is not None:
+        rows = orjson.loads(keys)
+        usable = [row for row in rows if searching.fits(row)]
+        try:
+            # All keys are looked for: people may have deleted the records of some of them meanwhile.
+            found, date = yield from _searched(place, searching.alternatives(usable), [])
+        except LarkAPIError as error:
+            if error.code not in _REFUSED_FILTERS:
+                raise
+            found, date, usable = [], None, []
+        is_told = len(usable) == len(rows) and _is_kept(rows, place.types)
+        if not is_told and not _since(found, date, recorded):
+            return (yield from _scanned(place, recorded, content, own))
+    else:
+        return (yield from _scanned(place, recorded, content, own))
+    recent = _since(found, date, recorded)
+    if not recent:
+        yield from _must_be_visible(place, own)
+    others = yield from _of_other_chunks(place, recorded, recent)
+    return [one.record_id for one in recent if one.record_id not in others]
+
+
+def _is_kept(rows: Sequence[Sequence[Sequence[Any]]], field_types: Mapping[str, int]) -> bool:
+    """Return whether Lark keeps all keys as they were sent: it may round fractions, and trim texts."""
+    return all(
+        float(value[-1]).is_integer()
+        if field_types.get(name) == types.NUMBER
+        else value[-1] == value[-1].strip()
+        for row in rows
+        for name, value in row
+    )
+
+
+def _searched(
+    place: Place, filters: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> Procedure[tuple[list[Found], str | None]]:
+    found: list[Found] = []
+    date = None
+    for one in filters:
+        asked = {"filter": one, **({"field_names": list(names)} if names else {})}
+        reading = yield from searching.read(place.app_token, place.table_id, asked, found.append)
+        date = date or reading.date
+    return found, date
+
+
+def _scanned(
+    place: Place, recorded: Recorded, content: Content | None, own: Sequence[str]
+) -> Procedure[list[str]]:
+    """Read the whole table for records that were created since the chunk was sent."""
+    names = sorted(recorded.chunk.fields or (content.names if content else ()))
+    base: Call[Any] = request("GET", path("/bitable/v1/apps/{app_token}", app_token=place.app_token))
+    app = yield from perform(base)
+    earliest, known = _earliest(app.date, recorded), set(own)
+    recent: list[Found] = []
+    creators: set[str] = set()
+
+    def keep(one: Found) -> None:
+        if one.record_id in known:
+            creators.add(one.creator)
+        elif one.created_ms >= earliest or not one.created_ms:
+            recent.append(one)
+
+    asked = {"field_names": names} if names else {}
+    reading = yield from searching.read(place.app_token, place.table_id, asked, keep)
+    is_advanced = (app.data.get("app") or {}).get("is_advanced")
+    if (known and not creators) or (is_advanced and not reading.count):
+        raise _blind(place, len(known))
+    others = yield from _of_other_chunks(place, recorded, recent)
+    recent = [one for one in recent if one.record_id not in others]
+    creators = (creators - {""}) or (yield from _creator())
+    ours = [one for one in recent if one.creator in creators]
+    return _decided(place, recorded, content, names, recent, ours)
+
+
+def _decided(
+    place: Place,
+    recorded: Recorded,
+    content: Content | None,
+    names: Sequence[str],
+    recent: Sequence[Found],
+    ours: Sequence[Found],
+) -> list[str]:
+    """Decide from the records that were created since the chunk was sent and belong to no other chunk."""
+    count = recorded.chunk.row_count
+    if content is None:
+        # How Lark names an app as creator is not documented: so many by one creator may be ours as well.
+        creators = Counter(one.creator for one in recent)
+        if len(ours) == count or (not ours and max(creators.values(), default=0) < count):
+            return [one.record_id for one in ours]
+        raise _unclear(recorded, ours or recent, "and the source has changed since")
+    rows: Counter[Likeness] = Counter(likeness(row, place.types, names) for row in rows_of(content.body))
+    matched = []
+    for one in recent:
+        like = likeness(one.fields, place.types, names)
+        if like and rows[like] > 0:
+            rows[like] -= 1
+            matched.append(one)
+    if matched:
+        ids = [one.record_id for one in matched]
+        # People may have edited some of them meanwhile.
+        edited = [one.record_id for one in ours if one not in matched]
+        return ids + edited if len(ids) + len(edited) <= count else ids
+    if ours:
+        raise _unclear(recorded, ours, "and they match none of its rows")
+    return []
+
+
+def _since(found: Sequence[Found], date: str | None, recorded: Recorded) -> list[Found]:
+    """Return the records that were created since a chunk was sent, by Lark's clock."""
+    earliest = _earliest(date, recorded)
+    return [one for one in found if not one.created_ms or one.created_ms >= earliest]
+
+
+def _earliest(date: str | None, recorded: Recorded) -> float:
+    """Return when a chunk was sent, in milliseconds by Lark's clock, less a margin."""
+    sent = recorded.sent_at
+    if date is not None:
+        # The age is by the database's clock, and the date by Lark's: neither has to be right.
+        sent = parsedate_to_datetime(date).timestamp() - recorded.age
+    return (sent - _MARGIN_SECONDS) * 1000
+
+
+def _of_other_chunks(place: Place, recorded: Recorded, found: Sequence[Found]) -> Procedure[set[str]]:
+    """Return which records belong to other chunks, which were all done after this one was sent."""
+    ids = [one.record_id for one in found]
+    known = yield from shared(
+        lambda store: store.ledger.known_records(place.target, recorded.sent_at - _MARGIN_SECONDS, ids)
+    )
+    return set() if known is None else known[0]
+
+
+def _creator() -> Procedure[set[str]]:
+    """Return by which id records name this app as their creator."""
+    try:
+        answer = yield from perform(bot.info())
+    except LarkAPIError:  # The app has no bot, and is not named in a way that is known.
+        return set()
+    return {answer.data["bot"].get("open_id", "")} - {""}
+
+
+def _must_be_visible(place: Place, own: Sequence[str]) -> Procedure[None]:
+    """Refuse to conclude anything from an empty answer, where advanced permissions may hide all records."""
+    ids = {"app_token": place.app_token, "table_id": place.table_id}
+    if own:
+        asked = {"record_ids": list(own)[-MAX_LOOKED_UP:]}
+        known: Call[Any] = request("POST", path(RECORDS + "/batch_get", **ids), json=asked, safe=True)
+        if not (yield from perform(known)).data.get("records"):
+            raise _blind(place, len(own))
+        return
+    base: Call[Any] = request("GET", path("/bitable/v1/apps/{app_token}", app_token=place.app_token))
+    if ((yield from perform(base)).data.get("app") or {}).get("is_advanced"):
+        any_one: Call[Any] = request(
+            "POST", path(RECORDS + "/search", **ids), params={"page_size": "1"}, json={}, safe=True
+        )
+        if not (yield from perform(any_one)).data.get("items"):
+            raise _blind(place, 0)
+
+
+def _blind(place: Place, own: int) -> PermissionDeniedError:
+    created = f", of which it has created {own} or more" if own else ""
+    return PermissionDeniedError(
+        f"The app sees none of the records of table {place.table_id}{created}, so that it cannot tell "
+        "whether a chunk was written. Next: give the app a role that sees the whole table, and call again.",
+        code=1254302,
+    )
+
+
+def _unclear(recorded: Recorded, found: Sequence[Found], why: str) -> ConflictError:
+    named = ", ".join(one.record_id for one in found[:_NAMED])
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    first, last = recorded.chunk.first_row, recorded.chunk.first_row + recorded.chunk.row_count - 1
+    return ConflictError(
+        f"Whether rows {first} to {last} are written cannot be told: records {named}{more} were created "
+        f"since they were sent, {why}. Next: delete these records if they are the chunk's, or let other "
+        "writers of this app use the ledger, too; then call again. key_fields= or marker_field= avoid this."
+    )

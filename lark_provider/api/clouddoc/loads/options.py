@@ -1,0 +1,129 @@
+"""How a load is written."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from lark_provider.api.clouddoc import field_types as types
+from lark_provider.api.clouddoc.bitable import UserIdType
+from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
+from lark_provider.protocol.errors import InvalidRequestError
+
+TOKEN_SECONDS = 300.0
+SETTLE_SECONDS = 90.0
+"""After this a request that was sent is done or lost: a lease is 30 s, and Lark has 60 s to be late."""
+_KEY_TYPES = {types.TEXT, types.NUMBER, types.PHONE, types.SINGLE_SELECT, types.DATE}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a load is written; see `bulk_insert`."""
+
+    chunk_size: int
+    user_id_type: UserIdType
+    zone: str | dt.tzinfo | None
+    convert: bool
+    empty_as_none: bool
+    keep_ids: bool
+    key_fields: Sequence[str] = ()
+    marker_field: str | None = None
+    token_window: float = TOKEN_SECONDS
+    settle_after: float = SETTLE_SECONDS
+    table_wait: float = WAIT_SECONDS
+    restart: int = 0
+    lease_seconds: float = LEASE_SECONDS
+
+    def check(self) -> None:
+        """Check what can be known before reading the source.
+
+        Raises:
+            InvalidRequestError: An option is invalid.
+        """
+        names = self.key_fields
+        if (
+            isinstance(names, str)
+            or not isinstance(names, Sequence)
+            or not all(isinstance(one, str) for one in names)
+        ):
+            raise InvalidRequestError(
+                f"key_fields must be a list of field names, got {self.key_fields!r}. Next: pass one."
+            )
+        if type(self.restart) is not int or self.restart < 0:
+            raise InvalidRequestError(
+                f"restart must be an int of 0 or more, got {self.restart!r}. Next: pass a number above that "
+                "of the last call to load again."
+            )
+        if self.marker_field is not None and not (isinstance(self.marker_field, str) and self.marker_field):
+            raise InvalidRequestError(
+                f"marker_field must be the name of a text field, got {self.marker_field!r}. Next: name one, "
+                "or leave it out."
+            )
+        for name in ("token_window", "settle_after", "table_wait"):
+            seconds = getattr(self, name)
+            if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds >= 0:
+                raise InvalidRequestError(
+                    f"{name} must be a number of seconds, got {seconds!r}. Next: pass one of 0 or more."
+                )
+
+    def check_marker(self, names: Collection[Any], field_types: Mapping[str, int]) -> None:
+        """Check that the marker has a field of its own.
+
+        Args:
+            names: The fields that the rows name.
+            field_types: Lark's numbers for the types, by field name.
+
+        Raises:
+            InvalidRequestError: It is not a text field, or the rows write it.
+        """
+        if self.marker_field is None:
+            return
+        is_named = self.marker_field in names
+        if is_named or field_types.get(self.marker_field) != types.TEXT:
+            problem = "the rows write it, too" if is_named else "the table has no such text field"
+            raise InvalidRequestError(
+                f"marker_field must be a text field that only the load writes, got {self.marker_field!r}: "
+                f"{problem}. Nothing of the chunk was sent. Next: add a field for it."
+            )
+
+    def keys_of(
+        self, wire: Sequence[Mapping[str, Any]], first_row: int, field_types: Mapping[str, int]
+    ) -> str | None:
+        """Return what the rows of a chunk can be looked for by, as JSON; None without key fields.
+
+        Args:
+            wire: The rows, as Lark takes them.
+            first_row: The number of the first one.
+            field_types: Lark's numbers for the types, by field name.
+
+        Raises:
+            InvalidRequestError: A row lacks a key, or a field cannot be one.
+        """
+        if not self.key_fields:
+            return None
+        if wrong := [name for name in self.key_fields if field_types.get(name) not in _KEY_TYPES]:
+            raise InvalidRequestError(
+                f"key_fields must be fields of text, number, phone, single select or date, got {wrong[0]!r}. "
+                "Next: name others, or use marker_field=."
+            )
+        keys = []
+        for number, row in enumerate(wire, first_row):
+            if empty := [name for name in self.key_fields if row.get(name) in (None, "")]:
+                raise InvalidRequestError(
+                    f"Record {number} of the source must have a value in {empty[0]!r}, since it is one of "
+                    "key_fields, got none. Nothing of its chunk was sent. Next: correct the source."
+                )
+            keys.append([[name, _operand(row[name], field_types[name])] for name in self.key_fields])
+        return orjson.dumps(keys).decode()
+
+
+def _operand(value: Any, field_type: int) -> list[str]:
+    if field_type == types.DATE:
+        return ["ExactDate", str(value)]
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return [str(value)]  # of a float, the shortest text that stands for it and no other

@@ -1,0 +1,156 @@
+"""A load, from its first row to its last: each chunk is recorded, sent, and recorded as standing."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from lark_provider.api.clouddoc.conversion import converted, converter_for
+from lark_provider.api.clouddoc.fields import Converter, names_of
+from lark_provider.api.clouddoc.loads import errors, looking, restarting
+from lark_provider.api.clouddoc.loads.chunks import Content, content
+from lark_provider.api.clouddoc.loads.leasing import released, target
+from lark_provider.api.clouddoc.loads.options import Options
+from lark_provider.api.clouddoc.loads.writer import Writer, marker
+from lark_provider.api.clouddoc.results import BulkResult, stopped
+from lark_provider.protocol.effects import NewKey, Stream, Take
+from lark_provider.protocol.errors import LarkError
+from lark_provider.protocol.ledger import Claimant, Done, Load, State
+from lark_provider.protocol.operations import Procedure, take
+from lark_provider.protocol.store import shared
+
+logger = logging.getLogger(__name__)
+
+_ADVICE = "fix the source and call again with the same key, which goes on from there"
+
+
+def load(
+    app_token: str, table_id: str, records: Any, key: str, options: Options
+) -> Procedure[BulkResult | None]:
+    """Write a load, or what is left of it.
+
+    Args:
+        app_token: The base.
+        table_id: The table.
+        records: The source; see `bulk_insert`.
+        key: The caller's key.
+        options: How it is written.
+
+    Returns:
+        What stands; None without a database, which a load that happens once needs.
+
+    Raises:
+        LarkError: See `bulk_insert`.
+    """
+    place = target(app_token, table_id)
+
+    def opened() -> Procedure[Load | None]:
+        found = yield from shared(
+            lambda store: store.ledger.open(place, key, options.chunk_size, options.restart)
+        )
+        return None if found is None else found[0]
+
+    entry = yield from opened()
+    if entry is None:
+        return None
+    owner: str = yield NewKey()
+    claimant = Claimant(place, owner, f"load {entry.id[:12]}", options.lease_seconds)
+    try:
+        # What is cached may be older than the load; a renamed column has to be noticed.
+        converter = yield from converter_for(
+            app_token, table_id, options.zone, empty_as_none=options.empty_as_none, fresh=entry.chunks > 0
+        )
+        where = looking.Place(app_token, table_id, place, converter.types)
+        writer = Writer(entry, key, where, claimant, options, dict(converter.ids), entry.written)
+        if entry.is_clearing:
+            yield from restarting.clear(writer)
+            entry = (yield from opened()) or entry
+            writer = replace(writer, load=entry, standing=entry.written)
+        elif entry.chunks:
+            extra = {"load": entry.id[:12], "rows": entry.written, "chunks": entry.chunks}
+            logger.info("Resuming a load", extra=extra)
+        result = yield from _written(writer, records)
+    except Exception:
+        yield from released(claimant)
+        raise
+    yield from released(claimant)
+    return result
+
+
+def _written(writer: Writer, records: Any) -> Procedure[BulkResult]:
+    options, result = writer.options, BulkResult()
+    stream = Stream(records)
+    previous: Done | None = None
+    try:
+        while rows := (yield from take(Take(stream, writer.load.chunk_size))):
+            chunk = yield from _content(writer, rows, result.written + 1, result.chunks)
+            del rows
+            stood = yield from writer.stand(result.chunks, chunk, previous)
+            previous = stood.done
+            result.record_ids += stood.record_ids if options.keep_ids else ()
+            result.written += chunk.row_count
+            result.replayed += chunk.row_count if stood.is_replayed else 0
+            result.chunks += 1
+            del chunk, stood  # before the next one is made
+        yield from _ended(writer, result, previous)
+    except Exception as error:
+        if previous is not None:
+            # It is certain, and need not be settled by the next attempt.
+            yield from _recorded(writer, previous)
+        why = error if isinstance(error, errors.SourceChangedError) else stopped(error, result, _ADVICE)
+        if why is error:
+            raise
+        raise why from error
+    finally:
+        if inspect.isgenerator(stream.iterator):
+            stream.iterator.close()  # releases what the source holds open, also after an error
+    return result
+
+
+def _content(
+    writer: Writer, rows: list[Mapping[str, Any]], first_row: int, number: int
+) -> Procedure[Content]:
+    """Convert and encode the rows of a chunk."""
+    options, place = writer.options, writer.place
+    names = names_of(rows)
+    if options.convert:
+        wire: Any = yield from converted(
+            place.app_token,
+            place.table_id,
+            options.zone,
+            rows,
+            first_row,
+            empty_as_none=options.empty_as_none,
+        )
+    else:
+        wire = rows
+    converter: Converter = yield from converter_for(place.app_token, place.table_id, options.zone, names)
+    writer.field_ids, writer.place = dict(converter.ids), replace(place, types=converter.types)
+    options.check_marker(names, converter.types)
+    keys = options.keys_of(wire, first_row, converter.types)
+    if options.marker_field is not None:
+        mark = {options.marker_field: marker(writer.load, number)}
+        wire, names = [{**row, **mark} for row in wire], names | mark.keys()
+    return content(wire, first_row, frozenset(map(str, names)), keys)
+
+
+def _ended(writer: Writer, result: BulkResult, previous: Done | None) -> Procedure[None]:
+    """Record that the source has ended, if nothing stands beyond its end."""
+    if writer.load.chunks > result.chunks:
+        if previous is not None:
+            yield from _recorded(writer, previous)
+        beyond = yield from restarting.settled(writer, result.chunks)
+        if beyond.state is State.DONE:
+            raise errors.shorter(writer.load, result.written, writer.standing)
+    yield from shared(lambda store: store.ledger.finish(writer.load.id, previous))
+
+
+def _recorded(writer: Writer, done: Done) -> Procedure[None]:
+    with suppress(LarkError):
+        yield from shared(
+            lambda store: store.ledger.step(writer.load.id, writer.claimant, done, None), patient=False
+        )

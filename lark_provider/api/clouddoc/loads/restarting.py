@@ -1,0 +1,97 @@
+"""Delete what a load has written, by the ids in the ledger, so that it can be loaded again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from lark_provider.api.clouddoc.loads.leasing import written
+from lark_provider.api.clouddoc.loads.looking import MAX_LOOKED_UP
+from lark_provider.api.clouddoc.loads.writer import Writer
+from lark_provider.api.clouddoc.records import RECORDS
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import NotFoundError, OutcomeUnknownError
+from lark_provider.protocol.ledger import Recorded, State
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+from lark_provider.protocol.store import shared
+
+logger = logging.getLogger(__name__)
+
+_MAX_DELETED, _TRIES = 500, 4
+_RECORD_NOT_FOUND = 1254043
+
+
+def clear(writer: Writer) -> Procedure[None]:
+    """Delete all records of a load, and forget its chunks.
+
+    An uncertain chunk is settled first. It can be interrupted at any point, and done again.
+
+    Args:
+        writer: Of the load.
+
+    Raises:
+        ConflictError: Another writer has the table, or whether a chunk stands cannot be told.
+        LarkError: Lark or the database is unavailable, or Lark refused it.
+    """
+    deleted = 0
+    for number in range(writer.load.chunks):
+        recorded = yield from settled(writer, number)
+        ids = list(recorded.record_ids or ()) if recorded.state is State.DONE else []
+        for start in range(0, len(ids), _MAX_DELETED):
+            yield from _deleted(writer, ids[start : start + _MAX_DELETED])
+        deleted += len(ids)
+    yield from shared(lambda store: store.ledger.clear(writer.load.id, writer.load.restart))
+    logger.info(
+        "Deleted what a load had written, to load it again",
+        extra={"load": writer.load.id[:12], "records": deleted},
+    )
+
+
+def settled(writer: Writer, number: int) -> Procedure[Recorded]:
+    """Return a chunk as it is recorded; decide first whether it stands, if that is uncertain.
+
+    Args:
+        writer: Of the load.
+        number: The chunk.
+    """
+    recorded = yield from writer.read(number)
+    if recorded.state is State.PENDING:
+        recorded = yield from writer.settled(number)
+    return recorded
+
+
+def _deleted(writer: Writer, ids: Sequence[str]) -> Procedure[None]:
+    """Delete records, of which some may be gone already.
+
+    See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_delete.
+    """
+    url = path(RECORDS + "/batch_delete", app_token=writer.place.app_token, table_id=writer.place.table_id)
+    for attempt in range(1, _TRIES + 1):
+        call: Call[Any] = request("POST", url, json={"records": list(ids)}, idempotent=True)
+        try:
+            yield from written(call, writer.claimant, writer.options.table_wait, is_repeatable=False)
+        except (NotFoundError, OutcomeUnknownError) as error:
+            if attempt == _TRIES or (isinstance(error, NotFoundError) and error.code != _RECORD_NOT_FOUND):
+                raise
+            ids = yield from _present(writer, ids)
+            if not ids:
+                return
+        else:
+            return
+
+
+def _present(writer: Writer, ids: Sequence[str]) -> Procedure[list[str]]:
+    """Return which records exist.
+
+    See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_get.
+    """
+    url = path(RECORDS + "/batch_get", app_token=writer.place.app_token, table_id=writer.place.table_id)
+    present: list[str] = []
+    for start in range(0, len(ids), MAX_LOOKED_UP):
+        asked = list(ids[start : start + MAX_LOOKED_UP])
+        call: Call[Any] = request("POST", url, json={"record_ids": asked}, safe=True)
+        absent = set((yield from perform(call)).data.get("absent_record_ids") or ())
+        present += [one for one in asked if one not in absent]
+    return present

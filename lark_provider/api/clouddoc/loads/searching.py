@@ -1,0 +1,171 @@
+"""Read records of a table together with who created them, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from lark_provider.api.clouddoc.records import MAX_PAGE, RECORDS
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import LarkAPIError
+from lark_provider.protocol.operations import Page, Procedure, perform
+from lark_provider.protocol.paths import path
+
+_TRIES = 3
+_MAX_FILTER_CHARS, _MAX_CONDITIONS = 2000, 50
+_FRAME_CHARS = len('{"conjunction":"or","conditions":[],"children":[]}')
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record that was read.
+
+    Attributes:
+        record_id: Its id.
+        created_ms: When it was created, by Lark's clock; 0 if Lark does not say.
+        creator: The id of who created it; "" if Lark does not say.
+        fields: Its values, as Lark sent them.
+    """
+
+    record_id: str
+    created_ms: int
+    creator: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading a table has seen.
+
+    Attributes:
+        count: Records.
+        date: Lark's clock at the first page, as its header `Date` says.
+    """
+
+    count: int
+    date: str | None
+
+
+def read(
+    app_token: str, table_id: str, asked: Mapping[str, Any], each: Callable[[Found], None]
+) -> Procedure[Reading]:
+    """Read the records that a search finds, page by page; again if the pages ended too early.
+
+    See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/search.
+
+    Args:
+        app_token: The base.
+        table_id: The table.
+        asked: The search: `filter`, `field_names`.
+        each: Takes each record, once for its id.
+
+    Raises:
+        LarkAPIError: Lark refused a page, or the reading stays incomplete.
+        TransportError: Lark was not reached.
+    """
+    seen: set[str] = set()
+    for _ in range(_TRIES):
+        ids: set[str] = set()
+        tokens: set[str | None] = set()
+        token, date, least = None, None, 0
+        while token not in tokens:
+            tokens.add(token)
+            answer = yield from perform(_page(app_token, table_id, asked, token))
+            page: Page[Any] = Page.of(answer.data)
+            for item in page.items:
+                ids.add(item["record_id"])
+                if item["record_id"] not in seen:
+                    seen.add(item["record_id"])
+                    each(_found(item))
+            total = answer.data.get("total")
+            total = total if isinstance(total, int) else 0
+            date, least = date or answer.date, total if len(tokens) == 1 else min(least, total)
+            token = page.next_token
+            if token is None:
+                break
+        if token is None and len(ids) >= least:
+            return Reading(len(seen), date)
+    raise LarkAPIError(
+        f"Reading table {table_id} ended after {len(ids)} records where Lark counts {least}, {_TRIES} times. "
+        "Next: call again later; nothing was decided and nothing was written.",
+        retryable=True,
+    )
+
+
+def alternatives(rows: Sequence[Sequence[Sequence[Any]]]) -> list[dict[str, Any]]:
+    """Return filters that together find rows by their keys, each within Lark's limits.
+
+    Args:
+        rows: For each row its keys: pairs of field name and operand.
+    """
+    filters: list[dict[str, Any]] = []
+    children: list[dict[str, Any]] = []
+    chars = conditions = 0
+    for row in rows:
+        child = _child(row)
+        parts = child["conditions"]
+        size = len(orjson.dumps(child)) + 1
+        if children and (
+            _FRAME_CHARS + chars + size > _MAX_FILTER_CHARS or conditions + len(parts) > _MAX_CONDITIONS
+        ):
+            filters.append({"conjunction": "or", "children": children})
+            children, chars, conditions = [], 0, 0
+        children.append(child)
+        chars, conditions = chars + size, conditions + len(parts)
+    if children:
+        filters.append({"conjunction": "or", "children": children})
+    return [_flat(one) for one in filters]
+
+
+def fits(row: Sequence[Sequence[Any]]) -> bool:
+    """Return whether the keys of a row fit into a filter.
+
+    Args:
+        row: Pairs of field name and operand.
+    """
+    return len(row) <= _MAX_CONDITIONS and _FRAME_CHARS + len(orjson.dumps(_child(row))) < _MAX_FILTER_CHARS
+
+
+def _child(row: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    parts = [{"field_name": name, "operator": "is", "value": list(value)} for name, value in row]
+    return {"conjunction": "and", "conditions": parts}
+
+
+def _flat(filters: dict[str, Any]) -> dict[str, Any]:
+    """Return a filter of single conditions without the nesting that only several fields need."""
+    children = filters["children"]
+    if all(len(child["conditions"]) == 1 for child in children):
+        return {"conjunction": "or", "conditions": [child["conditions"][0] for child in children]}
+    return filters
+
+
+def _page(app_token: str, table_id: str, asked: Mapping[str, Any], token: str | None) -> Call[Any]:
+    return request(
+        "POST",
+        path(RECORDS + "/search", app_token=app_token, table_id=table_id),
+        params={"page_size": str(MAX_PAGE), "page_token": token},
+        json={**asked, "automatic_fields": True},
+        safe=True,
+    )
+
+
+def _found(item: Mapping[str, Any]) -> Found:
+    created, creator = item.get("created_time"), item.get("created_by")
+    if isinstance(creator, list):
+        creator = creator[0] if creator else None
+    return Found(
+        item["record_id"],
+        _milliseconds(created),
+        str(creator.get("id", "")) if isinstance(creator, Mapping) else "",
+        item.get("fields") or {},
+    )
+
+
+def _milliseconds(created: Any) -> int:
+    try:
+        return int(created)
+    except (TypeError, ValueError):
+        return 0

@@ -1,0 +1,323 @@
+"""Make one chunk of a load stand: record it, send it, and decide about one whose outcome was lost."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lark_provider.api.clouddoc.loads import errors, looking
+from lark_provider.api.clouddoc.loads.chunks import Content
+from lark_provider.api.clouddoc.loads.leasing import PERIODS, early, granted
+from lark_provider.api.clouddoc.loads.looking import Place
+from lark_provider.api.clouddoc.loads.options import Options
+from lark_provider.api.clouddoc.records import RECORDS
+from lark_provider.api.clouddoc.results import created_ids
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.codes import REPLAYED
+from lark_provider.protocol.effects import Sleep
+from lark_provider.protocol.errors import (
+    ConflictError,
+    DeadlineExceededError,
+    LarkError,
+    OutcomeUnknownError,
+)
+from lark_provider.protocol.keys import client_token
+from lark_provider.protocol.ledger import Chunk, Claimant, Done, Lease, Load, Recorded, State, Step
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.paths import path
+from lark_provider.protocol.store import Store, leased, shared
+
+logger = logging.getLogger(__name__)
+
+_LOOKS = 3
+"""How often one chunk is looked for before a person has to."""
+_OWN_OF_CHUNK, _OWN = 50, 500
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """A chunk that stands.
+
+    Attributes:
+        record_ids: Its records; empty for one whose ids were not read.
+        done: What is to be recorded with the next step; None if that was done.
+        is_replayed: Whether it was not sent again.
+    """
+
+    record_ids: Sequence[str]
+    done: Done | None = None
+    is_replayed: bool = False
+
+
+@dataclass(slots=True)
+class Writer:
+    """Writes the chunks of one load.
+
+    Attributes:
+        load: The load, as it was when this attempt began.
+        key: The caller's key.
+        place: The table.
+        claimant: Who writes.
+        options: How it is written.
+        field_ids: The ids of the table's fields, by name.
+        standing: Rows that stand.
+        own: Some records of the load, by which others of this app are recognized.
+    """
+
+    load: Load
+    key: str
+    place: Place
+    claimant: Claimant
+    options: Options
+    field_ids: dict[str, str]
+    standing: int
+    own: deque[str] = field(default_factory=lambda: deque(maxlen=_OWN))
+    _looks: int = 0
+
+    def stand(self, number: int, content: Content, previous: Done | None) -> Procedure[Stood]:
+        """Make a chunk stand.
+
+        Args:
+            number: Its number.
+            content: Its rows.
+            previous: The chunk before it, to be recorded in the same commit.
+
+        Raises:
+            ConflictError: It stands with other rows, or whether it stands cannot be told.
+            NotFoundError: A column was renamed.
+            OutcomeUnknownError: Its outcome is unknown; the next attempt decides.
+            LarkError: It was refused, or Lark or the database is unavailable.
+        """
+        if self.load.state is State.DONE and number >= self.load.chunks:
+            raise errors.longer(self.load, content.first_row, self.standing)
+        self._looks = 0
+        chunk = self._chunk(number, content, 0)
+        step, lease = yield from self._granted(
+            lambda store: store.ledger.step(self.load.id, self.claimant, previous, chunk)
+        )
+        if step.is_new:
+            stood = yield from self._sent(chunk, content, lease, is_fresh=True)
+        else:
+            stood = yield from self._decided(_recorded(step), content)
+        self.own.extend(stood.record_ids[:_OWN_OF_CHUNK])
+        return stood
+
+    def _decided(self, recorded: Recorded, content: Content) -> Procedure[Stood]:
+        """Go on from what the ledger says of a chunk."""
+        if error := errors.renamed(recorded.chunk, self.field_ids):
+            raise error
+        if recorded.state is State.DONE:
+            if recorded.chunk.content != content.digest:
+                raise errors.changed(self.load, recorded.chunk, content, self.standing)
+            return Stood(recorded.record_ids or (), is_replayed=True)
+        if recorded.state is State.REFUSED:
+            return (yield from self._again(recorded, content))
+        if recorded.chunk.content == content.digest and recorded.age < self.options.token_window:
+            step, lease = yield from self._resent(recorded.chunk.token, recorded.chunk)
+            if not step.is_new:
+                return (yield from self._decided(_recorded(step), content))
+            return (yield from self._sent(recorded.chunk, content, lease, is_fresh=False))
+        return (yield from self._looked(recorded.chunk.number, content))
+
+    def _again(self, recorded: Recorded, content: Content) -> Procedure[Stood]:
+        """Send a chunk of which nothing was written, under a new token."""
+        chunk = self._chunk(recorded.chunk.number, content, recorded.chunk.sends + 1)
+        step, lease = yield from self._resent(recorded.chunk.token, chunk)
+        if not step.is_new:
+            return (yield from self._decided(_recorded(step), content))
+        return (yield from self._sent(chunk, content, lease, is_fresh=True))
+
+    def _sent(self, chunk: Chunk, content: Content, lease: Lease, *, is_fresh: bool) -> Procedure[Stood]:
+        """Send a recorded chunk, under its token, for a few leases.
+
+        Args:
+            chunk: As it is recorded.
+            content: Its rows.
+            lease: The table's lease.
+            is_fresh: Whether its token was never sent before, so that a refusal means that nothing stands.
+        """
+        call = self._call(chunk, content)
+        failure: LarkError | None = None
+        for _ in range(PERIODS):
+            try:
+                ids = created_ids((yield from leased(call, lease)), call, chunk.row_count)
+            except DeadlineExceededError as error:
+                failure = error
+            except OutcomeUnknownError as error:
+                failure, is_fresh = error, False
+                if _is_replayed(error.__cause__):
+                    return (yield from self._looked(chunk.number, content, error))
+            except LarkError as error:
+                if _is_replayed(error):
+                    return (yield from self._looked(chunk.number, content, error))
+                if is_fresh:
+                    yield from self._refused(chunk, error)
+                raise
+            else:
+                return Stood(ids, Done(chunk.number, chunk.token, ids))
+            before = lease
+            step, lease = yield from self._resent(chunk.token, chunk)
+            pause = early(before, lease, self.claimant.seconds)
+            if isinstance(failure, DeadlineExceededError) and pause and step.is_new:
+                yield Sleep(pause)
+                step, lease = yield from self._resent(chunk.token, chunk)
+            if not step.is_new:
+                return (yield from self._decided(_recorded(step), content))
+            if not is_fresh and _recorded(step).age >= self.options.token_window:
+                return (yield from self._looked(chunk.number, content, failure))
+        assert failure is not None  # noqa: S101 - each period ends with a result or with a failure
+        if is_fresh:
+            yield from self._refused(chunk, failure)
+        raise failure
+
+    def _looked(self, number: int, content: Content, why: LarkError | None = None) -> Procedure[Stood]:
+        """Decide about an uncertain chunk by its records, once a late request cannot create them any more."""
+        recorded = yield from self._quiet(number)
+        if recorded.state is not State.PENDING:
+            return (yield from self._decided(recorded, content))
+        if self._looks >= _LOOKS:
+            raise why or _undecided(recorded)
+        self._looks += 1
+        is_same = recorded.chunk.content == content.digest
+        ids = yield from looking.find(
+            self.place, recorded, content if is_same else None, self._marker(number), self.own
+        )
+        logger.info(
+            "Looked for an uncertain chunk",
+            extra={"load": self.load.id[:12], "chunk": number, "found": len(ids)},
+        )
+        if not ids:
+            return (yield from self._again(recorded, content))
+        done = Done(number, recorded.chunk.token, ids)
+        yield from self._granted(lambda store: store.ledger.step(self.load.id, self.claimant, done, None))
+        if not is_same:
+            self.standing += recorded.chunk.row_count
+            raise errors.changed(self.load, recorded.chunk, content, self.standing)
+        return Stood(ids, is_replayed=True)
+
+    def settled(self, number: int) -> Procedure[Recorded]:
+        """Decide whether an uncertain chunk stands whose rows are not at hand, and return it.
+
+        Args:
+            number: Its number.
+
+        Raises:
+            ConflictError: It cannot be told.
+            LarkError: Lark or the database is unavailable.
+        """
+        recorded = yield from self._quiet(number)
+        if recorded.state is State.PENDING:
+            ids = yield from looking.find(self.place, recorded, None, self._marker(number), self.own)
+            done = Done(number, recorded.chunk.token, ids)
+            if ids:
+                yield from self._granted(
+                    lambda store: store.ledger.step(self.load.id, self.claimant, done, None)
+                )
+                self.standing += recorded.chunk.row_count
+            else:
+                yield from shared(
+                    lambda store: store.ledger.refuse(
+                        self.load.id, number, done.token, "it was looked for and not found"
+                    )
+                )
+            recorded = yield from self.read(number)
+        self.own.extend((recorded.record_ids or ())[:_OWN_OF_CHUNK])
+        return recorded
+
+    def _quiet(self, number: int) -> Procedure[Recorded]:
+        """Wait until a chunk was sent long enough ago, and return it."""
+        while True:
+            recorded = yield from self.read(number)
+            pause = self.options.settle_after - recorded.quiet
+            if pause <= 0 or recorded.state is not State.PENDING:
+                return recorded
+            logger.info(
+                "Waiting until an uncertain chunk can be looked for",
+                extra={"load": self.load.id[:12], "chunk": number, "wait_s": round(pause, 1)},
+            )
+            yield Sleep(pause)
+
+    def read(self, number: int) -> Procedure[Recorded]:
+        """Return a chunk as the ledger has it now."""
+        found = yield from shared(lambda store: store.ledger.chunks(self.load.id, number - 1, 1))
+        assert found is not None  # noqa: S101 - the load has come from a database
+        return found[0][0]
+
+    def _refused(self, chunk: Chunk, error: LarkError) -> Procedure[None]:
+        yield from shared(
+            lambda store: store.ledger.refuse(self.load.id, chunk.number, chunk.token, str(error))
+        )
+
+    def _resent(self, token: str, chunk: Chunk) -> Procedure[tuple[Step, Lease]]:
+        return (
+            yield from self._granted(
+                lambda store: store.ledger.resend(self.load.id, self.claimant, token, chunk)
+            )
+        )
+
+    def _granted(self, work: Callable[[Store], Step]) -> Procedure[tuple[Step, Lease]]:
+        found = yield from granted(self.options.table_wait, work)
+        assert found is not None  # noqa: S101 - the load has come from a database
+        return found
+
+    def _chunk(self, number: int, content: Content, sends: int) -> Chunk:
+        # Position and length are part of the token: chunks of another size are other writes.
+        what = f"{content.first_row}+{content.row_count}" + (f"#{sends}" if sends else "")
+        restart = f"@{self.load.restart}" if self.load.restart else ""
+        token = client_token(self.key, self.place.app_token, self.place.table_id, "bulk" + restart, what)
+        names = {name: self.field_ids[name] for name in sorted(content.names) if name in self.field_ids}
+        return Chunk(
+            number,
+            content.first_row,
+            content.row_count,
+            content.digest,
+            content.row_sums,
+            names,
+            content.keys,
+            token,
+            sends,
+        )
+
+    def _call(self, chunk: Chunk, content: Content) -> Call[Any]:
+        place = {"app_token": self.place.app_token, "table_id": self.place.table_id}
+        made: Call[Any] = request(
+            "POST",
+            path(RECORDS + "/batch_create", **place),
+            params={"client_token": chunk.token, "user_id_type": self.options.user_id_type},
+            idempotent=True,
+        )
+        return replace(made, body=content.body)
+
+    def _marker(self, number: int) -> tuple[str, str] | None:
+        name = self.options.marker_field
+        return None if name is None else (name, marker(self.load, number))
+
+
+def marker(load: Load, number: int) -> str:
+    """Return what marks the records of a chunk in the marker field.
+
+    Args:
+        load: The load.
+        number: The chunk.
+    """
+    return f"{load.id[:16]}-{number}"
+
+
+def _recorded(step: Step) -> Recorded:
+    assert step.recorded is not None  # noqa: S101 - a step that was granted, and had a chunk
+    return step.recorded
+
+
+def _is_replayed(error: BaseException | None) -> bool:
+    return isinstance(error, ConflictError) and error.code in REPLAYED
+
+
+def _undecided(recorded: Recorded) -> OutcomeUnknownError:
+    first = recorded.chunk.first_row
+    return OutcomeUnknownError(
+        f"Whether rows {first} to {first + recorded.chunk.row_count - 1} are written is still unknown after "
+        f"{_LOOKS} looks. Next: call again with the same key."
+    )

@@ -1,0 +1,87 @@
+"""One cell: from what Lark sends to a Python value, by the type of its field.
+
+Lark sends formulas and lookups as `{"type": …, "value": […]}`, always with a list, and with the type of its
+items. A formula has one result, a lookup one value for each record that it finds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from lark_provider.api.clouddoc import field_types as types
+from lark_provider.api.clouddoc.cells import EPOCH
+
+_TEXTS = frozenset({types.TEXT, types.AUTO_NUMBER})
+_MOMENTS = frozenset({types.DATE, types.CREATED_TIME, types.MODIFIED_TIME})
+
+
+def read(field_type: object, value: Any, zone: dt.tzinfo | None) -> Any:
+    """Convert a cell that was read with search or batch_get.
+
+    Args:
+        field_type: Lark's number for the field's type; None if the table does not have the field any more.
+        value: The cell as Lark sent it.
+        zone: The time zone of the datetimes returned; UTC if None.
+
+    Returns:
+        Text as str, dates as aware datetimes, links as a list of record ids, a lookup as a list, a formula as
+        what a field of its result's type holds; anything else as Lark sent it.
+    """
+    if field_type in _TEXTS:
+        return _text(value)
+    if field_type in _MOMENTS and isinstance(value, int | float):
+        return _moment(value, zone)
+    if field_type in types.LINKS and isinstance(value, Mapping):
+        return list(value.get("link_record_ids") or ())
+    if field_type == types.LOOKUP:
+        return _lookup(*_typed(value), zone)
+    if field_type == types.FORMULA:
+        return _formula(*_typed(value), zone)
+    return value
+
+
+def _typed(value: Any) -> tuple[object, Any]:
+    """Return the type and the values of a formula or lookup."""
+    if isinstance(value, Mapping) and "value" in value:
+        return value.get("type"), value["value"]
+    return None, value
+
+
+def _lookup(inner: object, found: Any, zone: dt.tzinfo | None) -> list[Any]:
+    """Return one value for each record found; record ids of links are one list."""
+    values: list[Any] = []
+    for item in found if isinstance(found, list) else [] if found is None else [found]:
+        value = read(inner, item, zone)
+        if inner in types.LINKS and isinstance(value, list):
+            values += value
+        else:
+            values.append(value)
+    return values
+
+
+def _formula(inner: object, found: Any, zone: dt.tzinfo | None) -> Any:
+    """Return the one result; a list if Lark sends several, since none may be dropped."""
+    if not isinstance(found, list):
+        return read(inner, found, zone)
+    if inner == types.TEXT and found and all(isinstance(part, Mapping) for part in found):
+        return _text(found)  # the parts of one text, such as a mention between words
+    values = _lookup(inner, found, zone)
+    if inner in types.SEVERAL:
+        return values
+    return values if len(values) > 1 else next(iter(values), None)
+
+
+def _text(value: Any) -> Any:
+    """Join the parts of a text; one part alone is a text, too."""
+    if isinstance(value, list):
+        return "".join(str(_text(part)) for part in value)
+    return str(value.get("text", "")) if isinstance(value, Mapping) else value
+
+
+def _moment(value: float, zone: dt.tzinfo | None) -> dt.datetime | float:
+    try:
+        return (EPOCH + dt.timedelta(milliseconds=value)).astimezone(zone or dt.UTC)
+    except OverflowError:
+        return value  # beyond Python's calendar: the number says more than an error

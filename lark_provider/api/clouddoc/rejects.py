@@ -1,0 +1,170 @@
+"""Rows that were rejected: what they are, and the CSV file that names them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
+
+OnBadRow: TypeAlias = Literal["fail", "skip"]
+HEADER = ("row", "field", "key", "code", "reason")
+VALUE_CODES = frozenset({1254015, *range(1254060, 1254075), 1254105, 1254106, 1254130})
+"""Codes by which Lark refuses a batch because of a value in it. After any other code, no row is to blame."""
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_NAMED_FIELD = re.compile(r"fields\.([^'.]+)")
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that was not written.
+
+    Attributes:
+        row: Its number in the source, from 1.
+        field: The field whose value does not fit; empty if it is the row as a whole, or not known.
+        reason: Why.
+        key: Its key, if it has one.
+        code: Lark's code, or the one that Lark would answer.
+    """
+
+    row: int
+    field: str
+    reason: str
+    key: str = ""
+    code: int = 1254015
+
+    def __str__(self) -> str:
+        return f"row {self.row}{f', field {self.field!r}' if self.field else ''}: {self.reason}"
+
+
+def refused(row: int, key: str, error: LarkAPIError) -> Reject:
+    """Return the reject for a row that Lark has refused.
+
+    Args:
+        row: Its number in the source.
+        key: Its key.
+        error: Lark's answer.
+    """
+    named = [violation.get("field", "") for violation in error.field_violations]
+    found = _NAMED_FIELD.search(str(error))
+    field = named[0] if named else found[1] if found else ""
+    return Reject(row, field.removeprefix("fields."), f"Lark refused it: {error.msg}", key, error.code)
+
+
+def to_csv(rejects: Iterable[Reject]) -> str:
+    """Return the CSV file that names rejects, in the order of their rows.
+
+    A cell that a spreadsheet would take for a formula is preceded by an apostrophe.
+
+    Args:
+        rejects: The rejects.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow(HEADER)
+    for one in sorted(rejects, key=lambda one: one.row):
+        writer.writerow([one.row, _escaped(one.field), _escaped(one.key), one.code, _escaped(one.reason)])
+    return file.getvalue()
+
+
+def rows_of(text: str) -> frozenset[int]:
+    """Return the numbers of the rows that a CSV file of rejects names.
+
+    Args:
+        text: The file's content.
+
+    Raises:
+        InvalidRequestError: It is not such a file.
+    """
+    lines = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    if next(lines, [])[:1] != [HEADER[0]]:
+        raise InvalidRequestError(
+            f"retry_rejects must name a file of rejects, whose first column is {HEADER[0]!r}. Next: pass the "
+            "file that an earlier run has written."
+        )
+    try:
+        return frozenset(int(line[0]) for line in lines if line)
+    except ValueError as error:
+        raise InvalidRequestError(
+            f"A file of rejects must have the number of a row in its first column: {error}. Next: correct it."
+        ) from None
+
+
+def checked_rows(rows: object) -> frozenset[int] | None:
+    """Return `retry_rows` as a set.
+
+    Args:
+        rows: What the caller passed; None for all rows.
+
+    Raises:
+        InvalidRequestError: It holds something else than numbers of rows.
+    """
+    if rows is None:
+        return None
+    found: frozenset[Any] = frozenset(rows if isinstance(rows, Iterable) else [rows])
+    if not isinstance(rows, Iterable) or not all(type(one) is int and one >= 1 for one in found):
+        raise InvalidRequestError(
+            f"retry_rows must be numbers of rows, from 1, got {rows!r}. Next: pass those of the rejects."
+        )
+    return found
+
+
+def check_limit(max_rejects: object) -> None:
+    """Refuse a `max_rejects` that does not count rows.
+
+    Args:
+        max_rejects: What the caller passed.
+
+    Raises:
+        InvalidRequestError: It is none.
+    """
+    if type(max_rejects) is not int or max_rejects < 0:
+        raise InvalidRequestError(
+            f"max_rejects must be an int of 0 or more, got {max_rejects!r}. Next: pass one."
+        )
+
+
+def failure(rejects: list[Reject], total: int) -> InvalidRequestError:
+    """Return the error that names rejects.
+
+    Args:
+        rejects: The first of them.
+        total: How many there are.
+    """
+    shown = "; ".join(str(one) for one in rejects[:_SHOWN])
+    more = f"; and {total - _SHOWN} more" if total > _SHOWN else ""
+    return InvalidRequestError(
+        f"{total} row(s) do not fit the table: {shown}{more}. Nothing was written. Next: correct the source "
+        "or the table's fields, or skip such rows with on_bad_row='skip'.",
+        code=rejects[0].code,
+        field_violations=[
+            {"field": one.field, "value": f"row {one.row}", "description": one.reason} for one in rejects
+        ],
+    )
+
+
+def too_many(rejects: list[Reject], max_rejects: int) -> InvalidRequestError:
+    """Return the error for more rejects than are allowed.
+
+    Args:
+        rejects: The first of them.
+        max_rejects: How many are allowed.
+    """
+    shown = "; ".join(str(one) for one in rejects[:_SHOWN])
+    return InvalidRequestError(
+        f"More than max_rejects={max_rejects} rows were rejected, the first of them: {shown}. Next: correct "
+        "the source, or allow more.",
+        code=rejects[0].code,
+        field_violations=[
+            {"field": one.field, "value": f"row {one.row}", "description": one.reason} for one in rejects
+        ],
+    )
+
+
+def _escaped(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell

@@ -1,0 +1,86 @@
+"""What a bulk write has done, also when it stops part-way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lark_provider.api.clouddoc.rejects import Reject
+from lark_provider.protocol.calls import Call, LarkResponse
+from lark_provider.protocol.errors import (
+    BulkOutcomeUnknownError,
+    BulkWriteError,
+    LarkError,
+    OutcomeUnknownError,
+)
+
+
+@dataclass(slots=True)
+class BulkResult:
+    """What a bulk write did.
+
+    Attributes:
+        written: Records written, changed or deleted; those of `replayed` included.
+        record_ids: Their ids, in the order of the source.
+        replayed: Records that the ledger knew to be written, so that they were not sent again.
+        chunks: Requests that wrote.
+        rejects: Rows of the source that were left out, and why.
+    """
+
+    written: int = 0
+    record_ids: list[str] = field(default_factory=list, repr=False)
+    replayed: int = 0
+    chunks: int = 0
+    rejects: list[Reject] = field(default_factory=list, repr=False)
+
+
+def created_ids(answer: LarkResponse[Any], call: Call[Any], wanted: int) -> list[str]:
+    """Return the ids of the records that a batch has created.
+
+    Args:
+        answer: Lark's.
+        call: What was sent.
+        wanted: How many records were sent.
+
+    Raises:
+        OutcomeUnknownError: There are fewer ids than that.
+    """
+    # Removed, since the answer lives longer than its thousand records are needed.
+    records = answer.data.pop("records", None) if isinstance(answer.data, dict) else None
+    ids = [record["record_id"] for record in records or ()]
+    if len(ids) != wanted:
+        raise OutcomeUnknownError(
+            f"{call.name}: the answer must name the {wanted} records sent, got {len(ids)}. Next: look into "
+            "the table before writing them again."
+        )
+    return ids
+
+
+def stopped(
+    error: Exception, result: BulkResult, advice: str = "fix the source and write the rest"
+) -> Exception:
+    """Return the error that says how far a write came; before the first chunk, the error itself.
+
+    Args:
+        error: What stopped it.
+        result: What was written until then.
+        advice: What to do about an error that is not Lark's.
+    """
+    unknown = isinstance(error, OutcomeUnknownError)
+    if result.written == 0 and not unknown:
+        return error
+    first, last = result.written + 1, result.written
+    text = (
+        f"{last} records are written; chunk {result.chunks} (records from number {first}) "
+        f"{'may or may not be' if unknown else 'is not'}: {error}"
+        f"{'' if isinstance(error, LarkError) else f'. Next: {advice}.'}"
+    )
+    kind = BulkOutcomeUnknownError if unknown else BulkWriteError
+    return kind(
+        text,
+        written=result.written,
+        failed_chunk=result.chunks,
+        record_ids=result.record_ids,
+        # An error of Lark knows whether a retry can help; a source that failed can often be read again.
+        retryable=error.retryable if isinstance(error, LarkError) else True,
+    )

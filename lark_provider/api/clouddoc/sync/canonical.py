@@ -1,0 +1,191 @@
+"""The canonical form of cells, in which source and table are compared.
+
+Lark reads a cell in another shape than it is written in, and one value has several spellings: a list of
+options in any order, a checkbox that was never set, a number as int or float. Here both sides become the same
+JSON value, None for an empty cell. A whole column is converted at once, since there may be millions of cells.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+from lark_provider.api.clouddoc import field_types as types
+from lark_provider.api.clouddoc.cells import EPOCH, MILLISECOND
+from lark_provider.api.clouddoc.reading import read
+
+Cells: TypeAlias = "list[Any]"
+
+EXACT: Final = ""
+DAY: Final = "d"
+"""A date that the source gives as a calendar day: any moment of that day is equal."""
+ADDRESS: Final = "l"
+"""A URL that the source gives as text: only the link is compared, people may have changed its title."""
+NAMED: Final = "n"
+"""Attachments that the source gives with name and size, by which they are compared."""
+
+_DAYS_CACHED = 4096
+_INTS = {int, type(None)}
+
+
+def of_table(field_type: int, mode: str, cells: Cells, zone: dt.tzinfo) -> Cells:
+    """Return the canonical form of cells as search and batch_get return them.
+
+    Args:
+        field_type: Lark's number for the field's type.
+        mode: How the source gives the value: `EXACT`, `DAY`, `ADDRESS` or `NAMED`.
+        cells: One field of several records, None where it is empty.
+        zone: The base's time zone, for calendar days.
+    """
+    try:
+        return _column(_READ, field_type, mode, cells, zone)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # A shape that is not documented: such a cell differs from any value, and is written.
+        return [_one(field_type, mode, cell, zone) for cell in cells]
+
+
+def of_source(field_type: int, mode: str, cells: Cells, zone: dt.tzinfo) -> Cells:
+    """Return the canonical form of cells in the shape in which they are written.
+
+    Args:
+        field_type: Lark's number for the field's type.
+        mode: As for `of_table`.
+        cells: What `Converter.all_to_wire` returned, None where the cell is to be empty.
+        zone: As for `of_table`.
+    """
+    return _column(_WRITTEN, field_type, mode, cells, zone)
+
+
+def _column(
+    kinds: Mapping[int, Callable[[Cells], Cells]], field_type: int, mode: str, cells: Cells, zone: dt.tzinfo
+) -> Cells:
+    if mode == DAY:
+        return [None if cell is None else midnight(int(cell), zone) for cell in cells]
+    if mode in _MODES:
+        return [_MODES[mode](cell) for cell in cells]
+    return kinds.get(field_type, _others)(cells)
+
+
+def _one(field_type: int, mode: str, cell: Any, zone: dt.tzinfo) -> Any:
+    try:
+        return _column(_READ, field_type, mode, [cell], zone)[0]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return {"unreadable": cell}
+
+
+@lru_cache(_DAYS_CACHED)
+def midnight(milliseconds: int, zone: dt.tzinfo) -> int:
+    """Return the start of the calendar day of a moment.
+
+    Args:
+        milliseconds: Since the epoch.
+        zone: Where the day begins.
+    """
+    try:
+        moment = (EPOCH + dt.timedelta(milliseconds=milliseconds)).astimezone(zone)
+    except OverflowError:
+        return milliseconds  # beyond Python's calendar
+    start = dt.datetime(moment.year, moment.month, moment.day, tzinfo=zone)
+    return (start - EPOCH) // MILLISECOND
+
+
+def text(cell: Any) -> str | None:
+    """Return the text of a cell of text as it was read, None if it is empty."""
+    return read(types.TEXT, cell, None) or None
+
+
+def _texts(cells: Cells) -> Cells:
+    # Nearly all cells have one part; `text` joins what people wrote with mentions and links.
+    return [
+        cell[0]["text"] or None
+        if type(cell) is list and len(cell) == 1 and "text" in cell[0]
+        else None
+        if cell is None
+        else text(cell)
+        for cell in cells
+    ]
+
+
+def _filled(cells: Cells) -> Cells:
+    return [cell or None for cell in cells]
+
+
+def _numbers(cells: Cells) -> Cells:
+    if None in cells:
+        return [None if cell is None else float(cell) for cell in cells]
+    return list(map(float, cells))
+
+
+def _moments(cells: Cells) -> Cells:
+    kinds = set(map(type, cells))
+    return cells if kinds <= _INTS else [None if cell is None else int(cell) for cell in cells]
+
+
+def _sets(cells: Cells) -> Cells:
+    return [(sorted(set(cell)) if len(cell) > 1 else cell) if cell else None for cell in cells]
+
+
+def _by(member: str) -> Callable[[Cells], Cells]:
+    """Return a function for lists of dicts, which are compared by one member."""
+
+    def convert(cells: Cells) -> Cells:
+        return [sorted({one[member] for one in _listed(cell)}) if cell else None for cell in cells]
+
+    return convert
+
+
+def _listed(cell: Any) -> Iterable[Mapping[str, Any]]:
+    return [cell] if isinstance(cell, Mapping) else cell
+
+
+def _links(cells: Cells) -> Cells:
+    return _sets([cell.get("link_record_ids") if isinstance(cell, Mapping) else cell for cell in cells])
+
+
+def _urls(cells: Cells) -> Cells:
+    return [[cell.get("text") or cell["link"], cell["link"]] if cell else None for cell in cells]
+
+
+def _address(cell: Any) -> Any:
+    return cell["link"] if cell else None
+
+
+def _locations(cells: Cells) -> Cells:
+    return [_location(cell) for cell in cells]
+
+
+def _location(cell: Any) -> list[float] | None:
+    place = cell.get("location") if isinstance(cell, Mapping) else cell
+    return [float(part) for part in place.split(",")] if place else None
+
+
+def _named(cell: Any) -> Any:
+    if not cell:
+        return None
+    return sorted([str(one.get("name")), int(one.get("size") or 0)] for one in cell)
+
+
+def _others(cells: Cells) -> Cells:
+    return [None if cell in ("", [], {}) else cell for cell in cells]
+
+
+_MODES: dict[str, Callable[[Any], Any]] = {ADDRESS: _address, NAMED: _named}
+_BOTH: dict[int, Callable[[Cells], Cells]] = {
+    types.NUMBER: _numbers,
+    types.SINGLE_SELECT: _filled,
+    types.MULTI_SELECT: _sets,
+    types.DATE: _moments,
+    types.CHECKBOX: _filled,
+    types.PERSON: _by("id"),
+    types.PHONE: _filled,
+    types.URL: _urls,
+    types.ATTACHMENT: _by("file_token"),
+    types.LINK: _links,
+    types.DUPLEX_LINK: _links,
+    types.LOCATION: _locations,
+    types.GROUP: _by("id"),
+}
+_READ: dict[int, Callable[[Cells], Cells]] = {**_BOTH, types.TEXT: _texts}
+_WRITTEN: dict[int, Callable[[Cells], Cells]] = {**_BOTH, types.TEXT: _filled}

@@ -1,0 +1,94 @@
+"""Compare records of the table with rows of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import orjson
+
+from lark_provider.api.clouddoc import field_types as types
+from lark_provider.api.clouddoc.sync.canonical import EXACT
+from lark_provider.api.clouddoc.sync.keys import Keys
+from lark_provider.api.clouddoc.sync.layout import Layout
+from lark_provider.protocol.sync_index import MARKED, Difference, Seen, SyncIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Compares by key, and then by the canonical values of the fields that a row names.
+
+    Attributes:
+        keys: Makes keys.
+        layout: Numbers the compared fields.
+        compares: Whether values are compared; else only keys are.
+    """
+
+    keys: Keys
+    layout: Layout
+    compares: bool
+    marks: Mapping[str, Any] = field(default_factory=dict)
+    """The values, as they are written, that mark a record as missing in the source."""
+
+    def see(self, records: Sequence[Mapping[str, Any]], index: SyncIndex) -> None:
+        """Add records to the index, with the values of those that differ from their row.
+
+        Args:
+            records: As search and batch_get return them.
+            index: Holds the source.
+        """
+        fields: list[Mapping[str, Any]] = [record.get("fields") or {} for record in records]
+        keys = self.keys.of_table(fields)
+        known = index.known([key for key in keys if key])
+        rows = [known.get(key) if key else None for key in keys]
+        marked = self.layout.shape(dict.fromkeys(self.marks, EXACT)) if self.marks else None
+        shapes = [(marked if row is None else row[1]) if self.compares else None for row in rows]
+        mark = self.layout.vectors([marked], [self.marks], written=True)[0] if marked else ()
+        seen = []
+        vectors = self.layout.vectors(shapes, fields, written=False)
+        for record, key, row, vector in zip(records, keys, rows, vectors, strict=True):
+            values: bytes | None = None
+            if row is None:
+                values = MARKED if marked and vector == mark else None
+            elif vector is not None:
+                values = orjson.dumps(vector)
+                if hash(values) == row[2]:
+                    values = None
+            # Plain tuples: making a million named ones takes half a second.
+            seen.append((record["record_id"], key, None if row is None else row[0], values))
+        index.see(cast("list[Seen]", seen))
+
+    def changes(self, difference: Difference) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the cells that differ: as they are, and as they are to be written.
+
+        Equal digests mean equal values, but not the other way round: 0.0 and -0.0 are one number.
+
+        Args:
+            difference: A record and its row.
+        """
+        row = orjson.loads(difference.wire)
+        wanted = self.layout.vectors([difference.shape], [row], written=True)[0] or ()
+        before: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        columns = self.layout.columns(difference.shape)
+        for column, new, old in zip(columns, wanted, orjson.loads(difference.values), strict=True):
+            # As JSON, for a vector that was not stored may hold tuples.
+            if new != old:
+                before[column.name] = old
+                after[column.name] = sent(column.type, row[column.name])
+        return before, after
+
+    def created(self, wire: bytes) -> dict[str, Any]:
+        """Return a row as it is sent to create a record, without its empty cells."""
+        row: dict[str, Any] = orjson.loads(wire)
+        return {
+            name: sent(self.layout.types[name], value) for name, value in row.items() if value is not None
+        }
+
+
+def sent(field_type: int, value: Any) -> Any:
+    """Return a cell as it is sent: an attachment without the name and size that it is compared by."""
+    if field_type == types.ATTACHMENT and value:
+        return [{"file_token": one["file_token"]} for one in value]
+    return value

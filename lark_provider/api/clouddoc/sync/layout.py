@@ -1,0 +1,110 @@
+"""Which fields a row of the source names, and how it gives them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+
+from lark_provider.api.clouddoc.sync import canonical
+
+_SHAPES_CACHED = 4096
+_MODES = canonical.DAY + canonical.ADDRESS + canonical.NAMED
+
+
+class Column(NamedTuple):
+    """A field that is compared.
+
+    Attributes:
+        name: Its name.
+        type: Lark's number for its type.
+        mode: How the source gives it, see `canonical`.
+    """
+
+    name: str
+    type: int
+    mode: str
+
+
+class Layout:
+    """Numbers the compared fields, so that the shape of a row is a short text such as `0,1d,4`.
+
+    A name that is missing in a row leaves the cell as it is, and so rows may have different shapes. The
+    shapes are stored with the rows; only the names are in memory.
+
+    Args:
+        types: Lark's numbers for the types of the table's fields, by name.
+        zone: The base's time zone.
+    """
+
+    def __init__(self, types: Mapping[str, int], zone: dt.tzinfo) -> None:
+        self.types, self.zone = types, zone
+        self.names: list[str] = []
+        self._numbers: dict[str, int] = {}
+        self.columns = lru_cache(_SHAPES_CACHED)(self._columns)
+
+    def shape(self, modes: Mapping[str, str]) -> str:
+        """Return the shape of rows.
+
+        Args:
+            modes: The compared fields that they name, each with its mode.
+        """
+        for name in modes:
+            if name not in self._numbers:
+                self._numbers[name] = len(self.names)
+                self.names.append(name)
+        numbered = sorted((self._numbers[name], mode) for name, mode in modes.items())
+        return ",".join(f"{number}{mode}" for number, mode in numbered)
+
+    def _columns(self, shape: str) -> tuple[Column, ...]:
+        """Return the fields of a shape, in its order."""
+        found = []
+        for part in shape.split(",") if shape else ():
+            name = self.names[int(part.rstrip(_MODES))]
+            found.append(Column(name, self.types[name], part.lstrip("0123456789")))
+        return tuple(found)
+
+    def vectors(
+        self, shapes: Sequence[str | None], records: Sequence[Mapping[str, Any]], *, written: bool
+    ) -> list[tuple[Any, ...] | None]:
+        """Return the canonical values of records, those of the fields in the shape of each.
+
+        Args:
+            shapes: The shapes; None for a record that is not compared.
+            records: Cells by field name.
+            written: Whether the cells are in the shape in which they are written, else as they are read.
+        """
+        convert = canonical.of_source if written else canonical.of_table
+        made: dict[Column, list[Any]] = {}
+
+        def column(one: Column) -> list[Any]:
+            if one not in made:
+                cells = [record.get(one.name) for record in records]
+                made[one] = convert(one.type, one.mode, cells, self.zone)
+            return made[one]
+
+        places: dict[str | None, list[int]] = {}
+        for place, shape in enumerate(shapes):
+            places.setdefault(shape, []).append(place)
+        found: list[tuple[Any, ...] | None] = [None] * len(shapes)
+        for shape, own in places.items():
+            if shape is None:
+                continue
+            columns = [column(one) for one in self.columns(shape)]
+            if len(own) == len(shapes) and columns:
+                return list(zip(*columns, strict=True))
+            for place in own:
+                found[place] = tuple(one[place] for one in columns)
+        return found
+
+
+def digest(vector: Sequence[Any]) -> int:
+    """Return 64 bits that stand for the canonical values of a row.
+
+    Python's own hash is several times faster than a cryptographic one. It differs between processes, and here
+    it never leaves one; and it only ever tells apart two states of one record.
+    """
+    return hash(orjson.dumps(vector))

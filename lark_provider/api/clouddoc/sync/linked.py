@@ -1,0 +1,76 @@
+"""Link fields that are given by a key of the other table."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lark_provider.api.clouddoc import field_types as types
+from lark_provider.api.clouddoc.conversion import read_fields
+from lark_provider.api.clouddoc.fields import Field
+from lark_provider.api.clouddoc.records import MAX_PAGE, RECORDS
+from lark_provider.api.clouddoc.sync.keys import Keys
+from lark_provider.api.clouddoc.sync.reading import work
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
+from lark_provider.protocol.operations import Page, Procedure, perform
+from lark_provider.protocol.paths import path
+from lark_provider.protocol.sync_index import SyncIndex
+
+
+def read_linked(
+    app_token: str,
+    name: str,
+    key_field: str,
+    fields: Sequence[Field],
+    index: SyncIndex,
+    keep: Callable[[], Procedure[None]],
+) -> Procedure[None]:
+    """Read the keys of the table that a field links to.
+
+    Args:
+        app_token: The base.
+        name: The link field.
+        key_field: The key field of the other table.
+        fields: The fields of the table that has the link field.
+        index: Where the keys are stored.
+        keep: Makes the procedure that renews the lease.
+
+    Raises:
+        InvalidRequestError: It is no link field, or the other table has no such key field.
+        LarkAPIError: Lark named a page twice.
+    """
+    field = next((one for one in fields if one["field_name"] == name), None)
+    table_id = (field.get("property") or {}).get("table_id") if field else None
+    if field is None or field["type"] not in types.LINKS or not table_id:
+        raise InvalidRequestError(
+            f"links must name fields that link to another table, got {name!r}. Next: correct the name."
+        )
+    others = yield from read_fields(app_token, table_id)
+    kinds = {one["field_name"]: one["type"] for one in others}
+    keys = Keys([key_field], kinds, "exact", dt.UTC)
+    token: str | None = None
+    seen: set[str] = set()
+    while True:
+        yield from keep()
+        call: Call[Any] = request(
+            "POST",
+            path(RECORDS + "/search", app_token=app_token, table_id=table_id),
+            params={"page_size": str(MAX_PAGE), "page_token": token},
+            json={"field_names": [key_field], "automatic_fields": False},
+            safe=True,
+        )
+        page: Page[dict[str, Any]] = Page.of((yield from perform(call)).data)
+        found = keys.of_table([item.get("fields") or {} for item in page.items])
+        pairs = [(key, item["record_id"]) for key, item in zip(found, page.items, strict=True) if key]
+        yield from work(lambda pairs=pairs: index.add_linked(name, pairs))  # type: ignore[misc]
+        token = page.next_token
+        if token is None:
+            return
+        if token in seen:
+            raise LarkAPIError(
+                f"Lark named the page {token!r} of the linked table a second time. Next: run again.",
+                retryable=True,
+            )
+        seen.add(token)

@@ -1,0 +1,194 @@
+"""Before a sync reads the table: the base and its fields are looked up, and the source is read to its end."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lark_provider.api.clouddoc import field_types as types
+from lark_provider.api.clouddoc import rejects
+from lark_provider.api.clouddoc.bitable import FIELDS
+from lark_provider.api.clouddoc.conversion import read_fields
+from lark_provider.api.clouddoc.fields import Converter, Field, zone_named, zone_of
+from lark_provider.api.clouddoc.rejects import Reject
+from lark_provider.api.clouddoc.sync.checking import FieldCheck
+from lark_provider.api.clouddoc.sync.comparing import Comparison
+from lark_provider.api.clouddoc.sync.keys import Keys
+from lark_provider.api.clouddoc.sync.layout import Layout
+from lark_provider.api.clouddoc.sync.linked import read_linked
+from lark_provider.api.clouddoc.sync.options import Options
+from lark_provider.api.clouddoc.sync.reading import Reader, work
+from lark_provider.api.clouddoc.sync.scope import Scope
+from lark_provider.api.clouddoc.sync.staging import Batch, Stager, calendar_day
+from lark_provider.protocol.calls import request
+from lark_provider.protocol.effects import Stream, Take
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.operations import Procedure, perform, take
+from lark_provider.protocol.paths import path
+from lark_provider.protocol.sync_index import SyncIndex
+
+_APP = FIELDS.partition("/tables/")[0]
+_ROWS_AT_ONCE = 1000
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What a sync knows about its table.
+
+    Attributes:
+        options: The settings.
+        fields: The table's fields.
+        is_advanced: Whether the base has advanced permissions, by which rows may be hidden from the app.
+        stager: Converts the source.
+        reader: Reads the table.
+        source_rows: Rows of the source.
+        keyless_rows: Rows of the source whose key cannot be read.
+    """
+
+    options: Options
+    fields: Sequence[Field]
+    is_advanced: bool
+    stager: Stager
+    reader: Reader
+    source_rows: int = 0
+    keyless_rows: int = 0
+
+    def check(self) -> FieldCheck:
+        """Return what finds out whether the fields have changed."""
+        keys, layout = self.reader.comparison.keys, self.reader.comparison.layout
+        return FieldCheck(
+            self.reader.app_token, self.reader.table_id, self.fields, [*keys.names, *layout.names]
+        )
+
+
+def prepare(
+    app_token: str,
+    table_id: str,
+    options: Options,
+    index: SyncIndex,
+    keep: Callable[[], Procedure[None]],
+) -> Procedure[Prepared]:
+    """Look up the base and the table's fields, and check the settings against them.
+
+    See GET /open-apis/bitable/v1/apps/:app_token.
+
+    Args:
+        app_token: The base.
+        table_id: The table.
+        options: The settings.
+        index: Where the keys of linked tables are stored.
+        keep: Makes the procedure that renews the lease.
+
+    Raises:
+        InvalidRequestError: A setting names a field that does not exist or does not fit.
+    """
+    naive = zone_of(options.zone)
+    base: Mapping[str, Any] = (yield from perform(request("GET", path(_APP, app_token=app_token)))).data[
+        "app"
+    ]
+    zone = zone_named(base.get("time_zone")) or naive or dt.UTC
+    fields = yield from read_fields(app_token, table_id)
+    field_types = {field["field_name"]: field["type"] for field in fields}
+    keys = Keys(options.key_fields, field_types, options.key_form, zone)
+    layout = Layout(field_types, zone)
+    scope = None if options.scope is None else Scope(options.scope, field_types, zone)
+    _check_marks(options, field_types)
+    for name, key_field in options.links.items():
+        yield from read_linked(app_token, name, key_field, fields, index, keep)
+    converter = Converter(fields, naive, empty_as_none=options.empty_as_none)
+    marks, bad = converter.to_wire(_with_days(options.marks, field_types, zone))
+    if bad:
+        raise InvalidRequestError(
+            f"mark must have values that fit the table; {bad[0].field!r} {bad[0].reason}. Next: correct it.",
+            code=1254015,
+        )
+    stager = Stager(fields, converter, keys, layout, options, scope, index.linked)
+    comparison = Comparison(keys, layout, compares=options.mode != "insert_missing", marks=marks)
+    reader = Reader(app_token, table_id, index, comparison, scope, options.user_id_type, keep)
+    return Prepared(options, fields, base.get("is_advanced") is True, stager, reader)
+
+
+def stage(
+    stream: Stream[Mapping[str, Any]],
+    prepared: Prepared,
+    index: SyncIndex,
+    keep: Callable[[], Procedure[None]],
+) -> Procedure[list[Reject]]:
+    """Read the source to its end, and check every row.
+
+    Args:
+        stream: The source.
+        prepared: What is known about the table.
+        index: Where the rows are stored.
+        keep: Makes the procedure that renews the lease.
+
+    Returns:
+        The rejected rows, which are to be skipped.
+
+    Raises:
+        InvalidRequestError: There are rejected rows and `on_bad_row` is `fail`, or too many.
+    """
+    options = prepared.options
+    rejected: list[Reject] = []
+    total = 0
+    while rows := (yield from take(Take(stream, _ROWS_AT_ONCE))):
+        yield from keep()
+        first = prepared.source_rows + 1
+        prepared.source_rows += len(rows)
+        batch = yield from work(lambda rows=rows, first=first: _stage(prepared, rows, first, index))  # type: ignore[misc]
+        prepared.keyless_rows += batch.without_key
+        total += len({one.row for one in batch.rejects})
+        rejected += batch.rejects[: options.max_rejects + 1 - len(rejected)]
+        if total > options.max_rejects:
+            break
+    repeated = yield from work(index.seal)
+    prepared.reader.comparison.keys.by_day = prepared.stager.day_keys
+    total += len(repeated)
+    rejected += (
+        Reject(row, options.key_fields[0], f"the key {key!r} is that of row {earlier}, too", key)
+        for row, key, earlier in repeated[: options.max_rejects + 1 - len(rejected)]
+    )
+    if rejected and options.on_bad_row == "fail":
+        raise rejects.failure(rejected, total)
+    if total > options.max_rejects:
+        raise rejects.too_many(rejected, options.max_rejects)
+    return rejected
+
+
+def _stage(prepared: Prepared, rows: Sequence[Any], first: int, index: SyncIndex) -> Batch:
+    wanted = prepared.options.only_rows
+    if wanted is None:
+        batch = prepared.stager.stage(rows, first)
+    else:
+        batch = Batch()
+        for number, row in enumerate(rows, first):
+            if number in wanted:
+                one = prepared.stager.stage([row], number)
+                batch.staged += one.staged
+                batch.rejects += one.rejects
+                batch.without_key += one.without_key
+    index.stage(batch.staged)
+    return batch
+
+
+def _with_days(
+    marks: Mapping[str, Any], field_types: Mapping[str, int], zone: dt.tzinfo
+) -> Mapping[str, Any]:
+    """Return marks whose days are those of the base's zone, as in rows."""
+    if not isinstance(marks, Mapping):
+        return marks
+    return {
+        name: calendar_day(value, zone)[0] if field_types.get(name) == types.DATE else value
+        for name, value in marks.items()
+    }
+
+
+def _check_marks(options: Options, field_types: Mapping[str, int]) -> None:
+    for name in options.marks:
+        if field_types.get(name) in types.READ_ONLY or name in options.key_fields:
+            raise InvalidRequestError(
+                f"mark must name fields that can be written and are no keys, got {name!r}. Next: choose "
+                "another."
+            )

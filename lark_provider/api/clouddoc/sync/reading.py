@@ -1,0 +1,292 @@
+"""Read the records of a table: all of them, those with some keys, or those with some ids."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from lark_provider.api.clouddoc.bitable import UserIdType
+from lark_provider.api.clouddoc.records import RECORDS
+from lark_provider.api.clouddoc.searches import MAX_NAMES
+from lark_provider.api.clouddoc.sync.comparing import Comparison
+from lark_provider.api.clouddoc.sync.plan import MAX_READ
+from lark_provider.api.clouddoc.sync.scope import Scope
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.effects import Now
+from lark_provider.protocol.errors import LarkAPIError, PermissionDeniedError
+from lark_provider.protocol.operations import Page, Procedure, local, perform
+from lark_provider.protocol.paths import path
+from lark_provider.protocol.sync_index import SyncIndex
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+MAX_KEYS: Final = 50
+"""Keys in one filter, as many conditions as Lark takes."""
+_MAX_KEY_CHARS = 2000
+_CONDITION_CHARS = len('{"field_name":"","operator":"is","value":[""]},')
+_FILTER_CHARS = 100
+_SCANS = 3
+_MAX_PAGE, _MIN_PAGE = 500, 25
+_WORK_SECONDS = 600.0
+_TOO_LARGE_ANSWER, _TOO_LONG_FILTER, INVALID_FILTER = 1254030, 1254107, 1254018
+
+
+def work(function: Callable[[], T]) -> Procedure[T]:
+    """Work on the index, where it does not block an event loop."""
+    return (yield from local(function, _WORK_SECONDS))
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads one table into the index.
+
+    Attributes:
+        app_token: The base.
+        table_id: The table.
+        index: Where records are added.
+        comparison: What is read and compared.
+        scope: What limits the reading, or None.
+        user_id_type: Which ids people are named by.
+        keep: Makes the procedure that is run between requests, which renews the lease.
+        pages: How many pages the last complete scan had.
+        calls: How many requests have read.
+        seconds: How long they took.
+    """
+
+    app_token: str
+    table_id: str
+    index: SyncIndex
+    comparison: Comparison
+    scope: Scope | None
+    user_id_type: UserIdType
+    keep: Callable[[], Procedure[None]]
+    pages: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+    page_size: int = _MAX_PAGE
+    condition_chars: int = 0
+    """How many characters a condition counts beside its key; 0 until Lark finds a filter too long."""
+
+    def scan(self, *, rows: int = 0, may_filter: bool = False, adds: bool = False) -> Procedure[bool]:
+        """Read all records within the scope, again if the pages do not add up.
+
+        Args:
+            rows: How many rows the source has.
+            may_filter: Whether to stop after the first page if searching for the keys takes fewer calls.
+            adds: Whether records stay that only an earlier scan has seen: one that this scan did not see may
+                have slipped from one page into another.
+
+        Returns:
+            Whether everything was read; else the keys are to be searched for.
+
+        Raises:
+            LarkAPIError: Three scans did not see as many records as Lark counted, or came to no end.
+        """
+        problem = ""
+        for attempt in range(_SCANS):
+            yield from work(self.index.begin_scan)
+            try:
+                problem, total = yield from self._scan_once(rows if may_filter and not attempt else 0)
+            except LarkAPIError as error:
+                if error.code != _TOO_LARGE_ANSWER or self.page_size <= _MIN_PAGE:
+                    raise
+                self.page_size, problem, total = max(_MIN_PAGE, self.page_size // 4), str(error), None
+                continue
+            if problem == _CHEAPER:
+                return False
+            if not problem:
+                seen = yield from work(self.index.scanned)
+                if total is None or seen >= total:
+                    yield from work(lambda: self.index.end_scan(keep=adds))
+                    return True
+                problem = f"{seen} of {total} records were seen"
+            logger.warning(
+                "Table scan incomplete; scanning again: %s", problem, extra={"attempt": attempt + 1}
+            )
+        raise LarkAPIError(
+            f"The table cannot be read completely: {problem}, in {_SCANS} scans. Nothing was written. Next: "
+            "run again when fewer people change the table.",
+            retryable=True,
+        )
+
+    def _scan_once(self, rows: int) -> Procedure[tuple[str, int | None]]:
+        """Read all pages; return what is wrong with them, and the total of the last one."""
+        token: str | None = None
+        seen_tokens: set[str] = set()
+        pages, total = 0, None
+        while True:
+            data = yield from self._answer(self._body(), token)
+            total = _total(data)
+            try:
+                page: Page[dict[str, Any]] = Page.of(data)
+            except LarkAPIError as error:  # there is more, and no way to it
+                return str(error), None
+            pages += 1
+            items = page.items
+            yield from work(lambda items=items: self.comparison.see(items, self.index))  # type: ignore[misc]
+            token = page.next_token
+            if token is None:
+                self.pages = pages
+                return "", total
+            if token in seen_tokens:
+                return f"Lark named the page {token!r} a second time", None
+            seen_tokens.add(token)
+            if pages == 1 and rows and total and -(-rows // MAX_KEYS) < total // self.page_size:
+                return _CHEAPER, total
+
+    def look_up(self, keys: Sequence[str]) -> Procedure[None]:
+        """Search for records by key.
+
+        Args:
+            keys: Any number of keys of a field that has a filter.
+
+        Raises:
+            LarkAPIError: 1254018, Lark does not take such a filter.
+        """
+        waiting = batches(keys, self.condition_chars)
+        while waiting:
+            some = waiting.pop()
+            try:
+                items = yield from self.found(some)
+            except LarkAPIError as error:
+                if error.code != _TOO_LONG_FILTER or len(some) == 1:
+                    raise
+                left = [key for batch in [some, *waiting] for key in batch]
+                if not self.condition_chars:
+                    self.condition_chars = _CONDITION_CHARS + len(self.comparison.keys.names[0])
+                    waiting = batches(left, self.condition_chars)
+                else:
+                    waiting += [some[: len(some) // 2], some[len(some) // 2 :]]
+                continue
+            yield from work(lambda items=items: self.comparison.see(items, self.index))  # type: ignore[misc]
+
+    def found(self, keys: Sequence[str]) -> Procedure[list[dict[str, Any]]]:
+        """Return the records that have one of some keys.
+
+        Args:
+            keys: At most `MAX_KEYS`.
+        """
+        name = self.comparison.keys.names[0]
+        conditions = [{"field_name": name, "operator": "is", "value": [key]} for key in keys]
+        any_key: dict[str, Any] = {"conjunction": "or", "conditions": conditions}
+        asked = any_key
+        if self.scope is not None:
+            asked = {"conjunction": "and", "conditions": self.scope.conditions, "children": [any_key]}
+        body, items, token = {**self._body(), "filter": asked}, [], None
+        while True:
+            page: Page[dict[str, Any]] = Page.of((yield from self._answer(body, token)))
+            items += page.items
+            token = page.next_token
+            if token is None:
+                return items
+
+    def has_records(self) -> Procedure[bool]:
+        """Return whether any record of the table is visible, within the scope or not."""
+        data = yield from self._answer({"automatic_fields": False}, None, page_size=1)
+        return bool(data.get("items"))
+
+    def by_ids(
+        self, record_ids: Sequence[str], *, automatic_fields: bool = False
+    ) -> Procedure[tuple[list[dict[str, Any]], list[str]]]:
+        """Return records by id, and the ids of those that do not exist.
+
+        See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_get.
+
+        Args:
+            record_ids: Any number.
+            automatic_fields: Whether to read when they were created.
+
+        Raises:
+            PermissionDeniedError: Some are hidden from the app.
+        """
+        url = path(RECORDS + "/batch_get", app_token=self.app_token, table_id=self.table_id)
+        records: list[dict[str, Any]] = []
+        absent: list[str] = []
+        for start in range(0, len(record_ids), MAX_READ):
+            body = {
+                "record_ids": list(record_ids[start : start + MAX_READ]),
+                "user_id_type": self.user_id_type,
+                "automatic_fields": automatic_fields,
+            }
+            call: Call[Any] = request("POST", url, json=body, safe=True)
+            data = (yield from self._timed(call)).data
+            if forbidden := data.get("forbidden_record_ids"):
+                raise PermissionDeniedError(
+                    f"The app may not see {len(forbidden)} record(s) that it needs, such as {forbidden[0]}. "
+                    "Next: give the app's role all rows of the table in the base's advanced permissions.",
+                    code=1254302,
+                )
+            records += data.get("records") or ()
+            absent += data.get("absent_record_ids") or ()
+        return records, absent
+
+    def _body(self) -> dict[str, Any]:
+        names = [*self.comparison.keys.names]
+        if self.comparison.compares:
+            names += self.comparison.layout.names
+        body: dict[str, Any] = {"automatic_fields": False}
+        if len(names) <= MAX_NAMES:
+            body["field_names"] = list(dict.fromkeys(names))
+        if self.scope is not None:
+            body["filter"] = {"conjunction": "and", "conditions": self.scope.conditions}
+        return body
+
+    def _answer(
+        self, body: dict[str, Any], token: str | None, *, page_size: int | None = None
+    ) -> Procedure[dict[str, Any]]:
+        """Read a page.
+
+        See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/search.
+        """
+        yield from self.keep()
+        call: Call[Any] = request(
+            "POST",
+            path(RECORDS + "/search", app_token=self.app_token, table_id=self.table_id),
+            params={
+                "user_id_type": self.user_id_type,
+                "page_size": str(page_size or self.page_size),
+                "page_token": token,
+            },
+            json=body,
+            safe=True,
+        )
+        data: dict[str, Any] = (yield from self._timed(call)).data
+        return data
+
+    def _timed(self, call: Call[Any]) -> Procedure[Any]:
+        began: float = yield Now()
+        answer = yield from perform(call)
+        ended: float = yield Now()
+        self.calls += 1
+        self.seconds += max(0.0, ended - began)
+        return answer
+
+
+_CHEAPER = "searching takes fewer calls"
+
+
+def _total(data: dict[str, Any]) -> int | None:
+    total = data.get("total")
+    return total if isinstance(total, int) else None
+
+
+def batches(keys: Sequence[str], overhead: int = 0) -> list[list[str]]:
+    """Return keys in batches, each for one filter: at most 50 keys and 2,000 characters.
+
+    Args:
+        keys: The keys.
+        overhead: How many characters each counts beside its own.
+    """
+    made: list[list[str]] = []
+    limit = _MAX_KEY_CHARS - (_FILTER_CHARS if overhead else 0)
+    chars = limit
+    for key in keys:
+        if chars + overhead + len(key) > limit or len(made[-1]) == MAX_KEYS:
+            made.append([])
+            chars = 0
+        made[-1].append(key)
+        chars += overhead + len(key)
+    return made

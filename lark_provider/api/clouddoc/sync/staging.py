@@ -1,0 +1,359 @@
+"""Rows of the source, converted and checked, on their way into the index."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from itertools import repeat
+from typing import Any, TypeAlias, cast
+
+import orjson
+
+from lark_provider.api.clouddoc import cells
+from lark_provider.api.clouddoc import field_types as types
+from lark_provider.api.clouddoc.fields import Converter, Field, names_of
+from lark_provider.api.clouddoc.rejects import Reject
+from lark_provider.api.clouddoc.sync import canonical
+from lark_provider.api.clouddoc.sync.keys import KeyMisfitError, Keys
+from lark_provider.api.clouddoc.sync.layout import Layout, digest
+from lark_provider.api.clouddoc.sync.options import Options
+from lark_provider.api.clouddoc.sync.scope import Scope
+from lark_provider.protocol.sync_index import Staged
+
+Row: TypeAlias = Mapping[str, Any]
+Resolve: TypeAlias = Callable[[str, Sequence[str]], Mapping[str, "str | None"]]
+"""Given a link field and keys of the other table, returns record ids by key; None if several have it."""
+_DAY_CHARS = len("2026-01-31")
+_SELECTS = frozenset({types.SINGLE_SELECT, types.MULTI_SELECT})
+
+
+@dataclass(slots=True)
+class Batch:
+    """What became of some rows.
+
+    Attributes:
+        staged: Rows with a key.
+        rejects: Rows that do not fit, at most one reason for each field.
+        without_key: How many rows have no key that can be read.
+    """
+
+    staged: list[Staged] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    without_key: int = 0
+
+
+class Stager:
+    """Converts rows of the source, and checks them.
+
+    Args:
+        fields: The table's fields.
+        converter: Converts values by the same fields.
+        keys: Makes keys.
+        layout: Numbers the compared fields.
+        options: The settings.
+        scope: What created and changed rows must satisfy, or None.
+        resolve: Finds records of other tables by key.
+    """
+
+    def __init__(
+        self,
+        fields: Sequence[Field],
+        converter: Converter,
+        keys: Keys,
+        layout: Layout,
+        options: Options,
+        scope: Scope | None,
+        resolve: Resolve,
+    ) -> None:
+        self.converter = converter
+        self._fields = {one["field_name"]: one for one in fields}
+        self._types, self._zone = layout.types, layout.zone
+        self._keys, self._layout, self._options = keys, layout, options
+        self._scope, self._resolve = scope, resolve
+        self._gives_moments: set[str] = set()
+
+    @property
+    def day_keys(self) -> set[str]:
+        """Return the date fields of the key in which every row has given a calendar day."""
+        dates = {one.name for one in self._keys.fields if one.type == types.DATE}
+        return dates - self._gives_moments
+
+    def stage(self, rows: Sequence[Any], first_row: int) -> Batch:
+        """Convert and check rows.
+
+        Args:
+            rows: Values by field name, as Python has them.
+            first_row: The number of the first one.
+        """
+        batch = Batch()
+        given = [row if isinstance(row, _MAPPINGS) else {} for row in rows]
+        names = names_of(given)
+        prepared = _Rows(rows)
+        if marks := dict.fromkeys(self._options.marks):
+            prepared.own()
+            for row in prepared.rows:
+                if isinstance(row, dict):
+                    row.update(marks)
+            names |= marks.keys()
+        modes = self._prepare(prepared, given, names, first_row, batch)
+        clear = self._options.on_null == "clear"
+        wire, bad = self.converter.all_to_wire(prepared.rows, names, first_row, clear=clear)
+        if marks and not clear:
+            for row in wire:
+                row.update(marks)  # the mark is ours: it is cleared although the source clears nothing
+        batch.rejects += (Reject(one.row, one.field, one.reason) for one in bad)
+        self._check(wire, first_row, batch)
+        self._finish(wire, given, modes, first_row, batch)
+        return batch
+
+    def _prepare(
+        self, rows: _Rows, given: Sequence[Row], names: set[Any], first_row: int, batch: Batch
+    ) -> dict[str, list[str]]:
+        """Replace what the converter does not know; return the modes of fields that are not all `EXACT`."""
+        modes: dict[str, list[str]] = {}
+        for name in names:
+            kind = self._types.get(name)
+            values = [row.get(name) for row in given]
+            if name in self._options.links:
+                self._link(name, values, rows, first_row, batch)
+            elif name in self._keys.read_only:
+                rows.own()
+                for row in rows.rows:
+                    if isinstance(row, dict):
+                        row.pop(name, None)
+            elif kind == types.DATE:
+                self._prepare_days(name, values, rows, modes)
+            elif kind == types.TEXT and name in self._keys.names and set(map(type, values)) != {str}:
+                rows.replace(name, values, [_integral(value) for value in values])
+            elif kind == types.URL:
+                modes[name] = [canonical.ADDRESS if isinstance(value, str) else "" for value in values]
+            elif kind == types.ATTACHMENT:
+                modes[name] = [canonical.NAMED if _is_named(value) else "" for value in values]
+        return modes
+
+    def _prepare_days(
+        self, name: str, values: Sequence[Any], rows: _Rows, modes: dict[str, list[str]]
+    ) -> None:
+        if set(map(type, values)) != {dt.datetime}:
+            made = [calendar_day(value, self._zone) for value in values]
+            rows.replace(name, values, [new for new, _ in made])
+            modes[name] = [mode for _, mode in made]
+        if name in self._keys.names and any(
+            value is not None and mode != canonical.DAY
+            for value, mode in zip(values, modes.get(name, repeat("")), strict=False)
+        ):
+            self._gives_moments.add(name)
+
+    def _link(self, name: str, values: Sequence[Any], rows: _Rows, first_row: int, batch: Batch) -> None:
+        """Replace keys of another table's records by their ids."""
+        given: dict[int, list[str]] = {}
+        for place, value in enumerate(map(cells.plain, values)):
+            if value is not None and value != "":
+                several = value if isinstance(value, list | tuple | set | frozenset) else [value]
+                given[place] = [str(_integral(one)) for one in several]
+        found = self._resolve(name, sorted({key for keys in given.values() for key in keys}))
+        for place, keys in given.items():
+            wrong = [key for key in keys if found.get(key) is None]
+            if wrong:
+                problem = "several records" if wrong[0] in found else "no record"
+                have = "have" if wrong[0] in found else "has"
+                batch.rejects.append(
+                    Reject(
+                        first_row + place, name, f"{problem} of the linked table {have} the key {wrong[0]!r}"
+                    )
+                )
+            rows.own()
+            rows.rows[place][name] = None if wrong else [found[key] for key in keys]
+
+    def _check(self, wire: Sequence[Row], first_row: int, batch: Batch) -> None:
+        """Reject what only this table or this sync does not allow."""
+        if self._options.strict_options:
+            for name, one in self._fields.items():
+                if one["type"] in _SELECTS:
+                    self._check_options(name, one, wire, first_row, batch)
+        if self._scope is not None:
+            for row, values in enumerate(wire, first_row):
+                outside = self._scope.failed_by(values, partly=True)
+                if outside is not None:
+                    batch.rejects.append(Reject(row, outside, "must be within scope, which it is not"))
+
+    @staticmethod
+    def _check_options(name: str, one: Field, wire: Sequence[Row], first_row: int, batch: Batch) -> None:
+        known = {option.get("name") for option in (one.get("property") or {}).get("options") or ()}
+        for row, values in enumerate(wire, first_row):
+            value = values.get(name)
+            for option in [value] if isinstance(value, str) else value or ():
+                if option not in known:
+                    reason = f"must be one of the field's options, got {cells.show(option)}"
+                    batch.rejects.append(Reject(row, name, reason))
+
+    def _finish(
+        self,
+        wire: list[dict[str, Any]],
+        given: Sequence[Row],
+        modes: Mapping[str, Sequence[str]],
+        first_row: int,
+        batch: Batch,
+    ) -> None:
+        """Make keys, shapes and digests."""
+        for name, own in modes.items():
+            if self._types[name] == types.ATTACHMENT:
+                _keep_names(name, own, wire, given)
+        keys = self._made_keys(wire, given, first_row, batch)
+        shapes = self._shapes(wire, modes)
+        vectors = self._layout.vectors(shapes, wire, written=True)
+        numbers = range(first_row, first_row + len(wire))
+        rows = zip(numbers, keys, shapes, vectors, wire, strict=True)
+        if not batch.rejects:
+            # Plain tuples: making a million named ones takes half a second.
+            staged = [
+                (number, key, shape, digest(vector or ()), orjson.dumps(row))
+                for number, key, shape, vector, row in rows
+            ]
+            batch.staged = cast("list[Staged]", staged)
+            return
+        key_of = dict(zip(numbers, keys, strict=True))
+        batch.rejects[:] = [replace(one, key=key_of[one.row] or "") for one in batch.rejects]
+        rejected = {one.row for one in batch.rejects}
+        for number, key, shape, vector, row in rows:
+            if key is None:
+                batch.without_key += 1
+            elif number in rejected:
+                batch.staged.append(Staged(number, key, None, None, None))
+            else:
+                batch.staged.append(Staged(number, key, shape, digest(vector or ()), orjson.dumps(row)))
+
+    def _made_keys(
+        self, wire: Sequence[Row], given: Sequence[Row], first_row: int, batch: Batch
+    ) -> list[str | None]:
+        read_only = set(self._keys.read_only)
+        sources = [given if name in read_only else wire for name in self._keys.names]
+        columns = [
+            [row.get(name) for row in source] for name, source in zip(self._keys.names, sources, strict=True)
+        ]
+        has_bool = any(bool in set(map(type, (row.get(name) for row in given))) for name in self._keys.names)
+        only = columns[0]
+        is_text = len(columns) == 1 and self._keys.fields[0].type == types.TEXT
+        if is_text and not has_bool and set(map(type, only)) == {str}:
+            made = self._keys.of_texts(cast("list[str]", only))
+            if all(made):
+                return list(made)
+        bad = {(one.row, one.field) for one in batch.rejects}
+        keys: list[str | None] = []
+        for row, values in enumerate(zip(*columns, strict=True), first_row):
+            own = given[row - first_row]
+            try:
+                keys.append(self._key(values, own))
+            except KeyMisfitError as misfit:
+                keys.append(None)
+                if (row, misfit.field) not in bad:
+                    batch.rejects.append(Reject(row, misfit.field, str(misfit)))
+        return keys
+
+    def _key(self, values: Sequence[Any], given: Row) -> str:
+        for name in self._keys.names:
+            if isinstance(given.get(name), bool):
+                raise KeyMisfitError(name, "must be text, a number or a date, since it is a key")
+        return self._keys.of_row([cells.plain(value) for value in values])
+
+    def _shapes(self, wire: Sequence[Row], modes: Mapping[str, Sequence[str]]) -> list[str | None]:
+        """Return the shape of each row; key fields are not compared."""
+        loose = {name: column for name, column in modes.items() if any(column)}
+        if not any(len(set(column)) > 1 for column in loose.values()) and len(set(map(tuple, wire))) == 1:
+            return [self._shape(wire[0], loose, 0)] * len(wire)
+        known: dict[tuple[tuple[str, ...], ...], str] = {}
+        shapes: list[str | None] = []
+        for place, row in enumerate(wire):
+            own = tuple(row), tuple(column[place] for column in loose.values())
+            if own not in known:
+                known[own] = self._shape(row, loose, place)
+            shapes.append(known[own])
+        return shapes
+
+    def _shape(self, row: Row, modes: Mapping[str, Sequence[str]], place: int) -> str:
+        own = {name: column[place] for name, column in modes.items()}
+        names = [name for name in row if name not in self._keys.names]
+        return self._layout.shape({name: own.get(name, canonical.EXACT) for name in names})
+
+
+class _Rows:
+    """Rows that are copied before the first change: those of the source belong to the caller."""
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self.rows = list(rows)
+        self._are_own = False
+
+    def own(self) -> None:
+        """Copy the rows, unless they are copies already."""
+        if not self._are_own:
+            self.rows = [dict(row) if isinstance(row, _MAPPINGS) else row for row in self.rows]
+            self._are_own = True
+
+    def replace(self, name: str, old: Sequence[Any], new: Sequence[Any]) -> None:
+        """Replace the values of one field.
+
+        Args:
+            name: The field.
+            old: Its values.
+            new: The values in their place; the same object where nothing changes.
+        """
+        changed = [place for place, (one, other) in enumerate(zip(old, new, strict=True)) if one is not other]
+        if changed:
+            self.own()
+            for place in changed:
+                self.rows[place][name] = new[place]
+
+
+_MAPPINGS = (dict, Mapping)
+"""The first is found fast."""
+
+
+def _integral(value: Any) -> Any:
+    """Return an integral number as an int, so that its text has no fraction."""
+    value = cells.plain(value)
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
+        return int(value)
+    return value
+
+
+def calendar_day(value: Any, zone: dt.tzinfo) -> tuple[Any, str]:
+    """Return a calendar day as the moment of its start, and how it is compared; anything else unchanged.
+
+    Args:
+        value: A date, or text such as `2026-01-31`.
+        zone: The base's time zone.
+    """
+    day = value
+    if isinstance(value, str) and len(value.strip()) == _DAY_CHARS:
+        try:
+            day = dt.date.fromisoformat(value.strip())
+        except ValueError:
+            return value, canonical.EXACT
+    if isinstance(day, dt.date) and not isinstance(day, dt.datetime):
+        # No number: the converter takes those of early 1970 for seconds.
+        return dt.datetime(day.year, day.month, day.day, tzinfo=zone), canonical.DAY
+    return value, canonical.EXACT
+
+
+def _is_named(value: Any) -> bool:
+    items = [value] if isinstance(value, Mapping) else value
+    return (
+        isinstance(items, list | tuple)
+        and bool(items)
+        and all(isinstance(one, Mapping) and "name" in one and type(one.get("size")) is int for one in items)
+    )
+
+
+def _keep_names(
+    name: str, modes: Sequence[str], wire: Sequence[dict[str, Any]], given: Sequence[Row]
+) -> None:
+    """Put name and size back into attachments, which are compared by them; they are not sent."""
+    for mode, row, source in zip(modes, wire, given, strict=True):
+        if mode == canonical.NAMED and row.get(name):
+            items = source[name] if isinstance(source[name], list | tuple) else [source[name]]
+            row[name] = [
+                {"file_token": one["file_token"], "name": one["name"], "size": one["size"]} for one in items
+            ]

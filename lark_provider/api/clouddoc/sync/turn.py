@@ -1,0 +1,144 @@
+"""A sync's turn to write a table: its lease, and the intent that is recorded before each create."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from lark_provider.api.clouddoc.loads.leasing import granted, released, target
+from lark_provider.protocol.calls import Call, LarkResponse
+from lark_provider.protocol.effects import NewKey, Now, Sleep
+from lark_provider.protocol.errors import ConflictError
+from lark_provider.protocol.ledger import Claimant, Held, Intent, Lease, Step
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.store import Store, leased, shared
+
+logger = logging.getLogger(__name__)
+
+_RENEWED_AFTER = 1 / 3
+"""The part of a lease after which it is renewed."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """A lease that is kept while a sync runs. Without a database there is none, and every call is made.
+
+    Attributes:
+        claimant: Who writes which table.
+        lease: The lease; None without a database, or once it is over or lost.
+        is_shared: Whether there is a database, so that nothing is written without the lease.
+    """
+
+    claimant: Claimant
+    lease: Lease | None = None
+    is_shared: bool = False
+    _renewed: float = 0.0
+
+    def begin(self, table_wait: float) -> Procedure[None]:
+        """Wait for the table.
+
+        Args:
+            table_wait: Seconds to wait for another writer.
+
+        Raises:
+            ConflictError: Another writer still has it.
+        """
+        answer = yield from granted(table_wait, lambda store: Step(store.leases.take(self.claimant)))
+        if answer is None:
+            logger.warning(
+                "No database: nothing keeps other processes from writing the same table, and a sync that is "
+                "killed while it creates records may create them twice when it runs again"
+            )
+            return
+        self.is_shared = True
+        _, self.lease = answer
+        self._renewed = yield Now()
+
+    def keep(self) -> Procedure[None]:
+        """Renew the lease if it is some seconds old; run between requests that read."""
+        if self.is_shared:
+            now: float = yield Now()
+            if not 0 <= now - self._renewed < self.claimant.seconds * _RENEWED_AFTER:
+                yield from self._renew(lambda store: store.leases.take(self.claimant))
+
+    def send(self, call: Call[Any]) -> Procedure[LarkResponse[Any]]:
+        """Renew the lease, and make a call that writes; it ends before the lease does."""
+        if not self.is_shared:
+            return (yield from perform(call))
+        lease = yield from self._renew(lambda store: store.leases.take(self.claimant))
+        return (yield from leased(call, lease))
+
+    def create(
+        self, call: Call[Any], token: str, keys: Sequence[str], key_fields: Sequence[str]
+    ) -> Procedure[Any]:
+        """Record what is about to be created, and create it.
+
+        Args:
+            call: Carries the token.
+            token: Its `client_token`.
+            keys: The keys of the records.
+            key_fields: The fields that they are made of.
+        """
+        if not self.is_shared:
+            return (yield from perform(call))
+        text = orjson.dumps({"token": token, "keys": list(keys), "key_fields": list(key_fields)}).decode()
+        lease = yield from self._renew(lambda store: store.leases.record_intent(self.claimant, text))
+        return (yield from leased(call, lease))
+
+    def intent(self) -> Procedure[Intent | None]:
+        """Return what an earlier run was about to create when it was interrupted."""
+        if not self.is_shared:
+            return None
+        answer = yield from shared(lambda store: store.leases.intent(self.claimant.key))
+        return answer[0] if answer else None
+
+    def settled(self) -> Procedure[None]:
+        """Forget the intent: it is known what became of it."""
+        if self.is_shared:
+            yield from self._renew(lambda store: store.leases.clear_intent(self.claimant))
+
+    def pause(self, seconds: float) -> Procedure[None]:
+        """Wait, and keep the lease."""
+        while seconds > 0:
+            step = min(seconds, self.claimant.seconds * _RENEWED_AFTER)
+            yield Sleep(step)
+            seconds -= step
+            yield from self.keep()
+
+    def end(self) -> Procedure[None]:
+        """Let the next writer have the table."""
+        if self.lease is not None:
+            self.lease = None
+            yield from released(self.claimant)
+
+    def _renew(self, renewal: Callable[[Store], Lease | Held]) -> Procedure[Lease]:
+        if self.lease is None:
+            raise ConflictError("The table's lease is over. Next: run the sync again.", retryable=True)
+        answer = yield from shared(renewal)
+        got = answer[0] if answer else None
+        if not isinstance(got, Lease):
+            self.lease = None
+            who = got.holder if got is not None else "another process; the database is gone"
+            raise ConflictError(
+                f"The table was taken over by {who} while this process was not running. Next: run again.",
+                retryable=True,
+            )
+        self.lease, self._renewed = got, (yield Now())
+        return got
+
+
+def turn(app_token: str, table_id: str, what: str, seconds: float) -> Procedure[Turn]:
+    """Make a turn.
+
+    Args:
+        app_token: The base.
+        table_id: The table.
+        what: What is going to write, for other writers' logs.
+        seconds: For how long the lease is taken each time.
+    """
+    owner: str = yield NewKey()
+    return Turn(Claimant(target(app_token, table_id), owner, what, seconds))

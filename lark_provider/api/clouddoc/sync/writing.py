@@ -1,0 +1,243 @@
+"""Carry out the plan of a sync: creates, then updates, then deletes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from lark_provider.api.clouddoc import bisecting, rejects
+from lark_provider.api.clouddoc.records import RECORDS
+from lark_provider.api.clouddoc.sync.checking import FieldCheck
+from lark_provider.api.clouddoc.sync.comparing import Comparison
+from lark_provider.api.clouddoc.sync.options import Options
+from lark_provider.api.clouddoc.sync.plan import MAX_CREATED, MAX_DELETED, MAX_READ, MAX_UPDATED, SyncResult
+from lark_provider.api.clouddoc.sync.reading import Reader, work
+from lark_provider.api.clouddoc.sync.turn import Turn
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.effects import NewKey, Sleep
+from lark_provider.protocol.errors import (
+    LarkAPIError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+)
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.paths import path
+from lark_provider.protocol.sync_index import Difference, Kind, Planned, SyncIndex
+
+_RECORD_NOT_FOUND = 1254043
+_STALE_READ_WAITS = (0.0, 1.0, 3.0)
+"""Seconds to wait before a record that was just written is looked for again."""
+
+
+@dataclass(slots=True)
+class Writer:
+    """Writes what is planned.
+
+    Attributes:
+        reader: Reads the same table.
+        turn: Allows each write.
+        check: Finds out whether the fields have changed.
+        options: The settings.
+        result: Counts what is done.
+    """
+
+    reader: Reader
+    turn: Turn
+    check: FieldCheck
+    options: Options
+    result: SyncResult
+    _is_visible: bool = False
+    _updated: list[Planned] = field(default_factory=list)
+
+    @property
+    def _index(self) -> SyncIndex:
+        return self.reader.index
+
+    @property
+    def _comparison(self) -> Comparison:
+        return self.reader.comparison
+
+    def write(self) -> Procedure[None]:
+        """Write everything. Records are deleted only once everything else stands."""
+        self._progressed()
+        yield from self._batches("create", MAX_CREATED)
+        yield from self.turn.settled()
+        yield from self._batches("update", MAX_UPDATED)
+        yield from self._read_back()
+        number = 0
+        while some := (yield from self._next("delete", number, MAX_DELETED)):
+            number = some[-1].number
+            yield from self._delete(some)
+            self._progressed()
+
+    def _progressed(self) -> None:
+        if self.options.on_progress is not None:
+            self.options.on_progress(self.result)
+
+    def _next(self, kind: Kind, number: int, count: int) -> Procedure[list[Planned]]:
+        return (yield from work(lambda: self._index.planned_after(kind, number, count)))
+
+    def _batches(self, kind: Kind, size: int) -> Procedure[None]:
+        """Create or update by batches; rows that Lark refuses are rejected where that is wanted."""
+        number = 0
+        send = self._create if kind == "create" else self._update
+        while some := (yield from self._next(kind, number, size)):
+            number = some[-1].number
+            skip = self.options.on_bad_row == "skip"
+            done = yield from bisecting.write(some, send, self.check.unchanged, skip=skip)
+            for planned, error in done.refused:
+                self.result.rejects.append(rejects.refused(planned.row, planned.key, error))
+            if len(self.result.rejects) > self.options.max_rejects:
+                raise rejects.too_many(self.result.rejects, self.options.max_rejects)
+            self._progressed()
+
+    def _call(self, operation: str, records: Sequence[Any], token: str | None = None) -> Call[Any]:
+        return request(
+            "POST",
+            path(f"{RECORDS}/{operation}", app_token=self.reader.app_token, table_id=self.reader.table_id),
+            params={
+                "client_token": token,
+                "user_id_type": None if operation == "batch_delete" else self.options.user_id_type,
+            },
+            json={"records": records},
+            idempotent=True,
+        )
+
+    def _create(self, some: list[Planned]) -> Procedure[None]:
+        rows = [{"fields": self._comparison.created(one.after or b"{}")} for one in some]
+        token = str(uuid.UUID(hex=(yield NewKey()), version=4))
+        yield from self.create(rows, token, [one.key for one in some])
+
+    def create(
+        self, rows: Sequence[Any], token: str, keys: Sequence[str], *, is_repeat: bool = False
+    ) -> Procedure[None]:
+        """Create records in one request, with the intent recorded before it.
+
+        Args:
+            rows: The records as Lark takes them.
+            token: The `client_token`.
+            keys: Their keys.
+            is_repeat: Whether the intent is recorded already. Its time stays that of the first attempt, since
+                Lark remembers a token from then on.
+        """
+        call = self._call("batch_create", rows, token)
+        if is_repeat:
+            answer = yield from self.turn.send(call)
+        else:
+            answer = yield from self.turn.create(call, token, keys, self._comparison.keys.names)
+        ids = [one["record_id"] for one in answer.data.get("records") or ()]
+        if len(ids) != len(rows):
+            raise OutcomeUnknownError(
+                f"{call.name}: the answer must name the {len(rows)} records sent, got {len(ids)}. Next: run "
+                "the sync again; it looks for them first."
+            )
+        self.result.created += len(ids)
+        if not self._is_visible:
+            yield from self._require_visible(ids[0])
+            self._is_visible = True
+
+    def _require_visible(self, record_id: str) -> Procedure[None]:
+        """Stop if a record that was just created cannot be read: the table may be full of such records."""
+        for wait in _STALE_READ_WAITS:
+            if wait:
+                yield Sleep(wait)
+            records, _ = yield from self.reader.by_ids([record_id])
+            if records:
+                return
+        raise PermissionDeniedError(
+            f"The app does not see the record {record_id} that it has just created, so that it cannot know "
+            "what the table holds. Next: give the app's role all rows of the table in the base's advanced "
+            "permissions, and check the records that were created.",
+            code=1254302,
+        )
+
+    def _update(self, some: list[Planned]) -> Procedure[None]:
+        """Update records; those that others have deleted leave the batch."""
+        while some:
+            records = [
+                {"record_id": one.record_id, "fields": orjson.loads(one.after or b"{}")} for one in some
+            ]
+            try:
+                yield from self.turn.send(self._call("batch_update", records))
+            except NotFoundError as error:
+                some = yield from self._left(some, error)
+                continue
+            marked = sum(not one.row for one in some)
+            self.result.marked += marked
+            self.result.updated += len(some) - marked
+            if len(self._updated) < MAX_READ:
+                self._updated += [one for one in some if one.row][: MAX_READ - len(self._updated)]
+            return
+
+    def _left(self, some: list[Planned], error: LarkAPIError) -> Procedure[list[Planned]]:
+        """Return the writes whose records still exist."""
+        if error.code != _RECORD_NOT_FOUND:
+            raise error
+        _, absent = yield from self.reader.by_ids([one.record_id for one in some])
+        if not absent:
+            raise error
+        gone = set(absent)
+        self.result.vanished += sum(one.record_id in gone for one in some if one.kind == "update")
+        return [one for one in some if one.record_id not in gone]
+
+    def _delete(self, some: list[Planned]) -> Procedure[None]:
+        """Delete records, unless they have got another key since the plan was made."""
+        records, absent = yield from self.reader.by_ids([one.record_id for one in some])
+        keys = self._comparison.keys.of_table([record.get("fields") or {} for record in records])
+        now = {record["record_id"]: key for record, key in zip(records, keys, strict=True)}
+        self.result.deleted += len(absent)
+        left = [one for one in some if now.get(one.record_id) == one.key]
+        while left:
+            try:
+                yield from self.turn.send(self._call("batch_delete", [one.record_id for one in left]))
+            except (NotFoundError, OutcomeUnknownError) as error:
+                before = len(left)
+                left = yield from self._left(left, _answer(error))
+                self.result.deleted += before - len(left)
+                continue
+            self.result.deleted += len(left)
+            return
+
+    def _read_back(self) -> Procedure[None]:
+        """Report fields that still differ after they were written, in the first records updated."""
+        differing: dict[str, str] = {}
+        for wait in _STALE_READ_WAITS if self._updated else ():
+            if wait:
+                yield Sleep(wait)
+            records, _ = yield from self.reader.by_ids([one.record_id for one in self._updated])
+            differing = yield from work(lambda records=records: self._differing(records))  # type: ignore[misc]
+            if not differing:
+                break
+        self.result.not_converging = differing
+
+    def _differing(self, records: Sequence[Any]) -> dict[str, str]:
+        planned = {one.record_id: one for one in self._updated}
+        keys = [one.key for one in self._updated]
+        known, wire = self._index.known(keys), self._index.wire(keys)
+        differing: dict[str, str] = {}
+        for record in records:
+            one = planned[record["record_id"]]
+            shape = known[one.key][1] or ""
+            vector = self._comparison.layout.vectors([shape], [record["fields"]], written=False)[0]
+            difference = Difference(
+                one.record_id, one.row, one.key, shape, orjson.dumps(vector), wire[one.key]
+            )
+            before, after = self._comparison.changes(difference)
+            for name in after.keys() & orjson.loads(one.after or b"{}").keys():
+                differing.setdefault(
+                    name, f"key {one.key!r}: {after[name]!r} was written, {before[name]!r} is read"
+                )
+        return differing
+
+
+def _answer(error: LarkAPIError | OutcomeUnknownError) -> LarkAPIError:
+    """Return Lark's last answer to a request; after a lost one a retry finds that the records are gone."""
+    found = error.__cause__ if isinstance(error, OutcomeUnknownError) else error
+    if isinstance(found, LarkAPIError):
+        return found
+    raise error

@@ -1,0 +1,126 @@
+"""Messages with a key, each sent once: within Lark's hour by its `uuid`, later by the ledger.
+
+An unavailable database never stops a message; it is then as safe as Lark's own hour makes it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, get_args
+
+from lark_provider.protocol.calls import LarkResponse
+from lark_provider.protocol.errors import (
+    LarkAPIError,
+    LarkError,
+    OutcomeUnknownError,
+    TransportError,
+    unknown_choice,
+)
+from lark_provider.protocol.keys import message_uuid
+from lark_provider.protocol.ledger import Entry, State
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.store import shared
+
+OnUnknown: TypeAlias = Literal["fail", "resend", "skip"]
+logger = logging.getLogger(__name__)
+
+UUID_SECONDS = 3600.0 - 180.0
+"""How long Lark knows a `uuid`, less the time that a call may take."""
+_KEPT = ("message_id", "chat_id", "msg_type", "create_time", "thread_id", "root_id", "parent_id")
+"""What is recorded of a message: ids, and no content."""
+
+
+def checked_policy(on_unknown: str) -> None:
+    """Check what is to be done about a message whose outcome is unknown.
+
+    Args:
+        on_unknown: What the caller wants.
+
+    Raises:
+        InvalidRequestError: It is none of the policies.
+    """
+    if on_unknown not in get_args(OnUnknown):
+        raise unknown_choice("on_unknown", on_unknown, get_args(OnUnknown), 230001)
+
+
+def once(
+    send: Callable[[str], Procedure[LarkResponse[Any]]],
+    receiver: str,
+    key: str,
+    msg_type: str,
+    on_unknown: OnUnknown,
+) -> Procedure[LarkResponse[Any]]:
+    """Send a message unless the ledger knows that it was sent.
+
+    Args:
+        send: Sends it with a `uuid`.
+        receiver: To whom it goes; part of the key.
+        key: The caller's key.
+        msg_type: The message's type.
+        on_unknown: What to do about an earlier attempt whose outcome is unknown after Lark's hour.
+
+    Returns:
+        Lark's answer; for a message that was sent before, the ids that it answered then.
+
+    Raises:
+        OutcomeUnknownError: An earlier attempt may have sent it, more than an hour ago.
+        LarkError: As for any message.
+    """
+    uuid = _uuid(receiver, key)
+    found = yield from shared(lambda store: store.messages.begin(receiver, key, uuid), patient=False)
+    if found is None:
+        return (yield from send(uuid))
+    (entry,) = found
+    if entry.state is State.DONE:
+        return LarkResponse(0, "sent before", dict(entry.result))
+    uuid, is_fresh = entry.token, entry.is_new
+    if entry.state is State.REFUSED:
+        # Nothing was sent under the old token, but Lark does not say how it treats one that was refused.
+        uuid, is_fresh = _next(receiver, key, entry), True
+    elif entry.age >= UUID_SECONDS:
+        if on_unknown == "skip":
+            logger.warning("Skipped a message that an earlier attempt may have sent")
+            return LarkResponse(0, "skipped", {"message_id": "", "chat_id": "", "msg_type": msg_type})
+        if on_unknown == "fail":
+            raise _unknown(entry)
+        uuid, is_fresh = _next(receiver, key, entry), True
+    if uuid != entry.token:
+        yield from shared(lambda store: store.messages.resend(entry, uuid), patient=False)
+    return (yield from _sent(send(uuid), entry, is_fresh=is_fresh))
+
+
+def _sent(
+    sending: Procedure[LarkResponse[Any]], entry: Entry, *, is_fresh: bool
+) -> Procedure[LarkResponse[Any]]:
+    try:
+        answer = yield from sending
+    except OutcomeUnknownError:
+        raise
+    except (LarkAPIError, TransportError):
+        if is_fresh:  # else an earlier attempt may have sent it all the same
+            yield from shared(lambda store: store.messages.refuse(entry), patient=False)
+        raise
+    kept = {name: answer.data[name] for name in _KEPT if name in answer.data}
+    yield from shared(lambda store: store.messages.done(entry, kept), patient=False)
+    return answer
+
+
+def _next(receiver: str, key: str, entry: Entry) -> str:
+    """Return the token after that of an entry; it follows from it, so that two processes find the same."""
+    return _uuid(receiver, f"{key}\0{entry.token}")
+
+
+def _uuid(receiver: str, key: str) -> str:
+    found = message_uuid(receiver, key, None)
+    assert found is not None  # noqa: S101 - there is a key
+    return found
+
+
+def _unknown(entry: Entry) -> LarkError:
+    hours = entry.age / 3600
+    return OutcomeUnknownError(
+        f"Whether message {entry.id[:12]} was sent is unknown: an attempt {hours:.1f} h ago had no answer, "
+        'and Lark recognizes a repeat for one hour. Next: look into the chat; then pass on_unknown="resend" '
+        f'or "skip", or `lark-provider ledger forget {entry.id[:12]}` and send it again.'
+    )

@@ -1,0 +1,274 @@
+"""RabbitMQ by pika: where the broker is, and what its errors mean."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, cast
+
+import pika
+from pika.adapters.blocking_connection import BlockingConnection
+from pika.exceptions import AMQPError, ChannelClosedByBroker
+
+from lark_provider.callbacks.broker.topology import QUEUE_TYPES, Limits, QueueType
+from lark_provider.protocol.callbacks import BrokerError
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.redact import redact
+from lark_provider.support.environment import ENVIRONMENT
+from lark_provider.support.secret import Secret
+
+if TYPE_CHECKING:
+    from lark_provider.callbacks.broker.io_services import Services
+
+# pika logs each failure several times, with tracebacks; our errors have it once, with the next step.
+if logging.getLogger("pika").level == logging.NOTSET:
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+CA_VARIABLE = "RABBITMQ_CA"
+_VARIABLES = tuple(f"RABBITMQ_{part}" for part in ("URL", "HOST", "PORT", "USER", "PASSWORD", "VHOST", "TLS"))
+_PORT, _TLS_PORT, _MAX_PORT = 5672, 5671, 65535
+_YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
+_HEARTBEAT_SECONDS = 20
+_SOCKET_SECONDS = 5.0
+_MISMATCH = re.compile(
+    r"inequivalent arg '([^']+)' for (\w+) '([^']+)' in vhost '[^']*': received (.+?) but current is (.+)"
+)
+_PRECONDITION_FAILED = 406
+_MOST_DIGITS = 12
+_LONGEST_NAME = 255  # bytes of a short string in AMQP
+_PIKA = "pika>=1.3,<1.5"
+
+
+def is_configured(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
+    """Whether a broker is configured: by `RABBITMQ_URL` or any `RABBITMQ_*`."""
+    return any(environ.get(name, "").strip() for name in _VARIABLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The address of RabbitMQ.
+
+    Attributes:
+        parameters: Of a pika connection.
+        queue_type: The type of its queues.
+        limits: How many messages they may hold.
+    """
+
+    parameters: pika.ConnectionParameters = field(repr=False)
+    queue_type: QueueType = "quorum"
+    limits: Limits = field(default_factory=Limits)
+
+    def __str__(self) -> str:
+        where = self.parameters
+        return f"RabbitMQ at {where.host}:{where.port}, virtual host {where.virtual_host!r}"
+
+
+def broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> Broker:
+    """Find the broker: the argument, `RABBITMQ_URL`, then `RABBITMQ_HOST`, `_PORT`, `_USER`, ….
+
+    `amqps://` or `RABBITMQ_TLS=true` encrypts; `RABBITMQ_CA` is the file of a certificate authority that is
+    trusted as well as the system's. `RABBITMQ_QUEUE_TYPE` is `quorum` or, for a single node, `classic`.
+    `RABBITMQ_MAX_CLICKS`, `_MAX_EVENTS` and `_MAX_DEAD_LETTERS` are the `Limits`.
+
+    Args:
+        url: `amqp://user:password@host:5672/vhost`, or `amqps://…`.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: Nothing is configured, a part is invalid, or the installed pika cannot be used.
+    """
+    url = Secret.of(url)  # Error reporters print the arguments of a function.
+    _adapter()
+    kind = environ.get("RABBITMQ_QUEUE_TYPE", "").strip().lower() or QUEUE_TYPES[0]
+    known: QueueType | None = next((one for one in QUEUE_TYPES if one == kind), None)
+    if known is None:
+        raise ConfigurationError(
+            f"RABBITMQ_QUEUE_TYPE must be quorum or classic, got {kind!r}. Next: correct it."
+        )
+    text = url or Secret(environ.get("RABBITMQ_URL", "").strip())
+    if text:
+        parameters = _from_url(text, "the broker's URL" if url else "RABBITMQ_URL", environ)
+    elif is_configured(environ):
+        parameters = _from_parts(environ)
+    else:
+        raise ConfigurationError(
+            "RabbitMQ must be configured, got no setting. Next: set RABBITMQ_HOST, RABBITMQ_USER and "
+            "RABBITMQ_PASSWORD, or RABBITMQ_URL."
+        )
+    parameters.heartbeat = _HEARTBEAT_SECONDS
+    parameters.socket_timeout = parameters.stack_timeout = _SOCKET_SECONDS
+    parameters.client_properties = {"connection_name": f"lark_provider {os.getpid()}"}
+    return Broker(parameters, known, _limits(environ))
+
+
+def configured(url: str | None = None) -> Broker | None:
+    """Find the broker as `broker` does; return None if none is configured.
+
+    Args:
+        url: As for `broker`.
+
+    Raises:
+        ConfigurationError: As for `broker`, but not where nothing is configured.
+    """
+    url = Secret.of(url)
+    return broker(url) if url or is_configured() else None
+
+
+def services(loop: asyncio.AbstractEventLoop) -> Services:
+    """Return the event loop, as a connection of pika's uses it.
+
+    Args:
+        loop: The running event loop.
+
+    Raises:
+        ConfigurationError: The installed pika cannot be used.
+    """
+    return _adapter()(loop)
+
+
+def _adapter() -> type[Services]:
+    """Load the adapter, which stands on parts of pika that a later version may rename."""
+    try:
+        from lark_provider.callbacks.broker.io_services import Services
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(
+            f"pika must be {_PIKA.removeprefix('pika')}, got {metadata.version('pika')}: {error}. Next: pip "
+            f"install '{_PIKA}', and report this."
+        ) from error
+    return Services
+
+
+def _from_url(text: str, setting: str, environ: Mapping[str, str]) -> pika.ConnectionParameters:
+    # An "@" behind the host is the end of a password that was not encoded: most of it would be shown.
+    found: pika.ConnectionParameters | None = None
+    if re.fullmatch(r"amqps?://[^/?#]+(?:[/?#][^@]*)?", text):
+        with suppress(ValueError, TypeError):
+            found = cast("pika.ConnectionParameters", pika.URLParameters(text))  # the stubs keep them apart
+    if found is None:
+        raise ConfigurationError(
+            f"{setting} must be an AMQP URL, got another text. Next: write it as "
+            "amqp://user:password@host:5672/vhost, or amqps://… for TLS, with special characters "
+            "percent-encoded."
+        )
+    if found.ssl_options is not None and "ssl_options=" not in text:
+        found.ssl_options = _tls(found.host, environ)
+    return found
+
+
+def _from_parts(environ: Mapping[str, str]) -> pika.ConnectionParameters:
+    def read(name: str, default: str) -> str:
+        return environ.get(f"RABBITMQ_{name}", "").strip() or default
+
+    tls = read("TLS", "").lower()
+    if tls not in _YES | _NO:
+        raise ConfigurationError(f"RABBITMQ_TLS must be true or false, got {tls!r}. Next: correct it.")
+    host, port = read("HOST", "localhost"), read("PORT", str(_TLS_PORT if tls in _YES else _PORT))
+    if not (port.isascii() and port.isdigit() and 0 < int(port) <= _MAX_PORT):
+        raise ConfigurationError(
+            f"RABBITMQ_PORT must be a number from 1 to {_MAX_PORT}, got {port!r}. Next: set it, usually to "
+            f"{_PORT}."
+        )
+    password = Secret(environ.get("RABBITMQ_PASSWORD", "") or "guest")
+    login = pika.PlainCredentials(read("USER", "guest"), password)
+    return pika.ConnectionParameters(
+        host=host,
+        port=int(port),
+        virtual_host=read("VHOST", "/"),
+        credentials=login,
+        ssl_options=_tls(host, environ) if tls in _YES else None,
+    )
+
+
+def _limits(environ: Mapping[str, str]) -> Limits:
+    found = {}
+    for name in ("clicks", "events", "dead_letters"):
+        variable = f"RABBITMQ_MAX_{name.upper()}"
+        if text := environ.get(variable, "").strip():
+            if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+                raise ConfigurationError(
+                    f"{variable} must be a number of messages, or 0 for no limit, got {text!r}. Next: "
+                    "correct it."
+                )
+            found[name] = int(text)
+    return Limits(**found)
+
+
+def _tls(host: str, environ: Mapping[str, str]) -> pika.SSLOptions:
+    context = ssl.create_default_context()
+    if authority := environ.get(CA_VARIABLE, "").strip():
+        try:
+            context.load_verify_locations(cafile=authority)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(
+                f"{CA_VARIABLE} must be a file of certificates, got {authority!r}: "
+                f"{error.strerror or error}. Next: name a file with the authority's certificate, in PEM."
+            ) from None
+    return pika.SSLOptions(context, host)
+
+
+def ping(on: Broker) -> None:
+    """Log in and out again; nothing is declared.
+
+    Raises:
+        BrokerError: The broker is unreachable, or rejects the login.
+    """
+    try:
+        BlockingConnection(on.parameters).close()
+    except (AMQPError, OSError) as error:
+        raise failure(on, error) from error
+
+
+def failure(on: Broker, error: BaseException) -> BrokerError:
+    """Return what an error of pika's means to an operator, with the next step."""
+    if isinstance(error, ChannelClosedByBroker) and error.reply_code == _PRECONDITION_FAILED:
+        found = _MISMATCH.search(error.reply_text)
+        if found:
+            what, kind, name, ours, theirs = found.groups()
+            return BrokerError(
+                f"{on}: {kind} {name!r} must have {what} = {ours}, got {theirs.strip()}. "
+                "Next: delete it when it is empty, or set RABBITMQ_QUEUE_TYPE to what it is."
+            )
+    cause = _innermost(error)
+    reason = " ".join(redact(str(cause)).split()).rstrip(".")
+    return BrokerError(
+        f"{on} must accept the connection, got {type(cause).__name__}{reason and f': {reason}'}. Next: check "
+        f"that it runs, and host, port, user, password, virtual host and TLS ({CA_VARIABLE} for an authority "
+        "of your own)."
+    )
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the error that pika has wrapped, often several times and without a text of its own."""
+    while True:
+        held = (*getattr(error, "exceptions", ()), getattr(error, "exception", None), *error.args)
+        inner = [one for one in held if isinstance(one, BaseException)]
+        if not inner:
+            return error
+        error = inner[0]
+
+
+def persistent(
+    event_id: str, headers: Mapping[str, Any] | None = None, expires: float | None = None
+) -> pika.BasicProperties:
+    """Return the properties of a message that survives a restart of the broker.
+
+    Args:
+        event_id: The message id; a long one is cut.
+        headers: Sent with it.
+        expires: Seconds after which it may be dropped from its queue; None for never.
+    """
+    name = event_id.encode()[:_LONGEST_NAME].decode(errors="ignore")
+    return pika.BasicProperties(
+        content_type="application/json",
+        delivery_mode=pika.DeliveryMode.Persistent,
+        message_id=name,
+        headers=dict(headers or {}),
+        expiration=None if expires is None else str(int(expires * 1000)),
+    )

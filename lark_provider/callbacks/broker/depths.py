@@ -1,0 +1,137 @@
+"""What the pump exports about what it shares with others: queues and open questions.
+
+One process exports them, or sums over processes would count them several times. They are read when Prometheus
+scrapes, in threads and with a timeout, so that neither the pump nor the scrape waits for a frozen server.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pika.adapters.blocking_connection import BlockingConnection
+
+from lark_provider.callbacks.broker.amqp import Broker
+from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS
+from lark_provider.storage.waits import Waits
+from lark_provider.support import measured, threads
+
+if TYPE_CHECKING:
+    from lark_provider.metrics.exporter import Reading
+
+CACHE_SECONDS = 5.0
+"""How long what was read is used: several Prometheus servers may scrape one pump."""
+TIMEOUT_SECONDS = 3.0
+_OVERDUE = timedelta(minutes=5)
+_SOCKET_SECONDS = 5.0
+
+
+class Depths:
+    """Collects the depths of queues and the number of open questions.
+
+    Args:
+        broker: The broker of the queues.
+        waits: The database's questions.
+        seconds: See `CACHE_SECONDS`.
+        timeout: How long a scrape waits.
+        clock: Seconds, of any origin.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        waits: Waits,
+        *,
+        seconds: float = CACHE_SECONDS,
+        timeout: float = TIMEOUT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._timeout = timeout
+        self._sources = (
+            _Source("rabbitmq", lambda: _queues(broker), seconds, clock),
+            _Source("database", lambda: _questions(waits), seconds, clock),
+        )
+
+    def __call__(self) -> Iterator[Reading]:
+        """Return what was read of late, and whether each source could be read.
+
+        A source that could not be read has no values: none is better than an old one.
+        """
+        deadline = time.monotonic() + self._timeout
+        for source in self._sources:
+            source.begin()
+        for source in self._sources:
+            found = source.end(max(0.0, deadline - time.monotonic()))
+            yield measured.COLLECTED, (source.name,), float(found is not None)
+            yield from found or ()
+
+
+class _Source:
+    """One server, read by one thread at a time.
+
+    Args:
+        name: Its name, a label.
+        read: Reads it; may block.
+        seconds: How long a reading is used.
+        clock: Seconds, of any origin.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[], Sequence[Reading]],
+        seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.name = name
+        self._read, self._seconds, self._clock = read, seconds, clock
+        self._reading: Future[Sequence[Reading]] | None = None
+        self._began = 0.0
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Read in a thread, unless it is being read, or was of late."""
+        with self._lock:
+            if self._reading is not None:
+                is_recent = self._clock() - self._began < self._seconds
+                if not self._reading.done() or (is_recent and self._reading.exception() is None):
+                    return
+            self._began = self._clock()
+            self._reading = threads.start(self._read)
+
+    def end(self, seconds: float) -> Sequence[Reading] | None:
+        """Return what was read; None if that failed, or takes longer than some seconds."""
+        with self._lock:
+            reading = self._reading
+        if reading is not None:
+            with suppress(Exception):  # The gauge says so; the pump itself logs why.
+                return reading.result(seconds)
+        return None
+
+
+def _queues(broker: Broker) -> list[Reading]:
+    parameters = copy.copy(broker.parameters)
+    parameters.blocked_connection_timeout = _SOCKET_SECONDS
+    connection = BlockingConnection(parameters)
+    found: list[Reading] = []
+    try:
+        channel = connection.channel()
+        for queue in (CARDS, EVENTS, DEAD):
+            method = channel.queue_declare(queue.name, passive=True).method
+            found.append((measured.QUEUE_MESSAGES, (queue.name,), float(method.message_count)))
+            found.append((measured.QUEUE_CONSUMERS, (queue.name,), float(method.consumer_count)))
+    finally:
+        if connection.is_open:
+            connection.close()
+    return found
+
+
+def _questions(waits: Waits) -> list[Reading]:
+    is_open, overdue = waits.counts(_OVERDUE)
+    return [(measured.WAITS_OPEN, (), float(is_open)), (measured.WAITS_OVERDUE, (), float(overdue))]

@@ -1,0 +1,85 @@
+"""Whether a queue takes one more message, so that what no consumer reads cannot fill the broker."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+
+from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, Limits, Queue
+from lark_provider.protocol.callbacks import BrokerError
+from lark_provider.support.throttle import Throttle
+
+logger = logging.getLogger(__name__)
+
+_NEXT = {
+    CARDS: "start a pump (lark-provider callbacks pump), or raise RABBITMQ_MAX_CLICKS",
+    EVENTS: "start a consumer, unsubscribe from what nothing consumes, or raise RABBITMQ_MAX_EVENTS",
+    DEAD: "requeue or purge (lark-provider callbacks dead), or raise RABBITMQ_MAX_DEAD_LETTERS",
+}
+
+
+class QueueFullError(BrokerError):
+    """A queue holds as many messages as it may: nothing was published."""
+
+    retryable = False  # not within the seconds that a delivery has
+
+
+class Fill:
+    """How many messages the queues hold: what RabbitMQ reported last, and what was published since.
+
+    Several publishers do not know of each other's messages until the next report, and messages that a
+    consumer holds are not reported: a limit may be exceeded by these.
+
+    Args:
+        limits: How many they may hold.
+        where: Names the broker in errors.
+    """
+
+    def __init__(self, limits: Limits, where: str) -> None:
+        self._limits = {CARDS: limits.clicks, EVENTS: limits.events, DEAD: limits.dead_letters}
+        self._where = where
+        self._held: Counter[str] = Counter()
+        self._warnings = Throttle()
+
+    def report(self, waiting: Mapping[str, int]) -> None:
+        """Take what RabbitMQ reports.
+
+        Args:
+            waiting: How many messages wait in each queue, by its name.
+        """
+        self._held = Counter(waiting)
+
+    def take(self, queue: Queue) -> None:
+        """Count a message that is about to be published.
+
+        Raises:
+            QueueFullError: It may not be published.
+        """
+        self.check(queue)
+        self._held[queue.name] += 1
+
+    def check(self, queue: Queue) -> None:
+        """Check that a queue may take one more message.
+
+        Args:
+            queue: The queue. For events the dead-letter queue is checked too: many of them end there.
+
+        Raises:
+            QueueFullError: It is full.
+        """
+        for one in (EVENTS, DEAD) if queue == EVENTS else (queue,):
+            most, held = self._limits[one], self._held[one.name]
+            if most and held >= most:
+                self._warn(one, held, most)
+                raise QueueFullError(
+                    f"{self._where}: queue {one.name!r} must hold fewer than {most} messages, got {held}. "
+                    f"Next: {_NEXT[one]}."
+                )
+
+    def _warn(self, queue: Queue, held: int, most: int) -> None:
+        def log(suppressed: int) -> None:
+            fields = {"queue": queue.name, "messages": held, "limit": most, "suppressed": suppressed}
+            logger.warning("Queue full; rejecting deliveries", extra=fields)
+
+        self._warnings.note(queue.name, log)

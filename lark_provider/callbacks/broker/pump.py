@@ -1,0 +1,329 @@
+"""From RabbitMQ into the database: take a batch, commit it, and only then acknowledge it.
+
+A message is acknowledged when its click is in the database, or in the dead-letter queue with the reason.
+
+While the database is unavailable to this pump, it holds no message: it returns all of them to the queue,
+where other pumps find them, and consumes again only when an insert has succeeded and was rolled back. So a
+pump with a broken path to its database withholds no click from the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from threading import Event as Stop
+from typing import Any, TypeVar
+
+from pika.channel import Channel
+
+from lark_provider.callbacks.broker.amqp import Broker
+from lark_provider.callbacks.broker.checks import ChannelCheck, WorkCheck
+from lark_provider.callbacks.broker.confirms import Confirms
+from lark_provider.callbacks.broker.link import Delivered, Deliveries, connected, keep_connected
+from lark_provider.callbacks.broker.topology import CARDS
+from lark_provider.callbacks.probes.probes import Probes
+from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError, CardClick
+from lark_provider.protocol.errors import TransportError
+from lark_provider.storage.errors import StorageError
+from lark_provider.storage.inbox import Inbox
+from lark_provider.storage.work import DatabaseWork
+from lark_provider.support import measured, threads
+from lark_provider.support.backoff import Backoff
+from lark_provider.support.throttle import Throttle
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+_IDLE_SECONDS = 0.1
+_GRACE_SECONDS = 5.0
+_FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0
+_DRAIN_SECONDS = 10.0
+"""For how long a batch in flight may still be stored when the pump is stopped."""
+_STORE_SECONDS = 5.0
+"""For how long a batch is held while the database does not answer: as long as it takes to connect at most."""
+
+
+class Pump:
+    """Takes clicks from the queue into the inbox; any number may run at once.
+
+    Args:
+        broker: The broker of the queue.
+        inbox: Stores the clicks.
+        probes: Answered while it runs.
+
+    Attributes:
+        returned: How many deliveries were returned to the queue because the database was unavailable.
+    """
+
+    def __init__(self, broker: Broker, inbox: Inbox, probes: Probes | None = None) -> None:
+        self._broker, self._probes = broker, probes
+        self._store = _Store(inbox)
+        self._link = ChannelCheck(broker)
+        self._unusable: StorageError | None = None
+        self._warnings = Throttle()
+        self._is_out = False
+        self.returned = 0
+
+    def run(self, stop: Stop) -> None:
+        """Pump until stopped, through every loss of the broker or the database.
+
+        When it is stopped, it stores and acknowledges the batch in flight, and returns the other messages.
+
+        Args:
+            stop: Stops it when set.
+
+        Raises:
+            StorageError: The database takes no clicks, and waiting does not change that: permission denied,
+                a missing table. Every message has been returned to the queue.
+        """
+        self._unusable = None
+        asyncio.run(self._run(stop))
+        if self._unusable is not None and not stop.is_set():
+            raise self._unusable
+
+    def once(self, *, most: int = BATCH, seconds: float = 2.0) -> int:
+        """Pump the messages that are in the queue, up to a number and a time.
+
+        Args:
+            most: The number of messages.
+            seconds: The time; messages that are not stored by then stay in the queue.
+
+        Returns:
+            How many messages were stored or dead-lettered.
+
+        Raises:
+            BrokerError: The broker is unavailable, or rejects the login.
+            StorageError: The database cannot be used.
+        """
+        # In a thread of its own: this one may have a loop that runs, and even a name server may be frozen.
+        pumping = threads.start(lambda: asyncio.run(self._once(most, seconds)))
+        try:
+            return pumping.result(seconds + _GRACE_SECONDS)
+        except TimeoutError:
+            reason = f"{self._broker} must answer within {seconds + _GRACE_SECONDS:g} s, got no answer"
+            raise BrokerError(f"{reason}. Next: check that it runs.") from None
+
+    async def _run(self, stop: Stop) -> None:
+        self._in_flight = asyncio.Lock()
+        async with AsyncExitStack() as probing:
+            if self._probes is not None:
+                database = WorkCheck("database", self._store.check, lambda: not self._is_out)
+                await probing.enter_async_context(self._probes.serving([self._link, database]))
+            pumping = asyncio.ensure_future(keep_connected(self._broker, self._forever, role="pump"))
+            stopped = asyncio.wrap_future(threads.start(stop.wait))
+            either: set[asyncio.Future[Any]] = {pumping, stopped}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            await self._drain(pumping)
+
+    async def _drain(self, pumping: asyncio.Future[None]) -> None:
+        """Let the batch in flight be stored, begin no other one, and end."""
+        if self._probes is not None:
+            self._probes.is_draining = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS), self._in_flight:
+                pumping.cancel()
+        pumping.cancel()
+        with suppress(asyncio.CancelledError):
+            await pumping
+
+    async def _forever(self, channel: Channel) -> None:
+        with self._link.holding(channel):
+            await self._pump(channel)
+
+    async def _pump(self, channel: Channel) -> None:
+        """Pump, or wait while the database is unavailable; return when waiting does not change that."""
+        work = _Work(channel, self._store, str(self._broker))
+        pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
+        was_refused = False
+        while True:
+            try:
+                await self._store.check()
+            except StorageError as error:
+                # Checked twice: an error of a connection that is being closed may look permanent as well.
+                if was_refused and not error.retryable:
+                    self._unusable = error
+                    return
+                was_refused = not error.retryable
+                self._warn(error)
+            else:
+                was_refused = False
+                if self._is_out:
+                    self._is_out = False
+                    logger.info("Database available again; consuming", extra={"returned": self.returned})
+                if await self._consume(channel, work):
+                    pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
+            await asyncio.sleep(pauses.next())
+
+    async def _consume(self, channel: Channel, work: _Work) -> bool:
+        """Store what arrives until the database cannot be used; then return every message to the queue.
+
+        Returns:
+            Whether a batch was stored before.
+        """
+        # Twice a batch: the next one arrives while this one is stored.
+        deliveries, batch, is_stored = Deliveries(channel, CARDS, 2 * BATCH), list[Delivered](), False
+        while True:
+            try:
+                batch = await _batch(deliveries.arrived, BATCH)
+                async with self._in_flight:
+                    await work.process(batch)
+                is_stored = True
+            except StorageError as error:
+                returned = len(batch) + deliveries.arrived.qsize()
+                self.returned += returned
+                measured.RETURNED.add(amount=returned)
+                await deliveries.give_back()
+                self._warn(error)
+                return is_stored
+
+    def _warn(self, error: StorageError) -> None:
+        self._is_out = True
+
+        def log(suppressed: int) -> None:
+            fields = {"returned": self.returned, "suppressed": suppressed, "error": str(error)}
+            logger.warning("Database unavailable; clicks stay in the queue for other pumps", extra=fields)
+
+        self._warnings.note("unavailable", log)
+
+    async def _once(self, most: int, seconds: float) -> int:
+        done, is_connected = 0, False
+        try:
+            async with asyncio.timeout(seconds), connected(self._broker) as channel:
+                is_connected = True
+                arrived = Deliveries(channel, CARDS, min(most, BATCH)).arrived
+                work = _Work(channel, self._store, str(self._broker))
+                while done < most:
+                    async with asyncio.timeout(_IDLE_SECONDS):
+                        batch = await _batch(arrived, min(most - done, BATCH))
+                    await work.process(batch)
+                    done += len(batch)
+        except TimeoutError:
+            if not is_connected:
+                reason = f"{self._broker} must answer within {seconds:g} s, got no answer"
+                raise BrokerError(f"{reason}. Next: check that it runs.") from None
+        return done
+
+
+async def _batch(arrived: asyncio.Queue[Delivered], most: int) -> list[Delivered]:
+    """Take the messages that have arrived, at least one: the slower the database, the larger the batch."""
+    first = await arrived.get()
+    return [first, *(arrived.get_nowait() for _ in range(min(most - 1, arrived.qsize())))]
+
+
+class _Store:
+    """The inbox, used in threads and within a deadline.
+
+    Args:
+        inbox: Stores the clicks.
+    """
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._attempts = DatabaseWork(_STORE_SECONDS)
+
+    async def check(self) -> None:
+        """Prove that clicks can be stored.
+
+        Raises:
+            StorageError: They cannot; or the database has not answered in time, which is `retryable`.
+        """
+        await self._ask(self._inbox.check_writable)
+
+    async def store(self, clicks: Sequence[CardClick]) -> None:
+        """Store clicks.
+
+        Args:
+            clicks: All are stored, or none.
+
+        Raises:
+            StorageError: As for `Inbox.store`, or as for `check`.
+        """
+        await self._ask(lambda: self._inbox.store(clicks))
+
+    async def _ask(self, work: Callable[[], T]) -> T:
+        try:
+            return await self._attempts.run(work)
+        except TransportError as error:
+            raise StorageError(str(error), retryable=True) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message with a click in it."""
+
+    delivered: Delivered
+    click: CardClick
+
+
+class _Work:
+    """Stores, dead-letters and acknowledges the messages of a channel.
+
+    Args:
+        channel: The channel.
+        store: Stores the clicks.
+        where: Names the broker in errors.
+    """
+
+    def __init__(self, channel: Channel, store: _Store, where: str) -> None:
+        self._channel, self._store = channel, store
+        self._confirms = Confirms(channel, where)
+        self._dead_lettered = set[int]()
+
+    async def process(self, batch: Sequence[Delivered]) -> None:
+        """Store a batch, dead-letter what cannot be stored, and acknowledge all of it.
+
+        Args:
+            batch: As it came, without gaps.
+
+        Raises:
+            StorageError: The database cannot be used. What was dead-lettered is acknowledged, and no more.
+        """
+        self._dead_lettered.clear()
+        clicks = [message for delivered in batch if (message := await self._read(delivered)) is not None]
+        await self._store_all(clicks)
+        # A tag may be acknowledged once only, so the last one that was not is named.
+        left = [delivered.tag for delivered in batch if delivered.tag not in self._dead_lettered]
+        if left:
+            self._channel.basic_ack(left[-1], multiple=True)
+
+    async def _read(self, delivered: Delivered) -> _Message | None:
+        try:
+            click = delivered.read()
+        except CallbackRefusedError as error:
+            await self._dead_letter(delivered, str(error))
+            return None
+        if not isinstance(click, CardClick):
+            await self._dead_letter(
+                delivered,
+                f"The message must be a click, got an event of type {click.type}. Next: unbind events here.",
+            )
+            return None
+        return _Message(delivered, click)
+
+    async def _dead_letter(self, delivered: Delivered, reason: str) -> None:
+        """Dead-letter a message, and acknowledge it at once: it must not be dead-lettered a second time."""
+        await self._confirms.dead_letter(delivered, reason)
+        self._channel.basic_ack(delivered.tag)
+        self._dead_lettered.add(delivered.tag)
+
+    async def _store_all(self, batch: Sequence[_Message]) -> None:
+        """Store a batch, and bisect it where the database refuses what is in it, so that the others go on."""
+        if not batch:
+            return
+        try:
+            await self._store.store([message.click for message in batch])
+        except StorageError as error:
+            if not error.permanent:
+                raise
+            if len(batch) == 1:
+                await self._dead_letter(batch[0].delivered, str(error))
+                return
+        else:
+            return
+        middle = len(batch) // 2
+        await self._store_all(batch[:middle])
+        await self._store_all(batch[middle:])

@@ -1,0 +1,63 @@
+"""Callbacks and events in a Django project.
+
+```python
+urlpatterns = [path("lark/callbacks/<str:app_id>", callback_view(by_app(CallbackKeys(…)), on_click))]
+```
+
+The handler gets clicks and events, events more than once, and has two seconds; nothing is stored before it
+returns. Where that is too little, run the gateway and consume from RabbitMQ.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from lark_provider.callbacks.http.answers import Answer
+from lark_provider.callbacks.http.endpoint import TOO_LARGE, Endpoint, Handler, arespond, respond
+from lark_provider.callbacks.http.key_ring import KeyRing, Keys
+
+
+def callback_view(
+    keys: Keys | KeyRing, handler: Handler, endpoint: Endpoint | None = None
+) -> Callable[..., Any]:
+    """Make a view: an async one if the handler is a coroutine function.
+
+    Args:
+        keys: The apps' keys; see `by_app` and `from_environment`. A `KeyRing` reloads those that change.
+        handler: Called with each click and event; a body from `toast` or `card_update` answers a click.
+        endpoint: The rules.
+    """
+    rules = endpoint or Endpoint()
+
+    def view(request: HttpRequest, app_id: str) -> HttpResponse:
+        body = _body(request)
+        if body is None:
+            return _http(TOO_LARGE)
+        return _http(respond(rules, keys, handler, app_id, request.headers, body))
+
+    async def async_view(request: HttpRequest, app_id: str) -> HttpResponse:
+        body = _body(request)
+        if body is None:
+            return _http(TOO_LARGE)
+        return _http(await arespond(rules, keys, handler, app_id, request.headers, body))
+
+    chosen = async_view if inspect.iscoroutinefunction(handler) else view
+    return csrf_exempt(require_POST(chosen))  # type: ignore[no-any-return]  # Django ships no types
+
+
+def _body(request: HttpRequest) -> bytes | None:
+    try:
+        return bytes(request.body)
+    except RequestDataTooBig:  # above Django's own limit
+        return None
+
+
+def _http(answer: Answer) -> HttpResponse:
+    return HttpResponse(answer.body, status=answer.status, content_type="application/json")

@@ -1,0 +1,69 @@
+"""Callbacks and events in a FastAPI application.
+
+```python
+app.include_router(callback_router(by_app(CallbackKeys(…)), on_click))
+```
+
+The handler gets clicks and events, events more than once, and has two seconds; nothing is stored before it
+returns. Where that is too little, run the gateway and consume from RabbitMQ.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from lark_provider.callbacks.http.app import TooLargeError, read_body
+from lark_provider.callbacks.http.endpoint import (
+    TOO_LARGE,
+    TOO_SLOW,
+    Endpoint,
+    Handler,
+    arespond,
+    respond,
+)
+from lark_provider.callbacks.http.gateway import DEADLINE
+from lark_provider.callbacks.http.key_ring import KeyRing, Keys
+
+
+def callback_router(
+    keys: Keys | KeyRing,
+    handler: Handler,
+    endpoint: Endpoint | None = None,
+    *,
+    prefix: str = "/lark/callbacks",
+) -> APIRouter:
+    """Make a router that serves `POST {prefix}/{app_id}`.
+
+    Args:
+        keys: The apps' keys; see `by_app` and `from_environment`. A `KeyRing` reloads those that change.
+        handler: Called with each click and event, in a thread if it is no coroutine function; a body from
+            `toast` or `card_update` answers a click.
+        endpoint: The rules.
+        prefix: Where.
+    """
+    rules = endpoint or Endpoint()
+    router = APIRouter(prefix=prefix)
+
+    @router.post("/{app_id}", include_in_schema=False)
+    async def callback(app_id: str, request: Request) -> Response:
+        try:
+            async with asyncio.timeout(DEADLINE):
+                body = await read_body(request, rules.max_bytes)
+        except TooLargeError:
+            answer = TOO_LARGE
+        except (TimeoutError, ClientDisconnect):
+            answer = TOO_SLOW
+        else:
+            if inspect.iscoroutinefunction(handler):
+                answer = await arespond(rules, keys, handler, app_id, request.headers, body)
+            else:
+                answer = await run_in_threadpool(respond, rules, keys, handler, app_id, request.headers, body)
+        return Response(answer.body, answer.status, media_type="application/json")
+
+    return router

@@ -1,0 +1,176 @@
+"""The gateway: what Lark sends is stored first, and answered in time whatever happens.
+
+Lark waits 3 seconds, and never repeats a click. So the answer is "received" only once the click is stored; if
+no sink stores it in time, the answer says so, and the user can click again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+
+from lark_provider.callbacks.http import handlers
+from lark_provider.callbacks.http.answers import Answer
+from lark_provider.callbacks.http.endpoint import DOUBT_SECONDS, Endpoint, admit
+from lark_provider.callbacks.http.handlers import ClickHandler
+from lark_provider.callbacks.http.keys import KeyRing
+from lark_provider.callbacks.http.questions import Questions
+from lark_provider.callbacks.http.sinks import NotStoredError, Sink, store_first
+from lark_provider.callbacks.probes.readiness import Readiness
+from lark_provider.protocol.callbacks import CardClick, Delivery, kind_of, named
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.support import measured
+from lark_provider.support.throttle import Throttle
+
+logger = logging.getLogger(__name__)
+
+SINK_SECONDS = 0.8
+DEADLINE = 2.5
+STORING_SECONDS = 1.0
+"""How much of the deadline is reserved for storing a click, however long its keys were reloaded."""
+_MAX_STORED = 10_000
+
+
+class Gateway:
+    """Takes what comes to the callback URLs of any number of apps, for any web server.
+
+    Args:
+        keys: The apps' keys, which may change; see `KeyRing`.
+        sinks: Store clicks and events, in the order of preference.
+        handler: Called with each click once it is stored; what it returns is the answer. A function, a
+            coroutine function, or where to import it from. Without one, and where it fails or is too slow,
+            a default answer is given.
+        endpoint: The rules.
+        questions: Looks up whether the question that a click answers is over, to answer so.
+        patience: Seconds that a sink has before the next one is tried as well.
+        deadline: Seconds from the request's beginning to the answer.
+
+    Raises:
+        ConfigurationError: There is no sink, or the handler cannot be found.
+    """
+
+    def __init__(
+        self,
+        keys: KeyRing,
+        sinks: Sequence[Sink],
+        *,
+        handler: str | ClickHandler | None = None,
+        endpoint: Endpoint | None = None,
+        questions: Questions | None = None,
+        patience: float = SINK_SECONDS,
+        deadline: float = DEADLINE,
+    ) -> None:
+        if not sinks:
+            raise ConfigurationError(
+                "The gateway must have a sink, got none. Next: configure RABBITMQ_URL, a database, or both."
+            )
+        self.endpoint = endpoint or Endpoint()
+        self.deadline = deadline
+        self.keys = keys
+        self._sinks, self._patience = tuple(sinks), patience
+        self._questions = questions
+        self._handler = None if handler is None else handlers.load(handler)
+        self._readiness = Readiness(self._sinks)
+        self._failures = Throttle()
+        self._stored: OrderedDict[tuple[str | None, str], None] = OrderedDict()
+
+    def ready(self) -> dict[str, bool]:
+        """Return which sinks can store a click, by their names, as last proved by `run`, without I/O."""
+        return self._readiness.ready()
+
+    async def run(self) -> None:
+        """Prove the sinks, and log refused requests, until cancelled. `app.application` runs this."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._readiness.run())
+            group.create_task(self.endpoint.refusals.run())
+            group.create_task(self.endpoint.handler_failures.run())
+            group.create_task(self._failures.run())
+
+    async def answer(
+        self, app_id: str, headers: Mapping[str, str], body: bytes, began: float | None = None
+    ) -> Answer:
+        """Answer a request, within the deadline.
+
+        Args:
+            app_id: As the URL has it.
+            headers: In any case.
+            body: The raw bytes.
+            began: When the request came, by the event loop's clock; None for now.
+        """
+        deadline = self.deadline + (asyncio.get_running_loop().time() if began is None else began)
+        doubt = min(DOUBT_SECONDS, deadline - asyncio.get_running_loop().time() - STORING_SECONDS)
+        try:
+            async with asyncio.timeout_at(deadline):
+                admitted = await admit(self.endpoint, self.keys, app_id, headers, body, doubt)
+        except TimeoutError:  # Loading the keys has shorter limits of its own.
+            return self.endpoint.overdue()
+        if isinstance(admitted, Answer):
+            return admitted
+        return await self.accept(admitted, deadline)
+
+    async def accept(self, delivery: Delivery, deadline: float) -> Answer:
+        """Store a delivery that was admitted, and answer it.
+
+        Args:
+            delivery: The click or the event.
+            deadline: By the event loop's clock.
+        """
+        kind = kind_of(delivery)
+        app = delivery.app_id or measured.UNKNOWN
+        measured.RECEIVED.add(app, kind)
+        measured.NOT_STORED.add(app, kind, amount=0)  # Shown as 0, so that the first failure is an increase.
+        answer = await self._accept(delivery, deadline)
+        began = deadline - self.deadline
+        measured.ANSWER_SECONDS.observe(asyncio.get_running_loop().time() - began, kind)
+        return answer
+
+    async def _accept(self, delivery: Delivery, deadline: float) -> Answer:
+        key = (delivery.app_id, delivery.event_id)
+        if key in self._stored:
+            measured.DUPLICATES.add("gateway")
+            logger.debug("Duplicate ignored", extra=named(delivery))
+            return self.endpoint.settle(delivery, await self._closed_answer(delivery, deadline))
+        try:
+            where = await store_first(self._sinks, delivery, patience=self._patience, deadline=deadline)
+        except NotStoredError as error:
+            self._failed(delivery, str(error))
+            return self.endpoint.failed(delivery)
+        self._readiness.proved(where)
+        measured.STORED.add(delivery.app_id or measured.UNKNOWN, kind_of(delivery), where)
+        logger.debug("Click or event stored", extra={**named(delivery), "sink": where})
+        self._stored[key] = None
+        if len(self._stored) > _MAX_STORED:
+            self._stored.popitem(last=False)
+        answer = await self._handler_answer(delivery, deadline)
+        if answer is None:
+            answer = await self._closed_answer(delivery, deadline)
+        return self.endpoint.settle(delivery, answer)
+
+    def _failed(self, delivery: Delivery, reason: str) -> None:
+        """Log a delivery that was not stored, once a minute with a count: an outage fails every one."""
+        measured.NOT_STORED.add(delivery.app_id or measured.UNKNOWN, kind_of(delivery))
+
+        def log(suppressed: int) -> None:
+            fields = {**named(delivery), "suppressed": suppressed, "error": reason}
+            logger.error("Failed to persist the delivery; returned an error to Lark", extra=fields)
+
+        self._failures.note("not stored", log)
+
+    async def _closed_answer(self, delivery: Delivery, deadline: float) -> bytes | None:
+        """Return the answer if the question is over; None if it is open, or that is not known in time."""
+        if self._questions is None or not isinstance(delivery, CardClick):
+            return None
+        return await self._questions.over(delivery, deadline)
+
+    async def _handler_answer(self, delivery: Delivery, deadline: float) -> object:
+        """Return the handler's answer; None if it has none, or there is no handler."""
+        if self._handler is None or not isinstance(delivery, CardClick):
+            return None
+        try:
+            left = deadline - asyncio.get_running_loop().time()
+            return await handlers.run(self._handler, delivery, left)
+        except Exception as error:  # noqa: BLE001 - whatever the handler raises
+            self.endpoint.handler_failures.note(delivery, error)
+            return None

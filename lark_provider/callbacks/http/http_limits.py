@@ -1,0 +1,124 @@
+"""uvicorn's HTTP for a port that untrusted clients reach: no idle client holds a connection.
+
+By itself, uvicorn waits indefinitely for a connection's first request and for the end of its headers, and
+takes any number of them. When no file can be opened any more, a new connection is accepted and closed, and
+nothing is logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+from importlib import metadata
+from typing import Any
+
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.support.throttle import Throttle
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS = 5.0
+LARGEST_HEADERS = 64 * 1024
+_UNLIMITED = 1 << 20
+_RELIED_ON = ("cycle", "loop", "transport")
+_UVICORN = "uvicorn>=0.30,<0.55"
+
+
+def raise_file_limit() -> int:
+    """Let the process open as many files as its hard limit allows, and return how many.
+
+    Each connection is an open file, and the soft limit is 1024 on most systems.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError) as error:  # Some systems call it unlimited, and then refuse that.
+        logger.warning("Failed to raise the limit of open files", extra={"limit": soft, "error": str(error)})
+        hard = soft
+    return _UNLIMITED if hard == resource.RLIM_INFINITY else hard
+
+
+def strict(base: Any, files: int = _UNLIMITED) -> Any:
+    """Make uvicorn's protocol close connections that are idle, or that send too much in the headers.
+
+    Of more connections than three quarters of the open files, the oldest idle ones are closed: the rest is
+    for databases, the broker, and connections that arrive at once.
+
+    Args:
+        base: The protocol of the installed parser.
+        files: How many files the process may open.
+    """
+    most = files * 3 // 4
+    opened: dict[Any, None] = {}  # the oldest first
+    warnings = Throttle()
+
+    def close_oldest_idle() -> None:
+        def log(suppressed: int) -> None:
+            fields = {"connections": len(opened), "limit": files, "suppressed": suppressed}
+            logger.warning("Too many connections; closing idle ones", extra=fields)
+
+        warnings.note("connections", log)
+        idle = next((one for one in opened if one.is_idle()), None)
+        if idle is not None:
+            del opened[idle]
+            idle.transport.close()
+
+    class Strict(base):  # type: ignore[misc]  # known when it is run
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._idle_bytes = 0
+            self._look(self)
+            opened[self] = None
+            if len(opened) > most:
+                close_oldest_idle()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._idle_bytes = self._idle_bytes + len(data) if self.is_idle() else 0
+            if self._idle_bytes > LARGEST_HEADERS:
+                self.transport.close()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._next_look.cancel()
+            opened.pop(self, None)
+            super().connection_lost(exc)
+
+        def is_idle(self) -> bool:
+            return self.cycle is None or bool(self.cycle.response_complete)
+
+        def _look(self, seen: object) -> None:
+            """Close the connection if no request is answered now, or has come since the last look."""
+            if self.is_idle() and self.cycle is seen:
+                self.transport.close()
+            else:
+                self._next_look = self.loop.call_later(IDLE_SECONDS, self._look, self.cycle)
+
+    return Strict
+
+
+def check(protocol: Any, settings: Any, state: Any) -> None:
+    """Check once, before anything is served, that the protocol has what `strict` relies on.
+
+    Args:
+        protocol: The protocol's class.
+        settings: The server's `uvicorn.Config`, loaded.
+        state: The server's `server_state`.
+
+    Raises:
+        ConfigurationError: A later version of uvicorn has renamed it.
+    """
+
+    async def made() -> Any:
+        return protocol(config=settings, server_state=state, app_state={})
+
+    try:
+        one = asyncio.run(made())
+        lost = [name for name in _RELIED_ON if not hasattr(one, name)]
+    except (TypeError, AttributeError) as error:
+        lost = [str(error)]
+    if lost:
+        raise ConfigurationError(
+            f"uvicorn must be {_UVICORN.removeprefix('uvicorn')}, got {metadata.version('uvicorn')}, whose "
+            f"HTTP protocol has changed: {', '.join(lost)}. Next: pip install '{_UVICORN}', and report this."
+        )

@@ -1,0 +1,151 @@
+"""Where the keys of apps come from."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Mapping
+
+from lark_provider import config
+from lark_provider.callbacks.http.key_ring import KeyRing, Keys, KeysUnknownError
+from lark_provider.protocol.callbacks import CallbackKeys
+from lark_provider.protocol.errors import ConfigurationError, LarkError
+from lark_provider.support.environment import ENVIRONMENT
+from lark_provider.support.secret import Secret
+
+__all__ = [
+    "KeyRing",
+    "Keys",
+    "KeysUnknownError",
+    "by_app",
+    "check",
+    "configured",
+    "from_environment",
+    "from_registry",
+]
+logger = logging.getLogger(__name__)
+_WARN_SECONDS = 60.0
+_warned_at: dict[tuple[str, str], float] = {}
+
+
+def by_app(*keys: CallbackKeys) -> Keys:
+    """Return the keys of apps that are known from the start.
+
+    Args:
+        keys: One for each app.
+    """
+    return {one.app_id: one for one in keys}
+
+
+def from_environment(environ: Mapping[str, str] = ENVIRONMENT) -> Keys:
+    """Read the keys of one app: `LARK_APP_ID`, `LARK_EVENT_ENCRYPT_KEY`, `LARK_EVENT_VERIFICATION_TOKEN`.
+
+    Each key can be several, separated by commas, newest first: all of them are accepted.
+
+    Args:
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: The app is not named, or has neither key.
+    """
+    app_id = environ.get("LARK_APP_ID", "").strip()
+    encrypt_keys, tokens = (
+        [Secret(part.strip()) for part in environ.get(name, "").split(",") if part.strip()]
+        for name in ("LARK_EVENT_ENCRYPT_KEY", "LARK_EVENT_VERIFICATION_TOKEN")
+    )
+    if not app_id or not (encrypt_keys or tokens):
+        raise ConfigurationError(
+            "The callback keys must be LARK_APP_ID and LARK_EVENT_ENCRYPT_KEY or "
+            f"LARK_EVENT_VERIFICATION_TOKEN, got {'no LARK_APP_ID' if not app_id else 'neither key'}. Next: "
+            "set them as the developer console shows them, or give them to the registry: `lark-provider app "
+            "update --encrypt-key - APP_ID`."
+        )
+    return by_app(
+        CallbackKeys(
+            app_id,
+            next(iter(encrypt_keys), None),
+            next(iter(tokens), None),
+            tuple((key, math.inf) for key in encrypt_keys[1:]),
+            tuple((token, math.inf) for token in tokens[1:]),
+        )
+    )
+
+
+def from_registry() -> Keys:
+    """Return the keys of all active apps of the registry that have any.
+
+    Raises:
+        ConfigurationError: `LARK_CONFIG_ENCRYPTION_KEY` is missing or invalid.
+        StorageError: The registry cannot be used.
+    """
+    found, unreadable = _registry()
+    for app_id, error in unreadable.items():
+        _warn(app_id, str(error))
+    return found
+
+
+def _registry() -> tuple[Keys, dict[str, LarkError]]:
+    """Return the keys of the registry's active apps, and the errors of those that cannot be read."""
+    from lark_provider.storage.applications import ApplicationManager
+    from lark_provider.storage.errors import DecryptionError
+
+    found, unreadable = list[CallbackKeys](), dict[str, LarkError]()
+    for app_id, secrets in ApplicationManager().active_secrets().items():
+        if isinstance(secrets, DecryptionError):
+            unreadable[app_id] = secrets
+        elif secrets.encrypt_key or secrets.verification_token:
+            found.append(
+                CallbackKeys(
+                    app_id,
+                    secrets.encrypt_key,
+                    secrets.verification_token,
+                    secrets.previous_encrypt_keys,
+                    secrets.previous_verification_tokens,
+                )
+            )
+    return by_app(*found), unreadable
+
+
+def _warn(app_id: str, error: str) -> None:
+    """Log once a minute, and not at each reload, that an app's keys cannot be read."""
+    now = time.monotonic()
+    if now - _warned_at.get((app_id, error), float("-inf")) >= _WARN_SECONDS:
+        _warned_at[app_id, error] = now
+        logger.warning(
+            "Callback keys unreadable; rejecting all requests for this app",
+            extra={"app_id": app_id, "error": error},
+        )
+
+
+def configured() -> Keys:
+    """Return the keys of the registry's apps; those of the environment win.
+
+    There may be none where there is a registry: its only app may have been disabled, and is then refused.
+
+    Raises:
+        ConfigurationError: There is neither a registry nor a key in the environment, or a setting is invalid.
+        StorageError: The registry cannot be used.
+    """
+    has_registry = config.has_registry()
+    found = dict(from_registry()) if has_registry else {}
+    named = ("LARK_EVENT_ENCRYPT_KEY", "LARK_EVENT_VERIFICATION_TOKEN")
+    if not has_registry or any(os.environ.get(name) for name in named):
+        found |= from_environment()
+    return found
+
+
+def check() -> None:
+    """Check, before a gateway starts, that there is an app whose requests it can take.
+
+    Raises:
+        ConfigurationError: There is none, or a setting is invalid.
+        DecryptionError: There are some, and none can be read.
+        StorageError: The registry cannot be used.
+    """
+    if configured():
+        return
+    for error in _registry()[1].values():
+        raise error
+    from_environment()  # says what is missing

@@ -1,0 +1,134 @@
+"""Answer clicks on the card of a question that is over: say so, and withdraw the card."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from lark_provider.api.cards.outcome import outcome_card, over_words
+from lark_provider.callbacks.http.answers import toast
+from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.questions import Asked
+from lark_provider.protocol.waits import correlation_of
+from lark_provider.support import threads
+
+if TYPE_CHECKING:
+    from lark_provider.storage.waits import Waits
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.3
+"""How long an answer may wait for the look; without one it is what it would be without a database."""
+_UNAVAILABLE_SECONDS = 5.0
+_WARN_SECONDS = 60.0
+
+Found: TypeAlias = "dict[str, tuple[Asked, list[CardClick]]]"
+
+
+class Questions:
+    """Looks up the questions of clicks: those of all clicks that come meanwhile with one query, in a thread.
+
+    Only questions whose cards are made here are looked up: their buttons carry the question's id.
+
+    Args:
+        waits: The questions.
+        seconds: How long an answer may wait.
+    """
+
+    def __init__(self, waits: Waits, *, seconds: float = LOOK_SECONDS) -> None:
+        self._waits, self._seconds = waits, seconds
+        self._next: tuple[set[str], asyncio.Future[Found]] | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._unavailable_until = self._warned_at = float("-inf")
+        self._suppressed = 0
+
+    async def over(self, click: CardClick, deadline: float) -> bytes | None:
+        """Return the answer to a click on a question that is over.
+
+        Args:
+            click: The click; it is stored.
+            deadline: By the event loop's clock.
+
+        Returns:
+            The body of the answer; None if the question is open, is another app's, or is not known in time.
+        """
+        wait_id = correlation_of(click)
+        loop = asyncio.get_running_loop()
+        if wait_id is None or click.is_old or not _is_ours(wait_id) or loop.time() < self._unavailable_until:
+            return None
+        looked = asyncio.shield(self._look(wait_id))
+        try:
+            async with asyncio.timeout_at(min(deadline, loop.time() + self._seconds)):
+                found = (await looked).get(wait_id)
+        except Exception as error:  # noqa: BLE001 - the click is stored; its answer must not depend on this
+            self._unavailable(error, loop.time())
+            return None
+        return None if found is None else _answer(click, *found)
+
+    def _look(self, wait_id: str) -> asyncio.Future[Found]:
+        """Join the next look. One runs at a time, so that a frozen database holds one thread."""
+        if self._next is None:
+            self._next = (set(), asyncio.get_running_loop().create_future())
+        self._next[0].add(wait_id)
+        future = self._next[1]
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.ensure_future(self._run_looks())
+        return future
+
+    async def _run_looks(self) -> None:
+        while self._next is not None:
+            (wait_ids, future), self._next = self._next, None
+            try:
+                found = await asyncio.wrap_future(threads.start(partial(self._read, wait_ids)))
+            except Exception as error:  # noqa: BLE001 - the waiters get it
+                future.set_exception(error)
+                future.exception()  # Its waiters may have been cancelled.
+            else:
+                future.set_result(found)
+
+    def _read(self, wait_ids: Iterable[str]) -> Found:
+        asked = self._waits.read(wait_ids, after_writers=True)
+        clicks = self._waits.deciding([one for one in asked.values() if one.state == "decided"])
+        return {one.id: (one, clicks.get(one.id, [])) for one in asked.values()}
+
+    def _unavailable(self, error: Exception, now: float) -> None:
+        self._unavailable_until = now + _UNAVAILABLE_SECONDS
+        self._suppressed += 1
+        if now - self._warned_at < _WARN_SECONDS:
+            return
+        logger.warning(
+            "Question state unknown; answered without it",
+            extra={"error": repr(error), "occurrences": self._suppressed},
+        )
+        self._warned_at, self._suppressed = now, 0
+
+
+def _is_ours(wait_id: str) -> bool:
+    try:
+        return str(uuid.UUID(wait_id)) == wait_id
+    except ValueError:
+        return False
+
+
+def _answer(click: CardClick, asked: Asked, deciding: list[CardClick]) -> bytes | None:
+    if asked.app_id != click.app_id or not asked.is_ours:
+        return None  # The operator of another app must not see the question of this one.
+    if asked.state == "open":
+        if asked.deadline is None or click.created_at <= asked.deadline:
+            return None
+    elif asked.state == "decided" and click.event_id in {one.event_id for one in deciding}:
+        return None
+    decided = deciding[0] if deciding else None
+    words = over_words(asked, decided)
+    said = f"{words['zh_cn']} / {words['en_us']}"
+    if asked.state == "decided" and decided is None:
+        return toast("info", said, words)  # The click is deleted, and with it what the card would show.
+    try:
+        return toast("info", said, words, card=outcome_card(asked, decided))
+    except InvalidRequestError:
+        return toast("info", said, words)

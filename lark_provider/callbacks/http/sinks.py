@@ -1,0 +1,109 @@
+"""Store a click or an event in one of several sinks: the first that stores it decides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from lark_provider.protocol.callbacks import Delivery
+from lark_provider.support.futures import consume_exception
+
+RETRY_SECONDS = 0.25
+
+
+class Sink(Protocol):
+    """A place where clicks and events are safe, such as a queue or a table."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in logs and in `/readyz`."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is worth a try now, as far as that is known without I/O."""
+
+    async def probe(self) -> None:
+        """Prove that a click could be stored now, without leaving anything behind.
+
+        May be cancelled.
+
+        Raises:
+            Exception: It could not, as far as it knows.
+        """
+
+    async def store(self, delivery: Delivery) -> None:
+        """Store a click or an event, and return when it is safe.
+
+        May be cancelled, and may be called again with a delivery that it has stored already.
+
+        Raises:
+            Exception: It has not stored it, as far as it knows.
+        """
+
+
+class NotStoredError(Exception):
+    """No sink has confirmed in time that it has stored the delivery. One may have."""
+
+
+async def store_first(sinks: Sequence[Sink], delivery: Delivery, *, patience: float, deadline: float) -> str:
+    """Store a delivery in one of several sinks.
+
+    They are begun in order, those that are down last: the next one when one fails, or has not stored it after
+    a while. One that failed is tried again until the deadline, since a connection may come back, unless its
+    error is permanent. The first that stores it decides; the others are cancelled.
+
+    Args:
+        sinks: At least one.
+        delivery: The click or the event.
+        patience: Seconds until the next one is begun as well.
+        deadline: By the event loop's clock. It holds even if a sink does not let itself be cancelled.
+
+    Returns:
+        The name of the sink that stored it.
+
+    Raises:
+        NotStoredError: No sink has stored it in time.
+    """
+    loop = asyncio.get_running_loop()
+    untried = sorted(sinks, key=lambda sink: not sink.is_up)
+    next_at = now = loop.time()
+    retries: list[tuple[float, Sink]] = []
+    running: dict[asyncio.Task[None], Sink] = {}
+    failures: dict[str, BaseException | None] = {sink.name: None for sink in sinks}
+    try:
+        while now < deadline:
+            begin = [sink for when, sink in retries if when <= now]
+            retries = [one for one in retries if one[0] > now]
+            if untried and next_at <= now:
+                begin.append(untried.pop(0))
+                next_at = now + patience
+            running |= {loop.create_task(sink.store(delivery)): sink for sink in begin}
+            wake = min([deadline, *(when for when, _ in retries), *([next_at] if untried else [])])
+            done = await _wait(running, wake - now)
+            now = loop.time()
+            for task in done:
+                sink = running.pop(task)
+                error = asyncio.CancelledError() if task.cancelled() else task.exception()
+                if error is None:
+                    return sink.name
+                failures[sink.name] = error
+                next_at = now
+                if getattr(error, "retryable", True):
+                    retries.append((now + RETRY_SECONDS, sink))
+            if not (running or untried or retries):
+                break
+        said = "; ".join(f"{name}: {error or 'no answer in time'}" for name, error in failures.items())
+        raise NotStoredError(said)
+    finally:
+        for task in running:
+            task.cancel()
+            task.add_done_callback(consume_exception)
+
+
+async def _wait(running: dict[asyncio.Task[None], Sink], seconds: float) -> set[asyncio.Task[None]]:
+    if not running:
+        await asyncio.sleep(seconds)
+        return set()
+    done, _ = await asyncio.wait(running, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    return done

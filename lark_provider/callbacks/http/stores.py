@@ -1,0 +1,205 @@
+"""The sinks of the gateway, which store clicks and events: RabbitMQ, the database, or both. See `sinks`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import orjson
+
+from lark_provider import config
+from lark_provider.callbacks.broker import amqp
+from lark_provider.callbacks.broker.publisher import Publisher
+from lark_provider.callbacks.broker.topology import card_key, event_key
+from lark_provider.callbacks.http.questions import Questions
+from lark_provider.callbacks.http.sinks import Sink
+from lark_provider.callbacks.http.writer import Writer
+from lark_provider.protocol.callbacks import CardClick, Delivery, Event
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.support import threads
+
+logger = logging.getLogger(__name__)
+
+_TICKET = "app_ticket"
+_CHECK_SECONDS = 10.0
+
+
+class BrokerSink:
+    """Stores clicks and events in RabbitMQ.
+
+    Args:
+        publisher: Runs as long as the gateway does.
+        database_url: Stores the tickets of store apps: they are for clients, not for consumers.
+    """
+
+    name = "rabbitmq"
+
+    def __init__(self, publisher: Publisher, database_url: str | None = None) -> None:
+        self._publisher, self._database_url = publisher, database_url
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is connected, and confirms."""
+        return self._publisher.is_up
+
+    async def probe(self) -> None:
+        """Prove that clicks would be confirmed; see `Publisher.probe`.
+
+        Raises:
+            LarkError: They would not, as far as is known.
+        """
+        await self._publisher.probe()
+
+    async def store(self, delivery: Delivery) -> None:
+        """Store a click or an event.
+
+        Args:
+            delivery: The click or the event.
+
+        Raises:
+            LarkError: It is not stored, as far as is known.
+        """
+        if isinstance(delivery, CardClick):
+            key = card_key(delivery.app_id)
+        elif delivery.type == _TICKET:
+            await _store_ticket(delivery, self._database_url)
+            return
+        else:
+            key = event_key(delivery.app_id)
+        await self._publisher.publish(key, delivery.event_id, orjson.dumps(delivery.raw))
+
+
+class InboxSink:
+    """Stores clicks in the database. Events have no table: without RabbitMQ, Lark stores and repeats them.
+
+    Args:
+        writer: Writes into the inbox.
+        database_url: As for `BrokerSink`.
+    """
+
+    name = "database"
+
+    def __init__(self, writer: Writer, database_url: str | None = None) -> None:
+        self._writer, self._database_url = writer, database_url
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is not known to be unavailable."""
+        return self._writer.is_up
+
+    async def probe(self) -> None:
+        """Prove that the database takes clicks; see `Writer.probe`.
+
+        Raises:
+            LarkError: It does not, as far as is known.
+        """
+        await self._writer.probe()
+
+    async def store(self, delivery: Delivery) -> None:
+        """Store a click.
+
+        Args:
+            delivery: The click.
+
+        Raises:
+            ConfigurationError: It is an event.
+            LarkError: It is not stored, as far as is known.
+        """
+        if isinstance(delivery, CardClick):
+            await self._writer.write(delivery)
+        elif delivery.type == _TICKET:
+            await _store_ticket(delivery, self._database_url)
+        else:
+            raise ConfigurationError(
+                "Events must have RabbitMQ, got a database alone. Next: set RABBITMQ_URL."
+            )
+
+
+async def _store_ticket(event: Event, database_url: str | None) -> None:
+    from lark_provider.client import LarkServiceClient  # only store apps have tickets
+
+    def store() -> None:
+        with LarkServiceClient(event.app_id, database_url=database_url) as client:
+            client.store_app.keep_ticket(str(event.event.get(_TICKET) or ""))
+
+    await asyncio.wrap_future(threads.start(store))
+
+
+def configured(
+    broker_url: str | None = None, database_url: str | None = None
+) -> tuple[list[Sink], list[Callable[[], Awaitable[None]]]]:
+    """Return the sinks that are configured, RabbitMQ first, and the background tasks that they need.
+
+    Args:
+        broker_url: Else `RABBITMQ_URL` or `RABBITMQ_*`.
+        database_url: Else `LARK_DATABASE_URL` or `POSTGRES_*`.
+
+    Raises:
+        ConfigurationError: A setting is invalid.
+    """
+    sinks: list[Sink] = []
+    background: list[Callable[[], Awaitable[None]]] = []
+    if (broker := amqp.configured(broker_url)) is not None:
+        publisher = Publisher(broker)
+        sinks.append(BrokerSink(publisher, database_url))
+        background.append(publisher.run)
+    if config.has_database(database_url):
+        from lark_provider.storage import inbox, urls
+
+        sinks.append(InboxSink(Writer(inbox.Inbox(urls.database(database_url))), database_url))
+    return sinks, background
+
+
+def check_database(database_url: str | None = None) -> None:
+    """Refuse to start on a database that waiting does not make usable: behind on migrations, no permission.
+
+    One that is unavailable does not prevent the start, for it may come back: that is logged, and `/readyz`
+    shows it. Without a database nothing is checked.
+
+    Args:
+        database_url: As for `configured`.
+
+    Raises:
+        ConfigurationError: A setting is invalid.
+        StorageError: The database is available, and takes no clicks.
+    """
+    if not config.has_database(database_url):
+        return
+    from lark_provider.storage import inbox, urls
+    from lark_provider.storage.errors import StorageError
+
+    clicks = inbox.Inbox(urls.database(database_url))
+
+    def check() -> None:
+        clicks.database_id()
+        clicks.check_writable()
+
+    error: str
+    try:
+        threads.start(check).result(_CHECK_SECONDS)
+    except StorageError as raised:
+        if not raised.retryable:
+            raise
+        error = str(raised)
+    except TimeoutError:
+        error = f"no answer within {_CHECK_SECONDS:g} s"
+    else:
+        return
+    logger.warning("Database unavailable; starting without it", extra={"error": error})
+
+
+def questions(database_url: str | None = None) -> Questions | None:
+    """Return the look-up of questions that are over; None without a database.
+
+    Args:
+        database_url: Else `LARK_DATABASE_URL` or `POSTGRES_*`.
+
+    Raises:
+        ConfigurationError: A setting is invalid.
+    """
+    if not config.has_database(database_url):
+        return None
+    from lark_provider.storage import urls, waits
+
+    return Questions(waits.Waits(urls.database(database_url)))

@@ -1,0 +1,105 @@
+"""Write clicks straight into the database, from an event loop, many in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.errors import LarkError, TransportError
+from lark_provider.storage.work import DatabaseWork
+from lark_provider.support import threads
+
+if TYPE_CHECKING:
+    from lark_provider.storage.inbox import Inbox
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 500
+_STORE_SECONDS = 2.5  # As long as a click may take; a database that is frozen holds one thread.
+_UNAVAILABLE_SECONDS = 5.0
+
+
+class Writer:
+    """Writes clicks into an inbox, in threads.
+
+    Args:
+        inbox: Stores the clicks.
+    """
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._waiting: list[tuple[CardClick, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._unavailable_until = 0.0
+        self._probes = DatabaseWork(
+            _STORE_SECONDS
+        )  # A database that takes longer than a click may is not ready.
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the last try succeeded, or is some time ago."""
+        return asyncio.get_running_loop().time() >= self._unavailable_until
+
+    async def probe(self) -> None:
+        """Prove that the database takes clicks: an insert that is rolled back.
+
+        Raises:
+            LarkError: It does not, as far as is known.
+        """
+        await self._probes.run(self._inbox.check_writable)
+
+    async def write(self, click: CardClick) -> None:
+        """Write a click, with others; return when it is committed.
+
+        Args:
+            click: The click.
+
+        Raises:
+            LarkError: It is not in the database, as far as is known.
+        """
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((click, written))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.ensure_future(self._write())
+        await written
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+            await self._store(
+                [one for one in batch if not one[1].done()]
+            )  # A caller may have been cancelled.
+
+    async def _store(self, batch: list[tuple[CardClick, asyncio.Future[None]]]) -> None:
+        if not batch:
+            return
+        clicks = [click for click, _ in batch]
+        error: Exception | None = None
+        try:
+            async with asyncio.timeout(_STORE_SECONDS):
+                await asyncio.wrap_future(threads.start(lambda: self._inbox.store(clicks)))
+        except TimeoutError:
+            error = TransportError(
+                f"The database must answer within {_STORE_SECONDS:g} s, got no answer. Next: check that it "
+                "runs."
+            )
+        except Exception as raised:  # noqa: BLE001 - each writer gets it
+            error = raised
+        if isinstance(error, LarkError) and getattr(error, "permanent", False):
+            if len(batch) > 1:
+                for one in batch:  # One of them cannot be stored; the others can.
+                    await self._store([one])
+                return
+        elif error is not None:
+            self._unavailable_until = asyncio.get_running_loop().time() + _UNAVAILABLE_SECONDS
+        else:
+            self._unavailable_until = 0.0
+        for _, written in batch:
+            if written.done():
+                continue
+            if error is None:
+                written.set_result(None)
+            else:
+                written.set_exception(error)

@@ -1,0 +1,251 @@
+"""The waits of a triggerer: all of a process on one database, answered by one thread.
+
+While any wait is pending, one thread looks at the database, and another pumps where a broker is configured.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from lark_provider.callbacks.broker import amqp
+from lark_provider.callbacks.broker.pump import Pump
+from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.questions import Asked
+from lark_provider.protocol.waits import Wait
+from lark_provider.storage import urls
+from lark_provider.storage.errors import StorageError
+from lark_provider.storage.inbox import Inbox
+from lark_provider.storage.looks import Looks
+from lark_provider.storage.waits import Waits
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+_WARN_SECONDS = 60.0
+_OTHER_DATABASE = (
+    "The database must be the one where the wait began, got another database: the answer would never be "
+    "seen. Next: give workers and triggerers the same [lark] database_url or database_conn_id."
+)
+MISSING_QUESTION = (
+    "The question must be in this database, got none or an unreadable one: it was deleted or damaged, or the "
+    "database was restored from a backup. Next: clear the task, so that it asks again."
+)
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A wait that is not answered yet.
+
+    Attributes:
+        key: The id of a question; or the key of a wait of version 0.1.
+        database_id: The id of the database where it began, if that is known.
+        futures: One for each caller that waits.
+        legacy: A wait of version 0.1, which is not recorded.
+        question: The question, once it was read.
+    """
+
+    key: str
+    database_id: str | None
+    futures: list[Future[Any]]
+    legacy: Wait | None
+    question: Asked | None = None
+
+
+class Hub:
+    """All waits of a process on one database: a query a second for each thousand, and one broker connection.
+
+    Its threads live for as long as a caller waits.
+
+    Args:
+        database_url: Else `LARK_DATABASE_URL` or `POSTGRES_*`.
+        broker_url: Else `RABBITMQ_URL` or `RABBITMQ_*`, else nothing is pumped.
+
+    Raises:
+        ConfigurationError: No database is configured, or the broker's settings are invalid.
+    """
+
+    def __init__(self, database_url: str | None = None, broker_url: str | None = None) -> None:
+        database = urls.database(database_url)
+        self._inbox, self._waits, self._looks = Inbox(database), Waits(database), Looks(database)
+        self._broker = amqp.configured(broker_url)
+        self._lock = threading.Lock()
+        self._pending: dict[tuple[str, str | None], _Pending] = {}
+        self._stop: threading.Event | None = None
+        self._database_id: str | None = None
+
+    def settle(self, wait_id: str, database_id: str | None = None) -> Future[Asked]:
+        """Wait until a question is decided or closed. Returns at once; see `wait`.
+
+        Args:
+            wait_id: The question.
+            database_id: As for `wait`.
+
+        Returns:
+            A future with the question, or with ConfigurationError if it is not in this database; cancel it to
+            stop waiting.
+        """
+        return self._add(wait_id, database_id, None)
+
+    def wait(self, wait: Wait, database_id: str | None = None) -> Future[list[CardClick]]:
+        """Wait for the answer to a wait of version 0.1.
+
+        Returns at once; the database and the broker may come and go meanwhile.
+
+        Args:
+            wait: The wait.
+            database_id: What `Inbox.database_id` returned where the wait began, if it was available.
+
+        Returns:
+            A future with the clicks, or with ConfigurationError if this is another database; cancel it to
+            stop waiting.
+        """
+        return self._add(wait.key, database_id, wait)
+
+    def _add(self, key: str, database_id: str | None, legacy: Wait | None) -> Future[Any]:
+        future: Future[Any] = Future()
+        with self._lock:
+            pending = self._pending.setdefault((key, database_id), _Pending(key, database_id, [], legacy))
+            pending.futures.append(future)
+            if self._stop is None:
+                self._stop = threading.Event()
+                self._start_threads(self._stop)
+        return future
+
+    def _start_threads(self, stop: threading.Event) -> None:
+        threading.Thread(target=self._poll, args=(stop,), name="lark-waits", daemon=True).start()
+        if self._broker is not None:
+            pump = Pump(self._broker, self._inbox)
+            threading.Thread(target=_run_pump, args=(pump, stop), name="lark-pump", daemon=True).start()
+
+    def _poll(self, stop: threading.Event) -> None:
+        """Look at the pending waits each second, until none is left."""
+        warned_at, failures = float("-inf"), 0
+        while pending := self._prune(stop):
+            try:
+                self._look(pending)
+                if failures:
+                    logger.info("Database available again; waits resumed", extra={"failures": failures})
+                    warned_at, failures = float("-inf"), 0
+            except StorageError as error:
+                self._database_id = None  # Another database may answer at this address next time.
+                failures += 1
+                if time.monotonic() - warned_at >= _WARN_SECONDS:
+                    warned_at = time.monotonic()
+                    fields = {"waits": len(pending), "failures": failures, "error": str(error)}
+                    logger.warning("Database unavailable; waits continue", extra=fields)
+            except Exception as error:  # noqa: BLE001 - the callers get it; else they would wait indefinitely
+                self._resolve(pending, error)
+                continue
+            stop.wait(LOOK_SECONDS)
+
+    def _prune(self, stop: threading.Event) -> list[_Pending]:
+        """Drop cancelled waits and return the others; if there are none, stop the threads."""
+        with self._lock:
+            for key, one in list(self._pending.items()):
+                one.futures[:] = [future for future in one.futures if not future.cancelled()]
+                if not one.futures:
+                    del self._pending[key]
+            if not self._pending:
+                stop.set()
+                self._stop = None
+            return list(self._pending.values())
+
+    def _look(self, pending: Sequence[_Pending]) -> None:
+        """Resolve the waits that are over."""
+        if any(one.database_id not in {None, self._database_id} for one in pending):
+            self._database_id = self._inbox.database_id()
+        here = {None, self._database_id}
+        self._resolve(
+            [one for one in pending if one.database_id not in here], ConfigurationError(_OTHER_DATABASE)
+        )
+        pending = [one for one in pending if one.database_id in here]
+        legacy = {one.key: one.legacy for one in pending if one.legacy is not None}
+        if legacy:
+            answers = self._inbox.answers(list(legacy.values()))
+            self._resolve_each([one for one in pending if one.legacy is not None], answers)
+        recorded = [one for one in pending if one.legacy is None]
+        self._load_questions(recorded)
+        questions = [one.question for one in recorded if one.question is not None]
+        self._resolve_each(recorded, self._looks.settled(questions))
+        deleted = [one for one in recorded if one.key in self._looks.deleted]
+        self._resolve(deleted, ConfigurationError(MISSING_QUESTION))
+
+    def _load_questions(self, recorded: Sequence[_Pending]) -> None:
+        """Read the questions that were not read yet, which do not change; fail the waits that have none."""
+        unread = [one for one in recorded if one.question is None]
+        if not unread:
+            return
+        found = self._waits.read([one.key for one in unread])
+        for one in unread:
+            one.question = found.get(one.key)
+        missing = [one for one in unread if one.question is None]
+        self._resolve(missing, ConfigurationError(MISSING_QUESTION))
+
+    def _resolve_each(self, pending: Sequence[_Pending], results: Mapping[str, object]) -> None:
+        for one in pending:
+            if (result := results.get(one.key)) is not None:
+                self._resolve([one], result)
+
+    def _resolve(self, pending: Sequence[_Pending], result: object) -> None:
+        """Give a result, or an exception, to all who wait."""
+        for one in pending:
+            with self._lock:
+                self._pending.pop((one.key, one.database_id), None)
+            for future in one.futures:  # No caller can join them any more: they are not pending.
+                if not future.set_running_or_notify_cancel():
+                    continue
+                if isinstance(result, Exception):
+                    future.set_exception(result)
+                else:
+                    future.set_result(result)
+
+
+def _run_pump(pump: Pump, stop: threading.Event) -> None:
+    """Run a pump. Where it cannot work, log that once a minute, and try again."""
+    while not stop.is_set():
+        try:
+            pump.run(stop)
+        except StorageError as error:
+            fields = {"retry_in_s": _WARN_SECONDS, "returned": pump.returned, "error": str(error)}
+            logger.error("Pump stopped; clicks stay in the queue for other pumps", extra=fields)  # noqa: TRY400 - a traceback says no more
+        except Exception:
+            # The waits continue for as long as the process lives, so their pump must.
+            logger.exception("Pump failed unexpectedly; retrying", extra={"retry_in_s": _WARN_SECONDS})
+        stop.wait(_WARN_SECONDS)
+
+
+_hubs: dict[tuple[str | None, str | None], Hub] = {}
+_hubs_lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    _hubs.clear()  # Their threads stayed with the parent.
+    _hubs_lock.release()
+
+
+os.register_at_fork(before=_hubs_lock.acquire, after_in_parent=_hubs_lock.release, after_in_child=_after_fork)
+
+
+def hub(database_url: str | None = None, broker_url: str | None = None) -> Hub:
+    """Return the process's hub for a database and a broker.
+
+    Args:
+        database_url: As for `Hub`.
+        broker_url: As for `Hub`.
+
+    Raises:
+        ConfigurationError: As for `Hub`.
+    """
+    with _hubs_lock:
+        found = _hubs.get((database_url, broker_url))
+        if found is None:
+            found = _hubs[database_url, broker_url] = Hub(database_url, broker_url)
+        return found

@@ -1,0 +1,106 @@
+"""From the JSON of a delivery to its answer: it is read, recognized if it is a repeat, stored, accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import orjson
+
+from lark_provider.callbacks.http.answers import Answer
+from lark_provider.callbacks.http.endpoint import UNAVAILABLE
+from lark_provider.callbacks.http.gateway import Gateway
+from lark_provider.callbacks.websocket.dedup import StoredEvents
+from lark_provider.protocol.callbacks import CallbackRefusedError, Delivery, Event, kind_of, read
+from lark_provider.support import measured
+from lark_provider.support.throttle import Throttle
+
+logger = logging.getLogger(__name__)
+
+NOTE_SECONDS = 0.3
+"""How much later than the gateway's deadline of 2.5 s an event may be answered; Lark waits 3 s."""
+_OK = 200
+
+
+class Intake:
+    """Takes the deliveries of all apps.
+
+    Args:
+        gateway: Stores and answers them.
+        stored: Which events were stored.
+        warnings: Bounds log lines.
+    """
+
+    def __init__(self, gateway: Gateway, stored: StoredEvents, warnings: Throttle) -> None:
+        self._gateway, self._stored, self._warnings = gateway, stored, warnings
+
+    async def take(self, app_id: str, payload: bytes, began: float, is_leaving: bool) -> Answer:
+        """Store a delivery and answer it; an answer other than 200 has Lark repeat an event.
+
+        Args:
+            app_id: The app whose connection brought it.
+            payload: JSON, in plain text.
+            began: When it came, by the event loop's clock.
+            is_leaving: Whether it is rejected, since the connection is about to be closed.
+        """
+        try:
+            delivery = parse(app_id, payload)
+        except (CallbackRefusedError, orjson.JSONDecodeError) as error:
+            word = error.reason if isinstance(error, CallbackRefusedError) else "unreadable"
+            measured.REJECTED.add(app_id, word)
+            self._warn(app_id, error)
+            return UNAVAILABLE
+        if is_leaving:
+            measured.RECEIVED.add(app_id, kind_of(delivery))
+            measured.NOT_STORED.add(app_id, kind_of(delivery))
+            return self._gateway.endpoint.failed(delivery)
+        deadline = began + self._gateway.deadline
+        if not isinstance(delivery, Event):
+            return await self._gateway.accept(delivery, deadline)
+        if await self._stored.has(delivery):
+            extra = {"app_id": app_id, "event_id": delivery.event_id}
+            measured.RECEIVED.add(app_id, "event")
+            measured.DUPLICATES.add("listener")
+            logger.info("Repeated event ignored", extra=extra)
+            return self._gateway.endpoint.settle(delivery)
+        answer = await self._gateway.accept(delivery, deadline)
+        if answer.status == _OK:
+            await self._stored.note(delivery, max(deadline, asyncio.get_running_loop().time()) + NOTE_SECONDS)
+        return answer
+
+    def _warn(self, app_id: str, error: Exception) -> None:
+        def log(suppressed: int) -> None:
+            fields = {"app_id": app_id, "error": str(error), "suppressed": suppressed}
+            logger.warning("Unreadable delivery rejected", extra=fields)
+
+        self._warnings.note(("unreadable", app_id), log, overflow="unreadable")
+
+
+def parse(app_id: str, payload: bytes) -> Delivery:
+    """Read the JSON of a delivery.
+
+    Args:
+        app_id: The app whose connection brought it.
+        payload: The JSON. Nothing in it has to be proven: this side opened the connection, with the secret.
+
+    Raises:
+        CallbackRefusedError: It is neither a click nor an event, or it is another app's.
+        orjson.JSONDecodeError: It is not JSON.
+    """
+    content = orjson.loads(payload)
+    if not isinstance(content, dict):
+        raise CallbackRefusedError(
+            f"A delivery must be a JSON object, got {type(content).__name__}. Next: if Lark sent it, report "
+            "it."
+        )
+    holder = content.get("header") if "schema" in content else content
+    if isinstance(holder, dict):
+        holder.pop("token", None)  # It verifies requests to a callback URL, and must not be stored.
+    delivery = read(content)
+    if delivery.app_id not in {None, "", app_id}:
+        raise CallbackRefusedError(
+            f"A delivery must be for app {app_id}, whose connection brought it, got one for "
+            f"{delivery.app_id!a:.80}. Next: if Lark sent it, report it.",
+            reason="other_app",
+        )
+    return delivery

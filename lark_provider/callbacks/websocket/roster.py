@@ -1,0 +1,104 @@
+"""Which apps to listen for: those named, else that of the environment and the registry's active ones."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from lark_provider import config
+from lark_provider.protocol.errors import ConfigurationError, LarkError
+from lark_provider.protocol.tokens import App
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The apps to listen for, at one time.
+
+    Attributes:
+        apps: By id.
+        problems: Why others are not among them, by id: disabled, unknown, or unreadable. Apps that are
+            disabled are here only if they are named.
+    """
+
+    apps: Mapping[str, App]
+    problems: Mapping[str, LarkError]
+
+    def check(self) -> None:
+        """Check that there is an app, and that each one that was named is usable, before a process starts.
+
+        Raises:
+            LarkError: The reason of the first one that is not.
+        """
+        for error in self.problems.values():
+            if not self.apps or isinstance(error, _NamedError):
+                raise error
+        if not self.apps:
+            raise _nothing()
+
+
+class _NamedError(ConfigurationError):
+    """An app that was named cannot be listened for."""
+
+
+def load(named: Collection[str] = (), *, needs_registry: bool = False) -> Roster:
+    """Return the apps to listen for, as the registry and the environment have them now. Blocks.
+
+    An app of `LARK_APP_ID` and `LARK_APP_SECRET` needs no registry, but one that knows it may disable it.
+
+    Args:
+        named: Only these; else all.
+        needs_registry: Whether a registry that is missing is an error, since it was there before: its file
+            may be on a volume that is not mounted now, which does not remove all apps.
+
+    Raises:
+        ConfigurationError: A setting is invalid, or the registry is missing.
+        StorageError: The registry cannot be used.
+    """
+    given = config.app(None, None, None)
+    apps: dict[str, App] = {}
+    problems: dict[str, LarkError] = {}
+    disabled: set[str] = set()
+    own = None if given is None else given.app_id
+
+    def is_wanted(app_id: str) -> bool:
+        return not named or app_id in named
+
+    if config.has_registry():
+        from lark_provider.storage import credentials, urls
+
+        for one in credentials.registered(
+            urls.registry(), lambda app_id: is_wanted(app_id) and app_id != own
+        ):
+            if not one.is_active:
+                disabled.add(one.app_id)
+            elif one.error is not None:
+                problems[one.app_id] = one.error
+            elif one.app is not None:
+                apps[one.app_id] = replace(one.app, base_url=config.base_url(one.app.base_url))
+    elif needs_registry:
+        raise ConfigurationError(
+            f"The registry at {config.path(config.registry()).absolute()} must stay while a process listens, "
+            "got no file. Next: put it back."
+        )
+    if given is not None and is_wanted(given.app_id) and given.app_id not in disabled:
+        apps[given.app_id] = given
+    for app_id in named:
+        if app_id in disabled:
+            problems[app_id] = _NamedError(
+                f"App {app_id!r} is disabled in the registry. Next: `lark-provider app enable {app_id}` if "
+                "it may act again."
+            )
+        elif app_id not in apps and app_id not in problems:
+            problems[app_id] = _NamedError(str(config.no_credentials(app_id)))
+    return Roster(apps, problems)
+
+
+def _nothing() -> ConfigurationError:
+    registry = str(config.path(config.registry()).absolute()) if "://" not in config.registry() else "its URL"
+    where = (
+        f"the registry at {registry} has no active app" if config.has_registry() else "there is no registry"
+    )
+    return ConfigurationError(
+        f"There must be an app to listen for, got none: {where}, and LARK_APP_ID and LARK_APP_SECRET are not "
+        "both set. Next: `lark-provider app add`, or `app enable`, or set both."
+    )

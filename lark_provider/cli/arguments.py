@@ -1,0 +1,79 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from datetime import timedelta
+from typing import Any
+
+from lark_provider.errors import LarkError
+from lark_provider.support import periods
+
+logger = logging.getLogger(__name__)
+
+
+class WrongUseError(LarkError):
+    """The command cannot run with these arguments here, which the parser cannot see; the exit code is 2."""
+
+
+def add_group(commands: Any, name: str, help_text: str, description: str | None = None) -> Any:
+    """Add a command with actions to what `add_subparsers` returned, and return what takes the actions."""
+    group = commands.add_parser(name, help=help_text, description=description)
+    return group.add_subparsers(required=True, metavar="ACTION")
+
+
+def add_app_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name an app and a tenant."""
+    parser.add_argument(
+        "--app-id", help="which app (default: LARK_APP_ID, LARK_DEFAULT_APP_ID or the only one)"
+    )
+    parser.add_argument("--tenant-key", help="in which tenant, if it is a store (ISV) app")
+
+
+def add_metrics_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that serve metrics."""
+    parser.add_argument(
+        "--metrics-port",
+        type=int,
+        metavar="PORT",
+        help="serve /metrics for Prometheus at this port of its own (default: no metrics)",
+    )
+    parser.add_argument(
+        "--metrics-host",
+        default="127.0.0.1",
+        metavar="HOST",
+        help="address of the metrics port (default: loopback only); whoever reaches it can read them",
+    )
+
+
+def start_metrics(arguments: argparse.Namespace) -> None:
+    """Count and serve metrics, if the options ask for it, and log where.
+
+    Raises:
+        ConfigurationError: prometheus_client is not installed, or the port is taken.
+    """
+    if arguments.metrics_port is None:
+        return
+    # A time of creation beside each counter would double the series, and Prometheus has no use for it. A
+    # program of the user's decides for itself.
+    os.environ.setdefault("PROMETHEUS_DISABLE_CREATED_SERIES", "true")
+    from lark_provider import metrics
+
+    port = metrics.start(arguments.metrics_port, host=arguments.metrics_host)
+    host = arguments.metrics_host
+    shown = f"[{host}]" if ":" in host else host
+    logger.info("Metrics started", extra={"url": f"http://{shown}:{port}/metrics"})
+
+
+def age(text: str) -> timedelta:
+    """Parse a period, as the `type` of an option.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is not a period.
+    """
+    try:
+        return periods.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

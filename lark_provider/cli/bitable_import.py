@@ -1,0 +1,251 @@
+"""`lark-provider bitable import`: write a file into a table, by key or as it is."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lark_provider import config
+from lark_provider.api.clouddoc import field_types as types
+from lark_provider.api.clouddoc.rejects import Reject, rows_of, to_csv
+from lark_provider.api.clouddoc.sync.plan import Change, SyncPlan, SyncResult
+from lark_provider.cli import infer, output, table_files
+from lark_provider.cli.arguments import WrongUseError
+from lark_provider.cli.progress import Bar
+from lark_provider.client import LarkServiceClient
+from lark_provider.storage import ledger_admin, urls
+
+_SHOWN = 20
+_CELL = 40
+_STRUCTURED = types.SEVERAL | {types.URL, types.LOCATION}
+"""Types whose cells an export writes as JSON."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write a file into a table, or print what would change."""
+    _check(arguments)
+    retried = None
+    if arguments.retry_rejects:
+        with table_files.opened(arguments.retry_rejects, "utf-8-sig") as listed:
+            retried = rows_of(listed.read())
+    with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
+        table_id = None
+        if arguments.create_table:
+            fields = infer.fields_of(
+                table_files.read(arguments.file, arguments.encoding, arguments.key),
+                arguments.key,
+                has_zone=arguments.zone is not None,
+            )
+            if arguments.dry_run:
+                _print_fields(fields, as_json=arguments.json)
+                return 0
+            made = client.clouddoc.bitable.create_table(arguments.url, arguments.create_table, fields)
+            table_id = made.data["table_id"]
+            print(f"Created table {arguments.create_table!r} ({table_id}).", file=sys.stderr)
+        with Bar() as bar:
+            if arguments.mode == "insert":
+                inserted = _insert(client, table_id, arguments, retried, bar)
+                rejects, summary, text = inserted
+            else:
+                result = _sync(client, table_id, arguments, retried, bar)
+                rejects, summary, text = result.rejects, result.summary(), str(result)
+    if rejects and arguments.rejects:
+        Path(arguments.rejects).write_text(to_csv(rejects), encoding="utf-8", newline="")
+    if arguments.mode != "insert" and isinstance(result, SyncPlan):
+        _print_plan(result, as_json=arguments.json)
+    elif arguments.json:
+        output.print_json(summary)
+    else:
+        print(text)
+    for reject in rejects[:_SHOWN]:
+        print(f"rejected: {reject}", file=sys.stderr)
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Check what the parser cannot see."""
+    table_files.kind_of(arguments.file)
+    is_insert = arguments.mode == "insert"
+    if not is_insert and not arguments.key:
+        raise WrongUseError(
+            "--key must be given, so that rows are recognized. Next: name the field, or the fields, that "
+            "tell rows apart; --mode insert adds every row instead."
+        )
+    if arguments.rejects and not Path(arguments.rejects).parent.is_dir():
+        # Afterwards the rows would be written, and the list of the others lost.
+        raise WrongUseError(
+            f"--rejects must name a file in a folder that exists, got {arguments.rejects}. Next: make the "
+            "folder, or name another one."
+        )
+    if arguments.resume is not None and not arguments.resume.strip():
+        raise WrongUseError(
+            f"--resume must name a load, got {arguments.resume!r}. Next: pass the name that the interrupted "
+            "run has printed."
+        )
+    if arguments.resume and not is_insert:
+        raise WrongUseError(
+            f"--resume continues --mode insert, got --mode {arguments.mode}. Next: leave it out; by key, "
+            "each run writes only what is missing."
+        )
+    if arguments.resume and not config.has_database():
+        raise WrongUseError(
+            "--resume needs the database that recorded the load. Next: set LARK_DATABASE_URL as in the run "
+            "that was interrupted."
+        )
+    if arguments.resume and not ledger_admin.has_load(urls.database(), _load_key(arguments.resume)):
+        raise WrongUseError(
+            f"--resume must name a load that the database knows, got {arguments.resume!r}, and a new one "
+            "would write all rows. Next: see `lark-provider ledger list`; leave --resume out if nothing was "
+            "written yet."
+        )
+    if arguments.dry_run and is_insert and not arguments.create_table:
+        raise WrongUseError(
+            "--dry-run shows a difference, and --mode insert adds every row. Next: leave one of them out."
+        )
+    if arguments.strict_options and is_insert:
+        raise WrongUseError(
+            "--strict-options compares with the table's options, and --mode insert does not read them. Next: "
+            "leave one of them out."
+        )
+    if arguments.create_table and (arguments.resume or arguments.retry_rejects):
+        raise WrongUseError(
+            "--create-table makes a new table, and the rows to continue with are in another one. Next: leave "
+            "it out, and pass the link of that table."
+        )
+
+
+def _sync(
+    client: LarkServiceClient,
+    table_id: str | None,
+    arguments: argparse.Namespace,
+    retried: frozenset[int] | None,
+    bar: Bar,
+) -> SyncResult:
+    return client.clouddoc.bitable.sync(
+        arguments.url,
+        table_id,
+        bar.reading(_rows(client, table_id, arguments)),
+        key_fields=arguments.key,
+        mode=arguments.mode,
+        key_form=arguments.key_form,
+        max_deletes=arguments.max_deletes,
+        dry_run=arguments.dry_run,
+        on_bad_row="skip" if arguments.skip_bad_rows else "fail",
+        retry_rows=retried,
+        strict_options=arguments.strict_options,
+        zone=arguments.zone,
+        empty_as_none=table_files.kind_of(arguments.file) == table_files.CSV,
+        on_progress=lambda done: bar.wrote(done.written, done.counts.writes),
+    )
+
+
+def _insert(
+    client: LarkServiceClient,
+    table_id: str | None,
+    arguments: argparse.Namespace,
+    retried: frozenset[int] | None,
+    bar: Bar,
+) -> tuple[list[Reject], dict[str, int], str]:
+    name = arguments.resume or f"import-{uuid.uuid4().hex[:12]}"
+    if config.has_database():
+        print(f"This is load {name}. If it is interrupted, add --resume {name}.", file=sys.stderr)
+    result = client.clouddoc.bitable.bulk_insert(
+        arguments.url,
+        table_id,
+        bar.reading(_rows(client, table_id, arguments), "Wrote"),
+        idempotency_key=_load_key(name),
+        keep_ids=False,
+        key_fields=arguments.key,
+        zone=arguments.zone,
+        empty_as_none=table_files.kind_of(arguments.file) == table_files.CSV,
+        on_bad_row="skip" if arguments.skip_bad_rows else "fail",
+        retry_rows=retried,
+    )
+    rejected = len({one.row for one in result.rejects})
+    summary = {"written": result.written, "replayed": result.replayed, "rejected": rejected}
+    text = ", ".join(f"{count} {name}" for name, count in summary.items() if count) or "nothing to do"
+    return list(result.rejects), summary, text
+
+
+def _load_key(name: str) -> str:
+    """Return the key under which a load of this command is recorded."""
+    return f"bitable import {name}"
+
+
+def _rows(
+    client: LarkServiceClient, table_id: str | None, arguments: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    rows = table_files.read(arguments.file, arguments.encoding, arguments.key)
+    if table_files.kind_of(arguments.file) == table_files.JSON_LINES:
+        yield from rows
+        return
+    first = next(rows, None)  # a broken file is named before Lark is asked
+    if first is None:
+        return
+    fields = client.clouddoc.bitable.list_fields(arguments.url, table_id)
+    known = {field["field_name"]: field["type"] for field in fields}
+    structured = {name for name, kind in known.items() if kind in _STRUCTURED}
+    yield _parsed(first, structured)
+    for row in rows:
+        yield _parsed(row, structured)
+
+
+def _parsed(row: dict[str, Any], structured: set[str]) -> dict[str, Any]:
+    """Read the JSON that an export wrote into cells of fields that hold lists or objects."""
+    for name in structured & row.keys():
+        cell = row[name]
+        if isinstance(cell, str) and cell[:1] in {"[", "{"}:
+            try:
+                row[name] = orjson.loads(cell)
+            except orjson.JSONDecodeError:
+                continue  # an option may begin like this
+    return row
+
+
+def _print_fields(fields: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        output.print_json({"fields": list(fields)})
+        return
+    print(output.table(("field", "type"), [(one["field_name"], infer.NAMES[one["type"]]) for one in fields]))
+
+
+def _print_plan(plan: SyncPlan, *, as_json: bool) -> None:
+    with plan:
+        if as_json:
+            counts = plan.counts
+            output.print_json(
+                {"creates": counts.creates, "updates": counts.updates, "deletes": counts.deletes,
+                 "unchanged": counts.unchanged, "rejected": counts.rejected, "calls": plan.calls,
+                 "first": [_lines(change) for change in plan.first]}
+            )  # fmt: skip
+            return
+        if plan.first:
+            shown = [_lines(change) for change in plan.first[:_SHOWN]]
+            print(output.table(("", "key", "field", "is", "will be"), [row for one in shown for row in one]))
+        print(str(plan))
+
+
+def _lines(change: Change) -> list[tuple[str, str, str, str, str]]:
+    """Return the lines of a change: one for each cell."""
+    cells = list(change.after.items()) or [("", "")]
+    return [
+        (
+            change.kind if not place else "",
+            change.key if not place else "",
+            name,
+            _cell(change.before.get(name)),
+            _cell(value),
+        )
+        for place, (name, value) in enumerate(cells)
+    ]
+
+
+def _cell(value: Any) -> str:
+    shown = "" if value is None else str(value)
+    return shown if len(shown) <= _CELL else shown[: _CELL - 1] + "…"

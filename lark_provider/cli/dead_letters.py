@@ -1,0 +1,270 @@
+"""`lark-provider callbacks dead list|show|requeue|purge`: what no consumer could use."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from lark_provider.cli.arguments import WrongUseError, add_group, age
+from lark_provider.cli.output import one_line, print_json, table
+from lark_provider.cli.terminal import can_ask
+from lark_provider.errors import LarkError
+from lark_provider.support import periods
+
+if TYPE_CHECKING:
+    from lark_provider.callbacks.broker.dead_letter import DeadLetter
+
+_LONGEST_REASON = 100
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
+
+def add_to(group: Any) -> None:
+    """Add the command group to the actions of `callbacks`."""
+    dead = add_group(
+        group,
+        "dead",
+        "look at dead letters, requeue them, or purge them",
+        "Clicks and events that no consumer could use wait in the queue lark.events.dead of RabbitMQ "
+        "(RABBITMQ_URL or RABBITMQ_HOST, …), with the reason. While one of these commands looks at them, "
+        "another one does not see them; when it ends or is killed, they are back in their order.",
+    )
+    _add_list(dead)
+    _add_show(dead)
+    _add_requeue(dead)
+    _add_purge(dead)
+
+
+def _add_list(dead: Any) -> None:
+    command = dead.add_parser("list", help="list dead letters, the oldest first; none is consumed")
+    command.add_argument(
+        "--limit", type=_count, default=100, metavar="N", help="how many at most (default: %(default)s)"
+    )
+    _add_json(command, run_list)
+
+
+def _add_show(dead: Any) -> None:
+    command = dead.add_parser("show", help="show one, with its payload")
+    command.add_argument("id", metavar="ID", help="as `list` shows it")
+    command.add_argument(
+        "--reveal", action="store_true", help="also show who did it, what was entered, and tokens"
+    )
+    _add_json(command, run_show)
+
+
+def _add_requeue(dead: Any) -> None:
+    command = dead.add_parser(
+        "requeue",
+        help="publish them again to the queues that they came from",
+        description="Publish dead letters again to the queues that they came from. Each is removed when "
+        "RabbitMQ has confirmed the copy: a kill in between leaves both, which pumps and consumers "
+        "deduplicate by the event id.",
+    )
+    _add_ids(command)
+    _add_json(command, run_requeue)
+
+
+def _add_purge(dead: Any) -> None:
+    command = dead.add_parser("purge", help="delete them, once confirmed")
+    which = _add_ids(command)
+    which.add_argument(
+        "--older-than", type=age, metavar="AGE", help="those dead-lettered longer ago: 90m, 12h, 30d"
+    )
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    _add_json(command, run_purge)
+
+
+def _add_ids(command: Any) -> Any:
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument("ids", nargs="*", default=[], metavar="ID", help="which ones, as `list` shows them")
+    which.add_argument("--all", action="store_true", help="all that are there now")
+    return which
+
+
+def _add_json(command: Any, run: Callable[[argparse.Namespace], int]) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=run)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1_000_000):  # noqa: PLR2004 - all are in memory
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to 999999, got {text!r}")
+    return int(text)
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    """Print dead letters."""
+    from lark_provider.callbacks.broker import amqp, dead_letters
+
+    found, total = dead_letters.find(amqp.broker(), arguments.limit)
+    if arguments.json:
+        print_json({"total": total, "dead_letters": [_fields(letter) for letter in found]})
+        return 0
+    if not found:
+        print("There are no dead letters.")
+        return 0
+    head = ("ID", "App", "Kind", "Age", "Reason")
+    print(table(head, [_row(letter) for letter in found]))
+    if len(found) < total:
+        print(f"{len(found)} of {total}; --limit shows more.")
+    return 0
+
+
+def run_show(arguments: argparse.Namespace) -> int:
+    """Print one dead letter."""
+    from lark_provider.callbacks.broker import amqp, dead_letters
+
+    found, _ = dead_letters.find(amqp.broker(), 1, lambda letter: letter.id == arguments.id)
+    if not found:
+        raise _unknown([arguments.id])
+    letter = found[0]
+    payload = letter.payload(is_revealed=arguments.reveal)
+    if arguments.json:
+        print_json({**_fields(letter), "payload": payload})
+        return 0
+    fields = _fields(letter)
+    for name, value in fields.items():
+        label = name.replace("_", " ").capitalize() + ":"
+        print(f"{label:<18} {one_line('unknown' if value is None else str(value))}")
+    if not arguments.reveal:
+        print("Payload, masked; --reveal shows all of it:")
+    print_json(payload)
+    return 0
+
+
+def run_requeue(arguments: argparse.Namespace) -> int:
+    """Requeue dead letters."""
+    from lark_provider.callbacks.broker import amqp, dead_letters
+
+    broker, wanted, done = amqp.broker(), _Wanted(arguments), list[str]()
+    stay: list[DeadLetter] = []
+    try:
+        stay = dead_letters.requeue(broker, wanted, lambda letter: done.append(letter.id))
+    finally:  # Also if RabbitMQ became unavailable in the middle.
+        impossible = [letter.id for letter in stay]
+        missing = wanted.missing()
+        if arguments.json:
+            print_json({"requeued": done, "missing": missing, "impossible": impossible})
+        else:
+            print(f"Requeued: {len(done)}.")
+    if impossible:
+        raise LarkError(
+            f"A dead letter must tell where it came from, got {len(impossible)} that do not: "
+            f"{_some(impossible)}. Next: see `lark-provider callbacks dead show`, and purge them."
+        )
+    if missing:
+        raise _unknown(missing)
+    return 0
+
+
+def run_purge(arguments: argparse.Namespace) -> int:
+    """Delete dead letters, once confirmed."""
+    from lark_provider.callbacks.broker import amqp, dead_letters
+
+    broker, wanted, done = amqp.broker(), _Wanted(arguments), list[str]()
+    if not arguments.yes and not _is_confirmed(arguments):
+        print("Nothing is purged.")
+        return 1
+    try:
+        dead_letters.purge(broker, wanted, lambda letter: done.append(letter.id))
+    finally:
+        missing = wanted.missing()
+        if arguments.json:
+            print_json({"purged": done, "missing": missing})
+        else:
+            print(f"Purged: {len(done)}.")
+    if missing:
+        raise _unknown(missing)
+    return 0
+
+
+class _Wanted:
+    """Which dead letters the arguments name.
+
+    Args:
+        arguments: With `ids`, `all` and perhaps `older_than`.
+
+    Raises:
+        WrongUseError: They name none.
+    """
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        older = getattr(arguments, "older_than", None)
+        if not (arguments.ids or arguments.all or older is not None):
+            raise WrongUseError("Dead letters must be named, got none. Next: pass their ids, or --all.")
+        self._ids = dict.fromkeys(arguments.ids, False)
+        self._before = None if older is None else datetime.now(UTC) - older
+        self._is_all = arguments.all
+
+    def __call__(self, letter: DeadLetter) -> bool:
+        if self._is_all:
+            return True
+        if self._before is not None:
+            return letter.at is not None and letter.at < self._before
+        if letter.id not in self._ids:
+            return False
+        self._ids[letter.id] = True
+        return True
+
+    def missing(self) -> list[str]:
+        """Return the ids that were not found."""
+        return [name for name, is_found in self._ids.items() if not is_found]
+
+
+def _is_confirmed(arguments: argparse.Namespace) -> bool:
+    if not can_ask():
+        raise WrongUseError("Standard input must be a terminal to confirm this. Next: pass --yes.")
+    which = f"{len(arguments.ids)} dead letter(s)"
+    if arguments.all:
+        which = "all dead letters"
+    elif arguments.older_than is not None:
+        which = f"all dead letters older than {periods.shown(arguments.older_than)}"
+    return input(f"Purge {which}? They cannot be restored. [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _unknown(ids: Sequence[str]) -> LarkError:
+    return LarkError(
+        f"Dead letters must be in the queue, got {len(ids)} unknown id(s): {_some(ids)}. Next: see "
+        "`lark-provider callbacks dead list`; another command may be looking at them just now."
+    )
+
+
+def _some(ids: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, ids[:3]))
+    return f"{shown}, …" if len(ids) > 3 else shown  # noqa: PLR2004 - enough to search for
+
+
+def _fields(letter: DeadLetter) -> dict[str, Any]:
+    """Return what is shown of a dead letter beside its payload."""
+    return {
+        "id": letter.id,
+        "kind": letter.kind,
+        "type": letter.type,
+        "app_id": letter.app_id,
+        "queue": letter.queue,
+        "reason": letter.reason,
+        "dead_lettered_at": None if letter.at is None else letter.at.isoformat(),
+        "age_s": None if letter.at is None else max(0, int(_age(letter.at).total_seconds())),
+        "bytes": len(letter.delivered.body),
+        "requeued": letter.requeued,
+    }
+
+
+def _row(letter: DeadLetter) -> list[str]:
+    reason = one_line(letter.reason)
+    if len(reason) > _LONGEST_REASON:
+        reason = reason[: _LONGEST_REASON - 1] + "…"
+    shown = "?" if letter.at is None else _shown(_age(letter.at))
+    return [letter.id, letter.app_id or "?", letter.type or letter.kind, shown, reason]
+
+
+def _age(at: datetime) -> timedelta:
+    return datetime.now(UTC) - at
+
+
+def _shown(period: timedelta) -> str:
+    """Write a period in its largest unit: `3d`, `5h`, `12m`, `40s`."""
+    seconds = max(0, int(period.total_seconds()))
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), _UNITS[-1])
+    return f"{seconds // size}{unit}"

@@ -1,0 +1,100 @@
+"""Infer the fields of a new Bitable table from the rows of a file."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from lark_provider.api.clouddoc.cells import EXACT_INT
+from lark_provider.api.clouddoc.fields import CHECKBOX, DATE, MULTI_SELECT, NUMBER, TEXT, Field
+from lark_provider.cli.arguments import WrongUseError
+
+NAMES = {TEXT: "text", NUMBER: "number", DATE: "date", CHECKBOX: "checkbox", MULTI_SELECT: "several options"}
+# No leading zeros: postcodes and the like are text.
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,3})?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
+
+
+def fields_of(
+    rows: Iterable[Mapping[str, Any]], key_fields: Sequence[str], *, has_zone: bool = True
+) -> list[Field]:
+    """Return the fields that hold all values of some rows.
+
+    Args:
+        rows: Values by column; text is looked into, as in a CSV file.
+        key_fields: The fields that come first, so that the first of them is the table's primary field.
+        has_zone: Whether a time zone is given for times that have none themselves.
+
+    Returns:
+        The fields. A column without a value, or with values of different kinds, is text.
+
+    Raises:
+        WrongUseError: There are no rows, none has a key field, or times have no zone.
+    """
+    kinds: dict[str, set[tuple[int, bool]]] = {}
+    without_zone: dict[str, int] = {}
+    for number, row in enumerate(rows, 1):
+        for name, value in row.items():
+            found = kinds.setdefault(name, set())
+            if value is not None and value != "":
+                found.add(_kind(value))
+                if not has_zone and _lacks_zone(value):
+                    without_zone.setdefault(name, number)
+    missing = [name for name in key_fields if name not in kinds]
+    if missing:
+        what = f"a column {missing[0]!r}, which --key names, and has none" if kinds else "rows, and has none"
+        raise WrongUseError(f"For a new table the file must have {what}. Next: correct --key or the file.")
+    names = [*key_fields, *(name for name in kinds if name not in key_fields)]
+    fields = [_field(name, kinds[name], is_key=name in key_fields) for name in names]
+    for field in fields:
+        name = field["field_name"]
+        if field["type"] == DATE and name in without_zone:
+            raise WrongUseError(
+                f"Column {name!r} has a time without a zone in row {without_zone[name]}, which may be any "
+                "moment. Next: pass --zone, such as --zone Asia/Shanghai."
+            )
+    return fields
+
+
+def _lacks_zone(value: Any) -> bool:
+    if isinstance(value, str):
+        found = _MOMENT.fullmatch(value)
+        return found is not None and found[3] is None
+    return isinstance(value, dt.datetime) and value.tzinfo is None
+
+
+def _kind(value: Any) -> tuple[int, bool]:
+    """Return the type of field that a value needs, and whether it has a time of day."""
+    if isinstance(value, bool):
+        return CHECKBOX, False
+    if isinstance(value, int | float | Decimal):
+        return (NUMBER if -EXACT_INT <= value <= EXACT_INT else TEXT), False
+    if isinstance(value, dt.date):
+        return DATE, isinstance(value, dt.datetime)
+    if isinstance(value, list):
+        return (MULTI_SELECT if all(isinstance(one, str) for one in value) else TEXT), False
+    if isinstance(value, str):
+        if _NUMBER.fullmatch(value):
+            return (NUMBER if abs(Decimal(value)) <= EXACT_INT else TEXT), False
+        if value.lower() in {"true", "false"}:
+            return CHECKBOX, False
+        if _DATE.fullmatch(value):
+            return DATE, False
+        if _MOMENT.fullmatch(value):
+            return DATE, True
+    return TEXT, False
+
+
+def _field(name: str, found: set[tuple[int, bool]], *, is_key: bool) -> Field:
+    types = {kind for kind, _ in found}
+    kind = types.pop() if len(types) == 1 else TEXT
+    if is_key and kind not in {NUMBER, DATE}:
+        kind = TEXT
+    field = Field(field_name=name, type=kind)
+    if kind == DATE and any(has_time for _, has_time in found):
+        field["property"] = {"date_formatter": "yyyy/MM/dd HH:mm"}
+    return field

@@ -1,0 +1,124 @@
+"""`lark-provider ledger …`: loads and keyed messages that the database knows."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from lark_provider import config
+from lark_provider.cli.arguments import add_group
+from lark_provider.cli.output import one_line, print_json, table
+from lark_provider.errors import ConfigurationError
+from lark_provider.storage import ledger_admin, urls
+from lark_provider.storage.ledger_admin import SHORT, ChunkSummary, Summary
+
+_WHICH = (
+    "The ledger is in the database of LARK_DATABASE_URL, else of POSTGRES_HOST and so on. It records each "
+    "chunk of a load, and each message with a key, so that a retry writes nothing twice."
+)
+_KINDS, _STATES = ("load", "message"), ("pending", "done", "refused")
+_NAME = 48
+
+
+def add_to(commands: Any) -> None:
+    """Add the command group to what `add_subparsers` returned."""
+    group = add_group(commands, "ledger", "loads and messages that were recorded", _WHICH)
+    found = _add_action(group, "list", run_list, "list the newest loads and messages")
+    found.add_argument("--kind", choices=_KINDS, help="only these")
+    found.add_argument("--state", choices=_STATES, help="only those in this state")
+    found.add_argument("--limit", type=_count, default=50, help="at most so many (default: 50)")
+    show = _add_action(group, "show", run_show, "show one of them, with its chunks")
+    show.add_argument("id", help="its id, or how that begins")
+    for parser in (found, show):
+        parser.add_argument("--json", action="store_true", help="print JSON")
+    forget = _add_action(
+        group,
+        "forget",
+        run_forget,
+        "delete one of them from the ledger",
+        "What it wrote stays; called again with the same key, it writes everything again. ",
+    )
+    forget.add_argument("id", help="its id, or how that begins")
+
+
+def _add_action(group: Any, name: str, run: Any, text: str, more: str = "") -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = group.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}. {more}{_WHICH}"
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    """List the newest entries."""
+    found = ledger_admin.entries(_url(), kind=arguments.kind, state=arguments.state, limit=arguments.limit)
+    if arguments.json:
+        print_json([asdict(one) for one in found])
+        return 0
+    if not found:
+        print("Nothing is recorded.")
+        return 0
+    head = ("id", "kind", "state", "rows", "uncertain", "refused", "updated (UTC)", "key")
+    print(table(head, [_row(one) for one in found]))
+    return 0
+
+
+def _row(one: Summary) -> tuple[str, ...]:
+    name = one_line(one.name)
+    return (
+        one.id[:SHORT],
+        one.kind,
+        one.state,
+        str(one.written) if one.kind == "load" else "",
+        str(one.uncertain),
+        str(one.refused),
+        f"{one.updated_at:%Y-%m-%d %H:%M:%S}",
+        name if len(name) <= _NAME else f"…{name[1 - _NAME :]}",
+    )
+
+
+def run_show(arguments: argparse.Namespace) -> int:
+    """Show one entry."""
+    found, chunks = ledger_admin.entry(_url(), arguments.id)
+    if arguments.json:
+        print_json({**asdict(found), "chunks": [asdict(one) for one in chunks]})
+        return 0
+    for name, value in asdict(found).items():
+        if value not in ("", {}):
+            print(f"{name}: {one_line(str(value))}")
+    if chunks:
+        head = ("chunk", "rows", "state", "tokens", "first sent (UTC)", "reason")
+        print(table(head, [_chunk_row(one) for one in chunks]))
+    return 0
+
+
+def _chunk_row(one: ChunkSummary) -> tuple[str, ...]:
+    rows = f"{one.first_row} to {one.first_row + one.row_count - 1}"
+    sent = f"{one.sent_at:%Y-%m-%d %H:%M:%S}"
+    return str(one.number), rows, one.state, str(one.sends), sent, one_line(one.reason or "")
+
+
+def run_forget(arguments: argparse.Namespace) -> int:
+    """Delete one entry."""
+    found = ledger_admin.forget(_url(), arguments.id)
+    what = f"{found.written} row(s) that it wrote stay" if found.kind == "load" else "what it sent stays"
+    print(f"Forgot {found.kind} {found.id[:SHORT]}; {what}.")
+    return 0
+
+
+def _url() -> URL:
+    if not config.has_database():
+        raise ConfigurationError(
+            "No database is configured, so that nothing is recorded. Next: set LARK_DATABASE_URL, or "
+            "POSTGRES_HOST, POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB."
+        )
+    return urls.database()

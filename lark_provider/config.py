@@ -1,0 +1,253 @@
+"""Settings: base URL, credentials, database, registry. Read when used, never at import."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.pacing import SHARE
+from lark_provider.protocol.tokens import App
+from lark_provider.support.environment import ENVIRONMENT
+from lark_provider.support.secret import Secret
+
+V = TypeVar("V")
+_MAY_BE_SECRET = re.compile(r"[@?#]")
+_LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
+REGISTRY_VARIABLE = "LARK_REGISTRY_PATH"
+PACING_VARIABLE = "LARK_PACING"
+HTTP_VARIABLE = "LARK_ALLOW_HTTP"
+_YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
+_DATABASE_VARIABLES = (
+    "LARK_DATABASE_URL",
+    *(f"POSTGRES_{part}" for part in ("HOST", "PORT", "DB", "USER", "PASSWORD")),
+)
+BASE_URLS = {"feishu": "https://open.feishu.cn", "lark": "https://open.larksuite.com"}
+
+
+def base_url(*values: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> str:
+    """Return the URL before `/open-apis` for `feishu`, `lark` or a URL.
+
+    Args:
+        values: As users write it; the first that is not empty applies, then `LARK_BASE_URL`, then feishu.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: It is neither of the names nor an http(s) URL; or it is an http URL of another
+            host, and `LARK_ALLOW_HTTP` does not allow that.
+    """
+    values = tuple(map(masked, values))  # Error reporters print the arguments of this function.
+    texts = (_text(value) for value in (*values, environ.get("LARK_BASE_URL")))
+    name = masked(next((text for text in texts if text), "feishu"))
+    if name.lower() in BASE_URLS:
+        return BASE_URLS[name.lower()]
+    parts = _endpoint(name)
+    if parts is None:
+        names = ", ".join(repr(known) for known in BASE_URLS)
+        raise ConfigurationError(
+            f"base_url must be {names} or a URL without user, query and fragment, got {_shown(name)}. Next: "
+            "write one of them, or a URL such as https://open.feishu.cn."
+        )
+    if parts.scheme == "http" and not _is_loopback(str(parts.hostname)) and not _http_is_allowed(environ):
+        raise ConfigurationError(
+            f"base_url must begin with https://, got {_shown(name)}: http:// sends the app's secret in clear "
+            f"text. Next: write https://; or set {HTTP_VARIABLE}=1 in a network that you trust."
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/").removesuffix("/open-apis")
+
+
+def _endpoint(name: str) -> SplitResult | None:
+    """Return the parts of a base URL; None if it is none, or holds a user, a query or a fragment."""
+    parts = _split(name if "://" in name else f"{'http' if _LOOPBACK.match(name) else 'https'}://{name}")
+    is_host = parts.hostname is not None and ("." in parts.hostname or "://" in name or _LOOPBACK.match(name))
+    is_base = parts.scheme in {"http", "https"} and is_host and not _MAY_BE_SECRET.search(name)
+    return parts if is_base else None
+
+
+def masked(value: V) -> V | Secret:
+    """Mask a URL that may hold a secret, as user, query or fragment, so that no error reporter prints it.
+
+    Args:
+        value: As a user writes it.
+    """
+    return Secret(value) if isinstance(value, str) and _MAY_BE_SECRET.search(value) else value
+
+
+def _split(url: str) -> SplitResult:
+    """Return the parts of a URL; none if it is invalid."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # Raises for an invalid port.
+    except ValueError:
+        return urlsplit("")
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _http_is_allowed(environ: Mapping[str, str]) -> bool:
+    given = environ.get(HTTP_VARIABLE, "").strip().lower()
+    if given not in _YES | _NO:
+        raise ConfigurationError(
+            f"{HTTP_VARIABLE} must be 1 or 0, got {given!r}. Next: set it to one of them."
+        )
+    return given in _YES
+
+
+def proxy(value: str) -> None:
+    """Check the URL of a proxy.
+
+    Args:
+        value: As a user writes it.
+
+    Raises:
+        ConfigurationError: It is not a URL of an HTTP proxy.
+    """
+    value = masked(value)
+    if not _is_proxy(value):
+        raise ConfigurationError(
+            f"proxy must be the URL of an HTTP proxy, got {_shown(value)}. Next: write one such as "
+            "http://user:password@proxy.example.com:3128."
+        )
+
+
+def _is_proxy(value: str) -> bool:
+    """Return whether a value is the URL of an HTTP proxy; its parts stay in a frame that no error passes."""
+    parts = _split(value)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def _shown(url: str) -> str:
+    """Return a URL without what may be a secret in it: user and password, query, fragment."""
+    head, mark, tail = re.fullmatch(r"([^?#]*)([?#]?)(.*)", url, re.DOTALL).groups()  # type: ignore[union-attr]  # fits any text
+    if "@" in tail:
+        return repr("…")  # It may be a query, or a password that was not percent-encoded.
+    return repr((f"…@{head.rpartition('@')[2]}" if "@" in head else head) + (mark and f"{mark}…"))
+
+
+def has_database(given: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> bool:
+    """Return whether a shared database is configured: by argument, `LARK_DATABASE_URL` or `POSTGRES_*`."""
+    return bool(given) or any(environ.get(name, "").strip() for name in _DATABASE_VARIABLES)
+
+
+def pacing(environ: Mapping[str, str] = ENVIRONMENT) -> float:
+    """Return which share of Lark's documented rates is used, by `LARK_PACING`; 0 if requests are not paced.
+
+    Raises:
+        ConfigurationError: It is not a number from 0 to 1.
+    """
+    text = environ.get(PACING_VARIABLE, "").strip()
+    if not text:
+        return SHARE
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ConfigurationError(
+            f"{PACING_VARIABLE} must be a number from 0 (off) to 1, got {text!r}. Next: set it to one, or "
+            f"leave it out for {SHARE:g}."
+        )
+    return share
+
+
+def registry(environ: Mapping[str, str] = ENVIRONMENT) -> str:
+    """Return the configured registry of apps: a path, or a database URL."""
+    return environ.get(REGISTRY_VARIABLE, "").strip() or "config/applications.db"
+
+
+def has_registry(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
+    """Return whether there is a registry: a URL is configured, or the file exists."""
+    where = registry(environ)
+    return "://" in where or is_there(path(where))
+
+
+def path(text: str) -> Path:
+    """Return the path that a user wrote; `~` is the home folder, if there is one."""
+    with suppress(RuntimeError):
+        return Path(text).expanduser()
+    return Path(text)
+
+
+def is_there(file: Path) -> bool:
+    """Return whether a file exists, or may exist: if this user cannot know, opening it says why."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def app(
+    app_id: str | None, app_secret: str | None, url: str | None, environ: Mapping[str, str] = ENVIRONMENT
+) -> App | None:
+    """Return the credentials that need no look-up: of the arguments, else of the environment.
+
+    `LARK_APP_SECRET` is used only if the app id given is that of `LARK_APP_ID`, or none was given.
+
+    Args:
+        app_id: As passed by the caller.
+        app_secret: As passed by the caller.
+        url: As passed by the caller; else `LARK_BASE_URL`.
+        environ: The environment.
+
+    Returns:
+        The app; None if it has to be looked up in the registry.
+
+    Raises:
+        ConfigurationError: A secret was passed without an app id, or a value is not valid UTF-8.
+    """
+    app_secret, url = Secret.of(app_secret), masked(url)
+    found_id, secret = _text(app_id), Secret.of(_text(app_secret))
+    if secret is not None and found_id is None:
+        raise ConfigurationError("An app_secret was passed without an app_id. Next: pass app_id= as well.")
+    env_id = _text(environ.get("LARK_APP_ID"))
+    if secret is None and env_id is not None and found_id in {None, env_id}:
+        found_id, secret = env_id, Secret.of(_text(environ.get("LARK_APP_SECRET")))
+    if found_id is None or secret is None:
+        return None
+    try:
+        (found_id + secret).encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(
+            "app_id and app_secret must be valid UTF-8. Next: copy them from the app's page in the console."
+        ) from None
+    return App(base_url(url, environ=environ), found_id, secret)
+
+
+def named_app(app_id: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> str | None:
+    """Return the id of the app to look up: the argument, `LARK_APP_ID`, then `LARK_DEFAULT_APP_ID`."""
+    named = (app_id, environ.get("LARK_APP_ID"), environ.get("LARK_DEFAULT_APP_ID"))
+    return next((text for text in map(_text, named) if text), None)
+
+
+def no_credentials(app_id: str | None) -> ConfigurationError:
+    """Return the error for an app whose secret is neither configured nor in a registry.
+
+    Args:
+        app_id: The app, if one is named.
+    """
+    who = f"app {app_id!r} has no secret" if app_id else "no app is named"
+    where = f"; there is no registry at {str(path(registry()).absolute())!r}" if not has_registry() else ""
+    return ConfigurationError(
+        f"No Lark credentials: {who}{where}. Next: pass app_id= and app_secret=, or set LARK_APP_ID and "
+        "LARK_APP_SECRET in the environment, or add the app to the registry with `lark-provider app add`, or "
+        "name the registry's path in LARK_REGISTRY_PATH; in Airflow, use a connection of type 'lark' with "
+        "the app id as login and the secret as password."
+    )
+
+
+def _text(value: str | None) -> str | None:
+    return (value or "").strip() or None

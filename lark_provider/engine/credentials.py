@@ -1,0 +1,133 @@
+"""Find the app of a client: arguments, environment, then the registry, which also says what is disabled."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lark_provider import config
+from lark_provider.engine import fallback_store
+from lark_provider.engine.runtime import Registered, RegistryKey
+from lark_provider.engine.session import Session
+from lark_provider.engine.token_cache import Flight
+from lark_provider.protocol.effects import Wait
+from lark_provider.protocol.errors import ConfigurationError, LarkError
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.tokens import App
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+_CACHE_SECONDS = 12.0
+"""How long an answer of the registry is cached, and then the app of a session: with a slow look-up between
+them, a disabled app is refused within 30 s."""
+
+
+def find(session: Session) -> Procedure[App]:
+    """Return the app of a session, looking it up if needed; the result is cached for some seconds.
+
+    Args:
+        session: The settings of the client.
+
+    Raises:
+        ConfigurationError: No credentials were found, or the app is disabled.
+        StorageError: Only the registry has the app's secret, and it cannot be used.
+        DecryptionError: The registry's secret is encrypted with another key.
+    """
+    known = session.known_app()
+    if known is not None:
+        return known
+    now = session.clock()
+    app = config.app(session.app_id, session.app_secret, session.base_url)
+    if config.has_registry():
+        entry = yield from _lookup(session, None if app is None else app.app_id)
+        if entry.refusal is not None:
+            raise copy.copy(entry.refusal)
+        if app is None and entry.app is not None:
+            app = replace(entry.app, base_url=config.base_url(session.base_url, entry.app.base_url))
+    if app is None:
+        raise config.no_credentials(config.named_app(session.app_id))
+    app = replace(app, tenant_key=session.tenant_key)
+    session.found = (app, now + _CACHE_SECONDS)
+    return app
+
+
+def _lookup(session: Session, given: str | None) -> Procedure[Registered]:
+    """Return the registry's answer, from the cache or by a query that all threads share.
+
+    Args:
+        session: The settings of the client.
+        given: The id of the app whose secret is already known; None to look the secret up as well.
+    """
+    named = given or config.named_app(session.app_id)
+    cache = session.runtime.registry
+    key, mine = (config.registry(), named, given is None), Flight(f"registry {named}", None, session.clock())
+    while True:
+        until, known = cache.answers.get(key, (0.0, None))
+        if known is not None and session.clock() < until:
+            return known
+        flight = cache.lookups.setdefault(key, mine)
+        if flight is mine:
+            break
+        if known is not None:
+            return known  # Another caller is refreshing it; this one need not wait.
+        if (yield Wait(flight.future, flight.thread)) is None:
+            break
+    try:
+        return (yield from _query(session, key, known))
+    finally:
+        if flight is mine:
+            del cache.lookups[key]
+            mine.future.set_result("looked")
+
+
+def _query(session: Session, key: RegistryKey, known: Registered | None) -> Procedure[Registered]:
+    now, (registry, named, secret_wanted) = session.clock(), key
+    answer = yield from fallback_store.query(
+        session,
+        f"registry {registry}",
+        _locate,
+        lambda url: _registered(url, named, secret_wanted=secret_wanted),
+        required=secret_wanted and known is None,
+    )
+    if isinstance(answer, tuple):
+        entry = answer[0]
+        # A refusal is not cached, so that a correction takes effect at once.
+        session.runtime.registry.answers[key] = (
+            now if entry.refusal is not None else now + _CACHE_SECONDS,
+            entry,
+        )
+        return entry
+    if known is not None:
+        return known  # The last answer stays valid while the registry is unavailable.
+    return Registered(refusal=answer) if secret_wanted else Registered()
+
+
+def _locate() -> URL:
+    from lark_provider.storage import urls  # SQLAlchemy is loaded only where there is a registry.
+
+    return urls.registry()
+
+
+def _registered(url: URL, named: str | None, *, secret_wanted: bool) -> Registered:
+    from lark_provider.storage import crypto, registry, sealing
+
+    try:
+        row = registry.find(url, named)
+    except ConfigurationError as unknown:
+        return Registered(refusal=unknown if secret_wanted else None)
+    if not row.active:
+        return Registered(
+            refusal=ConfigurationError(
+                f"App {row.app_id!r} is disabled in the registry. Next: `lark-provider app enable "
+                f"{row.app_id}` if it may act again."
+            )
+        )
+    if not secret_wanted:
+        return Registered()
+    try:
+        secrets = sealing.opened(row, crypto.Keys.from_environment())
+    except LarkError as unreadable:
+        return Registered(refusal=unreadable)
+    return Registered(App(row.base_url, row.app_id, secrets.app_secret))

@@ -1,0 +1,231 @@
+"""Reach databases without ever blocking a message.
+
+Each query of a database runs in a thread with a deadline. After a failure the database is left alone for some
+seconds: callers fall back to memory, and one warning a minute is logged.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
+
+from lark_provider import config
+from lark_provider.engine.runtime import DatabaseHealth, Health
+from lark_provider.engine.session import Session
+from lark_provider.protocol.errors import ConfigurationError, DeadlineExceededError, LarkError, TransportError
+from lark_provider.protocol.operations import Procedure, local
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from lark_provider.protocol.tokens import App
+    from lark_provider.storage.store import SharedStore
+    from lark_provider.storage.token_store import TokenStore
+    from lark_provider.storage.user_cache import UserCache
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+QUERY_SECONDS, _FIRST_QUERY_SECONDS = 5.0, 10.0
+"""Deadlines of a query; the first one has longer, since many processes may be connecting at once."""
+_STORAGE, _LOAD_SECONDS = "lark_provider.storage.token_store", 60.0
+_loaded = threading.Event()
+"""Set once SQLAlchemy is imported, which happens before a deadline starts: it is slow on a busy machine."""
+_REFUSED_SECONDS = 5.0
+_FROZEN_SECONDS = 30.0
+_WARN_SECONDS = 60.0
+
+
+def query(
+    session: Session,
+    kind: str,
+    locate: Callable[[], URL],
+    work: Callable[[URL], T],
+    *,
+    required: bool = False,
+) -> Procedure[tuple[T] | LarkError]:
+    """Query a database.
+
+    Args:
+        session: The settings of the client.
+        kind: Names the kind of query; queries of one kind fail and recover together.
+        locate: Returns the database's URL.
+        work: Queries it; may block.
+        required: Whether the caller cannot do without the answer, and reports a failure itself.
+
+    Returns:
+        The answer in a tuple of one; or the error, if the database is unavailable.
+
+    Raises:
+        ConfigurationError: A setting of the database is invalid.
+    """
+    databases, now = session.runtime.databases, session.clock()
+    health = databases.queries.setdefault(kind, Health())
+    if health.error is not None:
+        if now < health.retry_at:
+            return _unavailable(databases, health.error, locate, now, required=required)
+        health.retry_at = now + _REFUSED_SECONDS  # This caller tries again; the others go on meanwhile.
+    elif databases.frozen_until and now < (until := databases.frozen_until.get(_shown(locate), now)):
+        health.error, health.retry_at = _explained(TimeoutError(), locate), until
+        return _unavailable(databases, health.error, locate, now, required=required)
+    try:
+        yield from loaded()
+        seconds = QUERY_SECONDS if health.answered else _FIRST_QUERY_SECONDS
+        answer = yield from local(lambda: work(locate()), min(seconds, session.timeout / 2))
+    except (ConfigurationError, DeadlineExceededError):
+        raise
+    except Exception as error:  # noqa: BLE001 - no failure of a database, of whatever kind, may stop a message
+        health.error, now = _explained(error, locate), session.clock()
+        health.retry_at = now + _REFUSED_SECONDS
+        if isinstance(error, TimeoutError):
+            health.retry_at = databases.frozen_until[_shown(locate)] = now + _FROZEN_SECONDS
+        return _unavailable(databases, health.error, locate, now, required=required)
+    health.error, health.answered = None, True
+    return (answer,)
+
+
+def loaded() -> Procedure[None]:
+    """Import what databases need, before a deadline starts: it is slow on a busy machine."""
+    if not _loaded.is_set():
+        yield from local(_load, _LOAD_SECONDS)
+
+
+def _load() -> None:
+    importlib.import_module(_STORAGE)
+    _loaded.set()
+
+
+def _explained(error: Exception, locate: Callable[[], URL]) -> LarkError:
+    if isinstance(error, LarkError):
+        return error
+    if isinstance(error, TimeoutError):
+        return TransportError(f"Database {_shown(locate)} does not answer. Next: check that it runs.")
+    return TransportError(
+        f"Database access failed: {type(error).__name__}: {error}. Next: check this installation."
+    )
+
+
+def _unavailable(
+    databases: DatabaseHealth, error: LarkError, locate: Callable[[], URL], now: float, *, required: bool
+) -> LarkError:
+    """Log that a database is unavailable, at most once a minute, and return the error."""
+    if required:
+        return error
+    where = _shown(locate)
+    if now - databases.warned_at.get(where, float("-inf")) < _WARN_SECONDS:
+        databases.suppressed[where] += 1
+        return error
+    databases.warned_at[where] = now
+    extra = {"database": where, "suppressed": databases.suppressed.pop(where, 0)}
+    # The reason is part of the message: Airflow's task logs show no fields.
+    logger.warning("Shared database unavailable; falling back to in-memory cache: %s", error, extra=extra)
+    return error
+
+
+def _shown(locate: Callable[[], URL]) -> str:
+    # Until the storage is loaded nothing can read a URL. And locating a database fails, for example, where
+    # the current folder was deleted; the error that is reported then says so.
+    with suppress(LarkError, OSError):
+        if _loaded.is_set():
+            from lark_provider.storage import urls
+
+            return urls.shown(locate())
+    return "that is configured"
+
+
+def in_token_store(session: Session, app: App, work: Callable[[TokenStore], T]) -> Procedure[T | None]:
+    """Use the token store of a session's database.
+
+    Args:
+        session: The settings of the client.
+        app: The app whose tokens are stored.
+        work: Uses the store; may block.
+
+    Returns:
+        Its result; None if there is no database, or it is unavailable.
+
+    Raises:
+        ConfigurationError: A setting of the database is invalid.
+    """
+
+    def in_store(url: URL) -> T:
+        from lark_provider.storage import token_store
+
+        return work(token_store.TokenStore(url, app.app_id, app.app_secret))
+
+    return (yield from _in_database(session, in_store))
+
+
+def in_user_cache(
+    session: Session, app: App, name: str, work: Callable[[UserCache], T]
+) -> Procedure[T | None]:
+    """Use the user cache of a session's database; returns and raises as `in_token_store`.
+
+    Args:
+        session: The settings of the client.
+        app: The app that looks users up.
+        name: Names the app in the cache, see `engine.user_cache`.
+        work: Uses the cache; may block.
+    """
+
+    def in_cache(url: URL) -> T:
+        from lark_provider.storage import user_cache
+
+        return work(user_cache.UserCache(url, name, app.app_secret))
+
+    return (yield from _in_database(session, in_cache))
+
+
+def in_shared_store(
+    session: Session, app: App, work: Callable[[SharedStore], T]
+) -> Procedure[tuple[T] | None]:
+    """Use the ledger of a session's database; its result in a tuple of one. Else as `in_token_store`.
+
+    Args:
+        session: The settings of the client.
+        app: The app.
+        work: Uses the ledger; may block.
+    """
+
+    def in_store(url: URL) -> tuple[T]:
+        from lark_provider.storage import store
+
+        return (work(store.SharedStore(url, app)),)
+
+    # A database that lacks the newest tables still has those for tokens.
+    return (yield from _in_database(session, in_store, "ledger"))
+
+
+def _in_database(session: Session, work: Callable[[URL], T], kind: str = "database") -> Procedure[T | None]:
+    if not config.has_database(session.database_url):
+        return None
+
+    def locate() -> URL:
+        from lark_provider.storage import urls
+
+        return urls.database(session.database_url)
+
+    def checked(url: URL) -> T:
+        answer = work(url)
+        if url not in session.runtime.databases.checked:
+            session.runtime.databases.checked.add(url)
+            _warn_if_airflows(url)
+        return answer
+
+    answer = yield from query(session, f"{kind} {session.database_url}", locate, checked)
+    return None if isinstance(answer, LarkError) else answer[0]
+
+
+def _warn_if_airflows(url: URL) -> None:
+    """Warn once if the database is Airflow's: upgrades and backups of one would affect the other."""
+    from lark_provider.storage import migrate, urls
+
+    if migrate.is_airflows(migrate.opened(url)):
+        logger.warning(
+            "Tokens are in Airflow's metadata database. Next: give them a database of their own",
+            extra={"database": urls.shown(url)},
+        )

@@ -1,0 +1,143 @@
+"""Files on this machine: read for uploads, written by downloads."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from lark_provider.protocol.effects import Loaded, ReadFile
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.multipart import CHUNK_BYTES
+
+_LONGEST_PART = 200  # Characters of the target's name in the temporary name; file systems allow 255 bytes.
+
+
+@dataclass(frozen=True, slots=True)
+class _FileContent:
+    """Part of a file, read in chunks each time that it is sent.
+
+    Attributes:
+        opened: Opens the file.
+        start: Where the part begins, in bytes.
+        size: Its length in bytes.
+        shown: Names the file in errors.
+    """
+
+    opened: Callable[[], AbstractContextManager[IO[bytes]]]
+    start: int
+    size: int
+    shown: str
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = self.size
+        with self.opened() as file:
+            file.seek(self.start)
+            while left:
+                chunk = file.read(min(left, CHUNK_BYTES))
+                if not chunk:
+                    raise InvalidRequestError(
+                        f"{self.shown} became shorter while it was uploaded. Next: upload it again when it "
+                        "is complete."
+                    )
+                left -= len(chunk)
+                yield chunk
+
+
+def load(wanted: ReadFile) -> Loaded:
+    """Open what is to be sent: its name, its size, and what reads its content.
+
+    Args:
+        wanted: The file and its limit.
+
+    Raises:
+        InvalidRequestError: It is missing, cannot be read, or has no name.
+    """
+    source, most = wanted.source, wanted.limit + 1
+    if isinstance(source, bytes | bytearray | memoryview):
+        whole = (
+            source if isinstance(source, bytes) and len(source) <= most else bytes(memoryview(source)[:most])
+        )
+        return Loaded(_named(wanted, None), whole)
+    if isinstance(source, str) or hasattr(source, "__fspath__"):
+        file_path = Path(source)
+        opened = partial(_opened, file_path, wanted.what)
+        with opened() as file:
+            return Loaded(wanted.name or file_path.name, _content(file, opened, most, wanted.what))
+    content = _content(source, lambda: nullcontext(source), most, wanted.what)
+    return Loaded(_named(wanted, getattr(source, "name", None)), content)
+
+
+@contextmanager
+def _opened(path: Path, what: str) -> Iterator[IO[bytes]]:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise _unreadable(path, what, error) from error
+    with file:
+        try:
+            yield file
+        except OSError as error:  # a folder opens on some systems
+            raise _unreadable(path, what, error) from error
+
+
+def _unreadable(path: Path, what: str, error: OSError) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"The {what} {str(path)!r} cannot be read: {error.strerror}. Next: check the path."
+    )
+
+
+def _content(
+    file: IO[bytes], opened: Callable[[], AbstractContextManager[IO[bytes]]], most: int, what: str
+) -> bytes | _FileContent:
+    """Return what reads the rest of a file; of one that can be read only once, the bytes."""
+    is_seekable = hasattr(file, "seekable") and file.seekable()
+    read = file.read(0 if is_seekable else most)
+    if not isinstance(read, bytes):
+        raise InvalidRequestError(
+            f"The {what} must be open in binary mode, got text. Next: open it with mode 'rb'."
+        )
+    if not is_seekable:
+        return read
+    start = file.tell()
+    size = file.seek(0, os.SEEK_END) - start
+    file.seek(start)
+    return _FileContent(opened, start, max(0, size), f"The {what} {getattr(file, 'name', '')!r}")
+
+
+def _named(wanted: ReadFile, own: object) -> str:
+    if wanted.name:
+        return wanted.name
+    if isinstance(own, str):
+        return Path(own).name
+    if wanted.what == "image":
+        return "image"  # Lark shows no name for images.
+    raise InvalidRequestError(f"The {wanted.what} must have a name. Next: pass file_name=.")
+
+
+@contextmanager
+def arriving(target: str) -> Iterator[IO[bytes]]:
+    """Open a file that appears under its name, with the usual permissions, once it is complete.
+
+    Args:
+        target: The path.
+    """
+    path = Path(target)
+    # Not a file of `tempfile`: only its owner could read that, whatever the umask.
+    part = path.with_name(f".{path.name[:_LONGEST_PART]}.{secrets.token_hex(8)}")
+    with part.open("xb") as file:
+        try:
+            yield file
+            file.flush()
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise

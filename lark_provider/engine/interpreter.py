@@ -1,0 +1,111 @@
+"""Answer the effects of operations from what the process knows; the rest is I/O, which a driver does."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from functools import partial
+from typing import Any, TypeVar
+
+from lark_provider.engine import credentials, observing, pacing, shared, tickets, token_provider, user_cache
+from lark_provider.engine.session import Session
+from lark_provider.protocol import trampoline
+from lark_provider.protocol.calls import Call
+from lark_provider.protocol.effects import (
+    CacheGet,
+    CachePut,
+    Effect,
+    KeepTicket,
+    Memoize,
+    NeedAppToken,
+    NeedTicket,
+    NeedToken,
+    NeedWebhook,
+    NewKey,
+    Now,
+    Random,
+    Send,
+)
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.store import Leased, Shared
+from lark_provider.protocol.sync_index import OpenSyncIndex
+from lark_provider.protocol.trampoline import Frame, Run
+
+T = TypeVar("T")
+
+
+def run(operation: Call[Any] | Procedure[T], session: Session) -> Run[T]:
+    """Run an operation for a session.
+
+    Args:
+        operation: A call or a procedure.
+        session: A client's.
+
+    Returns:
+        A generator that yields I/O, which a driver does, and returns the operation's result.
+    """
+    return trampoline.run(operation, partial(_answer, session))
+
+
+def _answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame | tuple[Any] | None:
+    """Answer an effect: with steps, a value, or None for what a driver does. See `trampoline.Answer`."""
+    match effect:
+        case Call():
+            # A call inside another one's, such as that for a token, has no more time than that one.
+            ends = min(until, time.monotonic() + session.deadline)
+            return Frame(observing.tries(effect, session), ends)
+        case Send() if session.found is None and session.webhook is None:
+            return Frame(_located(session, effect), until)  # a call without a token: the app says where to
+        case Send() if pacing.applies(effect):
+            return Frame(pacing.paced(session, effect), until)
+        case NeedToken(rejected):
+            token = None if rejected is not None else token_provider.tenant_token_at_hand(session)
+            return (token,) if token else Frame(token_provider.tenant_token(session, rejected), until)
+        case NewKey():
+            return (uuid.uuid4().hex,)
+        case Memoize():
+            return Frame(_memoized(session, effect), until)
+        case Random():
+            return (random.random(),)  # noqa: S311 - jitter
+        case Now():
+            return (session.clock(),)
+        case NeedWebhook():
+            return (session.bot(),)
+        case NeedAppToken(rejected):
+            return Frame(token_provider.app_token(session, rejected), until)
+        case NeedTicket(rejected):
+            return Frame(tickets.newest(session, rejected), until)
+        case KeepTicket(ticket):
+            return Frame(tickets.put(session, ticket), until)
+        case CacheGet():
+            return Frame(user_cache.get(session, effect), until)
+        case Shared():
+            return Frame(shared.work(session, effect), until)
+        case Leased():
+            return shared.leased(session, effect, until)
+        case OpenSyncIndex():
+            from lark_provider.storage.sync_index import SqliteIndex
+
+            return (SqliteIndex(),)
+        case CachePut():
+            return Frame(user_cache.put(session, effect), until)
+    return None
+
+
+def _located(session: Session, send: Send) -> Procedure[Any]:
+    yield from credentials.find(session)
+    return (yield send)
+
+
+def _memoized(session: Session, effect: Memoize[T]) -> Procedure[T]:
+    app = yield from credentials.find(session)
+    key = (app.token_key, *effect.key)
+    now = session.clock()
+    known = session.runtime.answers.get(key)
+    if known is not None and now - known[0] < effect.max_age:
+        remembered: T = known[1]
+        return remembered
+    value = yield from effect.make()
+    session.runtime.answers.put(key, (session.clock(), value))
+    return value

@@ -1,0 +1,168 @@
+"""Connection pools, shared by all clients of a process, so that a client per request costs nothing.
+
+A sync pool belongs to a process: a forked child leaves its parent's alone, unclosed, for closing it would
+say goodbye on the parent's connections. An async pool belongs to an event loop, and closes with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import ssl
+import weakref
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lark_provider import __version__, config
+from lark_provider.engine import deadlines, http
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.redact import redact
+from lark_provider.support.locks import ForkSafeLock
+from lark_provider.support.secret import Secret
+
+if TYPE_CHECKING:
+    from lark_provider.engine.http import AsyncClient, SyncClient
+
+USER_AGENT = f"airflow-provider-lark/{__version__}"
+ENCODINGS = "gzip, deflate"
+_MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS = 100, 20, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """The connection settings; clients with equal ones share a pool."""
+
+    proxy: str | None = field(default=None, repr=False)
+    verify: bool | str = True
+
+    def __post_init__(self) -> None:
+        """Reject what the HTTP library would reject later, without showing the password."""
+        object.__setattr__(self, "proxy", Secret(self.proxy) if isinstance(self.proxy, str) else self.proxy)
+        if self.proxy is not None:
+            config.proxy(self.proxy)
+
+
+class _NoCookies(CookieJar):
+    """Keeps no cookies: a pool serves all apps of a process, and none may speak in another's session."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        """Ignore what an answer sets."""
+
+    def set_cookie(self, cookie: object) -> None:
+        """Ignore it, whoever sets it."""
+
+
+@dataclass(slots=True)
+class _LoopPools:
+    """The pools of an event loop, and the generator that closes them with it."""
+
+    clients: dict[Wire, AsyncClient] = field(default_factory=dict)
+    guard: AsyncIterator[None] | None = None
+
+
+class Pools:
+    """The connection pools of a process and of its event loops, by connection settings."""
+
+    def __init__(self) -> None:
+        self._lock = ForkSafeLock()
+        self._pools: dict[tuple[int, Wire], SyncClient] = {}
+        self._of_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopPools] = (
+            weakref.WeakKeyDictionary()
+        )
+        atexit.register(self.close)
+
+    def get(self, wire: Wire) -> SyncClient:
+        """Return the process's pool for connection settings."""
+        key = (os.getpid(), wire)
+        found = self._pools.get(key)
+        if found is None:
+            with self._lock:
+                found = self._pools.get(key)
+                if found is None:
+                    found = self._pools[key] = deadlines.bounded(_made(http.library().Client, wire))
+        return found
+
+    async def of_loop(self, wire: Wire) -> AsyncClient:
+        """Return the running loop's pool for connection settings."""
+        loop = asyncio.get_running_loop()
+        with self._lock:  # loops of other threads come and go meanwhile
+            for other in [one for one in self._of_loops if one.is_closed()]:
+                # Closed without the hook below: its connections are beyond closing, but need not be kept.
+                del self._of_loops[other]
+            pools = self._of_loops.setdefault(loop, _LoopPools())
+        if pools.guard is None:
+            pools.guard = _close_with_loop(pools.clients)
+            await anext(pools.guard)
+        if wire not in pools.clients:
+            pools.clients[wire] = _made(http.library().AsyncClient, wire)
+        return pools.clients[wire]
+
+    def close(self) -> None:
+        """Close this process's own pools."""
+        for (pid, _), client in list(self._pools.items()):
+            if pid == os.getpid():
+                client.close()
+
+
+async def _close_with_loop(pools: dict[Wire, AsyncClient]) -> AsyncIterator[None]:
+    """Wait for the loop's end, then close its pools.
+
+    An asynchronous generator left open is finalised by `loop.shutdown_asyncgens`, which asyncio.run and
+    every server call: the one hook for work at a loop's end.
+    """
+    try:
+        yield
+    finally:
+        while pools:
+            await pools.popitem()[1].aclose()
+
+
+def _made(kind: Any, wire: Wire) -> Any:
+    verify, library = _verify(wire), http.library()
+    limits = library.Limits(
+        max_connections=_MAX_CONNECTIONS,
+        max_keepalive_connections=_MAX_KEEPALIVE,
+        keepalive_expiry=_KEEPALIVE_SECONDS,
+    )
+    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": ENCODINGS}
+    try:
+        return kind(proxy=wire.proxy, verify=verify, limits=limits, headers=headers, cookies=_NoCookies())
+    except (library.InvalidURL, ValueError, ImportError) as error:  # SOCKS wants a package that is not here
+        raise ConfigurationError(
+            f"The proxy cannot be used: {redact(str(error)).rstrip('.')}. Next: set HTTP_PROXY, HTTPS_PROXY "
+            "and ALL_PROXY to http://host:port where they are set; or pass proxy=."
+        ) from None
+
+
+def _verify(wire: Wire) -> bool | ssl.SSLContext:
+    if not isinstance(wire.verify, str):
+        return wire.verify
+    try:
+        if Path(wire.verify).is_dir():
+            return ssl.create_default_context(capath=wire.verify)
+        return ssl.create_default_context(cafile=wire.verify)
+    except OSError as error:  # ssl's own errors among them
+        raise ConfigurationError(
+            f"verify must be True, False or the path of certificates, got {wire.verify!r}: {error}. Next: "
+            "check the path of the file or folder."
+        ) from error
+
+
+def tls(wire: Wire) -> ssl.SSLContext:
+    """Return what a connection of another protocol encrypts with, by the same settings as HTTP.
+
+    Args:
+        wire: The settings.
+
+    Raises:
+        ConfigurationError: The certificates cannot be read.
+    """
+    verify = _verify(wire)
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    context: ssl.SSLContext = http.library().create_ssl_context(verify=verify)
+    return context

@@ -1,0 +1,89 @@
+"""Work on what processes share in the database: loads, leases of tables, keyed messages.
+
+A load needs its ledger, so an unavailable database is waited for. A message is sent without one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TypeVar
+
+from lark_provider import config
+from lark_provider.engine import credentials, fallback_store, observing
+from lark_provider.engine.session import Session
+from lark_provider.protocol.effects import Random, Sleep
+from lark_provider.protocol.errors import LarkError, TransportError
+from lark_provider.protocol.operations import Procedure, local
+from lark_provider.protocol.store import Leased, Shared
+from lark_provider.protocol.trampoline import Frame
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+WORK_SECONDS = 10.0
+"""Deadline of one piece of work: longer than that of its statements on the server."""
+PATIENCE_SECONDS = 60.0
+"""How long a database is waited for that is unavailable."""
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 5.0
+
+
+def work(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
+    """Do the work, again if its outcome was lost, for as long as a database is waited for.
+
+    Args:
+        session: The settings of the client.
+        effect: The work.
+
+    Returns:
+        Its result in a tuple of one; None if no database is configured.
+
+    Raises:
+        ConfigurationError: A setting of the database is invalid, or the app is unknown.
+        StorageError: The database is unavailable, or lacks our tables.
+        TransportError: It does not answer.
+    """
+    app = yield from credentials.find(session)
+    if not config.has_database(session.database_url):
+        return None
+
+    if not effect.patient:
+        return (yield from fallback_store.in_shared_store(session, app, effect.work))
+
+    def run() -> T:
+        from lark_provider.storage import store, urls
+
+        return effect.work(store.SharedStore(urls.database(session.database_url), app))
+
+    began, wait = time.monotonic(), _FIRST_WAIT
+    while True:
+        try:
+            yield from fallback_store.loaded()
+            return ((yield from local(run, WORK_SECONDS)),)
+        except TimeoutError:
+            failure: LarkError = TransportError(
+                f"The database of the ledger has not answered within {WORK_SECONDS:g} s. Next: check that it "
+                "runs, and that it is not frozen, overloaded or locked."
+            )
+        except LarkError as error:
+            if not error.retryable:
+                raise
+            failure = error
+        if time.monotonic() - began > PATIENCE_SECONDS:
+            raise failure
+        logger.warning("Ledger unavailable; waiting for its database: %s", failure, extra={"wait_s": wait})
+        random: float = yield Random()
+        yield Sleep(wait * (0.5 + random / 2))
+        wait = min(2 * wait, _LONGEST_WAIT)
+
+
+def leased(session: Session, effect: Leased[T], until: float) -> Frame:
+    """Return the steps of a call that ends before a lease does.
+
+    Args:
+        session: The settings of the client.
+        effect: The call and the lease.
+        until: The deadline of who asks.
+    """
+    ends = min(until, time.monotonic() + session.deadline, effect.lease.ends)
+    return Frame(observing.tries(effect.call, session), ends)

@@ -1,0 +1,69 @@
+"""The app_ticket of a store app: Lark pushes it about once an hour, to the process that receives events."""
+
+from __future__ import annotations
+
+from lark_provider.engine import credentials, fallback_store
+from lark_provider.engine.session import Session
+from lark_provider.protocol.effects import Sleep
+from lark_provider.protocol.errors import TokenAcquisitionError
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.tokens import TICKET_SECONDS, App, Token, resend_ticket
+
+_POLL_SECONDS = 0.25
+
+
+def put(session: Session, ticket: str) -> Procedure[None]:
+    """Store a ticket that Lark pushed, for this process and for all that share the database.
+
+    Args:
+        session: The settings of the client.
+        ticket: The ticket.
+
+    Raises:
+        ConfigurationError: The app is unknown or disabled.
+    """
+    app = yield from credentials.find(session)
+    now = session.clock()
+    token = Token(ticket, now, now + TICKET_SECONDS)
+    session.runtime.tokens.put(app.key("ticket"), token)
+    session.runtime.tokens.clear_refusals(app.key(""))
+    yield from fallback_store.in_token_store(
+        session, app, lambda store: store.put(app.key("ticket"), token, clock=session.clock, owner="")
+    )
+
+
+def newest(session: Session, rejected: str | None) -> Procedure[str]:
+    """Return the newest ticket; if there is none, request one and wait for it up to the session's timeout.
+
+    Args:
+        session: The settings of the client.
+        rejected: A ticket that Lark has just rejected.
+
+    Raises:
+        TokenAcquisitionError: No ticket arrived.
+    """
+    app = yield from credentials.find(session)
+    started, is_requested = session.clock(), False
+    while True:
+        ticket = yield from _stored(session, app)
+        if ticket is not None and ticket != rejected:
+            return ticket
+        if not is_requested:
+            yield from resend_ticket(app)
+            is_requested = True
+        elif session.clock() - started >= session.timeout:
+            raise TokenAcquisitionError(
+                f"Failed to get token: no app_ticket of store app {app.app_id!r} has arrived. Next: see that "
+                "Lark's event requests reach the callback gateway, and that it shares this client's "
+                "database; or hand a ticket over with `client.store_app.keep_ticket`."
+            )
+        yield Sleep(_POLL_SECONDS)
+
+
+def _stored(session: Session, app: App) -> Procedure[str | None]:
+    key = app.key("ticket")
+    shared = yield from fallback_store.in_token_store(
+        session, app, lambda store: store.get(key, now=session.clock())
+    )
+    tickets = [token for token in (shared, session.runtime.tokens.get(key)) if token is not None]
+    return max(tickets, key=lambda token: token.fetched_at).value if tickets else None

@@ -1,0 +1,182 @@
+"""Get a token: from this process's memory, from the database that processes share, or from Lark.
+
+A token that works is handed out at once, and renewed in the background once it is old. Without one, a single
+caller of a process fetches while the others wait; among processes one holds the lease while the others look
+again, with no connection held, and fetch on their own should that take too long.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lark_provider.engine import credentials, fallback_store
+from lark_provider.engine.session import Session
+from lark_provider.engine.token_cache import Fetch, FetchCancelledError, Flight, Use
+from lark_provider.protocol import tokens
+from lark_provider.protocol.effects import Sleep, Spawn, Wait
+from lark_provider.protocol.errors import LarkError
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.retry import RetryPolicy
+from lark_provider.protocol.tokens import App, Freshness, Granted, Token
+from lark_provider.support import measured
+
+if TYPE_CHECKING:
+    from lark_provider.storage.token_store import Claim, TokenStore
+
+logger = logging.getLogger(__name__)
+_ONCE = RetryPolicy(max_retries=0)  # a renewal that fails is begun again by a call a minute later
+LEASE_SECONDS = 10.0
+"""For how long one process is left to fetch: longer than Lark takes, shorter than usual timeouts."""
+_WAIT_SECONDS = 1.5 * LEASE_SECONDS  # of many that wait for a dead process, the first to see it fetches
+_FIRST_PAUSE, _LAST_PAUSE = 0.05, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Want:
+    """A token that is wanted: of which app, under which key it is kept, and how Lark is asked for it."""
+
+    app: App
+    key: str
+    make: Callable[[], Procedure[Granted]]
+
+    def fetch(self, session: Session) -> Procedure[Token]:
+        """Ask Lark."""
+        asked_at = session.clock()
+        try:
+            value, seconds = yield from self.make()
+        except LarkError:
+            measured.TOKENS.add(self.app.app_id, "lark", "failed")
+            raise
+        measured.TOKENS.add(self.app.app_id, "lark", "ok")
+        return Token(value, asked_at, asked_at + seconds)
+
+
+def tenant_token_at_hand(session: Session) -> str | None:
+    """Return the tenant token if it is in memory and nothing is to be done about it; else None.
+
+    Args:
+        session: A client's.
+    """
+    app = session.known_app()
+    if app is None:
+        return None
+    token = session.runtime.tokens.get(app.token_key)
+    is_fresh = token is not None and token.freshness(session.clock()) is Freshness.FRESH
+    return token.value if token is not None and is_fresh else None
+
+
+def tenant_token(session: Session, rejected: str | None) -> Procedure[str]:
+    """Return the tenant token of a session's app.
+
+    Args:
+        session: A client's.
+        rejected: One that Lark has just refused.
+
+    Raises:
+        LarkError: There is none to be had.
+    """
+    app = yield from credentials.find(session)
+    return (yield from _token(session, _Want(app, app.token_key, partial(tokens.fetch, app)), rejected))
+
+
+def app_token(session: Session, rejected: str | None) -> Procedure[str]:
+    """Return the app token of a session's store app; parameters and errors as for `tenant_token`."""
+    app = yield from credentials.find(session)
+    return (
+        yield from _token(session, _Want(app, app.key("app"), partial(tokens.fetch_app_token, app)), rejected)
+    )
+
+
+def _token(session: Session, want: _Want, rejected: str | None) -> Procedure[str]:
+    """Return the token of this process, or get one for all its threads and tasks."""
+    cache = session.runtime.tokens
+    while True:
+        step = cache.acquire(want.key, rejected, session.clock())
+        if isinstance(step, Use):
+            if step.renewal is not None:
+                renew = partial(_renew, session, want, step.renewal)
+                yield Spawn(renew, partial(cache.abandon, step.renewal), _ONCE)
+            return step.token
+        if isinstance(step, Fetch):
+            token = yield from _flown(session, want, rejected, step.flight)
+            if token.freshness(session.clock()) is not Freshness.STALE:
+                return token.value
+            continue  # it is used, and renewed in the background
+        began = time.perf_counter()
+        try:
+            waited: str | None = yield Wait(step.flight.future, step.flight.thread)
+        except FetchCancelledError:
+            continue
+        finally:
+            measured.TOKEN_WAIT_SECONDS.observe(time.perf_counter() - began)
+        if waited is None:
+            return (yield from want.fetch(session)).value
+        return waited
+
+
+def _renew(session: Session, want: _Want, flight: Flight) -> Procedure[None]:
+    """Renew a token in the background; the one in use still works."""
+    try:
+        yield from _flown(session, want, None, flight)
+    except LarkError as error:
+        # The reason is part of the message: Airflow's task logs show no fields.
+        logger.warning("Failed to renew the token; using the current one: %s", error)
+
+
+def _flown(session: Session, want: _Want, rejected: str | None, flight: Flight) -> Procedure[Token]:
+    """Fetch the token of a flight, and resolve or fail the callers that wait for it."""
+    try:
+        token = yield from _among_processes(session, want, rejected, flight)
+    except BaseException as error:
+        session.runtime.tokens.fail(flight, error, session.clock())
+        raise
+    session.runtime.tokens.resolve(flight, token)
+    return token
+
+
+def _among_processes(session: Session, want: _Want, rejected: str | None, flight: Flight) -> Procedure[Token]:
+    """Take the token that another process has fetched, or fetch one for all of them."""
+    owner, pause, wait_until = session.runtime.tokens.owner, _FIRST_PAUSE, float("inf")
+    is_renewal = flight.usable is not None
+    while True:
+        now = session.clock()
+        claim = yield from fallback_store.in_token_store(
+            session, want.app, partial(_claimed, want.key, now=now, owner=owner, rejected=rejected)
+        )
+        if claim is None:
+            return (yield from want.fetch(session))
+        state = Freshness.INVALID if claim.token is None else claim.token.freshness(now)
+        if claim.token is not None and (
+            state is Freshness.FRESH or (state is Freshness.STALE and not is_renewal)
+        ):
+            measured.TOKENS.add(want.app.app_id, "database", "ok")
+            return claim.token
+        if is_renewal and not claim.won and flight.usable is not None:
+            return flight.usable  # another process renews it
+        if claim.won or session.clock() >= wait_until:
+            break
+        # Counted from the first answer: opening a database takes time while many processes start.
+        wait_until = min(wait_until, session.clock() + min(_WAIT_SECONDS, session.timeout / 2))
+        yield Sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+        pause = min(2 * pause, _LAST_PAUSE)
+    try:
+        token = yield from want.fetch(session)
+    except Exception:
+        yield from fallback_store.in_token_store(
+            session, want.app, lambda store: store.release(want.key, owner=owner)
+        )
+        raise
+    yield from fallback_store.in_token_store(
+        session, want.app, lambda store: store.put(want.key, token, clock=session.clock, owner=owner)
+    )
+    return token
+
+
+def _claimed(key: str, store: TokenStore, *, now: float, owner: str, rejected: str | None) -> Claim:
+    return store.claim(key, now=now, owner=owner, lease_seconds=LEASE_SECONDS, rejected=rejected)

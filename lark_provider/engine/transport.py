@@ -1,0 +1,277 @@
+"""Perform HTTP requests: once in a thread, once in an event loop, bounded in time and in size."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import ssl
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from lark_provider.engine import deadlines, files, http
+from lark_provider.engine.pools import ENCODINGS, USER_AGENT
+from lark_provider.engine.session import Session
+from lark_provider.protocol.answers import PROXY_STEP
+from lark_provider.protocol.effects import Lost, Response, Send
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.multipart import Form
+from lark_provider.protocol.redact import redact
+from lark_provider.support import threads
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""Of an answer that is held in memory, after decompression; files are streamed to the disk."""
+_KNOWN_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
+_UNNAMED_CLIENTS = ("python-httpx/", "python-httpx2/")
+_CONNECT_SECONDS = 10.0
+_MARGIN_SECONDS = 0.1
+"""By how much the timeouts of a request come before its deadline, so that they say where it stood."""
+# Raised before a byte of the request left: the call was certainly not performed.
+_NOT_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"})
+_PROXY_REFUSAL = re.compile(r"4(?!08|29)\d\d\b")
+"""A status by which a proxy refuses to connect, and will again: 407 wants a password, 403 forbids a host."""
+
+
+def _redact_record(record: logging.LogRecord) -> bool:
+    """Hide webhooks: the library logs every URL at INFO, and theirs is the credential."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(redact(str(a)) if type(a).__name__ == "URL" else a for a in record.args)
+    return True
+
+
+# On the loggers and not on a handler, so that it holds for whatever handlers an application adds.
+for _name in ("httpx", "httpx2"):
+    logging.getLogger(_name).addFilter(_redact_record)
+
+
+def exchange(send: Send, until: float, session: Session) -> Response | Lost:
+    """Perform a request in the calling thread, until its deadline.
+
+    Args:
+        send: The request; with `Call.save_to`, its answer is streamed there unless it is JSON.
+        until: The deadline, by the monotonic clock.
+        session: A client's.
+
+    Raises:
+        ConfigurationError: The host's name cannot be one.
+        OSError: The disk does not take the answer.
+    """
+    if time.monotonic() >= until:
+        return _late(sent=False)
+    client: Any = session.http_client or session.runtime.pools.get(session.wire)
+    library = http.library() if session.http_client is None else http.of(client)
+    try:
+        request = _prepared(client, send, until, session)
+        with deadlines.until(until):
+            response = client.send(request, stream=True, follow_redirects=False)
+            try:
+                return _received(response, send, until)
+            finally:
+                response.close()
+    except _TooLateError:
+        return _late(sent=True)
+    except library.RequestError as error:
+        return _late_or_lost(error, until)
+    except (library.InvalidURL, UnicodeError) as error:
+        refused = _no_host(error, session)
+    except BaseException as error:  # noqa: BLE001 - raised again
+        raise without_frames(error) from error.__cause__
+    raise refused
+
+
+def _received(response: Any, send: Send, until: float) -> Response | Lost:
+    if not _is_readable(response):
+        return _unreadable(response)
+    if send.call.save_to is not None and _is_file(response):
+        with files.arriving(send.call.save_to) as file:
+            for part in response.iter_bytes():
+                if time.monotonic() >= until:
+                    raise _TooLateError
+                file.write(part)
+            return Response(response.status_code, response.headers, b"", file.tell())
+    parts, size = [], 0
+    for part in response.iter_bytes():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            return _too_large()
+        if time.monotonic() >= until:
+            return _late(sent=True)
+    return Response(response.status_code, response.headers, b"".join(parts))
+
+
+async def aexchange(send: Send, until: float, session: Session) -> Response | Lost:
+    """Perform a request, awaited; the disk is written from threads. See `exchange`."""
+    left = until - time.monotonic()
+    if left <= 0:
+        return _late(sent=False)
+    client: Any = session.http_client or await session.runtime.pools.of_loop(session.wire)
+    library = http.library() if session.http_client is None else http.of(client)
+    try:
+        async with asyncio.timeout(None if left == float("inf") else left):
+            request = _prepared(client, send, until, session)
+            response = await client.send(request, stream=True, follow_redirects=False)
+            try:
+                return await _areceived(response, send)
+            finally:
+                await response.aclose()
+    except TimeoutError:
+        return _late(sent=True)
+    except library.RequestError as error:
+        return _late_or_lost(error, until)
+    except (library.InvalidURL, UnicodeError) as error:
+        refused = _no_host(error, session)
+    except BaseException as error:  # noqa: BLE001 - raised again
+        raise without_frames(error) from error.__cause__
+    raise refused
+
+
+async def _areceived(response: Any, send: Send) -> Response | Lost:
+    if not _is_readable(response):
+        return _unreadable(response)
+    if send.call.save_to is not None and _is_file(response):
+        with files.arriving(send.call.save_to) as file:
+            async for part in response.aiter_bytes():
+                await threads.run(partial(file.write, part))
+            return Response(response.status_code, response.headers, b"", file.tell())
+    parts, size = [], 0
+    async for part in response.aiter_bytes():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            return _too_large()
+    return Response(response.status_code, response.headers, b"".join(parts))
+
+
+def _prepared(client: Any, send: Send, until: float, session: Session) -> Any:
+    """Build the HTTP request of a call; a client of the caller's own keeps its own timeouts."""
+    call, is_own = send.call, client is session.http_client
+    content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None = call.body
+    headers = dict(call.headers)
+    if send.token is not None:
+        headers["Authorization"] = f"Bearer {send.token}"
+    if is_own:
+        headers["Accept-Encoding"] = ENCODINGS
+        if client.headers.get("User-Agent", "").startswith(_UNNAMED_CLIENTS):
+            headers["User-Agent"] = USER_AGENT  # a client of the user's own that says nothing of its own
+    if call.form is not None:
+        headers["Content-Length"] = str(len(call.form))  # else it is sent without saying how much it is
+        content = _awaited(call.form) if hasattr(client, "aclose") else call.form
+    if content is not None:
+        headers["Content-Type"] = call.content_type
+    return client.build_request(
+        call.method,
+        # Written out here: the library would parse the URL a second time to add them.
+        session.origin() + call.target + (f"?{urlencode(call.params, doseq=True)}" if call.params else ""),
+        content=content,
+        headers=headers,
+        timeout=client.timeout if is_own else _timeouts(session.timeout, until),
+    )
+
+
+def _timeouts(seconds: float, until: float) -> Any:
+    bound = max(min(seconds, until - _MARGIN_SECONDS / 2 - time.monotonic()), 0.001)
+    return http.library().Timeout(bound, connect=min(bound, _CONNECT_SECONDS))
+
+
+async def _awaited(form: Form) -> AsyncIterator[bytes]:
+    if isinstance(form.content, bytes):
+        for chunk in form:
+            yield chunk
+        return
+    chunks = iter(form)
+    while chunk := await threads.run(partial(next, chunks, b"")):
+        yield chunk
+
+
+def _is_file(response: Any) -> bool:
+    # A JSON file is a file: Lark names what it hands out, and its own answers have no name.
+    return bool(response.is_success) and (
+        "content-disposition" in response.headers or "json" not in response.headers.get("content-type", "")
+    )
+
+
+def _is_readable(response: Any) -> bool:
+    return response.headers.get("content-encoding", "").strip().lower() in _KNOWN_ENCODINGS
+
+
+def _unreadable(response: Any) -> Lost:
+    encoding = response.headers.get("content-encoding", "")[:40]
+    reason = f"the answer is encoded as {encoding!r}, which was not asked for"
+    return Lost(reason, sent=True, passing=False, step=_SOMETHING_ELSE)
+
+
+def _too_large() -> Lost:
+    reason = f"the answer is larger than {MAX_ANSWER_BYTES // 1024**2} MB"
+    return Lost(reason, sent=True, passing=False, step=_SOMETHING_ELSE)
+
+
+_SOMETHING_ELSE = "check base_url and proxy: it seems that something else than Lark answers"
+
+
+def _late(*, sent: bool) -> Lost:
+    return Lost("the deadline came before an answer", sent=sent, is_late=True)
+
+
+def _late_or_lost(error: Exception, until: float) -> Lost:
+    """Tell a failure of the HTTP library from one that the deadline caused through the timeouts."""
+    return _late(sent=_is_sent(error)) if time.monotonic() >= until - _MARGIN_SECONDS else lost(error)
+
+
+class _TooLateError(Exception):
+    """The deadline came while a file was arriving, which must not appear under its name."""
+
+
+def _no_host(error: Exception, session: Session) -> ConfigurationError:
+    return ConfigurationError(
+        f"base_url and proxy must name a valid host, got base_url {session.origin()!r}: "
+        f"{str(error).rstrip('.')}. Next: write a URL such as https://open.feishu.cn."
+    )
+
+
+def without_frames(error: BaseException) -> BaseException:
+    """Take from an error the frames below: those of the HTTP library hold the bytes that were sent.
+
+    Args:
+        error: Such as `KeyboardInterrupt`, a task's timeout, or being cancelled.
+    """
+    for one in _causes(error):
+        one.__traceback__ = None
+    return error
+
+
+def _is_sent(error: Exception) -> bool:
+    return type(error).__name__ not in _NOT_SENT
+
+
+def lost(error: Exception) -> Lost:
+    """Say in the engine's terms what a failure of the HTTP library means.
+
+    Args:
+        error: As it was raised; what it stands on may say more.
+    """
+    causes = _causes(error)
+    words = next((str(one) for one in causes if str(one)), "")
+    reason = redact(f"{type(error).__name__}: {words}" if words else type(error).__name__)
+    tls = next((one for one in causes if isinstance(one, ssl.SSLError)), None)
+    lost_call = Lost(reason, sent=_is_sent(error))
+    if type(error).__name__ == "ProxyError" and _PROXY_REFUSAL.match(words):
+        return replace(lost_call, passing=False, step=PROXY_STEP)
+    # A connection that ends in the middle of TLS is one that broke; certificates and versions stay wrong.
+    if tls is not None and not isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return replace(lost_call, passing=False)
+    return lost_call
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """An error and what it stands on, the error first."""
+    found: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in found:
+        found.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return found

@@ -1,0 +1,77 @@
+"""Read the section `[lark]` of Airflow's configuration: the database and the broker that workers share."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+from airflow.sdk import BaseHook, conf
+
+from lark_provider.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+SECTION = "lark"
+_SCHEMES = {"postgres": "postgresql", "postgresql": "postgresql", "sqlite": "sqlite"}
+
+
+def rabbitmq_url() -> str | None:
+    """Return the URL of RabbitMQ, `[lark] rabbitmq_url`; None to leave it to the environment.
+
+    It may query a secrets backend.
+    """
+    return _option("rabbitmq_url")
+
+
+def database_url() -> str | None:
+    """Return the URL of the database; None to leave it to the environment.
+
+    It is `[lark] database_url`, else that of the connection `[lark] database_conn_id`. It may query a secrets
+    backend.
+
+    Raises:
+        ConfigurationError: The connection is not of type postgres or sqlite.
+    """
+    url, conn_id = _database()
+    return url_of(BaseHook.get_connection(conn_id)) if url is None and conn_id is not None else url
+
+
+async def adatabase_url() -> str | None:
+    """Return `database_url()`, with the connection fetched without blocking; for triggers."""
+    url, conn_id = await asyncio.to_thread(_database)
+    return url_of(await BaseHook.aget_connection(conn_id)) if url is None and conn_id is not None else url
+
+
+def _database() -> tuple[str | None, str | None]:
+    return _option("database_url"), _option("database_conn_id")
+
+
+def _option(name: str) -> str | None:
+    return (conf.get(SECTION, name, fallback=None) or "").strip() or None
+
+
+def url_of(connection: Connection) -> str:
+    """Return the URL of the database that a connection names.
+
+    Args:
+        connection: Of type `postgres` or `sqlite`; `sslmode` may stand in its extra.
+
+    Raises:
+        ConfigurationError: It is of another type, or names no host or file.
+    """
+    scheme = _SCHEMES.get((connection.conn_type or "").lower())
+    if scheme is None or not connection.host:
+        raise ConfigurationError(
+            f"Connection {connection.conn_id!r} ([{SECTION}] database_conn_id) must be of type postgres or "
+            f"sqlite and have a host, got type {connection.conn_type!r} with host {connection.host!r}. Next: "
+            "make it a connection of type postgres with host, schema, login and password."
+        )
+    if scheme == "sqlite":
+        return f"sqlite:///{connection.host}"
+    login = ":".join(quote(part, safe="") for part in (connection.login, connection.password) if part)
+    place = f"{quote(connection.host, safe='')}:{connection.port or 5432}"
+    sslmode = connection.extra_dejson.get("sslmode")
+    query = f"?{urlencode({'sslmode': sslmode})}" if sslmode else ""
+    return f"{scheme}://{login}{'@' if login else ''}{place}/{quote(connection.schema or '', safe='')}{query}"

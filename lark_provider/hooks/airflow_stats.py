@@ -1,0 +1,60 @@
+"""Send the metrics of tasks and triggers to Airflow's own statistics: StatsD, Datadog or OpenTelemetry.
+
+They appear under Airflow's prefix as `lark.requests`, `lark.calls` and so on: the names of docs/monitoring.md
+without `_total` and `_seconds`, with labels as tags. Times are in milliseconds, as everywhere in Airflow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import conf
+
+from lark_provider.support import meters
+
+_OPTIONS = ("statsd_on", "statsd_datadog_enabled", "otel_on")
+_MS = 1000.0
+
+
+def start() -> None:
+    """Send metrics to Airflow's statistics from now on, if Airflow is configured to have any."""
+    if any(conf.getboolean("metrics", option, fallback=False) for option in _OPTIONS):
+        meters.add_sink(SINK)
+
+
+class AirflowSink:
+    """A sink that hands values to Airflow."""
+
+    def add(self, metric: meters.Counter, amount: int, labels: tuple[str, ...]) -> None:
+        """Increase a counter."""
+        _stats().incr(stat_name(metric), amount, tags=_tags(metric, labels))
+
+    def set(self, metric: meters.Gauge, value: float, labels: tuple[str, ...]) -> None:
+        """Set a gauge."""
+        _stats().gauge(stat_name(metric), value, tags=_tags(metric, labels))
+
+    def remove(self, metric: meters.Gauge, labels: tuple[str, ...]) -> None:
+        """Set a gauge to 0: Airflow's statistics forget none."""
+        self.set(metric, 0, labels)
+
+    def observe(self, metric: meters.Histogram, value: float, labels: tuple[str, ...]) -> None:
+        """Report a time."""
+        _stats().timing(stat_name(metric), value * _MS, tags=_tags(metric, labels))
+
+
+SINK = AirflowSink()
+
+
+def stat_name(metric: meters.Metric) -> str:
+    """Return the name under which Airflow reports a metric: `lark_requests_total` as `lark.requests`."""
+    return "lark." + metric.name.removeprefix("lark_").removesuffix("_total").removesuffix("_seconds")
+
+
+def _stats() -> Any:
+    from airflow.sdk.observability.stats import Stats  # Loaded by Airflow in every task; typed by neither.
+
+    return Stats
+
+
+def _tags(metric: meters.Metric, labels: tuple[str, ...]) -> dict[str, str]:
+    return dict(zip(metric.labels, labels, strict=True))

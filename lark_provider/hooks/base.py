@@ -1,0 +1,112 @@
+"""What both hooks share: a connection, how it is fetched, and the settings that both of its types have."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseHook
+
+from lark_provider.support.secret import Secret
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+
+class LarkBaseHook(BaseHook):
+    """Fetch a connection once, and read what connections of both types hold.
+
+    Args:
+        timeout: Seconds for connecting, writing and reading, each.
+        deadline: Seconds for one call in all: token, waits, retries and the answer.
+        max_retries: How often one call is repeated; None for the client's own default.
+    """
+
+    conn_name_attr: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        timeout: float = 30.0,
+        deadline: float = 120.0,
+        max_retries: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.timeout, self.deadline = timeout, deadline
+        self.max_retries = max_retries
+
+    @property
+    def _conn_id(self) -> str:
+        """Return the id of the hook's connection."""
+        return str(getattr(self, self.conn_name_attr))
+
+    @cached_property
+    def connection(self) -> Connection:
+        """Fetch the connection, once for each hook."""
+        return self.get_connection(self._conn_id)
+
+    @property
+    def owners(self) -> dict[str, Any]:
+        """Return ids of people by owner of DAGs and tasks: one id, or a list of them.
+
+        Raises:
+            ConfigurationError: The extra `owners` is not a JSON object.
+        """
+        return self._json_object("owners")
+
+    def _json_object(self, extra: str) -> dict[str, Any]:
+        """Return an extra of the connection that holds a JSON object; {} if it is not set.
+
+        Args:
+            extra: Its name.
+
+        Raises:
+            ConfigurationError: It is not a JSON object.
+        """
+        from lark_provider.hooks.receivers import mapping
+
+        return mapping(self.connection.extra_dejson.get(extra), extra, self._conn_id)
+
+    async def _fetch_connection(self) -> None:
+        """Fetch the connection without blocking the event loop, once for each hook."""
+        if "connection" not in self.__dict__:
+            self.__dict__["connection"] = await self.aget_connection(self._conn_id)
+
+    def _http_settings(self) -> dict[str, Any]:
+        """Return the client's arguments for HTTP that connections of both types set."""
+        from lark_provider.hooks import airflow_stats  # DAG files are parsed without it.
+
+        airflow_stats.start()  # Whatever the task does with Lark, it does with a client.
+        return {
+            "proxy": Secret.of(self.connection.extra_dejson.get("proxy") or None),
+            "verify": verify_of(self.connection.extra_dejson.get("verify", True)),
+            "timeout": self.timeout,
+            "deadline": self.deadline,
+        } | ({} if self.max_retries is None else {"max_retries": self.max_retries})
+
+
+def base_url_of(host: str, port: int | None) -> str | None:
+    """Return the base URL of a connection's host and port; None without a host.
+
+    Args:
+        host: `feishu`, `lark` or a URL.
+        port: Of a URL. With `feishu` or `lark` it is ignored: Airflow's list of connections tests only
+            connections that have a port.
+    """
+    return f"{host}:{port}" if port and host and host.lower() not in {"feishu", "lark"} else host or None
+
+
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def is_true(value: Any) -> bool:
+    """Return whether a form's text, or a JSON value, means true."""
+    return value is True or _BOOLEANS.get(str(value).strip().lower(), False)
+
+
+def verify_of(value: Any) -> bool | str:
+    """Return the client's `verify` for a form's text: a boolean, or the path of a certificate file."""
+    if value is None or value == "":
+        return True
+    return value if isinstance(value, bool) else _BOOLEANS.get(str(value).strip().lower(), str(value))

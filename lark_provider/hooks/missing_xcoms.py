@@ -1,0 +1,175 @@
+"""Missing XComs in templates: an object that cannot become text, where Airflow has None."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.sdk.exceptions import AirflowFailException
+
+if TYPE_CHECKING:
+    import jinja2
+
+_SHOWN = 160  # characters of a template in an error
+_OWN = (FunctionType, MethodType, functools.partial)
+
+
+class MissingXcom:
+    """Stand for the None of a missing XCom: false, equal to None, and an error where it would become text.
+
+    Args:
+        template: The template that pulls it, for the error.
+    """
+
+    __slots__ = ("_template",)
+
+    def __init__(self, template: str) -> None:
+        self._template = template
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise AirflowFailException(
+            f"An XCom in {shortened(self._template)} must have a value, got None. Next: check that the "
+            "upstream task ran and returned a value, and its task id and key; or write a substitute: "
+            "(xcom_pull(…) or '…')."
+        )
+
+    __str__ = __repr__ = __format__ = __add__ = __radd__ = __mul__ = __rmul__ = __mod__ = _refuse
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __eq__(self, other: object) -> bool:
+        return other is None or isinstance(other, MissingXcom)
+
+    def __hash__(self) -> int:
+        return hash(None)
+
+
+def strict(env: jinja2.Environment, template: str) -> jinja2.Environment:
+    """Return an environment whose templates get a `MissingXcom` where a pull finds nothing.
+
+    Python functions, filters and tests of the DAG's own still get None.
+
+    Args:
+        env: The DAG's environment.
+        template: The template to render, for the error.
+    """
+    from jinja2.filters import FILTERS
+    from jinja2.tests import TESTS
+
+    missing, made = MissingXcom(template), env.overlay()
+    if "xcom_pull" in template:  # A member of an XCom may be None too.
+        made = env.overlay(finalize=lambda value: missing if value is None else value)
+    made.filters = {name: _told_none(one, FILTERS.get(name)) for name, one in env.filters.items()}
+    for name in ("default", "d"):
+        if env.filters.get(name) is FILTERS[name]:
+            made.filters[name] = _default
+    made.tests = {
+        name: _told_none(one, None if name in {"none", "sameas"} else TESTS.get(name))
+        for name, one in env.tests.items()
+    }
+    if made.policies.get("json.dumps_function") is None:
+        settings = made.policies.get("json.dumps_kwargs") or {}
+        made.policies = {**made.policies, "json.dumps_kwargs": {"default": _to_json, **settings}}
+    look_up = made.getattr
+
+    def attribute(of: Any, name: str) -> Any:
+        found = look_up(of, name)
+        return _pull(found, missing) if name == "xcom_pull" and callable(found) else found
+
+    made.getattr = attribute  # type: ignore[method-assign, assignment]  # compiled templates call it
+    made.context_class = _context_class(env.context_class, missing)
+    return made
+
+
+def without(value: Any) -> Any:
+    """Return a value with None for each missing XCom in it."""
+    if isinstance(value, MissingXcom):
+        return None
+    if next(_within(value), None) is None:
+        return value
+    if isinstance(value, Mapping):
+        return {name: without(one) for name, one in value.items()}
+    return type(value)(without(one) for one in value)
+
+
+def refuse_within(value: Any) -> None:
+    """Refuse a list or dict that holds a missing XCom.
+
+    Raises:
+        AirflowFailException: It does.
+    """
+    for one in _within(value):
+        str(one)
+
+
+def shortened(template: object) -> str:
+    """Return a template as errors quote it."""
+    text = repr(template)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _within(value: Any) -> Iterator[MissingXcom]:
+    if isinstance(value, MissingXcom):
+        yield value
+    elif type(value) in {dict, list, tuple, set}:
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _within(one)
+
+
+def _pull(function: Callable[..., Any], missing: MissingXcom) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def pull(*args: Any, **kwargs: Any) -> Any:
+        found = function(*args, **kwargs)
+        if found is None:
+            return missing
+        many = (args[0] if args else kwargs.get("task_ids"), kwargs.get("map_indexes"))
+        if isinstance(found, list) and any(hasattr(one, "__iter__") and type(one) is not str for one in many):
+            return [missing if one is None else one for one in found]
+        return found
+
+    return pull
+
+
+def _told_none(function: Any, builtin: object) -> Any:
+    """Return a filter or a test that gets None for a missing XCom, unless it is Jinja's own."""
+    if function is builtin:
+        return function
+
+    @functools.wraps(function)  # with Jinja's marks, such as that it wants the context
+    def told(*args: Any, **kwargs: Any) -> Any:
+        return function(*map(without, args), **{name: without(one) for name, one in kwargs.items()})
+
+    return told
+
+
+def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
+    from jinja2.filters import do_default
+
+    return default_value if isinstance(value, MissingXcom) else do_default(value, default_value, boolean)
+
+
+def _to_json(value: object) -> NoReturn:
+    if isinstance(value, MissingXcom):
+        str(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _context_class(base: type[jinja2.runtime.Context], missing: MissingXcom) -> type[jinja2.runtime.Context]:
+    class Context(base):  # type: ignore[valid-type, misc]  # the DAG's
+        """Calls of Python functions: they get None, and what they pulled and did not find is missing."""
+
+        def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+            is_wrapper = isinstance(getattr(function, "__wrapped__", None), BuiltinFunctionType)
+            if not isinstance(function, _OWN) or is_wrapper:  # str.format is wrapped in a sandbox
+                return super().call(function, *args, **kwargs)
+            args = tuple(map(without, args))
+            kwargs = {name: without(one) for name, one in kwargs.items()}
+            found, run = super().call(function, *args, **kwargs), self.get("ti")
+            has_run = run is not None and any(one is run for one in (*args, *kwargs.values()))
+            may_pull = has_run or hasattr(function, "jinja_pass_arg")
+            return missing if found is None and may_pull else found
+
+    return Context

@@ -1,0 +1,145 @@
+"""Render template fields of operators and notifiers: which value is a file, and which must not be None."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from lark_provider.hooks import missing_xcoms
+from lark_provider.hooks.missing_xcoms import MissingXcom, shortened
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import Context
+
+_FILES = {"content": (".json", ".md"), "sql": (".sql",)}
+_ROWS = {"records"}  # of a table, whose cells may be empty
+
+
+class StrictTemplates:
+    """Read files for `content` and `sql` alone, and refuse to render a missing XCom.
+
+    List it before Airflow's base class. Airflow's own `template_ext` applies to every field and takes any
+    text with such an ending for a file name, so that a message "Wrote README.md" would fail its task. It
+    stays empty here.
+
+    A missing XCom is still None in a function or filter of the DAG's own, which may write it as text, in what
+    `ti['xcom_pull']` or `axcom_pull` returns, and where the DAG's environment has a `finalize` of its own.
+    """
+
+    template_ext: Sequence[str] = ()
+    #: Fields that are refused if a template in them renders to None or to the text "None".
+    required_templates: ClassVar[Collection[str]] = ()
+    #: Those of them that name people: an empty list would mean all users, and is refused as well.
+    people_templates: ClassVar[Collection[str]] = ()
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: jinja2.Environment,
+        seen_oids: set[int],
+    ) -> None:
+        """Render template fields in place; Airflow calls this for mapped and other tasks, and for notifiers.
+
+        Args:
+            parent: What the fields are attributes of.
+            template_fields: Their names.
+            context: The task's.
+            jinja_env: The DAG's environment; its loader looks in the DAG's folder and `template_searchpath`.
+            seen_oids: Ids of the objects that have been rendered.
+
+        Raises:
+            AirflowFailException: An XCom that a field needs is missing, which no retry changes.
+        """
+        if parent is not self:  # a nested object with template fields of its own
+            super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)  # type: ignore[misc]  # Airflow's
+            return
+        for name, endings in _FILES.items():
+            if name in template_fields:
+                setattr(self, name, source(getattr(self, name), jinja_env, endings))
+        given = {name: getattr(self, name) for name in self.required_templates}
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)  # type: ignore[misc]  # Airflow's
+        for name in template_fields:
+            if name in self.required_templates and name not in _ROWS:
+                missing_xcoms.refuse_within(getattr(self, name))
+            setattr(self, name, missing_xcoms.without(getattr(self, name)))
+        for name, template in given.items():
+            rendered = getattr(self, name)
+            if (
+                name not in _ROWS
+                and isinstance(rendered, list | tuple | dict)
+                and _has_lost(template, rendered)
+            ):
+                raise AirflowFailException(
+                    f"{name} must have a value, got None in it after rendering {shortened(template)}. Next: "
+                    "check that the upstream tasks ran and returned a value, and their task ids and keys."
+                )
+            is_given = template is not None and (not isinstance(template, list | tuple) or bool(template))
+            is_collection = isinstance(rendered, list | tuple | set | dict)
+            is_missing = rendered is None or (isinstance(rendered, str) and rendered == "None")
+            if name in self.people_templates and is_collection:
+                is_missing = not rendered
+            if is_given and template is not rendered and template != "None" and is_missing:
+                what = f"an empty {type(rendered).__name__}" if is_collection else "None"
+                raise AirflowFailException(
+                    f"{name} must have a value, got {what} after rendering {shortened(template)}. Next: "
+                    "check that the upstream task ran and returned a value, and its task id and key."
+                )
+
+    def render_template(
+        self,
+        content: Any,
+        context: Context,
+        jinja_env: jinja2.Environment | None = None,
+        seen_oids: set[int] | None = None,
+    ) -> Any:
+        """Render a value as Airflow does, but refuse to write a missing XCom as the text "None".
+
+        Args:
+            content: A text, or a collection that holds texts.
+            context: The task's.
+            jinja_env: The environment.
+            seen_oids: As for `_do_render_template_fields`.
+
+        Raises:
+            AirflowFailException: A template that pulls an XCom writes None.
+        """
+        if isinstance(content, str) and "{" in content:
+            env = jinja_env or self.get_template_env()  # type: ignore[attr-defined]  # Airflow's
+            if env.finalize is None:  # else the DAG itself defines how None is rendered
+                strict = missing_xcoms.strict(env, content)
+                rendered = super().render_template(content, context, strict, seen_oids)  # type: ignore[misc]  # Airflow's
+                return None if isinstance(rendered, MissingXcom) else rendered
+        return super().render_template(content, context, jinja_env, seen_oids)  # type: ignore[misc]  # Airflow's
+
+
+def _has_lost(template: Any, rendered: Any) -> bool:
+    """Return whether a None stands within a rendered value where the template had something to render."""
+    if type(template) is dict and type(rendered) is dict:
+        return any(_has_lost(one, rendered.get(name)) for name, one in template.items())
+    if type(template) in {list, tuple} and type(template) is type(rendered):
+        return any(map(_has_lost, template, rendered))
+    return rendered is None and (isinstance(template, str) or hasattr(template, "resolve"))
+
+
+def source(content: Any, jinja_env: jinja2.Environment, endings: tuple[str, ...] = _FILES["content"]) -> Any:
+    """Return the template that a content names, or the content itself.
+
+    Args:
+        content: A file's path if it has one of the endings, holds no white space, and such a file exists in
+            the folders that the environment loads from.
+        jinja_env: The DAG's environment.
+        endings: Of files.
+    """
+    if not (isinstance(content, str) and content.endswith(endings)) or any(map(str.isspace, content)):
+        return content
+    from jinja2 import TemplateNotFound
+
+    try:
+        return content if jinja_env.loader is None else jinja_env.loader.get_source(jinja_env, content)[0]
+    except TemplateNotFound:
+        return content

@@ -1,0 +1,161 @@
+"""Give values to prometheus_client, with a bounded number of series."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import prometheus_client
+from prometheus_client import CollectorRegistry
+
+from lark_provider.protocol.codes import TABLE
+from lark_provider.protocol.tokens import REFUSAL_CODES
+from lark_provider.support import meters
+from lark_provider.support.measured import ALL
+from lark_provider.support.meters import Metric
+from lark_provider.support.throttle import Throttle
+
+logger = logging.getLogger(__name__)
+
+OTHER = "other"
+"""The value of a label whose values are too many, or of a code that is not in the table."""
+MOST = {"app": 100, "operation": 300}
+"""How many values of a label are told apart in a process; `MOST_OTHERS` of one that is not named here."""
+MOST_OTHERS = 50
+MOST_SERIES = 2000
+"""How many combinations of labels a metric has; further ones have `other` for each label."""
+_LONGEST, _APP = 100, "app"
+_CODES = frozenset(
+    {"0", "none", *map(str, (*TABLE, *REFUSAL_CODES)), *(f"http_{hundreds}xx" for hundreds in range(1, 6))}
+)
+_Child: TypeAlias = Any  # prometheus_client types no base of its children
+_MERGED = {"sum": "livesum", "min": "livemin"}
+
+
+class PrometheusSink:
+    """Counts in a registry.
+
+    Args:
+        registry: Of prometheus_client.
+        collected: Metrics that are collected at a scrape instead.
+        is_merged: Whether the values of several processes are merged in files.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        collected: frozenset[str] = frozenset(),
+        *,
+        is_merged: bool = False,
+    ) -> None:
+        self._registry, self._is_merged = registry, is_merged
+        self._families = {
+            metric.name: _family(metric, registry) for metric in ALL if metric.name not in collected
+        }
+        self._children: dict[tuple[str, tuple[str, ...]], _Child] = {}
+        self._values: dict[str, set[str]] = defaultdict(set)
+        self._series: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+        self._failures = Throttle()
+        # Held while a value is changed, and by a fork: prometheus_client's own locks would stay locked in a
+        # child that is forked meanwhile.
+        self._lock = threading.Lock()
+        for metric in ALL:
+            if isinstance(metric, meters.Counter) and metric.labels and metric.labels[0] != _APP:
+                for values in metric.values:
+                    self._child(metric, values)
+        os.register_at_fork(
+            before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._lock.release
+        )
+
+    def add(self, metric: meters.Counter, amount: int, labels: tuple[str, ...]) -> None:
+        """Increase a counter."""
+        self._change(metric, labels, lambda child: child.inc(amount))
+
+    def set(self, metric: meters.Gauge, value: float, labels: tuple[str, ...]) -> None:
+        """Set a gauge."""
+        self._change(metric, labels, lambda child: child.set(value))
+
+    def remove(self, metric: meters.Gauge, labels: tuple[str, ...]) -> None:
+        """Remove a gauge's series; in multiprocess mode, where none can be removed, it is 0."""
+        if self._is_merged:
+            self._change(metric, labels, lambda child: child.set(0))
+            return
+        with self._lock:
+            if self._children.pop((metric.name, labels), None) is not None:  # That of `other` is shared.
+                self._series[metric.name].discard(labels)
+                self._families[metric.name].remove(*labels)
+
+    def observe(self, metric: meters.Histogram, value: float, labels: tuple[str, ...]) -> None:
+        """Count a value in a histogram."""
+        self._change(metric, labels, lambda child: child.observe(value))
+
+    def unregister(self) -> None:
+        """Take the metrics out of the registry."""
+        for family in self._families.values():
+            self._registry.unregister(family)
+
+    def _change(self, metric: Metric, labels: tuple[str, ...], change: Callable[[_Child], object]) -> None:
+        try:
+            with self._lock:
+                change(self._child(metric, labels))
+        except Exception as error:  # noqa: BLE001 - a full disk in multiprocess mode must not stop a message
+            text = f"{type(error).__name__}: {error}"
+
+            def log(suppressed: int) -> None:
+                fields = {"metric": metric.name, "suppressed": suppressed, "error": text}
+                logger.warning("Failed to record a metric", extra=fields)
+
+            self._failures.note("failed", log)
+
+    def _child(self, metric: Metric, labels: tuple[str, ...]) -> _Child:
+        key = (metric.name, labels)
+        found = self._children.get(key)
+        if found is not None:
+            return found
+        family = self._families[metric.name]
+        if not metric.labels:
+            found = self._children[key] = family
+            return found
+        bounded = self._bounded(metric, labels)
+        found = family.labels(*bounded)
+        if bounded == labels:  # Others would fill the table, for they are unlimited.
+            self._children[key] = found
+        if isinstance(metric, meters.Counter) and metric.labels[0] == _APP:
+            for values in metric.values:
+                family.labels(bounded[0], *values)  # Once for each app, or again: it is there then.
+        return found
+
+    def _bounded(self, metric: Metric, labels: tuple[str, ...]) -> tuple[str, ...]:
+        values = tuple(self._value(name, value) for name, value in zip(metric.labels, labels, strict=True))
+        series = self._series[metric.name]
+        if values not in series and len(series) >= MOST_SERIES:
+            return (OTHER,) * len(values)
+        series.add(values)
+        return values
+
+    def _value(self, label: str, value: str) -> str:
+        if label == "code":
+            return value if value in _CODES else OTHER
+        value, known = value[:_LONGEST], self._values[label]
+        if value not in known:
+            if len(known) >= MOST.get(label, MOST_OTHERS):
+                return OTHER
+            known.add(value)
+        return value
+
+
+def _family(metric: Metric, registry: CollectorRegistry) -> _Child:
+    if isinstance(metric, meters.Histogram):
+        return prometheus_client.Histogram(
+            metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets
+        )
+    if isinstance(metric, meters.Gauge):
+        mode: Any = _MERGED[metric.merge]
+        return prometheus_client.Gauge(
+            metric.name, metric.help, metric.labels, registry=registry, multiprocess_mode=mode
+        )
+    return prometheus_client.Counter(metric.name, metric.help, metric.labels, registry=registry)

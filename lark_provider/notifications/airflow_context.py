@@ -1,0 +1,172 @@
+"""Details of an event that only Airflow has. Nothing here raises: unknown details are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from lark_provider.notifications import run_event, task_log
+from lark_provider.notifications.deadline import call_in_thread
+from lark_provider.notifications.texts import Language, translate
+
+_MAX_LOGS = 20  # as many failed tasks as a card lists
+
+
+def read(context: Mapping[str, Any], event: run_event.EventKind | None) -> run_event.RunEvent:
+    """Return the event of a context, with links, and with secrets masked.
+
+    Args:
+        context: Airflow's.
+        event: What happened; None to derive it from the context.
+    """
+    from airflow.sdk import conf
+
+    base_url = conf.get("api", "base_url", fallback="") or ""
+    return run_event.read(context, event=event, base_url=base_url, clean=clean)
+
+
+async def explained(known: run_event.RunEvent, language: Language, seconds: float) -> run_event.RunEvent:
+    """Return a failed DAG run's event with the error of its last task, if that task's log can be read here.
+
+    Args:
+        known: The event.
+        language: Of the words for a process that was killed.
+        seconds: How long it may take, since the message must not be late for it.
+    """
+    if not known.task_id or known.error:
+        return known
+    own = (known.dag_id, known.run_id, known.task_id, known.map_index, known.try_number)
+    try:
+        found = await call_in_thread(lambda: task_log.ending(*own), seconds)
+    except TimeoutError:
+        found = None
+    if found is None:
+        return known
+    trace = clean(found.traceback[:20_000])
+    return replace(known, error_type=found.error_type, error=_why(found, language), traceback=trace)
+
+
+async def errors(
+    known: run_event.RunEvent,
+    context: Mapping[str, Any],
+    silent: Sequence[str],
+    language: Language,
+    shares: Callable[[Any], bool],
+    seconds: float,
+) -> dict[str, str]:
+    """Return the errors of failed task instances that sent no notification.
+
+    Args:
+        known: The DAG's event, `explained`.
+        context: Airflow's.
+        silent: The task instances, as in Airflow's table of task states.
+        language: Of the words for a process that was killed.
+        shares: Whether a callback of a task would have updated the same card.
+        seconds: How long it may take.
+
+    Returns:
+        Errors in one line by task instance, as far as they are known.
+    """
+    dag, found = context.get("dag"), {}
+    if known.task_id and known.error:
+        found[known.label] = _line(known.error_type, known.error)
+
+    def read() -> None:
+        for label in silent[:_MAX_LOGS]:
+            if label not in found and (end := task_log.ending(*_named(known, dag, label))):
+                found[label] = _line(end.error_type, _why(end, language))
+
+    with suppress(TimeoutError):
+        await call_in_thread(read, seconds)
+    for label in silent:
+        if label not in found and _notifies(dag, label, shares):
+            found[label] = translate(language, "no_callback")
+    return dict(found)
+
+
+def _line(error_type: str, error: str) -> str:
+    return ": ".join(filter(None, (error_type, error)))
+
+
+def _why(found: task_log.Ending, language: Language) -> str:
+    if found.signal:
+        return translate(
+            language, "killed" if found.signal == "SIGKILL" else "signalled", signal=found.signal
+        )
+    return clean(found.error[:5_000])
+
+
+def _notifies(dag: Any, label: str, counts: Callable[[Any], bool]) -> bool:
+    try:
+        given = dag.get_task(_instance(dag, label)[0]).on_failure_callback
+        return any(map(counts, given if isinstance(given, list) else [given]))
+    except Exception:  # noqa: BLE001 - an unknown callback counts as none
+        return False
+
+
+def _named(known: run_event.RunEvent, dag: Any, label: str) -> tuple[str, str, str, int]:
+    return known.dag_id, known.run_id, *_instance(dag, label)
+
+
+def _instance(dag: Any, label: str) -> tuple[str, int]:
+    """Return the task id and map index of a label in Airflow's table of task states."""
+    task_id, _, index = label.rpartition("_")
+    if label in getattr(dag, "task_dict", {}) or not index.isdigit():
+        return label, -1
+    return task_id, int(index)
+
+
+def clean(text: str) -> str:
+    """Mask secrets in a text: what looks like one, and what Airflow has registered.
+
+    Airflow registers passwords of connections, and what tasks mask; its logs are masked alike.
+    """
+    from lark_provider.protocol.redact import redact
+
+    # By pattern first: a registered password such as "secret" would mask a part of the name `app_secret`, and
+    # the value after it would no longer match the pattern.
+    text = redact(text)
+    with suppress(Exception):  # an Airflow that has moved it; what matches a pattern is masked all the same
+        from airflow.sdk.log import redact as masked  # type: ignore[attr-defined]
+
+        text = str(masked(text))
+    return redact(text)
+
+
+def one_line(error: BaseException, seconds: float) -> str:
+    """Return an error for the log, in one line, with secrets masked.
+
+    Args:
+        error: The error.
+        seconds: How long the caller waited, for a timeout.
+    """
+    if isinstance(error, TimeoutError):
+        return f"no answer within {seconds:.1f} s, so it may or may not have arrived"
+    text = " ".join(clean(run_event.text_of(error)[:2_000]).split())[:600]
+    return ": ".join(filter(None, (type(error).__name__, text)))
+
+
+def states(context: Mapping[str, Any]) -> dict[str, str]:
+    """Return Airflow's states of the run's task instances by label; empty if it does not answer."""
+    ti: Any = context.get("ti")
+    try:
+        found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])[ti.run_id]
+        return {name: str(getattr(state, "value", state)) for name, state in found.items()}
+    except Exception:  # noqa: BLE001 - the recorded incident is used alone
+        return {}
+
+
+def where(context: Any) -> str:
+    """Return the task or DAG of a context, for the log."""
+    try:
+        ti, run = context.get("ti"), context.get("dag_run")
+        if ti is not None and context.get("reason") is None:
+            return f"{ti.dag_id}.{ti.task_id}"
+        if ti is not None:
+            return f"DAG {ti.dag_id}"
+        named = run.get("dag_id") if isinstance(run, Mapping) else getattr(run, "dag_id", None)
+        return str(named or getattr(context.get("dag"), "dag_id", "a DAG"))
+    except Exception:  # noqa: BLE001 - it is only for the log
+        return "a DAG"

@@ -1,0 +1,76 @@
+"""Resolve the owners and ids that a notification mentions to what Lark can mention."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lark_provider.notifications.escaping import escape
+
+OWNER = "owner"
+_ID = re.compile(r"o[un]_[A-Za-z0-9_-]+|all")
+_USER_ID = re.compile(r"[A-Za-z0-9_-]+")
+_EMAIL = re.compile(r"[^\s<>\"'@,]+@[^\s<>\"'@,]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Mentions:
+    """The people to mention, by what Lark knows them by.
+
+    Attributes:
+        ids: Open_ids, union_ids, or `all`.
+        emails: E-mail addresses; only cards can mention by them.
+        names: Names of people without a known id, who are named without a notification.
+    """
+
+    ids: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def markdown(self) -> str:
+        """Return the Markdown that mentions them on a card; empty if there are none."""
+        tags = [f"<at id={one}></at>" for one in self.ids] + [f"<at email={one}></at>" for one in self.emails]
+        return " ".join([*tags, *(escape(f"@{name}") for name in self.names)])
+
+    def by_name(self) -> Mentions:
+        """Return the same people, to be named without a notification."""
+        return Mentions(names=(*self.ids, *self.emails, *self.names))
+
+    def words(self) -> str:
+        """Return the names of those whom a text cannot mention."""
+        return " ".join(f"@{one}" for one in (*self.emails, *self.names))
+
+
+def resolve(
+    mentions: str | Sequence[str],
+    owners: Iterable[str],
+    known: Mapping[str, Any],
+    *,
+    user_ids: bool = False,
+) -> Mentions:
+    """Return whom to mention, each once and in order.
+
+    Args:
+        mentions: `owner`, names of owners, open_ids, e-mail addresses, or `all`; one or several.
+        owners: Those of the task or DAG, for `owner`.
+        known: The connection's `owners`: an open_id or e-mail address by name, or a list of them.
+        user_ids: Whether any other word may be a user_id; an owner's name without an entry is not.
+    """
+    ids: list[str] = []
+    emails: list[str] = []
+    names: list[str] = []
+    for word in [mentions] if isinstance(mentions, str) else mentions:
+        for name in map(str, owners if word == OWNER else [word]):
+            entry = known.get(name, name)
+            for one in [entry] if isinstance(entry, str) else entry if isinstance(entry, list) else [name]:
+                found = str(one).strip()
+                an_id = _USER_ID if user_ids and (word != OWNER or found != name) else _ID
+                kind = ids if an_id.fullmatch(found) else emails if _EMAIL.fullmatch(found) else names
+                kind.append(found if kind is not names else name)
+    return Mentions(*(tuple(dict.fromkeys(filter(None, kind))) for kind in (ids, emails, names)))
+
+
+warned: set[str] = set()
+"""Names without an id that this process has logged; once is enough."""

@@ -1,0 +1,202 @@
+"""Read an Airflow context into plain values. This module imports no Airflow.
+
+Contexts differ by callback: a task's has everything, `exception` included; a DAG's has `reason` and the last
+task instance, or none; a deadline's has `dag_run` and `deadline`, as dicts.
+"""
+
+from __future__ import annotations
+
+import enum
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, TypeAlias, get_args
+from urllib.parse import quote
+
+from lark_provider.notifications.escaping import whole
+
+EventKind: TypeAlias = Literal[
+    "failure", "retry", "success", "dag_failure", "dag_success", "deadline", "notice"
+]
+EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
+_RUNNER = ("airflow.sdk.", "airflow.providers.standard.")
+_MAX_CHARS = 5_000  # that are read, of a traceback at each end; far fewer are shown
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """An event of a task or DAG run. Secrets in its texts are masked.
+
+    Attributes:
+        kind: What happened.
+        dag_id: The DAG.
+        run_id: Its run.
+        task_id: The task; for a DAG's event the last one, if Airflow names it.
+        map_index: Of a mapped task, else -1.
+        try_number: From 1; 0 if there is none.
+        tries: How many tries the task has; None if that is unknown.
+        state: Airflow's word for the task's state.
+        owners: Of the task, or of all tasks for a DAG's event.
+        reason: Airflow's word for why the DAG run ended.
+        error_type: The exception's class.
+        error: Its text.
+        traceback: All of it.
+        log_url: The log of that try.
+        run_url: The DAG run.
+        deadline_id: Which deadline was missed.
+        deadline: When it was.
+    """
+
+    kind: EventKind
+    dag_id: str
+    run_id: str
+    task_id: str = ""
+    map_index: int = -1
+    try_number: int = 0
+    tries: int | None = None
+    state: str = ""
+    owners: tuple[str, ...] = ()
+    reason: str = ""
+    error_type: str = ""
+    error: str = ""
+    traceback: str = ""
+    log_url: str = ""
+    run_url: str = ""
+    deadline_id: str = ""
+    deadline: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return the task instance's name within its run, as in Airflow's table of task states."""
+        return self.task_id if self.map_index < 0 else f"{self.task_id}_{self.map_index}"
+
+    @property
+    def of_task(self) -> bool:
+        """Return whether this is a task's event, not its DAG's."""
+        return self.kind in {"failure", "retry", "success", "notice"} and bool(self.task_id)
+
+    @property
+    def of_success(self) -> bool:
+        """Return whether this is a success."""
+        return self.kind in {"success", "dag_success"}
+
+
+def read(
+    context: Mapping[str, Any],
+    *,
+    event: EventKind | None = None,
+    base_url: str = "",
+    clean: Callable[[str], str] = str,
+) -> RunEvent:
+    """Read a context of any callback.
+
+    Args:
+        context: Airflow's.
+        event: What happened; None to derive it from the context.
+        base_url: Of Airflow's UI, for contexts that carry no link.
+        clean: Masks secrets in a text.
+
+    Returns:
+        The event; what the context lacks is empty.
+    """
+    ti = context.get("ti") or context.get("task_instance")
+    dag, run, task = context.get("dag"), context.get("dag_run"), context.get("task") or _of(ti, "task")
+    deadline = context.get("deadline")
+    found = event or _event(context, ti)
+    dag_id = text_of(_of(ti, "dag_id") or _of(dag, "dag_id") or _of(run, "dag_id"))
+    run_id = text_of(
+        _of(ti, "run_id") or context.get("run_id") or _of(run, "run_id") or _of(run, "dag_run_id")
+    )
+    log_url = text_of(_of(ti, "log_url"))
+    dag_url = f"{base_url.rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(run_id)}" if base_url else ""
+    tries = _of(ti, "max_tries")
+    error_type, error, trace = _error(context.get("exception"), clean)
+    return RunEvent(
+        kind=found,
+        dag_id=dag_id,
+        run_id=run_id,
+        task_id=text_of(_of(ti, "task_id")),
+        map_index=_number(_of(ti, "map_index"), -1),
+        try_number=_number(_of(ti, "try_number"), 0),
+        tries=tries + 1 if isinstance(tries, int) else None,
+        state=text_of(_of(ti, "state")),
+        owners=_owners(dag if found.startswith("dag_") else task or dag),
+        reason=text_of(context.get("reason")),
+        error_type=error_type,
+        error=error,
+        traceback=trace,
+        log_url=log_url,
+        run_url=log_url.partition("/tasks/")[0] if "/tasks/" in log_url else dag_url,
+        deadline_id=text_of(_of(deadline, "id")),
+        deadline=text_of(_of(deadline, "deadline_time")),
+    )
+
+
+def _event(context: Mapping[str, Any], ti: Any) -> EventKind:
+    if ti is None and context.get("deadline") is not None:
+        return "deadline"
+    if reason := context.get("reason"):
+        return "dag_success" if reason == "success" else "dag_failure"
+    state = text_of(_of(ti, "state"))
+    if ti is None:
+        return "dag_success" if text_of(_of(context.get("dag_run"), "state")) == "success" else "dag_failure"
+    if state in {"failed", "up_for_retry", "success"}:
+        return {"failed": "failure", "up_for_retry": "retry", "success": "success"}[state]  # type: ignore[return-value]  # three events
+    if context.get("exception") is not None:
+        return "failure"
+    if state or _of(ti, "start_date") is not None:
+        return "notice"  # it runs: a human-in-the-loop operator, or a task that has just begun
+    # A task whose worker vanished: the DAG processor reports it, without state and start date.
+    tries, most = _number(_of(ti, "try_number"), 0), _number(_of(ti, "max_tries"), 0)
+    return "retry" if 0 < tries <= most else "failure"
+
+
+def _error(error: Any, clean: Callable[[str], str]) -> tuple[str, str, str]:
+    if error is None:
+        return "", "", ""
+    if not isinstance(error, BaseException):
+        return "", clean(text_of(error)[:_MAX_CHARS]), ""
+    try:
+        lines = traceback.format_exception(type(error), error, _own(error.__traceback__))
+        trace = whole("".join(lines).rstrip())
+    except Exception:  # noqa: BLE001 - an exception that cannot be formatted is reported by its name
+        trace = ""
+    if len(trace) > 2 * _MAX_CHARS:
+        # The line breaks stay, so that the card states correctly how many lines are left out.
+        trace = trace[:_MAX_CHARS] + "\n" * trace.count("\n", _MAX_CHARS, -_MAX_CHARS) + trace[-_MAX_CHARS:]
+    return type(error).__name__, clean(text_of(error)[:_MAX_CHARS]), clean(trace)
+
+
+def _own(trace: TracebackType | None) -> TracebackType | None:
+    """Return the part of a traceback that follows Airflow's task runner: user code."""
+    own = trace
+    while own is not None and str(own.tb_frame.f_globals.get("__name__")).startswith(_RUNNER):
+        own = own.tb_next
+    return own or trace
+
+
+def _owners(source: Any) -> tuple[str, ...]:
+    # A DAG joins its tasks' owners with commas, in a set's order.
+    names = {name.strip() for name in text_of(_of(source, "owner")).split(",")}
+    return tuple(sorted(names - {""}))
+
+
+def _of(thing: Any, name: str) -> Any:
+    """Return an attribute or an entry; None if it is missing or its evaluation fails."""
+    try:
+        return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+    except Exception:  # noqa: BLE001 - one detail less is better than no notification
+        return None
+
+
+def text_of(value: Any) -> str:
+    """Return a value as text that can be sent; the name of its type if it cannot be formatted."""
+    try:
+        return whole("" if value is None else str(value.value if isinstance(value, enum.Enum) else value))
+    except Exception:  # noqa: BLE001 - one detail less is better than no notification
+        return f"<{type(value).__name__}>"
+
+
+def _number(value: Any, default: int) -> int:
+    return value if isinstance(value, int) else default

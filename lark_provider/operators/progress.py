@@ -1,0 +1,95 @@
+"""Progress of a task that moves many rows: lines in the task log, and the end that `on_kill` asks for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from airflow.sdk.exceptions import AirflowException
+
+T = TypeVar("T")
+SECONDS = 5.0
+"""Between two lines in the task log."""
+
+
+class Progress:
+    """Count rows, log them every few seconds, and stop where Airflow ends the task.
+
+    Args:
+        log: The task's logger.
+        every: Seconds between two lines.
+        clock: Returns seconds.
+    """
+
+    def __init__(self, log: Any, every: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        self.log = log
+        self._every, self._clock = every, clock
+        self._begun = self._told = clock()
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Let the next row raise an error. Safe in a signal handler."""
+        self._is_stopped = True
+
+    def check(self) -> None:
+        """Stop the task between two chunks, if that was asked for.
+
+        Raises:
+            AirflowException: `stop` was called.
+        """
+        if self._is_stopped:
+            raise AirflowException(
+                "The task was stopped by Airflow between two chunks. Next: clear it to run it again; what "
+                "stands is then not written twice."
+            )
+
+    def reading(self, rows: Iterable[T]) -> Iterator[T]:
+        """Yield rows, and log how many there were.
+
+        Args:
+            rows: The source. A generator is closed at the end.
+
+        Raises:
+            AirflowException: `stop` was called.
+        """
+        begun = self._clock()
+        iterator = iter(rows)
+        try:
+            for count, row in enumerate(iterator, 1):
+                self.check()
+                if self._is_due():
+                    self.log.info("Read %d rows, %d a second.", count, self._rate(count, begun))
+                yield row
+        finally:
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                close()
+
+    def wrote(self, done: int, total: int) -> None:
+        """Log how far a write has come, and stop after the chunk in flight if that was asked for.
+
+        Args:
+            done: Records written.
+            total: Records to write.
+
+        Raises:
+            AirflowException: `stop` was called.
+        """
+        if not done:
+            self._begun = self._clock()
+        elif self._is_due():
+            rate = self._rate(done, self._begun)
+            left = (total - done) / rate if rate else 0.0
+            self.log.info("Wrote %d of %d records, %d a second; about %d s remain.", done, total, rate, left)
+        self.check()
+
+    def _rate(self, count: int, begun: float) -> float:
+        return count / max(self._clock() - begun, 0.001)
+
+    def _is_due(self) -> bool:
+        now = self._clock()
+        if now - self._told < self._every:
+            return False
+        self._told = now
+        return True

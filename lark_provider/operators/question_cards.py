@@ -1,0 +1,163 @@
+"""The cards of recorded questions: sent once, and replaced when the question is over.
+
+Nothing here decides a question. A card that cannot be updated is logged, and its question stays as it is.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from lark_provider.errors import ConfigurationError, LarkError
+from lark_provider.hooks.lark import LarkHook
+from lark_provider.hooks.links import chat_url
+from lark_provider.hooks.task import with_questions
+
+if TYPE_CHECKING:
+    from lark_provider.api.receivers import ReceiverIdType
+    from lark_provider.protocol.callbacks import CardClick
+    from lark_provider.protocol.questions import Asked, Question
+
+_OVERDUE = timedelta(minutes=10)
+_MAX_OVERDUE = 5
+_KEY_LIFETIME = timedelta(minutes=55)
+"""For how long Lark recognizes a message by its idempotency key: an hour, less a margin for clocks."""
+
+
+class QuestionCards:
+    """Send and replace cards, each over the connection that its question was recorded with.
+
+    Args:
+        hook: Of the operator's connection.
+        log: The task's log.
+    """
+
+    def __init__(self, hook: LarkHook, log: Any) -> None:
+        self.hook = hook
+        self.log = log
+
+    def send(self, asked: Asked, card: Any) -> tuple[Asked, str]:
+        """Send the card of a question, and record its message. Within an hour a repeat sends nothing more.
+
+        Args:
+            asked: The question.
+            card: Card JSON.
+
+        Returns:
+            The question as it is recorded then, and the link to the chat.
+
+        Raises:
+            ConfigurationError: The connection's app is another than the question's.
+            LarkError: Lark refused the card or was unreachable, or the database is unavailable.
+        """
+        hook, question = self._hook_of(asked), asked.question
+        client = hook.client
+        if client.app_id != asked.app_id:
+            raise ConfigurationError(
+                f"Connection {hook.lark_conn_id!r} must be of app {asked.app_id}, for which the question was "
+                f"recorded, got {client.app_id}, on whose cards no click would count. Next: clear the task, "
+                "so that it asks again, or change the connection back."
+            )
+        sent = client.messaging.send_card(
+            question.receiver,
+            card,
+            receiver_id_type=cast("ReceiverIdType | None", question.receiver_type),
+            idempotency_key=asked.id,
+        ).data
+        message_id = sent["message_id"]
+        self.log.info("Sent the question to %s in message %s.", question.receiver, message_id)
+        recorded = with_questions(lambda questions: questions.sent(asked.id, message_id))
+        return recorded or asked, chat_url(client.base_url, sent.get("chat_id", ""), hook.web_domain)
+
+    def show_outcome(self, asked: Asked, click: CardClick | None = None, *, newer: str = "") -> None:
+        """Replace the cards of a question that is over by ones that say how it ended.
+
+        Args:
+            asked: The question.
+            click: The click that decided it. Its message is another one if the card was forwarded.
+            newer: A link to the chat with the card that takes its place.
+        """
+        from lark_provider.api.cards.outcome import outcome_card
+
+        if not asked.is_ours:
+            return
+        message_ids = {*asked.message_ids, *([click.message_id] if click and click.message_id else [])}
+        for message_id in sorted(message_ids):
+            try:
+                card = outcome_card(asked, click, newer=newer)
+                self._hook_of(asked).client.messaging.update_card(message_id, card)
+            except LarkError as error:
+                self.log.warning(
+                    "Failed to update card %s; it still shows its buttons: %s", message_id, error
+                )
+
+    def withdraw_others(self, asked: Asked, replaced: Asked | None, *, chat_link: str) -> None:
+        """Withdraw the card that a new one replaces, and cards of the app whose deadline is long over.
+
+        Args:
+            asked: The new question.
+            replaced: The question whose place it takes.
+            chat_link: A link to the chat with the new card.
+        """
+        now = datetime.now(UTC)
+        try:
+            if replaced is not None:
+                self._withdraw(replaced.id, now, newer=chat_link)
+            overdue = with_questions(
+                lambda questions: questions.overdue(asked.app_id or "", now - _OVERDUE, _MAX_OVERDUE)
+            )
+            answered = with_questions(lambda questions: questions.settled(overdue))
+            for late in overdue:
+                if late.id not in answered:
+                    self._expire(late.id)
+        except LarkError as error:
+            # The gateway withdraws them when a user clicks; the new question must not suffer from it.
+            self.log.warning("Failed to withdraw expired cards: %s", error)
+
+    def _expire(self, wait_id: str) -> None:
+        closed = with_questions(lambda questions: questions.close(wait_id, "expired"))
+        if closed is not None:
+            self.show_outcome(closed)
+
+    def _withdraw(self, wait_id: str, now: datetime, *, newer: str) -> None:
+        from lark_provider.api.cards.outcome import outcome_card
+
+        old = with_questions(lambda questions: questions.get(wait_id))
+        if old is None or old.app_id != self._hook_of(old).client.app_id:
+            return
+        if not old.message_ids and now - old.created_at < _KEY_LIFETIME:
+            # Its worker died before it recorded the message, if it sent one. A repeat with the same key
+            # returns that message; if there is none, it sends the outcome.
+            old, _ = self.send(old, outcome_card(old, newer=newer))
+        self.show_outcome(old, newer=newer)
+
+    def _hook_of(self, asked: Asked) -> LarkHook:
+        """Return the hook of the connection recorded with a question; the DAG may name another one by now."""
+        recorded = asked.origin.conn_id
+        return self.hook if recorded in {"", self.hook.lark_conn_id} else LarkHook(recorded)
+
+
+def question_card(question: Question, correlation: str) -> Any:
+    """Return the card of a question, with a mark if the connection redirects it.
+
+    Args:
+        question: What is asked.
+        correlation: The question's id, which the buttons carry.
+
+    Raises:
+        InvalidRequestError: Lark would refuse the card.
+    """
+    from lark_provider.api.cards.approval import approval_card
+    from lark_provider.hooks.receivers import marked
+
+    card = approval_card(
+        question.title,
+        question.text,
+        question.options,
+        correlation=correlation,
+        approvers=question.operators,
+        rejections=question.rejections,
+        fields=question.fields,
+    )
+    instead_of = question.instead_of
+    return card if instead_of is None else marked(card, "interactive", instead_of, ())

@@ -1,0 +1,250 @@
+"""What operators on Bitable tables share: the table, where records come from, rejects, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
+from urllib.parse import urlsplit
+
+from lark_provider.errors import InvalidRequestError
+from lark_provider.hooks.links import LarkBitableLink, bitable_url
+from lark_provider.hooks.task import attempt_key, first_try, has_ledger, lark_errors, task_key
+from lark_provider.operators.base import LarkOperator
+from lark_provider.operators.progress import Progress
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from lark_provider.api.clouddoc.rejects import OnBadRow, Reject
+
+Records: TypeAlias = Iterable[Mapping[str, Any]]
+OnClear: TypeAlias = Literal["resume", "restart"]
+
+
+class Source:
+    """Wrap a callable that makes records, since Airflow would call it while it renders templates."""
+
+    def __init__(self, function: Callable[..., Records]) -> None:
+        self.function = function
+
+    def __repr__(self) -> str:
+        # Without an address in it, or each parse of the DAG would look like a new version.
+        return f"{self.function.__module__}.{getattr(self.function, '__qualname__', 'callable')}"
+
+
+class TableOperator(LarkOperator):
+    """Hold a Bitable table, and link to it from the task.
+
+    Args:
+        app_token: The base, or a link to it.
+        table_id: The table; None for the one that the link names.
+        table: The link of the table, instead of `app_token`, whose rendered value Airflow masks as it does
+            everything that is named like a token.
+    """
+
+    required_templates: ClassVar[Collection[str]] = ("app_token", "table_id", "table")
+    operator_extra_links = (LarkBitableLink(),)
+    bitable_link = ""
+
+    def __init__(
+        self, *, app_token: str = "", table_id: str | None = None, table: str = "", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if bool(app_token) == bool(table):
+            raise InvalidRequestError(
+                f"Either app_token or table must be given, got {'both' if table else 'neither'}. Next: pass "
+                "the link of the table as table=."
+            )
+        self.app_token = app_token
+        self.table_id = table_id
+        self.table = table
+
+    @property
+    def base(self) -> str:
+        """The base, or the link that names it."""
+        return self.table or self.app_token
+
+    def _table_url(self, base_url: str) -> str:
+        return bitable_url(base_url, self.base, self.table_id or "", self.hook.web_domain)
+
+    def _dataset(self) -> Any:
+        """Return the table as OpenLineage names it."""
+        from airflow.providers.common.compat.openlineage.facet import Dataset
+
+        from lark_provider.api.links import named
+
+        name = "/".join(filter(None, named(self.base, self.table_id)))
+        return Dataset(namespace=f"lark://{urlsplit(self.hook.client.base_url).netloc}", name=name)
+
+
+class WritingOperator(TableOperator):
+    """Write records from a source into a table.
+
+    Args:
+        records: A list of dicts, an upstream task's output, a callable that returns or yields dicts, or the
+            dotted path of one.
+        records_kwargs: Arguments for the callable.
+        on_bad_row: Whether a row that does not fit fails the task (`fail`) or is left out (`skip`).
+        max_rejects: How many rows may be left out.
+        rejects_path: Where the rejected rows are listed as CSV, in any storage that ObjectStoragePath knows.
+        retry_rejects: Such a file: only the rows that it lists are written.
+    """
+
+    def __init__(
+        self,
+        *,
+        records: Records | Callable[..., Records] | str,
+        records_kwargs: Mapping[str, Any] | None = None,
+        on_bad_row: OnBadRow = "fail",
+        max_rejects: int = 1000,
+        rejects_path: str | None = None,
+        retry_rejects: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if isinstance(records, Iterator):
+            raise InvalidRequestError(
+                f"records must be readable by each try, got {type(records).__name__}, which the first try "
+                "uses up. Next: pass the function that makes it, not its result."
+            )
+        self.records = Source(records) if callable(records) else records
+        self.records_kwargs = records_kwargs or {}
+        self.on_bad_row = on_bad_row
+        self.max_rejects = max_rejects
+        self.rejects_path = rejects_path
+        self.retry_rejects = retry_rejects
+
+    def _rows_to_retry(self) -> frozenset[int] | None:
+        """Return the numbers of the rows that the file of rejects lists; None without such a file."""
+        if not self.retry_rejects:
+            return None
+        from airflow.sdk import ObjectStoragePath
+
+        from lark_provider.api.clouddoc.rejects import rows_of
+
+        return rows_of(ObjectStoragePath(self.retry_rejects).read_text(encoding="utf-8"))
+
+    def _write_rejects(self, rejects: Sequence[Reject]) -> None:
+        """List the rejected rows in the log and in the file."""
+        if not rejects:
+            return
+        rows = len({one.row for one in rejects})
+        self.log.warning("%d rows were rejected, the first of them: %s.", rows, rejects[0])
+        if self.rejects_path:
+            from airflow.sdk import ObjectStoragePath
+
+            from lark_provider.api.clouddoc.rejects import to_csv
+
+            ObjectStoragePath(self.rejects_path).write_text(to_csv(rejects), encoding="utf-8")
+            self.log.info("Rejected rows are listed in %s.", self.rejects_path)
+
+    @cached_property
+    def progress(self) -> Progress:
+        """Log how far the task has come."""
+        return Progress(self.log)
+
+    def on_kill(self) -> None:
+        """Stop after the chunk in flight; Airflow calls this when the task is ended from outside."""
+        self.progress.stop()
+
+    def insert(
+        self,
+        context: Context,
+        *,
+        idempotency_key: str | None,
+        on_clear: OnClear,
+        **settings: Any,
+    ) -> dict[str, int]:
+        """Insert all rows of the source as one load, which a retry or a cleared task continues.
+
+        Args:
+            context: The task's.
+            idempotency_key: The name of the load; None derives it from the task.
+            on_clear: What a cleared task does.
+            settings: Further settings of `bulk_insert`.
+        """
+        with lark_errors():
+            client = self.hook.client
+            parts = ("bulk", self.base, self.table_id, *([self.retry_rejects] if self.retry_rejects else ()))
+            # Without a ledger a cleared task would be refused or repeated as Lark's memory has it.
+            named = task_key if has_ledger() else attempt_key
+            source = self._source()
+            result = client.clouddoc.bitable.bulk_insert(
+                self.base,
+                self.table_id,
+                # A list is checked as a whole before anything is sent.
+                source if isinstance(source, list | tuple) else self.progress.reading(source),
+                idempotency_key=idempotency_key or named(context, client, *parts),
+                keep_ids=False,
+                restart=first_try(context) if on_clear == "restart" else 0,
+                on_bad_row=self.on_bad_row,
+                max_rejects=self.max_rejects,
+                retry_rows=self._rows_to_retry(),
+                **settings,
+            )
+        self.bitable_link = self._table_url(client.base_url)
+        self.log.info(
+            "Wrote %d records to %s in %d chunks; %d of them stood already.",
+            result.written,
+            self.bitable_link,
+            result.chunks,
+            result.replayed,
+        )
+        self._write_rejects(result.rejects)
+        counts = {"written": result.written, "replayed": result.replayed, "chunks": result.chunks}
+        if self.on_bad_row == "skip":
+            counts["rejected"] = len({one.row for one in result.rejects})
+        return counts
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> object:  # noqa: ARG002 - OpenLineage's
+        """Return the table as the load's output, for OpenLineage."""
+        from airflow.providers.openlineage.extractors import OperatorLineage
+
+        return OperatorLineage(outputs=[self._dataset()])
+
+    def _source(self) -> Records:
+        found = self.records
+        if isinstance(found, str):
+            found = Source(_import_function(found))
+        if isinstance(found, Source):
+            if not isinstance(self.records_kwargs, Mapping):
+                raise InvalidRequestError(
+                    f"records_kwargs must be a dict, got {str(self.records_kwargs)[:80]!r}. Next: pass a "
+                    "dict of arguments."
+                )
+            found = found.function(**self.records_kwargs)
+        if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
+            raise InvalidRequestError(
+                f"records must be an iterable of dicts, got {type(found).__name__}. Next: pass a list of "
+                "dicts, or a callable or dotted path that yields them."
+            )
+        return found
+
+
+def checked_on_clear(on_clear: object) -> None:
+    """Check what a cleared task is to do.
+
+    Raises:
+        InvalidRequestError: It is neither `resume` nor `restart`.
+    """
+    if on_clear not in get_args(OnClear):
+        raise InvalidRequestError(
+            f"on_clear must be resume or restart, got {on_clear!r}. Next: pass one of these."
+        )
+
+
+def _import_function(dotted: str) -> Callable[..., Records]:
+    module, _, name = dotted.rpartition(".")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidRequestError(
+            f"records must name an importable function, got {dotted[:80]!r}: {error}. Next: write "
+            "package.module.function; a template that should become a list needs "
+            "render_template_as_native_obj=True on the DAG."
+        ) from error
+    if not callable(found):
+        raise InvalidRequestError(f"records must be a callable, got {dotted!r}. Next: name a function.")
+    return found  # type: ignore[no-any-return]  # what it yields is checked record by record

@@ -1,0 +1,122 @@
+"""One call and its tries: token, request, reading of the answer, back-off. No I/O, clock or randomness."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from lark_provider.protocol import answers
+from lark_provider.protocol.calls import Call, LarkResponse
+from lark_provider.protocol.codes import ITEM_GONE, Kind
+from lark_provider.protocol.effects import Lost, NeedToken, Random, Response, Send, Sleep
+from lark_provider.protocol.errors import (
+    DeadlineExceededError,
+    LarkAPIError,
+    LarkError,
+    OutcomeUnknownError,
+    TransportError,
+)
+from lark_provider.protocol.operations import Flow
+from lark_provider.protocol.retry import RetryPolicy
+
+logger = logging.getLogger(__name__)
+LATE_STEP = "call again later, or pass a longer deadline="
+_REASONS = {Kind.RATE: "rate_limit", Kind.BUSY: "busy", Kind.AMBIGUOUS: "server_error"}
+"""What a repeated request failed with, in a word for metrics; one that got no answer: `no_answer`."""
+
+
+def attempts(call: Call[Any], policy: RetryPolicy) -> Flow[LarkResponse[Any]]:
+    """Make a call, and make it again where that can help and does no harm.
+
+    Args:
+        call: The call.
+        policy: Bounds for the repeats. The call's deadline bounds token, tries and waits together: what
+            yields after it raises `DeadlineExceededError`.
+
+    Raises:
+        LarkAPIError: Lark refused it.
+        OutcomeUnknownError: It may have been performed, and no attempt got an answer.
+        DeadlineExceededError: The deadline came first, and nothing was changed.
+        TransportError: Lark was not reached.
+    """
+    rejected: str | None = None
+    refused_by = 0
+    attempt, waited = 0, 0.0
+    uncertain: str | None = None  # why an earlier attempt may have been performed
+    while True:
+        try:
+            token: str | None = (yield NeedToken(rejected, refused_by)) if call.auth else None
+        except DeadlineExceededError:
+            raise _final(call, _late(call, "while waiting for a token"), uncertain) from None
+        answer: Response | Lost = yield Send(call, token)
+        attempt += 1
+        if isinstance(answer, Lost):
+            outcome: LarkResponse[Any] | answers.Refusal | Lost = answer
+        else:
+            outcome = answers.read(call, answer, token, call.secret)
+        if isinstance(outcome, LarkResponse):
+            return outcome
+
+        retry_after, reason_word = None, "no_answer"
+        if isinstance(outcome, Lost):
+            repeatable = outcome.passing and not outcome.is_late and (call.idempotent or not outcome.sent)
+            reason = outcome.reason.rstrip(".") + "."
+            if outcome.sent:
+                uncertain = reason
+            kind_of_error = DeadlineExceededError if outcome.is_late else TransportError
+            failure: LarkAPIError | TransportError = kind_of_error(
+                f"{call.name}: {reason} Next: {LATE_STEP if outcome.is_late else outcome.step}."
+            )
+            failure.retryable = outcome.passing
+        else:
+            kind, failure, retry_after = outcome
+            reason_word = _REASONS.get(kind, "refused")
+            if kind is Kind.TOKEN and call.auth and rejected is None:
+                rejected, refused_by = token, failure.code
+                continue
+            # A table that is not found, as after a typing error, says nothing of the record in it.
+            if call.removes and uncertain is not None and failure.code in ITEM_GONE:
+                return LarkResponse(0, failure.msg, {}, failure.log_id)
+            repeatable = kind in (Kind.RATE, Kind.BUSY) or (kind is Kind.AMBIGUOUS and call.idempotent)
+            if kind is Kind.AMBIGUOUS:
+                uncertain = str(failure).split(" Next: ")[0]
+        random: float = (yield Random()) if repeatable else 0.0
+        delay = policy.delay(attempt, waited, retry_after, random) if repeatable else None
+        if delay is None:
+            raise _final(call, failure, uncertain)
+        log_id = getattr(failure, "log_id", None)
+        logger.info(
+            "Retrying after a failed attempt",
+            extra={
+                "call": call.name,
+                "attempt": attempt,
+                "retry_in_s": round(delay, 2),
+                "error": str(failure),
+                **({"log_id": log_id} if log_id else {}),
+            },
+        )
+        try:
+            yield Sleep(delay, failure, reason_word)
+        except DeadlineExceededError:
+            words = str(failure).split(" Next: ")[0]
+            raise _final(
+                call, _late(call, f"before another try; the last one failed: {words}"), uncertain
+            ) from None
+        waited += delay
+
+
+def _late(call: Call[Any], when: str) -> DeadlineExceededError:
+    return DeadlineExceededError(f"{call.name}: the deadline came {when.rstrip('.')}. Next: {LATE_STEP}.")
+
+
+def _final(call: Call[Any], failure: LarkError, uncertain: str | None) -> LarkError:
+    """Return the error to raise: if a write may have been performed, that, whatever the last attempt met."""
+    if uncertain is None or call.safe:
+        return failure
+    advice = "check whether it was written before repeating it"
+    if not call.idempotent:
+        advice += "; with an idempotency key, where the operation takes one, the client repeats safely"
+    text = f"{call.name}: the write was sent and may or may not have happened: {uncertain} Next: {advice}."
+    error = OutcomeUnknownError(text)
+    error.__cause__ = failure
+    return error

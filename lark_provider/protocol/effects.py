@@ -1,0 +1,314 @@
+"""Effects: what an operation may ask for while it runs.
+
+`engine.interpreter` answers those that need the memory of the process; the two drivers perform the rest.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+from lark_provider.protocol.calls import Call
+from lark_provider.protocol.errors import InvalidRequestError, LarkError
+from lark_provider.protocol.multipart import Chunks
+from lark_provider.protocol.retry import RetryPolicy
+from lark_provider.protocol.store import Leased, Shared
+from lark_provider.protocol.sync_index import OpenSyncIndex
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+Readable: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes]"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Effect: perform one HTTP request. Answered with `Response` or `Lost`.
+
+    Attributes:
+        call: The request.
+        token: The tenant token that it carries, or None.
+        is_paced: Whether it has waited for the pace of its endpoint.
+    """
+
+    call: Call[Any]
+    token: str | None = field(repr=False)
+    is_paced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP response. Header names are looked up in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    saved: int | None = None
+    """Bytes that were streamed to `Call.save_to` instead of into `content`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """No answer came.
+
+    Attributes:
+        reason: Why.
+        sent: Whether the request may have reached Lark.
+        passing: Whether a retry can succeed; with an invalid certificate it cannot.
+        step: What to do about it.
+        is_late: Whether the call's deadline cut it off.
+    """
+
+    reason: str
+    sent: bool
+    passing: bool = True
+    step: str = "check network, proxy and base_url, then call again"
+    is_late: bool = False
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether there was a request at all; one that the deadline cut off before it was sent is none."""
+        return self.sent or not self.is_late
+
+
+@dataclass(frozen=True, slots=True)
+class NeedToken:
+    """The tenant token of the client's app, answered as a str.
+
+    Attributes:
+        rejected: One that Lark just refused.
+        code: The code by which it did.
+    """
+
+    rejected: str | None = field(default=None, repr=False)
+    code: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NeedAppToken:
+    """The app token of the client's store app, answered as a str. `rejected`: one that Lark just refused."""
+
+    rejected: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NeedTicket:
+    """The newest app_ticket of the client's store app, answered as a str. `rejected`: one just refused."""
+
+    rejected: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepTicket:
+    """Store an app_ticket that Lark has pushed, for all processes."""
+
+    ticket: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NeedWebhook:
+    """The custom bot of the client, answered as a `Webhook`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The time, in seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Effect: wait for some seconds. `DeadlineExceededError` at once if they end after the deadline.
+
+    Attributes:
+        seconds: How long.
+        after: The failure of a call that is repeated then.
+        reason: What kind of failure that is, in a word; `rate_limit`, `busy`, `server_error` or `no_answer`.
+    """
+
+    seconds: float
+    after: LarkError | None = field(default=None, compare=False, repr=False)
+    reason: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait for what another thread or task does, until the deadline.
+
+    Answered with its result, or raises what it raised; None if it cannot be waited for, since it belongs to
+    a task of this very thread, which cannot go on while the thread waits.
+
+    Attributes:
+        future: Ends with it.
+        thread: The id of the thread that does it.
+    """
+
+    future: Future[Any]
+    thread: int
+
+
+@dataclass(frozen=True, slots=True)
+class Local(Generic[T]):
+    """Run what blocks on this machine or its databases. Answered with its result, or raises what it raised.
+
+    Attributes:
+        work: What blocks; it must bear being left behind.
+        seconds: After these a `TimeoutError` is raised, whatever the thread still does.
+    """
+
+    work: Callable[[], T]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Run a procedure in the background. Answered with None at once; its errors are its own affair.
+
+    Attributes:
+        make: Makes the procedure.
+        abandon: Called instead if the procedure was never begun, as when the process or the loop ends.
+        policy: Bounds for the repeats of its calls.
+    """
+
+    make: Callable[[], Generator[Any, Any, Any]]
+    abandon: Callable[[], None]
+    policy: RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Random:
+    """A float in [0, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A unique string."""
+
+
+@dataclass(frozen=True, slots=True)
+class Take(Generic[T]):
+    """The next items of a stream, at most `count`. Answered with a list; empty at the end."""
+
+    stream: Stream[T]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file to be sent. Answered with `Loaded`; one beyond the limit is not read, and may be cut off.
+
+    Attributes:
+        source: A path, bytes, or a binary file object, read from its current position.
+        name: What to call it; the path's own name if None.
+        limit: In bytes.
+        what: What it is, for the error's text.
+    """
+
+    source: Readable
+    name: str | None
+    limit: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A file's name and content, which is read while it is sent where that can be repeated."""
+
+    name: str
+    content: bytes | Chunks = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Memoize(Generic[T]):
+    """A value that may be cached. Answered with what `make` returned, now or earlier.
+
+    Attributes:
+        key: Its cache key, within the client's app.
+        make: The procedure that computes it.
+        max_age: Maximum age in seconds of a cached value; 0 computes it again.
+    """
+
+    key: tuple[str, ...]
+    make: Callable[[], Generator[Any, Any, T]]
+    max_age: float
+
+
+@dataclass(frozen=True, slots=True)
+class CacheGet:
+    """Cached user lookups. Answered with a dict of lookup to `Seen`; cache misses are not in it.
+
+    Attributes:
+        kind: What they are looked up by and what is wanted, such as `email.open_id`.
+        lookups: E-mail addresses, mobile numbers or ids, each in the one form in which it is compared.
+    """
+
+    kind: str
+    lookups: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A cached answer about a user.
+
+    Attributes:
+        value: The id, the user, or None if there is none.
+        age: Seconds since Lark gave it.
+    """
+
+    value: Any
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class CachePut:
+    """Cache what Lark has answered about users, for all processes.
+
+    Attributes:
+        kind: As for `CacheGet`.
+        people: Lookup to the answer and its lifetime in seconds.
+    """
+
+    kind: str
+    people: Mapping[str, tuple[Any, float]]
+
+
+class Stream(Generic[T]):
+    """Items from anything that can be iterated, also asynchronously."""
+
+    __slots__ = ("iterator", "source")
+
+    def __init__(self, source: Iterable[T] | AsyncIterable[T]) -> None:
+        if not isinstance(source, Iterable | AsyncIterable) or isinstance(source, str | bytes | Mapping):
+            raise InvalidRequestError(
+                f"The records must be a list, a generator or another iterable, got {type(source).__name__}. "
+                "Next: pass one of these."
+            )
+        self.source = source
+        self.iterator: Any = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
+
+
+Effect: TypeAlias = (
+    Send
+    | NeedToken
+    | NeedAppToken
+    | NeedTicket
+    | KeepTicket
+    | NeedWebhook
+    | Now
+    | Sleep
+    | Wait
+    | Local[Any]
+    | Spawn
+    | Random
+    | NewKey
+    | Take[Any]
+    | ReadFile
+    | Memoize[Any]
+    | CacheGet
+    | CachePut
+    | Shared[Any]
+    | Leased[Any]
+    | OpenSyncIndex
+)

@@ -1,0 +1,207 @@
+"""What the ledger records, and what a writer of a table holds: plain data, shared by api and storage.
+
+Every decision that a later step depends on is a row, written before its effect is visible. A chunk of a load
+is recorded as pending before it is sent, and as done with the ids that Lark answered.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class State(enum.StrEnum):
+    """Of a load, a chunk or a message."""
+
+    PENDING = "pending"
+    """Recorded, and perhaps sent: nobody knows whether it was written."""
+    DONE = "done"
+    REFUSED = "refused"
+    """Lark refused it, so that nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write one table for a while.
+
+    Attributes:
+        key: Names the table, see `table_key`.
+        owner: Names the writer; a new one for each operation.
+        ends: When it ends, by the monotonic clock of this process, which is read before the database is
+            asked: the database never believes it to be shorter.
+        is_renewed: Whether no other writer has had the table since this one took it.
+    """
+
+    key: str
+    owner: str
+    ends: float
+    is_renewed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Another writer has the table.
+
+    Attributes:
+        holder: Who, for people: host, process and what it writes.
+        seconds: Until its lease ends, unless it is renewed.
+    """
+
+    holder: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """A writer that wants a table's lease, or keeps it.
+
+    Attributes:
+        key: Names the table, see `table_key`.
+        owner: Names the writer.
+        holder: Who it is, for people.
+        seconds: For how long.
+    """
+
+    key: str
+    owner: str
+    holder: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a writer was about to create when it was recorded.
+
+    Attributes:
+        text: As it was recorded; None if it cannot be decrypted, since the app's secret was replaced.
+        age: Seconds since then, by the database's clock.
+    """
+
+    text: str | None = field(repr=False)
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk of a load.
+
+    Attributes:
+        number: From 0.
+        first_row: The number of its first row in the source, from 1.
+        row_count: Rows.
+        content: Digest of the values sent.
+        row_sums: A checksum of 4 bytes for each row, to name the first one that differs.
+        fields: Ids of the fields written, by name; empty if they are not known.
+        keys: What its rows can be looked for by, as JSON; None if there is nothing.
+        token: The `client_token`.
+        sends: How many tokens were used for it before this one.
+    """
+
+    number: int
+    first_row: int
+    row_count: int
+    content: str
+    row_sums: bytes = field(repr=False)
+    fields: Mapping[str, str]
+    keys: str | None = field(repr=False)
+    token: str
+    sends: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A chunk as the ledger has it.
+
+    Attributes:
+        chunk: What was recorded before it was sent.
+        state: Its state.
+        record_ids: What was created; None until it is known.
+        reason: Why it was refused.
+        age: Seconds since its token was first sent, by the database's clock.
+        quiet: Seconds since it was last sent.
+        sent_at: When its token was first sent, in seconds since the epoch, by the database's clock.
+    """
+
+    chunk: Chunk
+    state: State
+    record_ids: Sequence[str] | None
+    reason: str | None
+    age: float
+    quiet: float
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message with a key, as the ledger has it.
+
+    Attributes:
+        id: Its id in the ledger.
+        state: Its state.
+        token: The `uuid` that it was sent with, or is to be sent with.
+        result: What Lark answered; empty until it is done.
+        age: Seconds since that `uuid` was first sent, by the database's clock.
+        is_new: Whether it was recorded just now, so that it was never sent.
+    """
+
+    id: str
+    state: State
+    token: str
+    result: Mapping[str, Any] = field(repr=False)
+    age: float
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A load as the ledger has it.
+
+    Attributes:
+        id: Its id in the ledger.
+        state: `PENDING` until its source has ended and every chunk stands.
+        chunk_size: Rows of a chunk; those of the first attempt are kept.
+        restart: The highest `restart` number that was asked for.
+        is_clearing: Whether its records are being deleted, to load it again.
+        chunks: How many chunks are recorded.
+        written: Rows in chunks that are done.
+    """
+
+    id: str
+    state: State
+    chunk_size: int
+    restart: int
+    is_clearing: bool
+    chunks: int
+    written: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """That a chunk stands.
+
+    Attributes:
+        number: The chunk.
+        token: The token that it was sent with; a row with another one is left alone.
+        record_ids: What was created.
+    """
+
+    number: int
+    token: str
+    record_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The answer to a step of a load.
+
+    Attributes:
+        lease: The lease, taken or renewed; or who has it.
+        recorded: The chunk as it is recorded now; None if none was asked for, or the lease was not granted.
+        is_new: Whether this step has recorded it, so that it can be sent.
+    """
+
+    lease: Lease | Held
+    recorded: Recorded | None = None
+    is_new: bool = False

@@ -1,0 +1,105 @@
+"""Ask Lark where to connect: the URL of one connection, and the client's configuration.
+
+`POST /callback/ws/endpoint`, which is not below `/open-apis`. The URL holds a ticket that opens one
+connection, so that each connect begins with this request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import LarkAPIError
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.tokens import App
+from lark_provider.support.secret import Secret
+
+PATH = "/callback/ws/endpoint"
+_STEP = "check base_url and proxy: it seems that something else than Lark answers"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to open one connection.
+
+    Attributes:
+        url: Secret, for it holds the ticket.
+        service: The id of the service, which pings carry.
+        config: The client's configuration, as Lark sent it.
+    """
+
+    url: str = field(repr=False)
+    service: int
+    config: dict[str, Any]
+
+    @property
+    def host(self) -> str:
+        """The host, for logs."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+
+def call(app: App) -> Call[Any]:
+    """Build the request.
+
+    Args:
+        app: The app, which must be a custom app.
+    """
+    return request(
+        "POST",
+        PATH,
+        json={"AppID": app.app_id, "AppSecret": app.app_secret},
+        headers={"locale": "zh"},
+        safe=True,  # A ticket that is not used expires.
+        auth=False,
+        secret=app.app_secret,
+    )
+
+
+def discover(app: App) -> Procedure[Address]:
+    """Ask for the address of a connection.
+
+    Args:
+        app: The app.
+
+    Raises:
+        LarkAPIError: Lark refuses; see `refusals` for what follows.
+        TransportError: No answer came.
+    """
+    answer = yield from perform(call(app))
+    return read(answer.data, is_encrypted=app.base_url.startswith("https:"))
+
+
+def read(data: object, *, is_encrypted: bool) -> Address:
+    """Read the answer.
+
+    Args:
+        data: The `data` of the answer.
+        is_encrypted: Whether the request was; then the connection has to be as well.
+
+    Raises:
+        LarkAPIError: It has no URL for a WebSocket.
+    """
+    found = data if isinstance(data, Mapping) else {}
+    url, config = found.get("URL"), found.get("ClientConfig")
+    schemes = {"wss"} if is_encrypted else {"wss", "ws"}
+    if not isinstance(url, str) or not _is_address(url, schemes):
+        raise LarkAPIError(
+            f"POST {PATH} must answer with a URL that begins with {' or '.join(sorted(schemes))}, got "
+            f"{'another one' if isinstance(url, str) and url else 'none'}. Next: {_STEP}.",
+            retryable=True,
+        )
+    text = parse_qs(urlsplit(url).query).get("service_id", [""])[-1]
+    service = int(text) if text.isascii() and text.isdigit() else 0
+    return Address(Secret(url), service & 0x7FFF_FFFF, dict(config) if isinstance(config, Mapping) else {})
+
+
+def _is_address(url: str, schemes: set[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # Raises for an invalid port.
+    except ValueError:
+        return False
+    return parts.scheme in schemes and bool(parts.hostname)

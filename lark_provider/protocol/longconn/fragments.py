@@ -1,0 +1,114 @@
+"""Join messages that arrive in several frames; bounded in parts, bytes, messages and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lark_provider.protocol.longconn.frames import FrameError
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is held for messages that are not complete yet, of one connection.
+
+    Attributes:
+        parts: Of one message.
+        message_bytes: Of one message.
+        messages: How many at a time; the oldest is dropped for a newer one.
+        total_bytes: Of all of them; the oldest is dropped here, too.
+        seconds: After its last part, an incomplete message is dropped.
+    """
+
+    parts: int = 1000
+    message_bytes: int = 4 * 1024 * 1024
+    messages: int = 64
+    total_bytes: int = 8 * 1024 * 1024
+    seconds: float = 5.0
+
+
+@dataclass(slots=True)
+class _Message:
+    """The parts of a message so far, by number."""
+
+    sum: int
+    due: float
+    parts: dict[int, bytes] = field(default_factory=dict)
+    size: int = 0
+
+
+class Fragments:
+    """The incomplete messages of one connection.
+
+    Args:
+        limits: The bounds.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._messages: dict[str, _Message] = {}  # The one with the oldest last part first.
+        self._size = 0
+
+    @property
+    def due(self) -> float | None:
+        """When the next incomplete message expires; None if there is none."""
+        return next((message.due for message in self._messages.values()), None)
+
+    def add(self, message_id: str, part: int, parts: int, payload: bytes, now: float) -> bytes | None:
+        """Add a part; return the whole payload once all have arrived.
+
+        A part that has arrived already is ignored.
+
+        Args:
+            message_id: Which message.
+            part: The number of the part, from 0.
+            parts: How many there are.
+            payload: The part.
+            now: Seconds, of any origin.
+
+        Raises:
+            FrameError: The numbers are invalid, or differ from those of the parts before; or the message is
+                too large. The message is dropped then.
+        """
+        limits = self._limits
+        if not 0 <= part < parts <= limits.parts:
+            self._drop(message_id)
+            raise FrameError(
+                f"The part of a message must be one of at most {limits.parts}, got {part} of {parts}."
+            )
+        message = self._messages.pop(message_id, None) or _Message(parts, now)
+        self._messages[message_id] = message  # At the end: the order is that of the last parts.
+        if message.sum != parts:
+            self._drop(message_id)
+            raise FrameError(
+                f"The parts of a message must agree on their number, got {message.sum} and {parts}."
+            )
+        if part not in message.parts:
+            message.parts[part] = payload
+            message.size += len(payload)
+            self._size += len(payload)
+        message.due = now + limits.seconds
+        if message.size > limits.message_bytes:
+            self._drop(message_id)
+            raise FrameError(f"A message must have at most {limits.message_bytes} bytes, got more.")
+        if len(message.parts) == parts:
+            self._drop(message_id)
+            return b"".join(message.parts[number] for number in range(parts))
+        while len(self._messages) > limits.messages or self._size > limits.total_bytes:
+            self._drop(next(iter(self._messages)))
+        return None
+
+    def expire(self, now: float) -> list[str]:
+        """Drop the messages whose next part has not come in time, and return their ids.
+
+        Args:
+            now: As for `add`.
+        """
+        late = [message_id for message_id, message in self._messages.items() if message.due <= now]
+        for message_id in late:
+            self._drop(message_id)
+        return late
+
+    def _drop(self, message_id: str) -> None:
+        message = self._messages.pop(message_id, None)
+        if message is not None:
+            self._size -= message.size

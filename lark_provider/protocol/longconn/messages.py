@@ -1,0 +1,130 @@
+"""What frames mean: pings, pongs, deliveries, and the answers to deliveries."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import orjson
+
+from lark_provider.protocol.longconn.frames import CONTROL, DATA, Frame, FrameError, encode
+
+EVENT, CARD = "event", "card"
+_TYPE, _MESSAGE_ID, _PARTS, _PART, _ELAPSED = "type", "message_id", "sum", "seq", "biz_rt"
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to a ping.
+
+    Attributes:
+        config: What it changes of the client's configuration, as Lark sent it; often empty.
+    """
+
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A click or an event, or a part of one.
+
+    Attributes:
+        kind: `EVENT` or `CARD`. Clicks come as `EVENT`, unless the app's callback subscription is not set to
+            the long connection.
+        message_id: The same for all parts of a message.
+        part: The number of the part, from 0.
+        parts: How many there are.
+    """
+
+    kind: str
+    message_id: str
+    part: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A frame that is valid and has no meaning here; it is not answered.
+
+    Attributes:
+        what: What it is, for the log.
+    """
+
+    what: str
+
+
+Meaning: TypeAlias = Pong | Part | Unknown
+
+
+def ping(service: int) -> bytes:
+    """Return the frame of a ping.
+
+    Args:
+        service: The id of the service, from the connection's URL.
+    """
+    return encode(Frame(CONTROL, ((_TYPE, "ping"),), service=service))
+
+
+def read(frame: Frame) -> Meaning:
+    """Return what a frame means.
+
+    Args:
+        frame: As it arrived.
+
+    Raises:
+        FrameError: It is a delivery without valid numbers.
+    """
+    kind = frame.header(_TYPE)
+    if frame.method == CONTROL:
+        return Pong(_config(frame.payload)) if kind == "pong" else Unknown(f"control frame {kind!a:.40}")
+    if frame.method != DATA or kind not in {EVENT, CARD}:
+        return Unknown(f"frame of method {frame.method}, type {kind!a:.40}")
+    return Part(
+        kind, frame.header(_MESSAGE_ID) or "", _number(frame, _PART, 0), max(1, _number(frame, _PARTS, 1))
+    )
+
+
+def answer(frame: Frame, code: int, body: bytes | None, milliseconds: int) -> bytes:
+    """Return the frame that answers a delivery: the same one, with another payload.
+
+    Args:
+        frame: The delivery; of several parts, the one that completed the message.
+        code: 200 if it is stored, 500 if it is to be repeated.
+        body: For a click, the JSON of its answer; None for nothing to show.
+        milliseconds: From its arrival to its answer.
+    """
+    payload: dict[str, Any] = {"code": code}
+    if body is not None:
+        payload |= {"headers": {}, "data": base64.b64encode(body).decode()}
+    return encode(
+        Frame(
+            frame.method,
+            (*frame.headers, (_ELAPSED, str(max(0, milliseconds)))),
+            orjson.dumps(payload),
+            frame.service,
+            frame.seq_id,
+            frame.log_id,
+            frame.payload_encoding,
+            frame.payload_type,
+            frame.log_id_new,
+        )
+    )
+
+
+def _number(frame: Frame, name: str, absent: int) -> int:
+    text = frame.header(name)
+    if text is None or text == "":
+        return absent
+    if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) <= 10):  # noqa: PLR2004 - an int32
+        raise FrameError(f"The header {name} of a frame must be a number, got {text!a:.40}.")
+    return int(text)
+
+
+def _config(payload: bytes | None) -> dict[str, Any]:
+    """Return the configuration in a pong; what is not a JSON object changes nothing."""
+    try:
+        found = orjson.loads(payload or b"{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

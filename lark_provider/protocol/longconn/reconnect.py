@@ -1,0 +1,127 @@
+"""When to ping, when a silent connection counts as dead, and when to connect again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lark_provider.protocol.longconn.refusals import Verdict
+
+SILENCE_SECONDS = 30.0
+"""How much longer than the interval of the pings a connection may be silent: pongs are due in between."""
+STEADY_SECONDS = 20.0
+"""A connection that stood for less has failed, too. Lark ends connections after multiples of 30 s."""
+QUICK_SECONDS = 2.0
+"""Within this the first attempt follows a connection that ended: waiting as long as Lark's configuration says
+would cost the clicks of up to two minutes, several times an hour."""
+REFUSED_SECONDS = 900.0
+_CROWDED_SECONDS, _LONGEST_CROWDED = 60.0, 600.0
+_BOUNDS = {
+    "PingInterval": ("ping_interval", 0.1, 300.0),
+    "ReconnectInterval": ("reconnect_interval", 0.05, 600.0),
+    "ReconnectNonce": ("reconnect_nonce", 0.0, 600.0),
+}
+_COUNT = "ReconnectCount"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConfig:
+    """What Lark tells clients; until then, the defaults of the official SDK.
+
+    Attributes:
+        ping_interval: Seconds between two pings.
+        reconnect_count: How many attempts to connect again; below 0 for any number.
+        reconnect_interval: Seconds between two of them.
+        reconnect_nonce: Before one of them, a random number of seconds up to this.
+    """
+
+    ping_interval: float = 120.0
+    reconnect_count: int = -1
+    reconnect_interval: float = 120.0
+    reconnect_nonce: float = 30.0
+
+    def updated(self, sent: Mapping[str, Any]) -> ClientConfig:
+        """Return the configuration after a change. Invalid values change nothing; others are bounded.
+
+        Args:
+            sent: As Lark sent it, in discovery or in a pong; what is missing stays.
+        """
+        changes: dict[str, Any] = {}
+        for name, (attribute, least, most) in _BOUNDS.items():
+            value = _number(sent.get(name))
+            if value is not None and value >= least:
+                changes[attribute] = min(value, most)
+        count = _number(sent.get(_COUNT))
+        if count is not None and count.is_integer():
+            changes["reconnect_count"] = int(count)
+        return replace(self, **changes) if changes else self
+
+    @property
+    def longest_silence(self) -> float:
+        """Seconds without a message after which the connection counts as dead."""
+        return self.ping_interval + SILENCE_SECONDS
+
+
+def _number(value: object) -> float | None:
+    """Return a number as Lark sent it; None for anything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How long to wait before the next attempt.
+
+    Attributes:
+        seconds: The pause.
+        attempt: How many attempts have failed since a connection stood, this one included.
+        is_exhausted: Whether Lark's number of attempts is used up; the pause is a long one then.
+    """
+
+    seconds: float
+    attempt: int
+    is_exhausted: bool = False
+
+
+class Pauses:
+    """The pauses of one app: short after a connection that stood, then Lark's; long where Lark refuses."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._crowded = 0
+
+    def next(self, verdict: Verdict, stood: float, config: ClientConfig, random: float) -> Pause:
+        """Return the pause after a connection ended, or an attempt failed.
+
+        Args:
+            verdict: Why.
+            stood: For how many seconds the connection stood; 0 if there was none.
+            config: The current configuration.
+            random: In [0, 1); spreads apps and processes.
+        """
+        if stood >= STEADY_SECONDS:
+            self._failures = self._crowded = 0
+        self._failures += 1
+        if verdict is Verdict.REFUSED:
+            return Pause(REFUSED_SECONDS * (0.9 + 0.2 * random), self._failures)
+        if verdict is Verdict.CROWDED:
+            self._crowded += 1
+            usual = min(_CROWDED_SECONDS * 2.0 ** min(self._crowded - 1, 10), _LONGEST_CROWDED)
+            return Pause(usual * (0.5 + random), self._failures)
+        if 0 <= config.reconnect_count < self._failures:
+            return Pause(REFUSED_SECONDS * (0.9 + 0.2 * random), self._failures, is_exhausted=True)
+        match self._failures:
+            case 1:
+                seconds = QUICK_SECONDS * random
+            case 2:
+                seconds = config.reconnect_nonce * random
+            case _:
+                seconds = config.reconnect_interval
+        return Pause(seconds, self._failures)

@@ -1,0 +1,102 @@
+"""What a failure to connect means: try again, try again much later, or wait until a person has acted."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from lark_provider.protocol.errors import ConfigurationError, LarkAPIError, LarkError
+from lark_provider.protocol.redact import redact
+
+
+class Verdict(enum.Enum):
+    """What to do after a failure to connect."""
+
+    RETRY = "retry"
+    """Reconnect as the client's configuration says."""
+    CROWDED = "crowded"
+    """The app has too many connections: try again, minutes apart."""
+    REFUSED = "refused"
+    """Nothing changes until a person has corrected something."""
+
+
+class Refusal(NamedTuple):
+    """Why a connection is not open.
+
+    Attributes:
+        verdict: What to do.
+        reason: What was wrong and the next step, without secrets.
+    """
+
+    verdict: Verdict
+    reason: str
+
+
+_OK = 200
+_FORBIDDEN, _AUTH, _MISSING, _WRONG, _TOO_MANY = 403, 514, 1000040344, 1000040345, 1000040350
+_CONSOLE = "choose the long connection under Events & callbacks in the developer console of a custom app"
+_CREDENTIALS = "check the app's id and secret"
+_UNPUBLISHED = (
+    f"{_CREDENTIALS}; Lark says the same of an app that is not published or has not switched on the long "
+    f"connection: publish a version, and {_CONSOLE}"
+)
+_FEWER = "stop some of this app's listeners: Lark allows 50 connections, and has refused the third"
+_STEPS = {
+    _FORBIDDEN: _CONSOLE,
+    _AUTH: _CREDENTIALS,
+    _MISSING: _CREDENTIALS,
+    _WRONG: _UNPUBLISHED,
+    _TOO_MANY: _FEWER,
+}
+
+
+def of_discovery(app_id: str, error: LarkError) -> Refusal:
+    """Return what follows from an error of the request for an address.
+
+    Args:
+        app_id: The app.
+        error: As the request raised it.
+    """
+    if isinstance(error, ConfigurationError):
+        return Refusal(Verdict.REFUSED, str(error))
+    # An HTTP status says that something on the way to the endpoint has answered, such as a gateway.
+    if isinstance(error, LarkAPIError) and error.http_status == _OK and error.code in _STEPS:
+        verdict = Verdict.CROWDED if error.code == _TOO_MANY else Verdict.REFUSED
+        return _refused(app_id, verdict, error.code, error.msg)
+    return Refusal(Verdict.RETRY, str(error))
+
+
+def of_handshake(app_id: str, status: int, headers: Mapping[str, str], *secrets: str) -> Refusal:
+    """Return what follows from a refused WebSocket handshake.
+
+    Args:
+        app_id: The app.
+        status: The HTTP status.
+        headers: Those of the answer, without regard to case.
+        secrets: Values that must not be shown if the answer quotes them.
+    """
+    code, inner = (_number(headers.get(name)) for name in ("Handshake-Status", "Handshake-Autherrcode"))
+    said = redact(headers.get("Handshake-Msg", ""), *secrets)[:200]
+    if code == _AUTH and inner == _TOO_MANY:
+        return _refused(app_id, Verdict.CROWDED, inner, said)
+    if code == _FORBIDDEN:
+        return _refused(app_id, Verdict.REFUSED, code, said)
+    shown = f"HTTP {status}" if code is None else f"{code} {said}".strip()
+    if inner is not None:
+        shown += f" ({inner})"
+    return Refusal(
+        Verdict.RETRY,
+        f"The WebSocket handshake must succeed, got {shown}. Next: nothing, unless it goes on: check proxies "
+        "on the way.",
+    )
+
+
+def _refused(app_id: str, verdict: Verdict, code: int, said: str) -> Refusal:
+    shown = f"{code}: {said}" if said else str(code)
+    what = f"Lark must accept the long connection of app {app_id}, got {shown.rstrip('.')}"
+    return Refusal(verdict, f"{what}. Next: {_STEPS[code]}.")
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() else None

@@ -1,0 +1,106 @@
+"""The documented rate limits of the endpoints in use, and how far below them requests are kept.
+
+Running into a limit costs every caller a back-off; requests that keep their distance lose nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+SHARE = 0.8
+"""Of a limit that is used, by default."""
+_RESERVE = 0.1
+"""Of a limit that may be used at once, after a pause; with `SHARE` it stays below the whole."""
+_BLOCK_SECONDS = 0.25
+"""How long the requests of one reservation take at most, so that few processes share one evenly."""
+
+
+class Rate(NamedTuple):
+    """A limit as Lark documents it: so many requests in so many seconds."""
+
+    requests: int
+    seconds: float
+
+
+class Limit(NamedTuple):
+    """A limit that a request counts against.
+
+    Attributes:
+        key: Names it, within the app.
+        interval: Seconds from one request to the next.
+        burst: Seconds that requests may come earlier than that, after a pause.
+        block: How many requests one reservation is for, at most.
+    """
+
+    key: str
+    interval: float
+    burst: float
+    block: int
+
+    @classmethod
+    def of(cls, key: str, rate: Rate, share: float = SHARE) -> Limit:
+        """Return the limit that keeps requests below a documented one.
+
+        Args:
+            key: Names it.
+            rate: As Lark documents it.
+            share: How much of it is used.
+        """
+        interval = rate.seconds / (rate.requests * share)
+        ahead = max(0, int(rate.requests * _RESERVE) - 1)
+        return cls(
+            f"{key} {rate.seconds:g}", interval, ahead * interval, max(1, int(_BLOCK_SECONDS / interval))
+        )
+
+
+MESSAGES_TO_ONE = Rate(5, 1)
+"""To one person or group; that of a group is shared by all bots."""
+_MESSAGES = (Rate(50, 1), Rate(1000, 60))
+_READS, _CHANGES, _RECORDS = (Rate(20, 1),), (Rate(10, 1),), (Rate(50, 1),)
+_TABLE = r"/open-apis/bitable/v1/apps/[^/]+/tables/[^/]+"
+_RULES: tuple[tuple[re.Pattern[str], tuple[Rate, ...]], ...] = tuple(
+    (re.compile(pattern), rates)
+    for pattern, rates in (
+        (rf"POST ({_TABLE}/records/(?:search|batch_get))", _READS),
+        (rf"GET ({_TABLE}/(?:records|fields|views))", _READS),
+        (rf"\w+ ({_TABLE}/records/?)(?:rec\w+)?", _RECORDS),
+        (rf"POST ({_TABLE}/records/batch_(?:create|update|delete))", _RECORDS),
+        (rf"\w+ ({_TABLE}/(?:fields|views)/?)\w*", _CHANGES),
+        (r"POST (/open-apis/bitable/v1/apps(?:/[^/]+/copy)?)", (Rate(20, 60),)),
+        (r"GET (/open-apis/bitable/v1/apps/)[^/]+(/tables)?", _READS),
+        (r"\w+ (/open-apis/bitable/v1/apps/)[^/]+(/tables)?.*", _CHANGES),
+        (r"\w+ (/open-apis/wiki/v2/)spaces.*", (Rate(100, 60),)),
+        (r"\w+ (/open-apis/contact/v3/users/(?:batch_get_id|batch|find_by_department))", _MESSAGES),
+        (r"\w+ (/open-apis/contact/v3/\w+/)[^/]+", _MESSAGES),
+        (r"\w+ (/open-apis/im/v1/\w+/?)[^/]*(/[a-z_]+)?.*", _MESSAGES),
+    )
+)
+_IDS = re.compile(r"(apps/)[^/]+(/tables/)[^/]+")
+
+
+def limits(method: str, path: str, receiver: str | None = None, share: float = SHARE) -> list[Limit]:
+    """Return the limits that a request counts against; none for an endpoint whose limit is not known.
+
+    Args:
+        method: The HTTP method.
+        path: From the root.
+        receiver: To whom it sends a message.
+        share: How much of each is used.
+    """
+    found = list(_of_endpoint(method, path, share))
+    if receiver is not None:
+        found.append(Limit.of(f"messages to {receiver}", MESSAGES_TO_ONE, share))
+    return found
+
+
+@lru_cache(1024)  # a dozen patterns are tried, and most requests are like the one before
+def _of_endpoint(method: str, path: str, share: float) -> tuple[Limit, ...]:
+    for pattern, rates in _RULES:
+        match = pattern.fullmatch(f"{method} {path}")
+        if match is not None:
+            # Lark counts by endpoint and app, not by table.
+            endpoint = _IDS.sub(r"\1*\2*", "*".join(part or "" for part in match.groups()))
+            return tuple(Limit.of(f"{method} {endpoint}", rate, share) for rate in rates)
+    return ()

@@ -1,0 +1,108 @@
+"""Paths of requests: ids become segments that cannot climb out of their place.
+
+An id of `..` stays `..` when it is quoted, and HTTP clients fold it, so that deleting the record `..` would
+delete its table. Proxies may decode a path once more and fold it then, so encoded forms are refused as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Self
+from urllib.parse import quote, unquote
+
+from lark_provider.protocol.errors import InvalidRequestError
+
+ROOT = "/open-apis"
+_ROOTS = (f"{ROOT}/", "/callback/")
+_NO_ID = re.compile(r"\.{1,2}|.*[/\\?#%;].*", re.DOTALL)
+_CLIMBS = re.compile(r"(?:^|[/\\])\.{1,2}(?:[;/\\]|$)")
+_WORD = re.compile(r"|open-apis|v\d+|(?!(?:cli|img|oc|om|on|ou)_)[a-z]+(?:_[a-z]+)*")
+_SHOWN = 120
+
+
+class Path(str):
+    """A path that remembers its template, which names the operation in metrics and traces.
+
+    Attributes:
+        template: With `{name}` for each segment, under `/open-apis`.
+    """
+
+    __slots__ = ("template",)
+    template: str
+
+    @classmethod
+    def of(cls, template: str, segments: Mapping[str, str]) -> Self:
+        """Fill a template."""
+        made = cls(ROOT + template.format_map(segments))
+        made.template = ROOT + template
+        return made
+
+
+def operation_of(path: str) -> str:
+    """Return the template of a path: its own, else the path with `{}` for each segment that may be an id.
+
+    Args:
+        path: From the root.
+    """
+    if isinstance(path, Path):
+        return path.template
+    return "/".join(part if _WORD.fullmatch(part) else "{}" for part in path.split("/"))
+
+
+def path(template: str, **segments: object) -> Path:
+    """Fill a path template, quoting each segment.
+
+    Args:
+        template: With `{name}` for each segment, under `/open-apis`.
+        segments: The ids by the names of the arguments that they were passed as.
+
+    Raises:
+        InvalidRequestError: A segment is empty, not a str, or has a form that could lead to another path.
+    """
+    return Path.of(template, {name: _segment(name, value) for name, value in segments.items()})
+
+
+def _segment(name: str, value: object) -> str:
+    if not (isinstance(value, str) and (segment := value.strip())):
+        raise InvalidRequestError(
+            f"{name} must be a non-empty string, got {value!r}. Next: pass the {name} as Lark returned it."
+        )
+    if not segment.isprintable() or _NO_ID.fullmatch(segment):
+        raise InvalidRequestError(
+            f"{name} must be an id, got {value!a:.{_SHOWN}}, which could lead to another path. Next: pass "
+            f"the {name} as Lark returned it; ids have no /, \\, ?, #, % or ; in them."
+        )
+    return quote(segment, safe="")
+
+
+def full_path(given: object) -> str:
+    """Check the path of a request that a caller wrote, and complete it.
+
+    Args:
+        given: From the root, with or without `/open-apis`.
+
+    Raises:
+        InvalidRequestError: It is not a path, or may not stay the path that is written.
+    """
+    if not (isinstance(given, str) and given.startswith("/") and given.isprintable()):
+        raise InvalidRequestError(
+            f"path must begin with / and be printable, got {given!a:.{_SHOWN}}. Next: write it from the "
+            "root, such as /im/v1/messages."
+        )
+    if "?" in given or "#" in given:
+        raise InvalidRequestError(
+            f"path must have no ? or # in it, got {given!a:.{_SHOWN}}. Next: pass query parameters as "
+            "params=."
+        )
+    decoded, encoded = unquote(given), given
+    while decoded != encoded:  # each pass makes it shorter
+        decoded, encoded = unquote(decoded), decoded
+    # What is not UTF-8 may be dots in overlong form, and some servers drop control characters.
+    is_text = decoded.isprintable() and "\N{REPLACEMENT CHARACTER}" not in decoded
+    if _CLIMBS.search(decoded) or "//" in decoded or "\\" in decoded or not is_text:
+        raise InvalidRequestError(
+            f"path must have no empty segment, segment of dots, backslash or undecodable byte, got "
+            f"{given!a:.{_SHOWN}}, which could lead to another path. Next: check the ids in it."
+        )
+    return given if given.startswith(_ROOTS) else ROOT + given

@@ -1,0 +1,237 @@
+"""Questions as they are recorded: their origin, content and state. Pure.
+
+A question is recorded before its card is sent and read back by every later step. Nothing is recomputed from a
+DAG file, which may have been edited in the meantime.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from lark_provider.protocol.waits import Wait
+
+State: TypeAlias = Literal["open", "decided", "closed"]
+Reason: TypeAlias = Literal["withdrawn", "expired", "superseded", "failed"]
+"""Why a question was closed: the task was cleared, marked or stopped; there was no answer in time; the task
+asked again; the task failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The attempt of an Airflow task that asked a question.
+
+    Attributes:
+        dag_id: The DAG.
+        run_id: The DAG run.
+        task_id: The task.
+        map_index: Of a mapped task; else -1.
+        kind: `approval` if this package built the card, else `sensor`.
+        try_number: The attempt.
+        max_tries: Airflow's limit of tries for this task instance. A retry leaves it alone; clearing the
+            task instance moves it on.
+        conn_id: The Lark connection that sent the card.
+        url: The task instance's page in Airflow; may be empty.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    kind: str
+    try_number: int
+    max_tries: int
+    conn_id: str = ""
+    url: str = ""
+
+    @property
+    def key(self) -> str:
+        """A digest that is the same for all attempts of the task instance."""
+        parts = [self.dag_id, self.run_id, self.task_id, self.map_index, self.kind]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def continues(self, earlier: Origin) -> bool:
+        """Return whether this attempt continues with an earlier attempt's question.
+
+        It does after a reschedule, after the loss of a worker, and in a retry by Airflow. It does not once
+        the task instance was cleared.
+
+        Args:
+            earlier: The origin recorded with the question.
+        """
+        return self.max_tries == earlier.max_tries
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, with all that is needed to judge clicks and to show how it ended.
+
+    Attributes:
+        actions: Which clicks count, as in `Wait`.
+        operators: Whose clicks count: open_ids, or union_ids; empty for everybody's.
+        every: Whether each message has to be answered.
+        correlation: The correlation id in the buttons of a card that another program built; None without.
+        receiver: The receiver of our own card: an id that Lark knows.
+        receiver_type: The kind of `receiver`, if its shape misleads.
+        instead_of: The receiver that was meant, if the connection redirects messages.
+        title: What is asked.
+        text: Markdown below the title.
+        options: Decisions, each with the label of its button.
+        rejections: The decisions that are rejections.
+        fields: Card elements of the form.
+        timezone: The zone in which times are shown, e.g. `Asia/Shanghai`.
+        on_reject: What a rejection does to the task: `fail`, `skip` or `return`. Empty if not recorded.
+        branches: For each decision the tasks to continue with; None if the task does not branch.
+    """
+
+    actions: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    every: bool = False
+    correlation: str | None = None
+    receiver: str = ""
+    receiver_type: str | None = None
+    instead_of: str | None = None
+    title: str = ""
+    text: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    rejections: tuple[str, ...] = ()
+    fields: tuple[Mapping[str, Any], ...] = ()
+    timezone: str = "UTC"
+    on_reject: str = ""
+    branches: Mapping[str, str | Sequence[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that was recorded.
+
+    Attributes:
+        id: A UUID. The buttons of our own card carry it as their correlation.
+        origin: The task that asked.
+        question: The question.
+        app_id: The app whose cards count; None for all apps.
+        message_ids: The cards; empty until ours is sent.
+        state: Whether it is open.
+        reason: Why it was closed.
+        decided_by: The ids of the rows in `card_callbacks` that decided it.
+        successor: The question that replaced it.
+        deadline: Clicks made later do not count.
+        created_at: When it was recorded.
+        updated_at: When it last changed.
+    """
+
+    id: str
+    origin: Origin
+    question: Question
+    app_id: str | None
+    message_ids: tuple[str, ...]
+    state: State
+    reason: str | None
+    decided_by: tuple[int, ...]
+    successor: str | None
+    deadline: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    def is_for(self, origin: Origin) -> bool:
+        """Return whether an attempt continues with this question.
+
+        Within one attempt that holds for a closed question, too, since the attempt has to learn that it is
+        closed. A retry, which follows another failure, asks again.
+
+        Args:
+            origin: The attempt.
+        """
+        is_alive = self.state != "closed" or origin.try_number == self.origin.try_number
+        return is_alive and origin.continues(self.origin)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this package built its card: its id finds the clicks, and the card can be replaced."""
+        return self.origin.kind == "approval"
+
+    def wait(self) -> Wait:
+        """Return which clicks count.
+
+        Raises:
+            ConfigurationError: It names neither a message nor a correlation.
+        """
+        return Wait(
+            key=self.id,
+            message_ids=() if self.is_ours else self.message_ids,
+            every=self.question.every,
+            correlation=self.id if self.is_ours else self.question.correlation,
+            actions=self.question.actions,
+            operators=self.question.operators,
+            app_id=self.app_id,
+            options=tuple(self.question.options),
+            until=None if self.deadline is None else self.deadline.timestamp(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A question that is about to be asked.
+
+    Attributes:
+        origin: The task that asks.
+        question: The question.
+        app_id: The app whose cards count; None for all apps.
+        message_ids: The cards that are waited for, if they are sent already.
+        deadline: Clicks made later do not count.
+    """
+
+    origin: Origin
+    question: Question
+    app_id: str | None
+    message_ids: tuple[str, ...] = ()
+    deadline: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The question that an attempt of a task waits for.
+
+    Attributes:
+        asked: The question.
+        is_new: Whether this attempt recorded it.
+        replaced: The question that it replaces, as it was before: its card has to be withdrawn.
+    """
+
+    asked: Asked
+    is_new: bool
+    replaced: Asked | None = None
+
+
+def dump(part: Origin | Question | Sequence[Any]) -> str:
+    """Write a part of a row as JSON.
+
+    Args:
+        part: An origin, a question, or a list.
+    """
+    content: Any = part
+    if isinstance(part, Origin | Question):
+        # `asdict` would construct the card elements again from wrong arguments, since they subclass dict.
+        content = {name: getattr(part, name) for name in part.__dataclass_fields__}
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def load_origin(text: str) -> Origin:
+    """Read what `dump` wrote of an origin; members that a newer version added are left out."""
+    return Origin(**_known(Origin, json.loads(text)))
+
+
+def load_question(text: str) -> Question:
+    """Read what `dump` wrote of a question; members that a newer version added are left out."""
+    return Question(**_known(Question, json.loads(text)))
+
+
+def _known(kind: type[Origin | Question], given: Mapping[str, Any]) -> dict[str, Any]:
+    names = kind.__dataclass_fields__
+    return {
+        name: tuple(part) if isinstance(part, list) else part for name, part in given.items() if name in names
+    }

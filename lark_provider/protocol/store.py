@@ -1,0 +1,162 @@
+"""What operations may do in the database that processes share: the interface; `storage` implements it.
+
+An operation passes a function of a `Store` in the effect `Shared`, which runs it where blocking is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from lark_provider.protocol.ledger import (
+    Chunk,
+    Claimant,
+    Done,
+    Entry,
+    Held,
+    Intent,
+    Lease,
+    Load,
+    Recorded,
+    Step,
+)
+from lark_provider.protocol.pacing import Limit
+
+if TYPE_CHECKING:
+    from lark_provider.protocol.calls import Call, LarkResponse
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class Leases(Protocol):
+    """Who may write which table, and what a sync is about to create there."""
+
+    def take(self, claimant: Claimant) -> Lease | Held:
+        """Take a table's lease, or renew it."""
+
+    def release(self, claimant: Claimant) -> None:
+        """Let the next writer have the table; what is recorded as intended stays."""
+
+    def record_intent(self, claimant: Claimant, text: str) -> Lease | Held:
+        """Record what is about to be created, and renew the lease, in one commit; nothing if it is lost."""
+
+    def intent(self, key: str) -> Intent | None:
+        """Return what was recorded as intended for a table, if it was not settled."""
+
+    def clear_intent(self, claimant: Claimant) -> Lease | Held:
+        """Forget the intent, since it is settled, and renew the lease; nothing if it is lost."""
+
+
+class Ledger(Protocol):
+    """What each load has written."""
+
+    def open(self, target: str, key: str, chunk_size: int, restart: int) -> Load:
+        """Return a load, which is recorded if it is new."""
+
+    def step(self, load: str, claimant: Claimant, done: Done | None, pending: Chunk | None) -> Step:
+        """Record in one commit that a chunk stands, and the next one as pending, and renew the lease."""
+
+    def resend(self, load: str, claimant: Claimant, token: str, chunk: Chunk) -> Step:
+        """Record that a chunk is sent again: with a new token, or once more with the same one."""
+
+    def refuse(self, load: str, number: int, token: str, reason: str) -> None:
+        """Record that Lark refused a chunk."""
+
+    def finish(self, load: str, done: Done | None) -> None:
+        """Record that the source has ended and every chunk stands."""
+
+    def chunks(self, load: str, after: int, count: int) -> Sequence[Recorded]:
+        """Return chunks by number, those after one."""
+
+    def known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
+        """Return which records belong to chunks of any load of a table that were done since a time."""
+
+    def clear(self, load: str, restart: int) -> None:
+        """Forget a load's chunks, since their records are deleted."""
+
+
+class Messages(Protocol):
+    """Which message each key has sent."""
+
+    def begin(self, receiver: str, key: str, token: str) -> Entry:
+        """Return a message, which is recorded as pending if it is new."""
+
+    def resend(self, entry: Entry, token: str) -> None:
+        """Record that a message is sent under another token, or for the first time after a refusal."""
+
+    def done(self, entry: Entry, result: Mapping[str, Any]) -> None:
+        """Record that a message is sent."""
+
+    def refuse(self, entry: Entry) -> None:
+        """Record that Lark refused a message, so that nothing was sent."""
+
+
+class Pace(Protocol):
+    """When requests may be sent."""
+
+    def reserve(self, wanted: Mapping[Limit, int]) -> dict[Limit, float]:
+        """Reserve times for so many requests by limit; return how many seconds from now the first is."""
+
+
+class Store(Protocol):
+    """The shared database of an app."""
+
+    @property
+    def pace(self) -> Pace:
+        """The pace of requests."""
+
+    @property
+    def leases(self) -> Leases:
+        """Leases of tables."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Loads."""
+
+    @property
+    def messages(self) -> Messages:
+        """Messages with a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared(Generic[T]):
+    """Effect: work on what processes share. Answered with its result in a tuple of one.
+
+    It is None without a database. `StorageError` if the database stays unavailable for as long as is waited.
+
+    Attributes:
+        work: What to do; it may run more than once, if its outcome was lost.
+        patient: Whether a database that is unavailable is waited for.
+    """
+
+    work: Callable[[Store], T]
+    patient: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Leased(Generic[D]):
+    """Effect: make a call that ends before a lease does. Answered with its answer.
+
+    Before each attempt the lease is compared with the clock.
+
+    Attributes:
+        call: The call.
+        lease: The lease.
+    """
+
+    call: Call[D]
+    lease: Lease
+
+
+def shared(work: Callable[[Store], T], *, patient: bool = True) -> Generator[Shared[T], Any, tuple[T] | None]:
+    """Work on what processes share, inside a procedure, typed."""
+    found: tuple[T] | None = yield Shared(work, patient)
+    return found
+
+
+def leased(call: Call[D], lease: Lease) -> Generator[Leased[D], Any, LarkResponse[D]]:
+    """Make a call that ends before a lease does, inside a procedure, typed."""
+    answer: LarkResponse[D] = yield Leased(call, lease)
+    return answer

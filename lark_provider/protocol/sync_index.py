@@ -1,0 +1,198 @@
+"""The index of a sync: rows of the source, records of the table and the plan, in a temporary file.
+
+The interface; `storage.sync_index` implements it. Everything in it blocks, and is run by the effect `Local`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+
+MARKED: Final = b"marked"
+"""`Seen.values` of a record without a row that is marked as missing already."""
+Kind: TypeAlias = Literal["create", "update", "delete"]
+
+
+class Staged(NamedTuple):
+    """A row of the source.
+
+    Attributes:
+        row: Its number in the source, from 1.
+        key: Its key.
+        shape: Which fields it names.
+        digest: Of its canonical values.
+        wire: Its values in the shape in which they are written, as JSON; None if it is rejected: then its key
+            counts as present, and its record is left alone.
+    """
+
+    row: int
+    key: str
+    shape: str | None
+    digest: int | None
+    wire: bytes | None
+
+
+Known: TypeAlias = "tuple[int, str | None, int | None, str]"
+"""What the index knows about the row with a key: row, shape, digest and key, as in `Staged`."""
+
+
+class Seen(NamedTuple):
+    """A record of the table.
+
+    Attributes:
+        record_id: Its id.
+        key: Its key; empty, or None if it cannot be read.
+        row: The row of the source that has the same key, or None.
+        values: The canonical values of the fields that the row names, as JSON, if they differ from the row's;
+            for a record without a row, `MARKED` or None.
+    """
+
+    record_id: str
+    key: str | None
+    row: int | None
+    values: bytes | None
+
+
+class Difference(NamedTuple):
+    """A record that may differ from its row.
+
+    Attributes:
+        record_id: The record.
+        row: Its row.
+        key: Its key.
+        shape: Which fields the row names.
+        values: As in `Seen`.
+        wire: As in `Staged`.
+    """
+
+    record_id: str
+    row: int
+    key: str
+    shape: str
+    values: bytes
+    wire: bytes
+
+
+class Planned(NamedTuple):
+    """A write that the plan provides for.
+
+    Attributes:
+        number: Its place in the plan.
+        kind: What it does.
+        row: The row of the source, 0 for a record that is missing there.
+        key: The key.
+        record_id: The record; empty for one that is created.
+        before: The cells that change as they are, in canonical form, as JSON.
+        after: The cells to write, as JSON.
+    """
+
+    number: int
+    kind: Kind
+    row: int
+    key: str
+    record_id: str
+    before: bytes | None
+    after: bytes | None
+
+
+class SyncIndex(Protocol):
+    """The index of one sync."""
+
+    def stage(self, rows: Sequence[Staged]) -> None:
+        """Add rows of the source."""
+
+    def seal(self) -> list[tuple[int, str, int]]:
+        """End the source; drop rows whose key an earlier row has, and return them: row, key, earlier row."""
+
+    def reject(self, rows: Sequence[int]) -> None:
+        """Reject rows after all: their keys stay, their values do not."""
+
+    def count(self) -> int:
+        """Return how many rows of the source have a key, rejected ones included."""
+
+    def longest_key(self) -> int:
+        """Return the length of the longest key of the source."""
+
+    def keys(self, after_row: int, count: int) -> list[tuple[int, str]]:
+        """Return row and key of the next rows of the source."""
+
+    def wire(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the values of rows by key, without those that are rejected."""
+
+    def known(self, keys: Sequence[str]) -> dict[str, Known]:
+        """Return the rows of the source that have these keys."""
+
+    def begin_scan(self) -> None:
+        """Begin to count records; what was seen before stays until `end_scan`."""
+
+    def see(self, records: Sequence[Seen]) -> None:
+        """Add records of the table, or replace what was seen of them before."""
+
+    def scanned(self) -> int:
+        """Return how many different records were seen since `begin_scan`."""
+
+    def records(self) -> int:
+        """Return how many different records were seen."""
+
+    def end_scan(self, *, keep: bool) -> None:
+        """End a scan; unless they are kept, forget records that were not seen since `begin_scan`."""
+
+    def forget(self, record_ids: Sequence[str]) -> None:
+        """Forget records, since they do not exist any more."""
+
+    def without_record(self, after_row: int, count: int) -> list[tuple[int, str]]:
+        """Return row and key of the next rows for which no record was seen."""
+
+    def unreadable(self) -> int:
+        """Return how many records have a key that cannot be read."""
+
+    def without_key(self) -> int:
+        """Return how many records have an empty key."""
+
+    def duplicates(self) -> Iterator[tuple[int, list[str]]]:
+        """Return the rows that several records have the key of, and these records."""
+
+    def leave_alone(self, record_ids: Sequence[str]) -> None:
+        """Keep duplicates out of the plan."""
+
+    def differences(self) -> Iterator[Difference]:
+        """Return the records that differ from their row by digest."""
+
+    def plan_creates(self) -> int:
+        """Plan a create for each row without a record; return how many."""
+
+    def plan(self, writes: Sequence[Planned]) -> None:
+        """Add writes to the plan; their numbers are given by the index."""
+
+    def missing(self, count: int) -> Iterator[list[tuple[str, str]]]:
+        """Return record id and key of the records that are missing in the source, by batches."""
+
+    def planned(self, kind: Kind | None = None) -> Iterator[Planned]:
+        """Return the plan, or the writes of one kind, in order."""
+
+    def planned_after(self, kind: Kind, number: int, count: int) -> list[Planned]:
+        """Return the next writes of one kind."""
+
+    def counts(self) -> dict[str, int]:
+        """Return how many writes of each kind are planned."""
+
+    def add_linked(self, field: str, records: Sequence[tuple[str, str]]) -> None:
+        """Add records of another table: key and record id."""
+
+    def linked(self, field: str, keys: Sequence[str]) -> Mapping[str, str | None]:
+        """Return ids of another table's records by key; None if several have it."""
+
+    def close(self) -> None:
+        """Delete the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSyncIndex:
+    """Effect: an empty `SyncIndex`. The file is made when it is first used."""
+
+
+def open_index() -> Generator[OpenSyncIndex, object, SyncIndex]:
+    """Open an index inside a procedure, typed."""
+    index: SyncIndex = yield OpenSyncIndex()  # type: ignore[assignment]  # as the effect says
+    return index

@@ -1,0 +1,103 @@
+"""The trampoline: runs an operation, and all that its effects entail, on one explicit stack.
+
+A step that yields an effect gets an answer. Some effects are answered at once, some by further steps, which
+are put on top of the stack and may yield effects of their own; what is left over is I/O, and goes to the
+driver. So a call inside a procedure, and the token request inside that call, are all run by the loop below,
+and an error passes through the steps that were waiting, without a frame for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from lark_provider.protocol.calls import Call
+from lark_provider.protocol.effects import Effect
+from lark_provider.protocol.operations import Procedure
+
+T = TypeVar("T")
+NEVER = float("inf")
+Steps: TypeAlias = "Generator[Call[Any] | Effect, Any, Any]"
+
+
+class Frame(NamedTuple):
+    """Steps on the stack.
+
+    Attributes:
+        steps: What is run.
+        until: When they must have ended, by the monotonic clock. Frames pushed on top of it end no later.
+    """
+
+    steps: Steps
+    until: float = NEVER
+
+
+Answer: TypeAlias = "Callable[[Call[Any] | Effect, float], Frame | tuple[Any] | None]"
+"""Answers an effect, given the deadline of the steps that yielded it: by steps to run, by a value in a tuple
+of one, or by None if it is I/O, which the driver does."""
+
+
+Io: TypeAlias = "tuple[Effect, float]"
+"""What is left for the driver, and the deadline of who asks."""
+Run: TypeAlias = "Generator[Io, Any, T]"
+
+
+def run(operation: Call[Any] | Procedure[T], answer_to: Answer) -> Run[T]:
+    """Run an operation.
+
+    Args:
+        operation: A call or a procedure.
+        answer_to: Answers effects.
+
+    Returns:
+        A generator that yields I/O and returns the operation's result.
+
+    Raises:
+        Exception: What the operation raised. What an effect raises is thrown into the steps that asked, so
+            that a bulk write can say how far it came.
+    """
+    stack: list[Frame] = [_first(operation, answer_to)]
+    answer: Any = None
+    error: Exception | None = None
+    try:
+        while True:
+            top = stack[-1]
+            try:
+                effect = top.steps.send(answer) if error is None else top.steps.throw(error)
+            except StopIteration as stop:
+                stack.pop()
+                answer, error = stop.value, None
+                if not stack:
+                    result: T = answer
+                    return result
+                continue
+            except Exception as raised:
+                stack.pop()
+                if not stack:
+                    raise
+                error = raised
+                continue
+            answer = error = None
+            try:
+                found = answer_to(effect, top.until)
+                if found is None:
+                    answer = yield effect, top.until  # type: ignore[misc]  # a call is always answered by steps
+                elif isinstance(found, Frame):
+                    stack.append(found)
+                else:
+                    answer = found[0]
+            except Exception as raised:  # noqa: BLE001 - whoever asked decides
+                error = raised
+    finally:
+        # Cancelled, or closed by the driver: each step learns of it, the last one first.
+        while stack:
+            stack.pop().steps.close()
+        answer = error = None  # an error that leaves holds this frame, which must not hold the error
+
+
+def _first(operation: Call[Any] | Procedure[T], answer_to: Answer) -> Frame:
+    if not isinstance(operation, Call):
+        return Frame(operation)
+    found = answer_to(operation, NEVER)
+    assert isinstance(found, Frame)  # noqa: S101 - as for every call
+    return found

@@ -1,0 +1,260 @@
+"""Wait for the answer to a recorded question: on a worker, by rescheduling, or in the triggerer.
+
+The question is a row of the table `waits`. The first attempt of a task records it, and every later step reads
+it back, so that a DAG file that is edited meanwhile changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowRescheduleException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
+
+from lark_provider.errors import LarkError
+from lark_provider.hooks import airflow_config
+from lark_provider.hooks.lark import LarkHook
+from lark_provider.hooks.links import LarkChatLink, chat_url
+from lark_provider.hooks.task import lark_errors, origin_of, with_questions
+from lark_provider.hooks.templates import StrictTemplates
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from lark_provider.protocol.callbacks import CardClick
+    from lark_provider.protocol.questions import Asked, Claim, Draft, Origin
+    from lark_provider.protocol.waits import Wait
+
+_ANOTHER_DATABASE = (
+    "The answer that the triggerer read must be in this worker's database, and is not. Next: give both the "
+    "same [lark] database_url or database_conn_id."
+)
+_MAX_TIMEOUT = timedelta(days=3650)
+
+
+class QuestionSensor(StrictTemplates, BaseSensorOperator):
+    """Record a question, wait for the clicks that answer it, and return them.
+
+    Derived classes define the question (`_draft`) and the result (`_result`).
+
+    Args:
+        lark_conn_id: The connection of the app whose cards are clicked.
+        deferrable: Wait in the triggerer, without a worker.
+    """
+
+    ui_color = "#d9e8ff"
+    operator_extra_links = (LarkChatLink(),)
+    chat_link = ""
+    _kind: ClassVar[str]
+    _question: Asked | None = None
+    _clicks: Sequence[CardClick] = ()
+    _trigger_error: str | None = None  # why the task fails if it finds no answer after its trigger has fired
+    _pending_error: Exception | None = None
+    _legacy_event: dict[str, Any] | None = None
+
+    def __init__(self, *, lark_conn_id: str, deferrable: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.lark_conn_id = lark_conn_id
+        self.deferrable = deferrable
+
+    @cached_property
+    def hook(self) -> LarkHook:
+        """Make the hook of the sensor's connection."""
+        return LarkHook(self.lark_conn_id)
+
+    def execute(self, context: Context) -> Any:
+        """Record the question unless it is recorded, look for an answer, and wait as configured."""
+        if self.deferrable:
+            self.mode = "reschedule"  # a look without an answer then ends the poking, instead of a sleep
+        try:
+            if self._legacy_event is None and self._pending_error is None:
+                with lark_errors():
+                    self._apply_deadline(self._get_or_record(context).deadline, context)
+        except (AirflowFailException, LarkError) as error:
+            self._pending_error = error  # raised by the first poke, where soft_fail and the like apply to it
+        try:
+            return super().execute(context)
+        except AirflowRescheduleException:
+            if self.deferrable and self._question is not None:
+                self._defer(self._question)
+            raise
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look for the answer once.
+
+        Raises:
+            AirflowFailException: The question is closed, or there is no database.
+            AirflowSensorTimeout: The question has expired.
+        """
+        from lark_provider.callbacks import waiting
+
+        if self._pending_error is not None:
+            error, self._pending_error = self._pending_error, None
+            raise error
+        if self._legacy_event is not None:
+            return self._poke_legacy(context, self._legacy_event)
+        with lark_errors():
+            over = waiting.settled(
+                self._get_or_record(context),
+                database_url=airflow_config.database_url(),
+                broker_url=airflow_config.rabbitmq_url(),
+            )
+        if over is None:
+            if self._trigger_error is not None:
+                raise AirflowFailException(self._trigger_error)
+            return PokeReturnValue(is_done=False)
+        self._question, self._clicks = over
+        if self._clicks:
+            return PokeReturnValue(is_done=True, xcom_value=self._result(self._clicks))
+        raise _unanswered(self._question)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Continue after the trigger has fired, with a look like any other.
+
+        Args:
+            context: The task's.
+            event: The trigger's: which question is over, or why waiting for it failed.
+
+        Raises:
+            AirflowFailException: Waiting failed.
+        """
+        self._trigger_error = event.get("message") or _ANOTHER_DATABASE
+        if (wait_id := event.get("wait_id")) is None:
+            self._legacy_event = event
+            return self.execute(context)
+        try:
+            with lark_errors():
+                self._question = with_questions(lambda questions: questions.get(wait_id))
+        except (AirflowFailException, LarkError) as error:
+            self._pending_error = error
+        else:
+            if self._question is None:
+                self._pending_error = AirflowFailException(self._trigger_error)
+        return self.execute(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Continue after the wait in the triggerer, also after its timeout."""
+        if next_method == "execute_complete":
+            # Airflow's implementation reports each exception from here on as a failed deferral.
+            return self.execute_complete(context, **(next_kwargs or {}))
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except (AirflowSensorTimeout, AirflowSkipException) as timeout:
+            # A click that came in time counts, even if no triggerer was running to see it.
+            self.log.info("Timeout of %s s reached; checking for clicks a last time.", self.timeout)
+            self.timeout = 0
+            try:
+                with lark_errors():
+                    self._question = self._find(origin_of(context, self._kind, self.lark_conn_id))
+            except (AirflowFailException, LarkError) as error:
+                self._pending_error = error
+            else:
+                if self._question is None:
+                    raise  # the wait began under version 0.1, which recorded no question
+            try:
+                return self.execute(context)
+            except AirflowSensorTimeout:
+                raise timeout from None
+
+    def _draft(self, context: Context, origin: Origin) -> Draft:
+        """Return the question that this attempt asks if no earlier one has recorded it."""
+        raise NotImplementedError
+
+    def _result(self, clicks: Sequence[CardClick]) -> Any:
+        """Return what the sensor returns for the clicks that answer the question."""
+        raise NotImplementedError
+
+    def _legacy_wait(self, context: Context) -> Wait:
+        """Return which clicks count for a task that began to wait under version 0.1."""
+        raise NotImplementedError
+
+    def _on_recorded(self, claim: Claim) -> None:
+        """Handle the claim of a question that this attempt has just recorded or taken over."""
+
+    def _get_or_record(self, context: Context) -> Asked:
+        """Return the question: the one of an earlier step or attempt, else the one recorded now."""
+        if self._question is None:
+            origin = origin_of(context, self._kind, self.lark_conn_id)
+            question = self._find(origin)
+            if question is None:
+                draft = self._draft(context, origin)
+                claim = with_questions(lambda questions: questions.claim(draft))
+                self._on_recorded(claim)
+                question = claim.asked
+            self._question = question
+        return self._question
+
+    def _find(self, origin: Origin) -> Asked | None:
+        deadline = self._deadline()
+        return with_questions(lambda questions: questions.find(origin, deadline))
+
+    def _deadline(self) -> datetime:
+        return datetime.now(UTC) + min(timedelta(seconds=self.timeout), _MAX_TIMEOUT)
+
+    def _apply_deadline(self, deadline: datetime | None, context: Context) -> None:
+        """Let Airflow's timeout end at the recorded deadline, whatever the DAG file says now."""
+        if deadline is None:
+            return
+        since = datetime.now(UTC)
+        if self.mode == "reschedule":
+            since = context["ti"].get_first_reschedule_date(context) or since
+        self.timeout = max(0.0, (deadline - since).total_seconds())
+
+    def _defer(self, question: Asked) -> NoReturn:
+        from lark_provider.callbacks import waiting
+        from lark_provider.triggers.card_callback import LarkCardCallbackTrigger
+
+        with lark_errors():
+            database_id = waiting.database_id(airflow_config.database_url())
+        left = (question.deadline or self._deadline()) - datetime.now(UTC)
+        self.defer(
+            trigger=LarkCardCallbackTrigger(wait_id=question.id, database_id=database_id),
+            method_name="execute_complete",
+            timeout=max(timedelta(0), left),
+        )
+
+    def _poke_legacy(self, context: Context, event: dict[str, Any]) -> PokeReturnValue:
+        """Look for the answer to a wait that began under version 0.1."""
+        from lark_provider.callbacks import waiting
+        from lark_provider.protocol.waits import Wait
+
+        with lark_errors():
+            wait = Wait.from_dict(event["wait"]) if event.get("wait") else self._legacy_wait(context)
+            clicks = waiting.ask(
+                wait, database_url=airflow_config.database_url(), broker_url=airflow_config.rabbitmq_url()
+            )
+        if not clicks:
+            raise AirflowFailException(self._trigger_error)
+        self._clicks = clicks
+        return PokeReturnValue(is_done=True, xcom_value=self._result(clicks))
+
+    def _chat_url(self, chat_id: str) -> str:
+        try:
+            return chat_url(self.hook.client.base_url, chat_id, self.hook.web_domain)
+        except (AirflowNotFoundException, LarkError):
+            return ""  # with app_id no connection is needed, and then the domain of Lark's pages is unknown
+
+
+def _unanswered(question: Asked) -> AirflowFailException | AirflowSensorTimeout:
+    """Return the error for a question that is over without an answer."""
+    if question.state == "decided":
+        return AirflowFailException(
+            "The click that decided the question must be in the database, and was deleted. Next: clear the "
+            "task, so that it asks again."
+        )
+    if question.reason == "expired":
+        return AirflowSensorTimeout(
+            f"Nobody answered until {question.deadline}. Next: clear the task to ask again, or raise timeout."
+        )
+    return AirflowFailException(
+        f"The question was closed: {question.reason}. Next: clear the task, so that it asks again."
+    )

@@ -1,0 +1,373 @@
+"""The registry of apps and their encrypted secrets."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Row
+from sqlalchemy.exc import IntegrityError
+
+from lark_provider import config
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.storage import migrate, sealing, urls
+from lark_provider.storage.crypto import Keys
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.errors import DecryptionError, StorageError
+from lark_provider.storage.registry import exists, row_of, unknown
+from lark_provider.storage.sealing import AppSecrets
+from lark_provider.storage.tables import applications
+from lark_provider.support.secret import Secret
+
+logger = logging.getLogger(__name__)
+
+_MAX_ID = 255
+_LONGEST = timedelta(days=36_525)
+PREVIOUS_KEPT = timedelta(hours=24)
+"""How long a replaced Encrypt Key or Verification Token is still accepted by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An app as the registry shows it, without its secrets.
+
+    Attributes:
+        app_id: Its id.
+        name: What people call it.
+        description: What it is for.
+        base_url: The URL of its Lark; empty if each client's own setting applies.
+        active: False if it is disabled: clients then refuse to act for it.
+        created_at: When it was added, UTC.
+        updated_at: When it was last changed, UTC.
+    """
+
+    app_id: str
+    name: str
+    description: str
+    base_url: str
+    active: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class ApplicationManager:
+    """Add, show, change and remove the apps of a registry. Safe with threads.
+
+    Args:
+        registry: The path of a SQLite file or a database URL; else `LARK_REGISTRY_PATH`, else
+            `config/applications.db`, which is created with the first app.
+        keys: The encryption keys; else those of `LARK_CONFIG_ENCRYPTION_KEY`.
+
+    Raises:
+        ConfigurationError: No key is configured, or key or URL is invalid.
+    """
+
+    def __init__(self, registry: str | None = None, *, keys: Keys | None = None) -> None:
+        self._url = urls.registry(registry)
+        self._keys = keys or Keys.from_environment()
+
+    def create_application(
+        self,
+        app_id: str,
+        app_secret: str,
+        name: str = "",
+        description: str = "",
+        *,
+        base_url: str | None = None,
+        encrypt_key: str | None = None,
+        verification_token: str | None = None,
+    ) -> Application:
+        """Add an app.
+
+        Args:
+            app_id: Its id, `cli_…` or any other string without spaces.
+            app_secret: Its secret.
+            name: What people call it; the id if empty.
+            description: What it is for.
+            base_url: `feishu`, `lark`, or the URL of a private deployment; else the client's own setting.
+            encrypt_key: The Encrypt Key of its event and callback settings.
+            verification_token: The Verification Token there.
+
+        Raises:
+            ConfigurationError: The id or secret is empty or contains spaces, or the app exists already.
+            StorageError: The registry cannot be used.
+        """
+        # Error reporters print the arguments of a function.
+        app_secret = Secret(app_secret) if isinstance(app_secret, str) else app_secret
+        encrypt_key, verification_token = Secret.of(encrypt_key), Secret.of(verification_token)
+        base_url = config.masked(base_url)
+        app_id, url, now = _checked(app_id, "app_id"), _base_url(base_url), datetime.now(UTC)
+        secrets = AppSecrets(
+            _checked(app_secret, "app_secret"),
+            None if encrypt_key is None else _checked(encrypt_key, "encrypt_key"),
+            None if verification_token is None else _checked(verification_token, "verification_token"),
+        )
+        row = {
+            "app_id": app_id,
+            "name": _plain(name, "name") or app_id,
+            "description": _plain(description, "description"),
+            "base_url": url,
+            "active": True,
+            "created_at": now,
+            "updated_at": now,
+        } | sealing.columns(secrets, app_id, url, self._keys)
+        with transaction(migrate.opened(self._url)) as connection:
+            try:
+                with connection.begin_nested():
+                    added = connection.execute(applications.insert().values(**row).returning(applications))
+                    return _application(added.one())
+            except IntegrityError:
+                raise self._exists(connection, app_id) from None
+
+    def get_application(self, app_id: str) -> Application:
+        """Return an app.
+
+        Raises:
+            ConfigurationError: It is not in the registry.
+            StorageError: The registry cannot be used.
+        """
+        with self._using(app_id) as (_, row):
+            return _application(row)
+
+    def list_applications(self) -> list[Application]:
+        """Return all apps, in the order in which they were added.
+
+        Raises:
+            StorageError: The registry cannot be used.
+        """
+        if not exists(self._url):
+            return []
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            rows = connection.execute(sa.select(applications).order_by(applications.c.id))
+            return [_application(row) for row in rows]
+
+    def secrets(self, app_id: str) -> AppSecrets:
+        """Decrypt an app's secrets.
+
+        Raises:
+            ConfigurationError: It is not in the registry.
+            DecryptionError: It was added under another key, is not sealed, or was altered.
+            StorageError: The registry cannot be used.
+        """
+        with self._using(app_id) as (_, row):
+            return sealing.opened(row, self._keys)
+
+    def active_secrets(self) -> dict[str, AppSecrets | DecryptionError]:
+        """Decrypt the secrets of all apps that are not disabled, with one query.
+
+        Returns:
+            By the app's id: its secrets, or why they cannot be read.
+
+        Raises:
+            StorageError: The registry cannot be used.
+        """
+        if not exists(self._url):
+            return {}
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            rows = connection.execute(sa.select(applications).where(applications.c.active)).all()
+        return {row.app_id: self._tried(row) for row in rows}
+
+    def update_application(
+        self,
+        app_id: str,
+        *,
+        app_secret: str | None = None,
+        name: str | None = None,
+        description: str | None = None,
+        base_url: str | None = None,
+        encrypt_key: str | None = None,
+        verification_token: str | None = None,
+        keep_previous: timedelta = PREVIOUS_KEPT,
+    ) -> Application:
+        """Change settings of an app. None leaves one as it is, an empty string removes one that is optional.
+
+        Args:
+            app_id: Which app.
+            app_secret: Its secret.
+            name: What people call it.
+            description: What it is for.
+            base_url: `feishu`, `lark`, or a URL.
+            encrypt_key: The Encrypt Key of its event and callback settings.
+            verification_token: The Verification Token there.
+            keep_previous: How long the Encrypt Key and the Verification Token that are replaced are still
+                accepted beside the new ones; 0 for not at all.
+
+        Raises:
+            ConfigurationError: It is not in the registry, or a value is invalid.
+            DecryptionError: It was added under another key, is not sealed, or was altered; nothing changes.
+            StorageError: The registry cannot be used.
+        """
+        app_secret, encrypt_key = Secret.of(app_secret), Secret.of(encrypt_key)
+        verification_token = Secret.of(verification_token)
+        if keep_previous < timedelta():
+            raise ConfigurationError(
+                f"keep_previous must be 0 or more, got {keep_previous}. Next: pass timedelta(0) or more."
+            )
+        changes: dict[str, Any] = {}
+        if name is not None:
+            changes["name"] = _plain(name, "name") or app_id.strip()
+        if description is not None:
+            changes["description"] = _plain(description, "description")
+        if base_url is not None:
+            changes["base_url"] = _base_url(base_url)
+        secret = None if app_secret is None else _checked(app_secret, "app_secret")
+        key, token = (
+            None if value is None else Secret(value.strip() and _checked(value, what))
+            for value, what in ((encrypt_key, "encrypt_key"), (verification_token, "verification_token"))
+        )
+        with self._using(app_id, writing=True) as (connection, row):
+            secrets, now = sealing.opened(row, self._keys), time.time()
+            until = now + min(keep_previous, _LONGEST).total_seconds()
+            if secret is not None:
+                secrets = replace(secrets, app_secret=secret)
+            if key is not None:
+                secrets = secrets.with_encrypt_key(key or None, now=now, until=until)
+            if token is not None:
+                secrets = secrets.with_verification_token(token or None, now=now, until=until)
+            url = changes.get("base_url", row.base_url)
+            changes |= sealing.columns(secrets, row.app_id, url, self._keys)
+            return self._changed(connection, row, changes)
+
+    def enable_application(self, app_id: str) -> Application:
+        """Let clients act for an app again.
+
+        Raises:
+            ConfigurationError: It is not in the registry.
+            StorageError: The registry cannot be used.
+        """
+        with self._using(app_id, writing=True) as (connection, row):
+            return self._changed(connection, row, {"active": True})
+
+    def disable_application(self, app_id: str) -> Application:
+        """Disable an app: every client refuses to act for it within 30 s. Its stored tokens are deleted.
+
+        Raises:
+            ConfigurationError: It is not in the registry.
+            StorageError: The registry cannot be used.
+        """
+        with self._using(app_id, writing=True) as (connection, row):
+            application = self._changed(connection, row, {"active": False})
+        self._forget_tokens(application.app_id)
+        return application
+
+    def delete_application(self, app_id: str) -> None:
+        """Remove an app and its stored tokens, also from a registry that is not upgraded yet.
+
+        Raises:
+            ConfigurationError: It is not in the registry.
+            StorageError: The registry cannot be used.
+        """
+        app_id = _checked(app_id, "app_id")
+        if not exists(self._url):
+            raise unknown(app_id, self._url)
+        with transaction(migrate.opened(self._url)) as connection:
+            # By id alone: an older registry lacks columns, and its upgrade may refuse this very row.
+            done = connection.execute(applications.delete().where(applications.c.app_id == app_id))
+            if not done.rowcount:
+                raise unknown(app_id, self._url)
+        self._forget_tokens(app_id)
+
+    def rotate_keys(self) -> int:
+        """Encrypt all secrets under the newest key, in one transaction, and seal what is not sealed.
+
+        Returns:
+            The number of apps.
+
+        Raises:
+            ConfigurationError: The base URL of an app that is not sealed is refused; nothing is changed.
+            DecryptionError: None of the keys fits an app, or one was altered; nothing is changed.
+            StorageError: The registry cannot be used.
+        """
+        return len(self.reseal())
+
+    def reseal(self) -> list[Application]:
+        """Rotate as `rotate_keys` does, and return the apps with the base URLs that they are bound to now."""
+        if not exists(self._url):
+            return []
+        with transaction(migrate.opened(self._url)) as connection:
+            return [_application(row) for row in sealing.seal_all(connection, self._keys, again=True)]
+
+    @contextmanager
+    def _using(self, app_id: str, *, writing: bool = False) -> Iterator[tuple[Connection, Row[Any]]]:
+        app_id = _checked(app_id, "app_id")
+        if not exists(self._url):
+            raise unknown(app_id, self._url)
+        with transaction(migrate.opened(self._url), reading=not writing) as connection:
+            row = row_of(connection, app_id, locked=writing)
+            if row is None:
+                raise unknown(app_id, self._url)
+            yield connection, row
+
+    def _changed(self, connection: Connection, row: Row[Any], changes: dict[str, Any]) -> Application:
+        update = applications.update().where(applications.c.id == row.id)
+        values = changes | {"updated_at": datetime.now(UTC)}
+        return _application(connection.execute(update.values(**values).returning(applications)).one())
+
+    def _tried(self, row: Row[Any]) -> AppSecrets | DecryptionError:
+        try:
+            return sealing.opened(row, self._keys)
+        except DecryptionError as error:
+            return error
+
+    def _exists(self, connection: Connection, app_id: str) -> ConfigurationError:
+        row = row_of(connection, app_id)
+        if row is not None and row.sealed is not None and isinstance(self._tried(row), DecryptionError):
+            advice = (
+                f"`lark-provider app remove {app_id}` and add it again, or set the key it was added under"
+            )
+            return ConfigurationError(
+                f"App {app_id!r} is in the registry already, encrypted with another key. Next: {advice}."
+            )
+        return ConfigurationError(
+            f"App {app_id!r} is in the registry already. Next: change it with `lark-provider app update "
+            f"--app-id {app_id}`, or `update_application`."
+        )
+
+    def _forget_tokens(self, app_id: str) -> None:
+        from lark_provider.storage import token_store  # Takes 50 ms, and no other method needs it.
+
+        places: list[Callable[[], URL]] = [lambda: self._url]
+        if config.has_database():
+            places.append(urls.database)
+        for place in places:
+            try:
+                token_store.forget(place(), app_id)
+            except (ConfigurationError, StorageError) as error:
+                extra = {"app_id": app_id, "error": error}
+                logger.warning("Failed to delete the stored tokens of the app", extra=extra)
+
+
+def _application(row: Row[Any]) -> Application:
+    return Application(**{one.name: getattr(row, one.name) for one in fields(Application)})
+
+
+def _base_url(value: str | None) -> str:
+    return _plain(config.base_url(value), "base_url") if value and value.strip() else ""
+
+
+def _plain(value: str | None, what: str) -> str:
+    found = (value or "").strip()
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in found):
+        raise ConfigurationError(
+            f"{what} must be UTF-8 text without zero bytes, got {found!a:.80}. Next: write it as UTF-8."
+        )
+    return found
+
+
+def _checked(value: str, what: str) -> str:
+    kind = str if what == "app_id" else Secret
+    found = kind(value.strip() if isinstance(value, str) else "")
+    if not found or any(character.isspace() or not character.isprintable() for character in found):
+        must = "not be empty" if not found else "be a string without spaces and control characters"
+        raise ConfigurationError(f"{what} must {must}. Next: copy it from the app's page in the console.")
+    if len(found) > _MAX_ID and what == "app_id":
+        raise ConfigurationError(
+            f"{what} must have at most {_MAX_ID} characters, got {len(found)}. Next: copy it again."
+        )
+    return found

@@ -1,0 +1,174 @@
+"""Questions that are looked at with one statement."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from lark_provider.protocol.waits import Wait, correlation_of
+from lark_provider.storage.inbox import Stored, concerning, decisions, readable
+from lark_provider.storage.statements import among
+from lark_provider.storage.tables import card_callbacks
+from lark_provider.storage.tables import waits as questions
+
+NEVER = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The columns by which a chunk's statement can filter; questions of one kind share chunks.
+
+    Attributes:
+        of_apps: Whether each question names the app whose clicks count.
+        of_people: Whether each names all who may answer by their open_ids.
+    """
+
+    of_apps: bool
+    of_people: bool
+
+    @classmethod
+    def of(cls, wait: Wait) -> Kind:
+        """Return the kind of a question.
+
+        Args:
+            wait: Which clicks count.
+        """
+        by_open_id = all(name.startswith("ou_") for name in wait.operators)
+        return cls(wait.app_id is not None, bool(wait.operators) and by_open_id)
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Questions of one kind.
+
+    Attributes:
+        kind: The kind.
+        waits: Which clicks count, by the question's id.
+        looked_at: When the last successful look at all of them began, on the monotonic clock; `NEVER` if one
+            was not looked at yet.
+        complete_at: When the last complete look began: the first one, or one that was due.
+    """
+
+    kind: Kind
+    waits: dict[str, Wait] = field(default_factory=dict)
+    looked_at: float = NEVER
+    complete_at: float = NEVER
+    _first_clicks: dict[str, dict[str | None, Stored]] = field(default_factory=dict)
+    _by_name: dict[str, list[Wait]] | None = None
+    _statement: sa.CompoundSelect[Any] | None = None
+
+    def retain(self, wait_ids: Iterable[str]) -> None:
+        """Forget all questions but these.
+
+        Args:
+            wait_ids: Some that are here.
+        """
+        self.waits = {wait_id: self.waits[wait_id] for wait_id in wait_ids}
+        self._first_clicks = {
+            wait_id: clicks for wait_id, clicks in self._first_clicks.items() if wait_id in self.waits
+        }
+        self._by_name = self._statement = None
+
+    def may_join(self, other: Chunk, most: int) -> bool:
+        """Return whether another chunk can be taken in.
+
+        Args:
+            other: The chunk.
+            most: Questions in a chunk.
+        """
+        looked_at = min(self.looked_at, other.looked_at) > NEVER
+        return looked_at and self.kind == other.kind and len(self.waits) + len(other.waits) <= most
+
+    def join(self, other: Chunk) -> None:
+        """Take in the questions of another chunk; the earlier look of the two holds for all.
+
+        Args:
+            other: One that `may_join`.
+        """
+        self.waits |= other.waits
+        self._first_clicks |= other._first_clicks
+        self.looked_at = min(self.looked_at, other.looked_at)
+        self.complete_at = min(self.complete_at, other.complete_at)
+        self._by_name = self._statement = None
+
+    def ask(self, connection: Connection, above: int) -> tuple[set[str], list[Stored]]:
+        """Look for the questions' states and clicks with one statement.
+
+        Args:
+            connection: The database's.
+            above: Clicks up to this id are left out.
+
+        Returns:
+            The ids of questions that are open no longer; and clicks that may count, in the order of their
+            rows, without those that cannot be read.
+        """
+        if self._statement is None:
+            self._statement = self._query(connection)
+        rows = connection.execute(self._statement, {"above": above}).all()
+        is_closed = [row for row in rows if row.payload is None]
+        return {row.event_id for row in is_closed}, readable(rows[len(is_closed) :])
+
+    def _query(self, connection: Connection) -> sa.CompoundSelect[Any]:
+        closed = sa.select(
+            sa.literal(0).label("id"), questions.c.id.label("event_id"), sa.null().label("payload")
+        ).where(among(connection, questions.c.id, self.waits), questions.c.state != "open")
+        clicks = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload).where(
+            card_callbacks.c.id > sa.bindparam("above"),
+            concerning(connection, self.waits.values()),
+            *self._limits(connection),
+        )
+        return sa.union_all(closed, clicks).order_by("id")
+
+    def _limits(self, connection: Connection) -> list[sa.ColumnElement[bool]]:
+        """Return conditions that leave out clicks that count for no question; `Wait` decides the rest."""
+        columns, waits = card_callbacks.c, self.waits.values()
+        found: list[sa.ColumnElement[bool]] = []
+        if self.kind.of_apps:
+            found.append(among(connection, columns.app_id, {wait.app_id for wait in waits}))
+        if self.kind.of_people:
+            people = {name for wait in waits for name in wait.operators}
+            # Rows of version 0.1 have no operator, which is read from their payload.
+            found.append(
+                sa.or_(columns.operator_id.is_(None), among(connection, columns.operator_id, people))
+            )
+        return found
+
+    def answers(self, stored: Iterable[Stored]) -> dict[str, list[Stored]]:
+        """Return the clicks that answer questions, by the question's id.
+
+        A question that needs a click on each of several cards keeps those that it has for the next look,
+        which does not ask for them again.
+
+        Args:
+            stored: Clicks.
+        """
+        by_name = self._names()
+        concerned: dict[str, list[Stored]] = defaultdict(list)
+        for one in stored:
+            names = {one.click.message_id, correlation_of(one.click)} - {None}
+            for wait in {wait.key: wait for name in names for wait in by_name.get(str(name), ())}.values():
+                if wait.counts(one.click):
+                    concerned[wait.key].append(one)
+        found: dict[str, list[Stored]] = {}
+        for key, clicks in concerned.items():
+            wait = self.waits[key]
+            first = self._first_clicks.setdefault(key, {}) if wait.every else {}
+            for one in clicks:
+                name = one.click.message_id
+                if name not in first or one.id < first[name].id:
+                    first[name] = one
+            found |= decisions([wait], list(first.values()))
+        return found
+
+    def _names(self) -> Mapping[str, list[Wait]]:
+        if self._by_name is None:
+            self._by_name = defaultdict(list)
+            for wait in self.waits.values():
+                for name in {*wait.message_ids, wait.correlation} - {None}:
+                    self._by_name[str(name)].append(wait)
+        return self._by_name

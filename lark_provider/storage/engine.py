@@ -1,0 +1,297 @@
+"""Open databases. Each process has one engine for a URL, so that a client per request connects only once."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine, ExceptionContext
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+    StatementError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.storage import deadlines, measuring, urls
+from lark_provider.storage.deadlines import Deadlines
+from lark_provider.storage.errors import StorageError
+from lark_provider.support import measured, meters
+from lark_provider.support.environment import ENVIRONMENT
+from lark_provider.support.locks import ForkSafeLock
+
+if TYPE_CHECKING:
+    from lark_provider.storage.watched import WatchedConnection
+
+CONNECT_SECONDS = 5
+BUSY_SECONDS = 5
+"""How long to wait for a SQLite file that another process writes."""
+UPGRADE = "run `lark-provider db upgrade`, with --registry for the registry of apps"
+# A host that vanished without closing the connection is noticed in half a minute; the kernel takes two hours.
+_KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+POOL_SETTINGS = {
+    "LARK_DB_POOL_SIZE": ("pool_size", 10),
+    "LARK_DB_MAX_OVERFLOW": ("max_overflow", 20),
+    "LARK_DB_POOL_TIMEOUT": ("pool_timeout", 30),
+    "LARK_DB_POOL_RECYCLE": ("pool_recycle", 3600),
+}
+"""Environment variable → SQLAlchemy's name and the default; times in seconds."""
+_LINK = re.compile(r"\(Background on this error at: \S+\)")
+_BEHIND = f"{{where}} is behind on migrations ({{reason}}). Next: {UPGRADE}."
+_SLOW = (
+    "{where} did not end a statement in time: {reason}. Next: look in pg_stat_activity and pg_locks for why."
+)
+_NO_ACCESS = "{where}: {reason}. Next: let this user read and write the file and its folder."
+_READ_ONLY = "25006"
+_POSTGRES_ERRORS = {
+    _READ_ONLY: "{where} is read-only: {reason}. Next: connect to the primary server, and not to a standby.",
+    "42501": (
+        "{where}: {reason}. Next: grant this user SELECT, INSERT, UPDATE and DELETE on the tables; "
+        "migrations are run as their owner."
+    ),
+    "42703": _BEHIND,
+    "42P01": _BEHIND,
+    "55P03": _SLOW,
+    "57014": _SLOW,
+}
+"""The text of an error, by SQLSTATE."""
+_SQLITE_ERRORS = {
+    "no such table": _BEHIND,
+    "no such column": _BEHIND,
+    "file is not a database": (
+        "{where} is not a SQLite database. Next: name another path, or restore a backup."
+    ),
+    "readonly database": _NO_ACCESS,
+    "unable to open database": _NO_ACCESS,
+    "database is locked": "{where} is being written by another process. Next: try again when it is done.",
+}
+"""The text of an error, by words of SQLite's."""
+_RETRYABLE = {_READ_ONLY, "55P03", "57014", "database is locked"}
+_MAY_BE_UNLIMITED = {"max_overflow", "pool_recycle"}  # -1, as SQLAlchemy has it
+
+# A forked child makes engines of its own. Its parent's stay here, unused and unclosed, since closing them
+# would end the parent's sessions.
+_engines: dict[tuple[int, URL], Engine] = {}
+_lock = ForkSafeLock()
+
+
+def pool_settings(environ: Mapping[str, str] = ENVIRONMENT) -> dict[str, int]:
+    """Return the settings of the pool, by SQLAlchemy's names.
+
+    Raises:
+        ConfigurationError: A variable is not a whole number.
+    """
+    found = {}
+    for variable, (name, default) in POOL_SETTINGS.items():
+        text = environ.get(variable, "").strip()
+        is_number = text.isascii() and text.isdigit()
+        if text and not (is_number or (text == "-1" and name in _MAY_BE_UNLIMITED)):
+            raise ConfigurationError(f"{variable} must be a whole number, got {text!r}. Next: set it to one.")
+        found[name] = int(text) if text else default
+    return found
+
+
+def engine(url: URL) -> Engine:
+    """Return the process's engine for a database.
+
+    Args:
+        url: As `urls` makes it.
+    """
+    key = (os.getpid(), url)
+    with _lock:
+        if key not in _engines:
+            _engines[key] = create(url, **pool_settings())
+        return _engines[key]
+
+
+def create(url: URL, **pool: int) -> Engine:
+    """Make an engine; nothing is connected yet.
+
+    Args:
+        url: As `urls` makes it.
+        pool: SQLAlchemy's `pool_size`, `max_overflow`, `pool_timeout`, `pool_recycle`.
+    """
+    if url.drivername == urls.SQLITE_DRIVER:
+        # Opened for each transaction: a file that was replaced is noticed, and nothing crosses a fork.
+        made = sa.create_engine(
+            url, hide_parameters=True, poolclass=sa.NullPool, connect_args={"timeout": BUSY_SECONDS}
+        )
+        sa.event.listen(made, "connect", _sqlite_connected)
+        sa.event.listen(made, "begin", _sqlite_begins)
+        return made
+    arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "lark_provider"} | _KEEPALIVE
+    from lark_provider.storage.watched import WatchedConnection  # Needs psycopg2, which SQLite does not.
+
+    given = {name: value for name, value in arguments.items() if name not in url.query}
+    made = sa.create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,  # Notices a restarted database before a statement is lost.
+        connect_args={**given, "connection_factory": WatchedConnection},
+        use_native_hstore=False,  # It would query each new connection for its types, without a deadline.
+        **pool,
+    )
+    sa.event.listen(made, "begin", _postgres_begins)
+    sa.event.listen(made, "checkin", _postgres_returned)
+    sa.event.listen(made, "checkout", _postgres_taken)
+    sa.event.listen(made, "handle_error", _postgres_failed)
+    return made
+
+
+def _sqlite_connected(connection: sqlite3.Connection, _record: Any) -> None:
+    # Transactions begin where SQLAlchemy says, DDL included. The journal stays what SQLite makes it and not
+    # a write-ahead log, so that a plain copy of the file is a backup.
+    connection.isolation_level = None
+
+
+def _sqlite_begins(connection: Connection) -> None:
+    # A transaction that reads and then writes must not find a second one doing the same.
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _postgres_begins(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    limits, reading = options.get("limits", deadlines.STATEMENT), options.get("reading", False)
+    watched = cast("WatchedConnection", connection.connection.dbapi_connection)
+    watched.limit(limits, each_alone=reading)
+    if not reading:
+        connection.exec_driver_sql(limits.begin())
+
+
+def _postgres_returned(connection: WatchedConnection | None, _record: Any) -> None:
+    if connection is not None:  # None: it was lost.
+        connection.limit(None)
+    _count_connections(returning=1)
+
+
+def _postgres_taken(_connection: Any, _record: Any, _proxy: Any) -> None:
+    _count_connections()
+
+
+def _count_connections(returning: int = 0) -> None:
+    if meters.are_on():
+        pid = os.getpid()
+        pools = [one.pool for (owner, _), one in list(_engines.items()) if owner == pid]
+        measuring.count_connections(pools, returning)
+
+
+def _postgres_failed(context: ExceptionContext) -> None:
+    # A session keeps the default_transaction_read_only that it began with, and its server may be a standby by
+    # now. So the pool's sessions are replaced, as after a lost connection.
+    if getattr(context.original_exception, "pgcode", None) == _READ_ONLY:
+        context.is_disconnect = True
+
+
+def make_file(url: URL) -> None:
+    """Make a SQLite file that only its owner can read, with its folder; leave one that is there.
+
+    Raises:
+        StorageError: It cannot be made there.
+    """
+    path = Path(str(url.database))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be made or written: {error.strerror}. Next: name a path that this user can write."
+        ) from None
+
+
+@contextmanager
+def transaction(
+    on: Engine, *, reading: bool = False, limits: Deadlines | None = None
+) -> Iterator[Connection]:
+    """Open a transaction; errors of the database in it become a `StorageError`.
+
+    Args:
+        on: The engine.
+        reading: Whether it only reads, so that a SQLite file need not be locked, nor writable, and each
+            statement on PostgreSQL is a transaction of its own: one round trip, with nothing held open.
+        limits: How long its statements may take on PostgreSQL, `deadlines.STATEMENT` by default. On SQLite
+            a lock is waited for `BUSY_SECONDS`.
+
+    Raises:
+        StorageError: The database is unavailable, denies access, is too slow, or lacks our tables.
+    """
+    on = on.execution_options(reading=reading, limits=limits or deadlines.STATEMENT)
+    try:
+        with _connect(on) as connection, connection.begin():
+            yield connection
+    except SQLAlchemyError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise explained(error, on.url) from error
+
+
+def _connect(on: Engine) -> Connection:
+    """Connect, without the frames of the drivers in an error: their local variables hold the password."""
+    try:
+        return on.connect()
+    except SQLAlchemyError as error:
+        for one in (error, error.__cause__, error.__context__):
+            if one is not None:
+                one.__traceback__ = None
+        raise
+
+
+def explained(error: SQLAlchemyError, url: URL) -> StorageError:
+    """Explain a database error to the operator.
+
+    Args:
+        error: SQLAlchemy's error.
+        url: The database.
+    """
+    found = _explained(error, url)
+    kind = "unavailable" if found.retryable else "rejected" if found.permanent else "misconfigured"
+    measured.DATABASE_ERRORS.add("pool_exhausted" if isinstance(error, PoolTimeout) else kind)
+    return found
+
+
+def _explained(error: SQLAlchemyError, url: URL) -> StorageError:
+    where = f"Database {urls.shown(url)}"
+    reason = str(getattr(error, "orig", None) or error).strip()
+    if url.password:
+        reason = reason.replace(str(url.password), "***")
+    reason = " ".join(_LINK.sub("", reason).split()).rstrip(".?")
+    if url.drivername == urls.SQLITE_DRIVER:
+        advice = "check that its disk has free space; if the file is damaged, restore a backup"
+        texts, kind = _SQLITE_ERRORS, next((words for words in _SQLITE_ERRORS if words in reason), "")
+    else:
+        advice = "check that it runs, and its host, port, user and password"
+        texts, kind = _POSTGRES_ERRORS, getattr(getattr(error, "orig", None), "pgcode", None) or ""
+    if text := texts.get(kind):
+        reason = reason.partition(" LINE ")[0] if text is _SLOW else reason
+        return StorageError(text.format(where=where, reason=reason), retryable=kind in _RETRYABLE)
+    if isinstance(error, PoolTimeout):
+        return StorageError(
+            f"{where}: no connection is free: {reason}. Next: use fewer threads at once, or raise "
+            "LARK_DB_POOL_SIZE or LARK_DB_MAX_OVERFLOW.",
+            retryable=True,
+        )
+    if isinstance(error, StatementError) and not isinstance(error, DBAPIError):
+        return StorageError(f"{where}: invalid statement: {reason}. Next: check its parameters.")
+    if isinstance(error, DataError | IntegrityError):
+        return StorageError(f"{where} rejected the values: {reason}. Next: correct them.", permanent=True)
+    if isinstance(error, ProgrammingError):
+        return StorageError(f"{where}: {reason}. Next: check that it is the database meant for Lark.")
+    lost = not isinstance(error, DBAPIError) or isinstance(error, OperationalError)
+    lost = lost or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    return StorageError(f"{where} cannot be used: {reason}. Next: {advice}.", retryable=lost)

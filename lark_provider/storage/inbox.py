@@ -1,0 +1,385 @@
+"""Store accepted clicks, each once, and the answers to waits of version 0.1. See also `waits`."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from lark_provider.protocol.callbacks import CardClick, read
+from lark_provider.protocol.callbacks.storable import LONGEST_ID, is_id, without_zeros
+from lark_provider.protocol.waits import Wait, correlation_of
+from lark_provider.storage import migrate
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.errors import StorageError
+from lark_provider.storage.statements import among, insert
+from lark_provider.storage.tables import card_answers, card_callbacks, handled_events, meta
+from lark_provider.support import measured
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 1000
+"""Waits in a statement: above some thousands PostgreSQL would read the whole table."""
+_MAX_LOGGED = 10_000
+_logged: set[tuple[int, str]] = set()
+"""Rows that this process has logged as unreadable."""
+
+
+class Inbox:
+    """The clicks in one database. Safe with threads. All methods raise StorageError if it cannot be used.
+
+    Args:
+        url: The database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def store(self, clicks: Iterable[CardClick]) -> int:
+        """Store clicks; one that is stored already stays as it is.
+
+        Args:
+            clicks: Any number. All are stored, or none.
+
+        Returns:
+            How many are new.
+
+        Raises:
+            StorageError: Also, as `permanent`, if no database can store a click.
+        """
+        # Sorted by time, so that ids follow it, and so that two processes that store the same clicks at once
+        # cannot deadlock.
+        ordered = sorted(clicks, key=lambda click: (click.created_at, click.event_id))
+        rows = [_row(click) for click in ordered]
+        if not rows:
+            return 0
+        with transaction(migrate.opened(self._url)) as connection:
+            new = _insert(connection, rows)
+            others = [row for row in rows if (row["app_id"], row["event_id"]) not in new]
+            # What was not inserted is a duplicate, or another app has an event of that id.
+            known = _known(connection, others)
+            renamed = [
+                row | {"event_id": _own_name(row["event_id"], row["app_id"])}
+                for row in others
+                if (row["app_id"], row["event_id"]) not in known
+            ]
+            count = len(new) + len(_insert(connection, renamed))
+        measured.DATABASE_CLICKS.add("new", amount=count)
+        if count < len(rows):
+            measured.DATABASE_CLICKS.add("duplicate", amount=len(rows) - count)
+            measured.DUPLICATES.add("database", amount=len(rows) - count)
+        return count
+
+    def check_writable(self) -> None:
+        """Prove that a click can be stored: insert a row as `store` does, and roll it back.
+
+        A query would not prove it: a role may connect and read, and lack INSERT or the table.
+
+        Raises:
+            StorageError: A click cannot be stored. It is `retryable` if waiting may help.
+        """
+        now = datetime.now(UTC)
+        probe = {
+            "event_id": f"probe-{uuid.uuid4()}",  # Two probes with one id would wait for each other.
+            "app_id": "probe",
+            "message_id": None,
+            "correlation": None,
+            "payload": "{}",
+            "clicked_at": now,
+            "stored_at": now,
+        }
+        try:
+            with transaction(migrate.opened(self._url)) as connection:
+                _insert(connection, [probe])
+                connection.rollback()
+        except StorageError as error:
+            if not error.permanent:  # A constraint that the user added: the table exists and takes clicks.
+                raise
+
+    def answers(self, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
+        """Return the answers to some waits, decided now or earlier, with a query for each `CHUNK`.
+
+        For waits that are not recorded in the table `waits`: those that version 0.1 began. A wait is decided
+        by a row under its key, so that later calls, and a retry of the task, get the same answer.
+
+        Args:
+            waits: The waits, each with a key of its own.
+
+        Returns:
+            Clicks by the wait's key; a wait without an answer is missing.
+        """
+        found: dict[str, list[CardClick]] = {}
+        for start in range(0, len(waits), CHUNK):
+            found |= self._answers(waits[start : start + CHUNK])
+        return found
+
+    def _answers(self, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            clicks, decided = _look(connection, waits)
+        new = decisions([wait for wait in waits if wait.key not in decided], clicks)
+        if not new and not decided:
+            return {}
+        with transaction(migrate.opened(self._url), reading=not new) as connection:
+            if new:
+                now = datetime.now(UTC)
+                rows = [
+                    {"wait_key": key, "event_ids": _names(answer), "decided_at": now}
+                    for key, answer in sorted(new.items())  # Sorted against deadlocks.
+                ]
+                connection.execute(
+                    insert(connection, card_answers)
+                    .values(rows)
+                    .on_conflict_do_nothing(index_elements=[card_answers.c.wait_key])
+                )
+                # Another process may have decided first; its decision counts.
+                decided |= _look(connection, [wait for wait in waits if wait.key in new])[1]
+            return _read(connection, decided)
+
+    def is_handled(self, consumer: str, event_id: str) -> bool:
+        """Return whether a consumer has handled an event.
+
+        Raises:
+            StorageError: Also, as `permanent`, if the event has no valid id.
+        """
+        return event_id in self.are_handled(consumer, [event_id])
+
+    def are_handled(self, consumer: str, event_ids: Collection[str]) -> set[str]:
+        """Return which events a consumer has handled, with one query; raises as `is_handled`.
+
+        Args:
+            consumer: Its name.
+            event_ids: Any number.
+        """
+        for event_id in event_ids:
+            _check("event", event_id)
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            query = sa.select(handled_events.c.event_id).where(
+                handled_events.c.consumer == consumer,
+                among(connection, handled_events.c.event_id, event_ids),
+            )
+            return set(connection.scalars(query))
+
+    def note_handled(self, consumer: str, event_id: str) -> None:
+        """Record that a consumer has handled an event; raises as `is_handled`."""
+        self.note_all_handled(consumer, [event_id])
+
+    def note_all_handled(self, consumer: str, event_ids: Collection[str]) -> None:
+        """Record that a consumer has handled events, in one transaction; raises as `is_handled`.
+
+        Args:
+            consumer: Its name.
+            event_ids: Any number.
+        """
+        for event_id in event_ids:
+            _check("event", event_id)
+        now = datetime.now(UTC)
+        rows = [
+            {"consumer": consumer, "event_id": event_id, "handled_at": now}
+            for event_id in sorted(set(event_ids))  # Sorted against deadlocks.
+        ]
+        if not rows:
+            return
+        with transaction(migrate.opened(self._url)) as connection:
+            connection.execute(insert(connection, handled_events).on_conflict_do_nothing(), rows)
+
+    def database_id(self) -> str:
+        """Return the database's own id: a wait begun on another database would wait indefinitely."""
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            query = sa.select(meta.c.value).where(meta.c.key == "database_id")
+            return str(connection.execute(query).scalar_one())
+
+
+def _check(what: str, text: str | None) -> None:
+    """Reject an id that PostgreSQL would reject, so that SQLite does as well."""
+    if not is_id(text):
+        raise StorageError(
+            f"The id of the {what} must be printable text of 1 to {LONGEST_ID} characters, got {text!a:.80}. "
+            "Next: check who sent it.",
+            permanent=True,
+        )
+
+
+def _row(click: CardClick) -> dict[str, Any]:
+    _check("click", click.event_id)
+    _check("click's app", click.app_id)
+    if click.message_id is not None:
+        _check("click's message", click.message_id)
+    raw = click.raw
+    if isinstance(raw.get("event"), dict):
+        # With the token, a reader of the table could change the card.
+        raw = raw | {"event": {name: part for name, part in raw["event"].items() if name != "token"}}
+    # Unreserved ids stay as they are; see `_own_name`.
+    is_reserved = "@" in click.event_id
+    return {
+        "event_id": _own_name(click.event_id, click.app_id) if is_reserved else click.event_id,
+        "app_id": click.app_id,
+        "message_id": click.message_id,
+        "correlation": correlation_of(click),
+        "operator_id": click.operator.open_id if is_id(click.operator.open_id) else None,
+        "payload": without_zeros(orjson.dumps(raw)).decode(),
+        "clicked_at": click.created_at,
+        "stored_at": datetime.now(UTC),
+    }
+
+
+def _own_name(event_id: str, app_id: str) -> str:
+    """Return the id under which an app's event is stored where another app has an event of the same id.
+
+    Event ids are unique within an app. The column has to be unique as well, for processes of version 0.1
+    name it in ON CONFLICT. Ids that contain the separator are always stored like this, so that no app can
+    occupy the name of another one's event.
+    """
+    name = f"{event_id}@{app_id}"
+    if len(name) > LONGEST_ID:
+        name = f"{hashlib.sha256(name.encode()).hexdigest()}@{app_id}"[:LONGEST_ID]
+    return name
+
+
+def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[tuple[str, str]]:
+    """Insert clicks, and return those that are new as pairs of app and event id."""
+    if not rows:
+        return set()
+    statement = (
+        insert(connection, card_callbacks)
+        .on_conflict_do_nothing()
+        .returning(card_callbacks.c.app_id, card_callbacks.c.event_id)
+    )
+    return {(row.app_id, row.event_id) for row in connection.execute(statement, list(rows))}
+
+
+def _known(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[tuple[str, str]]:
+    """Return which clicks are stored already, as pairs of app and event id."""
+    if not rows:
+        return set()
+    query = sa.select(card_callbacks.c.app_id, card_callbacks.c.event_id).where(
+        among(connection, card_callbacks.c.event_id, [row["event_id"] for row in rows])
+    )
+    return {(row.app_id, row.event_id) for row in connection.execute(query)}
+
+
+def _names(answer: Sequence[Stored]) -> str:
+    return orjson.dumps([one.event_id for one in answer]).decode()
+
+
+def click_of(payload: str) -> CardClick:
+    """Return the click that a row's payload holds.
+
+    Raises:
+        TypeError: The payload holds another event.
+    """
+    click = read(orjson.loads(payload))
+    if not isinstance(click, CardClick):
+        raise TypeError(f"a stored payload must be a card click, got {type(click).__name__}")
+    return click
+
+
+class Stored(NamedTuple):
+    """A click of the table.
+
+    Attributes:
+        id: The row's id; clicks are evaluated in this order.
+        event_id: The column, which is not always the click's own id; see `_own_name`.
+        click: The click.
+    """
+
+    id: int
+    event_id: str
+    click: CardClick
+
+
+def readable(rows: Iterable[sa.Row[Any]]) -> list[Stored]:
+    """Return the clicks of rows. A damaged one is left out, so that it ends no wait, and is logged once.
+
+    Args:
+        rows: Rows with `id`, `event_id` and `payload`.
+    """
+    found: list[Stored] = []
+    for row in rows:
+        try:
+            click = click_of(row.payload)
+            correlation_of(click)
+        except Exception:  # A damaged row, in whatever way, must not affect the others.
+            if (name := (row.id, row.event_id)) not in _logged:
+                if len(_logged) >= _MAX_LOGGED:
+                    _logged.clear()
+                _logged.add(name)
+                extra = {"row": row.id, "event_id": row.event_id}
+                logger.exception("Stored click is unreadable; left out", extra=extra)
+        else:
+            found.append(Stored(row.id, row.event_id, click))
+    return found
+
+
+def concerning(connection: Connection, waits: Collection[Wait]) -> sa.ColumnElement[bool]:
+    """Return the condition for clicks that some waits may count: by message or by correlation.
+
+    Args:
+        connection: Determines the dialect.
+        waits: The waits.
+    """
+    names = {
+        card_callbacks.c.message_id: [message_id for wait in waits for message_id in wait.message_ids],
+        card_callbacks.c.correlation: [wait.correlation for wait in waits if wait.correlation],
+    }
+    return sa.or_(sa.false(), *(among(connection, column, some) for column, some in names.items() if some))
+
+
+def decisions(waits: Iterable[Wait], stored: Sequence[Stored]) -> dict[str, list[Stored]]:
+    """Return the clicks that answer waits, by the wait's key; a wait without an answer is missing.
+
+    Args:
+        waits: The waits.
+        stored: Clicks that any of them may count, in the order of their rows.
+    """
+    by_name = defaultdict[str | None, list[Stored]](list)
+    for one in stored:
+        by_name[one.click.message_id].append(one)
+        by_name[correlation_of(one.click)].append(one)
+    found: dict[str, list[Stored]] = {}
+    for wait in waits:
+        names = {*wait.message_ids, wait.correlation} - {None}
+        mine = sorted({one.id: one for name in names for one in by_name.get(name, ())}.items())
+        rows = {id(one.click): one for _, one in mine}
+        answer = wait.answer([one.click for _, one in mine])
+        if answer is not None:
+            found[wait.key] = [rows[id(click)] for click in answer]
+    return found
+
+
+def _look(connection: Connection, waits: Sequence[Wait]) -> tuple[list[Stored], dict[str, list[str]]]:
+    """Return, by one query, the clicks that waits may count, in the order stored, and the decided waits."""
+    clicks = sa.select(
+        card_callbacks.c.id,
+        card_callbacks.c.event_id,
+        sa.true().label("is_click"),
+        card_callbacks.c.payload,
+    ).where(concerning(connection, waits))
+    answers = sa.select(sa.literal(0), card_answers.c.wait_key, sa.false(), card_answers.c.event_ids).where(
+        among(connection, card_answers.c.wait_key, [wait.key for wait in waits])
+    )
+    rows = connection.execute(sa.union_all(clicks, answers).order_by("id")).all()
+    return (
+        readable(row for row in rows if row.is_click),
+        {row.event_id: orjson.loads(row.payload) for row in rows if not row.is_click},
+    )
+
+
+def _read(connection: Connection, decided: dict[str, list[str]]) -> dict[str, list[CardClick]]:
+    wanted = [event_id for event_ids in decided.values() for event_id in event_ids]
+    query = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload).where(
+        among(connection, card_callbacks.c.event_id, wanted)
+    )
+    clicks = {one.event_id: one.click for one in readable(connection.execute(query))}
+    return {
+        key: [clicks[event_id] for event_id in event_ids]
+        for key, event_ids in decided.items()
+        if clicks.keys() >= set(event_ids)
+    }

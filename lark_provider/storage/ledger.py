@@ -1,0 +1,359 @@
+"""The ledger of loads: what each chunk was sent as, and what became of it.
+
+A load's writer holds the lease of its table, and each of its steps renews that lease in the same commit. So a
+process that has frozen, and lost the table meanwhile, cannot record anything that another one relies on.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from lark_provider.protocol.errors import ConflictError
+from lark_provider.protocol.ledger import Chunk, Claimant, Done, Held, Lease, Load, Recorded, State, Step
+from lark_provider.protocol.redact import masked_addresses
+from lark_provider.protocol.tokens import App
+from lark_provider.storage import migrate, statements
+from lark_provider.storage.aead import Aead, derive
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.statements import Clock, read_clock
+from lark_provider.storage.table_leases import claim, lease_key
+from lark_provider.storage.tables import ledger, ledger_chunks
+
+_TOUCHED = 16
+"""Every so many chunks it is recorded that a load goes on, for its retention."""
+
+
+# The statements of a step are made once, since it precedes each chunk.
+_STANDS = (
+    ledger_chunks.update()
+    .where(
+        ledger_chunks.c.ledger_id == sa.bindparam("the_load"),
+        ledger_chunks.c.number == sa.bindparam("the_number"),
+        ledger_chunks.c.token == sa.bindparam("the_token"),
+    )
+    .values(
+        state=State.DONE.value,
+        record_ids=sa.bindparam("new_ids"),
+        reason=None,
+        keys=None,
+        updated_at=sa.bindparam("now"),
+    )
+)
+
+
+@functools.cache
+def _added(dialect: str) -> Any:
+    made = statements.insert_for(dialect, ledger_chunks)
+    key = ledger_chunks.primary_key.columns
+    return made.on_conflict_do_nothing(index_elements=key).returning(ledger_chunks.c.number)
+
+
+def ledger_id(app: str, kind: str, target: str, key: str) -> str:
+    """Return the id of what a caller's key names.
+
+    Args:
+        app: Names the app.
+        kind: `load` or `message`.
+        target: Where it is written.
+        key: The caller's key.
+    """
+    text = f"{app}\0{kind}\0{target}\0{key}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class LoadLedger:
+    """The loads of one app in one database; implements `protocol.store.Ledger`.
+
+    All methods raise StorageError if the database cannot be used.
+
+    Args:
+        url: The database.
+        app: The app; the same keys of two apps are two loads. The key for values of records is derived from
+            its secret.
+    """
+
+    def __init__(self, url: URL, app: App) -> None:
+        self._url, self._app = url, app
+        self._cipher = Aead(derive(app.app_secret.encode(), "lark_provider ledger: keys of rows"))
+
+    def open(self, target: str, key: str, chunk_size: int, restart: int) -> Load:
+        """Return a load, which is recorded if it is new.
+
+        Args:
+            target: Base and table.
+            key: The caller's key.
+            chunk_size: Rows of a chunk, if the load is new; a load keeps its size.
+            restart: A number above the recorded one asks for a new start: the load is marked as being
+                cleared, until `clear`.
+        """
+        identity, rows = ledger_id(self._app.name, "load", target, key), ledger.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            added = statements.insert(connection, ledger).values(
+                id=identity,
+                kind="load",
+                app_id=self._app.app_id,
+                name=masked_addresses(key),
+                target=target,
+                state=State.PENDING,
+                detail=_detail(chunk_size, restart, is_clearing=False),
+                created_at=now,
+                updated_at=now,
+            )
+            connection.execute(added.on_conflict_do_nothing(index_elements=[rows.id]))
+            row = connection.execute(
+                sa.select(rows.state, rows.detail).where(rows.id == identity).with_for_update()
+            ).one()
+            detail = orjson.loads(row.detail)
+            if restart > detail["restart"]:
+                detail |= {"restart": restart, "is_clearing": True}
+                values = {"state": State.PENDING, "detail": orjson.dumps(detail).decode(), "updated_at": now}
+                connection.execute(ledger.update().where(rows.id == identity).values(**values))
+            state = State.PENDING if detail["is_clearing"] else State(row.state)
+            chunks = ledger_chunks.c
+            is_done = chunks.state == State.DONE
+            count, written = connection.execute(
+                sa.select(
+                    sa.func.count(),
+                    sa.func.coalesce(sa.func.sum(sa.case((is_done, chunks.row_count), else_=0)), 0),
+                ).where(chunks.ledger_id == identity)
+            ).one()
+        return Load(
+            identity,
+            state,
+            detail["chunk_size"],
+            detail["restart"],
+            detail["is_clearing"],
+            count,
+            int(written),
+        )
+
+    def step(self, load: str, claimant: Claimant, done: Done | None, pending: Chunk | None) -> Step:
+        """Record in one commit that a chunk stands, and the next one as pending, and renew the lease.
+
+        That a chunk stands is recorded even if the lease is lost, since it is certain.
+
+        Args:
+            load: The load.
+            claimant: Who writes.
+            done: The chunk that stands.
+            pending: The next one; if the ledger has that number already, what it has is returned.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            clock = read_clock(connection)
+            if done is not None:
+                _record_done(connection, load, done, clock.now)
+            lease = self._claim(connection, clock, claimant)
+            if isinstance(lease, Held) or pending is None:
+                return Step(lease)
+            values = {"ledger_id": load, **self._values(load, pending, clock.now)}
+            if connection.execute(_added(connection.dialect.name), values).one_or_none() is None:
+                return Step(lease, self._recorded(connection, load, pending.number))
+            if pending.number % _TOUCHED == 0:
+                _touch(connection, load, clock.now)
+            sent_at = clock.now.timestamp()
+            recorded = Recorded(pending, State.PENDING, None, None, 0.0, 0.0, sent_at)
+            return Step(lease, recorded, is_new=True)
+
+    def resend(self, load: str, claimant: Claimant, token: str, chunk: Chunk) -> Step:
+        """Record that a chunk is sent again: with a new token, or once more with the same one.
+
+        Args:
+            load: The load.
+            claimant: Who writes.
+            token: The token in the ledger; a row with another one is left as it is.
+            chunk: What is sent. With another token it counts as first sent now.
+        """
+        rows = ledger_chunks.c
+        with transaction(migrate.opened(self._url)) as connection:
+            clock = read_clock(connection)
+            lease, now = self._claim(connection, clock, claimant), clock.now
+            if isinstance(lease, Held):
+                return Step(lease)
+            values: dict[str, Any] = {"state": State.PENDING, "updated_at": now, "reason": None}
+            if chunk.token != token:
+                values |= self._values(load, chunk, now)
+            changed = connection.execute(
+                ledger_chunks.update()
+                .where(rows.ledger_id == load, rows.number == chunk.number, rows.token == token)
+                .where(rows.state != State.DONE)
+                .values(**values)
+            )
+            return Step(lease, self._recorded(connection, load, chunk.number), changed.rowcount == 1)
+
+    def refuse(self, load: str, number: int, token: str, reason: str) -> None:
+        """Record that Lark refused a chunk.
+
+        Args:
+            load: The load.
+            number: The chunk.
+            token: The token that it was sent with; a row with another one is left alone.
+            reason: What Lark said; addresses in it are masked.
+        """
+        rows = ledger_chunks.c
+        with transaction(migrate.opened(self._url)) as connection:
+            connection.execute(
+                ledger_chunks.update()
+                .where(rows.ledger_id == load, rows.number == number, rows.token == token)
+                .where(rows.state == State.PENDING)
+                .values(
+                    state=State.REFUSED,
+                    reason=masked_addresses(reason),
+                    updated_at=read_clock(connection).now,
+                )
+            )
+
+    def finish(self, load: str, done: Done | None) -> None:
+        """Record that the source has ended and every chunk stands.
+
+        Args:
+            load: The load.
+            done: The last chunk, if it is not recorded yet.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            clock = read_clock(connection)
+            if done is not None:
+                _record_done(connection, load, done, clock.now)
+            _touch(connection, load, clock.now, state=State.DONE)
+
+    def chunks(self, load: str, after: int, count: int) -> Sequence[Recorded]:
+        """Return chunks in the order of their numbers.
+
+        Args:
+            load: The load.
+            after: Those with greater numbers than this.
+            count: At most so many.
+        """
+        rows = ledger_chunks.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            found = connection.execute(
+                sa.select(ledger_chunks, statements.clock(connection))
+                .where(rows.ledger_id == load, rows.number > after)
+                .order_by(rows.number)
+                .limit(count)
+            ).all()
+        return [self._read(row) for row in found]
+
+    def known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
+        """Return which records belong to chunks of any load of a table that were done since a time.
+
+        Args:
+            target: Base and table.
+            since: In seconds since the epoch, by the database's clock.
+            candidates: Ids of records.
+        """
+        wanted, known = set(candidates), set[str]()
+        rows = ledger_chunks.c
+        of_target = (
+            sa.select(rows.record_ids)
+            .join(ledger, ledger.c.id == rows.ledger_id)
+            .where(ledger.c.target == target, rows.record_ids.is_not(None))
+            .where(rows.updated_at >= datetime.fromtimestamp(since, UTC))
+        )
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            for (ids,) in connection.execute(of_target):
+                known |= wanted.intersection(orjson.loads(ids))
+        return known
+
+    def clear(self, load: str, restart: int) -> None:
+        """Forget a load's chunks, since their records are deleted.
+
+        Args:
+            load: The load.
+            restart: The number that asked for it.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            connection.execute(ledger_chunks.delete().where(ledger_chunks.c.ledger_id == load))
+            rows = ledger.c
+            detail = orjson.loads(
+                connection.execute(
+                    sa.select(rows.detail).where(rows.id == load).with_for_update()
+                ).scalar_one()
+            )
+            if detail["restart"] == restart:
+                cleared = _detail(detail["chunk_size"], restart, is_clearing=False)
+                _touch(connection, load, read_clock(connection).now, detail=cleared, state=State.PENDING)
+
+    def _claim(self, connection: Connection, clock: Clock, claimant: Claimant) -> Lease | Held:
+        return claim(connection, clock, lease_key(self._app.base_url, claimant.key), claimant)
+
+    def _values(self, load: str, chunk: Chunk, now: datetime) -> dict[str, Any]:
+        place = (load, str(chunk.number))
+        return {
+            "number": chunk.number,
+            "state": State.PENDING,
+            "first_row": chunk.first_row,
+            "row_count": chunk.row_count,
+            "content": chunk.content,
+            "row_sums": chunk.row_sums,
+            "fields": orjson.dumps(dict(chunk.fields)).decode(),
+            "keys": None if chunk.keys is None else self._cipher.seal(chunk.keys, place),
+            "token": chunk.token,
+            "sends": chunk.sends,
+            "record_ids": None,
+            "reason": None,
+            "sent_at": now,
+            "updated_at": now,
+        }
+
+    def _recorded(self, connection: Connection, load: str, number: int) -> Recorded:
+        rows = ledger_chunks.c
+        wanted = sa.select(ledger_chunks, statements.clock(connection)).where(
+            rows.ledger_id == load, rows.number == number
+        )
+        return self._read(connection.execute(wanted).one())
+
+    def _read(self, row: sa.Row[Any]) -> Recorded:
+        place = (row.ledger_id, str(row.number))
+        chunk = Chunk(
+            row.number,
+            row.first_row,
+            row.row_count,
+            row.content,
+            bytes(row.row_sums),
+            orjson.loads(row.fields),
+            None if row.keys is None else self._cipher.open(row.keys, place),
+            row.token,
+            row.sends,
+        )
+        return Recorded(
+            chunk,
+            State(row.state),
+            None if row.record_ids is None else orjson.loads(row.record_ids),
+            row.reason,
+            (row.clock - row.sent_at).total_seconds(),
+            (row.clock - row.updated_at).total_seconds(),
+            row.sent_at.timestamp(),
+        )
+
+
+def _record_done(connection: Connection, load: str, done: Done, now: datetime) -> None:
+    changed = {
+        "the_load": load,
+        "the_number": done.number,
+        "the_token": done.token,
+        "new_ids": orjson.dumps(list(done.record_ids)).decode(),
+        "now": now,
+    }
+    if not connection.execute(_STANDS, changed).rowcount:
+        raise ConflictError(
+            f"Chunk {done.number} of load {load[:12]} was written here, but another process has recorded it "
+            "otherwise meanwhile. Next: let one process write a load at a time, and look for doubled rows: "
+            f"{', '.join(done.record_ids[:3])}…"
+        )
+
+
+def _touch(connection: Connection, load: str, now: datetime, **values: Any) -> None:
+    connection.execute(ledger.update().where(ledger.c.id == load).values(updated_at=now, **values))
+
+
+def _detail(chunk_size: int, restart: int, *, is_clearing: bool) -> str:
+    return orjson.dumps({"chunk_size": chunk_size, "restart": restart, "is_clearing": is_clearing}).decode()

@@ -1,0 +1,228 @@
+"""Look into the ledger, and forget what it knows: `lark-provider ledger`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from lark_provider.protocol.errors import ConfigurationError, ConflictError
+from lark_provider.protocol.ledger import State
+from lark_provider.protocol.redact import masked_addresses
+from lark_provider.storage import statements
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.maintenance import existing
+from lark_provider.storage.tables import ledger, ledger_chunks, table_leases
+
+SHORT = 12
+"""Characters of an id that are shown, and suffice to name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A load or a message.
+
+    Attributes:
+        id: Its id.
+        kind: `load` or `message`.
+        app_id: Whose it is.
+        name: The caller's key; addresses in it are masked.
+        target: Base and table of a load.
+        state: Its state.
+        written: Rows of a load that stand.
+        uncertain: Chunks of a load whose outcome is unknown.
+        refused: Chunks of a load that were refused.
+        result: What a message became.
+        created_at: When it was first called.
+        updated_at: When it was last written or tried.
+    """
+
+    id: str
+    kind: str
+    app_id: str
+    name: str
+    target: str
+    state: str
+    written: int
+    uncertain: int
+    refused: int
+    result: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSummary:
+    """A chunk of a load.
+
+    Attributes:
+        number: From 0.
+        state: Its state.
+        first_row: The number of its first row, from 1.
+        row_count: Rows.
+        sends: How many tokens were used for it.
+        reason: Why it was refused.
+        sent_at: When its token was first sent.
+        updated_at: When it was last sent or decided.
+    """
+
+    number: int
+    state: str
+    first_row: int
+    row_count: int
+    sends: int
+    reason: str | None
+    sent_at: datetime
+    updated_at: datetime
+
+
+def entries(url: URL, *, kind: str | None = None, state: str | None = None, limit: int = 50) -> list[Summary]:
+    """Return the newest loads and messages.
+
+    Args:
+        url: The database.
+        kind: Only these: `load` or `message`.
+        state: Only those in this state.
+        limit: At most so many.
+
+    Raises:
+        StorageError: The database cannot be used.
+    """
+    rows = ledger.c
+    wanted = sa.select(rows.id).order_by(rows.updated_at.desc()).limit(limit)
+    wanted = wanted if kind is None else wanted.where(rows.kind == kind)
+    wanted = wanted if state is None else wanted.where(rows.state == state)
+    with transaction(existing(url), reading=True) as connection:
+        return _summaries(connection, list(connection.scalars(wanted)))
+
+
+def has_load(url: URL, name: str) -> bool:
+    """Return whether there is a load of a name.
+
+    Args:
+        url: The database.
+        name: The caller's key.
+
+    Raises:
+        StorageError: The database cannot be used.
+    """
+    rows = ledger.c
+    wanted = sa.select(rows.id).where(rows.kind == "load", rows.name == masked_addresses(name)).limit(1)
+    with transaction(existing(url), reading=True) as connection:
+        return connection.scalar(wanted) is not None
+
+
+def entry(url: URL, prefix: str) -> tuple[Summary, list[ChunkSummary]]:
+    """Return a load or a message, with its chunks.
+
+    Args:
+        url: The database.
+        prefix: Its id, or how that begins.
+
+    Raises:
+        ConfigurationError: There is none, or there are several.
+        StorageError: The database cannot be used.
+    """
+    rows = ledger_chunks.c
+    with transaction(existing(url), reading=True) as connection:
+        identity = _identity(connection, prefix)
+        (found,) = _summaries(connection, [identity])
+        wanted = sa.select(
+            rows.number,
+            rows.state,
+            rows.first_row,
+            rows.row_count,
+            (rows.sends + 1).label("sends"),
+            rows.reason,
+            rows.sent_at,
+            rows.updated_at,
+        ).where(rows.ledger_id == identity)
+        chunks = connection.execute(wanted.order_by(rows.number)).all()
+    return found, [ChunkSummary(*row) for row in chunks]
+
+
+def forget(url: URL, prefix: str) -> Summary:
+    """Delete a load or a message from the ledger; what it wrote stays.
+
+    Args:
+        url: The database.
+        prefix: Its id, or how that begins.
+
+    Returns:
+        What was deleted.
+
+    Raises:
+        ConfigurationError: There is none, or there are several.
+        ConflictError: The load is being written.
+        StorageError: The database cannot be used.
+    """
+    with transaction(existing(url)) as connection:
+        identity = _identity(connection, prefix)
+        (found,) = _summaries(connection, [identity])
+        _refuse_while_written(connection, identity)
+        connection.execute(ledger_chunks.delete().where(ledger_chunks.c.ledger_id == identity))
+        connection.execute(ledger.delete().where(ledger.c.id == identity))
+    return found
+
+
+def _refuse_while_written(connection: Connection, identity: str) -> None:
+    rows, now = table_leases.c, statements.read_clock(connection).now
+    named = f"load {identity[:SHORT]} %"
+    holder = connection.scalar(sa.select(rows.holder).where(rows.until >= now, rows.holder.like(named)))
+    if holder is not None:
+        raise ConflictError(f"{holder} is writing now. Next: end that process, or wait for it; then repeat.")
+
+
+def _identity(connection: Connection, prefix: str) -> str:
+    starts = ledger.c.id.startswith(prefix, autoescape=True)
+    found = list(connection.scalars(sa.select(ledger.c.id).where(starts).limit(2))) if prefix else []
+    if len(found) != 1:
+        count = "several of them do" if found else "none does"
+        raise ConfigurationError(
+            f"One id of the ledger must begin with {prefix!r}, but {count}. Next: see `lark-provider ledger "
+            "list`."
+        )
+    identity: str = found[0]
+    return identity
+
+
+def _summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
+    rows, chunks = ledger.c, ledger_chunks.c
+
+    def counted(state: State, what: Any) -> Any:
+        return sa.func.coalesce(sa.func.sum(sa.case((chunks.state == state, what), else_=0)), 0)
+
+    wanted = (
+        sa.select(
+            ledger,
+            counted(State.DONE, chunks.row_count).label("written"),
+            counted(State.PENDING, 1).label("uncertain"),
+            counted(State.REFUSED, 1).label("refused"),
+        )
+        .outerjoin(ledger_chunks, chunks.ledger_id == rows.id)
+        .where(statements.among(connection, rows.id, ids))
+        .group_by(rows.id)
+        .order_by(rows.updated_at.desc())
+    )
+    return [
+        Summary(
+            row.id,
+            row.kind,
+            row.app_id,
+            row.name,
+            row.target,
+            row.state,
+            int(row.written),
+            int(row.uncertain) if row.kind == "load" else int(row.state == State.PENDING),
+            int(row.refused) if row.kind == "load" else int(row.state == State.REFUSED),
+            {} if row.result is None else orjson.loads(row.result),
+            row.created_at,
+            row.updated_at,
+        )
+        for row in connection.execute(wanted)
+    ]

@@ -1,0 +1,171 @@
+"""Check and back up databases. See also `purging`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from psycopg2.extensions import make_dsn
+from sqlalchemy.engine import URL, Engine
+
+from lark_provider import config
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.redact import redact
+from lark_provider.storage import migrate, tables, urls
+from lark_provider.storage.engine import BUSY_SECONDS, CONNECT_SECONDS, UPGRADE, engine, transaction
+from lark_provider.storage.errors import StorageError
+from lark_provider.support.secret import Secret
+
+_OLDEST_POSTGRES = (15,)
+
+
+def existing(url: URL) -> Engine:
+    """Return the engine of a database that must exist: a SQLite file is not created.
+
+    Args:
+        url: As `urls` makes it.
+
+    Raises:
+        StorageError: There is no such file.
+    """
+    if url.drivername == urls.SQLITE_DRIVER and not config.is_there(Path(str(url.database))):
+        raise StorageError(
+            f"The database file {url.database} must exist. Next: check the path; `lark-provider db upgrade` "
+            "makes a new one."
+        )
+    return engine(url)
+
+
+def connect(url: URL) -> str:
+    """Prove that a database answers.
+
+    Args:
+        url: As `urls` makes it.
+
+    Returns:
+        What it is, such as `PostgreSQL 15.4`.
+
+    Raises:
+        StorageError: It does not, or is a PostgreSQL before 15.
+    """
+    is_sqlite = url.drivername == urls.SQLITE_DRIVER
+    with transaction(existing(url), reading=True) as connection:
+        # `SELECT 1` would not make SQLite read the file.
+        connection.execute(sa.text("SELECT 1 FROM sqlite_master" if is_sqlite else "SELECT 1"))
+        version = connection.dialect.server_version_info or ()
+    name = f"{'SQLite' if is_sqlite else 'PostgreSQL'} {'.'.join(map(str, version))}"
+    if not is_sqlite and version < _OLDEST_POSTGRES:
+        raise StorageError(
+            f"{urls.shown(url)} must be PostgreSQL 15 or later, got {name}. Next: upgrade the server."
+        )
+    return name
+
+
+def check_revision(url: URL) -> str:
+    """Check that a database is at the revision that this version was written for, or at a later one.
+
+    Args:
+        url: As `urls` makes it.
+
+    Returns:
+        The revision.
+
+    Raises:
+        StorageError: It is behind, a newer version has migrated it, or it has none of our tables.
+    """
+    found = migrate.version(existing(url))
+    where = f"Database {urls.shown(url)}"
+    if found is None:
+        raise StorageError(f"{where} has none of our tables. Next: {UPGRADE}.")
+    if migrate.includes_head(found):
+        return found
+    if migrate.knows(found):
+        raise StorageError(
+            f"{where} is behind on migrations: at {found}, not {tables.HEAD}. Next: {UPGRADE}."
+        )
+    raise migrate.newer(url, found)
+
+
+def backup(url: URL, target: Path) -> None:
+    """Copy a live database into a file that only its owner can read.
+
+    SQLite: a SQLite file. PostgreSQL: SQL for `psql`, written by `pg_dump`.
+
+    Args:
+        url: As `urls` makes it.
+        target: The file to create; it appears when it is complete.
+
+    Raises:
+        ConfigurationError: The file exists already, or `pg_dump` is not installed.
+        StorageError: The database cannot be read or the file not written.
+    """
+    if config.is_there(target):
+        raise ConfigurationError(f"The file {target} must not exist yet. Next: name another one.")
+    existing(url)
+    try:
+        descriptor, name = tempfile.mkstemp(dir=target.absolute().parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise StorageError(
+            f"{target} cannot be written: {error.strerror}. Next: name another path."
+        ) from None
+    part = Path(name)
+    try:
+        os.close(descriptor)
+        (_copy if url.drivername == urls.SQLITE_DRIVER else _dump)(url, part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _copy(url: URL, target: Path) -> None:
+    source = f"file:{quote(str(url.database))}?mode=ro"
+    try:
+        with (
+            closing(sqlite3.connect(source, uri=True, timeout=BUSY_SECONDS)) as live,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            live.backup(copy)
+    except sqlite3.Error as error:
+        raise StorageError(
+            f"{url.database} cannot be copied: {error}. Next: check that it is a SQLite database that this "
+            "user can read, and that its disk has free space."
+        ) from None
+
+
+def _dump(url: URL, target: Path) -> None:
+    # The password is passed in the environment, since arguments show in `ps`.
+    _, parts = url.get_dialect()().create_connect_args(url.set(password=None))
+    where = f"--dbname={make_dsn(**parts)}"  # Not a URL, in which a socket's folder cannot be the host.
+    command = ["pg_dump", "--no-password", f"--file={target}", where]
+    if shutil.which(command[0]) is None:
+        raise ConfigurationError(
+            f"pg_dump is not installed. Next: install PostgreSQL's client programs, or run on a machine that "
+            f"has them: pg_dump {shlex.quote(where)} > backup.sql"
+        )
+    environ = {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), **os.environ}
+    if url.password is not None:
+        environ["PGPASSWORD"] = str(url.password)
+    environ = {name: Secret(value) for name, value in environ.items()}  # it stands in frames of subprocess
+    done = subprocess.run(  # noqa: S603 - arguments of ours, no shell
+        command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        reason = " ".join(redact(done.stderr.decode(errors="replace"), url.password).split())
+        if denied := re.search(r"permission denied for [^:]*?(?= pg_dump:|$)", reason):
+            raise StorageError(
+                f"{urls.shown(url)} cannot be copied by this user: {denied[0]}. Next: run it as the owner of "
+                "the tables, which --url can name; a role that reads and writes rows may not read all of it."
+            )
+        raise StorageError(
+            f"{reason or 'pg_dump failed'}. Next: check that the database runs, that this user may read all "
+            "of it, and that pg_dump is no older than the server."
+        )

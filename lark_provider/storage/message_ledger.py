@@ -1,0 +1,105 @@
+"""The ledger of messages with a key: which message each key has sent.
+
+Receiver and content are not stored: the row is found by a digest, and holds the ids that Lark answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.protocol.ledger import Entry, State
+from lark_provider.protocol.redact import masked_addresses
+from lark_provider.protocol.tokens import App
+from lark_provider.storage import migrate, statements
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.ledger import ledger_id
+from lark_provider.storage.tables import ledger
+
+
+class MessageLedger:
+    """The messages of one app in one database; implements `protocol.store.Messages`.
+
+    All methods raise StorageError if the database cannot be used.
+
+    Args:
+        url: The database.
+        app: The app; the same keys of two apps are two messages.
+    """
+
+    def __init__(self, url: URL, app: App) -> None:
+        self._url, self._app = url, app
+
+    def begin(self, receiver: str, key: str, token: str) -> Entry:
+        """Return a message, which is recorded as pending if it is new.
+
+        Args:
+            receiver: To whom it goes.
+            key: The caller's key.
+            token: The `uuid` that it is to be sent with, if it is new.
+        """
+        rows, identity = ledger.c, ledger_id(self._app.name, "message", receiver, key)
+        with transaction(migrate.opened(self._url)) as connection:
+            now = statements.read_clock(connection).now
+            added = statements.insert(connection, ledger).values(
+                id=identity,
+                kind="message",
+                app_id=self._app.app_id,
+                name=masked_addresses(key),
+                target="",
+                state=State.PENDING,
+                token=token,
+                sent_at=now,
+                created_at=now,
+                updated_at=now,
+            )
+            new = connection.execute(
+                added.on_conflict_do_nothing(index_elements=[rows.id]).returning(rows.id)
+            ).one_or_none()
+            if new is not None:
+                return Entry(identity, State.PENDING, token, {}, 0.0, is_new=True)
+            row = connection.execute(
+                sa.select(rows.state, rows.token, rows.result, rows.sent_at).where(rows.id == identity)
+            ).one()
+        result = {} if row.result is None else orjson.loads(row.result)
+        age = (now - row.sent_at).total_seconds()
+        return Entry(identity, State(row.state), row.token, result, age, is_new=False)
+
+    def resend(self, entry: Entry, token: str) -> None:
+        """Record that a message is sent under another token, or for the first time after a refusal.
+
+        Args:
+            entry: The message.
+            token: The `uuid` that it is sent with.
+        """
+        self._change(entry, state=State.PENDING, token=token, is_sent=True)
+
+    def done(self, entry: Entry, result: Mapping[str, Any]) -> None:
+        """Record that a message is sent.
+
+        Args:
+            entry: The message.
+            result: What Lark answered: ids, and no content.
+        """
+        self._change(entry, state=State.DONE, result=orjson.dumps(dict(result)).decode())
+
+    def refuse(self, entry: Entry) -> None:
+        """Record that Lark refused a message, so that nothing was sent.
+
+        Args:
+            entry: The message.
+        """
+        self._change(entry, state=State.REFUSED)
+
+    def _change(self, entry: Entry, *, is_sent: bool = False, **values: Any) -> None:
+        rows = ledger.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = statements.read_clock(connection).now
+            values |= {"updated_at": now} | ({"sent_at": now} if is_sent else {})
+            connection.execute(
+                ledger.update().where(rows.id == entry.id, rows.state != State.DONE).values(**values)
+            )

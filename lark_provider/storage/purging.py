@@ -1,0 +1,165 @@
+"""Delete rows whose retention is over: `lark-provider db purge`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine
+
+from lark_provider.storage import migrate, tables
+from lark_provider.storage.deadlines import MAINTENANCE
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.maintenance import existing
+from lark_provider.storage.retention import Retention
+from lark_provider.storage.statements import among, clock
+
+T = TypeVar("T", list[Any], dict[str, Any])
+
+_CHUNK = 500
+_WITHOUT_DEADLINE = timedelta(days=30)
+"""An open question without a deadline stays at least this long: its card takes clicks for 14 days."""
+
+
+def purge(url: URL, retention: Retention | None = None) -> dict[str, int]:
+    """Delete rows whose retention is over, by the database's clock.
+
+    Args:
+        url: As `urls` makes it.
+        retention: The retention of each table; else as the environment says, see `Retention`.
+
+    Returns:
+        How many rows were deleted, by table; and as `form_inputs`, of how many clicks the input was deleted.
+
+    Raises:
+        ConfigurationError: A setting is invalid.
+        StorageError: The database cannot be used.
+    """
+    periods = retention or Retention.from_environment()
+    existing(url)
+    on = migrate.opened(url)
+    with transaction(on, limits=MAINTENANCE) as connection:
+        now = connection.execute(sa.select(clock(connection))).scalar_one()
+        counts = {
+            str(table.name): connection.execute(table.delete().where(condition)).rowcount
+            for table, condition in _conditions(connection, periods, now).items()
+        }
+    period = periods.form_inputs
+    return counts | {"form_inputs": 0 if period is None else sum(_delete_inputs(on, now - period))}
+
+
+def _conditions(
+    connection: Connection, periods: Retention, now: datetime
+) -> dict[sa.Table, sa.ColumnElement[bool]]:
+    """Return which rows to delete, by table."""
+    clicks, waits, ends = tables.card_callbacks.c, tables.waits.c, now - periods.waits
+    return {
+        tables.tokens: tables.tokens.c.expires_at < now - periods.tokens,
+        tables.user_cache: tables.user_cache.c.expires_at < now - periods.user_cache,
+        tables.leases: tables.leases.c.until < now - periods.leases,
+        tables.card_callbacks: sa.and_(
+            clicks.stored_at < now - periods.card_callbacks, _unneeded(connection)
+        ),
+        tables.card_answers: tables.card_answers.c.decided_at < now - periods.card_answers,
+        tables.handled_events: tables.handled_events.c.handled_at < now - periods.handled_events,
+        tables.waits: sa.or_(
+            sa.and_(waits.state != "open", waits.updated_at < ends),
+            sa.and_(waits.state == "open", waits.deadline < ends),
+            sa.and_(
+                waits.state == "open",
+                waits.deadline.is_(None),
+                waits.created_at < min(ends, now - _WITHOUT_DEADLINE),
+            ),
+        ),
+        tables.ledger_chunks: tables.ledger_chunks.c.ledger_id.in_(
+            sa.select(tables.ledger.c.id).where(tables.ledger.c.updated_at < now - periods.ledger)
+        ),
+        tables.ledger: tables.ledger.c.updated_at < now - periods.ledger,
+        # What a sync was about to create is settled by the next one, and stays until then.
+        tables.table_leases: sa.and_(
+            tables.table_leases.c.until < now - periods.leases,
+            sa.or_(
+                tables.table_leases.c.intent.is_(None), tables.table_leases.c.until < now - periods.ledger
+            ),
+        ),
+        tables.pacing: tables.pacing.c.next_at < now - periods.leases,
+    }
+
+
+def _unneeded(connection: Connection) -> sa.ColumnElement[bool]:
+    """Return the condition that a click can answer no open question, by correlation or message.
+
+    The rows of open questions are parsed here and not in SQL, so that a damaged one protects no click, but
+    does not stop the purge either.
+    """
+    waits, clicks = tables.waits.c, tables.card_callbacks.c
+    correlations, messages = set[str](), set[str]()
+    asked = sa.select(waits.id, waits.message_ids, waits.question).where(waits.state == "open")
+    for row in connection.execute(asked):
+        correlations.add(row.id)
+        messages.update(text for text in _parsed(row.message_ids, list) if isinstance(text, str))
+        carried = _parsed(row.question, dict).get("correlation")
+        correlations.update({carried} if isinstance(carried, str) else ())
+    named = sa.or_(
+        among(connection, clicks.correlation, correlations), among(connection, clicks.message_id, messages)
+    )
+    # Not `NOT named`: SQLAlchemy would write `!= ANY`, which has another meaning, and null is not false.
+    return sa.func.coalesce(named, sa.false()).is_(sa.false())
+
+
+def _parsed(text: str, kind: type[T]) -> T:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return kind()
+    return found if isinstance(found, kind) else kind()
+
+
+def _delete_inputs(on: Engine, end: datetime) -> Iterator[int]:
+    """Delete the input of clicks, a few hundred in a transaction, and yield how many."""
+    clicks, after = tables.card_callbacks.c, 0
+    # The database preselects coarsely, so that a daily purge does not read the same clicks again.
+    marks = ('"form_value":{"', '"input_value":"_%')
+    has_inputs = sa.or_(*(clicks.payload.like(f"%{mark}%") for mark in marks))
+    change = (
+        tables.card_callbacks.update()
+        .where(clicks.id == sa.bindparam("click"))
+        .values(payload=sa.bindparam("without"))
+    )
+    while True:
+        with transaction(on, limits=MAINTENANCE) as connection:
+            wanted = (
+                sa.select(clicks.id, clicks.payload)
+                .where(clicks.id > after, clicks.stored_at < end, has_inputs, _unneeded(connection))
+                .order_by(clicks.id)
+                .limit(_CHUNK)
+            )
+            rows = connection.execute(wanted).all()
+            found = {row.id: _without_inputs(row.payload) for row in rows}
+            changes = [{"click": row, "without": text} for row, text in found.items() if text is not None]
+            if changes:
+                connection.execute(change, changes)
+        yield len(changes)
+        if len(rows) < _CHUNK:
+            return
+        after = rows[-1].id
+
+
+def _without_inputs(payload: str) -> str | None:
+    """Return a click's payload without its input; None if it has none."""
+    try:
+        content: dict[str, Any] = orjson.loads(payload)
+        action: dict[str, Any] = content["event"]["action"]
+        has_inputs = bool(action.get("form_value") or action.get("input_value"))
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        # Not a click of ours: input may be anywhere in it, and it must not stop the purge of the others.
+        return "{}"
+    if not has_inputs:
+        return None
+    for name, empty in (("form_value", {}), ("input_value", "")):
+        if action.get(name):
+            action[name] = empty
+    return orjson.dumps(content).decode()

@@ -1,0 +1,68 @@
+"""Read the rows of the registry, for the manager and for clients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Row
+
+from lark_provider import config
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.tables import applications
+
+
+def exists(url: URL) -> bool:
+    """Return whether there is a registry; its file is created with the first app."""
+    return url.drivername != urls.SQLITE_DRIVER or config.is_there(Path(str(url.database)))
+
+
+def find(url: URL, named: str | None) -> Row[Any]:
+    """Return the row of an app, for a client.
+
+    Args:
+        url: The registry.
+        named: The app; None for the only active one, or the only one there is.
+
+    Raises:
+        ConfigurationError: There is no such app, or none is named and there are several.
+        StorageError: The registry cannot be used.
+    """
+    if not exists(url):
+        raise unknown(named, url)
+    with transaction(migrate.opened(url), reading=True) as connection:
+        if named is not None:
+            row = row_of(connection, named)
+            if row is None:
+                raise unknown(named, url)
+            return row
+        rows = connection.execute(
+            sa.select(applications).order_by(applications.c.active.desc()).limit(2)
+        ).all()
+    active = [row for row in rows if row.active]
+    rows = active or rows
+    if len(rows) != 1:
+        count = "several active apps" if active else "no active app"
+        raise ConfigurationError(
+            f"No app is named, and registry {urls.shown(url)} has {count}. Next: pass app_id=, or set "
+            "LARK_APP_ID or LARK_DEFAULT_APP_ID."
+        )
+    return rows[0]
+
+
+def row_of(connection: Connection, app_id: str, *, locked: bool = False) -> Row[Any] | None:
+    """Return the row of an app, or None; `locked` keeps others from changing it in this transaction."""
+    found = sa.select(applications).where(applications.c.app_id == app_id)
+    return connection.execute(found.with_for_update() if locked else found).one_or_none()
+
+
+def unknown(app_id: str | None, url: URL) -> ConfigurationError:
+    """Return the error for an app that is not in a registry."""
+    who = f"App {app_id!r} is not" if app_id else "No app"
+    return ConfigurationError(
+        f"{who} in registry {urls.shown(url)}. Next: `lark-provider app add`; "
+        "`lark-provider app list` shows what is there."
+    )

@@ -1,0 +1,106 @@
+"""Retention by table: settings of the operator, with safe defaults and minimums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.support import periods
+from lark_provider.support.environment import ENVIRONMENT
+
+PREFIX = "LARK_RETENTION_"
+_LONGEST = timedelta(days=36_525)  # No row is that old, and a longer one would overflow a datetime.
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_SHORTEST = {
+    # Lark repeats an event for 7.1 hours; one that is forgotten earlier would be handled twice.
+    "handled_events": 8 * _HOUR,
+    # A task that was notified of an answer still has to read it.
+    "card_callbacks": _HOUR,
+    "form_inputs": _HOUR,
+    "card_answers": _HOUR,
+    "waits": _HOUR,
+    # A retry of a load, or of a message, has to find what the first attempt did.
+    "ledger": _DAY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long rows are kept. Rows that an open wait needs are kept longer, whatever is set.
+
+    Attributes:
+        tokens: After a token expired.
+        user_cache: After the entry of a person expired.
+        leases: After a lease ended.
+        card_callbacks: After a click was stored. A card takes clicks for 14 days, and its task may be looked
+            at for longer.
+        form_inputs: After a click was stored, what was entered with it; the click itself stays. None for as
+            long as the click.
+        card_answers: After a wait of version 0.1 was decided.
+        handled_events: After a consumer handled an event.
+        waits: After a question was decided or closed; or after its deadline, where it never was.
+        ledger: After a load or a message was last written or tried. With the row goes what keeps a later
+            retry from writing it again, and `restart` from finding the load's records.
+
+    Raises:
+        ConfigurationError: A period is negative, or shorter than is safe.
+    """
+
+    tokens: timedelta = 7 * _DAY
+    user_cache: timedelta = timedelta()
+    leases: timedelta = _DAY
+    card_callbacks: timedelta = 90 * _DAY
+    form_inputs: timedelta | None = None
+    card_answers: timedelta = 90 * _DAY
+    handled_events: timedelta = 7 * _DAY
+    waits: timedelta = 90 * _DAY
+    ledger: timedelta = 90 * _DAY
+
+    def __post_init__(self) -> None:
+        """Reject periods that would break running waits, and bound those that a datetime cannot hold."""
+        for name in names():
+            given = getattr(self, name)
+            if given is None:
+                continue
+            shortest = _SHORTEST.get(name, timedelta())
+            if given < shortest:
+                least = periods.shown(shortest)
+                raise ConfigurationError(
+                    f"The retention of {name} must be at least {least}, got {given}. Next: set "
+                    f"{PREFIX}{name.upper()}, or what was passed instead, to {least} or more."
+                )
+            object.__setattr__(self, name, min(given, _LONGEST))
+
+    @classmethod
+    def from_environment(
+        cls, environ: Mapping[str, str] = ENVIRONMENT, **given: timedelta | None
+    ) -> Retention:
+        """Read `LARK_RETENTION_TOKENS` and so on: `90m`, `12h`, `7d`; an empty one counts as not set.
+
+        Args:
+            environ: The environment.
+            given: Periods that win over it, by the attributes' names; None for those that do not.
+
+        Raises:
+            ConfigurationError: A variable is not a period, or a period is shorter than is safe.
+        """
+        found = {name: period for name, period in given.items() if period is not None}
+        for name in names():
+            variable = f"{PREFIX}{name.upper()}"
+            text = environ.get(variable, "").strip()
+            if not text or name in found:
+                continue
+            try:
+                found[name] = periods.parse(text)
+            except ValueError:
+                raise ConfigurationError(
+                    f"{variable} must be a period, got {text!r}. Next: set it to one such as 90m, 12h or 7d."
+                ) from None
+        return cls(**found)
+
+
+def names() -> list[str]:
+    """Return the names of all periods."""
+    return [one.name for one in fields(Retention)]

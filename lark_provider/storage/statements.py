@@ -1,0 +1,94 @@
+"""SQL that differs between PostgreSQL and SQLite."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from lark_provider.storage.tables import Moment
+from lark_provider.storage.urls import SQLITE_DRIVER
+
+_SEPARATOR = "\n"
+
+
+def insert(connection: Connection, table: sa.Table) -> Any:
+    """Return an INSERT that supports ON CONFLICT.
+
+    Args:
+        connection: Determines the dialect.
+        table: The table.
+    """
+    return insert_for(connection.dialect.name, table)
+
+
+def insert_for(dialect: str, table: sa.Table) -> Any:
+    """Return an INSERT that supports ON CONFLICT.
+
+    Args:
+        dialect: The name of the dialect.
+        table: The table.
+    """
+    return (sqlite if dialect == SQLITE_DRIVER else postgresql).insert(table)
+
+
+def among(connection: Connection, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition that a column has one of some values: any number of them in one parameter.
+
+    Args:
+        connection: Determines the dialect.
+        column: The column; its type is that of the values.
+        values: The values.
+    """
+    given = sorted(set(values))
+    if connection.dialect.name == SQLITE_DRIVER:
+        each = sa.func.json_each(orjson.dumps(given).decode()).table_valued("value")
+        return column.in_(sa.select(each.c.value))
+    if all(isinstance(one, str) and _SEPARATOR not in one for one in given):
+        # The server parses one constant instead of a thousand, and splits it before it plans the query.
+        return column == sa.func.any(sa.func.string_to_array(_SEPARATOR.join(given) or None, _SEPARATOR))
+    return column == sa.func.any(sa.cast(given, sa.ARRAY(column.type)))
+
+
+def clock(connection: Connection) -> sa.ColumnElement[datetime]:
+    """Return the database's clock as a column `clock`; for SQLite, which has none as fine, this machine's.
+
+    Args:
+        connection: Determines the dialect.
+    """
+    if connection.dialect.name == SQLITE_DRIVER:
+        return sa.literal(datetime.now(UTC), Moment()).label("clock")
+    return sa.func.clock_timestamp(type_=Moment()).label("clock")
+
+
+class Clock(NamedTuple):
+    """The database's clock, once it was read.
+
+    Attributes:
+        began: When it was asked, by the monotonic clock of this process: never after `now`.
+        now: What it said.
+    """
+
+    began: float
+    now: datetime
+
+
+def read_clock(connection: Connection) -> Clock:
+    """Read the database's clock.
+
+    Args:
+        connection: A transaction.
+    """
+    began = time.monotonic()
+    if connection.dialect.name == SQLITE_DRIVER:
+        return Clock(began, datetime.now(UTC))
+    return Clock(began, connection.execute(_POSTGRES_CLOCK).scalar_one())
+
+
+_POSTGRES_CLOCK = sa.select(sa.func.clock_timestamp(type_=Moment()))

@@ -1,0 +1,271 @@
+"""The index of a sync in a temporary SQLite file; implements `protocol.sync_index.SyncIndex`.
+
+SQLite makes the file itself and removes its name at once, so that it is gone even after SIGKILL. What fits
+into the cache never reaches the disk. `SQLITE_TMPDIR` or `TMPDIR` names the folder.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from lark_provider.protocol.errors import LarkError
+from lark_provider.protocol.sync_index import Difference, Kind, Known, Planned, Seen, Staged
+
+_CACHE_KIB = 24 * 1024
+_AT_ONCE = 1000
+"""Rows that are fetched at once. Cursors stay open meanwhile; writes to other tables do not disturb them."""
+_KEYS_AT_ONCE = 500
+
+_SCHEMA = """
+CREATE TABLE source (row INTEGER PRIMARY KEY, key TEXT NOT NULL, shape TEXT, digest INTEGER, wire BLOB);
+CREATE TABLE seen (record_id TEXT PRIMARY KEY, key TEXT, row INTEGER, "values" BLOB, scan INTEGER NOT NULL,
+    duplicate INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE plan (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, row INTEGER NOT NULL, key TEXT NOT NULL,
+    record_id TEXT NOT NULL, before BLOB, after BLOB);
+CREATE TABLE linked (field TEXT, key TEXT, record_id TEXT, PRIMARY KEY (field, key)) WITHOUT ROWID;
+"""
+_PLANNED = """
+SELECT plan.number, plan.kind, plan.row, plan.key, plan.record_id, plan.before,
+    CASE plan.kind WHEN 'create' THEN source.wire ELSE plan.after END
+FROM plan LEFT JOIN source ON source.row = plan.row AND plan.kind = 'create'
+"""
+
+
+class SyncIndexFullError(LarkError):
+    """The temporary file of a sync cannot grow."""
+
+    retryable = True
+
+
+class SqliteIndex:
+    """The index of one sync. It may be used by several threads, one after the other."""
+
+    def __init__(self) -> None:
+        self._scan = 0
+
+    @cached_property
+    def _file(self) -> sqlite3.Connection:
+        file = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        file.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        # The file is ours alone and gone after a crash: neither a journal nor a lock has a use.
+        file.execute("PRAGMA journal_mode = OFF")
+        file.execute("PRAGMA synchronous = OFF")
+        file.execute("PRAGMA temp_store = FILE")
+        file.executescript(_SCHEMA)
+        file.execute("BEGIN")
+        return file
+
+    def _run(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        try:
+            return self._file.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            raise _full(error) from error
+
+    def _run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        try:
+            self._file.executemany(statement, rows)
+        except sqlite3.OperationalError as error:
+            raise _full(error) from error
+
+    def _one(self, statement: str, values: Sequence[Any] = ()) -> int:
+        return int(self._run(statement, values).fetchone()[0] or 0)
+
+    def stage(self, rows: Sequence[Staged]) -> None:
+        """Add rows of the source."""
+        self._run_many("INSERT INTO source VALUES (?, ?, ?, ?, ?)", rows)
+
+    def seal(self) -> list[tuple[int, str, int]]:
+        """End the source; drop rows whose key an earlier row has, and return them: row, key, earlier row."""
+        # An index that is built at once is sorted; one that grows with random keys reads pages all the time.
+        # It holds all that a look-up needs, so that the rows themselves are not read.
+        self._run("CREATE INDEX source_key ON source (key, shape, digest)")
+        repeated = self._run(
+            "SELECT source.row, source.key, twice.first FROM (SELECT key, MIN(row) AS first FROM source "
+            "GROUP BY key HAVING COUNT(*) > 1) AS twice JOIN source ON source.key = twice.key "
+            "WHERE source.row > twice.first ORDER BY source.row"
+        ).fetchall()
+        self._run_many("DELETE FROM source WHERE row = ?", [(row,) for row, _, _ in repeated])
+        return repeated
+
+    def reject(self, rows: Sequence[int]) -> None:
+        """Reject rows after all: their keys stay, their values do not."""
+        self._run_many("UPDATE source SET wire = NULL WHERE row = ?", [(row,) for row in rows])
+
+    def count(self) -> int:
+        """Return how many rows of the source have a key, rejected ones included."""
+        return self._one("SELECT COUNT(*) FROM source")
+
+    def longest_key(self) -> int:
+        """Return the length of the longest key of the source."""
+        return self._one("SELECT MAX(LENGTH(key)) FROM source")
+
+    def keys(self, after_row: int, count: int) -> list[tuple[int, str]]:
+        """Return row and key of the next rows of the source."""
+        return self._run(
+            "SELECT row, key FROM source WHERE row > ? ORDER BY row LIMIT ?", (after_row, count)
+        ).fetchall()
+
+    def wire(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the values of rows by key, without those that are rejected."""
+        return {key: wire for key, wire in self._by_key("key, wire", keys) if wire is not None}
+
+    def known(self, keys: Sequence[str]) -> dict[str, Known]:
+        """Return the rows of the source that have these keys."""
+        # Plain tuples: making a million named ones takes half a second.
+        return {found[3]: found for found in self._by_key("row, shape, digest, key", keys)}
+
+    def _by_key(self, columns: str, keys: Sequence[str]) -> Iterator[Any]:
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            some = keys[start : start + _KEYS_AT_ONCE]
+            # One text for nearly all queries, so that the statement is prepared once.
+            padded = [*some, *[None] * (_KEYS_AT_ONCE - len(some))]
+            places = ",".join("?" * _KEYS_AT_ONCE)
+            yield from self._run(f"SELECT {columns} FROM source WHERE key IN ({places})", padded).fetchall()  # noqa: S608
+
+    def begin_scan(self) -> None:
+        """Begin to count records; what was seen before stays until `end_scan`."""
+        self._scan += 1
+
+    def see(self, records: Sequence[Seen]) -> None:
+        """Add records of the table, or replace what was seen of them before."""
+        self._run_many(
+            'INSERT OR REPLACE INTO seen (record_id, key, row, "values", scan) VALUES (?, ?, ?, ?, '  # noqa: S608
+            f"{self._scan})",
+            records,
+        )
+
+    def scanned(self) -> int:
+        """Return how many different records were seen since `begin_scan`."""
+        return self._one("SELECT COUNT(*) FROM seen WHERE scan = ?", (self._scan,))
+
+    def records(self) -> int:
+        """Return how many different records were seen."""
+        return self._one("SELECT COUNT(*) FROM seen")
+
+    def end_scan(self, *, keep: bool) -> None:
+        """End a scan; unless they are kept, forget records that were not seen since `begin_scan`."""
+        if self._scan > 1 and not keep:
+            self._run("DELETE FROM seen WHERE scan < ?", (self._scan,))
+        self._run("CREATE INDEX IF NOT EXISTS seen_row ON seen (row) WHERE row IS NOT NULL")
+
+    def forget(self, record_ids: Sequence[str]) -> None:
+        """Forget records, since they do not exist any more."""
+        self._run_many("DELETE FROM seen WHERE record_id = ?", [(one,) for one in record_ids])
+
+    def without_record(self, after_row: int, count: int) -> list[tuple[int, str]]:
+        """Return row and key of the next rows for which no record was seen."""
+        return self._run(
+            f"SELECT row, key FROM source WHERE row > ? AND {_WITHOUT_RECORD} ORDER BY row LIMIT ?",  # noqa: S608
+            (after_row, count),
+        ).fetchall()
+
+    def unreadable(self) -> int:
+        """Return how many records have a key that cannot be read."""
+        return self._one("SELECT COUNT(*) FROM seen WHERE key IS NULL")
+
+    def without_key(self) -> int:
+        """Return how many records have an empty key."""
+        return self._one("SELECT COUNT(*) FROM seen WHERE key = ''")
+
+    def duplicates(self) -> Iterator[tuple[int, list[str]]]:
+        """Return the rows that several records have the key of, and these records."""
+        rows = self._run(
+            "SELECT row FROM seen WHERE row IS NOT NULL GROUP BY row HAVING COUNT(*) > 1 ORDER BY row"
+        )
+        for (row,) in rows:
+            found = self._run("SELECT record_id FROM seen WHERE row = ? ORDER BY record_id", (row,))
+            yield row, [record_id for (record_id,) in found]
+
+    def leave_alone(self, record_ids: Sequence[str]) -> None:
+        """Keep duplicates out of the plan."""
+        self._run_many("UPDATE seen SET duplicate = 1 WHERE record_id = ?", [(one,) for one in record_ids])
+
+    def differences(self) -> Iterator[Difference]:
+        """Return the records that differ from their row by digest."""
+        found = self._run(
+            'SELECT seen.record_id, seen.row, source.key, source.shape, seen."values", source.wire '
+            'FROM seen JOIN source ON source.row = seen.row WHERE seen."values" IS NOT NULL '
+            "AND source.wire IS NOT NULL AND NOT seen.duplicate"
+        )
+        return map(Difference._make, _fetched(found))
+
+    def plan_creates(self) -> int:
+        """Plan a create for each row without a record; return how many."""
+        return self._run(
+            "INSERT INTO plan (kind, row, key, record_id) SELECT 'create', row, key, '' FROM source "  # noqa: S608
+            f"WHERE {_WITHOUT_RECORD} ORDER BY row"
+        ).rowcount
+
+    def plan(self, writes: Sequence[Planned]) -> None:
+        """Add writes to the plan; their numbers are given by the index."""
+        self._run_many(
+            "INSERT INTO plan (kind, row, key, record_id, before, after) VALUES (?, ?, ?, ?, ?, ?)",
+            [one[1:] for one in writes],
+        )
+
+    def missing(self, count: int) -> Iterator[list[tuple[str, str]]]:
+        """Return record id and key of the records that are missing in the source, by batches."""
+        found = self._run(
+            "SELECT record_id, key FROM seen WHERE row IS NULL AND key <> '' AND \"values\" IS NULL"
+        )
+        while some := found.fetchmany(count):
+            yield some
+
+    def planned(self, kind: Kind | None = None) -> Iterator[Planned]:
+        """Return the plan, or the writes of one kind, in order."""
+        only, values = ("WHERE plan.kind = ? ", (kind,)) if kind else ("", ())
+        return map(Planned._make, _fetched(self._run(f"{_PLANNED} {only}ORDER BY plan.number", values)))
+
+    def planned_after(self, kind: Kind, number: int, count: int) -> list[Planned]:
+        """Return the next writes of one kind."""
+        found = self._run(
+            f"{_PLANNED} WHERE plan.kind = ? AND plan.number > ? ORDER BY plan.number LIMIT ?",
+            (kind, number, count),
+        )
+        return [Planned._make(one) for one in found]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many writes of each kind are planned."""
+        return dict(self._run("SELECT kind, COUNT(*) FROM plan GROUP BY kind").fetchall())
+
+    def add_linked(self, field: str, records: Sequence[tuple[str, str]]) -> None:
+        """Add records of another table: key and record id."""
+        self._run_many(
+            "INSERT INTO linked VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record_id = NULL "
+            "WHERE record_id IS NOT excluded.record_id",
+            [(field, key, record_id) for key, record_id in records],
+        )
+
+    def linked(self, field: str, keys: Sequence[str]) -> Mapping[str, str | None]:
+        """Return ids of another table's records by key; None if several have it."""
+        found: dict[str, str | None] = {}
+        for key in keys:
+            row = self._run(
+                "SELECT record_id FROM linked WHERE field = ? AND key = ?", (field, key)
+            ).fetchone()
+            if row is not None:
+                found[key] = row[0]
+        return found
+
+    def close(self) -> None:
+        """Delete the file."""
+        if "_file" in self.__dict__:
+            self._file.close()
+
+
+_WITHOUT_RECORD = "wire IS NOT NULL AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.row = source.row)"
+
+
+def _fetched(cursor: sqlite3.Cursor) -> Iterator[Any]:
+    while some := cursor.fetchmany(_AT_ONCE):
+        yield from some
+
+
+def _full(error: sqlite3.OperationalError) -> SyncIndexFullError:
+    return SyncIndexFullError(
+        f"The temporary file of the sync cannot be written: {error}. Next: free disk space, or name another "
+        "folder in SQLITE_TMPDIR; a sync needs about as much as source and differences take as JSON."
+    )

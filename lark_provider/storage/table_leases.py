@@ -1,0 +1,150 @@
+"""Leases of Bitable tables: one writer at a time, and what a sync is about to create.
+
+A lease is a row, committed at once: no process holds a connection while it writes, and one that dies or
+freezes loses the table by the clock, which is the database's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from lark_provider.protocol.ledger import Claimant, Held, Intent, Lease
+from lark_provider.storage import migrate, statements
+from lark_provider.storage.aead import Aead, derive
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.statements import Clock, read_clock
+from lark_provider.storage.tables import table_leases
+
+
+def lease_key(base_url: str, table: str) -> str:
+    """Return the key of a table's row. It is the same for all apps, since they disturb each other.
+
+    Args:
+        base_url: Lark's.
+        table: Names base and table.
+    """
+    return hashlib.sha256(f"{base_url}\0{table}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_RENEWAL = (
+    table_leases.update()
+    .where(table_leases.c.key == sa.bindparam("the_key"), table_leases.c.owner == sa.bindparam("the_owner"))
+    .values(until=sa.bindparam("new_end"))
+)
+"""Made once, as a load renews its lease with each chunk."""
+
+
+def claim(connection: Connection, clock: Clock, key: str, claimant: Claimant, **columns: Any) -> Lease | Held:
+    """Take or renew a lease in an open transaction, which then writes for its holder alone.
+
+    The row stays locked until the transaction ends, so that a writer that has lost its lease cannot commit.
+
+    Args:
+        connection: The transaction.
+        clock: The database's clock, read in it.
+        key: What `lease_key` returned.
+        claimant: Who wants it.
+        columns: What else to write in the row, if it is granted.
+    """
+    rows, now = table_leases.c, clock.now
+    ends, until = clock.began + claimant.seconds, now + timedelta(seconds=claimant.seconds)
+    holder = f"{claimant.holder} (process {os.getpid()} on {socket.gethostname()})"
+    values = {"owner": claimant.owner, "holder": holder, "until": until, **columns}
+    renewal = _RENEWAL.values(**columns) if columns else _RENEWAL
+    renewed = {"the_key": key, "the_owner": claimant.owner, "new_end": until}
+    if connection.execute(renewal, renewed).rowcount:
+        return Lease(claimant.key, claimant.owner, ends)
+    added = statements.insert(connection, table_leases).values(key=key, **values)
+    free = added.on_conflict_do_update(index_elements=[rows.key], set_=values, where=rows.until < now)
+    if connection.execute(free.returning(rows.key)).one_or_none() is not None:
+        return Lease(claimant.key, claimant.owner, ends, is_renewed=False)
+    held = connection.execute(sa.select(rows.holder, rows.until).where(rows.key == key)).one()
+    return Held(held.holder, max(0.0, (held.until - now).total_seconds()))
+
+
+class TableLeases:
+    """The leases of tables in one database; implements `protocol.store.Leases`.
+
+    All methods raise StorageError if the database cannot be used.
+
+    Args:
+        url: The database.
+        base_url: Lark's.
+        app_secret: The app's secret, from which the key for intents is derived: they hold values of records.
+    """
+
+    def __init__(self, url: URL, base_url: str, app_secret: str) -> None:
+        self._url, self._base_url = url, base_url
+        self._cipher = Aead(derive(app_secret.encode(), "lark_provider table_leases: intents"))
+
+    def take(self, claimant: Claimant) -> Lease | Held:
+        """Take a table's lease, or renew it.
+
+        Args:
+            claimant: Who wants it.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            return claim(connection, read_clock(connection), self._key(claimant), claimant)
+
+    def release(self, claimant: Claimant) -> None:
+        """Let the next writer have the table; what is recorded as intended stays.
+
+        Args:
+            claimant: Whose lease it is; another one's stays.
+        """
+        rows = table_leases.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            connection.execute(
+                table_leases.update()
+                .where(rows.key == self._key(claimant), rows.owner == claimant.owner, rows.until >= now)
+                .values(until=now - timedelta(seconds=1))
+            )
+
+    def record_intent(self, claimant: Claimant, text: str) -> Lease | Held:
+        """Record what is about to be created, and renew the lease, in one commit; nothing if it is lost.
+
+        Args:
+            claimant: Who writes.
+            text: The intent, such as token and keys as JSON. It replaces the one before.
+        """
+        sealed = self._cipher.seal(text, (self._key(claimant),))
+        with transaction(migrate.opened(self._url)) as connection:
+            clock = read_clock(connection)
+            return claim(connection, clock, self._key(claimant), claimant, intent=sealed, intent_at=clock.now)
+
+    def intent(self, table: str) -> Intent | None:
+        """Return what was recorded as intended for a table, if it was not settled.
+
+        Args:
+            table: Names the table, as `Claimant.key` does.
+        """
+        rows, key = table_leases.c, lease_key(self._base_url, table)
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            found = connection.execute(
+                sa.select(rows.intent, rows.intent_at, statements.clock(connection)).where(rows.key == key)
+            ).one_or_none()
+        if found is None or found.intent is None:
+            return None
+        age = (found.clock - found.intent_at).total_seconds()
+        return Intent(self._cipher.open(found.intent, (key,)), age)
+
+    def clear_intent(self, claimant: Claimant) -> Lease | Held:
+        """Forget the intent, since it is settled, and renew the lease; nothing if it is lost.
+
+        Args:
+            claimant: Who writes.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            clock = read_clock(connection)
+            return claim(connection, clock, self._key(claimant), claimant, intent=None, intent_at=None)
+
+    def _key(self, claimant: Claimant) -> str:
+        return lease_key(self._base_url, claimant.key)

@@ -1,0 +1,150 @@
+"""Database URLs: from arguments and the environment, and for display without the password."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from lark_provider import config
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.support.environment import ENVIRONMENT
+from lark_provider.support.secret import Secret
+
+POSTGRES_DRIVER, SQLITE_DRIVER = "postgresql+psycopg2", "sqlite"
+_DRIVERS = {
+    "postgres": POSTGRES_DRIVER,
+    "postgresql": POSTGRES_DRIVER,
+    POSTGRES_DRIVER: POSTGRES_DRIVER,
+    SQLITE_DRIVER: SQLITE_DRIVER,
+    "sqlite+pysqlite": SQLITE_DRIVER,
+}
+_MAX_PORT = 65535
+
+
+def parse(text: str, setting: str) -> URL:
+    """Read a database URL.
+
+    Args:
+        text: `postgresql://…`, `postgres://…` or `sqlite:///…`; a password with `@ / : % #` is quoted.
+        setting: Where it was written, for the error's text.
+
+    Returns:
+        The URL with the driver that is installed; a SQLite path is made absolute.
+
+    Raises:
+        ConfigurationError: It is not such a URL.
+    """
+    text = Secret(text)  # Error reporters print the arguments of a function.
+    try:
+        text.encode()
+        _ = urlsplit(text).port  # SQLAlchemy's error would quote the whole URL, password included.
+        url = make_url(text.strip())
+        driver = _DRIVERS[url.drivername.lower()]
+    except (ArgumentError, ValueError, KeyError):
+        raise ConfigurationError(
+            f"{setting} must be the URL of a PostgreSQL or SQLite database. Next: write it as "
+            "postgresql://user:password@host:5432/database, with the special characters of the password "
+            "percent-encoded, or as sqlite:////path/to/file.db."
+        ) from None
+    # The end of a password that was not encoded would be shown as host or database.
+    if "@" in (url.host or "") or (url.password and "@" in (url.database or "")):
+        raise ConfigurationError(
+            f"{setting} must have one @, before the host. Next: percent-encode the special characters of the "
+            "password, an @ as %40."
+        )
+    url = url.set(drivername=driver)
+    if driver != SQLITE_DRIVER:
+        return _with_password(url)
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError(
+            f"{setting} must name a file, got a SQLite database in memory, which no other process can see. "
+            "Next: write it as sqlite:////path/to/file.db."
+        )
+    if url.query:
+        raise ConfigurationError(
+            f"{setting} must have no parameters after the name of a SQLite file. Next: leave out what "
+            "follows the ?, or write %3F if it belongs to the name."
+        )
+    return url.set(database=_absolute(url.database))
+
+
+def database(given: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> URL:
+    """Return the URL of the shared database: the argument, `LARK_DATABASE_URL`, then `POSTGRES_*`.
+
+    Args:
+        given: A URL, as passed by the caller.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: Nothing is configured, or a part is invalid.
+    """
+    given = Secret.of(given)
+    if given:
+        return parse(given, "database_url")
+    if text := Secret(environ.get("LARK_DATABASE_URL", "").strip()):
+        return parse(text, "LARK_DATABASE_URL")
+    if not config.has_database(None, environ):
+        raise ConfigurationError(
+            "No database is configured. Next: set POSTGRES_HOST, POSTGRES_USER, POSTGRES_PASSWORD and "
+            "POSTGRES_DB, or LARK_DATABASE_URL, or pass database_url=."
+        )
+    port = environ.get("POSTGRES_PORT", "").strip() or "5432"
+    if not (port.isascii() and port.isdigit() and 0 < int(port) <= _MAX_PORT):
+        raise ConfigurationError(
+            f"POSTGRES_PORT must be a port number, got {port!r}. Next: set it to one, usually 5432."
+        )
+    sslmode = environ.get("POSTGRES_SSLMODE", "").strip()
+    for part in ("HOST", "DB", "USER", "PASSWORD"):
+        try:
+            environ.get(f"POSTGRES_{part}", "").encode()
+        except UnicodeEncodeError:
+            raise ConfigurationError(
+                f"POSTGRES_{part} must be valid UTF-8. Next: write it in UTF-8."
+            ) from None
+    return URL.create(
+        POSTGRES_DRIVER,
+        username=environ.get("POSTGRES_USER", "").strip() or "lark",
+        password=environ.get("POSTGRES_PASSWORD") or None,
+        host=environ.get("POSTGRES_HOST", "").strip() or "localhost",
+        port=int(port),
+        database=environ.get("POSTGRES_DB", "").strip() or "lark_service",
+        query={"sslmode": sslmode} if sslmode else {},
+    )
+
+
+def registry(given: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> URL:
+    """Return the URL of the registry: the argument, `LARK_REGISTRY_PATH`, then `config/applications.db`.
+
+    Args:
+        given: A path or a database URL, as passed by the caller.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: A URL is invalid.
+    """
+    text = given or config.registry(environ)
+    if "://" in text:
+        text, setting = Secret(text), "registry" if given else config.REGISTRY_VARIABLE
+        given = None  # It holds the password in clear.
+        return parse(text, setting)
+    return URL.create(SQLITE_DRIVER, database=_absolute(text))
+
+
+def _with_password(url: URL) -> URL:
+    """Move a password among the parameters to where `shown` hides it."""
+    found = url.query.get("password")
+    return url.set(password=found).difference_update_query(["password"]) if isinstance(found, str) else url
+
+
+def _absolute(path: str) -> str:
+    return str(config.path(path).absolute())
+
+
+def shown(url: URL) -> str:
+    """Return a URL without its password, for display; of SQLite only the path."""
+    if url.drivername == SQLITE_DRIVER:
+        return str(url.database)
+    return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)

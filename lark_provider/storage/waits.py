@@ -1,0 +1,424 @@
+"""Record questions before their cards are sent, and how each ended. See `protocol.questions`.
+
+Each is decided or closed once: a transition is an UPDATE of a row that is still open, so that one of several
+processes makes it, and the others read what it wrote.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.questions import (
+    Asked,
+    Claim,
+    Draft,
+    Origin,
+    Reason,
+    State,
+    dump,
+    load_origin,
+    load_question,
+)
+from lark_provider.storage import migrate
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.errors import StorageError
+from lark_provider.storage.inbox import Stored, concerning, decisions, readable
+from lark_provider.storage.statements import among
+from lark_provider.storage.tables import card_callbacks, waits
+from lark_provider.support import measured, meters
+
+logger = logging.getLogger(__name__)
+
+
+class Waits:
+    """The questions in one database. Safe with threads.
+
+    All methods raise StorageError if the database cannot be used. A damaged row counts as a question that
+    does not exist, and is logged, so that it does not hide why its task has failed.
+
+    Args:
+        url: The database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def find(self, origin: Origin, deadline: datetime | None = None) -> Asked | None:
+        """Return the question that an attempt goes on with, if there is one.
+
+        Args:
+            origin: The attempt.
+            deadline: Until when a later attempt than the one that asked keeps the question open.
+
+        Raises:
+            ConfigurationError: The task was cleared, and the attempt that followed has asked again.
+        """
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            newest, _ = _newest(connection, origin)
+        if newest is None or not newest.is_for(origin):
+            return None
+        if origin.try_number <= newest.origin.try_number:
+            return newest
+        with transaction(migrate.opened(self._url)) as connection:
+            return _taken_over(connection, newest, origin, deadline)
+
+    def claim(self, draft: Draft) -> Claim:
+        """Record a question, unless the attempt goes on with one that is recorded already.
+
+        The question of an earlier attempt that must be asked again is closed as superseded, and so are
+        damaged ones. Concurrent attempts of one task instance take turns.
+
+        Args:
+            draft: What would be asked. A later attempt that goes on with an open question moves its deadline.
+
+        Raises:
+            ConfigurationError: The task was cleared, and the attempt that followed has asked again.
+        """
+        origin = draft.origin
+        with transaction(migrate.opened(self._url)) as connection:
+            if connection.dialect.name == "postgresql":  # On SQLite the whole file is locked.
+                lock = int.from_bytes(bytes.fromhex(origin.key[:16]), signed=True)
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
+            newest, damaged = _newest(connection, origin)
+            if newest is not None and newest.is_for(origin):
+                return Claim(_taken_over(connection, newest, origin, draft.deadline), is_new=False)
+            asked = _insert(connection, draft)
+            for wait_id in [*damaged, *([] if newest is None else [newest.id])]:
+                _change(connection, wait_id, state="closed", reason="superseded")
+                statement = sa.update(waits).where(waits.c.id == wait_id).values(successor=asked.id)
+                connection.execute(statement)
+        replaced = newest if newest is not None and newest.state != "decided" else None
+        return Claim(asked, is_new=True, replaced=replaced)
+
+    def sent(self, wait_id: str, message_id: str) -> Asked | None:
+        """Add the message of the card, and return the question: it may have been closed meanwhile.
+
+        Args:
+            wait_id: The question.
+            message_id: The card's message, `om_…`.
+
+        Raises:
+            StorageError: The row is damaged.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            asked = _get(connection, wait_id)
+            if asked is None or message_id in asked.message_ids:
+                return asked
+            ids = dump((*asked.message_ids, message_id))
+            statement = sa.update(waits).where(waits.c.id == wait_id)
+            connection.execute(statement.values(message_ids=ids, updated_at=datetime.now(UTC)))
+            return _get(connection, wait_id)
+
+    def get(self, wait_id: str) -> Asked | None:
+        """Return a question.
+
+        Args:
+            wait_id: The question.
+        """
+        return self.read([wait_id]).get(wait_id)
+
+    def read(self, wait_ids: Iterable[str], *, after_writers: bool = False) -> dict[str, Asked]:
+        """Return questions by their ids, with one query; those that do not exist or are damaged are missing.
+
+        Args:
+            wait_ids: The questions.
+            after_writers: Whether to wait for transactions that are closing one of them at this moment. With
+                it, such a transaction has seen a click that was stored before, or this call sees the question
+                closed.
+        """
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            query = sa.select(waits).where(among(connection, waits.c.id, wait_ids)).order_by(waits.c.id)
+            if after_writers and connection.dialect.name == "postgresql":
+                query = query.with_for_update(read=True)
+            return {one.id: one for one in _readable(connection.execute(query))}
+
+    def overdue(self, app_id: str, before: datetime, most: int) -> list[Asked]:
+        """Return open questions whose deadline is long over, oldest first.
+
+        Args:
+            app_id: The app that sent their cards.
+            before: Only questions whose deadline was earlier.
+            most: The maximum number of questions.
+        """
+        query = (
+            sa.select(waits)
+            .where(waits.c.state == "open", waits.c.deadline < before, waits.c.app_id == app_id)
+            .order_by(waits.c.deadline)
+            .limit(most)
+        )
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            return _readable(connection.execute(query))
+
+    def settled(self, asked: Sequence[Asked]) -> dict[str, Asked]:
+        """Decide what clicks have answered, and return the questions that are open no longer.
+
+        Args:
+            asked: Open questions, as they were read. What they ask does not change, so they need not be read
+                again; only whether they are open does.
+
+        Returns:
+            Decided and closed questions by their ids. A question that is still open is missing.
+        """
+        if not asked:
+            return {}
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            over = _over(connection, asked)
+            still = [one for one in asked if one.id not in over]
+            waiting = [one.wait() for one in still]
+            found = decisions(waiting, _clicks(connection, concerning(connection, waiting))) if still else {}
+        return over | self.decide(found, [one for one in still if one.id in found]) if found else over
+
+    def exists(self, wait_id: str) -> bool:
+        """Return whether a question is recorded, be its row damaged or not.
+
+        Args:
+            wait_id: The question.
+        """
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            return not missing(connection, [wait_id])
+
+    def decide(self, answers: Mapping[str, Sequence[Stored]], asked: Iterable[Asked]) -> dict[str, Asked]:
+        """Decide questions that are still open, and return those of some that are open no longer.
+
+        Args:
+            answers: Clicks by the question's id.
+            asked: The questions to return, as they were read.
+        """
+        decided: list[Sequence[Stored]] = []
+        with transaction(migrate.opened(self._url), reading=not answers) as connection:
+            # Sorted, so that two processes cannot deadlock.
+            for wait_id, clicks in sorted(answers.items()):
+                if _decide(connection, wait_id, clicks):
+                    decided.append(clicks)
+            over = _over(connection, asked)
+        _measure(decided)
+        return over
+
+    def counts(self, overdue: timedelta) -> tuple[int, int]:
+        """Return how many questions are open, and how many of them are overdue.
+
+        Args:
+            overdue: How long after its deadline an open question is overdue.
+        """
+        is_open = waits.c.state == "open"
+        late = sa.func.count().filter(waits.c.deadline < datetime.now(UTC) - overdue)
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            found = connection.execute(
+                sa.select(sa.func.count(), late).select_from(waits).where(is_open)
+            ).one()
+        return int(found[0]), int(found[1])
+
+    def clicks(self, asked: Asked) -> list[CardClick]:
+        """Return the clicks that decided a question, in the order of its messages.
+
+        Args:
+            asked: The question; it is decided.
+
+        Returns:
+            The clicks; none of those that were deleted meanwhile.
+        """
+        return self.deciding([asked])[asked.id]
+
+    def deciding(self, asked: Sequence[Asked]) -> dict[str, list[CardClick]]:
+        """Return the clicks that decided several questions, by the questions' ids; see `clicks`.
+
+        Args:
+            asked: The questions.
+        """
+        ids = {row_id for one in asked for row_id in one.decided_by}
+        by_id: dict[int, CardClick] = {}
+        if ids:
+            with transaction(migrate.opened(self._url), reading=True) as connection:
+                stored = _clicks(connection, among(connection, card_callbacks.c.id, ids))
+                by_id = {one.id: one.click for one in stored}
+        return {one.id: [by_id[row_id] for row_id in one.decided_by if row_id in by_id] for one in asked}
+
+    def close(self, wait_id: str, reason: Reason) -> Asked | None:
+        """Close a question if it is open, and return its state; None if it does not exist or is damaged.
+
+        A question that would be closed as expired or failed is decided instead if a click that counts is
+        stored by now, since the user was shown that the click was received.
+
+        Args:
+            wait_id: The question.
+            reason: Why.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            query = sa.select(waits).where(waits.c.id == wait_id).with_for_update()
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                return None
+            asked = next(iter(_readable([row])), None)
+            if row.state != "open":
+                return asked
+            answer: list[Stored] | None = None
+            if asked is not None and reason in {"expired", "failed"}:
+                wait = asked.wait()
+                answer = decisions([wait], _clicks(connection, concerning(connection, [wait]))).get(wait.key)
+            if answer is None:
+                _change(connection, wait_id, state="closed", reason=reason)
+            else:
+                _decide(connection, wait_id, answer)
+            result = None if asked is None else _get(connection, wait_id)
+        _measure([] if answer is None else [answer])
+        return result
+
+
+def missing(connection: Connection, wait_ids: Iterable[str]) -> set[str]:
+    """Return which of some questions are not recorded: their rows were deleted.
+
+    Args:
+        connection: The database's.
+        wait_ids: The questions.
+    """
+    ids = set(wait_ids)
+    query = sa.select(waits.c.id).where(among(connection, waits.c.id, ids))
+    return ids - set(connection.execute(query).scalars())
+
+
+def _taken_over(connection: Connection, asked: Asked, origin: Origin, deadline: datetime | None) -> Asked:
+    """Record that a later attempt goes on with a question."""
+    if origin.try_number > asked.origin.try_number:
+        _change(connection, asked.id, origin=dump(origin), deadline=deadline)
+    return _get(connection, asked.id) or asked
+
+
+def _change(connection: Connection, wait_id: str, **values: Any) -> bool:
+    """Change a question that is still open, and return whether it was."""
+    statement = sa.update(waits).where(waits.c.id == wait_id, waits.c.state == "open")
+    return connection.execute(statement.values(updated_at=datetime.now(UTC), **values)).rowcount > 0
+
+
+def _decide(connection: Connection, wait_id: str, clicks: Sequence[Stored]) -> bool:
+    """Decide a question that is still open, and return whether it was."""
+    return _change(connection, wait_id, state="decided", decided_by=dump([one.id for one in clicks]))
+
+
+def _measure(decided: Iterable[Sequence[Stored]]) -> None:
+    """Count the questions that this process has decided, once that is committed."""
+    if not meters.are_on():
+        return
+    now = datetime.now(UTC)
+    for clicks in decided:
+        last = max(one.click.created_at for one in clicks)
+        measured.DECISIONS.add(clicks[0].click.app_id)
+        measured.DECISION_SECONDS.observe(max(0.0, (now - last).total_seconds()))
+
+
+def _insert(connection: Connection, draft: Draft) -> Asked:
+    now = datetime.now(UTC)
+    values = {
+        "id": str(uuid.uuid4()),
+        "origin_key": draft.origin.key,
+        "origin": dump(draft.origin),
+        "app_id": draft.app_id,
+        "message_ids": dump(draft.message_ids),
+        "question": dump(draft.question),
+        "state": "open",
+        "deadline": draft.deadline,
+        "created_at": now,
+        "updated_at": now,
+    }
+    asked = _asked(connection.execute(sa.insert(waits).values(values).returning(waits)).one())
+    asked.wait()  # Raises for a question that no click can answer.
+    return asked
+
+
+def _newest(connection: Connection, origin: Origin) -> tuple[Asked | None, list[str]]:
+    """Return the newest question of a task instance, and the ids of its damaged ones.
+
+    Raises:
+        ConfigurationError: It was asked by an attempt that came after the task instance was cleared.
+    """
+    query = sa.select(waits).where(waits.c.origin_key == origin.key, waits.c.successor.is_(None))
+    rows = connection.execute(query).all()
+    readable_ones = _readable(rows)
+    found = max(readable_ones, key=lambda one: one.created_at, default=None)
+    if (
+        found is not None
+        and found.origin.try_number > origin.try_number
+        and not origin.continues(found.origin)
+    ):
+        raise ConfigurationError(
+            f"Attempt {origin.try_number} of task {origin.task_id!r} was replaced by attempt "
+            f"{found.origin.try_number}, which has asked again. Next: nothing; the newer attempt goes on."
+        )
+    return found, sorted({row.id for row in rows} - {one.id for one in readable_ones})
+
+
+def _get(connection: Connection, wait_id: str) -> Asked | None:
+    row = connection.execute(sa.select(waits).where(waits.c.id == wait_id)).one_or_none()
+    return None if row is None else _asked(row)
+
+
+def _clicks(connection: Connection, condition: sa.ColumnElement[bool]) -> list[Stored]:
+    query = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload)
+    return readable(connection.execute(query.where(condition).order_by(card_callbacks.c.id)))
+
+
+def _over(connection: Connection, asked: Iterable[Asked]) -> dict[str, Asked]:
+    """Return which of some questions are open no longer, as they are now."""
+    by_id = {one.id: one for one in asked}
+    query = sa.select(waits).where(among(connection, waits.c.id, by_id), waits.c.state != "open")
+    rows = {row.id: row for row in connection.execute(query)}
+    found = {one.id: one for one in _readable(rows.values())}
+    # A row that was damaged meanwhile was read before: its waiter still learns that the question is over.
+    damaged = {
+        wait_id: replace(by_id[wait_id], state=row.state, reason=row.reason, successor=row.successor)
+        for wait_id, row in rows.items()
+        if wait_id not in found
+    }
+    return found | damaged
+
+
+def _readable(rows: Iterable[sa.Row[Any]]) -> list[Asked]:
+    """Return the questions of rows; a damaged one is logged and left out, so that it stops no other one."""
+    found: list[Asked] = []
+    for row in rows:
+        try:
+            asked = _asked(row)
+            asked.wait()
+        except Exception:  # A damaged row, in whatever way, must not affect the others.
+            logger.exception("Recorded question is unreadable; left out", extra={"wait": row.id})
+        else:
+            found.append(asked)
+    return found
+
+
+def _asked(row: sa.Row[Any]) -> Asked:
+    """Return the question of a row.
+
+    Raises:
+        StorageError: The row is damaged.
+    """
+    try:
+        return Asked(
+            id=row.id,
+            origin=load_origin(row.origin),
+            question=load_question(row.question),
+            app_id=row.app_id,
+            message_ids=tuple(orjson.loads(row.message_ids)),
+            state=cast("State", row.state),
+            reason=row.reason,
+            decided_by=tuple(orjson.loads(row.decided_by or "[]")),
+            successor=row.successor,
+            deadline=row.deadline,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+    except Exception as error:  # A row may be damaged in whatever way.
+        raise StorageError(
+            f"Row {row.id!r} of the table waits must hold a question, got a damaged one "
+            f"({type(error).__name__}: {error}). Next: clear the task, so that it asks again."
+        ) from error

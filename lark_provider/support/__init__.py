@@ -1,0 +1,3 @@
+"""Small mechanisms that import nothing else of this package."""
+
+from __future__ import annotations

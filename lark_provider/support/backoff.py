@@ -1,0 +1,22 @@
+"""Pauses between attempts: exponential backoff with jitter."""
+
+from __future__ import annotations
+
+import random
+
+
+class Backoff:
+    """Seconds between attempts: each twice as long as the one before, and never the same for two processes.
+
+    Args:
+        first: The first pause.
+        longest: The longest pause, before jitter.
+    """
+
+    def __init__(self, first: float, longest: float) -> None:
+        self._pause, self._longest = first, longest
+
+    def next(self) -> float:
+        """Return how long to pause now."""
+        pause, self._pause = self._pause, min(2 * self._pause, self._longest)
+        return pause * random.uniform(0.5, 1.5)  # noqa: S311 - jitter

@@ -1,0 +1,16 @@
+"""Abandoned futures."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+
+def consume_exception(done: asyncio.Future[Any]) -> None:
+    """Retrieve the exception of an abandoned future, so that asyncio does not report it as unhandled.
+
+    Args:
+        done: The future, as `add_done_callback` passes it.
+    """
+    if not done.cancelled():
+        done.exception()

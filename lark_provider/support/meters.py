@@ -1,0 +1,138 @@
+"""Counters, gauges and histograms that go nowhere until a sink is added.
+
+The code that is measured names a metric of `measured` and a value. Without a sink that is one call with an
+empty loop in it, some 0.1 µs, and nothing is imported for it. `lark_provider.metrics` adds a sink for
+Prometheus, and `hooks.airflow_stats` one for Airflow's own statistics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
+
+
+class Sink(Protocol):
+    """Where values go. Its methods must neither block nor raise: they are called in the middle of calls."""
+
+    def add(self, metric: Counter, amount: int, labels: tuple[str, ...]) -> None:
+        """Increase a counter."""
+
+    def set(self, metric: Gauge, value: float, labels: tuple[str, ...]) -> None:
+        """Set a gauge."""
+
+    def remove(self, metric: Gauge, labels: tuple[str, ...]) -> None:
+        """Show a gauge's value no more."""
+
+    def observe(self, metric: Histogram, value: float, labels: tuple[str, ...]) -> None:
+        """Count a value in a histogram."""
+
+
+_sinks: tuple[Sink, ...] = ()
+
+
+def add_sink(sink: Sink) -> None:
+    """Send values to a sink from now on; one that has been added already is not added again."""
+    global _sinks  # noqa: PLW0603 - replaced as a whole, so that no lock is needed to read it
+    if sink not in _sinks:
+        _sinks = (*_sinks, sink)
+
+
+def remove_sink(sink: Sink) -> None:
+    """Send no more values to a sink."""
+    global _sinks  # noqa: PLW0603 - likewise
+    _sinks = tuple(one for one in _sinks if one is not sink)
+
+
+def are_on() -> bool:
+    """Whether values go anywhere: for labels and values that cost something to compute."""
+    return bool(_sinks)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric.
+
+    Attributes:
+        name: As Prometheus has it.
+        help: Its meaning, in a sentence without a full stop.
+        labels: The names of its labels, in the order in which their values are passed.
+    """
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counter(Metric):
+    """Counts events; never decreases. Its name ends in `_total`.
+
+    Attributes:
+        values: The combinations of values that its labels, but for `app`, can have, where they are few. They
+            are shown as 0 before the first event: Prometheus sees no increase from "absent" to 1.
+    """
+
+    values: tuple[tuple[str, ...], ...] = ()
+
+    def add(self, *labels: str, amount: int = 1) -> None:
+        """Increase it.
+
+        Args:
+            labels: The labels' values.
+            amount: By how much.
+        """
+        for sink in _sinks:
+            sink.add(self, amount, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge(Metric):
+    """A value that goes up and down.
+
+    Attributes:
+        merge: How the values of several processes that are scraped as one are merged.
+    """
+
+    merge: Literal["sum", "min"] = "sum"
+
+    def set(self, value: float, *labels: str) -> None:
+        """Set it.
+
+        Args:
+            value: The value.
+            labels: The labels' values.
+        """
+        for sink in _sinks:
+            sink.set(self, value, labels)
+
+    def remove(self, *labels: str) -> None:
+        """Show it no more: what it measured is gone, and its last value would stay.
+
+        Args:
+            labels: The labels' values.
+        """
+        for sink in _sinks:
+            sink.remove(self, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram(Metric):
+    """Counts values in buckets.
+
+    Attributes:
+        buckets: Their upper bounds, ascending, in the unit of the name.
+    """
+
+    buckets: tuple[float, ...] = ()
+
+    def observe(self, value: float, *labels: str) -> None:
+        """Count a value.
+
+        Args:
+            value: The value.
+            labels: The labels' values.
+        """
+        for sink in _sinks:
+            sink.observe(self, value, labels)

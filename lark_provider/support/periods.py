@@ -1,0 +1,37 @@
+"""Periods as operators write them: `90m`, `12h`, `7d`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_AGE = re.compile(r"([0-9]{1,6})([smhd])")
+
+
+def parse(text: str) -> timedelta:
+    """Parse a period: a whole number and one of `s`, `m`, `h`, `d`; or `0`.
+
+    Args:
+        text: As an operator writes it.
+
+    Raises:
+        ValueError: The text is not a period.
+    """
+    text = text.strip()
+    found = _AGE.fullmatch("0s" if text == "0" else text)
+    if found is None:
+        raise ValueError(
+            f"a period must be a whole number and s, m, h or d, got {text!r}. Next: write it as 90m, 12h or "
+            "7d."
+        )
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def shown(age: timedelta) -> str:
+    """Write a period in the largest unit that needs no fraction."""
+    seconds = int(age.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

@@ -1,0 +1,42 @@
+"""The end of a service: the first SIGTERM or SIGINT lets it drain, the second one ends it at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def on_termination(drain: Callable[[], object]) -> Iterator[None]:
+    """Call a function at the first SIGTERM or SIGINT while the body runs; the second one kills the process.
+
+    Python handles signals in the main thread alone; in another one, the body just runs.
+
+    Args:
+        drain: Called in a signal handler: begins the end, and must neither block nor take a lock that the
+            main thread may hold.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(*_: object) -> None:
+        end_at_once_next_time()
+        drain()
+
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_at_once_next_time() -> None:
+    """Let the next SIGTERM or SIGINT end the process, as if nothing handled it. In the main thread."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)

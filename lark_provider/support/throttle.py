@@ -1,0 +1,107 @@
+"""Log events that may repeat thousands of times a second: the first one, then one a minute with a count."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+SECONDS = 60.0
+MOST_KINDS = 32
+
+Log: TypeAlias = Callable[[int], None]
+"""Logs an event; takes how many others of its kind were suppressed since the line before."""
+
+
+@dataclass(slots=True)
+class _Kind:
+    """The state of one kind of event."""
+
+    due: float
+    suppressed: int = 0
+    log: Log | None = None
+
+
+class Throttle:
+    """Log at most one line for each kind of event in an interval. Safe with threads.
+
+    A line stands for one event and for those that it says were suppressed, so that all events are counted.
+
+    Args:
+        seconds: The interval.
+        most: How many kinds are distinguished. Further ones count as the kind that `note` names for them.
+        clock: Seconds, of any origin.
+    """
+
+    def __init__(
+        self,
+        *,
+        seconds: float = SECONDS,
+        most: int = MOST_KINDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seconds, self._most, self._clock = seconds, most, clock
+        self._kinds: dict[Hashable, _Kind] = {}
+        self._lock = threading.Lock()
+
+    def note(self, kind: Hashable, log: Log, *, overflow: Hashable = None) -> None:
+        """Count an event, and log it if a line of its kind is due.
+
+        Args:
+            kind: The kind of event.
+            log: Logs it, now or later.
+            overflow: The kind that it counts as when there are too many kinds; one of few values.
+        """
+        now = self._clock()
+        with self._lock:
+            if kind not in self._kinds and len(self._kinds) >= self._most:
+                self._forget(now)
+                if len(self._kinds) >= self._most:
+                    kind = ("overflow", overflow)
+            found = self._kinds.get(kind)
+            if found is not None and now < found.due:
+                found.suppressed, found.log = found.suppressed + 1, log
+                return
+            suppressed = 0 if found is None else found.suppressed
+            self._kinds[kind] = _Kind(now + self._seconds)
+        log(suppressed)
+
+    def flush(self, *, everything: bool = False) -> None:
+        """Log the suppressed events that are due, so that the last ones of a burst are counted as well.
+
+        Args:
+            everything: Whether to log those that are not due yet too, as at the process's end.
+        """
+        now = self._clock()
+        with self._lock:
+            late = []
+            for found in self._kinds.values():
+                if found.log is not None and (everything or now >= found.due):
+                    late.append((found.log, found.suppressed))
+                    found.due, found.suppressed, found.log = now + self._seconds, 0, None
+            self._forget(now)
+        for log, suppressed in late:
+            log(suppressed - 1)
+
+    async def run(self) -> None:
+        """Log the counts at the end of each interval, and what is left when cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(self._seconds)
+                self.flush()
+        finally:
+            self.flush(everything=True)
+
+    def reset(self) -> None:
+        """Log the next event of each kind at once, as when a failure is over."""
+        with self._lock:
+            self._kinds.clear()
+
+    def _forget(self, now: float) -> None:
+        """Drop kinds that have nothing left to say."""
+        for kind, found in list(self._kinds.items()):
+            if now >= found.due and found.log is None:
+                del self._kinds[kind]

@@ -1,0 +1,185 @@
+"""Keep a Bitable table in step with a SQL query."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
+
+from lark_provider.errors import InvalidRequestError
+from lark_provider.hooks.task import lark_errors
+from lark_provider.operators.bitable_sync import LarkBitableSyncOperator
+from lark_provider.operators.tables import OnClear, Records, checked_on_clear
+from lark_provider.transfers import values
+from lark_provider.transfers.database import Parameters, is_ordered, rows, sql_hook
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+Mode: TypeAlias = Literal["upsert", "mirror", "insert_missing", "insert"]
+_INSERT_TAKES = ("user_id_type", "zone", "empty_as_none", "table_wait")
+_FILE = re.compile(r"\S+\.sql")
+
+
+class SqlToLarkBitableOperator(LarkBitableSyncOperator):
+    """Write the rows of a SQL query into a Bitable table.
+
+    By default the table is synced by key: a retry or another run writes only what differs, and fields that
+    the query does not name are left alone. With `mode="insert"` every row becomes a new record, as with
+    `LarkBitableBulkInsertOperator`.
+
+    The query is streamed: memory does not grow with its result. Naive datetimes need `zone`. JSON goes into a
+    text field as text, 0 and 1 into a checkbox as False and True, arrays into fields of several values.
+
+    Args:
+        sql: The query, or a file ending in `.sql`, relative to the DAG's folder. Its columns name the fields,
+            by `AS "Field name"` where needed.
+        sql_conn_id: The connection of the database.
+        parameters: The query's parameters.
+        columns: The query's column for each field, if the names differ; columns that it does not name are
+            left out.
+        hook_params: Further arguments for the database's hook.
+        mode: `upsert` creates and updates; `mirror` also deletes, or marks, what the query does not return;
+            `insert_missing` only creates; `insert` adds every row. A query for `insert` has to be ordered:
+            a retry recognizes what it has written by the place of each row.
+        key_fields: The fields by which a row is recognized. With `insert` they only serve to find a chunk
+            whose outcome was lost.
+        chunk_size: Records a request, 1 to 1000, with `insert`.
+        marker_field: As for `LarkBitableBulkInsertOperator`, with `insert`.
+        on_clear: What a cleared task does with `insert`: `resume` or `restart`.
+        idempotency_key: Any text that names the load, with `insert`; by default derived from the task.
+        table: The link of the table.
+        app_token: The base, or a link to it, instead of `table`.
+        table_id: The table; None for the one that the link names.
+        lark_conn_id: The connection to Lark.
+        kwargs: All other settings of `LarkBitableSyncOperator`, such as `dry_run`, `scope`, `max_deletes`,
+            `on_bad_row`, `rejects_path` and `zone`.
+
+    Returns:
+        As XCom, the counts of `LarkBitableSyncOperator`; with `insert` those of
+        `LarkBitableBulkInsertOperator`.
+
+    Raises:
+        AirflowFailException: Lark refuses it or rows do not fit, and a retry would not help.
+        LarkError: Any other failure, for Airflow to retry. What the database's driver raises is passed on.
+    """
+
+    template_fields: Collection[str] = (
+        "sql", "parameters", "sql_conn_id", "columns", "table", "app_token", "table_id", "key_fields",
+        "scope", "rejects_path", "retry_rejects", "idempotency_key", "lark_conn_id",
+    )  # fmt: skip
+    required_templates: ClassVar[Collection[str]] = (
+        "sql", "sql_conn_id", "table", "app_token", "table_id", "key_fields", "scope", "rejects_path",
+        "retry_rejects", "idempotency_key",
+    )  # fmt: skip
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
+
+    def __init__(
+        self,
+        *,
+        sql: str,
+        sql_conn_id: str,
+        parameters: Parameters = None,
+        columns: Mapping[str, str] | None = None,
+        hook_params: Mapping[str, Any] | None = None,
+        mode: Mode = "upsert",
+        key_fields: str | Sequence[str] = (),
+        chunk_size: int = 1000,
+        marker_field: str | None = None,
+        on_clear: OnClear = "resume",
+        idempotency_key: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if mode not in get_args(Mode):
+            raise InvalidRequestError(
+                f"mode must be one of {', '.join(get_args(Mode))}, got {mode!r}. Next: pass one of these."
+            )
+        ignored = kwargs.keys() & _SYNC_ONLY
+        if mode != "insert" and not key_fields:
+            raise InvalidRequestError(
+                f"key_fields must be given with mode={mode!r}, got none. Next: name the fields that tell "
+                "rows apart, or pass mode='insert' to add every row."
+            )
+        if mode == "insert" and ignored:
+            raise InvalidRequestError(
+                f"{min(ignored)} has no meaning with mode='insert'. Next: leave it out, or pass another mode "
+                "and key_fields."
+            )
+        checked_on_clear(on_clear)
+        super().__init__(
+            records=(), key_fields=key_fields, mode="upsert" if mode == "insert" else mode, **kwargs
+        )
+        self.sql = sql
+        self.sql_conn_id = sql_conn_id
+        self.parameters = parameters
+        self.columns = columns
+        self.hook_params = hook_params
+        self.is_insert = mode == "insert"
+        self.chunk_size = chunk_size
+        self.marker_field = marker_field
+        self.on_clear = on_clear
+        self.idempotency_key = idempotency_key
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the query and write its rows."""
+        if not self.is_insert:
+            return super().execute(context)
+        if not is_ordered(self.sql):
+            self.log.warning(
+                "The query has no ORDER BY. A retry whose rows come in another order is refused; add one, or "
+                "use mode='upsert'."
+            )
+        keys = self.key_fields
+        return self.insert(
+            context,
+            idempotency_key=self.idempotency_key,
+            on_clear=self.on_clear,
+            chunk_size=self.chunk_size,
+            marker_field=self.marker_field,
+            key_fields=[keys] if isinstance(keys, str) else keys,
+            **{name: self.settings[name] for name in _INSERT_TAKES},
+        )
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> object:  # noqa: ARG002 - OpenLineage's
+        """Return the tables that the query reads, and the Bitable table, for OpenLineage."""
+        from airflow.providers.openlineage.extractors import OperatorLineage
+
+        from lark_provider.transfers import lineage
+
+        found = lineage.read_by(self.sql, self.sql_conn_id, self.hook_params)
+        return OperatorLineage(inputs=found, outputs=[self._dataset()])
+
+    def _source(self) -> Records:
+        if _FILE.fullmatch(self.sql.strip()):
+            raise InvalidRequestError(
+                f"sql names the file {self.sql.strip()!r}, which does not exist. Next: give its path from "
+                "the DAG's folder or template_searchpath, in the DAG file itself and not in a template."
+            )
+        return self._rows()
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        with lark_errors():
+            fields = self.hook.client.clouddoc.bitable.list_fields(self.base, self.table_id)
+            types = {field["field_name"]: field["type"] for field in fields}
+        hook = sql_hook(self.sql_conn_id, self.hook_params)
+        for row in rows(hook, self.sql, self.parameters):
+            named = row if self.columns is None else _renamed(row, self.columns)
+            yield {name: values.to_cell(value, types.get(name)) for name, value in named.items()}
+
+
+_SYNC_ONLY = frozenset(
+    {
+        "dry_run", "scope", "on_missing", "mark", "max_deletes", "on_duplicate", "on_null", "key_form",
+        "links", "strict_options", "allow_empty_table",
+    }
+)  # fmt: skip
+
+
+def _renamed(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    missing = [column for column in columns.values() if column not in row]
+    if missing:
+        raise InvalidRequestError(
+            f"columns names {missing[0]!r}, which the query does not return; it returns {', '.join(row)}. "
+            "Next: correct columns, or the query. Most databases lower the names that are not quoted."
+        )
+    return {field: row[column] for field, column in columns.items()}

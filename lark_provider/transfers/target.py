@@ -1,0 +1,134 @@
+"""The SQL side of a transfer out of Bitable: one table, written in one transaction."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+from lark_provider.errors import InvalidRequestError
+from lark_provider.transfers.database import MYSQL, driver_of
+from lark_provider.transfers.values import Moment, moment_of
+
+if TYPE_CHECKING:
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+Row = Sequence[Any]
+_PART = r"""(?:[^\W\d][\w$]*|"[^"]+"|`[^`]+`|\[[^\]]+\])"""
+_TABLE = re.compile(rf"{_PART}(?:\.{_PART}){{0,2}}")
+_ON_CONFLICT: Final = frozenset({"psycopg2", "psycopg", "sqlite3"})
+
+
+class Target:
+    """A table, on an open connection.
+
+    Args:
+        hook: The database.
+        connection: Of its driver.
+        table: The name, with its schema if needed; quoted where the database needs it.
+
+    Raises:
+        InvalidRequestError: `table` is not a name.
+        Exception: What the driver raises, such as for a table that does not exist.
+    """
+
+    def __init__(self, hook: DbApiHook, connection: Any, table: str) -> None:
+        if not _TABLE.fullmatch(table):
+            raise InvalidRequestError(
+                f"sql_table must be the name of a table, got {table[:80]!r}. Next: write schema.table; a "
+                "name with other characters needs the database's quotes."
+            )
+        self._hook, self._connection, self.table = hook, connection, table
+        self.driver = driver_of(connection)
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(f"SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608 - checked to be a name
+            described: dict[str, object] = {str(one[0]): one[1] for one in cursor.description}
+            declared = self._declared(cursor) if self.driver == "sqlite3" else {}
+        self.moments: dict[str, Moment] = {
+            name: moment_of(self.driver, code, declared.get(name, "")) for name, code in described.items()
+        }
+
+    def column(self, name: str) -> str | None:
+        """Return the column of a name, exactly or else without regard to case; None if there is none."""
+        if name in self.moments:
+            return name
+        alike = [one for one in self.moments if one.casefold() == name.casefold()]
+        return alike[0] if len(alike) == 1 else None
+
+    def delete(self, where: Mapping[str, Any] | None = None) -> int:
+        """Delete all rows, or those whose columns have the values given, and return how many there were."""
+        where = where or {}
+        condition = f" WHERE {self._all_equal(where)}" if where else ""
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute(f"DELETE FROM {self.table}{condition}", tuple(where.values()))  # noqa: S608 - quoted
+            return max(int(cursor.rowcount), 0)
+
+    def insert(self, columns: Sequence[str], rows: Sequence[Row], *, keys: Sequence[str] = ()) -> None:
+        """Add rows; with keys, rows whose keys are there already are updated instead.
+
+        Args:
+            columns: The columns.
+            rows: Their values.
+            keys: The columns that tell rows apart; PostgreSQL and SQLite need a unique index on them.
+        """
+        if keys and self.driver not in _ON_CONFLICT:
+            self._merge(columns, rows, keys)
+            return
+        ending = self._on_conflict(columns, keys) if keys else ""
+        with closing(self._connection.cursor()) as cursor:
+            if self.driver == "psycopg2":
+                # Its executemany sends each row by itself.
+                statement = self._insert(columns, len(rows)) + ending
+                cursor.execute(statement, tuple(itertools.chain.from_iterable(rows)))
+            else:
+                cursor.executemany(self._insert(columns) + ending, [tuple(row) for row in rows])
+
+    def _merge(self, columns: Sequence[str], rows: Iterable[Row], keys: Sequence[str]) -> None:
+        """Update or insert row by row: not every database tells by its row count whether a row exists."""
+        others = [name for name in columns if name not in keys]
+        key_places, places = [columns.index(one) for one in keys], [columns.index(one) for one in others]
+        which = self._all_equal(keys)
+        exists = f"SELECT 1 FROM {self.table} WHERE {which}"  # noqa: S608 - quoted
+        update = f"UPDATE {self.table} SET {self._all_equal(others, ', ')} WHERE {which}"  # noqa: S608 - quoted
+        insert = self._insert(columns)
+        with closing(self._connection.cursor()) as cursor:
+            for row in rows:
+                key = tuple(row[place] for place in key_places)
+                cursor.execute(exists, key)
+                if cursor.fetchall():
+                    cursor.execute(update, (*(row[place] for place in places), *key))
+                else:
+                    cursor.execute(insert, tuple(row))
+
+    def _insert(self, columns: Sequence[str], count: int = 1) -> str:
+        names = ", ".join(map(self._quoted, columns))
+        row = f"({', '.join([self._hook.placeholder] * len(columns))})"
+        return f"INSERT INTO {self.table} ({names}) VALUES {', '.join([row] * count)}"  # noqa: S608 - quoted
+
+    def _on_conflict(self, columns: Sequence[str], keys: Sequence[str]) -> str:
+        others = [self._quoted(name) for name in columns if name not in keys]
+        changes = ", ".join(f"{name} = excluded.{name}" for name in others)
+        return f" ON CONFLICT ({', '.join(map(self._quoted, keys))}) DO UPDATE SET {changes}"
+
+    def _all_equal(self, names: Iterable[str], between: str = " AND ") -> str:
+        return between.join(f"{self._quoted(name)} = {self._hook.placeholder}" for name in names)
+
+    def _quoted(self, name: str) -> str:
+        form = "`{}`" if self.driver in MYSQL else self._hook.escape_word_format
+        if form[-1] in name:
+            raise InvalidRequestError(
+                f"The column {name!r} of {self.table} has a quote in its name. Next: rename the column."
+            )
+        quoted = form.format(name)
+        return quoted.replace("%", "%%") if self._hook.placeholder == "%s" else quoted
+
+    def _declared(self, cursor: Any) -> dict[str, str]:
+        """Return the types in a table's definition on SQLite, which describes no types of results."""
+        schema, _, name = self.table.rpartition(".")
+        cursor.execute(
+            "SELECT name, type FROM pragma_table_info(?, ?)",
+            (name.strip('"`[]'), schema.strip('"`[]') or "main"),
+        )
+        return dict(cursor.fetchall())

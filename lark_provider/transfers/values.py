@@ -1,0 +1,109 @@
+"""Single values between SQL and Bitable, where the types of both sides differ."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final, Literal, TypeAlias
+
+from lark_provider.api.clouddoc import field_types as types
+
+Moment: TypeAlias = Literal["aware", "naive", "day", "text"]
+"""What a column takes for a point in time."""
+_DAYS: Final = {("psycopg2", 1082), ("psycopg", 1082), ("MySQLdb", 10), ("pymysql", 10)}
+_NAIVE: Final = {
+    ("psycopg2", 1114),
+    ("psycopg", 1114),
+    *((driver, code) for driver in ("MySQLdb", "pymysql") for code in (7, 12)),
+}
+_AS_TEXT = (
+    uuid.UUID,
+    dt.time,
+    dt.timedelta,
+    ipaddress.IPv4Address,
+    ipaddress.IPv6Address,
+    ipaddress.IPv4Network,
+    ipaddress.IPv6Network,
+    ipaddress.IPv4Interface,
+    ipaddress.IPv6Interface,
+)
+
+
+def to_cell(value: Any, field_type: int | None) -> Any:
+    """Return a value of SQL as the Bitable client takes it.
+
+    Args:
+        value: What the database's driver returned.
+        field_type: The type of the field it goes to; None if there is no such field.
+
+    Returns:
+        JSON as text in a text field; 0 and 1 as bool in a checkbox; UUIDs, times, intervals and network
+        addresses as text; anything else as it is.
+    """
+    if isinstance(value, _AS_TEXT):
+        return str(value)
+    if field_type == types.TEXT and isinstance(value, dict | list):
+        return _json(value)
+    if field_type == types.CHECKBOX and isinstance(value, int | float | Decimal) and value in {0, 1}:
+        return bool(value)
+    return value
+
+
+def moment_of(driver: str, type_code: object, declared: str = "") -> Moment:
+    """Return what a column takes for a point in time.
+
+    Args:
+        driver: The package of the driver.
+        type_code: The column's, as the driver describes it.
+        declared: The type in the table's definition, for drivers that describe none.
+    """
+    if driver == "sqlite3":
+        return "day" if declared.strip().lower() == "date" else "text"
+    if (driver, type_code) in _DAYS or type_code is dt.date:
+        return "day"
+    return "naive" if (driver, type_code) in _NAIVE else "aware"
+
+
+def to_sql(field_type: int, moment: Moment, zone: dt.tzinfo, *, is_text: bool) -> Callable[[Any], Any]:
+    """Return a function that makes a value for SQL from what the Bitable client read.
+
+    Args:
+        field_type: The type of the field it comes from.
+        moment: What its column takes for a point in time.
+        zone: The time zone of days and of datetimes without one.
+        is_text: Whether dates have to be written as text, for SQLite.
+
+    Returns:
+        The function. It returns a checkbox that was never set as False, values that are lists or objects as
+        JSON, and what is empty as None.
+    """
+
+    def convert(value: Any) -> Any:
+        if value is None:
+            return False if field_type == types.CHECKBOX else None
+        if isinstance(value, dt.datetime):
+            local = value.astimezone(zone)
+            if moment == "day":
+                return local.date().isoformat() if is_text else local.date()
+            if moment == "text":
+                return local.isoformat()
+            return local.replace(tzinfo=None) if moment == "naive" else local
+        return _json(value) if isinstance(value, Mapping | list | tuple) else value
+
+    return convert
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)

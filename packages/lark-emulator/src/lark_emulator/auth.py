@@ -1,0 +1,106 @@
+"""Token endpoints of custom apps, and what those of store apps share with them."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import Code, RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import json_object
+from lark_emulator.world.apps import TENANT_KEY
+
+if TYPE_CHECKING:
+    from lark_emulator.world.apps import App
+
+STATUS = "HTTP status of a refused request: 200 here, settable (`wrong_secret_status`)"
+KINDS = "an app of the other kind gets 10005 (settable, `app_type_mismatch`: 10014)"
+DISABLED = "a disabled app gets 10014 (settable, `disabled_app_token`: a token all the same)"
+
+
+def refused(call: Call, code: Code) -> RefusedError:
+    """Return a refusal; token endpoints answer with a status of their own, see `wrong_secret_status`."""
+    if code is codes.INVALID_TOKEN_PARAM:
+        return RefusedError(code)
+    return RefusedError(code._replace(status=call.settings.wrong_secret_status))
+
+
+def members_of(call: Call, *names: str) -> list[str]:
+    """Return members of the body, all of them required.
+
+    Raises:
+        RefusedError: 10003.
+    """
+    call.tokens.requests += 1
+    body = json_object(call, codes.INVALID_TOKEN_PARAM)
+    values = [body.get(name) for name in names]
+    if not all(isinstance(value, str) and value for value in values):
+        raise refused(call, codes.INVALID_TOKEN_PARAM)
+    return [str(value) for value in values]
+
+
+def known_app(call: Call, app_id: str, secret: str) -> App:
+    """Return the app that an id and a secret belong to.
+
+    Raises:
+        RefusedError: 10014.
+    """
+    app = call.world.apps.get(app_id)
+    if app is None:
+        raise refused(call, codes.APP_ID_NOT_EXISTS)
+    app.token_requests += 1
+    if not secrets.compare_digest(app.secret.encode(), secret.encode()):
+        raise refused(call, codes.APP_SECRET_INVALID)
+    return app
+
+
+def check_kind(call: Call, app: App, *, store: bool) -> None:
+    """Check that an app of this kind gets its tokens here, and is in use.
+
+    Raises:
+        RefusedError: 10005 or 10014.
+    """
+    if app.store is not store:
+        other = call.settings.app_type_mismatch
+        raise refused(call, codes.APP_UNAUTHORIZED if other == "10014" else codes.APP_ID_UNAUTHORIZED)
+    if not app.enabled and call.settings.disabled_app_token == "10014":  # noqa: S105 - a code
+        raise refused(call, codes.APP_UNAUTHORIZED)
+
+
+def _custom_app(call: Call) -> App:
+    app = known_app(call, *members_of(call, "app_id", "app_secret"))
+    check_kind(call, app, store=False)
+    return app
+
+
+def tenant_access_token(call: Call) -> dict[str, Any]:
+    """Answer `POST /auth/v3/tenant_access_token/internal`."""
+    token, expire = call.tokens.give(_custom_app(call), TENANT_KEY)
+    return {"tenant_access_token": token, "expire": expire}
+
+
+def app_access_token(call: Call) -> dict[str, Any]:
+    """Answer `POST /auth/v3/app_access_token/internal`."""
+    token, expire = call.tokens.give(_custom_app(call), TENANT_KEY)
+    return {"app_access_token": token, "tenant_access_token": token, "expire": expire}
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/open-apis/auth/v3/tenant_access_token/internal",
+        tenant_access_token,
+        token=False,
+        flat=True,
+        unconfirmed=(STATUS, KINDS, DISABLED, "an app that is not installed gets a token"),
+    ),
+    Route(
+        "POST",
+        "/open-apis/auth/v3/app_access_token/internal",
+        app_access_token,
+        token=False,
+        flat=True,
+        unconfirmed=(STATUS, KINDS, DISABLED, "that a custom app's app token equals its tenant token"),
+    ),
+)

@@ -1,0 +1,109 @@
+"""How a request finds its base and table, and keeps others from writing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.validation import flag
+
+if TYPE_CHECKING:
+    from lark_emulator.routing import Call
+    from lark_emulator.settings import Settings
+    from lark_emulator.world.bases import Base, Table
+
+DATA_NOT_CHANGE = str(codes.DATA_NOT_CHANGE.number)
+UNCHANGED = "a write that changes nothing succeeds (settable, `unchanged_write`: else 1254606)"
+
+
+def base_of(call: Call) -> Base:
+    """Return the base of the path.
+
+    Raises:
+        RefusedError: 1254040 (none), 1254302 (not shared with this app).
+    """
+    base = call.world.bases.get(call.params["app_token"])
+    if base is None:
+        raise RefusedError(codes.BASE_NOT_FOUND)
+    if call.app.app_id not in base.shared_with:
+        raise RefusedError(codes.PERMISSION_DENIED)
+    return base
+
+
+def table_of(call: Call) -> Table:
+    """Return the table of the path.
+
+    Raises:
+        RefusedError: 1254041 (none), or what `base_of` raises.
+    """
+    table = base_of(call).tables.get(call.params["table_id"])
+    if table is None:
+        raise RefusedError(codes.TABLE_NOT_FOUND)
+    return table
+
+
+def table_to_write(call: Call) -> Table:
+    """Return the table of the path for a write of its records or fields.
+
+    Raises:
+        RefusedError: 1254291 (another write is going on), or what `table_of` raises.
+    """
+    table = table_of(call)
+    if table.held is not None and not call.late:  # what was late has waited for its turn
+        raise RefusedError(codes.WRITE_CONFLICT)
+    return table
+
+
+def records_to_write(call: Call) -> Table:
+    """Return the table of the path for a write of its records.
+
+    Raises:
+        RefusedError: 1254302 (advanced permissions leave no right to write), or what `table_to_write` raises.
+    """
+    unchecked = flag(call.query, "ignore_consistency_check")
+    table = table_to_write(call)
+    if not base_of(call).limit_of(call.app.app_id).writes:
+        raise RefusedError(codes.PERMISSION_DENIED)
+    begin_write(call.settings, table, unchecked=unchecked)
+    return table
+
+
+def begin_write(settings: Settings, table: Table, *, unchecked: bool) -> None:
+    """Prepare a write of records: what reads show for a while after it, and what `total` may lag behind.
+
+    Args:
+        settings: those of the emulator.
+        table: the table.
+        unchecked: whether the write waives consistent reads, so that they may be stale.
+    """
+    stale = settings.stale_after == "every" or unchecked
+    table.records.history_s = settings.stale_reads_s if stale else 0
+    if not table.records.history_s:
+        table.records.forget_history()
+    table.count_before = len(table.records)
+
+
+def refuse_unchanged(call: Call, *, changed: bool) -> None:
+    """Refuse a write that changes nothing, if the setting `unchanged_write` says that Lark does.
+
+    Raises:
+        RefusedError: 1254606.
+    """
+    if not changed and call.settings.unchanged_write == DATA_NOT_CHANGE:
+        raise RefusedError(codes.DATA_NOT_CHANGE)
+
+
+def hold(call: Call, table: Table) -> None:
+    """Keep the table busy for `write_ms`: call it when the write is done; the answer is not sent before."""
+    if call.settings.write_ms <= 0 or call.late:
+        return
+    write = object()
+    table.held = write
+    call.hold = call.settings.write_ms / 1000
+
+    def let_go() -> None:
+        if table.held is write:
+            table.held = None
+
+    call.release = let_go

@@ -1,0 +1,64 @@
+"""What converting a cell's value needs: where it is, and what its type does with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lark_emulator.codes import Code
+    from lark_emulator.settings import Settings
+    from lark_emulator.world.apps import App
+    from lark_emulator.world.bases import Base, Field
+    from lark_emulator.world.world import World
+
+
+@dataclass(slots=True)
+class Cell:
+    """Where a value is going to or coming from."""
+
+    world: World
+    app: App
+    base: Base
+    field: Field
+    id_type: str
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """One of Lark's field types.
+
+    Args:
+        number: `type` in the API.
+        ui_types: the variants; the first is the default.
+        refusal: the code for a value of the wrong shape.
+        accept: turns a written value into the stored one; raises or returns None for "empty".
+        read: turns a stored value into what search returns, None for an empty cell.
+        echo: turns a stored value into what create and update return.
+        primary: whether it may be a table's first column.
+    """
+
+    number: int
+    ui_types: tuple[str, ...]
+    refusal: Code
+    accept: Callable[[Cell, Any], Any] | None
+    read: Callable[[Cell, Any], Any]
+    echo: Callable[[Cell, Any], Any] = lambda _cell, value: value
+    primary: bool = False
+
+
+class WrongShapeError(Exception):
+    """The value does not fit the field; the field's own code says so."""
+
+
+def require(condition: bool) -> None:
+    """Check that a value has the shape of its field.
+
+    Raises:
+        WrongShapeError: it has not.
+    """
+    if not condition:
+        raise WrongShapeError

@@ -1,0 +1,148 @@
+"""`…/tables/:table_id/fields`: create, list, overwrite, delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.bitable import duplex
+from lark_emulator.bitable.access import (
+    UNCHANGED,
+    base_of,
+    hold,
+    refuse_unchanged,
+    table_of,
+    table_to_write,
+)
+from lark_emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
+from lark_emulator.bitable.client_tokens import remember, replayed
+from lark_emulator.bitable.columns import SELECTS, new_field, shown_field
+from lark_emulator.bitable.columns import UNCONFIRMED as FIELD_TYPES
+from lark_emulator.bitable.values import DUPLEX_LINK, LINKS
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import flag, json_object, page, page_size
+
+if TYPE_CHECKING:
+    from lark_emulator.world.bases import Field, Table
+
+MOST_PER_PAGE = 100
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST …/fields`."""
+    base = base_of(call)
+    answer = replayed(call, base)
+    if answer is not None:
+        return answer
+    table = table_to_write(call)
+    column = new_field(call, base, table, json_object(call, codes.WRONG_JSON))
+    duplex.pair(call, base, table, column)
+    table.add_field(column)
+    base.touch(table)
+    hold(call, table)
+    return remember(call, base, {"field": shown_field(table, column)})
+
+
+def list_fields(call: Call) -> dict[str, Any]:
+    """Answer `GET …/fields`."""
+    table = table_of(call)
+    as_array = flag(call.query, "text_field_as_array")
+    if (call.query.get("view_id") or table.view_id) != table.view_id:
+        raise RefusedError(codes.VIEW_NOT_FOUND)
+    size = page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    items, more = page(list(table.fields.values()), call, size, codes.INVALID_PAGE_TOKEN)
+    shown = [shown_field(table, column) for column in items]
+    for each, column in zip(shown, items, strict=True):
+        # A list shows the plain text, where create and update answer with an object.
+        text = column.description
+        each["description"] = [{"text": text, "type": "text"}] if as_array else text
+    return {"items": shown, **more, "total": len(table.fields)}
+
+
+def update(call: Call) -> dict[str, Any]:
+    """Answer `PUT …/fields/:field_id`: the whole field is overwritten."""
+    base, table = base_of(call), table_to_write(call)
+    before = _field_of(call, table)
+    after = new_field(call, base, table, json_object(call, codes.WRONG_JSON), instead_of=before)
+    same_link = before.type == after.type == DUPLEX_LINK and _target(before) == _target(after)
+    if same_link:
+        after.property = {**(before.property or {}), **(after.property or {})}
+    refuse_unchanged(call, changed=before != after)
+    if not same_link:
+        duplex.unpair(base, before)
+    table.fields[after.field_id] = after  # the same key keeps its place
+    table.names = {column.name: column for column in table.fields.values()}
+    duplex.pair(call, base, table, after)
+    surviving = [
+        record.record_id
+        for record in table.records
+        if after.field_id in record.cells and _survives(after, before, record.cells[after.field_id])
+    ]
+    table.records.drop_values(after.field_id, surviving)
+    base.touch(table)
+    hold(call, table)
+    return {"field": shown_field(table, after)}
+
+
+def _target(column: Field) -> Any:
+    return (column.property or {}).get("table_id")
+
+
+def _survives(after: Field, before: Field, value: Any) -> bool:
+    if after.type != before.type:
+        return False
+    if after.type in LINKS:
+        return bool(_target(after) == _target(before))
+    if after.type not in SELECTS:
+        return True
+    return set(value if isinstance(value, list) else [value]) <= after.options.keys()
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Answer `DELETE …/fields/:field_id`; the primary field stays."""
+    base, table = base_of(call), table_to_write(call)
+    column = _field_of(call, table)
+    if column is table.primary:
+        raise RefusedError(codes.PRIMARY_FIELD)
+    duplex.unpair(base, column)
+    del table.fields[column.field_id], table.names[column.name]
+    table.records.drop_values(column.field_id)
+    base.touch(table)
+    hold(call, table)
+    return {"field_id": column.field_id, "deleted": True}
+
+
+def _field_of(call: Call, table: Table) -> Field:
+    column = table.fields.get(call.params["field_id"])
+    if column is None:
+        raise RefusedError(codes.FIELD_NOT_FOUND)
+    return column
+
+
+_PATH = "/open-apis/bitable/v1/apps/:app_token/tables/:table_id/fields"
+
+ROUTES = (
+    Route(
+        "POST",
+        _PATH,
+        create,
+        unconfirmed=(
+            CLIENT_TOKEN,
+            FIELD_TYPES,
+            "properties of other types than select and link are kept unchecked",
+        ),
+    ),
+    Route("GET", _PATH, list_fields),
+    Route(
+        "PUT",
+        f"{_PATH}/:field_id",
+        update,
+        unconfirmed=(
+            FIELD_TYPES,
+            UNCHANGED,
+            "a change of type empties the column; Lark converts where it can",
+        ),
+    ),
+    Route("DELETE", f"{_PATH}/:field_id", delete),
+)

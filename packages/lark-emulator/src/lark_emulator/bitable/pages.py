@@ -1,0 +1,96 @@
+"""Pages of records. There is no snapshot: a page begins after so many records as were answered before it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.validation import page_size, whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lark_emulator.routing import Call
+    from lark_emulator.world.bases import Table
+    from lark_emulator.world.records import Record
+
+MOST_PER_PAGE = 500
+
+UNCONFIRMED = (
+    "pages have no snapshot: records that others add or delete between two pages shift the rest",
+    "`total` is exact and reads are consistent (settable, `search_total`, `stale_reads_s`)",
+    "a bad `page_token` gets 1254030, as on newer pages; this page has it for too large an answer",
+)
+
+
+def sized(call: Call) -> int:
+    """Return the page size that a request asks for."""
+    return page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+
+
+def paged(
+    call: Call,
+    table: Table,
+    records: Sequence[Record],
+    size: int,
+    show: Callable[[Record], dict[str, Any]],
+) -> dict[str, Any]:
+    """Return one page of records, with whatever was planned for it.
+
+    Raises:
+        RefusedError: 1254030, the page token is not one of ours, or the answer is too long.
+    """
+    asked = call.query.get("page_token", "")
+    start, number = _place(asked)
+    plan = call.world.page_plans.strike(call.params["app_token"], table.table_id, number)
+    if plan is not None and plan.items is not None:
+        size = min(size, plan.items)
+    end = start + size
+    more = end < len(records)
+    following = _token(end, number + 1) if more else ""
+    if plan is not None and plan.ends:
+        more, following = False, ""
+    if plan is not None and plan.repeats_token and more and asked:
+        following = asked
+    answer = {
+        "items": [show(record) for record in records[start:end]],
+        "has_more": more,
+        "page_token": following,
+        "total": len(records),
+    }
+    match call.settings.search_total if plan is None or plan.total is None else plan.total:
+        case "absent":
+            del answer["total"]
+        case "stale":
+            answer["total"] = max(0, len(records) + table.count_before - len(table.records))
+        case int() as told:
+            answer["total"] = told
+    most = call.settings.max_answer_bytes
+    if most and len(orjson.dumps(answer)) > most:
+        raise RefusedError(codes.TOO_LARGE_RESPONSE)
+    if plan is not None:
+        plan.answered(end)
+    return answer
+
+
+def _place(token: str) -> tuple[int, int]:
+    """Return where a page begins, and its number."""
+    if not token:
+        return 0, 1
+    try:
+        parts = base64.b64decode(token, altchars=b"-_", validate=True).decode().split(":")
+    except (binascii.Error, ValueError):
+        raise RefusedError(codes.INVALID_PAGE_TOKEN) from None
+    start, number = (whole_number(part) for part in (*parts[1:], "", "")[:2])
+    if parts[0] != "page" or start is None or start < 0 or number is None or number < 1:
+        raise RefusedError(codes.INVALID_PAGE_TOKEN)
+    return start, number
+
+
+def _token(start: int, number: int) -> str:
+    return base64.urlsafe_b64encode(b"page:%d:%d" % (start, number)).decode()

@@ -1,0 +1,262 @@
+"""`…/tables/:table_id/records`: create, update, delete, read by id; batches are all-or-nothing."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.bitable import duplex
+from lark_emulator.bitable.access import (
+    UNCHANGED,
+    base_of,
+    hold,
+    records_to_write,
+    refuse_unchanged,
+    table_of,
+)
+from lark_emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
+from lark_emulator.bitable.client_tokens import remember, replayed
+from lark_emulator.bitable.options import undone_on_refusal
+from lark_emulator.bitable.pages import UNCONFIRMED as PAGES
+from lark_emulator.bitable.pages import paged, sized
+from lark_emulator.bitable.rows import Rows
+from lark_emulator.bitable.sight import UNCONFIRMED as SIGHT
+from lark_emulator.bitable.sight import by_id, listed, to_write
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import (
+    choice,
+    flag,
+    json_object,
+    text_list,
+    user_id_type,
+    violation,
+)
+from lark_emulator.world.users import USER_ID_TYPES
+
+if TYPE_CHECKING:
+    from lark_emulator.world.bases import Table
+    from lark_emulator.world.records import Record
+
+MOST_WRITTEN = 1000
+MOST_DELETED = 500
+MOST_GOT = 100
+#: What the legacy list accepts of a filter and a sort, in characters.
+_LONGEST = (("filter", 2000, codes.FILTER_TOO_LONG), ("sort", 1000, codes.SORT_TOO_LONG))
+
+
+def _body(call: Call) -> dict[str, Any]:
+    return json_object(call, codes.WRONG_JSON)
+
+
+def _batch(body: dict[str, Any], most: int) -> list[Any]:
+    records = body.get("records")
+    if not isinstance(records, list):
+        raise RefusedError(codes.WRONG_BODY)
+    if not records:
+        raise RefusedError(codes.EMPTY_VALUE)
+    if len(records) > most:
+        raise RefusedError(codes.BATCH_EXCEEDED)
+    return records
+
+
+def _insert(call: Call, rows: list[Any]) -> list[dict[str, Any]]:
+    """Add rows to the table of the path: all of them, or none if one is refused."""
+    table = records_to_write(call)
+    limit = call.settings.records_per_table
+    if limit and len(table.records) + len(rows) > limit:
+        raise RefusedError(codes.RECORDS_EXCEEDED)
+    base, paired = base_of(call), duplex.links_both_ways(table)
+    converter = Rows(call, base, table, user_id_type(call))
+    with undone_on_refusal(table):
+        converted = [converter.cells(row.get("fields") if isinstance(row, dict) else None) for row in rows]
+    now = call.world.clock.now()
+    answers = []
+    for cells in converted:
+        filled = {field_id: value for field_id, value in cells.items() if value is not None}
+        record_id = call.world.new_id("rec", 11)
+        record = table.records.add(record_id, filled, call.app, int(now * 1000), now=now)
+        if paired:
+            duplex.follow(base, table, record, {}, call.app, now=now)
+        answers.append(converter.echoed(record, filled))
+    _written(call, table)
+    return answers
+
+
+def _change(call: Call, changes: list[tuple[str, Any]]) -> list[dict[str, Any]]:
+    """Change rows by id: all of them, or none if one is refused."""
+    table = records_to_write(call)
+    base, paired = base_of(call), duplex.links_both_ways(table)
+    converter = Rows(call, base, table, user_id_type(call))
+    records = to_write(call, base, table, [record_id for record_id, _ in changes])
+    with undone_on_refusal(table):
+        converted = [converter.cells(fields) for _, fields in changes]
+    refuse_unchanged(
+        call,
+        changed=any(
+            record.cells.get(field_id) != value
+            for record, cells in zip(records, converted, strict=True)
+            for field_id, value in cells.items()
+        ),
+    )
+    now = call.world.clock.now()
+    answers = []
+    for record, cells in zip(records, converted, strict=True):
+        before = dict(record.cells) if paired else {}
+        table.records.change(record, cells, call.app, int(now * 1000), now=now)
+        if paired:
+            duplex.follow(base, table, record, before, call.app, now=now)
+        answers.append(converter.echoed(record, cells))
+    _written(call, table)
+    return answers
+
+
+def _remove(call: Call, record_ids: list[str]) -> list[dict[str, Any]]:
+    table = records_to_write(call)
+    to_write(call, base_of(call), table, record_ids)
+    now = call.world.clock.now()
+    for record_id in record_ids:
+        table.records.remove(record_id, now=now)
+    _written(call, table)
+    return [{"deleted": True, "record_id": record_id} for record_id in record_ids]
+
+
+def _written(call: Call, table: Table) -> None:
+    base_of(call).touch(table)
+    hold(call, table)
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST …/records`."""
+    base = base_of(call)
+    answer = replayed(call, base)
+    if answer is not None:
+        return answer
+    (record,) = _insert(call, [_body(call)])
+    return remember(call, base, {"record": record})
+
+
+def batch_create(call: Call) -> dict[str, Any]:
+    """Answer `POST …/records/batch_create`."""
+    base = base_of(call)
+    answer = replayed(call, base)
+    if answer is not None:
+        return answer
+    return remember(call, base, {"records": _insert(call, _batch(_body(call), MOST_WRITTEN))})
+
+
+def update(call: Call) -> dict[str, Any]:
+    """Answer `PUT …/records/:record_id`: the fields that are named; null empties a cell."""
+    (record,) = _change(call, [(call.params["record_id"], _body(call).get("fields"))])
+    return {"record": record}
+
+
+def batch_update(call: Call) -> dict[str, Any]:
+    """Answer `POST …/records/batch_update`."""
+    changes = []
+    for row in _batch(_body(call), MOST_WRITTEN):
+        if not isinstance(row, dict) or not isinstance(row.get("record_id"), str):
+            raise RefusedError(codes.WRONG_BODY)
+        changes.append((row["record_id"], row.get("fields")))
+    return {"records": _change(call, changes)}
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Answer `DELETE …/records/:record_id`."""
+    (deleted,) = _remove(call, [call.params["record_id"]])
+    return deleted
+
+
+def batch_delete(call: Call) -> dict[str, Any]:
+    """Answer `POST …/records/batch_delete`."""
+    record_ids = _batch(_body(call), MOST_DELETED)
+    if not all(isinstance(record_id, str) for record_id in record_ids):
+        raise RefusedError(codes.WRONG_BODY)
+    return {"records": _remove(call, list(dict.fromkeys(record_ids)))}
+
+
+def batch_get(call: Call) -> dict[str, Any]:
+    """Answer `POST …/records/batch_get`; what is not there is listed apart."""
+    base, table = base_of(call), table_of(call)
+    body = json_object(call, codes.WRONG_JSON)
+    record_ids = text_list(body, "record_ids", most=MOST_GOT)
+    if not record_ids:
+        violation("record_ids", None, "record_ids is required")
+    converter = Rows(call, base, table, choice(body, "user_id_type", USER_ID_TYPES, default="open_id"))
+    found, hidden, absent = by_id(call, base, table, record_ids)
+    automatic = body.get("automatic_fields") is True
+    return {
+        "records": [converter.shown(record, automatic=automatic) for record in found],
+        "forbidden_record_ids": hidden,
+        "absent_record_ids": absent,
+    }
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer the legacy `GET …/records/:record_id`."""
+    base, table = base_of(call), table_of(call)
+    converter = Rows(call, base, table, user_id_type(call))
+    found, hidden, _ = by_id(call, base, table, [call.params["record_id"]])
+    if not found:
+        raise RefusedError(codes.PERMISSION_DENIED if hidden else codes.RECORD_NOT_FOUND)
+    return {"record": _legacy(call, converter, found[0])}
+
+
+def list_records(call: Call) -> dict[str, Any]:
+    """Answer the legacy `GET …/records`, without its formula language."""
+    base, table = base_of(call), table_of(call)
+    for name, longest, code in _LONGEST:
+        if len(call.query.get(name, "")) > longest:
+            raise RefusedError(code)
+    if call.query.get("filter"):
+        raise RefusedError(codes.INVALID_FILTER, "the emulator knows no formula filter, use search")
+    if call.query.get("sort"):
+        raise RefusedError(codes.INVALID_SORT, "the emulator sorts in search only")
+    if (call.query.get("view_id") or table.view_id) != table.view_id:
+        raise RefusedError(codes.VIEW_NOT_FOUND)
+    size = sized(call)
+    converter = Rows(call, base, table, user_id_type(call))
+    return paged(call, table, listed(call, base, table), size, partial(_legacy, call, converter))
+
+
+def _legacy(call: Call, converter: Rows, record: Record) -> dict[str, Any]:
+    shown = converter.shown(
+        record,
+        automatic=flag(call.query, "automatic_fields"),
+        plain_text=not flag(call.query, "text_field_as_array"),
+    )
+    return {**shown, "id": record.record_id}
+
+
+_PATH = "/open-apis/bitable/v1/apps/:app_token/tables/:table_id/records"
+_STATUS = "HTTP status of errors: as this endpoint's page says (settable, `bitable_error_status`)"
+_VALUES = (
+    "values for read-only, location and group fields that do not fit get 1254015",
+    "attachments cannot be written: uploads are not emulated, so every file_token gets 1254303",
+)
+_ECHO = "create and update echo the fields that were written, in the write shape"
+
+ROUTES = (
+    Route("POST", _PATH, create, unconfirmed=(CLIENT_TOKEN, _STATUS, _ECHO, *_VALUES)),
+    Route(
+        "POST", f"{_PATH}/batch_create", batch_create, unconfirmed=(CLIENT_TOKEN, _STATUS, _ECHO, *_VALUES)
+    ),
+    Route("PUT", f"{_PATH}/:record_id", update, unconfirmed=(UNCHANGED, _STATUS, _ECHO, *_VALUES)),
+    Route("POST", f"{_PATH}/batch_update", batch_update, unconfirmed=(UNCHANGED, _STATUS, _ECHO, *_VALUES)),
+    Route("DELETE", f"{_PATH}/:record_id", delete, unconfirmed=(_STATUS, SIGHT)),
+    Route("POST", f"{_PATH}/batch_delete", batch_delete, unconfirmed=(_STATUS, SIGHT)),
+    Route("POST", f"{_PATH}/batch_get", batch_get, unconfirmed=("`with_shared_url` is ignored", SIGHT)),
+    Route("GET", f"{_PATH}/:record_id", get, unconfirmed=("`with_shared_url` is ignored", SIGHT)),
+    Route(
+        "GET",
+        _PATH,
+        list_records,
+        unconfirmed=(
+            "`filter` and `sort` are not emulated (1254018, 1254016), but for their lengths",
+            "`field_names` is ignored",
+            *PAGES,
+            SIGHT,
+        ),
+    ),
+)

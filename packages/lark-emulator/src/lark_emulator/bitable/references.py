@@ -1,0 +1,114 @@
+"""Values that name something else: people, groups, attachments, records of another table, places."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.bitable.cells import Cell, WrongShapeError, require
+from lark_emulator.codes import RefusedError
+from lark_emulator.im.chats import avatar_of as chat_avatar_of
+
+if TYPE_CHECKING:
+    from lark_emulator.world.apps import App
+    from lark_emulator.world.users import User
+
+MOST_PEOPLE = 1000
+MOST_LINKS = 500
+
+
+def _ids(value: Any, most: int) -> list[str]:
+    require(isinstance(value, list) and len(value) <= most)
+    require(all(isinstance(item, dict) and isinstance(item.get("id"), str) for item in value))
+    return list(dict.fromkeys(item["id"] for item in value))
+
+
+def people(cell: Cell, value: Any) -> list[User] | None:
+    """Return the users that `[{"id": …}]` names."""
+    found = []
+    for user_id in _ids(value, MOST_PEOPLE):
+        try:
+            user = cell.world.find_user(cell.app, cell.id_type, user_id)
+        except RefusedError as error:  # another app's open_id, which Bitable reports in its own words
+            raise WrongShapeError from error
+        if user is None:
+            raise WrongShapeError
+        found.append(user)
+    return found or None
+
+
+def person(user: User, app: App, id_type: str) -> dict[str, Any]:
+    """Return a user as Bitable shows one."""
+    return {
+        "id": user.id_for(app, id_type),
+        "name": user.name,
+        "en_name": user.en_name,
+        "email": user.email,
+        "avatar_url": f"https://emulator.invalid/avatar/{user.user_id}.png",
+    }
+
+
+def read_people(cell: Cell, value: Any) -> list[dict[str, Any]]:
+    """Show users with their names."""
+    return [person(user, cell.app, cell.id_type) for user in value]
+
+
+def echo_people(cell: Cell, value: Any) -> list[dict[str, Any]]:
+    """Show users as they were written."""
+    return [{"id": user.id_for(cell.app, cell.id_type)} for user in value]
+
+
+def groups(cell: Cell, value: Any) -> list[str] | None:
+    """Return the ids of the chats that `[{"id": …}]` names."""
+    ids = _ids(value, MOST_PEOPLE)
+    require(all(chat_id in cell.world.chats for chat_id in ids))
+    return ids or None
+
+
+def read_groups(cell: Cell, value: Any) -> list[dict[str, Any]]:
+    """Show chats with their names."""
+    chats = [cell.world.chats[chat_id] for chat_id in value]
+    return [{"id": chat.chat_id, "name": chat.name, "avatar_url": chat_avatar_of(chat)} for chat in chats]
+
+
+def attachments(_cell: Cell, value: Any) -> None:
+    """Accept an empty list only: Bitable uploads are not emulated."""
+    require(isinstance(value, list))
+    require(all(isinstance(item, dict) and isinstance(item.get("file_token"), str) for item in value))
+    if value:  # nothing was ever uploaded: the drive is not emulated
+        raise RefusedError(codes.ATTACHMENT_FOREIGN)
+
+
+def links(cell: Cell, value: Any) -> list[str] | None:
+    """Return the ids of records that exist in the other table."""
+    require(isinstance(value, list) and len(value) <= MOST_LINKS)
+    target = cell.base.tables.get((cell.field.property or {}).get("table_id", ""))
+    require(target is not None)
+    require(all(isinstance(record_id, str) for record_id in value))
+    if target is None or any(record_id not in target.records for record_id in value):
+        raise WrongShapeError
+    return list(dict.fromkeys(value)) or None
+
+
+def read_links(cell: Cell, value: Any) -> dict[str, Any] | None:
+    """Show the records that still exist; without any the cell is empty."""
+    target = cell.base.tables.get((cell.field.property or {}).get("table_id", ""))
+    shown = [] if target is None else [record_id for record_id in value if record_id in target.records]
+    return {"link_record_ids": shown} if shown else None
+
+
+def location(_cell: Cell, value: Any) -> str:
+    """Return `"longitude,latitude"` as it was written."""
+    require(isinstance(value, str))
+    longitude, comma, latitude = value.partition(",")
+    try:
+        require(bool(comma) and abs(float(longitude)) <= 180 and abs(float(latitude)) <= 90)  # noqa: PLR2004
+    except ValueError:
+        raise WrongShapeError from None
+    return str(value)
+
+
+def read_location(_cell: Cell, value: Any) -> dict[str, str]:
+    """Show a place, of which only the coordinates are known."""
+    place = dict.fromkeys(("address", "adname", "cityname", "full_address", "name", "pname"), "")
+    return {**place, "location": value}

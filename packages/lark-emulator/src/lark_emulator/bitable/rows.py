@@ -1,0 +1,124 @@
+"""Records in and out: requested fields to cells, cells to what Lark shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.bitable.cells import Cell
+from lark_emulator.bitable.values import (
+    AUTOMATIC,
+    COMPUTED,
+    TEXT,
+    computed,
+    echo,
+    person_of,
+    read,
+    write,
+)
+from lark_emulator.codes import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lark_emulator.routing import Actor
+    from lark_emulator.world.bases import Base, Field, Table
+    from lark_emulator.world.records import Record
+
+
+class Rows:
+    """Converts the rows of one table for one caller.
+
+    Args:
+        actor: who asks.
+        base: the base.
+        table: the table.
+        id_type: which kind of user id the caller speaks.
+        gives_computed: whether the values of formulas and lookups can be written: people cannot, tests can.
+    """
+
+    def __init__(
+        self, actor: Actor, base: Base, table: Table, id_type: str, *, gives_computed: bool = False
+    ) -> None:
+        self._actor = actor
+        self._table = table
+        self._id_type = id_type
+        self._gives_computed = gives_computed
+        self._cells = {
+            column.field_id: Cell(actor.world, actor.app, base, column, id_type, actor.settings)
+            for column in table.fields.values()
+        }
+
+    def cells(self, fields: Any) -> dict[str, Any]:
+        """Return stored values by field id; None for a cell to be emptied.
+
+        Raises:
+            RefusedError: 1254001 (no object), 1254045 (no such field), or a conversion code.
+        """
+        if not isinstance(fields, dict):
+            raise RefusedError(codes.WRONG_BODY)
+        names = self._table.names
+        stored = {}
+        for name, value in fields.items():
+            column = names.get(name)
+            if column is None:
+                raise RefusedError(
+                    codes.FIELD_NAME_NOT_FOUND,
+                    error={
+                        "message": f"Invalid request parameter: 'fields.{name}'. "
+                        "Correct format : the name of a field of this table."
+                    },
+                )
+            if self._gives_computed and column.type in COMPUTED:
+                stored[column.field_id] = computed(value)
+            else:
+                stored[column.field_id] = write(self._cells[column.field_id], value)
+        return stored
+
+    def echoed(self, record: Record, cells: dict[str, Any]) -> dict[str, Any]:
+        """Return a written record in the write shape, with the fields that were written."""
+        fields = {
+            self._table.fields[field_id].name: echo(self._cells[field_id], value)
+            for field_id, value in cells.items()
+            if value is not None
+        }
+        return {"fields": fields, "id": record.record_id, "record_id": record.record_id}
+
+    def shown(
+        self,
+        record: Record,
+        *,
+        columns: Iterable[Field] | None = None,
+        automatic: bool = False,
+        plain_text: bool = False,
+    ) -> dict[str, Any]:
+        """Return a record in the read shape.
+
+        Args:
+            record: which one.
+            columns: only these fields.
+            automatic: with who made and changed it, and when.
+            plain_text: text as a plain string, as the legacy endpoints return it.
+        """
+        fields: dict[str, Any] = {}
+        cells = record.cells
+        for column in self._table.fields.values() if columns is None else columns:
+            kind = column.type
+            if kind in AUTOMATIC:
+                fields[column.name] = AUTOMATIC[kind](record, self._actor.app, self._id_type)
+                continue
+            value = cells.get(column.field_id)
+            if value is None:
+                continue
+            if not (plain_text and kind == TEXT):
+                value = read(self._cells[column.field_id], value)
+                if value is None:
+                    continue
+            fields[column.name] = value
+        shown: dict[str, Any] = {"fields": fields, "record_id": record.record_id}
+        if automatic:
+            shown["created_by"] = person_of(record.created_by, self._actor.app, self._id_type)
+            shown["created_time"] = record.created_time
+            shown["last_modified_by"] = person_of(record.modified_by, self._actor.app, self._id_type)
+            shown["last_modified_time"] = record.modified_time
+        return shown

@@ -1,0 +1,80 @@
+"""Which records an app sees: all, fewer by advanced permissions, or those of a moment ago."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lark_emulator.routing import Call
+    from lark_emulator.world.bases import Base, Table
+    from lark_emulator.world.records import Record
+
+UNCONFIRMED = (
+    "with advanced permissions, records that the app does not see are left out of lists and searches, are "
+    "`forbidden_record_ids` of batch_get, and get 1254302 when they are read, changed or deleted by id"
+)
+
+
+def all_of_it(call: Call, base: Base) -> bool:
+    """Say whether reads show exactly what the table holds now."""
+    return call.settings.stale_reads_s <= 0 and base.limit_of(call.app.app_id).sees == "all"
+
+
+def listed(call: Call, base: Base, table: Table) -> list[Record]:
+    """Return the records that a read shows, in order; the list must not be changed."""
+    records = table.records.listed()
+    if call.settings.stale_reads_s > 0:
+        records = table.records.as_of(call.world.clock.now() - call.settings.stale_reads_s)
+    limit = base.limit_of(call.app.app_id)
+    return records if limit.sees == "all" else [record for record in records if _sees(call, base, record)]
+
+
+def by_id(
+    call: Call, base: Base, table: Table, record_ids: Iterable[str]
+) -> tuple[list[Record], list[str], list[str]]:
+    """Look records up.
+
+    Returns:
+        Those that a read shows, and the ids of those that are hidden and that do not exist.
+    """
+    known = table.records
+    if call.settings.stale_reads_s > 0:
+        before = known.as_of(call.world.clock.now() - call.settings.stale_reads_s)
+        known_ids = {record.record_id: record for record in before}
+    else:
+        known_ids = {each: known[each] for each in record_ids if each in known}
+    shown, hidden, absent = [], [], []
+    for record_id in record_ids:
+        record = known_ids.get(record_id)
+        if record is None:
+            absent.append(record_id)
+        elif _sees(call, base, record):
+            shown.append(record)
+        else:
+            hidden.append(record_id)
+    return shown, hidden, absent
+
+
+def to_write(call: Call, base: Base, table: Table, record_ids: Iterable[str]) -> list[Record]:
+    """Return the records that a write names, as they are now.
+
+    Raises:
+        RefusedError: 1254043 (one does not exist), 1254302 (one is hidden from the app).
+    """
+    try:
+        records = [table.records[record_id] for record_id in record_ids]
+    except KeyError:
+        raise RefusedError(codes.RECORD_NOT_FOUND) from None
+    if not all(_sees(call, base, record) for record in records):
+        raise RefusedError(codes.PERMISSION_DENIED)
+    return records
+
+
+def _sees(call: Call, base: Base, record: Record) -> bool:
+    sees = base.limit_of(call.app.app_id).sees
+    return sees == "all" or (sees == "own" and record.created_by is call.app)

@@ -1,0 +1,115 @@
+"""`/bitable/v1/apps/:app_token/tables`: create, list, rename, delete."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lark_emulator import codes
+from lark_emulator.bitable.access import base_of, table_of, table_to_write
+from lark_emulator.bitable.columns import DEFAULT_VIEW, new_table
+from lark_emulator.bitable.columns import UNCONFIRMED as FIELD_TYPES
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import (
+    json_object,
+    optional_text,
+    page,
+    page_size,
+    required_text,
+    violation,
+)
+
+MOST_PER_PAGE = 100
+LONGEST_NAME = 100
+NAME = re.compile(r"[^\[\]:\\/?*]+")
+
+
+def _name(spec: dict[str, Any]) -> str:
+    name = required_text(spec, "name", longest=LONGEST_NAME)
+    if not NAME.fullmatch(name):
+        violation("name", name, "name must not contain [ ] : \\ / ? *")
+    return name
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST …/tables`."""
+    base = base_of(call)
+    table = json_object(call, codes.WRONG_JSON).get("table")
+    if not isinstance(table, dict):
+        raise RefusedError(codes.WRONG_BODY)
+    specs = table.get("fields")
+    if specs is not None and not isinstance(specs, list):
+        raise RefusedError(codes.WRONG_BODY)
+    made = new_table(
+        call, base, _name(table), specs, optional_text(table, "default_view_name", default=DEFAULT_VIEW)
+    )
+    answer: dict[str, Any] = {"table_id": made.table_id}
+    if specs or table.get("default_view_name"):
+        answer |= {"default_view_id": made.view_id, "field_id_list": list(made.fields)}
+    return answer
+
+
+def batch_create(call: Call) -> dict[str, Any]:
+    """Answer `POST …/tables/batch_create`: all tables, or none."""
+    base = base_of(call)
+    specs = json_object(call, codes.WRONG_JSON).get("tables")
+    if not isinstance(specs, list) or not specs or not all(isinstance(spec, dict) for spec in specs):
+        raise RefusedError(codes.WRONG_BODY)
+    names = [_name(spec) for spec in specs]
+    before = dict(base.tables)
+    try:
+        made = [new_table(call, base, name).table_id for name in names]
+    except RefusedError:
+        base.tables = before
+        raise
+    return {"table_ids": made}
+
+
+def list_tables(call: Call) -> dict[str, Any]:
+    """Answer `GET …/tables`."""
+    base = base_of(call)
+    size = page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    items, more = page(list(base.tables.values()), call, size, codes.INVALID_PAGE_TOKEN)
+    return {
+        "items": [{"table_id": t.table_id, "revision": t.revision, "name": t.name} for t in items],
+        **more,
+        "total": len(base.tables),
+    }
+
+
+def rename(call: Call) -> dict[str, Any]:
+    """Answer `PATCH …/tables/:table_id`."""
+    base, table = base_of(call), table_of(call)
+    name = _name(json_object(call, codes.WRONG_JSON))
+    if any(other.name == name for other in base.tables.values() if other is not table):
+        raise RefusedError(codes.TABLE_NAME_DUPLICATED)
+    table.name = name
+    base.touch(table)
+    return {"name": name}
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Answer `DELETE …/tables/:table_id`; the last one stays."""
+    base, table = base_of(call), table_to_write(call)
+    if len(base.tables) == 1:
+        raise RefusedError(codes.LAST_TABLE)
+    del base.tables[table.table_id]
+    base.touch()
+    return {}
+
+
+_PATH = "/open-apis/bitable/v1/apps/:app_token/tables"
+
+ROUTES = (
+    Route("GET", _PATH, list_tables),
+    Route(
+        "POST",
+        _PATH,
+        create,
+        unconfirmed=(FIELD_TYPES, "a table made without fields has one text field named Text"),
+    ),
+    Route("POST", f"{_PATH}/batch_create", batch_create),
+    Route("PATCH", f"{_PATH}/:table_id", rename),
+    Route("DELETE", f"{_PATH}/:table_id", delete, unconfirmed=("link fields to a deleted table stay",)),
+)

@@ -1,0 +1,245 @@
+"""Field types: what may be written into a cell, and what is read from it."""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.bitable import references
+from lark_emulator.bitable.cells import Cell, FieldType, WrongShapeError, require
+from lark_emulator.bot import avatar_of
+from lark_emulator.codes import RefusedError
+from lark_emulator.world.users import User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lark_emulator.world.apps import App
+    from lark_emulator.world.records import Record
+
+LONGEST_TEXT = 100_000
+LONGEST_PHONE = 64
+MOST_CHOICES = 1000
+MOST_OPTIONS = 20_000
+
+_PHONE = re.compile(r"\+?\d*")
+_EMAIL = "Email"
+_COLORS = 55
+_EVERY_DIGIT = Context(prec=700)  # more than a float can have before and behind the point
+
+
+def write(cell: Cell, value: Any) -> Any:
+    """Return what a cell stores for a written value; None empties it.
+
+    Raises:
+        RefusedError: the conversion code of the field's type, or 1254130.
+    """
+    kind = FIELD_TYPES[cell.field.type]
+    if kind.accept is None:
+        raise RefusedError(kind.refusal)
+    if value is None:
+        return None
+    try:
+        return kind.accept(cell, value)
+    except WrongShapeError:
+        raise RefusedError(
+            kind.refusal,
+            error={"message": f"Invalid request parameter: 'fields.{cell.field.name}'."},
+        ) from None
+
+
+def read(cell: Cell, value: Any) -> Any:
+    """Return what search and batch_get show for a stored value; None for an empty cell."""
+    return FIELD_TYPES[cell.field.type].read(cell, value)
+
+
+def echo(cell: Cell, value: Any) -> Any:
+    """Return what create and update answer for a stored value: the write shape."""
+    return FIELD_TYPES[cell.field.type].echo(cell, value)
+
+
+# Text, number, choice ------------------------------------------------------------------------------------
+
+
+def _trimmed(cell: Cell, value: str) -> str:
+    return value.strip() if cell.settings.text_ends == "trimmed" else value
+
+
+def _text(cell: Cell, value: Any) -> str | None:
+    require(isinstance(value, str))
+    if len(value) > LONGEST_TEXT:
+        raise RefusedError(codes.CELL_TOO_LARGE)
+    return _trimmed(cell, value) or None
+
+
+def _read_text(cell: Cell, value: Any) -> list[dict[str, Any]]:
+    if cell.field.ui_type == _EMAIL:
+        return [{"link": f"mailto:{value}", "text": value, "type": "url"}]
+    return [{"text": value, "type": "text"}]
+
+
+def _number(cell: Cell, value: Any) -> float:
+    require(isinstance(value, (int, float)) and not isinstance(value, bool))
+    if cell.settings.number_precision == "formatter":
+        return _rounded(value, (cell.field.property or {}).get("formatter"))
+    return value  # type: ignore[no-any-return] # checked above; int stays int
+
+
+def _rounded(value: float, formatter: Any) -> float:
+    """Round a number, half away from zero, to the places that `0.00`, `1,000.0` or `0%` show."""
+    if not isinstance(formatter, str):
+        return value
+    places = len(formatter.rstrip("%").partition(".")[2]) + (2 if formatter.endswith("%") else 0)
+    shown = Decimal(repr(value))
+    rounded = shown.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _EVERY_DIGIT)
+    if shown == rounded:
+        return value
+    return float(rounded) if places else int(rounded)
+
+
+def _ensure_option(cell: Cell, name: Any) -> str:
+    require(isinstance(name, str))
+    name = _trimmed(cell, name)
+    require(name != "")
+    column = cell.field
+    if name not in column.options:
+        if len(column.options) >= MOST_OPTIONS or cell.settings.unknown_options == "refused":
+            raise WrongShapeError
+        column.options[name] = cell.world.new_id("opt", 10)
+        column.colors[name] = len(column.colors) % _COLORS
+    return str(name)
+
+
+def _single(cell: Cell, value: Any) -> str | None:
+    return None if value == "" else _ensure_option(cell, value)
+
+
+def _multi(cell: Cell, value: Any) -> list[str] | None:
+    require(isinstance(value, list) and len(value) <= MOST_CHOICES)
+    require(all(isinstance(name, str) for name in value))
+    return list(dict.fromkeys(_ensure_option(cell, name) for name in value)) or None
+
+
+def _date(_cell: Cell, value: Any) -> int:
+    require(isinstance(value, int) and not isinstance(value, bool))
+    return int(value)
+
+
+def _checkbox(_cell: Cell, value: Any) -> bool:
+    require(isinstance(value, bool))
+    return bool(value)
+
+
+def _phone(_cell: Cell, value: Any) -> str | None:
+    require(isinstance(value, str) and len(value) <= LONGEST_PHONE and bool(_PHONE.fullmatch(value)))
+    return value or None
+
+
+def _url(_cell: Cell, value: Any) -> dict[str, str]:
+    require(isinstance(value, dict) and isinstance(value.get("link"), str) and value["link"] != "")
+    text = value.get("text", value["link"])
+    require(isinstance(text, str))
+    if len(text) > LONGEST_TEXT:
+        raise RefusedError(codes.CELL_TOO_LARGE)
+    return {"link": value["link"], "text": text}
+
+
+def computed(value: Any) -> dict[str, Any] | None:
+    """Return what the cell of a formula or lookup holds; the emulator computes nothing itself.
+
+    Args:
+        value: text, number, boolean, a list of one of these, or what a read shows: `{"type", "value"}`.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if value is None:
+        return None
+    if isinstance(value, dict) and value.keys() == {"type", "value"}:
+        return value
+    values = value if isinstance(value, list) else [value]
+    for kind, type_number in ((bool, CHECKBOX), (str, TEXT), ((int, float), NUMBER)):
+        if all(isinstance(each, kind) for each in values):
+            shown = [{"text": each, "type": "text"} for each in values] if kind is str else values
+            return {"type": type_number, "value": shown}
+    raise ValueError(f"a computed value is text, number, boolean or a list of them, not {value!r}")
+
+
+def _same(_cell: Cell, value: Any) -> Any:
+    return value
+
+
+_MISMATCH = codes.FIELD_TYPES_MISMATCH
+
+TEXT, NUMBER, SINGLE_SELECT, MULTI_SELECT, DATE, CHECKBOX = 1, 2, 3, 4, 5, 7
+USER, PHONE, URL, ATTACHMENT, SINGLE_LINK, LOCATION, GROUP = 11, 13, 15, 17, 18, 22, 23
+LOOKUP, FORMULA, DUPLEX_LINK = 19, 20, 21
+#: Types whose values the emulator is given, for it computes nothing.
+COMPUTED = frozenset({LOOKUP, FORMULA})
+#: Types that hold records of another table.
+LINKS = frozenset({SINGLE_LINK, DUPLEX_LINK})
+CREATED_TIME, MODIFIED_TIME, CREATED_USER, MODIFIED_USER, AUTO_NUMBER = 1001, 1002, 1003, 1004, 1005
+
+_TYPES = (
+    FieldType(TEXT, ("Text", "Barcode", _EMAIL), codes.TEXT_CONV, _text, _read_text, primary=True),
+    FieldType(
+        NUMBER, ("Number", "Progress", "Currency", "Rating"), codes.NUMBER_CONV, _number, _same, primary=True
+    ),
+    FieldType(SINGLE_SELECT, ("SingleSelect",), codes.SINGLE_SELECT_CONV, _single, _same),
+    FieldType(MULTI_SELECT, ("MultiSelect",), codes.MULTI_SELECT_CONV, _multi, _same),
+    FieldType(DATE, ("DateTime",), codes.DATE_CONV, _date, _same, primary=True),
+    FieldType(CHECKBOX, ("Checkbox",), codes.CHECKBOX_CONV, _checkbox, _same),
+    FieldType(
+        USER, ("User",), codes.USER_CONV, references.people, references.read_people, references.echo_people
+    ),
+    FieldType(PHONE, ("Phone",), codes.PHONE_CONV, _phone, _same, primary=True),
+    FieldType(URL, ("Url",), codes.URL_CONV, _url, _same, primary=True),
+    FieldType(ATTACHMENT, ("Attachment",), codes.ATTACHMENT_CONV, references.attachments, _same),
+    FieldType(SINGLE_LINK, ("SingleLink",), codes.LINK_CONV, references.links, references.read_links),
+    FieldType(DUPLEX_LINK, ("DuplexLink",), codes.DUPLEX_LINK_CONV, references.links, references.read_links),
+    FieldType(LOOKUP, ("Lookup",), _MISMATCH, None, _same),
+    FieldType(FORMULA, ("Formula",), _MISMATCH, None, _same, primary=True),
+    FieldType(
+        LOCATION, ("Location",), _MISMATCH, references.location, references.read_location, primary=True
+    ),
+    FieldType(
+        GROUP,
+        ("GroupChat",),
+        _MISMATCH,
+        references.groups,
+        references.read_groups,
+        lambda _cell, value: [{"id": chat_id} for chat_id in value],
+    ),
+    FieldType(CREATED_TIME, ("CreatedTime",), _MISMATCH, None, _same),
+    FieldType(MODIFIED_TIME, ("ModifiedTime",), _MISMATCH, None, _same),
+    FieldType(CREATED_USER, ("CreatedUser",), _MISMATCH, None, _same),
+    FieldType(MODIFIED_USER, ("ModifiedUser",), _MISMATCH, None, _same),
+    FieldType(AUTO_NUMBER, ("AutoNumber",), _MISMATCH, None, _same),
+)
+
+FIELD_TYPES = {kind.number: kind for kind in _TYPES}
+
+
+def person_of(who: App | User, app: App, id_type: str) -> dict[str, Any]:
+    """Return a user, or the bot of an app, as the person that Bitable names as creator and editor."""
+    if isinstance(who, User):
+        return references.person(who, app, id_type)
+    return {
+        "id": who.bot_open_id,
+        "name": who.name,
+        "en_name": who.name,
+        "email": "",
+        "avatar_url": avatar_of(who),
+    }
+
+
+#: What the read-only types show; their cells store nothing.
+AUTOMATIC: dict[int, Callable[[Record, App, str], Any]] = {
+    CREATED_TIME: lambda record, _app, _id_type: record.created_time,
+    MODIFIED_TIME: lambda record, _app, _id_type: record.modified_time,
+    CREATED_USER: lambda record, app, id_type: [person_of(record.created_by, app, id_type)],
+    MODIFIED_USER: lambda record, app, id_type: [person_of(record.modified_by, app, id_type)],
+    AUTO_NUMBER: lambda record, _app, _id_type: str(record.number),
+}

@@ -1,0 +1,231 @@
+"""Every code the emulator answers with: number, wording, HTTP status. Their one home.
+
+Wording and status are those of Lark's pages. Bitable pages disagree among themselves about the status;
+`documented.json` holds what each endpoint's own page says and wins over the status given here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Code(NamedTuple):
+    """One of Lark's error codes."""
+
+    number: int
+    msg: str
+    status: int = 400
+
+
+class RefusedError(Exception):
+    """The emulated Lark refuses a request.
+
+    Args:
+        code: what to answer.
+        detail: put behind the code's own wording, as Lark does: `…, ext=detail`.
+        error: members of the `error` object besides `log_id`.
+    """
+
+    def __init__(self, code: Code, detail: str = "", *, error: dict[str, Any] | None = None) -> None:
+        self.code = code
+        self.msg = f"{code.msg}, ext={detail}" if detail else code.msg
+        self.error = error or {}
+        super().__init__(f"{code.number} {self.msg}")
+
+
+# Token endpoints ---------------------------------------------------------------------------------------
+INVALID_TOKEN_PARAM = Code(10003, "invalid param", 200)
+APP_ID_UNAUTHORIZED = Code(10005, "app id unauthorized", 200)
+APP_TOKEN_FAILED = Code(10012, "get app access token fail", 200)
+TENANT_TOKEN_FAILED = Code(10013, "get tenant access token fail", 200)
+APP_ID_NOT_EXISTS = Code(10014, "app id not exists", 200)
+APP_SECRET_INVALID = Code(10014, "app secret invalid", 200)
+APP_UNAUTHORIZED = Code(10014, "app unauthorized", 200)
+TICKET_RESEND_FAILED = Code(10016, "app resend fail", 200)
+
+# Long connection ---------------------------------------------------------------------------------------
+CONNECTION_FORBIDDEN = Code(403, "forbidden", 200)
+CONNECTION_AUTH_FAILED = Code(514, "auth failed", 200)
+CONNECTION_NO_CREDENTIAL = Code(1000040344, "app_id or app_secret is missing", 200)
+CONNECTION_BAD_CREDENTIAL = Code(1000040345, "app_id or app_secret is invalid", 200)
+CONNECTIONS_EXCEEDED = Code(1000040350, "the number of connections exceeded the limit", 200)
+
+# Gateway -----------------------------------------------------------------------------------------------
+MISSING_TOKEN = Code(
+    99991661,
+    "Missing access token for authorization. Please make a request with token attached.",
+)
+INVALID_TOKEN = Code(
+    99991663,
+    "Invalid access token for authorization. Please make a request with token attached.",
+)
+APP_NOT_IN_USE = Code(99991662, "app not in use")
+INVALID_APP_TOKEN = Code(99991664, "invalid app token")
+INVALID_USER_TOKEN = Code(
+    99991668,
+    "Invalid access token for authorization. Please make a request with token attached.",
+)
+TOKEN_PREFIX = Code(99991671, "Invalid access token: it must start with t- or u-")
+MISSING_SCOPE = Code(99991672, "Access denied. One of the following scopes is required")
+APP_NOT_INSTALLED = Code(99991673, "unauthorized app")
+RATE_LIMITED = Code(99991400, "request trigger frequency limit", 429)
+FIELD_VALIDATION = Code(99992402, "field validation failed")
+OPEN_ID_NOT_EXISTED = Code(99992351, "these open ids not existed")
+USER_ID_NOT_EXISTED = Code(99992360, "these ids not existed")
+UNION_ID_NOT_EXISTED = Code(99992363, "these ids not existed")
+OTHER_APPS_OPEN_ID = Code(99992361, "open_id cross app")
+
+# Bots --------------------------------------------------------------------------------------------------
+APP_WITHOUT_BOT = Code(11205, "App do not have bot.", 200)
+
+# IM: messages ------------------------------------------------------------------------------------------
+IM_PARAM = Code(230001, "Your request contains an invalid request parameter")
+BOT_NOT_IN_CHAT = Code(230002, "The bot can not be outside the group.")
+IM_NEEDS_BOT = Code(230006, "Bot ability is not activated.")
+RECALL_EXPIRED = Code(230009, "Message has expired when recall message.")
+MESSAGE_RECALLED = Code(230011, "The message is recalled.")
+NOT_SENDER_OF_CARD = Code(230012, "Bot is NOT the sender of the message.")
+NO_AVAILABILITY = Code(230013, "Bot has NO availability to this user.")
+NOT_RESOURCE_OWNER = Code(230017, "Bot is NOT the owner of the resource.")
+RECEIVER_FREQUENCY = Code(230020, "This operation triggers the frequency limit.")
+CONTENT_TOO_LONG = Code(230025, "The length of the message content reaches its limit.")
+MAY_NOT_RECALL = Code(230026, "No permission to recall this message.")
+UPDATE_EXPIRED = Code(230031, "Message can only be modified within 14 days after sending.")
+RECEIVE_ID_INVALID = Code(230034, "The receive_id is invalid.")
+MESSAGE_TYPE_UNSUPPORTED = Code(230054, "This operation is not supported for this message type.")
+UPLOAD_TYPE_MISMATCH = Code(230055, "The type of file upload does not match the type of message being sent.")
+NOT_SENDER = Code(230071, "The operator is not the sender of the message.")
+EDITED_TOO_OFTEN = Code(230072, "The message has reached the number of times it can be edited.")
+CARD_FAILED = Code(230099, "Failed to create card content")
+MESSAGE_DELETED = Code(230110, "Action unavailable as the message has been deleted.")
+
+# IM: images and files ----------------------------------------------------------------------------------
+UPLOAD_PARAM = Code(234001, "Invalid request param.")
+FILE_NOT_IN_MESSAGE = Code(234003, "File not in message.")
+APP_NOT_IN_CHAT = Code(234004, "App not in chat.")
+UPLOAD_TOO_LARGE = Code(234006, "The file size exceed the max value.")
+UPLOAD_NEEDS_BOT = Code(234007, "App does not enable bot feature.")
+UPLOAD_EMPTY = Code(234010, "File's size can't be 0.")
+NO_IMAGE = Code(234011, "Can't regonnize the image format.")
+RESOLUTION_EXCEEDED = Code(234039, "Image resolution exceeds limit.")
+RESOURCE_UNSUPPORTED = Code(234043, "Unsupported message type.")
+
+# Delayed update of cards --------------------------------------------------------------------------------
+UPDATE_PARAM = Code(10002, "card param validation failed")
+UPDATE_FORMAT = Code(11311, "card format invalid")
+UPDATE_TOO_LARGE = Code(100000, "card content is too large")
+UPDATE_NO_JSON = Code(100030, "the input is not valid json")
+UPDATE_RECALLED = Code(200000, "the message has been recalled")
+UPDATE_OTHER_APP = Code(200310, "the card was sent by another app")
+UPDATE_OPEN_IDS = Code(200320, "open_ids is invalid")
+UPDATE_TOKEN_BAD = Code(300020, "the token is invalid")
+UPDATE_TOKEN_EXPIRED = Code(300030, "the token has expired")
+UPDATE_TOKEN_USED_UP = Code(300040, "the token has been used too many times")
+UPDATE_NEEDS_OPEN_IDS = Code(300090, "open_ids is required")
+
+# IM: chats ---------------------------------------------------------------------------------------------
+CHAT_PARAM = Code(232001, "Your request contains an invalid request parameter.")
+CHAT_ID_INVALID = Code(232006, "Your request specifies a chat_id which is invalid.")
+OPERATOR_NOT_IN_CHAT = Code(232011, "Operator can NOT be out of the chat.")
+CHAT_NEEDS_BOT = Code(232025, "Bot ability is not activated.")
+NO_VALID_MEMBERS = Code(232027, "There are no valid members in the ID list specified in your request.")
+USER_ID_INVALID = Code(232030, "Your request specifies a user_id which is invalid.")
+OWNER_ID_INVALID = Code(232035, "Your request specifies an owner_id which is invalid.")
+PUBLIC_NAME_EMPTY = Code(232042, "Public group chat's name should not be empty.")
+PUBLIC_NAME_SHORT = Code(232020, "Name can NOT be less than two characters for public chats.")
+BOT_NOT_FOUND = Code(232021, "Bot can NOT be found.")
+UNAVAILABLE_IDS = Code(232043, "Your request contains unavailable ids.")
+
+# Custom bots -------------------------------------------------------------------------------------------
+WEBHOOK_BAD_REQUEST = Code(9499, "Bad Request", 200)
+WEBHOOK_CARD = Code(11246, "card content failed", 200)
+WEBHOOK_FREQUENCY = Code(11232, "frequency limited", 200)
+WEBHOOK_UNKNOWN = Code(19001, "param invalid: incoming webhook access token invalid", 200)
+WEBHOOK_SIGNATURE = Code(19021, "sign match fail or timestamp is not within one hour from current time", 200)
+WEBHOOK_KEYWORD = Code(19024, "Key Words Not Found", 200)
+
+# Bitable -----------------------------------------------------------------------------------------------
+WRONG_JSON = Code(1254000, "WrongRequestJson", 200)
+WRONG_BODY = Code(1254001, "WrongRequestBody", 200)
+EMPTY_VALUE = Code(1254007, "EmptyValue", 200)
+PAGE_SIZE = Code(1254011, "Page size must greater than 0.", 400)
+FIELD_NOT_SUPPORTED = Code(1254012, "NotSupportFieldOrView", 400)
+TABLE_NAME_DUPLICATED = Code(1254013, "TableNameDuplicated", 200)
+FIELD_NAME_DUPLICATED = Code(1254014, "FieldNameDuplicated", 200)
+FIELD_TYPES_MISMATCH = Code(1254015, "Field types do not match.", 400)
+INVALID_SORT = Code(1254016, "InvalidSort", 200)
+INVALID_FILTER = Code(1254018, "InvalidFilter", 200)
+INVALID_FIELD_NAMES = Code(1254024, "InvalidFieldNames", 200)
+EMPTY_OPTION_NAME = Code(1254026, "EmptyOptionName", 200)
+EMPTY_FIELD_NAME = Code(1254028, "EmptyFieldName", 400)
+INVALID_PAGE_TOKEN = Code(1254030, "InvalidPageToken", 400)
+TOO_LARGE_RESPONSE = Code(1254030, "TooLargeResponse", 200)
+INVALID_APP_NAME = Code(1254031, "InvalidAppName", 400)
+LAST_TABLE = Code(1254034, "The last table cannot be deleted.", 403)
+INVALID_CLIENT_TOKEN = Code(
+    1254037, "Invalid client token, make sure that it complies with the specification.", 400
+)
+BASE_NOT_FOUND = Code(1254040, "BaseTokenNotFound", 200)
+TABLE_NOT_FOUND = Code(1254041, "TableIdNotFound", 200)
+VIEW_NOT_FOUND = Code(1254042, "ViewIdNotFound", 200)
+RECORD_NOT_FOUND = Code(1254043, "RecordIdNotFound", 200)
+FIELD_NOT_FOUND = Code(1254044, "FieldIdNotFound", 200)
+FIELD_NAME_NOT_FOUND = Code(1254045, "FieldNameNotFound", 200)
+PRIMARY_FIELD = Code(1254046, "The Primary Field cannot be deleted.", 200)
+TEXT_CONV = Code(1254060, "TextFieldConvFail", 200)
+NUMBER_CONV = Code(1254061, "NumberFieldConvFail", 200)
+SINGLE_SELECT_CONV = Code(1254062, "SingleSelectFieldConvFail", 200)
+MULTI_SELECT_CONV = Code(1254063, "MultiSelectFieldConvFail", 200)
+DATE_CONV = Code(1254064, "DatetimeFieldConvFail", 200)
+CHECKBOX_CONV = Code(1254065, "CheckboxFieldConvFail", 200)
+USER_CONV = Code(1254066, "UserFieldConvFail", 200)
+LINK_CONV = Code(1254067, "LinkFieldConvFail", 200)
+URL_CONV = Code(1254068, "URLFieldConvFail", 200)
+ATTACHMENT_CONV = Code(1254069, "AttachFieldConvFail", 200)
+PHONE_CONV = Code(1254072, "Failed to convert phone field, please make sure it is correct.", 200)
+DUPLEX_LINK_CONV = Code(1254074, "DuplexLinkFieldConvFail", 200)
+SINGLE_SELECT_PROPERTY = Code(1254082, "SingleSelectFieldPropertyError", 400)
+MULTI_SELECT_PROPERTY = Code(1254083, "MultiSelectFieldPropertyError", 400)
+LINK_PROPERTY = Code(1254089, "LinkFieldPropertyError", 400)
+TABLES_EXCEEDED = Code(1254100, "TableExceedLimit", 200)
+RECORDS_EXCEEDED = Code(1254103, "RecordExceedLimit", 200)
+BATCH_EXCEEDED = Code(1254104, "RecordAddOnceExceedLimit", 200)
+COLUMNS_EXCEEDED = Code(1254105, "ColumnExceedLimit", 200)
+FILTER_TOO_LONG = Code(1254107, "The filter is too long.", 200)
+SORT_TOO_LONG = Code(1254108, "The sort is too long.", 200)
+CELL_TOO_LARGE = Code(1254130, "TooLargeCell", 200)
+TOO_MANY_REQUESTS = Code(1254290, "TooManyRequest", 200)
+WRITE_CONFLICT = Code(1254291, "Write conflict", 200)
+PERMISSION_DENIED = Code(1254302, "Permission denied.", 403)
+ATTACHMENT_FOREIGN = Code(1254303, "The attachment does not belong to this base.", 200)
+DATA_NOT_CHANGE = Code(1254606, "DataNotChange", 200)
+DATA_NOT_READY = Code(1254607, "Data not ready, please try again later", 400)
+SAME_REQUEST = Code(1254608, "Same API requests are submitted repeatedly.", 403)
+TIMEOUT = Code(1255040, "Request timed out, please try again later", 504)
+CLIENT_TOKEN_CONFLICT = Code(
+    1255006, "Client token conflict, please generate a new client token and try again.", 400
+)
+
+# Contact -----------------------------------------------------------------------------------------------
+CONTACT_PARAM = Code(40001, "param error")
+USER_ID_INVALID_ERROR = Code(41012, "user id invalid error")
+NO_USER_AUTHORITY = Code(41050, "no user authority")
+
+# Wiki --------------------------------------------------------------------------------------------------
+WIKI_PARAM = Code(131002, "param err")
+WIKI_NOT_FOUND = Code(131005, "not found")
+WIKI_DENIED = Code(131006, "permission denied")
+
+#: Codes whose HTTP status follows the Bitable pages and `bitable_error_status`.
+BITABLE_CODES = range(1254000, 1256000)
+
+_BITABLE = {
+    code.number: code
+    for code in list(globals().values())
+    if isinstance(code, Code) and code.number in BITABLE_CODES
+}
+
+
+def named(number: int) -> Code | None:
+    """Return the code of Bitable that has this number, or None."""
+    return _BITABLE.get(number)

@@ -1,0 +1,192 @@
+"""`/contact/v3/users`: ids by e-mail address or mobile number, one user, many users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import (
+    choice,
+    json_object,
+    optional_flag,
+    text_list,
+    user_id_type,
+    violation,
+)
+
+if TYPE_CHECKING:
+    from lark_emulator.world.apps import App
+    from lark_emulator.world.users import User
+
+MOST_PER_KIND = 50
+MOST_USERS = 50
+MAINLAND = "+86"
+
+_AS_APP = (
+    "contact:contact:access_as_app",
+    "contact:contact:readonly",
+    "contact:contact:readonly_as_app",
+)
+_BASE = ("contact:user.base:readonly", *_AS_APP)
+_EMPLOYEE = ("contact:user.employee:readonly", *_AS_APP)
+#: Members of a user that are left out unless one of these scopes was granted. All others are always there.
+FIELD_SCOPES: dict[str, tuple[str, ...]] = {
+    "user_id": ("contact:user.employee_id:readonly",),
+    "name": _BASE,
+    "en_name": _BASE,
+    "avatar": _BASE,
+    "email": ("contact:user.email:readonly",),
+    "mobile": ("contact:user.phone:readonly",),
+    "gender": ("contact:user.gender:readonly", *_AS_APP),
+    "department_ids": ("contact:user.department:readonly", *_AS_APP),
+    "status": _EMPLOYEE,
+    "is_tenant_manager": _EMPLOYEE,
+    "employee_type": _EMPLOYEE,
+    "job_title": _EMPLOYEE,
+}
+
+_NOT_EXISTED = {
+    "open_id": codes.OPEN_ID_NOT_EXISTED,
+    "union_id": codes.UNION_ID_NOT_EXISTED,
+    "user_id": codes.USER_ID_NOT_EXISTED,
+}
+
+
+def _may_see(app: App, field: str) -> bool:
+    if field == "user_id" and app.store:
+        return False
+    return field not in FIELD_SCOPES or app.has_any(*FIELD_SCOPES[field])
+
+
+def batch_get_id(call: Call) -> dict[str, Any]:
+    """Answer with one entry per address asked for; unknown ones come back without `user_id`."""
+    id_type = user_id_type(call)
+    body = json_object(call, codes.CONTACT_PARAM)
+    resigned = optional_flag(body, "include_resigned")
+    found: list[dict[str, Any]] = []
+    for kind, member in (("email", "emails"), ("mobile", "mobiles")):
+        for address in text_list(body, member, most=MOST_PER_KIND):
+            entry: dict[str, Any] = {kind: address}
+            user = _by_address(call, kind, address)
+            if user is not None and (resigned or user.status != "resigned"):
+                # The key is `user_id` whatever type of id was asked for.
+                if id_type != "user_id" or _may_see(call.app, "user_id"):
+                    entry["user_id"] = user.id_for(call.app, id_type)
+                if resigned and _may_see(call.app, "status"):
+                    entry["status"] = user.status_flags
+            found.append(entry)
+    return {"user_list": found}
+
+
+def _by_address(call: Call, kind: str, address: str) -> User | None:
+    wanted = _with_country(address) if kind == "mobile" else address
+    for user in call.world.users.values():
+        own = _with_country(user.mobile) if kind == "mobile" else user.email
+        if own and own == wanted and call.app.sees(user.user_id):
+            return user
+    return None
+
+
+def _with_country(mobile: str) -> str:
+    """A number without a country's code is a Chinese one."""
+    return mobile if not mobile or mobile.startswith("+") else MAINLAND + mobile
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET /contact/v3/users/:user_id`."""
+    id_type = _id_types(call)
+    value = call.params["user_id"]
+    user = call.world.find_user(call.app, id_type, value)
+    if user is None:
+        if call.settings.unknown_user_ids == "endpoint":
+            raise RefusedError(codes.USER_ID_INVALID_ERROR)
+        _refuse_ids(id_type, [value])
+    if not call.app.sees(user.user_id):
+        raise RefusedError(codes.NO_USER_AUTHORITY)
+    return {"user": _shown(call.app, user)}
+
+
+def batch(call: Call) -> dict[str, Any]:
+    """Answer `GET /contact/v3/users/batch`: users out of the app's range are left out."""
+    id_type = _id_types(call)
+    ids = [value for name, value in call.query_pairs if name == "user_ids" and value]
+    if not ids:
+        violation("user_ids", None, "user_ids is required")
+    if len(ids) > MOST_USERS:
+        violation("user_ids", len(ids), f"the max len is {MOST_USERS}")
+    found = {value: call.world.find_user(call.app, id_type, value) for value in ids}
+    unknown = [value for value, user in found.items() if user is None]
+    if unknown and call.settings.unknown_user_ids == "gateway":
+        _refuse_ids(id_type, unknown)
+    seen = [user for user in found.values() if user is not None and call.app.sees(user.user_id)]
+    return {"items": [_shown(call.app, user) for user in seen]}
+
+
+def _id_types(call: Call) -> str:
+    choice(
+        call.query,
+        "department_id_type",
+        ("open_department_id", "department_id"),
+        default="open_department_id",
+    )
+    return user_id_type(call)
+
+
+def _refuse_ids(id_type: str, ids: list[str]) -> NoReturn:
+    code = _NOT_EXISTED[id_type]
+    raise RefusedError(code._replace(msg=f"{code.msg}: [{' '.join(ids)}]"))
+
+
+def _shown(app: App, user: User) -> dict[str, Any]:
+    address = f"https://emulator.invalid/avatar/{user.user_id}.png"
+    members = {
+        "union_id": user.union_id,
+        "user_id": user.user_id,
+        "open_id": user.id_for(app, "open_id"),
+        "name": user.name,
+        "en_name": user.en_name,
+        "email": user.email,
+        "mobile": user.mobile,
+        "mobile_visible": True,
+        "gender": 0,
+        "avatar": dict.fromkeys(("avatar_72", "avatar_240", "avatar_640", "avatar_origin"), address),
+        "status": user.status_flags,
+        "department_ids": ["0"],
+        "is_tenant_manager": False,
+        "employee_type": 1,
+        "job_title": "",
+    }
+    return {name: value for name, value in members.items() if _may_see(app, name)}
+
+
+_PATH = "/open-apis/contact/v3/users"
+_IDS = (
+    "unknown ids get 99992351, 99992360 or 99992363, which name them"
+    " (settable, `unknown_user_ids`: 41012, and nothing in a batch)"
+)
+_FIELDS = (
+    "departments, orders, leaders and custom fields are not emulated: everyone is in the root department"
+)
+_RANGE = "the app's range in the directory is the range of those whom it may write to"
+
+ROUTES = (
+    Route(
+        "POST",
+        f"{_PATH}/batch_get_id",
+        batch_get_id,
+        unconfirmed=(
+            "`status` is sent only with `include_resigned`",
+            "mobile numbers without `+` and a country's code are Chinese ones",
+            _RANGE,
+        ),
+    ),
+    Route("GET", f"{_PATH}/:user_id", get, unconfirmed=(_IDS, _FIELDS, _RANGE)),
+    Route(
+        "GET",
+        f"{_PATH}/batch",
+        batch,
+        unconfirmed=(_IDS, _FIELDS, _RANGE, "an id that is named twice comes back once"),
+    ),
+)

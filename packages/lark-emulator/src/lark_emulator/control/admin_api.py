@@ -1,0 +1,196 @@
+"""The part of the control plane that adds to the tenant what its administrators and users would."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import wiki
+from lark_emulator.control import snapshot
+from lark_emulator.control.specs import flag, found, name_set, names, one_of, only, text
+from lark_emulator.im import webhook_bot
+from lark_emulator.world.apps import MODES, TENANT_KEY
+from lark_emulator.world.bases import SIGHTS, Limit
+from lark_emulator.world.users import USER_STATUSES
+from lark_emulator.world.world import DEFAULT_APP_ID
+
+if TYPE_CHECKING:
+    from lark_emulator.lark import Lark
+    from lark_emulator.world.apps import App
+
+#: What can be said about an app when it is added, and changed later.
+APP_MEMBERS = (
+    *("secret", "name", "scopes", "pending_scopes", "available_to", "tenant_keys", "enabled", "bot"),
+    *("event_mode", "callback_mode"),
+)
+#: The same of a user.
+USER_MEMBERS = ("name", "en_name", "email", "mobile", "status")
+
+
+def add_app(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Add an app.
+
+    Args:
+        lark: where.
+        spec: all optional: `app_id`, `store` (a store app, not a custom one), and what `change_app` takes.
+
+    Returns:
+        Its `app_id`, `app_secret` and `bot_open_id`; nothing else ever shows the secret.
+    """
+    only(spec, "app_id", "store", *APP_MEMBERS)
+    changes = _app_changes({name: value for name, value in spec.items() if value is not None})
+    app = lark.world.add_app(
+        text(spec, "app_id") or None,
+        changes.pop("secret", None),
+        changes.pop("name", "App"),
+        store=flag(spec, "store", default=False),
+    )
+    _apply(app, changes)
+    return {"app_id": app.app_id, "app_secret": app.secret, "bot_open_id": app.bot_open_id}
+
+
+def change_app(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Change an app (`app_id`), all or nothing.
+
+    Args:
+        lark: where.
+        spec: `secret`; `name`; `scopes` and `available_to` (lists, or null for everything and everyone);
+            `pending_scopes` (a list); `tenant_keys` (a list: where it is installed, [] = nowhere);
+            `enabled` and `bot` (true or false); `event_mode` and `callback_mode` (how events and card
+            callbacks come: `auto`, `http` or `long_connection`).
+
+    Returns:
+        The app as the state shows it.
+    """
+    only(spec, "app_id", *APP_MEMBERS)
+    app = found(lark.world.apps, "app", text(spec, "app_id"))
+    _apply(app, _app_changes(spec))
+    return snapshot.app(app)
+
+
+def _app_changes(spec: dict[str, Any]) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for name in APP_MEMBERS:
+        if name not in spec:
+            continue
+        if name in ("scopes", "available_to"):
+            changes[name] = name_set(spec, name)
+        elif name == "pending_scopes":
+            changes[name] = name_set(spec, name) or frozenset()
+        elif name == "tenant_keys":
+            given = name_set(spec, name)
+            changes[name] = frozenset({TENANT_KEY}) if given is None else given
+        elif name in ("enabled", "bot"):
+            changes[name] = flag(spec, name, default=True)
+        elif name in ("event_mode", "callback_mode"):
+            changes[name] = one_of(spec, name, MODES)
+        elif text(spec, name):
+            changes[name] = text(spec, name)
+    return changes
+
+
+def _apply(app: App, changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        setattr(app, name, value)
+
+
+def add_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Add a user: `user_id`, and `name`, `en_name`, `email`, `mobile`, `status` if wanted."""
+    only(spec, "user_id", *USER_MEMBERS)
+    details = _user_details(spec)
+    status = details.pop("status", None)
+    user = lark.world.add_user(text(spec, "user_id") or lark.world.new_id("", 8), **details)
+    user.status = status or user.status
+    return snapshot.user(lark, user)
+
+
+def change_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Change a user (`user_id`), all or nothing; an empty `email` or `mobile` takes it away."""
+    only(spec, "user_id", *USER_MEMBERS)
+    user = found(lark.world.users, "user", text(spec, "user_id"))
+    for name, value in _user_details(spec).items():
+        setattr(user, name, value)
+    return snapshot.user(lark, user)
+
+
+def _user_details(spec: dict[str, Any]) -> dict[str, str]:
+    details = {name: text(spec, name) for name in USER_MEMBERS if spec.get(name) is not None}
+    if details.get("status", USER_STATUSES[0]) not in USER_STATUSES:
+        raise ValueError(f"'status' must be one of {', '.join(USER_STATUSES)}, not {details['status']!r}")
+    return details
+
+
+def add_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Add a group: `name`, and `chat_id`, `users` (user ids), `bots` (app ids) if wanted."""
+    only(spec, "name", "chat_id", "users", "bots")
+    world = lark.world
+    chat = world.add_chat(
+        text(spec, "name"),
+        users=[found(world.users, "user", name) for name in names(spec, "users") or []],
+        bots=[found(world.apps, "app", name) for name in names(spec, "bots") or []],
+        chat_id=text(spec, "chat_id") or None,
+    )
+    return snapshot.chat(chat, summary=True)
+
+
+def add_webhook(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Add a custom bot: `name`, `token`, `secret` and `keywords` (a list), all optional.
+
+    Returns:
+        The `path` of its webhook; nothing else ever shows it.
+    """
+    only(spec, "name", "token", "secret", "keywords")
+    bot = webhook_bot.add(
+        lark.world,
+        text(spec, "name") or "Custom bot",
+        text(spec, "token") or None,
+        text(spec, "secret") or None,
+        names(spec, "keywords") or (),
+    )
+    return {"token": bot.token, "path": webhook_bot.PATH + bot.token}
+
+
+def share_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Open a base (`app_token`) to another app (`app_id`)."""
+    only(spec, "app_token", "app_id")
+    base = found(lark.world.bases, "base", text(spec, "app_token"))
+    app = found(lark.world.apps, "app", text(spec, "app_id"))
+    base.shared_with.add(app.app_id)
+    return {"shared_with": sorted(base.shared_with)}
+
+
+def limit_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Set what advanced permissions of a base (`app_token`) leave to an app (`app_id`).
+
+    Args:
+        lark: where.
+        spec: `sees` (the records it sees: `all`, `own` or `none`; absent = all), `writes` (absent = true),
+            and `is_advanced` (absent = true), which turns advanced permissions on or off for all apps.
+    """
+    only(spec, "app_token", "app_id", "sees", "writes", "is_advanced")
+    base = found(lark.world.bases, "base", text(spec, "app_token"))
+    app = found(lark.world.apps, "app", text(spec, "app_id") or DEFAULT_APP_ID)
+    limit = sight_of(spec)
+    base.is_advanced = flag(spec, "is_advanced", default=True)
+    base.limits[app.app_id] = limit
+    return snapshot.limits(base)
+
+
+def sight_of(spec: dict[str, Any]) -> Limit:
+    """Return what `sees` and `writes` say."""
+    sees = text(spec, "sees") or SIGHTS[0]
+    if sees not in SIGHTS:
+        raise ValueError(f"'sees' must be one of {', '.join(SIGHTS)}, not {sees!r}")
+    return Limit(sees, flag(spec, "writes", default=True))
+
+
+def add_wiki_node(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Add a wiki page that holds `obj_token` of `obj_type`; `title` and `shared_with` if wanted."""
+    only(spec, "obj_type", "obj_token", "title", "shared_with")
+    apps = names(spec, "shared_with")
+    for name in apps or ():
+        found(lark.world.apps, "app", name)
+    return wiki.shown(
+        wiki.add(
+            lark.world, text(spec, "obj_type"), text(spec, "obj_token"), text(spec, "title") or "Page", apps
+        )
+    )

@@ -1,0 +1,119 @@
+"""Callbacks for Python callers: the address of an app, events, and users who use cards."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control import clicks, console
+
+if TYPE_CHECKING:
+    from lark_emulator.control.plane import Operation
+
+
+class CallbackControls(ABC):
+    """The part of `Controls` that needs a running emulator. Stopped, it raises RuntimeError."""
+
+    @abstractmethod
+    def _do(self, operation: Operation, spec: dict[str, Any]) -> dict[str, Any]:
+        """Perform an operation on the server's thread, which alone touches the state."""
+
+    def set_callback(
+        self,
+        url: str,
+        *,
+        app_id: str | None = None,
+        event_url: str | None = None,
+        encrypt_key: str | None = None,
+        verification_token: str | None = None,
+        old_cards: bool = False,
+        verify: bool = True,
+    ) -> dict[str, Any]:
+        """Set where an app wants its callbacks and events; the address must return a challenge first.
+
+        Args:
+            url: for card callbacks; an empty string takes the address away.
+            app_id: absent = the app that is there from the start.
+            event_url: for events; absent = `url`.
+            encrypt_key: encrypts and signs all that is sent; absent = neither.
+            verification_token: made up if absent.
+            old_cards: card callbacks come as `card.action.trigger_v1`.
+            verify: whether to ask for the challenge.
+
+        Returns:
+            `app_id`, `url`, `event_url`, `encrypt_key`, `verification_token`.
+
+        Raises:
+            ValueError: the address did not return the challenge.
+        """
+        spec = {
+            "app_id": app_id,
+            "url": url,
+            "event_url": event_url,
+            "encrypt_key": encrypt_key,
+            "verification_token": verification_token,
+            "old_cards": old_cards,
+            "verify": verify,
+        }
+        return self._do(console.set_callback, spec)
+
+    def click(
+        self, message_id: str, user: str, component: str | None = None, *, copies: int = 1, **given: Any
+    ) -> dict[str, Any]:
+        """Let a user use a card, and return what became of it.
+
+        Args:
+            message_id: of the card.
+            user: the user_id of a member of its chat.
+            component: its `name`, its `element_id` or its label; absent if the card has only one.
+            copies: how often the same callback is sent.
+            given: what was chosen or typed: `option`, `options`, `input_value`, `checked`, `form_value`,
+                `timezone`; or `action`, which is sent as it is.
+
+        Returns:
+            `event_id`, `token`, `user`, `action`; `status` (HTTP), `code` (0, or what the client shows),
+            `error` (why), `toast`, `card_updated`; over the long connection also `connection_id` and
+            `problems`; with `copies` also `repeats`.
+
+        Raises:
+            ValueError: no such card, user or component, or it cannot be used like this.
+        """
+        spec = {"message_id": message_id, "user": user, "component": component, "copies": copies, **given}
+        return self._do(clicks.click, spec)
+
+    def push_event(
+        self,
+        event_type: str,
+        event: dict[str, Any],
+        *,
+        app_id: str | None = None,
+        version: str = "2.0",
+        tenant_key: str | None = None,
+        copies: int = 1,
+    ) -> dict[str, Any]:
+        """Send an app an event, and return after the first try.
+
+        Args:
+            event_type: such as `im.message.receive_v1`.
+            event: its content.
+            app_id: absent = the app that is there from the start.
+            version: `2.0` or `1.0`.
+            tenant_key: absent = the emulator's own.
+            copies: how often it arrives.
+
+        Returns:
+            `event_id`, `app_id`, `event_type`, `state` (`pending`, `delivered`, `failed`), `next_attempt`
+            and `attempts`.
+
+        Raises:
+            ValueError: the app has no address for events and no long connection.
+        """
+        spec = {
+            "app_id": app_id,
+            "type": event_type,
+            "event": event,
+            "version": version,
+            "tenant_key": tenant_key,
+            "copies": copies,
+        }
+        return self._do(console.push_event, spec)

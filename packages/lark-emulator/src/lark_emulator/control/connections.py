@@ -1,0 +1,139 @@
+"""The part of the control plane for long connections: to look at them, and to break them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control.specs import count, found, only, text
+from lark_emulator.websocket.faults import KINDS, MessageFault
+
+if TYPE_CHECKING:
+    from lark_emulator.lark import Lark
+    from lark_emulator.websocket.links import Link
+
+_WHICH = ("app_id", "connection_id")
+_APPLICATION_CODES = range(3000, 5000)
+_CODES = (*range(1000, 1004), *range(1007, 1015), *_APPLICATION_CODES)
+#: Of a close frame, in bytes.
+_LONGEST_REASON = 123
+
+
+def listed(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the open connections, all or of one app (`app_id`), and the failures still to come."""
+    only(spec, *_WHICH)
+    return {
+        "connections": [link.shown() for link in _chosen(lark, spec)],
+        "counts": dict(lark.links.counts),
+        "faults": [fault.as_dict() for fault in lark.links.faults],
+    }
+
+
+def drop(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Drop connections: all, those of an app (`app_id`), or one (`connection_id`).
+
+    Args:
+        lark: where.
+        spec: besides these, `code` and `reason` of a close frame; without a `code`, TCP breaks without one.
+
+    Returns:
+        `dropped`: how many there were.
+    """
+    only(spec, *_WHICH, "code", "reason")
+    code, reason = spec.get("code"), text(spec, "reason")
+    if code is None and reason:
+        raise ValueError("a 'reason' needs a 'code'")
+    if code is not None and (not isinstance(code, int) or isinstance(code, bool) or code not in _CODES):
+        raise ValueError(
+            f"'code' must be a close code that can be sent (1000, 1001, 3000 to 4999, …), not {code!r}"
+        )
+    if len(reason.encode()) > _LONGEST_REASON:
+        raise ValueError(f"'reason' must have at most {_LONGEST_REASON} bytes")
+    links = _chosen(lark, spec)
+    for link in links:
+        if code is None:
+            link.drop()
+        else:
+            link.close(code, reason)
+    return {"dropped": len(links)}
+
+
+def hang(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Silence connections, chosen as in `drop`: TCP stays, and nothing is sent, heard or answered any more.
+
+    Returns:
+        `hanging`: how many were silenced.
+    """
+    only(spec, *_WHICH)
+    links = _chosen(lark, spec)
+    for link in links:
+        link.hangs = True
+    return {"hanging": len(links)}
+
+
+def send(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Send something over connections, chosen as in `drop`, whatever it is.
+
+    Args:
+        lark: where.
+        spec: besides `app_id` and `connection_id`, `data` (Base64 of a binary message) or `text` (a
+            text message).
+
+    Returns:
+        `sent`: over how many.
+    """
+    only(spec, *_WHICH, "data", "text")
+    if ("data" in spec) == ("text" in spec):
+        raise ValueError("one of 'data' and 'text' must be there")
+    try:
+        data = base64.b64decode(text(spec, "data"), validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"'data' must be Base64: {error}") from None
+    links = _chosen(lark, spec)
+    for link in links:
+        if "text" in spec:
+            link.send_text(text(spec, "text"))
+        else:
+            link.send([data])
+    return {"sent": len(links)}
+
+
+def add_fault(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Plan a failure of messages that are still to be delivered.
+
+    Args:
+        lark: where.
+        spec: `kind`, see `websocket.faults.KINDS`; `app_id` (absent = all apps); `times` (how many messages,
+            1 if absent); `skip` (how many pass first, 0 if absent).
+
+    Returns:
+        As `listed`.
+    """
+    only(spec, "kind", "app_id", "times", "skip")
+    kind, skip = text(spec, "kind"), spec.get("skip", 0)
+    if kind not in KINDS:
+        raise ValueError(f"'kind' must be one of {', '.join(KINDS)}, not {kind!r}")
+    if not isinstance(skip, int) or isinstance(skip, bool) or skip < 0:
+        raise ValueError(f"'skip' must be a number from 0, not {skip!r}")
+    app_id = text(spec, "app_id")
+    if app_id:
+        found(lark.world.apps, "app", app_id)
+    lark.links.faults.append(MessageFault(kind, app_id, count(spec, "times"), skip))
+    return listed(lark, {})
+
+
+def clear_faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Forget all planned failures of messages."""
+    lark.links.faults.clear()
+    return {}
+
+
+def _chosen(lark: Lark, spec: dict[str, Any]) -> list[Link]:
+    app_id, connection_id = text(spec, "app_id"), text(spec, "connection_id")
+    if app_id:
+        found(lark.world.apps, "app", app_id)
+    links = lark.links.of(app_id) if app_id else lark.links.all()
+    if connection_id:
+        return [found({link.connection_id: link for link in links}, "connection", connection_id)]
+    return links

@@ -1,0 +1,241 @@
+"""The control plane for Python callers: what `Emulator` can do besides starting and stopping."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control import admin_api, plane
+from lark_emulator.control.callback_controls import CallbackControls
+from lark_emulator.control.connection_controls import ConnectionControls
+from lark_emulator.control.table_controls import TableControls
+from lark_emulator.world.world import DEFAULT_APP_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Controls(CallbackControls, ConnectionControls, TableControls, ABC):
+    """Every operation of the control plane as a method. Bad input raises ValueError."""
+
+    @property
+    @abstractmethod
+    def base_url(self) -> str:
+        """Where clients find it, without a trailing slash."""
+
+    def state(self, *, summary: bool = False) -> dict[str, Any]:
+        """Return everything the emulator holds; without records and messages if `summary`."""
+        return self._do(plane.state, {"summary": "1"} if summary else {})
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the newest requests, oldest first; counters are in `state()`."""
+        log: list[dict[str, Any]] = self._do(plane.requests, {})["requests"]
+        return log
+
+    def reset(self) -> None:
+        """Return to the state of a fresh emulator."""
+        self._do(plane.reset, {})
+
+    def settings(self, **changes: Any) -> dict[str, Any]:
+        """Change settings and return them all, see `settings.Settings`.
+
+        Raises:
+            ValueError: an unknown name or a wrong value; nothing is changed then.
+        """
+        return self._do(plane.settings, changes)
+
+    def fault(
+        self,
+        method: str = "*",
+        path: str = "*",
+        *,
+        times: int = 1,
+        skip: int = 0,
+        status: int | None = None,
+        code: int | None = None,
+        msg: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: str | None = None,
+        delay_ms: float | None = None,
+        drop: str | None = None,
+        perform: str | None = None,
+        late_s: float | None = None,
+    ) -> None:
+        """Plan a failure, see `faults.Fault` for what each argument means.
+
+        Raises:
+            ValueError: an argument that makes no sense, or nothing to do.
+        """
+        plan = {
+            "method": method,
+            "path": path,
+            "times": times,
+            "skip": skip,
+            "status": status,
+            "code": code,
+            "msg": msg,
+            "headers": None if headers is None else dict(headers),
+            "body": body,
+            "delay_ms": delay_ms,
+            "drop": drop,
+            "perform": perform,
+            "late_s": late_s,
+        }
+        self._do(plane.add_fault, plan)
+
+    def clear_faults(self) -> None:
+        """Forget all planned failures."""
+        self._do(plane.clear_faults, {})
+
+    def late_requests(self) -> list[dict[str, Any]]:
+        """Return the requests that were or will be performed late, see `late.LateRequest`."""
+        late: list[dict[str, Any]] = self._do(plane.late, {})["late"]
+        return late
+
+    def add_app(
+        self,
+        app_id: str | None = None,
+        secret: str | None = None,
+        *,
+        name: str | None = None,
+        scopes: Iterable[str] | None = None,
+        available_to: Iterable[str] | None = None,
+        store: bool = False,
+        **details: Any,
+    ) -> dict[str, Any]:
+        """Add an app and return its `app_id`, `app_secret` and `bot_open_id`.
+
+        Args:
+            app_id: made up if absent.
+            secret: made up if absent.
+            name: what the bot is called.
+            scopes: what it may do; absent = everything.
+            available_to: user ids that it may write to and read about; absent = everyone.
+            store: whether it is a store (ISV) app.
+            details: `pending_scopes`, `tenant_keys`, `enabled`, `bot`, `event_mode`, `callback_mode`, see
+                `change_app`.
+
+        Raises:
+            ValueError: the id is taken or malformed, or an unknown detail.
+        """
+        spec = {
+            "app_id": app_id,
+            "secret": secret,
+            "name": name,
+            "scopes": None if scopes is None else list(scopes),
+            "available_to": None if available_to is None else list(available_to),
+            "store": store,
+            **details,
+        }
+        return self._do(admin_api.add_app, spec)
+
+    def change_app(self, app_id: str | None = None, **changes: Any) -> dict[str, Any]:
+        """Change an app, all or nothing, and return it as the state shows it.
+
+        Args:
+            app_id: absent = the app that is there from the start.
+            changes: `secret`; `name`; `scopes` and `available_to` (lists, or None for everything and
+                everyone); `pending_scopes` (applied for and not granted); `tenant_keys` (where it is
+                installed, `[]` = nowhere); `enabled` and `bot` (booleans); `event_mode` and `callback_mode`
+                (how events and card callbacks come: `auto`, `http` or `long_connection`).
+
+        Raises:
+            ValueError: no such app, an unknown member or a wrong type.
+        """
+        return self._do(admin_api.change_app, {"app_id": app_id or DEFAULT_APP_ID, **changes})
+
+    def add_user(self, user_id: str | None = None, **details: str) -> dict[str, Any]:
+        """Add a user (`name`, `en_name`, `email`, `mobile`, `status`) and return all ids.
+
+        Raises:
+            ValueError: the user_id is taken, or an unknown detail.
+        """
+        return self._do(admin_api.add_user, {"user_id": user_id, **details})
+
+    def change_user(self, user_id: str, **changes: str) -> dict[str, Any]:
+        """Change a user, all or nothing, and return all ids.
+
+        Args:
+            user_id: who.
+            changes: `name`, `en_name`, `email`, `mobile` (an empty one takes it away), and `status`, one of
+                `activated`, `frozen`, `resigned`, `exited`, `unjoin`.
+
+        Raises:
+            ValueError: no such user, or an unknown member or status.
+        """
+        return self._do(admin_api.change_user, {"user_id": user_id, **changes})
+
+    def add_chat(
+        self,
+        name: str,
+        *,
+        chat_id: str | None = None,
+        users: Iterable[str] = (),
+        bots: Iterable[str] = (),
+    ) -> dict[str, Any]:
+        """Add a group with `users` (user ids) and `bots` (app ids), and return it.
+
+        Raises:
+            ValueError: the chat_id is taken, or a member is unknown.
+        """
+        spec = {"name": name, "chat_id": chat_id, "users": list(users), "bots": list(bots)}
+        return self._do(admin_api.add_chat, spec)
+
+    def add_webhook(
+        self,
+        name: str | None = None,
+        *,
+        token: str | None = None,
+        secret: str | None = None,
+        keywords: Iterable[str] = (),
+    ) -> str:
+        """Add a custom bot and return the URL of its webhook; its messages are in `state()["webhooks"]`.
+
+        Args:
+            name: what the bot is called.
+            token: the last part of the URL; made up if absent.
+            secret: asks for messages signed with it; absent = no signature.
+            keywords: asks for one of these in each message.
+
+        Raises:
+            ValueError: the token is taken, or there are more than ten keywords.
+        """
+        spec = {"name": name, "token": token, "secret": secret, "keywords": list(keywords)}
+        return self.base_url + str(self._do(admin_api.add_webhook, spec)["path"])
+
+    def add_wiki_node(
+        self,
+        obj_type: str,
+        obj_token: str,
+        *,
+        title: str | None = None,
+        shared_with: Iterable[str] | None = None,
+    ) -> str:
+        """Add a wiki page that holds a document, and return its node_token.
+
+        Args:
+            obj_type: such as `bitable`, `docx` or `sheet`.
+            obj_token: the document's own token; a base must exist.
+            title: what the page is called.
+            shared_with: app ids that may read it; absent = all.
+
+        Raises:
+            ValueError: an unknown type, base or app.
+        """
+        apps = None if shared_with is None else list(shared_with)
+        spec = {"obj_type": obj_type, "obj_token": obj_token, "title": title, "shared_with": apps}
+        return str(self._do(admin_api.add_wiki_node, spec)["node_token"])
+
+    def revoke_tokens(self, app_id: str | None = None, *, tenant_key: str | None = None) -> int:
+        """Make tokens invalid at once, of one app or tenant or of all, and return how many there were."""
+        spec = {"app_id": app_id, "tenant_key": tenant_key}
+        revoked: int = self._do(plane.revoke_tokens, spec)["revoked"]
+        return revoked
+
+    def advance(self, seconds: float) -> None:
+        """Move the emulator's clock forward; returns when all that was due by then was tried.
+
+        Raises:
+            ValueError: a negative number of seconds.
+        """
+        self._do(plane.move_clock, {"advance": seconds})

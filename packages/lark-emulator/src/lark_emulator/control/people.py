@@ -1,0 +1,182 @@
+"""What people do to the records of a table, at once or between two pages of a scan."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control.admin_api import limit_base, sight_of
+from lark_emulator.control.seeding import Writer, template, writer
+from lark_emulator.control.specs import count, flag, found, names, only, text, whole
+from lark_emulator.world.page_plans import PagePlan
+
+if TYPE_CHECKING:
+    from lark_emulator.lark import Lark
+
+DOINGS = ("add", "edit", "delete", "limit")
+AMONG = ("all", "read", "unread")
+TOTALS = ("absent", "stale", "exact")
+
+
+def edit(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Edit the records of a table (`app_token`, `table_id`) in the name of `user_id`, one edit after another.
+
+    Args:
+        lark: where.
+        spec: `edits`, a list of objects, each with `do` and
+            for `add`: `rows` (a list of fields by name), or `count` and `fields`, as in `seeding.template`;
+            for `edit`: `fields`, and `records` (ids) or `pick` (how many, chosen by `seed`);
+            for `delete`: `records` or `pick`;
+            for `limit`, which an administrator does: `app_id`, `sees` and `writes`, as in `limit_base`.
+            `among` says what is picked from: `all`, or, between pages, what the scan has `read` or not
+            (`unread`). `seed` (a number) makes the same choice again.
+
+    Returns:
+        `edits`: for each `do`, `table_id` and `record_ids`.
+    """
+    only(spec, "app_token", "table_id", "user_id", "seed", "edits")
+    by = writer(lark, spec)
+    plans = _checked(spec)
+    return {"edits": _perform(lark, by, plans, random.Random(whole(spec, "seed")))}  # noqa: S311 - a test's
+
+
+def edits(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Return what people did to records, oldest first: `time`, `do`, `table_id`, `record_ids`."""
+    return {"edits": list(lark.world.people_edits)}
+
+
+def plan_page(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Plan what happens at a page of a search or list, see `world.page_plans.PagePlan`.
+
+    Args:
+        lark: where.
+        spec: `page`, `times`, `app_token`, `table_id`, `items`, `ends`, `repeats_token`, `total`; and for
+            what people do then `edits`, `seed` and `user_id`, as in `edit`.
+    """
+    only(
+        spec,
+        *("app_token", "table_id", "page", "times", "items", "ends", "repeats_token", "total"),
+        *("edits", "seed", "user_id"),
+    )
+    total = spec.get("total")
+    if total is not None and total not in TOTALS and (not isinstance(total, int) or isinstance(total, bool)):
+        raise ValueError(f"'total' must be a number or one of {', '.join(TOTALS)}, not {total!r}")
+    plan = PagePlan(
+        whole(spec, "page"),
+        text(spec, "app_token"),
+        text(spec, "table_id"),
+        count(spec, "times"),
+        None if spec.get("items") is None else count(spec, "items"),
+        flag(spec, "ends", default=False),
+        flag(spec, "repeats_token", default=False),
+        total,
+    )
+    if spec.get("edits") is not None:
+        by = writer(lark, spec)
+        plan.edits = _checked(spec)
+        for each in plan.edits:
+            for row in (*each.get("rows", ()), each.get("fields", {})):
+                for name in row:
+                    found(by.table.names, "field", name)
+        chance = random.Random(whole(spec, "seed"))  # noqa: S311 - a test's
+        plan.answered = partial(_perform, lark, by, plan.edits, chance)
+    if not (plan.items or plan.ends or plan.repeats_token or plan.edits or total is not None):
+        raise ValueError("a plan needs one of 'items', 'ends', 'repeats_token', 'total', 'edits'")
+    lark.world.page_plans.planned.append(plan)
+    return pages(lark, {})
+
+
+def pages(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Return what is still planned for pages."""
+    return {"pages": [plan.as_dict() for plan in lark.world.page_plans.planned]}
+
+
+def clear_pages(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Forget what is planned for pages."""
+    lark.world.page_plans.planned.clear()
+    return {}
+
+
+def _checked(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    plans = spec.get("edits")
+    if not isinstance(plans, list) or not plans or not all(isinstance(plan, dict) for plan in plans):
+        raise ValueError(f"'edits' must be a list of objects, not {plans!r}")
+    for plan in plans:
+        doing = plan.get("do")
+        if doing == "add":
+            only(plan, "do", "rows", "count", "fields")
+            if ("rows" in plan) == ("fields" in plan):
+                raise ValueError("'add' needs either 'rows', or 'count' and 'fields'")
+            if not isinstance(plan.get("rows", []), list):
+                raise ValueError(f"'rows' must be a list, not {plan['rows']!r}")
+            count(plan, "count")
+        elif doing == "limit":
+            only(plan, "do", "app_id", "sees", "writes")
+            sight_of(plan)
+        elif doing in DOINGS:
+            only(plan, "do", "records", "pick", "among", *(["fields"] if doing == "edit" else []))
+            if ("records" in plan) == ("pick" in plan):
+                raise ValueError(f"{doing!r} needs either 'records' or 'pick'")
+            names(plan, "records")
+            count(plan, "pick")
+            if plan.get("among", "all") not in AMONG:
+                raise ValueError(f"'among' must be one of {', '.join(AMONG)}, not {plan['among']!r}")
+            if doing == "edit" and not isinstance(plan.get("fields"), dict):
+                raise ValueError("'edit' needs 'fields'")
+        else:
+            raise ValueError(f"'do' must be one of {', '.join(DOINGS)}, not {doing!r}")
+    return plans
+
+
+def _perform(
+    lark: Lark, by: Writer, plans: list[dict[str, Any]], chance: random.Random, read: int | None = None
+) -> list[dict[str, Any]]:
+    """Perform edits; those of records that are gone meanwhile are left out.
+
+    Args:
+        lark: where.
+        by: who edits.
+        plans: what `_checked` returned.
+        chance: picks records.
+        read: how many records the scan has read.
+    """
+    done = []
+    by.begin()
+    for plan in plans:
+        if plan["do"] == "add":
+            rows = plan.get("rows")
+            if rows is None:
+                make = template(by.table, plan["fields"])
+                rows = [make(n) for n in range(count(plan, "count"))]
+            record_ids = [by.add(by.cells(row)) for row in rows]
+        elif plan["do"] == "limit":
+            record_ids = []
+            terms = {name: value for name, value in plan.items() if name != "do"}
+            limit_base(lark, {"app_token": by.app_token, **terms})
+        else:
+            record_ids = _chosen(by, plan, chance, read)
+            for n, record_id in enumerate(record_ids):
+                if plan["do"] == "delete":
+                    by.remove(record_id)
+                else:
+                    by.change(record_id, by.cells(template(by.table, plan["fields"])(n)))
+        done.append({"do": plan["do"], "table_id": by.table.table_id, "record_ids": record_ids})
+    by.end()
+    now = lark.clock.now()
+    lark.world.people_edits.extend({"time": now, **each} for each in done)
+    return done
+
+
+def _chosen(by: Writer, plan: dict[str, Any], chance: random.Random, read: int | None) -> list[str]:
+    records = by.table.records
+    given = names(plan, "records")
+    if given is not None:
+        return [record_id for record_id in given if record_id in records]
+    listed = records.listed()
+    among = plan.get("among", "all")
+    bounds = range(len(listed))
+    if read is not None and among != "all":
+        bounds = bounds[:read] if among == "read" else bounds[read:]
+    picked = chance.sample(bounds, min(count(plan, "pick"), len(bounds)))
+    return [listed[place].record_id for place in sorted(picked)]

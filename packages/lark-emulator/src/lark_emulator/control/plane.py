@@ -1,0 +1,177 @@
+"""The control plane: `/_emulator/…`, and the same operations for Python callers in this process."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_emulator.control import admin_api, connections, console, people, seeding, snapshot
+from lark_emulator.control.clicks import click
+from lark_emulator.control.specs import only, text
+from lark_emulator.exchange import Answer, as_json
+from lark_emulator.faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from lark_emulator.exchange import Request
+    from lark_emulator.lark import Lark
+
+PREFIX = "/_emulator/"
+CLICK = "cards/:message_id/click"
+
+Operation = Callable[["Lark", dict[str, Any]], dict[str, Any] | Coroutine[None, None, dict[str, Any]]]
+
+
+def handle(lark: Lark, request: Request) -> Answer | Coroutine[None, None, Answer]:
+    """Answer a request under `/_emulator/`; bad input gets 400."""
+    name, message_id = _template(request.path.removeprefix(PREFIX))
+    operation = OPERATIONS.get((request.method, name))
+    if operation is None:
+        known = sorted(f"{method} {PREFIX}{path}" for method, path in OPERATIONS)
+        return as_json({"error": f"no {request.method} {request.path}", "known": known}, 404)
+    try:
+        body = orjson.loads(request.body) if request.body else dict(request.query)
+        if not isinstance(body, dict):
+            return as_json({"error": "the body must be a JSON object"}, 400)
+        if message_id:
+            body["message_id"] = message_id
+        result = operation(lark, body)
+        return as_json(result) if isinstance(result, dict) else _later(result)
+    except ValueError as error:  # orjson.JSONDecodeError is one, too
+        return as_json({"error": str(error)}, 400)
+
+
+async def _later(result: Awaitable[dict[str, Any]]) -> Answer:
+    try:
+        return as_json(await result)
+    except ValueError as error:
+        return as_json({"error": str(error)}, 400)
+
+
+def _template(path: str) -> tuple[str, str]:
+    """Return the name of an operation, and the message_id that its path may hold."""
+    parts = path.split("/")
+    if len(parts) == len(CLICK.split("/")) and parts[0] == "cards":
+        return "/".join((parts[0], ":message_id", parts[2])), parts[1]
+    return path, ""
+
+
+def state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return everything the emulator holds; without records and messages if `summary` is 1."""
+    lark.clock.ring()
+    return snapshot.of(lark, summary=spec.get("summary") == "1")
+
+
+def requests(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Return the request log and its counters."""
+    return lark.log.as_dict()
+
+
+def reset(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Return to the state of a fresh emulator."""
+    lark.reset()
+    return {}
+
+
+def settings(lark: Lark, changes: dict[str, Any]) -> dict[str, Any]:
+    """Change settings, all or none, and return them all."""
+    lark.settings.change(changes)
+    return lark.settings.as_dict()
+
+
+def faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Return the failures still to come."""
+    return {"faults": [fault.as_dict() for fault in lark.faults.planned]}
+
+
+def add_fault(lark: Lark, plan: dict[str, Any]) -> dict[str, Any]:
+    """Plan a failure, see `faults.Fault`."""
+    lark.faults.planned.append(Fault.made_from(plan))
+    return faults(lark, {})
+
+
+def clear_faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Forget all planned failures."""
+    lark.faults.planned.clear()
+    return {}
+
+
+def late(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Return the requests that were or will be performed late, see `late.LateRequest`."""
+    lark.clock.ring()
+    return {"waiting": lark.late.waiting, "late": lark.late.shown()}
+
+
+def revoke_tokens(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Make tokens invalid at once: of one app (`app_id`), of one tenant (`tenant_key`), or all."""
+    only(spec, "app_id", "tenant_key")
+    return {"revoked": lark.tokens.revoke(text(spec, "app_id") or None, text(spec, "tenant_key") or None)}
+
+
+def move_clock(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
+    """Move the clock forward by `advance` seconds, and return the time once all that was due is done."""
+    only(spec, "advance")
+    seconds = spec.get("advance")
+    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not math.isfinite(seconds):
+        raise ValueError(f"'advance' must be a number of seconds, not {seconds!r}")
+    if lark.loop is not None:
+        return _pass_time(lark, seconds)
+    lark.clock.advance(seconds)
+    return {"now": lark.clock.now()}
+
+
+async def _pass_time(lark: Lark, seconds: float) -> dict[str, Any]:
+    """Go from alarm to alarm: a long jump is like all the time that it skips."""
+    clock, events = lark.clock, lark.events
+    while True:
+        await events.settle()
+        wait = clock.until_due()
+        step = seconds if wait is None else min(wait, seconds)
+        clock.advance(step)
+        seconds -= step
+        if seconds <= 0:
+            await events.settle()
+            return {"now": clock.now()}
+
+
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("GET", "state"): state,
+    ("GET", "requests"): requests,
+    ("POST", "reset"): reset,
+    ("GET", "settings"): lambda lark, _: settings(lark, {}),
+    ("POST", "settings"): settings,
+    ("GET", "faults"): faults,
+    ("POST", "faults"): add_fault,
+    ("DELETE", "faults"): clear_faults,
+    ("GET", "late"): late,
+    ("POST", "tokens/revoke"): revoke_tokens,
+    ("POST", "clock"): move_clock,
+    ("POST", "apps"): admin_api.add_app,
+    ("POST", "apps/change"): admin_api.change_app,
+    ("POST", "users"): admin_api.add_user,
+    ("POST", "users/change"): admin_api.change_user,
+    ("POST", "chats"): admin_api.add_chat,
+    ("POST", "webhooks"): admin_api.add_webhook,
+    ("POST", "bases/share"): admin_api.share_base,
+    ("POST", "bases/limit"): admin_api.limit_base,
+    ("POST", "records/add"): seeding.add_rows,
+    ("POST", "records/edit"): people.edit,
+    ("GET", "records/edits"): people.edits,
+    ("GET", "pages"): people.pages,
+    ("POST", "pages"): people.plan_page,
+    ("DELETE", "pages"): people.clear_pages,
+    ("POST", "callbacks"): console.set_callback,
+    ("POST", "events"): console.push_event,
+    ("POST", CLICK): click,
+    ("POST", "wiki/nodes"): admin_api.add_wiki_node,
+    ("GET", "connections"): connections.listed,
+    ("POST", "connections/drop"): connections.drop,
+    ("POST", "connections/hang"): connections.hang,
+    ("POST", "connections/send"): connections.send,
+    ("POST", "connections/faults"): connections.add_fault,
+    ("DELETE", "connections/faults"): connections.clear_faults,
+}

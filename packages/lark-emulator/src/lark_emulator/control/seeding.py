@@ -1,0 +1,196 @@
+"""Rows that people or administrators put into a table: given ones, and a million made from a template."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.bitable import duplex
+from lark_emulator.bitable.access import begin_write
+from lark_emulator.bitable.rows import Rows
+from lark_emulator.bitable.values import DATE, NUMBER
+from lark_emulator.codes import RefusedError
+from lark_emulator.control.specs import count, found, only, text
+from lark_emulator.routing import Actor
+from lark_emulator.world.apps import TENANT_KEY, App
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from lark_emulator.lark import Lark
+    from lark_emulator.world.bases import Base, Table
+    from lark_emulator.world.users import User
+
+#: Rows that are added before other clients have their turn: some 10 ms.
+SLICE = 1000
+_PEOPLE = App("", "", "people")
+
+
+class Writer:
+    """Writes the rows of one table in the name of a person. Users are named by their user_id.
+
+    Args:
+        lark: where.
+        base: the base.
+        table: the table.
+        user: who.
+    """
+
+    def __init__(self, lark: Lark, base: Base, table: Table, user: User) -> None:
+        self._lark = lark
+        self._base = base
+        self.table = table
+        self.user = user
+
+    @property
+    def app_token(self) -> str:
+        """The base's own token."""
+        return self._base.app_token
+
+    def begin(self) -> None:
+        """Take the fields as they are now; call it before each run of writes."""
+        begin_write(self._lark.settings, self.table, unchecked=True)
+        actor = Actor(self._lark.world, self._lark.settings, _PEOPLE, TENANT_KEY)
+        self._rows = Rows(actor, self._base, self.table, "user_id", gives_computed=True)
+        self._paired = duplex.links_both_ways(self.table)
+        self._now = self._lark.clock.now()
+
+    def end(self) -> None:
+        """Count the edit; call it after each run of writes."""
+        self._base.touch(self.table)
+
+    def cells(self, fields: Any) -> dict[str, Any]:
+        """Return stored values.
+
+        Raises:
+            ValueError: an unknown field, or a value that does not fit.
+        """
+        try:
+            return self._rows.cells(fields)
+        except RefusedError as refusal:
+            raise ValueError(
+                f"{fields!r} is refused: {refusal}, {refusal.error.get('message', '')}"
+            ) from None
+
+    def add(self, cells: dict[str, Any]) -> str:
+        """Append a row, and return its id."""
+        filled = {field_id: value for field_id, value in cells.items() if value is not None}
+        record_id = self._lark.world.new_id("rec", 11)
+        record = self.table.records.add(record_id, filled, self.user, int(self._now * 1000), now=self._now)
+        if self._paired:
+            duplex.follow(self._base, self.table, record, {}, self.user, now=self._now)
+        return record_id
+
+    def change(self, record_id: str, cells: dict[str, Any]) -> None:
+        """Set cells of a row; None empties one."""
+        record = self.table.records[record_id]
+        before = dict(record.cells)
+        self.table.records.change(record, cells, self.user, int(self._now * 1000), now=self._now)
+        if self._paired:
+            duplex.follow(self._base, self.table, record, before, self.user, now=self._now)
+
+    def remove(self, record_id: str) -> None:
+        """Remove a row."""
+        self.table.records.remove(record_id, now=self._now)
+
+
+def writer(lark: Lark, spec: dict[str, Any]) -> Writer:
+    """Return the writer for `app_token`, `table_id` and `user_id` (absent = the first user)."""
+    base = found(lark.world.bases, "base", text(spec, "app_token"))
+    table = found(base.tables, "table", text(spec, "table_id"))
+    users = lark.world.users
+    return Writer(lark, base, table, found(users, "user", text(spec, "user_id") or next(iter(users))))
+
+
+def add_rows(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
+    """Add rows to a table (`app_token`, `table_id`) in the name of `user_id`.
+
+    Args:
+        lark: where.
+        spec: `rows` (a list of fields by name), or `count` and `fields`, from which so many rows are made,
+            see `template`.
+
+    Returns:
+        `count`, and for given rows their `record_ids`. While the emulator runs, other clients have their turn
+        after each thousand rows.
+    """
+    only(spec, "app_token", "table_id", "user_id", "rows", "count", "fields")
+    rows, fields = spec.get("rows"), spec.get("fields")
+    if (rows is None) == (fields is None):
+        raise ValueError("either 'rows', or 'count' and 'fields'")
+    to = writer(lark, spec)
+    if rows is None:
+        number = count(spec, "count")
+        make = template(to.table, fields)
+        slices = _made(to, make, number)
+    else:
+        if not isinstance(rows, (list, tuple)):
+            raise ValueError(f"'rows' must be a list, not {rows!r}")
+        to.begin()
+        cells = [to.cells(row) for row in rows]  # all of them, before the first is added
+        slices = _given(to, cells)
+    if lark.loop is not None:
+        return _sliced(slices)
+    return deque(slices, maxlen=1).pop()
+
+
+async def _sliced(slices: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for result in slices:  # noqa: B007 - the last one is the answer
+        await asyncio.sleep(0)
+    return result
+
+
+def _given(to: Writer, cells: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    record_ids: list[str] = []
+    for start in range(0, max(1, len(cells)), SLICE):
+        to.begin()
+        record_ids += [to.add(each) for each in cells[start : start + SLICE]]
+        to.end()
+        yield {"count": len(record_ids), "record_ids": record_ids}
+
+
+def _made(to: Writer, make: Callable[[int], dict[str, Any]], number: int) -> Iterator[dict[str, Any]]:
+    for start in range(0, number, SLICE):
+        to.begin()
+        for n in range(start, min(start + SLICE, number)):
+            to.add(to.cells(make(n)))
+        to.end()
+        yield {"count": min(start + SLICE, number)}
+
+
+def template(table: Table, fields: Any) -> Callable[[int], dict[str, Any]]:
+    """Return what makes the fields of row n, from 0.
+
+    Args:
+        table: the table, for the types of its fields.
+        fields: values by field name. In a string `{n}` becomes the number of the row, and the string a number
+            if the field holds numbers or dates; `{"cycle": [...]}` takes one after the other; all else stays.
+    """
+    if not isinstance(fields, dict):
+        raise ValueError(f"'fields' must be an object, not {fields!r}")  # noqa: TRY004 - one kind for bad input
+    makers = {name: _maker(table, name, value) for name, value in fields.items()}
+    return lambda n: {name: make(n) for name, make in makers.items()}
+
+
+def _maker(table: Table, name: str, value: Any) -> Callable[[int], Any]:
+    column = table.names.get(name)
+    if isinstance(value, dict) and value.keys() == {"cycle"}:
+        values = value["cycle"]
+        if not isinstance(values, list) or not values:
+            raise ValueError(f"'cycle' must be a list of values, not {values!r}")
+        return lambda n: values[n % len(values)]
+    if not isinstance(value, str) or "{n}" not in value:
+        return lambda _: value
+    if column is None or column.type not in (NUMBER, DATE):
+        return lambda n: value.replace("{n}", str(n))
+    kind = int if column.type == DATE or "." not in value else float
+
+    def number(n: int) -> float:
+        try:
+            return kind(value.replace("{n}", str(n)))
+        except ValueError:
+            raise ValueError(f"{name!r} must make numbers, not {value!r}") from None
+
+    return number

@@ -1,0 +1,171 @@
+"""The state of an emulator as JSON. Secrets and tokens are never part of it.
+
+An app's ticket is: it opens nothing without the secret, and an app without a callback has no other way to it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_emulator import wiki
+from lark_emulator.bitable.columns import shown_field
+from lark_emulator.bitable.values import USER
+from lark_emulator.im import uploads, webhook_bot
+from lark_emulator.world.apps import TENANT_KEY
+
+if TYPE_CHECKING:
+    from lark_emulator.lark import Lark
+    from lark_emulator.world.apps import App, Subscription
+    from lark_emulator.world.bases import Base, Table
+    from lark_emulator.world.chats import Chat, Message
+    from lark_emulator.world.records import Record
+    from lark_emulator.world.users import User
+
+
+def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
+    """Return everything an emulator holds; without messages, records and uploads if `summary`."""
+    world = lark.world
+    state: dict[str, Any] = {
+        "tenant_key": TENANT_KEY,
+        "now": lark.clock.now(),
+        "apps": [app(each) for each in world.apps.values()],
+        "users": [user(lark, each) for each in world.users.values()],
+        "chats": [chat(each, summary=summary) for each in world.chats.values()],
+        "webhooks": [webhook_bot.shown(bot) for bot in world.webhook_bots.values()],
+        "bitables": [_base(base, summary=summary) for base in world.bases.values()],
+        "wiki_nodes": [wiki.shown(node) for node in world.wiki_nodes.values()],
+        "upload_count": len(world.uploads),
+        "click_count": len(lark.clicks),
+        "late_waiting": lark.late.waiting,
+        "event_states": dict(Counter(delivery.state for delivery in lark.events.all)),
+        "long_connections": dict(lark.links.counts),
+        "token_requests": lark.tokens.requests,
+        "tokens_issued": lark.tokens.issued,
+        "requests": lark.log.total,
+        "connections": lark.log.connections,
+        "crashes": lark.log.crashes,
+        "by_endpoint": dict(lark.log.by_endpoint),
+        "by_code": dict(lark.log.by_code),
+    }
+    if not summary:
+        state["clicks"] = list(lark.clicks)
+        state["events"] = [delivery.shown() for delivery in lark.events.all]
+        state["uploads"] = [uploads.shown(each) for each in world.uploads.values()]
+    return state
+
+
+def app(which: App) -> dict[str, Any]:
+    """Return an app; what is None has no bounds."""
+    return {
+        "app_id": which.app_id,
+        "name": which.name,
+        "bot_open_id": which.bot_open_id,
+        "scopes": None if which.scopes is None else sorted(which.scopes),
+        "pending_scopes": sorted(which.pending_scopes),
+        "available_to": None if which.available_to is None else sorted(which.available_to),
+        "store": which.store,
+        "tenant_keys": sorted(which.tenant_keys),
+        "enabled": which.enabled,
+        "bot": which.bot,
+        "event_mode": which.event_mode,
+        "callback_mode": which.callback_mode,
+        "callback": None if which.subscription is None else _subscription(which.subscription),
+        "app_ticket": which.app_ticket,
+        "token_requests": which.token_requests,
+    }
+
+
+def _subscription(to: Subscription) -> dict[str, Any]:
+    return {
+        "url": to.url,
+        "event_url": to.event_url,
+        "encrypted": bool(to.encrypt_key),
+        "old_cards": to.old_cards,
+    }
+
+
+def user(lark: Lark, who: User) -> dict[str, Any]:
+    """Return a user with the open_id that each app knows."""
+    return {
+        "user_id": who.user_id,
+        "union_id": who.union_id,
+        "name": who.name,
+        "en_name": who.en_name,
+        "email": who.email,
+        "mobile": who.mobile,
+        "status": who.status,
+        "open_ids": {each.app_id: who.id_for(each, "open_id") for each in lark.world.apps.values()},
+    }
+
+
+def chat(which: Chat, *, summary: bool) -> dict[str, Any]:
+    """Return a chat with its members and, unless `summary`, its messages."""
+    shown = {
+        "chat_id": which.chat_id,
+        "name": which.name,
+        "chat_mode": which.mode,
+        "chat_type": which.chat_type,
+        "users": list(which.users),
+        "bots": list(which.bots),
+        "message_count": len(which.messages),
+    }
+    return shown if summary else {**shown, "messages": [_message(each) for each in which.messages]}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {
+        "message_id": message.message_id,
+        "msg_type": message.msg_type,
+        "content": orjson.loads(message.sent),
+        "sender": message.app_id,
+        "uuid": message.uuid,
+        "create_time": message.create_time,
+        "update_time": message.update_time,
+        "parent_id": message.parent_id,
+        "root_id": message.root_id,
+        "thread_id": message.thread_id,
+        "mentions": message.mentions,
+        "edits": message.edits,
+        "deleted": message.deleted,
+    }
+
+
+def _base(base: Base, *, summary: bool) -> dict[str, Any]:
+    return {
+        "app_token": base.app_token,
+        "name": base.name,
+        "shared_with": sorted(base.shared_with),
+        **limits(base),
+        "tables": [_table(table, summary=summary) for table in base.tables.values()],
+    }
+
+
+def limits(base: Base) -> dict[str, Any]:
+    """Return what advanced permissions leave to whom."""
+    return {
+        "is_advanced": base.is_advanced,
+        "limits": {app_id: asdict(limit) for app_id, limit in base.limits.items()},
+    }
+
+
+def _table(table: Table, *, summary: bool) -> dict[str, Any]:
+    shown = {
+        "table_id": table.table_id,
+        "name": table.name,
+        "fields": [shown_field(table, column) for column in table.fields.values()],
+        "record_count": len(table.records),
+    }
+    return shown if summary else {**shown, "records": [_record(table, r) for r in table.records]}
+
+
+def _record(table: Table, record: Record) -> dict[str, Any]:
+    fields = {}
+    for field_id, value in record.cells.items():
+        column = table.fields[field_id]
+        people = column.type == USER
+        fields[column.name] = [person.user_id for person in value] if people else value
+    return {"record_id": record.record_id, "fields": fields}

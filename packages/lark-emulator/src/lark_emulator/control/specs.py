@@ -1,0 +1,87 @@
+"""What came as JSON to the control plane, checked. Bad input raises ValueError that names the member."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+T = TypeVar("T")
+
+
+def only(spec: dict[str, Any], *known: str) -> None:
+    """Check that no other member is there."""
+    for name in spec:
+        if name not in known:
+            raise ValueError(f"unknown member {name!r}; known: {', '.join(known)}")
+
+
+def text(spec: dict[str, Any], name: str) -> str:
+    """Return a string; empty if it is absent."""
+    value = spec.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"{name!r} must be a string, not {value!r}")  # noqa: TRY004 - one kind for bad input
+    return value
+
+
+def one_of(spec: dict[str, Any], name: str, choices: Collection[str]) -> str:
+    """Return a string that is one of a few."""
+    value = text(spec, name)
+    if value not in choices:
+        raise ValueError(f"{name!r} must be one of {', '.join(choices)}, not {value!r}")
+    return value
+
+
+def flag(spec: dict[str, Any], name: str, *, default: bool) -> bool:
+    """Return a boolean."""
+    value = spec.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, bool):
+        raise ValueError(f"{name!r} must be true or false, not {value!r}")  # noqa: TRY004 - one kind for bad input
+    return value
+
+
+def count(spec: dict[str, Any], name: str) -> int:
+    """Return a positive number; 1 if it is absent."""
+    value = 1 if spec.get(name) is None else spec[name]
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name!r} must be a positive number, not {value!r}")
+    return value
+
+
+def whole(spec: dict[str, Any], name: str) -> int:
+    """Return a number that is not negative; 0 if it is absent."""
+    value = spec.get(name)
+    if value is None:
+        return 0
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name!r} must be a whole number, not {value!r}")
+    return value
+
+
+def names(spec: dict[str, Any], name: str) -> list[str] | None:
+    """Return a list of strings; None if it is absent."""
+    value = spec.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple, set, frozenset)) or not all(isinstance(v, str) for v in value):
+        raise ValueError(f"{name!r} must be a list of strings, not {value!r}")
+    return list(value)
+
+
+def name_set(spec: dict[str, Any], name: str) -> frozenset[str] | None:
+    """Return a set of strings; None if it is absent."""
+    value = names(spec, name)
+    return None if value is None else frozenset(value)
+
+
+def found(known: dict[str, T], kind: str, name: str) -> T:
+    """Return what has this id."""
+    try:
+        return known[name]
+    except KeyError:
+        raise ValueError(f"no {kind} {name!r}; known: {', '.join(known)}") from None

@@ -1,0 +1,252 @@
+"""The way of a request: host check, control plane, faults, route, token, app, scopes, limits, handler."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes, discovery, routes
+from lark_emulator.bitable import client_tokens
+from lark_emulator.codes import BITABLE_CODES, RefusedError
+from lark_emulator.control import plane
+from lark_emulator.exchange import Answer, Outcome, as_json, plain
+from lark_emulator.faults import FIRST, LATE
+from lark_emulator.request_log import Entry
+from lark_emulator.routing import Call
+from lark_emulator.scopes import check_bot, check_scopes
+from lark_emulator.world.apps import App, check_usable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable
+
+    from lark_emulator.exchange import Request
+    from lark_emulator.faults import Fault
+    from lark_emulator.lark import Lark
+    from lark_emulator.routing import Route
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+#: Who calls an endpoint that asks for no token.
+_NOBODY = App("", "", "nobody")
+#: Of a query, what is never logged.
+_SECRETS = ("access_key", "ticket")
+
+
+class Dispatcher:
+    """Answers the requests to an emulator.
+
+    Args:
+        lark: whose.
+        allowed_hosts: names accepted in the Host header. A web page that made a browser resolve its own
+            name to 127.0.0.1 (DNS rebinding) sends that name, and is rejected.
+    """
+
+    def __init__(self, lark: Lark, allowed_hosts: Iterable[str] = LOOPBACK_NAMES) -> None:
+        self._lark = lark
+        self._allowed_hosts = frozenset(name.lower() for name in allowed_hosts)
+
+    def connected(self) -> None:
+        """Count an accepted connection."""
+        self._lark.log.connections += 1
+
+    def handle(self, request: Request) -> Outcome:
+        """Perform one request."""
+        self._lark.clock.ring()
+        if not self._host_allowed(request.headers.get("host", "")):
+            return Outcome(plain(403, "this Host is not served by the Lark emulator"))
+        if request.upgrade and request.path != discovery.SOCKET:
+            return Outcome(plain(400, "upgrade is not supported"))
+        if request.path.startswith(plane.PREFIX):
+            return self._controlled(request)
+        found = routes.TABLE.match(request.method, request.path)
+        route = None if found is None else found[0]
+        fault = self._lark.faults.strike(request, route)
+        call = None
+        performed = FIRST if fault is None else fault.performed
+        answer = plain(404, "404 page not found")
+        if found is not None and performed == FIRST:
+            answer, call = self._answered(request, *found)
+        elif found is not None and fault is not None and performed == LATE:
+            self._postpone(request, *found, seconds=fault.late_s or 0)
+        if fault is not None and (fault.answers or performed != FIRST):
+            answer = self._planned(fault, route)
+        return self._finished(request, route, fault, answer, call)
+
+    def _host_allowed(self, host: str) -> bool:
+        name = host[: host.rindex(":")] if ":" in host.rpartition("]")[2] else host
+        return name.strip("[]").lower() in self._allowed_hosts
+
+    def _answered(self, request: Request, route: Route, params: dict[str, str]) -> tuple[Answer, Call | None]:
+        log_id = self._lark.next_log_id()
+        admitted = self._admitted(request, route, params, log_id)
+        if isinstance(admitted, Answer):
+            return admitted, None
+        call, throttled = admitted
+        return throttled or self._performed(call, log_id), call
+
+    def _admitted(
+        self, request: Request, route: Route, params: dict[str, str], log_id: str
+    ) -> Answer | tuple[Call, Answer | None]:
+        """Check token, app, scopes and limits.
+
+        Returns:
+            The refusal, or the call with the answer it gets if there were too many.
+        """
+        app, tenant_key = _NOBODY, ""
+        try:
+            if route.token:
+                grant = self._lark.tokens.caller_of(request.headers.get("authorization", ""))
+                app, tenant_key = grant.app, grant.tenant_key
+                check_usable(app, tenant_key)
+                check_scopes(app, route)
+                check_bot(app, route)
+            call = Call(
+                self._lark.world,
+                self._lark.settings,
+                app,
+                tenant_key,
+                self._lark.tokens,
+                self._lark.links,
+                request,
+                route,
+                params,
+                dict(request.query),
+                request.query,
+                request.body,
+                request.headers.get("content-type", ""),
+            )
+            return call, self._throttled(route, call, log_id)
+        except RefusedError as refusal:
+            return self._refusal(refusal, route, log_id)
+        except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
+            return _named(self._crashed(error), log_id)
+
+    def _performed(self, call: Call, log_id: str) -> Answer:
+        route = call.route
+        try:
+            payload = route.handler(call)
+        except RefusedError as refusal:
+            return self._refusal(refusal, route, log_id)
+        except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
+            return _named(self._crashed(error), log_id)
+        if isinstance(payload, Answer):
+            return _named(payload, log_id)
+        if route.flat:
+            return _named(as_json({"code": 0, "msg": "ok", **payload}), log_id)
+        return _named(as_json({"code": 0, "msg": "success", "data": payload}), log_id)
+
+    def _postpone(self, request: Request, route: Route, params: dict[str, str], *, seconds: float) -> None:
+        """Check a request now and perform it later; nobody gets its answer."""
+        log_id = self._lark.next_log_id()
+        admitted = self._admitted(request, route, params, log_id)
+        if isinstance(admitted, Answer) or admitted[1] is not None:
+            return
+        call = admitted[0]
+        call.late = True
+        noted = client_tokens.note_waiting(call)
+
+        def perform() -> int | None:
+            noted()
+            return self._performed(call, log_id).code
+
+        self._lark.late.add(request, seconds, perform)
+
+    def _planned(self, fault: Fault, route: Route | None) -> Answer:
+        """Return the answer that a fault plans; a code of Bitable alone comes as that endpoint answers it."""
+        number = fault.code
+        if route is None or number is None or fault.status or fault.body is not None:
+            return fault.answer()
+        if number not in BITABLE_CODES or "/bitable/" not in route.path:
+            return fault.answer()
+        known = codes.named(number) or codes.Code(number, "injected by the emulator", 200)
+        refusal = RefusedError(known._replace(msg=fault.msg or known.msg))
+        answer = self._refusal(refusal, route, self._lark.next_log_id())
+        answer.headers.update(fault.headers)
+        return answer
+
+    def _controlled(self, request: Request) -> Outcome:
+        try:
+            answer = plane.handle(self._lark, request)
+        except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
+            return Outcome(self._crashed(error))
+        return Outcome(answer) if isinstance(answer, Answer) else Outcome(None, later=self._guarded(answer))
+
+    async def _guarded(self, answer: Awaitable[Answer]) -> Answer:
+        try:
+            return await answer
+        except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
+            return self._crashed(error)
+
+    def _crashed(self, error: BaseException) -> Answer:
+        self._lark.crashed(error)
+        return as_json({"code": 500, "msg": "the emulator crashed, see its stderr"}, 500)
+
+    def _throttled(self, route: Route, call: Call, log_id: str) -> Answer | None:
+        if not self._lark.settings.rate_limits:
+            return None
+        rates = self._lark.settings.rate_limit_overrides.get(route.name, route.documented.rates)
+        tripped = (
+            self._lark.limits.take((call.app.app_id, call.tenant_key, route.name), rates) if rates else None
+        )
+        if tripped is None:
+            return None
+        answer = self._refusal(RefusedError(codes.RATE_LIMITED), route, log_id)
+        answer.headers["x-ogw-ratelimit-limit"] = f"{tripped[0]:g}"
+        answer.headers["x-ogw-ratelimit-reset"] = f"{tripped[1]:.3f}"
+        return answer
+
+    def _refusal(self, refusal: RefusedError, route: Route, log_id: str) -> Answer:
+        number, status = refusal.code.number, refusal.code.status
+        if number in BITABLE_CODES:
+            documented = route.documented.statuses.get(number, status)
+            status = 200 if self._lark.settings.bitable_error_status == "200" else documented
+        payload: dict[str, Any] = {"code": number, "msg": refusal.msg}
+        # Token endpoints alone answer without an `error` object.
+        if route.token:
+            payload["error"] = {
+                "log_id": log_id,
+                "troubleshooter": f"https://open.feishu.cn/search?log_id={log_id}",
+                **refusal.error,
+            }
+        elif number == codes.INVALID_TOKEN_PARAM.number:
+            payload["data"] = {}
+        return _named(as_json(payload, status), log_id)
+
+    def _finished(
+        self, request: Request, route: Route | None, fault: Fault | None, answer: Answer, call: Call | None
+    ) -> Outcome:
+        log_id = answer.headers.get("X-Tt-Logid")
+        if log_id is None:
+            log_id = self._lark.next_log_id()
+            _named(answer, log_id)
+        # By the emulator's clock, which tests may advance, since Lark's time stamps and its header agree.
+        answer.headers["Date"] = formatdate(self._lark.clock.now(), usegmt=True)
+        dropped = None if fault is None else fault.drop
+        self._lark.log.note(
+            Entry(
+                self._lark.clock.now(),
+                request.method,
+                # Without a token the path may be the credential, as a webhook's is.
+                request.path if route is None or route.token else route.path,
+                [(name, "***" if name in _SECRETS else value) for name, value in request.query],
+                None if route is None else route.name,
+                None if dropped else answer.status,
+                None if dropped in ("before", "late") else answer.code,
+                log_id,
+                len(request.body),
+                None if call is None or call.app is _NOBODY else call.app.app_id,
+                None if call is None else call.tenant_key or None,
+                performed=call is not None,
+                dropped=dropped,
+                fault=fault is not None,
+            )
+        )
+        hold, release = (0.0, None) if call is None else (call.hold, call.release)
+        milliseconds = self._lark.settings.latency_ms + (0 if fault is None else fault.delay_ms)
+        return Outcome(None if dropped else answer, hold + milliseconds / 1000, hold, release)
+
+
+def _named(answer: Answer, log_id: str) -> Answer:
+    answer.headers["X-Tt-Logid"] = log_id
+    answer.headers["X-Request-Id"] = f"emulator-{log_id}"
+    return answer

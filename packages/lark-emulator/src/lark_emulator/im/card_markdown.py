@@ -1,0 +1,60 @@
+"""What the emulator reads in the Markdown of a card: tables, mentions, pictures."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
+_RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
+_AT = re.compile(r"<at\s+(?:id|ids|user_id|email)\s*=\s*[\"']?([^\"'\s>]+)")
+_PICTURE = re.compile(r"!\[[^\]\n]*\]\(\s*([^)\s]+)")
+
+
+def _without_fences(text: str) -> str:
+    kept: list[str] = []
+    fence = ""
+    for line in text.splitlines():
+        found = _FENCE.match(line)
+        if fence:
+            closes = found is not None and found[1].startswith(fence) and not line.strip(f"{fence[0]} ")
+            fence = "" if closes else fence
+        elif found:
+            fence = found[1]
+        else:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def code_removed(text: str) -> str:
+    """Return a text without its code, in which markup means nothing."""
+    return _CODE.sub("", _without_fences(text)) if "`" in text or "~~~" in text else text
+
+
+def count_tables(text: str, *, fenced: bool) -> int:
+    """Count the tables: a line with a pipe over a line of hyphens and pipes.
+
+    Args:
+        text: the Markdown.
+        fenced: whether those in code fences count as well.
+    """
+    lines = (text if fenced else _without_fences(text)).split("\n")
+    return sum(
+        "|" in head and "|" in rule and _RULE.fullmatch(rule) is not None for head, rule in pairwise(lines)
+    )
+
+
+def mentions(text: str) -> Iterator[str]:
+    """Iterate over the ids and addresses in `<at …>`."""
+    for found in _AT.findall(text):
+        yield from filter(None, found.split(","))
+
+
+def pictures(text: str) -> Iterator[str]:
+    """Iterate over the keys in `![…](…)`."""
+    yield from _PICTURE.findall(text)

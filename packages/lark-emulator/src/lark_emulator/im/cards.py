@@ -1,0 +1,144 @@
+"""Cards: what Lark refuses to build (230099), and what a card reads as."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, Reader, card_error, unparsable
+from lark_emulator.im.card_rules import Sent, check_rules
+from lark_emulator.validation import parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lark_emulator.routing import Actor
+    from lark_emulator.settings import Settings
+    from lark_emulator.world.apps import App
+    from lark_emulator.world.world import World
+
+# Sub-codes, inside the text of 230099.
+TEMPLATE_MISSING = 200380
+BODY_MISSING = 200610
+SCHEMA_LOWERED = 200830
+
+
+def check_card(actor: Actor, raw: str) -> dict[str, Any]:
+    """Check a card that an app sends.
+
+    Args:
+        actor: whose card it is.
+        raw: the card, or the reference to a template or a card entity, as JSON.
+
+    Returns:
+        The card; `{}` for a reference.
+
+    Raises:
+        RefusedError: 230099 with the sub-code in its text.
+    """
+    try:
+        card = parsed(raw)
+    except orjson.JSONDecodeError as error:
+        unparsable(str(error))
+    return check_object(card, actor.world, actor.settings, actor.app)
+
+
+def check_object(card: Any, world: World, settings: Settings, app: App | None) -> dict[str, Any]:
+    """Check a card that was JSON; `app` is None for a custom bot. Else like `check_card`."""
+    if not isinstance(card, dict):
+        unparsable("the card is not an object")
+    if _is_reference(card):
+        _check_reference(card, settings)
+        return {}
+    if "msg_type" in card:
+        unparsable("unknown property, property: msg_type", "ROOT")
+    version = "1.0" if card.get("schema") is None else card["schema"]
+    if version not in ("1.0", "2.0") and "schema" in settings.card_rules:
+        unparsable(f"unsupported schema: {version}", "ROOT")
+    v2 = version == "2.0"
+    if v2 and card.get("body") is None and "body" in settings.card_rules:
+        raise card_error(BODY_MISSING, "body is nil")
+    nodes = Reader(settings.card_rules, v2=v2).read(card)
+    check_rules(Sent(nodes, v2, settings.card_rules, settings.max_card_tables, world, app))
+    return card
+
+
+def check_update(actor: Actor, before: str, after: str) -> None:
+    """Check that one card may take the place of another; both were checked alone.
+
+    Args:
+        actor: whose card it is.
+        before: the card as it was sent.
+        after: the card that follows.
+
+    Raises:
+        RefusedError: 230001 (not shared by all its readers), 230099 with 200830 (from 2.0 back to 1.0).
+    """
+    check_schema(before, after)
+    old, new = orjson.loads(before), orjson.loads(after)
+    if actor.settings.update_multi and not (is_shared(old) and is_shared(new)):
+        raise RefusedError(codes.IM_PARAM, "This message is NOT a card")
+
+
+def check_schema(before: str, after: str) -> None:
+    """Check that a card 2.0 stays one.
+
+    Raises:
+        RefusedError: 230099 with 200830.
+    """
+    old, new = orjson.loads(before), orjson.loads(after)
+    if old.get("schema") == "2.0" and new.get("schema") != "2.0" and not _is_reference(new):
+        raise card_error(SCHEMA_LOWERED, "schemaV2 card can not change schemaV1")
+
+
+def _is_reference(card: dict[str, Any]) -> bool:
+    return card.get("type") in ("template", "card")
+
+
+def is_shared(card: dict[str, Any]) -> bool:
+    """Say whether all readers see one card; always so with 2.0, and what a reference holds is not known."""
+    config = card.get("config")
+    declared = isinstance(config, dict) and config.get("update_multi") is True
+    return declared or card.get("schema") == "2.0" or _is_reference(card)
+
+
+def _check_reference(card: dict[str, Any], settings: Settings) -> None:
+    data = card.get("data")
+    data = data if isinstance(data, dict) else {}
+    if card["type"] == "card" and data.get("card_id") not in settings.card_entities:
+        raise card_error(LIMIT_OR_DUPLICATE, "cardid is invalid")
+    template_id = data.get("template_id")
+    if card["type"] == "template" and template_id not in settings.card_templates:
+        raise card_error(
+            TEMPLATE_MISSING,
+            "template does not exist, please confirm whether this template has been released",
+            f"templateID: {template_id}",
+        )
+
+
+def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Walk through all objects of a card, outermost first."""
+    if isinstance(value, dict):
+        yield value
+        for member in value.values():
+            yield from _nodes(member)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _nodes(item)
+
+
+def readable_card(card: dict[str, Any]) -> str:
+    """Return what readers of a chat get for a card: its title and texts, not its JSON."""
+    header = card.get("header")
+    title = header.get("title") if isinstance(header, dict) else None
+    body = {name: member for name, member in card.items() if name != "header"}
+    texts = [
+        [{"tag": "text", "text": node["content"]}]
+        for node in _nodes(body)
+        if isinstance(node.get("content"), str)
+    ]
+    shown = {"title": title.get("content") if isinstance(title, dict) else None, "elements": texts}
+    return orjson.dumps(shown).decode()

@@ -1,0 +1,106 @@
+"""`/im/v1/messages/:message_id`: edit a text, update a card, recall."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.im.cards import check_update
+from lark_emulator.im.content import checked_content
+from lark_emulator.im.messages import content_of, rendered, visible
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import json_object, required_text
+
+if TYPE_CHECKING:
+    from lark_emulator.im.content import Content
+    from lark_emulator.world.chats import Message
+    from lark_emulator.world.world import World
+
+EDITABLE = ("text", "post")
+MOST_EDITS = 20
+UPDATE_MS = 14 * 24 * 3600 * 1000
+
+
+def edit(call: Call) -> dict[str, Any]:
+    """Answer `PUT /im/v1/messages/:message_id`: text and post, at most 20 times."""
+    message, _ = visible(call)
+    if message.app_id != call.app.app_id:
+        raise RefusedError(codes.NOT_SENDER)
+    if message.msg_type not in EDITABLE:
+        raise RefusedError(codes.MESSAGE_TYPE_UNSUPPORTED)
+    content = content_of(call, json_object(call, codes.IM_PARAM))
+    if content.msg_type not in EDITABLE:
+        raise RefusedError(codes.IM_PARAM, "invalid msg_type")
+    if message.edits >= MOST_EDITS:
+        raise RefusedError(codes.EDITED_TOO_OFTEN)
+    message.msg_type = content.msg_type
+    rewrite(call.world, message, content)
+    return rendered(message, call)
+
+
+def update_card(call: Call) -> dict[str, Any]:
+    """Answer `PATCH /im/v1/messages/:message_id`: a card in the place of a card, for 14 days."""
+    message, _ = visible(call)
+    if message.msg_type != "interactive":
+        raise RefusedError(codes.IM_PARAM, "This message is NOT a card")
+    if message.app_id != call.app.app_id:
+        raise RefusedError(codes.NOT_SENDER_OF_CARD)
+    if call.world.clock.now_ms() - message.create_time > UPDATE_MS:
+        raise RefusedError(codes.UPDATE_EXPIRED)
+    body = json_object(call, codes.IM_PARAM)
+    content = checked_content(call, "interactive", required_text(body, "content"))
+    check_update(call, message.sent, content.sent)
+    per_second = call.settings.update_qps if call.settings.rate_limits else 0
+    updates = ("update", message.message_id)
+    if per_second and call.world.receiver_windows.take(updates, [(per_second, 1.0)]):
+        raise RefusedError(codes.RECEIVER_FREQUENCY)
+    rewrite(call.world, message, content)
+    return {}
+
+
+def recall(call: Call) -> dict[str, Any]:
+    """Answer `DELETE /im/v1/messages/:message_id`: the bot's own, within `recall_window`."""
+    message, _ = visible(call)
+    if message.app_id != call.app.app_id:
+        raise RefusedError(codes.MAY_NOT_RECALL)
+    now = call.world.clock.now_ms()
+    if now - message.create_time > call.settings.recall_window * 1000:
+        raise RefusedError(codes.RECALL_EXPIRED)
+    message.deleted = True
+    message.update_time = now
+    return {}
+
+
+def rewrite(world: World, message: Message, content: Content) -> None:
+    """Put a content in the place of another."""
+    message.content, message.sent, message.mentions = content.shown, content.sent, content.mentions
+    message.update_time = world.clock.now_ms()
+    message.edits += 1
+
+
+_PATH = "/open-apis/im/v1/messages/:message_id"
+
+ROUTES = (
+    Route("PUT", _PATH, edit, unconfirmed=("the time in which a message can be edited has no end here",)),
+    Route(
+        "PATCH",
+        _PATH,
+        update_card,
+        unconfirmed=(
+            "another app's card: 230012 here, the page names no code for it",
+            "a card 1.0 without `update_multi: true` gets 230001 (settable, `update_multi`: not asked for)",
+            "what a template or a card entity says about `update_multi` is not known",
+        ),
+    ),
+    Route(
+        "DELETE",
+        _PATH,
+        recall,
+        unconfirmed=(
+            "the window (settable, `recall_window`): one day",
+            "recalled already: 230011 here, the page names 230110 for deleted messages only",
+            "owners and administrators of a group recall only their own messages, too",
+        ),
+    ),
+)

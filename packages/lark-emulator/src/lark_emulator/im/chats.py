@@ -1,0 +1,187 @@
+"""`/im/v1/chats`: create, read, list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import (
+    choice,
+    flag,
+    json_object,
+    optional_text,
+    page,
+    page_size,
+    text_list,
+    user_id_type,
+)
+from lark_emulator.world.chats import Chat
+
+if TYPE_CHECKING:
+    from lark_emulator.world.apps import App
+    from lark_emulator.world.users import User
+
+MOST_USERS = 50
+MOST_BOTS = 5
+LONGEST_UUID = 50
+UUID_WINDOW = 10 * 3600
+NO_SUBJECT = "(no subject)"
+SHORTEST_PUBLIC_NAME = 2
+
+
+def avatar_of(chat: Chat) -> str:
+    """Return the address of a picture; nothing is served there."""
+    return f"https://emulator.invalid/avatar/{chat.chat_id}.png"
+
+
+def _owner(chat: Chat, app: App, id_type: str) -> dict[str, str]:
+    user = chat.users.get(chat.owner)
+    if user is None:  # owned by a bot: Lark then leaves both members out
+        return {}
+    return {"owner_id": user.id_for(app, id_type), "owner_id_type": id_type}
+
+
+def _listed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
+    return {
+        "chat_id": chat.chat_id,
+        "avatar": avatar_of(chat),
+        "name": chat.name,
+        "description": chat.description,
+        **_owner(chat, call.app, id_type),
+        "external": False,
+        "tenant_key": call.tenant_key,
+        "chat_status": "normal",
+    }
+
+
+def _detailed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
+    return {
+        **_listed(chat, call, id_type),
+        "chat_mode": chat.mode,
+        "chat_type": chat.chat_type,
+        "chat_tag": "inner",
+        "group_message_type": chat.message_type,
+        "add_member_permission": "all_members",
+        "share_card_permission": "allowed",
+        "at_all_permission": "all_members",
+        "edit_permission": "all_members",
+        "join_message_visibility": "all_members",
+        "leave_message_visibility": "all_members",
+        "membership_approval": "no_approval_required",
+        "moderation_permission": "all_members",
+    }
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST /im/v1/chats`: the bot is a member, and the owner unless another is named."""
+    id_type = user_id_type(call)
+    flag(call.query, "set_bot_manager")
+    uuid = optional_text(dict(call.query), "uuid", longest=LONGEST_UUID)
+    body = json_object(call, codes.CHAT_PARAM)
+    name = optional_text(body, "name")
+    chat_type = choice(body, "chat_type", ("private", "public"), default="private")
+    message_type = choice(body, "group_message_type", ("chat", "thread"), default="chat")
+    description = optional_text(body, "description")
+    users = [_user(call, id_type, value) for value in text_list(body, "user_id_list", most=MOST_USERS)]
+    bots = [_bot(call, value) for value in text_list(body, "bot_id_list", most=MOST_BOTS)]
+    owner = call.app.app_id
+    owner_id = optional_text(body, "owner_id")
+    if owner_id:
+        found = call.world.find_user(call.app, id_type, owner_id)
+        if found is None:
+            raise RefusedError(codes.OWNER_ID_INVALID)
+        users.insert(0, found)
+        owner = found.user_id
+    if chat_type == "public" and not name:
+        raise RefusedError(codes.PUBLIC_NAME_EMPTY)
+    if chat_type == "public" and len(name) < SHORTEST_PUBLIC_NAME:
+        raise RefusedError(codes.PUBLIC_NAME_SHORT)
+    key = (call.app.app_id, owner, uuid)
+    now = call.world.clock.now()
+    known = call.world.chat_uuids.get(key) if uuid else None
+    if known is not None and now - known[1] < UUID_WINDOW:
+        return _detailed(call.world.chats[known[0]], call, id_type)
+    chat = call.world.add_chat(
+        name or NO_SUBJECT,
+        users=users,
+        bots=[call.app, *bots],
+        owner=owner,
+        chat_type=chat_type,
+        description=description,
+        message_type=message_type,
+    )
+    if uuid:
+        call.world.chat_uuids[key] = (chat.chat_id, now)
+    return _detailed(chat, call, id_type)
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET /im/v1/chats/:chat_id`; counts are strings."""
+    id_type = user_id_type(call)
+    chat = chat_of(call)
+    if call.app.app_id not in chat.bots:
+        raise RefusedError(codes.OPERATOR_NOT_IN_CHAT)
+    return {
+        **_detailed(chat, call, id_type),
+        "user_count": str(len(chat.users)),
+        "bot_count": str(len(chat.bots)),
+    }
+
+
+def list_chats(call: Call) -> dict[str, Any]:
+    """Answer `GET /im/v1/chats`: the groups of this bot, no p2p chats."""
+    id_type = user_id_type(call)
+    order = choice(
+        call.query, "sort_type", ("ByCreateTimeAsc", "ByActiveTimeDesc"), default="ByCreateTimeAsc"
+    )
+    size = page_size(call, most=100)
+    chats = [c for c in call.world.chats.values() if call.app.app_id in c.bots and c.mode != "p2p"]
+    if order == "ByActiveTimeDesc":
+        chats.sort(key=lambda chat: chat.active_time, reverse=True)
+    items, more = page(chats, call, size, codes.CHAT_PARAM)
+    return {"items": [_listed(chat, call, id_type) for chat in items], **more}
+
+
+def chat_of(call: Call) -> Chat:
+    """Return the chat of the path.
+
+    Raises:
+        RefusedError: 232006, there is none.
+    """
+    chat = call.world.chats.get(call.params["chat_id"])
+    if chat is None:
+        raise RefusedError(codes.CHAT_ID_INVALID)
+    return chat
+
+
+def _user(call: Call, id_type: str, value: str) -> User:
+    user = call.world.find_user(call.app, id_type, value)
+    if user is None:
+        raise RefusedError(codes.USER_ID_INVALID)
+    return user
+
+
+def _bot(call: Call, app_id: str) -> App:
+    app = call.world.apps.get(app_id)
+    if app is None:
+        raise RefusedError(codes.BOT_NOT_FOUND)
+    return app
+
+
+_PATH = "/open-apis/im/v1/chats"
+
+ROUTES = (
+    Route(
+        "POST",
+        _PATH,
+        create,
+        unconfirmed=(
+            "a repeated `uuid` answers with the first chat",
+            "group settings other than name, description, type and message type are not kept",
+        ),
+    ),
+    Route("GET", _PATH, list_chats),
+    Route("GET", f"{_PATH}/:chat_id", get),
+)

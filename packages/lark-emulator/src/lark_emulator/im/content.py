@@ -1,0 +1,153 @@
+"""`content` by `msg_type`: a JSON string whose shape, size and mentions are checked."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.im.cards import check_card, readable_card
+from lark_emulator.im.uploads import check_sendable
+from lark_emulator.validation import parsed
+
+if TYPE_CHECKING:
+    from lark_emulator.routing import Actor
+
+#: Members that a content must have, all of them strings, for the types that are plain references.
+REFERENCES: dict[str, tuple[str, ...]] = {
+    "image": ("image_key",),
+    "file": ("file_key",),
+    "audio": ("file_key",),
+    "sticker": ("file_key",),
+    "media": ("file_key",),
+    "share_chat": ("chat_id",),
+    "share_user": ("user_id",),
+}
+POST_TAGS = frozenset({"text", "a", "at", "img", "media", "emotion", "code_block", "hr", "md"})
+#: Tags of a post that carry an upload, and the type of message that would carry the same.
+_POST_FILES = {"img": "image", "media": "media"}
+POST_LOCALES = frozenset({"zh_cn", "en_us", "ja_jp", "zh_hk", "zh_tw", "id_id", "vi_vn", "th_th", "pt_br"})
+
+_AT = re.compile(r'<at\s+user_id\s*=\s*"([^"]*)"\s*>(.*?)</at>', re.DOTALL)
+
+
+class Content(NamedTuple):
+    """A checked content: as sent, as readers see it, and whom it mentions."""
+
+    msg_type: str
+    sent: str
+    shown: str
+    mentions: list[dict[str, Any]]
+
+
+def checked_content(actor: Actor, msg_type: str, raw: str) -> Content:
+    """Check a content.
+
+    Args:
+        actor: whose message it is.
+        msg_type: the type that the message claims.
+        raw: the content, a JSON string.
+
+    Returns:
+        The content in its two shapes.
+
+    Raises:
+        RefusedError: 230001 (type or shape), 230025 (size), 230099 (a card that cannot be built), or what
+            `check_sendable` raises for uploads.
+    """
+    if msg_type == "interactive":
+        if len(raw.encode()) > actor.settings.max_card_bytes:
+            raise RefusedError(codes.CONTENT_TOO_LONG)
+        card = check_card(actor, raw)
+        return Content(msg_type, raw, readable_card(card), [])
+    if msg_type not in REFERENCES and msg_type not in ("text", "post"):
+        raise RefusedError(codes.IM_PARAM, f"invalid msg_type {msg_type}")
+    content = _object(raw)
+    if msg_type == "text":
+        return _text(actor, raw, content)
+    if msg_type == "post":
+        if len(raw.encode()) > actor.settings.max_card_bytes:
+            raise RefusedError(codes.CONTENT_TOO_LONG)
+        return Content(msg_type, raw, _post(actor, content), [])
+    for member in REFERENCES[msg_type]:
+        if not isinstance(content.get(member), str) or not content[member]:
+            raise RefusedError(codes.IM_PARAM, f"content of a {msg_type} message needs {member}")
+    _check_keys(actor, msg_type, content)
+    return Content(msg_type, raw, raw, [])
+
+
+def _object(raw: str) -> dict[str, Any]:
+    try:
+        content = parsed(raw)
+    except orjson.JSONDecodeError:
+        raise RefusedError(codes.IM_PARAM, "content is not a string in json format") from None
+    if not isinstance(content, dict):
+        raise RefusedError(codes.IM_PARAM, "content is not a json object")
+    return content
+
+
+def _text(actor: Actor, raw: str, content: dict[str, Any]) -> Content:
+    text = content.get("text")
+    if not isinstance(text, str):
+        raise RefusedError(codes.IM_PARAM, "content of a text message needs text")
+    if len(raw.encode()) > actor.settings.max_text_bytes:
+        raise RefusedError(codes.CONTENT_TOO_LONG)
+    if not text:
+        raise RefusedError(codes.IM_PARAM, "text is empty")
+    mentions: list[dict[str, Any]] = []
+
+    def mention(found: re.Match[str]) -> str:
+        if found[1] == "all":
+            return "@_all"
+        user = actor.world.find_user(actor.app, "open_id", found[1]) or actor.world.users.get(found[1])
+        if user is None:
+            return found[2]  # Lark shows the bare name of a user it does not know
+        key = f"@_user_{len(mentions) + 1}"
+        mentions.append(
+            {
+                "key": key,
+                "id": user.id_for(actor.app, "open_id"),
+                "id_type": "open_id",
+                "name": user.name,
+                "tenant_key": actor.tenant_key,
+            }
+        )
+        return key
+
+    shown = _AT.sub(mention, text)
+    return Content("text", raw, orjson.dumps({"text": shown}).decode(), mentions)
+
+
+def _check_keys(actor: Actor, msg_type: str, content: dict[str, Any]) -> None:
+    """Check the uploads that an image, a file, a sound or a video refers to."""
+    if msg_type == "image":
+        check_sendable(actor, "image_key", content.get("image_key"), "image")
+    elif msg_type in ("file", "audio", "media"):
+        check_sendable(actor, "file_key", content.get("file_key"), msg_type)
+        if content.get("image_key"):  # the cover of a video
+            check_sendable(actor, "image_key", content["image_key"], "image")
+
+
+def _post(actor: Actor, content: dict[str, Any]) -> str:
+    if "post" in content:
+        raise RefusedError(codes.IM_PARAM, "content of a post message has no outer post")
+    locales = [name for name in content if name in POST_LOCALES]
+    if not locales or len(locales) != len(content):
+        raise RefusedError(codes.IM_PARAM, "content of a post message needs a locale such as zh_cn")
+    for locale in locales:
+        post = content[locale]
+        lines = post.get("content") if isinstance(post, dict) else None
+        if not isinstance(lines, list) or not all(isinstance(line, list) for line in lines):
+            raise RefusedError(codes.IM_PARAM, f"{locale}.content must be a list of lists")
+        for element in (element for line in lines for element in line):
+            tag = element.get("tag") if isinstance(element, dict) else None
+            if not isinstance(tag, str) or tag not in POST_TAGS:
+                raise RefusedError(codes.IM_PARAM, f"unsupported tag {tag} in {locale}.content")
+            if tag in _POST_FILES:
+                _check_keys(actor, _POST_FILES[tag], element)
+    # Readers get one language, without the wrapper that names it.
+    first = content[locales[0]]
+    return orjson.dumps({"title": first.get("title", ""), "content": first["content"]}).decode()

@@ -1,0 +1,110 @@
+"""`/im/v1/chats/:chat_id/members`: add, list, is_in_chat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.im.chats import MOST_BOTS, MOST_USERS, chat_of
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import choice, json_object, page, page_size, text_list, user_id_type
+from lark_emulator.world.users import USER_ID_TYPES, User
+
+if TYPE_CHECKING:
+    from lark_emulator.world.apps import App
+    from lark_emulator.world.chats import Chat
+
+# succeed_type: what happens to the rest if some ids cannot be added.
+ALL_OR_ERROR_IF_ABSENT, AS_MANY_AS_POSSIBLE, ALL_OR_NONE = "0", "1", "2"
+
+
+def _chat_of_member(call: Call) -> Chat:
+    chat = chat_of(call)
+    if call.app.app_id not in chat.bots:
+        raise RefusedError(codes.OPERATOR_NOT_IN_CHAT)
+    return chat
+
+
+def add(call: Call) -> dict[str, Any]:
+    """Answer `POST …/members`: users, or bots with `member_id_type=app_id`."""
+    id_type = choice(call.query, "member_id_type", (*USER_ID_TYPES, "app_id"), default="open_id")
+    succeed = choice(
+        call.query,
+        "succeed_type",
+        (ALL_OR_ERROR_IF_ABSENT, AS_MANY_AS_POSSIBLE, ALL_OR_NONE),
+        default=ALL_OR_ERROR_IF_ABSENT,
+    )
+    chat = _chat_of_member(call)
+    body = json_object(call, codes.CHAT_PARAM)
+    ids = text_list(body, "id_list", most=MOST_BOTS if id_type == "app_id" else MOST_USERS)
+    if not ids:
+        raise RefusedError(codes.NO_VALID_MEMBERS)
+    found: list[App | User] = []
+    absent: list[str] = []
+    invisible: list[str] = []
+    for value in ids:
+        member = call.world.apps.get(value) if id_type == "app_id" else _user(call, id_type, value)
+        if member is None:
+            absent.append(value)
+        elif isinstance(member, User) and not call.app.sees(member.user_id):
+            invisible.append(value)
+        else:
+            found.append(member)
+    if (absent and succeed == ALL_OR_ERROR_IF_ABSENT) or ((absent or invisible) and succeed == ALL_OR_NONE):
+        raise RefusedError(codes.UNAVAILABLE_IDS)
+    for member in found:
+        if isinstance(member, User):
+            chat.users[member.user_id] = member
+        else:
+            chat.bots[member.app_id] = member
+    return {"invalid_id_list": invisible, "not_existed_id_list": absent, "pending_approval_id_list": []}
+
+
+def _user(call: Call, id_type: str, value: str) -> User | None:
+    try:
+        return call.world.find_user(call.app, id_type, value)
+    except RefusedError:  # an open_id of another app is, to this app, nobody
+        return None
+
+
+def list_members(call: Call) -> dict[str, Any]:
+    """Answer `GET …/members`: bots are never listed."""
+    id_type = user_id_type(call, "member_id_type")
+    size = page_size(call, most=100)
+    chat = _chat_of_member(call)
+    items, more = page(list(chat.users.values()), call, size, codes.CHAT_PARAM)
+    return {
+        "items": [
+            {
+                "member_id_type": id_type,
+                "member_id": user.id_for(call.app, id_type),
+                "name": user.name,
+                "tenant_key": call.tenant_key,
+            }
+            for user in items
+        ],
+        **more,
+        "member_total": len(chat.users),
+    }
+
+
+def is_in_chat(call: Call) -> dict[str, Any]:
+    """Answer `GET …/members/is_in_chat`: whether this bot is in the chat."""
+    return {"is_in_chat": call.app.app_id in chat_of(call).bots}
+
+
+_PATH = "/open-apis/im/v1/chats/:chat_id/members"
+
+ROUTES = (
+    Route(
+        "POST",
+        _PATH,
+        add,
+        unconfirmed=(
+            "an open_id of another app is reported as not existing; the bound of 15 bots is not applied",
+        ),
+    ),
+    Route("GET", _PATH, list_members, unconfirmed=("pages here are always full",)),
+    Route("GET", f"{_PATH}/is_in_chat", is_in_chat),
+)

@@ -1,0 +1,276 @@
+"""`/im/v1/messages`: send, reply, read, list. What changes a message afterwards is in `changes`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.im.content import Content, checked_content
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import (
+    choice,
+    json_object,
+    optional_text,
+    page,
+    page_size,
+    required_text,
+    user_id_type,
+    violation,
+    whole_number,
+)
+from lark_emulator.world.chats import Chat, Message
+from lark_emulator.world.users import User
+
+if TYPE_CHECKING:
+    from lark_emulator.world.apps import App
+
+RECEIVE_ID_TYPES = ("open_id", "union_id", "user_id", "email", "chat_id")
+LONGEST_UUID = 50
+RECALLED = "This message was recalled"
+MOST_PER_PAGE = 50
+
+
+def rendered(message: Message, call: Call) -> dict[str, Any]:
+    """Return a message as Lark shows it: times are milliseconds in strings."""
+    original = call.query.get("card_msg_content_type") == "user_card_content"
+    content = message.sent if original and message.msg_type == "interactive" else message.content
+    shown: dict[str, Any] = {
+        "message_id": message.message_id,
+        "msg_type": message.msg_type,
+        "create_time": str(message.create_time),
+        "update_time": str(message.update_time),
+        "deleted": message.deleted,
+        "updated": message.edits > 0,
+        "chat_id": message.chat_id,
+        "sender": {
+            "id": message.app_id,
+            "id_type": "app_id",
+            "sender_type": "app",
+            "tenant_key": message.tenant_key,
+        },
+        "body": {"content": RECALLED if message.deleted else content},
+    }
+    for name in ("root_id", "parent_id", "thread_id"):
+        if getattr(message, name):
+            shown[name] = getattr(message, name)
+    if message.mentions and not message.deleted:
+        shown["mentions"] = message.mentions
+    return shown
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST /im/v1/messages`."""
+    id_type = choice(call.query, "receive_id_type", RECEIVE_ID_TYPES)
+    body = json_object(call, codes.IM_PARAM)
+    receive_id = required_text(body, "receive_id")
+    receiver = _receiver(call, id_type, receive_id)
+    content = content_of(call, body)
+    uuid = optional_text(body, "uuid", longest=LONGEST_UUID)
+    replayed = _replayed(call, uuid)
+    if replayed is not None:
+        return rendered(replayed, call)
+    chat = receiver if isinstance(receiver, Chat) else call.world.p2p_chat(call.app, receiver)
+    return rendered(_post(call, chat, content, uuid), call)
+
+
+def reply(call: Call) -> dict[str, Any]:
+    """Answer `POST /im/v1/messages/:message_id/reply`."""
+    parent, chat = visible(call)
+    body = json_object(call, codes.IM_PARAM)
+    content = content_of(call, body)
+    uuid = optional_text(body, "uuid", longest=LONGEST_UUID)
+    in_thread = body.get("reply_in_thread", False)
+    if not isinstance(in_thread, bool):
+        violation("reply_in_thread", in_thread, "reply_in_thread must be a boolean")
+    replayed = _replayed(call, uuid)
+    if replayed is not None:
+        return rendered(replayed, call)
+    message = _post(call, chat, content, uuid)
+    message.parent_id = parent.message_id
+    message.root_id = parent.root_id or parent.message_id
+    if in_thread or parent.thread_id:
+        message.in_thread = True
+        if parent.in_thread:  # whatever is answered in a thread, the parent is the message that opened it
+            message.parent_id = parent.parent_id
+        message.thread_id = parent.thread_id = parent.thread_id or call.world.new_id("omt_", 16)
+    return rendered(message, call)
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET /im/v1/messages/:message_id`."""
+    user_id_type(call)
+    message, _ = visible(call, recalled_too=True)
+    return {"items": [rendered(message, call)]}
+
+
+def list_messages(call: Call) -> dict[str, Any]:
+    """Answer `GET /im/v1/messages`: the messages of a chat or of a thread."""
+    kind = choice(call.query, "container_id_type", ("chat", "thread"))
+    container = required_text(dict(call.query), "container_id")
+    order = choice(
+        call.query, "sort_type", ("ByCreateTimeAsc", "ByCreateTimeDesc"), default="ByCreateTimeAsc"
+    )
+    size = page_size(call, most=MOST_PER_PAGE)
+    start, end = _seconds(call, "start_time"), _seconds(call, "end_time")
+    if start is not None and end is not None and end < start:
+        raise RefusedError(codes.IM_PARAM, "The end_time is earlier than the start_time")
+    if kind == "chat":
+        chat = call.world.chats.get(container)
+        if chat is None:
+            raise RefusedError(codes.IM_PARAM, "invalid container_id")
+        _require_bot(call.app, chat)
+        # Replies within a thread are listed with container_id_type=thread, except the one that opened it.
+        messages = [m for m in chat.messages if not m.in_thread]
+        if start is not None:
+            messages = [m for m in messages if m.create_time >= start * 1000]
+        if end is not None:
+            messages = [m for m in messages if m.create_time <= end * 1000 + 999]
+    else:
+        if start is not None or end is not None:
+            raise RefusedError(codes.IM_PARAM, "threads take no start_time or end_time")
+        messages = [m for m in call.world.messages.values() if m.thread_id == container]
+        if not messages:
+            raise RefusedError(codes.IM_PARAM, "invalid container_id")
+        _require_bot(call.app, call.world.chats[messages[0].chat_id])
+    if order == "ByCreateTimeDesc":
+        messages = messages[::-1]
+    items, more = page(messages, call, size, codes.IM_PARAM)
+    return {"items": [rendered(m, call) for m in items], **more}
+
+
+def content_of(call: Call, body: dict[str, Any]) -> Content:
+    """Return the checked `msg_type` and `content` of a body."""
+    return checked_content(call, required_text(body, "msg_type"), required_text(body, "content"))
+
+
+def _receiver(call: Call, id_type: str, receive_id: str) -> Chat | User:
+    """Find the chat or the user that a message is for, and check that this bot may write there."""
+    if id_type == "chat_id":
+        chat = call.world.chats.get(receive_id)
+        if chat is None:
+            raise RefusedError(codes.RECEIVE_ID_INVALID)
+        _require_bot(call.app, chat)
+        return chat
+    user = call.world.find_user(call.app, id_type, receive_id)
+    if user is None:
+        raise RefusedError(codes.RECEIVE_ID_INVALID)
+    if not call.app.sees(user.user_id):
+        raise RefusedError(codes.NO_AVAILABILITY)
+    return user
+
+
+def _replayed(call: Call, uuid: str) -> Message | None:
+    """Return the message that this app sent with the same uuid within the window."""
+    if not uuid:
+        return None
+    known = call.world.message_uuids.get((call.app.app_id, uuid))
+    if known is None or call.world.clock.now() - known[1] >= call.settings.uuid_window:
+        return None
+    if call.settings.uuid_replay == "error":
+        raise RefusedError(codes.IM_PARAM, "uuid was used already")
+    return call.world.messages[known[0]]
+
+
+def _post(call: Call, chat: Chat, content: Content, uuid: str) -> Message:
+    world = call.world
+    per_second = call.settings.receiver_qps if call.settings.rate_limits else 0
+    if per_second and world.receiver_windows.take(_receiver_key(chat), [(per_second, 1.0)]):
+        raise RefusedError(codes.RECEIVER_FREQUENCY)
+    now = world.clock.now_ms()
+    message = Message(
+        world.new_id("om_"),
+        chat.chat_id,
+        content.msg_type,
+        content.shown,
+        content.sent,
+        call.app.app_id,
+        now,
+        now,
+        content.mentions,
+        uuid,
+        tenant_key=call.tenant_key,
+    )
+    chat.messages.append(message)
+    chat.active_time = now
+    world.messages[message.message_id] = message
+    if uuid:
+        world.message_uuids[call.app.app_id, uuid] = (message.message_id, world.clock.now())
+    return message
+
+
+def _receiver_key(chat: Chat) -> str:
+    """Return what the limit per receiver counts by: the user of a p2p chat, whichever bot writes."""
+    return f"user {next(iter(chat.users))}" if chat.mode == "p2p" else chat.chat_id
+
+
+def visible(call: Call, *, recalled_too: bool = False) -> tuple[Message, Chat]:
+    """Return the message of the path and its chat.
+
+    Raises:
+        RefusedError: 230001 (no such message), 230002 (the bot is not in its chat), 230011 (recalled).
+    """
+    message = call.world.messages.get(call.params["message_id"])
+    if message is None:
+        raise RefusedError(codes.IM_PARAM, "invalid message_id")
+    chat = call.world.chats[message.chat_id]
+    _require_bot(call.app, chat)
+    if message.deleted and not recalled_too:
+        raise RefusedError(codes.MESSAGE_RECALLED)
+    return message, chat
+
+
+def _require_bot(app: App, chat: Chat) -> None:
+    if app.app_id not in chat.bots:
+        raise RefusedError(codes.BOT_NOT_IN_CHAT)
+
+
+def _seconds(call: Call, name: str) -> int | None:
+    raw = call.query.get(name)
+    if not raw:
+        return None
+    seconds = whole_number(raw)
+    if seconds is None or seconds < 0:
+        raise RefusedError(codes.IM_PARAM, f"{name} must be seconds since the epoch")
+    return seconds
+
+
+_PATH = "/open-apis/im/v1/messages"
+_UUID = (
+    "a repeated `uuid` answers with the first message (settable, `uuid_replay`: else 230001); kept per app"
+)
+_CONTENT = (
+    "keys of stickers are not looked up; `system` messages are not emulated",
+    "checks of cards that no answer confirms (settable, `card_rules`)",
+    "sub-codes of nesting and of `form_action_type` outside a form (11310), of `element_id` (300301)",
+    "places of components in cards 1.0, required properties and lengths of texts are not checked",
+    "an unknown key gets 230001 (`invalid image_key`), an avatar sent as a message 230055",
+    "which bytes the size limits count; wording behind `ext=`",
+)
+
+ROUTES = (
+    Route(
+        "POST",
+        _PATH,
+        create,
+        unconfirmed=(
+            _UUID,
+            "unknown receivers of any id type get 230034",
+            *_CONTENT,
+            "what a card reads as without `card_msg_content_type`",
+        ),
+    ),
+    Route("GET", _PATH, list_messages, unconfirmed=("a recalled message's content is not JSON",)),
+    Route(
+        "GET",
+        f"{_PATH}/:message_id",
+        get,
+        unconfirmed=("an unknown message_id gets 230001", "a recalled message's content is not JSON"),
+    ),
+    Route(
+        "POST",
+        f"{_PATH}/:message_id/reply",
+        reply,
+        unconfirmed=(_UUID, *_CONTENT, "when a thread_id appears"),
+    ),
+)

@@ -1,0 +1,92 @@
+"""`/im/v1/messages/:message_id/resources/:file_key`: the bytes that a message carries."""
+
+from __future__ import annotations
+
+from mimetypes import MimeTypes
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import orjson
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.exchange import Answer
+from lark_emulator.im import pictures
+from lark_emulator.routing import Call, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lark_emulator.world.documents import Upload
+
+TYPES = ("image", "file")
+_DEFAULT_TYPE = "application/octet-stream"
+#: Without the files of the machine, so that a name means the same everywhere.
+_MIME_TYPES = MimeTypes(())
+
+
+def get(call: Call) -> Answer:
+    """Answer with the file itself; a failure is JSON as everywhere."""
+    kind = call.query.get("type")
+    if kind not in TYPES:
+        raise RefusedError(codes.UPLOAD_PARAM, "type must be image or file")
+    message = call.world.messages.get(call.params["message_id"])
+    if message is None:
+        raise RefusedError(codes.UPLOAD_PARAM, "invalid message_id")
+    if call.app.app_id not in call.world.chats[message.chat_id].bots:
+        raise RefusedError(codes.APP_NOT_IN_CHAT)
+    if message.deleted:
+        raise RefusedError(codes.MESSAGE_DELETED)
+    if message.msg_type in ("interactive", "sticker"):
+        raise RefusedError(codes.RESOURCE_UNSUPPORTED)
+    key = call.params["file_key"]
+    if key not in _keys(orjson.loads(message.sent)):
+        raise RefusedError(codes.FILE_NOT_IN_MESSAGE)
+    upload = call.world.uploads[key]
+    if upload.is_image != (kind == "image"):
+        raise RefusedError(codes.UPLOAD_PARAM, f"{key} is no {kind}")
+    ascii_name = upload.file_name.encode("ascii", "replace").decode()
+    ascii_name = "".join(
+        "_" if letter in '?"\\;' or not letter.isprintable() else letter for letter in ascii_name
+    )
+    disposition = (
+        f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(upload.file_name, safe='')}"
+    )
+    return Answer(
+        200, upload.content, _content_type(upload).encode(), {"Content-Disposition": disposition}, code=0
+    )
+
+
+def _content_type(upload: Upload) -> str:
+    if upload.is_image:
+        found = pictures.format_of(upload.content)
+        return _DEFAULT_TYPE if found is None else found.content_type
+    return _MIME_TYPES.guess_type(upload.file_name)[0] or _DEFAULT_TYPE
+
+
+def _keys(content: Any) -> Iterator[str]:
+    """Walk through the keys that a content refers to, those of a post's elements included."""
+    if isinstance(content, dict):
+        for name, member in content.items():
+            if name in ("image_key", "file_key") and isinstance(member, str):
+                yield member
+            else:
+                yield from _keys(member)
+    elif isinstance(content, list):
+        for item in content:
+            yield from _keys(item)
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/open-apis/im/v1/messages/:message_id/resources/:file_key",
+        get,
+        unconfirmed=(
+            "an unknown message, and a `type` that does not fit the key, get 234001",
+            "a recalled message gets 230110",
+            "how `Content-Disposition` spells a name: both `filename` and `filename*`",
+            "byte ranges are not served",
+        ),
+    ),
+)

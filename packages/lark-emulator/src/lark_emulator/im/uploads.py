@@ -1,0 +1,150 @@
+"""`/im/v1/images` and `/im/v1/files`: what is uploaded, and who may send it as what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes, multipart
+from lark_emulator.codes import RefusedError
+from lark_emulator.im import pictures
+from lark_emulator.routing import Actor, Call, Route
+from lark_emulator.validation import whole_number
+from lark_emulator.world.documents import FILE_TYPES, IMAGE_TYPES, Upload
+
+if TYPE_CHECKING:
+    from lark_emulator.multipart import Part
+
+_WIDEST = 12_000
+_WIDEST_GIF = 2000
+_WIDEST_AVATAR = 4096
+
+
+def shown(upload: Upload) -> dict[str, Any]:
+    """Return an upload for the state, without its bytes."""
+    return {
+        "key": upload.key,
+        "type": upload.type,
+        "app_id": upload.app_id,
+        "file_name": upload.file_name,
+        "size": len(upload.content),
+        "duration": upload.duration,
+        "create_time": upload.create_time,
+    }
+
+
+def create_image(call: Call) -> dict[str, Any]:
+    """Answer `POST /im/v1/images`."""
+    form = _form(call)
+    image_type = _choice(form, "image_type", IMAGE_TYPES)
+    content = _content(form, "image", call.settings.max_image_bytes)
+    found = pictures.format_of(content)
+    if found is None:
+        raise RefusedError(codes.NO_IMAGE)
+    widest = _WIDEST_GIF if found.extension == "gif" else _WIDEST
+    if image_type == "avatar":
+        widest = min(widest, _WIDEST_AVATAR)
+    if max(pictures.resolution_of(content, found.extension)) > widest:
+        raise RefusedError(codes.RESOLUTION_EXCEEDED)
+    key = call.world.new_id("img_v3_")
+    _keep(call, key, image_type, f"{key}.{found.extension}", content)
+    return {"image_key": key}
+
+
+def create_file(call: Call) -> dict[str, Any]:
+    """Answer `POST /im/v1/files`."""
+    form = _form(call)
+    file_type = _choice(form, "file_type", FILE_TYPES)
+    file_name = _text(form, "file_name")
+    if not file_name:
+        raise RefusedError(codes.UPLOAD_PARAM, "file_name is required")
+    given = _text(form, "duration")
+    duration = whole_number(given)
+    if given and (duration is None or duration < 0):
+        raise RefusedError(codes.UPLOAD_PARAM, "duration must be milliseconds")
+    content = _content(form, "file", call.settings.max_file_bytes)
+    key = call.world.new_id("file_v3_")
+    _keep(call, key, file_type, file_name, content).duration = duration
+    return {"file_key": key}
+
+
+def _form(call: Call) -> dict[str, Part]:
+    try:
+        return multipart.parse(call.content_type, call.body)
+    except multipart.MalformedError as error:
+        raise RefusedError(codes.UPLOAD_PARAM, str(error)) from error
+
+
+def _text(form: dict[str, Part], name: str) -> str:
+    part = form.get(name)
+    try:
+        return "" if part is None else part.text
+    except multipart.MalformedError as error:
+        raise RefusedError(codes.UPLOAD_PARAM, str(error)) from error
+
+
+def _choice(form: dict[str, Part], name: str, options: tuple[str, ...]) -> str:
+    value = _text(form, name)
+    if value not in options:
+        raise RefusedError(codes.UPLOAD_PARAM, f"{name} must be one of {', '.join(options)}")
+    return value
+
+
+def _content(form: dict[str, Part], name: str, most: int) -> bytes:
+    if name not in form:
+        raise RefusedError(codes.UPLOAD_PARAM, f"{name} is required")
+    content = form[name].content
+    if not content:
+        raise RefusedError(codes.UPLOAD_EMPTY)
+    if len(content) > most:
+        raise RefusedError(codes.UPLOAD_TOO_LARGE)
+    return content
+
+
+def _keep(call: Call, key: str, kind: str, file_name: str, content: bytes) -> Upload:
+    now = call.world.clock.now_ms()
+    upload = call.world.uploads[key] = Upload(key, kind, call.app.app_id, file_name, now, content)
+    return upload
+
+
+def check_sendable(actor: Actor, member: str, key: object, msg_type: str) -> None:
+    """Check a key that a message refers to.
+
+    Args:
+        actor: whose message it is.
+        member: `image_key` or `file_key`.
+        key: the key in it.
+        msg_type: as what it is sent; the cover of a video counts as `image`.
+
+    Raises:
+        RefusedError: 230001 (no such upload), 230017 (another app's), 230055 (uploaded as something else).
+    """
+    upload = actor.world.uploads.get(key) if isinstance(key, str) else None
+    if upload is None or upload.is_image != (member == "image_key"):
+        raise RefusedError(codes.IM_PARAM, f"invalid {member}")
+    if upload.app_id != actor.app.app_id:
+        raise RefusedError(codes.NOT_RESOURCE_OWNER)
+    if upload.sent_as != msg_type:
+        raise RefusedError(codes.UPLOAD_TYPE_MISMATCH)
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/open-apis/im/v1/images",
+        create_image,
+        unconfirmed=(
+            "the resolution is read from PNG and GIF only",
+            "TIFF and HEIC stay as they are, Lark turns them into JPG",
+            "a whole request beyond 32 MB gets 413 in plain text",
+        ),
+    ),
+    Route(
+        "POST",
+        "/open-apis/im/v1/files",
+        create_file,
+        unconfirmed=(
+            "whether the content is what `file_type` says is not checked",
+            "a whole request beyond 32 MB gets 413 in plain text",
+        ),
+    ),
+)

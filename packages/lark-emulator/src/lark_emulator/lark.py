@@ -1,0 +1,82 @@
+"""One emulated Lark: its tenant, its settings, and all else that a request or a click may meet."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.callbacks.events import Events
+from lark_emulator.callbacks.post import Courier
+from lark_emulator.clock import Clock
+from lark_emulator.faults import Faults
+from lark_emulator.late import LateRequests
+from lark_emulator.limits import Windows
+from lark_emulator.request_log import KEPT, RequestLog
+from lark_emulator.settings import Settings
+from lark_emulator.tokens import Tokens
+from lark_emulator.websocket.links import Links
+from lark_emulator.world.world import World
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping
+
+
+class Lark:
+    """What an emulator holds. Touched only on the server's own thread.
+
+    Args:
+        settings: settings that differ from the defaults, now and after each reset.
+    """
+
+    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+        self._initial_settings = dict(settings or {})
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """Where it runs; None while it is stopped."""
+        self.wake: Callable[[], object] = lambda: None
+        """Is called when something is due earlier than it was."""
+        self.courier = Courier()
+        self.links = Links(Clock(), Settings(), self.crashed)
+        self._log_second = 0
+        self._log_prefix = ""
+        self._log_count = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to the state of a fresh emulator: tenant, settings, clock, faults, log."""
+        self.settings = Settings()
+        self.settings.change(self._initial_settings)
+        self.courier.give_up()
+        self.links.give_up()
+        self.links.drop_all()
+        self.when_running: list[Callable[[], object]] = []
+        """What came while it was stopped and needs it running."""
+        self.clock = Clock(lambda: self.wake())  # noqa: PLW0108 - the server sets it later
+        self.world = World(self.clock)
+        self.tokens = Tokens(self.clock, self.settings)
+        self.limits = Windows(self.clock)
+        self.faults = Faults()
+        self.late = LateRequests(self.clock)
+        self.log = RequestLog()
+        self.links = Links(self.clock, self.settings, self.crashed)
+        self.events = Events(self)
+        self.clicks: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self.world.ticket_issued = self.events.push_ticket
+        self.links.on_ready = self.events.connected
+
+    def crashed(self, error: BaseException) -> None:
+        """Count and print a bug of the emulator: it must be seen, and must not end the server."""
+        self.log.crashes += 1
+        traceback.print_exception(error, file=sys.stderr)
+
+    def next_log_id(self) -> str:
+        """Return what an answer is known by."""
+        second = int(self.clock.now())
+        if second != self._log_second:
+            self._log_second = second
+            self._log_prefix = time.strftime("%Y%m%d%H%M%S", time.gmtime(second))
+        self._log_count += 1
+        return f"{self._log_prefix}{self._log_count:018X}"

@@ -1,0 +1,75 @@
+"""Requests that are performed after their connection was closed: a client gave up, and Lark did not."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lark_emulator.clock import Clock
+    from lark_emulator.exchange import Request
+
+KEPT = 10_000
+
+
+@dataclass(slots=True)
+class LateRequest:
+    """One of them.
+
+    Args:
+        method: its HTTP method.
+        path: its path.
+        came: when it came, in seconds since the epoch.
+        due: when it is performed.
+        performed: whether it was.
+        code: Lark's code of the answer that no client got; 0 = it was done, None = not yet performed.
+    """
+
+    method: str
+    path: str
+    came: float
+    due: float
+    performed: bool = False
+    code: int | None = None
+
+
+class LateRequests:
+    """The newest of them (bounded), oldest first.
+
+    Args:
+        clock: the time by which they are due.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._all: deque[LateRequest] = deque(maxlen=KEPT)
+
+    def add(self, request: Request, seconds: float, perform: Callable[[], int | None]) -> None:
+        """Perform a request later.
+
+        Args:
+            request: which one.
+            seconds: how much later.
+            perform: does it, and returns Lark's code.
+        """
+        now = self._clock.now()
+        late = LateRequest(request.method, request.path, now, now + seconds)
+        self._all.append(late)
+
+        def due(_: float) -> None:
+            late.code = perform()
+            late.performed = True
+
+        self._clock.at(late.due, due)
+
+    @property
+    def waiting(self) -> int:
+        """How many are still to be performed."""
+        return sum(not late.performed for late in self._all)
+
+    def shown(self) -> list[dict[str, Any]]:
+        """Return them for the control plane."""
+        return [asdict(late) for late in self._all]

@@ -1,0 +1,90 @@
+"""`multipart/form-data` (RFC 7578), as uploads send it."""
+
+from __future__ import annotations
+
+import re
+from email.message import Message
+from email.utils import collapse_rfc2231_value
+from typing import NamedTuple
+
+_END_OF_HEAD = b"\r\n\r\n"
+
+
+class MalformedError(ValueError):
+    """A body that is no complete form."""
+
+
+class Part(NamedTuple):
+    """One field of a form. `file_name` is None where the sender named no file."""
+
+    name: str
+    file_name: str | None
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        """Return the text of a field that is not a file.
+
+        Raises:
+            MalformedError: it is no UTF-8.
+        """
+        try:
+            return self.content.decode()
+        except UnicodeDecodeError as error:
+            raise MalformedError(f"field {self.name!r} must be UTF-8 text") from error
+
+
+def parse(content_type: str, body: bytes) -> dict[str, Part]:
+    """Take a form apart.
+
+    Args:
+        content_type: the request's header, which names the boundary.
+        body: the request's body.
+
+    Returns:
+        The fields by name, the last of each name.
+
+    Raises:
+        MalformedError: another content type, no boundary, a part without a name, or no end.
+    """
+    kind = _header("content-type", content_type)
+    boundary = kind.get_param("boundary")
+    if kind.get_content_type() != "multipart/form-data" or not isinstance(boundary, str) or not boundary:
+        raise MalformedError("the content type is not multipart/form-data with a boundary")
+    # A delimiter stands on a line of its own; the line break before it is no part of the content.
+    line = re.compile(
+        rb"(?:\A|\r\n)--" + re.escape(boundary.encode("latin-1", "replace")) + rb"(--)?[ \t]*(?=\r\n|\Z)"
+    )
+    parts: dict[str, Part] = {}
+    start: int | None = None
+    for delimiter in line.finditer(body):
+        if start is not None:
+            part = _part(body[start : delimiter.start()])
+            parts[part.name] = part
+        if delimiter[1]:
+            return parts
+        start = delimiter.end() + len(b"\r\n")
+    raise MalformedError("the form has no end")
+
+
+def _part(raw: bytes) -> Part:
+    head, separator, content = raw.partition(_END_OF_HEAD)
+    for line in head.decode("utf-8", "replace").split("\r\n"):
+        name, _, value = line.partition(":")
+        if separator and name.strip().lower() == "content-disposition":
+            disposition = _header("content-disposition", value.strip())
+            field = _parameter(disposition, "name")
+            if field:
+                return Part(field, _parameter(disposition, "filename"), content)
+    raise MalformedError("a part has no name")
+
+
+def _header(name: str, value: str) -> Message:
+    message = Message()
+    message[name] = value
+    return message
+
+
+def _parameter(disposition: Message, name: str) -> str | None:
+    value = disposition.get_param(name, header="content-disposition")
+    return None if value is None else collapse_rfc2231_value(value)

@@ -1,0 +1,34 @@
+"""All emulated endpoints, one list. What is not here answers 404."""
+
+from __future__ import annotations
+
+from lark_emulator import auth, bot, contact, discovery, scopes, store_auth, wiki
+from lark_emulator.bitable import apps, fields, records, search, tables
+from lark_emulator.callbacks import update
+from lark_emulator.im import changes, chats, members, messages, resources, uploads, webhook_bot
+from lark_emulator.routing import RouteTable
+
+ROUTES = (
+    *auth.ROUTES,
+    *store_auth.ROUTES,
+    *scopes.ROUTES,
+    *discovery.ROUTES,
+    *bot.ROUTES,
+    *messages.ROUTES,
+    *changes.ROUTES,
+    *uploads.ROUTES,
+    *resources.ROUTES,
+    *chats.ROUTES,
+    *members.ROUTES,
+    *webhook_bot.ROUTES,
+    *update.ROUTES,
+    *contact.ROUTES,
+    *apps.ROUTES,
+    *tables.ROUTES,
+    *fields.ROUTES,
+    *records.ROUTES,
+    *search.ROUTES,
+    *wiki.ROUTES,
+)
+
+TABLE = RouteTable(ROUTES)

@@ -1,0 +1,170 @@
+"""What an endpoint declares about itself, what its handler is given, and how a path finds it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lark_emulator.exchange import Answer, Request
+    from lark_emulator.settings import Settings
+    from lark_emulator.tokens import Tokens
+    from lark_emulator.websocket.links import Links
+    from lark_emulator.world.apps import App
+    from lark_emulator.world.world import World
+
+Evidence = Literal["sdk + documentation", "documentation"]
+
+
+@dataclass(slots=True)
+class Actor:
+    """In whose name something happens: an app in a tenant, in one emulator."""
+
+    world: World
+    settings: Settings
+    app: App
+    tenant_key: str
+
+
+@dataclass(slots=True)
+class Call(Actor):
+    """One authenticated request on its way through a handler."""
+
+    tokens: Tokens
+    links: Links
+    request: Request
+    route: Route
+    params: dict[str, str]
+    query: dict[str, str]
+    query_pairs: list[tuple[str, str]]
+    """The query with names that come more than once."""
+    body: bytes
+    content_type: str = ""
+    hold: float = 0.0
+    """Seconds this write holds its table."""
+    release: Callable[[], None] | None = None
+    """Lets the table go."""
+    late: bool = False
+    """Whether it is performed after its connection was closed."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One endpoint.
+
+    Args:
+        method: the HTTP method.
+        path: the path with `:name` for its parameters, as Lark's pages write it.
+        handler: answers a call with the members of `data` (or of the body itself, if `flat`), or, where
+            the answer is not JSON, with the whole of it.
+        unconfirmed: what about the answers is a guess, for the coverage list.
+        evidence: what the rest is based on.
+        token: whether a tenant token is asked for.
+        flat: the answer's members stand beside `code` and `msg`, not in `data`.
+    """
+
+    method: str
+    path: str
+    handler: Callable[[Call], dict[str, Any] | Answer]
+    unconfirmed: tuple[str, ...] = ()
+    evidence: Evidence = "sdk + documentation"
+    token: bool = True
+    flat: bool = False
+    documented: Documented = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Attach what the documentation says about limits, scopes and statuses."""
+        object.__setattr__(self, "documented", documented().get(self.name, Documented()))
+
+    @property
+    def name(self) -> str:
+        """Method and path template, the endpoint's name everywhere in the emulator."""
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class Documented:
+    """What an endpoint's page says: limits as (count, seconds), scopes (any of), odd HTTP statuses."""
+
+    rates: tuple[tuple[float, float], ...] = ()
+    scopes: tuple[str, ...] = ()
+    statuses: dict[int, int] = field(default_factory=dict)
+
+
+@cache
+def documented() -> dict[str, Documented]:
+    """Load `documented.json`, by endpoint name."""
+    raw = json.loads(files(__package__).joinpath("documented.json").read_text("utf-8"))
+    return {
+        name: Documented(
+            tuple((count, seconds) for count, seconds in page["rates"]),
+            tuple(page["scopes"]),
+            {int(code): status for code, status in page.get("statuses", {}).items()},
+        )
+        for name, page in raw["endpoints"].items()
+    }
+
+
+class _Node:
+    __slots__ = ("children", "parameter", "routes")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+        self.routes: dict[str, tuple[Route, tuple[str, ...]]] = {}
+
+
+class RouteTable:
+    """Finds the route of a request; a fixed segment wins over a parameter."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._root = _Node()
+        for route in routes:
+            node = self._root
+            names = []
+            for segment in route.path.strip("/").split("/"):
+                if segment.startswith(":"):
+                    names.append(segment[1:])
+                    node.parameter = node.parameter or _Node()
+                    node = node.parameter
+                else:
+                    node = node.children.setdefault(segment, _Node())
+            if route.method in node.routes:
+                raise ValueError(f"{route.name} is declared twice")
+            node.routes[route.method] = (route, tuple(names))
+
+    def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+        """Return the route and its path parameters, or None.
+
+        A trailing slash is accepted on token endpoints only, where live probes saw it work.
+        """
+        slashed = path.endswith("/")
+        found = _walk(self._root, method, path.strip("/").split("/"), 0, [])
+        if found is None:
+            return None
+        route, names, values = found
+        if slashed and route.token:
+            return None
+        return route, dict(zip(names, values, strict=True))
+
+
+def _walk(
+    node: _Node, method: str, segments: list[str], depth: int, values: list[str]
+) -> tuple[Route, tuple[str, ...], list[str]] | None:
+    if depth == len(segments):
+        end = node.routes.get(method)
+        return None if end is None else (*end, values)
+    segment = segments[depth]
+    fixed = node.children.get(segment)
+    if fixed is not None:
+        found = _walk(fixed, method, segments, depth + 1, values)
+        if found is not None:
+            return found
+    if node.parameter is not None and segment:
+        return _walk(node.parameter, method, segments, depth + 1, [*values, segment])
+    return None

@@ -1,0 +1,123 @@
+"""Running an emulator in a thread beside a test."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import CancelledError, Future
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control.controls import Controls
+from lark_emulator.dispatch import LOOPBACK_NAMES
+from lark_emulator.lark import Lark
+from lark_emulator.serving import Serving, listen, url_of
+from lark_emulator.world.world import DEFAULT_APP_ID, DEFAULT_APP_SECRET
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from lark_emulator.control.plane import Operation
+
+
+class Emulator(Controls):
+    """A local Lark in a thread of its own.
+
+    ```python
+    with Emulator() as lark:
+        client = LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url)
+    ```
+
+    Args:
+        host: where to listen. Anything but loopback is reachable by others, who then own this "tenant".
+        port: 0 picks a free one.
+        allowed_hosts: names accepted in the Host header; by default the loopback names and `host`.
+        settings: settings that differ from the defaults, see `settings.Settings`.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        allowed_hosts: Iterable[str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.app_id = DEFAULT_APP_ID
+        self.app_secret = DEFAULT_APP_SECRET
+        self.port = port
+        self._host = host
+        self._wanted_port = port
+        self._allowed_hosts = {*LOOPBACK_NAMES, host} if allowed_hosts is None else allowed_hosts
+        self._lark = Lark(settings)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where clients find it, without a trailing slash."""
+        return url_of(self._host, self.port)
+
+    def start(self) -> Self:
+        """Listen and answer.
+
+        Returns:
+            Itself.
+
+        Raises:
+            RuntimeError: it runs already.
+            OSError: the port is taken or the host is not ours.
+        """
+        if self._thread is not None:
+            raise RuntimeError("the emulator runs already")
+        listener = listen(self._host, self._wanted_port)
+        self.port = listener.getsockname()[1]
+        ready: Future[asyncio.AbstractEventLoop] = Future()
+        self._thread = threading.Thread(
+            target=asyncio.run, args=(self._run(listener, ready),), name="lark-emulator", daemon=True
+        )
+        self._thread.start()
+        self._loop = ready.result()
+        return self
+
+    async def _run(self, listener: socket.socket, ready: Future[asyncio.AbstractEventLoop]) -> None:
+        self._stopping = asyncio.Event()
+        async with Serving(self._lark, listener, self._allowed_hosts):
+            ready.set_result(asyncio.get_running_loop())
+            await self._stopping.wait()
+
+    def stop(self) -> None:
+        """Close the port and all connections. The state stays, and can still be looked at."""
+        if self._thread is None or self._loop is None:
+            return
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        self._thread = self._loop = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _do(self, operation: Operation, spec: dict[str, Any]) -> dict[str, Any]:
+        if self._loop is not None:
+            done = asyncio.run_coroutine_threadsafe(self._perform(operation, spec), self._loop)
+            try:
+                return done.result()
+            except CancelledError:
+                raise RuntimeError("the emulator was stopped or reset meanwhile") from None
+        result = operation(self._lark, spec)
+        if isinstance(result, dict):
+            return result
+        result.close()
+        raise RuntimeError("the emulator is stopped: it can send nothing")
+
+    async def _perform(self, operation: Operation, spec: dict[str, Any]) -> dict[str, Any]:
+        """Perform an operation on the server's thread, which alone touches the state."""
+        result = operation(self._lark, spec)
+        return result if isinstance(result, dict) else await result

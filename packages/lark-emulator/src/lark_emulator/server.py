@@ -1,0 +1,286 @@
+"""HTTP/1.1 over asyncio and httptools: connections, keep-alive, pipelining, limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qsl, unquote
+
+import httptools
+
+from lark_emulator.exchange import Answer, Connection, Outcome, Request, Upgrade, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+MAX_HEAD_BYTES = 64 * 1024
+MAX_PIPELINED = 64
+
+_REASONS = {
+    200: b"OK",
+    400: b"Bad Request",
+    401: b"Unauthorized",
+    403: b"Forbidden",
+    404: b"Not Found",
+    413: b"Payload Too Large",
+    429: b"Too Many Requests",
+    431: b"Request Header Fields Too Large",
+    500: b"Internal Server Error",
+    502: b"Bad Gateway",
+    503: b"Service Unavailable",
+    504: b"Gateway Timeout",
+}
+
+
+class Handler(Protocol):
+    """What answers requests: a `dispatch.Dispatcher`, or anything of its shape."""
+
+    def handle(self, request: Request) -> Outcome:
+        """Perform one request and say how to answer it."""
+
+    def connected(self) -> None:
+        """Count one accepted connection."""
+
+
+class HttpConnection(asyncio.Protocol):
+    """One TCP connection. Requests are answered strictly in the order in which they came."""
+
+    def __init__(self, handler: Handler, open_connections: set[Connection]) -> None:
+        self._handler = handler
+        self._open = open_connections
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._waiting: deque[Request] = deque()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
+        self._later: asyncio.Task[Answer] | None = None
+        self._after: Callable[[], None] | None = None
+        self._ending = False
+        self._half_closed = False
+        self._upgrading = False
+        self._behind = b""
+        """What came behind a request for an upgrade, which is the last request of a connection."""
+        self._fresh_head()
+
+    def _fresh_head(self) -> None:
+        self._target = b""
+        self._headers: dict[str, str] = {}
+        self._body: list[bytes] = []
+        self._head_bytes = 0
+        self._body_bytes = 0
+
+    # asyncio ---------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Accept the connection."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP gives nothing else
+        self._transport = transport
+        self._open.add(self)
+        self._handler.connected()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; a malformed request is answered with 400 and ends the connection."""
+        if self._ending:
+            return
+        if self._upgrading:
+            self._collect_behind(data)
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgrading = True
+            self._collect_behind(data[upgrade.args[0] :])
+            if not self._busy:
+                self._answer_waiting()
+        except httptools.HttpParserCallbackError:
+            # Our callbacks refuse a request by raising through the parser; anything else is a bug.
+            if not self._ending:
+                raise
+        except httptools.HttpParserError:
+            if not self._ending:
+                self._refuse(plain(400, "malformed request"))
+
+    def _collect_behind(self, data: bytes) -> None:
+        self._behind += data
+        if len(self._behind) > MAX_HEAD_BYTES:
+            self._refuse(plain(400, "wait for the answer to the handshake"))
+
+    def eof_received(self) -> bool:
+        """Keep a half-closed connection open while answers are still owed."""
+        self._half_closed = True
+        return bool(self._waiting or self._busy)
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Forget the connection. A write in progress is finished all the same, as in Lark."""
+        self._open.discard(self)
+        self._transport = None
+        self._ending = True
+        self._waiting.clear()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    # httptools -------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Start a new request."""
+        self._fresh_head()
+
+    def on_url(self, url: bytes) -> None:
+        """Collect the request target."""
+        self._target += url
+        self._count_head(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect one header; names are matched in lower case."""
+        self._count_head(len(name) + len(value))
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(plain(431, "request header too large"))
+            raise httptools.HttpParserError("header too large")
+
+    def on_headers_complete(self) -> None:
+        """Answer `Expect: 100-continue`, and refuse a body that announces itself as too large."""
+        announced = self._headers.get("content-length", "0")
+        if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+            self._refuse(plain(413, "request body too large"))
+            raise httptools.HttpParserError("body too large")
+        if self._headers.get("expect", "").lower() == "100-continue" and self._transport is not None:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, chunk: bytes) -> None:
+        """Collect a piece of the body."""
+        self._body_bytes += len(chunk)
+        if self._body_bytes > MAX_BODY_BYTES:
+            self._refuse(plain(413, "request body too large"))
+            raise httptools.HttpParserError("body too large")
+        self._body.append(chunk)
+
+    def on_message_complete(self) -> None:
+        """Queue the finished request and answer it if none is in progress."""
+        leaves_http = self._parser.should_upgrade()
+        raw_path, _, raw_query = self._target.decode("latin-1").partition("?")
+        self._waiting.append(
+            Request(
+                method=self._parser.get_method().decode("ascii"),
+                path=unquote(raw_path) if "%" in raw_path else raw_path,
+                query=parse_qsl(raw_query, keep_blank_values=True) if raw_query else [],
+                headers=self._headers,
+                body=self._body[0] if len(self._body) == 1 else b"".join(self._body),
+                keep_alive=self._parser.should_keep_alive() and not leaves_http,
+                upgrade=leaves_http and self._headers.get("upgrade", "").lower() == "websocket",
+            )
+        )
+        if len(self._waiting) > MAX_PIPELINED and self._transport is not None:
+            self._transport.pause_reading()
+        if not self._busy and not leaves_http:  # else once the parser has said where the request ends
+            self._answer_waiting()
+
+    # answering -------------------------------------------------------------------------------------------
+
+    @property
+    def _busy(self) -> bool:
+        return self._timer is not None or self._later is not None
+
+    def _answer_waiting(self) -> None:
+        while self._waiting and not self._busy and self._transport is not None:
+            request = self._waiting.popleft()
+            outcome = self._handler.handle(request)
+            if outcome.later is not None:
+                self._later = self._loop.create_task(outcome.later)
+                self._later.add_done_callback(partial(self._found_out, request))
+                return
+            if outcome.delay > 0:
+                self._after = outcome.release
+                if outcome.release is not None and outcome.hold < outcome.delay:
+                    self._loop.call_later(outcome.hold, outcome.release)
+                self._timer = self._loop.call_later(outcome.delay, self._late, request, outcome)
+                return
+            self._finish(request, outcome)
+        if self._busy or self._transport is None or self._ending:
+            return
+        if self._half_closed:
+            self._end()
+        else:
+            self._transport.resume_reading()
+
+    def _late(self, request: Request, outcome: Outcome) -> None:
+        self._timer = self._after = None
+        self._finish(request, outcome)
+        self._answer_waiting()
+
+    def _found_out(self, request: Request, task: asyncio.Task[Answer]) -> None:
+        self._later = None
+        self._finish(request, Outcome(None if task.cancelled() else task.result()))
+        self._answer_waiting()
+
+    def _finish(self, request: Request, outcome: Outcome) -> None:
+        if outcome.release is not None:
+            outcome.release()
+        if self._transport is None:
+            return
+        if outcome.answer is None:
+            self._ending = True
+            self._waiting.clear()
+            self._transport.abort()
+            return
+        if isinstance(outcome.answer, Upgrade):
+            self._hand_over(outcome.answer)
+            return
+        self._transport.write(
+            _serialized(outcome.answer, keep_alive=request.keep_alive, head_only=request.method == "HEAD")
+        )
+        if not request.keep_alive:
+            self._end()
+
+    def _hand_over(self, upgrade: Upgrade) -> None:
+        transport = self._transport
+        if transport is None or self._half_closed:
+            self._end()
+            return
+        self.connection_lost(None)
+        transport.resume_reading()
+        upgrade.start(transport, self._behind, self._open)
+
+    def _refuse(self, answer: Answer) -> None:
+        if self._transport is not None and not self._ending:
+            self._transport.write(_serialized(answer, keep_alive=False))
+        self._end()
+
+    def _end(self) -> None:
+        self._ending = True
+        self._waiting.clear()
+        if self._transport is not None:
+            self._transport.close()
+
+    def shut(self) -> None:
+        """Drop the connection because the server stops; a table held by a slow write is let go."""
+        if self._later is not None:
+            self._later.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._after is not None:
+            self._after()
+            self._after = None
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _serialized(answer: Answer, *, keep_alive: bool, head_only: bool = False) -> bytes:
+    head = [
+        b"HTTP/1.1 %d %s" % (answer.status, _REASONS.get(answer.status, b"Status")),
+        b"Content-Type: " + answer.content_type,
+        b"Content-Length: %d" % len(answer.body),
+    ]
+    head.extend(f"{name}: {value}".encode("latin-1") for name, value in answer.headers.items())
+    if not keep_alive:
+        head.append(b"Connection: close")
+    # What follows the head of an answer to HEAD would be read as the next answer.
+    return b"\r\n".join(head) + b"\r\n\r\n" + (b"" if head_only else answer.body)

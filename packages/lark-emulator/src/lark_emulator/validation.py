@@ -1,0 +1,189 @@
+"""Checks of query and body that every endpoint shares: 99992402 with the violated field."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import orjson
+
+from lark_emulator import codes
+from lark_emulator.codes import Code, RefusedError
+from lark_emulator.world.users import USER_ID_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lark_emulator.routing import Call
+
+T = TypeVar("T")
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+
+
+def violation(name: str, value: object, description: str) -> NoReturn:
+    """Refuse a parameter.
+
+    Raises:
+        RefusedError: always: 99992402, with the parameter in `error.field_violations`.
+    """
+    raise RefusedError(
+        codes.FIELD_VALIDATION,
+        error={
+            "field_violations": [
+                {
+                    "field": name,
+                    "value": "" if value is None else str(value)[:200],
+                    "description": description,
+                }
+            ]
+        },
+    )
+
+
+def choice(source: dict[str, Any], name: str, options: Sequence[str], *, default: str | None = None) -> str:
+    """Return a parameter that is one of a few words; required unless it has a default."""
+    value = source.get(name)
+    if value is None or value == "":
+        if default is None:
+            violation(name, value, f"{name} is required")
+        return default
+    if value not in options:
+        violation(name, value, f"{name} is optional, options: [{','.join(options)}]")
+    return str(value)
+
+
+def user_id_type(call: Call, name: str = "user_id_type") -> str:
+    """Return which kind of user id the caller speaks."""
+    return choice(call.query, name, USER_ID_TYPES, default="open_id")
+
+
+def json_object(call: Call, code: Code) -> dict[str, Any]:
+    """Return the body as an object; an empty body counts as `{}`.
+
+    Raises:
+        RefusedError: `code`, the body must be a JSON object.
+    """
+    if not call.body:
+        return {}
+    try:
+        body = parsed(call.body)
+    except orjson.JSONDecodeError:
+        raise RefusedError(code) from None
+    if not isinstance(body, dict):
+        raise RefusedError(code)
+    return body
+
+
+def required_text(body: dict[str, Any], name: str, *, longest: int | None = None) -> str:
+    """Return a required, non-empty string member."""
+    value = body.get(name)
+    if value is None or value == "":
+        violation(name, value, f"{name} is required")
+    return _text(name, value, longest)
+
+
+def optional_text(body: dict[str, Any], name: str, *, default: str = "", longest: int | None = None) -> str:
+    """Return an optional string member."""
+    value = body.get(name)
+    return default if value is None else _text(name, value, longest)
+
+
+def _text(name: str, value: object, longest: int | None) -> str:
+    if not isinstance(value, str):
+        violation(name, value, f"{name} must be a string")
+    if longest is not None and len(value) > longest:
+        violation(name, value, f"the max len is {longest}")
+    return value
+
+
+def text_list(body: dict[str, Any], name: str, *, most: int) -> list[str]:
+    """Return an optional list of strings."""
+    value = body.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        violation(name, value, f"{name} must be a list of strings")
+    if len(value) > most:
+        violation(name, len(value), f"the max len is {most}")
+    return value
+
+
+def flag(query: dict[str, str], name: str) -> bool:
+    """Return a boolean query parameter."""
+    return choice(query, name, ("true", "false", "True", "False"), default="false").lower() == "true"
+
+
+def optional_flag(body: dict[str, Any], name: str) -> bool:
+    """Return an optional boolean member."""
+    value = body.get(name)
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        violation(name, value, f"{name} must be a boolean")
+    return value
+
+
+def whole_number(raw: str) -> int | None:
+    """Return the number that a text is; None for anything but plain digits, of which Python reads more."""
+    return int(raw) if _WHOLE.fullmatch(raw) else None
+
+
+def parsed(raw: str | bytes) -> Any:
+    """Return what a JSON text holds, if an answer could hold it as well.
+
+    Raises:
+        JSONDecodeError: it is not JSON, or nested more deeply than can be written.
+    """
+    found = orjson.loads(raw)
+    try:
+        orjson.dumps(found)
+    except orjson.JSONEncodeError:
+        raise orjson.JSONDecodeError("nested too deeply", "", 0) from None
+    return found
+
+
+def page_size(call: Call, *, most: int, code_for_zero: Code | None = None) -> int:
+    """Return the page size: 20 unless asked for, within bounds.
+
+    Raises:
+        RefusedError: `code_for_zero` if given and the size is below 1, else 99992402.
+    """
+    raw = call.query.get("page_size")
+    if not raw:
+        return 20
+    size = whole_number(raw)
+    if size is None:
+        violation("page_size", raw, "page_size must be an integer")
+    if size < 1 and code_for_zero is not None:
+        raise RefusedError(code_for_zero)
+    if not 1 <= size <= most:
+        violation("page_size", raw, f"page_size must be between 1 and {most}")
+    return size
+
+
+def page(items: Sequence[T], call: Call, size: int, bad_token: Code) -> tuple[list[T], dict[str, Any]]:
+    """Cut one page.
+
+    Returns:
+        The page, and its `has_more` and `page_token` (empty on the last page).
+
+    Raises:
+        RefusedError: `bad_token`, the page token is not one of ours.
+    """
+    token = call.query.get("page_token", "")
+    start = 0
+    if token:
+        try:
+            name, _, number = base64.b64decode(token, altchars=b"-_", validate=True).decode().partition(":")
+        except (binascii.Error, ValueError):
+            raise RefusedError(bad_token) from None
+        place = whole_number(number)
+        if name != "page" or place is None or place < 0:
+            raise RefusedError(bad_token)
+        start = place
+    end = start + size
+    more = end < len(items)
+    following = base64.urlsafe_b64encode(b"page:%d" % end).decode() if more else ""
+    return list(items[start:end]), {"has_more": more, "page_token": following}

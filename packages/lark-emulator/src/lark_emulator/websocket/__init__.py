@@ -1,0 +1,3 @@
+"""The long connection: events and card callbacks over a WebSocket that the app has opened."""
+
+from __future__ import annotations

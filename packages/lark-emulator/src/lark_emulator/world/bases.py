@@ -1,0 +1,125 @@
+"""Bases, tables, fields and records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.world.records import Records
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from lark_emulator.world.records import Record
+
+KEPT_SEARCHES = 8
+
+
+@dataclass(slots=True)
+class Field:
+    """A column. `options` maps the names of a select's options to their ids, in order."""
+
+    field_id: str
+    name: str
+    type: int
+    ui_type: str
+    property: dict[str, Any] | None = None
+    description: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+    colors: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Table:
+    """A table.
+
+    Args:
+        held: the write that is going on (`write_ms`), or None.
+        count_before: how many records there were before the newest write.
+    """
+
+    table_id: str
+    name: str
+    view_id: str
+    view_name: str
+    fields: dict[str, Field] = field(default_factory=dict)
+    names: dict[str, Field] = field(default_factory=dict)
+    records: Records = field(default_factory=Records)
+    revision: int = 1
+    held: object = None
+    count_before: int = 0
+    searches: dict[Hashable, tuple[Hashable, list[Record]]] = field(default_factory=dict)
+    """The newest searches and what they found, each with the version of the table in which it did."""
+
+    @property
+    def primary(self) -> Field:
+        """The first column, which cannot be deleted."""
+        return next(iter(self.fields.values()))
+
+    def keep_search(self, question: Hashable, version: Hashable, found: list[Record]) -> None:
+        """Keep what a search found; the oldest is given up for it."""
+        self.searches.pop(question, None)
+        self.searches[question] = version, found
+        if len(self.searches) > KEPT_SEARCHES:
+            del self.searches[next(iter(self.searches))]
+
+    def add_field(self, column: Field) -> None:
+        """Append a column."""
+        self.fields[column.field_id] = column
+        self.names[column.name] = column
+
+
+@dataclass(slots=True)
+class Replay:
+    """The answer that a client_token got, as JSON, to be given again."""
+
+    fingerprint: int
+    answer: bytes
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What advanced permissions leave to an app.
+
+    Args:
+        sees: the records that it sees, one of `SIGHTS`.
+        writes: whether it may write records at all.
+    """
+
+    sees: str = "all"
+    writes: bool = True
+
+
+SIGHTS = ("all", "own", "none")
+NO_LIMIT = Limit()
+
+
+@dataclass(slots=True)
+class Base:
+    """A base ("app" in Lark's API), open to the apps in `shared_with`.
+
+    Args:
+        limits: what advanced permissions (`is_advanced`) leave to an app, by app_id.
+    """
+
+    app_token: str
+    name: str
+    folder_token: str
+    time_zone: str
+    shared_with: set[str]
+    is_advanced: bool = False
+    limits: dict[str, Limit] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+    replays: dict[tuple[str, str, str], Replay] = field(default_factory=dict)
+    revision: int = 1
+
+    def limit_of(self, app_id: str) -> Limit:
+        """Return what an app may do with the records."""
+        return self.limits.get(app_id, NO_LIMIT) if self.is_advanced else NO_LIMIT
+
+    def touch(self, table: Table | None = None) -> None:
+        """Count an edit."""
+        self.revision += 1
+        if table is not None:
+            table.revision += 1

@@ -1,0 +1,78 @@
+"""Chats with their messages, and what else is said in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.world.apps import TENANT_KEY
+
+if TYPE_CHECKING:
+    from lark_emulator.world.apps import App
+    from lark_emulator.world.users import User
+
+
+@dataclass(slots=True)
+class Message:
+    """A message in a chat. `content` is what readers see, `sent` what the sender sent.
+
+    `in_thread` is true of the replies in a thread, and not of the message that opened it.
+    """
+
+    message_id: str
+    chat_id: str
+    msg_type: str
+    content: str
+    sent: str
+    app_id: str
+    create_time: int
+    update_time: int
+    mentions: list[dict[str, Any]]
+    uuid: str = ""
+    root_id: str = ""
+    parent_id: str = ""
+    thread_id: str = ""
+    tenant_key: str = TENANT_KEY
+    in_thread: bool = False
+    deleted: bool = False
+    edits: int = 0
+
+
+@dataclass(slots=True)
+class Chat:
+    """A group, or the p2p chat between a bot and a user. Dicts keep the order of joining."""
+
+    chat_id: str
+    name: str
+    create_time: int
+    description: str = ""
+    owner: str = ""
+    mode: str = "group"
+    chat_type: str = "private"
+    message_type: str = "chat"
+    users: dict[str, User] = field(default_factory=dict)
+    bots: dict[str, App] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    active_time: int = 0
+
+
+@dataclass(slots=True)
+class CardUpdate:
+    """What the token of one click allows."""
+
+    message: Message
+    created: float
+    answered: bool = False
+    """Whether the callback is over; before that the token is good for nothing."""
+    uses: int = 0
+
+
+@dataclass(slots=True)
+class WebhookBot:
+    """A custom bot of one group, and what it was sent. `secret` "" = no signature asked for."""
+
+    token: str = field(repr=False)
+    name: str
+    secret: str = field(default="", repr=False)
+    keywords: tuple[str, ...] = ()
+    messages: list[dict[str, Any]] = field(default_factory=list)

@@ -1,0 +1,198 @@
+"""The tenant that the emulator holds: users, chats with their messages, bases; and the apps in it."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.limits import Windows
+from lark_emulator.world.apps import TENANT_KEY, App
+from lark_emulator.world.chats import CardUpdate, Chat, Message, WebhookBot
+from lark_emulator.world.page_plans import PagePlans
+from lark_emulator.world.users import User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lark_emulator.clock import Clock
+    from lark_emulator.world.bases import Base
+    from lark_emulator.world.documents import Upload, WikiNode
+
+DEFAULT_APP_ID = "cli_emulator0001"
+DEFAULT_APP_SECRET = "emulator-secret"  # noqa: S105 - public on purpose: it opens nothing but the emulator
+DEFAULT_CHAT_ID = "oc_emulator_data_team"
+_TICKETS_EVERY = 3600.0
+
+
+class World:
+    """The tenant. Mutated only on the server's own thread.
+
+    Args:
+        clock: the time of this tenant.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.apps: dict[str, App] = {}
+        self.users: dict[str, User] = {}
+        self.chats: dict[str, Chat] = {}
+        self.messages: dict[str, Message] = {}
+        self.bases: dict[str, Base] = {}
+        #: images and files by key
+        self.uploads: dict[str, Upload] = {}
+        #: pages of the wiki by node_token
+        self.wiki_nodes: dict[str, WikiNode] = {}
+        #: by token
+        self.webhook_bots: dict[str, WebhookBot] = {}
+        #: (app_id, uuid) -> (message_id, when), and the same for chats
+        self.message_uuids: dict[tuple[str, str], tuple[str, float]] = {}
+        self.chat_uuids: dict[tuple[str, str, str], tuple[str, float]] = {}
+        #: (app_id, table_id, client_token) of writes that wait to be performed late
+        self.waiting_tokens: Counter[tuple[str, str, str]] = Counter()
+        #: what is planned for pages of records
+        self.page_plans = PagePlans()
+        #: what people did to records, oldest first
+        self.people_edits: deque[dict[str, Any]] = deque(maxlen=10_000)
+        #: updates of cards that a click allowed, by token
+        self.card_updates: dict[str, CardUpdate] = {}
+        #: is told about every new ticket of a store app
+        self.ticket_issued: Callable[[App], object] = lambda _: None
+        #: messages per second to each user or group, from all bots together
+        self.receiver_windows = Windows(clock)
+        self._ids = 0
+        self._furnish()
+
+    def _furnish(self) -> None:
+        app = self.add_app(DEFAULT_APP_ID, DEFAULT_APP_SECRET, "Emulator bot")
+        for user_id, name in (("alice", "李雷"), ("bob", "韩梅梅"), ("carol", "王芳")):
+            number = len(self.users) + 1
+            self.add_user(
+                user_id, name, user_id.capitalize(), f"{user_id}@example.com", f"+861380000000{number}"
+            )
+        self.add_chat(
+            "Data team", users=list(self.users.values()), bots=[app], owner="alice", chat_id=DEFAULT_CHAT_ID
+        )
+
+    def new_id(self, prefix: str, length: int = 32) -> str:
+        """Return a fresh id of Lark's shape; the same run of requests gives the same ids."""
+        self._ids += 1
+        digest = hashlib.blake2s(b"%d" % self._ids).hexdigest()
+        return prefix + digest[:length]
+
+    def add_app(
+        self,
+        app_id: str | None = None,
+        secret: str | None = None,
+        name: str = "App",
+        *,
+        store: bool = False,
+        tenant_keys: frozenset[str] = frozenset({TENANT_KEY}),
+    ) -> App:
+        """Add an app that may do everything.
+
+        Raises:
+            ValueError: the id is taken or does not start with `cli_`.
+        """
+        app_id = app_id or self.new_id("cli_", 16)
+        if not app_id.startswith("cli_"):
+            raise ValueError(f"an app id starts with cli_, not {app_id!r}")
+        if app_id in self.apps:
+            raise ValueError(f"app {app_id!r} exists already")
+        app = App(app_id, secret or secrets.token_hex(16), name, store=store, tenant_keys=tenant_keys)
+        self.apps[app_id] = app
+        if store:
+            self._issue_hourly(app)
+        return app
+
+    def issue_ticket(self, app: App) -> None:
+        """Make a new ticket of a store app; it shows in the state, and goes to its address for events."""
+        app.app_ticket = self.new_id("")
+        self.ticket_issued(app)
+
+    def _issue_hourly(self, app: App) -> None:
+        def due(at: float) -> None:
+            self.issue_ticket(app)
+            self.clock.at(at + _TICKETS_EVERY, due)
+
+        self.clock.at(self.clock.now() + _TICKETS_EVERY, due)
+
+    def add_user(
+        self, user_id: str, name: str = "", en_name: str = "", email: str = "", mobile: str = ""
+    ) -> User:
+        """Add a member of the tenant.
+
+        Raises:
+            ValueError: the user_id is taken.
+        """
+        if user_id in self.users:
+            raise ValueError(f"user {user_id!r} exists already")
+        user = User(user_id, name or user_id, en_name, email or f"{user_id}@example.com", mobile)
+        self.users[user_id] = user
+        return user
+
+    def add_chat(
+        self,
+        name: str,
+        *,
+        users: list[User],
+        bots: list[App],
+        owner: str = "",
+        chat_id: str | None = None,
+        mode: str = "group",
+        chat_type: str = "private",
+        description: str = "",
+        message_type: str = "chat",
+    ) -> Chat:
+        """Add a chat.
+
+        Raises:
+            ValueError: the chat_id is taken.
+        """
+        chat_id = chat_id or self.new_id("oc_")
+        if chat_id in self.chats:
+            raise ValueError(f"chat {chat_id!r} exists already")
+        chat = Chat(
+            chat_id,
+            name,
+            self.clock.now_ms(),
+            description=description,
+            owner=owner,
+            mode=mode,
+            chat_type=chat_type,
+            message_type=message_type,
+            users={user.user_id: user for user in users},
+            bots={app.app_id: app for app in bots},
+        )
+        self.chats[chat_id] = chat
+        return chat
+
+    def find_user(self, app: App, id_type: str, value: str) -> User | None:
+        """Find a user by an id as `app` sees it, or by `email`.
+
+        Raises:
+            RefusedError: 99992361, the open_id belongs to another app.
+        """
+        if id_type == "user_id":
+            return None if app.store else self.users.get(value)  # store apps know no user_ids
+        if id_type == "union_id":
+            return self.users.get(value.removeprefix("on_emulator_")) if value.startswith("on_") else None
+        if id_type == "email":
+            return next((user for user in self.users.values() if user.email == value), None)
+        own = f"{app.open_id_prefix}_"
+        if value.startswith(own):
+            return self.users.get(value.removeprefix(own))
+        for other in self.apps.values():
+            if value.startswith(f"{other.open_id_prefix}_"):
+                raise RefusedError(codes.OTHER_APPS_OPEN_ID)
+        return None
+
+    def p2p_chat(self, app: App, user: User) -> Chat:
+        """Return the chat between a bot and a user, made when the first message is sent."""
+        chat_id = "oc_" + hashlib.blake2s(f"{app.app_id} {user.user_id}".encode()).hexdigest()[:32]
+        return self.chats.get(chat_id) or self.add_chat(
+            "", users=[user], bots=[app], chat_id=chat_id, mode="p2p"
+        )

@@ -1,0 +1,48 @@
+"""Check that a tag can be released, or print its notes: `python scripts/release.py check|notes v1.0.0`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+VERSIONS = ("lark_provider/__init__.py", "packages/lark-emulator/src/lark_emulator/__init__.py")
+
+
+def version_of(file: str) -> str:
+    """Return the version that a package names."""
+    found = re.search(r'^__version__ = "([^"]+)"', (ROOT / file).read_text("utf-8"), re.MULTILINE)
+    if found is None:
+        raise SystemExit(f"{file} names no version. Next: write __version__ there.")
+    return found[1]
+
+
+def notes(version: str) -> str:
+    """Return the section of the changelog for a version."""
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    heading = rf"^## {re.escape(version)} - \d{{4}}-\d{{2}}-\d{{2}}$"
+    found = re.search(rf"{heading}\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
+    if found is None or not found[1].strip():
+        raise SystemExit(
+            f"CHANGELOG.md has no dated section {version}. Next: write it, as '## {version} - DATE'."
+        )
+    return found[1].strip()
+
+
+def main(arguments: list[str]) -> None:
+    """Check that a tag can be released, or print its notes."""
+    if len(arguments) != 2 or arguments[0] not in {"check", "notes"} or not arguments[1].startswith("v"):  # noqa: PLR2004 - two words
+        raise SystemExit("usage: release.py check|notes vVERSION")
+    action, version = arguments[0], arguments[1].removeprefix("v")
+    for file in VERSIONS:
+        if version_of(file) != version:
+            raise SystemExit(
+                f"{file} names version {version_of(file)}, and the tag {version}. Next: make them agree."
+            )
+    text = notes(version)
+    print(text if action == "notes" else f"{version} can be released.")  # noqa: T201 - a command prints
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Builds the wheels and runs the tests that need no server against them, in an environment of their own.
+#   scripts/test-wheels.sh AIRFLOW RESOLUTION
+# AIRFLOW: a version, or `none`. RESOLUTION: `constraints` (Airflow's own, which it publishes for each release),
+# `latest` or `lowest` (the floors that the metadata of the wheels name).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+airflow=${1:?usage: test-wheels.sh AIRFLOW RESOLUTION} resolution=${2:?usage: test-wheels.sh AIRFLOW RESOLUTION}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+python3 -m venv "$work/tools"
+"$work/tools/bin/pip" install --quiet build uv
+"$work/tools/bin/pyproject-build" --wheel --outdir "$work/wheels" packages/lark-emulator >/dev/null
+"$work/tools/bin/pyproject-build" --wheel --outdir "$work/wheels" . >/dev/null
+product=$(echo "$work"/wheels/airflow_provider_lark-*.whl)
+emulator=$(echo "$work"/wheels/lark_emulator-*.whl)
+
+extras=emulator,gateway,sdk  # the SDK and what it needs are the oracle of some tests
+options=(--quiet --compile-bytecode --python "$work/env/bin/python")
+more=()
+case $resolution in
+  lowest) options+=(--resolution lowest-direct) ;;
+  latest) ;;
+  constraints)
+    version=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    options+=(--constraint "https://raw.githubusercontent.com/apache/airflow/constraints-$airflow/constraints-$version.txt")
+    ;;
+  *) echo "test-wheels.sh: unknown resolution $resolution" >&2; exit 2 ;;
+esac
+if [ "$airflow" != none ]; then
+  extras+=,airflow
+  more+=("apache-airflow==$airflow")
+fi
+
+"$work/tools/bin/uv" venv --quiet --python "$(command -v python3)" "$work/env"
+"$work/tools/bin/uv" pip install "${options[@]}" "airflow-provider-lark[$extras] @ file://$product" \
+  "lark-emulator @ file://$emulator" "${more[@]}"
+"$work/tools/bin/uv" pip install --quiet --python "$work/env/bin/python" pytest hypothesis pandas pendulum pyyaml
+
+cp -r tests pyproject.toml conftest.py "$work/"
+cd "$work"
+"$work/env/bin/python" -c 'import sys, lark_provider; print(sys.version.split()[0], lark_provider.__file__)'
+"$work/env/bin/python" -P -m pytest tests/protocol tests/api tests/client tests/engine ${PYTEST_ARGS:-}
+if [ "$airflow" != none ]; then
+  AIRFLOW_HOME="$work/home" "$work/env/bin/airflow" providers list | grep -q airflow-provider-lark
+  AIRFLOW_HOME="$work/home" "$work/env/bin/lark-provider" demo
+fi

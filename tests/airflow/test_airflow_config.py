@@ -1,0 +1,112 @@
+"""What the workers of one Airflow share: `[lark] database_url`, `database_conn_id` and `registry_app`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from airflow.sdk import Connection
+from lark_emulator import Emulator
+
+from lark_provider.core.storage.sqlite_storage import ApplicationManager
+from lark_provider.errors import ConfigurationError
+from lark_provider.hooks.airflow_config import url_of
+from lark_provider.hooks.lark import LarkHook
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.crypto import Keys, generate_key
+from tests.airflow.conftest import AirflowHome, connection
+
+WORKER = "from lark_provider.hooks.lark import LarkHook; LarkHook().client.bot.info(); print('told')"
+
+
+def token_requests(lark: Emulator) -> int:
+    counts = lark.state(summary=True)["by_endpoint"]
+    return int(counts.get("POST /open-apis/auth/v3/tenant_access_token/internal", 0))
+
+
+@pytest.mark.parametrize("way", ["database_url", "database_conn_id"])
+def test_workers_share_one_token(
+    way: str, lark: Emulator, database_url: str, airflow_home: AirflowHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = urls.parse(database_url, "database_url")
+    migrate.upgrade(url)
+    env = {"AIRFLOW__LARK__DATABASE_URL": database_url}
+    if way == "database_conn_id":
+        parts = {"conn_type": "postgres", "host": url.host, "port": url.port, "schema": url.database}
+        secret = {"login": url.username, "password": url.password or "unasked"}
+        env = {
+            "AIRFLOW__LARK__DATABASE_CONN_ID": "lark_database",
+            "AIRFLOW_CONN_LARK_DATABASE": json.dumps(parts | secret),
+        }
+    # What the environment says for everybody is outdone by what Airflow's configuration says.
+    env["LARK_DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/nowhere"
+    monkeypatch.setattr(airflow_home, "env", airflow_home.env | env)
+    for _ in range(2):
+        printed = airflow_home.python("-c", WORKER, lark=lark)
+        assert "told" in printed
+        assert "Shared database unavailable" not in printed
+    assert token_requests(lark) == 1
+
+
+def test_the_asynchronous_client_shares_it_too(
+    lark: Emulator, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate.upgrade(urls.parse(database_url, "database_url"))
+    monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", database_url)
+
+    async def ask() -> None:
+        client = await LarkHook().get_async_conn()
+        await client.bot.info()
+        assert client._session.database_url == database_url
+
+    asyncio.run(ask())
+    with migrate.opened(urls.parse(database_url, "database_url")).connect() as connected:
+        assert connected.exec_driver_sql("SELECT count(*) FROM tokens").scalar() == 1
+
+
+@pytest.mark.parametrize("said", [True, "true", "yes"])
+def test_an_app_of_the_registry_needs_no_password_in_the_connection(
+    said: Any, lark: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = generate_key()
+    for name in ("LARK_APP_ID", "LARK_APP_SECRET", "LARK_BASE_URL"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("LARK_CONFIG_ENCRYPTION_KEY", key)
+    ApplicationManager(keys=Keys(key)).create_application(
+        lark.app_id, lark.app_secret, base_url=lark.base_url
+    )
+    given = connection(lark, password=None, host=None, extra={"registry_app": said})
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", given)
+    assert LarkHook().test_connection()[0]
+    ApplicationManager(keys=Keys(key)).disable_application(lark.app_id)
+    works, told = LarkHook(timeout=1).test_connection()
+    assert works  # it was looked at a moment ago
+    hook = LarkHook()
+    hook.client._session.clock = lambda: 4_000_000_000.0
+    works, told = hook.test_connection()
+    assert not works
+    assert "disabled" in told
+
+
+def test_a_connection_becomes_a_url_whatever_its_password() -> None:
+    made = url_of(
+        Connection(
+            conn_id="d",
+            conn_type="postgres",
+            host="db.example.com",
+            login="lark",
+            password="p@s/s:w%r#d",
+            schema="lark_service",
+            extra=json.dumps({"sslmode": "require"}),
+        )
+    )
+    parsed = urls.parse(made, "x")
+    assert (parsed.password, parsed.host, parsed.port) == ("p@s/s:w%r#d", "db.example.com", 5432)
+    assert parsed.query == {"sslmode": "require"}
+
+
+def test_a_connection_to_something_else_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="type 'mysql'"):
+        url_of(Connection(conn_id="d", conn_type="mysql", host="x"))

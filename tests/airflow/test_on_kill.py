@@ -1,0 +1,112 @@
+"""A real triggerer withdraws the question of a task that was cleared or marked, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lark_emulator import Emulator
+from sqlalchemy.engine import URL
+
+from lark_provider import LarkServiceClient
+from lark_provider.operators.question_cards import question_card
+from lark_provider.protocol.questions import Asked, Draft, Origin, Question
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.inbox import Inbox
+from lark_provider.storage.waits import Waits
+from tests.airflow.conftest import CHAT, AirflowHome, connection
+from tests.airflow.test_card_callbacks import buttons, messages
+from tests.airflow.triggerer import Triggerer
+from tests.failures.waiting import wait_until
+
+
+@pytest.fixture
+def url(database_url: str) -> URL:
+    found = urls.parse(database_url, "test")
+    migrate.upgrade(found)
+    return found
+
+
+@pytest.fixture
+def triggerer(
+    lark: Emulator, airflow_home: AirflowHome, tmp_path: Path, database_url: str, rabbitmq: str
+) -> Iterator[Triggerer]:
+    settings = {
+        "AIRFLOW__LARK__DATABASE_URL": database_url,
+        "AIRFLOW__LARK__RABBITMQ_URL": rabbitmq,
+        "AIRFLOW_CONN_LARK_DEFAULT": connection(lark),
+    }
+    made = Triggerer(airflow_home, tmp_path / "airflow", settings)
+    yield made
+    made.kill()
+
+
+def started(triggerer: Triggerer, number: int) -> int:
+    """How often the trigger of a task was started."""
+    return triggerer.task_log(number).count("starting")
+
+
+def logged(triggerer: Triggerer, text: str) -> int:
+    """How often a text was logged, by the triggers of all tasks and by the triggerer."""
+    return (triggerer.log() + "".join(map(triggerer.task_log, range(4)))).count(text)
+
+
+def ask(lark: Emulator, url: URL, count: int) -> list[Asked]:
+    """Ask questions as operators do, for the tasks of the triggerer's DAG."""
+    asked = []
+    with LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url) as client:
+        for number in range(count):
+            origin = Origin("asks", "r", f"wait_{number}", -1, "approval", 1, 0, "lark_default")
+            question = Question(receiver=CHAT, title=f"Question {number}", options={"yes": "Yes"})
+            one = Waits(url).claim(Draft(origin, question, lark.app_id)).asked
+            sent = client.messaging.send_card(CHAT, question_card(question, one.id), idempotency_key=one.id)
+            asked.append(Waits(url).sent(one.id, sent.data["message_id"]) or one)
+    return asked
+
+
+def state(url: URL, asked: Asked) -> tuple[str, str | None]:
+    found = Waits(url).get(asked.id)
+    assert found is not None
+    return found.state, found.reason
+
+
+def test_a_task_that_is_cleared_or_marked_withdraws_its_question(
+    lark: Emulator, url: URL, triggerer: Triggerer
+) -> None:
+    asked = ask(lark, url, 4)
+    triggerer.defer([one.id for one in asked], Inbox(url).database_id())
+    triggerer.start()
+    wait_until(lambda: all(started(triggerer, number) for number in range(4)), 120)
+    # Before a task is cleared: Airflow builds its API at the first query, and does nothing else meanwhile.
+    wait_until(lambda: logged(triggerer, "Airflow's API ready") == 1, 120)
+    for number, change in enumerate(["cleared", "failed", "success"]):
+        triggerer.change(number, change)
+    wait_until(lambda: all(state(url, one) == ("closed", "withdrawn") for one in asked[:3]), 120)
+    wait_until(lambda: not any(list(buttons(one["content"])) for one in messages(lark)[:3]), 120)
+    assert state(url, asked[3]) == ("open", None)
+    assert logged(triggerer, "on_kill() timed out") == logged(triggerer, "Airflow's API ready") - 1 == 0
+    triggerer.stop()  # that is no person's doing
+    assert state(url, asked[3]) == ("open", None)
+    assert list(buttons(messages(lark)[3]["content"]))
+
+
+def test_a_triggerer_whose_waits_another_one_took_over_leaves_their_questions_open(
+    lark: Emulator, url: URL, triggerer: Triggerer
+) -> None:
+    asked = ask(lark, url, 1)
+    triggerer.defer([asked[0].id], Inbox(url).database_id())
+    triggerer.start()
+    wait_until(lambda: started(triggerer, 0) == 1, 120)
+    triggerer.freeze()
+    other = triggerer.beside()
+    try:
+        other.start()
+        wait_until(lambda: started(triggerer, 0) == 2, 120)
+        triggerer.thaw()
+        wait_until(lambda: "invoking on_kill" in triggerer.task_log(0), 120)
+        wait_until(lambda: "Task still deferred" in triggerer.task_log(0) + triggerer.log(), 120)
+        assert state(url, asked[0]) == ("open", None)
+        assert list(buttons(messages(lark)[0]["content"]))
+    finally:
+        other.kill()

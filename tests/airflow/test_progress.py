@@ -1,0 +1,58 @@
+"""Progress of tasks that move many rows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from airflow.sdk.exceptions import AirflowException
+
+from lark_provider.operators.progress import Progress
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_line_every_five_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    progress = Progress(logging.getLogger("task"), clock=clock)
+    with caplog.at_level("INFO", "task"):
+        for _ in progress.reading(range(24)):
+            clock.now += 0.5
+        progress.wrote(0, 1_000)
+        for done in range(100, 1_001, 100):
+            clock.now += 1
+            progress.wrote(done, 1_000)
+    assert caplog.messages == [
+        "Read 11 rows, 2 a second.",
+        "Read 21 rows, 2 a second.",
+        "Wrote 300 of 1000 records, 100 a second; about 7 s remain.",
+        "Wrote 800 of 1000 records, 100 a second; about 2 s remain.",
+    ]
+
+
+def test_it_stops_between_rows_and_between_batches() -> None:
+    progress = Progress(logging.getLogger("task"))
+    closed = []
+
+    def rows() -> Iterator[int]:
+        try:
+            yield from range(10)
+        finally:
+            closed.append(True)
+
+    found = progress.reading(rows())
+    assert next(found) == 0
+    progress.stop()
+    with pytest.raises(AirflowException, match="stopped by Airflow"):
+        next(found)
+    assert closed == [True]
+    with pytest.raises(AirflowException, match="stopped by Airflow"):
+        progress.wrote(0, 10)

@@ -1,0 +1,228 @@
+"""What only a whole Airflow shows: tasks that are killed, and the connection form in a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lark_emulator import Emulator
+
+from lark_provider.hooks.lark import LarkHook
+from tests.airflow.browser import Browser
+from tests.airflow.conftest import CHAT, AirflowHome, connection
+from tests.airflow.standalone import Standalone
+from tests.failures.waiting import wait_until
+
+KILLED = f"""
+from __future__ import annotations
+import os, signal
+import pendulum
+from airflow.sdk import DAG, task
+from lark_provider.notifications import LarkNotifier
+
+tell = LarkNotifier(receiver_id="{CHAT}", language="en", deadline=60)
+with DAG("of_the_dag", start_date=pendulum.datetime(2026, 1, 1), schedule=None, on_failure_callback=tell):
+    @task
+    def killed():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @task
+    def raises():
+        raise ValueError("on purpose")
+
+    [killed(), raises()]
+"""
+BOT = "GET /open-apis/bot/v3/info"
+ORDERS = """
+    @task
+    def load():
+        open(os.environ["AIRFLOW_HOME"] + "/mended")
+
+    load()
+"""
+DIALOG = "document.querySelector('[role=dialog]')"
+
+
+def _readme() -> str:
+    """README's DAG with its notifier, and a task that fails until a file is there."""
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    block: str
+    [block] = re.findall(r"```python\n(from lark_provider\.notifications import.*?)```", text, re.DOTALL)
+    head = "import os\nimport pendulum\nfrom airflow.sdk import DAG, task\n"
+    start = "    start_date=pendulum.datetime(2026, 1, 1), schedule=None,\n"
+    filled = block.replace("oc_…", CHAT).replace("    ...,\n", start).replace("\n    ...\n", ORDERS)
+    assert "..." not in filled
+    return head + filled
+
+
+@pytest.fixture(scope="module")
+def chat() -> Iterator[Emulator]:
+    """A local Lark for as long as the Airflow runs."""
+    with Emulator() as lark:
+        lark.settings(rate_limits=False)
+        yield lark
+
+
+@pytest.fixture(scope="module")
+def standalone(
+    airflow_home: AirflowHome, chat: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Standalone]:
+    home = tmp_path_factory.mktemp("whole") / "airflow"
+    settings = {"AIRFLOW_CONN_LARK_DEFAULT": connection(chat)}
+    with closing(
+        Standalone(airflow_home, home, {"killed.py": KILLED, "readme.py": _readme()}, settings)
+    ) as running:
+        running.wait()
+        yield running
+
+
+def card_of(chat: Emulator, dag_id: str) -> str:
+    """The text of the one card about a DAG; empty as long as there is none."""
+    contents = [one["content"] for one in chat.state()["chats"][0]["messages"]]
+    found = [one for one in (json.dumps(one, ensure_ascii=False) for one in contents) if dag_id in one]
+    assert len(found) <= 1
+    return "".join(found)
+
+
+def test_the_dags_card_names_the_task_that_was_killed_and_the_others_exception(
+    standalone: Standalone, chat: Emulator
+) -> None:
+    wait_until(lambda: standalone.runs("of_the_dag"), 60)
+    wait_until(lambda: card_of(chat, "of_the_dag"), 120)
+    card = card_of(chat, "of_the_dag").replace("&#40;", "(").replace("&#41;", ")")
+    assert "❌ killed process killed (SIGKILL), possibly out of memory" in card, card
+    assert "❌ raises ValueError: on purpose" in card
+
+
+def test_readmes_notifier_shows_the_exception_and_recovers(standalone: Standalone, chat: Emulator) -> None:
+    wait_until(lambda: standalone.runs("orders_to_lark"), 60)
+    wait_until(lambda: "DAG 运行失败" in card_of(chat, "orders_to_lark"), 120)
+    assert "FileNotFoundError" in card_of(chat, "orders_to_lark")
+    (standalone.airflow.home / "mended").touch()
+    cleared = {"dry_run": False, "only_failed": True, "reset_dag_runs": True}
+    [run] = standalone.call("GET", "dags/orders_to_lark/dagRuns")["dag_runs"]
+    cleared["dag_run_id"] = run["dag_run_id"]
+    standalone.call("POST", "dags/orders_to_lark/clearTaskInstances", cleared)
+    wait_until(lambda: "已恢复" in card_of(chat, "orders_to_lark"), 120)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    with closing(Browser(tmp_path / "profile")) as opened:
+        yield opened
+
+
+def button(text: str, within: str = "document") -> str:
+    """JavaScript that finds a button."""
+    return f"[...{within}.querySelectorAll('button')].find(one=>one.innerText.trim()==='{text}')"
+
+
+def open_form(browser: Browser, standalone: Standalone, name: str) -> None:
+    """Open the form for a new connection of a type, with its standard fields in sight."""
+    browser.open(f"{standalone.url}/connections")
+    browser.wait(f"{button('Add Connection')} !== undefined")
+    browser.click(button("Add Connection"))
+    browser.wait(f"{DIALOG}?.querySelector('[role=combobox]') != null")
+    browser.type(f"{DIALOG}.querySelector('[role=combobox]')", name)
+    browser.wait("document.querySelector('[role=option]') !== null")
+    browser.press("Enter")
+    browser.wait(f"{DIALOG}.innerText.includes('Extra Fields')")
+
+
+def show_extra_fields(browser: Browser) -> None:
+    """Open that part of the form, which closes the other."""
+    # Clicked until it stays open: the form is drawn again when its type has arrived.
+    opened = "one.getAttribute('aria-expanded') === 'true'"
+    pause = "new Promise(done => setTimeout(done, 500))"
+    section = button("Extra Fields", DIALOG)
+    click = f"if (!({opened})) {{ one.focus(); one.click() }}; await {pause}"
+    browser.wait(f"(async () => {{ const one = {section}; {click}; return {opened} }})()")
+    browser.wait(f"!{DIALOG}.innerText.includes('Loading')")  # the editors of JSON fields
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        (
+            "Lark / Feishu",
+            {
+                "Proxy",
+                "Check certificates",
+                "Receivers",
+                "Redirect all to",
+                "Secret from the registry",
+                "Owners",
+                "Domain of Lark's pages",
+            },
+        ),
+        (
+            "Lark / Feishu custom bot",
+            {"Signing secret", "Owners", "Keyword", "Proxy", "Check certificates"},
+        ),
+    ],
+)
+def test_the_form_asks_for_what_is_read_and_offers_no_null(
+    standalone: Standalone, browser: Browser, name: str, labels: set[str]
+) -> None:
+    open_form(browser, standalone, name)
+    show_extra_fields(browser)
+    items = f"[...{DIALOG}.querySelectorAll('[data-part=item]')]"
+    extra = items + ".find(one=>one.innerText.startsWith('Extra Fields\\n'))"
+    lines = browser.ask(f"{extra}.innerText").splitlines()
+    assert labels <= set(lines)
+    assert not {"null", "*"} & set(lines)  # nothing preset to null, and nothing that has to be filled in
+    labelled = browser.ask(f"[...({extra}).querySelectorAll('label')].map(one=>one.innerText.trim())")
+    assert labels == {one for one in labelled if one}
+    assert browser.ask(f"({extra}).querySelectorAll('[role=combobox]').length") == 0
+    places = browser.ask(f"[...{DIALOG}.querySelectorAll('input')].map(one=>one.placeholder).filter(Boolean)")
+    assert any("feishu" in one for one in places)
+
+
+def test_a_connection_made_in_the_form_works(
+    standalone: Standalone, browser: Browser, chat: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_form(browser, standalone, "Lark / Feishu")
+    host, _, port = chat.base_url.rpartition(":")
+    for field, value in {
+        "connection_id": "by_hand",
+        "host": host,
+        "port": port,
+        "login": chat.app_id,
+        "password": chat.app_secret,
+        "element_redirect_all_to": CHAT,
+    }.items():
+        if field.startswith("element_"):
+            show_extra_fields(browser)
+        place = f"{DIALOG}.querySelector('[name={field}]')"
+        browser.type(place, value)
+        assert browser.ask(f"{place}.value") == value
+    save = button("Save", DIALOG)
+    browser.wait(f"!{save}.disabled")
+    browser.click(save)
+    stored: Any = None
+
+    def found() -> bool:
+        nonlocal stored
+        everything = standalone.call("GET", "connections")["connections"]
+        stored = next((one for one in everything if one["connection_id"] == "by_hand"), None)
+        return stored is not None
+
+    wait_until(found)
+    extra = json.loads(stored["extra"])
+    assert extra["registry_app"] is False
+    monkeypatch.setenv("AIRFLOW_CONN_BY_HAND", connection(chat, extra=extra))
+    hook = LarkHook("by_hand")
+    assert hook.test_connection()[0] is True
+    assert (hook.owners, hook.receiver("oc_1").id, hook.web_domain) == ({}, CHAT, "")
+
+    # The list's button sends what the list shows; with a port of 0 for none, Airflow refuses it.
+    before = chat.state()["by_endpoint"][BOT]
+    row = "[...document.querySelectorAll('tbody tr')].find(one=>one.innerText.includes('by_hand'))"
+    browser.wait(f"{DIALOG} === null && {row} !== undefined")
+    browser.click(f"{row}.querySelector('button[aria-label=\"Test Connection\"]')")
+    wait_until(lambda: chat.state()["by_endpoint"][BOT] > before)

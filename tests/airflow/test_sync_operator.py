@@ -1,0 +1,126 @@
+"""LarkBitableSyncOperator in tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from lark_emulator import Emulator
+
+from lark_provider import LarkServiceClient
+from lark_provider.api.clouddoc import fields
+from lark_provider.errors import InvalidRequestError
+from lark_provider.operators import LarkBitableBulkInsertOperator, LarkBitableSyncOperator
+
+Context = Callable[..., Any]
+KINDS = (("No", fields.TEXT), ("Paid", fields.NUMBER))
+
+
+@pytest.fixture
+def link(lark: Emulator) -> str:
+    lark.settings(rate_limits=False)
+    bitable = LarkServiceClient().clouddoc.bitable
+    app_token = bitable.create_app("Base").data["app"]["app_token"]
+    columns = [fields.Field(field_name=name, type=kind) for name, kind in KINDS]
+    table_id = bitable.create_table(app_token, "T", columns).data["table_id"]
+    return f"https://x.feishu.cn/base/{app_token}?table={table_id}"
+
+
+def paid(link: str) -> dict[str, Any]:
+    found = LarkServiceClient().clouddoc.bitable.search_records(link)
+    return {one["fields"]["No"]: one["fields"].get("Paid") for one in found}
+
+
+def orders(count: int = 50, amount: float = 1) -> Iterator[dict[str, Any]]:
+    for number in range(count):
+        yield {"No": f"A-{number}", "Paid": amount}
+
+
+def test_a_table_is_kept_in_step(lark: Emulator, context: Context, link: str) -> None:
+    sync = LarkBitableSyncOperator(task_id="t", table=link, records=orders, key_fields="No", mode="mirror")
+    assert sync.execute(context())["created"] == 50
+    assert sync.execute(context()) == {
+        "created": 0, "updated": 0, "deleted": 0, "marked": 0, "unchanged": 50, "rejected": 0, "vanished": 0,
+        "duplicates": 0,
+    }  # fmt: skip
+    assert sync.bitable_link == link
+    fewer = LarkBitableSyncOperator(
+        task_id="t",
+        table=link,
+        records="tests.airflow.test_sync_operator.orders",
+        records_kwargs={"count": 48, "amount": 2},
+        key_fields=["No"],
+        mode="mirror",
+    )
+    done = fewer.execute(context())
+    assert (done["updated"], done["deleted"]) == (48, 2)
+    assert paid(link) == {f"A-{number}": 2 for number in range(48)}
+
+
+def test_templates_are_rendered(context: Context, lark: Emulator, link: str) -> None:
+    sync = LarkBitableSyncOperator(
+        task_id="t",
+        table="{{ params.link }}",
+        records="{{ params.rows }}",
+        key_fields="{{ params.key }}",
+        rejects_path="{{ params.path }}",
+    )
+    sync.render_template_fields({"params": {"link": link, "rows": "x.y", "key": "No", "path": "s3://b/x"}})
+    assert (sync.table, sync.records, sync.key_fields, sync.rejects_path) == (link, "x.y", "No", "s3://b/x")
+
+
+def test_a_dry_run_logs_the_plan(
+    lark: Emulator, context: Context, link: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sync = LarkBitableSyncOperator(task_id="t", table=link, records=orders, key_fields="No", dry_run=True)
+    planned = sync.execute(context())
+    assert (planned["created"], planned["dry_run"], paid(link)) == (50, True, {})
+    logged = capsys.readouterr().out
+    assert f"Would sync {link}: 50 creates" in logged
+    assert "Would create 'A-0' (No: 'A-0', Paid: 1)." in logged
+
+
+def test_rejected_rows_are_listed_and_only_these_are_retried(
+    lark: Emulator, context: Context, link: str, tmp_path: Path
+) -> None:
+    rows = [*orders(5), {"No": "=cmd()", "Paid": "bad"}, {"No": None}]
+    settings: dict[str, Any] = {"task_id": "t", "table": link, "key_fields": "No", "on_bad_row": "skip"}
+    path = f"file://{tmp_path}/rejects.csv"
+    done = LarkBitableSyncOperator(records=rows, rejects_path=path, **settings).execute(context())
+    assert (done["created"], done["rejected"]) == (5, 2)
+    text = (tmp_path / "rejects.csv").read_text()
+    assert "\n6,Paid,'=cmd()," in text
+    assert "\n7,No,," in text
+    fixed = [*orders(5, amount=99), {"No": "=cmd()", "Paid": 7}, {"No": "late"}]
+    done = LarkBitableSyncOperator(records=fixed, retry_rejects=path, **settings).execute(context())
+    assert (done["created"], done["updated"], paid(link)["A-0"]) == (2, 0, 1)
+
+
+def test_what_no_retry_can_fix_fails_at_once(lark: Emulator, context: Context, link: str) -> None:
+    bad = LarkBitableSyncOperator(
+        task_id="t", table=link, records=[{"No": "1", "Paid": "x"}], key_fields="No"
+    )
+    with pytest.raises(AirflowFailException, match="row 1, field 'Paid'"):
+        bad.execute(context())
+    with pytest.raises(AirflowFailException, match="key_fields"):
+        LarkBitableSyncOperator(task_id="t", table=link, records=[], key_fields="Nope").execute(context())
+
+
+def test_a_table_is_given_once(link: str) -> None:
+    for operator in (LarkBitableSyncOperator, LarkBitableBulkInsertOperator):
+        with pytest.raises(InvalidRequestError, match="Either app_token or table"):
+            operator(task_id="t", records=[], table=link, app_token="bascn", key_fields="No")
+        with pytest.raises(InvalidRequestError, match="Either app_token or table"):
+            operator(task_id="t", records=[], key_fields="No")
+    with pytest.raises(InvalidRequestError, match="uses up"):
+        LarkBitableSyncOperator(task_id="t", table=link, records=orders(), key_fields="No")
+
+
+def test_the_table_is_the_output_in_openlineage(lark: Emulator, link: str) -> None:
+    sync = LarkBitableSyncOperator(task_id="t", table=link, records=[], key_fields="No")
+    facets: Any = sync.get_openlineage_facets_on_complete(None)
+    app_token, _, table_id = link.rpartition("/")[2].partition("?table=")
+    assert facets.outputs[0].name == f"{app_token}/{table_id}"

@@ -1,0 +1,30 @@
+"""No accepted click is lost, none counts twice, and every waiter is answered, whatever is broken meanwhile.
+
+Everything runs as it is deployed, each a process: `lark-provider callbacks serve` and `pump`, a triggerer.
+What became of the clicks is printed at the end of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.callbacks import mq
+from tests.callbacks.failures.crowd import Trial
+from tests.callbacks.failures.site import Site
+from tests.callbacks.failures.troubles import TROUBLES
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_no_click_is_lost_and_every_wait_is_answered(
+    trouble: str, site: Site, say: Callable[[str], None]
+) -> None:
+    trial = Trial(site, trouble, say)
+
+    async def work() -> None:
+        async with trial.throwing():
+            await TROUBLES[trouble](trial)
+
+    mq.run(work())
+    trial.account()

@@ -1,0 +1,19 @@
+"""Log lines as an operator sees them: with their fields."""
+
+from __future__ import annotations
+
+import pytest
+
+from lark_provider.utils.logger import RedactingFormatter
+
+_FORMATTER = RedactingFormatter("%(levelname)s %(name)s: %(message)s")
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """This package's lines, in order."""
+    return [_FORMATTER.format(record) for record in caplog.records if record.name.startswith("lark_provider")]
+
+
+def shown(caplog: pytest.LogCaptureFixture) -> str:
+    """This package's lines as one text."""
+    return "\n".join(lines(caplog))

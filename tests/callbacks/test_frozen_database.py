@@ -1,0 +1,153 @@
+"""The one connection of a hub, or of a pump, freezes: it is replaced, and the log says so meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+
+import psycopg2
+import pytest
+from sqlalchemy.engine import URL
+
+from lark_provider.callbacks import hub as hubs
+from lark_provider.callbacks.broker.pump import Pump
+from lark_provider.callbacks.hub import Hub
+from lark_provider.protocol.questions import Draft, Origin, Question
+from lark_provider.protocol.waits import marked
+from lark_provider.storage import deadlines, watched
+from lark_provider.storage.deadlines import Deadlines
+from lark_provider.storage.inbox import Inbox
+from lark_provider.storage.waits import Waits
+from tests.callbacks import mq
+from tests.failures.waiting import wait_until
+from tests.protocol.callbacks import sender
+from tests.services.postgres import OwnPostgres
+
+OURS = """
+    SELECT pid FROM pg_stat_activity
+    WHERE application_name = 'lark_provider' AND datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadlines, "STATEMENT", Deadlines(1.0, 0.5, 1.0, 2.0))
+    monkeypatch.setattr(deadlines, "_GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(watched, "PING_SECONDS", 1.0)
+    monkeypatch.setattr(hubs, "LOOK_SECONDS", 0.05)
+
+
+def text(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
+def ask(url: URL, statement: str) -> list[int]:
+    plain = text(url.set(drivername="postgresql"))
+    with closing(psycopg2.connect(plain)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(statement)
+        return [int(row[0]) for row in cursor.fetchall()]
+
+
+@contextmanager
+def frozen(url: URL) -> Iterator[list[int]]:
+    """All of our connections freeze; new ones work."""
+    wait_until(lambda: ask(url, OURS))
+    pids = ask(url, OURS)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield pids
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def question(url: URL, name: str) -> str:
+    origin = Origin("d", "r", name, -1, "approval", 1, 1)
+    draft = Draft(origin, Question(options={"approve": "Yes"}), sender.APP)
+    return Waits(url).claim(draft).asked.id
+
+
+def test_the_connection_of_a_hub(own_database: URL) -> None:
+    wait_id = question(own_database, "a")
+    hub = Hub(text(own_database))
+    settled = hub.settle(wait_id)
+    looked = threading.Event()
+    look = hub._look
+
+    def counted(pending: Sequence[hubs._Pending]) -> None:
+        look(pending)
+        looked.set()
+
+    hub._look = counted  # type: ignore[method-assign]
+    with frozen(own_database):
+        looked.clear()
+        assert looked.wait(30)  # over another connection
+        Inbox(own_database).store([mq.click("e1", value=marked({"action": "approve"}, wait_id))])
+        assert settled.result(30).state == "decided"
+    wait_until(lambda: hub._stop is None)
+
+
+def test_a_hub_whose_server_freezes_says_so_once_a_minute_with_a_count(
+    own_database: URL, server: OwnPostgres, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wait_id = question(own_database, "a")
+    slow = own_database.update_query_dict({"connect_timeout": "2"})
+    caplog.set_level(logging.INFO, hubs.__name__)
+    hub = Hub(text(slow))
+    settled = hub.settle(wait_id)
+    wait_until(lambda: ask(own_database, OURS))
+
+    def told(message: str) -> list[logging.LogRecord]:
+        return [one for one in caplog.records if one.getMessage() == message]
+
+    server.pause()
+    wait_until(lambda: told("Database unavailable; waits continue"))
+    [first] = told("Database unavailable; waits continue")
+    assert (vars(first)["waits"], vars(first)["failures"]) == (1, 1)
+    monkeypatch.setattr(hubs, "_WARN_SECONDS", 0.0)  # as if the minute were over
+    wait_until(lambda: len(told("Database unavailable; waits continue")) > 1)
+    assert vars(told("Database unavailable; waits continue")[1])["failures"] > 1
+    server.resume()
+    wait_until(lambda: told("Database available again; waits resumed"))
+    Inbox(own_database).store([mq.click("e1", value=marked({"action": "approve"}, wait_id))])
+    assert settled.result(30).state == "decided"
+    wait_until(lambda: hub._stop is None)
+
+
+def test_the_connection_of_a_pump(own_database: URL, rabbitmq: str) -> None:
+    mq.send(rabbitmq, "card.cli_1", mq.card("e1"))
+    stop = threading.Event()
+    running = threading.Thread(target=Pump(mq.at(rabbitmq), Inbox(own_database)).run, args=(stop,))
+    running.start()
+    count = "SELECT count(*) FROM card_callbacks"
+    wait_until(lambda: ask(own_database, count) == [1])
+    with frozen(own_database):
+        mq.send(rabbitmq, "card.cli_1", mq.card("e2"))
+        wait_until(lambda: ask(own_database, count) == [2])
+    stop.set()
+    running.join(20)
+    assert not running.is_alive()
+
+
+def test_a_click_that_is_stored_behind_a_lock_is_stored_when_it_is_gone(
+    own_database: URL, rabbitmq: str
+) -> None:
+    stop = threading.Event()
+    running = threading.Thread(target=Pump(mq.at(rabbitmq), Inbox(own_database)).run, args=(stop,))
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    plain = text(own_database.set(drivername="postgresql"))
+    with closing(psycopg2.connect(plain)) as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLE card_callbacks")
+        mq.send(rabbitmq, "card.cli_1", mq.card("e1"))
+        running.start()
+        wait_until(lambda: ask(own_database, blocked) == [1])
+        wait_until(lambda: ask(own_database, blocked) == [0])  # it does not wait for the lock indefinitely
+    wait_until(lambda: ask(own_database, "SELECT count(*) FROM card_callbacks") == [1])
+    stop.set()
+    running.join(20)

@@ -1,0 +1,222 @@
+"""A pump whose path to its database is broken keeps no click from the pumps that work."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.callbacks import hub as hubs
+from lark_provider.callbacks.broker import pump as pumps
+from lark_provider.callbacks.broker.pump import Pump
+from lark_provider.callbacks.broker.topology import CARDS, DEAD
+from lark_provider.callbacks.hub import Hub
+from lark_provider.protocol.waits import Wait
+from lark_provider.storage import engine as engines
+from lark_provider.storage import urls
+from lark_provider.storage.errors import StorageError
+from lark_provider.storage.inbox import Inbox
+from tests.callbacks import mq
+from tests.callbacks.commands import Command
+from tests.callbacks.pumping import NAMES, cards, pumping, stored
+from tests.failures.waiting import wait_until
+from tests.services.postgres import Databases, OwnPostgres
+from tests.services.processes import HOST, free_port
+
+TABLES = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public"
+
+
+@pytest.fixture
+def role(databases: Databases, database: URL) -> URL:
+    """The database, as a role that may do all but insert clicks."""
+    made = databases.make_role()
+    with engines.engine(database).begin() as connection:
+        connection.execute(sa.text(f'GRANT {TABLES} TO "{made.name}"'))
+        connection.execute(sa.text(f'REVOKE INSERT ON card_callbacks FROM "{made.name}"'))
+    return database.set(username=made.name, password=made.password)
+
+
+def allow(database: URL, role: URL, *, do: str = "GRANT") -> None:
+    """Let a role insert clicks, or forbid it."""
+    direction = "TO" if do == "GRANT" else "FROM"
+    with engines.engine(database).begin() as connection:
+        connection.execute(sa.text(f'{do} INSERT ON card_callbacks {direction} "{role.username}"'))
+
+
+class Running:
+    """A pump in a thread, which may end by itself.
+
+    Args:
+        url: Of the broker.
+        inbox: Where the clicks go.
+    """
+
+    def __init__(self, url: str, inbox: Inbox) -> None:
+        self.stop, self.error = threading.Event(), list[StorageError]()
+        self.pump = Pump(mq.at(url), inbox)
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.pump.run(self.stop)
+        except StorageError as error:
+            self.error.append(error)
+
+    def close(self) -> None:
+        """End it."""
+        self.stop.set()
+        self.thread.join(mq.LIMIT)
+        assert not self.thread.is_alive()
+
+
+@contextlib.contextmanager
+def running(url: str, inbox: Inbox) -> Iterator[Running]:
+    """A pump that is expected to have trouble."""
+    made = Running(url, inbox)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def all_arrive(rabbitmq: str, database: URL) -> None:
+    """Clicks go through the other pump, each of them."""
+    mq.send(rabbitmq, "card.cli_1", *cards(1500))
+    with pumping(rabbitmq, Inbox(database)):
+        wait_until(lambda: len(stored(database)) == 1500)
+    assert sorted(stored(database)) == NAMES[:1500]
+
+
+def test_a_pump_before_a_dead_port_takes_nothing(rabbitmq: str, database: URL) -> None:
+    dead = Inbox(urls.parse(f"postgresql://{HOST}:{free_port()}/none", "test"))
+    mq.send(rabbitmq, "card.cli_1", *cards(20))
+    with running(rabbitmq, dead) as broken:
+        wait_until(lambda: broken.pump._is_out)
+        assert mq.ids(mq.peek(rabbitmq, CARDS)) == NAMES[:20]
+        all_arrive(rabbitmq, database)
+        assert broken.pump.returned == 0
+    assert mq.drain(rabbitmq, CARDS) == []
+
+
+def test_a_pump_whose_server_freezes_returns_what_it_holds(
+    rabbitmq: str, database: URL, server: OwnPostgres, own_database: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pumps, "_STORE_SECONDS", 1.0)
+    with running(rabbitmq, Inbox(own_database)) as broken:
+        mq.send(rabbitmq, "card.cli_1", mq.card("before"))
+        wait_until(lambda: stored(own_database) == ["before"])
+        server.pause()
+        mq.send(rabbitmq, "card.cli_1", *cards(1500))
+        wait_until(lambda: broken.pump.returned)  # it has taken what it may, and returned it
+        with pumping(rabbitmq, Inbox(database)):
+            wait_until(lambda: len(stored(database)) == 1500)
+        server.resume()
+        mq.send(rabbitmq, "card.cli_1", mq.card("after"))  # and it works again
+        wait_until(lambda: "after" in stored(own_database))
+    assert mq.drain(rabbitmq, CARDS) == []
+    assert mq.drain(rabbitmq, DEAD) == []
+
+
+def test_a_pump_that_loses_its_permission_ends_and_holds_nothing(
+    rabbitmq: str, database: URL, role: URL
+) -> None:
+    allow(database, role)
+    with running(rabbitmq, Inbox(role)) as broken:
+        mq.send(rabbitmq, "card.cli_1", mq.card("before"))
+        wait_until(lambda: stored(database) == ["before"])
+        allow(database, role, do="REVOKE")
+        mq.send(rabbitmq, "card.cli_1", *cards(1500))
+        wait_until(lambda: broken.error)
+        assert "permission denied" in str(broken.error[0])
+        assert "Next: grant this user" in str(broken.error[0])
+        assert broken.pump.returned > 0
+        with pumping(rabbitmq, Inbox(database)):
+            wait_until(lambda: len(stored(database)) == 1501)
+    assert mq.drain(rabbitmq, DEAD) == []
+
+
+def test_poison_beside_clicks_that_are_returned_is_dead_lettered_once(
+    rabbitmq: str, database: URL, role: URL
+) -> None:
+    allow(database, role)
+    with running(rabbitmq, Inbox(role)) as broken:
+        mq.send(rabbitmq, "card.cli_1", mq.card("before"))
+        wait_until(lambda: stored(database) == ["before"])
+        allow(database, role, do="REVOKE")
+        mq.send(rabbitmq, "card.cli_1", *cards(5), b"[]", *cards(10)[5:])
+        wait_until(lambda: broken.error)
+    with pumping(rabbitmq, Inbox(database)):
+        wait_until(lambda: len(stored(database)) == 11)
+    assert len(mq.drain(rabbitmq, DEAD)) == 1
+
+
+# --- the command ---
+
+
+@pytest.mark.parametrize("when", ["from the start", "later"])
+def test_the_command_ends_with_1_when_it_may_not_insert(
+    rabbitmq: str, database: URL, role: URL, tmp_path: Path, when: str
+) -> None:
+    if when == "later":
+        allow(database, role)
+    text = role.set(drivername="postgresql").render_as_string(hide_password=False)
+    settings = {"RABBITMQ_URL": rabbitmq, "LARK_DATABASE_URL": text}
+    pump = Command(tmp_path / "log", "pump", settings=settings)
+    pump.start()
+    if when == "later":
+        mq.send(rabbitmq, "card.cli_1", mq.card("before"))
+        wait_until(lambda: stored(database) == ["before"])
+        allow(database, role, do="REVOKE")
+    mq.send(rabbitmq, "card.cli_1", *cards(3))
+    assert pump.process is not None
+    assert pump.process.wait(mq.LIMIT) == 1
+    pump.end()
+    said = pump.log.read_text()
+    assert "lark-provider: Database " in said
+    assert "permission denied for table card_callbacks. Next: grant this user" in said
+    assert "Traceback" not in said
+    assert mq.ids(mq.drain(rabbitmq, CARDS)) == NAMES[:3]
+
+
+def test_the_command_ends_with_1_when_its_table_is_gone(rabbitmq: str, database: URL, tmp_path: Path) -> None:
+    text = database.set(drivername="postgresql").render_as_string(hide_password=False)
+    settings = {"RABBITMQ_URL": rabbitmq, "LARK_DATABASE_URL": text}
+    pump = Command(tmp_path / "log", "pump", settings=settings)
+    pump.start()
+    mq.send(rabbitmq, "card.cli_1", mq.card("before"))
+    wait_until(lambda: stored(database) == ["before"])
+    with engines.engine(database).begin() as connection:
+        connection.execute(sa.text("DROP TABLE card_callbacks"))
+    mq.send(rabbitmq, "card.cli_1", *cards(3))
+    assert pump.process is not None
+    assert pump.process.wait(mq.LIMIT) == 1
+    pump.end()
+    assert "is behind on migrations" in pump.log.read_text()
+    assert mq.ids(mq.drain(rabbitmq, CARDS)) == NAMES[:3]
+
+
+# --- in a triggerer ---
+
+
+def test_a_pump_of_a_triggerer_stops_says_so_and_goes_on_once_it_may(
+    rabbitmq: str, database: URL, role: URL, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubs, "_WARN_SECONDS", 0.2)
+    hub = Hub(role.set(drivername="postgresql").render_as_string(hide_password=False), rabbitmq)
+    waits = [Wait(f"key-{name}", (name,)) for name in ("om_1", "om_2")]
+    futures = [hub.wait(wait) for wait in waits]
+    wait_until(lambda: caplog.text.count("Pump stopped") > 1)
+    mq.send(rabbitmq, "card.cli_1", mq.card("c1", message_id="om_1"))
+    with pumping(rabbitmq, Inbox(database)):
+        assert [click.event_id for click in futures[0].result(mq.LIMIT)] == ["c1"]
+    allow(database, role)
+    mq.send(rabbitmq, "card.cli_1", mq.card("c2", message_id="om_2"))
+    assert [click.event_id for click in futures[1].result(mq.LIMIT)] == ["c2"]
+    [first, *_] = [record for record in caplog.records if record.getMessage().startswith("Pump stopped")]
+    assert "permission denied" in vars(first)["error"]

@@ -1,0 +1,209 @@
+"""Pumps and poison messages, databases that are unavailable, and processes that are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.callbacks.broker import pump as pumps
+from lark_provider.callbacks.broker.pump import Pump
+from lark_provider.callbacks.broker.topology import CARDS, DEAD
+from lark_provider.protocol.callbacks import CardClick
+from lark_provider.storage import engine as engines
+from lark_provider.storage.inbox import Inbox
+from tests.callbacks import mq
+from tests.callbacks.pumping import NAMES, Checked, Watched, cards, pumping, stored
+from tests.failures.waiting import wait_until
+from tests.protocol.callbacks import sender
+from tests.services.postgres import OwnPostgres
+from tests.services.rabbitmq import connect
+
+
+@pytest.fixture
+def inbox(database: URL) -> Inbox:
+    return Inbox(database)
+
+
+# --- poison ---
+
+POISON: dict[str, tuple[Any, str]] = {
+    "no JSON": (b"\xff{", "The message must be JSON"),
+    "a list": ([1], "The message must be a JSON object"),
+    "a text": (b'"x"', "The message must be a JSON object"),
+    "nested too deep": (b'{"a":' + b"[" * 2000 + b"]" * 2000 + b"}", "The message must be JSON"),
+    "no click": ({"schema": "2.0"}, "header must be an object"),
+    "an event": (sender.event(), "The message must be a click, got an event of type im.message.receive_v1"),
+    "a zero in its id": (mq.card("e\0x"), "header.event_id must be 1 to 255 printable characters"),
+    "a long id": (mq.card("e" * 300), "header.event_id must be 1 to 255 printable characters"),
+    "a long message id": (
+        mq.card("p", message_id="o" * 300),
+        "open_message_id must be 1 to 255 printable characters",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", POISON)
+def test_what_nobody_can_store_goes_to_the_dead_alone(
+    rabbitmq: str, inbox: Inbox, database: URL, name: str
+) -> None:
+    poison, reason = POISON[name]
+    good = cards(20)
+    mq.send(rabbitmq, "card.cli_1", *good[:13], poison, *good[13:])
+    assert Pump(mq.at(rabbitmq), inbox).once() == 21
+    assert stored(database) == NAMES[:20]
+    [(properties, content)] = mq.drain(rabbitmq, DEAD)
+    assert properties.headers is not None
+    assert reason in str(properties.headers["reason"])
+    assert content == poison or isinstance(poison, bytes)
+    assert mq.drain(rabbitmq, CARDS) == []
+
+
+def test_what_the_database_itself_refuses_is_found_by_halves(
+    rabbitmq: str, inbox: Inbox, database: URL
+) -> None:
+    with engines.engine(database).begin() as connection:
+        no_bad = "ALTER TABLE card_callbacks ADD CONSTRAINT no_bad CHECK (message_id <> 'om_bad')"
+        connection.execute(sa.text(no_bad))
+    bad = {100, 101, 377}
+    made = [mq.card(name, message_id="om_bad" if n in bad else "om_1") for n, name in enumerate(NAMES[:400])]
+    mq.send(rabbitmq, "card.cli_1", *made)
+    pump, done = Pump(mq.at(rabbitmq), inbox), 0
+    while done < 400:  # on a busy machine they do not all arrive without a pause
+        done += (more := pump.once(seconds=mq.LIMIT))
+        assert more
+    assert stored(database) == [name for n, name in enumerate(NAMES[:400]) if n not in bad]
+    dead = mq.drain(rabbitmq, DEAD)
+    assert mq.ids(dead) == [NAMES[n] for n in sorted(bad)]
+    assert all("no_bad" in str((properties.headers or {})["reason"]) for properties, _ in dead)
+
+
+def test_odd_values_are_no_poison(rabbitmq: str, inbox: Inbox, database: URL) -> None:
+    values = ["\0", {"lark_wait": "\0"}, {"lark_wait": "w" * 300}, {"lark_wait": ["w"]}]
+    deep: Any = "bottom"
+    for _ in range(200):
+        deep = [deep]
+    made = [mq.card(NAMES[n], value=value) for n, value in enumerate([*values, deep])]
+    mq.send(rabbitmq, "card.cli_1", *made)
+    assert Pump(mq.at(rabbitmq), inbox).once() == 5
+    assert stored(database) == NAMES[:5]
+    assert mq.drain(rabbitmq, DEAD) == []
+
+
+# --- the database unavailable ---
+
+
+def test_a_database_that_is_away_is_waited_for_longer_than_a_heartbeat(
+    rabbitmq: str,
+    server: OwnPostgres,
+    own_database: URL,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One connection to the broker outlasts it, and no message is held meanwhile."""
+    monkeypatch.setattr(pumps, "_LAST_PAUSE", 0.5)
+    url = own_database
+    server.stop()
+    mq.send(rabbitmq, "card.cli_1", *cards(50))
+    inbox = Checked(url)
+    with caplog.at_level("INFO", "lark_provider"), pumping(rabbitmq, inbox, heartbeat=1):
+        for _ in range(12):  # some five seconds: the broker closes a connection after two without a word
+            assert inbox.checks.acquire(timeout=mq.LIMIT)
+        assert mq.ids(mq.peek(rabbitmq, CARDS)) == NAMES[:50]
+        server.start()
+        wait_until(lambda: len(stored(url)) == 50)
+    assert caplog.text.count("Connected to") == 1
+    assert caplog.text.count("Database unavailable") == 1
+    assert "connection failed" not in caplog.text
+    assert "Database available again" in caplog.text
+    assert mq.drain(rabbitmq, CARDS) == []
+
+
+def test_a_database_that_does_not_answer_keeps_no_heartbeat_back(
+    rabbitmq: str, database: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    mq.send(rabbitmq, "card.cli_1", *cards(5))
+    frozen = iter([3.5])
+    inbox = Watched(database, lambda _: time.sleep(next(frozen, 0)))
+    with caplog.at_level("INFO", "lark_provider"), pumping(rabbitmq, inbox, heartbeat=1):
+        wait_until(lambda: len(stored(database)) == 5)
+    assert caplog.text.count("Connected to") == 1
+    assert "connection failed" not in caplog.text
+
+
+def test_a_fault_while_storing_is_no_reason_to_bury_anything(
+    rabbitmq: str, database: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    mq.send(rabbitmq, "card.cli_1", *cards(5))
+    faults = iter([RuntimeError("can't start new thread")])
+
+    def before(_: list[CardClick]) -> None:
+        for fault in faults:
+            raise fault
+
+    with pumping(rabbitmq, Watched(database, before)):
+        wait_until(lambda: len(stored(database)) == 5)
+    assert "can't start new thread" in caplog.text
+    assert mq.drain(rabbitmq, DEAD) == []
+
+
+# --- killed ---
+
+KILLED = """
+import os, signal, sys, threading
+from lark_provider.callbacks.broker.amqp import broker
+from lark_provider.callbacks.broker.pump import Pump
+from lark_provider.storage import urls
+from lark_provider.storage.inbox import Inbox
+
+class Deadly(Inbox):
+    def store(self, clicks):
+        if sys.argv[3] == "after":
+            super().store(clicks)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Pump(broker(sys.argv[1], {}), Deadly(urls.parse(sys.argv[2], "test"))).run(threading.Event())
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_before_the_commit_or_between_commit_and_acknowledgement(
+    rabbitmq: str, inbox: Inbox, database: URL, when: str
+) -> None:
+    mq.send(rabbitmq, "card.cli_1", *cards(1000))
+    url = database.render_as_string(hide_password=False)
+    for _ in range(2):
+        done = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-c", KILLED, rabbitmq, url, when],
+            timeout=30,
+            capture_output=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
+    assert bool(stored(database)) is (when == "after")
+    pump = Pump(mq.at(rabbitmq), inbox)
+    pumped = 0
+    while pumped < 1000:  # the broker may take a moment to see that the process is gone
+        pumped += pump.once()
+    assert pumped == 1000
+    assert sorted(stored(database)) == NAMES[:1000]
+    assert mq.drain(rabbitmq, CARDS) == []
+
+
+def test_a_queue_that_is_deleted_is_made_again(rabbitmq: str, inbox: Inbox, database: URL) -> None:
+    with pumping(rabbitmq, inbox):
+        mq.send(rabbitmq, "card.cli_1", *cards(1))
+        wait_until(lambda: stored(database) == NAMES[:1])
+        with connect(rabbitmq) as connection:
+            connection.channel().queue_delete(CARDS.name)
+        mq.send(rabbitmq, "card.cli_1", *cards(2))
+        wait_until(lambda: stored(database) == NAMES[:2])

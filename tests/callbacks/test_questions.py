@@ -1,0 +1,154 @@
+"""The gateway's look at questions: in bounded time, and never in the way of an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.engine import URL
+
+from lark_provider.callbacks.broker.dedup import Handled, identity
+from lark_provider.callbacks.http.endpoint import RECEIVED
+from lark_provider.callbacks.http.questions import Questions
+from lark_provider.callbacks.http.stores import questions
+from lark_provider.protocol.callbacks import CardClick, Event, read
+from lark_provider.protocol.questions import Asked, Draft, Origin, Question
+from lark_provider.protocol.waits import marked
+from lark_provider.storage import engine as engines
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.waits import Waits
+from tests.callbacks import mq
+from tests.callbacks.parts import FakeSink, gateway, request
+from tests.protocol.callbacks import sender
+from tests.services.postgres import OwnPostgres
+
+
+@pytest.fixture(autouse=True)
+def _closed_engines() -> Iterator[None]:
+    yield
+    while engines._engines:
+        engines._engines.popitem()[1].dispose()
+
+
+def asked(url: URL, task_id: str = "t", **parts: Any) -> Asked:
+    origin = Origin("d", "r", task_id, -1, "approval", 1, 0)
+    question = Question(title="Publish?", options={"approve": "Approve"})
+    draft = Draft(**{"origin": origin, "question": question, "app_id": sender.APP, **parts})
+    return Waits(url).claim(draft).asked
+
+
+def content(wait_id: str) -> dict[str, Any]:
+    return sender.card({"tag": "button", "value": marked({"action": "approve"}, wait_id)})
+
+
+def answer(looks: Questions | None, *wait_ids: str, deadline: float = 30.0) -> list[bytes]:
+    """What people read who click at once."""
+
+    async def work() -> list[bytes]:
+        over = gateway(FakeSink(), questions=looks, deadline=deadline)
+        made = []
+        for number, wait_id in enumerate(wait_ids):
+            given = content(wait_id)
+            given["header"]["event_id"] = f"e{number}"
+            made.append(over.answer(*request(given)))
+        return [one.body for one in await asyncio.gather(*made)]
+
+    return mq.run(work())
+
+
+def test_a_gateway_without_a_database_answers_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LARK_DATABASE_URL", "POSTGRES_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    assert questions() is None
+    assert answer(questions(), "5e0e9c3e-7b1e-4c5e-8f7e-1a2b3c4d5e6f") == [RECEIVED]
+
+
+def test_many_clicks_at_once_are_looked_up_together(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = urls.parse(database_url, "test")
+    migrate.upgrade(url)
+    waits = Waits(url)
+    closed, still_open = asked(url, "closed").id, asked(url, "open").id
+    waits.close(closed, "withdrawn")
+    looks: list[set[str]] = []
+    look: Callable[..., dict[str, Asked]] = waits.read
+
+    def counted(wait_ids: set[str], **options: Any) -> dict[str, Asked]:
+        looks.append(set(wait_ids))
+        return look(wait_ids, **options)
+
+    monkeypatch.setattr(waits, "read", counted)
+    foreign = ["a caller's own correlation", "5e0e9c3e-7b1e-4c5e-8f7e-1a2b3c4d5e6f"]
+    bodies = answer(Questions(waits, seconds=20), *[closed, still_open] * 50, *foreign)
+    assert all(b"it was withdrawn" in body for body in bodies[:100:2])
+    assert {*bodies[1:100:2], *bodies[100:]} == {RECEIVED}
+    assert len(looks) < 10
+    assert set().union(*looks) == {closed, still_open, foreign[1]}
+
+
+def test_a_frozen_database_holds_no_answer(own_postgres: OwnPostgres) -> None:
+    url = urls.parse(own_postgres.url, "test")
+    migrate.upgrade(url)
+    closed = asked(url)
+    Waits(url).close(closed.id, "expired")
+    looks = Questions(Waits(url))
+    own_postgres.pause()
+    thaw = threading.Timer(12, own_postgres.resume)
+    thaw.start()
+    assert set(answer(looks, *[closed.id] * 20)) == {RECEIVED}
+    assert thaw.is_alive()  # nobody has waited for the database
+    thaw.cancel()
+    own_postgres.resume()
+    assert b"it has expired" in answer(Questions(Waits(url), seconds=20), closed.id)[0]
+
+
+def test_a_click_that_came_in_time_is_received_though_its_answer_is_late(database_url: str) -> None:
+    url = urls.parse(database_url, "test")
+    migrate.upgrade(url)
+    clicked_at = datetime.fromtimestamp(sender.NOW, UTC)
+    in_time = asked(url, "a", deadline=clicked_at + timedelta(seconds=1))
+    late = asked(url, "b", deadline=clicked_at - timedelta(seconds=1))
+    assert answer(Questions(Waits(url), seconds=20), in_time.id)[0] == RECEIVED
+    assert b"it has expired" in answer(Questions(Waits(url), seconds=20), late.id)[0]
+
+
+def event(app_id: str, event_id: str = "e1", message_id: str | None = None) -> Event:
+    made = sender.event()
+    made["header"] |= {"app_id": app_id, "event_id": event_id}
+    if message_id is not None:
+        made["event"]["message"] = {"message_id": message_id}
+    found = read(made)
+    assert isinstance(found, Event)
+    return found
+
+
+def test_what_a_consumer_has_handled_of_one_app_is_new_of_another() -> None:
+    handled = Handled("mine")
+    for message_id in (None, "om_1"):
+        one, other = (event(app_id, message_id=message_id) for app_id in ("cli_a", "cli_b"))
+        handled.note(identity(one))
+        assert handled.has(identity(one))
+        assert not handled.has(identity(other))
+    assert len(identity(event("a" * 200, "e" * 255))) <= 255
+
+
+def test_a_user_id_counts_in_its_own_tenant_alone() -> None:
+    from lark_provider.protocol.waits import may_answer
+
+    def click(operators_tenant: str | None) -> CardClick:
+        made = sender.card()
+        made["event"]["operator"]["tenant_key"] = operators_tenant
+        found = read(made)
+        assert isinstance(found, CardClick)
+        return found
+
+    same, foreign, unknown = click("2df73991750a0001"), click("another tenant"), click(None)
+    assert may_answer(same, ["867b0001"])
+    assert not may_answer(foreign, ["867b0001"])
+    assert not may_answer(unknown, ["867b0001"])
+    assert may_answer(foreign, [foreign.operator.open_id])

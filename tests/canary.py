@@ -1,0 +1,66 @@
+"""A plugin: no error that a test expects may show a secret in a frame of ours, or of what ours called.
+
+Reporters such as Sentry send the local variables of every frame. So each error that `pytest.raises` catches
+in the whole suite is looked at with its local variables, before the test goes on.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lark_emulator.world.world import DEFAULT_APP_SECRET
+
+import lark_provider
+
+OURS = str(Path(lark_provider.__file__).parent)
+TESTS = str(Path(__file__).parent)
+SECRETS = re.compile(
+    rf"{DEFAULT_APP_SECRET}|\b[tu]-emu[\w.-]{{8,}}|\bt-raw\b|hunter2"
+    r"|secret-AAA|encrypt-BBB|verify-CCC|\ban encrypt key\b"
+)
+
+
+def shown_secrets(error: BaseException) -> list[str]:
+    """Return what a report of an error shows of secrets: file, line, function, name of the variable."""
+    found: list[str] = []
+    pending: list[BaseException | None] = [error]
+    while pending:
+        one = pending.pop()
+        if one is None:
+            continue
+        pending += [one.__cause__, None if one.__suppress_context__ else one.__context__]
+        is_below = False
+        for frame, line in traceback.walk_tb(one.__traceback__):
+            file = frame.f_code.co_filename
+            is_below = (is_below or file.startswith(OURS)) and not file.startswith(TESTS)
+            if is_below:
+                found += [
+                    f"{file}:{line} {frame.f_code.co_name}: {name} = {SECRETS.sub('…', shown)[:300]}"
+                    for name, value in frame.f_locals.items()
+                    if SECRETS.search(shown := _shown(value))
+                ]
+    return found
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - nested too deeply, half made, or without a repr: reporters skip it too
+        return ""
+
+
+@pytest.fixture(autouse=True)
+def _canary(monkeypatch: pytest.MonkeyPatch) -> None:
+    leave = pytest.RaisesExc.__exit__
+
+    def watched(self: Any, kind: Any, error: Any, trace: Any) -> bool:
+        result = leave(self, kind, error, trace)
+        if error is not None and (found := shown_secrets(error)):
+            pytest.fail("Secrets in the frames of an error:\n" + "\n".join(found))
+        return result
+
+    monkeypatch.setattr(pytest.RaisesExc, "__exit__", watched)

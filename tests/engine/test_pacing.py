@@ -1,0 +1,156 @@
+"""Requests stay below the documented rates, also among processes that share a database."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lark_emulator import Emulator
+
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient, config
+from lark_provider.engine.buckets import Buckets
+from lark_provider.errors import ConfigurationError, DeadlineExceededError
+from lark_provider.protocol.pacing import SHARE, Limit, Rate, limits
+from lark_provider.storage import migrate, urls
+from tests.client.conftest import CHAT
+from tests.failures.crowd import Crowd
+
+APP, TABLE = "/open-apis/bitable/v1/apps/bascn1", "/open-apis/bitable/v1/apps/bascn1/tables/tbl1"
+
+
+@pytest.fixture(autouse=True)
+def _paced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LARK_PACING")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "rates"),
+    [
+        ("POST", f"{TABLE}/records/search", {(20, 1)}),
+        ("POST", f"{TABLE}/records/batch_get", {(20, 1)}),
+        ("POST", f"{TABLE}/records/batch_create", {(50, 1)}),
+        ("POST", f"{TABLE}/records", {(50, 1)}),
+        ("PUT", f"{TABLE}/records/recabc1", {(50, 1)}),
+        ("GET", f"{TABLE}/fields", {(20, 1)}),
+        ("POST", f"{TABLE}/fields", {(10, 1)}),
+        ("PUT", f"{TABLE}/fields/fldabc1", {(10, 1)}),
+        ("POST", "/open-apis/bitable/v1/apps", {(20, 60)}),
+        ("GET", APP, {(20, 1)}),
+        ("POST", f"{APP}/tables", {(10, 1)}),
+        ("POST", "/open-apis/contact/v3/users/batch_get_id", {(50, 1), (1000, 60)}),
+        ("GET", "/open-apis/contact/v3/users/ou_1", {(50, 1), (1000, 60)}),
+        ("POST", "/open-apis/im/v1/messages", {(50, 1), (1000, 60)}),
+        ("POST", "/open-apis/im/v1/messages/om_1/reply", {(50, 1), (1000, 60)}),
+        ("GET", "/open-apis/wiki/v2/spaces/get_node", {(100, 60)}),
+        ("GET", "/open-apis/bot/v3/info", set()),
+    ],
+)
+def test_each_endpoint_has_its_documented_limits(
+    method: str, path: str, rates: set[tuple[int, float]]
+) -> None:
+    found = limits(method, path)
+    assert {(round(each_minute(one) / SHARE), one.key.rpartition(" ")[2]) for one in found} == {
+        (round(count / seconds * 60), f"{seconds:g}") for count, seconds in rates
+    }
+
+
+def each_minute(limit: Limit) -> float:
+    return 60 / limit.interval
+
+
+def test_tables_share_a_limit_and_endpoints_do_not() -> None:
+    [one] = limits("POST", f"{TABLE}/records/search")
+    [other] = limits("POST", "/open-apis/bitable/v1/apps/bascn2/tables/tbl2/records/search")
+    [write] = limits("POST", f"{TABLE}/records/batch_create")
+    assert one.key == other.key != write.key
+    assert (
+        limits("GET", "/open-apis/im/v1/messages/om_1")[0].key
+        == limits("GET", "/open-apis/im/v1/messages/om_2")[0].key
+    )
+    assert (
+        limits("POST", "/open-apis/im/v1/messages", "oc_1")[2].key
+        != limits("POST", "/open-apis/im/v1/messages", "oc_2")[2].key
+    )
+
+
+@settings(deadline=None)
+@given(count=st.integers(1, 2000), seconds=st.sampled_from([1.0, 60.0]), pause=st.floats(0, 200))
+def test_no_window_ever_has_more_than_lark_takes(count: int, seconds: float, pause: float) -> None:
+    limit, buckets = Limit.of("x", Rate(count, seconds)), Buckets()
+    now = time.monotonic()
+    buckets.put("app", limit, now - pause - limit.burst, 0)
+    times = [max(now, buckets.reserve("app", limit)) for _ in range(2 * count + 2)]
+    for first in range(len(times) - count):
+        assert times[first + count] - times[first] >= seconds - 0.01
+
+
+def refused(lark: Emulator) -> int:
+    return sum(one["status"] == 429 or one["code"] in {99991400, 230020} for one in lark.requests())
+
+
+def test_many_calls_at_once_run_into_no_limit(lark: Emulator) -> None:
+    client = LarkServiceClient()
+    with ThreadPoolExecutor(30) as pool:
+        list(pool.map(lambda number: client.contact.get_id(f"u{number}@example.com"), range(60)))
+        list(pool.map(lambda number: client.messaging.send_text(CHAT, f"{number}"), range(12)))
+    assert refused(lark) == 0
+
+
+def test_tasks_of_a_loop_share_the_pace(lark: Emulator) -> None:
+    async def all_at_once() -> None:
+        async with AsyncLarkServiceClient() as client:
+            await asyncio.gather(*(client.contact.get_id(f"u{number}@example.com") for number in range(60)))
+
+    asyncio.run(all_at_once())
+    assert refused(lark) == 0
+
+
+def ask(count: int) -> int:
+    client = LarkServiceClient(max_retries=0)
+    for number in range(count):
+        client.contact.get_id(f"u{number}@example.com")
+    return count
+
+
+def test_processes_that_share_a_database_share_the_pace(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str
+) -> None:
+    migrate.upgrade(urls.parse(database_url, "test"))
+    monkeypatch.setenv("LARK_DATABASE_URL", database_url)
+    with Crowd(8) as crowd:
+        outcomes = crowd.all(ask, 10)
+    assert Counter(one.error for one in outcomes) == {"": 8}
+    assert refused(lark) == 0
+
+
+def test_it_can_be_turned_off(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    lark.settings(rate_limits=False)
+    monkeypatch.setenv("LARK_PACING", "0")
+    client = LarkServiceClient()
+    for number in range(20):
+        client.messaging.send_text(CHAT, f"{number}")
+    [first, *_, last] = [
+        one["time"] for one in lark.requests() if one["route"] == "POST /open-apis/im/v1/messages"
+    ]
+    assert last - first < 4  # the pace would take five
+
+
+def test_a_wait_beyond_the_deadline_is_an_error_and_nothing_is_sent(lark: Emulator) -> None:
+    client = LarkServiceClient(deadline=1.0)
+    client.messaging.send_text(CHAT, "first")
+    hasty = LarkServiceClient(deadline=0.1).messaging
+    with pytest.raises(DeadlineExceededError, match="other requests to Lark are ahead of it"):
+        hasty.send_text(CHAT, "at once")
+    assert refused(lark) == 0
+
+
+@pytest.mark.parametrize("text", ["fast", "2", "-1", "nan"])
+def test_the_setting_is_a_share(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="LARK_PACING must be a number from 0"):
+        config.pacing({"LARK_PACING": text})

@@ -1,0 +1,189 @@
+"""The token cache: who uses, fetches or waits; time is a parameter."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lark_provider.engine.token_cache import Fetch, FetchCancelledError, Flight, Join, TokenCache, Use
+from lark_provider.errors import TokenAcquisitionError, TransportError
+from lark_provider.protocol.tokens import App, Freshness, Token
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def cache() -> TokenCache:
+    return TokenCache()
+
+
+def fetched(
+    cache: TokenCache, clock: Clock, value: str = "t-1", expires_in: float = 7200, rejected: str | None = None
+) -> None:
+    step = cache.acquire("k", rejected, clock())
+    assert isinstance(step, Fetch)
+    assert cache.resolve(step.flight, token(clock, value, expires_in)) == value
+
+
+def renewal(cache: TokenCache, clock: Clock) -> Flight:
+    """The flight of the caller that renews the token, which goes on using it."""
+    one = cache.acquire("k", None, clock())
+    assert isinstance(one, Use)
+    assert one.renewal is not None
+    return one.renewal
+
+
+def token(clock: Clock, value: str, expires_in: float) -> Token:
+    now = clock()
+    return Token(value, now, now + expires_in)
+
+
+def test_the_first_fetches_and_the_others_wait(cache: TokenCache, clock: Clock) -> None:
+    first, second = cache.acquire("k", None, clock()), cache.acquire("k", None, clock())
+    assert isinstance(first, Fetch)
+    assert isinstance(second, Join)
+    cache.resolve(first.flight, token(clock, "t-1", 7200))
+    assert second.flight.future.result(0) == "t-1"
+    assert cache.acquire("k", None, clock()) == Use("t-1")
+    assert isinstance(cache.acquire("other", None, clock()), Fetch)
+
+
+def test_a_stale_token_is_renewed_by_one_and_used_by_the_others(cache: TokenCache, clock: Clock) -> None:
+    fetched(cache, clock)
+    clock.now += 7200 - 19 * 60
+    one = cache.acquire("k", None, clock())
+    assert isinstance(one, Use)
+    assert one.token == "t-1"
+    assert one.renewal is not None
+    assert cache.acquire("k", None, clock()) == Use("t-1")
+    cache.resolve(one.renewal, token(clock, "t-2", 7200))
+    assert cache.acquire("k", None, clock()) == Use("t-2")
+
+
+def test_a_renewal_that_fails_leaves_the_stale_token_in_use(cache: TokenCache, clock: Clock) -> None:
+    fetched(cache, clock)
+    clock.now += 7200 - 10 * 60
+    flight = renewal(cache, clock)
+    cache.fail(flight, TransportError("down"), clock())
+    assert cache.acquire("k", None, clock()) == Use("t-1"), "and is not renewed by every caller"
+    clock.now += 61
+    renewal(cache, clock)
+
+
+def test_a_renewal_that_takes_long_is_not_begun_twice(cache: TokenCache, clock: Clock) -> None:
+    fetched(cache, clock)
+    clock.now += 7200 - 10 * 60
+    renewal(cache, clock)
+    clock.now += 61
+    assert cache.acquire("k", None, clock()) == Use("t-1")
+
+
+def test_lark_sending_the_same_stale_token_again_is_not_asked_every_time(
+    cache: TokenCache, clock: Clock
+) -> None:
+    fetched(cache, clock)
+    clock.now += 7200 - 10 * 60
+    cache.resolve(renewal(cache, clock), token(clock, "t-1", 600))
+    clock.now += 590
+    two = cache.acquire("k", None, clock())
+    assert isinstance(two, Fetch)
+
+
+def test_only_the_rejected_token_is_dropped(cache: TokenCache, clock: Clock) -> None:
+    fetched(cache, clock)
+    fetched(cache, clock, "t-2", rejected="t-1")
+    assert cache.acquire("k", "t-1", clock()) == Use("t-2")
+
+
+def test_a_refusal_is_remembered_for_half_a_minute(cache: TokenCache, clock: Clock) -> None:
+    step = cache.acquire("k", None, clock())
+    assert isinstance(step, Fetch)
+    refusal = TokenAcquisitionError("Failed to get token: 10014 app secret invalid", code=10014)
+    cache.fail(step.flight, refusal, clock())
+    for _ in range(3):
+        with pytest.raises(TokenAcquisitionError, match="10014"):
+            cache.acquire("k", None, clock())
+        clock.now += 10
+    assert isinstance(cache.acquire("k", None, clock()), Fetch), "at the very end of it"
+
+
+def test_trouble_is_not_remembered(cache: TokenCache, clock: Clock) -> None:
+    step, waiting = cache.acquire("k", None, clock()), cache.acquire("k", None, clock())
+    assert isinstance(step, Fetch)
+    assert isinstance(waiting, Join)
+    cache.fail(step.flight, TransportError("down"), clock())
+    with pytest.raises(TransportError):
+        waiting.flight.future.result(0)
+    assert isinstance(cache.acquire("k", None, clock()), Fetch)
+
+
+def test_when_the_one_who_fetches_is_cancelled_the_others_take_over(cache: TokenCache, clock: Clock) -> None:
+    step, waiting = cache.acquire("k", None, clock()), cache.acquire("k", None, clock())
+    assert isinstance(step, Fetch)
+    assert isinstance(waiting, Join)
+    cache.fail(step.flight, KeyboardInterrupt(), clock())
+    with pytest.raises(FetchCancelledError):
+        waiting.flight.future.result(0)
+
+
+def test_a_renewal_that_never_began_is_begun_by_the_next(cache: TokenCache, clock: Clock) -> None:
+    fetched(cache, clock)
+    clock.now += 7200 - 10 * 60
+    flight = renewal(cache, clock)
+    cache.abandon(flight)
+    cache.abandon(flight)
+    with pytest.raises(FetchCancelledError):
+        flight.future.result(0)
+    clock.now += 61
+    renewal(cache, clock)
+
+
+def test_a_flight_that_was_lost_does_not_hold_the_others(cache: TokenCache, clock: Clock) -> None:
+    assert isinstance(cache.acquire("k", None, clock()), Fetch)
+    clock.now += 599
+    assert isinstance(cache.acquire("k", None, clock()), Join)
+    clock.now += 2
+    assert isinstance(cache.acquire("k", None, clock()), Fetch)
+
+
+def test_refusals_are_few_and_hold_no_frames(cache: TokenCache, clock: Clock) -> None:
+    with pytest.raises(ZeroDivisionError) as raised:
+        _ = 1 / 0
+    here = raised.tb
+    for number in range(2_000):
+        step = cache.acquire(f"k{number}", None, clock())
+        assert isinstance(step, Fetch)
+        refusal = TokenAcquisitionError("no").with_traceback(here)
+        cache.fail(step.flight, refusal, clock())
+    assert len(cache._refusals) == 256
+    assert all(error.__traceback__ is None for _, error in cache._refusals.values())
+    with pytest.raises(TokenAcquisitionError):
+        cache.acquire("k1999", None, clock())
+
+
+def test_another_secret_is_another_key_and_shows_in_no_repr() -> None:
+    one, two = App("https://x", "cli_1", "secret-one"), App("https://x", "cli_1", "secret-two")
+    assert one.token_key != two.token_key
+    assert "secret" not in repr(one) + one.token_key
+
+
+@given(life=st.floats(1, 7200), age=st.floats(0, 8000))
+def test_a_token_is_never_used_after_its_end(life: float, age: float) -> None:
+    token = Token("t", 0.0, life)
+    state = token.freshness(age)
+    if age >= life:
+        assert state is Freshness.INVALID
+    if age == 0:
+        assert state is Freshness.FRESH

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+from lark_emulator import Emulator
+
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.engine import engine
+from tests.client.conftest import TOKENS, count
+from tests.services.plugin import StartServer
+from tests.services.postgres import OwnPostgres
+
+TOKEN_PATH = "*/tenant_access_token/internal"
+Ask = Callable[[str], list[tuple[object, ...]]]
+
+
+@pytest.fixture
+def server(start_postgres: StartServer[OwnPostgres], monkeypatch: pytest.MonkeyPatch) -> OwnPostgres:
+    """A PostgreSQL of the test's own with room for a crowd, up to date and in the environment."""
+    made = start_postgres({"max_connections": "200"})
+    url = urls.parse(made.url, "test")
+    migrate.upgrade(url)
+    engine(url).dispose()  # so that only those that a test is about are connected
+    monkeypatch.setenv("LARK_DATABASE_URL", made.url)
+    return made
+
+
+@pytest.fixture
+def ask(server: OwnPostgres) -> Iterator[Ask]:
+    """Asks the server something, each time again."""
+    with closing(server.server.connect()) as connection, connection.cursor() as cursor:
+
+        def answered(statement: str) -> list[tuple[object, ...]]:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+        yield answered
+
+
+@pytest.fixture
+def fetched(lark: Emulator) -> Callable[[], int]:
+    """How often Lark was asked for a token; its limits are off."""
+    lark.settings(rate_limits=False)
+    return lambda: count(lark, TOKENS)

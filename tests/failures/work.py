@@ -1,0 +1,184 @@
+"""What the processes of a crowd do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient, config
+from lark_provider.engine.runtime import PROCESS
+from lark_provider.protocol.tokens import Token
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.crypto import Keys
+from lark_provider.storage.engine import engine
+from lark_provider.storage.token_store import TokenStore
+from tests.runtimes import own_tokens
+
+
+def call(timeout: float = 30.0, **settings: Any) -> int:
+    """Make a call with a client of its own."""
+    return LarkServiceClient(timeout=timeout, **settings).call("GET", "/im/v1/chats").code
+
+
+def add_app(app_id: str, secret: str = "") -> str:
+    """Add an app to the registry, by default with a secret that names the process."""
+    return ApplicationManager().create_application(app_id, secret or str(os.getpid())).app_id
+
+
+def add_own_app() -> str:
+    """Add an app that no other process adds."""
+    return add_app(f"cli_{os.getpid()}")
+
+
+def upgrade(url: str) -> None:
+    """Bring a database up to date."""
+    migrate.upgrade(urls.parse(url, "test"))
+
+
+def keep_token(url: str) -> None:
+    """Keep a token in a database that may not be there yet."""
+    store = TokenStore(urls.parse(url, "test"), "cli_a", "secret")
+    store.put(str(os.getpid()), Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
+
+
+class _Freezing(TokenStore):
+    """The store of a process that freezes inside the transaction in which it takes the lease."""
+
+    def _usable(self, connection: Connection, key: str, now: float, rejected: str | None) -> Token | None:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return super()._usable(connection, key, now, rejected)
+
+
+def freeze_inside_a_claim() -> bool:
+    """Claim the token of the environment's app, and freeze meanwhile."""
+    app = config.app(None, None, None)
+    assert app is not None
+    store = _Freezing(urls.database(), app.app_id, app.app_secret)
+    return store.claim(app.token_key, now=time.time(), owner="frozen", lease_seconds=10).won
+
+
+class _Stopping(Keys):
+    """Keys of a process that is stopped when it has sealed some apps again."""
+
+    left = 0
+
+    def seal(self, text: str, place: Sequence[str]) -> str:
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        self.left -= 1
+        return super().seal(text, place)
+
+
+def rotate(keys: str) -> int:
+    """Rotate the keys of the registry."""
+    return ApplicationManager(keys=Keys(keys)).rotate_keys()
+
+
+def rotate_and_stop(keys: str, after: int) -> int:
+    """Rotate the keys of the registry, and stop after so many apps."""
+    stopping = _Stopping(keys)
+    stopping.left = after
+    return ApplicationManager(keys=stopping).rotate_keys()
+
+
+def backend() -> int:
+    """The database's process that serves this one's pooled connection."""
+    with engine(urls.database()).connect() as connection:
+        return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+
+
+def call_later(seconds: float) -> str:
+    """Make a call as if so many seconds had passed, and say with which token."""
+    client = LarkServiceClient()
+    client._session.clock = lambda: time.time() + seconds
+    client.call("GET", "/im/v1/chats")
+    [token] = [kept.value for kept in client._session.runtime.tokens._tokens.values()]
+    return token
+
+
+def forget() -> None:
+    """Forget the tokens of this process."""
+    PROCESS.tokens._tokens.clear()
+
+
+def threads() -> int:
+    """How many threads there are."""
+    return threading.active_count()
+
+
+def open_files() -> int:
+    """How many files this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def many_clients(count: int) -> int:
+    """Make calls with a client for each, some of which ask the database; how many files did that open?"""
+    before = 0
+    for number in range(count):
+        if number % 5 == 0:
+            forget()
+        with LarkServiceClient() as client:
+            client.call("GET", "/im/v1/chats")
+        if number == 10:
+            before = open_files()
+    return open_files() - before
+
+
+def many_async_clients(count: int) -> int:
+    """The same in an event loop, one after the other."""
+
+    async def each() -> int:
+        before = 0
+        for number in range(count):
+            if number % 5 == 0:
+                forget()
+            async with AsyncLarkServiceClient() as client:
+                await client.call("GET", "/im/v1/chats")
+            if number == 10:
+                before = open_files()
+        return open_files() - before
+
+    return asyncio.run(each())
+
+
+def unknown_users(count: int) -> int:
+    """Calls all at once in one event loop, each by a client that has to ask the database."""
+
+    async def call() -> None:
+        client = AsyncLarkServiceClient()
+        own_tokens(client)
+        await client.call("GET", "/im/v1/chats")
+
+    async def together() -> None:
+        await asyncio.gather(*(call() for _ in range(count)))
+
+    asyncio.run(together())
+    return count
+
+
+def call_without_threads() -> int:
+    """Make a call where no thread can be started any more."""
+    threading.stack_size(1 << 28)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 27), resource.RLIM_INFINITY))
+    return call()
+
+
+def keep_ticket(ticket: str) -> None:
+    """Hand a ticket of a store app over."""
+    LarkServiceClient().store_app.keep_ticket(ticket)
+
+
+def call_for(tenant_key: str) -> int:
+    """Make a call of a store app for a tenant."""
+    return LarkServiceClient(tenant_key=tenant_key).call("GET", "/bot/v3/info").code

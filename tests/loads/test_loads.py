@@ -1,0 +1,230 @@
+"""Loads that are called again: what stands is skipped, what has changed is an error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lark_provider import LarkServiceClient
+from lark_provider.errors import (
+    BulkWriteError,
+    ConflictError,
+    InvalidRequestError,
+    LarkError,
+    NotFoundError,
+    StorageError,
+)
+from lark_provider.storage import ledger_admin, migrate, urls
+from tests.loads.conftest import CREATE, Place, rows
+
+Do = Callable[[Callable[[Any], Any]], Any]
+pytestmark = pytest.mark.usefixtures("database")
+
+
+def failing(count: int, error: Exception) -> Iterator[dict[str, Any]]:
+    yield from rows(count)
+    raise error
+
+
+def test_a_load_that_is_done_writes_nothing_more(place: Place, do: Do) -> None:
+    def load(client: Any) -> Any:
+        return client.clouddoc.bitable.bulk_insert(
+            place.app_token, place.table_id, rows(25), chunk_size=10, idempotency_key="load"
+        )
+
+    first, again = do(load), do(load)
+    assert (first.written, first.replayed, first.chunks) == (25, 0, 3)
+    assert (again.written, again.replayed, again.chunks) == (25, 25, 3)
+    assert again.record_ids == first.record_ids == place.ids()
+    assert (place.requests(), place.stored()) == (3, rows(25))
+
+
+def test_loads_of_other_keys_tables_and_apps_are_others(place: Place, neighbour: LarkServiceClient) -> None:
+    place.load(rows(5))
+    place.load(rows(5), "other")
+    neighbour.clouddoc.bitable.bulk_insert(place.app_token, place.table_id, rows(5), idempotency_key="load")
+    assert len(place.stored()) == 15
+
+
+def test_a_load_without_a_key_is_another_each_time(place: Place) -> None:
+    for _ in range(2):
+        place.bitable.bulk_insert(place.app_token, place.table_id, rows(5))
+    assert len(place.stored()) == 10
+
+
+def test_a_retry_goes_on_where_the_source_failed(place: Place) -> None:
+    with pytest.raises(BulkWriteError, match="20 records are written; chunk 2") as stopped:
+        place.load(failing(25, OSError("the database went away")))
+    assert (stopped.value.written, stopped.value.retryable) == (20, True)
+    result = place.load(rows(25))
+    assert (result.written, result.replayed, place.requests()) == (25, 20, 3)
+    assert place.stored() == rows(25)
+
+
+def test_the_chunk_size_of_the_first_attempt_is_kept(place: Place) -> None:
+    with pytest.raises(BulkWriteError):
+        place.load(failing(25, OSError()))
+    result = place.load(rows(25), chunk_size=7)
+    assert (result.written, result.replayed, result.chunks) == (25, 20, 3)
+    assert place.stored() == rows(25)
+
+
+def test_the_order_of_columns_is_not_a_change(place: Place) -> None:
+    place.load(rows(5))
+    turned = [dict(reversed(row.items())) for row in rows(5)]
+    assert place.load(turned).replayed == 5
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (rows(25, r13="other"), "Row 14 of the source is not what load .* 25 rows stand"),
+        (rows(24), "Row 25 of the source|ends after 24 rows"),
+        (rows(20), "ends after 20 rows, and 25 rows .* row 21 is missing"),
+        (rows(26), "Row 26 of the source is not what"),
+        (list(reversed(rows(25))), "Row 1 of the source"),
+    ],
+)
+def test_a_source_that_has_changed_since_is_an_error(place: Place, source: Any, words: str) -> None:
+    place.load(rows(25))
+    with pytest.raises(ConflictError, match=words) as error:
+        place.load(source)
+    assert not error.value.retryable
+    assert place.stored() == rows(25)
+
+
+def test_rows_that_come_after_a_load_was_complete_are_an_error(place: Place) -> None:
+    place.load(rows(20))
+    with pytest.raises(
+        ConflictError, match=r"Row 21 of the source is new: load .* was complete with 20 rows"
+    ):
+        place.load(rows(21))
+    assert place.stored() == rows(20)
+
+
+def test_a_value_that_does_not_fit_is_corrected_and_the_load_goes_on(place: Place) -> None:
+    wrong = rows(25)
+    wrong[13]["No"] = "thirteen"
+    with pytest.raises(BulkWriteError, match="row 14, field 'No'"):
+        place.load(iter(wrong))
+    assert place.load(iter(rows(25))).replayed == 10
+    assert place.stored() == rows(25)
+
+
+def test_a_chunk_that_lark_refused_may_change(place: Place, database: str) -> None:
+    place.lark.fault(path=CREATE, skip=1, code=1254060)
+    with pytest.raises(BulkWriteError, match="1254060"):
+        place.load(rows(25))
+    (load,) = ledger_admin.entries(urls.parse(database, "test"))
+    assert (load.written, load.refused, load.uncertain) == (10, 1, 0)
+    corrected = rows(25, r15="corrected")
+    assert place.load(corrected).written == 25
+    assert place.stored() == corrected
+
+
+def test_a_request_that_lark_had_no_time_for_may_change(place: Place) -> None:
+    place.lark.fault(path=CREATE, status=429, code=99991400, times=99)
+    bitable = LarkServiceClient(max_retries=0).clouddoc.bitable
+    with pytest.raises(LarkError):
+        bitable.bulk_insert(place.app_token, place.table_id, rows(5), idempotency_key="load")
+    place.lark.clear_faults()
+    assert place.load(rows(5, r1="other")).written == 5
+    assert place.stored() == rows(5, r1="other")
+
+
+def test_a_column_that_was_renamed_is_an_error(place: Place) -> None:
+    with pytest.raises(BulkWriteError):
+        place.load(failing(15, OSError()))
+    fields = {one["field_name"]: one for one in place.bitable.list_fields(place.app_token, place.table_id)}
+    url = f"/bitable/v1/apps/{place.app_token}/tables/{place.table_id}/fields"
+    client = LarkServiceClient()
+    for name, new in (("Name", "Old name"), ("Mark", "Name")):
+        client.call("PUT", f"{url}/{fields[name]['field_id']}", json={"field_name": new, "type": 1})
+    with pytest.raises(NotFoundError, match=r"Column 'Name' is field fld.* now, and was field fld"):
+        place.load(rows(15))
+    assert place.requests() == 1
+
+
+def test_a_restart_deletes_what_the_load_wrote_and_nothing_else(
+    place: Place, neighbour: LarkServiceClient
+) -> None:
+    place.load(rows(25))
+    others = neighbour.clouddoc.bitable.create_record(place.app_token, place.table_id, {"No": 99})
+    place.bitable.delete_record(place.app_token, place.table_id, place.ids()[3])  # a person did
+    old = set(place.ids()) - {others.data["record"]["record_id"]}
+    changed = rows(23, r7="other")
+    result = place.load(changed, restart=1)
+    assert (result.written, result.replayed) == (23, 0)
+    assert place.stored() == [*changed, {"No": 99}]
+    assert not old & set(place.ids())
+    assert place.load(changed, restart=1).replayed == 23  # a retry of the restart is not another one
+    assert place.load(changed).replayed == 23
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_a_restart_that_was_interrupted_goes_on(place: Place, drop: str) -> None:
+    place.load(rows(25))
+    place.lark.fault(path="*/records/batch_delete", skip=1, code=1254302)
+    with pytest.raises(LarkError, match="1254302"):
+        place.load(rows(25), restart=1)
+    place.lark.fault(path="*/records/batch_delete", drop=drop, times=9)
+    place.lark.fault(path=CREATE, skip=1, code=1254302)
+    with pytest.raises(LarkError):
+        LarkServiceClient(max_retries=1).clouddoc.bitable.bulk_insert(
+            place.app_token, place.table_id, rows(25), chunk_size=10, idempotency_key="load", restart=1
+        )
+    place.lark.clear_faults()
+    place.load(rows(25), restart=1)
+    assert place.stored() == rows(25)
+
+
+def test_an_empty_source_is_a_load(place: Place) -> None:
+    assert place.load([]).written == 0
+    with pytest.raises(ConflictError, match="Row 1 of the source is new"):
+        place.load(rows(1))
+
+
+def test_values_that_are_not_converted_are_loaded_as_well(place: Place) -> None:
+    place.load(rows(15), convert=False)
+    assert place.load(rows(15), convert=False).replayed == 15
+    with pytest.raises(LarkError, match="Record 3 of the source must be serialisable as JSON"):
+        place.load([*rows(2), {"No": object()}], "other", convert=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"key_fields": "No"}, "key_fields must be a list"),
+        ({"key_fields": ["Nothing"]}, "key_fields must be fields of text"),
+        ({"token_window": -1}, "token_window must be a number of seconds"),
+        ({"table_wait": "long"}, "table_wait must be a number of seconds"),
+    ],
+)
+def test_invalid_options_are_refused(place: Place, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidRequestError, match=words):
+        place.load(rows(3), **options)
+    assert place.requests() == 0
+
+
+def test_a_row_without_its_key_is_refused(place: Place) -> None:
+    with pytest.raises(InvalidRequestError, match="Record 2 of the source must have a value in 'Name'"):
+        place.load([{"Name": "a", "No": 1}, {"No": 2}], key_fields=["No", "Name"])
+    assert place.requests() == 0
+
+
+def test_a_database_without_the_tables_stops_a_load_and_says_what_to_do(place: Place, database: str) -> None:
+    migrate.downgrade(urls.parse(database, "test"), "0003")
+    with pytest.raises(StorageError, match=r"is behind on migrations.* db upgrade"):
+        place.load(rows(3))
+    assert place.requests() == 0
+
+
+def test_a_load_is_resumed_with_one_line_in_the_log(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(BulkWriteError):
+        place.load(failing(25, OSError()))
+    with caplog.at_level(logging.INFO):
+        place.load(rows(25))
+    assert [one.message for one in caplog.records if "load" in one.message] == ["Resuming a load"]

@@ -1,0 +1,31 @@
+"""Loads under failure: after any schedule of kills, freezes and failures the table equals its source."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from lark_provider.storage import migrate, urls
+from tests.loads import schedules
+from tests.services.postgres import Databases
+
+TOGETHER, GROUPS = 5, 4
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_after_any_schedule_the_table_equals_its_source(
+    group: int, databases: Databases, tmp_path: Path
+) -> None:
+    seeds = range(group * TOGETHER, (group + 1) * TOGETHER)
+    places = {}
+    for seed in seeds:
+        places[seed] = databases.make() if seed % 2 else f"sqlite:///{tmp_path}/{seed}.db"
+        migrate.upgrade(urls.parse(places[seed], "test"))
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        runs = list(pool.map(lambda seed: schedules.run(seed, places[seed]), seeds))
+    assert [(one.seed, one.missing, one.doubled, one.wrong) for one in runs] == [
+        (seed, 0, 0, 0) for seed in seeds
+    ]
+    assert sum(one.kills + one.freezes for one in runs) > 0

@@ -1,0 +1,115 @@
+"""Uncertain chunks that are looked for by keys which Lark does not keep as they were sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lark_provider import LarkServiceClient
+from lark_provider.errors import BulkOutcomeUnknownError, InvalidRequestError
+from lark_provider.storage import ledger_admin, migrate, urls
+from tests.loads.conftest import CREATE, QUICK, Place
+
+
+@pytest.fixture(autouse=True)
+def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path}/lark.db"
+    migrate.upgrade(urls.parse(url, "test"))
+    monkeypatch.setenv("LARK_DATABASE_URL", url)
+    return url
+
+
+def lose_an_answer(place: Place, source: list[dict[str, Any]], **options: Any) -> None:
+    place.lark.fault(path=CREATE, times=99, drop="after")
+    with pytest.raises(BulkOutcomeUnknownError):
+        LarkServiceClient(max_retries=0).clouddoc.bitable.bulk_insert(
+            place.app_token, place.table_id, source, idempotency_key="load", token_window=60.0,
+            settle_after=0.3, **options,
+        )  # fmt: skip
+    place.lark.clear_faults()
+
+
+@pytest.mark.parametrize("precision", ["kept", "formatter"])
+@pytest.mark.parametrize("keys", [[0.1 + 0.2, 1 / 3], [1e16, 123456789012345678.0], [2.5, 1.125]])
+def test_a_chunk_with_fractions_as_keys_is_found(place: Place, keys: list[float], precision: str) -> None:
+    """Their text had fifteen digits, which no such number equals: the chunk was written twice."""
+    place.lark.settings(number_precision=precision)
+    source = [{"No": key, "Name": f"row {place}"} for place, key in enumerate(keys)]
+    lose_an_answer(place, source, key_fields=["No"])
+    assert place.load(source, key_fields=["No"], **QUICK).replayed == len(keys)
+    assert len(place.ids()) == len(keys)
+
+
+def test_a_chunk_with_blanks_around_its_keys_is_found(place: Place) -> None:
+    """Lark may trim texts, so that no record has the key that was sent."""
+    place.lark.settings(text_ends="trimmed")
+    source = [{"Name": f" {name} ", "No": place} for place, name in enumerate("abc")]
+    lose_an_answer(place, source, key_fields=["Name"])
+    assert place.load(source, key_fields=["Name"], **QUICK).replayed == 3
+    assert len(place.ids()) == 3
+
+
+def test_a_chunk_is_found_though_others_have_deleted_its_first_records(place: Place) -> None:
+    """All its keys are looked for, and not those of its first rows alone."""
+    source = [{"Name": f"{'long ' * 20}{number}", "No": number} for number in range(100)]
+    lose_an_answer(place, source, chunk_size=100, key_fields=["Name"])
+    by_number = {
+        one["fields"]["No"]: one["record_id"]
+        for one in place.bitable.search_records(place.app_token, place.table_id)
+    }
+    first = [by_number[number] for number in range(60)]
+    place.bitable.bulk_delete(place.app_token, place.table_id, first)
+    assert place.load(source, chunk_size=100, key_fields=["Name"], **QUICK).replayed == 100
+    assert len(place.ids()) == 40
+
+
+def test_a_chunk_with_a_key_too_long_for_a_filter_is_found(place: Place) -> None:
+    """Lark refused the filter, and no attempt could ever settle the chunk."""
+    source = [{"Name": "x" * 5_000}]
+    lose_an_answer(place, source, key_fields=["Name"])
+    assert place.load(source, key_fields=["Name"], **QUICK).replayed == 1
+    assert len(place.ids()) == 1
+
+
+def test_a_filter_that_lark_refuses_becomes_a_scan(place: Place) -> None:
+    source: list[dict[str, Any]] = [{"Name": "short", "No": 1}, {"Name": "y" * 5_000, "No": 2}]
+    lose_an_answer(place, source, key_fields=["Name"])
+    place.lark.fault(path="*/records/search", times=1, code=1254018)
+    assert place.load(source, key_fields=["Name"], **QUICK).replayed == 2
+    assert len(place.ids()) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"key_fields": None}, "key_fields must be a list"),
+        ({"key_fields": 5}, "key_fields must be a list"),
+        ({"restart": None}, "restart must be an int"),
+        ({"restart": "x"}, "restart must be an int"),
+        ({"max_rejects": -1, "on_bad_row": "skip"}, "max_rejects must be an int"),
+        ({"max_rejects": "x", "on_bad_row": "skip"}, "max_rejects must be an int"),
+        ({"retry_rows": 5}, "retry_rows must be numbers of rows"),
+        ({"key": "\ud800"}, "idempotency_key must be"),
+        ({"marker_field": 5}, "marker_field must be the name of a text field"),
+        ({"marker_field": "No"}, "marker_field must be a text field that only the load writes"),
+        ({"marker_field": "Nope"}, "the table has no such text field"),
+        ({"marker_field": "Name"}, "the rows write it, too"),
+    ],
+)
+def test_options_of_another_shape_are_named(place: Place, options: dict[str, Any], said: str) -> None:
+    """The marker silently took the place of the rows' own values."""
+    with pytest.raises(InvalidRequestError, match=said):
+        place.load([{"Name": "a"}], **options)
+    assert place.ids() == []
+
+
+def test_addresses_in_a_refusal_are_masked_in_the_ledger(place: Place, database: str) -> None:
+    place.lark.fault(path=CREATE, times=1, code=1254015, msg="no value for ada@example.com")
+    with pytest.raises(InvalidRequestError, match="ada@example"):
+        place.load([{"Name": "a"}])
+    url = urls.parse(database, "test")
+    _, (chunk,) = ledger_admin.entry(url, ledger_admin.entries(url)[0].id)
+    assert chunk.reason is not None
+    assert "***@example.com" in chunk.reason

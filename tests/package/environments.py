@@ -1,0 +1,75 @@
+"""Clean environments, with the wheel of this checkout or without, made by pip as pip is configured."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+EMULATOR = ROOT / "packages" / "lark-emulator"
+
+
+def run(*command: str | Path, cwd: Path = Path("/"), **env: str) -> str:
+    """Run a command that has to succeed; return what it printed."""
+    words = [str(part) for part in command]
+    done = subprocess.run(  # noqa: S603 - ours
+        words, env=os.environ | env, capture_output=True, text=True, check=False, cwd=cwd
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def built(project: Path, folder: Path) -> Path:
+    """Build the wheel of a project into a folder; return it."""
+    build = "from hatchling.build import build_wheel; import sys; print(build_wheel(sys.argv[1]))"
+    return folder / run(sys.executable, "-c", build, folder, cwd=project).split()[-1]
+
+
+def locked() -> dict[str, str]:
+    """The lines of the development lock without hashes, by the packages' names as pip compares them."""
+    lines = re.findall(r"^([^\s=]+)(==[^\\\n]+)", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE)
+    found: dict[str, str] = {}
+    for name, rest in lines:  # one that depends on the Python stands there twice
+        found[normalised(name)] = "\n".join(
+            filter(None, (found.get(normalised(name)), f"{name}{rest}".strip()))
+        )
+    return found
+
+
+def normalised(name: str) -> str:
+    """A package's name as pip compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def environment(
+    folder: Path,
+    *requirements: str | Path,
+    pins: Mapping[str, str] | None = None,
+    python: str | Path = sys.executable,
+) -> Path:
+    """Make a clean environment; return its folder of programs.
+
+    Args:
+        folder: Where.
+        requirements: What to install.
+        pins: Lines of constraints by package; the development lock's if None.
+        python: With which interpreter.
+    """
+    run(python, "-m", "venv", "--without-pip", folder)
+    constraints = folder / "constraints.txt"
+    constraints.write_text("\n".join((locked() if pins is None else pins).values()))
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        folder / "bin" / "python",
+        "install",
+        "--quiet",
+    ]
+    run(*pip, "--no-user", "--compile", "--constraint", constraints, *requirements)
+    return folder / "bin"

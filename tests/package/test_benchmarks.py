@@ -1,0 +1,46 @@
+"""In what the benchmarks measure: nothing that the documentation does not say to install."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.environments import WANTED, Environments
+from tests.package.environments import run
+
+_LOOK = """
+import importlib.util, sys
+print(*(name for name in sys.argv[1:] if importlib.util.find_spec(name)))
+"""
+LOOKED_FOR = (
+    "httpx2",
+    "orjson",
+    "sqlalchemy",
+    "pika",
+    "lark_oapi",
+    "httptools",
+    "uvicorn",
+    "airflow",
+    "pytest",
+)
+
+
+def test_an_environment_has_what_its_row_speaks_of_and_no_more(tmp_path: Path) -> None:
+    made = Environments(tmp_path)
+    for name, there in {
+        "hand": "httpx2 orjson",
+        "ours": "httpx2 orjson sqlalchemy pika",
+        "gateway": "httpx2 orjson sqlalchemy pika httptools uvicorn",
+    }.items():
+        assert run(made.python(name), "-I", "-c", _LOOK, *LOOKED_FOR).split() == there.split()
+    assert made.python("hand") == made.python("hand")
+    assert len(list(tmp_path.glob("environment-*"))) == 3
+
+
+def test_an_environment_that_cannot_be_made_leaves_a_column_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(WANTED, "community", ("httpx==0.0.0.1",))
+    assert not Environments(tmp_path).has("community")
+    assert "community could not be installed, so its column stays empty" in capsys.readouterr().err

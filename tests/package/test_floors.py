@@ -1,0 +1,89 @@
+"""The oldest versions that pyproject.toml allows, installed, and what needs no Airflow run on them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.package.environments import EMULATOR, ROOT, environment, locked, normalised, run
+
+EXTRAS = ("emulator", "gateway", "listen", "pandas", "polars", "sdk")
+PACKAGES = (
+    "api/test_bulk.py",
+    "api/test_fields.py",
+    "client",
+    "engine",
+    "callbacks/longconn/test_listener.py",
+    "callbacks/longconn/test_silence.py",
+    "callbacks/longconn/test_state.py",
+    "callbacks/test_amqp_tls.py",
+    "callbacks/test_app.py",
+    "callbacks/test_hostile.py",
+    "callbacks/test_publisher.py",
+    "cli/test_stdout.py",
+    "storage/test_engine.py",
+    "storage/test_migrations.py",
+    "storage/test_registry.py",
+)
+WARNINGS = ("websockets", "datetime.datetime.utcfromtimestamp")
+"""What lark-oapi and pika at their floors use, and is deprecated."""
+TOOLS = ("httpx", "hypothesis", "pendulum", "pycryptodome", "pytest", "pyyaml", "tzdata")
+
+
+def floors() -> dict[str, str]:
+    """The lowest version of each direct dependency that suits all that need it, as a pin."""
+    wanted: list[str] = []
+    for folder in (ROOT, EMULATOR):
+        project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+        wanted += project["dependencies"]
+        for extra in EXTRAS:
+            wanted += project.get("optional-dependencies", {}).get(extra, [])
+    found: dict[str, tuple[int, ...]] = {}
+    for one in wanted:
+        if one.startswith("lark-emulator"):
+            continue  # its wheel is built here
+        parts = re.fullmatch(r"([A-Za-z0-9_.-]+)>=([0-9.]+)(?:;.*)?", one)
+        assert parts is not None, f"{one} has no floor"
+        name, floor = normalised(parts[1]), tuple(map(int, parts[2].split(".")))
+        found[name] = max(floor, found.get(name, floor))
+    return {name: f"{name}=={'.'.join(map(str, floor))}" for name, floor in found.items()}
+
+
+def pythons() -> list[str]:
+    """This interpreter, and the newest one on this machine that the package is made for."""
+    text = (ROOT / "pyproject.toml").read_text()
+    minors = sorted(map(int, re.findall(r"Python :: 3\.(\d+)", text)), reverse=True)
+    there = (shutil.which(f"python3.{minor}") for minor in minors)
+    newest = next((found for found in there if found is not None and _runs(found)), sys.executable)
+    mine = f"python3.{sys.version_info.minor}"
+    return [sys.executable] if Path(newest).name == mine else [sys.executable, newest]
+
+
+def _runs(python: str) -> bool:  # a shim on PATH may lead to nothing
+    return subprocess.run([python, "-c", "import venv"], capture_output=True, check=False).returncode == 0  # noqa: S603
+
+
+@pytest.mark.parametrize("python", pythons(), ids=lambda path: Path(path).name)
+def test_what_needs_no_airflow_works_on_the_oldest_versions(
+    wheel: Path, emulator_wheel: Path, tmp_path: Path, python: str
+) -> None:
+    requirements = (f"{wheel}[{','.join(EXTRAS)}]", emulator_wheel, *TOOLS)
+    pins = locked() | floors()
+    del pins["httpcore2"]  # httpx2 names the one version of it that it works with
+    bin_ = environment(tmp_path / "floors", *requirements, pins=pins, python=python)
+    for name in ("tests", "docs", "examples"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    folders = [f"tests/{name}" for name in PACKAGES]
+    ignored = [f"-Wignore:{text}:DeprecationWarning" for text in WARNINGS]
+    slow = "--ignore=tests/client/test_deadlines.py"  # minutes, and the same with any version
+    printed = run(bin_ / "python", "-P", "-m", "pytest", slow, *ignored, *folders, cwd=tmp_path)
+    assert " skipped" not in printed
+    assert re.search(r"\d+ passed|100%", printed)

@@ -1,0 +1,77 @@
+"""The project's language: phrases of the private idiom that code, log messages and documents must not use.
+
+Phrases, and not plain English words: "found" and "nobody" are fine where they are meant.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BANNED = (
+    (
+        r"(?:database|broker|server|RabbitMQ|PostgreSQL|Redis|Lark|it|that|they) "
+        r"(?:is|are|was|were|being) away\b"
+    ),
+    r"\bgo(?:es|ing)? on without\b",
+    r"\bwhoever waits\b",
+    r"\bbury\b|\bburied\b|\bamong the dead\b|\bto the dead\b",
+    r"\bfound by halves\b|\bby halves\b",
+    r"\bunfit\b",
+    r"\bnot kept, and said so\b",
+    r"\bturned away\b",
+    r"\bknown already\b",
+    r"\bcrash a flight\b|\bland a flight\b",
+    r"\bwho is who\b",
+    r"\b(?:KnownPeople|KeepPeople)\b",
+    r"\bvital\b",
+    r"\btold of\b",
+    r"\bis no (?:text|dict|URL|number|whole number|list|string|id|card|key|port|base64|JSON|path|file)\b",
+    r"\bis no (?:SQLite|app)\b",
+    r"\bcannot be right\b",
+    r"\banew\b",
+    r"\bfor ever\b",
+    r"\bof no use\b",
+    r"\bas above\b",
+    r"\bsomebody\b",
+    r"\bstrangers\b",
+    r"\brooms?\b(?! (?:for|is|in)\b)",
+    r"\bwhat it costs\b",
+    r"\bin trouble\b",
+)
+"""Regular expressions, matched without regard to case in each line."""
+_KINDS = {".py", ".md", ".toml", ".sh", ".yml", ".yaml", ".mako", ""}
+_LEFT_OUT = ("requirements-dev.lock", "LICENSE", "CHANGELOG.md", "tests/package/test_language.py")
+_PATTERN = re.compile("|".join(f"(?:{phrase})" for phrase in BANNED), re.IGNORECASE)
+
+
+def files() -> list[Path]:
+    """Return what git tracks and a person reads."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
+    paths = [ROOT / name for name in listed.stdout.splitlines() if not name.endswith(_LEFT_OUT)]
+    return [path for path in paths if path.suffix in _KINDS and path.is_file()]
+
+
+def hits() -> list[str]:
+    """Return the lines with a banned phrase: file, number, phrase."""
+    found = []
+    for path in files():
+        for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+            found += [
+                f"{path.relative_to(ROOT)}:{number}: {match[0]!r} in: {line.strip()[:100]}"
+                for match in _PATTERN.finditer(line)
+            ]
+    return found
+
+
+def test_code_and_documents_use_the_words_of_the_field() -> None:
+    assert hits() == []
+
+
+if __name__ == "__main__":
+    lines = hits()
+    print("\n".join(lines))  # noqa: T201 - run by hand and before commits
+    sys.exit(1 if lines else 0)

@@ -1,0 +1,114 @@
+"""The units of systemd are valid, and what they start starts."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL
+
+from lark_provider.cli.__main__ import parser
+from lark_provider.storage import engine as engines
+from lark_provider.storage import migrate, urls
+from tests.callbacks.commands import KEYS, Command
+from tests.callbacks.test_probes import is_ready, text
+from tests.failures.waiting import wait_until
+from tests.services.processes import HOST, free_port
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "systemd"
+GUIDE = Path(__file__).parents[2] / "docs" / "running.md"
+UNITS = sorted([*FOLDER.glob("*.service"), *FOLDER.glob("*.timer")])
+SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
+PROGRAM = "/opt/lark/venv/bin/lark-provider"
+
+
+def started(unit: Path) -> list[str]:
+    """Return the words of a unit's ExecStart."""
+    [line] = re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.MULTILINE)
+    return shlex.split(line)
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """The units as on a machine that has this checkout's programs, in a folder."""
+    for unit in UNITS:
+        here = unit.read_text().replace("/opt/lark/venv/bin", str(Path(sys.executable).parent))
+        (tmp_path / unit.name).write_text(here.replace("User=lark", "User=root"))
+    return tmp_path
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd on this machine")
+def test_systemd_accepts_them(installed: Path) -> None:
+    names = [unit.name.replace("@.", "@example.") for unit in UNITS]
+    for unit in list(installed.glob("*@.service")):
+        unit.rename(unit.with_name(unit.name.replace("@.", "@example.")))
+    done = subprocess.run(  # noqa: S603 - a fixed command
+        ["systemd-analyze", "verify", "--man=no", *(str(installed / name) for name in names)],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    ours = [line for line in done.stderr.splitlines() if "lark" in line]
+    assert (done.returncode, ours) == (0, [])
+
+
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
+def test_the_command_lines_are_understood(unit: Path) -> None:
+    program, *words = started(unit)
+    if program != PROGRAM:
+        assert (program, words) == ("/opt/lark/venv/bin/python", ["/opt/lark/consumers/%i.py"])
+        return
+    assert callable(parser().parse_args(words).run)
+
+
+def test_prometheus_scrapes_the_ports_of_the_units() -> None:
+    scraped = (FOLDER.parent / "prometheus" / "prometheus.yml").read_text()
+    ports = {}
+    for name, command in (("lark-gateway", "serve"), ("lark-pump", "pump"), ("lark-listen", "listen")):
+        words = started(FOLDER / f"{name}.service")
+        ports[name] = words[words.index("--metrics-port") + 1]
+        job = scraped.partition(f"job_name: {name}\n")[2].partition("job_name")[0]
+        assert f'["127.0.0.1:{ports[name]}"]' in job
+        assert f"callbacks {command} --metrics-port {ports[name]}" in job
+    assert len(set(ports.values())) == len(ports)
+    extras = re.search(r"lark/venv/bin/pip install 'airflow-provider-lark\[(.*)\]'", GUIDE.read_text())
+    assert extras is not None
+    assert {"gateway", "listen", "metrics"} <= set(extras[1].split(","))
+
+
+def settings() -> set[str]:
+    """Return the names in the example of the environment file."""
+    lines = (FOLDER / "lark.env").read_text().splitlines()
+    return {line.partition("=")[0] for line in lines if line and not line.startswith("#")}
+
+
+@pytest.fixture
+def database(database_url: str) -> URL:
+    url = urls.parse(database_url, "test")
+    migrate.upgrade(url)
+    engines.engine(url).dispose()
+    return url
+
+
+@pytest.mark.parametrize(("name", "option"), [("lark-gateway", "--port"), ("lark-pump", "--probe-port")])
+def test_what_they_start_becomes_ready_and_ends_with_0(
+    name: str, option: str, rabbitmq: str, database: URL, tmp_path: Path
+) -> None:
+    words = started(FOLDER / f"{name}.service")[2:]  # after the program and `callbacks`
+    port = free_port()
+    words[words.index(option) + 1] = str(port)
+    words[words.index("--metrics-port") + 1] = str(free_port())
+    environ = {"LARK_DATABASE_URL": text(database), "RABBITMQ_URL": rabbitmq, "LOG_LEVEL": "INFO"}
+    assert environ.keys() <= settings()
+    command = Command(tmp_path / "log", *words, settings=KEYS | environ)
+    command.start()
+    try:
+        wait_until(lambda: is_ready(f"http://{HOST}:{port}", rabbitmq=True, database=True))
+    finally:
+        assert command.end() == 0

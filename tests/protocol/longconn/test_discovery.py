@@ -1,0 +1,126 @@
+"""Discovery and refusals: what Lark answers, and what follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from lark_provider.protocol import answers
+from lark_provider.protocol.calls import LarkResponse
+from lark_provider.protocol.effects import Response
+from lark_provider.protocol.errors import ConfigurationError, LarkAPIError, LarkError, TransportError
+from lark_provider.protocol.longconn import discovery
+from lark_provider.protocol.longconn.refusals import Verdict, of_discovery, of_handshake
+from lark_provider.protocol.tokens import App
+
+SECRET = "the-secret-of-the-app"
+APP = App("https://open.feishu.cn", "cli_a", SECRET)
+URL = "wss://msg-frontier.feishu.cn/ws/v2?fpid=493&device_id=7&access_key=ak&service_id=33554678&ticket=t-1"
+
+
+def read(content: Any, status: int = 200) -> discovery.Address | LarkError:
+    """Read an answer as the engine does."""
+    body = content if isinstance(content, bytes) else orjson.dumps(content)
+    found = answers.read(discovery.call(APP), Response(status, {}, body), None, SECRET)
+    if not isinstance(found, LarkResponse):
+        return found.error
+    try:
+        return discovery.read(found.data, is_encrypted=True)
+    except LarkAPIError as error:
+        return error
+
+
+def test_the_request_holds_the_credentials_and_shows_neither_secret() -> None:
+    call = discovery.call(APP)
+    assert (call.method, call.path, call.auth) == ("POST", "/callback/ws/endpoint", False)
+    assert call.headers == {"locale": "zh"}
+    assert orjson.loads(call.body or b"") == {"AppID": "cli_a", "AppSecret": SECRET}
+    assert SECRET not in repr(call)
+
+
+def test_the_answer_says_where_and_how() -> None:
+    config = {"PingInterval": 90}
+    found = read({"code": 0, "msg": "ok", "data": {"URL": URL, "ClientConfig": config}})
+    assert found == discovery.Address(URL, 33554678, config)
+    assert isinstance(found, discovery.Address)
+    assert found.host == "msg-frontier.feishu.cn"
+    assert "t-1" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        {},
+        [],
+        {"URL": None},
+        {"URL": ""},
+        {"URL": "https://x.cn/"},
+        {"URL": "ws://x.cn/"},
+        {"URL": "wss://x:y/"},
+        {"URL": "wss:///"},
+    ],
+)
+def test_an_answer_without_a_usable_url_is_tried_again(data: Any) -> None:
+    found = read({"code": 0, "data": data})
+    assert isinstance(found, LarkAPIError)
+    assert "must answer with a URL that begins with wss, got" in str(found)
+    assert of_discovery("cli_a", found).verdict is Verdict.RETRY
+
+
+def test_a_local_lark_may_go_without_encryption_and_without_configuration() -> None:
+    found = discovery.read({"URL": "ws://127.0.0.1:9/?ticket=1", "ClientConfig": None}, is_encrypted=False)
+    assert (found.service, found.config) == (0, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "verdict", "step"),
+    [
+        ({"code": 1, "msg": "system busy"}, 200, Verdict.RETRY, ""),
+        ({"code": 1000040343, "msg": "internal"}, 200, Verdict.RETRY, ""),
+        ({"code": 403, "msg": "forbidden"}, 200, Verdict.REFUSED, "choose the long connection"),
+        ({"code": 514, "msg": "auth"}, 200, Verdict.REFUSED, "check the app's id and secret"),
+        ({"code": 1000040344, "msg": "no"}, 200, Verdict.REFUSED, "check the app's id and secret"),
+        ({"code": 1000040345, "msg": SECRET}, 200, Verdict.REFUSED, "not published or has not switched on"),
+        ({"code": 1000040350, "msg": "too many"}, 200, Verdict.CROWDED, "Lark allows 50 connections"),
+        ({"code": 99, "msg": "novel"}, 200, Verdict.RETRY, ""),
+        ({"code": 403, "msg": "forbidden"}, 403, Verdict.RETRY, ""),
+        ({"code": 1000040345, "msg": "wrong"}, 502, Verdict.RETRY, ""),
+        (b"<html>", 200, Verdict.RETRY, "something else"),
+        (b"<html>", 404, Verdict.RETRY, ""),
+        (b"", 503, Verdict.RETRY, ""),
+    ],
+)
+def test_each_refusal_has_its_consequence(content: Any, status: int, verdict: Verdict, step: str) -> None:
+    error = read(content, status)
+    assert isinstance(error, LarkAPIError)
+    refusal = of_discovery("cli_a", error)
+    assert refusal.verdict is verdict
+    assert step in refusal.reason
+    assert SECRET not in refusal.reason
+    assert "Next: " in refusal.reason
+
+
+def test_what_is_no_answer_is_tried_again_and_a_wrong_setting_is_not() -> None:
+    assert of_discovery("cli_a", TransportError("no route")).verdict is Verdict.RETRY
+    assert of_discovery("cli_a", ConfigurationError("no proxy")).verdict is Verdict.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("headers", "verdict"),
+    [
+        ({}, Verdict.RETRY),
+        ({"Handshake-Status": "514", "Handshake-Autherrcode": "1000040350"}, Verdict.CROWDED),
+        ({"Handshake-Status": "514", "Handshake-Autherrcode": "1000040351"}, Verdict.RETRY),
+        ({"Handshake-Status": "514"}, Verdict.RETRY),
+        ({"Handshake-Status": "403", "Handshake-Msg": f"no {SECRET}"}, Verdict.REFUSED),
+        ({"Handshake-Status": "500", "Handshake-Msg": "no"}, Verdict.RETRY),
+        ({"Handshake-Status": "many", "Handshake-Autherrcode": "½"}, Verdict.RETRY),
+    ],
+)
+def test_a_refused_handshake_has_its_consequence(headers: dict[str, str], verdict: Verdict) -> None:
+    refusal = of_handshake("cli_a", 400, headers, SECRET)
+    assert refusal.verdict is verdict
+    assert SECRET not in refusal.reason

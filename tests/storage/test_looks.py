@@ -1,0 +1,383 @@
+"""Looks at many questions: which clicks are asked for, how often, and that none is left out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.errors import StorageError
+from lark_provider.protocol.questions import Asked, Draft, Origin, Question
+from lark_provider.protocol.waits import marked
+from lark_provider.storage import inbox as inboxes
+from lark_provider.storage import looks as module
+from lark_provider.storage import migrate, tables
+from lark_provider.storage.deadlines import MAINTENANCE, STATEMENT
+from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.inbox import CHUNK, Inbox
+from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS, Looks
+from lark_provider.storage.waits import Waits
+from tests.callbacks.mq import click
+from tests.protocol.callbacks import sender
+from tests.storage.test_inbox import statements
+
+ASK = Question(operators=("ou_1",), options={"approve": "Yes"})
+
+
+class Clock:
+    """The monotonic clock of looks."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Time as the test says; and ids are few, so that the first looks of a process have no margin."""
+    made = Clock()
+    monkeypatch.setattr(module, "time", made)
+    monkeypatch.setattr(module, "MARGIN", 0)
+    return made
+
+
+def ask(url: URL, name: str = "t", **parts: Any) -> Asked:
+    origin = Origin("d", "r", name, -1, "sensor" if "message_ids" in parts else "approval", 1, 1)
+    draft = Draft(**{"origin": origin, "question": ASK, "app_id": sender.APP, **parts})
+    return Waits(url).claim(draft).asked
+
+
+def answer(asked: Asked, event_id: str = "e1", **parts: Any) -> Any:
+    return click(event_id, value=marked({"action": "approve"}, asked.id), **parts)
+
+
+def fill(url: URL, rows: int, **columns: str) -> None:
+    """Clicks that have nothing to do with anything, or what `columns` says (SQL of `n`)."""
+    given = {"correlation": "'x' || n", "operator_id": "'ou_' || n", "event_id": "'fill' || n"} | columns
+    statement = f"""
+        INSERT INTO card_callbacks (app_id, message_id, payload, clicked_at, stored_at, {", ".join(given)})
+        SELECT '{sender.APP}', 'om_' || n, repeat('x', 800), now(), now(), {", ".join(given.values())}
+        FROM generate_series(1, {rows}) n
+    """  # noqa: S608 - constants
+    with engine(url).begin() as connection:
+        connection.execute(sa.text(statement))
+        connection.execute(sa.text("ANALYZE card_callbacks"))
+
+
+def many(url: URL, count: int, **question: Any) -> list[Asked]:
+    """Questions that are asked already, made from one: their rows are copies."""
+    first = ask(url, question=replace(ASK, **question))
+    with engine(url).begin() as connection:
+        row = dict(connection.execute(sa.select(tables.waits)).one()._mapping)
+        rows = [row | {"id": f"w{n}"} for n in range(1, count)]
+        if rows:
+            connection.execute(sa.insert(tables.waits), rows)
+    return [first, *(replace(first, id=f"w{n}") for n in range(1, count))]
+
+
+def bounds(url: URL, work: Callable[[], object]) -> list[int]:
+    """Above which ids the statements of a look asked for clicks."""
+    return [found["above"] for _, found in statements(url, work) if "above" in found]
+
+
+@contextmanager
+def open_transaction(url: URL, *clicks: Any) -> Iterator[None]:
+    """Clicks that are inserted, and committed at the end: their ids are given out at the beginning."""
+    with transaction(engine(url), limits=MAINTENANCE) as connection:
+        connection.execute(sa.insert(tables.card_callbacks), [inboxes._row(one) for one in clicks])
+        yield
+
+
+# --- nothing is left out ---
+
+
+def test_the_overlap_is_longer_than_a_writing_transaction() -> None:
+    assert STATEMENT.longest < OVERLAP_SECONDS
+    assert STATEMENT.longest == STATEMENT.transaction + STATEMENT.idle + STATEMENT.statement
+
+
+def test_a_transaction_that_is_open_across_three_looks(postgres: URL, clock: Clock) -> None:
+    migrate.upgrade(postgres)
+    asked, looks = ask(postgres), Looks(postgres)
+    fill(postgres, 10)
+    for _ in range(int(OVERLAP_SECONDS) + 2):  # so that there is a bound
+        assert looks.settled([asked]) == {}
+        clock.now += 1
+    with open_transaction(postgres, answer(asked, "early")):
+        for event_id in ("late", "later", "latest"):
+            Inbox(postgres).store([click(event_id, message_id="om_other")])
+            [bound] = bounds(postgres, lambda: looks.settled([asked]))
+            assert bound == 10
+            clock.now += 4.0
+    [over] = looks.settled([asked]).values()
+    assert over.state == "decided"
+    assert [one.event_id for one in Waits(postgres).clicks(over)] == ["early"]
+
+
+def test_the_bound_is_counted_from_the_last_look_that_succeeded(
+    postgres: URL, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate.upgrade(postgres)
+    asked, looks = ask(postgres), Looks(postgres)
+    for _ in range(60):
+        looks.settled([asked])
+        clock.now += 1
+    with open_transaction(postgres, answer(asked, "early")):
+        fill(postgres, 10)
+        with monkeypatch.context() as failing:
+            failing.setattr(module, "transaction", lambda *_, **__: 1 / 0)
+            for _ in range(30):  # the database cannot be used for longer than the overlap
+                with pytest.raises(ZeroDivisionError):
+                    looks.settled([asked])
+                clock.now += 2
+    monkeypatch.setattr(module, "COMPLETE_SECONDS", 10_000.0)
+    assert [one.state for one in looks.settled([asked]).values()] == ["decided"]
+
+
+def test_the_first_look_has_no_bound_and_so_has_one_a_minute(postgres: URL, clock: Clock) -> None:
+    migrate.upgrade(postgres)
+    fill(postgres, 10)
+    first, looks = ask(postgres, "a"), Looks(postgres)
+    seen = []
+    for _ in range(int(3 * COMPLETE_SECONDS)):
+        seen.append(bounds(postgres, lambda: looks.settled([first]))[0])
+        clock.now += 1
+    minute = int(COMPLETE_SECONDS)
+    assert [place for place, bound in enumerate(seen) if bound == 0] == [0, minute, 2 * minute]
+    second = ask(postgres, "b")
+    assert min(bounds(postgres, lambda: looks.settled([first, second]))) == 0
+    clock.now += 1
+    assert len(bounds(postgres, lambda: looks.settled([first, second]))) == 1  # they share a statement now
+
+
+def test_what_was_left_out_is_found_within_a_minute(postgres: URL, clock: Clock) -> None:
+    """A commit that waited for a standby, for example: nothing limits how long."""
+    migrate.upgrade(postgres)
+    asked, looks = ask(postgres), Looks(postgres)
+    with open_transaction(postgres, answer(asked, "early")):
+        fill(postgres, 10)
+        for _ in range(100):
+            assert looks.settled([asked]) == {}
+            clock.now += 1
+    for _ in range(int(COMPLETE_SECONDS) + 1):
+        if over := looks.settled([asked]):
+            break
+        clock.now += 1
+    assert [one.state for one in over.values()] == ["decided"]
+
+
+def test_a_database_that_was_restored_gives_out_smaller_ids(postgres: URL, clock: Clock) -> None:
+    migrate.upgrade(postgres)
+    asked, looks = ask(postgres), Looks(postgres)
+    fill(postgres, 1000)
+    for _ in range(50):
+        looks.settled([asked])
+        clock.now += 1
+    with engine(postgres).begin() as connection:
+        connection.execute(sa.text("DELETE FROM card_callbacks"))
+        connection.execute(sa.text("ALTER TABLE card_callbacks ALTER COLUMN id RESTART WITH 1"))
+    Inbox(postgres).store([answer(asked)])
+    assert [one.state for one in looks.settled([asked]).values()] == ["decided"]
+
+
+@pytest.mark.parametrize("rows", [0, 10])
+def test_a_question_that_was_deleted_is_noticed_within_a_minute(
+    postgres: URL, clock: Clock, rows: int
+) -> None:
+    migrate.upgrade(postgres)
+    fill(postgres, rows)
+    kept, lost, looks = ask(postgres, "a"), ask(postgres, "b"), Looks(postgres)
+    for _ in range(5):
+        assert (looks.settled([kept, lost]), looks.deleted) == ({}, set())
+        clock.now += 1
+    with engine(postgres).begin() as connection:
+        connection.execute(sa.delete(tables.waits).where(tables.waits.c.id == lost.id))
+    noticed = []
+    for _ in range(int(COMPLETE_SECONDS)):
+        assert looks.settled([kept, lost]) == {}
+        noticed.append(looks.deleted)
+        clock.now += 1
+    assert [one for one in noticed if one] == [{lost.id}]
+    assert (looks.settled([kept]), looks.deleted) == ({}, set())
+
+
+def test_questions_that_need_several_clicks_keep_those_that_they_have(url: URL, clock: Clock) -> None:
+    question = Question(every=True)
+    asked, inbox, looks = ask(url, question=question, message_ids=("om_1", "om_2")), Inbox(url), Looks(url)
+    inbox.store([click("a", message_id="om_1"), click("a2", message_id="om_1")])
+    for _ in range(100):
+        assert looks.settled([asked]) == {}
+        clock.now += 1
+        inbox.store([click(f"n{clock.now}", message_id="om_other")])
+    inbox.store([click("b", message_id="om_2")])
+    other = ask(url, "another", question=question, message_ids=("om_3",))
+    over = looks.settled([asked, other])
+    assert [one.event_id for one in Waits(url).clicks(over[asked.id])] == ["a", "b"]
+
+
+def test_who_may_answer_is_decided_by_the_whole_click(url: URL, clock: Clock) -> None:
+    """Rows that version 0.1 wrote have no operator; ids of other kinds are not in the column."""
+    inbox, looks = Inbox(url), Looks(url)
+    plain, by_union = ask(url, "a"), ask(url, "b", question=replace(ASK, operators=("on_1",)))
+    union = answer(by_union, "union", open_id="ou_9")
+    union = replace(union, operator=replace(union.operator, union_id="on_1"))
+    union.raw["event"]["operator"]["union_id"] = "on_1"
+    inbox.store([answer(plain, "stranger", open_id="ou_2"), answer(plain, "early"), union])
+    with engine(url).begin() as connection:
+        old = sa.update(tables.card_callbacks).where(tables.card_callbacks.c.event_id == "early")
+        connection.execute(old.values(operator_id=None))
+    over = looks.settled([plain, by_union])
+    told = {one.id: [each.event_id for each in Waits(url).clicks(one)] for one in over.values()}
+    assert told == {plain.id: ["early"], by_union.id: ["union"]}
+
+
+def test_what_others_decided_or_closed_is_told(url: URL, clock: Clock) -> None:
+    looks, (one, two, three) = Looks(url), [ask(url, name) for name in "abc"]
+    assert looks.settled([one, two, three]) == {}
+    Waits(url).close(one.id, "withdrawn")
+    Inbox(url).store([answer(two)])
+    Waits(url).settled([two])
+    over = looks.settled([one, two, three])
+    assert {key: (found.state, found.reason) for key, found in over.items()} == {
+        one.id: ("closed", "withdrawn"),
+        two.id: ("decided", None),
+    }
+
+
+def test_a_deadline_that_was_moved_counts(url: URL, clock: Clock) -> None:
+    made = answer(ask(url))
+    asked = ask(url, "late", deadline=made.created_at.replace(year=2001))
+    looks = Looks(url)
+    Inbox(url).store([answer(asked)])
+    assert looks.settled([asked]) == {}
+    clock.now += 1
+    moved = replace(asked, deadline=made.created_at.replace(year=2199))
+    assert set(looks.settled([moved])) == {asked.id}
+
+
+# --- what cannot be read ---
+
+
+@pytest.mark.parametrize(
+    "payload",
+    ["{", "[]", '{"header": {"event_type": "im.message.receive_v1"}}', '{"schema": "2.0", "event": 1}'],
+)
+def test_a_click_that_cannot_be_read_is_left_out(
+    url: URL, clock: Clock, payload: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox, looks, (one, two) = Inbox(url), Looks(url), [ask(url, name) for name in "ab"]
+    inbox.store([answer(one, "damaged"), answer(one, "good"), answer(two, "other")])
+    with engine(url).begin() as connection:
+        which = tables.card_callbacks.c.event_id == "damaged"
+        connection.execute(sa.update(tables.card_callbacks).where(which).values(payload=payload))
+    caplog.set_level(logging.ERROR)
+    inboxes._logged.clear()
+    for _ in range(2):
+        over = Looks(url).settled([one, two]) | looks.settled([one, two])
+        told = {found.id: [each.event_id for each in Waits(url).clicks(found)] for found in over.values()}
+        assert told == {one.id: ["good"], two.id: ["other"]}
+    [record] = [found for found in caplog.records if "unreadable" in found.getMessage()]
+    assert vars(record)["event_id"] == "damaged"
+
+
+@pytest.mark.parametrize("column", ["question", "origin", "message_ids"])
+def test_a_question_that_cannot_be_read_ends_no_other(
+    url: URL, clock: Clock, column: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    waits, looks, (one, two) = Waits(url), Looks(url), [ask(url, name) for name in "ab"]
+    assert looks.settled([one, two]) == {}  # it was read before it was damaged
+    with engine(url).begin() as connection:
+        which = tables.waits.c.id == one.id
+        connection.execute(sa.update(tables.waits).where(which).values({column: "{"}))
+    assert set(waits.read([one.id, two.id])) == {two.id}
+    [record] = caplog.records
+    assert vars(record)["wait"] == one.id
+    Inbox(url).store([answer(one, "a"), answer(two, "b")])
+    over = looks.settled([one, two])
+    assert {key: found.state for key, found in over.items()} == {one.id: "decided", two.id: "decided"}
+
+
+def test_a_look_that_fails_is_told(own_postgres: Any, clock: Clock) -> None:
+    from lark_provider.storage import urls
+
+    url = urls.parse(own_postgres.url, "test")
+    migrate.upgrade(url)
+    asked, looks = ask(url), Looks(url)
+    assert looks.settled([asked]) == {}
+    own_postgres.stop()
+    with pytest.raises(StorageError):
+        looks.settled([asked])
+    own_postgres.start()
+    Inbox(url).store([answer(asked)])
+    assert set(looks.settled([asked])) == {asked.id}
+
+
+# --- how much is asked ---
+
+
+def test_ten_thousand_questions_cost_ten_statements_and_the_greatest_id(postgres: URL, clock: Clock) -> None:
+    migrate.upgrade(postgres)
+    asked, looks = many(postgres, 10 * CHUNK), Looks(postgres)
+    for _ in range(3):
+        sent = statements(postgres, lambda: looks.settled(asked))
+        assert len(sent) == 10 + 1
+        assert max(str(found).count("w") for _, found in sent) <= 3 * CHUNK
+        clock.now += 1
+    assert looks.settled([]) == {}
+    assert statements(postgres, lambda: looks.settled([])) == []
+
+
+def test_questions_that_come_one_by_one_share_statements(url: URL, clock: Clock) -> None:
+    asked, looks = many(url, 30), Looks(url)
+    for count in range(1, len(asked) + 1):
+        looks.settled(asked[:count])
+        clock.now += 1
+    assert len(statements(url, lambda: looks.settled(asked))) == 2
+    assert len(statements(url, lambda: looks.settled(asked[20:]))) == 2
+
+
+def test_few_chunks_are_read_without_a_bound_at_a_time(postgres: URL, clock: Clock) -> None:
+    migrate.upgrade(postgres)
+    fill(postgres, 10)
+    asked, looks = many(postgres, 5 * CHUNK), Looks(postgres)
+    looks.settled(asked)
+    clock.now += COMPLETE_SECONDS
+    for _ in range(5):
+        assert sorted(bounds(postgres, lambda: looks.settled(asked))) == [0, 10, 10, 10, 10]
+        clock.now += 1
+    assert bounds(postgres, lambda: looks.settled(asked)) == [10] * 5
+
+
+@pytest.mark.parametrize("people", [("ou_1",), ()])
+def test_a_look_reads_no_table_from_end_to_end(postgres: URL, clock: Clock, people: tuple[str, ...]) -> None:
+    migrate.upgrade(postgres)
+    fill(postgres, 100_000, correlation="'w' || n % 20000")
+    asked, looks = many(postgres, 2 * CHUNK, operators=people), Looks(postgres)
+    sent = []
+    for _ in range(2):
+        sent += statements(postgres, lambda: looks.settled(asked))
+        clock.now += 1
+    with engine(postgres).connect() as connection:
+        for query, parameters in sent:
+            plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {query}", parameters).scalars())
+            assert "Seq Scan on card_callbacks" not in plan
+
+
+def test_clicks_of_people_who_may_not_answer_are_not_read(
+    postgres: URL, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate.upgrade(postgres)
+    asked, looks = many(postgres, 100), Looks(postgres)
+    fill(postgres, 500, correlation="'w' || n % 100", operator_id="'ou_stranger'")
+    read: list[object] = []
+    monkeypatch.setattr(inboxes, "click_of", read.append)
+    looks.settled(asked)
+    assert read == []

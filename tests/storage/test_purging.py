@@ -1,0 +1,305 @@
+"""What was kept for long enough goes, and nothing that is still needed."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.errors import ConfigurationError
+from lark_provider.protocol.callbacks import CardClick, read
+from lark_provider.storage import tables
+from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.inbox import Inbox
+from lark_provider.storage.purging import purge
+from lark_provider.storage.retention import Retention, names
+from tests.protocol.callbacks import sender
+
+NOW = datetime.now(UTC)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+NONE = {
+    "tokens": 0,
+    "user_cache": 0,
+    "leases": 0,
+    "card_callbacks": 0,
+    "card_answers": 0,
+    "handled_events": 0,
+    "waits": 0,
+    "ledger_chunks": 0,
+    "ledger": 0,
+    "table_leases": 0,
+    "pacing": 0,
+    "form_inputs": 0,
+}
+
+
+def add(url: URL, table: sa.Table, **values: Any) -> None:
+    with transaction(engine(url)) as connection:
+        connection.execute(table.insert().values(**values))
+
+
+def left(url: URL, table: sa.Table, column: str) -> list[str]:
+    with transaction(engine(url), reading=True) as connection:
+        return sorted(connection.scalars(sa.select(table.c[column])))
+
+
+def add_aged(url: URL, ages: dict[str, timedelta]) -> None:
+    """In each table a row of each age."""
+    for name, age in ages.items():
+        at = NOW - age
+        seen = {"app_id": "cli_a", "fetched_at": NOW, "expires_at": at}
+        add(url, tables.tokens, key=name, value="sealed", **seen)
+        person = {"app": "a", "kind": "email", "lookup": name, "data": "{}", "fetched_at": NOW}
+        add(url, tables.user_cache, **person, expires_at=at)
+        add(url, tables.leases, key=name, owner="o", until=at)
+        add(url, tables.handled_events, consumer="c", event_id=name, handled_at=at)
+        click = {"app_id": "cli_a", "payload": "{}", "clicked_at": NOW}
+        add(url, tables.card_callbacks, **click, event_id=name, stored_at=at)
+        add(url, tables.card_answers, wait_key=name, event_ids="[]", decided_at=at)
+        add_wait(url, name, state="decided", updated_at=at)
+        add_load(url, name, at)
+        add(url, tables.table_leases, key=name, owner="o", holder="h", until=at)
+        add(url, tables.pacing, key=name, next_at=at)
+
+
+def add_wait(url: URL, name: str, **values: Any) -> None:
+    wait = {
+        "id": name,
+        "origin_key": "digest",
+        "origin": "{}",
+        "message_ids": "[]",
+        "question": "{}",
+        "state": "open",
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    add(url, tables.waits, **(wait | values))
+
+
+def add_load(url: URL, name: str, at: datetime) -> None:
+    load = {"kind": "load", "app_id": "cli_a", "name": "k", "target": "base/table", "state": "done"}
+    add(url, tables.ledger, id=name, **load, created_at=at, updated_at=at)
+    chunk = {"state": "done", "first_row": 1, "row_count": 1, "content": "digest", "row_sums": b"1234"}
+    sent = {"fields": "{}", "token": "t", "sends": 0, "sent_at": at, "updated_at": at}
+    add(url, tables.ledger_chunks, ledger_id=name, number=0, **chunk, **sent)
+
+
+COLUMNS = {
+    tables.tokens: "key",
+    tables.user_cache: "lookup",
+    tables.leases: "key",
+    tables.card_callbacks: "event_id",
+    tables.card_answers: "wait_key",
+    tables.handled_events: "event_id",
+    tables.waits: "id",
+    tables.ledger: "id",
+}
+
+
+def test_a_clean_up_takes_what_is_old_and_no_usable_credential(url: URL) -> None:
+    ages = {"alive": -HOUR, "just gone": HOUR / 60, "6 days": 6 * DAY, "8 days": 8 * DAY}
+    add_aged(url, ages | {"89 days": 89 * DAY, "91 days": 91 * DAY})
+    assert purge(url) == {
+        "tokens": 3,
+        "user_cache": 5,
+        "leases": 4,
+        "card_callbacks": 1,
+        "card_answers": 1,
+        "handled_events": 3,
+        "waits": 1,
+        "ledger_chunks": 1,
+        "ledger": 1,
+        "table_leases": 4,
+        "pacing": 4,
+        "form_inputs": 0,
+    }
+    assert left(url, tables.tokens, "key") == ["6 days", "alive", "just gone"]
+    assert left(url, tables.user_cache, "lookup") == ["alive"]
+    assert left(url, tables.leases, "key") == ["alive", "just gone"]
+    assert left(url, tables.handled_events, "event_id") == ["6 days", "alive", "just gone"]
+    for table in (tables.card_callbacks, tables.card_answers, tables.waits, tables.ledger):
+        assert left(url, table, COLUMNS[table]) == ["6 days", "8 days", "89 days", "alive", "just gone"]
+    assert purge(url) == NONE
+
+
+@pytest.mark.parametrize("table", COLUMNS, ids=str)
+def test_each_table_has_a_period_of_its_own(
+    table: sa.Table, url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_aged(url, {"old": 10 * HOUR, "older": 30 * HOUR})
+    longest = dict.fromkeys(names(), 300 * DAY)
+    assert purge(url, Retention(**longest)) == NONE
+    for name in names():
+        monkeypatch.setenv(f"LARK_RETENTION_{name.upper()}", "300d")
+    also = {tables.ledger: ["ledger_chunks"], tables.leases: ["table_leases", "pacing"]}.get(table, [])
+    taken = NONE | dict.fromkeys([table.name, *also], 1)
+    shorter, rest = ("25h", 29 * HOUR) if table is tables.ledger else ("20h", 8 * HOUR)
+    monkeypatch.setenv(f"LARK_RETENTION_{table.name.upper()}", shorter)
+    assert purge(url) == taken
+    assert left(url, table, COLUMNS[table]) == ["old"]
+    if table is not tables.ledger:  # its shortest period is a day
+        assert purge(url, Retention(**(longest | {table.name: rest}))) == taken
+
+
+def test_questions_that_are_open_stay_until_nobody_can_answer_them(url: URL) -> None:
+    keep = Retention(waits=2 * DAY)
+    add_wait(url, "asked long ago", created_at=NOW - 20 * DAY)
+    add_wait(url, "asked indefinitely", created_at=NOW - 31 * DAY)
+    add_wait(url, "runs", created_at=NOW - 99 * DAY, deadline=NOW + HOUR)
+    add_wait(url, "ended just now", created_at=NOW - 99 * DAY, deadline=NOW - DAY)
+    add_wait(url, "ended", created_at=NOW - 99 * DAY, deadline=NOW - 3 * DAY)
+    add_wait(url, "closed", state="closed", reason="expired", updated_at=NOW - 3 * DAY, deadline=NOW + HOUR)
+    assert purge(url, keep)["waits"] == 3
+    assert left(url, tables.waits, "id") == ["asked long ago", "ended just now", "runs"]
+
+
+def test_a_click_that_an_open_question_can_count_stays(url: URL) -> None:
+    at = {"clicked_at": NOW, "stored_at": NOW - 400 * DAY, "app_id": "cli_a", "payload": "{}"}
+    names = {"mine": "w", "closed": "c", "carried": "corr", "none": None}
+    for name, correlation in names.items():
+        add(url, tables.card_callbacks, event_id=name, correlation=correlation, **at)
+    for message in ("om_open", "om_closed"):
+        add(url, tables.card_callbacks, event_id=message, message_id=message, **at)
+    add_wait(url, "w", deadline=NOW + DAY, message_ids='["om_first","om_open"]')
+    add_wait(url, "s", deadline=NOW + DAY, question='{"correlation":"corr"}')
+    add_wait(url, "n", deadline=NOW + DAY, question='{"correlation":null}')
+    add_wait(url, "c", state="closed", message_ids='["om_closed"]')
+    assert purge(url)["card_callbacks"] == 3
+    assert left(url, tables.card_callbacks, "event_id") == ["carried", "mine", "om_open"]
+
+
+# --- what was entered ---
+
+
+def test_a_damaged_question_does_not_stop_the_clean_up(url: URL) -> None:
+    add_aged(url, {"old": timedelta(days=400)})
+    add_wait(url, "damaged", state="open", message_ids="[", question="{", updated_at=NOW)
+    assert purge(url)["card_callbacks"] == 1
+
+
+def click(name: str, action: dict[str, Any], correlation: str | None = None) -> CardClick:
+    content = sender.card({"tag": "button", **action}, now=time.time())
+    content["header"]["event_id"] = name
+    if correlation is not None:
+        content["event"]["action"]["value"] = {"correlation": correlation}
+    made = read(content)
+    assert isinstance(made, CardClick)
+    return made
+
+
+FORM = {"form_value": {"reason": "my mother is ill", "days": "3"}, "name": "send"}
+
+
+def store(url: URL, age: timedelta, *clicks: CardClick) -> None:
+    Inbox(url).store(clicks)
+    with transaction(engine(url)) as connection:
+        rows = tables.card_callbacks
+        names = [one.event_id for one in clicks]
+        connection.execute(rows.update().where(rows.c.event_id.in_(names)).values(stored_at=NOW - age))
+
+
+def payloads(url: URL) -> dict[str, CardClick]:
+    with transaction(engine(url), reading=True) as connection:
+        rows = connection.execute(
+            sa.select(tables.card_callbacks.c.event_id, tables.card_callbacks.c.payload)
+        )
+        found = {row.event_id: read(orjson.loads(row.payload)) for row in rows}
+    return {name: one for name, one in found.items() if isinstance(one, CardClick)}
+
+
+def test_what_was_entered_goes_and_the_click_stays(url: URL) -> None:
+    forms = [click(f"form-{number:04}", FORM) for number in range(1203)]
+    store(url, 3 * DAY, *forms, click("text", {"input_value": "my own words"}), click("plain", {}))
+    store(url, HOUR, click("new", FORM))
+    assert purge(url)["form_inputs"] == 0, "by default it stays as long as the click"
+    keep = Retention(form_inputs=2 * DAY)
+    assert purge(url, keep) == NONE | {"form_inputs": 1204}
+    found = payloads(url)
+    assert len(found) == 1206
+    assert found["new"].action.form_value == FORM["form_value"]
+    assert found["form-0000"].action.form_value == {}
+    assert (found["form-0000"].action.name, found["form-0000"].operator) == ("send", forms[0].operator)
+    assert found["text"].action.input_value == ""
+    with transaction(engine(url), reading=True) as connection:
+        content = repr([tuple(row) for row in connection.execute(sa.select(tables.card_callbacks))])
+    assert content.count("my mother is ill") == 1
+    assert "my own words" not in content
+    assert purge(url, keep) == NONE
+
+
+@pytest.mark.parametrize("payload", ['{"form_value":{"', '{"event":{"form_value":{"a":1}}}'])
+def test_a_damaged_click_does_not_stop_the_clean_up(payload: str, url: URL) -> None:
+    add_aged(url, {"old": timedelta(days=400)})
+    with transaction(engine(url)) as connection:
+        clicks = tables.card_callbacks
+        connection.execute(
+            clicks.update().values(payload=payload, stored_at=datetime(2020, 1, 1, tzinfo=UTC))
+        )
+    keep = Retention(card_callbacks=timedelta(days=36_525), form_inputs=timedelta(days=1))
+    assert purge(url, keep)["form_inputs"] > 0
+    assert purge(url, keep)["form_inputs"] == 0
+
+
+@pytest.mark.parametrize("state", ["open", "decided"])
+def test_what_an_open_question_needs_is_kept(state: str, url: URL) -> None:
+    add_wait(url, "the wait", state=state, deadline=NOW + DAY)
+    store(url, 99 * DAY, click("form", FORM))
+    with transaction(engine(url)) as connection:
+        connection.execute(tables.card_callbacks.update().values(correlation="the wait"))
+    gone = int(state != "open")
+    assert purge(url, Retention(card_callbacks=365 * DAY, form_inputs=HOUR))["form_inputs"] == gone
+    assert purge(url)["card_callbacks"] == gone
+
+
+# --- settings ---
+
+
+def test_settings_are_read_and_checked() -> None:
+    environ = {
+        "LARK_RETENTION_TOKENS": " 36h ",
+        "LARK_RETENTION_FORM_INPUTS": "1d",
+        "LARK_RETENTION_WAITS": "",
+    }
+    found = Retention.from_environment(environ, leases=HOUR, user_cache=None)
+    assert found == Retention(tokens=36 * HOUR, form_inputs=DAY, leases=HOUR)
+    assert Retention.from_environment(environ, tokens=DAY).tokens == DAY
+    assert Retention(tokens=timedelta(days=999_999)).tokens == timedelta(days=36_525)
+
+
+@pytest.mark.parametrize("text", ["7", "soon", "-1d", "1.5h"])
+def test_a_setting_that_is_no_period(text: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=rf"LARK_RETENTION_LEASES must be a period, got '{text}'\. Next: set it"
+    ):
+        Retention.from_environment({"LARK_RETENTION_LEASES": text})
+
+
+@pytest.mark.parametrize(
+    ("name", "period", "least"),
+    [
+        ("tokens", -HOUR, "0s"),
+        ("handled_events", 7 * HOUR, "8h"),
+        ("card_callbacks", HOUR / 2, "1h"),
+        ("form_inputs", HOUR / 2, "1h"),
+        ("card_answers", timedelta(), "1h"),
+        ("waits", timedelta(), "1h"),
+    ],
+)
+def test_a_period_that_is_not_safe(name: str, period: timedelta, least: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=rf"retention of {name} must be at least {least}, got .*_{name.upper()}"
+    ):
+        Retention(**{name: period})
+
+
+def test_what_a_sync_was_about_to_create_stays_until_it_is_settled(url: URL) -> None:
+    for name, age in (("week", 7 * DAY), ("year", 365 * DAY)):
+        row = {"key": name, "owner": "o", "holder": "h", "until": NOW - age, "intent_at": NOW - age}
+        add(url, tables.table_leases, **row, intent="sealed")
+    assert purge(url)["table_leases"] == 1
+    assert left(url, tables.table_leases, "key") == ["week"]

@@ -1,0 +1,101 @@
+"""The index of a sync: a file without a name, and memory that does not grow with the rows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from lark_provider.protocol.sync_index import Planned, Seen, Staged
+from lark_provider.storage.sync_index import SqliteIndex
+
+ROOT = Path(__file__).parents[2]
+MEGABYTES = 60
+_MANY = """
+import resource, sys
+from lark_provider.storage.sync_index import SqliteIndex
+index, count = SqliteIndex(), int(sys.argv[1])
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+before = peak()
+for first in range(0, count, 1000):
+    rows = range(first + 1, first + 1001)
+    index.stage([(row, f"key {row * 7919 % count}", "0,1,2", row, b"x" * 500) for row in rows])
+index.seal()
+index.begin_scan()
+for first in range(0, count, 500):
+    keys = [f"key {number}" for number in range(first, first + 500)]
+    known = index.known(keys)
+    index.see([(f"rec{number}", key, known[key][0], b"x" * 100 if number % 2 else None)
+               for number, key in enumerate(keys, first)])
+index.end_scan(keep=False)
+assert index.plan_creates() == 0
+assert sum(1 for _ in index.differences()) == count // 2
+print(peak() - before)
+"""
+
+
+def test_memory_does_not_grow_with_the_rows() -> None:
+    grown = [
+        int(
+            subprocess.run(  # noqa: S603 - a fixed command
+                [sys.executable, "-c", _MANY, str(count)],
+                cwd=ROOT,
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+        )
+        for count in (100_000, 300_000)
+    ]
+    assert max(grown) <= MEGABYTES, grown
+    assert grown[1] - grown[0] <= MEGABYTES // 4, grown
+
+
+def test_rows_of_the_same_key_are_dropped_but_the_first() -> None:
+    index = SqliteIndex()
+    index.stage([Staged(row, key, "0", row, b"{}") for row, key in enumerate(["a", "b", "a", "c", "a"], 1)])
+    assert index.seal() == [(3, "a", 1), (5, "a", 1)]
+    assert index.count() == 3
+    assert index.without_record(0, 9) == [(1, "a"), (2, "b"), (4, "c")]
+    index.close()
+
+
+def test_the_plan_leaves_out_rejected_rows_duplicates_and_records_without_a_key() -> None:
+    index = SqliteIndex()
+    index.stage([Staged(1, "a", "0", 1, b'{"A":1}'), Staged(2, "b", None, None, None)])
+    index.stage([Staged(3, "new", "0", 3, b'{"A":3}'), Staged(4, "twice", "0", 4, b"{}")])
+    index.seal()
+    index.begin_scan()
+    index.see([Seen("r1", "a", 1, b"[0]"), Seen("r2", "b", 2, b"[0]"), Seen("r3", "gone", None, None)])
+    index.see([Seen("r4", "", None, None), Seen("r5", None, None, None)])
+    index.see([Seen("r6", "twice", 4, b"[0]"), Seen("r7", "twice", 4, b"[0]")])
+    index.end_scan(keep=False)
+    assert list(index.duplicates()) == [(4, ["r6", "r7"])]
+    index.leave_alone(["r7"])
+    assert [(one.record_id, one.wire) for one in index.differences()] == [("r1", b'{"A":1}'), ("r6", b"{}")]
+    assert index.plan_creates() == 1
+    assert list(index.missing(9)) == [[("r3", "gone")]]
+    assert (index.unreadable(), index.without_key(), index.records()) == (1, 1, 7)
+    index.plan([Planned(0, "delete", 0, "gone", "r3", None, None)])
+    assert [(one.kind, one.key, one.after) for one in index.planned()] == [
+        ("create", "new", b'{"A":3}'), ("delete", "gone", None),
+    ]  # fmt: skip
+    assert index.counts() == {"create": 1, "delete": 1}
+    index.close()
+
+
+def test_a_record_that_is_seen_again_counts_once() -> None:
+    index = SqliteIndex()
+    index.seal()
+    index.begin_scan()
+    index.see([Seen("r1", "a", None, None), Seen("r2", "b", None, None)])
+    index.see([Seen("r1", "a", None, None)])
+    assert index.scanned() == 2
+    index.begin_scan()
+    index.see([Seen("r2", "b", None, None)])
+    assert (index.scanned(), index.records()) == (1, 2)
+    index.end_scan(keep=True)
+    assert index.records() == 2
+    index.end_scan(keep=False)
+    assert index.records() == 1
+    index.close()

@@ -1,0 +1,304 @@
+"""Questions: recorded once, decided or closed once, whoever else does the same at that moment."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.engine import URL
+
+from lark_provider.errors import ConfigurationError
+from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.questions import Asked, Draft, Origin, Question
+from lark_provider.protocol.waits import marked
+from lark_provider.storage import tables
+from lark_provider.storage.engine import engine
+from lark_provider.storage.errors import StorageError
+from lark_provider.storage.inbox import Inbox
+from lark_provider.storage.waits import Waits
+from tests.callbacks.mq import click
+from tests.protocol.callbacks import sender
+
+APP = sender.APP
+FIRST = Origin("d", "r", "t", -1, "approval", try_number=1, max_tries=2, conn_id="lark_default")
+RETRY = replace(FIRST, try_number=2)
+CLEARED = replace(FIRST, try_number=2, max_tries=3)
+ASK = Question(operators=("ou_1",), options={"approve": "Yes", "reject": "No"})
+
+
+def draft(origin: Origin = FIRST, **parts: Any) -> Draft:
+    return Draft(**{"origin": origin, "question": ASK, "app_id": APP, **parts})
+
+
+def answering(asked: Asked, event_id: str = "e1", action: str = "approve", **parts: Any) -> CardClick:
+    return click(event_id, value=marked({"action": action}, asked.id), **parts)
+
+
+def change(url: URL, asked: Asked, **values: str) -> None:
+    """Change a row as only a damage does."""
+    with engine(url).begin() as connection:
+        connection.execute(sa.update(tables.waits).where(tables.waits.c.id == asked.id).values(values))
+
+
+def count(url: URL) -> int:
+    with engine(url).connect() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(tables.waits)) or 0
+
+
+def test_a_question_is_read_back_as_it_was_asked(url: URL) -> None:
+    waits, deadline = Waits(url), datetime.now(UTC) + timedelta(hours=1)
+    fields = ({"tag": "input", "name": "reason", "label": {"content": "为什么?"}},)
+    question = replace(ASK, title="发布?", fields=fields, instead_of="boss", timezone="Asia/Shanghai")
+    claim = waits.claim(draft(question=question, deadline=deadline))
+    assert (claim.is_new, claim.replaced) == (True, None)
+    asked = waits.get(claim.asked.id)
+    assert asked == claim.asked
+    assert (asked.question, asked.origin, asked.app_id, asked.message_ids) == (question, FIRST, APP, ())
+    assert (asked.state, asked.deadline, asked.decided_by) == ("open", deadline, ())
+    sent = waits.sent(asked.id, "om_1")
+    assert sent is not None
+    assert sent.message_ids == ("om_1",)
+    assert waits.sent(asked.id, "om_1") == sent
+    assert waits.get("no such id") is waits.sent("no such id", "om_1") is waits.close("no", "failed") is None
+
+
+def test_a_reschedule_a_lost_worker_and_a_retry_go_on_with_the_same_question(url: URL) -> None:
+    waits = Waits(url)
+    first = waits.claim(draft()).asked
+    edited = replace(ASK, operators=("ou_2",), options={"approve": "Do it"})
+    for origin in (FIRST, RETRY, replace(FIRST, try_number=3)):
+        claim = waits.claim(draft(origin, question=edited))
+        assert (claim.asked.id, claim.asked.question, claim.is_new) == (first.id, ASK, False)
+    assert count(url) == 1
+    Inbox(url).store([answering(first)])
+    assert set(waits.settled([first])) == {first.id}
+    assert waits.claim(draft(replace(FIRST, try_number=4))).asked.state == "decided"
+
+
+def test_a_retry_moves_the_deadline_and_the_same_attempt_does_not(url: URL) -> None:
+    waits, early = Waits(url), datetime.now(UTC)
+    late = early + timedelta(hours=1)
+    waits.claim(draft(deadline=early))
+    assert waits.claim(draft(deadline=late)).asked.deadline == early
+    moved = waits.claim(draft(RETRY, deadline=late)).asked
+    assert (moved.deadline, moved.origin.try_number) == (late, 2)
+
+
+def test_a_cleared_task_asks_again_and_closes_what_it_asked_before(url: URL) -> None:
+    waits = Waits(url)
+    old = waits.claim(draft()).asked
+    waits.sent(old.id, "om_1")
+    claim = waits.claim(draft(CLEARED))
+    assert claim.is_new
+    assert claim.asked.id != old.id
+    assert claim.replaced is not None
+    assert claim.replaced.message_ids == ("om_1",)
+    closed = waits.get(old.id)
+    assert closed is not None
+    assert (closed.state, closed.reason, closed.successor) == ("closed", "superseded", claim.asked.id)
+    Inbox(url).store([answering(old)])
+    assert waits.settled([old]) == {old.id: closed}
+    assert waits.settled([claim.asked]) == {}
+    assert waits.find(CLEARED) == claim.asked
+
+
+def test_an_attempt_that_was_replaced_cannot_ask_again(url: URL) -> None:
+    """Its worker was cut off when the task was cleared, and still runs."""
+    waits = Waits(url)
+    new = waits.claim(draft(CLEARED)).asked
+    for ask in (lambda: waits.claim(draft(FIRST)), lambda: waits.find(FIRST)):
+        with pytest.raises(ConfigurationError, match=r"Attempt 1 of task 't' was replaced by attempt 2"):
+            ask()
+    assert waits.find(CLEARED) == new
+
+
+@pytest.mark.parametrize("origin", [RETRY, CLEARED])
+def test_a_question_that_was_closed_is_asked_again_by_later_attempts_alone(url: URL, origin: Origin) -> None:
+    waits = Waits(url)
+    old = waits.claim(draft()).asked
+    waits.close(old.id, "withdrawn")
+    assert waits.claim(draft()).asked.state == "closed"
+    claim = waits.claim(draft(origin))
+    assert claim.is_new
+    closed = waits.get(old.id)
+    assert closed is not None
+    assert (closed.reason, closed.successor) == ("withdrawn", claim.asked.id)
+    assert claim.replaced is not None
+    assert claim.replaced.id == old.id
+
+
+def test_a_decision_made_before_the_task_was_cleared_stands_but_is_not_used(url: URL) -> None:
+    waits = Waits(url)
+    old = waits.claim(draft()).asked
+    Inbox(url).store([answering(old)])
+    waits.settled([old])
+    claim = waits.claim(draft(CLEARED))
+    assert (claim.is_new, claim.asked.state, claim.replaced) == (True, "open", None)
+    kept = waits.get(old.id)
+    assert kept is not None
+    assert kept.state == "decided"
+
+
+@pytest.mark.parametrize("origin", [FIRST, RETRY, CLEARED])
+@pytest.mark.parametrize(
+    "damage", [{"question": '{"title"'}, {"question": "[]"}, {"origin": "{}"}, {"message_ids": "1"}]
+)
+def test_a_damaged_question_is_asked_again_by_whichever_attempt(
+    damage: dict[str, str], origin: Origin, url: URL
+) -> None:
+    waits = Waits(url)
+    old = waits.claim(draft()).asked
+    change(url, old, **damage)
+    assert waits.find(origin) is None
+    claim = waits.claim(draft(origin))
+    assert (claim.is_new, claim.replaced) == (True, None)
+    with engine(url).connect() as connection:
+        query = sa.select(tables.waits).where(tables.waits.c.id == old.id)
+        row = connection.execute(query).one()
+    assert (row.state, row.reason, row.successor) == ("closed", "superseded", claim.asked.id)
+    assert waits.find(origin) == claim.asked
+    assert waits.claim(draft(origin)).asked == claim.asked
+
+
+@pytest.mark.parametrize("reason", ["withdrawn", "expired", "failed"])
+def test_a_damaged_question_is_closed_without_being_read(reason: Any, url: URL) -> None:
+    waits = Waits(url)
+    asked = waits.claim(draft()).asked
+    change(url, asked, question='{"title"')
+    with pytest.raises(StorageError, match=rf"^Row '{asked.id}' of the table waits .* Next: clear the task"):
+        waits.sent(asked.id, "om_1")
+    assert waits.close(asked.id, reason) is None
+    over = waits.settled([asked])[asked.id]
+    assert (over.state, over.reason) == ("closed", reason)
+    assert waits.close(asked.id, "withdrawn") is None
+
+
+def test_the_first_click_that_counts_decides_once(url: URL) -> None:
+    waits, inbox = Waits(url), Inbox(url)
+    asked = waits.claim(draft()).asked
+    forged = answering(asked, "e3", open_id="ou_1")
+    forged = replace(forged, raw=forged.raw | {"header": forged.raw["header"] | {"app_id": "cli_other"}})
+    inbox.store(
+        [
+            answering(asked, "e1", open_id="ou_stranger"),
+            answering(asked, "e2", "delete everything", open_id="ou_1"),
+            replace(forged, app_id="cli_other"),
+            click("e4", open_id="ou_1", value={"action": "approve"}, message_id="om_1"),
+        ]
+    )
+    waits.sent(asked.id, "om_1")
+    assert waits.settled([asked]) == {}
+    inbox.store([answering(asked, "e5", open_id="ou_1"), answering(asked, "e6", "reject", open_id="ou_1")])
+    decided = waits.settled([asked])[asked.id]
+    assert (decided.state, decided.reason) == ("decided", None)
+    assert [one.event_id for one in waits.clicks(decided)] == ["e5"]
+    assert waits.close(asked.id, "withdrawn") == decided
+    assert waits.settled([asked]) == {asked.id: decided}
+
+
+def test_a_click_after_the_deadline_does_not_count_whoever_looks_when(url: URL) -> None:
+    waits, inbox = Waits(url), Inbox(url)
+    at = click("x").created_at
+    early, late = (waits.claim(draft(replace(FIRST, task_id=name))).asked for name in ("a", "b"))
+    early = waits.claim(draft(replace(RETRY, task_id="a"), deadline=at - timedelta(seconds=1))).asked
+    late = waits.claim(draft(replace(RETRY, task_id="b"), deadline=at + timedelta(seconds=1))).asked
+    inbox.store([answering(early, "e1", open_id="ou_1"), answering(late, "e2", open_id="ou_1")])
+    assert set(waits.settled([early, late])) == {late.id}
+    assert [one.id for one in waits.overdue(APP, at + timedelta(days=1), 5)] == [early.id]
+    assert waits.overdue("cli_other", at + timedelta(days=1), 5) == []
+    assert waits.overdue(APP, at - timedelta(seconds=1), 5) == []
+
+
+def test_a_decision_whose_click_was_deleted_is_still_one(url: URL) -> None:
+    waits = Waits(url)
+    asked = waits.claim(draft()).asked
+    Inbox(url).store([answering(asked)])
+    decided = waits.settled([asked])[asked.id]
+    with engine(url).begin() as connection:
+        connection.execute(sa.delete(tables.card_callbacks))
+    assert waits.get(asked.id) == decided
+    assert waits.clicks(decided) == []
+
+
+def test_any_number_of_questions_cost_two_queries(url: URL) -> None:
+    waits = Waits(url)
+    asked = [waits.claim(draft(replace(FIRST, task_id=f"t{n}"))).asked for n in range(50)]
+    sent: list[str] = []
+    on = engine(url)
+    sa.event.listen(on, "before_cursor_execute", lambda _c, _u, statement, *_: sent.append(statement))
+    assert waits.settled(asked) == {}
+    assert len([one for one in sent if not one.startswith("BEGIN")]) == 2
+    sent.clear()
+    assert waits.settled([]) == {}
+    assert sent == []
+
+
+def test_attempts_that_ask_at_once_ask_one_question(url: URL) -> None:
+    barrier = threading.Barrier(8)
+
+    def work(n: int) -> tuple[str, bool]:
+        barrier.wait()
+        claim = Waits(url).claim(draft(replace(FIRST, try_number=1 + n % 3)))
+        return claim.asked.id, claim.is_new
+
+    with ThreadPoolExecutor(8) as pool:
+        claims = list(pool.map(work, range(8)))
+    assert len({wait_id for wait_id, _ in claims}) == 1
+    assert sum(is_new for _, is_new in claims) == 1
+    assert count(url) == 1
+
+
+def test_of_a_decision_and_a_withdrawal_at_once_one_stands(url: URL) -> None:
+    for n in range(10):
+        asked = Waits(url).claim(draft(replace(FIRST, task_id=f"t{n}"))).asked
+        Inbox(url).store([answering(asked, f"e{n}")])
+        barrier = threading.Barrier(4)
+
+        def work(close: bool, asked: Asked = asked, barrier: threading.Barrier = barrier) -> Asked | None:
+            barrier.wait()
+            return Waits(url).close(asked.id, "withdrawn") if close else Waits(url).settled([asked])[asked.id]
+
+        with ThreadPoolExecutor(4) as pool:
+            seen = list(pool.map(work, [True, False, True, False]))
+        assert len({one.state for one in seen if one is not None}) == 1
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["ask", "close", "answer"]), st.integers(1, 4), st.integers(2, 4)), max_size=12
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps)
+def test_whatever_happens_one_question_at_most_is_open_and_none_changes_its_end(
+    url: URL, steps: list[tuple[str, int, int]]
+) -> None:
+    waits, ends = Waits(url), dict[str, Any]()
+    with engine(url).begin() as connection:
+        connection.execute(sa.delete(tables.waits))
+    newest: Asked | None = None
+    for n, (step, try_number, max_tries) in enumerate(steps):
+        if step == "ask":
+            try:
+                newest = waits.claim(draft(replace(FIRST, try_number=try_number, max_tries=max_tries))).asked
+            except ConfigurationError:
+                continue
+        elif newest is not None and step == "close":
+            waits.close(newest.id, "withdrawn")
+        elif newest is not None:
+            Inbox(url).store([answering(newest, f"{newest.id}-{n}", open_id="ou_1")])
+            waits.settled([newest])
+        with engine(url).connect() as connection:
+            query = sa.select(tables.waits.c.id, tables.waits.c.state, tables.waits.c.decided_by)
+            rows = connection.execute(query).all()
+        assert sum(row.state == "open" for row in rows) <= 1
+        for row in rows:
+            if row.state != "open":
+                assert ends.setdefault(row.id, (row.state, row.decided_by)) == (row.state, row.decided_by)

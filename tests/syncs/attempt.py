@@ -1,0 +1,54 @@
+"""One attempt of a sync in a process of its own, see `tests.loads.attempts`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from lark_provider import LarkServiceClient
+from lark_provider.api.clouddoc.sync.options import Options
+from lark_provider.api.clouddoc.sync.plan import SyncResult
+from lark_provider.api.clouddoc.sync.procedure import run
+from lark_provider.errors import LarkError
+from lark_provider.protocol.operations import Procedure
+from tests.loads.attempts import disturbed
+
+BAD = "ou_nobody"
+
+
+def name_of(number: int, version: int) -> str:
+    """Return what a row says; every seventh one changes with each version of the source."""
+    return f"row {number}, version {version if number % 7 == 0 else 0}"
+
+
+def rows(count: int, version: int, bad: frozenset[int] = frozenset()) -> Iterator[dict[str, Any]]:
+    """Yield the source's rows; Lark refuses the bad ones."""
+    for number in range(count):
+        row: dict[str, Any] = {"No": f"N{number}", "Name": name_of(number, version), "Size": number}
+        yield {**row, "Who": BAD} if number in bad else row
+
+
+def attempt(spec: dict[str, Any]) -> dict[str, Any]:
+    """Sync, in this process."""
+    usual: dict[str, Any] = {
+        "key_fields": ["No"], "scope": None, "on_missing": "delete", "mark": None, "max_deletes": 1.0,
+        "on_duplicate": "keep_oldest", "on_null": "clear", "key_form": "exact", "on_bad_row": "skip",
+        "max_rejects": 100, "only_rows": None, "links": {}, "strict_options": False, "empty_as_none": False,
+        "allow_empty_table": False, "user_id_type": "open_id", "zone": None,
+    }  # fmt: skip
+    options = Options(**{**usual, **spec["options"]})
+    source = rows(spec["rows"], spec["version"], frozenset(spec.get("bad", ())))
+    steps: Procedure[Any] = run(spec["app_token"], spec["table_id"], source, options)
+    if spec.get("at") is not None:
+        sent = signal.Signals(spec["signal"])
+        steps = disturbed(steps, spec["at"], lambda: os.kill(os.getpid(), sent), spec.get("delay"))
+    began = time.monotonic()
+    try:
+        result = LarkServiceClient().perform(steps)
+    except LarkError as failure:
+        return {"error": f"{type(failure).__name__}: {failure}", "retryable": failure.retryable}
+    assert isinstance(result, SyncResult)
+    return {**result.summary(), "settled": result.settled, "seconds": time.monotonic() - began}
