@@ -2,66 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
     Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
 
-VERSION_TABLE = "lark_alembic_version"
-HEAD = "0004"
-"""The revision that this code was written for; the newest in `migrations/versions`."""
-GUIDE_INDEXES = ("idx_tokens_app_id", "idx_tokens_expires_at")
-"""Indexes that the deployment guide tells its readers to create; comparisons of the schema ignore them."""
+from lark_provider.storage import bridge_tables
+from lark_provider.storage.schema import GUIDE_INDEXES, HEAD, VERSION_TABLE, Moment, metadata, moment
 
-
-class Moment(TypeDecorator[datetime]):
-    """A point in time, always with its zone: UTC. SQLite, which knows no zones, keeps UTC."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Write a time as UTC."""
-        if value is None:
-            return None
-        in_utc = value.astimezone(UTC)
-        return in_utc.replace(tzinfo=None) if dialect.name == "sqlite" else in_utc
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Read a time as UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
-
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _moment(name: str, **options: Any) -> Column[datetime]:
-    return Column(name, Moment(), nullable=False, **options)
-
+__all__ = ["GUIDE_INDEXES", "HEAD", "VERSION_TABLE", "Moment", "bridge_tables", "metadata"]
 
 applications = Table(
     "applications",
@@ -77,8 +35,8 @@ applications = Table(
     Column("verification_token", Text, comment="encrypted"),
     # Only this column is read. The three above are written for processes of version 0.1.
     Column("sealed", Text, comment="encrypted, and bound to app_id and base_url"),
-    _moment("created_at"),
-    _moment("updated_at"),
+    moment("created_at"),
+    moment("updated_at"),
     UniqueConstraint("app_id"),
 )
 
@@ -88,8 +46,8 @@ tokens = Table(
     Column("key", Text, primary_key=True),
     Column("app_id", String(255), nullable=False),
     Column("value", Text, nullable=False, comment="encrypted under the app's own secret"),
-    _moment("fetched_at"),
-    _moment("expires_at"),
+    moment("fetched_at"),
+    moment("expires_at"),
 )
 
 leases = Table(
@@ -97,7 +55,7 @@ leases = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("owner", Text, nullable=False),
-    _moment("until"),
+    moment("until"),
 )
 
 user_cache = Table(
@@ -108,8 +66,8 @@ user_cache = Table(
     # No comments on the columns: the migrations of version 0.1 made them without.
     Column("lookup", String(320), primary_key=True),  # a keyed hash
     Column("data", Text, nullable=False),  # encrypted
-    _moment("fetched_at"),
-    _moment("expires_at"),
+    moment("fetched_at"),
+    moment("expires_at"),
     Index(None, "expires_at"),
 )
 
@@ -130,8 +88,8 @@ card_callbacks = Table(
     Column("correlation", String(255)),
     Column("operator_id", String(255), comment="open_id; null in rows that version 0.1 wrote"),
     Column("payload", Text, nullable=False),
-    _moment("clicked_at"),
-    _moment("stored_at"),
+    moment("clicked_at"),
+    moment("stored_at"),
     UniqueConstraint("event_id"),  # for processes of version 0.1, which name it in ON CONFLICT
     UniqueConstraint("app_id", "event_id"),
     # With the id, so that of a card's clicks only the newest have to be looked at.
@@ -159,8 +117,8 @@ waits = Table(
     Column("decided_by", Text, comment="JSON list of card_callbacks.id"),
     Column("successor", String(36), comment="the wait that took its place"),
     Column("deadline", Moment()),
-    _moment("created_at"),
-    _moment("updated_at"),
+    moment("created_at"),
+    moment("updated_at"),
     Index("ix_waits_state_deadline", "state", "deadline"),
 )
 
@@ -169,7 +127,7 @@ card_answers = Table(
     metadata,
     Column("wait_key", String(255), primary_key=True),
     Column("event_ids", Text, nullable=False),
-    _moment("decided_at"),
+    moment("decided_at"),
 )
 
 handled_events = Table(
@@ -177,7 +135,7 @@ handled_events = Table(
     metadata,
     Column("consumer", String(255), primary_key=True),
     Column("event_id", String(255), primary_key=True),
-    _moment("handled_at"),
+    moment("handled_at"),
 )
 
 ledger = Table(
@@ -194,8 +152,8 @@ ledger = Table(
     Column("result", Text, comment="JSON: what was created"),
     Column("detail", Text, comment="JSON: how it is written"),
     Column("sent_at", Moment()),
-    _moment("created_at"),
-    _moment("updated_at", index=True),
+    moment("created_at"),
+    moment("updated_at", index=True),
 )
 
 ledger_chunks = Table(
@@ -214,8 +172,8 @@ ledger_chunks = Table(
     Column("sends", Integer, nullable=False, comment="how many tokens were used"),
     Column("record_ids", Text, comment="JSON list; null until they are known"),
     Column("reason", Text, comment="why it was refused"),
-    _moment("sent_at"),
-    _moment("updated_at"),
+    moment("sent_at"),
+    moment("updated_at"),
 )
 
 table_leases = Table(
@@ -224,7 +182,7 @@ table_leases = Table(
     Column("key", String(64), primary_key=True, comment="digest of base URL, base and table"),
     Column("owner", String(64), nullable=False, comment="a uuid for each writer"),
     Column("holder", Text, nullable=False, comment="host, process and load, for people"),
-    _moment("until"),
+    moment("until"),
     Column("intent", Text, comment="encrypted; what a sync is about to create"),
     Column("intent_at", Moment()),
 )
@@ -233,5 +191,5 @@ pacing = Table(
     "pacing",
     metadata,
     Column("key", String(64), primary_key=True, comment="digest of app and limit"),
-    _moment("next_at"),
+    moment("next_at"),
 )

@@ -1,0 +1,70 @@
+"""What identifies cards of questions and failures, and marks the buttons on them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from lark_provider.protocol.waits import marked
+
+PREFIX = "airflow:"
+"""Begins the correlation of a click on a card of Airflow's; the key of the card follows."""
+
+Action: TypeAlias = Literal["answer", "ask_again", "retry", "claim", "mute"]
+
+
+def card_key(ti_id: str, app_id: str, receiver: str, round_: int = 0) -> str:
+    """Return the key of a question's card: one for each question, receiver and round.
+
+    Args:
+        ti_id: The task instance.
+        app_id: The app that sends it.
+        receiver: The chat or person.
+        round_: From 0; a card that took clicks for 13 days is sent again.
+    """
+    return _digest("question", ti_id, app_id, receiver, round_)
+
+
+def incident_key(dag_id: str, run_id: str, app_id: str, receiver: str) -> str:
+    """Return the key of the card of a run's failures: one for each run and receiver."""
+    return _digest("incident", dag_id, run_id, app_id, receiver)
+
+
+def idempotency_key(card: str, *parts: object) -> str:
+    """Return the `uuid` under which Lark recognizes a repeated message, 32 characters.
+
+    Args:
+        card: The key of the card.
+        parts: What else makes it another message.
+    """
+    return _digest(card, *parts)[:32]
+
+
+def button_value(card: str, action: Action, **more: Any) -> dict[str, Any]:
+    """Return the value of a button, which carries the card's key.
+
+    Args:
+        card: The key of the card.
+        action: What a click on it means.
+        more: E.g. the option.
+    """
+    return marked({"action": action, **more}, PREFIX + card)
+
+
+def card_of(correlation: str | None) -> str | None:
+    """Return the key of the card that a click was on; None if it is not one of Airflow's."""
+    if correlation is None or not correlation.startswith(PREFIX):
+        return None
+    return correlation.removeprefix(PREFIX)
+
+
+def action_of(value: Any) -> str | None:
+    """Return what a click means, from its value."""
+    found = value.get("action") if isinstance(value, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,98 @@
+"""How a click is proven to the plugin of Airflow's API servers: an HMAC over all that is delivered.
+
+Whoever holds the secret can act as every linked person.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from lark_provider.protocol.errors import ConfigurationError
+
+SECRET_VARIABLE = "LARK_BRIDGE_SECRET"  # noqa: S105 - a name
+TIME_HEADER = "X-Lark-Bridge-Time"
+EVENT_HEADER = "X-Lark-Bridge-Event"
+SIGNATURE_HEADER = "X-Lark-Bridge-Signature"
+CLICK_PATH = "/lark/click"
+"""As it is signed, whatever prefix a reverse proxy adds."""
+WINDOW_SECONDS = 60
+LARGEST_BODY = 64 * 1024
+_SHORTEST = 32
+
+
+class BridgeSecrets:
+    """The secrets of bridge and plugin: the newest signs, each of them verifies.
+
+    Args:
+        text: `LARK_BRIDGE_SECRET`: one or several, separated by commas, newest first.
+
+    Raises:
+        ConfigurationError: There is none, or one is shorter than 32 bytes.
+    """
+
+    __slots__ = ("_secrets",)
+
+    def __init__(self, text: str) -> None:
+        found = [one.strip().encode() for one in text.split(",") if one.strip()]
+        if not found or any(len(one) < _SHORTEST for one in found):
+            lengths = ", ".join(str(len(one)) for one in found) or "none"
+            raise ConfigurationError(
+                f"{SECRET_VARIABLE} must be one or more secrets of at least {_SHORTEST} bytes, got lengths: "
+                f"{lengths}. Next: set it to the output of `openssl rand -hex 32` in the bridge and in "
+                "Airflow's API servers."
+            )
+        self._secrets = tuple(found)
+
+    def __repr__(self) -> str:
+        """Return how many there are; they are secret."""
+        return f"<BridgeSecrets: {len(self._secrets)}>"
+
+    def headers(self, method: str, path: str, at: int, event_id: str, body: bytes) -> dict[str, str]:
+        """Return the headers that prove a request.
+
+        Args:
+            method: `POST`.
+            path: `CLICK_PATH`.
+            at: Seconds since 1970.
+            event_id: Of the click.
+            body: The body, whole.
+        """
+        proof = _proof(self._secrets[0], method, path, str(at), event_id, body)
+        return {TIME_HEADER: str(at), EVENT_HEADER: event_id, SIGNATURE_HEADER: proof}
+
+    def prove(
+        self, method: str, path: str, at: str, event_id: str, body: bytes, given: str, *, now: float
+    ) -> bool:
+        """Return whether a request is proven, and not older or newer than a minute.
+
+        Args:
+            method: As it was requested.
+            path: `CLICK_PATH`.
+            at: The header of the time.
+            event_id: The header of the event.
+            body: The body, whole.
+            given: The header of the signature.
+            now: Seconds since 1970.
+        """
+        if not (at.isascii() and at.isdigit() and len(at) < _SHORTEST):
+            return False
+        is_recent = abs(now - int(at)) <= WINDOW_SECONDS
+        # All secrets are compared, so that the time does not tell which one fits.
+        fitting = (
+            [
+                hmac.compare_digest(_proof(secret, method, path, at, event_id, body), given)
+                for secret in self._secrets
+            ]
+            if given.isascii()
+            else []
+        )
+        return is_recent and any(fitting)
+
+
+def _proof(secret: bytes, method: str, path: str, at: str, event_id: str, body: bytes) -> str:
+    parts: Sequence[bytes] = [part.encode() for part in (method, path, at, event_id)]
+    # With the lengths, so that no two requests have the same text.
+    text = b"".join(len(part).to_bytes(4) + part for part in [*parts, body])
+    return hmac.new(secret, text, hashlib.sha256).hexdigest()

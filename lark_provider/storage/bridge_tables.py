@@ -1,0 +1,165 @@
+"""The tables of Airflow's questions and failures, and of the outbox. `migrations/` creates them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text
+
+from lark_provider.storage.schema import Moment, metadata, moment
+
+hitl_questions = Table(
+    "hitl_questions",
+    metadata,
+    Column("ti_id", String(36), primary_key=True, comment="the task instance: a uuid for each try"),
+    Column("dag_id", String(250), nullable=False),
+    Column("run_id", String(250), nullable=False),
+    Column("task_id", String(250), nullable=False),
+    Column("map_index", Integer, nullable=False),
+    Column("team", String(250), comment="of a multi-team Airflow"),
+    Column("content", Text, nullable=False, comment="JSON: what is asked, of whom"),
+    Column("state", String(16), nullable=False, comment="held, open or over"),
+    Column("outcome", Text, comment="JSON: how it ended, and by whom"),
+    Column("deadline", Moment()),
+    moment("parked_at"),
+    moment("created_at"),
+    moment("updated_at"),
+    Index("ix_hitl_questions_state", "state", "parked_at"),
+)
+
+hitl_cards = Table(
+    "hitl_cards",
+    metadata,
+    Column("key", String(64), primary_key=True, comment="digest of question, app, receiver and round"),
+    Column("ti_id", String(36), nullable=False),
+    Column("app_id", String(255), nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("receiver_type", String(16), nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("mentions", Text, nullable=False, comment="JSON list of open_ids"),
+    Column("round", Integer, nullable=False, comment="from 0; a card takes clicks for 14 days"),
+    Column("state", String(16), nullable=False, comment="due, sent, over or given_up"),
+    Column("message_id", String(255)),
+    Column("chat_id", String(255)),
+    Column("shown", String(64), comment="digest of the content that it shows"),
+    Column("reason", Text, comment="why it was given up"),
+    Column("sent_at", Moment()),
+    moment("created_at"),
+    moment("updated_at"),
+    Index("ix_hitl_cards_ti_id", "ti_id"),
+    Index("ix_hitl_cards_message_id", "message_id"),
+    Index("ix_hitl_cards_state", "state", "created_at"),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("app_id", String(255), primary_key=True),
+    Column("tenant_key", String(255), primary_key=True),
+    Column("open_id", String(255), primary_key=True),
+    Column("auth_manager", String(255), nullable=False, comment="its class"),
+    Column("user_id", String(255), nullable=False, comment="Airflow's id, as in assigned_users"),
+    Column("user_name", String(255), nullable=False),
+    Column("airflow_user", Text, nullable=False, comment="encrypted; the serialised user"),
+    Column("state", String(16), nullable=False, comment="linked or revoked"),
+    moment("linked_at"),
+    moment("updated_at"),
+    Index("ix_people_user_id", "user_id"),
+)
+
+link_codes = Table(
+    "link_codes",
+    metadata,
+    Column("digest", String(64), primary_key=True, comment="of the code, which is not stored"),
+    Column("app_id", String(255), nullable=False),
+    Column("tenant_key", String(255), nullable=False),
+    Column("open_id", String(255), nullable=False),
+    moment("until"),
+    Column("used_at", Moment()),
+    Index("ix_link_codes_until", "until"),
+)
+
+api_servers = Table(
+    "api_servers",
+    metadata,
+    Column("id", String(64), primary_key=True, comment="digest of host and process"),
+    Column("host", String(255), nullable=False),
+    Column("version", String(64), nullable=False, comment="of this package"),
+    Column("airflow_version", String(64), nullable=False),
+    Column("guarded", Boolean, nullable=False),
+    Column("problem", Text, comment="why it is not guarded"),
+    moment("seen_at"),
+)
+
+applied_clicks = Table(
+    "applied_clicks",
+    metadata,
+    Column("app_id", String(255), primary_key=True),
+    Column("event_id", String(255), primary_key=True),
+    Column("card_key", String(64), nullable=False),
+    Column("open_id", String(255), nullable=False),
+    Column("state", String(16), nullable=False, comment="due, done or given_up"),
+    Column("attempts", Integer, nullable=False),
+    Column("status", Integer, comment="HTTP status of the result"),
+    Column("result", Text, comment="JSON: what became of it"),
+    moment("next_at"),
+    moment("created_at"),
+    Column("done_at", Moment()),
+    Column("shown_at", Moment()),
+    Index("ix_applied_clicks_state", "state", "next_at"),
+    Index("ix_applied_clicks_card_key", "card_key"),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("key", String(64), primary_key=True, comment="digest of run, app and receiver"),
+    Column("dag_id", String(250), nullable=False),
+    Column("run_id", String(250), nullable=False),
+    Column("app_id", String(255), nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("receiver_type", String(16), nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("state", String(16), nullable=False, comment="open or recovered"),
+    Column("version", Integer, nullable=False, comment="of the content; each change adds one"),
+    Column("content", Text, nullable=False, comment="encrypted; the failures"),
+    Column("message_id", String(255)),
+    Column("claimed_by", Text, comment="JSON: open_id, name and time"),
+    moment("created_at"),
+    moment("updated_at"),
+    Index("ix_incidents_message_id", "message_id"),
+    Index("ix_incidents_state", "state", "updated_at"),
+    Index("ix_incidents_run", "dag_id", "run_id"),
+)
+
+mutes = Table(
+    "mutes",
+    metadata,
+    Column("dag_id", String(250), primary_key=True),
+    Column("task_id", String(250), primary_key=True),
+    Column("muted_by", Text, nullable=False, comment="JSON: open_id and name"),
+    moment("until"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", String(64), primary_key=True, comment="digest of the caller's key, or random"),
+    Column("kind", String(16), nullable=False, comment="send or update"),
+    Column("app_id", String(255), nullable=False),
+    Column("base_url", Text, nullable=False),
+    Column("target", String(320), nullable=False, comment="digest of the chat or person"),
+    Column("card", String(64), comment="the incident or card whose versions follow each other"),
+    Column("version", Integer, nullable=False, comment="of the card"),
+    Column("payload", Text, nullable=False, comment="encrypted under the app's own secret"),
+    Column("state", String(16), nullable=False, comment="due, delivered or given_up"),
+    Column("attempts", Integer, nullable=False),
+    Column("owner", String(64), comment="who delivers it now"),
+    Column("message_id", String(255)),
+    Column("reason", Text, comment="why it was given up, or tried again"),
+    moment("next_at"),
+    Column("owned_until", Moment()),
+    Column("first_sent_at", Moment()),
+    moment("created_at"),
+    moment("updated_at"),
+    Index("ix_outbox_state", "state", "next_at"),
+    Index("ix_outbox_card", "card", "version"),
+)
