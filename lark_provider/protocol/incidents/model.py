@@ -157,10 +157,11 @@ def after(
         count = max(before.count + new, len(known))
         run_failed = before.run_failed or event.kind == "dag_failure"
         return replace(before, count=count, failures=_bounded(known), run_failed=run_failed, over=False)
-    if event.kind == "dag_success" and before.cards:
+    is_recorded = bool(before.cards or before.version)
+    if event.kind == "dag_success" and is_recorded:
         recovered = tuple(replace(one, recovered=True) for one in known.values())
         return replace(before, failures=recovered, run_failed=False, over=True)
-    if event.kind == "success" and before.cards and event.label in known:
+    if event.kind == "success" and is_recorded and event.label in known:
         known = _with_states(known, states)
         known[event.label] = replace(known[event.label], recovered=True)
         over = all(one.recovered for one in known.values())
