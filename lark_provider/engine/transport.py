@@ -163,13 +163,11 @@ def _prepared(library: Any, client: Any, send: Send, until: float, session: Sess
         content = _awaited(call.form) if hasattr(client, "aclose") else call.form
     if content is not None:
         headers["Content-Type"] = call.content_type
+    # Written out here: the library would parse the URL a second time to add the parameters.
+    query = f"?{urlencode(call.params, doseq=True)}" if call.params else ""
     return client.build_request(
         call.method,
-        # Written out here: the library would parse the URL a second time to add them.
-        _url(
-            library.URL,
-            session.origin() + call.target + (f"?{urlencode(call.params, doseq=True)}" if call.params else ""),
-        ),
+        _url(library.URL, session.origin() + call.target + query),
         content=content,
         headers=headers,
         timeout=client.timeout if is_own else _timeouts(library, session.timeout, until),
