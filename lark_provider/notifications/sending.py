@@ -12,16 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from lark_provider.api.cards.airflow import mentions
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.hooks.webhook import LarkWebhookHook
-from lark_provider.notifications import airflow_context, bot, mentions
+from lark_provider.notifications import airflow_context, bot
 from lark_provider.notifications.deadline import Deadline, call_in_thread, max_retries
 from lark_provider.notifications.delivery import Message, deliver
-from lark_provider.notifications.escaping import sendable
-from lark_provider.notifications.incident import Incident, after
 from lark_provider.notifications.run_cards import RunCards
-from lark_provider.notifications.run_event import EventKind, RunEvent
-from lark_provider.notifications.texts import Language
+from lark_provider.protocol.incidents.event import EventKind, RunEvent
+from lark_provider.protocol.incidents.model import Incident, after
+from lark_provider.protocol.language import Language
+from lark_provider.support.text import sendable
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from lark_provider.client import AsyncLarkServiceClient
 
 _FIRST_SHARE = 0.6  # of the time that is left, for a connection that has a fallback
+warned: set[str] = set()
+"""Names without an id that this process has logged; once is enough."""
 
 
 class Notifier(Protocol):
@@ -186,8 +189,8 @@ class _Attempt:
         notifier = self.notifier
         known = hook.owners if notifier.mentions else {}
         found = mentions.resolve(notifier.mentions, self.event.owners, known, user_ids=notifier.bots_only)
-        for name in set(found.names) - mentions.warned:
-            mentions.warned.add(name)
+        for name in set(found.names) - warned:
+            warned.add(name)
             notifier.log.warning(
                 "%r is mentioned by name only. Next: add it with an open_id or e-mail address to the extra "
                 "'owners' of connection %r.",
