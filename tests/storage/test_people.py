@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -25,7 +24,7 @@ ADMIN = Account("simple.SimpleAuthManager", "admin", "Admin", {"sub": "admin", "
 
 
 @pytest.fixture
-def store(url: URL, key: str) -> Iterator[People]:
+def store(url: URL, key: str) -> People:
     return People(url)
 
 
