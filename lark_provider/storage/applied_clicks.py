@@ -187,6 +187,26 @@ class AppliedClicks:
         )
         return {(one.click.app_id, one.event_id): one.click for one in readable(connection.execute(query))}
 
+    def click(self, app_id: str, event_id: str) -> CardClick | None:
+        """Return a click; None if it was purged.
+
+        Args:
+            app_id: The app.
+            event_id: The click's id in the table.
+        """
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            return self._clicks(connection, [event_id]).get((app_id, event_id))
+
+    def found(self, app_id: str, event_id: str) -> Found | None:
+        """Return a click as it is delivered, whatever its state; None if it was purged.
+
+        Args:
+            app_id: The app.
+            event_id: The click's id in the table.
+        """
+        click = self.click(app_id, event_id)
+        return None if click is None else Found(event_id, card_of(correlation_of(click)) or "", 0, 0.0, click)
+
     def postpone(self, app_id: str, event_id: str, attempts: int) -> None:
         """Put off the next delivery of a click, unless its result is known meanwhile.
 
@@ -226,6 +246,12 @@ class AppliedClicks:
                 applied_clicks.update()
                 .where(*_one(app_id, event_id), applied_clicks.c.state == "due")
                 .values(state=state, status=status, result=text, done_at=now, next_at=now)
+            )
+            # The plugin may have recorded the result already. Either way it is to be shown now.
+            connection.execute(
+                applied_clicks.update()
+                .where(*_one(app_id, event_id), applied_clicks.c.shown_at.is_(None))
+                .values(next_at=now)
             )
             return bool(done.rowcount)
 

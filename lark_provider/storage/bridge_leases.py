@@ -9,14 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.storage import migrate
-from lark_provider.storage.bridge_tables import api_servers
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.statements import insert, read_clock
 from lark_provider.storage.tables import leases
 from lark_provider.storage.urls import SQLITE_DRIVER
-
-FRESH_SECONDS = 90.0
-"""An API server that has not written its row for so long does not run any more."""
 
 
 class BridgeLease:
@@ -53,19 +49,3 @@ class BridgeLease:
         rows = leases.c
         with transaction(migrate.opened(self._url)) as connection:
             connection.execute(leases.delete().where(rows.key == self._key, rows.owner == self._owner))
-
-
-def all_guarded(url: URL) -> bool:
-    """Return whether every API server that runs has recorded that it guards answers; False if none has.
-
-    Args:
-        url: The database.
-
-    Raises:
-        StorageError: The database cannot be used.
-    """
-    rows = api_servers.c
-    with transaction(migrate.opened(url), reading=True) as connection:
-        since = read_clock(connection).now - timedelta(seconds=FRESH_SECONDS)
-        found = connection.execute(sa.select(rows.guarded).where(rows.seen_at >= since)).scalars().all()
-    return bool(found) and all(found)
