@@ -1,8 +1,8 @@
 """Which user of Airflow a person acts as who clicked in Lark, or why they may not.
 
-A person links themselves (`plugins.link`), or stands in the table `people` of `lark.yaml`, or has an enterprise
-e-mail address of one of its `email_domains`; in this order. People of other tenants, and those whom Lark calls
-frozen or resigned, are refused before.
+A person links themselves (`plugins.link`), or stands in the table `people` of `lark.yaml`, or has an
+enterprise e-mail address of one of its `email_domains`; in this order. People of other tenants, and those
+whom Lark calls frozen or resigned, are refused before.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from lark_provider.errors import ConfigurationError, LarkError
 from lark_provider.plugins import users
 from lark_provider.plugins.directory import Directory, Listed
+from lark_provider.plugins.people_texts import REFUSALS, Text
 from lark_provider.plugins.users import AuthManagerUnsupportedError, InactiveUserError
 from lark_provider.protocol.hitl.people import PeopleSettings
 from lark_provider.storage.errors import DecryptionError
-from lark_provider.storage.people import CODE_MINUTES, People
+from lark_provider.storage.people import People
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -27,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 Outcome: TypeAlias = Literal["unlinked", "foreign_tenant", "inactive", "forbidden", "unavailable"]
 Source: TypeAlias = Literal["link", "table", "email"]
-Text: TypeAlias = Mapping[str, str]
-"""A text for people, by language: `zh` and `en`."""
 
 _STATUS: Mapping[Outcome, int] = {
     "unlinked": 403,
@@ -36,38 +35,6 @@ _STATUS: Mapping[Outcome, int] = {
     "inactive": 403,
     "forbidden": 403,
     "unavailable": 503,
-}
-_TEXTS: Mapping[str, Text] = {
-    "unlinked": {
-        "zh": f"请先关联您的 Airflow 账号，然后再点击一次。链接仅供您本人使用一次，{CODE_MINUTES} 分钟内有效。",
-        "en": "Link your Airflow account first, then click again. The link is for you alone, works once and "
-        f"ends after {CODE_MINUTES} minutes.",
-    },
-    "no_page": {
-        "zh": "您的飞书账号尚未关联 Airflow 账号，请联系 Airflow 管理员。",
-        "en": "Your Lark account is not linked to an Airflow account. Ask an administrator of Airflow.",
-    },
-    "foreign_tenant": {
-        "zh": "您不属于此应用所在的企业，不能在 Airflow 中操作。",
-        "en": "You do not belong to the organization of this app and cannot act in Airflow.",
-    },
-    "left": {
-        "zh": "飞书显示您的账号已冻结、已离职，或不在此应用的通讯录权限范围内。",
-        "en": "Lark says that your account is frozen or has left, or does not show it to this app.",
-    },
-    "no_user": {
-        "zh": "为您配置的 Airflow 用户不存在或已停用，请联系 Airflow 管理员。",
-        "en": "The Airflow user configured for you does not exist or is not active. Ask an administrator of "
-        "Airflow.",
-    },
-    "unsupported": {
-        "zh": "此 Airflow 的认证管理器不支持在飞书中操作，请在 Airflow 页面上操作。",
-        "en": "The auth manager of this Airflow does not support acting from Lark. Use the page of Airflow.",
-    },
-    "unavailable": {
-        "zh": "暂时无法确认您的身份，将自动重试。",
-        "en": "Your identity cannot be verified at the moment; it is tried again.",
-    },
 }
 
 
@@ -148,7 +115,8 @@ class Identities:
     def resolve(self, clicker: Clicker) -> Identified | Refusal:
         """Return the user that a person acts as, or a refusal. It blocks.
 
-        Nothing is raised for an unavailable database or Lark: the refusal is `unavailable`, to be tried again.
+        Nothing is raised for an unavailable database or Lark: the refusal is `unavailable`, to be tried
+        again.
 
         Args:
             clicker: Who clicked.
@@ -167,7 +135,7 @@ class Identities:
                 "Person not identified; the click is tried again",
                 extra={"open_id": clicker.open_id, "app_id": clicker.app_id, "error": str(error)},
             )
-            return Refusal("unavailable", _TEXTS["unavailable"])
+            return Refusal("unavailable", REFUSALS["unavailable"])
 
     def _linked(self, clicker: Clicker) -> Identified | Refusal | None:
         try:
@@ -221,4 +189,4 @@ def _refused(
     who = {"open_id": clicker.open_id, "app_id": clicker.app_id, "tenant_key": clicker.operator_tenant_key}
     reason = {} if error is None else {"reason": str(error)}
     logger.warning("Person refused", extra={"outcome": outcome, **who, **reason})
-    return Refusal(outcome, _TEXTS[text], link_url)
+    return Refusal(outcome, REFUSALS[text], link_url)
