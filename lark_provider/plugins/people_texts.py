@@ -56,7 +56,8 @@ PAGE: Mapping[str, Text] = {
         "user's rights.",
     },
     "warn": {
-        "zh": "仅当该飞书账号属于您本人，且您刚刚在飞书中点击过卡片时才确认。如果链接是别人发给您的，请关闭此页。",
+        "zh": "仅当该飞书账号属于您本人，且您刚刚在飞书中点击过卡片时才确认。"
+        "如果链接是别人发给您的，请关闭此页。",
         "en": "Confirm only if this Lark account is yours and you have just clicked a card in Lark. If "
         "somebody sent you the link, close this page.",
     },
