@@ -14,7 +14,7 @@ from lark_provider.protocol.hitl.model import HitlQuestion, TaskInstance
 FILE = """
 hold: 20
 email_domains: [Example.com]
-people: {ou_1: bob, ou_2: 3}
+people: {ou_1: bob, ou_2: "3"}
 defaults: {app: cli_a, language: en, timezone: Asia/Shanghai}
 routes:
   - name: payments
@@ -102,8 +102,9 @@ def test_a_muted_question_is_known_as_such() -> None:
 
 def test_the_settings() -> None:
     routes = read_routes(FILE)
-    assert routes.people == {"ou_1": "bob", "ou_2": "3"}
-    assert (routes.hold, routes.email_domains, routes.new_card_when_lost) == (20.0, ("example.com",), False)
+    assert routes.people.users == {"ou_1": "bob", "ou_2": "3"}
+    assert routes.people.email_domains == ("example.com",)
+    assert (routes.hold, routes.new_card_when_lost) == (20.0, False)
     assert (routes.language, routes.timezone, routes.app_id) == ("en", "Asia/Shanghai", "cli_a")
     assert read_routes("") == Routes() == read_routes("# only a comment\n")
 
@@ -126,7 +127,7 @@ def test_the_settings() -> None:
         ("routes:\n- to: oc_1\n  dag: []", "Line 3: dag must be a text or a list of them, got a list"),
         ("hold: soon", "Line 1: hold must be a number of seconds from 0 to 3600, got 'soon'"),
         ("hold: .nan", "Line 1: hold must be a number"),
-        ("people: {bob: ou_1}", "Line 1: people must have open_ids as keys, got 'bob'"),
+        ("people:\n  ou_2: x\n  bob: ou_1", "Line 3: people must name each person by an open_id"),
         ("email_domains: [com]", "Line 1: email_domains must be domains such as example.com"),
         ("hold: !!python/object/apply:os.system [x]", "Line 1: a value must be a text"),
         ("a: [", "Line 1: it must be YAML"),

@@ -6,16 +6,17 @@ matches; each receiver gets one card, from the first route that names it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from lark_provider.protocol.hitl.model import HitlQuestion
+from lark_provider.protocol.hitl.people import PeopleSettings
+from lark_provider.protocol.language import Language
 
-Language: TypeAlias = Literal["zh", "en"]
 What: TypeAlias = Literal["questions", "failures"]
 ReceiverType: TypeAlias = Literal["open_id", "union_id", "user_id", "email", "chat_id"]
 
@@ -121,8 +122,7 @@ class Routes:
 
     Attributes:
         routes: In the order of the file.
-        people: Airflow's user by open_id.
-        email_domains: Whose addresses may identify a person; empty for none.
+        people: How people are mapped to users of Airflow, beside the links that they make themselves.
         hold: Seconds after a task was parked before its card is sent.
         new_card_when_lost: Whether a card that can no longer be updated is replaced by a new one.
         language: Of cards to assignees, whom no route names.
@@ -131,8 +131,7 @@ class Routes:
     """
 
     routes: tuple[Route, ...] = ()
-    people: Mapping[str, str] = field(default_factory=dict)
-    email_domains: tuple[str, ...] = ()
+    people: PeopleSettings = PeopleSettings()
     hold: float = HOLD_SECONDS
     new_card_when_lost: bool = False
     language: Language = "zh"

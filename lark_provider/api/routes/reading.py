@@ -19,8 +19,9 @@ from lark_provider.api.routes.model import (
     Routes,
     What,
 )
-from lark_provider.api.routes.yaml_text import Value, read_yaml
+from lark_provider.api.routes.yaml_text import Value, plain, read_yaml
 from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError
+from lark_provider.protocol.hitl.people import PeopleSettings, people_settings
 
 _FILE = ("routes", "defaults", "people", "email_domains", "hold", "new_card_when_lost")
 _HOW = ("app", "language", "timezone", "mentions", "quiet")
@@ -34,9 +35,7 @@ _WHAT: Mapping[str, frozenset[What]] = {
 }
 _LANGUAGES = ("zh", "en")
 _MAX_HOLD = 3600.0
-_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}")
 _MENTION = re.compile(r"o[un]_[A-Za-z0-9_-]+|all|[^\s<>\"'@,]+@[^\s<>\"'@,]+")
-_OPEN_ID = re.compile(r"ou_[A-Za-z0-9_-]+")
 _ID = re.compile(r"[^\s<>\"',]+")
 _QUIET = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
 _ZONE_STEP = "write one such as Asia/Shanghai"
@@ -100,8 +99,7 @@ def _file(root: Value, mistakes: Mistakes) -> Routes:
             _route(Reader(one, "a route", _ROUTE, mistakes), number, how)
             for number, one in enumerate(routes.plain if routes else (), start=1)
         ),
-        people=_people(file, mistakes),
-        email_domains=_domains(file),
+        people=_people(file),
         hold=file.number("hold", HOLD_SECONDS, _MAX_HOLD),
         new_card_when_lost=file.flag("new_card_when_lost"),
         language=how.language,
@@ -208,35 +206,23 @@ def _receiver(route: Reader, value: Value, how: _How) -> Receiver | None:
     return Receiver(how.app_id, found.id, found.id_type, how.language, how.mentions, how.timezone)
 
 
-def _domains(file: Reader) -> tuple[str, ...]:
-    found = tuple(one.lower().removeprefix("@") for one in file.texts("email_domains"))
-    value = file.get("email_domains")
-    for one in found:
-        if not _DOMAIN.fullmatch(one) and value is not None:
-            file.wrong(
-                "email_domains",
-                f"domains such as example.com, and not {one[:80]!r}",
-                value,
-                "write whole domains",
-            )
-    return found
-
-
-def _people(file: Reader, mistakes: Mistakes) -> dict[str, str]:
+def _people(file: Reader) -> PeopleSettings:
+    """Return the mapping of people; each entry is checked alone, so that its line can be named."""
+    users: dict[str, str] = {}
     value = file.get("people")
-    if value is None:
-        return {}
-    if not isinstance(value.plain, dict):
-        file.wrong("people", "members", value, "write `ou_…: user` for each person")
-        return {}
-    found: dict[str, str] = {}
-    for open_id, user in value.plain.items():
-        if not _OPEN_ID.fullmatch(open_id):
-            mistakes.add(
-                user.line,
-                f"people must have open_ids as keys, got {open_id[:80]!r}. Next: write `ou_…: user`, with "
-                "the id that the app sees.",
-            )
-        elif (name := file.as_text(f"people.{open_id}", user)) is not None:
-            found[open_id] = name
-    return found
+    if value is not None and isinstance(value.plain, dict):
+        for open_id, one in value.plain.items():
+            users |= _checked(file, "people", {open_id: plain(one)}, one).users
+    elif value is not None:
+        _checked(file, "people", plain(value), value)
+    domains = file.get("email_domains")
+    found = PeopleSettings() if domains is None else _checked(file, "email_domains", plain(domains), domains)
+    return PeopleSettings(users, found.email_domains)
+
+
+def _checked(file: Reader, name: str, given: object, value: Value) -> PeopleSettings:
+    try:
+        return people_settings({name: given})
+    except ConfigurationError as error:
+        file.mistakes.add(value.line, str(error))
+        return PeopleSettings()

@@ -86,6 +86,15 @@ def _read(yaml: Any, text: str) -> Value | ConfigurationError:
         )
 
 
+def plain(value: Value) -> Any:
+    """Return a value without its lines, as `yaml.safe_load` would; dates and times stay text."""
+    if isinstance(value.plain, dict):
+        return {name: plain(one) for name, one in value.plain.items()}
+    if isinstance(value.plain, list):
+        return [plain(one) for one in value.plain]
+    return value.plain
+
+
 def _library() -> Any:
     try:
         import yaml
