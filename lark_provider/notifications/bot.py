@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lark_provider.api.cards.airflow import failure as cards
 from lark_provider.api.cards.airflow.failure_texts import translate
 from lark_provider.api.cards.airflow.mentions import Mentions
-from lark_provider.errors import InvalidRequestError
 from lark_provider.api.messaging.additions import with_element
+from lark_provider.errors import InvalidRequestError
 from lark_provider.notifications.delivery import Message
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.support.text import shorten

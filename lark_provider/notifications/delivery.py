@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from lark_provider.api.cards.airflow import failure as cards
 from lark_provider.api.cards.airflow.mentions import Mentions
+from lark_provider.api.messaging.additions import marked, with_element
 from lark_provider.errors import InvalidRequestError, LarkAPIError, LarkError
-from lark_provider.hooks.receivers import Receiver, marked, with_element
+from lark_provider.hooks.receivers import Receiver
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Incident
 from lark_provider.protocol.language import Language

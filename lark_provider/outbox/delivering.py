@@ -7,7 +7,7 @@ import logging
 import random
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from lark_provider.outbox.apps import Apps, Known
 from lark_provider.outbox.outgoing import Outgoing
@@ -16,30 +16,27 @@ from lark_provider.protocol.errors import (
     LarkAPIError,
     LarkError,
     NotFoundError,
+    OutcomeUnknownError,
     PermissionDeniedError,
 )
 from lark_provider.storage.outbox import Claimed, Outbox, opened
 from lark_provider.support import measured, threads
 from lark_provider.support.environment import ENVIRONMENT
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
-
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 REPLACE_VARIABLE = "LARK_OUTBOX_NEW_CARD"
 _YES = {"1", "true", "yes", "on"}
-_LEASE_SECONDS = 60.0
+_LEASE_SECONDS = 20.0
+"""Beyond the time for an attempt, so that it has ended before another process takes over."""
 _ATTEMPT_SECONDS = 40.0
-"""Of one row, so that its attempt has ended before another process takes over."""
 _DATABASE_SECONDS = 10.0
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 60.0
 _UNCERTAIN_SECONDS = 55 * 60.0
 """Lark recognizes a repeated key for an hour."""
 _NO_CARD = frozenset({230011, 230026, 230031, 230110, 230012, 230071})
 """A card that cannot be updated any more: recalled, deleted, older than 14 days, of another app."""
-_REFUSALS = (NotFoundError, PermissionDeniedError, InvalidRequestError)
 _APP_CODES = range(99990000, 100000000)
 """Of the gateway: they concern the app, such as a missing scope, and not the message."""
 
@@ -53,12 +50,13 @@ class Deliverer:
     """Claims rows of the outbox and delivers them. For one event loop.
 
     Args:
-        url: The database.
+        outbox: The database's.
         apps: The apps that this process can act for.
+        seconds: How long an attempt may take.
     """
 
-    def __init__(self, url: URL, apps: Apps) -> None:
-        self._outbox, self._apps = Outbox(url), apps
+    def __init__(self, outbox: Outbox, apps: Apps, *, seconds: float = _ATTEMPT_SECONDS) -> None:
+        self._outbox, self._apps, self._seconds = outbox, apps, seconds
         self._me = uuid.uuid4().hex
         self._replaces = replaces_cards()
 
@@ -78,7 +76,7 @@ class Deliverer:
         """
         unknown = self._apps.unknown()
         claim: Callable[[], list[Claimed]] = lambda: self._outbox.claim(  # noqa: E731 - read as one step
-            self._me, _LEASE_SECONDS, most=most, without=unknown, only=only
+            self._me, self._seconds + _LEASE_SECONDS, most=most, without=unknown, only=only
         )
         rows = await _in_thread(claim)
         results = await asyncio.gather(*(self._deliver(row) for row in rows), return_exceptions=True)
@@ -116,12 +114,12 @@ class Deliverer:
             extra = {"row": row.id, "app": row.app_id, "sent_s": round(row.sent_seconds)}
             logger.warning("Outcome unknown for too long; a second message may appear", extra=extra)
         try:
-            async with asyncio.timeout(_ATTEMPT_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 message_id = await _sent(row, known, message)
         except LarkAPIError as error:
             await self._refused(row, error)
         except (LarkError, TimeoutError) as error:
-            await self._later(row, error, may_be_sent=True)
+            await self._later(row, error, may_be_sent=isinstance(error, OutcomeUnknownError | TimeoutError))
         else:
             await _in_thread(lambda: self._outbox.delivered(row, self._me, message_id))
             measured.OUTBOX_DELIVERED.add(row.app_id, "send" if row.message_id is None else "update")
@@ -132,13 +130,12 @@ class Deliverer:
             logger.info("Card cannot be updated; sending a new one", extra=extra)
             await _in_thread(lambda: self._outbox.replace(row, self._me))
             return
-        concerns_app = error.code in _APP_CODES or error.retryable
-        if concerns_app or not (isinstance(error, _REFUSALS) or error.code):
+        if error.retryable or error.code in _APP_CODES:
             await self._later(row, error, may_be_sent=False)
             return
         reason = str(error)
         await _in_thread(lambda: self._outbox.give_up(row, self._me, reason))
-        measured.OUTBOX_GIVEN_UP.add(row.app_id, str(error.code))
+        measured.OUTBOX_GIVEN_UP.add(row.app_id, _why(error))
         extra = {"row": row.id, "app": row.app_id, "error": reason}
         logger.error("Message given up", extra=extra)
 
@@ -148,11 +145,18 @@ class Deliverer:
         pause = _LAST_PAUSE if longest else min(_LAST_PAUSE, _FIRST_PAUSE * 2 ** min(row.attempts, 10))
         pause *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter
         reason = str(error) or "no answer in time"
-        await _in_thread(
-            lambda: self._outbox.later(row, self._me, reason, pause, may_be_sent=may_be_sent)
-        )
+        await _in_thread(lambda: self._outbox.later(row, self._me, reason, pause, may_be_sent=may_be_sent))
         extra = {"row": row.id, "app": row.app_id, "retry_in_s": round(pause), "error": reason}
         logger.info("Message not delivered; retrying later", extra=extra)
+
+
+def _why(error: LarkAPIError) -> str:
+    """Return the label of a refusal."""
+    if error.code in _NO_CARD:
+        return "card_gone"
+    if isinstance(error, NotFoundError | PermissionDeniedError):
+        return "receiver"
+    return "content" if isinstance(error, InvalidRequestError) else "refused"
 
 
 async def _sent(row: Claimed, known: Known, message: Outgoing) -> str:
@@ -169,9 +173,13 @@ async def _sent(row: Claimed, known: Known, message: Outgoing) -> str:
         answer = await messaging.send(message.receiver, content, msg_type=message.msg_type, **options)  # type: ignore[arg-type]  # as it was recorded
         return str(answer.data["message_id"])
 
-    mentions = (*message.mentions, *await _ids(known, message.emails))
+    found = await _ids(known, message.emails)
+    content, mentions = message.content, (*message.mentions, *found.values())
+    missing = [f"@{one}" for one in message.emails if one not in found]
+    if missing and isinstance(content, str):
+        content = " ".join([content, *missing])
     try:
-        return await perform(message.content, mentions)
+        return await perform(content, tuple(dict.fromkeys(mentions)))
     except InvalidRequestError as error:
         if error.http_status is None or message.plain is None:
             raise
@@ -180,16 +188,16 @@ async def _sent(row: Claimed, known: Known, message: Outgoing) -> str:
         return await perform(message.plain, ())
 
 
-async def _ids(known: Known, emails: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the open_ids of e-mail addresses; those that are not found are left out."""
+async def _ids(known: Known, emails: tuple[str, ...]) -> dict[str, str]:
+    """Return open_ids by e-mail address; addresses that are not found are missing."""
     if not emails:
-        return ()
+        return {}
     try:
         found = await known.client.contact.find_by_email(list(emails))
     except LarkAPIError as error:
         logger.warning("User lookup failed; naming people without a mention: %s", error)
-        return ()
-    return tuple(filter(None, found.values()))
+        return {}
+    return {email: open_id for email, open_id in found.items() if open_id}
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

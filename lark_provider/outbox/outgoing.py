@@ -11,8 +11,8 @@ import orjson
 from lark_provider.api.cards.airflow import failure
 from lark_provider.api.cards.airflow.mentions import Mentions
 from lark_provider.api.messaging.additions import marked, with_element
+from lark_provider.protocol.incidents.shown import Shown
 from lark_provider.protocol.language import LANGUAGES
-from lark_provider.storage.incidents import Shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,66 +7,52 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from lark_provider import config
 from lark_provider.api.cards.airflow.mentions import Mentions
 from lark_provider.client.clients import app_of, database_of
 from lark_provider.outbox import outgoing
 from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import after
-from lark_provider.storage import urls
-from lark_provider.storage.incidents import Incidents, Place, Recorded, Shown
+from lark_provider.protocol.incidents.shown import Place, Shown
+from lark_provider.storage.incidents import Incidents, Recorded
 from lark_provider.storage.outbox import Entry, Outbox
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
-
     from lark_provider.client import AsyncLarkServiceClient, LarkServiceClient
-    from lark_provider.protocol.tokens import App
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-def has_database(client: AsyncLarkServiceClient | LarkServiceClient) -> bool:
-    """Return whether a client has a database, and so an outbox."""
-    return config.has_database(database_of(client))
-
-
-@dataclass(frozen=True, slots=True)
 class Recorder:
     """Records what one app sends.
 
-    Attributes:
-        url: The database.
-        app: The app.
+    Args:
+        client: Of the app, with a database; an asynchronous one must be resolved.
+
+    Raises:
+        ConfigurationError: No database is configured, or no credentials were found.
     """
 
-    url: URL
-    app: App
+    def __init__(self, client: AsyncLarkServiceClient | LarkServiceClient) -> None:
+        self._app, database_url = app_of(client), database_of(client)
+        self.outbox = Outbox.configured(database_url)
+        self._incidents = Incidents.configured(self._app, database_url)
 
-    @classmethod
-    def of(cls, client: AsyncLarkServiceClient | LarkServiceClient) -> Recorder:
-        """Return the recorder of a client's app and database.
+    def open(self, place: Place) -> Shown | None:
+        """Return the open incident of a run and receiver; None if there is none.
 
         Args:
-            client: The client; an asynchronous one must be resolved.
-
-        Raises:
-            ConfigurationError: No database is configured, or no credentials were found.
-        """
-        return cls(urls.database(database_of(client)), app_of(client))
-
-    def has_open(self, place: Place) -> bool:
-        """Return whether an incident of a run is open.
+            place: The run and the receiver.
 
         Raises:
             StorageError: The database cannot be used.
+            DecryptionError: The incident was encrypted under another secret of the app.
         """
-        return Incidents(self.url, self.app).has_open(place)
+        return self._incidents.open(place)
 
     def event(
         self,
@@ -101,7 +87,7 @@ class Recorder:
             people = (mentions.ids, mentions.emails, mentions.names)
             return replace(before, incident=found, event=event, mentions=people)
 
-        return Incidents(self.url, self.app).record(place, event, change, outgoing.card)
+        return self._incidents.record(place, event, change, outgoing.card)
 
     def message(self, message: Outgoing, key: str) -> str:
         """Record a message of its own.
@@ -116,7 +102,7 @@ class Recorder:
         Raises:
             StorageError: The database cannot be used.
         """
-        names = "\0".join([self.app.base_url, self.app.app_id, message.receiver, key])
+        names = f"{self._app.base_url}\0{self._app.app_id}\0{message.receiver}\0{key}"
         id_ = hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest()
-        Outbox(self.url).add(self.app, Entry(id_, message.receiver, message.to_json()))
+        self.outbox.add(self._app, Entry(id_, message.receiver, message.to_json()))
         return id_

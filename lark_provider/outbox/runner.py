@@ -6,18 +6,15 @@ import asyncio
 import logging
 from contextlib import suppress
 from threading import Event as Stop
-from typing import TYPE_CHECKING
+from typing import Any
 
 from lark_provider.outbox.apps import Apps
 from lark_provider.outbox.delivering import Deliverer
 from lark_provider.protocol.errors import LarkError
-from lark_provider.storage import urls
+from lark_provider.storage.outbox import Outbox
 from lark_provider.support import threads
 from lark_provider.support.backoff import Backoff
 from lark_provider.support.throttle import Throttle
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
 
 logger = logging.getLogger(__name__)
 
@@ -31,27 +28,16 @@ class OutboxRunner:
     """Delivers what is due, for all apps that this process knows. Any number may run at once.
 
     Args:
-        url: The database.
-        apps: The apps; else those of the environment and the registry.
+        database_url: Else `LARK_DATABASE_URL` or `POSTGRES_*`.
         idle_seconds: How long to wait when nothing is due.
+
+    Raises:
+        ConfigurationError: No database is configured.
     """
 
-    def __init__(self, url: URL, apps: Apps | None = None, *, idle_seconds: float = _IDLE_SECONDS) -> None:
-        self._url, self._idle = url, idle_seconds
-        self._apps = apps or Apps(url.render_as_string(hide_password=False))
-        self._warnings = Throttle()
-
-    @classmethod
-    def configured(cls, database_url: str | None = None) -> OutboxRunner:
-        """Return a runner for the configured database.
-
-        Args:
-            database_url: Else `LARK_DATABASE_URL` or `POSTGRES_*`.
-
-        Raises:
-            ConfigurationError: No database is configured.
-        """
-        return cls(urls.database(database_url))
+    def __init__(self, database_url: str | None = None, *, idle_seconds: float = _IDLE_SECONDS) -> None:
+        self._outbox, self._apps = Outbox.configured(database_url), Apps(database_url)
+        self._idle, self._warnings = idle_seconds, Throttle()
 
     def run(self, stop: Stop) -> None:
         """Deliver until stopped, through every loss of the database or of Lark. Blocks.
@@ -63,17 +49,18 @@ class OutboxRunner:
 
     async def arun(self, stop: Stop) -> None:
         """Deliver until stopped, in the caller's event loop; see `run`."""
-        delivering = asyncio.ensure_future(self._forever(stop))
-        stopped = asyncio.wrap_future(threads.start(stop.wait))
-        await asyncio.wait({delivering, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait({delivering}, timeout=_DRAIN_SECONDS)
+        stopped: asyncio.Future[bool] = asyncio.wrap_future(threads.start(stop.wait))
+        delivering = asyncio.ensure_future(self._forever(stopped))
+        either: set[asyncio.Future[Any]] = {delivering, stopped}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([delivering], timeout=_DRAIN_SECONDS)
         delivering.cancel()
         with suppress(asyncio.CancelledError):
             await delivering
 
-    async def _forever(self, stop: Stop) -> None:
-        deliverer, pauses = Deliverer(self._url, self._apps), Backoff(_FIRST_PAUSE, _LAST_PAUSE)
-        while not stop.is_set():
+    async def _forever(self, stopped: asyncio.Future[bool]) -> None:
+        deliverer, pauses = Deliverer(self._outbox, self._apps), Backoff(_FIRST_PAUSE, _LAST_PAUSE)
+        while not stopped.done():
             try:
                 tried = await deliverer.once()
             except (LarkError, TimeoutError) as error:
@@ -82,7 +69,7 @@ class OutboxRunner:
             else:
                 pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
                 pause = 0.0 if tried else self._idle
-            await _slept(stop, pause)
+            await asyncio.wait([stopped], timeout=pause)
 
     def _warn(self, error: Exception) -> None:
         reason = str(error) or "no answer in time"
@@ -92,11 +79,3 @@ class OutboxRunner:
             logger.warning("Outbox unavailable; messages wait in the database", extra=extra)
 
         self._warnings.note("unavailable", log)
-
-
-async def _slept(stop: Stop, seconds: float) -> None:
-    """Sleep, and end early when stopped."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    while not stop.is_set() and (left := until - loop.time()) > 0:
-        await asyncio.sleep(min(left, 0.2))

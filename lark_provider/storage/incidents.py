@@ -15,11 +15,11 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from lark_provider.protocol.hitl.keys import incident_key
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import FAILURES, Incident
+from lark_provider.protocol.incidents.shown import Place, Shown
 from lark_provider.protocol.tokens import App
-from lark_provider.storage import migrate, statements
+from lark_provider.storage import migrate, statements, urls
 from lark_provider.storage import outbox as rows_of_outbox
 from lark_provider.storage.bridge_tables import incidents, mutes
 from lark_provider.storage.crypto import TokenBox
@@ -29,53 +29,6 @@ from lark_provider.storage.outbox import Entry
 
 _MAX_ROUNDS = 100
 """Incidents of one run for one receiver: each begins with a failure after all others have recovered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Whose failures an incident has, and who is told.
-
-    Attributes:
-        dag_id: The DAG.
-        run_id: The run.
-        receiver: The chat or person that gets the card.
-        receiver_type: The kind of `receiver`; empty to derive it from its shape.
-        language: Of the card.
-        instead_of: The intended receiver, if all messages are redirected to `receiver`.
-    """
-
-    dag_id: str
-    run_id: str
-    receiver: str
-    receiver_type: str
-    language: str
-    instead_of: str | None = None
-
-    def key(self, app_id: str, round_: int) -> str:
-        """Return the key of the incident."""
-        named = self.receiver if self.instead_of is None else f"{self.receiver}\n{self.instead_of}"
-        return incident_key(self.dag_id, self.run_id, app_id, named, round_)
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An incident with what its card needs beside it.
-
-    Attributes:
-        key: Identifies it, and its card in the outbox.
-        place: Where it belongs.
-        incident: The failures.
-        event: The last event that the card shows.
-        mentions: Whom the card mentions: ids, e-mail addresses, names.
-        message_id: The card, once it is sent.
-    """
-
-    key: str
-    place: Place
-    incident: Incident
-    event: RunEvent
-    mentions: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] = ((), (), ())
-    message_id: str | None = None
 
 
 Render: TypeAlias = Callable[[Shown], str]
@@ -110,6 +63,19 @@ class Incidents:
     def __init__(self, url: URL, app: App) -> None:
         self._url, self._app = url, app
 
+    @classmethod
+    def configured(cls, app: App, database_url: str | None = None) -> Incidents:
+        """Return the incidents of an app in the configured database.
+
+        Args:
+            app: The app.
+            database_url: Else `LARK_DATABASE_URL` or `POSTGRES_*`.
+
+        Raises:
+            ConfigurationError: No database is configured.
+        """
+        return cls(urls.database(database_url), app)
+
     def find(self, key: str) -> Shown | None:
         """Return an incident.
 
@@ -123,16 +89,25 @@ class Incidents:
             row = connection.execute(sa.select(incidents).where(incidents.c.key == key)).one_or_none()
         return None if row is None or row.app_id != self._app.app_id else self._shown(row)
 
-    def has_open(self, place: Place) -> bool:
-        """Return whether an incident of a run is open, which a success may end."""
+    def open(self, place: Place) -> Shown | None:
+        """Return the open incident of a run and receiver; None if there is none.
+
+        Args:
+            place: The run and the receiver.
+
+        Raises:
+            DecryptionError: It was encrypted under another secret of the app.
+        """
         with transaction(migrate.opened(self._url), reading=True) as connection:
-            query = sa.select(incidents.c.key).where(
+            query = sa.select(incidents).where(
                 incidents.c.dag_id == place.dag_id,
                 incidents.c.run_id == place.run_id,
                 incidents.c.app_id == self._app.app_id,
+                incidents.c.receiver == place.receiver,
                 incidents.c.state == "open",
             )
-            return connection.execute(query.limit(1)).first() is not None
+            found = map(self._shown, connection.execute(query).all())
+            return next((one for one in found if one.place.instead_of == place.instead_of), None)
 
     def record(self, place: Place, event: RunEvent, change: Change, render: Render) -> Recorded:
         """Add an event to the incident of its run, and the card's next version to the outbox.

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.tokens import App
-from lark_provider.storage import migrate, statements
+from lark_provider.storage import migrate, statements, urls
 from lark_provider.storage.bridge_tables import incidents, outbox
 from lark_provider.storage.crypto import TokenBox
 from lark_provider.storage.engine import transaction
@@ -144,6 +144,18 @@ class Outbox:
     def __init__(self, url: URL) -> None:
         self._url = url
 
+    @classmethod
+    def configured(cls, database_url: str | None = None) -> Outbox:
+        """Return the outbox of the configured database.
+
+        Args:
+            database_url: Else `LARK_DATABASE_URL` or `POSTGRES_*`.
+
+        Raises:
+            ConfigurationError: No database is configured.
+        """
+        return cls(urls.database(database_url))
+
     def add(self, app: App, entry: Entry) -> bool:
         """Add a row in a transaction of its own; see `add`."""
         with transaction(migrate.opened(self._url)) as connection:
@@ -228,7 +240,9 @@ class Outbox:
             values: dict[str, Any] = {"attempts": row.attempts + 1, "reason": reason[:_MAX_REASON]}
             if not (may_be_sent or row.was_sent):
                 values["first_sent_at"] = None
-            _change(connection, row, owner, now, owner=None, next_at=now + timedelta(seconds=seconds), **values)
+            _change(
+                connection, row, owner, now, owner=None, next_at=now + timedelta(seconds=seconds), **values
+            )
 
     def release(self, row: Claimed, owner: str) -> None:
         """Leave a row to others, as if it had not been claimed."""
