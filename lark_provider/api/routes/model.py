@@ -7,7 +7,7 @@ matches; each receiver gets one card, from the first route that names it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
@@ -131,7 +131,7 @@ class Routes:
     """
 
     routes: tuple[Route, ...] = ()
-    people: PeopleSettings = PeopleSettings()
+    people: PeopleSettings = field(default_factory=PeopleSettings)
     hold: float = HOLD_SECONDS
     new_card_when_lost: bool = False
     language: Language = "zh"

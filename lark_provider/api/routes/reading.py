@@ -12,7 +12,6 @@ from lark_provider.api.receivers import receiver as receiver_of
 from lark_provider.api.routes.members import Mistakes, Reader, is_zone
 from lark_provider.api.routes.model import (
     HOLD_SECONDS,
-    Language,
     Quiet,
     Receiver,
     Route,
@@ -22,6 +21,7 @@ from lark_provider.api.routes.model import (
 from lark_provider.api.routes.yaml_text import Value, plain, read_yaml
 from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError
 from lark_provider.protocol.hitl.people import PeopleSettings, people_settings
+from lark_provider.protocol.language import Language
 
 _FILE = ("routes", "defaults", "people", "email_domains", "hold", "new_card_when_lost")
 _HOW = ("app", "language", "timezone", "mentions", "quiet")
