@@ -1,7 +1,7 @@
 """The guard: exactly one answer to a question counts, and only if it is for the try that was shown.
 
-Airflow loads the question, waits for a lock, and then looks at what it had loaded: of two answers that overlap,
-both succeed and the later one replaces the earlier. The guard looks again inside the transaction that writes.
+Airflow loads the question, waits for a lock, and then looks at what it had loaded: of two answers that
+overlap, both succeed and the later one replaces the earlier. The guard looks again inside the transaction that writes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from lark_provider.support.locks import ForkSafeLock
 logger = logging.getLogger(__name__)
 EXPECTED: ContextVar[str | None] = ContextVar("lark_expected_task_instance", default=None)
 """The id of the task instance that a click is for; it travels with the request through Airflow's routes."""
-_QUESTION = ("ti_id", "responded_at", "responded_by", "chosen_options", "params_input", "options", "assignees")
+_QUESTION = (
+    "ti_id",
+    "responded_at",
+    "responded_by",
+    "chosen_options",
+    "params_input",
+    "options",
+    "assignees",
+)
 _TASK = ("id", "dag_id", "run_id", "task_id", "map_index", "state", "updated_at")
 _MARK = "_lark_guard"
 _lock = ForkSafeLock()

@@ -1,7 +1,7 @@
 """Hold answers that come too soon after a task began to wait, those of Airflow's own page included.
 
-If a task is answered before the scheduler has read the report of the process that asked, the report looks like
-that of a killed task, and the task fails. No thread waits while an answer is held.
+If a task is answered before the scheduler has read the report of the process that asked, the report looks
+like that of a killed task, and the task fails. No thread waits while an answer is held.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Hold:
         while not client.is_gone:
             try:
                 parked = await self._look(*task)
-            except Exception:  # noqa: BLE001 - it is Airflow's own database; the request will say what is wrong
+            except Exception:  # It is Airflow's own database; the request will say what is wrong.
                 logger.warning("Answer not held: Airflow's database did not answer", exc_info=True)
                 return None
             left = 0.0 if parked is None else parked.left(self._seconds)

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from airflow.configuration import conf
 
@@ -39,11 +40,23 @@ def secrets(environ: Mapping[str, str] = ENVIRONMENT) -> BridgeSecrets | None:
     return BridgeSecrets(text)
 
 
+def active() -> BridgeSecrets | None:
+    """Return the secrets of the bridge; None if the plugin is off; a wrong setting is logged."""
+    try:
+        found = secrets()
+        if found is not None:
+            hold_seconds()
+    except ConfigurationError as error:
+        logger.error("Lark plugin is off: its settings are invalid", extra={"error": str(error)})  # noqa: TRY400
+        return None
+    return found
+
+
 def hold_seconds(environ: Mapping[str, str] = ENVIRONMENT) -> float:
     """Return how long an answer is held after a task began to wait.
 
-    It is `LARK_ANSWER_HOLD`, else `[lark] answer_hold`, else twice `[workers] min_heartbeat_interval` and 5 s:
-    the scheduler fails a task that is answered before it has read the report of the process that asked.
+    It is `LARK_ANSWER_HOLD`, else `[lark] answer_hold`, else twice `[workers] min_heartbeat_interval` and
+    5 s: the scheduler fails a task that is answered before it has read the report of the process that asked.
 
     Raises:
         ConfigurationError: It is not a number from 0 to 300.
@@ -52,15 +65,17 @@ def hold_seconds(environ: Mapping[str, str] = ENVIRONMENT) -> float:
         conf.get(airflow_config.SECTION, HOLD_OPTION, fallback=None) or ""
     )
     if not text.strip():
-        return min(LONGEST_HOLD, 2 * conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0) + _MARGIN)
+        return min(
+            LONGEST_HOLD, 2 * conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0) + _MARGIN
+        )
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= LONGEST_HOLD:
         raise ConfigurationError(
-            f"{HOLD_VARIABLE} or [{airflow_config.SECTION}] {HOLD_OPTION} must be a number of seconds from 0 to "
-            f"{LONGEST_HOLD:g}, got {text!r}. Next: set it to one, or leave it out."
+            f"{HOLD_VARIABLE} or [{airflow_config.SECTION}] {HOLD_OPTION} must be a number of seconds from 0 "
+            f"to {LONGEST_HOLD:g}, got {text!r}. Next: set it to one, or leave it out."
         )
     return seconds
 
@@ -84,3 +99,13 @@ class _Database:
 
 DATABASE = _Database()
 """Read with `DATABASE.url()`, never on the event loop."""
+
+
+def link_url(code: str) -> str:
+    """Return the page on which a person links themselves to their user of Airflow.
+
+    Args:
+        code: The one-time code of the person.
+    """
+    base = conf.get("api", "base_url", fallback="").rstrip("/")
+    return f"{base}/lark/link?{urlencode({'code': code})}"

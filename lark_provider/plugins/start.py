@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 from lark_provider import __version__
 from lark_provider.plugins import guard, settings
 from lark_provider.plugins.hold import Hold
-from lark_provider.support.throttle import Throttle
 
 if TYPE_CHECKING:
     from lark_provider.plugins.plugin import Application
 
 logger = logging.getLogger(__name__)
-_throttle = Throttle()
 _renewed_by: set[int] = set()
 """The process in which the thread runs that renews its row: a forked child needs its own."""
 
@@ -33,15 +31,14 @@ def started(app: Application) -> Application:
         The middleware that holds answers; `app` itself if the plugin is not configured, or wrongly.
     """
     try:
-        if settings.secrets() is None:
+        if settings.active() is None:
             return app
-        seconds = settings.hold_seconds()
+        problem = guard.install()
+        _renew(problem)
+        return Hold(app, settings.hold_seconds())
     except Exception:  # Airflow must start, whatever is wrong with us.
-        logger.exception("Lark plugin is off: its settings are invalid")
+        logger.exception("Lark plugin failed to start; answers are neither guarded nor held")
         return app
-    problem = guard.install()
-    _renew(problem)
-    return Hold(app, seconds)
 
 
 def _renew(problem: str | None) -> None:
@@ -72,18 +69,11 @@ def _renewing(problem: str | None) -> None:
         try:
             ApiServers(settings.DATABASE.url()).record(server)
         except Exception as error:  # noqa: BLE001 - it is tried again, and the server goes on
-            _log_failure(error)
+            logger.warning(
+                "API server not recorded in Lark's database; trying again in a minute",
+                extra={"error": str(error)},
+            )
         time.sleep(RENEWAL_SECONDS)
-
-
-def _log_failure(error: Exception) -> None:
-    def log(suppressed: int) -> None:
-        logger.warning(
-            "API server not recorded in Lark's database; trying again in a minute",
-            extra={"error": str(error), "suppressed": suppressed},
-        )
-
-    _throttle.note("record", log)
 
 
 def _airflow_version() -> str:

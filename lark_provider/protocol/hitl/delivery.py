@@ -138,8 +138,8 @@ def _known(given: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
 
 def _unreadable(reason: str) -> InvalidRequestError:
     return InvalidRequestError(
-        f"A delivered click must be a JSON object with all its members, got another body ({reason}). Next: run "
-        "the same version of this package in the bridge and in Airflow's API servers."
+        f"A delivered click must be a JSON object with all its members, got another body ({reason}). Next: "
+        "run the same version of this package in the bridge and in Airflow's API servers."
     )
 
 
@@ -208,7 +208,8 @@ def read_result(text: str) -> ClickResult:
         if given["outcome"] not in STATUS:
             raise ValueError(f"The outcome of a click must be known, got {given['outcome']!r}.")
         return ClickResult(
-            **_known(given, ClickResult) | {"end": None if end is None else load_end(orjson.dumps(end).decode())}
+            **_known(given, ClickResult)
+            | {"end": None if end is None else load_end(orjson.dumps(end).decode())}
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"The result of a click must be complete, got {error!r}.") from None
