@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from lark_provider.api.receivers import ReceiverIdType
 from lark_provider.protocol.hitl.model import HitlQuestion
+from lark_provider.protocol.language import Language
 from lark_provider.storage.people import People
 from lark_provider.storage.question_cards import NewCard
 
@@ -30,7 +31,7 @@ class Receiver:
     app_id: str | None
     receiver: str
     receiver_type: ReceiverIdType = CHAT
-    language: str = "zh"
+    language: Language = "zh"
     mentions: tuple[str, ...] = ()
 
 
@@ -59,7 +60,7 @@ class Recipients:
         language: Of cards to people.
     """
 
-    def __init__(self, routes: Receivers, people: People, app_id: str, language: str = "zh") -> None:
+    def __init__(self, routes: Receivers, people: People, app_id: str, language: Language = "zh") -> None:
         self._routes, self._people = routes, people
         self._app_id, self._language = app_id, language
 

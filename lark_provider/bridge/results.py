@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from lark_provider.api.cards.airflow import notices
 from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
 from lark_provider.bridge.lark import Apps, is_lost
@@ -114,7 +115,8 @@ class ClickResultDisplay:
                 await self._tell(applied, result)
             return True
         if result.outcome == "invalid" and card.end is None:
-            await self._sender.notice(card, _text(result, card.card.language), await self._values(applied))
+            text = _notice(applied, result, card)
+            await self._sender.notice(card, text, await self._values(applied))
         elif result.outcome not in {"retried", "noted"}:
             await self._tell(applied, result, card.card.language)
         return False
@@ -153,6 +155,13 @@ class ClickResultDisplay:
             return None
         _, again = await self._delivery.deliver(found)
         return None if again is None else again.link_url
+
+
+def _notice(applied: Applied, result: ClickResult, card: Claimed) -> str:
+    language = card.card.language
+    if result.errors:
+        return notices.invalid(card.question, applied.open_id, result.errors, language)
+    return notices.refused(applied.open_id, result.message, language)
 
 
 def _text(result: ClickResult, language: str) -> str:

@@ -151,7 +151,8 @@ class Bridge:
             clicks = pump.Pump(amqp.broker(), Inbox(self.database))
             running.append(asyncio.wrap_future(threads.start(lambda: clicks.run(ends_pump))))
         try:
-            await asyncio.wait({stopped, *running}, return_when=asyncio.FIRST_COMPLETED)
+            ends: set[asyncio.Future[Any]] = {stopped, *running}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for one in running:
                 if one.done():
                     one.result()  # It raises why; none of them ends otherwise.

@@ -11,6 +11,7 @@ import orjson
 
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.hitl.proof import SECRET_VARIABLE, BridgeSecrets
+from lark_provider.protocol.language import Language
 from lark_provider.support.environment import ENVIRONMENT
 from lark_provider.support.secret import Secret
 
@@ -76,7 +77,7 @@ class Settings:
     public_url: str = ""
     verify: bool | str = True
     team: str | None = None
-    language: str = "zh"
+    language: Language = "zh"
     timezone: str = "UTC"
     hold_seconds: float = HOLD_SECONDS
     poll_seconds: float = 5.0

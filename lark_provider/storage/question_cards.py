@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL, Connection
 from lark_provider.protocol.hitl.keys import card_key
 from lark_provider.protocol.hitl.model import End, HitlQuestion
 from lark_provider.protocol.hitl.records import load_end, load_question
+from lark_provider.protocol.language import Language
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import transaction
@@ -48,7 +49,7 @@ class NewCard:
     app_id: str
     receiver: str
     receiver_type: str
-    language: str
+    language: Language
     mentions: tuple[str, ...] = ()
     round: int = 0
 

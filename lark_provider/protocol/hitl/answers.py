@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from lark_provider.protocol.callbacks import Action
@@ -15,7 +15,7 @@ OPTIONS = "_options"
 """The key of errors about the options, and of their field in the form; no param of Airflow has this name."""
 TIMEZONE = "timezone"
 """The key in a button's value of the zone in which the card shows date and time."""
-_BUTTON = "option:"
+_OPTION = "option:"
 
 
 class InvalidAnswerError(LarkError, ValueError):
@@ -37,13 +37,15 @@ class InvalidAnswerError(LarkError, ValueError):
         return type(self), (self.errors,)
 
 
-def button_name(place: int) -> str:
-    """Return the name of an option's button, from which the option is read if Lark leaves out its value.
+def option_key(place: int) -> str:
+    """Return what stands for an option: its value in a menu, and the name of its button.
+
+    The option is read from the button's name if Lark leaves out the value of a button that submits a form.
 
     Args:
         place: Of the option, from 0.
     """
-    return f"{_BUTTON}{place}"
+    return f"{_OPTION}{place}"
 
 
 def read_answer(question: HitlQuestion, action: Action) -> HitlAnswer:
@@ -88,25 +90,22 @@ def read_answer(question: HitlQuestion, action: Action) -> HitlAnswer:
 
 def _options(question: HitlQuestion, action: Action) -> tuple[str, ...]:
     """Return what was chosen: in the form, by a menu, or by a button."""
-    form = action.form_value or {}
-    chosen = form.get(OPTIONS)
+    chosen = (action.form_value or {}).get(OPTIONS)
     if isinstance(chosen, str) and chosen:
-        return (chosen,)
-    if isinstance(chosen, Sequence) and not isinstance(chosen, str) and chosen:
-        return tuple(dict.fromkeys(map(str, chosen)))
+        return (_option(question, chosen),)
+    if isinstance(chosen, list | tuple) and chosen:
+        return tuple(dict.fromkeys(_option(question, str(one)) for one in chosen))
     value = action.value if isinstance(action.value, Mapping) else {}
     if isinstance(value.get("option"), str):
         return (value["option"],)
-    name = action.name or ""
-    place = name.removeprefix(_BUTTON)
-    if (
-        name.startswith(_BUTTON)
-        and place.isascii()
-        and place.isdigit()
-        and int(place) < len(question.options)
-    ):
-        return (question.options[int(place)],)
-    return ()
+    is_option = action.name is not None and action.name.startswith(_OPTION)
+    return (_option(question, action.name or ""),) if is_option else ()
+
+
+def _option(question: HitlQuestion, key: str) -> str:
+    place = key.removeprefix(_OPTION)
+    is_known = place != key and place.isascii() and place.isdigit() and int(place) < len(question.options)
+    return question.options[int(place)] if is_known else key
 
 
 def _fault_of_options(question: HitlQuestion, options: tuple[str, ...]) -> Words | None:

@@ -1,7 +1,7 @@
 """The form of a question: fields from Airflow's params, and values from what Lark sends back. Pure.
 
-Lark sends texts of inputs, the values of chosen options, and dates with the zone of the reader. Each becomes a
-JSON value of the type that the parameter's schema asks for.
+Lark sends texts of inputs, the values of chosen options, and dates with the zone of the reader. Each becomes
+a JSON value of the type that the parameter's schema asks for.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from lark_provider.protocol.hitl import moments
+from lark_provider.protocol import moments
 from lark_provider.protocol.hitl.schema import Words, equals, types_of, words
 
 FieldKind: TypeAlias = Literal[
@@ -56,8 +56,8 @@ class Choice:
 
     @property
     def key(self) -> str:
-        """What the card sends back: JSON, since an enumeration may hold both `1` and `"1"`."""
-        return json.dumps(self.value, ensure_ascii=False, separators=(",", ":"))
+        """What the card sends back."""
+        return key_of(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +189,11 @@ def entry(field: FormField, value: Any, timezone: str = "UTC") -> str | list[str
     if field.kind == "date":
         return value if isinstance(value, str) and moments.is_date(value) else ""
     return value if isinstance(value, str) and field.kind != "json" else written(value)
+
+
+def key_of(value: Any) -> str:
+    """Return what stands for an option on a card: JSON, since an enumeration may hold both `1` and `"1"`."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def written(value: Any) -> str:
