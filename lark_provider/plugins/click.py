@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lark_provider.plugins import settings
-from lark_provider.plugins.acting import act, key_of
+from lark_provider.plugins.acting import Actions, key_of
 from lark_provider.plugins.asgi import header, read_body, send_json
 from lark_provider.plugins.sentences import sentence
 from lark_provider.protocol.errors import InvalidRequestError
@@ -48,7 +48,7 @@ class Clicks:
     """
 
     def __init__(self, app: Application, secrets: BridgeSecrets) -> None:
-        self._app, self._secrets = app, secrets
+        self._actions, self._secrets = Actions(app), secrets
         self._running = 0
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,11 +72,12 @@ class Clicks:
             return
         try:
             click = read_click(body)
-            if click.event_id != header(scope, EVENT_HEADER):
-                raise InvalidRequestError("The event id must be that of the header.")
         except InvalidRequestError as error:
             logger.error("Delivered click is unreadable", extra={"error": str(error)})  # noqa: TRY400 - the text says all
             await _send(send, _plain("invalid", str(error)))
+            return
+        if click.event_id != header(scope, EVENT_HEADER):
+            await _send(send, _plain("unproven"))
             return
         await _send(send, await self._decide(click))
 
@@ -120,8 +121,8 @@ class Clicks:
         results = await threads.run(lambda: ClickResults(settings.DATABASE.url()), _DATABASE_SECONDS)
         known = await threads.run(lambda: results.result(click.app_id, click.event_id), _DATABASE_SECONDS)
         if known is not None:
-            return known
-        result = await act(self._app, click)
+            return await self._actions.with_link(click, known)
+        result = await self._actions.act(click)
         if not result.is_final:
             return result
         key = key_of(click) or ""

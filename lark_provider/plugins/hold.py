@@ -12,7 +12,6 @@ import logging
 import re
 import time
 from collections import deque
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -117,7 +116,7 @@ class Hold:
     def __init__(self, app: Application, seconds: float) -> None:
         self._app, self._seconds = app, seconds
         self._held = 0
-        self._looking: set[Future[Parked | None]] = set()
+        self._free = asyncio.Semaphore(_MOST_LOOKS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, at once or when its time has come."""
@@ -165,13 +164,11 @@ class Hold:
     async def _look(self, *task: Any) -> Parked | None:
         """Look, in one of few threads; one that hangs on a frozen database counts until it returns."""
         async with asyncio.timeout(_LOOK_SECONDS):
-            while len(self._looking) >= _MOST_LOOKS:
-                await asyncio.sleep(_ROUNDING)
-            running = threads.start(lambda: look(*task))
-            self._looking.add(running)
+            await self._free.acquire()
+            running, loop = threads.start(lambda: look(*task)), asyncio.get_running_loop()
+            running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free.release))
             waiting = asyncio.wrap_future(running)
             waiting.add_done_callback(consume_exception)
-            running.add_done_callback(self._looking.discard)
             return await waiting
 
 

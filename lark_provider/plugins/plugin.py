@@ -1,7 +1,8 @@
 """The plugin that Airflow loads, by the entry point `airflow.plugins`, in every component.
 
 It imports nothing but Airflow's base class of plugins: the scheduler, workers and the DAG processor load it
-as well, and need none of it. What API servers need is imported when one of them starts, or at the first request.
+as well, and need none of it. What API servers need is imported when one of them starts, or at the first
+request.
 """
 
 from __future__ import annotations

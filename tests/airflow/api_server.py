@@ -1,4 +1,4 @@
-"""A real API server of Airflow's on PostgreSQL, with the plugin, and questions that are asked without a scheduler.
+"""A real API server of Airflow's on PostgreSQL, with the plugin; questions are asked without a scheduler.
 
 A task that waits is a row of its task instance and a row of its question. Both are written here as a worker
 leaves them, so that a hundred questions take a second.
@@ -200,8 +200,8 @@ class ApiServer:
             ).one()
             connection.execute(
                 sa.text(
-                    "INSERT INTO hitl_detail (ti_id, options, subject, multiple, params, assignees, params_input, "
-                    "created_at) VALUES (:ti, :options, 'Deploy?', :multiple, :params, :people, '{}', now())"
+                    "INSERT INTO hitl_detail (ti_id, options, subject, multiple, params, assignees, "
+                    "params_input, created_at) VALUES (:ti, :options, 'Deploy?', :multiple, :params, :people, '{}', now())"
                 ),
                 {
                     "ti": row.id, "options": json.dumps(list(options)), "multiple": multiple,
