@@ -1,4 +1,4 @@
-"""How far Airflow's failures have been reported, which runs have open incidents, and which tasks are muted."""
+"""How far Airflow's failures have been reported, which runs have open incidents, which tasks are muted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class FailureCursor:
         self._key = f"failures {hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
     def read(self) -> datetime | None:
-        """Return the moment, by Airflow's clock, until which failures were reported; None before the first."""
+        """Return until when failures were reported, by Airflow's clock; None before the first time."""
         query = sa.select(meta.c.value).where(meta.c.key == self._key)
         with transaction(migrate.opened(self._url), reading=True) as connection:
             text = connection.execute(query).scalar_one_or_none()

@@ -234,6 +234,12 @@ BRIDGE_CARDS = Counter(
     ("outcome",),
     values=_each("sent", "updated", "closed", "given_up"),
 )
+BRIDGE_FAILURES = Counter(
+    "lark_bridge_failures_total",
+    "Failed tasks that the bridge saw, by whether a receiver was told",
+    ("outcome",),
+    values=_each("told", "muted", "unrouted"),
+)
 BRIDGE_CLICKS = Counter(
     "lark_bridge_clicks_total",
     "Clicks on cards of Airflow's, by what became of them: applied, or the reason of the refusal",

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from lark_provider.api.cards.airflow.failure_texts import translate
 from lark_provider.api.cards.airflow.markup import escape
 from lark_provider.api.cards.containers import Column, ColumnSet
+from lark_provider.api.cards.element import Element
 from lark_provider.api.cards.interactive import Button, SelectStatic
 from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.incidents.model import Incident
 from lark_provider.protocol.language import Language
+from lark_provider.protocol.moments import shown
 from lark_provider.support.text import clip
 
 MUTE_HOURS = (1, 8, 24, 168)
@@ -34,11 +35,11 @@ def lines(incident: Incident, language: Language) -> str:
 def _lines(incident: Incident, language: Language) -> Iterator[str]:
     zone = incident.timezone
     if (claim := incident.claim) is not None:
-        yield f"🙋 {translate(language, 'claimed', name=claim.name, at=shown(claim.at, zone))}"
+        yield f"🙋 {translate(language, 'claimed', name=claim.name, at=_shown(claim.at, zone))}"
     for deed in incident.deeds:
-        yield f"↩️ {shown(deed.at, zone)} {deed.text}"
+        yield f"↩️ {_shown(deed.at, zone)} {deed.text}"
     for mute in incident.mutes:
-        until = shown(mute.until, zone)
+        until = _shown(mute.until, zone)
         yield f"🔇 {translate(language, 'muted', task=mute.task_id, name=mute.name, until=until)}"
 
 
@@ -52,7 +53,7 @@ def buttons(incident: Incident, key: str, language: Language) -> dict[str, Any] 
     """
     if not incident.has_actions or incident.over:
         return None
-    elements = []
+    elements: list[Element] = []
     if any(one.ti_id and not one.recovered for one in incident.failures):
         value = button_value(key, "retry")
         elements.append(Button(translate(language, "retry_now"), value=value, type="primary", name="retry"))
@@ -63,7 +64,7 @@ def buttons(incident: Incident, key: str, language: Language) -> dict[str, Any] 
         menu = SelectStatic(
             "mute", options, placeholder=translate(language, "mute"), value=button_value(key, "mute")
         )
-        elements.append(menu)  # type: ignore[arg-type]  # the list is of elements
+        elements.append(menu)
     return (
         ColumnSet([Column([one], width="auto") for one in elements], flex_mode="flow") if elements else None
     )
@@ -94,13 +95,6 @@ def read_mute(option: str | None, incident: Incident) -> tuple[str, int] | None:
     return (task, int(hours)) if is_known and hours in {str(one) for one in MUTE_HOURS} else None
 
 
-def shown(at: str, timezone: str) -> str:
-    """Return a moment for people.
-
-    Args:
-        at: In ISO 8601, with its time zone.
-        timezone: An IANA name.
-    """
+def _shown(at: str, timezone: str) -> str:
     moment = datetime.fromisoformat(at)
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return f"{aware.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M} {timezone}"
+    return shown(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC), timezone)
