@@ -250,7 +250,7 @@ def test_a_question_becomes_a_card_that_shows_how_it_was_answered_in_airflow(pla
     place.wait(lambda: place.task("asks", run_id)["state"] == "success")
     (ended,) = place.messages(f"Deploy {run_id}?")
     assert "bob" in json.dumps(ended)
-    assert "lark_wait" not in json.dumps(ended["body"])
+    assert "lark_wait" not in json.dumps(ended["content"])
     bridge.terminate()
     assert bridge.wait(30) == 0
     assert "Bridge drained" in place.logs()
@@ -264,7 +264,7 @@ def test_a_click_answers_as_the_person_who_clicked(place: Place) -> None:
     place.wait(place.lark.connections)
     (message,) = place.messages(f"Deploy {run_id}?")
     place.lark.click(message["message_id"], "bob", "Reject")
-    place.wait(lambda: place.messages(f"Deploy {run_id}?")[0]["body"] != message["body"])
+    place.wait(lambda: place.messages(f"Deploy {run_id}?")[0]["content"] != message["content"])
     detail = place.call("GET", f"dags/asks/dagRuns/{run_id}/taskInstances/q/-1/hitlDetails")
     assert detail["chosen_options"] == ["Reject"]
     assert detail["responded_by_user"] == {"id": "bob", "name": "bob"}
@@ -316,7 +316,7 @@ def test_a_question_that_expires_says_so(place: Place) -> None:
     place.wait(lambda: place.messages("Soon?"))
     (message,) = place.messages("Soon?")
     place.wait(lambda: place.task("expires", run_id)["state"] == "failed")
-    place.wait(lambda: place.messages("Soon?")[0]["body"] != message["body"])
+    place.wait(lambda: place.messages("Soon?")[0]["content"] != message["content"])
     kinds = execute(place.database, "SELECT outcome FROM hitl_questions WHERE dag_id = 'expires'")
     assert [json.loads(row.outcome)["kind"] for row in kinds] == ["timed_out"]
 
@@ -327,7 +327,7 @@ def test_two_bridges_send_each_card_once_although_one_is_killed(place: Place) ->
     place.wait(lambda: place.messages("Part "))
     first.kill()
     first.wait()
-    place.wait(lambda: len({json.dumps(one["body"]) for one in place.messages("Part ")}) == MANY)
+    place.wait(lambda: len({json.dumps(one["content"]) for one in place.messages("Part ")}) == MANY)
     place.wait(lambda: execute(place.database, "SELECT 1 FROM hitl_cards WHERE state = 'due'") == [])
     assert len(place.messages("Part ")) == MANY
     for index in range(MANY):
@@ -339,5 +339,5 @@ def test_two_bridges_send_each_card_once_although_one_is_killed(place: Place) ->
             or not alive(second.pid)
         )
     )
-    assert not [one for one in place.messages("Part ") if "lark_wait" in json.dumps(one["body"])]
+    assert not [one for one in place.messages("Part ") if "lark_wait" in json.dumps(one["content"])]
     assert tree(second.pid)
