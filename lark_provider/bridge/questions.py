@@ -185,8 +185,8 @@ class QuestionPoller:
         url = self._settings.public_url
         questions = [reading.question(one, dags[one["task_instance"]["dag_id"]], url) for one in details]
         # The REST API does not show when a task was parked. The time at which it was seen parked is later, so
-        # that the hold is long enough.
-        now = self._api.now()
+        # that the hold is long enough; Airflow tells its time in whole seconds, rounded down.
+        now = self._api.now() + timedelta(seconds=1)
         parked = {one.task.ti_id: now for one in questions}
         count = await threads.run(lambda: self._store.record(parked, questions, self._settings.team))
         if count:

@@ -173,10 +173,11 @@ def test_a_click_with_a_small_id_that_is_committed_late_is_found(url: URL) -> No
     assert clicks.find() == 2
     execute(
         url,
-        "INSERT INTO card_callbacks (id, event_id, app_id, correlation, payload, clicked_at, stored_at) "
-        + ("OVERRIDING SYSTEM VALUE " if url.drivername.startswith("postgresql") else "")
-        + "SELECT 2, 'late', app_id, correlation, payload, clicked_at, stored_at FROM card_callbacks "
-        "WHERE event_id = 'e0'",  # noqa: S608 - of constants
+        "INSERT INTO card_callbacks "  # noqa: S608 - of constants
+        "(id, event_id, app_id, correlation, payload, clicked_at, stored_at) "
+        f"{'OVERRIDING SYSTEM VALUE ' if url.drivername.startswith('postgresql') else ''}"
+        "SELECT 2, 'late', app_id, correlation, payload, clicked_at, stored_at FROM card_callbacks "
+        "WHERE event_id = 'e0'",
     )
     assert clicks.find() == 1
 
