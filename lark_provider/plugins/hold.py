@@ -33,6 +33,9 @@ _NOT_YET = frozenset({"running", "queued", "scheduled", "restarting"})
 MOST_HELD = 1000
 _MOST_LOOKS = 4
 _LOOK_SECONDS = 10.0
+_MOST_RELEASED = 4
+"""Questions of one moment are released at one moment: all at once they would take all of Airflow's threads, each
+waiting for a connection that another one cannot give back without a thread."""
 _STEP = 0.5
 _GRACE = 30.0
 """How much longer than the hold an answer is kept while its task does not wait yet, in seconds."""
@@ -117,6 +120,7 @@ class Hold:
         self._app, self._seconds = app, seconds
         self._held = 0
         self._free = asyncio.Semaphore(_MOST_LOOKS)
+        self._released = asyncio.Semaphore(_MOST_RELEASED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, at once or when its time has come."""
@@ -137,6 +141,10 @@ class Hold:
                 self._held -= 1
             if refusal is not None:
                 await _refuse(send, refusal)
+            elif client.has_waited:
+                async with self._released:
+                    if not client.is_gone:
+                        await self._app(scope, client.receive, send)
             elif not client.is_gone:
                 await self._app(scope, client.receive, send)
         finally:
@@ -180,7 +188,7 @@ class _Client:
         self._kept: deque[Message] = deque()
         self._size = 0
         self._next: asyncio.Future[Message] | None = None
-        self.is_gone = False
+        self.is_gone = self.has_waited = False
 
     async def wait(self, seconds: float) -> None:
         """Wait; shorter if the client goes.
@@ -188,6 +196,7 @@ class _Client:
         Args:
             seconds: How long.
         """
+        self.has_waited = True
         until = time.monotonic() + seconds
         while not self.is_gone and (left := until - time.monotonic()) > 0:
             if self._size > _LARGEST:

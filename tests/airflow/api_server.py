@@ -77,6 +77,7 @@ class ApiServer:
         ours: The URL of an empty database for this package.
         settings: Added to its environment.
         workers: Its processes.
+        beside: Another API server with the same databases, which are there then.
     """
 
     home: Path
@@ -84,13 +85,14 @@ class ApiServer:
     ours: str
     settings: Mapping[str, str] = field(default_factory=dict)
     workers: int = 1
+    beside: ApiServer | None = None
 
     def __post_init__(self) -> None:
         self.airflow = AirflowHome(self.home)
         (self.airflow.dags / "ask.py").write_text(_DAGS)
         passwords = self.home / "passwords.json"
         passwords.write_text(json.dumps({name: name for name in ROLES}))
-        self.key = generate_key()
+        self.key: str = generate_key() if self.beside is None else self.beside.key
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.airflow.env |= {
@@ -113,10 +115,11 @@ class ApiServer:
             "LARK_ANSWER_HOLD": "3",
             **self.settings,
         }
-        self.airflow.airflow("db", "migrate")
-        self.airflow.airflow("dags", "reserialize")
         self.database = urls.parse(self.ours, "ours")
-        migrate.upgrade(self.database)
+        if self.beside is None:
+            self.airflow.airflow("db", "migrate")
+            self.airflow.airflow("dags", "reserialize")
+            migrate.upgrade(self.database)
         self.sql = sa.create_engine(make_url(self.metadata).set(drivername="postgresql+psycopg2"))
         self.log_file = self.home / "api-server.log"
         with self.log_file.open("wb") as log:
@@ -201,7 +204,8 @@ class ApiServer:
             connection.execute(
                 sa.text(
                     "INSERT INTO hitl_detail (ti_id, options, subject, multiple, params, assignees, "
-                    "params_input, created_at) VALUES (:ti, :options, 'Deploy?', :multiple, :params, :people, '{}', now())"
+                    "params_input, created_at) VALUES "
+                    "(:ti, :options, 'Deploy?', :multiple, :params, :people, '{}', now())"
                 ),
                 {
                     "ti": row.id, "options": json.dumps(list(options)), "multiple": multiple,
