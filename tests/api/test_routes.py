@@ -93,11 +93,10 @@ routes:
     ]
 
 
-def test_a_muted_question_is_known_as_such() -> None:
-    routes = read_routes("routes: [{dag: quiet, mute: true}, {dag: loud, to: oc_1}]")
-    assert routes.mutes_question(question("quiet"))
-    assert not routes.mutes_question(question("loud"))
-    assert not routes.mutes_question(question("third"))
+def test_a_muted_question_goes_to_its_assignees_alone() -> None:
+    routes = read_routes("routes: [{dag: quiet, mute: true}, {dag: '*', to: oc_1}]")
+    assert routes.for_question(question("quiet")) == []
+    assert len(routes.for_question(question("loud"))) == 1
 
 
 def test_the_settings() -> None:

@@ -85,7 +85,7 @@ class Route:
         owners: Patterns of the DAG's owners, likewise.
         tasks: Patterns of task ids.
         teams: Names of teams, of a multi-team Airflow.
-        mute: Whether nothing is sent for what matches.
+        mute: Whether nobody is told of failures, and questions go to their assignees alone.
         is_final: Whether no later route is looked at.
         quiet: When mentions are left out.
     """
@@ -146,7 +146,7 @@ class Routes:
     def for_question(
         self, question: HitlQuestion, *, team: str | None = None, at: datetime | None = None
     ) -> list[Receiver]:
-        """Return who is asked besides the assignees; empty where no route matches, or the first one mutes.
+        """Return who is asked instead of the assignees alone; empty if no route matches, or one mutes.
 
         Args:
             question: The question.
@@ -156,12 +156,6 @@ class Routes:
         task = question.task
         found = self.matching("questions", task.dag_id, task.task_id, question.tags, question.owners, team)
         return _receivers(found, at)
-
-    def mutes_question(self, question: HitlQuestion, *, team: str | None = None) -> bool:
-        """Return whether a route wants no card at all for a question, neither for its assignees."""
-        task = question.task
-        found = self.matching("questions", task.dag_id, task.task_id, question.tags, question.owners, team)
-        return any(route.mute for route in found)
 
     def for_failure(
         self,
