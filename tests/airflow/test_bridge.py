@@ -60,9 +60,12 @@ class Place:
         home: A folder.
         database_url: Of ours.
         lark: The emulator.
+        dags: A DAG file.
     """
 
-    def __init__(self, model: AirflowHome, home: Path, database_url: str, lark: Emulator) -> None:
+    def __init__(
+        self, model: AirflowHome, home: Path, database_url: str, lark: Emulator, dags: str = DAGS
+    ) -> None:
         self.lark, self.home = lark, home
         self.database = urls.parse(database_url, "test")
         migrate.upgrade(self.database)
@@ -77,7 +80,7 @@ class Place:
         self.airflow = Standalone(
             model,
             home / "airflow",
-            {"asks.py": DAGS},
+            {"asks.py": dags},
             {
                 **ours,
                 "LARK_ANSWER_HOLD": str(HOLD),
