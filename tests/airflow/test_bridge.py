@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -61,10 +62,17 @@ class Place:
         database_url: Of ours.
         lark: The emulator.
         dags: A DAG file.
+        settings: Added to Airflow's environment.
     """
 
     def __init__(
-        self, model: AirflowHome, home: Path, database_url: str, lark: Emulator, dags: str = DAGS
+        self,
+        model: AirflowHome,
+        home: Path,
+        database_url: str,
+        lark: Emulator,
+        dags: str = DAGS,
+        settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.lark, self.home = lark, home
         self.database = urls.parse(database_url, "test")
@@ -91,6 +99,7 @@ class Place:
                     f"{name}:{role}" for name, role in ROLES.items()
                 ),
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+                **settings,
             },
         )
         self.airflow.wait()
