@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from lark_provider.plugins import identity, settings
 from lark_provider.plugins.answering import Clicker, answer
 from lark_provider.plugins.clearing import Shown, clear
+from lark_provider.plugins.failures import act_on, incident
 from lark_provider.plugins.in_process import InProcess
 from lark_provider.plugins.sentences import sentence
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick
 from lark_provider.protocol.hitl.keys import action_of, card_of
+from lark_provider.protocol.incidents.shown import Shown as ShownIncident
 from lark_provider.protocol.waits import CORRELATION
-from lark_provider.storage.clicked_cards import QuestionCard, question_card
+from lark_provider.storage.clicked_cards import QuestionCard, is_incident, question_card
 from lark_provider.storage.people import People
 from lark_provider.support import threads
 
@@ -52,6 +54,8 @@ class Actions:
             return ClickResult(found.outcome, found.message, open_id=open_id, link_url=found.link_url)
         who = Clicker(open_id, str(found.user.get_id()), str(found.user.get_name()))
         async with InProcess(self._app, found.user) as airflow:
+            if not isinstance(card, QuestionCard):
+                return await act_on(airflow, card, click, who)
             if action_of(click.action.value) == "ask_again":
                 task = card.question.task
                 return await clear(airflow, [Shown(task, task.task_id)], who)
@@ -79,11 +83,19 @@ def key_of(click: DeliveredClick) -> str | None:
     return card_of(marked) if isinstance(marked, str) else None
 
 
-def _card(click: DeliveredClick) -> QuestionCard | None:
+def _card(click: DeliveredClick) -> QuestionCard | ShownIncident | None:
     """Return the card of a click; None if it is not recorded for that app and message. It blocks."""
     key = key_of(click)
-    card = None if key is None else question_card(settings.DATABASE.url(), key)
-    if card is None or card.app_id != click.app_id:
+    if key is None:
+        return None
+    card = question_card(settings.DATABASE.url(), key)
+    if card is None:
+        return (
+            incident(settings.DATABASE.url(), key, click)
+            if is_incident(settings.DATABASE.url(), key)
+            else None
+        )
+    if card.app_id != click.app_id:
         return None
     # A card is recorded before it is sent; its message may not be known yet.
     if card.message_id is not None and card.message_id != click.message_id:

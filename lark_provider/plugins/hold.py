@@ -34,7 +34,7 @@ MOST_HELD = 1000
 _MOST_LOOKS = 4
 _LOOK_SECONDS = 10.0
 _MOST_RELEASED = 4
-"""Questions of one moment are released at one moment: all at once they would take all of Airflow's threads, each
+"""Questions of one moment are released at one moment: together they would take all of Airflow's threads, each
 waiting for a connection that another one cannot give back without a thread."""
 _STEP = 0.5
 _GRACE = 30.0

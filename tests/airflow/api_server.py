@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import sqlalchemy as sa
@@ -38,6 +38,7 @@ from tests.failures.waiting import wait_until
 from tests.services.processes import alive, free_port, tree
 
 SECRET = "a-secret-of-the-bridge-with-32-bytes-or-more"
+APP_SECRET = "secret-of-the-app"
 APP, TENANT, CHAT = "cli_plugin", "tenant-own", "oc_team"
 SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 ROLES = {"admin": "admin", "alice": "user", "bob": "user", "eve": "viewer"}
@@ -69,7 +70,7 @@ class Asked:
 
 @dataclass
 class ApiServer:
-    """An API server.
+    """An API server; a context manager.
 
     Args:
         home: A folder of its own.
@@ -113,6 +114,9 @@ class ApiServer:
             "LARK_DATABASE_URL": self.ours,
             "LARK_CONFIG_ENCRYPTION_KEY": self.key,
             "LARK_ANSWER_HOLD": "3",
+            "LARK_APP_ID": APP,
+            "LARK_APP_SECRET": APP_SECRET,
+            "LARK_BASE_URL": "http://127.0.0.1:9",  # Nothing listens there.
             **self.settings,
         }
         self.database = urls.parse(self.ours, "ours")
@@ -131,6 +135,19 @@ class ApiServer:
         self.secrets = BridgeSecrets(SECRET)
         self.http = httpx.Client(base_url=self.url, timeout=60, limits=httpx.Limits(max_connections=250))
         self._tokens: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        """Wait until it serves."""
+        try:
+            self.wait()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        self.close()
 
     def wait(self) -> None:
         """Wait until it serves."""

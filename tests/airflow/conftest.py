@@ -4,16 +4,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from lark_emulator import Emulator
 from sqlalchemy.engine import URL, make_url
 
 from tests.airflow.sql import POSTGRES, SQLITE, Database
+from tests.services.postgres import PostgresServer
+
+if TYPE_CHECKING:
+    from tests.airflow.api_server import ApiServer
 
 CHAT = "oc_emulator_data_team"
 
@@ -55,6 +59,21 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> AirflowHome:
     home = AirflowHome(tmp_path_factory.mktemp("airflow"))
     home.airflow("db", "migrate")
     return home
+
+
+@pytest.fixture(scope="session")
+def api_server(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> Iterator[ApiServer]:
+    """An API server of one process, to which alice, bob and eve are linked."""
+    from tests.airflow.api_server import ApiServer
+
+    with postgres_server.databases() as databases:
+        home = tmp_path_factory.mktemp("api")
+        with ApiServer(home, databases.make(), databases.make()) as made:
+            for user in ("alice", "bob", "eve"):
+                made.link(user)
+            yield made
 
 
 def connection(lark: Emulator, **changes: Any) -> str:

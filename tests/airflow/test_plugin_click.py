@@ -23,24 +23,15 @@ from lark_provider.storage.engine import engine
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.api_server import APP, SIMPLE, TENANT, ApiServer, Asked
 from tests.failures.waiting import wait_until
-from tests.services.postgres import PostgresServer
 
 PARAMS = {
     "count": {"value": 1, "description": None, "schema": {"type": "integer", "minimum": 1, "maximum": 9}}
 }
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[ApiServer]:
-    with postgres_server.databases() as databases:
-        made = ApiServer(tmp_path_factory.mktemp("api"), databases.make(), databases.make())
-        try:
-            made.wait()
-            for user in ("alice", "bob", "eve"):
-                made.link(user)
-            yield made
-        finally:
-            made.close()
+@pytest.fixture
+def server(api_server: ApiServer) -> ApiServer:
+    return api_server
 
 
 def outcome(server: ApiServer, asked: Asked, user: str = "bob", **changes: Any) -> tuple[int, str]:

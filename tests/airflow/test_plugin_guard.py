@@ -44,13 +44,9 @@ asyncio.run(main())
 def server(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[ApiServer]:
     with postgres_server.databases() as databases:
         home = tmp_path_factory.mktemp("api")
-        made = ApiServer(home, databases.make(), databases.make(), workers=WORKERS)
-        try:
-            made.wait()
+        with ApiServer(home, databases.make(), databases.make(), workers=WORKERS) as made:
             made.link("bob")
             yield made
-        finally:
-            made.close()
 
 
 def on_page(server: ApiServer, path: str, user: str, option: str, timeout: float = 60) -> int:
@@ -223,9 +219,7 @@ def test_without_our_database_airflow_works_and_is_guarded(
 ) -> None:
     gone = f"postgresql://lark:hidden-word@127.0.0.1:{free_port()}/lark"
     home = tmp_path_factory.mktemp("alone")
-    alone = ApiServer(home, server.metadata, server.ours, {"LARK_DATABASE_URL": gone}, beside=server)
-    try:
-        alone.wait()
+    with ApiServer(home, server.metadata, server.ours, {"LARK_DATABASE_URL": gone}, beside=server) as alone:
         asked = server.ask()
         assert alone.deliver(alone.click(asked, "bob")).json()["outcome"] == "unavailable"
         statuses = together(
@@ -235,5 +229,3 @@ def test_without_our_database_airflow_works_and_is_guarded(
         assert sorted(statuses) == [200, 409]
         wait_until(lambda: "API server not recorded in Lark's database" in alone.log())
         assert "hidden-word" not in alone.log()
-    finally:
-        alone.close()
