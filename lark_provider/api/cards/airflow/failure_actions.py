@@ -68,9 +68,12 @@ def buttons(incident: Incident, key: str, language: Language) -> dict[str, Any] 
             "mute", options, placeholder=translate(language, "mute"), value=button_value(key, "mute")
         )
         elements.append(menu)
-    return (
-        ColumnSet([Column([one], width="auto") for one in elements], flex_mode="flow") if elements else None
-    )
+    if not elements:
+        return None
+    row = ColumnSet([Column([one], width="auto") for one in elements], flex_mode="flow")
+    # Plain dicts and lists, as the rest of the card: `dataclasses.asdict` copies no others.
+    made: dict[str, Any] = json.loads(json.dumps(row))
+    return made
 
 
 def _mutes(incident: Incident, language: Language) -> dict[str, str]:
