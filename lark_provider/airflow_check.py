@@ -38,7 +38,9 @@ _MOST_DAGS = 20
 _FEW_SIGNS = 10
 """A secret with fewer different characters was typed and not drawn at random."""
 _READ = ("/dags/~/dagRuns/~/taskInstances", "/dags/~/dagRuns/~/hitlDetails", "/dags/~/dagRuns")
-_UNPROVEN, _NOT_FOUND, _SERVER_ERROR = 401, 404, 500
+_UNPROVEN, _SERVER_ERROR = 401, 500
+_ABSENT = {404, 405}
+"""Airflow's page answers GET of any path, and so 405 to POST."""
 _EVENT = "lark-provider-airflow-check"
 
 
@@ -214,9 +216,9 @@ async def _plugin(api: AirflowApi, secrets: BridgeSecrets) -> Outcome:
             "value in Airflow's API servers, check both clocks, and restart them.",
             "unhealthy",
         )
-    if status == _NOT_FOUND:
+    if status in _ABSENT:
         return Outcome(
-            f"Airflow's API server must have the plugin, got status 404. Next: install this package there, "
+            f"Airflow's API server must have the plugin, got status {status}. Next: install this package there, "
             f"set {SECRET_VARIABLE} and a database, and restart it.",
             "unhealthy",
         )

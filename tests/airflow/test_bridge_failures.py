@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from lark_emulator import Emulator
 
 from tests.airflow.conftest import CHAT, AirflowHome
-from tests.airflow.test_bridge import Place
+from tests.airflow.test_bridge import SECRET, Place
 from tests.bridge.making import execute
 from tests.services.postgres import PostgresServer
 
@@ -39,10 +41,11 @@ with DAG("pay_noisy", tags=["prod"]):
 with DAG("unrouted"):
     task(task_id="t")(lambda: fails("unrouted"))()
 """
+PERSON = "bob@example.com"
 ROUTES = f"""
 defaults: {{language: en, timezone: Asia/Shanghai}}
 routes:
-  - {{tag: prod, dag: pay_*, what: failures, to: {CHAT}, mentions: [ann@example.com]}}
+  - {{tag: prod, dag: pay_*, what: failures, to: {CHAT}, mentions: [{PERSON}]}}
 """
 
 
@@ -94,7 +97,7 @@ def test_failures_of_a_run_are_one_card_that_turns_green(place: Place, tmp_path:
     shown = text(card(place, run_id))
     assert all(name in shown for name in ("pay_daily", "load", "part_0", "data", "no rows for load"))
     assert "hunter2" not in shown
-    assert all(label in shown for label in ("Retry", "Claim", "Mute this task", "ann@example.com"))
+    assert all(label in shown for label in ("Retry", "Claim", "Mute this task", PERSON))
     assert "try_number=1" in shown
     (place.airflow.airflow.dags / "repaired").touch()
     try:
@@ -159,3 +162,82 @@ def test_what_failed_while_no_bridge_ran_is_told_once(place: Place) -> None:
     for run_id in (told, missed, later):
         assert len(place.messages(run_id)) == 1
         assert "2 failures" not in text(card(place, run_id))
+
+
+def checked(place: Place, code: int, *arguments: str, **changes: str) -> dict[str, dict[str, Any]]:
+    """The checks of `airflow check`, by name."""
+    done = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-m", "lark_provider.cli", "airflow", "check", "--json", *arguments],
+        env=place.environment | changes, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert found["status"] == ("healthy" if code == 0 else "unhealthy")
+    assert SECRET not in done.stdout + done.stderr
+    return {one["name"]: one for one in found["checks"]}
+
+
+def test_a_working_setup_passes_all_checks(place: Place) -> None:
+    place.wait(lambda: execute(place.database, "SELECT 1 FROM api_servers"))
+    place.wait(lambda: place.call("GET", "dags?limit=100")["total_entries"] >= 4)
+    checks = checked(place, 0)
+    assert [one["status"] for one in checks.values()] == ["healthy"] * len(checks)
+    assert list(checks)[:8] == [
+        "routes", "secret", "settings", "airflow", "account", "routes in Airflow", "plugin", "API servers",
+    ]  # fmt: skip
+    assert {"token", "bot", "scopes", "receivers"} <= set(checks)
+
+
+def test_each_fault_of_the_routes_is_named(place: Place, tmp_path: Path) -> None:
+    path = tmp_path / "lark.yaml"
+    path.write_text(
+        "routes:\n"
+        f"  - {{name: all, dag: 'pay_*', to: {CHAT}, what: failures}}\n"
+        "  - {name: typo, dag: 'payy_*', to: oc_nowhere}\n"
+        "  - {name: late, dag: pay_daily, to: nobody@example.com, what: failures}\n"
+        f"  - {{name: no task, task: 'x*', dag: unrouted, to: {CHAT}}}\n"
+    )
+    checks = checked(place, 1, LARK_ROUTES_PATH=str(path))
+    routes = checks["routes in Airflow"]
+    assert routes["status"] == "warning"
+    assert [one.split(":")[0] for one in routes["details"]] == [
+        "line 3, typo", "line 4, late", "line 5, no task",
+    ]  # fmt: skip
+    assert checks["receivers"]["status"] == "unhealthy"
+    assert [one.split(":")[0] for one in checks["receivers"]["details"]] == [
+        "oc_nowhere",
+        "nobody@example.com",
+    ]
+    path.write_text("routes: [{}]")
+    checks = checked(place, 1, LARK_ROUTES_PATH=str(path))
+    assert "Line 1: a route must have receivers" in checks["routes"]["text"]
+    assert "receivers" not in checks
+    assert checks["plugin"]["status"] == "healthy"
+
+
+def test_each_fault_of_the_settings_is_named(place: Place) -> None:
+    checks = checked(place, 1, LARK_BRIDGE_SECRET="x" * 40)
+    assert "must be random" in checks["secret"]["text"]
+    assert "refused ours" in checks["plugin"]["text"]
+    checks = checked(place, 1, LARK_AIRFLOW_PASSWORD="wrong")
+    assert (checks["airflow"]["status"], checks["account"]["status"]) == ("healthy", "unhealthy") or (
+        checks["airflow"]["status"] == "unhealthy"
+    )
+    checks = checked(place, 1, LARK_AIRFLOW_URL="http://127.0.0.1:9")
+    assert "must answer" in checks["airflow"]["text"]
+    assert "plugin" not in checks
+    checks = checked(place, 1, "--conn-id", "nowhere")
+    assert "AIRFLOW_CONN_NOWHERE" in checks["settings"]["text"]
+
+
+def test_an_api_server_that_is_not_guarded_is_named(place: Place) -> None:
+    execute(
+        place.database,
+        "INSERT INTO api_servers (id, host, version, airflow_version, guarded, problem, seen_at) "
+        "VALUES ('x', 'api-2', '0', '3.2.0', false, 'the model differs', now())",
+    )
+    try:
+        server = checked(place, 1)["API servers"]
+    finally:
+        execute(place.database, "DELETE FROM api_servers WHERE id = 'x'")
+    assert any("api-2: version 0" in one and "the model differs" in one for one in server["details"])
