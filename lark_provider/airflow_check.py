@@ -218,8 +218,8 @@ async def _plugin(api: AirflowApi, secrets: BridgeSecrets) -> Outcome:
         )
     if status in _ABSENT:
         return Outcome(
-            f"Airflow's API server must have the plugin, got status {status}. Next: install this package there, "
-            f"set {SECRET_VARIABLE} and a database, and restart it.",
+            f"Airflow's API server must have the plugin, got status {status}. Next: install this package "
+            f"there, set {SECRET_VARIABLE} and a database, and restart it.",
             "unhealthy",
         )
     if status >= _SERVER_ERROR:
