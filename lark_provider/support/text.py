@@ -1,0 +1,52 @@
+"""Shorten text, and make it fit for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def clip(text: str, limit: int) -> str:
+    """Return a text in one line of at most `limit` characters."""
+    line = " ".join(text[: 8 * limit].split())
+    return line if len(line) <= limit and len(text) <= 8 * limit else line[: limit - 1] + "…"
+
+
+def whole(text: str) -> str:
+    """Return a text without lone surrogates, which JSON cannot hold.
+
+    They stand for undecodable bytes, as in names of files, and are replaced by Python's escapes.
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
+def sendable(value: Any) -> Any:
+    """Return content with `whole` applied to each text in it."""
+    if isinstance(value, str):
+        return whole(value)
+    if isinstance(value, Mapping):
+        return {name: sendable(one) for name, one in value.items()}
+    return [sendable(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def shorten(text: str, limit: int, left_out: str) -> str:
+    """Return the head and the larger tail of a text, which have a traceback's entry point and error.
+
+    Args:
+        text: A traceback.
+        limit: Characters to keep, approximately.
+        left_out: What replaces the rest; `{lines}` is the number of lines left out.
+
+    Returns:
+        The text itself if it is short enough.
+    """
+    if len(text) <= limit:
+        return text
+    head, tail = text[: limit // 3], text[-(limit - limit // 3) :]
+    # Whole lines read better, unless one line is most of what is kept.
+    if (end := head.rfind("\n")) > len(head) // 2:
+        head = head[:end]
+    if 0 <= (start := tail.find("\n")) < len(tail) // 2:
+        tail = tail[start + 1 :]
+    lines = text.count("\n") - head.count("\n") - tail.count("\n") - 1
+    return f"{head}\n{left_out.format(lines=max(1, lines))}\n{tail}"
