@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -25,27 +26,6 @@ from tests.services.processes import alive, free_port, tree
 HOST, TENANT = "127.0.0.1", "tenant-own"
 USERS = {"bob": "user", "alice": "viewer", "eve": "admin"}
 """Names to roles; each one's password is the name."""
-_PLUGIN = """
-from airflow.plugins_manager import AirflowPlugin
-
-made = None
-
-
-async def app(scope, receive, send):
-    global made
-    if made is None:
-        from lark_provider.plugins.link import LinkPage, application
-        from lark_provider.storage import urls
-        from lark_provider.storage.people import People
-
-        made = application(LinkPage(People(urls.database(None))))
-    await made(scope, receive, send)
-
-
-class Page(AirflowPlugin):
-    name = "page"
-    fastapi_apps = [{"app": app, "url_prefix": "/lark", "name": "page"}]
-"""
 
 
 class LinkServer:
@@ -69,12 +49,10 @@ class LinkServer:
         settings: Mapping[str, str] | None = None,
     ) -> None:
         if model is not None:
-            shutil.copytree(model.home, home, ignore=shutil.ignore_patterns("dags", "logs", "plugins"))
+            shutil.copytree(model.home, home, ignore=shutil.ignore_patterns("dags", "logs"))
         self.airflow, self.lark, self.prefix = AirflowHome(home), lark, prefix
         passwords = home / "passwords.json"
         passwords.write_text(json.dumps({name: name for name in USERS}))
-        (home / "plugins").mkdir(exist_ok=True)
-        (home / "plugins" / "page.py").write_text(_PLUGIN)
         port, key = free_port(), generate_key()
         self.origin = f"http://{HOST}:{port}"
         self.url = f"{self.origin}{prefix}"
@@ -85,10 +63,10 @@ class LinkServer:
             ),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API_AUTH__JWT_SECRET": "of-this-test-alone-0123456789abcdef-0123456789abcdef-0123456789abcdef",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+            "LARK_BRIDGE_SECRET": secrets.token_hex(32),
             "LARK_APP_ID": lark.app_id,
             "LARK_APP_SECRET": lark.app_secret,
             "LARK_BASE_URL": lark.base_url,
@@ -109,7 +87,7 @@ class LinkServer:
         """Start it, and wait until it serves."""
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - ours
-                [sys.executable, "-m", "airflow", "api-server", "--host", HOST, "--port", str(self._port)],
+                [sys.executable, "-m", "airflow", "api-server", "--host", HOST, f"--port={self._port}"],
                 env=self.airflow.env,
                 stdout=log,
                 stderr=log,
