@@ -1,7 +1,7 @@
 """Make `MessageQueueTrigger(scheme="lark")` of Airflow's common.messaging provider a `LarkEventTrigger`.
 
-Airflow imports this module in each process that parses a `MessageQueueTrigger`, so it loads no trigger, broker
-or client.
+Airflow imports this module in each process that parses a `MessageQueueTrigger`, so it loads no trigger,
+broker or client.
 """
 
 from __future__ import annotations

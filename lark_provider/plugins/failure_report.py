@@ -1,7 +1,7 @@
 """Report a failed task as `LarkNotifier` does, to the receiver that the configuration names.
 
-One implementation of cards, incidents and delivery: a failure that the listener reports and one that a callback
-reports are the same card. Loaded only by a task that has failed.
+There is one implementation of cards, incidents and delivery: failures that the listener reports and those
+that callbacks report share a card. Only a task that has failed loads this module.
 """
 
 from __future__ import annotations

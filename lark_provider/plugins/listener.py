@@ -1,11 +1,11 @@
 """Report a task's failure while its process ends, for DAGs that name no callback: a listener of Airflow.
 
-It is off unless `[lark] failure_listener` or `LARK_FAILURE_LISTENER` turns it on. Each task process loads this
-module, so it imports nothing but Airflow's marker of hooks; `failure_report` is loaded when a task has failed.
+It is off unless `[lark] failure_listener` or `LARK_FAILURE_LISTENER` turns it on. Each task process loads
+this module, so it imports nothing but Airflow's marker of hooks; `failure_report` is loaded by a failed task.
 
-Airflow also calls the hook in the scheduler (for a worker that vanished) and in the API server (for a task marked
-as failed). There it returns at once: a listener that waits or that uses the metadata database stops a scheduler.
-The bridge reports those failures. For the same reason there is no hook for DAG runs.
+Airflow also calls the hook in the scheduler (for a worker that vanished) and in the API server (for a task
+marked as failed). There it returns at once: a listener that waits, or uses the metadata database, stops a
+scheduler. The bridge reports those failures. For the same reason there is no hook for DAG runs.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def on_task_instance_failed(task_instance: Any, error: BaseException | str | Non
     if _state(task_instance) != "failed" or ti_id in _reported or _has_notifier(task_instance):
         return
     _reported.add(ti_id)
-    # A thread, since nothing else ends a secrets backend, a database or a name server that hangs; a daemon, so
-    # that the process does not wait for it.
-    context = contextvars.copy_context()  # what is bound to the task's log lines is bound to those there, too
+    # A thread, since nothing else ends a secrets backend, a database or a name server that hangs; a daemon,
+    # so that the process does not wait for it.
+    context = contextvars.copy_context()  # what is bound to log lines here is bound to those there, too
     thread = threading.Thread(
         target=context.run, args=(_report, task_instance, error), name="lark-failure-listener", daemon=True
     )

@@ -1,4 +1,4 @@
-"""Airflow's own task runner calls the listener: what it reports, when it is silent, and that it holds nothing up."""
+"""Airflow's own task runner calls the listener: what it reports, when it is silent, and what it delays."""
 
 from __future__ import annotations
 
@@ -127,7 +127,9 @@ def test_a_task_that_fails_for_good_is_reported_once_with_its_traceback(run: Any
 
 
 def test_a_task_that_does_not_fail_loads_no_report(run: Any, lark: Emulator) -> None:
-    _, loaded = run("succeeds", lark)  # it parses the other DAG files, too, which import us: test_standalone.py
+    _, loaded = run(
+        "succeeds", lark
+    )  # it parses the other DAG files, too, which import us: test_standalone.py
     assert "lark_provider.plugins.listener" in loaded
     assert "lark_provider.plugins.failure_report" not in loaded
     assert messages(lark) == []
@@ -143,7 +145,8 @@ from lark_provider.plugins import listener
 listener.listeners()
 print(*sorted(set(sys.modules) - before))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - ours
     assert set(done.stdout.splitlines()[-1].split()) <= set(LIGHT)
 
 
@@ -152,7 +155,9 @@ def test_a_lark_that_hangs_holds_a_task_up_for_three_seconds_at_most(run: Any, l
     printed, _ = run("hangs", lark)
     assert re.search(r"Failed to notify \S+ of hangs\.stuck|Failure report timed out", printed), printed
     began = when(printed, "starting task_id=stuck")
-    [line] = [one for one in printed.splitlines() if "of hangs.stuck." in one or "Failure report timed" in one]
+    [line] = [
+        one for one in printed.splitlines() if "of hangs.stuck." in one or "Failure report timed" in one
+    ]
     assert (when(printed, line) - began).total_seconds() < 15  # Airflow would kill it after 20
 
 
