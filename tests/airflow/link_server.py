@@ -64,7 +64,7 @@ class LinkServer:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__API__BASE_URL": self.url,
-            "AIRFLOW__API_AUTH__JWT_SECRET": "of-this-test-alone-0123456789abcdef-0123456789abcdef-0123456789abcdef",
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
             "LARK_BRIDGE_SECRET": secrets.token_hex(32),
             "LARK_APP_ID": lark.app_id,
