@@ -114,9 +114,6 @@ class ApiServer:
             "LARK_DATABASE_URL": self.ours,
             "LARK_CONFIG_ENCRYPTION_KEY": self.key,
             "LARK_ANSWER_HOLD": "3",
-            "LARK_APP_ID": APP,
-            "LARK_APP_SECRET": APP_SECRET,
-            "LARK_BASE_URL": "http://127.0.0.1:9",  # Nothing listens there.
             **self.settings,
         }
         self.database = urls.parse(self.ours, "ours")
@@ -134,6 +131,7 @@ class ApiServer:
             )  # fmt: skip
         self.secrets = BridgeSecrets(SECRET)
         self.http = httpx.Client(base_url=self.url, timeout=60, limits=httpx.Limits(max_connections=250))
+        self.lark_url = ""
         self._tokens: dict[str, str] = {}
 
     def __enter__(self) -> Self:

@@ -66,11 +66,14 @@ def api_server(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
 ) -> Iterator[ApiServer]:
     """An API server of one process, to which alice, bob and eve are linked."""
-    from tests.airflow.api_server import ApiServer
+    from tests.airflow.api_server import APP, APP_SECRET, ApiServer
 
-    with postgres_server.databases() as databases:
+    with postgres_server.databases() as databases, Emulator() as lark:
+        lark.add_app(APP, secret=APP_SECRET, scopes=[])  # It cannot see who is frozen or has left.
         home = tmp_path_factory.mktemp("api")
-        with ApiServer(home, databases.make(), databases.make()) as made:
+        settings = {"LARK_APP_ID": APP, "LARK_APP_SECRET": APP_SECRET, "LARK_BASE_URL": lark.base_url}
+        with ApiServer(home, databases.make(), databases.make(), settings) as made:
+            made.lark_url = lark.base_url
             for user in ("alice", "bob", "eve"):
                 made.link(user)
             yield made

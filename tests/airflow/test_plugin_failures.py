@@ -39,7 +39,7 @@ class Failed:
         failures = tuple(Failure(name, 1, ti_id=self.ids[name], task_id=name) for name in names)
         place = Place("many", self.run_id, CHAT, "chat_id", "en")
         event = RunEvent("failure", "many", self.run_id, "q0", ti_id=self.ids["q0"])
-        app = App("http://127.0.0.1:9", APP, APP_SECRET)
+        app = App(server.lark_url, APP, APP_SECRET)
         recorded = Incidents(server.database, app).record(
             place,
             event,
@@ -89,7 +89,8 @@ def test_retry_clears_what_has_not_changed_and_names_the_rest(api_server: ApiSer
     assert after["q0"][1] is None
     with api_server.sql.connect() as connection:
         wanted = sa.text(
-            "SELECT owner FROM log WHERE event = 'post_clear_task_instances' AND owner = 'bob' AND run_id = :run"
+            "SELECT owner FROM log WHERE event = 'post_clear_task_instances' AND owner = 'bob' "
+            "AND run_id = :run"
         )
         assert len(connection.execute(wanted, {"run": failed.run_id}).all()) == 1
     status, result = failed.do("alice", "retry")
