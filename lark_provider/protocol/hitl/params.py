@@ -175,7 +175,7 @@ def entry(field: FormField, value: Any, timezone: str = "UTC") -> str | list[str
         return next((one.key for one in field.choices if equals(one.value, value)), "")
     if field.kind == "choices":
         given = value if isinstance(value, list | tuple) else []
-        return [one.key for one in field.choices if any(equals(one.value, item) for item in given)]
+        return [one.key for item in given for one in field.choices if equals(one.value, item)]
     if value is None:
         return ""
     if field.kind == "boolean":
