@@ -42,7 +42,11 @@ QUESTION = HitlQuestion(
     deadline=datetime(2026, 11, 27, 8, tzinfo=UTC),
     url="https://airflow.example/required_actions",
 )
-NUMBER = {"value": 3, "description": "How many", "schema": {"type": "integer", "minimum": 1, "maximum": 9}}
+NUMBER: dict[str, Any] = {
+    "value": 3,
+    "description": "How many",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 9},
+}
 many = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -214,7 +218,9 @@ def test_a_long_body_is_shortened_and_long_values_are_left_out() -> None:
     fits(card)
     assert "…… 内容过长" in texts(card)
     assert len(tagged(card, "button")) == 3
-    long = {f"p{n}": {"value": "字" * 900, "schema": {"type": "string"}} for n in range(15)}
+    long: dict[str, dict[str, Any]] = {
+        f"p{n}": {"value": "字" * 900, "schema": {"type": "string"}} for n in range(15)
+    }
     question = replace(QUESTION, params=long)
     card = question_card(question, key="k", language="zh")
     fits(card)
@@ -246,7 +252,7 @@ def test_an_end_is_shown(kind: EndKind, color: str, part: str) -> None:
 
 
 def test_ends_show_labels_instead_of_values() -> None:
-    params = {
+    params: dict[str, dict[str, Any]] = {
         "env": {"value": 1, "schema": {"enum": [1, 2], "values_display": {"1": "Test", "2": "Live"}}},
         "on": {"value": ["a"], "schema": {"type": "array", "examples": ["a", "b"]}},
         "b": {"value": True, "schema": {"type": "boolean"}},

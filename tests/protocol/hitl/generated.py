@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from lark_provider.protocol.hitl.model import Assignee, End, HitlQuestion, TaskInstance
+from lark_provider.protocol.hitl.model import Assignee, End, EndKind, HitlQuestion, TaskInstance
 from lark_provider.protocol.hitl.params import FormField
 
 Param = dict[str, Any]
@@ -185,9 +185,8 @@ def entered(field: FormField) -> st.SearchStrategy[Any]:
 @st.composite
 def ends(draw: st.DrawFn, question: HitlQuestion) -> End:
     """Ends of a question."""
-    kind = draw(st.sampled_from(["answered", "defaulted", "timed_out", "superseded", "withdrawn", "failed"]))
     return End(
-        kind,
+        draw(st.sampled_from(get_args(EndKind))),
         tuple(draw(st.lists(st.sampled_from(question.options), max_size=3, unique=True))),
         draw(st.fixed_dictionaries(dict.fromkeys(question.params, JSON))),
         draw(st.none() | TEXT),

@@ -35,8 +35,8 @@ def card_markdown(text: str, limit: int, shortened: str) -> str:
     parts: list[str] = []
     end = 0
     for code in _CODE.finditer(kept):
-        # Lark shows entities literally in code; an invisible character breaks up tag and picture instead, which
-        # also holds where Lark sees no code.
+        # Lark shows entities literally in code; an invisible character breaks up tags and pictures instead,
+        # which also holds where Lark sees no code.
         parts += [_plain(kept[end : code.start()]), _PICTURE.sub("!\u200b", _TAG.sub("<\u200b", code[0]))]
         end = code.end()
     shown = "".join([*parts, _plain(kept[end:])])
