@@ -35,7 +35,7 @@ _MORE = st.fixed_dictionaries({}, optional={"title": TEXT, "description": TEXT})
 @st.composite
 def _texts(draw: st.DrawFn) -> Param:
     least = draw(st.integers(0, 3))
-    schema = draw(
+    schema: dict[str, Any] = draw(
         st.sampled_from(
             [{}, {"minLength": least}, {"maxLength": least + 40}, {"pattern": "."}, {"format": "multiline"}]
         )
@@ -59,7 +59,7 @@ def _numbers(draw: st.DrawFn) -> Param:
     value: float = draw(st.integers(low, high))
     if kind != "integer":
         value = draw(st.just(value) | st.floats(low, high))
-    bounds = draw(
+    bounds: dict[str, Any] = draw(
         st.sampled_from(
             [{}, {"minimum": low}, {"minimum": low, "maximum": high}, {"exclusiveMaximum": high + 1}]
         )
@@ -78,7 +78,7 @@ def _choices(draw: st.DrawFn) -> Param:
 def _several(draw: st.DrawFn) -> Param:
     values = draw(st.lists(SCALAR, min_size=1, max_size=6))
     chosen = draw(st.lists(st.sampled_from(values), max_size=3, unique_by=repr))
-    how = draw(st.sampled_from([{"examples": values}, {"items": {"enum": values}}]))
+    how: dict[str, Any] = draw(st.sampled_from([{"examples": values}, {"items": {"enum": values}}]))
     return {"value": chosen, "schema": {"type": "array", **how}}
 
 
