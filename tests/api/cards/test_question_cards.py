@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lark_provider.api.cards import card_content
 from lark_provider.api.cards.airflow import notices
-from lark_provider.api.cards.airflow.ended import ended_card
+from lark_provider.api.cards.airflow.ended import SENT_AGAIN, ended_card
 from lark_provider.api.cards.airflow.markdown import card_markdown
 from lark_provider.api.cards.airflow.question import MAX_BYTES, question_card
 from lark_provider.api.cards.rules import review
@@ -249,6 +249,14 @@ def test_an_end_is_shown(kind: EndKind, color: str, part: str) -> None:
     assert callbacks(card) == []
     assert f"[Airflow]({QUESTION.url})" in texts(card)
     assert texts(ended_card(question, end, language="zh")) != texts(card)
+
+
+def test_why_nobody_can_answer_any_more_is_shown() -> None:
+    shown = texts(ended_card(QUESTION, End("withdrawn", detail="success"), language="en"))
+    assert "State in Airflow: success" in shown
+    resent = texts(ended_card(QUESTION, End("withdrawn", detail=SENT_AGAIN), language="en"))
+    assert "**Superseded**\nThe question was sent again on a new card" in resent
+    assert "cleared" not in resent
 
 
 def test_ends_show_labels_instead_of_values() -> None:

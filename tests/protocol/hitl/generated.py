@@ -173,7 +173,7 @@ def questions(draw: st.DrawFn, form: st.SearchStrategy[Mapping[str, Param]] | No
 
 
 def entered(field: FormField) -> st.SearchStrategy[Any]:
-    """Return what a client, or somebody else, may send for a field; None for nothing."""
+    """Return what a client, or a forger, may send for a field; None for nothing."""
     texts = TEXT | st.sampled_from(
         ["", " ", "0", "\uff17", "-3", "1e3", "1e999", "9" * 30, "true", "[1]", "{}", "NaN"]
     )

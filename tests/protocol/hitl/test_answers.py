@@ -13,15 +13,9 @@ from jsonschema.validators import Draft202012Validator
 
 from lark_provider.protocol.callbacks import Action
 from lark_provider.protocol.hitl.answers import OPTIONS, InvalidAnswerError, option_key, read_answer
+from lark_provider.protocol.hitl.entries import UnreadableValueError, entry, parse
 from lark_provider.protocol.hitl.model import HitlQuestion, TaskInstance
-from lark_provider.protocol.hitl.params import (
-    FieldKind,
-    UnreadableValueError,
-    entry,
-    form_fields,
-    has_secrets,
-    parse,
-)
+from lark_provider.protocol.hitl.params import FieldKind, form_fields, has_secrets
 from lark_provider.protocol.hitl.schema import equals, fault
 from tests.protocol.hitl import generated
 
