@@ -38,7 +38,7 @@ class FailureReports:
     """The work on failures, for `Bridge(extensions=…)`.
 
     Args:
-        routes: Who is told of which failures.
+        routes: Who is notified of which failures.
     """
 
     def __init__(self, routes: RoutesFile) -> None:
