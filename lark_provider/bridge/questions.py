@@ -55,6 +55,8 @@ class QuestionPoller:
         self._seen: dict[str, None] = {}
         """Task instances that are known to be recorded, or not to be questions."""
         self._can_read_log = True
+        self._reported: set[int] = set()
+        """Rows of the audit log that were shown; few, as such failures are rare."""
 
     async def poll(self) -> None:
         """Look once at what has changed; everything is read at the start and every `COMPLETE_SECONDS`.
@@ -132,16 +134,15 @@ class QuestionPoller:
         Raises:
             LarkError: As for `poll`.
         """
-        if not self._can_read_log:
-            return 0
-        answered = await threads.run(lambda: self._store.answered_since(seconds))
-        if not answered:
-            return 0
         after = self._api.now() - timedelta(seconds=2 * seconds)
         params = {"event": _MISMATCH, "after": after.isoformat(), "order_by": "-event_log_id"}
+        rows = [row for row in await self._log(params) if row["event_log_id"] not in self._reported]
+        if not rows:
+            return 0
+        answered = await threads.run(lambda: self._store.answered_since(2 * seconds))
         places = {_place(one.question): ti_id for ti_id, one in answered.items()}
         count = 0
-        for row in await self._log(params):
+        for row in rows:
             place = (row["dag_id"], row["run_id"], row["task_id"], row["map_index"], row["try_number"])
             ti_id = places.get(place)
             end = None if ti_id is None else answered[ti_id].end
@@ -151,6 +152,7 @@ class QuestionPoller:
             if await threads.run(lambda: self._store.failed(ti_id, failed)):  # noqa: B023 - awaited here
                 logger.warning("Task failed after it was answered", extra=_named(answered[ti_id].question))
                 count += 1
+            self._reported.add(row["event_log_id"])
         return count
 
     async def _changes(self, since: datetime) -> None:
