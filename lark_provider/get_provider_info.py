@@ -59,6 +59,7 @@ def get_provider_info() -> dict[str, object]:
                 "python-modules": ["lark_provider.triggers.card_callback", "lark_provider.triggers.events"],
             }
         ],
+        "queues": ["lark_provider.queues.LarkMessageQueueProvider"],
         "transfers": [
             {
                 "source-integration-name": "Common SQL",

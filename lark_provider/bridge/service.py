@@ -252,7 +252,7 @@ class Bridge:
                 "one, or use PostgreSQL for several."
             )
         if leads != self._leads:
-            logger.info("Bridge polls now" if leads else "Another bridge polls now")
+            logger.info("Polling bridge changed", extra={"polls": leads})
         self._leads = leads
 
     async def _poll(self) -> None:

@@ -6,6 +6,7 @@ import argparse
 import logging
 from typing import Any
 
+from lark_provider.cli.airflow_check import add_check
 from lark_provider.cli.arguments import add_group, add_metrics_options, start_metrics
 from lark_provider.cli.logs import log_as_service
 
@@ -16,6 +17,7 @@ def add_to(commands: Any) -> None:
     """Add the command group to what `add_subparsers` returned."""
     group = add_group(commands, "airflow", "bring Airflow's questions and failures to Lark")
     _add_bridge(group)
+    add_check(group)
 
 
 def _add_bridge(group: Any) -> None:
@@ -27,7 +29,8 @@ def _add_bridge(group: Any) -> None:
         description="Poll Airflow's REST API for questions, send each as a card to those who may answer, and "
         "deliver clicks to the plugin in Airflow's API servers. Airflow is LARK_AIRFLOW_URL, read as "
         "LARK_AIRFLOW_USERNAME with LARK_AIRFLOW_PASSWORD (a viewer of all DAGs) or with LARK_AIRFLOW_TOKEN; "
-        "or a connection AIRFLOW_CONN_…. LARK_ROUTES_PATH names lark.yaml. LARK_BRIDGE_SECRET is that of the API servers. Needs the database "
+        "or a connection AIRFLOW_CONN_…. LARK_ROUTES_PATH names "
+        "lark.yaml. LARK_BRIDGE_SECRET is that of the API servers. Needs the database "
         "(LARK_DATABASE_URL or POSTGRES_HOST, …); several bridges need PostgreSQL. Ends at SIGTERM or "
         "Ctrl-C, once what is in flight is done.",
     )

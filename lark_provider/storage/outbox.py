@@ -183,20 +183,21 @@ class Outbox:
             return []  # The usual case, which takes no lock and leaves a SQLite file alone.
         with transaction(migrate.opened(self._url)) as connection:
             now = statements.read_clock(connection).now
-            found: list[Claimed] = []
-            for row in connection.execute(_heads(now, without, only).limit(most)).all():
-                claimed = _claimed(connection, row, now)
-                values: dict[str, Any] = {"state": "superseded", "owner": None}
-                if claimed is not None:
-                    found.append(claimed)
-                    values = {"owner": owner, "owned_until": now + timedelta(seconds=seconds)}
-                    if claimed.message_id is None and not claimed.was_sent:
-                        # From now on it may have been sent.
-                        values["first_sent_at"] = now
-                connection.execute(
-                    outbox.update().where(outbox.c.id == row.id).values(updated_at=now, **values)
-                )
-            return found
+            until = now + timedelta(seconds=seconds)
+            while True:
+                found, obsolete = [], []
+                for row in connection.execute(_heads(now, without, only).limit(most)).all():
+                    claimed = _claimed(connection, row, now)
+                    if claimed is None:
+                        obsolete.append(row.id)
+                    else:
+                        found.append(claimed)
+                        _own(connection, claimed, owner, until, now)
+                if obsolete:
+                    gone = {"state": "superseded", "owner": None, "updated_at": now}
+                    connection.execute(outbox.update().where(outbox.c.id.in_(obsolete)).values(gone))
+                if found or not obsolete:
+                    return found  # Else the next versions of these cards can be claimed now.
 
     def _is_any_due(self, without: Collection[str]) -> bool:
         with transaction(migrate.opened(self._url), reading=True) as connection:
@@ -348,6 +349,13 @@ def _claimed(connection: Connection, row: sa.Row[Any], now: datetime) -> Claimed
         was_sent,
         age,
     )
+
+
+def _own(connection: Connection, row: Claimed, owner: str, until: datetime, now: datetime) -> None:
+    values: dict[str, Any] = {"owner": owner, "owned_until": until, "updated_at": now}
+    if row.message_id is None and not row.was_sent:
+        values["first_sent_at"] = now  # From now on it may have been sent.
+    connection.execute(outbox.update().where(outbox.c.id == row.id).values(values))
 
 
 def _change(connection: Connection, row: Claimed, me: str, now: datetime, **values: Any) -> bool:

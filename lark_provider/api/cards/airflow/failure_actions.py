@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +20,7 @@ from lark_provider.protocol.moments import shown
 from lark_provider.support.text import clip
 
 MUTE_HOURS = (1, 8, 24, 168)
+_LONGEST_TASK = 40
 _MAX_TASKS = 10
 """Tasks in the menu; more make it unreadable."""
 
@@ -65,15 +68,18 @@ def buttons(incident: Incident, key: str, language: Language) -> dict[str, Any] 
             "mute", options, placeholder=translate(language, "mute"), value=button_value(key, "mute")
         )
         elements.append(menu)
-    return (
-        ColumnSet([Column([one], width="auto") for one in elements], flex_mode="flow") if elements else None
-    )
+    if not elements:
+        return None
+    row = ColumnSet([Column([one], width="auto") for one in elements], flex_mode="flow")
+    # Plain dicts and lists, as the rest of the card: `dataclasses.asdict` copies no others.
+    made: dict[str, Any] = json.loads(json.dumps(row))
+    return made
 
 
 def _mutes(incident: Incident, language: Language) -> dict[str, str]:
     tasks = list(dict.fromkeys(one.task_id for one in incident.failures if one.task_id and not one.recovered))
     return {
-        f"{hours} {task}": (f"{clip(task, 60)} · " if len(tasks) > 1 else "")
+        f"{hours} {_short(task)}": (f"{clip(task, 60)} · " if len(tasks) > 1 else "")
         + translate(language, f"mute_{hours}")
         for task in tasks[:_MAX_TASKS]
         for hours in MUTE_HOURS
@@ -91,8 +97,15 @@ def read_mute(option: str | None, incident: Incident) -> tuple[str, int] | None:
         Task id and hours; None if the card never offered this.
     """
     hours, _, task = (option or "").partition(" ")
-    is_known = task in {one.task_id for one in incident.failures if one.task_id}
-    return (task, int(hours)) if is_known and hours in {str(one) for one in MUTE_HOURS} else None
+    known = {_short(one.task_id): one.task_id for one in incident.failures if one.task_id}
+    return (known[task], int(hours)) if task in known and hours in {str(one) for one in MUTE_HOURS} else None
+
+
+def _short(task_id: str) -> str:
+    """Return what names a task in an option: a digest of a long id, since cards are limited to 30 KB."""
+    if len(task_id) <= _LONGEST_TASK:
+        return task_id
+    return hashlib.sha256(task_id.encode()).hexdigest()[:_LONGEST_TASK]
 
 
 def _shown(at: str, timezone: str) -> str:
