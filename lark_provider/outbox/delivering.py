@@ -60,11 +60,10 @@ class Deliverer:
         self._me = uuid.uuid4().hex
         self._replaces = replaces_cards()
 
-    async def once(self, *, most: int = 16, only: str | None = None) -> int:
+    async def once(self, *, only: str | None = None) -> int:
         """Deliver rows that are due.
 
         Args:
-            most: How many at once.
             only: The one row, or the one card, to deliver.
 
         Returns:
@@ -76,7 +75,7 @@ class Deliverer:
         """
         unknown = self._apps.unknown()
         claim: Callable[[], list[Claimed]] = lambda: self._outbox.claim(  # noqa: E731 - read as one step
-            self._me, self._seconds + _LEASE_SECONDS, most=most, without=unknown, only=only
+            self._me, self._seconds + _LEASE_SECONDS, most=self._outbox.at_once, without=unknown, only=only
         )
         rows = await _in_thread(claim)
         results = await asyncio.gather(*(self._deliver(row) for row in rows), return_exceptions=True)

@@ -10,7 +10,8 @@ superseded: it is sent again under the same key, or a second card would appear.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
@@ -23,6 +24,9 @@ from lark_provider.storage import migrate, statements, urls
 from lark_provider.storage.bridge_tables import incidents, outbox
 from lark_provider.storage.crypto import TokenBox
 from lark_provider.storage.engine import transaction
+from lark_provider.storage.errors import StorageError
+from lark_provider.support import measured
+from lark_provider.support.meters import Gauge
 
 State: TypeAlias = Literal["due", "delivered", "given_up", "superseded"]
 _MAX_REASON = 500
@@ -155,6 +159,11 @@ class Outbox:
             ConfigurationError: No database is configured.
         """
         return cls(urls.database(database_url))
+
+    @property
+    def at_once(self) -> int:
+        """How many rows a process delivers at once: a SQLite file takes one writer."""
+        return 4 if self._url.drivername == urls.SQLITE_DRIVER else 16
 
     def add(self, app: App, entry: Entry) -> bool:
         """Add a row in a transaction of its own; see `add`."""
@@ -300,6 +309,13 @@ class Outbox:
             )
             count, oldest = connection.execute(query).one()
             return count, 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
+
+    def readings(self) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
+        """Return the depth and the age of the outbox as metrics; none while it cannot be read."""
+        with suppress(StorageError):
+            due, age = self.depth()
+            yield measured.OUTBOX_DUE, (), float(due)
+            yield measured.OUTBOX_AGE, (), age
 
 
 def _is_free(now: datetime, without: Collection[str]) -> sa.ColumnElement[bool]:

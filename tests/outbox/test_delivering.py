@@ -102,7 +102,7 @@ def test_a_killed_update_is_repeated_with_the_newest_version(app: Emulator, url:
 def test_two_deliverers_show_versions_in_their_order(app: Emulator, url: URL) -> None:
     app.settings(rate_limits=False)
     stop, runners = threading.Event(), [OutboxRunner(idle_seconds=0.01) for _ in range(2)]
-    threads = [threading.Thread(target=one.run, args=(stop,)) for one in runners]
+    threads = [threading.Thread(target=one.run, args=(stop,), daemon=True) for one in runners]
     for thread in threads:
         thread.start()
     for number in range(25):
@@ -129,7 +129,7 @@ def test_what_lark_does_not_take_now_is_delivered_when_it_is_back(app: Emulator,
     work.record("first")
     rows = [work.text(f"text {number}") for number in range(3)]
     stop = threading.Event()
-    thread = threading.Thread(target=OutboxRunner(idle_seconds=0.05).run, args=(stop,))
+    thread = threading.Thread(target=OutboxRunner(idle_seconds=0.05).run, args=(stop,), daemon=True)
     thread.start()
     wait_until(lambda: Outbox(url).depth()[0] == 0, 60)
     stop.set()
@@ -208,6 +208,7 @@ def test_another_base_url_gets_nothing(app: Emulator, url: URL) -> None:
     assert (Outbox(url).state(row) or ("",))[0] == "due"
 
 
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)  # processes share a pace by PostgreSQL
 def test_a_chat_gets_five_messages_a_second_and_a_card_five_updates(
     app: Emulator, url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,7 +227,5 @@ def test_a_chat_gets_five_messages_a_second_and_a_card_five_updates(
         work.deliver()
     for method, count in (("POST", 13), ("PATCH", 8)):
         times = [one["time"] for one in requests(app, method)]
-        assert len(times) == count, [
-            (one["time"], one["status"], one["code"], one["dropped"]) for one in requests(app, method)
-        ]  # none was refused for its rate
+        assert len(times) == count  # none was refused for its rate
         assert all(later - earlier >= 1.0 for earlier, later in zip(times, times[5:], strict=False))
