@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from lark_provider.storage.engine import transaction
 from tests.airflow.browser import Browser
 from tests.airflow.conftest import AirflowHome
 from tests.airflow.link_server import HOST, LinkServer
+from tests.failures.waiting import wait_until
 
 PREFIX = "/team/airflow"
 USED, INVALID = "used already", "is not valid"
@@ -218,6 +220,35 @@ def test_what_is_no_code_is_a_readable_page(server: LinkServer, code: str) -> No
         assert "set-cookie" not in answer.headers
         made_up = opened(client, "A" * 32)
         assert (made_up.status_code, INVALID in made_up.text) == (400, True)
+
+
+def test_of_confirmations_at_once_one_counts(server: LinkServer) -> None:
+    code = server.code("alice")
+    with server.visitor("bob") as client:
+        given = proof(opened(client, code))
+
+    def confirmed(_: int) -> int:
+        with server.visitor("bob") as client:
+            client.cookies.set("lark_link", code, domain=HOST)
+            return confirm(server, client, given).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(confirmed, range(6))) == [200, *[410] * 5]
+
+
+def test_nothing_is_linked_while_lark_cannot_be_asked(server: LinkServer) -> None:
+    server.lark.add_user("dora")
+    code = server.code("dora")
+    server.lark.fault(path="/open-apis/contact/v3/users/batch", status=500, times=4)
+    with server.visitor("bob") as client:
+        answer = opened(client, code)
+        assert (answer.status_code, "Reload the page" in answer.text) == (503, True)
+        assert server.linked("dora") is None
+
+        def shown() -> bool:  # the code is still good
+            return "<dd>dora" in client.get("/lark/link").text
+
+        wait_until(shown, 30)
 
 
 def test_an_expired_code_is_a_readable_page(server: LinkServer) -> None:
