@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
-
-Language: TypeAlias = Literal["zh", "en"]
-LANGUAGES: tuple[Language, ...] = get_args(Language)
+from lark_provider.protocol.language import LANGUAGES, Language
 
 _TEXTS: dict[str, tuple[str, str]] = {
     "failure": ("任务失败", "Task failed"),

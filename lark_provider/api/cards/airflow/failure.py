@@ -6,10 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from lark_provider.notifications.escaping import clip, escape, fence, link, shorten, untagged
-from lark_provider.notifications.incident import Failure, Incident
-from lark_provider.notifications.run_event import RunEvent
-from lark_provider.notifications.texts import Language, reason, translate
+from lark_provider.api.cards.airflow.failure_texts import reason, translate
+from lark_provider.api.cards.airflow.markup import escape, fence, link, untagged
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.model import Failure, Incident
+from lark_provider.protocol.language import Language
+from lark_provider.support.text import clip, shorten
 
 # Lark takes 30 KB; the mark of a redirected message, and mentions, are added to it.
 MAX_BYTES = 28 * 1024
