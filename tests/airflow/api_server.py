@@ -286,7 +286,8 @@ class ApiServer:
     def waiting(self) -> int:
         """How many transactions of Airflow's wait for a lock."""
         counted = sa.text(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE wait_event_type = 'Lock' AND datname = current_database()"
         )
         with self.sql.connect() as connection:
             found: int = connection.execute(counted).scalar_one()
