@@ -20,7 +20,7 @@ from lark_provider.storage.people import People
 from lark_provider.support import threads
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.plugin import Application
+    from lark_provider.plugins.asgi import Application
 
 _SECONDS = 20.0
 """For the look-ups of a click in our database, and of its person in Lark and in Airflow's database."""

@@ -29,7 +29,7 @@ from lark_provider.storage.click_results import ClickResults
 from lark_provider.support import threads
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.plugin import Application, Receive, Scope, Send
+    from lark_provider.plugins.asgi import Application, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 MOST_AT_ONCE = 4

@@ -20,7 +20,7 @@ from lark_provider.support import threads
 from lark_provider.support.futures import consume_exception
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.plugin import Application, Message, Receive, Scope, Send
+    from lark_provider.plugins.asgi import Application, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 PATH = re.compile(

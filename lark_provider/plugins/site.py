@@ -10,7 +10,7 @@ from lark_provider.plugins.asgi import path_of, send_json
 from lark_provider.support import threads
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.plugin import Application, Receive, Scope, Send
+    from lark_provider.plugins.asgi import Application, Receive, Scope, Send
     from lark_provider.protocol.hitl.proof import BridgeSecrets
 
 _SECONDS = 20.0

@@ -283,6 +283,16 @@ class ApiServer:
         """Post a body as it is."""
         return self.http.post(CLICK_PATH, content=body, headers=dict(headers))
 
+    def waiting(self) -> int:
+        """How many transactions of Airflow's wait for a lock."""
+        counted = sa.text(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        with self.sql.connect() as connection:
+            found: int = connection.execute(counted).scalar_one()
+            return found
+
     def answer_of(self, asked: Asked) -> dict[str, Any]:
         """What Airflow has recorded."""
         found = self.call("GET", asked.path)

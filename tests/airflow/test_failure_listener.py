@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from lark_emulator import Emulator
+from sqlalchemy import text
 
 from lark_provider.plugins import listener
+from lark_provider.storage import migrate, urls
 from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.airflow.test_notifier_runs import when
 
@@ -21,7 +23,6 @@ PLUGIN = """
 import json, os, sys
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
-from lark_provider.plugins import listener
 
 class Watches:
     @hookimpl
@@ -31,8 +32,8 @@ class Watches:
             json.dump(ours, file)
 
 class Plugin(AirflowPlugin):
-    name = "lark_listener"
-    listeners = [*listener.listeners(), Watches()]
+    name = "watches"
+    listeners = [Watches()]
 """
 DAGS = """
 import datetime as dt
@@ -77,6 +78,7 @@ LIGHT = [
     "lark_provider.get_provider_info",
     "lark_provider.plugins",
     "lark_provider.plugins.listener",
+    "lark_provider.plugins.plugin",
     "lark_provider.support",
     "lark_provider.support.exports",
 ]
@@ -124,6 +126,38 @@ def test_a_task_that_fails_for_good_is_reported_once_with_its_traceback(run: Any
     assert "load_orders" in card  # of the traceback
     assert "Task failed" in card
     assert lark.state()["by_endpoint"].get("PATCH /open-apis/im/v1/messages/:message_id", 0) == 0
+
+
+ROUTES = """
+routes:
+  - dag: other
+    to: bob@example.com
+  - dag: fail*
+    what: failures
+    to: [{id: oc_emulator_data_team, language: en}, {id: oc_of_another_app, app: cli_other}]
+"""
+
+
+def test_a_failure_goes_by_route_through_the_outbox(
+    run: Any, lark: Emulator, database_url: str, tmp_path: Path
+) -> None:
+    migrate.upgrade(urls.parse(database_url, "database_url"))
+    (tmp_path / "lark.yaml").write_text(ROUTES)
+    settings = {
+        "LARK_FAILURE_RECEIVER": "",
+        "LARK_FAILURE_LANGUAGE": "",
+        "LARK_ROUTES_PATH": str(tmp_path / "lark.yaml"),
+        "LARK_DATABASE_URL": database_url,
+    }
+    printed, _ = run("fails", lark, **settings)
+    [card] = messages(lark)
+    assert "no orders in try 2" in card, printed
+    assert "load_orders" in card
+    with migrate.opened(urls.parse(database_url, "database_url")).connect() as connection:
+        [row] = connection.execute(text("SELECT state FROM outbox")).all()
+        [incident] = connection.execute(text("SELECT receiver, dag_id FROM incidents")).all()
+    assert row.state == "delivered"
+    assert (incident.receiver, incident.dag_id) == (CHAT, "fails")
 
 
 def test_a_task_that_does_not_fail_loads_no_report(run: Any, lark: Emulator) -> None:

@@ -52,7 +52,6 @@ LISTENERS = """
 import json, os, sys
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
-from lark_provider.plugins import listener
 
 class Watches:
     @hookimpl
@@ -63,7 +62,7 @@ class Watches:
 
 class Plugin(AirflowPlugin):
     name = "listeners_of_a_test"
-    listeners = [*listener.listeners(), Watches()]
+    listeners = [Watches()]
 """
 LISTENED = "oc_of_the_listener"
 BOT = "GET /open-apis/bot/v3/info"
