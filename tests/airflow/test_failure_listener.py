@@ -90,8 +90,8 @@ def run(airflow_home: AirflowHome, tmp_path: Path) -> Any:
     plugins.mkdir()
     (plugins / "lark_listener.py").write_text(PLUGIN)
     dag_files = {airflow_home.dags / "listened.py": DAGS, airflow_home.dags / "reports_itself.py": OWN}
-    for path, text in dag_files.items():
-        path.write_text(text)
+    for path, code in dag_files.items():
+        path.write_text(code)
 
     def run(dag_id: str, lark: Emulator, **settings: str) -> tuple[str, list[str]]:
         """Run a DAG as `airflow dags test` does; return what it printed, and our modules that it loaded."""
@@ -220,7 +220,7 @@ def test_outside_of_a_task_process_it_does_nothing(monkeypatch: pytest.MonkeyPat
         def __getattr__(self, name: str) -> Any:
             raise AssertionError(name)
 
-    monkeypatch.setattr(listener.threading, "Thread", None)
+    monkeypatch.setattr("threading.Thread", None)
     listener.on_task_instance_failed(task_instance=Row(), error="worker vanished")
     monkeypatch.setitem(
         sys.modules, "airflow.sdk.execution_time.task_runner", SimpleNamespace(RuntimeTaskInstance=int)
