@@ -90,8 +90,8 @@ def run(airflow_home: AirflowHome, tmp_path: Path) -> Any:
     plugins.mkdir()
     (plugins / "lark_listener.py").write_text(PLUGIN)
     dag_files = {airflow_home.dags / "listened.py": DAGS, airflow_home.dags / "reports_itself.py": OWN}
-    for path, text in dag_files.items():
-        path.write_text(text)
+    for path, source in dag_files.items():
+        path.write_text(source)
 
     def run(dag_id: str, lark: Emulator, **settings: str) -> tuple[str, list[str]]:
         """Run a DAG as `airflow dags test` does; return what it printed, and our modules that it loaded."""
