@@ -15,7 +15,6 @@ import logging
 import os
 import sys
 import threading
-from types import ModuleType
 from typing import Any
 
 from airflow.listeners import hookimpl
@@ -27,7 +26,7 @@ _logger = logging.getLogger(__name__)
 _reported: set[str] = set()
 
 
-def listeners() -> list[ModuleType]:
+def listeners() -> list[Any]:
     """Return what a plugin registers as its `listeners`: this module, or nothing if it is not configured.
 
     It raises nothing, since Airflow would drop the whole plugin.

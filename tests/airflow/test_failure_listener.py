@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -172,6 +173,7 @@ def test_a_task_that_does_not_fail_loads_no_report(run: Any, lark: Emulator) -> 
 def test_the_listener_itself_loads_airflows_marker_of_hooks_and_nothing_else() -> None:
     code = """
 import sys
+import threading
 import airflow.sdk.execution_time.task_runner
 from airflow.listeners import hookimpl
 before = set(sys.modules)
@@ -220,7 +222,7 @@ def test_outside_of_a_task_process_it_does_nothing(monkeypatch: pytest.MonkeyPat
         def __getattr__(self, name: str) -> Any:
             raise AssertionError(name)
 
-    monkeypatch.setattr(listener.threading, "Thread", None)
+    monkeypatch.setattr(threading, "Thread", None)
     listener.on_task_instance_failed(task_instance=Row(), error="worker vanished")
     monkeypatch.setitem(
         sys.modules, "airflow.sdk.execution_time.task_runner", SimpleNamespace(RuntimeTaskInstance=int)
