@@ -141,7 +141,7 @@ def connection(conn_id: str, environ: Mapping[str, str] = ENVIRONMENT) -> Creden
     text = environ.get(name, "").strip()
     try:
         return _of_json(text) if text.startswith("{") else _of_uri(text)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         if isinstance(error, ConfigurationError):
             raise
         raise ConfigurationError(

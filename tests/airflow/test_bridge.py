@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -90,6 +93,7 @@ class Place:
             {"asks.py": dags},
             {
                 **ours,
+                "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "20",  # Each test renews a token or two.
                 "LARK_ANSWER_HOLD": str(HOLD),
                 "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
                 "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
@@ -119,7 +123,7 @@ class Place:
         state = lark.state()
         (user,) = (one for one in state["users"] if one["user_id"] == "bob")
         self.bob = Person(lark.app_id, state["tenant_key"], user["open_ids"][lark.app_id])
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[str, tuple[float, str]] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def link(self) -> None:
@@ -167,10 +171,12 @@ class Place:
 
     def call(self, method: str, path: str, body: Any = None, user: str = "admin") -> Any:
         """Call Airflow's REST API."""
-        if user not in self._tokens:
+        at, token = self._tokens.get(user, (0.0, ""))
+        if time.monotonic() - at > 10:
             account = {"username": user, "password": user}
-            self._tokens[user] = self._request("POST", "/auth/token", account)["access_token"]
-        return self._request(method, f"/api/v2/{path}", body, self._tokens[user])
+            at, token = time.monotonic(), self._request("POST", "/auth/token", account)["access_token"]
+            self._tokens[user] = at, token
+        return self._request(method, f"/api/v2/{path}", body, token)
 
     def _request(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
         headers = {"Content-Type": "application/json"}
@@ -182,6 +188,12 @@ class Place:
         )
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own server
             return json.load(answer)
+
+    def metadata(self, statement: str, *parameters: str) -> None:
+        """Change Airflow's own database."""
+        with closing(sqlite3.connect(self.home / "airflow" / "airflow.db", timeout=30)) as connection:
+            connection.execute(statement, parameters)
+            connection.commit()
 
     def run(self, dag_id: str) -> str:
         """Start a run, once the DAG is parsed."""
@@ -319,6 +331,29 @@ def test_a_cleared_question_is_closed_and_asked_again(place: Place) -> None:
     )
     answer(place, run_id)
     place.wait(lambda: place.task("asks", run_id)["state"] == "success")
+
+
+def test_a_task_that_fails_after_its_answer_can_be_asked_again_by_a_click(place: Place) -> None:
+    place.bridge()
+    place.start("callbacks", "listen")
+    run_id = place.run("asks")
+    place.wait(lambda: place.messages(f"Deploy {run_id}?"))
+    place.wait(place.lark.connections)
+    (message,) = place.messages(f"Deploy {run_id}?")
+    answer(place, run_id)
+    place.wait(lambda: place.messages(f"Deploy {run_id}?")[0]["content"] != message["content"])
+    place.wait(lambda: place.task("asks", run_id)["state"] == "success")
+    # As the scheduler leaves it, if it queues the resumed task before it reads how its process ended.
+    place.metadata(
+        "INSERT INTO log (dttm, dag_id, task_id, run_id, map_index, try_number, event, extra) "
+        "VALUES (?, 'asks', 'q', ?, -1, 1, 'state mismatch', 'finished with state success, but is queued')",
+        str(datetime.now(UTC).replace(tzinfo=None)),
+        run_id,
+    )
+    place.metadata("UPDATE task_instance SET state = 'failed' WHERE run_id = ?", run_id)
+    place.wait(lambda: "ask_again" in json.dumps(place.messages(f"Deploy {run_id}?")[0]))
+    place.lark.click(message["message_id"], "bob", "ask_again")
+    place.wait(lambda: len(place.messages(f"Deploy {run_id}?")) == 2)
 
 
 def test_a_question_that_expires_says_so(place: Place) -> None:
