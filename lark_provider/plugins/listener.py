@@ -26,7 +26,7 @@ _logger = logging.getLogger(__name__)
 _reported: set[str] = set()
 
 
-def listeners() -> list[Any]:
+def listeners() -> list[object]:
     """Return what a plugin registers as its `listeners`: this module, or nothing if it is not configured.
 
     It raises nothing, since Airflow would drop the whole plugin.

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -91,8 +90,8 @@ def run(airflow_home: AirflowHome, tmp_path: Path) -> Any:
     plugins.mkdir()
     (plugins / "lark_listener.py").write_text(PLUGIN)
     dag_files = {airflow_home.dags / "listened.py": DAGS, airflow_home.dags / "reports_itself.py": OWN}
-    for path, source in dag_files.items():
-        path.write_text(source)
+    for path, code in dag_files.items():
+        path.write_text(code)
 
     def run(dag_id: str, lark: Emulator, **settings: str) -> tuple[str, list[str]]:
         """Run a DAG as `airflow dags test` does; return what it printed, and our modules that it loaded."""
@@ -173,7 +172,6 @@ def test_a_task_that_does_not_fail_loads_no_report(run: Any, lark: Emulator) -> 
 def test_the_listener_itself_loads_airflows_marker_of_hooks_and_nothing_else() -> None:
     code = """
 import sys
-import threading
 import airflow.sdk.execution_time.task_runner
 from airflow.listeners import hookimpl
 before = set(sys.modules)
@@ -222,7 +220,7 @@ def test_outside_of_a_task_process_it_does_nothing(monkeypatch: pytest.MonkeyPat
         def __getattr__(self, name: str) -> Any:
             raise AssertionError(name)
 
-    monkeypatch.setattr(threading, "Thread", None)
+    monkeypatch.setattr("threading.Thread", None)
     listener.on_task_instance_failed(task_instance=Row(), error="worker vanished")
     monkeypatch.setitem(
         sys.modules, "airflow.sdk.execution_time.task_runner", SimpleNamespace(RuntimeTaskInstance=int)
