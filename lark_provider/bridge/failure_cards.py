@@ -15,7 +15,7 @@ from lark_provider.bridge.routes import RoutesFile
 from lark_provider.bridge.service import Step
 from lark_provider.outbox import outgoing
 from lark_provider.outbox.apps import Apps
-from lark_provider.outbox.delivering import Deliverer
+from lark_provider.outbox.delivering import Deliverer, replaces_cards
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.keys import action_of
@@ -38,7 +38,7 @@ class FailureReports:
     """The work on failures, for `Bridge(extensions=…)`.
 
     Args:
-        routes: Who is told of which failures.
+        routes: Who is notified of which failures.
     """
 
     def __init__(self, routes: RoutesFile) -> None:
@@ -51,7 +51,12 @@ class FailureReports:
         self._mutes, self._clicks, self._database = Mutes(database), AppliedClicks(database), database
         cursor = FailureCursor(database, f"{settings.airflow.url}\n{settings.team or ''}")
         poller = FailurePoller(bridge.api, cursor, self._mutes, self._apps, self._routes, settings.public_url)
-        deliverer = Deliverer(Outbox(database), Apps(database.render_as_string(hide_password=False)))
+        apps = Apps(database.render_as_string(hide_password=False))
+
+        def replaces() -> bool:
+            return self._routes.current().new_card_when_lost or replaces_cards()
+
+        deliverer = Deliverer(Outbox(database), apps, replaces=replaces)
 
         async def deliver() -> bool:
             return await deliverer.once() > 0

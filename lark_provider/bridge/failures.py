@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from lark_provider.api.cards.airflow.mentions import Mentions, resolve
@@ -23,10 +23,12 @@ from lark_provider.outbox import outgoing
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.shown import Place, Shown
 from lark_provider.protocol.tokens import App
+from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.failures import FailureCursor, Mutes, OpenRun
 from lark_provider.storage.incidents import Incidents
 from lark_provider.support import measured, threads
 
+V = TypeVar("V")
 logger = logging.getLogger(__name__)
 
 INSTANCES, RUNS = "/dags/~/dagRuns/~/taskInstances", "/dags/~/dagRuns"
@@ -80,10 +82,10 @@ class FailurePoller:
         open_runs = await threads.run(self._cursor.open_runs)
         if cursor is None:
             await self._api.get(RUNS, {"limit": 1})  # So that Airflow's clock is known.
-            cursor = self._api.now()
+            cursor = self._api.now() + OVERLAP
         now = self._api.now()
         since = max(cursor - OVERLAP, now - _LONGEST)
-        await self._report(since if cursor < now else cursor)
+        await self._report(since)
         if open_runs:
             await self._recover(open_runs, since)
         await threads.run(lambda: self._cursor.write(max(cursor, now)))
@@ -144,13 +146,24 @@ class FailurePoller:
             app = await self._apps.find(receiver.app_id)
             if app is not None:
                 place = Place(dag_id, run_id, receiver.receiver, receiver.receiver_type, receiver.language)
-                new = await threads.run(partial(self._tell, app, place, receiver, events))
-                for _ in range(new):
+                new = await self._changed(dag_id, run_id, partial(self._tell, app, place, receiver, events))
+                for _ in range(new or 0):
                     measured.BRIDGE_FAILURES.add("told")
         default = await self._apps.find(None)
         if default is not None:
             for dag_id, run_id in by_run:
-                await threads.run(partial(self._offer, default, dag_id, run_id))
+                await self._changed(dag_id, run_id, partial(self._offer, default, dag_id, run_id))
+
+    async def _changed(self, dag_id: str, run_id: str, work: Callable[[], V]) -> V | None:
+        """Change incidents of a run; one that cannot be decrypted must not stop the reports of other runs."""
+        try:
+            return await threads.run(work)
+        except DecryptionError as error:
+            logger.error(  # noqa: TRY400 - the text says all
+                "Card of a run's failures cannot be changed",
+                extra={"dag_id": dag_id, "run_id": run_id, "error": str(error)},
+            )
+            return None
 
     def _tell(self, app: App, place: Place, receiver: Receiver, events: Sequence[RunEvent]) -> int:
         """Record failures of one run for one receiver, and return how many were new. Blocks."""
@@ -193,7 +206,8 @@ class FailurePoller:
             if state is None or app is None:
                 continue
             instances = await self._instances(run)
-            await threads.run(partial(self._end, app, run, state, instances))
+            work = partial(self._end, app, run, state, instances)
+            await self._changed(run.dag_id, run.run_id, work)
 
     async def _instances(self, run: OpenRun) -> list[dict[str, Any]]:
         dag_id, run_id = quote(run.dag_id, safe=""), quote(run.run_id, safe="")

@@ -53,6 +53,6 @@ class RoutesFile:
     def for_failure(
         self, dag_id: str, tags: Iterable[str], owners: Iterable[str], task_id: str
     ) -> list[Receiver]:
-        """Return who is told of a failure, now. See `Routes.for_failure`."""
+        """Return who is notified of a failure, now. See `Routes.for_failure`."""
         now = datetime.now(UTC)
         return self.current().for_failure(dag_id, tags, owners, task_id, team=self.team, at=now)

@@ -1,1 +1,1 @@
-"""`lark.yaml`: who is asked and told about which DAGs. See `model` for the rules, `reading` for the file."""
+"""`lark.yaml`: who is asked, and notified, about which DAGs. `model` has the rules, `reading` reads it."""

@@ -1,4 +1,4 @@
-"""Routes: who is asked, and told of failures, by what matches a task.
+"""Routes: who is asked, and notified of failures, by what matches a task.
 
 The first route that matches is used. A route with `continue: true` is used as well as the next one that
 matches; each receiver gets one card, from the first route that names it.
@@ -85,7 +85,7 @@ class Route:
         owners: Patterns of the DAG's owners, likewise.
         tasks: Patterns of task ids.
         teams: Names of teams, of a multi-team Airflow.
-        mute: Whether nobody is told of failures, and questions go to their assignees alone.
+        mute: Whether nobody is notified of failures, and questions go to their assignees alone.
         is_final: Whether no later route is looked at.
         quiet: When mentions are left out.
     """
@@ -167,7 +167,7 @@ class Routes:
         team: str | None = None,
         at: datetime | None = None,
     ) -> list[Receiver]:
-        """Return who is told of a task's failure; empty where no route matches.
+        """Return who is notified of a task's failure; empty where no route matches.
 
         Args:
             dag_id: The DAG.
