@@ -122,6 +122,15 @@ def get_provider_info() -> dict[str, object]:
                         "example": "lark_database",
                         "default": None,
                     },
+                    "answer_hold": {
+                        "description": "For how many seconds after a task began to wait for an answer each "
+                        "answer is held, so that it cannot fail the task; 0 to 300. It is for API servers; "
+                        "LARK_ANSWER_HOLD wins over it.",
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": "15",
+                        "default": None,
+                    },
                     "rabbitmq_url": {
                         "description": "The RabbitMQ that the callback gateway publishes to. It wins over "
                         "RABBITMQ_*.",

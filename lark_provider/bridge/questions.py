@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lark_provider.bridge import reading
-from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.airflow_api import PAGE, AirflowApi
 from lark_provider.bridge.dags import Dags
 from lark_provider.bridge.errors import AirflowRefusedError
 from lark_provider.bridge.reading import WAITING
@@ -29,9 +29,9 @@ _OVERLAP = timedelta(seconds=30)
 _SHARE = 40.0
 """Between two complete passes is so many times the duration of one: a large Airflow is read more rarely."""
 _FEW = 20
-"""Up to so many new questions are read one by one, and more with a complete pass."""
+"""Up to so many questions are read one by one, and more with pages of the list."""
 _MOST_SETTLED = 500
-_ANSWERED_EVERY = 3
+_ANSWERED_EVERY, _MOST_PAGES = 3, 20
 _MARKS = ("patch_task_instance", "bulk_task_instances", "patch_task_group", "patch_dag_run", "clear_dag_run")
 """Events of Airflow's audit log that end a question without an answer."""
 _MISMATCH = "state mismatch"
@@ -73,7 +73,7 @@ class QuestionPoller:
         if self._passes % _ANSWERED_EVERY == 0:
             live = await threads.run(self._store.live)
             if live:
-                await self._record_ends(await self._answered(live.keys(), 1))
+                await self._record_ends(await self._answered(live.keys(), _MOST_PAGES))
         self._cursor = cursor
 
     async def complete(self) -> None:
@@ -161,24 +161,33 @@ class QuestionPoller:
         asking = {str(one["id"]): one for one in found if reading.is_asking(one)}
         unseen = [ti_id for ti_id in asking if ti_id not in self._seen]
         known = await threads.run(lambda: self._store.known(unseen)) if unseen else {}
-        new = [asking[ti_id] for ti_id in unseen if ti_id not in known]
-        if len(new) > _FEW:
-            await self.complete()
-            return
-        paths = [f"{reading.task_instance(one).path}/hitlDetails" for one in new]
-        details = await asyncio.gather(*(self._api.get(path) for path in paths))
+        new = {ti_id: asking[ti_id] for ti_id in unseen if ti_id not in known}
+        details = await self._newest(new.keys()) if len(new) > _FEW else {}
+        others = [ti_id for ti_id in new if ti_id not in details][:_MOST_SETTLED]
+        paths = [f"{reading.task_instance(new[ti_id]).path}/hitlDetails" for ti_id in others]
+        found = await asyncio.gather(*(self._api.get(path) for path in paths))
+        details |= {ti_id: one for ti_id, one in zip(others, found, strict=True) if one is not None}
         # Only a detail that is of this very try, and waits, is a new question.
         await self._record(
             [
-                detail
-                for one, detail in zip(new, details, strict=True)
-                if detail is not None
-                and detail["task_instance"]["id"] == one["id"]
-                and not detail["response_received"]
-                and reading.is_asking(detail["task_instance"])
+                one
+                for ti_id, one in details.items()
+                if one["task_instance"]["id"] == ti_id
+                and not one["response_received"]
+                and reading.is_asking(one["task_instance"])
             ]
         )
-        self._seen |= dict.fromkeys(unseen)
+        self._seen |= dict.fromkeys([*known, *details, *others])
+
+    async def _newest(self, ti_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        """Return the details of those questions that are among the newest: all, but for later tries."""
+        params: dict[str, Any] = {"response_received": "false", "state": WAITING, "order_by": "-created_at"}
+        offsets = range(0, len(ti_ids) + PAGE, PAGE)
+        pages = await asyncio.gather(
+            *(self._api.get(OPEN, {**params, "limit": PAGE, "offset": offset}) for offset in offsets)
+        )
+        found = {str(one["task_instance"]["id"]): one for page in pages for one in page["hitl_details"]}
+        return {ti_id: found[ti_id] for ti_id in ti_ids if ti_id in found}
 
     async def _record(self, details: Collection[Mapping[str, Any]]) -> None:
         if not details:
@@ -224,7 +233,7 @@ class QuestionPoller:
         wanted, ends = set(ti_ids), dict[str, End]()
         for number in range(most_pages):
             params: dict[str, str | int] = {"response_received": "true", "order_by": "-responded_at"}
-            page = await self._api.get(OPEN, {**params, "limit": 100, "offset": 100 * number}) or {}
+            page = await self._api.get(OPEN, {**params, "limit": PAGE, "offset": PAGE * number}) or {}
             details = page.get("hitl_details", ())
             new = {
                 ti_id: end
@@ -233,7 +242,7 @@ class QuestionPoller:
                 and (end := reading.end(one, ti_id)) is not None
             }
             ends |= new
-            if not new or ends.keys() >= wanted:
+            if not new or len(details) < PAGE or ends.keys() >= wanted:
                 break
         return ends
 

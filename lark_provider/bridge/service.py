@@ -10,7 +10,7 @@ import gc
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ from lark_provider.protocol.errors import ConfigurationError, LarkError
 from lark_provider.storage.api_servers import ApiServers
 from lark_provider.storage.applied_clicks import AppliedClicks
 from lark_provider.storage.bridge_leases import BridgeLease
+from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.people import People
 from lark_provider.storage.question_cards import QuestionCards
@@ -138,7 +139,8 @@ class Bridge:
                 await stack.enter_async_context(self._probes.serving(checks))
             logger.info("Bridge started", extra={"airflow": settings.airflow.url, "polls": self._leads})
             await self._until_stopped(steps)
-        await threads.run(self._lease.release)
+        with suppress(StorageError):  # It ends by itself.
+            await threads.run(self._lease.release)
         logger.info("Bridge drained")
 
     async def _until_stopped(self, steps: Sequence[Step]) -> None:

@@ -51,7 +51,7 @@ async def clear(
         (unchanged if is_same else others).append(one)
     if unchanged:
         first = unchanged[0].task
-        # What has failed anew since it was looked at is cleared as well; what runs is not.
+        # A task that another person cleared meanwhile, and that runs, is left alone.
         body = {
             "dry_run": False,
             "dag_run_id": first.run_id,

@@ -106,15 +106,15 @@ class Clicks:
             result = _plain("unavailable", open_id=click.operator.open_id)
         finally:
             self._running -= 1
-        logger.info(
-            "Click applied" if result.status == 200 else "Click refused",  # noqa: PLR2004 - OK
-            extra=_named(click)
-            | {
-                "outcome": result.outcome,
-                "person": result.person,
-                "seconds": round(time.monotonic() - began, 3),
-            },
-        )
+        fields = _named(click) | {
+            "outcome": result.outcome,
+            "person": result.person,
+            "seconds": round(time.monotonic() - began, 3),
+        }
+        if result.status == 200:  # noqa: PLR2004 - OK
+            logger.info("Click applied for the person who clicked", extra=fields)
+        else:
+            logger.info("Click refused", extra=fields)
         return result
 
     async def _once(self, click: DeliveredClick) -> ClickResult:
