@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from lark_provider import config
 from lark_provider.client.bind import Async, Sync
-from lark_provider.client.namespaces import Bot, CloudDoc, Contact, Messaging, StoreApp
+from lark_provider.client.namespaces import Bot, Contact, Messaging, StoreApp
 from lark_provider.client.performers import AsyncPerformer, Performer
 from lark_provider.client.sdk import official_client
 from lark_provider.engine import http
@@ -27,6 +27,7 @@ from lark_provider.protocol.tokens import App
 from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
+    from lark_provider.client.documents import CloudDoc
     from lark_provider.client.sdk import OfficialClient
     from lark_provider.engine.http import AsyncClient, SyncClient
 
@@ -157,6 +158,8 @@ class _Client(Generic[R_co, H]):
     @cached_property
     def clouddoc(self) -> CloudDoc[R_co]:
         """Lark's documents; `.clouddoc.bitable` for tables."""
+        from lark_provider.client.documents import CloudDoc
+
         return CloudDoc(self)
 
     @cached_property
