@@ -7,8 +7,9 @@ from typing import Any
 
 from lark_provider.protocol.callbacks import Action
 from lark_provider.protocol.errors import LarkError
+from lark_provider.protocol.hitl.entries import UnreadableValueError, parse
 from lark_provider.protocol.hitl.model import HitlAnswer, HitlQuestion
-from lark_provider.protocol.hitl.params import UnreadableValueError, constants, form_fields, parse
+from lark_provider.protocol.hitl.params import constants, form_fields
 from lark_provider.protocol.hitl.schema import Words, fault, words
 
 OPTIONS = "_options"

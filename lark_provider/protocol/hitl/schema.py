@@ -12,10 +12,8 @@ from datetime import date, datetime
 from math import isfinite
 from typing import Any, TypeAlias, TypeGuard
 
-from lark_provider.protocol.language import Language
-
-Words: TypeAlias = Mapping[Language, str]
-"""A text in each language."""
+Words: TypeAlias = Mapping[str, str]
+"""A text in each language: `zh`, `en`."""
 
 _TYPES: dict[str, tuple[str, str]] = {
     "string": ("文本", "a text"),

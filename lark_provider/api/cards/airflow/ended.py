@@ -26,6 +26,8 @@ from lark_provider.protocol.language import Language
 from lark_provider.protocol.moments import shown
 from lark_provider.support.text import clip, whole
 
+SENT_AGAIN = "sent again"
+"""The detail of an end that is only the card's: a newer card asks the same question."""
 _CLOSED: dict[EndKind, str] = {
     "timed_out": "expired", "superseded": "superseded", "withdrawn": "withdrawn",
 }  # fmt: skip
@@ -57,7 +59,7 @@ def ended_card(
         The card, at most 28 KB, without any way to answer.
 
     Raises:
-        InvalidRequestError: `end.open_id` is no id.
+        InvalidRequestError: `end.open_id` is not an id.
     """
     for body, values in _ROOM[:-1]:
         try:
@@ -104,10 +106,13 @@ def _lines(question: HitlQuestion, end: End, language: Language, timezone: str, 
     when = shown(end.at, timezone) if end.at is not None else ""
     detail = [escape_markdown(clip(whole(end.detail), 500))] if end.detail else []
     if end.kind in _CLOSED:
-        closing = CLOSINGS[_CLOSED[end.kind]]
+        is_resent = end.detail == SENT_AGAIN
+        closing = CLOSINGS["superseded" if is_resent else _CLOSED[end.kind]]
         happened = " · ".join(filter(None, (f"**{closing.happened(language)}**", when)))
         space = "" if language == "zh" else " "
-        return [happened, *detail, f"{closing.why[language]}{space}{closing.step[language]}"]
+        why = translate(language, "sent_again") if is_resent else closing.why[language]
+        state = [translate(language, "state", state=one) for one in detail if not is_resent]
+        return [happened, f"{why}{space}{closing.step[language]}", *state]
     if end.kind == "answered":
         return [translate(language, "answered"), *_decision(question, end, language, when, values), *detail]
     if end.kind == "defaulted":

@@ -9,7 +9,8 @@ from lark_provider.api.cards.airflow.question_texts import translate
 from lark_provider.api.cards.element import Element, Markdown, escape_markdown
 from lark_provider.api.cards.interactive import MOST_INPUT_CHARS, DatePicker, Input, SelectStatic
 from lark_provider.protocol import moments
-from lark_provider.protocol.hitl.params import FormField, entry
+from lark_provider.protocol.hitl.entries import entry
+from lark_provider.protocol.hitl.params import FormField
 from lark_provider.protocol.language import Language
 from lark_provider.support.text import clip, whole
 

@@ -35,8 +35,9 @@ def card_markdown(text: str, limit: int, shortened: str) -> str:
     parts: list[str] = []
     end = 0
     for code in _CODE.finditer(kept):
-        # Lark shows entities literally in code; an invisible character breaks up the tag instead.
-        parts += [_plain(kept[end : code.start()]), _TAG.sub("<\u200b", code[0])]
+        # Lark shows entities literally in code; an invisible character breaks up tags and pictures instead,
+        # which also holds where Lark sees no code.
+        parts += [_plain(kept[end : code.start()]), _PICTURE.sub("!\u200b", _TAG.sub("<\u200b", code[0]))]
         end = code.end()
     shown = "".join([*parts, _plain(kept[end:])])
     return f"{shown}{_closing(shown)}\n\n{shortened}" if cut else shown

@@ -28,7 +28,7 @@ def not_linked(open_id: str, url: str | None, language: Language) -> str:
         language: `zh` or `en`.
 
     Raises:
-        InvalidRequestError: `open_id` is no id.
+        InvalidRequestError: `open_id` is not an id.
     """
     who = mention(open_id)
     if not url or not url.startswith(("http://", "https://")):
@@ -49,7 +49,7 @@ def invalid(
         language: `zh` or `en`.
 
     Raises:
-        InvalidRequestError: `open_id` is no id.
+        InvalidRequestError: `open_id` is not an id.
     """
     titles = {field.name: field.title for field in form_fields(question.params)}
     titles[OPTIONS] = translate(language, "options")
@@ -69,7 +69,7 @@ def refused(open_id: str, why: Mapping[str, str] | str, language: Language) -> s
         language: `zh` or `en`.
 
     Raises:
-        InvalidRequestError: `open_id` is no id.
+        InvalidRequestError: `open_id` is not an id.
     """
     return translate(language, "refused", who=mention(open_id), why=_plain(_in(why, language)))
 
@@ -82,9 +82,9 @@ def waiting(open_id: str | None, language: Language) -> str:
         language: `zh` or `en`.
 
     Raises:
-        InvalidRequestError: `open_id` is no id.
+        InvalidRequestError: `open_id` is not an id.
     """
-    who = mention(open_id) if open_id else translate(language, "somebody")
+    who = mention(open_id) if open_id else translate(language, "clicker")
     return translate(language, "waiting", who=who)
 
 

@@ -62,7 +62,7 @@ def question_card(
         The card, at most 28 KB.
 
     Raises:
-        InvalidRequestError: `mentions` has something that is no id.
+        InvalidRequestError: `mentions` has something that is not an id.
     """
     people = mention(*mentions)
     why = "secret" if has_secrets(question.params) else "too_large"

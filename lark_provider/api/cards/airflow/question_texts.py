@@ -55,7 +55,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "⏳ 已收到 {who} 的回答,正在等待 Airflow 响应。",
         "⏳ The answer of {who} has arrived; waiting for Airflow.",
     ),
-    "somebody": ("点击者", "the person who clicked"),
+    "clicker": ("点击者", "the person who clicked"),
     "answered": ("已回答", "Answered"),
     "defaulted": ("⌛ 已采用默认", "The default counts"),
     "nobody": ("没有人按时回答。", "Nobody answered in time."),
@@ -63,6 +63,11 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "mismatch": (
         "回答之后,Airflow 报告任务状态不一致(state mismatch),任务已失败。",
         "After the answer, Airflow reported a state mismatch, and the task failed.",
+    ),
+    "state": ("Airflow 中的状态: {state}", "State in Airflow: {state}"),
+    "sent_again": (
+        "此问题已用新卡片重新发送,因为 Lark 卡片只能使用 14 天。",
+        "The question was sent again on a new card, since cards take clicks for 14 days only.",
     ),
     "ask_again": ("再次提问", "Ask again"),
     "ask_again_step": (
