@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
-from lark_provider.api.receivers import ReceiverIdType
+from lark_provider.api.routes.model import Receiver
 from lark_provider.protocol.hitl.model import HitlQuestion
 from lark_provider.protocol.language import Language
 from lark_provider.storage.people import People
@@ -14,25 +13,6 @@ from lark_provider.storage.question_cards import NewCard
 
 PERSON: Final = "open_id"
 CHAT: Final = "chat_id"
-
-
-@dataclass(frozen=True, slots=True)
-class Receiver:
-    """Where a card goes.
-
-    Attributes:
-        app_id: The app that sends it; None for the bridge's own.
-        receiver: The chat or person.
-        receiver_type: The kind of id, as Lark's `receive_id_type`.
-        language: `zh` or `en`.
-        mentions: Open_ids to be named on it.
-    """
-
-    app_id: str | None
-    receiver: str
-    receiver_type: ReceiverIdType = CHAT
-    language: Language = "zh"
-    mentions: tuple[str, ...] = ()
 
 
 class Receivers(Protocol):

@@ -6,6 +6,7 @@ import argparse
 import logging
 from typing import Any
 
+from lark_provider.cli.airflow_check import add_check
 from lark_provider.cli.arguments import add_group, add_metrics_options, start_metrics
 from lark_provider.cli.logs import log_as_service
 
@@ -16,6 +17,7 @@ def add_to(commands: Any) -> None:
     """Add the command group to what `add_subparsers` returned."""
     group = add_group(commands, "airflow", "bring Airflow's questions and failures to Lark")
     _add_bridge(group)
+    add_check(group)
 
 
 def _add_bridge(group: Any) -> None:
@@ -27,7 +29,8 @@ def _add_bridge(group: Any) -> None:
         description="Poll Airflow's REST API for questions, send each as a card to those who may answer, and "
         "deliver clicks to the plugin in Airflow's API servers. Airflow is LARK_AIRFLOW_URL, read as "
         "LARK_AIRFLOW_USERNAME with LARK_AIRFLOW_PASSWORD (a viewer of all DAGs) or with LARK_AIRFLOW_TOKEN; "
-        "or a connection AIRFLOW_CONN_…. LARK_BRIDGE_SECRET is that of the API servers. Needs the database "
+        "or a connection AIRFLOW_CONN_…. LARK_ROUTES_PATH names "
+        "lark.yaml. LARK_BRIDGE_SECRET is that of the API servers. Needs the database "
         "(LARK_DATABASE_URL or POSTGRES_HOST, …); several bridges need PostgreSQL. Ends at SIGTERM or "
         "Ctrl-C, once what is in flight is done.",
     )
@@ -37,15 +40,15 @@ def _add_bridge(group: Any) -> None:
     )
     bridge.add_argument("--team", help="the team whose questions these are, of an Airflow with teams")
     bridge.add_argument(
-        "--language", choices=("zh", "en"), default="zh", help="of cards to people (default: %(default)s)"
+        "--language", choices=("zh", "en"), help="of cards to people (default: that of lark.yaml, or zh)"
     )
-    bridge.add_argument("--timezone", default="UTC", help="of times on cards (default: %(default)s)")
+    bridge.add_argument("--timezone", help="of times on cards (default: that of lark.yaml, or UTC)")
     bridge.add_argument(
         "--hold-seconds",
         type=float,
-        default=HOLD_SECONDS,
         help="from the parking of a task until its card is sent: twice Airflow's [workers] "
-        "min_heartbeat_interval and 5 s (default: %(default)g); earlier answers can fail the task",
+        f"min_heartbeat_interval and 5 s (default: hold of lark.yaml, or {HOLD_SECONDS:g}); earlier answers "
+        "can fail the task",
     )
     bridge.add_argument(
         "--poll-seconds", type=float, default=5.0, help="between two polls (default: %(default)g)"
@@ -63,7 +66,8 @@ def _add_bridge(group: Any) -> None:
 def run_bridge(arguments: argparse.Namespace) -> int:
     """Run a bridge until stopped."""
     from lark_provider.bridge import settings
-    from lark_provider.bridge.receivers import NoRoutes
+    from lark_provider.bridge.failure_cards import FailureReports
+    from lark_provider.bridge.routes import RoutesFile
     from lark_provider.bridge.service import Bridge, serve
     from lark_provider.callbacks.probes.probes import Probes
     from lark_provider.client.clients import LarkServiceClient
@@ -71,22 +75,24 @@ def run_bridge(arguments: argparse.Namespace) -> int:
     from lark_provider.storage.inbox import Inbox
 
     log_as_service()
+    file = RoutesFile.from_environment(arguments.team)
+    routes = file.current()
     found = settings.load(
         arguments.conn_id,
         team=arguments.team,
-        language=arguments.language,
-        timezone=arguments.timezone,
-        hold_seconds=arguments.hold_seconds,
+        language=arguments.language or routes.language,
+        timezone=arguments.timezone or routes.timezone,
+        hold_seconds=routes.hold if arguments.hold_seconds is None else arguments.hold_seconds,
         poll_seconds=arguments.poll_seconds,
     )
     database = urls.database()
     Inbox(database).database_id()  # Fails at once if the database is not ready.
-    app_id = LarkServiceClient(arguments.app_id).app_id
+    app_id = LarkServiceClient(arguments.app_id or routes.app_id).app_id
     start_metrics(arguments)
     probes = None
     if arguments.probe_port is not None:
         probes = Probes(arguments.probe_host, arguments.probe_port)
         logger.info("Probes started", extra={"url": probes.url})
     print(f"Bridging {found.airflow.url}", flush=True)
-    serve(Bridge(found, database, app_id, NoRoutes(), probes=probes))
+    serve(Bridge(found, database, app_id, file, extensions=[FailureReports(file)], probes=probes))
     return 0

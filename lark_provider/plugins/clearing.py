@@ -13,6 +13,7 @@ from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.model import TaskInstance
 
 MOST = 100
+_MOST_NAMED = 20
 _NOT_FOUND = 404
 
 
@@ -29,13 +30,16 @@ class Shown:
     label: str
 
 
-async def clear(airflow: InProcess, shown: Sequence[Shown], who: Clicker) -> ClickResult:
+async def clear(
+    airflow: InProcess, shown: Sequence[Shown], who: Clicker, unknown: Sequence[str] = ()
+) -> ClickResult:
     """Clear failed tasks of one DAG run whose last try is still the one shown.
 
     Args:
         airflow: Airflow, as the person.
         shown: The tries, of one run; those beyond the first 100 are left and named.
         who: The person.
+        unknown: Names of failures whose tries are not known, which are left and named, too.
     """
     unchanged: list[Shown] = []
     others = list(shown[MOST:])
@@ -47,7 +51,7 @@ async def clear(airflow: InProcess, shown: Sequence[Shown], who: Clicker) -> Cli
         (unchanged if is_same else others).append(one)
     if unchanged:
         first = unchanged[0].task
-        # What has failed anew since it was looked at is cleared as well; what runs is not.
+        # A task that another person cleared meanwhile, and that runs, is left alone.
         body = {
             "dry_run": False,
             "dag_run_id": first.run_id,
@@ -57,7 +61,9 @@ async def clear(airflow: InProcess, shown: Sequence[Shown], who: Clicker) -> Cli
         done = await airflow.call("POST", f"/dags/{quote(first.dag_id, safe='')}/clearTaskInstances", body)
         if not done.is_ok:
             return refused(done, who)
-    told = retried(_names(unchanged), _names(others))
+    told = retried(
+        _names([one.label for one in unchanged]), _names([*(one.label for one in others), *unknown])
+    )
     return who.result("retried" if unchanged else "superseded", told)
 
 
@@ -66,5 +72,7 @@ def _marker(task: TaskInstance) -> str | list[str | int]:
     return task.task_id if task.map_index < 0 else [task.task_id, task.map_index]
 
 
-def _names(shown: Sequence[Shown]) -> str:
-    return ", ".join(one.label for one in shown)
+def _names(labels: Sequence[str]) -> str:
+    """Return names for a sentence; a hundred of them would hide what it says."""
+    more = len(labels) - _MOST_NAMED
+    return ", ".join([*labels[:_MOST_NAMED], *([f"… (+{more})"] if more > 0 else [])])

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lark_provider.plugins import settings
-from lark_provider.plugins.acting import act, key_of
+from lark_provider.plugins.acting import Actions, key_of
 from lark_provider.plugins.asgi import header, read_body, send_json
 from lark_provider.plugins.sentences import sentence
 from lark_provider.protocol.errors import InvalidRequestError
@@ -29,7 +29,7 @@ from lark_provider.storage.click_results import ClickResults
 from lark_provider.support import threads
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.plugin import Application, Receive, Scope, Send
+    from lark_provider.plugins.asgi import Application, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 MOST_AT_ONCE = 4
@@ -48,7 +48,7 @@ class Clicks:
     """
 
     def __init__(self, app: Application, secrets: BridgeSecrets) -> None:
-        self._app, self._secrets = app, secrets
+        self._actions, self._secrets = Actions(app), secrets
         self._running = 0
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,11 +72,12 @@ class Clicks:
             return
         try:
             click = read_click(body)
-            if click.event_id != header(scope, EVENT_HEADER):
-                raise InvalidRequestError("The event id must be that of the header.")
         except InvalidRequestError as error:
             logger.error("Delivered click is unreadable", extra={"error": str(error)})  # noqa: TRY400 - the text says all
             await _send(send, _plain("invalid", str(error)))
+            return
+        if click.event_id != header(scope, EVENT_HEADER):
+            await _send(send, _plain("unproven"))
             return
         await _send(send, await self._decide(click))
 
@@ -105,23 +106,23 @@ class Clicks:
             result = _plain("unavailable", open_id=click.operator.open_id)
         finally:
             self._running -= 1
-        logger.info(
-            "Click applied" if result.status == 200 else "Click refused",  # noqa: PLR2004 - OK
-            extra=_named(click)
-            | {
-                "outcome": result.outcome,
-                "person": result.person,
-                "seconds": round(time.monotonic() - began, 3),
-            },
-        )
+        fields = _named(click) | {
+            "outcome": result.outcome,
+            "person": result.person,
+            "seconds": round(time.monotonic() - began, 3),
+        }
+        if result.status == 200:  # noqa: PLR2004 - OK
+            logger.info("Click applied for the person who clicked", extra=fields)
+        else:
+            logger.info("Click refused", extra=fields)
         return result
 
     async def _once(self, click: DeliveredClick) -> ClickResult:
         results = await threads.run(lambda: ClickResults(settings.DATABASE.url()), _DATABASE_SECONDS)
         known = await threads.run(lambda: results.result(click.app_id, click.event_id), _DATABASE_SECONDS)
         if known is not None:
-            return known
-        result = await act(self._app, click)
+            return await self._actions.with_link(click, known)
+        result = await self._actions.act(click)
         if not result.is_final:
             return result
         key = key_of(click) or ""

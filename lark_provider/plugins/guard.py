@@ -1,7 +1,8 @@
 """The guard: exactly one answer to a question counts, and only if it is for the try that was shown.
 
 Airflow loads the question, waits for a lock, and then looks at what it had loaded: of two answers that
-overlap, both succeed and the later one replaces the earlier. The guard looks again inside the transaction that writes.
+overlap, both succeed and the later one replaces the earlier. The guard looks again inside the transaction
+that writes.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ import logging
 import re
 import time
 from collections import deque
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from lark_provider.support import threads
 from lark_provider.support.futures import consume_exception
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.plugin import Application, Message, Receive, Scope, Send
+    from lark_provider.plugins.asgi import Application, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 PATH = re.compile(
@@ -34,6 +33,9 @@ _NOT_YET = frozenset({"running", "queued", "scheduled", "restarting"})
 MOST_HELD = 1000
 _MOST_LOOKS = 4
 _LOOK_SECONDS = 10.0
+_MOST_RELEASED = 4
+"""Questions of one moment are released at one moment: together they would take all of Airflow's threads, each
+waiting for a connection that another one cannot give back without a thread."""
 _STEP = 0.5
 _GRACE = 30.0
 """How much longer than the hold an answer is kept while its task does not wait yet, in seconds."""
@@ -117,7 +119,8 @@ class Hold:
     def __init__(self, app: Application, seconds: float) -> None:
         self._app, self._seconds = app, seconds
         self._held = 0
-        self._looking: set[Future[Parked | None]] = set()
+        self._free = asyncio.Semaphore(_MOST_LOOKS)
+        self._released = asyncio.Semaphore(_MOST_RELEASED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, at once or when its time has come."""
@@ -138,6 +141,10 @@ class Hold:
                 self._held -= 1
             if refusal is not None:
                 await _refuse(send, refusal)
+            elif client.has_waited:
+                async with self._released:
+                    if not client.is_gone:
+                        await self._app(scope, client.receive, send)
             elif not client.is_gone:
                 await self._app(scope, client.receive, send)
         finally:
@@ -165,13 +172,11 @@ class Hold:
     async def _look(self, *task: Any) -> Parked | None:
         """Look, in one of few threads; one that hangs on a frozen database counts until it returns."""
         async with asyncio.timeout(_LOOK_SECONDS):
-            while len(self._looking) >= _MOST_LOOKS:
-                await asyncio.sleep(_ROUNDING)
-            running = threads.start(lambda: look(*task))
-            self._looking.add(running)
+            await self._free.acquire()
+            running, loop = threads.start(lambda: look(*task)), asyncio.get_running_loop()
+            running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free.release))
             waiting = asyncio.wrap_future(running)
             waiting.add_done_callback(consume_exception)
-            running.add_done_callback(self._looking.discard)
             return await waiting
 
 
@@ -183,7 +188,7 @@ class _Client:
         self._kept: deque[Message] = deque()
         self._size = 0
         self._next: asyncio.Future[Message] | None = None
-        self.is_gone = False
+        self.is_gone = self.has_waited = False
 
     async def wait(self, seconds: float) -> None:
         """Wait; shorter if the client goes.
@@ -191,6 +196,7 @@ class _Client:
         Args:
             seconds: How long.
         """
+        self.has_waited = True
         until = time.monotonic() + seconds
         while not self.is_gone and (left := until - time.monotonic()) > 0:
             if self._size > _LARGEST:

@@ -14,7 +14,7 @@ from lark_provider.plugins import users
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-    from lark_provider.plugins.plugin import Application
+    from lark_provider.plugins.asgi import Application
 
 API = "/api/v2"
 TOKEN_SECONDS = 30

@@ -1,8 +1,8 @@
 """The page `/lark/link`, where a person in Lark confirms which user of Airflow they are.
 
 A code in the address says who it is in Lark, and Airflow's session who it is in Airflow. The code is moved
-into a cookie at once, so that it is in no address, page or log afterwards. Nothing is linked before the person
-has confirmed it on this page, in this session, with this code.
+into a cookie at once, so that it is in no address, page or log afterwards. Nothing is linked before the
+person has confirmed it on this page, in this session, with this code.
 """
 
 from __future__ import annotations
@@ -206,8 +206,8 @@ class LinkPage:
         """Refuse a form of another site."""
         origin, fetched = request.headers.get("origin", ""), request.headers.get("sec-fetch-site")
         own = {request.headers.get("host", "").lower(), urlsplit(self._base_url() or "").netloc.lower()}
-        parts = urlsplit(origin) if len(origin) < _LARGEST_BODY else urlsplit("")
-        is_own = parts.scheme in {"http", "https"} and parts.netloc.lower() in own - {""}
+        scheme, _, host = origin.lower().partition("://")
+        is_own = scheme in {"http", "https"} and host in own - {""}
         if not is_own or fetched not in {None, "same-origin"}:
             logger.warning("Link refused: the form came from another site", extra={"origin": origin[:200]})
             raise _Answer(403, "foreign_origin")

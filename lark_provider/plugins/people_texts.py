@@ -59,7 +59,7 @@ PAGE: Mapping[str, Text] = {
         "zh": "仅当该飞书账号属于您本人，且您刚刚在飞书中点击过卡片时才确认。"
         "如果链接是别人发给您的，请关闭此页。",
         "en": "Confirm only if this Lark account is yours and you have just clicked a card in Lark. If "
-        "somebody sent you the link, close this page.",
+        "another person sent you the link, close this page.",
     },
     "replaces": {
         "zh": "该飞书账号当前关联的 Airflow 用户将被替换：",

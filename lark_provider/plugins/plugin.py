@@ -1,21 +1,20 @@
 """The plugin that Airflow loads, by the entry point `airflow.plugins`, in every component.
 
-It imports nothing but Airflow's base class of plugins: the scheduler, workers and the DAG processor load it
-as well, and need none of it. What API servers need is imported when one of them starts, or at the first request.
+It imports nothing but Airflow's base class of plugins, and the listener of failures, which is as light: the
+scheduler, workers and the DAG processor load it as well, and need none of the rest. What API servers need is
+imported when one of them starts, or at the first request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from airflow.plugins_manager import AirflowPlugin
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+from lark_provider.plugins import listener
+
+if TYPE_CHECKING:
+    from lark_provider.plugins.asgi import Application, Receive, Scope, Send
 
 PREFIX = "/lark"
 
@@ -51,12 +50,13 @@ def one_answer(app: Application) -> Application:
 
 
 class LarkPlugin(AirflowPlugin):
-    """Answers as the person who clicked, at `/lark`, and lets one answer count."""
+    """Answers as the person who clicked, at `/lark`, lets one answer count, and reports failures of tasks."""
 
     name = "lark"
     fastapi_apps = [  # noqa: RUF012 - as Airflow has it
         {"app": lark, "url_prefix": PREFIX, "name": "lark"}
     ]
+    listeners = listener.listeners()
     fastapi_root_middlewares = [  # noqa: RUF012 - as Airflow has it
         {"middleware": one_answer, "args": [], "kwargs": {}, "name": "lark: one answer counts"}
     ]

@@ -32,7 +32,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "inactive": (
             "你关联的 Airflow 用户已停用、不存在或需要重新确认。请联系管理员,或重新关联。",
-            "Your Airflow user is not active or must be confirmed again. Ask an administrator, or link again.",
+            "Your Airflow user is not active or must be confirmed again. Ask an administrator.",
         ),
         "unknown_card": (
             "这张卡片没有记录,无法操作。请在 Airflow 页面上处理。",

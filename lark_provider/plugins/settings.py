@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from airflow.configuration import conf
 
 from lark_provider import config
 from lark_provider.hooks import airflow_config
 from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.hitl.people import PeopleSettings, people_settings
 from lark_provider.protocol.hitl.proof import SECRET_VARIABLE, BridgeSecrets
 from lark_provider.support.environment import ENVIRONMENT
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 logger = logging.getLogger(__name__)
+ROUTES_VARIABLE = "LARK_ROUTES_PATH"
 HOLD_OPTION, HOLD_VARIABLE = "answer_hold", "LARK_ANSWER_HOLD"
 LONGEST_HOLD = 300.0
 _MARGIN = 5.0
@@ -101,11 +103,37 @@ DATABASE = _Database()
 """Read with `DATABASE.url()`, never on the event loop."""
 
 
-def link_url(code: str) -> str:
-    """Return the page on which a person links themselves to their user of Airflow.
+class _People:
+    """The people of `lark.yaml`, whose path is `LARK_ROUTES_PATH`; read again when the file has changed."""
 
-    Args:
-        code: The one-time code of the person.
-    """
-    base = conf.get("api", "base_url", fallback="").rstrip("/")
-    return f"{base}/lark/link?{urlencode({'code': code})}"
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._read: tuple[tuple[str, int, int], PeopleSettings] | None = None
+
+    def read(self) -> PeopleSettings:
+        """Return who is which user of Airflow; empty without a file. It blocks.
+
+        Raises:
+            ConfigurationError: The file cannot be read, or is invalid.
+        """
+        path = ENVIRONMENT.get(ROUTES_VARIABLE, "").strip()
+        if not path:
+            return PeopleSettings()
+        import yaml
+
+        try:
+            found = Path(path).stat()
+            stamp = (path, found.st_mtime_ns, found.st_size)
+            with self._lock:
+                if self._read is None or self._read[0] != stamp:
+                    document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+                    self._read = (stamp, people_settings(document if isinstance(document, dict) else {}))
+                return self._read[1]
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigurationError(
+                f"{ROUTES_VARIABLE} must be a readable YAML file in Airflow's API servers, got "
+                f"{type(error).__name__}. Next: check it with `lark-provider airflow check`."
+            ) from None
+
+
+PEOPLE = _People()

@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
 from typing import TYPE_CHECKING
 
 from lark_provider.plugins import settings
 from lark_provider.plugins.asgi import path_of, send_json
+from lark_provider.support import threads
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.click import Clicks
-    from lark_provider.plugins.plugin import Application, Receive, Scope, Send
+    from lark_provider.plugins.asgi import Application, Receive, Scope, Send
+    from lark_provider.protocol.hitl.proof import BridgeSecrets
 
-logger = logging.getLogger(__name__)
+_SECONDS = 20.0
 
 
 class _Site:
-    """The endpoint of each application of Airflow's in this process, made when it is first needed."""
+    """The pages of one application of Airflow's.
 
-    def __init__(self) -> None:
-        self._clicks: tuple[Application, Clicks] | None = None
+    Args:
+        app: The application.
+        secrets: The secrets of the bridge.
+    """
 
-    def clicks(self, app: Application) -> Clicks | None:
-        """Return the endpoint of clicks; None if the plugin is not configured."""
-        if self._clicks is not None and self._clicks[0] is app:
-            return self._clicks[1]
+    def __init__(self, app: Application, secrets: BridgeSecrets) -> None:
+        from lark_provider.plugins.click import Clicks
+
+        self.app, self.clicks = app, Clicks(app, secrets)
+        self._link: Application | None = None
+        self._lock = asyncio.Lock()
+
+    async def link(self) -> Application:
+        """Return the page where people link themselves; its database may be looked up first."""
+        async with self._lock:
+            if self._link is None:
+                from lark_provider.plugins.link import LinkPage, application
+                from lark_provider.storage.people import People
+
+                url = await threads.run(settings.DATABASE.url, _SECONDS)
+                self._link = application(LinkPage(People(url)))
+            return self._link
+
+
+_sites: list[_Site] = []
+"""At most one: a process has one application, but in tests."""
+
+
+def _site(app: Application) -> _Site | None:
+    """Return the pages for an application; None if the plugin is not configured."""
+    if not (_sites and _sites[0].app is app):
         secrets = settings.active()
         if secrets is None:
             return None
-        from lark_provider.plugins.click import Clicks
-
-        self._clicks = (app, Clicks(app, secrets))
-        return self._clicks[1]
-
-
-_SITE = _Site()
+        _sites[:] = [_Site(app, secrets)]
+    return _sites[0]
 
 
 async def serve(scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,8 +69,10 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
         return
-    clicks = _SITE.clicks(scope["app"])
-    if clicks is not None and path_of(scope).rstrip("/") == "/click":
-        await clicks.serve(scope, receive, send)
-        return
-    await send_json(send, 404, '{"detail": "Not Found"}')
+    site, path = _site(scope["app"]), path_of(scope).rstrip("/")
+    if site is not None and path == "/click":
+        await site.clicks.serve(scope, receive, send)
+    elif site is not None and path == "/link":
+        await (await site.link())(scope, receive, send)
+    else:
+        await send_json(send, 404, '{"detail": "Not Found"}')

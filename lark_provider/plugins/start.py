@@ -14,7 +14,7 @@ from lark_provider.plugins import guard, settings
 from lark_provider.plugins.hold import Hold
 
 if TYPE_CHECKING:
-    from lark_provider.plugins.plugin import Application
+    from lark_provider.plugins.asgi import Application
 
 logger = logging.getLogger(__name__)
 _renewed_by: set[int] = set()

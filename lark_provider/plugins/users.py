@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from lark_provider.errors import ConfigurationError, LarkError
 from lark_provider.storage.people import Account, Linked, Person
@@ -124,8 +124,9 @@ def named(name: str, manager: Manager | None = None) -> BaseUser | None:
     if kind == _SIMPLE:
         return _simple_users(manager).get(name)
     if kind == _FAB:
-        found = _fab_users(lambda user: user.username == name)
-        return _fab_user(manager, found[0][0]) if len(found) == 1 else None
+        # Compared here again: on SQLite, FAB's column takes upper and lower case for the same.
+        ids = [one.id for one in _fab_users(lambda user: user.username == name) if one.username == name]
+        return _fab_user(manager, ids[0]) if len(ids) == 1 else None
     raise _no_list(manager)
 
 
@@ -151,7 +152,7 @@ def with_email(address: str, manager: Manager | None = None) -> BaseUser | None:
     if kind == _FAB:
         pattern = "".join(f"\\{one}" if one in "\\%_" else one for one in address)
         found = _fab_users(lambda user: user.email.ilike(pattern, escape="\\"))
-        ids = [one for one, email in found if (email or "").lower() == wanted]
+        ids = [one.id for one in found if one.email.lower() == wanted]
         return _fab_user(manager, ids[0]) if len(ids) == 1 else None
     raise _no_list(manager)
 
@@ -193,12 +194,18 @@ def _fab(manager: Manager, linked: Linked) -> BaseUser | None:
         return None
     # The name too: a database may give the number of a deleted user to a new one.
     name = linked.account.user_name
-    found = _fab_users(lambda user: user.id == int(sub), lambda user: user.username == name)
-    return _fab_user(manager, found[0][0]) if len(found) == 1 else None
+    ids = [one.id for one in _fab_users(lambda user: user.id == int(sub)) if one.username == name]
+    return _fab_user(manager, ids[0]) if len(ids) == 1 else None
 
 
-def _fab_users(*conditions: Callable[[Any], Any]) -> list[tuple[int, str]]:
-    """Return ids and e-mail addresses of active users.
+class _FabUser(NamedTuple):
+    id: int
+    username: str
+    email: str
+
+
+def _fab_users(condition: Callable[[Any], Any]) -> list[_FabUser]:
+    """Return the active users that a condition of FAB's model selects.
 
     The auth manager's own `deserialize_user` remembers a user for `[fab] cache_ttl`, one who was deactivated
     meanwhile too; the query does not.
@@ -208,8 +215,8 @@ def _fab_users(*conditions: Callable[[Any], Any]) -> list[tuple[int, str]]:
     # Imported by name, since the provider is there only where its auth manager is used.
     User: Any = import_module("airflow.providers.fab.auth_manager.models").User  # noqa: N806 - a class
     with create_session() as session:
-        wanted = session.query(User.id, User.email).filter(User.active.is_(True))
-        return [(one.id, one.email) for one in wanted.filter(*(condition(User) for condition in conditions))]
+        wanted = session.query(User.id, User.username, User.email).filter(User.active.is_(True))
+        return [_FabUser(one.id, one.username, one.email) for one in wanted.filter(condition(User))]
 
 
 def _fab_user(manager: Manager, user_id: int) -> BaseUser | None:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from lark_provider.protocol.hitl.model import CardState, End, HitlQuestion, QuestionState
 from lark_provider.protocol.hitl.records import load_end, load_question
 from lark_provider.storage import migrate
-from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
+from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions, incidents
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import StorageError
 
@@ -39,6 +39,21 @@ class QuestionCard:
     state: CardState
     question_state: QuestionState
     end: End | None
+
+
+def is_incident(url: URL, key: str) -> bool:
+    """Return whether a key is that of the card of a run's failures.
+
+    Args:
+        url: The database.
+        key: The card's key.
+
+    Raises:
+        StorageError: The database cannot be used.
+    """
+    with transaction(migrate.opened(url), reading=True) as connection:
+        found = connection.execute(sa.select(incidents.c.key).where(incidents.c.key == key))
+        return found.first() is not None
 
 
 def question_card(url: URL, key: str) -> QuestionCard | None:

@@ -191,7 +191,7 @@ class People:
                 mine.append(people.c.app_id == app_id)
                 codes.append(link_codes.c.app_id == app_id)
             rows = connection.execute(sa.select(people).where(*mine).with_for_update()).all()
-            # Without the sealed user, a row whose state somebody sets back does not open.
+            # Without the sealed user, a row whose state is set back by hand does not open.
             changed = {"state": "revoked", "airflow_user": "", "updated_at": now}
             connection.execute(sa.update(people).where(*mine).values(changed))
             connection.execute(sa.delete(link_codes).where(*codes))

@@ -119,6 +119,20 @@ DECISION_SECONDS = Histogram(
     buckets=_PEOPLE_SECONDS,
 )
 
+# The outbox
+OUTBOX_DELIVERED = Counter(
+    "lark_outbox_delivered_total",
+    "Messages of the outbox that reached Lark",
+    ("app", "kind"),
+    values=_each("send", "update"),
+)
+OUTBOX_GIVEN_UP = Counter(
+    "lark_outbox_given_up_total",
+    "Messages of the outbox that Lark refused for good",
+    ("app", "reason"),
+    values=_each("card_gone", "receiver", "content", "refused"),
+)
+
 # Deliveries: the gateway, the framework adapters and the long connection
 RECEIVED = Counter(
     "lark_deliveries_received_total",
@@ -190,6 +204,8 @@ QUEUE_MESSAGES = Gauge("lark_queue_messages", "Messages in a queue that wait for
 QUEUE_CONSUMERS = Gauge("lark_queue_consumers", "Consumers of a queue", ("queue",))
 WAITS_OPEN = Gauge("lark_waits_open", "Questions that are neither decided nor closed")
 WAITS_OVERDUE = Gauge("lark_waits_overdue", "Open questions whose deadline was over five minutes ago")
+OUTBOX_DUE = Gauge("lark_outbox_messages", "Messages in the outbox that are not delivered yet")
+OUTBOX_AGE = Gauge("lark_outbox_oldest_seconds", "Age of the oldest message in the outbox")
 COLLECTED = Gauge(
     "lark_collected", "Whether the pump could collect from RabbitMQ and from the database", ("source",)
 )
@@ -217,6 +233,12 @@ BRIDGE_CARDS = Counter(
     "Cards of Airflow's questions that were sent, updated, closed or given up",
     ("outcome",),
     values=_each("sent", "updated", "closed", "given_up"),
+)
+BRIDGE_FAILURES = Counter(
+    "lark_bridge_failures_total",
+    "Failed tasks that the bridge saw, by whether a receiver was told",
+    ("outcome",),
+    values=_each("told", "muted", "unrouted"),
 )
 BRIDGE_CLICKS = Counter(
     "lark_bridge_clicks_total",

@@ -1,4 +1,4 @@
-"""A real API server of Airflow's on PostgreSQL, with the plugin, and questions that are asked without a scheduler.
+"""A real API server of Airflow's on PostgreSQL, with the plugin; questions are asked without a scheduler.
 
 A task that waits is a row of its task instance and a row of its question. Both are written here as a worker
 leaves them, so that a hundred questions take a second.
@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import sqlalchemy as sa
@@ -38,6 +38,7 @@ from tests.failures.waiting import wait_until
 from tests.services.processes import alive, free_port, tree
 
 SECRET = "a-secret-of-the-bridge-with-32-bytes-or-more"
+APP_SECRET = "secret-of-the-app"
 APP, TENANT, CHAT = "cli_plugin", "tenant-own", "oc_team"
 SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 ROLES = {"admin": "admin", "alice": "user", "bob": "user", "eve": "viewer"}
@@ -69,7 +70,7 @@ class Asked:
 
 @dataclass
 class ApiServer:
-    """An API server.
+    """An API server; a context manager.
 
     Args:
         home: A folder of its own.
@@ -77,6 +78,7 @@ class ApiServer:
         ours: The URL of an empty database for this package.
         settings: Added to its environment.
         workers: Its processes.
+        beside: Another API server with the same databases, which are there then.
     """
 
     home: Path
@@ -84,13 +86,14 @@ class ApiServer:
     ours: str
     settings: Mapping[str, str] = field(default_factory=dict)
     workers: int = 1
+    beside: ApiServer | None = None
 
     def __post_init__(self) -> None:
         self.airflow = AirflowHome(self.home)
         (self.airflow.dags / "ask.py").write_text(_DAGS)
         passwords = self.home / "passwords.json"
         passwords.write_text(json.dumps({name: name for name in ROLES}))
-        self.key = generate_key()
+        self.key: str = generate_key() if self.beside is None else self.beside.key
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.airflow.env |= {
@@ -113,10 +116,11 @@ class ApiServer:
             "LARK_ANSWER_HOLD": "3",
             **self.settings,
         }
-        self.airflow.airflow("db", "migrate")
-        self.airflow.airflow("dags", "reserialize")
         self.database = urls.parse(self.ours, "ours")
-        migrate.upgrade(self.database)
+        if self.beside is None:
+            self.airflow.airflow("db", "migrate")
+            self.airflow.airflow("dags", "reserialize")
+            migrate.upgrade(self.database)
         self.sql = sa.create_engine(make_url(self.metadata).set(drivername="postgresql+psycopg2"))
         self.log_file = self.home / "api-server.log"
         with self.log_file.open("wb") as log:
@@ -127,7 +131,21 @@ class ApiServer:
             )  # fmt: skip
         self.secrets = BridgeSecrets(SECRET)
         self.http = httpx.Client(base_url=self.url, timeout=60, limits=httpx.Limits(max_connections=250))
+        self.lark_url = ""
         self._tokens: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        """Wait until it serves."""
+        try:
+            self.wait()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        self.close()
 
     def wait(self) -> None:
         """Wait until it serves."""
@@ -200,8 +218,9 @@ class ApiServer:
             ).one()
             connection.execute(
                 sa.text(
-                    "INSERT INTO hitl_detail (ti_id, options, subject, multiple, params, assignees, params_input, "
-                    "created_at) VALUES (:ti, :options, 'Deploy?', :multiple, :params, :people, '{}', now())"
+                    "INSERT INTO hitl_detail (ti_id, options, subject, multiple, params, assignees, "
+                    "params_input, created_at) VALUES "
+                    "(:ti, :options, 'Deploy?', :multiple, :params, :people, '{}', now())"
                 ),
                 {
                     "ti": row.id, "options": json.dumps(list(options)), "multiple": multiple,
@@ -263,6 +282,16 @@ class ApiServer:
     def post(self, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
         """Post a body as it is."""
         return self.http.post(CLICK_PATH, content=body, headers=dict(headers))
+
+    def waiting(self) -> int:
+        """How many transactions of Airflow's wait for a lock."""
+        counted = sa.text(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        with self.sql.connect() as connection:
+            found: int = connection.execute(counted).scalar_one()
+            return found
 
     def answer_of(self, asked: Asked) -> dict[str, Any]:
         """What Airflow has recorded."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -62,9 +63,19 @@ class Place:
         home: A folder.
         database_url: Of ours.
         lark: The emulator.
+        dags: A DAG file.
+        settings: Added to Airflow's environment.
     """
 
-    def __init__(self, model: AirflowHome, home: Path, database_url: str, lark: Emulator) -> None:
+    def __init__(
+        self,
+        model: AirflowHome,
+        home: Path,
+        database_url: str,
+        lark: Emulator,
+        dags: str = DAGS,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.lark, self.home = lark, home
         self.database = urls.parse(database_url, "test")
         migrate.upgrade(self.database)
@@ -79,7 +90,7 @@ class Place:
         self.airflow = Standalone(
             model,
             home / "airflow",
-            {"asks.py": DAGS},
+            {"asks.py": dags},
             {
                 **ours,
                 "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "20",  # Each test renews a token or two.
@@ -91,6 +102,7 @@ class Place:
                     f"{name}:{role}" for name, role in ROLES.items()
                 ),
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+                **settings,
             },
         )
         self.airflow.wait()
