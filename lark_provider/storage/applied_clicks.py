@@ -27,6 +27,7 @@ from lark_provider.storage.tables import card_callbacks
 __all__ = ["Applied", "AppliedClicks", "Found"]
 
 _MOST = 1000
+_OLDEST = timedelta(days=14)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 
@@ -59,10 +60,12 @@ class AppliedClicks:
             if self._looks and greatest < self._looks[-1][1]:
                 self._looks.clear()  # The last rows were deleted, or the database was restored.
             bound = 0 if is_complete else self._bound(began)
+            # A card takes clicks for 14 days. The rows of older ones may have been purged here already.
+            is_recent = clicks.stored_at >= read_clock(connection).now - _OLDEST
             is_known = sa.exists().where(done.app_id == clicks.app_id, done.event_id == clicks.event_id)
             query = (
                 sa.select(clicks.id, clicks.event_id, clicks.payload)
-                .where(clicks.id > bound, clicks.correlation.like(f"{PREFIX}%"), ~is_known)
+                .where(clicks.id > bound, clicks.correlation.like(f"{PREFIX}%"), is_recent, ~is_known)
                 .order_by(clicks.id)
                 .limit(_MOST)
             )
