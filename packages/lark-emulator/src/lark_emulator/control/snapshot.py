@@ -48,6 +48,7 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "requests": lark.log.total,
         "connections": lark.log.connections,
         "crashes": lark.log.crashes,
+        "not_emulated": dict(lark.log.gaps),
         "by_endpoint": dict(lark.log.by_endpoint),
         "by_code": dict(lark.log.by_code),
     }
