@@ -41,7 +41,7 @@ with DAG("pay_noisy", tags=["prod"]):
 with DAG("pay_notifies", tags=["prod"]):
     from lark_provider.notifications import LarkNotifier
 
-    notifier = LarkNotifier("CHAT", language="en")
+    notifier = LarkNotifier(receiver_id="CHAT", language="en")
     task(task_id="told", on_failure_callback=notifier)(lambda: fails("told"))()
 
 with DAG("unrouted"):
