@@ -55,6 +55,28 @@ def session_for(
     )
 
 
+def app_of(client: _Client[Any, Any]) -> App:
+    """Return the app of a client with its secret, under which the outbox is encrypted.
+
+    Args:
+        client: The client; an asynchronous one must be resolved.
+
+    Raises:
+        ConfigurationError: No credentials were found.
+    """
+    return client._app()  # noqa: SLF001 - the secret is no part of the public client
+
+
+def has_database(client: _Client[Any, Any]) -> bool:
+    """Return whether processes share a database with a client, by its argument or by the environment."""
+    return config.has_database(database_of(client))
+
+
+def database_of(client: _Client[Any, Any]) -> str | None:
+    """Return the `database_url` that a client was made with; None if the environment says."""
+    return client._session.database_url  # noqa: SLF001 - as in `app_of`
+
+
 def _call(
     method: str,
     path: str,
