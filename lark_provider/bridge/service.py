@@ -9,21 +9,21 @@ import asyncio
 import gc
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
-from lark_provider.bridge.errors import AirflowRefusedError
 from lark_provider.bridge.lark import Apps
 from lark_provider.bridge.probing import AirflowCheck, DatabaseCheck
 from lark_provider.bridge.questions import QuestionPoller
 from lark_provider.bridge.receivers import Receivers, Recipients
 from lark_provider.bridge.results import ClickResultDisplay, OtherResult
 from lark_provider.bridge.settings import Settings
+from lark_provider.bridge.steps import Step
+from lark_provider.bridge.teams import check_teams
 from lark_provider.callbacks.broker import amqp, pump
 from lark_provider.callbacks.probes.probes import Probes
 from lark_provider.protocol.errors import ConfigurationError, LarkError
@@ -40,6 +40,8 @@ from lark_provider.support.backoff import Backoff
 from lark_provider.support.termination import on_termination
 from lark_provider.support.throttle import Throttle
 
+__all__ = ["Bridge", "Extension", "Step", "serve"]
+
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 30.0
@@ -47,23 +49,6 @@ _RENEW_SECONDS, _CLICK_SECONDS, _CARD_SECONDS, _AUDIT_SECONDS, _SLOW_SECONDS = 5
 _WATCH_SECONDS = 300.0
 """A state mismatch is reported soon after the answer: when the executor reports the end of the process."""
 _DRAIN_SECONDS = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Work that a bridge repeats.
-
-    Attributes:
-        name: For logs.
-        seconds: Between two times.
-        work: Does it once; whether there is more to do at once.
-        is_alone: Whether only the bridge that polls does it.
-    """
-
-    name: str
-    seconds: float
-    work: Callable[[], Awaitable[object]]
-    is_alone: bool = False
 
 
 class Extension(Protocol):
@@ -259,24 +244,9 @@ class Bridge:
 
     async def _poll(self) -> None:
         if not self._is_checked:
-            await self._check_teams()
+            await check_teams(self.api, self.settings.team)
             self._is_checked = True
         await self._poller.poll()
-
-    async def _check_teams(self) -> None:
-        """Refuse an Airflow with teams, unless the bridge is one team's."""
-        try:
-            found = await self.api.get("/ui/config")
-        except AirflowRefusedError:
-            found = None
-        has_teams = found.get("multi_team") if isinstance(found, dict) else None
-        if has_teams is None:
-            logger.info("Airflow does not say whether it has teams")
-        elif has_teams and not self.settings.team:
-            raise ConfigurationError(
-                "An Airflow with teams must have a bridge for each team, got a bridge without a team. Next: "
-                "run one with --team and an account for each team."
-            )
 
     async def _release(self) -> None:
         if await self._sender.release(self.api.now()):

@@ -55,6 +55,12 @@ def _add_bridge(group: Any) -> None:
     bridge.add_argument(
         "--poll-seconds", type=float, default=5.0, help="between two polls (default: %(default)g)"
     )
+    bridge.add_argument(
+        "--failure-seconds",
+        type=float,
+        default=15.0,
+        help="between two polls for failed tasks (default: %(default)g)",
+    )
     add_metrics_options(bridge)
     bridge.add_argument(
         "--probe-port", type=int, metavar="PORT", help="answer /healthz and /readyz there; 0 takes a free one"
@@ -96,5 +102,14 @@ def run_bridge(arguments: argparse.Namespace) -> int:
         probes = Probes(arguments.probe_host, arguments.probe_port)
         logger.info("Probes started", extra={"url": probes.url})
     print(f"Bridging {found.airflow.url}", flush=True)
-    serve(Bridge(found, database, app_id, file, extensions=[FailureReports(file)], probes=probes))
+    serve(
+        Bridge(
+            found,
+            database,
+            app_id,
+            file,
+            extensions=[FailureReports(file, arguments.failure_seconds)],
+            probes=probes,
+        )
+    )
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -18,58 +17,18 @@ from lark_provider.protocol.hitl.keys import PREFIX, card_of
 from lark_provider.protocol.waits import correlation_of
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import applied_clicks
+from lark_provider.storage.click_records import Applied, Found
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.inbox import Stored, readable
 from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS
 from lark_provider.storage.statements import among, insert, read_clock
 from lark_provider.storage.tables import card_callbacks
 
+__all__ = ["Applied", "AppliedClicks", "Found"]
+
 _MOST = 1000
+_OLDEST = timedelta(days=14)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A click that is to be delivered.
-
-    Attributes:
-        event_id: The click's id in the table; see `Inbox`.
-        card: The key of its card.
-        attempts: How often it was delivered, this time included.
-        age: Seconds since it was found.
-        click: The click.
-    """
-
-    event_id: str
-    card: str
-    attempts: int
-    age: float
-    click: CardClick
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What became of a click, which is yet to be shown to who clicked.
-
-    Attributes:
-        app_id: The app.
-        event_id: The click's id in the table.
-        card: The key of its card.
-        open_id: Who clicked.
-        is_given_up: Whether it was never answered.
-        status: The HTTP status of the result.
-        result: The plugin's answer.
-        age: Seconds since the result is known.
-    """
-
-    app_id: str
-    event_id: str
-    card: str
-    open_id: str
-    is_given_up: bool
-    status: int
-    result: dict[str, Any]
-    age: float
 
 
 class AppliedClicks:
@@ -101,10 +60,12 @@ class AppliedClicks:
             if self._looks and greatest < self._looks[-1][1]:
                 self._looks.clear()  # The last rows were deleted, or the database was restored.
             bound = 0 if is_complete else self._bound(began)
+            # A card takes clicks for 14 days. The rows of older ones may have been purged here already.
+            is_recent = clicks.stored_at >= read_clock(connection).now - _OLDEST
             is_known = sa.exists().where(done.app_id == clicks.app_id, done.event_id == clicks.event_id)
             query = (
                 sa.select(clicks.id, clicks.event_id, clicks.payload)
-                .where(clicks.id > bound, clicks.correlation.like(f"{PREFIX}%"), ~is_known)
+                .where(clicks.id > bound, clicks.correlation.like(f"{PREFIX}%"), is_recent, ~is_known)
                 .order_by(clicks.id)
                 .limit(_MOST)
             )

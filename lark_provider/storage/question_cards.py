@@ -6,57 +6,29 @@ clock, and, after an attempt that failed, the pause before the next one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from lark_provider.protocol.hitl.keys import card_key
 from lark_provider.protocol.hitl.model import End, HitlQuestion
 from lark_provider.protocol.hitl.records import load_end, load_question
-from lark_provider.protocol.language import Language
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.statements import among, insert, read_clock
+from lark_provider.storage.new_cards import NewCard, insert_cards, read_card
+from lark_provider.storage.statements import among, read_clock
+
+__all__ = ["LEASE_SECONDS", "RESENT", "Claimed", "NewCard", "QuestionCards"]
 
 LEASE_SECONDS = 60.0
 """For one attempt at a card. Longer than a request to Lark with its retries may take in a bridge."""
 RESENT = "sent again"
 """The reason of a card whose question has a newer card."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class NewCard:
-    """A card that is due.
-
-    Attributes:
-        ti_id: The question.
-        app_id: The app that sends it.
-        receiver: The chat or person.
-        receiver_type: The kind of id, as Lark's `receive_id_type`.
-        language: `zh` or `en`.
-        mentions: Open_ids to be named on it.
-        round: From 0.
-    """
-
-    ti_id: str
-    app_id: str
-    receiver: str
-    receiver_type: str
-    language: Language
-    mentions: tuple[str, ...] = ()
-    round: int = 0
-
-    @property
-    def key(self) -> str:
-        """What identifies it."""
-        return card_key(self.ti_id, self.app_id, self.receiver, self.round)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +208,7 @@ class QuestionCards:
                 return 0
             mine = among(connection, cards.key, [row.key for row in old])
             connection.execute(hitl_cards.update().where(mine).values(reason=RESENT, next_at=None))
-            return insert_cards(connection, [_card(row, 1) for row in old], now)
+            return insert_cards(connection, [read_card(row, 1) for row in old], now)
 
     def due(self) -> int:
         """Return how many cards are to be sent."""
@@ -248,32 +220,6 @@ class QuestionCards:
         with transaction(migrate.opened(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(hitl_cards.update().where(condition).values(updated_at=now, **values))
-
-
-def insert_cards(connection: Connection, cards: Sequence[NewCard], now: datetime) -> int:
-    """Record cards as due; one that is recorded already stays as it is.
-
-    Args:
-        connection: A transaction.
-        cards: Any number.
-        now: By the database's clock.
-
-    Returns:
-        How many are new.
-    """
-    if not cards:
-        return 0
-    rows = [
-        {
-            "key": one.key, "ti_id": one.ti_id, "app_id": one.app_id, "receiver": one.receiver,
-            "receiver_type": one.receiver_type, "language": one.language, "round": one.round,
-            "mentions": orjson.dumps(one.mentions).decode(), "state": "due", "created_at": now,
-            "updated_at": now,
-        }
-        for one in sorted(cards, key=lambda card: card.key)
-    ]  # fmt: skip
-    added = insert(connection, hitl_cards).on_conflict_do_nothing().returning(hitl_cards.c.key)
-    return len(connection.execute(added, rows).scalars().all())
 
 
 def _claimed(connection: Connection, condition: sa.ColumnElement[bool], now: datetime) -> list[Claimed]:
@@ -293,7 +239,7 @@ def _claimed(connection: Connection, condition: sa.ColumnElement[bool], now: dat
     return [
         Claimed(
             row.key,
-            _card(row),
+            read_card(row),
             row.state,
             row.message_id,
             row.shown,
@@ -306,15 +252,3 @@ def _claimed(connection: Connection, condition: sa.ColumnElement[bool], now: dat
         )
         for row in connection.execute(query)
     ]
-
-
-def _card(row: sa.Row[Any], rounds_later: int = 0) -> NewCard:
-    return NewCard(
-        row.ti_id,
-        row.app_id,
-        row.receiver,
-        row.receiver_type,
-        row.language,
-        tuple(orjson.loads(row.mentions)),
-        row.round + rounds_later,
-    )

@@ -18,7 +18,7 @@ from lark_provider.protocol.hitl.records import dump_end, dump_question, load_en
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.question_cards import NewCard, insert_cards
+from lark_provider.storage.new_cards import NewCard, insert_cards
 from lark_provider.storage.statements import among, insert, read_clock
 
 _CHUNK = 500

@@ -166,6 +166,12 @@ def test_clicks_are_found_once_and_only_those_on_our_cards(url: URL) -> None:
     assert clicks.due() == 2
 
 
+def test_an_old_click_is_not_delivered_again_after_its_row_was_purged(url: URL) -> None:
+    Inbox(url).store([click(card("ti").key, "e1")])
+    execute(url, "UPDATE card_callbacks SET stored_at = '2020-01-01 00:00:00.000000'")
+    assert AppliedClicks(url).find() == 0
+
+
 def test_a_click_with_a_small_id_that_is_committed_late_is_found(url: URL) -> None:
     inbox, clicks = Inbox(url), AppliedClicks(url)
     inbox.store([click(card("ti").key, f"e{n}") for n in range(3)])
