@@ -17,6 +17,7 @@ from lark_provider.outbox import outgoing
 from lark_provider.outbox.apps import Apps
 from lark_provider.outbox.delivering import Deliverer, replaces_cards
 from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.keys import action_of
 from lark_provider.protocol.incidents.model import Claim, Deed, Incident, Mute
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from lark_provider.bridge.service import Bridge
 
 _OUTBOX_SECONDS = 1.0
+_LONGEST_POLL = 300.0
 
 
 class FailureReports:
@@ -39,10 +41,19 @@ class FailureReports:
 
     Args:
         routes: Who is notified of which failures.
+        seconds: Between two polls for failures.
+
+    Raises:
+        ConfigurationError: `seconds` is not a number above 0 and at most 300.
     """
 
-    def __init__(self, routes: RoutesFile) -> None:
-        self._routes = routes
+    def __init__(self, routes: RoutesFile, seconds: float = POLL_SECONDS) -> None:
+        if not 0 < seconds <= _LONGEST_POLL:
+            raise ConfigurationError(
+                f"--failure-seconds must be above 0 and at most {_LONGEST_POLL:g}, got {seconds!r}. Next: "
+                "leave it out, or pass such a number."
+            )
+        self._routes, self._seconds = routes, seconds
 
     def steps(self, bridge: Bridge) -> Sequence[Step]:
         """Return what is repeated: the poll of failures, and the delivery of the outbox."""
@@ -62,7 +73,7 @@ class FailureReports:
             return await deliverer.once() > 0
 
         return (
-            Step("failures", POLL_SECONDS, poller.poll, is_alone=True),
+            Step("failures", self._seconds, poller.poll, is_alone=True),
             Step("outbox", _OUTBOX_SECONDS, deliver),
         )
 

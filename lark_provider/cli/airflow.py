@@ -6,6 +6,7 @@ import argparse
 import logging
 from typing import Any
 
+from lark_provider.cli import airflow_people
 from lark_provider.cli.airflow_check import add_check
 from lark_provider.cli.arguments import add_group, add_metrics_options, start_metrics
 from lark_provider.cli.logs import log_as_service
@@ -18,6 +19,7 @@ def add_to(commands: Any) -> None:
     group = add_group(commands, "airflow", "bring Airflow's questions and failures to Lark")
     _add_bridge(group)
     add_check(group)
+    airflow_people.add_to(group)
 
 
 def _add_bridge(group: Any) -> None:
@@ -52,6 +54,12 @@ def _add_bridge(group: Any) -> None:
     )
     bridge.add_argument(
         "--poll-seconds", type=float, default=5.0, help="between two polls (default: %(default)g)"
+    )
+    bridge.add_argument(
+        "--failure-seconds",
+        type=float,
+        default=15.0,
+        help="between two polls for failed tasks (default: %(default)g)",
     )
     add_metrics_options(bridge)
     bridge.add_argument(
@@ -94,5 +102,14 @@ def run_bridge(arguments: argparse.Namespace) -> int:
         probes = Probes(arguments.probe_host, arguments.probe_port)
         logger.info("Probes started", extra={"url": probes.url})
     print(f"Bridging {found.airflow.url}", flush=True)
-    serve(Bridge(found, database, app_id, file, extensions=[FailureReports(file)], probes=probes))
+    serve(
+        Bridge(
+            found,
+            database,
+            app_id,
+            file,
+            extensions=[FailureReports(file, arguments.failure_seconds)],
+            probes=probes,
+        )
+    )
     return 0

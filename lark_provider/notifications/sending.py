@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 _FIRST_SHARE = 0.6  # of the time that is left, for a connection that has a fallback
-_NO_DATABASE = (
-    "No database is configured for Lark; notifications are sent directly, and lost if Lark is unavailable."
-)
+_NO_DATABASE = "\0no database"
 warned: set[str] = set()
 """What this process has logged once: names without an id, and that there is no database."""
 
@@ -125,7 +123,7 @@ class _Attempt:
             self.may_block,
         )
         if not has_database(client):
-            self._log_once(_NO_DATABASE)
+            self._say_that_it_is_direct()
             return await direct.send(notice)
         # Imported in a thread, since SQLAlchemy takes long enough to block a loop.
         load = functools.partial(importlib.import_module, "lark_provider.notifications.recorded")
@@ -137,10 +135,14 @@ class _Attempt:
             return await direct.send(notice)
         return sent
 
-    def _log_once(self, text: str) -> None:
-        if text not in warned:
-            warned.add(text)
-            self.notifier.log.info(text)
+    def _say_that_it_is_direct(self) -> None:
+        if _NO_DATABASE in warned:
+            return
+        warned.add(_NO_DATABASE)
+        self.notifier.log.info(
+            "No database is configured for Lark; notifications are sent directly, and lost if Lark is "
+            "unavailable."
+        )
 
     def _message(self, hook: LarkHook | LarkWebhookHook) -> Message:
         notifier = self.notifier

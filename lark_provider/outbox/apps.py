@@ -33,7 +33,7 @@ class Apps:
 
     Args:
         database_url: Shared by their clients; else that of the environment.
-        given: Clients that are known already, each resolved: in a failing task, that of its connection.
+        given: Clients to use, each resolved: in a failing task, that of its connection.
         only_given: Whether no other app is looked up.
     """
 

@@ -17,10 +17,9 @@ from sqlalchemy import text
 from lark_provider.plugins import listener
 from lark_provider.storage import migrate, urls
 from tests.airflow.conftest import CHAT, AirflowHome, connection
-from tests.airflow.test_notifier_runs import when
 
 PLUGIN = """
-import json, os, sys
+import json, os, sys, time
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
@@ -31,9 +30,21 @@ class Watches:
         with open(os.environ["LOADED"], "w") as file:
             json.dump(ours, file)
 
+class Before:
+    @hookimpl(tryfirst=True)
+    def on_task_instance_failed(self):
+        self.at = time.monotonic()
+
+class After:
+    @hookimpl(trylast=True)
+    def on_task_instance_failed(self):
+        print(f"ALL LISTENERS TOOK {time.monotonic() - before.at:.2f} s", file=sys.stderr)
+
+before = Before()
+
 class Plugin(AirflowPlugin):
     name = "watches"
-    listeners = [Watches()]
+    listeners = [Watches(), before, After()]
 """
 DAGS = """
 import datetime as dt
@@ -188,11 +199,8 @@ def test_a_lark_that_hangs_holds_a_task_up_for_three_seconds_at_most(run: Any, l
     lark.fault(times=1000, delay_ms=60_000)
     printed, _ = run("hangs", lark)
     assert re.search(r"Failed to notify \S+ of hangs\.stuck|Failure report timed out", printed), printed
-    began = when(printed, "starting task_id=stuck")
-    [line] = [
-        one for one in printed.splitlines() if "of hangs.stuck." in one or "Failure report timed" in one
-    ]
-    assert (when(printed, line) - began).total_seconds() < 15  # Airflow would kill it after 20
+    [took] = re.findall(r"ALL LISTENERS TOOK ([\d.]+) s", printed)
+    assert 1 < float(took) < listener.SECONDS + 5  # a busy machine is late; Airflow would kill it after 20 s
 
 
 def test_a_task_with_a_notifier_is_not_reported_twice(run: Any, lark: Emulator) -> None:
