@@ -6,6 +6,7 @@ import argparse
 import logging
 from typing import Any
 
+from lark_provider.cli import airflow_people
 from lark_provider.cli.airflow_check import add_check
 from lark_provider.cli.arguments import add_group, add_metrics_options, start_metrics
 from lark_provider.cli.logs import log_as_service
@@ -18,6 +19,7 @@ def add_to(commands: Any) -> None:
     group = add_group(commands, "airflow", "bring Airflow's questions and failures to Lark")
     _add_bridge(group)
     add_check(group)
+    airflow_people.add_to(group)
 
 
 def _add_bridge(group: Any) -> None:

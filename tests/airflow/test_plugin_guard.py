@@ -140,7 +140,7 @@ def test_a_clear_while_an_answer_waits_wins(server: ApiServer) -> None:
     assert (detail["task_instance"]["id"], detail["response_received"]) == (new, False)
 
 
-def test_clears_and_clicks_at_once_answer_no_other_try(server: ApiServer) -> None:
+def test_a_click_refused_because_of_a_clear_has_written_nothing(server: ApiServer) -> None:
     for _ in range(20):
         asked = server.ask()
         task = asked.question.task
@@ -155,7 +155,8 @@ def test_clears_and_clicks_at_once_answer_no_other_try(server: ApiServer) -> Non
         assert clicked in {200, 410}
         detail = server.answer_of(asked)
         assert detail["task_instance"]["id"] != task.ti_id
-        assert not detail["response_received"]
+        # An answer that came first may go along with the question; the next try wipes it when it asks.
+        assert clicked == 200 or not detail["response_received"]
 
 
 def test_answers_are_held_without_holding_threads(server: ApiServer) -> None:
