@@ -342,7 +342,9 @@ def _claimed(connection: Connection, row: sa.Row[Any], now: datetime) -> Claimed
     message_id, was_sent = row.message_id, row.first_sent_at is not None
     if row.card is not None:
         rows = outbox.c
-        of_card = sa.select(rows.state, rows.message_id, rows.version).where(rows.card == row.card)
+        of_card = sa.select(rows.state, rows.message_id, rows.version).where(
+            rows.card == row.card, rows.state != "superseded"
+        )
         others = connection.execute(of_card.order_by(rows.version.desc())).all()
         message_id = message_id or next((one.message_id for one in others if one.message_id), None)
         if message_id is None:
