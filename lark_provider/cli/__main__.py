@@ -19,8 +19,8 @@ from lark_provider.cli.terminal import discard_output, until_pipe_closes
 from lark_provider.errors import LarkError
 
 COMMANDS = (
-    "app", "key", "db", "ledger", "health", "doctor", "message", "bitable", "callbacks", "outbox", "emulator",
-    "demo",
+    "app", "key", "db", "ledger", "health", "doctor", "message", "bitable", "callbacks", "airflow", "outbox",
+    "emulator", "demo",
 )  # fmt: skip
 """Modules beside this one; each adds the command of its name."""
 

@@ -53,12 +53,21 @@ class Deliverer:
         outbox: The database's.
         apps: The apps that this process can act for.
         seconds: How long an attempt may take.
+        replaces: Whether one new card is sent for one that cannot be updated, asked each time; else
+            `LARK_OUTBOX_NEW_CARD` decides.
     """
 
-    def __init__(self, outbox: Outbox, apps: Apps, *, seconds: float = _ATTEMPT_SECONDS) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        apps: Apps,
+        *,
+        seconds: float = _ATTEMPT_SECONDS,
+        replaces: Callable[[], bool] = replaces_cards,
+    ) -> None:
         self._outbox, self._apps, self._seconds = outbox, apps, seconds
         self._me = uuid.uuid4().hex
-        self._replaces = replaces_cards()
+        self._replaces = replaces
 
     async def once(self, *, only: str | None = None) -> int:
         """Deliver rows that are due.
@@ -124,7 +133,7 @@ class Deliverer:
             measured.OUTBOX_DELIVERED.add(row.app_id, "send" if row.message_id is None else "update")
 
     async def _refused(self, row: Claimed, error: LarkAPIError) -> None:
-        if row.message_id is not None and self._replaces and error.code in _NO_CARD:
+        if row.message_id is not None and self._replaces() and error.code in _NO_CARD:
             extra = {"row": row.id, "message_id": row.message_id, "code": error.code}
             logger.info("Card cannot be updated; sending a new one", extra=extra)
             await _in_thread(lambda: self._outbox.replace(row, self._me))

@@ -87,7 +87,7 @@ def card(shown: Shown) -> str:
     """Return the outbox's payload for the card of an incident."""
     place = shown.place
     language = next((one for one in LANGUAGES if one == place.language), LANGUAGES[0])
-    content = failure.card(shown.event, language, shown.incident)
+    content = failure.card(shown.event, language, shown.incident, shown.key)
     made = message(
         place.receiver,
         place.receiver_type,

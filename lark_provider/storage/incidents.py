@@ -89,6 +89,25 @@ class Incidents:
             row = connection.execute(sa.select(incidents).where(incidents.c.key == key)).one_or_none()
         return None if row is None or row.app_id != self._app.app_id else self._shown(row)
 
+    def of_run(self, dag_id: str, run_id: str) -> list[Shown]:
+        """Return the app's incidents of a run, those that are over as well.
+
+        Args:
+            dag_id: The DAG.
+            run_id: The run.
+
+        Raises:
+            DecryptionError: One was encrypted under another secret of the app.
+        """
+        query = sa.select(incidents).where(
+            incidents.c.dag_id == dag_id,
+            incidents.c.run_id == run_id,
+            incidents.c.app_id == self._app.app_id,
+        )
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            rows = connection.execute(query.order_by(incidents.c.created_at, incidents.c.key)).all()
+        return [self._shown(row) for row in rows]
+
     def open(self, place: Place) -> Shown | None:
         """Return the open incident of a run and receiver; None if there is none.
 

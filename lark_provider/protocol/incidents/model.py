@@ -13,6 +13,8 @@ from lark_provider.support.text import clip
 FAILURES = frozenset({"failure", "retry", "dag_failure"})
 MAX_FAILURES = 100
 _MAX_CARDS = 4
+_MAX_DEEDS = 5
+_MAX_MUTES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,21 @@ class Mute:
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """What became of a click on the card of an incident.
+
+    Attributes:
+        text: A sentence in the card's language, with who did it; texts of Airflow in it are not escaped.
+        at: When, in ISO 8601.
+        event_id: The click's, by which it is recorded once.
+    """
+
+    text: str
+    at: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """The failures of one DAG run.
 
@@ -83,6 +100,9 @@ class Incident:
         claim: Who takes care of it; None if nobody has said so.
         mutes: Tasks that were muted from its card.
         version: Of what it holds; each change adds one. 0 if it is not recorded in a database.
+        has_actions: Whether its card has buttons, as a bridge delivers clicks on them.
+        timezone: An IANA name, in which the card shows times.
+        deeds: What became of the latest clicks on the card.
     """
 
     cards: tuple[str, ...] = ()
@@ -93,6 +113,9 @@ class Incident:
     claim: Claim | None = None
     mutes: tuple[Mute, ...] = ()
     version: int = 0
+    has_actions: bool = False
+    timezone: str = "UTC"
+    deeds: tuple[Deed, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -118,7 +141,21 @@ class Incident:
             claim=Claim(**found["claim"]) if found.get("claim") else None,
             mutes=tuple(Mute(**one) for one in found.get("mutes", ())),
             version=int(found.get("version", 0)),
+            has_actions=bool(found.get("has_actions")),
+            timezone=str(found.get("timezone", "UTC")),
+            deeds=tuple(Deed(**one) for one in found.get("deeds", ())),
         )
+
+    def with_deed(self, deed: Deed) -> Incident:
+        """Return the same incident after a click, which is recorded once."""
+        if any(one.event_id == deed.event_id for one in self.deeds):
+            return self
+        return replace(self, deeds=(*self.deeds, deed)[-_MAX_DEEDS:])
+
+    def with_mute(self, mute: Mute) -> Incident:
+        """Return the same incident with a task muted, instead of what was said of the task before."""
+        others = tuple(one for one in self.mutes if one.task_id != mute.task_id)
+        return replace(self, mutes=(*others, mute)[-_MAX_MUTES:])
 
     def with_cards(self, *cards: str) -> Incident:
         """Return the same incident, shown by these cards."""
