@@ -47,7 +47,7 @@ def beside(routes: Iterable[Route]) -> list[Route]:
 
 
 def sentence(route: Route) -> str:
-    """Return what is missing, and how to go on without it."""
+    """Return what is missing, and how a test can answer it."""
     return (
         f"not emulated: {route.name}; answer it yourself with POST /_emulator/faults "
         f'{{"method": "{route.method}", "path": "{route.path}", "status": 200, "body": "…"}}'
