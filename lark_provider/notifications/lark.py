@@ -34,6 +34,9 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
     human-in-the-loop operators. It raises nothing while a DAG runs and takes no longer than its deadline. A
     notification that could not be sent is one ERROR line in the log.
 
+    With a database for Lark it is recorded first, so that it is delivered even if Lark is unavailable now: by
+    the bridge, the pump, or `lark-provider outbox run`. Without one it is sent directly.
+
     Failures of one DAG run share one card, which counts them, lists the tasks and turns green when all have
     recovered: use the same notifier as `on_success_callback` of the tasks or of the DAG.
 
@@ -143,7 +146,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
     async def async_notify(self, context: Context) -> None:
         """Notify within the deadline, without blocking the loop, and raise nothing but its own cancellation.
 
-        Variables are not available here, so each failure is a card of its own.
+        Without a database for Lark, each failure is a card of its own here: Variables are not available.
 
         Args:
             context: Airflow's.
