@@ -28,7 +28,7 @@ def source_of(path: StoragePath) -> Source:
     from lark_provider.files.reading import Source
 
     found = ObjectStoragePath(path)
-    # Not `found.open`, whose wrapper is no file object to Python's own readers.
+    # Not `found.open`: Python's readers of text do not take its wrapper for a file object.
     return Source(str(path), lambda: found.fs.open(found.path, "rb"))
 
 
