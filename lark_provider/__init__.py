@@ -31,6 +31,7 @@ _HOMES = {
         "InvalidRequestError",
         "LarkAPIError",
         "LarkError",
+        "NotEmulatedError",
         "NotFoundError",
         "OutcomeUnknownError",
         "PermissionDeniedError",
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from lark_provider.errors import InvalidRequestError as InvalidRequestError
     from lark_provider.errors import LarkAPIError as LarkAPIError
     from lark_provider.errors import LarkError as LarkError
+    from lark_provider.errors import NotEmulatedError as NotEmulatedError
     from lark_provider.errors import NotFoundError as NotFoundError
     from lark_provider.errors import OutcomeUnknownError as OutcomeUnknownError
     from lark_provider.errors import PermissionDeniedError as PermissionDeniedError

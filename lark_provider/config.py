@@ -20,6 +20,7 @@ V = TypeVar("V")
 _MAY_BE_SECRET = re.compile(r"[@?#]")
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
 REGISTRY_VARIABLE = "LARK_REGISTRY_PATH"
+ROUTES_VARIABLE = "LARK_ROUTES_PATH"
 PACING_VARIABLE = "LARK_PACING"
 HTTP_VARIABLE = "LARK_ALLOW_HTTP"
 _YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
@@ -170,6 +171,11 @@ def has_registry(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
     """Return whether there is a registry: a URL is configured, or the file exists."""
     where = registry(environ)
     return "://" in where or is_there(path(where))
+
+
+def routes(environ: Mapping[str, str] = ENVIRONMENT) -> str | None:
+    """Return the configured path of the routes file `lark.yaml`; None if there is none."""
+    return _text(environ.get(ROUTES_VARIABLE))
 
 
 def path(text: str) -> Path:

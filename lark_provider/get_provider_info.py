@@ -59,6 +59,7 @@ def get_provider_info() -> dict[str, object]:
                 "python-modules": ["lark_provider.triggers.card_callback", "lark_provider.triggers.events"],
             }
         ],
+        "queues": ["lark_provider.queues.LarkMessageQueueProvider"],
         "transfers": [
             {
                 "source-integration-name": "Common SQL",
@@ -75,6 +76,36 @@ def get_provider_info() -> dict[str, object]:
             "lark": {
                 "description": "What all workers share for Lark / Feishu.",
                 "options": {
+                    "failure_listener": {
+                        "description": "Whether a task that fails for good is reported at once, from its own "
+                        "process, with its traceback; no DAG is edited. LARK_FAILURE_LISTENER wins.",
+                        "version_added": "0.2.0",
+                        "type": "boolean",
+                        "example": "True",
+                        "default": "False",
+                    },
+                    "failure_receiver": {
+                        "description": "Who is told: ids, e-mail addresses or names of the connection's "
+                        "receivers, separated by commas. Without it, the routes of LARK_ROUTES_PATH.",
+                        "version_added": "0.2.0",
+                        "type": "string",
+                        "example": "oncall",
+                        "default": None,
+                    },
+                    "failure_conn_id": {
+                        "description": "The connection that reports.",
+                        "version_added": "0.2.0",
+                        "type": "string",
+                        "example": "lark_default",
+                        "default": None,
+                    },
+                    "failure_language": {
+                        "description": "The language of cards to failure_receiver: zh or en.",
+                        "version_added": "0.2.0",
+                        "type": "string",
+                        "example": "en",
+                        "default": None,
+                    },
                     "database_url": {
                         "description": "The PostgreSQL database for tokens, one fetch for all workers; "
                         "not Airflow's own. It wins over POSTGRES_* and LARK_DATABASE_URL.",
@@ -89,6 +120,15 @@ def get_provider_info() -> dict[str, object]:
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "lark_database",
+                        "default": None,
+                    },
+                    "answer_hold": {
+                        "description": "For how many seconds after a task began to wait for an answer each "
+                        "answer is held, so that it cannot fail the task; 0 to 300. It is for API servers; "
+                        "LARK_ANSWER_HOLD wins over it.",
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": "15",
                         "default": None,
                     },
                     "rabbitmq_url": {

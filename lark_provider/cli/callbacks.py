@@ -11,6 +11,7 @@ from lark_provider.cli import dead_letters
 from lark_provider.cli.arguments import WrongUseError, add_group, add_metrics_options, start_metrics
 from lark_provider.cli.logs import log_as_service
 from lark_provider.errors import ConfigurationError
+from lark_provider.support import threads
 from lark_provider.support.termination import on_termination
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_DRAIN_SECONDS = 15.0
+"""For what is being delivered from the outbox when the pump is stopped."""
 _SETTINGS = (
     "Keys come from the registry (`app add --encrypt-key --verification-token`) and from LARK_APP_ID with "
     "LARK_EVENT_ENCRYPT_KEY and LARK_EVENT_VERIFICATION_TOKEN; clicks go to RabbitMQ (RABBITMQ_URL or "
@@ -87,8 +90,8 @@ def _add_pump(group: Any) -> None:
     pump = group.add_parser(
         "pump",
         help="bring clicks from RabbitMQ into the database",
-        description="Bring clicks from RabbitMQ into the database until stopped. Sensors and triggerers do "
-        "so while they wait; a pump of its own keeps the queue short meanwhile.",
+        description="Bring clicks from RabbitMQ into the database until stopped, and deliver the outbox. "
+        "Sensors and triggerers take clicks too while they wait; a pump keeps the queue short meanwhile.",
     )
     add_metrics_options(pump)
     _add_probes(pump)
@@ -157,6 +160,8 @@ def run_pump(arguments: argparse.Namespace) -> int:
     from lark_provider import metrics
     from lark_provider.callbacks import waiting  # `serve` does not need it.
     from lark_provider.callbacks.broker import amqp, pump  # `serve` does not need it.
+    from lark_provider.outbox.runner import OutboxRunner
+    from lark_provider.storage import outbox
 
     log_as_service()
     stop = threading.Event()
@@ -167,9 +172,14 @@ def run_pump(arguments: argparse.Namespace) -> int:
         if arguments.metrics_port is not None:
             from lark_provider.callbacks.broker.depths import Depths  # Of one process alone; see there.
 
-            metrics.collect(Depths(broker, waiting.waits()))
+            metrics.collect(Depths(broker, waiting.waits(), outbox.Outbox.configured()))
         probes = _probes(arguments)
+        delivering = threads.start(lambda: OutboxRunner().run(stop))
         print(f"Pumping from {broker}", flush=True)
-        pump.Pump(broker, inbox, probes).run(stop)
+        try:
+            pump.Pump(broker, inbox, probes).run(stop)
+        finally:
+            stop.set()
+            delivering.result(_DRAIN_SECONDS)
     logger.info("Pump drained")
     return 0

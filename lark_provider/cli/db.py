@@ -41,6 +41,10 @@ _KEPT = {
     "handled_events": "how long ago events were handled",
     "waits": "how long ago questions were decided or closed",
     "ledger": "how long ago loads and messages with a key were last written or tried",
+    "questions": "how long ago questions of Airflow were over",
+    "people": "how long ago links of people to Airflow's users were revoked",
+    "incidents": "how long ago the failures of runs last changed",
+    "outbox": "how long ago notifications were delivered or given up",
 }
 
 

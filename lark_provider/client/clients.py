@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from lark_provider import config
 from lark_provider.client.bind import Async, Sync
-from lark_provider.client.namespaces import Bot, CloudDoc, Contact, Messaging, StoreApp
+from lark_provider.client.namespaces import Bot, Contact, Messaging, StoreApp
 from lark_provider.client.performers import AsyncPerformer, Performer
 from lark_provider.client.sdk import official_client
 from lark_provider.engine import http
@@ -27,6 +27,7 @@ from lark_provider.protocol.tokens import App
 from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
+    from lark_provider.client.documents import CloudDoc
     from lark_provider.client.sdk import OfficialClient
     from lark_provider.engine.http import AsyncClient, SyncClient
 
@@ -52,6 +53,28 @@ def session_for(
     return Session(
         http_client=http_client, wire=wire, policy=RetryPolicy(max_retries=max_retries), **settings
     )
+
+
+def app_of(client: _Client[Any, Any]) -> App:
+    """Return the app of a client with its secret, under which the outbox is encrypted.
+
+    Args:
+        client: The client; an asynchronous one must be resolved.
+
+    Raises:
+        ConfigurationError: No credentials were found.
+    """
+    return client._app()  # noqa: SLF001 - the secret is no part of the public client
+
+
+def has_database(client: _Client[Any, Any]) -> bool:
+    """Return whether processes share a database with a client, by its argument or by the environment."""
+    return config.has_database(database_of(client))
+
+
+def database_of(client: _Client[Any, Any]) -> str | None:
+    """Return the `database_url` that a client was made with; None if the environment says."""
+    return client._session.database_url  # noqa: SLF001 - as in `app_of`
 
 
 def _call(
@@ -157,6 +180,8 @@ class _Client(Generic[R_co, H]):
     @cached_property
     def clouddoc(self) -> CloudDoc[R_co]:
         """Lark's documents; `.clouddoc.bitable` for tables."""
+        from lark_provider.client.documents import CloudDoc
+
         return CloudDoc(self)
 
     @cached_property

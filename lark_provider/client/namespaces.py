@@ -1,13 +1,13 @@
-"""The operations of a client, by area. Each line binds one of `lark_provider.api` for both clients."""
+"""The operations of a client, by area. Each line binds one of `lark_provider.api` for both clients.
+
+Those of documents are in `documents`, which a program that sends messages does not load.
+"""
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TypeVar
 
 from lark_provider.api import bot, contact, messaging
-from lark_provider.api.clouddoc import bitable, bulk, records
-from lark_provider.api.clouddoc.sync import procedure
 from lark_provider.client.bind import Async, CallMethod, ListingMethod, Namespace, ProcedureMethod, Sync
 from lark_provider.protocol import tokens
 
@@ -54,29 +54,3 @@ class Messaging(Namespace[R_co]):
     get = CallMethod(messaging.get)
     list = ListingMethod(messaging.list_messages)
     download = CallMethod(messaging.download)
-
-
-class Bitable(Namespace[R_co]):
-    """`client.clouddoc.bitable`: bases, tables, fields and records."""
-
-    create_app = CallMethod(bitable.create_app)
-    create_table = ProcedureMethod(bitable.create_table)
-    create_field = ProcedureMethod(bitable.create_field)
-    list_fields = ListingMethod(bitable.list_fields)
-    create_record = ProcedureMethod(records.create_record)
-    update_record = ProcedureMethod(records.update_record)
-    delete_record = ProcedureMethod(records.delete_record)
-    search_records = ListingMethod(records.search_records)
-    bulk_insert = ProcedureMethod(bulk.bulk_insert)
-    bulk_update = ProcedureMethod(bulk.bulk_update)
-    bulk_delete = ProcedureMethod(bulk.bulk_delete)
-    sync = ProcedureMethod(procedure.sync)
-
-
-class CloudDoc(Namespace[R_co]):
-    """`client.clouddoc`: Lark's documents."""
-
-    @cached_property
-    def bitable(self) -> Bitable[R_co]:
-        """Bases, tables, fields and records."""
-        return Bitable(self.runner)

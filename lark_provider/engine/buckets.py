@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lark_provider.protocol.pacing import Limit
-from lark_provider.support.bounded_cache import BoundedCache
 from lark_provider.support.locks import ForkSafeLock
 
 _MOST = 4096
@@ -26,51 +26,98 @@ class _Bucket:
 
 
 class Buckets:
-    """The reserved times of a process, by app and limit."""
+    """The reserved times of a process, by app and limit. Each method handles all limits of a request."""
 
     def __init__(self) -> None:
-        self._buckets: BoundedCache[tuple[str, Limit], _Bucket] = BoundedCache(_MOST)
+        self._buckets: OrderedDict[tuple[str, Limit], _Bucket] = OrderedDict()
         self._lock = ForkSafeLock()
 
-    def take(self, app: str, limit: Limit) -> float | None:
-        """Return the next reserved time, and use it up; None if there is none."""
-        with self._lock:
-            bucket = self._bucket(app, limit)
-            while bucket.times:
-                found = bucket.times.popleft()
-                if found >= time.monotonic() - limit.burst - limit.interval:
-                    return found
-            return None
+    def take(self, app: str, limits: Iterable[Limit]) -> tuple[float, list[Limit]]:
+        """Use up the next reserved time of each limit.
 
-    def wanted(self, app: str, limit: Limit) -> int:
-        """Return for how many requests to reserve: more and more while they come one after the other."""
-        with self._lock:
-            bucket, now = self._bucket(app, limit), time.monotonic()
-            is_busy = now - bucket.reserved_at < _SOON_SECONDS
-            bucket.block = min(limit.block, max(1, 2 * bucket.block)) if is_busy else 1
-            bucket.reserved_at = now
-            return bucket.block
+        Args:
+            app: Names the app.
+            limits: What the request counts against.
 
-    def put(self, app: str, limit: Limit, first: float, count: int) -> float:
-        """Keep times that were reserved, and return the first of them."""
+        Returns:
+            When it may be sent for all that these times say, and the limits that have none.
+        """
+        latest, missing = 0.0, []
         with self._lock:
-            bucket = self._bucket(app, limit)
-            bucket.times.extend(first + each * limit.interval for each in range(1, count))
-            # For when the database becomes unavailable.
-            bucket.next_at = max(bucket.next_at, first + count * limit.interval)
-        return first
+            now = time.monotonic()
+            for limit in limits:
+                times, found = self._bucket(app, limit).times, None
+                while times and found is None:
+                    found = times.popleft()
+                    if found < now - limit.burst - limit.interval:
+                        found = None
+                if found is None:
+                    missing.append(limit)
+                else:
+                    latest = max(latest, found)
+        return latest, missing
 
-    def reserve(self, app: str, limit: Limit) -> float:
-        """Return the next time, where no database is shared."""
+    def wanted(self, app: str, limits: Iterable[Limit]) -> dict[Limit, int]:
+        """Return for how many requests to reserve: more and more while they come one after the other.
+
+        Args:
+            app: Names the app.
+            limits: Of which no reserved time is left.
+        """
+        wanted = {}
         with self._lock:
-            bucket = self._bucket(app, limit)
-            first = max(bucket.next_at, time.monotonic() - limit.burst)
-            bucket.next_at = first + limit.interval
-            return first
+            now = time.monotonic()
+            for limit in limits:
+                bucket = self._bucket(app, limit)
+                is_busy = now - bucket.reserved_at < _SOON_SECONDS
+                bucket.block = min(limit.block, max(1, 2 * bucket.block)) if is_busy else 1
+                bucket.reserved_at = now
+                wanted[limit] = bucket.block
+        return wanted
+
+    def put(self, app: str, firsts: Mapping[Limit, float], counts: Mapping[Limit, int]) -> float:
+        """Keep times that were reserved, and use up the first of each limit.
+
+        Args:
+            app: Names the app.
+            firsts: The first time, by limit.
+            counts: For how many requests, by limit.
+
+        Returns:
+            When the request may be sent for all that these times say.
+        """
+        with self._lock:
+            for limit, first in firsts.items():
+                bucket, count = self._bucket(app, limit), counts[limit]
+                bucket.times.extend(first + each * limit.interval for each in range(1, count))
+                # For when the database becomes unavailable.
+                bucket.next_at = max(bucket.next_at, first + count * limit.interval)
+        return max(firsts.values(), default=0.0)
+
+    def reserve(self, app: str, limits: Iterable[Limit]) -> float:
+        """Use up the next time of each limit, where no database is shared.
+
+        Args:
+            app: Names the app.
+            limits: What the request counts against.
+
+        Returns:
+            When it may be sent for all that these times say.
+        """
+        latest = 0.0
+        with self._lock:
+            now = time.monotonic()
+            for limit in limits:
+                bucket = self._bucket(app, limit)
+                first = max(bucket.next_at, now - limit.burst)
+                bucket.next_at = first + limit.interval
+                latest = max(latest, first)
+        return latest
 
     def _bucket(self, app: str, limit: Limit) -> _Bucket:
         found = self._buckets.get((app, limit))
         if found is None:
-            found = _Bucket()
-            self._buckets.put((app, limit), found)
+            found = self._buckets[app, limit] = _Bucket()
+            if len(self._buckets) > _MOST:
+                self._buckets.popitem(last=False)
         return found

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from lark_provider import config
 from lark_provider.engine.runtime import DatabaseHealth, Health
 from lark_provider.engine.session import Session
 from lark_provider.protocol.errors import ConfigurationError, DeadlineExceededError, LarkError, TransportError
@@ -201,7 +200,7 @@ def in_shared_store(
 
 
 def _in_database(session: Session, work: Callable[[URL], T], kind: str = "database") -> Procedure[T | None]:
-    if not config.has_database(session.database_url):
+    if not session.has_database():
         return None
 
     def locate() -> URL:

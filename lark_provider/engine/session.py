@@ -43,6 +43,8 @@ class Session:
         database_url: The database in which processes share tokens and users; else as the environment says.
         tenant_key: The tenant that a store app acts for.
         found: The app once it was looked up, and when that expires; see `credentials.find`.
+        share: Which share of Lark's rates is used, once it was read; see `pace`.
+        shares: Whether a database is shared, once that was read; see `has_database`.
     """
 
     app_id: str | None = None
@@ -59,6 +61,8 @@ class Session:
     database_url: str | None = field(default=None, repr=False)
     tenant_key: str | None = None
     found: tuple[App, float] | None = None
+    share: float | None = None
+    shares: bool | None = None
 
     def __post_init__(self) -> None:
         """Reject invalid settings before the first call."""
@@ -105,6 +109,30 @@ class Session:
         """
         if self.webhook is not None:
             return self.webhook.base_url
+        return self.located().base_url
+
+    def located(self) -> App:
+        """Return the app as it was last looked up.
+
+        Raises:
+            RuntimeError: A request was built before that.
+        """
         if self.found is None:
             raise RuntimeError("the app of a session must be looked up before its first request")
-        return self.found[0].base_url
+        return self.found[0]
+
+    def pace(self) -> float:
+        """Return which share of Lark's documented rates is used, as it was set at the first request.
+
+        Raises:
+            ConfigurationError: The setting is no share.
+        """
+        if self.share is None:
+            self.share = config.pacing()
+        return self.share
+
+    def has_database(self) -> bool:
+        """Return whether a database is shared with other processes, as it was set at the first request."""
+        if self.shares is None:
+            self.shares = config.has_database(self.database_url)
+        return self.shares

@@ -9,7 +9,6 @@ import logging
 import time
 from typing import TypeVar
 
-from lark_provider import config
 from lark_provider.engine import credentials, fallback_store, observing
 from lark_provider.engine.session import Session
 from lark_provider.protocol.effects import Random, Sleep
@@ -44,7 +43,7 @@ def work(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
         TransportError: It does not answer.
     """
     app = yield from credentials.find(session)
-    if not config.has_database(session.database_url):
+    if not session.has_database():
         return None
 
     if not effect.patient:

@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -65,7 +65,7 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
     client: Any = session.http_client or session.runtime.pools.get(session.wire)
     library = http.library() if session.http_client is None else http.of(client)
     try:
-        request = _prepared(client, send, until, session)
+        request = _prepared(library, client, send, until, session)
         with deadlines.until(until):
             response = client.send(request, stream=True, follow_redirects=False)
             try:
@@ -113,7 +113,7 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
     library = http.library() if session.http_client is None else http.of(client)
     try:
         async with asyncio.timeout(None if left == float("inf") else left):
-            request = _prepared(client, send, until, session)
+            request = _prepared(library, client, send, until, session)
             response = await client.send(request, stream=True, follow_redirects=False)
             try:
                 return await _areceived(response, send)
@@ -147,7 +147,7 @@ async def _areceived(response: Any, send: Send) -> Response | Lost:
     return Response(response.status_code, response.headers, b"".join(parts))
 
 
-def _prepared(client: Any, send: Send, until: float, session: Session) -> Any:
+def _prepared(library: Any, client: Any, send: Send, until: float, session: Session) -> Any:
     """Build the HTTP request of a call; a client of the caller's own keeps its own timeouts."""
     call, is_own = send.call, client is session.http_client
     content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None = call.body
@@ -163,19 +163,25 @@ def _prepared(client: Any, send: Send, until: float, session: Session) -> Any:
         content = _awaited(call.form) if hasattr(client, "aclose") else call.form
     if content is not None:
         headers["Content-Type"] = call.content_type
+    # Written out here: the library would parse the URL a second time to add the parameters.
+    query = f"?{urlencode(call.params, doseq=True)}" if call.params else ""
     return client.build_request(
         call.method,
-        # Written out here: the library would parse the URL a second time to add them.
-        session.origin() + call.target + (f"?{urlencode(call.params, doseq=True)}" if call.params else ""),
+        _url(library.URL, session.origin() + call.target + query),
         content=content,
         headers=headers,
-        timeout=client.timeout if is_own else _timeouts(session.timeout, until),
+        timeout=client.timeout if is_own else _timeouts(library, session.timeout, until),
     )
 
 
-def _timeouts(seconds: float, until: float) -> Any:
+@lru_cache(256)  # parsing takes as long as the rest of a request's making, and most go to few URLs
+def _url(kind: type[Any], text: str) -> Any:
+    return kind(text)
+
+
+def _timeouts(library: Any, seconds: float, until: float) -> Any:
     bound = max(min(seconds, until - _MARGIN_SECONDS / 2 - time.monotonic()), 0.001)
-    return http.library().Timeout(bound, connect=min(bound, _CONNECT_SECONDS))
+    return library.Timeout(bound, connect=min(bound, _CONNECT_SECONDS))
 
 
 async def _awaited(form: Form) -> AsyncIterator[bytes]:

@@ -44,6 +44,11 @@ async def adatabase_url() -> str | None:
     return url_of(await BaseHook.aget_connection(conn_id)) if url is None and conn_id is not None else url
 
 
+def names_database() -> bool:
+    """Return whether the section names a database, by URL or by connection; nothing is looked up."""
+    return any(_database())
+
+
 def _database() -> tuple[str | None, str | None]:
     return _option("database_url"), _option("database_conn_id")
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lark_provider.api.messaging.additions import marked
 from lark_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from lark_provider.api.receivers import ReceiverIdType
+
+
+__all__ = ["Receiver", "mapping", "marked", "resolve"]
 
 
 class Receiver(NamedTuple):
@@ -76,66 +80,3 @@ def mapping(value: Any, extra: str, conn_id: str) -> dict[str, Any]:
             '{"name": "oc_… or ou_… or an e-mail address"}.'
         )
     return dict(found)
-
-
-def marked(content: Any, msg_type: str, instead_of: str, mentions: Sequence[str] = ()) -> Any:
-    """Return a redirected message that names the intended receiver, and notifies no other user.
-
-    Args:
-        content: As for the operator.
-        msg_type: Lark's name for its type.
-        instead_of: The intended receiver.
-        mentions: The intended mentions, which are named without a notification.
-
-    Returns:
-        The content with a mark; unchanged if its type holds no text, or the card is a template's.
-    """
-    mark = f"[→ {' '.join([instead_of, *(f'@{who}' for who in mentions)])}]"
-    if msg_type == "interactive":
-        return with_element(content, _escaped(mark), first=True)
-    if msg_type == "text" and isinstance(content, str):
-        return f"{mark} {content}"
-    if msg_type == "post":
-        if isinstance(content, str):
-            return f"{_escaped(mark)} {content}"
-        line = [{"tag": "text", "text": mark}]
-        return {
-            language: {**one, "content": [line, *one["content"]]}
-            if isinstance(one, Mapping) and isinstance(one.get("content"), list)
-            else one
-            for language, one in content.items()
-        }
-    return content
-
-
-def with_element(card: Any, text: str, *, first: bool = False) -> Any:
-    """Return a card with an additional Markdown element.
-
-    Args:
-        card: Card JSON, as a dict or as text.
-        text: The element's content.
-        first: Whether it comes first, not last.
-
-    Returns:
-        The new card; the old one if it has no elements of its own, or is not a card.
-    """
-    found = card
-    if isinstance(found, str):
-        try:
-            found = json.loads(found)
-        except ValueError:
-            return card  # the client's own check gives the better error
-    if not isinstance(found, Mapping):
-        return card
-    element = {"tag": "markdown", "content": text}
-    body = found.get("body")
-    holder = body if isinstance(body, Mapping) else found
-    elements = holder.get("elements", [] if holder is body else None)
-    if not isinstance(elements, list):
-        return card
-    longer = {**holder, "elements": [element, *elements] if first else [*elements, element]}
-    return {**found, "body": longer} if holder is body else longer
-
-
-def _escaped(text: str) -> str:
-    return "".join(f"&#{ord(one)};" if one in "<>*`&~" else one for one in text)

@@ -7,14 +7,16 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from lark_provider.api.cards.airflow.failure_texts import translate
 from lark_provider.notifications import run_event, task_log
 from lark_provider.notifications.deadline import call_in_thread
-from lark_provider.notifications.texts import Language, translate
+from lark_provider.protocol.incidents.event import EventKind, RunEvent
+from lark_provider.protocol.language import Language
 
 _MAX_LOGS = 20  # as many failed tasks as a card lists
 
 
-def read(context: Mapping[str, Any], event: run_event.EventKind | None) -> run_event.RunEvent:
+def read(context: Mapping[str, Any], event: EventKind | None) -> RunEvent:
     """Return the event of a context, with links, and with secrets masked.
 
     Args:
@@ -27,7 +29,7 @@ def read(context: Mapping[str, Any], event: run_event.EventKind | None) -> run_e
     return run_event.read(context, event=event, base_url=base_url, clean=clean)
 
 
-async def explained(known: run_event.RunEvent, language: Language, seconds: float) -> run_event.RunEvent:
+async def explained(known: RunEvent, language: Language, seconds: float) -> RunEvent:
     """Return a failed DAG run's event with the error of its last task, if that task's log can be read here.
 
     Args:
@@ -49,7 +51,7 @@ async def explained(known: run_event.RunEvent, language: Language, seconds: floa
 
 
 async def errors(
-    known: run_event.RunEvent,
+    known: RunEvent,
     context: Mapping[str, Any],
     silent: Sequence[str],
     language: Language,
@@ -106,7 +108,7 @@ def _notifies(dag: Any, label: str, counts: Callable[[Any], bool]) -> bool:
         return False
 
 
-def _named(known: run_event.RunEvent, dag: Any, label: str) -> tuple[str, str, str, int]:
+def _named(known: RunEvent, dag: Any, label: str) -> tuple[str, str, str, int]:
     return known.dag_id, known.run_id, *_instance(dag, label)
 
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from lark_provider.api.cards.airflow import failure as cards
+from lark_provider.api.cards.airflow.failure_texts import translate
+from lark_provider.api.cards.airflow.mentions import Mentions
+from lark_provider.api.messaging.additions import with_element
 from lark_provider.errors import InvalidRequestError
-from lark_provider.hooks.receivers import with_element
-from lark_provider.notifications import cards
 from lark_provider.notifications.delivery import Message
-from lark_provider.notifications.escaping import shorten
-from lark_provider.notifications.mentions import Mentions
-from lark_provider.notifications.run_event import RunEvent
-from lark_provider.notifications.texts import translate
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.support.text import shorten
 
 if TYPE_CHECKING:
     from lark_provider.client import AsyncLarkWebhookClient

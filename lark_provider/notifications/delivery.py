@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lark_provider.api.cards.airflow import failure as cards
+from lark_provider.api.cards.airflow.mentions import Mentions
+from lark_provider.api.messaging.additions import marked, with_element
 from lark_provider.errors import InvalidRequestError, LarkAPIError, LarkError
-from lark_provider.hooks.receivers import Receiver, marked, with_element
-from lark_provider.notifications import cards
-from lark_provider.notifications.incident import Incident
-from lark_provider.notifications.mentions import Mentions
-from lark_provider.notifications.run_event import RunEvent
-from lark_provider.notifications.texts import Language
+from lark_provider.hooks.receivers import Receiver
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.model import Incident
+from lark_provider.protocol.language import Language
 
 if TYPE_CHECKING:
     from lark_provider.client import AsyncLarkServiceClient

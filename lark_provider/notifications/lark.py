@@ -12,8 +12,8 @@ from airflow.sdk import BaseNotifier
 from lark_provider.errors import ConfigurationError
 from lark_provider.hooks.templates import StrictTemplates
 from lark_provider.notifications import airflow_context
-from lark_provider.notifications.run_event import EVENT_KINDS, EventKind
-from lark_provider.notifications.texts import LANGUAGES, Language
+from lark_provider.protocol.incidents.event import EVENT_KINDS, EventKind
+from lark_provider.protocol.language import LANGUAGES, Language
 
 if TYPE_CHECKING:
     import jinja2

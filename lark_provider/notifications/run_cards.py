@@ -28,8 +28,8 @@ from typing import Any
 
 from lark_provider.notifications import airflow_context
 from lark_provider.notifications.deadline import call_in_thread
-from lark_provider.notifications.incident import FAILURES, Incident, merged
-from lark_provider.notifications.run_event import RunEvent
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.model import FAILURES, Incident, merged
 
 _logger = logging.getLogger(__name__)
 _MAX_AGE_SECONDS = 14 * 24 * 3600  # Lark updates no card older than that
@@ -128,12 +128,12 @@ class RunCards:
             runs, now = await call_in_thread(self._runs, seconds), time.time()
             other = runs.get(run_id)
             if not other or (not other["cards"] and other["at"] < now - _CLAIM_SECONDS):
-                runs[run_id] = {"at": now, "claim": me, **Incident().to_json()}
+                runs[run_id] = {"at": now, "sender": me, **Incident().to_json()}
                 await call_in_thread(lambda: self._write(runs, had=True), seconds)
             while time.monotonic() < until:
                 await asyncio.sleep(min(0.2, seconds / 20))
                 found = (await call_in_thread(self._runs, seconds)).get(run_id)
-                if not found or found.get("claim") == me:
+                if not found or found.get("sender") == me:
                     return None
                 if found["cards"]:
                     return Incident.from_json(found)

@@ -9,77 +9,15 @@ from __future__ import annotations
 import enum
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any
 from urllib.parse import quote
 
-from lark_provider.notifications.escaping import whole
+from lark_provider.protocol.incidents.event import EventKind, RunEvent
+from lark_provider.support.text import whole
 
-EventKind: TypeAlias = Literal[
-    "failure", "retry", "success", "dag_failure", "dag_success", "deadline", "notice"
-]
-EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
 _RUNNER = ("airflow.sdk.", "airflow.providers.standard.")
 _MAX_CHARS = 5_000  # that are read, of a traceback at each end; far fewer are shown
-
-
-@dataclass(frozen=True, slots=True)
-class RunEvent:
-    """An event of a task or DAG run. Secrets in its texts are masked.
-
-    Attributes:
-        kind: What happened.
-        dag_id: The DAG.
-        run_id: Its run.
-        task_id: The task; for a DAG's event the last one, if Airflow names it.
-        map_index: Of a mapped task, else -1.
-        try_number: From 1; 0 if there is none.
-        tries: How many tries the task has; None if that is unknown.
-        state: Airflow's word for the task's state.
-        owners: Of the task, or of all tasks for a DAG's event.
-        reason: Airflow's word for why the DAG run ended.
-        error_type: The exception's class.
-        error: Its text.
-        traceback: All of it.
-        log_url: The log of that try.
-        run_url: The DAG run.
-        deadline_id: Which deadline was missed.
-        deadline: When it was.
-    """
-
-    kind: EventKind
-    dag_id: str
-    run_id: str
-    task_id: str = ""
-    map_index: int = -1
-    try_number: int = 0
-    tries: int | None = None
-    state: str = ""
-    owners: tuple[str, ...] = ()
-    reason: str = ""
-    error_type: str = ""
-    error: str = ""
-    traceback: str = ""
-    log_url: str = ""
-    run_url: str = ""
-    deadline_id: str = ""
-    deadline: str = ""
-
-    @property
-    def label(self) -> str:
-        """Return the task instance's name within its run, as in Airflow's table of task states."""
-        return self.task_id if self.map_index < 0 else f"{self.task_id}_{self.map_index}"
-
-    @property
-    def of_task(self) -> bool:
-        """Return whether this is a task's event, not its DAG's."""
-        return self.kind in {"failure", "retry", "success", "notice"} and bool(self.task_id)
-
-    @property
-    def of_success(self) -> bool:
-        """Return whether this is a success."""
-        return self.kind in {"success", "dag_success"}
 
 
 def read(
@@ -128,6 +66,7 @@ def read(
         traceback=trace,
         log_url=log_url,
         run_url=log_url.partition("/tasks/")[0] if "/tasks/" in log_url else dag_url,
+        ti_id=text_of(_of(ti, "id")),
         deadline_id=text_of(_of(deadline, "id")),
         deadline=text_of(_of(deadline, "deadline_time")),
     )

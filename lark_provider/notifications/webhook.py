@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from lark_provider.api.webhook import WebhookMessageType
-    from lark_provider.notifications.run_event import EventKind
-    from lark_provider.notifications.texts import Language
+    from lark_provider.protocol.incidents.event import EventKind
+    from lark_provider.protocol.language import Language
 
 
 class LarkWebhookNotifier(LarkNotifier):

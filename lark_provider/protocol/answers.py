@@ -13,6 +13,7 @@ from lark_provider.protocol.errors import (
     ConflictError,
     InvalidRequestError,
     LarkAPIError,
+    NotEmulatedError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -28,6 +29,7 @@ _ERRORS: dict[Kind, type[LarkAPIError]] = {
     Kind.CONFLICT: ConflictError,
     Kind.REPLAYED: ConflictError,
     Kind.GONE: ConflictError,
+    Kind.NOT_EMULATED: NotEmulatedError,
 }
 _TRANSIENT = frozenset({Kind.RATE, Kind.BUSY, Kind.AMBIGUOUS})
 _HINTED = frozenset({Kind.INVALID, Kind.NOT_FOUND, Kind.PERMISSION})
@@ -35,6 +37,7 @@ _NOT_LARK = Code(Kind.REFUSED, "check base_url and proxy: something else answere
 PROXY_STEP = "check that the proxy lets this host through, and put user and password into its URL if it asks"
 _PROXY = Code(Kind.REFUSED, PROXY_STEP)
 _NO_ENDPOINT = Code(Kind.NOT_FOUND, "check method and path: Lark has no such endpoint")
+_NOT_EMULATED = Code(Kind.NOT_EMULATED, "answer it in the test by a fault of the emulator, or use Lark")
 _SERVER_ERROR = Code(Kind.AMBIGUOUS, "call again later; quote the log id to Lark's support if it persists")
 _LIMIT = 99991400
 _ENVELOPE = frozenset({"code", "msg", "error"})
@@ -76,6 +79,8 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
         return _refused(call, response, {"msg": msg}, _foreign(call, response.status), secrets)
     code = body["code"]
     meaning = lookup(code)
+    if response.headers.get("x-lark-emulator") == "not-emulated":
+        return _refused(call, response, body, _NOT_EMULATED, secrets)
     if code == 0 or (meaning.kind is Kind.DONE and call.updates):
         # Token endpoints answer flat and bot info under `bot`: then everything else is the content.
         data = body["data"] if "data" in body else {k: v for k, v in body.items() if k not in _ENVELOPE}

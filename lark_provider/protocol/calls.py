@@ -58,7 +58,7 @@ class Call(Generic[D_co]):
         hint: What may be wrong with the ids in it, for the next step of an error.
         save_to: A path to which the answer's content is streamed, if it is not JSON.
         secret: A value that is never shown: filled in for `***` in the path, and masked in answers.
-        receiver: To whom it sends a message, of which Lark takes a few a second.
+        receiver: To whom it sends a message, or the card that it updates; each takes a few a second.
     """
 
     method: str
@@ -155,7 +155,7 @@ def request(
         hint: What may be wrong with the ids in it, for error texts.
         save_to: A path to which the answer's content is streamed.
         secret: What is filled in for `***` in the path, and masked in answers.
-        receiver: To whom it sends a message.
+        receiver: To whom it sends a message, or the card that it updates.
 
     Raises:
         InvalidRequestError: The body has no JSON form.

@@ -30,6 +30,8 @@ class Kind(enum.Enum):
     """What was named does not exist any more; a repeated removal has succeeded."""
     DONE = enum.auto()
     """Nothing to change: a success."""
+    NOT_EMULATED = enum.auto()
+    """Lark has the endpoint, and the local Lark has not."""
     PERMISSION = enum.auto()
     NOT_FOUND = enum.auto()
     INVALID = enum.auto()

@@ -9,7 +9,8 @@ LarkError
 │   ├── PermissionDeniedError            a scope, a membership or a share is missing
 │   ├── NotFoundError                    the thing named does not exist
 │   ├── InvalidRequestError (ValueError) the request itself is wrong; some are found before sending
-│   └── ConflictError                    the thing is in a state that forbids it
+│   ├── ConflictError                    the thing is in a state that forbids it
+│   └── NotEmulatedError                 the local Lark has no such endpoint; Lark has
 ├── TransportError                       no usable answer came; unless it is one of these, nothing was changed
 │   ├── DeadlineExceededError            the call's deadline came first, and nothing was changed
 │   ├── OutcomeUnknownError              a write was sent and its answer is lost
@@ -113,6 +114,10 @@ class InvalidRequestError(LarkAPIError, ValueError):
 
 class ConflictError(LarkAPIError):
     """The thing exists already, was changed meanwhile, or is in a state that forbids the request."""
+
+
+class NotEmulatedError(LarkAPIError):
+    """The local Lark does not emulate an endpoint that Lark has. Never retried."""
 
 
 class TransportError(LarkError):

@@ -6,6 +6,7 @@ Running into a limit costs every caller a back-off; requests that keep their dis
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -60,9 +61,8 @@ MESSAGES_TO_ONE = Rate(5, 1)
 _MESSAGES = (Rate(50, 1), Rate(1000, 60))
 _READS, _CHANGES, _RECORDS = (Rate(20, 1),), (Rate(10, 1),), (Rate(50, 1),)
 _TABLE = r"/open-apis/bitable/v1/apps/[^/]+/tables/[^/]+"
-_RULES: tuple[tuple[re.Pattern[str], tuple[Rate, ...]], ...] = tuple(
-    (re.compile(pattern), rates)
-    for pattern, rates in (
+_RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
+    "bitable": (
         (rf"POST ({_TABLE}/records/(?:search|batch_get))", _READS),
         (rf"GET ({_TABLE}/(?:records|fields|views))", _READS),
         (rf"\w+ ({_TABLE}/records/?)(?:rec\w+)?", _RECORDS),
@@ -71,12 +71,15 @@ _RULES: tuple[tuple[re.Pattern[str], tuple[Rate, ...]], ...] = tuple(
         (r"POST (/open-apis/bitable/v1/apps(?:/[^/]+/copy)?)", (Rate(20, 60),)),
         (r"GET (/open-apis/bitable/v1/apps/)[^/]+(/tables)?", _READS),
         (r"\w+ (/open-apis/bitable/v1/apps/)[^/]+(/tables)?.*", _CHANGES),
-        (r"\w+ (/open-apis/wiki/v2/)spaces.*", (Rate(100, 60),)),
+    ),
+    "wiki": ((r"\w+ (/open-apis/wiki/v2/)spaces.*", (Rate(100, 60),)),),
+    "contact": (
         (r"\w+ (/open-apis/contact/v3/users/(?:batch_get_id|batch|find_by_department))", _MESSAGES),
         (r"\w+ (/open-apis/contact/v3/\w+/)[^/]+", _MESSAGES),
-        (r"\w+ (/open-apis/im/v1/\w+/?)[^/]*(/[a-z_]+)?.*", _MESSAGES),
-    )
-)
+    ),
+    "im": ((r"\w+ (/open-apis/im/v1/\w+/?)[^/]*(/[a-z_]+)?.*", _MESSAGES),),
+}
+"""By the first segment of the path, so that a program compiles the patterns of the areas that it uses."""
 _IDS = re.compile(r"(apps/)[^/]+(/tables/)[^/]+")
 
 
@@ -97,8 +100,9 @@ def limits(method: str, path: str, receiver: str | None = None, share: float = S
 
 @lru_cache(1024)  # a dozen patterns are tried, and most requests are like the one before
 def _of_endpoint(method: str, path: str, share: float) -> tuple[Limit, ...]:
-    for pattern, rates in _RULES:
-        match = pattern.fullmatch(f"{method} {path}")
+    area = path.removeprefix("/open-apis/").partition("/")[0]
+    for pattern, rates in _RULES.get(area, ()):
+        match = re.fullmatch(pattern, f"{method} {path}")
         if match is not None:
             # Lark counts by endpoint and app, not by table.
             endpoint = _IDS.sub(r"\1*\2*", "*".join(part or "" for part in match.groups()))

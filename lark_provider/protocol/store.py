@@ -9,22 +9,21 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from lark_provider.protocol.ledger import (
-    Chunk,
-    Claimant,
-    Done,
-    Entry,
-    Held,
-    Intent,
-    Lease,
-    Load,
-    Recorded,
-    Step,
-)
-from lark_provider.protocol.pacing import Limit
-
 if TYPE_CHECKING:
     from lark_provider.protocol.calls import Call, LarkResponse
+    from lark_provider.protocol.ledger import (
+        Chunk,
+        Claimant,
+        Done,
+        Entry,
+        Held,
+        Intent,
+        Lease,
+        Load,
+        Recorded,
+        Step,
+    )
+    from lark_provider.protocol.pacing import Limit
 
 T = TypeVar("T")
 D = TypeVar("D")

@@ -41,6 +41,7 @@ hitl_cards = Table(
     Column("chat_id", String(255)),
     Column("shown", String(64), comment="digest of the content that it shows"),
     Column("reason", Text, comment="why it was given up"),
+    Column("next_at", Moment(), comment="when it may be worked on next; null for at once"),
     Column("sent_at", Moment()),
     moment("created_at"),
     moment("updated_at"),

@@ -21,6 +21,7 @@ KEY_VARIABLE = "LARK_CONFIG_ENCRYPTION_KEY"
 _VERSION = "v1"
 _FIRST_MARK = 1 << 62  # Greater than any time, so that a mark is not mistaken for one.
 _SEAL = re.compile(rf"{_VERSION}\.(?P<key>[0-9a-f]{{8}})\.(?P<content>[A-Za-z0-9_-]+)")
+_LOST_APP = "remove the app and add it again"
 _MAKE = "`lark-provider key generate` or `openssl rand -base64 32` makes one"
 
 
@@ -113,7 +114,9 @@ class Keys:
         """
         return f"{_VERSION}.{self._newest}.{self._seals[self._newest].seal(text, (_VERSION, *place))}"
 
-    def unseal(self, sealed: str, place: Sequence[str], what: str, altered: str) -> str:
+    def unseal(
+        self, sealed: str, place: Sequence[str], what: str, altered: str, *, lost: str = _LOST_APP
+    ) -> str:
         """Decrypt what `seal` returned, with the key that it names.
 
         Args:
@@ -121,6 +124,7 @@ class Keys:
             place: As for `seal`.
             what: Names it in the error's text.
             altered: The error's text if the key is known and something was changed.
+            lost: What to do if the key is lost.
 
         Raises:
             DecryptionError: The key is not known; or the text or its place was changed.
@@ -130,18 +134,18 @@ class Keys:
             raise DecryptionError(altered)
         seal = self._seals.get(found["key"])
         if seal is None:
-            raise self._wrong(what)
+            raise self._wrong(what, lost)
         text = seal.open(found["content"], (_VERSION, *place))
         if text is None:
             raise DecryptionError(altered)
         return text
 
     @staticmethod
-    def _wrong(what: str) -> DecryptionError:
+    def _wrong(what: str, lost: str = _LOST_APP) -> DecryptionError:
         return DecryptionError(
             f"{what} was encrypted with another key than {KEY_VARIABLE} holds. Next: set the key it was "
             "encrypted with (several may stand there, separated by commas, newest first); if that key is "
-            "lost, remove the app and add it again."
+            f"lost, {lost}."
         )
 
 

@@ -10,6 +10,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
+from lark_provider.storage import bridge_tables as bridge
 from lark_provider.storage import migrate, tables
 from lark_provider.storage.deadlines import MAINTENANCE
 from lark_provider.storage.engine import transaction
@@ -20,6 +21,8 @@ from lark_provider.storage.statements import among, clock
 T = TypeVar("T", list[Any], dict[str, Any])
 
 _CHUNK = 500
+_UNDELIVERED = timedelta(days=30)
+"""A message that Lark has not taken for so long is about nothing that still matters."""
 _WITHOUT_DEADLINE = timedelta(days=30)
 """An open question without a deadline stays at least this long: its card takes clicks for 14 days."""
 
@@ -86,6 +89,28 @@ def _conditions(
             ),
         ),
         tables.pacing: tables.pacing.c.next_at < now - periods.leases,
+    } | _conditions_of_bridge(periods, now)
+
+
+def _conditions_of_bridge(periods: Retention, now: datetime) -> dict[sa.Table, sa.ColumnElement[bool]]:
+    """Return which rows to delete of the tables of Airflow's questions and failures."""
+    questions, cards, clicks = bridge.hitl_questions.c, bridge.hitl_cards.c, bridge.applied_clicks.c
+    people, outbox = bridge.people.c, bridge.outbox.c
+    ends, short = now - periods.questions, now - periods.leases
+    running = sa.select(questions.ti_id).where(questions.state != "over")
+    return {
+        bridge.hitl_cards: sa.and_(cards.updated_at < ends, cards.ti_id.not_in(running)),
+        bridge.applied_clicks: sa.and_(clicks.state != "due", clicks.created_at < ends),
+        bridge.hitl_questions: sa.and_(questions.state == "over", questions.updated_at < ends),
+        bridge.people: sa.and_(people.state == "revoked", people.updated_at < now - periods.people),
+        bridge.link_codes: bridge.link_codes.c.until < short,
+        bridge.api_servers: bridge.api_servers.c.seen_at < short,
+        bridge.mutes: bridge.mutes.c.until < short,
+        bridge.incidents: bridge.incidents.c.updated_at < now - periods.incidents,
+        bridge.outbox: sa.or_(
+            sa.and_(outbox.state != "due", outbox.updated_at < now - periods.outbox),
+            outbox.created_at < min(now - periods.outbox, now - _UNDELIVERED),
+        ),
     }
 
 

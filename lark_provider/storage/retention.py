@@ -23,6 +23,11 @@ _SHORTEST = {
     "waits": _HOUR,
     # A retry of a load, or of a message, has to find what the first attempt did.
     "ledger": _DAY,
+    # A person may still look at what became of a click, and a run may still recover.
+    "questions": _HOUR,
+    "incidents": _HOUR,
+    # A repeated callback has to find that its message was recorded.
+    "outbox": _HOUR,
 }
 
 
@@ -43,6 +48,10 @@ class Retention:
         waits: After a question was decided or closed; or after its deadline, where it never was.
         ledger: After a load or a message was last written or tried. With the row goes what keeps a later
             retry from writing it again, and `restart` from finding the load's records.
+        questions: Questions of Airflow with their cards and clicks, after they were over.
+        people: Links of people to Airflow's users, after they were revoked.
+        incidents: After the failures of a run last changed.
+        outbox: After a message was delivered or given up. One that is neither stays for 30 days at least.
 
     Raises:
         ConfigurationError: A period is negative, or shorter than is safe.
@@ -57,6 +66,10 @@ class Retention:
     handled_events: timedelta = 7 * _DAY
     waits: timedelta = 90 * _DAY
     ledger: timedelta = 90 * _DAY
+    questions: timedelta = 90 * _DAY
+    people: timedelta = 90 * _DAY
+    incidents: timedelta = 90 * _DAY
+    outbox: timedelta = 7 * _DAY
 
     def __post_init__(self) -> None:
         """Reject periods that would break running waits, and bound those that a datetime cannot hold."""

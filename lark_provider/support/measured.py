@@ -21,6 +21,25 @@ def _each(*values: str) -> tuple[tuple[str, ...], ...]:
 UNKNOWN = "unknown"
 """The label of an app that is not known; untrusted clients make up ids."""
 
+BRIDGE_OUTCOMES = (
+    "answered",
+    "retried",
+    "noted",
+    "invalid",
+    "unlinked",
+    "forbidden",
+    "not_assigned",
+    "foreign_tenant",
+    "inactive",
+    "unknown_card",
+    "already_answered",
+    "superseded",
+    "over",
+    "given_up",
+    "other",
+)
+"""What becomes of a click on a card of Airflow's."""
+
 # Clients
 REQUESTS = Counter(
     "lark_requests_total", "HTTP requests to Lark, by the code of the answer", ("app", "operation", "code")
@@ -100,6 +119,20 @@ DECISION_SECONDS = Histogram(
     buckets=_PEOPLE_SECONDS,
 )
 
+# The outbox
+OUTBOX_DELIVERED = Counter(
+    "lark_outbox_delivered_total",
+    "Messages of the outbox that reached Lark",
+    ("app", "kind"),
+    values=_each("send", "update"),
+)
+OUTBOX_GIVEN_UP = Counter(
+    "lark_outbox_given_up_total",
+    "Messages of the outbox that Lark refused for good",
+    ("app", "reason"),
+    values=_each("card_gone", "receiver", "content", "refused"),
+)
+
 # Deliveries: the gateway, the framework adapters and the long connection
 RECEIVED = Counter(
     "lark_deliveries_received_total",
@@ -171,8 +204,52 @@ QUEUE_MESSAGES = Gauge("lark_queue_messages", "Messages in a queue that wait for
 QUEUE_CONSUMERS = Gauge("lark_queue_consumers", "Consumers of a queue", ("queue",))
 WAITS_OPEN = Gauge("lark_waits_open", "Questions that are neither decided nor closed")
 WAITS_OVERDUE = Gauge("lark_waits_overdue", "Open questions whose deadline was over five minutes ago")
+OUTBOX_DUE = Gauge("lark_outbox_messages", "Messages in the outbox that are not delivered yet")
+OUTBOX_AGE = Gauge("lark_outbox_oldest_seconds", "Age of the oldest message in the outbox")
 COLLECTED = Gauge(
     "lark_collected", "Whether the pump could collect from RabbitMQ and from the database", ("source",)
+)
+
+# The bridge to Airflow
+AIRFLOW_SECONDS = Histogram(
+    "lark_airflow_request_duration_seconds",
+    "Time from sending a request to Airflow's API server to its whole answer",
+    buckets=_CALL_SECONDS,
+)
+AIRFLOW_ERRORS = Counter(
+    "lark_airflow_errors_total", "Requests to Airflow's API server without an answer, or with a 5xx"
+)
+BRIDGE_QUESTIONS = Gauge(
+    "lark_bridge_questions", "Airflow's questions that wait for an answer, by state", ("state",), merge="min"
+)
+BRIDGE_CARDS_DUE = Gauge(
+    "lark_bridge_cards_due", "Cards of Airflow's questions that are to be sent", merge="min"
+)
+BRIDGE_CLICKS_DUE = Gauge(
+    "lark_bridge_clicks_due", "Clicks on cards of Airflow's whose result is not known yet", merge="min"
+)
+BRIDGE_CARDS = Counter(
+    "lark_bridge_cards_total",
+    "Cards of Airflow's questions that were sent, updated, closed or given up",
+    ("outcome",),
+    values=_each("sent", "updated", "closed", "given_up"),
+)
+BRIDGE_FAILURES = Counter(
+    "lark_bridge_failures_total",
+    "Failed tasks that the bridge saw, by whether a receiver was told",
+    ("outcome",),
+    values=_each("told", "muted", "unrouted"),
+)
+BRIDGE_CLICKS = Counter(
+    "lark_bridge_clicks_total",
+    "Clicks on cards of Airflow's, by what became of them: applied, or the reason of the refusal",
+    ("outcome",),
+    values=_each(*BRIDGE_OUTCOMES),
+)
+BRIDGE_CLICK_SECONDS = Histogram(
+    "lark_bridge_click_seconds",
+    "Time from finding a click on a card of Airflow's until its result is known",
+    buckets=_PEOPLE_SECONDS,
 )
 
 ALL: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

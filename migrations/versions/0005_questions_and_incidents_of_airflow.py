@@ -62,6 +62,9 @@ def _add_questions() -> None:
         sa.Column("chat_id", sa.String(255)),
         sa.Column("shown", sa.String(64), comment="digest of the content that it shows"),
         sa.Column("reason", sa.Text, comment="why it was given up"),
+        sa.Column(
+            "next_at", sa.DateTime(timezone=True), comment="when it may be worked on next; null for at once"
+        ),
         _moment("sent_at", nullable=True),
         _moment("created_at"),
         _moment("updated_at"),

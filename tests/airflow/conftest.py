@@ -4,16 +4,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from lark_emulator import Emulator
 from sqlalchemy.engine import URL, make_url
 
 from tests.airflow.sql import POSTGRES, SQLITE, Database
+from tests.services.postgres import PostgresServer
+
+if TYPE_CHECKING:
+    from tests.airflow.api_server import ApiServer
 
 CHAT = "oc_emulator_data_team"
 
@@ -55,6 +59,24 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> AirflowHome:
     home = AirflowHome(tmp_path_factory.mktemp("airflow"))
     home.airflow("db", "migrate")
     return home
+
+
+@pytest.fixture(scope="session")
+def api_server(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> Iterator[ApiServer]:
+    """An API server of one process, to which alice, bob and eve are linked."""
+    from tests.airflow.api_server import APP, APP_SECRET, ApiServer
+
+    with postgres_server.databases() as databases, Emulator() as lark:
+        lark.add_app(APP, secret=APP_SECRET, scopes=[])  # It cannot see who is frozen or has left.
+        home = tmp_path_factory.mktemp("api")
+        settings = {"LARK_APP_ID": APP, "LARK_APP_SECRET": APP_SECRET, "LARK_BASE_URL": lark.base_url}
+        with ApiServer(home, databases.make(), databases.make(), settings) as made:
+            made.lark_url = lark.base_url
+            for user in ("alice", "bob", "eve"):
+                made.link(user)
+            yield made
 
 
 def connection(lark: Emulator, **changes: Any) -> str:

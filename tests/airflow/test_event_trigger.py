@@ -6,9 +6,12 @@ import asyncio
 import importlib
 import itertools
 import json
+import subprocess
 import sys
+import textwrap
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +23,8 @@ from airflow.triggers.base import BaseEventTrigger
 from lark_provider.callbacks.broker.topology import DEAD, EVENTS
 from lark_provider.errors import ConfigurationError
 from lark_provider.triggers import LarkEventTrigger, events
+from tests.airflow.conftest import AirflowHome
+from tests.airflow.triggerer import Triggerer
 from tests.callbacks import mq
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
@@ -279,6 +284,52 @@ def test_it_does_not_run_alone() -> None:
 
     with pytest.raises(ConfigurationError, match="AssetWatcher"):
         mq.run(work())
+
+
+QUEUE = """
+import pendulum
+from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
+from airflow.sdk import DAG, Asset, AssetWatcher
+
+trigger = MessageQueueTrigger(scheme="lark", event_types=["im.message.receive_v1"])
+messages = Asset("messages_of_the_queue", watchers=[AssetWatcher(name="lark", trigger=trigger)])
+with DAG("answers_messages", schedule=[messages], start_date=pendulum.datetime(2026, 1, 1)):
+    pass
+"""
+
+
+def test_an_event_reaches_an_asset_through_airflows_message_queue_trigger(
+    url: str, airflow_home: AirflowHome, tmp_path: Path
+) -> None:
+    triggerer = Triggerer(airflow_home, tmp_path / "airflow", {"AIRFLOW__LARK__RABBITMQ_URL": url})
+    triggerer.parse(QUEUE)
+    assert "lark_provider.triggers.events.LarkEventTrigger" in triggerer.watchers()
+    send(url, event("e1", MESSAGE, message={"message_id": "om_1"}))
+    triggerer.start()
+    try:
+        wait_until(triggerer.events, 90)
+        [stored] = triggerer.events()
+        wait_until(lambda: left(url) == [], 30)  # acknowledged, since Airflow has stored it
+    finally:
+        triggerer.kill()
+    assert stored["event_id"] == "e1"
+    assert stored["event"] == {"message": {"message_id": "om_1"}}
+    assert mq.drain(url, DEAD) == []
+
+
+def test_the_queues_module_loads_no_trigger_broker_or_client() -> None:
+    code = """
+        import sys
+        import airflow.sdk
+        from airflow.providers.common.messaging.providers import base_provider
+        before = set(sys.modules)
+        import lark_provider.queues
+        print(*sorted(set(sys.modules) - before))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert loaded == {"lark_provider.queues"}  # Airflow has loaded the package for its description
 
 
 @pytest.fixture

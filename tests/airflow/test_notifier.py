@@ -22,11 +22,11 @@ from lark_emulator import Emulator
 from lark_provider.errors import ConfigurationError
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.notifications import LarkNotifier as LazyNotifier
-from lark_provider.notifications import mentions
+from lark_provider.notifications import sending
 from lark_provider.notifications.airflow_context import clean
-from lark_provider.notifications.incident import Failure, Incident
 from lark_provider.notifications.lark import LarkNotifier
 from lark_provider.notifications.run_cards import RunCards
+from lark_provider.protocol.incidents.model import Failure, Incident
 from tests.airflow.conftest import CHAT, connection
 
 HANGS = 20.0
@@ -64,7 +64,7 @@ class Shelf:
 def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
     made = Shelf()
     monkeypatch.setattr("airflow.sdk.Variable", made)
-    mentions.warned.clear()
+    sending.warned.clear()
     return made
 
 

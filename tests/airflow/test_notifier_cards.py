@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 
 from lark_provider.api.cards import MAX_CARD_BYTES
-from lark_provider.notifications import cards, texts
-from lark_provider.notifications.escaping import clip, fence, shorten
-from lark_provider.notifications.incident import MAX_FAILURES, Failure, Incident, after
-from lark_provider.notifications.mentions import Mentions, resolve
-from lark_provider.notifications.run_event import RunEvent, read
+from lark_provider.api.cards.airflow import failure as cards
+from lark_provider.api.cards.airflow import failure_texts as texts
+from lark_provider.api.cards.airflow.markup import fence
+from lark_provider.api.cards.airflow.mentions import Mentions, resolve
+from lark_provider.notifications.run_event import read
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.model import MAX_FAILURES, Failure, Incident, after
+from lark_provider.protocol.language import LANGUAGES
 from lark_provider.protocol.redact import redact
+from lark_provider.support.text import clip, shorten
 
 LOG = "http://airflow/dags/d/runs/r%2B1/tasks/t?try_number=2"
 
@@ -111,7 +115,7 @@ def test_the_traceback_begins_where_the_task_runner_calls_other_code() -> None:
     assert "int(" in trace
 
 
-@pytest.mark.parametrize("language", texts.LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
     "event", ["failure", "retry", "success", "dag_failure", "dag_success", "deadline", "notice"]
 )

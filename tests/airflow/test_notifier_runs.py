@@ -13,6 +13,8 @@ from contextlib import ExitStack
 import pytest
 from lark_emulator import Emulator
 
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.outbox import Outbox
 from tests.airflow.conftest import CHAT, AirflowHome, connection
 
 DEADLINE, HANGS = 2.0, 30
@@ -83,6 +85,18 @@ with DAG("recovering", start_date=AT, schedule=None, on_success_callback=tell, d
     shaky() >> mapped.expand(number=[1, 2])
 """
 
+CROWDED = """
+tell = LarkNotifier(receiver_id=CHAT, language="en")
+
+with DAG("crowded", start_date=AT, schedule=None, on_failure_callback=tell,
+         default_args={"on_failure_callback": tell}) as dag:
+    @task
+    def mapped(number):
+        raise RuntimeError(f"number {number}")
+
+    mapped.expand(number=list(range(30)))
+"""
+
 STATES = """
 import json
 from airflow.models import Variable
@@ -98,9 +112,12 @@ with create_session() as session:
 """
 
 
-def run(home: AirflowHome, dag_id: str, **connections: str) -> str:
+def run(home: AirflowHome, dag_id: str, database_url: str | None = None, **connections: str) -> str:
     """Run a DAG as `airflow dags test` does, whose exit code says whether the run succeeded."""
-    env = home.env | {f"AIRFLOW_CONN_LARK_{name.upper()}": one for name, one in connections.items()}
+    database = {} if database_url is None else {"LARK_DATABASE_URL": database_url}
+    env = (
+        home.env | database | {f"AIRFLOW_CONN_LARK_{name.upper()}": one for name, one in connections.items()}
+    )
     command = [sys.executable, "-m", "airflow", "dags", "test", dag_id]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603 - ours
     return done.stdout + done.stderr
@@ -115,6 +132,13 @@ def found(home: AirflowHome) -> dict[str, list[str]]:
 def when(printed: str, text: str) -> dt.datetime:
     (line,) = [one for one in printed.splitlines() if text in one]
     return dt.datetime.fromisoformat(line.split()[0])
+
+
+@pytest.fixture
+def outbox_url(database_url: str) -> str:
+    """A database with our tables."""
+    migrate.upgrade(urls.parse(database_url, "test"))
+    return database_url
 
 
 @pytest.fixture
@@ -170,12 +194,17 @@ def test_a_lark_that_is_down_slow_or_refusing_changes_nothing(
     }
 
 
+@pytest.mark.parametrize("has_database", [False, True])
 def test_the_failures_of_a_run_share_one_card_that_recovers(
-    lark: Emulator, airflow_home: AirflowHome
+    lark: Emulator, airflow_home: AirflowHome, request: pytest.FixtureRequest, has_database: bool
 ) -> None:
     (airflow_home.dags / "recovering.py").write_text(HEAD + RECOVERING)
     owners = {"alice": "alice@example.com"}
-    printed = run(airflow_home, "recovering", default=connection(lark, extra={"owners": owners}))
+    given = {"default": connection(lark, extra={"owners": owners})}
+    url = str(request.getfixturevalue("outbox_url")) if has_database else None
+    printed = run(airflow_home, "recovering", url, **given)
+    direct = "No database is configured for Lark"
+    assert (direct in printed) is not has_database
     assert "Failed to notify" not in printed
 
     calls = lark.state()["by_endpoint"]
@@ -190,3 +219,17 @@ def test_the_failures_of_a_run_share_one_card_that_recovers(
     assert "✅ ~~mapped_1~~" in content
     assert "2 failures" in content
     assert [name for name in found(airflow_home)["variables"] if name.startswith("lark_cards_")] == []
+
+
+def test_thirty_mapped_tasks_that_fail_are_all_on_one_card(
+    lark: Emulator, airflow_home: AirflowHome, outbox_url: str
+) -> None:
+    (airflow_home.dags / "crowded.py").write_text(HEAD + CROWDED)
+    printed = run(airflow_home, "crowded", outbox_url, default=connection(lark))
+    assert "Failed to notify" not in printed
+    (message,) = lark.state()["chats"][0]["messages"]
+    content = json.dumps(message["content"], ensure_ascii=False)
+    assert "30 failures" in content
+    assert "(30)" in content
+    assert "DAG run failed" in content
+    assert Outbox.configured(outbox_url).depth()[0] == 0

@@ -37,6 +37,34 @@ with DAG("of_the_dag", start_date=pendulum.datetime(2026, 1, 1), schedule=None, 
 
     [killed(), raises()]
 """
+QUIET = """
+import pendulum
+from airflow.sdk import DAG, task
+
+with DAG("quiet", start_date=pendulum.datetime(2026, 1, 1), schedule=None):
+    @task
+    def well():
+        pass
+    well()
+"""
+# Our listener, and another that says what a task process has loaded of ours when it ends.
+LISTENERS = """
+import json, os, sys
+from airflow.listeners import hookimpl
+from airflow.plugins_manager import AirflowPlugin
+
+class Watches:
+    @hookimpl
+    def on_task_instance_success(self, task_instance):
+        ours = sorted(name for name in sys.modules if name.split(".")[0] == "lark_provider")
+        with open(os.environ["AIRFLOW_HOME"] + f"/loaded_{task_instance.task_id}", "w") as file:
+            json.dump(ours, file)
+
+class Plugin(AirflowPlugin):
+    name = "listeners_of_a_test"
+    listeners = [Watches()]
+"""
+LISTENED = "oc_of_the_listener"
 BOT = "GET /open-apis/bot/v3/info"
 ORDERS = """
     @task
@@ -72,11 +100,19 @@ def chat() -> Iterator[Emulator]:
 def standalone(
     airflow_home: AirflowHome, chat: Emulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Standalone]:
-    home = tmp_path_factory.mktemp("whole") / "airflow"
-    settings = {"AIRFLOW_CONN_LARK_DEFAULT": connection(chat)}
-    with closing(
-        Standalone(airflow_home, home, {"killed.py": KILLED, "readme.py": _readme()}, settings)
-    ) as running:
+    base = tmp_path_factory.mktemp("whole")
+    plugins = base / "plugins"
+    plugins.mkdir()
+    (plugins / "listeners_of_a_test.py").write_text(LISTENERS)
+    chat.add_chat("Failures", chat_id=LISTENED, users=["alice"], bots=[chat.app_id])
+    settings = {
+        "AIRFLOW_CONN_LARK_DEFAULT": connection(chat),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins),
+        "AIRFLOW__LARK__FAILURE_LISTENER": "True",
+        "AIRFLOW__LARK__FAILURE_RECEIVER": LISTENED,
+    }
+    dag_files = {"killed.py": KILLED, "readme.py": _readme(), "quiet.py": QUIET}
+    with closing(Standalone(airflow_home, base / "airflow", dag_files, settings)) as running:
         running.wait()
         yield running
 
@@ -97,6 +133,39 @@ def test_the_dags_card_names_the_task_that_was_killed_and_the_others_exception(
     card = card_of(chat, "of_the_dag").replace("&#40;", "(").replace("&#41;", ")")
     assert "❌ killed process killed (SIGKILL), possibly out of memory" in card, card
     assert "❌ raises ValueError: on purpose" in card
+
+
+def test_the_listener_reports_a_task_without_a_callback_from_its_own_process(
+    standalone: Standalone, chat: Emulator
+) -> None:
+    if not card_of(chat, "of_the_dag"):
+        wait_until(lambda: standalone.runs("of_the_dag"), 60)
+    wait_until(lambda: listened(chat), 120)
+    [card] = listened(chat)
+    assert "raises" in card
+    assert "on purpose" in card
+    assert "raise ValueError" in card  # of the traceback
+
+
+def listened(chat: Emulator) -> list[str]:
+    [found] = [one for one in chat.state()["chats"] if one["chat_id"] == LISTENED]
+    contents = [json.dumps(one["content"], ensure_ascii=False) for one in found["messages"]]
+    return [one for one in contents if "of_the_dag" in one]
+
+
+def test_the_listener_costs_a_task_that_succeeds_one_small_module(standalone: Standalone) -> None:
+    wait_until(lambda: standalone.runs("quiet"), 60)
+    told = standalone.airflow.home / "loaded_well"
+    wait_until(lambda: told.exists() and told.read_text(), 120)
+    assert set(json.loads(told.read_text())) <= {
+        "lark_provider",
+        "lark_provider.get_provider_info",
+        "lark_provider.plugins",
+        "lark_provider.plugins.listener",
+        "lark_provider.plugins.plugin",
+        "lark_provider.support",
+        "lark_provider.support.exports",
+    }
 
 
 def test_readmes_notifier_shows_the_exception_and_recovers(standalone: Standalone, chat: Emulator) -> None:

@@ -12,9 +12,9 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider.notifications import LarkNotifier
-from lark_provider.notifications.incident import Failure, Incident, after, merged
-from lark_provider.notifications.run_event import RunEvent
 from lark_provider.notifications.task_log import Ending, ending
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.model import Failure, Incident, after, merged
 from tests.airflow.conftest import CHAT, connection
 
 Log = Callable[..., None]

@@ -67,6 +67,18 @@ with create_session() as session:
         session.flush()
         ti.state, ti.next_method, ti.trigger_id = TaskInstanceState.DEFERRED, "execute_complete", trigger.id
 """
+_PARSE = """
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+
+manager = DagBundlesManager()
+manager.sync_bundles_to_db()
+[bundle] = manager.get_all_dag_bundles()
+bundle.initialize()
+bag = BundleDagBag(bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
+assert not bag.import_errors, bag.import_errors
+sync_bag_to_db(bag, bundle.name, bundle_version=None)
+"""
 _CHANGE = """
 import sys
 from airflow.models.taskinstance import TaskInstance, clear_task_instances
@@ -121,6 +133,16 @@ class Triggerer:
         made = [wait if isinstance(wait, str) else wait.as_dict() for wait in waits]
         given = json.dumps([made, database_id])
         self.airflow.python("-c", textwrap.dedent(_SETUP), given)
+
+    def parse(self, dag_file: str) -> None:
+        """Parse a DAG file, as a DAG processor does."""
+        (self.airflow.dags / "parsed.py").write_text(dag_file)
+        self.airflow.python("-c", _PARSE)
+
+    def watchers(self) -> set[str]:
+        """The classes of the triggers that Airflow has stored for assets."""
+        query = "SELECT classpath FROM trigger JOIN asset_watcher ON trigger.id = asset_watcher.trigger_id"
+        return {classpath for (classpath,) in self._ask(query)}
 
     def change(self, number: int, state: str) -> None:
         """Do to a task what a person does in Airflow: `cleared`, or marked `failed` or `success`."""

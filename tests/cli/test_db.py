@@ -217,7 +217,11 @@ def test_purge_counts_what_it_deletes(run: Run, ask: psycopg2.extensions.cursor)
     )
     done = run("db", "purge")
     rest = "0 from card_callbacks, 0 from card_answers, 0 from handled_events, 0 from waits, "
-    rest += "0 from ledger_chunks, 0 from ledger, 0 from table_leases, 0 from pacing; and what was"
+    rest += "0 from ledger_chunks, 0 from ledger, 0 from table_leases, 0 from pacing, "
+    rest += (
+        "0 from hitl_cards, 0 from applied_clicks, 0 from hitl_questions, 0 from people, 0 from link_codes, "
+    )
+    rest += "0 from api_servers, 0 from mutes, 0 from incidents, 0 from outbox; and what was"
     assert (done.code, done.out) == (
         0,
         f"Deleted: 1 from tokens, 0 from user_cache, 0 from leases, {rest} entered with 0 click(s).\n",
@@ -234,6 +238,15 @@ def test_purge_counts_what_it_deletes(run: Run, ask: psycopg2.extensions.cursor)
         "ledger": 0,
         "table_leases": 0,
         "pacing": 0,
+        "hitl_cards": 0,
+        "applied_clicks": 0,
+        "hitl_questions": 0,
+        "people": 0,
+        "link_codes": 0,
+        "api_servers": 0,
+        "mutes": 0,
+        "incidents": 0,
+        "outbox": 0,
         "form_inputs": 0,
     }
     assert json.loads(run("db", "purge", "--tokens-older-than", "0s", "--json").out)["tokens"] == 1

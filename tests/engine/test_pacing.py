@@ -84,8 +84,8 @@ def test_tables_share_a_limit_and_endpoints_do_not() -> None:
 def test_no_window_ever_has_more_than_lark_takes(count: int, seconds: float, pause: float) -> None:
     limit, buckets = Limit.of("x", Rate(count, seconds)), Buckets()
     now = time.monotonic()
-    buckets.put("app", limit, now - pause - limit.burst, 0)
-    times = [max(now, buckets.reserve("app", limit)) for _ in range(2 * count + 2)]
+    buckets.put("app", {limit: now - pause - limit.burst}, {limit: 0})
+    times = [max(now, buckets.reserve("app", [limit])) for _ in range(2 * count + 2)]
     for first in range(len(times) - count):
         assert times[first + count] - times[first] >= seconds - 0.01
 

@@ -73,6 +73,11 @@ def test_everything_it_names_exists() -> None:
     for notifier in notifiers:
         home, _, name = notifier.rpartition(".")
         assert isinstance(getattr(import_module(home), name), type)
+    queues = info["queues"]
+    assert isinstance(queues, list)
+    for queue in queues:
+        home, _, name = queue.rpartition(".")
+        assert getattr(import_module(home), name)().scheme_matches("lark")
     types = info["connection-types"]
     assert isinstance(types, list)
     for entry in types:

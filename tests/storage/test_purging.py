@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CardClick, read
+from lark_provider.storage import bridge_tables as bridge
 from lark_provider.storage import tables
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.inbox import Inbox
@@ -34,6 +35,15 @@ NONE = {
     "ledger": 0,
     "table_leases": 0,
     "pacing": 0,
+    "hitl_cards": 0,
+    "applied_clicks": 0,
+    "hitl_questions": 0,
+    "people": 0,
+    "link_codes": 0,
+    "api_servers": 0,
+    "mutes": 0,
+    "incidents": 0,
+    "outbox": 0,
     "form_inputs": 0,
 }
 
@@ -65,6 +75,31 @@ def add_aged(url: URL, ages: dict[str, timedelta]) -> None:
         add_load(url, name, at)
         add(url, tables.table_leases, key=name, owner="o", holder="h", until=at)
         add(url, tables.pacing, key=name, next_at=at)
+        add_of_bridge(url, name, at)
+
+
+def add_of_bridge(url: URL, name: str, at: datetime, **changes: Any) -> None:
+    """A row in each table of Airflow's questions and failures, none of which is needed any more."""
+    times = {"created_at": at, "updated_at": at}
+    place = {"dag_id": "d", "run_id": name}
+    task = {**place, "task_id": "t", "map_index": -1, "parked_at": at, **times}
+    add(url, bridge.hitl_questions, ti_id=name, content="{}", state="over", **task)
+    to = {"app_id": "cli_a", "receiver": "oc_1", "receiver_type": "", "language": "en"}
+    card = {"mentions": "[]", "round": 0, "state": "over", **times}
+    add(url, bridge.hitl_cards, key=name, ti_id=name, **to, **card)
+    click = {"card_key": "c", "open_id": "ou_1", "state": "done", "attempts": 1, "next_at": at}
+    add(url, bridge.applied_clicks, app_id="cli_a", event_id=name, created_at=at, **click)
+    who = {"app_id": "cli_a", "tenant_key": "t", "open_id": name}
+    user = {"auth_manager": "m", "user_id": "u", "user_name": "u", "airflow_user": "sealed"}
+    add(url, bridge.people, **who, **user, state="revoked", linked_at=at, updated_at=at)
+    add(url, bridge.link_codes, digest=name, **who, until=at)
+    server = {"host": "h", "version": "1", "airflow_version": "3", "guarded": True}
+    add(url, bridge.api_servers, id=name, **server, seen_at=at)
+    add(url, bridge.mutes, dag_id="d", task_id=name, muted_by="{}", until=at)
+    add(url, bridge.incidents, key=name, **place, **to, state="open", version=1, content="sealed", **times)
+    message = {"kind": "send", "app_id": "cli_a", "base_url": "u", "target": "t", "version": 0}
+    sent = {"payload": "sealed", "state": "delivered", "attempts": 1, "next_at": at, **times}
+    add(url, bridge.outbox, id=name, **(message | sent | changes))
 
 
 def add_wait(url: URL, name: str, **values: Any) -> None:
@@ -98,6 +133,9 @@ COLUMNS = {
     tables.handled_events: "event_id",
     tables.waits: "id",
     tables.ledger: "id",
+    bridge.people: "open_id",
+    bridge.incidents: "key",
+    bridge.outbox: "id",
 }
 
 
@@ -116,6 +154,15 @@ def test_a_clean_up_takes_what_is_old_and_no_usable_credential(url: URL) -> None
         "ledger": 1,
         "table_leases": 4,
         "pacing": 4,
+        "hitl_cards": 1,
+        "applied_clicks": 1,
+        "hitl_questions": 1,
+        "people": 1,
+        "link_codes": 4,
+        "api_servers": 4,
+        "mutes": 4,
+        "incidents": 1,
+        "outbox": 3,
         "form_inputs": 0,
     }
     assert left(url, tables.tokens, "key") == ["6 days", "alive", "just gone"]
@@ -136,7 +183,8 @@ def test_each_table_has_a_period_of_its_own(
     assert purge(url, Retention(**longest)) == NONE
     for name in names():
         monkeypatch.setenv(f"LARK_RETENTION_{name.upper()}", "300d")
-    also = {tables.ledger: ["ledger_chunks"], tables.leases: ["table_leases", "pacing"]}.get(table, [])
+    short_lived = ["table_leases", "pacing", "link_codes", "api_servers", "mutes"]
+    also = {tables.ledger: ["ledger_chunks"], tables.leases: short_lived}.get(table, [])
     taken = NONE | dict.fromkeys([table.name, *also], 1)
     shorter, rest = ("25h", 29 * HOUR) if table is tables.ledger else ("20h", 8 * HOUR)
     monkeypatch.setenv(f"LARK_RETENTION_{table.name.upper()}", shorter)
@@ -144,6 +192,13 @@ def test_each_table_has_a_period_of_its_own(
     assert left(url, table, COLUMNS[table]) == ["old"]
     if table is not tables.ledger:  # its shortest period is a day
         assert purge(url, Retention(**(longest | {table.name: rest}))) == taken
+
+
+def test_a_message_that_is_not_delivered_stays_for_a_month(url: URL) -> None:
+    for name, age in {"waits": 29 * DAY, "waits for too long": 31 * DAY}.items():
+        add_of_bridge(url, name, NOW - age, state="due")
+    assert purge(url)["outbox"] == 1
+    assert left(url, bridge.outbox, "id") == ["waits"]
 
 
 def test_questions_that_are_open_stay_until_nobody_can_answer_them(url: URL) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from lark_provider.api.cards.card import Card2, Header, Template
-from lark_provider.api.cards.containers import Column, ColumnSet, Form
-from lark_provider.api.cards.element import Markdown, escape_markdown
-from lark_provider.api.cards.interactive import Button, ButtonType
+from lark_provider.api.cards.containers import Form
+from lark_provider.api.cards.decisions import Option, decision_lines, option_row
+from lark_provider.api.cards.element import Markdown
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.waits import marked
 
@@ -46,16 +46,15 @@ def approval_card(
             "options must not be empty. Next: pass at least one, such as {'approve': 'Approve'}."
         )
     buttons = [
-        Button(
+        Option(
             label,
-            value=marked({"action": decision}, correlation, approvers),
-            type=_button_type(decision, place, rejections),
-            name=f"decision_{place}",
-            form_action_type="submit" if fields else None,
+            marked({"action": decision}, correlation, approvers),
+            f"decision_{place}",
+            is_rejection=decision in rejections,
         )
         for place, (decision, label) in enumerate(options.items())
     ]
-    row = ColumnSet([Column([button], width="auto") for button in buttons], flex_mode="flow")
+    row = option_row(buttons, submits=bool(fields))
     below: list[Mapping[str, Any]] = [Form(_FORM, [*fields, row])] if fields else [row]
     return Card2([*_text_elements(text), *below], header=Header(title, template="blue"))
 
@@ -78,11 +77,7 @@ def decided_card(
     Raises:
         InvalidRequestError: Lark would refuse the card.
     """
-    who = f" · <at id={open_id}></at>" if open_id else ""
-    lines = [f"**{escape_markdown(label)}**{who}{f' · {when}' if when else ''}"]
-    lines += [
-        f"**{escape_markdown(name)}:** {escape_markdown(value)}" for name, value in (answers or {}).items()
-    ]
+    lines = decision_lines(label, open_id=open_id, when=when, answers=answers)
     return Card2(
         [*_text_elements(text), Markdown("\n".join(lines))], header=Header(title, template=_COLORS[outcome])
     )
@@ -90,9 +85,3 @@ def decided_card(
 
 def _text_elements(text: str) -> list[Mapping[str, Any]]:
     return [Markdown(text)] if text else []
-
-
-def _button_type(decision: str, place: int, rejections: Sequence[str]) -> ButtonType:
-    if decision in rejections:
-        return "danger"
-    return "primary" if place == 0 else "default"

@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
-from typing import Any, TypeAlias
-from zoneinfo import ZoneInfo
+from typing import Any
 
 from lark_provider.api.cards.approval import decided_card
 from lark_provider.api.cards.card import Card2, Header
 from lark_provider.api.cards.content import card_content
+from lark_provider.api.cards.decisions import CLOSINGS, links_line
 from lark_provider.api.cards.element import Markdown
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.moments import shown
 from lark_provider.protocol.questions import Asked
 from lark_provider.protocol.waits import decision_of
-
-Words: TypeAlias = tuple[str, str, str]
-_WORDS: dict[str | None, Words] = {
-    "expired": (
-        "⌛ 已过期 / Expired",
-        "Nobody answered in time.",
-        "To be asked again, clear the task in Airflow.",
-    ),
-    "withdrawn": (
-        "已撤回 / Withdrawn",
-        "The task was cleared, marked or stopped in Airflow.",
-        "If it asks again, answer the new card; else there is nothing to do.",
-    ),
-    "superseded": (
-        "已被取代 / Superseded",
-        "The task was run again, and asks again.",
-        "Answer the new card.",
-    ),
-}
-_FAILED: Words = (
-    "已关闭 / Closed",
-    "The task has failed and waits no longer.",
-    "Look into its log in Airflow, and clear it to be asked again.",
-)
 
 
 def outcome_card(asked: Asked, click: CardClick | None = None, *, newer: str = "") -> Card2:
@@ -55,16 +31,15 @@ def outcome_card(asked: Asked, click: CardClick | None = None, *, newer: str = "
     question = asked.question
     if asked.state == "decided" and click is not None:
         return _decided(asked, click)
-    happened, why, step = _WORDS.get(reason_of(asked), _FAILED)
+    closing = CLOSINGS.get(reason_of(asked), CLOSINGS["failed"])
     when = (
         asked.deadline if asked.deadline is not None and reason_of(asked) == "expired" else asked.updated_at
     )
-    lines = [f"**{happened}** · {shown(when, question.timezone)}", f"{why} {step}"]
-    links = [
-        *([f"[新卡片 / New card]({newer})"] if newer else []),
-        *([f"[Airflow]({asked.origin.url})"] if asked.origin.url.startswith(("http://", "https://")) else []),
+    lines = [
+        f"**{closing.in_both}** · {shown(when, question.timezone)}",
+        f"{closing.why['en']} {closing.step['en']}",
+        *links_line([("新卡片 / New card", newer), ("Airflow", asked.origin.url)]),
     ]
-    lines += [" · ".join(links)] if links else []
     text = [Markdown(question.text)] if question.text else []
     return Card2([*text, Markdown("\n".join(lines))], header=Header(question.title, template="grey"))
 
@@ -118,24 +93,3 @@ def over_words(asked: Asked, click: CardClick | None = None) -> dict[str, str]:
         "zh_cn": f"此问题已结束: {chinese.get(reason, '任务已失败')}",
         "en_us": f"This question is over: {english.get(reason, 'its task has failed')}",
     }
-
-
-def shown(moment: datetime, timezone: str) -> str:
-    """Format a time for people.
-
-    Args:
-        moment: The time.
-        timezone: A name such as `Asia/Shanghai`, or an offset such as `+08:00`; UTC if it is neither.
-    """
-    return f"{moment.astimezone(_zone(timezone)):%Y-%m-%d %H:%M %Z}"
-
-
-def _zone(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
-        pass
-    try:
-        return datetime.strptime(name, "%z").tzinfo or UTC
-    except ValueError:
-        return UTC

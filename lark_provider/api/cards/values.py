@@ -11,7 +11,7 @@ from lark_provider.api.cards.findings import Doubt, items, join, members, only_o
 
 _FENCED = re.compile(r"^(`{3,}|~{3,}).*?(?:^\1|\Z)", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"(`+)[^`].*?\1")
-_MARKDOWN_TABLE = re.compile(
+MARKDOWN_TABLE = re.compile(
     r"^[^\n|]*\|[^\n]*\n[ \t]*(?=[^\n]*\|)\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$",
     re.MULTILINE,
 )
@@ -85,7 +85,7 @@ def tables(tag: str, value: Mapping[str, Any]) -> int:
     """Count the tables that a component adds; those written in Markdown count as well."""
     content = value.get("content")
     if tag == "markdown" and isinstance(content, str) and "|" in content:
-        return len(_MARKDOWN_TABLE.findall(_FENCED.sub("", content)))
+        return len(MARKDOWN_TABLE.findall(_FENCED.sub("", content)))
     return int(tag == "table")
 
 

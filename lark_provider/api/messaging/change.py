@@ -128,7 +128,9 @@ def update_card(message_id: str, card: Card, *, max_bytes: int = MAX_CARD_BYTES)
         TransportError: Lark was not reached.
     """
     url = path("/im/v1/messages/{message_id}", message_id=message_id)
-    return request("PATCH", url, json={"content": card_content(card, max_bytes=max_bytes)}, idempotent=True)
+    content = card_content(card, max_bytes=max_bytes)
+    # A card takes 5 updates a second, as a chat takes 5 messages.
+    return request("PATCH", url, json={"content": content}, idempotent=True, receiver=message_id)
 
 
 def recall(message_id: str) -> Call[dict[str, Any]]:

@@ -19,6 +19,7 @@ from pika.adapters.blocking_connection import BlockingConnection
 
 from lark_provider.callbacks.broker.amqp import Broker
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS
+from lark_provider.storage.outbox import Outbox
 from lark_provider.storage.waits import Waits
 from lark_provider.support import measured, threads
 
@@ -33,11 +34,12 @@ _SOCKET_SECONDS = 5.0
 
 
 class Depths:
-    """Collects the depths of queues and the number of open questions.
+    """Collects the depths of queues and of the outbox, and the number of open questions.
 
     Args:
         broker: The broker of the queues.
         waits: The database's questions.
+        outbox: The database's outbox.
         seconds: See `CACHE_SECONDS`.
         timeout: How long a scrape waits.
         clock: Seconds, of any origin.
@@ -47,6 +49,7 @@ class Depths:
         self,
         broker: Broker,
         waits: Waits,
+        outbox: Outbox | None = None,
         *,
         seconds: float = CACHE_SECONDS,
         timeout: float = TIMEOUT_SECONDS,
@@ -55,7 +58,7 @@ class Depths:
         self._timeout = timeout
         self._sources = (
             _Source("rabbitmq", lambda: _queues(broker), seconds, clock),
-            _Source("database", lambda: _questions(waits), seconds, clock),
+            _Source("database", lambda: _rows(waits, outbox), seconds, clock),
         )
 
     def __call__(self) -> Iterator[Reading]:
@@ -132,6 +135,13 @@ def _queues(broker: Broker) -> list[Reading]:
     return found
 
 
-def _questions(waits: Waits) -> list[Reading]:
+def _rows(waits: Waits, outbox: Outbox | None) -> list[Reading]:
     is_open, overdue = waits.counts(_OVERDUE)
-    return [(measured.WAITS_OPEN, (), float(is_open)), (measured.WAITS_OVERDUE, (), float(overdue))]
+    found: list[Reading] = [
+        (measured.WAITS_OPEN, (), float(is_open)),
+        (measured.WAITS_OVERDUE, (), float(overdue)),
+    ]
+    if outbox is None:
+        return found
+    due, age = outbox.depth()
+    return [*found, (measured.OUTBOX_DUE, (), float(due)), (measured.OUTBOX_AGE, (), age)]

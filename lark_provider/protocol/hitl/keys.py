@@ -27,9 +27,17 @@ def card_key(ti_id: str, app_id: str, receiver: str, round_: int = 0) -> str:
     return _digest("question", ti_id, app_id, receiver, round_)
 
 
-def incident_key(dag_id: str, run_id: str, app_id: str, receiver: str) -> str:
-    """Return the key of the card of a run's failures: one for each run and receiver."""
-    return _digest("incident", dag_id, run_id, app_id, receiver)
+def incident_key(dag_id: str, run_id: str, app_id: str, receiver: str, round_: int = 0) -> str:
+    """Return the key of the card of a run's failures: one for each run and receiver.
+
+    Args:
+        dag_id: The DAG.
+        run_id: The run.
+        app_id: The app that sends it.
+        receiver: The chat or person.
+        round_: From 0; a failure after all others have recovered begins another card.
+    """
+    return _digest("incident", dag_id, run_id, app_id, receiver, round_)
 
 
 def idempotency_key(card: str, *parts: object) -> str:

@@ -38,6 +38,7 @@ FIELD_SCOPES: dict[str, tuple[str, ...]] = {
     "en_name": _BASE,
     "avatar": _BASE,
     "email": ("contact:user.email:readonly",),
+    "enterprise_email": _EMPLOYEE,
     "mobile": ("contact:user.phone:readonly",),
     "gender": ("contact:user.gender:readonly", *_AS_APP),
     "department_ids": ("contact:user.department:readonly", *_AS_APP),
@@ -52,6 +53,10 @@ _NOT_EXISTED = {
     "union_id": codes.UNION_ID_NOT_EXISTED,
     "user_id": codes.USER_ID_NOT_EXISTED,
 }
+
+
+def _within_range(app: App, user: User) -> bool:
+    return app.sees(user.user_id) and not user.is_external
 
 
 def _may_see(app: App, field: str) -> bool:
@@ -84,7 +89,7 @@ def _by_address(call: Call, kind: str, address: str) -> User | None:
     wanted = _with_country(address) if kind == "mobile" else address
     for user in call.world.users.values():
         own = _with_country(user.mobile) if kind == "mobile" else user.email
-        if own and own == wanted and call.app.sees(user.user_id):
+        if own and own == wanted and _within_range(call.app, user):
             return user
     return None
 
@@ -103,7 +108,7 @@ def get(call: Call) -> dict[str, Any]:
         if call.settings.unknown_user_ids == "endpoint":
             raise RefusedError(codes.USER_ID_INVALID_ERROR)
         _refuse_ids(id_type, [value])
-    if not call.app.sees(user.user_id):
+    if not _within_range(call.app, user):
         raise RefusedError(codes.NO_USER_AUTHORITY)
     return {"user": _shown(call.app, user)}
 
@@ -120,7 +125,7 @@ def batch(call: Call) -> dict[str, Any]:
     unknown = [value for value, user in found.items() if user is None]
     if unknown and call.settings.unknown_user_ids == "gateway":
         _refuse_ids(id_type, unknown)
-    seen = [user for user in found.values() if user is not None and call.app.sees(user.user_id)]
+    seen = [user for user in found.values() if user is not None and _within_range(call.app, user)]
     return {"items": [_shown(call.app, user) for user in seen]}
 
 
@@ -148,6 +153,7 @@ def _shown(app: App, user: User) -> dict[str, Any]:
         "name": user.name,
         "en_name": user.en_name,
         "email": user.email,
+        "enterprise_email": user.enterprise_email,
         "mobile": user.mobile,
         "mobile_visible": True,
         "gender": 0,
@@ -169,7 +175,10 @@ _IDS = (
 _FIELDS = (
     "departments, orders, leaders and custom fields are not emulated: everyone is in the root department"
 )
-_RANGE = "the app's range in the directory is the range of those whom it may write to"
+_RANGE = (
+    "the app's range in the directory is the range of those whom it may write to; people of other tenants are"
+    " outside of it"
+)
 
 ROUTES = (
     Route(

@@ -78,6 +78,8 @@ class Dispatcher:
 
     def _answered(self, request: Request, route: Route, params: dict[str, str]) -> tuple[Answer, Call | None]:
         log_id = self._lark.next_log_id()
+        if not route.emulated:
+            self._lark.missed(route)
         admitted = self._admitted(request, route, params, log_id)
         if isinstance(admitted, Answer):
             return admitted, None

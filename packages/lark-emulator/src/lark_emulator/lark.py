@@ -8,6 +8,7 @@ import traceback
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from lark_emulator import gaps
 from lark_emulator.callbacks.events import Events
 from lark_emulator.callbacks.post import Courier
 from lark_emulator.clock import Clock
@@ -23,6 +24,8 @@ from lark_emulator.world.world import World
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping
+
+    from lark_emulator.routing import Route
 
 
 class Lark:
@@ -71,6 +74,12 @@ class Lark:
         """Count and print a bug of the emulator: it must be seen, and must not end the server."""
         self.log.crashes += 1
         traceback.print_exception(error, file=sys.stderr)
+
+    def missed(self, route: Route) -> None:
+        """Count a request for an endpoint that is not emulated, and print the first one for each."""
+        self.log.gaps[route.name] += 1
+        if self.log.gaps[route.name] == 1:
+            sys.stderr.write(f"{gaps.sentence(route)}\n")
 
     def next_log_id(self) -> str:
         """Return what an answer is known by."""

@@ -13,12 +13,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_FAIL_ON_GAPS = "lark_fail_on_gaps"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the setting that makes gaps fail."""
+    parser.addini(
+        _FAIL_ON_GAPS, "Fail a test that asks the emulator for an endpoint it does not have.", "bool"
+    )
+
+
 @pytest.fixture
-def lark(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+def lark(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> Iterator[Emulator]:
     """Run a fresh emulator for one test and point the environment at it.
 
     Sets `AIRFLOW_CONN_LARK_DEFAULT`, `LARK_APP_ID`, `LARK_APP_SECRET` and `LARK_BASE_URL`. A crash of the
-    emulator itself fails the test.
+    emulator itself fails the test; with `lark_fail_on_gaps = true` in pytest's settings, so does a request
+    for an endpoint that is not emulated.
     """
     with Emulator() as emulator:
         connection = {
@@ -32,5 +43,8 @@ def lark(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
         monkeypatch.setenv("LARK_APP_SECRET", emulator.app_secret)
         monkeypatch.setenv("LARK_BASE_URL", emulator.base_url)
         yield emulator
-        if emulator.state(summary=True)["crashes"]:
+        state = emulator.state(summary=True)
+        if state["crashes"]:
             pytest.fail("the emulator crashed, see stderr")
+        if pytestconfig.getini(_FAIL_ON_GAPS) and state["not_emulated"]:
+            pytest.fail(f"not emulated: {', '.join(state['not_emulated'])}")

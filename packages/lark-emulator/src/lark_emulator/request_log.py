@@ -39,6 +39,7 @@ class RequestLog:
         self.total = 0
         self.connections = 0
         self.crashes = 0
+        self.gaps: Counter[str] = Counter()
         self.by_endpoint: Counter[str] = Counter()
         self.by_code: Counter[str] = Counter()
 

@@ -1,8 +1,8 @@
-"""All emulated endpoints, one list. What is not here answers 404."""
+"""All emulated endpoints, one list; what else Lark has answers 501, and any other path 404."""
 
 from __future__ import annotations
 
-from lark_emulator import auth, bot, contact, discovery, scopes, store_auth, wiki
+from lark_emulator import auth, bot, contact, discovery, gaps, scopes, store_auth, wiki
 from lark_emulator.bitable import apps, fields, records, search, tables
 from lark_emulator.callbacks import update
 from lark_emulator.im import changes, chats, members, messages, resources, uploads, webhook_bot
@@ -31,4 +31,4 @@ ROUTES = (
     *wiki.ROUTES,
 )
 
-TABLE = RouteTable(ROUTES)
+TABLE = RouteTable((*ROUTES, *gaps.beside(ROUTES)))

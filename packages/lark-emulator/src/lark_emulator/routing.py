@@ -66,6 +66,7 @@ class Route:
         evidence: what the rest is based on.
         token: whether a tenant token is asked for.
         flat: the answer's members stand beside `code` and `msg`, not in `data`.
+        emulated: whether it is; else its handler says that it is not.
     """
 
     method: str
@@ -75,6 +76,7 @@ class Route:
     evidence: Evidence = "sdk + documentation"
     token: bool = True
     flat: bool = False
+    emulated: bool = True
     documented: Documented = field(init=False)
 
     def __post_init__(self) -> None:

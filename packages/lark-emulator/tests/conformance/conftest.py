@@ -23,6 +23,7 @@ class Sdk:
         self.application = importlib.import_module("lark_oapi.api.application.v6")
         self.bitable = importlib.import_module("lark_oapi.api.bitable.v1")
         self.contact = importlib.import_module("lark_oapi.api.contact.v3")
+        self.drive = importlib.import_module("lark_oapi.api.drive.v1")
         self.wiki = importlib.import_module("lark_oapi.api.wiki.v2")
         self._tokens = importlib.import_module("lark_oapi.core.token.manager").TokenManager
 

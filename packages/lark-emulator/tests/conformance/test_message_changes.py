@@ -150,3 +150,33 @@ def test_a_thread_is_listed_apart(messages: Messages) -> None:
     assert [item.message_id for item in in_thread] == [root, first.message_id, recalled]
     assert [item.deleted for item in in_thread] == [False, False, True]
     refused(messages.list("thread", "omt_none"), 230001)
+
+
+def test_what_becomes_of_a_card_when_its_world_changes(lark: Emulator, sdk: Sdk, messages: Messages) -> None:
+    old, recalled, kept = (messages.send("interactive", card("before")) for _ in range(3))
+    lark.change_message(old, age_s=14 * 24 * 3600 + 60)
+    lark.change_message(recalled, recalled=True)
+    refused(messages.update(old, card("after")), 230031)
+    refused(messages.update(recalled, card("after")), 230011)
+    lark.change_chat(GROUP, remove_bots=[lark.app_id])
+    refused(messages.update(kept, card("after")), 230002)
+    lark.change_chat(GROUP, add_bots=[lark.app_id], dissolved=True)
+    refused(messages.update(kept, card("after")), 232009, "dissolved")
+    chats = sdk.client(lark).im.v1.chat
+    assert chats.get(sdk.request(sdk.im, "GetChat", chat_id=GROUP)).data.chat_status == "dissolved"
+
+
+def test_a_person_who_is_frozen_and_one_of_another_tenant(lark: Emulator, sdk: Sdk) -> None:
+    lark.change_user("bob", status="frozen", enterprise_email="bob@corp.example.com")
+    lark.add_user("mallory", tenant_key="tenant_b")
+    lark.change_chat(GROUP, add_users=["mallory"])
+    client = sdk.client(lark)
+    get = sdk.request(sdk.contact, "GetUser", user_id="bob", user_id_type="user_id")
+    user = client.contact.v3.user.get(get).data.user
+    assert (user.status.is_frozen, user.status.is_resigned, user.status.is_activated) == (True, False, False)
+    assert user.enterprise_email == "bob@corp.example.com"
+    listed = client.im.v1.chat_members.get(sdk.request(sdk.im, "GetChatMembers", chat_id=GROUP)).data.items
+    assert [member.tenant_key for member in listed] == ["emulator0tenant0"] * 3 + ["tenant_b"]
+    body = {"receive_id": "mallory", "msg_type": "text", "content": '{"text":"x"}'}
+    create = sdk.request(sdk.im, "CreateMessage", body, receive_id_type="user_id")
+    refused(client.im.v1.message.create(create), 230038)

@@ -92,7 +92,7 @@ def test_user_ids_need_a_scope_of_their_own(api: Api, lark: Emulator) -> None:
 
 ALWAYS = {"union_id", "open_id", "mobile_visible"}
 BASE = {"name", "en_name", "avatar"}
-EMPLOYEE = {"status", "is_tenant_manager", "employee_type", "job_title"}
+EMPLOYEE = {"status", "is_tenant_manager", "employee_type", "job_title", "enterprise_email"}
 
 
 @pytest.mark.parametrize(

@@ -119,12 +119,12 @@ def test_allowed_hosts_replace_the_loopback_names() -> None:
     [
         ("PUT", "/open-apis/bot/v3/info"),
         ("GET", "/open-apis/bot/v3/info/"),
-        ("POST", "/open-apis/drive/v1/medias/upload_all"),
+        ("POST", "/open-apis/drive/v1/medias/no_such_path"),
         ("GET", "/"),
         ("GET", "/open-apis/bitable/v1/apps/x/tables//records"),
     ],
 )
-def test_what_is_not_emulated_is_a_plain_404(api: Api, method: str, path: str) -> None:
+def test_what_lark_does_not_have_is_a_plain_404(api: Api, method: str, path: str) -> None:
     answer = api.http.request(method, path)
     assert (answer.status_code, answer.text) == (404, "404 page not found")
     assert answer.headers["content-type"].startswith("text/plain")

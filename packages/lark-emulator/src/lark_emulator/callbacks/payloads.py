@@ -26,7 +26,6 @@ class Click:
 
     def payload(self, now: float) -> dict[str, Any]:
         """Return `card.action.trigger`; its time is in microseconds."""
-        tenant_key = self.message.tenant_key
         return {
             "schema": "2.0",
             "header": {
@@ -34,11 +33,15 @@ class Click:
                 "token": _token(self.app),
                 "create_time": str(int(now * 1_000_000)),
                 "event_type": "card.action.trigger",
-                "tenant_key": tenant_key,
+                "tenant_key": self.message.tenant_key,
                 "app_id": self.app.app_id,
             },
             "event": {
-                "operator": {"tenant_key": tenant_key, "union_id": self.user.union_id, **self._ids()},
+                "operator": {
+                    "tenant_key": self._operator_tenant(),
+                    "union_id": self.user.union_id,
+                    **self._ids(),
+                },
                 "token": self.token,
                 "action": self.action,
                 "host": "im_message",
@@ -60,9 +63,15 @@ class Click:
             "action": self.action,
         }
 
+    def _operator_tenant(self) -> str:
+        """Return the tenant of the person; a store app has its own copy of ours in each of its tenants."""
+        return self.user.tenant_key if self.user.is_external else self.message.tenant_key
+
     def _ids(self) -> dict[str, str]:
         ids = {"open_id": self.user.id_for(self.app, "open_id")}
-        if not self.app.store and self.app.has_any("contact:user.employee_id:readonly"):
+        if not (self.app.store or self.user.is_external) and self.app.has_any(
+            "contact:user.employee_id:readonly"
+        ):
             ids["user_id"] = self.user.user_id
         return ids
 

@@ -23,7 +23,7 @@ APP_MEMBERS = (
     *("event_mode", "callback_mode"),
 )
 #: The same of a user.
-USER_MEMBERS = ("name", "en_name", "email", "mobile", "status")
+USER_MEMBERS = ("name", "en_name", "email", "enterprise_email", "mobile", "status")
 
 
 def add_app(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -94,17 +94,23 @@ def _apply(app: App, changes: dict[str, Any]) -> None:
 
 
 def add_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Add a user: `user_id`, and `name`, `en_name`, `email`, `mobile`, `status` if wanted."""
-    only(spec, "user_id", *USER_MEMBERS)
+    """Add a user: `user_id`, and what `change_user` takes, if wanted.
+
+    With `tenant_key`, they belong to another tenant: they can be in groups and click, and no app of this
+    tenant can look them up or write to them alone.
+    """
+    only(spec, "user_id", "tenant_key", *USER_MEMBERS)
     details = _user_details(spec)
-    status = details.pop("status", None)
+    later = {name: details.pop(name) for name in ("status", "enterprise_email") if name in details}
     user = lark.world.add_user(text(spec, "user_id") or lark.world.new_id("", 8), **details)
-    user.status = status or user.status
+    for name, value in later.items():
+        setattr(user, name, value)
+    user.tenant_key = text(spec, "tenant_key") or user.tenant_key
     return snapshot.user(lark, user)
 
 
 def change_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Change a user (`user_id`), all or nothing; an empty `email` or `mobile` takes it away."""
+    """Change a user (`user_id`), all or nothing; an empty address or number takes it away."""
     only(spec, "user_id", *USER_MEMBERS)
     user = found(lark.world.users, "user", text(spec, "user_id"))
     for name, value in _user_details(spec).items():
@@ -130,6 +136,57 @@ def add_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         chat_id=text(spec, "chat_id") or None,
     )
     return snapshot.chat(chat, summary=True)
+
+
+def change_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Change a chat (`chat_id`), a group or a p2p chat, all or nothing.
+
+    Args:
+        lark: where.
+        spec: `add_users` and `remove_users` (user ids), `add_bots` and `remove_bots` (app ids), and
+            `dissolved` (true: nothing can be sent there any more, and no card in it updated).
+
+    Returns:
+        The chat, without its messages.
+    """
+    only(spec, "chat_id", "add_users", "remove_users", "add_bots", "remove_bots", "dissolved")
+    world = lark.world
+    chat = found(world.chats, "chat", text(spec, "chat_id"))
+    users = [found(world.users, "user", name) for name in names(spec, "add_users") or []]
+    bots = [found(world.apps, "app", name) for name in names(spec, "add_bots") or []]
+    gone = [found(chat.users, "member", name).user_id for name in names(spec, "remove_users") or []]
+    gone_bots = [found(chat.bots, "bot", name).app_id for name in names(spec, "remove_bots") or []]
+    chat.dissolved = flag(spec, "dissolved", default=chat.dissolved)
+    chat.users |= {user.user_id: user for user in users}
+    chat.bots |= {bot.app_id: bot for bot in bots}
+    for name in gone:
+        chat.users.pop(name, None)
+    for name in gone_bots:
+        chat.bots.pop(name, None)
+    return snapshot.chat(chat, summary=True)
+
+
+def change_message(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Change a message (`message_id`) as time and people do.
+
+    Args:
+        lark: where.
+        spec: `age_s` (it was sent so many seconds before now: a card of 14 days can be neither updated nor
+            used, without the whole clock being moved), and `recalled` (true: by its group's owner, say).
+
+    Returns:
+        The message as the state shows it.
+    """
+    only(spec, "message_id", "age_s", "recalled")
+    message = found(lark.world.messages, "message", text(spec, "message_id"))
+    age = spec.get("age_s")
+    is_number = isinstance(age, int | float) and not isinstance(age, bool)
+    if age is not None and not (is_number and 0 <= age < float("inf")):
+        raise ValueError(f"'age_s' must be a number of seconds, not {age!r}")
+    message.deleted = message.deleted or flag(spec, "recalled", default=False)
+    if age is not None:
+        message.create_time = lark.clock.now_ms() - int(age * 1000)
+    return snapshot.message(message)
 
 
 def add_webhook(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:

@@ -83,7 +83,10 @@ def _usable(lark: Lark, spec: dict[str, Any]) -> tuple[Message, User]:
     days = USABLE_DAYS["2.0" if orjson.loads(message.sent).get("schema") == "2.0" else "1.0"]
     if lark.clock.now() - message.create_time / 1000 > days * DAY:
         raise ValueError(f"card {message.message_id!r} can be used for {days} days only")
-    return message, found(lark.world.chats[message.chat_id].users, "member", text(spec, "user"))
+    chat = lark.world.chats[message.chat_id]
+    if chat.dissolved:
+        raise ValueError(f"chat {chat.chat_id!r} was dissolved")
+    return message, found(chat.users, "member", text(spec, "user"))
 
 
 async def _call_back(lark: Lark, used: Click) -> dict[str, Any]:

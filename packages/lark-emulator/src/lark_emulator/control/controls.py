@@ -145,7 +145,12 @@ class Controls(CallbackControls, ConnectionControls, TableControls, ABC):
         return self._do(admin_api.change_app, {"app_id": app_id or DEFAULT_APP_ID, **changes})
 
     def add_user(self, user_id: str | None = None, **details: str) -> dict[str, Any]:
-        """Add a user (`name`, `en_name`, `email`, `mobile`, `status`) and return all ids.
+        """Add a user and return all ids.
+
+        Args:
+            user_id: made up if absent.
+            details: `name`, `en_name`, `email`, `enterprise_email`, `mobile`, `status`; and `tenant_key`, for
+                a person of another tenant, whom no app here can look up or write to alone.
 
         Raises:
             ValueError: the user_id is taken, or an unknown detail.
@@ -157,8 +162,8 @@ class Controls(CallbackControls, ConnectionControls, TableControls, ABC):
 
         Args:
             user_id: who.
-            changes: `name`, `en_name`, `email`, `mobile` (an empty one takes it away), and `status`, one of
-                `activated`, `frozen`, `resigned`, `exited`, `unjoin`.
+            changes: `name`, `en_name`, `email`, `enterprise_email`, `mobile` (an empty one takes it away),
+                and `status`, one of `activated`, `frozen`, `resigned`, `exited`, `unjoin`.
 
         Raises:
             ValueError: no such user, or an unknown member or status.
@@ -180,6 +185,55 @@ class Controls(CallbackControls, ConnectionControls, TableControls, ABC):
         """
         spec = {"name": name, "chat_id": chat_id, "users": list(users), "bots": list(bots)}
         return self._do(admin_api.add_chat, spec)
+
+    def change_chat(
+        self,
+        chat_id: str,
+        *,
+        add_users: Iterable[str] = (),
+        remove_users: Iterable[str] = (),
+        add_bots: Iterable[str] = (),
+        remove_bots: Iterable[str] = (),
+        dissolved: bool | None = None,
+    ) -> dict[str, Any]:
+        """Change a chat, all or nothing, and return it without its messages.
+
+        Args:
+            chat_id: a group or a p2p chat.
+            add_users: user ids, those of other tenants too.
+            remove_users: likewise.
+            add_bots: app ids.
+            remove_bots: likewise; a removed bot can neither write nor update its cards there (230002).
+            dissolved: whether it is (232009).
+
+        Raises:
+            ValueError: no such chat, user, app or member.
+        """
+        lists = {"add_users": add_users, "remove_users": remove_users}
+        lists |= {"add_bots": add_bots, "remove_bots": remove_bots}
+        spec = {
+            "chat_id": chat_id,
+            "dissolved": dissolved,
+            **{name: list(ids) for name, ids in lists.items()},
+        }
+        return self._do(admin_api.change_chat, spec)
+
+    def change_message(
+        self, message_id: str, *, age_s: float | None = None, recalled: bool = False
+    ) -> dict[str, Any]:
+        """Change a message as time and people do, and return it as the state shows it.
+
+        Args:
+            message_id: which.
+            age_s: it was sent so many seconds before now; a card of 14 days can be neither updated (230031)
+                nor used.
+            recalled: by its group's owner, say; an update gets 230011.
+
+        Raises:
+            ValueError: no such message, or a wrong age.
+        """
+        spec = {"message_id": message_id, "age_s": age_s, "recalled": recalled}
+        return self._do(admin_api.change_message, spec)
 
     def add_webhook(
         self,

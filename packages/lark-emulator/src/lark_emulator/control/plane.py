@@ -155,6 +155,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "users"): admin_api.add_user,
     ("POST", "users/change"): admin_api.change_user,
     ("POST", "chats"): admin_api.add_chat,
+    ("POST", "chats/change"): admin_api.change_chat,
+    ("POST", "messages/change"): admin_api.change_message,
     ("POST", "webhooks"): admin_api.add_webhook,
     ("POST", "bases/share"): admin_api.share_base,
     ("POST", "bases/limit"): admin_api.limit_base,

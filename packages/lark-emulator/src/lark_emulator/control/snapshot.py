@@ -48,6 +48,7 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "requests": lark.log.total,
         "connections": lark.log.connections,
         "crashes": lark.log.crashes,
+        "not_emulated": dict(lark.log.gaps),
         "by_endpoint": dict(lark.log.by_endpoint),
         "by_code": dict(lark.log.by_code),
     }
@@ -97,7 +98,9 @@ def user(lark: Lark, who: User) -> dict[str, Any]:
         "en_name": who.en_name,
         "email": who.email,
         "mobile": who.mobile,
+        "enterprise_email": who.enterprise_email,
         "status": who.status,
+        "tenant_key": who.tenant_key,
         "open_ids": {each.app_id: who.id_for(each, "open_id") for each in lark.world.apps.values()},
     }
 
@@ -111,26 +114,28 @@ def chat(which: Chat, *, summary: bool) -> dict[str, Any]:
         "chat_type": which.chat_type,
         "users": list(which.users),
         "bots": list(which.bots),
+        "dissolved": which.dissolved,
         "message_count": len(which.messages),
     }
-    return shown if summary else {**shown, "messages": [_message(each) for each in which.messages]}
+    return shown if summary else {**shown, "messages": [message(each) for each in which.messages]}
 
 
-def _message(message: Message) -> dict[str, Any]:
+def message(which: Message) -> dict[str, Any]:
+    """Return a message with its content as it was sent."""
     return {
-        "message_id": message.message_id,
-        "msg_type": message.msg_type,
-        "content": orjson.loads(message.sent),
-        "sender": message.app_id,
-        "uuid": message.uuid,
-        "create_time": message.create_time,
-        "update_time": message.update_time,
-        "parent_id": message.parent_id,
-        "root_id": message.root_id,
-        "thread_id": message.thread_id,
-        "mentions": message.mentions,
-        "edits": message.edits,
-        "deleted": message.deleted,
+        "message_id": which.message_id,
+        "msg_type": which.msg_type,
+        "content": orjson.loads(which.sent),
+        "sender": which.app_id,
+        "uuid": which.uuid,
+        "create_time": which.create_time,
+        "update_time": which.update_time,
+        "parent_id": which.parent_id,
+        "root_id": which.root_id,
+        "thread_id": which.thread_id,
+        "mentions": which.mentions,
+        "edits": which.edits,
+        "deleted": which.deleted,
     }
 
 

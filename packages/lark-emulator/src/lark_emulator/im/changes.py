@@ -89,6 +89,7 @@ ROUTES = (
         update_card,
         unconfirmed=(
             "another app's card: 230012 here, the page names no code for it",
+            "a bot that was removed from the chat: 230002 here, the page names no code for it",
             "a card 1.0 without `update_multi: true` gets 230001 (settable, `update_multi`: not asked for)",
             "what a template or a card entity says about `update_multi` is not known",
         ),

@@ -50,9 +50,9 @@ def _listed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
         "name": chat.name,
         "description": chat.description,
         **_owner(chat, call.app, id_type),
-        "external": False,
+        "external": chat.is_external,
         "tenant_key": call.tenant_key,
-        "chat_status": "normal",
+        "chat_status": "dissolved" if chat.dissolved else "normal",
     }
 
 
@@ -137,7 +137,8 @@ def list_chats(call: Call) -> dict[str, Any]:
         call.query, "sort_type", ("ByCreateTimeAsc", "ByActiveTimeDesc"), default="ByCreateTimeAsc"
     )
     size = page_size(call, most=100)
-    chats = [c for c in call.world.chats.values() if call.app.app_id in c.bots and c.mode != "p2p"]
+    own = (chat for chat in call.world.chats.values() if call.app.app_id in chat.bots)
+    chats = [chat for chat in own if chat.mode != "p2p" and not chat.dissolved]
     if order == "ByActiveTimeDesc":
         chats.sort(key=lambda chat: chat.active_time, reverse=True)
     items, more = page(chats, call, size, codes.CHAT_PARAM)
@@ -182,6 +183,6 @@ ROUTES = (
             "group settings other than name, description, type and message type are not kept",
         ),
     ),
-    Route("GET", _PATH, list_chats),
-    Route("GET", f"{_PATH}/:chat_id", get),
+    Route("GET", _PATH, list_chats, unconfirmed=("dissolved chats are not listed",)),
+    Route("GET", f"{_PATH}/:chat_id", get, unconfirmed=("a dissolved chat is read, with its `chat_status`",)),
 )

@@ -21,6 +21,8 @@ ALL_OR_ERROR_IF_ABSENT, AS_MANY_AS_POSSIBLE, ALL_OR_NONE = "0", "1", "2"
 
 def _chat_of_member(call: Call) -> Chat:
     chat = chat_of(call)
+    if chat.dissolved:
+        raise RefusedError(codes.CHAT_DISSOLVED)
     if call.app.app_id not in chat.bots:
         raise RefusedError(codes.OPERATOR_NOT_IN_CHAT)
     return chat
@@ -47,7 +49,7 @@ def add(call: Call) -> dict[str, Any]:
         member = call.world.apps.get(value) if id_type == "app_id" else _user(call, id_type, value)
         if member is None:
             absent.append(value)
-        elif isinstance(member, User) and not call.app.sees(member.user_id):
+        elif isinstance(member, User) and (member.is_external or not call.app.sees(member.user_id)):
             invisible.append(value)
         else:
             found.append(member)
@@ -80,7 +82,7 @@ def list_members(call: Call) -> dict[str, Any]:
                 "member_id_type": id_type,
                 "member_id": user.id_for(call.app, id_type),
                 "name": user.name,
-                "tenant_key": call.tenant_key,
+                "tenant_key": user.tenant_key,
             }
             for user in items
         ],
@@ -91,7 +93,8 @@ def list_members(call: Call) -> dict[str, Any]:
 
 def is_in_chat(call: Call) -> dict[str, Any]:
     """Answer `GET …/members/is_in_chat`: whether this bot is in the chat."""
-    return {"is_in_chat": call.app.app_id in chat_of(call).bots}
+    chat = chat_of(call)
+    return {"is_in_chat": call.app.app_id in chat.bots and not chat.dissolved}
 
 
 _PATH = "/open-apis/im/v1/chats/:chat_id/members"
@@ -103,8 +106,9 @@ ROUTES = (
         add,
         unconfirmed=(
             "an open_id of another app is reported as not existing; the bound of 15 bots is not applied",
+            "people of other tenants are reported as invalid: the control plane adds them (`chats/change`)",
         ),
     ),
     Route("GET", _PATH, list_members, unconfirmed=("pages here are always full",)),
-    Route("GET", f"{_PATH}/is_in_chat", is_in_chat),
+    Route("GET", f"{_PATH}/is_in_chat", is_in_chat, unconfirmed=("in a dissolved chat: false",)),
 )

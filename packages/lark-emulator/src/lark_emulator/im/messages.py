@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 RECEIVE_ID_TYPES = ("open_id", "union_id", "user_id", "email", "chat_id")
 LONGEST_UUID = 50
+#: Statuses of those whom no message reaches any more.
+GONE = ("resigned", "exited")
 RECALLED = "This message was recalled"
 MOST_PER_PAGE = 50
 
@@ -150,11 +152,16 @@ def _receiver(call: Call, id_type: str, receive_id: str) -> Chat | User:
         chat = call.world.chats.get(receive_id)
         if chat is None:
             raise RefusedError(codes.RECEIVE_ID_INVALID)
+        _require_open(chat)
         _require_bot(call.app, chat)
         return chat
     user = call.world.find_user(call.app, id_type, receive_id)
     if user is None:
         raise RefusedError(codes.RECEIVE_ID_INVALID)
+    if user.is_external:
+        raise RefusedError(codes.CROSS_TENANT_P2P)
+    if user.status in GONE:
+        raise RefusedError(codes.USER_RESIGNED)
     if not call.app.sees(user.user_id):
         raise RefusedError(codes.NO_AVAILABILITY)
     return user
@@ -208,16 +215,24 @@ def visible(call: Call, *, recalled_too: bool = False) -> tuple[Message, Chat]:
     """Return the message of the path and its chat.
 
     Raises:
-        RefusedError: 230001 (no such message), 230002 (the bot is not in its chat), 230011 (recalled).
+        RefusedError: 230001 (no such message), 232009 (its chat is dissolved), 230002 (the bot is not in its
+            chat), 230011 (recalled).
     """
     message = call.world.messages.get(call.params["message_id"])
     if message is None:
         raise RefusedError(codes.IM_PARAM, "invalid message_id")
     chat = call.world.chats[message.chat_id]
+    if not recalled_too:  # a read: its page names no code for a chat that is dissolved
+        _require_open(chat)
     _require_bot(call.app, chat)
     if message.deleted and not recalled_too:
         raise RefusedError(codes.MESSAGE_RECALLED)
     return message, chat
+
+
+def _require_open(chat: Chat) -> None:
+    if chat.dissolved:
+        raise RefusedError(codes.CHAT_DISSOLVED)
 
 
 def _require_bot(app: App, chat: Chat) -> None:
@@ -256,6 +271,7 @@ ROUTES = (
         unconfirmed=(
             _UUID,
             "unknown receivers of any id type get 230034",
+            "resigned and exited receivers get 230029; frozen ones, and who has not joined, are written to",
             *_CONTENT,
             "what a card reads as without `card_msg_content_type`",
         ),

@@ -54,6 +54,12 @@ class Chat:
     bots: dict[str, App] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
     active_time: int = 0
+    dissolved: bool = False
+
+    @property
+    def is_external(self) -> bool:
+        """Whether people of other tenants are in it."""
+        return any(user.is_external for user in self.users.values())
 
 
 @dataclass(slots=True)

@@ -1,9 +1,11 @@
-"""The members of the tenant."""
+"""The members of the tenant, and people of other tenants who are in its groups."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from lark_emulator.world.apps import TENANT_KEY
 
 if TYPE_CHECKING:
     from lark_emulator.world.apps import App
@@ -14,7 +16,7 @@ USER_STATUSES = ("activated", "frozen", "resigned", "exited", "unjoin")
 
 @dataclass(slots=True)
 class User:
-    """A member of the tenant."""
+    """A member of the tenant, or of another one whose people are in a group of this tenant."""
 
     user_id: str
     name: str
@@ -22,11 +24,19 @@ class User:
     email: str
     mobile: str = ""
     status: str = "activated"
+    enterprise_email: str = ""
+    """The address of the company's own mail; `email` is what its administrator has entered."""
+    tenant_key: str = TENANT_KEY
 
     @property
     def status_flags(self) -> dict[str, bool]:
         """The status as Lark shows it: five flags, one of them true."""
         return {f"is_{name}": name == self.status for name in USER_STATUSES}
+
+    @property
+    def is_external(self) -> bool:
+        """Whether they belong to another tenant."""
+        return self.tenant_key != TENANT_KEY
 
     @property
     def union_id(self) -> str:

@@ -6,10 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from lark_provider.notifications.escaping import clip, escape, fence, link, shorten, untagged
-from lark_provider.notifications.incident import Failure, Incident
-from lark_provider.notifications.run_event import RunEvent
-from lark_provider.notifications.texts import Language, reason, translate
+from lark_provider.api.cards.airflow import failure_actions
+from lark_provider.api.cards.airflow.failure_texts import reason, translate
+from lark_provider.api.cards.airflow.markup import escape, fence, link, untagged
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.model import Failure, Incident
+from lark_provider.protocol.language import Language
+from lark_provider.support.text import clip, shorten
 
 # Lark takes 30 KB; the mark of a redirected message, and mentions, are added to it.
 MAX_BYTES = 28 * 1024
@@ -27,13 +30,16 @@ _COLOURS = {
 }
 
 
-def card(event: RunEvent, language: Language, incident: Incident | None = None) -> dict[str, Any]:
+def card(
+    event: RunEvent, language: Language, incident: Incident | None = None, key: str | None = None
+) -> dict[str, Any]:
     """Return the card of an event.
 
     Args:
         event: What happened.
         language: `zh` or `en`.
         incident: The incident of the run, if the card shows it.
+        key: Of the incident, which its buttons carry; None for no buttons.
 
     Returns:
         Card JSON 2.0, at most 28 KB when it is encoded: a longer traceback keeps its head and its tail.
@@ -41,6 +47,8 @@ def card(event: RunEvent, language: Language, incident: Incident | None = None) 
     limit = _MAX_TRACEBACK_CHARS
     while True:
         made = _card(event, language, incident, limit)
+        if incident is not None and key is not None:
+            _act(made, incident, key, language)
         size = len(json.dumps(made, ensure_ascii=False).encode(errors="replace"))
         if size <= MAX_BYTES or limit < _MIN_TRACEBACK_CHARS:
             return made
@@ -98,6 +106,15 @@ def _card(event: RunEvent, language: Language, incident: Incident | None, limit:
         "header": header,
         "body": {"elements": [{"tag": "markdown", "content": part} for part in parts if part]},
     }
+
+
+def _act(card: dict[str, Any], incident: Incident, key: str, language: Language) -> None:
+    """Add what was done from the card, and its buttons."""
+    elements = card["body"]["elements"]
+    if done := failure_actions.lines(incident, language):
+        elements.append({"tag": "markdown", "content": done})
+    if (row := failure_actions.buttons(incident, key, language)) is not None:
+        elements.append(row)
 
 
 def _rows(event: RunEvent, language: Language, incident: Incident | None) -> list[tuple[str, str]]:

@@ -1,33 +1,15 @@
-"""Shorten and escape untrusted text for a card, so that it cannot act as markup."""
+"""Shorten text, and make it fit for JSON."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
-
-_MARKUP = re.compile(r"[&<>*~`\[\]()!#\\]")
-_TAG = re.compile(r"<(?=[/a-zA-Z])")
-_FENCE = re.compile(r"`{3,}")
 
 
 def clip(text: str, limit: int) -> str:
     """Return a text in one line of at most `limit` characters."""
     line = " ".join(text[: 8 * limit].split())
     return line if len(line) <= limit and len(text) <= 8 * limit else line[: limit - 1] + "…"
-
-
-def escape(text: str) -> str:
-    """Return Markdown that Lark shows as the text itself: an error's text must not mention a whole chat."""
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", text)
-
-
-def untagged(text: str) -> str:
-    """Return a text without tags, for places where Lark shows entities literally.
-
-    An invisible character breaks up each tag, so that `<at …>` mentions no user.
-    """
-    return _TAG.sub("<\u200b", text)
 
 
 def whole(text: str) -> str:
@@ -45,16 +27,6 @@ def sendable(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: sendable(one) for name, one in value.items()}
     return [sendable(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-def link(label: str, url: str) -> str:
-    """Return a Markdown link."""
-    return f"[{escape(label)}]({url.replace('(', '%28').replace(')', '%29').replace(' ', '%20')})"
-
-
-def fence(text: str) -> str:
-    """Return a code block whose text can neither end it nor hold a tag."""
-    return "```\n" + untagged(_FENCE.sub("'''", text)) + "\n```"
 
 
 def shorten(text: str, limit: int, left_out: str) -> str:

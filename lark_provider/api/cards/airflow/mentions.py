@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.notifications.escaping import escape
+from lark_provider.api.cards.airflow.markup import escape
 
 OWNER = "owner"
 _ID = re.compile(r"o[un]_[A-Za-z0-9_-]+|all")
@@ -70,7 +70,3 @@ def resolve(
                 kind = ids if an_id.fullmatch(found) else emails if _EMAIL.fullmatch(found) else names
                 kind.append(found if kind is not names else name)
     return Mentions(*(tuple(dict.fromkeys(filter(None, kind))) for kind in (ids, emails, names)))
-
-
-warned: set[str] = set()
-"""Names without an id that this process has logged; once is enough."""

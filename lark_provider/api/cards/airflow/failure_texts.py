@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
-
-Language: TypeAlias = Literal["zh", "en"]
-LANGUAGES: tuple[Language, ...] = get_args(Language)
+from lark_provider.protocol.language import LANGUAGES, Language
 
 _TEXTS: dict[str, tuple[str, str]] = {
     "failure": ("任务失败", "Task failed"),
@@ -41,6 +38,16 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "任务没有发出通知:进程可能被终止(SIGKILL、内存不足)",
         "no callback from the task: its process was probably killed (SIGKILL, out of memory)",
     ),
+    "retry_now": ("重试", "Retry"),
+    "claim": ("认领", "Claim"),
+    "mute": ("静默任务", "Mute this task"),
+    "mute_1": ("1 小时", "1 hour"),
+    "mute_8": ("8 小时", "8 hours"),
+    "mute_24": ("24 小时", "24 hours"),
+    "mute_168": ("7 天", "7 days"),
+    "claimed": ("{name} 于 {at} 认领", "Claimed by {name} at {at}"),
+    "muted": ("任务 {task} 已被 {name} 静默至 {until}", "Task {task} muted by {name} until {until}"),
+    "retried": ("{name} 于 {at}:{text}", "{name} at {at}: {text}"),
     "task_failure": ("有任务失败", "a task failed"),
     "all_tasks_deadlocked": ("任务互相等待,无法继续", "all tasks are deadlocked"),
     "timed_out": ("运行超时", "the run timed out"),

@@ -1,0 +1,1 @@
+"""Cards about Airflow's tasks and DAG runs. Nothing here imports Airflow."""

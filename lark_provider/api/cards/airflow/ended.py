@@ -1,0 +1,153 @@
+"""The card that replaces a question of Airflow's once it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lark_provider.api.cards.airflow.question import (
+    MAX_BYTES,
+    body_elements,
+    question_title,
+    rejections,
+    task_name,
+)
+from lark_provider.api.cards.airflow.question_texts import translate
+from lark_provider.api.cards.card import Card2, Header, Template
+from lark_provider.api.cards.decisions import CLOSINGS, decision_lines, links_line
+from lark_provider.api.cards.display import note
+from lark_provider.api.cards.element import Markdown, escape_markdown
+from lark_provider.api.cards.interactive import Button
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.model import End, EndKind, HitlQuestion
+from lark_provider.protocol.hitl.params import form_fields, key_of, written
+from lark_provider.protocol.language import Language
+from lark_provider.protocol.moments import shown
+from lark_provider.support.text import clip, whole
+
+SENT_AGAIN = "sent again"
+"""The detail of an end that is only the card's: a newer card asks the same question."""
+_CLOSED: dict[EndKind, str] = {
+    "timed_out": "expired", "superseded": "superseded", "withdrawn": "withdrawn",
+}  # fmt: skip
+_COLORS: dict[EndKind, Template] = {"answered": "green", "defaulted": "yellow", "failed": "red"}
+_MOST_VALUES = 30
+_MOST_CHARS = 300
+_ROOM = ((8_000, _MOST_VALUES), (2_000, _MOST_VALUES), (300, 10), (0, 0))
+"""Characters of the body, and values of the form: a card that is too large is built again with less."""
+
+
+def ended_card(
+    question: HitlQuestion,
+    end: End,
+    *,
+    language: Language,
+    timezone: str = "UTC",
+    ask_again_key: str | None = None,
+) -> Card2:
+    """Build the card that shows how a question ended: who answered what and when, or why nobody can any more.
+
+    Args:
+        question: The question.
+        end: How it ended.
+        language: `zh` or `en`.
+        timezone: In which times are shown: a name such as `Asia/Shanghai`, or an offset such as `+08:00`.
+        ask_again_key: The key of the card, for a button *Ask again* on that of a failed task.
+
+    Returns:
+        The card, at most 28 KB, without any way to answer.
+
+    Raises:
+        InvalidRequestError: `end.open_id` is not an id.
+    """
+    for body, values in _ROOM[:-1]:
+        try:
+            return _card(question, end, language, timezone, ask_again_key, body, values)
+        except InvalidRequestError:
+            continue
+    return _card(question, end, language, timezone, ask_again_key, *_ROOM[-1])
+
+
+def _card(
+    question: HitlQuestion,
+    end: End,
+    language: Language,
+    timezone: str,
+    ask_again_key: str | None,
+    body: int,
+    values: int,
+) -> Card2:
+    lines = [*_lines(question, end, language, timezone, values), *links_line([("Airflow", question.url)])]
+    again: list[Mapping[str, Any]] = []
+    if end.kind == "failed" and ask_again_key is not None:
+        label = translate(language, "ask_again")
+        again = [
+            Button(label, value=button_value(ask_again_key, "ask_again"), type="primary", name="ask_again")
+        ]
+        lines.append(translate(language, "ask_again_step"))
+    elif end.kind == "failed":
+        lines.append(translate(language, "clear_step"))
+    is_rejection = end.kind == "answered" and bool(rejections(question) & set(end.options))
+    color: Template = "red" if is_rejection else _COLORS.get(end.kind, "grey")
+    return Card2(
+        [
+            *body_elements(question, language, body),
+            Markdown("\n".join(lines)),
+            *again,
+            note(clip(f"{translate(language, 'run')} {whole(question.task.run_id)}", 200)),
+        ],
+        header=Header(question_title(question), subtitle=task_name(question.task), template=color),
+        max_bytes=MAX_BYTES,
+    )
+
+
+def _lines(question: HitlQuestion, end: End, language: Language, timezone: str, values: int) -> list[str]:
+    when = shown(end.at, timezone) if end.at is not None else ""
+    detail = [escape_markdown(clip(whole(end.detail), 500))] if end.detail else []
+    if end.kind in _CLOSED:
+        is_resent = end.detail == SENT_AGAIN
+        closing = CLOSINGS["superseded" if is_resent else _CLOSED[end.kind]]
+        happened = " · ".join(filter(None, (f"**{closing.happened(language)}**", when)))
+        space = "" if language == "zh" else " "
+        why = translate(language, "sent_again") if is_resent else closing.why[language]
+        state = [translate(language, "state", state=one) for one in detail if not is_resent]
+        return [happened, f"{why}{space}{closing.step[language]}", *state]
+    if end.kind == "answered":
+        return [translate(language, "answered"), *_decision(question, end, language, when, values), *detail]
+    if end.kind == "defaulted":
+        decision = _decision(question, end, language, when, values)
+        return [translate(language, "defaulted"), *decision, translate(language, "nobody"), *detail]
+    failed = " · ".join(filter(None, (f"**{translate(language, 'failed')}**", when)))
+    answered = _decision(question, end, language, "", values) if end.options else []
+    return [failed, translate(language, "mismatch"), *detail, *answered]
+
+
+def _decision(question: HitlQuestion, end: End, language: Language, when: str, values: int) -> list[str]:
+    label = ", ".join(clip(whole(one), _MOST_CHARS) or '""' for one in end.options) or "—"
+    person = clip(whole(end.person), 60) if end.person else ""
+    first, *rest = decision_lines(
+        label,
+        open_id=end.open_id,
+        when=" · ".join(filter(None, (escape_markdown(person), when))),
+        answers=_values(question, end, language, values),
+    )
+    return [first, *rest]
+
+
+def _values(question: HitlQuestion, end: End, language: Language, most: int) -> dict[str, str]:
+    """Return what was filled in as people read it, by the titles of the fields."""
+    fields = {field.name: field for field in form_fields(question.params)}
+    found: dict[str, str] = {}
+    for name, value in list(end.params.items())[:most]:
+        field = fields.get(name)
+        title = clip(whole(field.title if field is not None else name), 100) or name
+        chosen = {one.key: one.label for one in field.choices} if field is not None else {}
+        if isinstance(value, bool):
+            text = translate(language, "yes" if value else "no")
+        elif isinstance(value, list | tuple) and chosen:
+            text = ", ".join(chosen.get(key_of(one), str(one)) for one in value)
+        else:
+            text = chosen.get(key_of(value)) or (value if isinstance(value, str) else written(value))
+        found[f"{title} ({name})" if title in found else title] = clip(whole(text), _MOST_CHARS)
+    return found

@@ -1,0 +1,113 @@
+"""What a failure's card offers to do, and what was done from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from lark_provider.api.cards.airflow.failure_texts import translate
+from lark_provider.api.cards.airflow.markup import escape
+from lark_provider.api.cards.containers import Column, ColumnSet
+from lark_provider.api.cards.element import Element
+from lark_provider.api.cards.interactive import Button, SelectStatic
+from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.incidents.model import Incident
+from lark_provider.protocol.language import Language
+from lark_provider.protocol.moments import shown
+from lark_provider.support.text import clip
+
+MUTE_HOURS = (1, 8, 24, 168)
+_LONGEST_TASK = 40
+_MAX_TASKS = 10
+"""Tasks in the menu; more make it unreadable."""
+
+
+def lines(incident: Incident, language: Language) -> str:
+    """Return who has claimed, retried or muted what, as Markdown; empty if nobody has.
+
+    Args:
+        incident: The incident.
+        language: `zh` or `en`.
+    """
+    return "\n".join(escape(clip(one, 500)) for one in _lines(incident, language))
+
+
+def _lines(incident: Incident, language: Language) -> Iterator[str]:
+    zone = incident.timezone
+    if (claim := incident.claim) is not None:
+        yield f"🙋 {translate(language, 'claimed', name=claim.name, at=_shown(claim.at, zone))}"
+    for deed in incident.deeds:
+        yield f"↩️ {_shown(deed.at, zone)} {deed.text}"
+    for mute in incident.mutes:
+        until = _shown(mute.until, zone)
+        yield f"🔇 {translate(language, 'muted', task=mute.task_id, name=mute.name, until=until)}"
+
+
+def buttons(incident: Incident, key: str, language: Language) -> dict[str, Any] | None:
+    """Return the row of buttons; None if the card has none, as when all tasks have recovered.
+
+    Args:
+        incident: The incident.
+        key: Its key, which each button carries.
+        language: `zh` or `en`.
+    """
+    if not incident.has_actions or incident.over:
+        return None
+    elements: list[Element] = []
+    if any(one.ti_id and not one.recovered for one in incident.failures):
+        value = button_value(key, "retry")
+        elements.append(Button(translate(language, "retry_now"), value=value, type="primary", name="retry"))
+    if incident.claim is None:
+        value = button_value(key, "claim")
+        elements.append(Button(translate(language, "claim"), value=value, name="claim"))
+    if options := _mutes(incident, language):
+        menu = SelectStatic(
+            "mute", options, placeholder=translate(language, "mute"), value=button_value(key, "mute")
+        )
+        elements.append(menu)
+    if not elements:
+        return None
+    row = ColumnSet([Column([one], width="auto") for one in elements], flex_mode="flow")
+    # Plain dicts and lists, as the rest of the card: `dataclasses.asdict` copies no others.
+    made: dict[str, Any] = json.loads(json.dumps(row))
+    return made
+
+
+def _mutes(incident: Incident, language: Language) -> dict[str, str]:
+    tasks = list(dict.fromkeys(one.task_id for one in incident.failures if one.task_id and not one.recovered))
+    return {
+        f"{hours} {_short(task)}": (f"{clip(task, 60)} · " if len(tasks) > 1 else "")
+        + translate(language, f"mute_{hours}")
+        for task in tasks[:_MAX_TASKS]
+        for hours in MUTE_HOURS
+    }
+
+
+def read_mute(option: str | None, incident: Incident) -> tuple[str, int] | None:
+    """Return the task and the hours that an option of the menu means.
+
+    Args:
+        option: As Lark sends it back.
+        incident: The recorded incident, which must have the task.
+
+    Returns:
+        Task id and hours; None if the card never offered this.
+    """
+    hours, _, task = (option or "").partition(" ")
+    known = {_short(one.task_id): one.task_id for one in incident.failures if one.task_id}
+    return (known[task], int(hours)) if task in known and hours in {str(one) for one in MUTE_HOURS} else None
+
+
+def _short(task_id: str) -> str:
+    """Return what names a task in an option: a digest of a long id, since cards are limited to 30 KB."""
+    if len(task_id) <= _LONGEST_TASK:
+        return task_id
+    return hashlib.sha256(task_id.encode()).hexdigest()[:_LONGEST_TASK]
+
+
+def _shown(at: str, timezone: str) -> str:
+    moment = datetime.fromisoformat(at)
+    return shown(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC), timezone)

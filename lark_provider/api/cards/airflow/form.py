@@ -1,0 +1,186 @@
+"""The fields of a question's form on a card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lark_provider.api.cards.airflow.question_texts import translate
+from lark_provider.api.cards.element import Element, Markdown, escape_markdown
+from lark_provider.api.cards.interactive import MOST_INPUT_CHARS, DatePicker, Input, SelectStatic
+from lark_provider.protocol import moments
+from lark_provider.protocol.hitl.entries import entry
+from lark_provider.protocol.hitl.params import FormField
+from lark_provider.protocol.language import Language
+from lark_provider.support.text import clip, whole
+
+MOST_LABEL = 100
+"""Characters of a label, a placeholder or an option."""
+_MOST_TITLE = 200
+_MOST_DESCRIPTION = 400
+
+
+def field_elements(
+    fields: Sequence[FormField],
+    language: Language,
+    *,
+    timezone: str,
+    values: Mapping[str, Any] | None = None,
+    longest: int = MOST_INPUT_CHARS,
+) -> list[Element]:
+    """Return labels and components, to be put into a form.
+
+    Args:
+        fields: What is entered.
+        language: `zh` or `en`.
+        timezone: In which date and time are shown.
+        values: What was entered before, as in `form_value`; by default the params' defaults are shown.
+        longest: The most characters of a text that is shown in its field.
+    """
+    found: list[Element] = []
+    for field in fields:
+        default = entry(field, field.default, timezone)
+        given = default if values is None else values.get(field.key, default)
+        found += [
+            _label(field, language, timezone),
+            _component(field, language, given, _placeholder(field, language, default), longest),
+        ]
+    return found
+
+
+def _label(field: FormField, language: Language, timezone: str) -> Markdown:
+    hints = [clip(field.description, _MOST_DESCRIPTION), *_hints(field, language, timezone)]
+    hint = " · ".join(filter(None, hints))
+    required = " <font color='red'>*</font>" if field.required else ""
+    below = f"\n<font color='grey'>{escape_markdown(whole(hint))}</font>" if hint else ""
+    return Markdown(f"**{escape_markdown(whole(clip(field.title, _MOST_TITLE)))}**{required}{below}")
+
+
+def _hints(field: FormField, language: Language, timezone: str) -> list[str]:
+    if field.kind in {"list", "json"}:
+        return [translate(language, "a_line_each" if field.kind == "list" else "json")]
+    if field.kind == "datetime":
+        return [timezone]
+    low, high = field.schema.get("minimum"), field.schema.get("maximum")
+    if field.kind not in {"integer", "number"} or (low is None and high is None):
+        return []
+    key = "between" if None not in (low, high) else "at_least" if high is None else "at_most"
+    return [translate(language, key, low=low, high=high)]
+
+
+def _placeholder(field: FormField, language: Language, default: str | list[str]) -> str:
+    """Return what an empty field says: what counts then."""
+    if isinstance(default, list) or field.kind in {"choice", "boolean"}:
+        shown = ", ".join(labels(field, default if isinstance(default, list) else [default], language))
+    else:
+        shown = default
+    if shown and len(shown) > MOST_INPUT_CHARS:
+        return translate(language, "default_long", count=len(shown))
+    if shown:
+        return clip(translate(language, "default", value=whole(shown)), MOST_LABEL)
+    if field.examples:
+        return clip(translate(language, "examples", value=whole(", ".join(field.examples))), MOST_LABEL)
+    return (
+        translate(language, "choose_many" if field.kind == "choices" else "choose") if field.choices else " "
+    )
+
+
+def labels(field: FormField, keys: Sequence[str], language: Language) -> list[str]:
+    """Return what people read for the options of a field.
+
+    Args:
+        field: The field.
+        keys: As `entry` returns them.
+        language: `zh` or `en`.
+    """
+    return [label for key, label in _options(field, language).items() if key in keys]
+
+
+def _options(field: FormField, language: Language) -> dict[str, str]:
+    if field.kind == "boolean":
+        return {"true": translate(language, "yes"), "false": translate(language, "no")}
+    return {one.key: _option(one.label) for one in field.choices}
+
+
+def _option(label: str) -> str:
+    return clip(whole(label), MOST_LABEL) or '""'
+
+
+def _component(field: FormField, language: Language, given: Any, placeholder: str, longest: int) -> Element:
+    name, required = field.key, field.required
+    if field.kind in {"choice", "choices", "boolean"}:
+        options = _options(field, language)
+        chosen = [one for one in (given if isinstance(given, list | tuple) else [given]) if one in options]
+        if field.kind == "choices":
+            return multi_select(name, options, placeholder=placeholder, chosen=chosen, required=required)
+        return SelectStatic(
+            name,
+            options,
+            placeholder=placeholder,
+            required=required,
+            initial_option=chosen[0] if chosen else None,
+            width="fill",
+        )
+    text = given if isinstance(given, str) else ""
+    if field.kind in {"date", "time", "datetime"}:
+        return _picker(field, moments.bare(text), placeholder)
+    many = field.kind in {"lines", "list", "json"}
+    size: dict[str, Any] = {"rows": 3, "auto_resize": True, "max_rows": 8} if many else {}
+    return Input(
+        name,
+        placeholder=placeholder,
+        required=required,
+        input_type="multiline_text" if many else None,
+        default_value=whole(text) if text and len(text) <= min(longest, MOST_INPUT_CHARS) else None,
+        width="fill",
+        **size,
+    )
+
+
+def _picker(field: FormField, shown: str, placeholder: str) -> Element:
+    name, required = field.key, field.required
+    if field.kind == "date":
+        initial = shown if moments.is_date(shown) else None
+        return DatePicker(
+            name, placeholder=placeholder, required=required, initial_date=initial, width="fill"
+        )
+    is_time = field.kind == "time"
+    valid = moments.is_time(shown) if is_time else moments.wall(shown, "UTC") == shown
+    return Element(
+        "picker_time" if is_time else "picker_datetime",
+        name=name,
+        placeholder={"tag": "plain_text", "content": placeholder},
+        required=required,
+        width="fill",
+        **({"initial_time" if is_time else "initial_datetime": shown} if valid and shown else {}),
+    )
+
+
+def multi_select(
+    name: str,
+    options: Mapping[str, str],
+    *,
+    placeholder: str,
+    chosen: Sequence[str] = (),
+    required: bool = True,
+) -> Element:
+    """Return a menu of which several options are picked.
+
+    Args:
+        name: Names the choice in the callback's `form_value`.
+        options: Each value with its text.
+        placeholder: What it shows before a choice.
+        chosen: The values that are picked at first.
+        required: Whether the form waits for it.
+    """
+    return Element(
+        "multi_select_static",
+        name=name,
+        options=[
+            {"text": {"tag": "plain_text", "content": text}, "value": one} for one, text in options.items()
+        ],
+        placeholder={"tag": "plain_text", "content": placeholder},
+        required=required,
+        selected_values=list(chosen) or None,
+        width="fill",
+    )

@@ -1,0 +1,96 @@
+"""Notices on a question's card that is still open: Markdown for `question_card(notice=…)`.
+
+Everybody who sees the card reads them, so each names the person whom it is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lark_provider.api.cards.airflow.question_texts import translate
+from lark_provider.api.cards.element import escape_markdown, mention
+from lark_provider.protocol.hitl.answers import OPTIONS
+from lark_provider.protocol.hitl.model import HitlQuestion
+from lark_provider.protocol.hitl.params import form_fields
+from lark_provider.protocol.language import Language
+from lark_provider.support.text import clip, whole
+
+_MOST_ERRORS = 20
+_MOST_CHARS = 300
+
+
+def not_linked(open_id: str, url: str | None, language: Language) -> str:
+    """Say that a person has to link to a user of Airflow first.
+
+    Args:
+        open_id: Who clicked.
+        url: Where to link.
+        language: `zh` or `en`.
+
+    Raises:
+        InvalidRequestError: `open_id` is not an id.
+    """
+    who = mention(open_id)
+    if not url or not url.startswith(("http://", "https://")):
+        return translate(language, "not_linked_no_url", who=who)
+    address = url.translate({ord(one): f"%{ord(one):02X}" for one in " ()<>\n"})
+    return translate(language, "not_linked", who=who, url=address)
+
+
+def invalid(
+    question: HitlQuestion, open_id: str, errors: Mapping[str, Mapping[str, str] | str], language: Language
+) -> str:
+    """Say what is wrong with an answer, a line for each field.
+
+    Args:
+        question: The question, which has the fields' titles.
+        open_id: Who clicked.
+        errors: Of `InvalidAnswerError`: by param, or `OPTIONS`, a text in each language or a plain one.
+        language: `zh` or `en`.
+
+    Raises:
+        InvalidRequestError: `open_id` is not an id.
+    """
+    titles = {field.name: field.title for field in form_fields(question.params)}
+    titles[OPTIONS] = translate(language, "options")
+    lines = [
+        f"- **{_plain(titles.get(name, name))}** {_plain(_in(reason, language))}"
+        for name, reason in list(errors.items())[:_MOST_ERRORS]
+    ]
+    return "\n".join([translate(language, "invalid", who=mention(open_id)), *lines])
+
+
+def refused(open_id: str, why: Mapping[str, str] | str, language: Language) -> str:
+    """Say why an answer was not accepted.
+
+    Args:
+        open_id: Who clicked.
+        why: The reason, in each language or as a plain text.
+        language: `zh` or `en`.
+
+    Raises:
+        InvalidRequestError: `open_id` is not an id.
+    """
+    return translate(language, "refused", who=mention(open_id), why=_plain(_in(why, language)))
+
+
+def waiting(open_id: str | None, language: Language) -> str:
+    """Say that an answer has arrived, and Airflow has not taken it yet.
+
+    Args:
+        open_id: Who clicked.
+        language: `zh` or `en`.
+
+    Raises:
+        InvalidRequestError: `open_id` is not an id.
+    """
+    who = mention(open_id) if open_id else translate(language, "clicker")
+    return translate(language, "waiting", who=who)
+
+
+def _in(text: Mapping[str, str] | str, language: Language) -> str:
+    return text if isinstance(text, str) else text.get(language) or text.get("en") or ""
+
+
+def _plain(text: str) -> str:
+    return escape_markdown(clip(whole(text), _MOST_CHARS))

@@ -1,0 +1,232 @@
+"""The card of a question that a task of Airflow asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lark_provider.api.cards.airflow.form import MOST_LABEL, field_elements, multi_select
+from lark_provider.api.cards.airflow.markdown import card_markdown
+from lark_provider.api.cards.airflow.question_texts import translate
+from lark_provider.api.cards.card import Card2, Header
+from lark_provider.api.cards.containers import Column, ColumnSet, Form
+from lark_provider.api.cards.decisions import Option, option_row
+from lark_provider.api.cards.display import note
+from lark_provider.api.cards.element import Element, Markdown, escape_markdown, mention
+from lark_provider.api.cards.interactive import Button, SelectStatic
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.hitl.answers import OPTIONS, TIMEZONE, option_key
+from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.model import HitlQuestion, TaskInstance
+from lark_provider.protocol.hitl.params import form_fields, has_secrets
+from lark_provider.protocol.language import Language
+from lark_provider.protocol.moments import shown
+from lark_provider.support.text import clip, whole
+
+MAX_BYTES = 28 * 1024
+"""Lark takes 30 KB; the mark of a redirected message is added."""
+_FORM = "answer"
+_APPROVAL = frozenset({"Approve", "Reject"})
+_MOST_TITLE = 200
+_MOST_ASSIGNEES = 10
+_MOST_BUTTONS = 10
+# Characters of the body, and of each text in the form: a card that is too large is built again with less.
+_ROOM = ((16_000, 1_000), (7_000, 1_000), (3_000, 1_000), (1_000, 300), (200, 50))
+
+
+def question_card(
+    question: HitlQuestion,
+    *,
+    key: str,
+    language: Language,
+    mentions: Sequence[str] = (),
+    timezone: str = "UTC",
+    notice: str = "",
+    values: Mapping[str, Any] | None = None,
+) -> Card2:
+    """Build the card on which a question is answered.
+
+    One option is chosen by its button, several in a menu; params are a form. A question that does not fit on
+    a card, or asks for a password, gets a card that leads to Airflow's page. A long body is shortened.
+
+    Args:
+        question: The question.
+        key: The key of the card, which the buttons carry.
+        language: `zh` or `en`.
+        mentions: Open_ids of people to be named, so that Lark notifies them.
+        timezone: In which times are shown: a name such as `Asia/Shanghai`, or an offset such as `+08:00`.
+        notice: Markdown above the options, as `notices` makes it.
+        values: What was entered before, as in `form_value`; by default the params' defaults are shown.
+
+    Returns:
+        The card, at most 28 KB.
+
+    Raises:
+        InvalidRequestError: `mentions` has something that is not an id.
+    """
+    people = mention(*mentions)
+    why = "secret" if has_secrets(question.params) else "too_large"
+    for body, longest in _ROOM if why != "secret" else ():
+        try:
+            answers = _answers(question, key, language, timezone, values, longest)
+            return _card(question, people, language, timezone, body, notice, answers)
+        except InvalidRequestError:
+            continue
+    elsewhere: list[Mapping[str, Any]] = [Markdown(translate(language, why))]
+    for body, _ in _ROOM:
+        try:
+            return _card(question, people, language, timezone, body, notice, elsewhere)
+        except InvalidRequestError:
+            continue
+    return _card(question, people, language, timezone, 0, "", elsewhere)
+
+
+def rejections(question: HitlQuestion) -> frozenset[str]:
+    """Return the options that reject: Reject of an `ApprovalOperator`, or of what is built on it."""
+    return frozenset({"Reject"}) if set(question.options) == _APPROVAL else frozenset()
+
+
+def question_title(question: HitlQuestion) -> str:
+    """Return the subject in one line; the task's name if it is empty."""
+    return clip(whole(question.subject), _MOST_TITLE) or task_name(question.task)
+
+
+def task_name(task: TaskInstance) -> str:
+    """Return the names of DAG and task, in one line."""
+    index = f"[{task.map_index}]" if task.map_index >= 0 else ""
+    return clip(whole(f"{task.dag_id} · {task.task_id}{index}"), _MOST_TITLE)
+
+
+def body_elements(question: HitlQuestion, language: Language, limit: int) -> list[Mapping[str, Any]]:
+    """Return what is to be known before answering: the whole subject, if the title cuts it, and the body.
+
+    Args:
+        question: The question.
+        language: `zh` or `en`.
+        limit: The most characters; 0 for nothing.
+    """
+    if not limit:
+        return []
+    subject = " ".join(whole(question.subject).split())
+    whole_subject = "" if len(subject) <= _MOST_TITLE else escape_markdown(clip(subject, limit))
+    body = card_markdown(question.body, limit, translate(language, "shortened"))
+    return [Markdown(text) for text in (whole_subject, body) if text.strip()]
+
+
+def _card(
+    question: HitlQuestion,
+    people: str,
+    language: Language,
+    timezone: str,
+    limit: int,
+    notice: str,
+    answers: Sequence[Mapping[str, Any]],
+) -> Card2:
+    run = f"{translate(language, 'run')} {whole(question.task.run_id)}"
+    again = question.task.try_number
+    facts = [run, *([translate(language, "try", number=again)] if again > 1 else [])]
+    above = [_assignees(question, people, language), _deadline(question, language, timezone)]
+    url = question.url if question.url.startswith(("http://", "https://")) else ""
+    return Card2(
+        [
+            *body_elements(question, language, limit),
+            *(Markdown(text) for text in above if text),
+            *([_notice(notice)] if notice else []),
+            *answers,
+            note(clip(" · ".join(facts), _MOST_TITLE)),
+            *([Button(translate(language, "open"), url=url, type="text")] if url else []),
+        ],
+        header=Header(question_title(question), subtitle=task_name(question.task), template="blue"),
+        max_bytes=MAX_BYTES,
+    )
+
+
+def _assignees(question: HitlQuestion, people: str, language: Language) -> str:
+    names = [escape_markdown(whole(clip(one.name or one.id, 60))) for one in question.assignees]
+    if rest := len(names) - _MOST_ASSIGNEES:
+        names = [*names[:_MOST_ASSIGNEES], *([translate(language, "more", count=rest)] if rest > 0 else [])]
+    named = f"**{translate(language, 'assigned')}** {', '.join(names)}" if names else ""
+    return " ".join(filter(None, (named, people)))
+
+
+def _deadline(question: HitlQuestion, language: Language, timezone: str) -> str:
+    if question.deadline is None:
+        return ""
+    until = translate(language, "until", when=shown(question.deadline, timezone))
+    if question.defaults is None:
+        return f"{until} · {translate(language, 'then_fails')}"
+    options = ", ".join(escape_markdown(whole(clip(one, MOST_LABEL))) for one in question.defaults)
+    return f"{until} · {translate(language, 'then', options=f'**{options}**')}"
+
+
+def _notice(text: str) -> Element:
+    return ColumnSet([Column([Markdown(text)], weight=1, padding="8px")], background_style="yellow-50")
+
+
+def _answers(
+    question: HitlQuestion,
+    key: str,
+    language: Language,
+    timezone: str,
+    values: Mapping[str, Any] | None,
+    longest: int,
+) -> list[Mapping[str, Any]]:
+    """Return the options and the form, or refuse what Lark would refuse."""
+    places = {option: question.options.index(option) for option in question.options}
+    options = list(places)
+    texts, listed = _labels(options, language)
+    fields = field_elements(
+        form_fields(question.params), language, timezone=timezone, values=values, longest=longest
+    )
+    if question.multiple or len(options) > _MOST_BUTTONS:
+        chosen = (values or {}).get(OPTIONS)
+        labels = dict(zip(map(option_key, places.values()), texts, strict=True))
+        menu = _menu(labels, chosen, language, multiple=question.multiple)
+        value = button_value(key, "answer", **{TIMEZONE: timezone})
+        send = Button(
+            translate(language, "submit"),
+            value=value,
+            type="primary",
+            name="submit",
+            form_action_type="submit",
+        )
+        return [*listed, Form(_FORM, [*fields, menu, send])]
+    row = option_row(
+        [
+            Option(
+                texts[place],
+                button_value(key, "answer", option=option, **({TIMEZONE: timezone} if fields else {})),
+                option_key(places[option]),
+                is_rejection=option in rejections(question),
+            )
+            for place, option in enumerate(options)
+        ],
+        submits=bool(fields),
+    )
+    return [*listed, Form(_FORM, [*fields, row]) if fields else row]
+
+
+def _menu(labels: Mapping[str, str], chosen: Any, language: Language, *, multiple: bool) -> Element:
+    given = [one for one in (chosen if isinstance(chosen, list | tuple) else [chosen]) if one in labels]
+    placeholder = translate(language, "choose_many" if multiple else "choose")
+    if multiple:
+        return multi_select(OPTIONS, labels, placeholder=placeholder, chosen=given)
+    return SelectStatic(
+        OPTIONS,
+        labels,
+        placeholder=placeholder,
+        required=True,
+        initial_option=given[0] if given else None,
+        width="fill",
+    )
+
+
+def _labels(options: Sequence[str], language: Language) -> tuple[list[str], list[Element]]:
+    """Return short labels; options that are too long for a button are listed in full as well."""
+    if all(0 < len(one.strip()) <= MOST_LABEL for one in options):
+        return [whole(one) for one in options], []
+    lines = [
+        f"{place}. {escape_markdown(whole(' '.join(one.split())))}" for place, one in enumerate(options, 1)
+    ]
+    listed = Markdown("\n".join([f"**{translate(language, 'options')}**", *lines]))
+    return [clip(f"{place}. {whole(one)}", MOST_LABEL) for place, one in enumerate(options, 1)], [listed]

@@ -1,0 +1,1 @@
+"""`lark.yaml`: who is asked, and notified, about which DAGs. `model` has the rules, `reading` reads it."""

@@ -1,0 +1,220 @@
+"""Read members of `lark.yaml`, and collect every mistake with its line instead of stopping at the first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from lark_provider.api.routes.yaml_text import Members, Value
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.redact import redact
+
+V = TypeVar("V")
+_MAX_SHOWN = 20  # mistakes
+_MAX_CHARACTERS = 250
+"""As many as Airflow's ids have."""
+_SECRET_NAME = re.compile(
+    r"(?i)secret|passw|token|credential|private|signature|ticket|webhook|(?:encrypt|api|sign|access)[_-]?key|^key$"
+)
+_WEBHOOK = re.compile(r"/hook/|^\s*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_TOKEN = re.compile(r"(?i)\beyJ[A-Za-z0-9_-]{10,}|\bbearer\s|(?:secret|password|token)\s*[:=]")
+_LARK_TOKEN = re.compile(r"[tua]-[A-Za-z0-9]{20,}")
+_ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
+
+
+class Mistakes:
+    """The mistakes found so far."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[int, str]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def add(self, line: int, text: str) -> None:
+        """Add one.
+
+        Args:
+            line: Where it is.
+            text: `<thing> must be …, got …. Next: <step>.`
+        """
+        self._found.append((line, text))
+
+    def check(self) -> None:
+        """Raise if there are any.
+
+        Raises:
+            ConfigurationError: Names all of them, in the order of their lines.
+        """
+        if not self._found:
+            return
+        found = sorted(dict.fromkeys(self._found))
+        lines = [f"Line {line}: {text}" for line, text in found[:_MAX_SHOWN]]
+        if len(found) > _MAX_SHOWN:
+            lines.append(f"… and {len(found) - _MAX_SHOWN} more mistakes. Next: correct these first.")
+        raise ConfigurationError("\n".join(lines))
+
+    def refuse_secrets(self, value: Value) -> None:
+        """Add a mistake for each value that is a secret, by its name or its form; none is quoted.
+
+        Args:
+            value: Of the whole file.
+        """
+        for name, one in _walk(value):
+            by_name = bool(_SECRET_NAME.search(name)) and not name.startswith("ou_")
+            if by_name or _is_secret(one.text):
+                what = f"{name[:80]!r}" if by_name else "a secret or a URL"
+                self.add(
+                    one.line,
+                    f"{what} must not be in this file, which many can read. Next: remove it; set it in the "
+                    "environment, the registry of apps or an Airflow connection; and replace the secret if "
+                    "others could read it here.",
+                )
+
+
+def _walk(value: Value, name: str = "") -> Iterator[tuple[str, Value]]:
+    if isinstance(value.plain, dict):
+        for key, one in value.plain.items():
+            if not isinstance(one.plain, dict | list) or _SECRET_NAME.search(key):
+                yield key, one
+            yield from _walk(one, key) if isinstance(one.plain, dict | list) else ()
+    elif isinstance(value.plain, list):
+        for one in value.plain:
+            if isinstance(one.plain, dict | list):
+                yield from _walk(one)
+            else:
+                yield "", one
+    elif not name:
+        yield "", value
+
+
+class Reader:
+    """Takes the members of one mapping; what is missing or wrong becomes the default, and a mistake.
+
+    Args:
+        value: The mapping.
+        where: What it is, for errors, e.g. `routes`.
+        known: The names it may have.
+        mistakes: Where mistakes go.
+    """
+
+    def __init__(self, value: Value, where: str, known: Collection[str], mistakes: Mistakes) -> None:
+        self.line, self.where, self.mistakes = value.line, where, mistakes
+        self._members: Members = value.plain if isinstance(value.plain, dict) else {}
+        if not isinstance(value.plain, dict):
+            mistakes.add(
+                value.line,
+                f"{where} must be members, got {shown(value)}. Next: write `name: value`, with names of: "
+                f"{', '.join(known)}.",
+            )
+        for name, one in self._members.items():
+            if name not in known and not _SECRET_NAME.search(name):
+                mistakes.add(
+                    one.line,
+                    f"{name[:80]!r} must be a member of {where}, and is not. Next: use one of: "
+                    f"{', '.join(known)}.",
+                )
+
+    def get(self, name: str) -> Value | None:
+        """Return a member; None if it is missing or null."""
+        found = self._members.get(name)
+        return None if found is None or found.plain is None else found
+
+    def wrong(self, name: str, wanted: str, value: Value, step: str) -> None:
+        """Add a mistake about a member."""
+        self.mistakes.add(value.line, f"{name} must be {wanted}, got {shown(value)}. Next: {step}.")
+
+    def text(self, name: str, default: V) -> str | V:
+        """Return a text; digits are text as well."""
+        value = self.get(name)
+        return default if value is None else self.as_text(name, value) or default
+
+    def as_text(self, name: str, value: Value) -> str | None:
+        """Return a value as a text; None, and a mistake, if it is not one."""
+        is_text = isinstance(value.plain, str | int | float) and not isinstance(value.plain, bool)
+        found = value.text.strip() if is_text else ""
+        if not found or len(found) > _MAX_CHARACTERS or not found.isprintable():
+            self.wrong(name, f"a text of 1 to {_MAX_CHARACTERS} characters", value, "write one, in quotes")
+            return None
+        return found
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a text, or a list of them, each once; empty if the member is missing."""
+        value = self.get(name)
+        if value is None:
+            return ()
+        given = value.plain if isinstance(value.plain, list) else [value]
+        if not given:
+            self.wrong(name, "a text or a list of them", value, "name at least one, or remove it")
+        return tuple(dict.fromkeys(filter(None, (self.as_text(name, one) for one in given))))
+
+    def flag(self, name: str) -> bool:
+        """Return a boolean, by default false."""
+        value = self.get(name)
+        if value is None:
+            return False
+        if not isinstance(value.plain, bool):
+            self.wrong(name, "true or false", value, "write one of them, without quotes")
+            return False
+        return value.plain
+
+    def choice(self, name: str, choices: Collection[str], default: V) -> str | V:
+        """Return one of several words."""
+        value = self.get(name)
+        if value is None:
+            return default
+        if value.plain not in choices or not isinstance(value.plain, str):
+            self.wrong(name, f"one of {', '.join(choices)}", value, "write one of these")
+            return default
+        return value.plain
+
+    def number(self, name: str, default: float, highest: float) -> float:
+        """Return a number from 0 on."""
+        value = self.get(name)
+        if value is None:
+            return default
+        is_number = isinstance(value.plain, int | float) and not isinstance(value.plain, bool)
+        if not is_number or not 0 <= value.plain <= highest:
+            self.wrong(name, f"a number of seconds from 0 to {highest:g}", value, "write one, without a unit")
+            return default
+        return float(value.plain)
+
+    def checked(
+        self, name: str, default: V, fits: Callable[[str], object], wanted: str, step: str
+    ) -> str | V:
+        """Return a text that fits a condition."""
+        found = self.text(name, None)
+        if found is None:
+            return default
+        if not fits(found):
+            self.wrong(name, wanted, self._members[name], step)
+            return default
+        return found
+
+
+def is_zone(name: str) -> bool:
+    """Return whether a name is one of the IANA's time zones."""
+    if not _ZONE.fullmatch(name):
+        return False
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # OSError for a folder of zones, such as `America`
+        return False
+    return True
+
+
+def _is_secret(text: str) -> bool:
+    return bool(_WEBHOOK.search(text) or _TOKEN.search(text) or _LARK_TOKEN.fullmatch(text.strip()))
+
+
+def shown(value: Value) -> str:
+    """Return a value for an error: short, and masked if it looks like a secret."""
+    if isinstance(value.plain, dict | list):
+        return "members" if isinstance(value.plain, dict) else "a list"
+    if value.plain is None:
+        return "nothing"
+    if _is_secret(value.text):
+        return "a URL or a token"
+    return repr(redact(value.text[:_MAX_CHARACTERS])[:80])

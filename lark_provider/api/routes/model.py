@@ -1,0 +1,217 @@
+"""Routes: who is asked, and notified of failures, by what matches a task.
+
+The first route that matches is used. A route with `continue: true` is used as well as the next one that
+matches; each receiver gets one card, from the first route that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time
+from fnmatch import fnmatchcase
+from typing import Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+from lark_provider.protocol.hitl.model import HitlQuestion
+from lark_provider.protocol.hitl.people import PeopleSettings
+from lark_provider.protocol.language import Language
+
+What: TypeAlias = Literal["questions", "failures"]
+ReceiverType: TypeAlias = Literal["open_id", "union_id", "user_id", "email", "chat_id"]
+
+HOLD_SECONDS = 15.0
+"""Twice `[workers] min_heartbeat_interval`, and 5 s: an earlier answer can fail the task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Who gets a card, and how.
+
+    Attributes:
+        app_id: The app that sends it; None for the default one.
+        receiver: A chat or person.
+        receiver_type: The kind of the id, as the query parameter `receive_id_type` names it.
+        language: Of the card.
+        mentions: Open_ids, union_ids or e-mail addresses of people to mention, or `all`.
+        timezone: An IANA name, in which the card shows times.
+    """
+
+    app_id: str | None
+    receiver: str
+    receiver_type: ReceiverType
+    language: Language = "zh"
+    mentions: tuple[str, ...] = ()
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Hours of the day in which a card mentions no person; it is sent all the same.
+
+    Attributes:
+        begin: When they begin.
+        end: When they end; before `begin`, it is that of the next day.
+        timezone: Whose clock.
+    """
+
+    begin: time
+    end: time
+    timezone: str
+
+    def covers(self, at: datetime) -> bool:
+        """Return whether a moment is in these hours.
+
+        Args:
+            at: With its time zone.
+        """
+        now = at.astimezone(ZoneInfo(self.timezone)).time()
+        if self.begin <= self.end:
+            return self.begin <= now < self.end
+        return now >= self.begin or now < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route. Patterns are globs, case-sensitive; each list that is not empty must have one that matches.
+
+    Attributes:
+        name: For logs and `airflow check`.
+        line: In the file.
+        receivers: Who gets the cards; empty for a route that mutes.
+        what: What it is for.
+        dags: Patterns of DAG ids.
+        tags: Patterns of tags; one tag of the DAG that matches is enough.
+        owners: Patterns of the DAG's owners, likewise.
+        tasks: Patterns of task ids.
+        teams: Names of teams, of a multi-team Airflow.
+        mute: Whether nobody is notified of failures, and questions go to their assignees alone.
+        is_final: Whether no later route is looked at.
+        quiet: When mentions are left out.
+    """
+
+    name: str
+    line: int
+    receivers: tuple[Receiver, ...]
+    what: frozenset[What] = frozenset({"questions", "failures"})
+    dags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    mute: bool = False
+    is_final: bool = True
+    quiet: Quiet | None = None
+
+    def matches(
+        self, dag_id: str, task_id: str, tags: Iterable[str], owners: Iterable[str], team: str | None
+    ) -> bool:
+        """Return whether a task is this route's; see the attributes."""
+        return (
+            _fits(self.dags, [dag_id])
+            and _fits(self.tasks, [task_id])
+            and _fits(self.tags, tags)
+            and _fits(self.owners, owners)
+            and (not self.teams or team in self.teams)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """What `lark.yaml` says.
+
+    Attributes:
+        routes: In the order of the file.
+        people: How people are mapped to users of Airflow, beside the links that they make themselves.
+        hold: Seconds after a task was parked before its card is sent.
+        new_card_when_lost: Whether a card that can no longer be updated is replaced by a new one.
+        language: Of cards to assignees, whom no route names.
+        timezone: Likewise.
+        app_id: Likewise; None for the default app.
+    """
+
+    routes: tuple[Route, ...] = ()
+    people: PeopleSettings = field(default_factory=PeopleSettings)
+    hold: float = HOLD_SECONDS
+    new_card_when_lost: bool = False
+    language: Language = "zh"
+    timezone: str = "UTC"
+    app_id: str | None = None
+
+    @property
+    def teams(self) -> frozenset[str]:
+        """The teams that routes name."""
+        return frozenset(team for route in self.routes for team in route.teams)
+
+    def for_question(
+        self, question: HitlQuestion, *, team: str | None = None, at: datetime | None = None
+    ) -> list[Receiver]:
+        """Return who is asked instead of the assignees alone; empty if no route matches, or one mutes.
+
+        Args:
+            question: The question.
+            team: Of the DAG, in a multi-team Airflow.
+            at: The moment, for quiet hours; None if they do not count.
+        """
+        task = question.task
+        found = self.matching("questions", task.dag_id, task.task_id, question.tags, question.owners, team)
+        return _receivers(found, at)
+
+    def for_failure(
+        self,
+        dag_id: str,
+        tags: Iterable[str],
+        owners: Iterable[str],
+        task_id: str,
+        *,
+        team: str | None = None,
+        at: datetime | None = None,
+    ) -> list[Receiver]:
+        """Return who is notified of a task's failure; empty where no route matches.
+
+        Args:
+            dag_id: The DAG.
+            tags: Its tags.
+            owners: Its owners.
+            task_id: The task.
+            team: Of the DAG, in a multi-team Airflow.
+            at: The moment, for quiet hours; None if they do not count.
+        """
+        return _receivers(self.matching("failures", dag_id, task_id, tags, owners, team), at)
+
+    def matching(
+        self,
+        what: What,
+        dag_id: str,
+        task_id: str,
+        tags: Iterable[str],
+        owners: Iterable[str],
+        team: str | None = None,
+    ) -> list[Route]:
+        """Return the routes that are used for a task: the first that matches, and more after `continue`."""
+        tags, owners = tuple(tags), tuple(owners)
+        found = []
+        for route in self.routes:
+            if what in route.what and route.matches(dag_id, task_id, tags, owners, team):
+                found.append(route)
+                if route.is_final or route.mute:
+                    break
+        return found
+
+
+def _fits(patterns: tuple[str, ...], names: Iterable[str]) -> bool:
+    return not patterns or any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
+def _receivers(routes: Iterable[Route], at: datetime | None) -> list[Receiver]:
+    found: dict[tuple[str | None, str], Receiver] = {}
+    for receiver in _of(routes, at):
+        found.setdefault((receiver.app_id, receiver.receiver), receiver)
+    return list(found.values())
+
+
+def _of(routes: Iterable[Route], at: datetime | None) -> Iterator[Receiver]:
+    for route in routes:
+        is_quiet = at is not None and route.quiet is not None and route.quiet.covers(at)
+        for receiver in route.receivers:
+            yield replace(receiver, mentions=()) if is_quiet else receiver

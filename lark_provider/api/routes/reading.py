@@ -1,0 +1,228 @@
+"""Read `lark.yaml`. Pure: the caller reads the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time
+from typing import cast
+
+from lark_provider.api.receivers import receiver as receiver_of
+from lark_provider.api.routes.members import Mistakes, Reader, is_zone
+from lark_provider.api.routes.model import (
+    HOLD_SECONDS,
+    Quiet,
+    Receiver,
+    Route,
+    Routes,
+    What,
+)
+from lark_provider.api.routes.yaml_text import Value, plain, read_yaml
+from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError
+from lark_provider.protocol.hitl.people import PeopleSettings, people_settings
+from lark_provider.protocol.language import Language
+
+_FILE = ("routes", "defaults", "people", "email_domains", "hold", "new_card_when_lost")
+_HOW = ("app", "language", "timezone", "mentions", "quiet")
+_MATCH = ("dag", "tag", "owner", "task", "team")
+_ROUTE = ("name", *_MATCH, "to", "what", *_HOW, "mute", "continue")
+_RECEIVER = ("id", "app", "language", "timezone", "mentions")
+_WHAT: Mapping[str, frozenset[What]] = {
+    "questions": frozenset({"questions"}),
+    "failures": frozenset({"failures"}),
+    "both": frozenset({"questions", "failures"}),
+}
+_LANGUAGES = ("zh", "en")
+_MAX_HOLD = 3600.0
+_MENTION = re.compile(r"o[un]_[A-Za-z0-9_-]+|all|[^\s<>\"'@,]+@[^\s<>\"'@,]+")
+_ID = re.compile(r"[^\s<>\"',]+")
+_QUIET = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
+_ZONE_STEP = "write one such as Asia/Shanghai"
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How cards look, as far as a route or receiver does not say it."""
+
+    app_id: str | None = None
+    language: Language = "zh"
+    timezone: str = "UTC"
+    mentions: tuple[str, ...] = ()
+    quiet: str = ""
+
+
+def read_routes(text: str | bytes) -> Routes:
+    """Read the text of `lark.yaml`.
+
+    Args:
+        text: The text, or its bytes as UTF-8; empty for no routes.
+
+    Raises:
+        ConfigurationError: Names every mistake with its line and what to do, or that PyYAML is missing.
+    """
+    found = _read(text)
+    if isinstance(found, ConfigurationError):
+        del text  # Error reporters print the arguments of this function, and it may hold a secret by mistake.
+        raise found
+    return found
+
+
+def _read(text: str | bytes) -> Routes | ConfigurationError:
+    mistakes = Mistakes()
+    try:
+        routes = _file(read_yaml(text if isinstance(text, str) else text.decode("utf-8-sig")), mistakes)
+        mistakes.check()
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        return ConfigurationError(
+            f"Line {line}: a routes file must be UTF-8. Next: save it in that encoding."
+        )
+    except ConfigurationError as error:
+        return ConfigurationError(str(error))
+    return routes
+
+
+def _file(root: Value, mistakes: Mistakes) -> Routes:
+    mistakes.refuse_secrets(root)
+    if root.plain is None:
+        return Routes()
+    file = Reader(root, "the file", _FILE, mistakes)
+    defaults = file.get("defaults")
+    how = _How() if defaults is None else _how(Reader(defaults, "defaults", _HOW, mistakes), _How())
+    routes = file.get("routes")
+    if routes is not None and not isinstance(routes.plain, list):
+        file.wrong("routes", "a list", routes, "begin each route with `- `")
+        routes = None
+    return Routes(
+        routes=tuple(
+            _route(Reader(one, "a route", _ROUTE, mistakes), number, how)
+            for number, one in enumerate(routes.plain if routes else (), start=1)
+        ),
+        people=_people(file),
+        hold=file.number("hold", HOLD_SECONDS, _MAX_HOLD),
+        new_card_when_lost=file.flag("new_card_when_lost"),
+        language=how.language,
+        timezone=how.timezone,
+        app_id=how.app_id,
+    )
+
+
+def _route(given: Reader, number: int, defaults: _How) -> Route:
+    how = _how(given, defaults)
+    mute = given.flag("mute")
+    receivers = tuple(
+        dict.fromkeys(
+            found for one in _list(given.get("to")) if (found := _receiver(given, one, how)) is not None
+        )
+    )
+    to = given.get("to")
+    if mute and to is not None:
+        given.wrong("to", "left out of a route that mutes", to, "remove `to`, or `mute`")
+    elif not mute and (to is None or to.plain == []):
+        given.mistakes.add(
+            given.line, "a route must have receivers, got none. Next: add `to: [oc_…]`, or `mute: true`."
+        )
+    quiet = _QUIET.fullmatch(how.quiet)
+    return Route(
+        name=given.text("name", f"route {number}"),
+        line=given.line,
+        receivers=receivers,
+        what=_WHAT[given.choice("what", _WHAT, "both")],
+        dags=given.texts("dag"),
+        tags=given.texts("tag"),
+        owners=given.texts("owner"),
+        tasks=given.texts("task"),
+        teams=given.texts("team"),
+        mute=mute,
+        is_final=not given.flag("continue"),
+        quiet=None
+        if quiet is None
+        else Quiet(time(int(quiet[1]), int(quiet[2])), time(int(quiet[3]), int(quiet[4])), how.timezone),
+    )
+
+
+def _list(value: Value | None) -> list[Value]:
+    if value is None:
+        return []
+    return value.plain if isinstance(value.plain, list) else [value]
+
+
+def _how(given: Reader, defaults: _How) -> _How:
+    """Return how a card looks. Members that a mapping may not have are mistakes already, and are ignored."""
+    mentions = given.texts("mentions")
+    for one in mentions:
+        if not _MENTION.fullmatch(one):
+            given.mistakes.add(
+                given.line,
+                f"mentions must be open_ids (ou_…), e-mail addresses or all, got {one[:80]!r}. Next: name "
+                "people in one of these ways.",
+            )
+    language = given.choice("language", _LANGUAGES, defaults.language)
+    quiet = given.checked(
+        "quiet",
+        defaults.quiet,
+        _QUIET.fullmatch,
+        "hours such as 22:00-07:00",
+        "write two times of day with a hyphen, in quotes",
+    )
+    return _How(
+        app_id=given.text("app", defaults.app_id),
+        language=cast("Language", language),
+        timezone=given.checked("timezone", defaults.timezone, is_zone, "an IANA time zone", _ZONE_STEP),
+        mentions=mentions if given.get("mentions") is not None else defaults.mentions,
+        quiet=quiet,
+    )
+
+
+def _receiver(route: Reader, value: Value, how: _How) -> Receiver | None:
+    if isinstance(value.plain, dict):
+        given = Reader(value, "a receiver", _RECEIVER, route.mistakes)
+        how = _how(given, how)
+        name = given.get("id")
+        if name is None:
+            given.mistakes.add(
+                value.line,
+                "a receiver must have an id, got none. Next: add `id: oc_…`, ou_… or an e-mail address.",
+            )
+            return None
+        value = name
+    text = route.as_text("to", value)
+    if text is None:
+        return None
+    try:
+        found = receiver_of(text)
+    except InvalidRequestError as error:
+        route.mistakes.add(value.line, str(error))
+        return None
+    if found.id_type == "mobile" or not _ID.fullmatch(text):
+        route.wrong(
+            "to",
+            "ids of chats (oc_…), of people (ou_…) or e-mail addresses",
+            value,
+            "write one of these; `lark-provider doctor` lists the chats of the bot",
+        )
+        return None
+    return Receiver(how.app_id, found.id, found.id_type, how.language, how.mentions, how.timezone)
+
+
+def _people(file: Reader) -> PeopleSettings:
+    """Return the mapping of people; each entry is checked alone, so that its line can be named."""
+    users: dict[str, str] = {}
+    value = file.get("people")
+    if value is not None and isinstance(value.plain, dict):
+        for open_id, one in value.plain.items():
+            users |= _checked(file, "people", {open_id: plain(one)}, one).users
+    elif value is not None:
+        _checked(file, "people", plain(value), value)
+    domains = file.get("email_domains")
+    found = PeopleSettings() if domains is None else _checked(file, "email_domains", plain(domains), domains)
+    return PeopleSettings(users, found.email_domains)
+
+
+def _checked(file: Reader, name: str, given: object, value: Value) -> PeopleSettings:
+    try:
+        return people_settings({name: given})
+    except ConfigurationError as error:
+        file.mistakes.add(value.line, str(error))
+        return PeopleSettings()

@@ -1,0 +1,189 @@
+"""A small client of Airflow's REST API: bounded in concurrency and time, with typed errors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeAlias
+
+import orjson
+
+from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
+from lark_provider.bridge.login import Login
+from lark_provider.bridge.settings import Credentials
+from lark_provider.engine import http
+from lark_provider.engine.pools import USER_AGENT
+from lark_provider.protocol.hitl.proof import CLICK_PATH
+from lark_provider.support import measured
+
+PAGE = 100
+"""Airflow cuts larger pages silently: `[api] maximum_page_limit`."""
+_AT_ONCE = 4
+"""A worker of an API server has 15 connections to its database; others need some, too."""
+_MOST_PAGES = 1000
+_UNAUTHORIZED, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 401, 404, 429, 500
+Params: TypeAlias = Mapping[str, str | int | Sequence[str]]
+
+
+class AirflowApi:
+    """Reads Airflow as one account. For one event loop; `close` it.
+
+    Args:
+        credentials: Where it is, and as whom.
+        verify: Whether to check its certificate; or the path of a private authority's.
+        timeout: Seconds for a request.
+    """
+
+    def __init__(self, credentials: Credentials, *, verify: bool | str = True, timeout: float = 30.0) -> None:
+        self._url = credentials.url
+        self._timeout = timeout
+        self._library = http.library()
+        # The proxies of the environment are those on the way to Lark; Airflow is near.
+        self._client = self._library.AsyncClient(
+            trust_env=False,
+            verify=verify,
+            timeout=timeout,
+            headers={"User-Agent": USER_AGENT},
+            limits=self._library.Limits(max_connections=4 * _AT_ONCE),
+        )
+        self._login = Login(credentials, self._post)
+        self._turns, self._clicks = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(_AT_ONCE)
+        self._clock: tuple[float, datetime] | None = None
+
+    def __repr__(self) -> str:
+        """Return where it is."""
+        return f"<AirflowApi {self._url}>"
+
+    def now(self) -> datetime:
+        """Return the time by the clock of Airflow's server, which its last answer told, never ahead of it.
+
+        Before the first answer it is this machine's.
+        """
+        if self._clock is None:
+            return datetime.now(UTC)
+        at, told = self._clock
+        return told + timedelta(seconds=time.monotonic() - at)
+
+    async def get(self, path: str, params: Params | None = None) -> Any:
+        """Read a resource.
+
+        Args:
+            path: Below `/api/v2`; with `/ui/` in front, of the web page's own API.
+            params: Query parameters; a list repeats one.
+
+        Returns:
+            The parsed answer; None if there is no such resource.
+
+        Raises:
+            AirflowRefusedError: The account may not read it, or the request is invalid.
+            AirflowUnavailableError: Airflow was not reached, or failed.
+        """
+        url = path if path.startswith("/ui/") else f"/api/v2{path}"
+        async with self._turns:
+            token = await self._login.token()
+            status, answer = await self._send("GET", url, token, params)
+            if status == _UNAUTHORIZED and self._login.drop(token):
+                token = await self._login.token()
+                status, answer = await self._send("GET", url, token, params)
+        if status == _NOT_FOUND:
+            return None
+        if status >= 400:  # noqa: PLR2004 - refused
+            raise AirflowRefusedError(
+                f"Airflow refused GET {url} with status {status}: {_detail(answer)}. Next: give the bridge's "
+                "account a role that reads all DAGs, such as Viewer.",
+                status=status,
+            )
+        return answer
+
+    async def pages(self, path: str, key: str, params: Params) -> list[dict[str, Any]]:
+        """Read all pages of a collection; what changes meanwhile may be missing, or be there twice.
+
+        Args:
+            path: As for `get`.
+            key: Under which an answer has its items.
+            params: Query parameters; with an order, so that pages fit together.
+
+        Raises:
+            AirflowRefusedError: As for `get`.
+            AirflowUnavailableError: As for `get`.
+        """
+        first = await self.get(path, {**params, "limit": PAGE, "offset": 0}) or {}
+        found = list(first.get(key, ()))
+        total = min(int(first.get("total_entries") or 0), PAGE * _MOST_PAGES)
+        step = len(found)  # Airflow's own limit may be lower.
+        if step == 0 or total <= step:
+            return found
+        offsets = range(step, total, step)
+        answers = await asyncio.gather(
+            *(self.get(path, {**params, "limit": PAGE, "offset": offset}) for offset in offsets)
+        )
+        for answer in answers:
+            found += (answer or {}).get(key, ())
+        return found
+
+    async def deliver(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+        """Deliver a click to the plugin.
+
+        Args:
+            body: JSON.
+            headers: They prove it.
+
+        Returns:
+            Status and answer; an empty answer if it is not JSON.
+
+        Raises:
+            AirflowUnavailableError: Airflow was not reached.
+        """
+        async with self._clicks:
+            given = {"Content-Type": "application/json", **headers}
+            status, answer = await self._request("POST", CLICK_PATH, content=body, headers=given)
+        return status, answer if isinstance(answer, dict) else {}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _post(self, path: str, json: Mapping[str, str]) -> tuple[int, Any]:
+        return await self._request("POST", path, json=dict(json))
+
+    async def _send(self, method: str, path: str, token: str, params: Params | None) -> tuple[int, Any]:
+        status, answer = await self._request(
+            method, path, params=params, headers={"Authorization": f"Bearer {token}"}
+        )
+        if status == _TOO_MANY or status >= _SERVER_ERROR:
+            raise AirflowUnavailableError(
+                f"Airflow must answer {method} {path}, got status {status}: {_detail(answer)}. Next: look in "
+                "the API server's log."
+            )
+        return status, answer
+
+    async def _request(self, method: str, path: str, **given: Any) -> tuple[int, Any]:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._client.request(method, self._url + path, **given)
+        except (self._library.HTTPError, TimeoutError, OSError) as error:
+            measured.AIRFLOW_ERRORS.add()
+            raise AirflowUnavailableError(
+                f"Airflow at {self._url} must answer {method} {path}, got {type(error).__name__}. Next: "
+                "check that its API server runs and is reachable from here."
+            ) from None
+        measured.AIRFLOW_SECONDS.observe(time.monotonic() - began)
+        if response.status_code >= _SERVER_ERROR:
+            measured.AIRFLOW_ERRORS.add()
+        with contextlib.suppress(ValueError, TypeError):  # A proxy may leave the header out.
+            told = parsedate_to_datetime(response.headers.get("date", "")).astimezone(UTC)
+            self._clock = (time.monotonic(), told)
+        try:
+            return response.status_code, orjson.loads(response.content)
+        except orjson.JSONDecodeError:
+            return response.status_code, None
+
+
+def _detail(answer: Any) -> str:
+    found = answer.get("detail") if isinstance(answer, dict) else None
+    return " ".join(str(found or "no reason").split())[:200].rstrip(".")

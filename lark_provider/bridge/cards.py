@@ -1,0 +1,203 @@
+"""Send the cards of questions that are open, and update those of questions that are over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import cast
+
+from lark_provider.api.cards import Card
+from lark_provider.api.cards.airflow.ended import ended_card
+from lark_provider.api.cards.airflow.question import question_card
+from lark_provider.api.receivers import ReceiverIdType
+from lark_provider.bridge.lark import Apps, data_of, digest, is_lost
+from lark_provider.bridge.receivers import Recipients
+from lark_provider.bridge.settings import Settings
+from lark_provider.protocol.errors import LarkError
+from lark_provider.protocol.hitl.keys import idempotency_key
+from lark_provider.protocol.hitl.model import End
+from lark_provider.storage.question_cards import RESENT, Claimed, QuestionCards
+from lark_provider.storage.questions import Questions, Recorded
+from lark_provider.support import measured, threads
+from lark_provider.support.throttle import Throttle
+
+logger = logging.getLogger(__name__)
+
+RENEW_AFTER = timedelta(days=13)
+"""Lark updates a card, and sends clicks on it, for 14 days."""
+_AT_ONCE = 8
+_MOST = 4 * _AT_ONCE
+
+
+class QuestionCardSender:
+    """Works on the cards of questions. For one event loop.
+
+    Args:
+        questions: The recorded questions.
+        cards: Their cards.
+        recipients: Who gets a card.
+        apps: The apps that send.
+        settings: The settings.
+        warnings: Limits warnings about what is tried again.
+    """
+
+    def __init__(
+        self,
+        questions: Questions,
+        cards: QuestionCards,
+        recipients: Recipients,
+        apps: Apps,
+        settings: Settings,
+        warnings: Throttle,
+    ) -> None:
+        self._questions, self._cards, self._recipients = questions, cards, recipients
+        self._apps, self._settings, self._warnings = apps, settings, warnings
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def release(self, now: datetime) -> int:
+        """Open the questions whose hold is over, and record their cards as due.
+
+        Args:
+            now: By the clock of Airflow's server.
+
+        Returns:
+            How many cards are new.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        before = now - timedelta(seconds=self._settings.hold_seconds)
+        return await threads.run(lambda: self._open(self._questions.held(before)))
+
+    async def look_for_receivers(self) -> int:
+        """Record cards for open questions that had no receiver, as when an assignee has linked meanwhile.
+
+        Returns:
+            How many cards are new.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        return await threads.run(lambda: self._open(self._questions.without_cards(), only_with_cards=True))
+
+    async def send_again(self) -> int:
+        """Record new cards in place of those that soon take no more clicks.
+
+        Returns:
+            How many are new.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        return await threads.run(lambda: self._cards.send_again(RENEW_AFTER))
+
+    async def work(self) -> bool:
+        """Send and update cards, as many as are taken at once.
+
+        Returns:
+            Whether there may be more.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        claimed = await threads.run(lambda: self._cards.claim(_MOST))
+        await asyncio.gather(*(self._one(card) for card in claimed))
+        return len(claimed) == _MOST
+
+    def _open(self, recorded: Mapping[str, Recorded], *, only_with_cards: bool = False) -> int:
+        cards = self._recipients.cards(one.question for one in recorded.values())
+        if only_with_cards:
+            cards = {ti_id: some for ti_id, some in cards.items() if some}
+        return self._questions.open(cards) if cards else 0
+
+    async def _one(self, card: Claimed) -> None:
+        async with self._turns:
+            try:
+                await self._perform(card)
+            except LarkError as error:
+                await self._failed(card, error)
+
+    async def _perform(self, card: Claimed) -> None:
+        if card.state == "due":
+            if card.end is not None:
+                await threads.run(lambda: self._cards.closed(card.key, None, card.end))
+                return
+            await self._send(card)
+            return
+        end = card.end or End("withdrawn", detail=RESENT)
+        content = ended_card(
+            card.question,
+            end,
+            language=card.card.language,
+            timezone=self._settings.timezone,
+            ask_again_key=card.key if end.kind == "failed" else None,
+        )
+        await self._update(card, content, lambda shown: self._cards.closed(card.key, shown, card.end))
+        measured.BRIDGE_CARDS.add("closed")
+
+    async def _send(self, card: Claimed) -> None:
+        to = card.card
+        content = question_card(
+            card.question,
+            key=card.key,
+            language=to.language,
+            mentions=to.mentions,
+            timezone=self._settings.timezone,
+        )
+        answer = await self._apps.client(to.app_id).messaging.send_card(
+            to.receiver,
+            content,
+            receiver_id_type=cast("ReceiverIdType", to.receiver_type),
+            uuid=idempotency_key(card.key),
+        )
+        data = data_of(answer)
+        shown = digest(content)
+        await threads.run(lambda: self._cards.sent(card.key, data["message_id"], data.get("chat_id"), shown))
+        measured.BRIDGE_CARDS.add("sent")
+
+    async def notice(self, card: Claimed, text: str, values: dict[str, object] | None) -> None:
+        """Show a notice on a card that is open still.
+
+        Args:
+            card: The card.
+            text: The notice, in its language.
+            values: What was entered in its form, to be shown again.
+
+        Raises:
+            LarkError: Lark refuses it, or is unavailable.
+        """
+        content = question_card(
+            card.question,
+            key=card.key,
+            language=card.card.language,
+            mentions=card.card.mentions,
+            timezone=self._settings.timezone,
+            notice=text,
+            values=values,
+        )
+        await self._update(card, content, lambda shown: self._cards.show(card.key, shown))
+        measured.BRIDGE_CARDS.add("updated")
+
+    async def _update(self, card: Claimed, content: Card, record: Callable[[str], None]) -> None:
+        shown = digest(content)
+        if card.message_id is not None and shown != card.shown:
+            client = self._apps.client(card.card.app_id)
+            await client.messaging.update_card(card.message_id, content)
+        await threads.run(lambda: record(shown))
+
+    async def _failed(self, card: Claimed, error: LarkError) -> None:
+        fields = {"ti_id": card.card.ti_id, "app_id": card.card.app_id, "card": card.key, "error": str(error)}
+        if is_lost(error, card.age):
+            await threads.run(lambda: self._cards.give_up(card.key, str(error)))
+            measured.BRIDGE_CARDS.add("given_up")
+            logger.error("Card of a question given up", extra=fields)
+            return
+        pause = await threads.run(lambda: self._cards.postpone(card.key, card.age, str(error)))
+
+        def log(suppressed: int) -> None:
+            more = {"retry_in_s": f"{pause:.1f}", "suppressed": str(suppressed)}
+            logger.warning("Card of a question not shown; will retry", extra=fields | more)
+
+        self._warnings.note(("card", card.card.app_id, type(error).__name__), log)

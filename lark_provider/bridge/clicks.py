@@ -1,0 +1,136 @@
+"""Deliver clicks on cards of Airflow's to the plugin of its API servers, until each has a final result."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.errors import AirflowUnavailableError
+from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, read_result
+from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
+from lark_provider.storage.applied_clicks import AppliedClicks, Found
+from lark_provider.support import measured, threads
+from lark_provider.support.bounded_cache import BoundedCache
+from lark_provider.support.throttle import Throttle
+
+logger = logging.getLogger(__name__)
+
+FINAL = frozenset({200, 400, 403, 404, 409, 410})
+GIVE_UP_SECONDS = 86_400.0
+_LEASE_SECONDS = 60.0
+_AT_ONCE, _UNPROVEN, _NOT_FOUND, _UNAVAILABLE = 16, 401, 404, 503
+_LOST = ClickResult(
+    "unavailable",
+    {
+        "zh": "Airflow 一天内未能处理这次点击，请在 Airflow 中处理。",  # noqa: RUF001 - Chinese
+        "en": "Airflow could not process this click within a day. Please act in Airflow.",
+    },
+)
+
+
+class ClickDelivery:
+    """Delivers clicks. For one event loop.
+
+    Args:
+        api: Airflow.
+        store: The clicks.
+        secrets: They prove what is delivered.
+        warnings: Limits warnings about what is tried again.
+
+    Attributes:
+        results: The plugin's own answers to the latest clicks, by app and event; with the links that are not
+            recorded, as they hold a code.
+    """
+
+    def __init__(
+        self, api: AirflowApi, store: AppliedClicks, secrets: BridgeSecrets, warnings: Throttle
+    ) -> None:
+        self._api, self._store, self._secrets, self._warnings = api, store, secrets, warnings
+        self.results: BoundedCache[tuple[str, str], ClickResult] = BoundedCache(1000)
+
+    async def find(self) -> int:
+        """Record the clicks that are new, and return how many there are.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        return await threads.run(self._store.find)
+
+    async def work(self) -> int:
+        """Deliver the clicks that are due, and return how many have a final result now.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        found = await threads.run(lambda: self._store.claim(_AT_ONCE, _LEASE_SECONDS))
+        return sum(await asyncio.gather(*(self._one(click) for click in found)))
+
+    async def _one(self, found: Found) -> bool:
+        app_id = found.click.app_id
+        if found.age > GIVE_UP_SECONDS:
+            await threads.run(lambda: self._finish(found, _UNAVAILABLE, _LOST, "given_up"))
+            logger.error("Click given up", extra=_named(found))
+            measured.BRIDGE_CLICKS.add("given_up")
+            return True
+        try:
+            status, result = await self.deliver(found)
+        except AirflowUnavailableError as error:
+            await self._postpone(found, str(error))
+            return False
+        if result is None or status not in FINAL:
+            outcome = "no result" if result is None else result.outcome
+            await self._postpone(found, f"status {status}: {outcome}", is_wrong=status == _UNPROVEN)
+            return False
+        self.results.put((app_id, found.event_id), result)
+        if await threads.run(lambda: self._finish(found, status, result, "done")):
+            logger.debug("Click applied", extra=_named(found) | {"outcome": result.outcome})
+        measured.BRIDGE_CLICKS.add(result.outcome if result.outcome in measured.BRIDGE_OUTCOMES else "other")
+        measured.BRIDGE_CLICK_SECONDS.observe(found.age)
+        return True
+
+    async def deliver(self, found: Found) -> tuple[int, ClickResult | None]:
+        """Deliver a click once.
+
+        Args:
+            found: The click.
+
+        Returns:
+            Status and result; no result if the answer is not the plugin's, as that of a proxy.
+
+        Raises:
+            AirflowUnavailableError: Airflow was not reached.
+        """
+        # The row's id and not the click's own: with it the plugin records the result.
+        body = replace(DeliveredClick.of(found.click), event_id=found.event_id).body()
+        headers = self._secrets.headers("POST", CLICK_PATH, int(time.time()), found.event_id, body)
+        status, answer = await self._api.deliver(body, headers)
+        try:
+            return status, read_result(orjson.dumps(answer).decode())
+        except ValueError:
+            return status, None
+
+    def _finish(self, found: Found, status: int, result: ClickResult, state: str) -> bool:
+        recorded: dict[str, Any] = orjson.loads(result.dump(for_record=True))
+        return self._store.finish(found.click.app_id, found.event_id, status, recorded, state)
+
+    async def _postpone(self, found: Found, reason: str, *, is_wrong: bool = False) -> None:
+        await threads.run(lambda: self._store.postpone(found.click.app_id, found.event_id, found.attempts))
+
+        def log(suppressed: int) -> None:
+            fields = _named(found) | {"reason": reason, "suppressed": suppressed}
+            if is_wrong:
+                logger.error("Click not proven to Airflow's plugin; check LARK_BRIDGE_SECRET", extra=fields)
+            else:
+                logger.warning("Click not applied; will retry", extra=fields)
+
+        self._warnings.note(("click", reason[:40]), log, overflow="click")
+
+
+def _named(found: Found) -> dict[str, Any]:
+    return {"app_id": found.click.app_id, "event_id": found.event_id, "attempts": found.attempts}

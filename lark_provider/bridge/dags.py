@@ -1,0 +1,48 @@
+"""Owners and tags of DAGs, which routes look at, cached."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection
+from urllib.parse import quote
+
+from lark_provider.bridge import reading
+from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.reading import Dag
+
+_SECONDS = 600.0
+_FEW = 5
+
+
+class Dags:
+    """The DAGs of an Airflow. For one event loop.
+
+    Args:
+        api: Airflow.
+    """
+
+    def __init__(self, api: AirflowApi) -> None:
+        self._api = api
+        self._known: dict[str, tuple[float, Dag]] = {}
+
+    async def get(self, dag_ids: Collection[str]) -> dict[str, Dag]:
+        """Return DAGs by their ids: few are read one by one, and more as a list.
+
+        Args:
+            dag_ids: The ids.
+
+        Raises:
+            LarkError: Airflow cannot be used.
+        """
+        now = time.monotonic()
+        unknown = [one for one in dag_ids if one not in self._known or self._known[one][0] < now]
+        if len(unknown) > _FEW:
+            listed = await self._api.pages("/dags", "dags", {"order_by": "dag_id", "exclude_stale": "false"})
+            self._known |= {one["dag_id"]: (now + _SECONDS, reading.dag(one)) for one in listed}
+        else:
+            found = await asyncio.gather(*(self._api.get(f"/dags/{quote(one, safe='')}") for one in unknown))
+            self._known |= {
+                dag_id: (now + _SECONDS, reading.dag(one)) for dag_id, one in zip(unknown, found, strict=True)
+            }
+        return {one: self._known[one][1] if one in self._known else Dag() for one in dag_ids}

@@ -1,0 +1,21 @@
+"""Errors of Airflow's REST API."""
+
+from __future__ import annotations
+
+from lark_provider.protocol.errors import LarkError, TransportError
+
+
+class AirflowUnavailableError(TransportError):
+    """Airflow's API server was not reached, was too slow, or failed; the request may be repeated."""
+
+
+class AirflowRefusedError(LarkError):
+    """Airflow's API server refused a request.
+
+    Attributes:
+        status: The HTTP status.
+    """
+
+    def __init__(self, text: str, *, status: int) -> None:
+        super().__init__(text)
+        self.status = status

@@ -1,0 +1,150 @@
+"""The bridge's work on failures: it reports them, and shows what became of clicks on their cards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lark_provider.api.cards.airflow.failure_actions import read_mute
+from lark_provider.bridge.failures import POLL_SECONDS, FailurePoller
+from lark_provider.bridge.incident_apps import IncidentApps
+from lark_provider.bridge.routes import RoutesFile
+from lark_provider.bridge.service import Step
+from lark_provider.outbox import outgoing
+from lark_provider.outbox.apps import Apps
+from lark_provider.outbox.delivering import Deliverer, replaces_cards
+from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.hitl.delivery import ClickResult
+from lark_provider.protocol.hitl.keys import action_of
+from lark_provider.protocol.incidents.model import Claim, Deed, Incident, Mute
+from lark_provider.protocol.incidents.shown import Shown
+from lark_provider.protocol.tokens import App
+from lark_provider.storage.applied_clicks import Applied, AppliedClicks
+from lark_provider.storage.failures import FailureCursor, Mutes
+from lark_provider.storage.incidents import Incidents
+from lark_provider.storage.outbox import Outbox
+from lark_provider.support import threads
+
+if TYPE_CHECKING:
+    from lark_provider.bridge.service import Bridge
+
+_OUTBOX_SECONDS = 1.0
+_LONGEST_POLL = 300.0
+
+
+class FailureReports:
+    """The work on failures, for `Bridge(extensions=…)`.
+
+    Args:
+        routes: Who is notified of which failures.
+        seconds: Between two polls for failures.
+
+    Raises:
+        ConfigurationError: `seconds` is not a number above 0 and at most 300.
+    """
+
+    def __init__(self, routes: RoutesFile, seconds: float = POLL_SECONDS) -> None:
+        if not 0 < seconds <= _LONGEST_POLL:
+            raise ConfigurationError(
+                f"--failure-seconds must be above 0 and at most {_LONGEST_POLL:g}, got {seconds!r}. Next: "
+                "leave it out, or pass such a number."
+            )
+        self._routes, self._seconds = routes, seconds
+
+    def steps(self, bridge: Bridge) -> Sequence[Step]:
+        """Return what is repeated: the poll of failures, and the delivery of the outbox."""
+        settings, database = bridge.settings, bridge.database
+        self._apps = IncidentApps(database, bridge.apps, bridge.app_id)
+        self._mutes, self._clicks, self._database = Mutes(database), AppliedClicks(database), database
+        cursor = FailureCursor(database, f"{settings.airflow.url}\n{settings.team or ''}")
+        poller = FailurePoller(bridge.api, cursor, self._mutes, self._apps, self._routes, settings.public_url)
+        apps = Apps(database.render_as_string(hide_password=False))
+
+        def replaces() -> bool:
+            return self._routes.current().new_card_when_lost or replaces_cards()
+
+        deliverer = Deliverer(Outbox(database), apps, replaces=replaces)
+
+        async def deliver() -> bool:
+            return await deliverer.once() > 0
+
+        return (
+            Step("failures", self._seconds, poller.poll, is_alone=True),
+            Step("outbox", _OUTBOX_SECONDS, deliver),
+        )
+
+    async def show(self, applied: Applied, result: ClickResult) -> bool:
+        """Show on a failure's card what became of a click on it.
+
+        Args:
+            applied: The click.
+            result: The plugin's answer.
+
+        Returns:
+            Whether it is shown there; else the person is told.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        app = await self._apps.find(applied.app_id)
+        if app is None or result.outcome not in {"retried", "noted", "superseded"}:
+            return False
+        return await threads.run(partial(self._show, app, applied, result))
+
+    def _show(self, app: App, applied: Applied, result: ClickResult) -> bool:
+        """Change the incident. Blocks."""
+        incidents = Incidents(self._database, app)
+        found = incidents.find(applied.card)
+        click = self._clicks.click(applied.app_id, applied.event_id)
+        if found is None or click is None:
+            return False
+        muted = _mute_of(click, found.incident)
+        if muted is not None and result.outcome == "noted":
+            task_id, until = muted
+            name = result.person or applied.open_id
+            self._mutes.mute(found.place.dag_id, task_id, until, applied.open_id, name)
+        is_changed = False
+
+        def change(before: Shown) -> Shown:
+            nonlocal is_changed
+            incident = after_click(before.incident, click, result, before.place.language)
+            is_changed = incident != before.incident
+            return replace(before, incident=incident)
+
+        incidents.change(applied.card, change, outgoing.card)
+        return is_changed
+
+
+def after_click(before: Incident, click: CardClick, result: ClickResult, language: str) -> Incident:
+    """Return an incident after a click on its card; pure. The same click again changes nothing.
+
+    Args:
+        before: The incident.
+        click: The click.
+        result: What the plugin answered.
+        language: Of the card.
+    """
+    action = action_of(click.action.value)
+    who, at = result.person or click.operator.open_id, click.created_at.astimezone(UTC).isoformat()
+    if action == "retry":
+        text = result.message.get(language) or result.message.get("en") or result.outcome
+        return before.with_deed(Deed(f"{who}: {text}", at, click.event_id))
+    if result.outcome != "noted":
+        return before
+    if action == "claim" and before.claim is None:
+        return replace(before, claim=Claim(click.operator.open_id, who, at))
+    if action == "mute" and (muted := _mute_of(click, before)) is not None:
+        return before.with_mute(Mute(muted[0], who, muted[1].isoformat()))
+    return before
+
+
+def _mute_of(click: CardClick, incident: Incident) -> tuple[str, datetime] | None:
+    """Return which task a click mutes, and until when: from the click on, however late it is processed."""
+    if action_of(click.action.value) != "mute":
+        return None
+    found = read_mute(click.action.option, incident)
+    return None if found is None else (found[0], click.created_at.astimezone(UTC) + timedelta(hours=found[1]))

@@ -1,0 +1,233 @@
+"""Report failed tasks of all DAGs, by polling: no DAG is edited, and killed processes are seen as well."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from lark_provider.api.cards.airflow.mentions import Mentions, resolve
+from lark_provider.bridge import failure_reading as reading
+from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.dags import Dags
+from lark_provider.bridge.errors import AirflowRefusedError
+from lark_provider.bridge.incident_apps import IncidentApps
+from lark_provider.bridge.routes import Receiver, RoutesFile
+from lark_provider.outbox import outgoing
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.shown import Place, Shown
+from lark_provider.protocol.tokens import App
+from lark_provider.storage.errors import DecryptionError
+from lark_provider.storage.failures import FailureCursor, Mutes, OpenRun
+from lark_provider.storage.incidents import Incidents
+from lark_provider.support import measured, threads
+
+V = TypeVar("V")
+logger = logging.getLogger(__name__)
+
+INSTANCES, RUNS = "/dags/~/dagRuns/~/taskInstances", "/dags/~/dagRuns"
+POLL_SECONDS = 15.0
+OVERLAP = timedelta(seconds=60)
+"""A change is visible only when its transaction is committed, some time after `updated_at`."""
+_LONGEST = timedelta(hours=24)
+"""After a longer pause of all bridges, older failures are not reported."""
+_MOST_LOGS = 20
+"""Of one poll; each is read from the worker that wrote it."""
+_AT_ONCE = 4
+_MOST_SEEN = 100_000
+
+
+class FailurePoller:
+    """Polls Airflow. For one event loop; one call at a time.
+
+    Args:
+        api: Airflow.
+        cursor: How far failures have been reported.
+        mutes: The muted tasks.
+        apps: The apps that send the cards.
+        routes: Who is told.
+        url: Airflow's, for links on cards.
+    """
+
+    def __init__(
+        self,
+        api: AirflowApi,
+        cursor: FailureCursor,
+        mutes: Mutes,
+        apps: IncidentApps,
+        routes: RoutesFile,
+        url: str,
+    ) -> None:
+        self._api, self._cursor, self._mutes, self._apps, self._routes = api, cursor, mutes, apps, routes
+        self._url = url
+        self._dags = Dags(api)
+        self._seen: dict[str, None] = {}
+        """Failed tries that were looked at; rows decide after a restart."""
+        self._can_read_logs = True
+
+    async def poll(self) -> None:
+        """Look once at what has failed and recovered since the last time; the first time begins now.
+
+        Raises:
+            LarkError: Airflow or the database cannot be used. Nothing is lost: the next call looks again.
+        """
+        # Read each time: another bridge may have polled meanwhile.
+        cursor = await threads.run(self._cursor.read)
+        open_runs = await threads.run(self._cursor.open_runs)
+        if cursor is None:
+            await self._api.get(RUNS, {"limit": 1})  # So that Airflow's clock is known.
+            cursor = self._api.now() + OVERLAP
+        now = self._api.now()
+        since = max(cursor - OVERLAP, now - _LONGEST)
+        await self._report(since)
+        if open_runs:
+            await self._recover(open_runs, since)
+        await threads.run(lambda: self._cursor.write(max(cursor, now)))
+
+    async def _report(self, since: datetime) -> None:
+        params = {"state": "failed", "updated_at_gte": since.isoformat(), "order_by": "id"}
+        listed = await self._api.pages(INSTANCES, "task_instances", params)
+        found = {str(one["id"]): one for one in listed if str(one["id"]) not in self._seen}
+        if not found:
+            return
+        dags = await self._dags.get({one["dag_id"] for one in found.values()})
+        muted = await threads.run(self._mutes.active)
+        told: list[tuple[RunEvent, Sequence[Receiver]]] = []
+        for ti in sorted(found.values(), key=lambda one: (str(one.get("end_date") or ""), str(one["id"]))):
+            dag = dags[ti["dag_id"]]
+            if (ti["dag_id"], ti["task_id"]) in muted:
+                measured.BRIDGE_FAILURES.add("muted")
+                continue
+            receivers = self._routes.for_failure(ti["dag_id"], dag.tags, dag.owners, ti["task_id"])
+            if not receivers:
+                measured.BRIDGE_FAILURES.add("unrouted")
+            told.append((reading.failure(ti, dag, self._url), receivers))
+        events = await self._explained([event for event, receivers in told if receivers])
+        await self._record([(events.get(event.ti_id, event), receivers) for event, receivers in told])
+        for ti_id in found:
+            self._seen[ti_id] = None
+        while len(self._seen) > _MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
+
+    async def _explained(self, events: Sequence[RunEvent]) -> dict[str, RunEvent]:
+        """Return the newest failures with the errors of their logs, by task instance."""
+        if not self._can_read_logs:
+            return {}
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def explain(event: RunEvent) -> RunEvent:
+            async with turns:
+                log = await self._api.get(reading.log_path(event), {"map_index": event.map_index})
+            return reading.with_error(event, log if isinstance(log, Mapping) else None)
+
+        newest = events[-_MOST_LOGS:]
+        try:
+            return {one.ti_id: one for one in await asyncio.gather(*map(explain, newest))}
+        except AirflowRefusedError as error:
+            self._can_read_logs = False
+            logger.warning("Task logs not readable; failures have no error text", extra={"error": str(error)})
+            return {}
+
+    async def _record(self, told: Sequence[tuple[RunEvent, Sequence[Receiver]]]) -> None:
+        """Record failures by run and receiver: each card changes once, however many failures are new."""
+        by_run: dict[tuple[str, str], list[RunEvent]] = defaultdict(list)
+        by_place: dict[tuple[str, str, Receiver], list[RunEvent]] = defaultdict(list)
+        for event, receivers in told:
+            by_run[event.dag_id, event.run_id].append(event)
+            for receiver in receivers:
+                by_place[event.dag_id, event.run_id, receiver].append(event)
+        for (dag_id, run_id, receiver), events in by_place.items():
+            app = await self._apps.find(receiver.app_id)
+            if app is not None:
+                place = Place(dag_id, run_id, receiver.receiver, receiver.receiver_type, receiver.language)
+                new = await self._changed(dag_id, run_id, partial(self._tell, app, place, receiver, events))
+                for _ in range(new or 0):
+                    measured.BRIDGE_FAILURES.add("told")
+        default = await self._apps.find(None)
+        if default is not None:
+            for dag_id, run_id in by_run:
+                await self._changed(dag_id, run_id, partial(self._offer, default, dag_id, run_id))
+
+    async def _changed(self, dag_id: str, run_id: str, work: Callable[[], V]) -> V | None:
+        """Change incidents of a run; one that cannot be decrypted must not stop the reports of other runs."""
+        try:
+            return await threads.run(work)
+        except DecryptionError as error:
+            logger.error(  # noqa: TRY400 - the text says all
+                "Card of a run's failures cannot be changed",
+                extra={"dag_id": dag_id, "run_id": run_id, "error": str(error)},
+            )
+            return None
+
+    def _tell(self, app: App, place: Place, receiver: Receiver, events: Sequence[RunEvent]) -> int:
+        """Record failures of one run for one receiver, and return how many were new. Blocks."""
+        incidents = Incidents(self._apps.database, app)
+        recorded = incidents.of_run(place.dag_id, place.run_id)
+        mine = [one for one in recorded if one.place.receiver == place.receiver]
+        known = {failure.ti_id for one in mine for failure in one.incident.failures}
+        new = [one for one in events if one.ti_id not in known]
+        if not new:
+            return 0
+        people = resolve(receiver.mentions, (), {})
+
+        def change(before: Shown) -> Shown:
+            incident = reading.with_failures(before.incident, new, receiver.timezone)
+            kept = before.mentions if any(before.mentions) else _names(people)
+            return replace(before, incident=incident, event=new[-1], mentions=kept)
+
+        incidents.record(place, new[-1], change, outgoing.card)
+        return len(new)
+
+    def _offer(self, app: App, dag_id: str, run_id: str) -> None:
+        """Add buttons to cards that a task itself has sent. Blocks."""
+        incidents = Incidents(self._apps.database, app)
+        timezone = self._routes.current().timezone
+        for one in incidents.of_run(dag_id, run_id):
+            if not one.incident.has_actions and not one.incident.over:
+                incidents.change(
+                    one.key,
+                    lambda before: replace(before, incident=reading.with_actions(before.incident, timezone)),
+                    outgoing.card,
+                )
+
+    async def _recover(self, open_runs: set[OpenRun], since: datetime) -> None:
+        params = {"state": ("success", "failed"), "updated_at_gte": since.isoformat(), "order_by": "id"}
+        ended = await self._api.pages(RUNS, "dag_runs", params)
+        states = {(one["dag_id"], one["dag_run_id"]): str(one["state"]) for one in ended}
+        for run in open_runs:
+            state = states.get((run.dag_id, run.run_id))
+            app = None if state is None else await self._apps.find(run.app_id)
+            if state is None or app is None:
+                continue
+            instances = await self._instances(run)
+            work = partial(self._end, app, run, state, instances)
+            await self._changed(run.dag_id, run.run_id, work)
+
+    async def _instances(self, run: OpenRun) -> list[dict[str, Any]]:
+        dag_id, run_id = quote(run.dag_id, safe=""), quote(run.run_id, safe="")
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        return await self._api.pages(
+            path, "task_instances", {"state": ("success", "failed"), "order_by": "id"}
+        )
+
+    def _end(self, app: App, run: OpenRun, state: str, instances: Sequence[Mapping[str, Any]]) -> None:
+        """Mark what has recovered on the cards of a run. Blocks."""
+        incidents = Incidents(self._apps.database, app)
+
+        def change(before: Shown) -> Shown | None:
+            found = reading.recovered(before.incident, run.dag_id, run.run_id, state, instances, self._url)
+            return None if found is None else replace(before, incident=found[0], event=found[1])
+
+        for one in incidents.of_run(run.dag_id, run.run_id):
+            if not one.incident.over:
+                incidents.change(one.key, change, outgoing.card)
+
+
+def _names(people: Mentions) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    return tuple(people.ids), tuple(people.emails), tuple(people.names)

@@ -1,0 +1,72 @@
+"""The clients of the apps that send cards, and which of their errors no retry can change."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from lark_provider.api.cards import Card, card_content
+from lark_provider.client.clients import AsyncLarkServiceClient
+from lark_provider.protocol.errors import (
+    ConflictError,
+    InvalidRequestError,
+    LarkAPIError,
+    LarkError,
+    NotFoundError,
+    PermissionDeniedError,
+)
+
+DEADLINE_SECONDS = 30.0
+_RECALLED = 230011
+_PATIENCE_SECONDS = 3600.0
+"""For a permission, which an admin may grant meanwhile."""
+
+
+class Apps:
+    """The clients by app.
+
+    Args:
+        database_url: Where tokens are shared.
+    """
+
+    def __init__(self, database_url: str | None = None) -> None:
+        self._database_url = database_url
+        self._clients: dict[str, AsyncLarkServiceClient] = {}
+
+    def client(self, app_id: str) -> AsyncLarkServiceClient:
+        """Return the client of an app, whose secret is that of the environment or of the registry.
+
+        Args:
+            app_id: The app.
+        """
+        if app_id not in self._clients:
+            self._clients[app_id] = AsyncLarkServiceClient(
+                app_id, deadline=DEADLINE_SECONDS, database_url=self._database_url
+            )
+        return self._clients[app_id]
+
+
+def is_lost(error: LarkError, age: float) -> bool:
+    """Return whether no further attempt can send or update a card.
+
+    Args:
+        error: Why the last one failed.
+        age: Seconds since the first one.
+    """
+    if not isinstance(error, LarkAPIError):
+        return False
+    if error.code == _RECALLED or isinstance(error, NotFoundError | ConflictError | InvalidRequestError):
+        return True
+    is_refused = isinstance(error, PermissionDeniedError) or not error.retryable
+    return is_refused and age > _PATIENCE_SECONDS
+
+
+def digest(card: Card, mentions: tuple[str, ...] = ()) -> str:
+    """Return what identifies the content of a card."""
+    return hashlib.sha256(card_content(card, mentions=mentions).encode()).hexdigest()
+
+
+def data_of(answer: Any) -> dict[str, Any]:
+    """Return the data of Lark's answer to a message that was sent."""
+    found = answer.data
+    return found if isinstance(found, dict) else {}

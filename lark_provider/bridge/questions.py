@@ -1,0 +1,264 @@
+"""Follow Airflow's open questions: record each that is new, and how each ended that is open no longer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from lark_provider.bridge import reading
+from lark_provider.bridge.airflow_api import PAGE, AirflowApi
+from lark_provider.bridge.dags import Dags
+from lark_provider.bridge.errors import AirflowRefusedError
+from lark_provider.bridge.reading import WAITING
+from lark_provider.bridge.settings import Settings
+from lark_provider.protocol.hitl.model import End, HitlQuestion
+from lark_provider.storage.questions import Questions
+from lark_provider.support import threads
+
+logger = logging.getLogger(__name__)
+
+OPEN = "/dags/~/dagRuns/~/hitlDetails"
+INSTANCES = "/dags/~/dagRuns/~/taskInstances"
+COMPLETE_SECONDS = 300.0
+_OVERLAP = timedelta(seconds=30)
+_SHARE = 40.0
+"""Between two complete passes is so many times the duration of one: a large Airflow is read more rarely."""
+_FEW = 20
+"""Up to so many questions are read one by one, and more with pages of the list."""
+_MOST_SETTLED = 500
+_ANSWERED_EVERY, _MOST_PAGES = 3, 20
+_MARKS = ("patch_task_instance", "bulk_task_instances", "patch_task_group", "patch_dag_run", "clear_dag_run")
+"""Events of Airflow's audit log that end a question without an answer."""
+_MISMATCH = "state mismatch"
+
+
+class QuestionPoller:
+    """Polls Airflow. For one event loop; one call at a time.
+
+    Args:
+        api: Airflow.
+        store: The database.
+        settings: The settings.
+    """
+
+    def __init__(self, api: AirflowApi, store: Questions, settings: Settings) -> None:
+        self._api, self._store, self._settings = api, store, settings
+        self._dags = Dags(api)
+        self._cursor: datetime | None = None
+        self._complete_due = float("-inf")
+        self._passes = 0
+        self._seen: dict[str, None] = {}
+        """Task instances that are known to be recorded, or not to be questions."""
+        self._can_read_log = True
+        self._reported: set[int] = set()
+        """Rows of the audit log that were shown; few, as such failures are rare."""
+
+    async def poll(self) -> None:
+        """Look once at what has changed; everything is read at the start and every `COMPLETE_SECONDS`.
+
+        Raises:
+            LarkError: Airflow or the database cannot be used. Nothing is lost: the next call looks again.
+        """
+        if time.monotonic() >= self._complete_due or self._cursor is None:
+            await self.complete()
+            return
+        cursor = self._api.now()
+        await self._changes(self._cursor - _OVERLAP)
+        self._passes += 1
+        if self._passes % _ANSWERED_EVERY == 0:
+            live = await threads.run(self._store.live)
+            if live:
+                await self._record_ends(await self._answered(live.keys(), _MOST_PAGES))
+        self._cursor = cursor
+
+    async def complete(self) -> None:
+        """Read all open questions, and settle those that are open no longer.
+
+        Raises:
+            LarkError: As for `poll`.
+        """
+        began = time.monotonic()
+        cursor = self._api.now() if self._cursor is not None else None
+        # Read first: a question that is recorded meanwhile must not count as one that is open no longer.
+        live = await threads.run(self._store.live)
+        params = {"response_received": "false", "state": WAITING, "order_by": "ti_id"}
+        details = await self._api.pages(OPEN, "hitl_details", params)
+        found = {
+            str(one["task_instance"]["id"]): one for one in details if reading.is_asking(one["task_instance"])
+        }
+        await self._record([one for ti_id, one in found.items() if ti_id not in live])
+        await self.settle(live.keys() - found.keys())
+        seconds = time.monotonic() - began
+        self._complete_due = time.monotonic() + min(_SHARE * seconds, COMPLETE_SECONDS)
+        self._cursor = cursor or self._api.now() - timedelta(seconds=seconds)
+        self._seen = dict.fromkeys(found)
+
+    async def settle(self, ti_ids: Collection[str]) -> dict[str, End]:
+        """Read what became of questions, and record how each ended that waits no longer.
+
+        Args:
+            ti_ids: The questions.
+
+        Returns:
+            The recorded ends of those that are over.
+
+        Raises:
+            LarkError: As for `poll`.
+        """
+        if not ti_ids:
+            return {}
+        ends = await self._answered(ti_ids, len(ti_ids) // 100 + 2) if len(ti_ids) > _FEW else {}
+        others = sorted(set(ti_ids) - ends.keys())[:_MOST_SETTLED]
+        recorded = await threads.run(lambda: self._store.get(others))
+        for start in range(0, len(others), _FEW):
+            some = [recorded[one].question for one in others[start : start + _FEW] if one in recorded]
+            for question, end in zip(some, await asyncio.gather(*map(self._end, some)), strict=True):
+                if end is not None:
+                    ends[question.task.ti_id] = end
+        return await self._record_ends(ends)
+
+    async def watch_answered(self, seconds: float) -> int:
+        """Look in Airflow's audit log for tasks that failed although they were answered.
+
+        Args:
+            seconds: Questions that were answered so long ago are looked at.
+
+        Returns:
+            How many were found.
+
+        Raises:
+            LarkError: As for `poll`.
+        """
+        after = self._api.now() - timedelta(seconds=2 * seconds)
+        params = {"event": _MISMATCH, "after": after.isoformat(), "order_by": "-event_log_id"}
+        rows = [row for row in await self._log(params) if row["event_log_id"] not in self._reported]
+        if not rows:
+            return 0
+        answered = await threads.run(lambda: self._store.answered_since(2 * seconds))
+        places = {_place(one.question): ti_id for ti_id, one in answered.items()}
+        count = 0
+        for row in rows:
+            place = (row["dag_id"], row["run_id"], row["task_id"], row["map_index"], row["try_number"])
+            ti_id = places.get(place)
+            end = None if ti_id is None else answered[ti_id].end
+            if ti_id is None or end is None:
+                continue
+            failed = replace(end, kind="failed", detail=str(row.get("extra") or _MISMATCH)[:500])
+            if await threads.run(lambda: self._store.failed(ti_id, failed)):  # noqa: B023 - awaited here
+                logger.warning("Task failed after it was answered", extra=_named(answered[ti_id].question))
+                count += 1
+            self._reported.add(row["event_log_id"])
+        return count
+
+    async def _changes(self, since: datetime) -> None:
+        params = {"state": WAITING, "updated_at_gte": since.isoformat(), "order_by": "id"}
+        found = await self._api.pages(INSTANCES, "task_instances", params)
+        asking = {str(one["id"]): one for one in found if reading.is_asking(one)}
+        unseen = [ti_id for ti_id in asking if ti_id not in self._seen]
+        known = await threads.run(lambda: self._store.known(unseen)) if unseen else {}
+        new = {ti_id: asking[ti_id] for ti_id in unseen if ti_id not in known}
+        details = await self._newest(new.keys()) if len(new) > _FEW else {}
+        others = [ti_id for ti_id in new if ti_id not in details][:_MOST_SETTLED]
+        paths = [f"{reading.task_instance(new[ti_id]).path}/hitlDetails" for ti_id in others]
+        found = await asyncio.gather(*(self._api.get(path) for path in paths))
+        details |= {ti_id: one for ti_id, one in zip(others, found, strict=True) if one is not None}
+        # Only a detail that is of this very try, and waits, is a new question.
+        await self._record(
+            [
+                one
+                for ti_id, one in details.items()
+                if one["task_instance"]["id"] == ti_id
+                and not one["response_received"]
+                and reading.is_asking(one["task_instance"])
+            ]
+        )
+        self._seen |= dict.fromkeys([*known, *details, *others])
+
+    async def _newest(self, ti_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        """Return the details of those questions that are among the newest: all, but for later tries."""
+        params: dict[str, Any] = {"response_received": "false", "state": WAITING, "order_by": "-created_at"}
+        offsets = range(0, len(ti_ids) + PAGE, PAGE)
+        pages = await asyncio.gather(
+            *(self._api.get(OPEN, {**params, "limit": PAGE, "offset": offset}) for offset in offsets)
+        )
+        found = {str(one["task_instance"]["id"]): one for page in pages for one in page["hitl_details"]}
+        return {ti_id: found[ti_id] for ti_id in ti_ids if ti_id in found}
+
+    async def _record(self, details: Collection[Mapping[str, Any]]) -> None:
+        if not details:
+            return
+        dags = await self._dags.get({one["task_instance"]["dag_id"] for one in details})
+        url = self._settings.public_url
+        questions = [reading.question(one, dags[one["task_instance"]["dag_id"]], url) for one in details]
+        # The REST API does not show when a task was parked. The time at which it was seen parked is later, so
+        # that the hold is long enough; Airflow tells its time in whole seconds, rounded down.
+        now = self._api.now() + timedelta(seconds=1)
+        parked = {one.task.ti_id: now for one in questions}
+        count = await threads.run(lambda: self._store.record(parked, questions, self._settings.team))
+        if count:
+            logger.info("Questions recorded", extra={"questions": count})
+
+    async def _end(self, question: HitlQuestion) -> End | None:
+        detail = await self._api.get(f"{question.task.path}/hitlDetails")
+        end = reading.end(detail, question.task.ti_id)
+        if end is not None and end.kind == "timed_out" and await self._was_marked(question):
+            return replace(end, kind="withdrawn")
+        return end
+
+    async def _was_marked(self, question: HitlQuestion) -> bool:
+        """Return whether a person ended a task that failed unanswered; only the audit log tells."""
+        task = question.task
+        params = {"dag_id": task.dag_id, "run_id": task.run_id, "included_events": _MARKS}
+        rows = await self._log(params)
+        return any(row["task_id"] in {None, task.task_id} for row in rows)
+
+    async def _log(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if not self._can_read_log:
+            return []
+        try:
+            found = await self._api.get("/eventLogs", {**params, "limit": 100}) or {}
+        except AirflowRefusedError as error:
+            self._can_read_log = False
+            logger.warning("Airflow's audit log cannot be read", extra={"error": str(error)})
+            return []
+        return list(found.get("event_logs", ()))
+
+    async def _answered(self, ti_ids: Collection[str], most_pages: int) -> dict[str, End]:
+        """Return the ends of those questions that are among the last ones that were answered."""
+        wanted, ends = set(ti_ids), dict[str, End]()
+        for number in range(most_pages):
+            params: dict[str, str | int] = {"response_received": "true", "order_by": "-responded_at"}
+            page = await self._api.get(OPEN, {**params, "limit": PAGE, "offset": PAGE * number}) or {}
+            details = page.get("hitl_details", ())
+            new = {
+                ti_id: end
+                for one in details
+                if (ti_id := str(one["task_instance"]["id"])) in wanted
+                and (end := reading.end(one, ti_id)) is not None
+            }
+            ends |= new
+            if not new or len(details) < PAGE or ends.keys() >= wanted:
+                break
+        return ends
+
+    async def _record_ends(self, ends: Mapping[str, End]) -> dict[str, End]:
+        if not ends:
+            return {}
+        recorded = await threads.run(lambda: self._store.end(ends))
+        logger.info("Questions over", extra={"questions": len(recorded)})
+        return recorded
+
+
+def _place(question: HitlQuestion) -> tuple[Any, ...]:
+    task = question.task
+    return task.dag_id, task.run_id, task.task_id, task.map_index, task.try_number
+
+
+def _named(question: HitlQuestion) -> dict[str, Any]:
+    task = question.task
+    return {"dag_id": task.dag_id, "run_id": task.run_id, "task_id": task.task_id, "ti_id": task.ti_id}

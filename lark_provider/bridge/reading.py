@@ -1,0 +1,147 @@
+"""What Airflow's REST API says of questions, as our own records. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from lark_provider.protocol.hitl.model import Assignee, End, HitlQuestion, TaskInstance
+
+WAITING = ("awaiting_input", "deferred")
+"""The state of a waiting task: in Airflow 3.3, and before."""
+_RUNNING = (None, "scheduled", "queued", "running", "restarting")
+_FAILED = ("failed", "up_for_retry")
+_HITL_TRIGGER = "HITLTrigger"
+_TRUNCATED = "Truncated. You can change this behaviour"
+
+
+class Dag(NamedTuple):
+    """What routes know of a DAG."""
+
+    owners: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+def dag(found: Mapping[str, Any] | None) -> Dag:
+    """Read an entry of `/dags`; None for a DAG that is gone."""
+    if found is None:
+        return Dag()
+    tags = tuple(sorted(str(one["name"]) for one in found.get("tags") or ()))
+    return Dag(tuple(found.get("owners") or ()), tags)
+
+
+def is_asking(ti: Mapping[str, Any]) -> bool:
+    """Return whether a task instance waits for a person, and not for something else."""
+    if ti["state"] == "deferred":
+        trigger = ti.get("trigger") or {}
+        return str(trigger.get("classpath", "")).endswith(_HITL_TRIGGER)
+    return bool(ti["state"] == "awaiting_input")
+
+
+def task_instance(ti: Mapping[str, Any]) -> TaskInstance:
+    """Read the task instance of a question."""
+    return TaskInstance(
+        str(ti["id"]),
+        ti["dag_id"],
+        ti["dag_run_id"],
+        ti["task_id"],
+        int(ti.get("map_index", -1)),
+        int(ti.get("try_number") or 1),
+    )
+
+
+def question(detail: Mapping[str, Any], of_dag: Dag, url: str) -> HitlQuestion:
+    """Read a question.
+
+    Args:
+        detail: An entry of `/hitlDetails`.
+        of_dag: Its DAG.
+        url: Airflow's, for the link.
+    """
+    ti = detail["task_instance"]
+    task = task_instance(ti)
+    defaults = detail.get("defaults")
+    return HitlQuestion(
+        task,
+        subject=_text(detail, "subject"),
+        body=_text(detail, "body"),
+        options=tuple(detail["options"]),
+        defaults=tuple(defaults) if defaults else None,
+        multiple=bool(detail.get("multiple")),
+        params=detail.get("params") or {},
+        assignees=tuple(
+            Assignee(str(one["id"]), str(one["name"])) for one in detail.get("assigned_users") or ()
+        ),
+        deadline=_deadline(ti),
+        operator=ti.get("operator") or "",
+        owners=of_dag.owners,
+        tags=of_dag.tags,
+        url=page(task, url),
+    )
+
+
+def page(task: TaskInstance, url: str) -> str:
+    """Return the address of the page where a question can be answered in Airflow."""
+    dag_id, run_id, task_id = (quote(one, safe="") for one in (task.dag_id, task.run_id, task.task_id))
+    mapped = "" if task.map_index < 0 else f"/mapped/{task.map_index}"
+    return f"{url}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}/required_actions"
+
+
+def _text(detail: Mapping[str, Any], name: str) -> str:
+    # The detail keeps the text of the first try; the rendered fields are those of this one, cut if long.
+    rendered = (detail["task_instance"].get("rendered_fields") or {}).get(name)
+    recorded = detail.get(name) or ""
+    if isinstance(rendered, str) and not rendered.startswith(_TRUNCATED):
+        return rendered
+    return str(recorded)
+
+
+def _deadline(ti: Mapping[str, Any]) -> datetime | None:
+    # Airflow 3.3 keeps it where the REST API does not show it.
+    kwargs = (ti.get("trigger") or {}).get("kwargs")
+    text = kwargs.get("timeout_datetime") if isinstance(kwargs, Mapping) else None
+    try:
+        return None if text is None else datetime.fromisoformat(str(text)).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def end(detail: Mapping[str, Any] | None, ti_id: str) -> End | None:
+    """Return how a question ended.
+
+    Args:
+        detail: Its detail as it is now; None if there is none.
+        ti_id: The task instance that asked.
+
+    Returns:
+        The end; None if it waits still, or if that is not known yet. `timed_out` where the task failed
+        unanswered: a person may as well have marked it, which the audit log tells.
+    """
+    if detail is None:
+        return End("withdrawn", detail="gone")
+    ti = detail["task_instance"]
+    if str(ti["id"]) != ti_id:
+        return End("superseded")
+    if detail.get("response_received"):
+        who = detail.get("responded_by_user")
+        return End(
+            "defaulted" if who is None else "answered",
+            tuple(detail.get("chosen_options") or ()),
+            detail.get("params_input") or {},
+            None if who is None else str(who["name"]),
+            at=moment(detail.get("responded_at")),
+        )
+    state = ti.get("state")
+    if state in WAITING or state in _RUNNING:
+        return None
+    at = moment(ti.get("end_date"))
+    if state in _FAILED and not detail.get("defaults"):
+        return End("timed_out", at=at, detail=state)
+    return End("withdrawn", at=at, detail=str(state))
+
+
+def moment(text: Any) -> datetime | None:
+    """Read a time of Airflow's."""
+    return None if text is None else datetime.fromisoformat(str(text)).astimezone(UTC)

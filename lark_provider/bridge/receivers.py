@@ -1,0 +1,76 @@
+"""Who gets the card of a question: where routes send it, else the people who may answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Protocol
+
+from lark_provider.api.routes.model import Receiver
+from lark_provider.protocol.hitl.model import HitlQuestion
+from lark_provider.protocol.language import Language
+from lark_provider.storage.people import People
+from lark_provider.storage.question_cards import NewCard
+
+PERSON: Final = "open_id"
+CHAT: Final = "chat_id"
+
+
+class Receivers(Protocol):
+    """What routes decide."""
+
+    def for_question(self, question: HitlQuestion) -> Sequence[Receiver]:
+        """Return where a question's card goes; none if no route is for it."""
+
+
+class NoRoutes:
+    """No routes: every question goes to its assignees."""
+
+    def for_question(self, question: HitlQuestion) -> Sequence[Receiver]:  # noqa: ARG002 - the protocol's
+        """Return none."""
+        return ()
+
+
+class Recipients:
+    """Decides which cards questions get. Without a route and without a linked assignee a question has none.
+
+    Args:
+        routes: The routes.
+        people: Who in Lark is which user of Airflow.
+        app_id: The app that sends where a route names none.
+        language: Of cards to people.
+    """
+
+    def __init__(self, routes: Receivers, people: People, app_id: str, language: Language = "zh") -> None:
+        self._routes, self._people = routes, people
+        self._app_id, self._language = app_id, language
+
+    def cards(self, questions: Iterable[HitlQuestion]) -> dict[str, list[NewCard]]:
+        """Return the cards of questions by task-instance id, with one query for all people. Blocks.
+
+        Args:
+            questions: Any number.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        wanted = list(questions)
+        users = {one.id for question in wanted for one in question.assignees}
+        found = self._people.by_user(self._app_id, users) if users else {}
+        linked = {user: [one.person.open_id for one in links] for user, links in found.items()}
+        return {question.task.ti_id: self._cards(question, linked) for question in wanted}
+
+    def _cards(self, question: HitlQuestion, linked: Mapping[str, Sequence[str]]) -> list[NewCard]:
+        people = list(dict.fromkeys(who for one in question.assignees for who in linked.get(one.id, ())))
+        routed = self._routes.for_question(question)
+        receivers = routed or [Receiver(None, who, PERSON, self._language) for who in people]
+        cards: dict[str, NewCard] = {}
+        for one in receivers:
+            app_id = one.app_id or self._app_id
+            # An open_id is valid for one app alone.
+            own = people if one.receiver_type == CHAT and app_id == self._app_id else []
+            mentions = tuple(dict.fromkeys((*one.mentions, *own)))
+            card = NewCard(
+                question.task.ti_id, app_id, one.receiver, one.receiver_type, one.language, mentions
+            )
+            cards.setdefault(card.key, card)
+        return list(cards.values())

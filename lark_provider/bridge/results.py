@@ -1,0 +1,169 @@
+"""Show people what became of their clicks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from lark_provider.api.cards.airflow import notices
+from lark_provider.bridge.cards import QuestionCardSender
+from lark_provider.bridge.clicks import ClickDelivery
+from lark_provider.bridge.lark import Apps, is_lost
+from lark_provider.bridge.questions import QuestionPoller
+from lark_provider.protocol.errors import LarkError
+from lark_provider.protocol.hitl.delivery import ClickResult, read_result
+from lark_provider.protocol.hitl.keys import idempotency_key
+from lark_provider.storage.api_servers import ApiServers
+from lark_provider.storage.applied_clicks import Applied, AppliedClicks
+from lark_provider.storage.question_cards import Claimed, QuestionCards
+from lark_provider.storage.questions import Questions
+from lark_provider.support import threads
+
+logger = logging.getLogger(__name__)
+
+READ_BACK_SECONDS = 0.3
+"""An API server without the guard may replace an answer for so long after it has said 200."""
+_LEASE_SECONDS, _MOST = 60.0, 32
+
+OtherResult = Callable[[Applied, ClickResult], Awaitable[bool]]
+"""Shows the result of a click on a card that is not a question's; returns whether it was one of its cards."""
+
+
+class ClickResultDisplay:
+    """Shows results. For one event loop.
+
+    Args:
+        store: The clicks.
+        questions: The recorded questions.
+        cards: Their cards.
+        servers: The API servers, and whether each is guarded.
+        poller: Reads back what became of a question.
+        sender: Updates cards.
+        delivery: Has the links that are not recorded.
+        apps: The apps that send.
+        others: For clicks on other cards, such as those of failures.
+    """
+
+    def __init__(
+        self,
+        store: AppliedClicks,
+        questions: Questions,
+        cards: QuestionCards,
+        servers: ApiServers,
+        poller: QuestionPoller,
+        sender: QuestionCardSender,
+        delivery: ClickDelivery,
+        apps: Apps,
+        others: OtherResult | None = None,
+    ) -> None:
+        self._store, self._questions, self._cards, self._servers = store, questions, cards, servers
+        self._poller, self._sender, self._delivery, self._apps = poller, sender, delivery, apps
+        self._others = others
+
+    async def work(self) -> bool:
+        """Show results that were not shown yet.
+
+        Returns:
+            Whether a question ended by one of them.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        applied = await threads.run(lambda: self._store.unshown(_MOST, _LEASE_SECONDS))
+        if not applied:
+            return False
+        keys = {one.card for one in applied}
+        cards = {one.key: one for one in await threads.run(lambda: self._cards.read(keys))}
+        shown = await asyncio.gather(*(self._one(one, cards.get(one.card)) for one in applied))
+        return any(shown)
+
+    async def _one(self, applied: Applied, card: Claimed | None) -> bool:
+        fields = {"app_id": applied.app_id, "event_id": applied.event_id, "card": applied.card}
+        has_ended = False
+        try:
+            result = self._result(applied)
+            if card is not None:
+                has_ended = await self._show(applied, result, card)
+            elif self._others is None or not await self._others(applied, result):
+                await self._tell(applied, result)
+        except LarkError as error:
+            if not is_lost(error, applied.age):
+                logger.warning(
+                    "Result of a click not shown; will retry", extra=fields | {"error": str(error)}
+                )
+                return has_ended
+            logger.error(  # noqa: TRY400 - the text says it all
+                "Result of a click cannot be shown", extra=fields | {"error": str(error)}
+            )
+        await threads.run(lambda: self._store.shown(applied.app_id, applied.event_id))
+        return has_ended
+
+    def _result(self, applied: Applied) -> ClickResult:
+        in_memory = self._delivery.results.get((applied.app_id, applied.event_id))
+        return in_memory or read_result(orjson.dumps(applied.result).decode())
+
+    async def _show(self, applied: Applied, result: ClickResult, card: Claimed) -> bool:
+        """Show the result of a click on a question's card, and return whether the question is over by it."""
+        if result.outcome in {"answered", "already_answered", "superseded", "over"}:
+            await self._record_end(result, card.card.ti_id)
+            if result.outcome != "answered" and card.end is not None:
+                # The card showed its end already when it was clicked, as one that a client had not updated.
+                await self._tell(applied, result)
+            return True
+        if result.outcome == "invalid" and card.end is None:
+            text = _notice(applied, result, card)
+            await self._sender.notice(card, text, await self._values(applied))
+        elif result.outcome not in {"retried", "noted"}:
+            await self._tell(applied, result, card.card.language)
+        return False
+
+    async def _record_end(self, result: ClickResult, ti_id: str) -> None:
+        end = result.end
+        is_certain = end is not None and await threads.run(self._servers.all_guarded)
+        if end is not None and (is_certain or end.kind != "answered"):
+            await threads.run(lambda: self._questions.end({ti_id: end}))
+            return
+        # Without the guard another answer may have replaced this one: what counts is what Airflow has.
+        await asyncio.sleep(READ_BACK_SECONDS)
+        await self._poller.settle([ti_id])
+
+    async def _values(self, applied: Applied) -> dict[str, Any] | None:
+        click = await threads.run(lambda: self._store.click(applied.app_id, applied.event_id))
+        return None if click is None else click.action.form_value
+
+    async def _tell(self, applied: Applied, result: ClickResult, language: str = "zh") -> None:
+        """Tell who clicked, and nobody else: the link is theirs alone."""
+        link = result.link_url
+        if result.outcome == "unlinked" and link is None:
+            link = await self._new_link(applied)
+        text = _text(result, language) + (f"\n{link}" if link else "")
+        await self._apps.client(applied.app_id).messaging.send_text(
+            applied.open_id,
+            text,
+            receiver_id_type="open_id",
+            uuid=idempotency_key(applied.card, "result", applied.event_id),
+        )
+
+    async def _new_link(self, applied: Applied) -> str | None:
+        """Return a new link: the one of the result was lost with the process that had it."""
+        found = await threads.run(lambda: self._store.found(applied.app_id, applied.event_id))
+        if found is None:
+            return None
+        _, again = await self._delivery.deliver(found)
+        return None if again is None else again.link_url
+
+
+def _notice(applied: Applied, result: ClickResult, card: Claimed) -> str:
+    language = card.card.language
+    if result.errors:
+        return notices.invalid(card.question, applied.open_id, result.errors, language)
+    return notices.refused(applied.open_id, result.message, language)
+
+
+def _text(result: ClickResult, language: str) -> str:
+    message = result.message.get(language) or result.message.get("en") or result.outcome
+    return "\n".join([message, *(f"{name}: {error}" for name, error in result.errors.items())])

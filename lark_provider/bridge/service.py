@@ -1,0 +1,296 @@
+"""The bridge: one process and one event loop that brings Airflow's questions to Lark, and the answers back.
+
+Any number may run on PostgreSQL: one of them polls, all send cards and deliver clicks. SQLite serves one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import threading
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Protocol
+
+from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.cards import QuestionCardSender
+from lark_provider.bridge.clicks import ClickDelivery
+from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.probing import AirflowCheck, DatabaseCheck
+from lark_provider.bridge.questions import QuestionPoller
+from lark_provider.bridge.receivers import Receivers, Recipients
+from lark_provider.bridge.results import ClickResultDisplay, OtherResult
+from lark_provider.bridge.settings import Settings
+from lark_provider.bridge.steps import Step
+from lark_provider.bridge.teams import check_teams
+from lark_provider.callbacks.broker import amqp, pump
+from lark_provider.callbacks.probes.probes import Probes
+from lark_provider.protocol.errors import ConfigurationError, LarkError
+from lark_provider.storage.api_servers import ApiServers
+from lark_provider.storage.applied_clicks import AppliedClicks
+from lark_provider.storage.bridge_leases import BridgeLease
+from lark_provider.storage.errors import StorageError
+from lark_provider.storage.inbox import Inbox
+from lark_provider.storage.people import People
+from lark_provider.storage.question_cards import QuestionCards
+from lark_provider.storage.questions import Questions
+from lark_provider.support import measured, meters, threads
+from lark_provider.support.backoff import Backoff
+from lark_provider.support.termination import on_termination
+from lark_provider.support.throttle import Throttle
+
+__all__ = ["Bridge", "Extension", "Step", "serve"]
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 30.0
+_RENEW_SECONDS, _CLICK_SECONDS, _CARD_SECONDS, _AUDIT_SECONDS, _SLOW_SECONDS = 5.0, 0.5, 1.0, 15.0, 30.0
+_WATCH_SECONDS = 300.0
+"""A state mismatch is reported soon after the answer: when the executor reports the end of the process."""
+_DRAIN_SECONDS = 20.0
+
+
+class Extension(Protocol):
+    """Further work of a bridge, such as that on failures."""
+
+    def steps(self, bridge: Bridge) -> Sequence[Step]:
+        """Return what is repeated."""
+
+    async def show(self, applied: Any, result: Any) -> bool:
+        """Show the result of a click, see `results.OtherResult`."""
+
+
+class Bridge:
+    """A bridge, from `run` until it is stopped.
+
+    Args:
+        settings: The settings.
+        database: The database, as `storage.urls.database` returns it.
+        app_id: The app that sends where a route names none.
+        routes: The routes.
+        extensions: Further work.
+        probes: Answers health probes.
+
+    Attributes:
+        api: Airflow.
+        apps: The clients of Lark.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Any,
+        app_id: str,
+        routes: Receivers,
+        *,
+        extensions: Sequence[Extension] = (),
+        probes: Probes | None = None,
+    ) -> None:
+        self.settings, self.database, self.app_id, self.routes = settings, database, app_id, routes
+        self._extensions, self._probes = extensions, probes
+        self._lease = BridgeLease(database, f"poll {settings.team or ''}", LEASE_SECONDS)
+        self._leads = self._is_checked = False
+        self._warnings = Throttle(most=200)
+        self._stop = asyncio.Event()
+        self._cards_wanted = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Bring questions and answers until stopped; then end what is in flight.
+
+        Args:
+            stop: Set it to stop.
+
+        Raises:
+            ConfigurationError: Another bridge uses this SQLite database, or Airflow has teams and the bridge
+                has none.
+            StorageError: The database cannot be used at the start.
+        """
+        self._stop = stop
+        self._leads = await threads.run(self._lease.take)
+        if self._lease.is_for_all and not self._leads:
+            raise ConfigurationError(
+                "A SQLite database must serve one bridge alone, and another one uses it. Next: stop that "
+                f"one, or wait {LEASE_SECONDS:g} s after it was killed; or use PostgreSQL for several."
+            )
+        settings = self.settings
+        async with AsyncExitStack() as stack:
+            self.api = AirflowApi(settings.airflow, verify=settings.verify)
+            stack.push_async_callback(self.api.close)
+            self.apps = Apps()
+            steps = self._steps()
+            if self._probes is not None:
+                checks = (DatabaseCheck(self.database), AirflowCheck(self.api))
+                await stack.enter_async_context(self._probes.serving(checks))
+            logger.info("Bridge started", extra={"airflow": settings.airflow.url, "polls": self._leads})
+            await self._until_stopped(steps)
+        with suppress(StorageError):  # It ends by itself.
+            await threads.run(self._lease.release)
+        logger.info("Bridge drained")
+
+    async def _until_stopped(self, steps: Sequence[Step]) -> None:
+        warnings = asyncio.ensure_future(self._warnings.run())
+        stopped = asyncio.ensure_future(self._stop.wait())
+        running: list[asyncio.Future[None]] = [asyncio.ensure_future(self._repeat(step)) for step in steps]
+        ends_pump = threading.Event()
+        if amqp.is_configured():
+            # Clicks come from RabbitMQ into the database, as with everything that waits for them.
+            clicks = pump.Pump(amqp.broker(), Inbox(self.database))
+            running.append(asyncio.wrap_future(threads.start(lambda: clicks.run(ends_pump))))
+        try:
+            ends: set[asyncio.Future[Any]] = {stopped, *running}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for one in running:
+                if one.done():
+                    one.result()  # It raises why; none of them ends otherwise.
+        finally:
+            self._stop.set()
+            ends_pump.set()
+            if self._probes is not None:
+                self._probes.is_draining = True
+            # Each ends after what it does now; what takes longer is taken up by another process.
+            await asyncio.wait(running, timeout=_DRAIN_SECONDS)
+            for one in running:
+                one.cancel()
+            warnings.cancel()
+            stopped.cancel()
+            await asyncio.gather(*running, warnings, stopped, return_exceptions=True)
+
+    def _steps(self) -> list[Step]:
+        database, settings = self.database, self.settings
+        self._questions, self._cards = Questions(database), QuestionCards(database)
+        self._clicks = AppliedClicks(database)
+        recipients = Recipients(self.routes, People(database), self.app_id, settings.language)
+        self._poller = QuestionPoller(self.api, self._questions, settings)
+        self._sender = QuestionCardSender(
+            self._questions, self._cards, recipients, self.apps, settings, self._warnings
+        )
+        self._delivery = ClickDelivery(self.api, self._clicks, settings.secrets, self._warnings)
+        self._display = ClickResultDisplay(
+            self._clicks, self._questions, self._cards, ApiServers(database), self._poller, self._sender,
+            self._delivery, self.apps, self._others(),
+        )  # fmt: skip
+        steps = [
+            Step("lease", _RENEW_SECONDS, self._renew),
+            Step("poll", settings.poll_seconds, self._poll, is_alone=True),
+            Step("audit", _AUDIT_SECONDS, lambda: self._poller.watch_answered(_WATCH_SECONDS), is_alone=True),
+            Step("renewal", _SLOW_SECONDS, self._renew_cards, is_alone=True),
+            Step("release", _CARD_SECONDS, self._release, is_alone=True),
+            Step("cards", _CARD_SECONDS, self._sender.work),
+            Step("clicks", _CLICK_SECONDS, self._deliver),
+            Step("results", _CLICK_SECONDS, self._show),
+            Step("metrics", _AUDIT_SECONDS, self._measure),
+        ]
+        return [*steps, *(step for one in self._extensions for step in one.steps(self))]
+
+    def _others(self) -> OtherResult | None:
+        if not self._extensions:
+            return None
+
+        async def show(applied: Any, result: Any) -> bool:
+            for one in self._extensions:
+                if await one.show(applied, result):
+                    return True
+            return False
+
+        return show
+
+    async def _repeat(self, step: Step) -> None:
+        backoff = Backoff(1.0, 30.0)
+        while not self._stop.is_set():
+            pause = step.seconds
+            try:
+                if (self._leads or not step.is_alone) and await step.work() is True:
+                    pause = 0.0
+                backoff = Backoff(1.0, 30.0)
+            except ConfigurationError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other work goes on
+                pause = max(pause, backoff.next())
+                self._warn(step, error, pause)
+            await self._pause(step, pause)
+
+    async def _pause(self, step: Step, seconds: float) -> None:
+        wanted = self._cards_wanted if step.name == "cards" else self._stop
+        try:
+            async with asyncio.timeout(seconds):
+                await wanted.wait()
+        except TimeoutError:
+            return
+        if wanted is self._cards_wanted:
+            wanted.clear()
+
+    def _warn(self, step: Step, error: Exception, pause: float) -> None:
+        def log(suppressed: int) -> None:
+            fields = {"step": step.name, "error": str(error), "retry_in_s": round(pause, 1)}
+            fields["suppressed"] = suppressed
+            if isinstance(error, LarkError):
+                logger.warning("Bridge step failed; will retry", extra=fields)
+            else:
+                logger.error("Bridge step failed unexpectedly; will retry", extra=fields, exc_info=error)
+
+        self._warnings.note((step.name, type(error).__name__), log)
+
+    async def _renew(self) -> None:
+        leads = await threads.run(self._lease.take)
+        if self._lease.is_for_all and not leads:
+            raise ConfigurationError(
+                "A SQLite database must serve one bridge alone, and another one has taken it over. Next: run "
+                "one, or use PostgreSQL for several."
+            )
+        if leads != self._leads:
+            logger.info("Polling bridge changed", extra={"polls": leads})
+        self._leads = leads
+
+    async def _poll(self) -> None:
+        if not self._is_checked:
+            await check_teams(self.api, self.settings.team)
+            self._is_checked = True
+        await self._poller.poll()
+
+    async def _release(self) -> None:
+        if await self._sender.release(self.api.now()):
+            self._cards_wanted.set()
+
+    async def _renew_cards(self) -> None:
+        count = await self._sender.look_for_receivers()
+        if await self._sender.send_again() + count:
+            self._cards_wanted.set()
+
+    async def _deliver(self) -> bool:
+        await self._delivery.find()
+        return await self._delivery.work() > 0
+
+    async def _show(self) -> None:
+        if await self._display.work():
+            self._cards_wanted.set()
+
+    async def _measure(self) -> None:
+        if not meters.are_on():
+            return
+        counts = await threads.run(self._questions.counts)
+        for state, count in counts.items():
+            measured.BRIDGE_QUESTIONS.set(count, state)
+        measured.BRIDGE_CARDS_DUE.set(await threads.run(self._cards.due))
+        measured.BRIDGE_CLICKS_DUE.set(await threads.run(self._clicks.due))
+
+
+def serve(bridge: Bridge) -> None:
+    """Run a bridge until SIGTERM or SIGINT; the second one ends the process at once. For the main thread.
+
+    Args:
+        bridge: The bridge.
+
+    Raises:
+        ConfigurationError: As for `Bridge.run`.
+        StorageError: As for `Bridge.run`.
+    """
+
+    async def watch() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        with on_termination(lambda: loop.call_soon_threadsafe(stop.set)):
+            await bridge.run(stop)
+
+    gc.collect()
+    gc.freeze()
+    asyncio.run(watch())

@@ -1,0 +1,187 @@
+"""The bridge's settings, from the environment: never from `lark.yaml`, which holds no secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import orjson
+
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.hitl.proof import SECRET_VARIABLE, BridgeSecrets
+from lark_provider.protocol.language import Language
+from lark_provider.support.environment import ENVIRONMENT
+from lark_provider.support.secret import Secret
+
+URL, USERNAME, PASSWORD, TOKEN = (f"LARK_AIRFLOW_{part}" for part in ("URL", "USERNAME", "PASSWORD", "TOKEN"))
+PUBLIC_URL, VERIFY = "LARK_AIRFLOW_PUBLIC_URL", "LARK_AIRFLOW_VERIFY"
+HOLD_SECONDS = 15.0
+"""Twice Airflow's `[workers] min_heartbeat_interval`, and 5 s: an earlier answer can fail the task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Where Airflow is, and as whom it is read; a viewer of all DAGs suffices.
+
+    Attributes:
+        url: Airflow's, without `/api/v2`.
+        username: The account.
+        password: Its password.
+        token: A token instead of both, which is not renewed.
+    """
+
+    url: str
+    username: str | None = None
+    password: Secret | None = field(default=None, repr=False)
+    token: Secret | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check them.
+
+        Raises:
+            ConfigurationError: The URL is invalid, or neither account nor token is given.
+        """
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+            raise ConfigurationError(
+                "Airflow's URL must be http(s)://host without user and query, got "
+                f"{parts.scheme}://{parts.hostname or '…'}. Next: set {URL} to what a browser opens."
+            )
+        if not self.token and not (self.username and self.password):
+            raise ConfigurationError(
+                f"Airflow's credentials must be an account with a password or a token, got none. Next: set "
+                f"{USERNAME} and {PASSWORD}, or {TOKEN}; or name a connection with --conn-id."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of a bridge.
+
+    Attributes:
+        airflow: Where Airflow is, and as whom it is read.
+        secrets: They prove clicks to the plugin.
+        public_url: Airflow's URL for links on cards.
+        verify: Whether to check Airflow's certificate; a path names a private authority's.
+        team: The team of a multi-team Airflow whose questions these are.
+        language: Of cards to people, `zh` or `en`.
+        timezone: Of times on cards.
+        hold_seconds: From the parking of a task until its card is sent.
+        poll_seconds: Between two polls for changes.
+    """
+
+    airflow: Credentials
+    secrets: BridgeSecrets
+    public_url: str = ""
+    verify: bool | str = True
+    team: str | None = None
+    language: Language = "zh"
+    timezone: str = "UTC"
+    hold_seconds: float = HOLD_SECONDS
+    poll_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Check the periods.
+
+        Raises:
+            ConfigurationError: One of them is not a positive number of seconds.
+        """
+        for name, seconds, most in (("hold", self.hold_seconds, 3600.0), ("poll", self.poll_seconds, 300.0)):
+            if not 0 < seconds <= most:
+                raise ConfigurationError(
+                    f"--{name}-seconds must be above 0 and at most {most:g}, got {seconds!r}. Next: leave it "
+                    "out, or pass such a number."
+                )
+
+
+def load(conn_id: str | None = None, *, environ: Mapping[str, str] = ENVIRONMENT, **given: Any) -> Settings:
+    """Read the settings.
+
+    Args:
+        conn_id: A connection of Airflow's to take URL and account from, as `AIRFLOW_CONN_<ID>` holds it.
+        environ: The environment.
+        given: Attributes of `Settings` that the command line sets.
+
+    Raises:
+        ConfigurationError: A setting is missing or invalid; no text names a secret.
+    """
+    credentials = _credentials(environ) if conn_id is None else connection(conn_id, environ)
+    verify = environ.get(VERIFY, "").strip()
+    return Settings(
+        credentials,
+        BridgeSecrets(environ.get(SECRET_VARIABLE, "")),
+        environ.get(PUBLIC_URL, "").strip().rstrip("/") or credentials.url,
+        {"": True, "true": True, "false": False}.get(verify.lower(), verify),
+        **given,
+    )
+
+
+def _credentials(environ: Mapping[str, str]) -> Credentials:
+    def text(name: str) -> str | None:
+        return environ.get(name, "").strip() or None
+
+    return Credentials(
+        _url(environ.get(URL, "")), text(USERNAME), Secret.of(text(PASSWORD)), Secret.of(text(TOKEN))
+    )
+
+
+def connection(conn_id: str, environ: Mapping[str, str] = ENVIRONMENT) -> Credentials:
+    """Read URL and account from a connection of Airflow's, in its URI or JSON form.
+
+    Args:
+        conn_id: Its id.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: There is none, or it is invalid.
+    """
+    name = f"AIRFLOW_CONN_{conn_id.upper()}"
+    text = environ.get(name, "").strip()
+    try:
+        return _of_json(text) if text.startswith("{") else _of_uri(text)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        raise ConfigurationError(
+            f"{name} must be a connection as URI or JSON, got {'none' if not text else 'something else'}. "
+            "Next: set it to https://user:password@host, or to JSON with host, login and password."
+        ) from None
+
+
+def _of_json(text: str) -> Credentials:
+    given = orjson.loads(text)
+    extra = given.get("extra") or {}
+    extra = orjson.loads(extra) if isinstance(extra, str) else extra
+    host = str(given["host"])
+    if "://" not in host:
+        scheme = next(
+            (one for one in (given.get("schema"), given.get("conn_type")) if one == "https"), "http"
+        )
+        host = f"{scheme}://{host}"
+    if port := given.get("port"):
+        head, mark, tail = host.partition("://")
+        place, slash, path = tail.partition("/")
+        host = f"{head}{mark}{place}:{int(port)}{slash}{path}"
+    return Credentials(
+        _url(host), given.get("login"), Secret.of(given.get("password")), Secret.of(extra.get("token"))
+    )
+
+
+def _of_uri(text: str) -> Credentials:
+    parts = urlsplit(text)
+    if not parts.hostname:
+        raise ValueError("no host")
+    scheme = "https" if parts.scheme == "https" else "http"
+    port = f":{parts.port}" if parts.port else ""
+    host = unquote(parts.hostname)
+    url = f"{host}{port}{parts.path}" if "://" in host else f"{scheme}://{host}{port}{parts.path}"
+    password = None if parts.password is None else unquote(parts.password)
+    return Credentials(
+        _url(url), None if parts.username is None else unquote(parts.username), Secret.of(password)
+    )
+
+
+def _url(text: str) -> str:
+    return text.strip().rstrip("/").removesuffix("/api/v2").rstrip("/")

@@ -1,0 +1,196 @@
+"""`lark-provider outbox run|list|show|retry|purge`: what is on its way to Lark."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from lark_provider.cli.arguments import WrongUseError, add_group, add_metrics_options, age, start_metrics
+from lark_provider.cli.logs import log_as_service
+from lark_provider.cli.output import one_line, print_json, table
+from lark_provider.cli.terminal import can_ask
+from lark_provider.errors import LarkError
+from lark_provider.support import periods
+from lark_provider.support.termination import on_termination
+
+if TYPE_CHECKING:
+    from lark_provider.storage.outbox_admin import Row
+
+logger = logging.getLogger(__name__)
+_LONGEST_REASON = 80
+_SHORT_ID = 12
+
+
+def add_to(commands: Any) -> None:
+    """Add the command group to what `add_subparsers` returned."""
+    group = add_group(
+        commands,
+        "outbox",
+        "deliver notifications that were recorded, and look at them",
+        "Notifications are recorded in the database (LARK_DATABASE_URL or POSTGRES_HOST, …) and delivered by "
+        "the process that recorded them, the bridge, the pump, or `run`. Contents are encrypted under the "
+        "app's secret and are not shown.",
+    )
+    run = group.add_parser("run", help="deliver what is due until stopped; any number may run")
+    add_metrics_options(run)
+    run.set_defaults(run=run_run)
+    listing = group.add_parser("list", help="list what is not delivered, the oldest first")
+    listing.add_argument(
+        "--limit", type=_count, default=100, metavar="N", help="how many at most (default: %(default)s)"
+    )
+    listing.add_argument("--all", action="store_true", help="also what is delivered or superseded")
+    _add_json(listing, run_list)
+    show = group.add_parser("show", help="show one")
+    show.add_argument("id", metavar="ID", help="as `list` shows it")
+    _add_json(show, run_show)
+    retry = group.add_parser("retry", help="try at once what was given up, or waits after a failure")
+    _add_ids(retry)
+    _add_json(retry, run_retry)
+    purge = group.add_parser("purge", help="delete what is not delivered, once confirmed")
+    _add_ids(purge).add_argument(
+        "--older-than", type=age, metavar="AGE", help="those recorded longer ago: 90m, 12h, 30d"
+    )
+    purge.add_argument("--yes", action="store_true", help="do not ask")
+    _add_json(purge, run_purge)
+
+
+def _add_ids(command: Any) -> Any:
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument("ids", nargs="*", default=[], metavar="ID", help="which ones, as `list` shows them")
+    which.add_argument("--all", action="store_true", help="all that are not delivered")
+    return which
+
+
+def _add_json(command: Any, run: Callable[[argparse.Namespace], int]) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=run)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1_000_000):  # noqa: PLR2004 - all are in memory
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to 999999, got {text!r}")
+    return int(text)
+
+
+def run_run(arguments: argparse.Namespace) -> int:
+    """Deliver until stopped."""
+    from lark_provider import metrics
+    from lark_provider.outbox.runner import OutboxRunner
+    from lark_provider.storage.outbox import Outbox
+
+    log_as_service()
+    stop = threading.Event()
+    with on_termination(stop.set):
+        runner, outbox = OutboxRunner(), Outbox.configured()
+        due, _ = outbox.depth()  # Fails at once if the database is not ready.
+        start_metrics(arguments)
+        if arguments.metrics_port is not None:
+            metrics.collect(outbox.readings)
+        print(f"Delivering the outbox; {due} due", flush=True)
+        runner.run(stop)
+    logger.info("Outbox drained")
+    return 0
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    """Print rows of the outbox."""
+    from lark_provider.storage.outbox_admin import STATES, UNDELIVERED, OutboxAdmin
+
+    admin = OutboxAdmin.configured()
+    found, total = admin.list(arguments.limit, STATES if arguments.all else UNDELIVERED)
+    if arguments.json:
+        print_json({"total": total, "messages": [asdict(row) for row in found]})
+        return 0
+    if not found:
+        print("The outbox is empty.")
+        return 0
+    print(table(("ID", "App", "State", "Age", "Attempts", "Reason"), [_cells(row) for row in found]))
+    if len(found) < total:
+        print(f"{len(found)} of {total}; --limit shows more.")
+    return 0
+
+
+def run_show(arguments: argparse.Namespace) -> int:
+    """Print one row."""
+    row = _found(arguments.id)
+    if arguments.json:
+        print_json(asdict(row))
+        return 0
+    for name, value in asdict(row).items():
+        label = name.replace("_", " ").capitalize() + ":"
+        print(f"{label:<14} {one_line('none' if value is None else str(value))}")
+    return 0
+
+
+def run_retry(arguments: argparse.Namespace) -> int:
+    """Have rows tried at once."""
+    from lark_provider.storage.outbox_admin import OutboxAdmin
+
+    count = OutboxAdmin.configured().retry(_ids(arguments))
+    _print_count(arguments, "retried", count)
+    return 0
+
+
+def run_purge(arguments: argparse.Namespace) -> int:
+    """Delete rows, once confirmed."""
+    from lark_provider.storage.outbox_admin import OutboxAdmin
+
+    ids = None if arguments.older_than is not None else _ids(arguments)
+    if not arguments.yes and not _is_confirmed(arguments):
+        print("Nothing is purged.")
+        return 1
+    count = OutboxAdmin.configured().purge(ids, arguments.older_than)
+    _print_count(arguments, "purged", count)
+    return 0
+
+
+def _print_count(arguments: argparse.Namespace, what: str, count: int) -> None:
+    if arguments.json:
+        print_json({what: count})
+    else:
+        print(f"{what.capitalize()}: {count}.")
+
+
+def _ids(arguments: argparse.Namespace) -> list[str] | None:
+    """Return the full ids that the arguments name; None for all."""
+    if arguments.all:
+        return None
+    if not arguments.ids:
+        raise WrongUseError("Messages must be named, got none. Next: pass their ids, or --all.")
+    return [_found(one).id for one in arguments.ids]
+
+
+def _found(id_: str) -> Row:
+    from lark_provider.storage.outbox_admin import OutboxAdmin
+
+    row = OutboxAdmin.configured().show(id_)
+    if row is None:
+        raise LarkError(
+            f"The id must be that of one message in the outbox, got {id_!r}. Next: see `lark-provider outbox "
+            "list`."
+        )
+    return row
+
+
+def _is_confirmed(arguments: argparse.Namespace) -> bool:
+    if not can_ask():
+        raise WrongUseError("Standard input must be a terminal to confirm this. Next: pass --yes.")
+    which = f"{len(arguments.ids)} message(s)"
+    if arguments.all:
+        which = "all messages that are not delivered"
+    elif arguments.older_than is not None:
+        which = f"all undelivered messages older than {periods.shown(arguments.older_than)}"
+    return input(f"Purge {which}? They will never be sent. [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _cells(row: Row) -> list[str]:
+    reason = one_line(row.reason or "")
+    if len(reason) > _LONGEST_REASON:
+        reason = reason[: _LONGEST_REASON - 1] + "…"
+    shown = periods.shown(timedelta(seconds=int(row.age_seconds)))
+    return [row.id[:_SHORT_ID], row.app_id, row.state, shown, str(row.attempts), reason]

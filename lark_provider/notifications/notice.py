@@ -1,0 +1,118 @@
+"""One notification over one connection: what it is about, who gets it, and how long it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from lark_provider.notifications import airflow_context
+from lark_provider.notifications.deadline import Deadline, call_in_thread
+from lark_provider.notifications.delivery import Message
+from lark_provider.protocol.incidents.event import EventKind, RunEvent
+from lark_provider.protocol.incidents.model import Incident
+from lark_provider.protocol.language import Language
+
+if TYPE_CHECKING:
+    from lark_provider.api.messaging import MessageType
+    from lark_provider.api.receivers import ReceiverIdType
+    from lark_provider.client import AsyncLarkServiceClient
+    from lark_provider.hooks.receivers import Receiver
+
+
+class Notifier(Protocol):
+    """The options of a `LarkNotifier`, with its templates rendered."""
+
+    bots_only: ClassVar[bool]
+    receiver_id: str
+    receiver_id_type: ReceiverIdType | None
+    lark_conn_id: str
+    fallback_conn_id: str | None
+    content: Any
+    msg_type: MessageType
+    language: Language
+    mentions: str | Sequence[str]
+    event: EventKind | None
+    idempotency_key: str | None
+    one_card_per_run: bool
+    quiet_success: bool
+
+    @property
+    def log(self) -> Any:
+        """Return the task's log."""
+        ...
+
+    def shares_cards_with(self, other: object) -> bool:
+        """Return whether another callback updates the same cards as this notifier."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notification by an app.
+
+    Attributes:
+        notifier: The options.
+        conn_id: The connection.
+        client: Of that connection.
+        to: The receiver.
+        message: The message.
+        event: What happened.
+        context: Airflow's.
+        left: The deadline for everything.
+        may_block: Whether blocking calls to Airflow are possible, in a thread.
+    """
+
+    notifier: Notifier
+    conn_id: str
+    client: AsyncLarkServiceClient
+    to: Receiver
+    message: Message
+    event: RunEvent
+    context: Mapping[str, Any]
+    left: Deadline
+    may_block: bool
+
+    @property
+    def shares_card(self) -> bool:
+        """Return whether failures of the run share a card."""
+        one = self.notifier
+        return one.one_card_per_run and one.content is None and one.msg_type == "interactive"
+
+    @property
+    def is_quiet(self) -> bool:
+        """Return whether the event is not reported unless it changes an incident."""
+        return self.notifier.quiet_success and self.event.of_success
+
+    @property
+    def key(self) -> str:
+        """Return an idempotency key, derived from the event so that a repeated callback is recognized."""
+        event, client = self.event, self.client
+        if self.notifier.idempotency_key:
+            return self.notifier.idempotency_key
+        what = [event.kind, str(event.try_number), event.deadline_id]
+        where = [event.dag_id, event.run_id, event.task_id, str(event.map_index)]
+        key = [client.base_url, client.app_id, "notifier", *where, *what, self.notifier.receiver_id]
+        return "\n".join(key)
+
+    async def states(self) -> Mapping[str, str]:
+        """Return Airflow's states of the run's task instances; empty if it cannot be asked."""
+        if not self.may_block:
+            return {}
+        return await call_in_thread(lambda: airflow_context.states(self.context), self.left.left())
+
+    async def errors(self, before: Incident | None, states: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the errors of failed task instances that sent no notification, for a failed DAG run.
+
+        Args:
+            before: The incident before this event.
+            states: Airflow's states of the run's task instances.
+        """
+        if not (self.may_block and self.event.kind == "dag_failure"):
+            return {}
+        reported = {one.label for one in before.failures if one.error} if before else set()
+        silent = [one for one, state in states.items() if state == "failed" and one not in reported]
+        shares = self.notifier.shares_cards_with
+        return await airflow_context.errors(
+            self.event, self.context, silent, self.notifier.language, shares, self.left.left() / 4
+        )

@@ -1,0 +1,132 @@
+"""Record a notification in the outbox, and deliver it from here as long as the deadline allows.
+
+What is not delivered then is delivered later: by another task of the run, the bridge, the pump, or
+`lark-provider outbox run`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from lark_provider.api.cards.airflow import failure
+from lark_provider.errors import LarkError
+from lark_provider.notifications.deadline import call_in_thread
+from lark_provider.notifications.notice import Notice
+from lark_provider.outbox.apps import Apps
+from lark_provider.outbox.delivering import Deliverer
+from lark_provider.outbox.outgoing import message
+from lark_provider.outbox.recording import Recorder
+from lark_provider.protocol.incidents.model import FAILURES
+from lark_provider.protocol.incidents.shown import Place
+
+T = TypeVar("T")
+_RECORD_SECONDS = 3.0
+_LOOK_SECONDS = 0.1
+_LAST_SECONDS = 0.5
+"""Kept to record that an attempt took too long."""
+
+
+class NotRecordedError(LarkError):
+    """The database could not be used; nothing was recorded, as far as is known."""
+
+
+async def send(notice: Notice) -> Sequence[str]:
+    """Record a notification and deliver it.
+
+    Args:
+        notice: The notification.
+
+    Returns:
+        The id of the message that shows it; empty if there is nothing to show, or it is delivered later.
+
+    Raises:
+        NotRecordedError: The database could not be used.
+        LarkError: Lark refused the message for good.
+    """
+    recorder = Recorder(notice.client)
+    row = await _card(notice, recorder) if notice.shares_card else None
+    if row == "":
+        return ()
+    if row is None:
+        if notice.is_quiet:
+            return ()
+        row = await _in_database(notice, lambda: _own_message(notice, recorder))
+    return await _deliver(notice, recorder, row)
+
+
+async def _card(notice: Notice, recorder: Recorder) -> str | None:
+    """Add the event to the incident of its run.
+
+    Returns:
+        The outbox's row with the card; "" if there is nothing to show; None if the event has no incident.
+    """
+    event, to = notice.event, notice.to
+    place = Place(event.dag_id, event.run_id, to.id, to.id_type or "", notice.message.language, to.instead_of)
+    before = await _in_database(notice, lambda: recorder.open(place))
+    if before is None and event.kind not in FAILURES:
+        return None
+    incident = before.incident if before else None
+    states = await notice.states()
+    errors = await notice.errors(incident, states)
+    mentions = notice.message.mentions
+    recorded = await _in_database(
+        notice, lambda: recorder.event(place, event, mentions, states=states, errors=errors)
+    )
+    if recorded.is_muted:
+        notice.notifier.log.info("Task %s.%s is muted; not notified", event.dag_id, event.task_id)
+        return ""
+    if recorded.shown is None:
+        return None
+    return recorded.row or ""
+
+
+def _own_message(notice: Notice, recorder: Recorder) -> str:
+    made, to = notice.message, notice.to
+    content = made.content
+    if content is None:
+        build = failure.card if made.msg_type == "interactive" else failure.lines
+        content = build(notice.event, made.language)
+    outgoing = message(to.id, to.id_type or "", made.msg_type, content, made.mentions, to.instead_of)
+    return recorder.message(outgoing, to.key(notice.key))
+
+
+async def _in_database(notice: Notice, work: Callable[[], T]) -> T:
+    seconds = min(_RECORD_SECONDS, notice.left.left() / 3)
+    try:
+        return await call_in_thread(work, seconds)
+    except (LarkError, TimeoutError) as error:
+        reason = str(error) or f"no answer within {seconds:.1f} s"
+        raise NotRecordedError(reason) from error
+
+
+async def _deliver(notice: Notice, recorder: Recorder, row: str) -> Sequence[str]:
+    """Deliver a row, or wait until another process has done so."""
+    left = notice.left
+    apps = Apps(given=[notice.client], only_given=True)
+    why = "the deadline came first"
+    while (seconds := left.left() - _LAST_SECONDS) > 0:
+        deliverer = Deliverer(recorder.outbox, apps, seconds=seconds)
+        try:
+            await deliverer.once(only=row)
+            found = await deliverer.state(row)
+        except (LarkError, TimeoutError) as error:
+            why = str(error) or "the database does not answer"
+            break
+        if found is None:
+            return ()  # Purged meanwhile.
+        state, message_id, reason = found
+        if state == "delivered":
+            return (str(message_id),)
+        if state == "superseded":
+            return ("shown by a later version of the card",)
+        if state == "given_up":
+            raise LarkError(reason or "Lark refused the message.")
+        if reason is not None:
+            why = reason
+            break
+        await asyncio.sleep(min(_LOOK_SECONDS, max(0.0, left.left() - _LAST_SECONDS)))
+    event = notice.event
+    notice.notifier.log.warning("Notification of %s recorded; it is delivered later. %s", event.dag_id, why)
+    return ()

@@ -1,0 +1,98 @@
+"""The apps that this process has the secret of: of its own clients, the environment and the registry."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from lark_provider.client import AsyncLarkServiceClient
+from lark_provider.client.clients import app_of
+from lark_provider.protocol.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from lark_provider.protocol.tokens import App
+
+logger = logging.getLogger(__name__)
+
+_TIMEOUT, _DEADLINE = 10.0, 25.0
+_UNKNOWN_SECONDS = 60.0
+"""How long an app that is not known here is left to other processes before it is looked up again."""
+
+
+class Known(NamedTuple):
+    """An app, and a client that acts for it."""
+
+    app: App
+    client: AsyncLarkServiceClient
+
+
+class Apps:
+    """The apps of this process, by id and base URL.
+
+    Args:
+        database_url: Shared by their clients; else that of the environment.
+        given: Clients to use, each resolved: in a failing task, that of its connection.
+        only_given: Whether no other app is looked up.
+    """
+
+    def __init__(
+        self,
+        database_url: str | None = None,
+        given: Sequence[AsyncLarkServiceClient] = (),
+        *,
+        only_given: bool = False,
+    ) -> None:
+        self._database_url, self._only_given = database_url, only_given
+        self._given = {(one.app_id, one.base_url): one for one in given}
+        self._made: dict[tuple[str, str], AsyncLarkServiceClient] = {}
+        self._unknown: dict[str, float] = {}
+        self._logged: set[str] = set()
+
+    def unknown(self) -> list[str]:
+        """Return the ids of apps that are left to other processes now."""
+        now = time.monotonic()
+        return [app_id for app_id, until in self._unknown.items() if until > now]
+
+    async def find(self, app_id: str, base_url: str) -> Known | None:
+        """Return an app with its client; None if this process does not have its secret.
+
+        Args:
+            app_id: The app.
+            base_url: The URL of its Lark.
+
+        Raises:
+            StorageError: The registry cannot be used.
+        """
+        name = (app_id, base_url)
+        client = self._given.get(name) or (None if self._only_given else self._client(*name))
+        if client is not None:
+            try:
+                await client.resolve()
+                return Known(app_of(client), client)
+            except ConfigurationError as error:
+                self._note(app_id, str(error))
+                return None
+        self._note(app_id, "it is not the app of this process's connection")
+        return None
+
+    def _client(self, app_id: str, base_url: str) -> AsyncLarkServiceClient:
+        found = self._made.get((app_id, base_url))
+        if found is None:
+            found = self._made[app_id, base_url] = AsyncLarkServiceClient(
+                app_id,
+                base_url=base_url,
+                timeout=_TIMEOUT,
+                deadline=_DEADLINE,
+                max_retries=1,
+                database_url=self._database_url,
+            )
+        return found
+
+    def _note(self, app_id: str, error: str) -> None:
+        self._unknown[app_id] = time.monotonic() + _UNKNOWN_SECONDS
+        if app_id not in self._logged and not self._only_given:
+            self._logged.add(app_id)
+            extra = {"app": app_id, "error": error}
+            logger.warning("App unknown here; its messages are left to other processes", extra=extra)

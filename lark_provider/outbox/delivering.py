@@ -1,0 +1,212 @@
+"""Deliver what is due in the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import uuid
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from lark_provider.outbox.apps import Apps, Known
+from lark_provider.outbox.outgoing import Outgoing
+from lark_provider.protocol.errors import (
+    InvalidRequestError,
+    LarkAPIError,
+    LarkError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+)
+from lark_provider.storage.outbox import Claimed, Outbox, opened
+from lark_provider.support import measured, threads
+from lark_provider.support.environment import ENVIRONMENT
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+REPLACE_VARIABLE = "LARK_OUTBOX_NEW_CARD"
+_YES = {"1", "true", "yes", "on"}
+_LEASE_SECONDS = 20.0
+"""Beyond the time for an attempt, so that it has ended before another process takes over."""
+_ATTEMPT_SECONDS = 40.0
+_DATABASE_SECONDS = 10.0
+_FIRST_PAUSE, _LAST_PAUSE = 1.0, 60.0
+_UNCERTAIN_SECONDS = 55 * 60.0
+"""Lark recognizes a repeated key for an hour."""
+_NO_CARD = frozenset({230011, 230026, 230031, 230110, 230012, 230071})
+"""A card that cannot be updated any more: recalled, deleted, older than 14 days, of another app."""
+_APP_CODES = range(99990000, 100000000)
+"""Of the gateway: they concern the app, such as a missing scope, and not the message."""
+
+
+def replaces_cards() -> bool:
+    """Return whether one new card is sent for one that cannot be updated, by `LARK_OUTBOX_NEW_CARD`."""
+    return ENVIRONMENT.get(REPLACE_VARIABLE, "").strip().lower() in _YES
+
+
+class Deliverer:
+    """Claims rows of the outbox and delivers them. For one event loop.
+
+    Args:
+        outbox: The database's.
+        apps: The apps that this process can act for.
+        seconds: How long an attempt may take.
+        replaces: Whether one new card is sent for one that cannot be updated, asked each time; else
+            `LARK_OUTBOX_NEW_CARD` decides.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        apps: Apps,
+        *,
+        seconds: float = _ATTEMPT_SECONDS,
+        replaces: Callable[[], bool] = replaces_cards,
+    ) -> None:
+        self._outbox, self._apps, self._seconds = outbox, apps, seconds
+        self._me = uuid.uuid4().hex
+        self._replaces = replaces
+
+    async def once(self, *, only: str | None = None) -> int:
+        """Deliver rows that are due.
+
+        Args:
+            only: The one row, or the one card, to deliver.
+
+        Returns:
+            How many rows were tried.
+
+        Raises:
+            StorageError: The database cannot be used.
+            TimeoutError: It does not answer.
+        """
+        unknown = self._apps.unknown()
+        claim: Callable[[], list[Claimed]] = lambda: self._outbox.claim(  # noqa: E731 - read as one step
+            self._me, self._seconds + _LEASE_SECONDS, most=self._outbox.at_once, without=unknown, only=only
+        )
+        rows = await _in_thread(claim)
+        results = await asyncio.gather(*(self._deliver(row) for row in rows), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return len(rows)
+
+    async def state(self, row: str) -> tuple[str, str | None, str | None] | None:
+        """Return the state of a row, its message and the reason; see `Outbox.state`."""
+        return await _in_thread(lambda: self._outbox.state(row))
+
+    async def _deliver(self, row: Claimed) -> None:
+        try:
+            known = await self._apps.find(row.app_id, row.base_url)
+        except LarkError as error:  # The registry is unavailable.
+            await self._later(row, error, may_be_sent=False)
+            return
+        if known is None:
+            await _in_thread(lambda: self._outbox.release(row, self._me))
+            return
+        text = opened(row, known.app)
+        if text is None:
+            # Another process may have the secret under which it is encrypted, so it is not given up here.
+            reason = (
+                "It is encrypted under another secret of the app, or was altered. Next: if the secret was "
+                f"changed, `lark-provider outbox purge {row.id}`."
+            )
+            await self._later(row, LarkError(reason), may_be_sent=False, longest=True)
+            return
+        await self._attempt(row, known, Outgoing.from_json(text))
+
+    async def _attempt(self, row: Claimed, known: Known, message: Outgoing) -> None:
+        if row.was_sent and row.message_id is None and row.sent_seconds > _UNCERTAIN_SECONDS:
+            extra = {"row": row.id, "app": row.app_id, "sent_s": round(row.sent_seconds)}
+            logger.warning("Outcome unknown for too long; a second message may appear", extra=extra)
+        try:
+            async with asyncio.timeout(self._seconds):
+                message_id = await _sent(row, known, message)
+        except LarkAPIError as error:
+            await self._refused(row, error)
+        except (LarkError, TimeoutError) as error:
+            await self._later(row, error, may_be_sent=isinstance(error, OutcomeUnknownError | TimeoutError))
+        else:
+            await _in_thread(lambda: self._outbox.delivered(row, self._me, message_id))
+            measured.OUTBOX_DELIVERED.add(row.app_id, "send" if row.message_id is None else "update")
+
+    async def _refused(self, row: Claimed, error: LarkAPIError) -> None:
+        if row.message_id is not None and self._replaces() and error.code in _NO_CARD:
+            extra = {"row": row.id, "message_id": row.message_id, "code": error.code}
+            logger.info("Card cannot be updated; sending a new one", extra=extra)
+            await _in_thread(lambda: self._outbox.replace(row, self._me))
+            return
+        if error.retryable or error.code in _APP_CODES:
+            await self._later(row, error, may_be_sent=False)
+            return
+        reason = str(error)
+        await _in_thread(lambda: self._outbox.give_up(row, self._me, reason))
+        measured.OUTBOX_GIVEN_UP.add(row.app_id, _why(error))
+        extra = {"row": row.id, "app": row.app_id, "error": reason}
+        logger.error("Message given up", extra=extra)
+
+    async def _later(
+        self, row: Claimed, error: BaseException, *, may_be_sent: bool, longest: bool = False
+    ) -> None:
+        pause = _LAST_PAUSE if longest else min(_LAST_PAUSE, _FIRST_PAUSE * 2 ** min(row.attempts, 10))
+        pause *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+        reason = str(error) or "no answer in time"
+        await _in_thread(lambda: self._outbox.later(row, self._me, reason, pause, may_be_sent=may_be_sent))
+        extra = {"row": row.id, "app": row.app_id, "retry_in_s": round(pause), "error": reason}
+        logger.info("Message not delivered; retrying later", extra=extra)
+
+
+def _why(error: LarkAPIError) -> str:
+    """Return the label of a refusal."""
+    if error.code in _NO_CARD:
+        return "card_gone"
+    if isinstance(error, NotFoundError | PermissionDeniedError):
+        return "receiver"
+    return "content" if isinstance(error, InvalidRequestError) else "refused"
+
+
+async def _sent(row: Claimed, known: Known, message: Outgoing) -> str:
+    """Update the card of a row, or send its message, and return the message's id."""
+    messaging = known.client.messaging
+
+    async def perform(content: Any, mentions: tuple[str, ...]) -> str:
+        if row.message_id is not None:
+            await messaging.update_card(row.message_id, content)
+            return row.message_id
+        options: dict[str, Any] = {"receiver_id_type": message.receiver_type or None, "uuid": row.id[:32]}
+        if message.msg_type in {"text", "post"}:
+            options["mentions"] = mentions
+        answer = await messaging.send(message.receiver, content, msg_type=message.msg_type, **options)  # type: ignore[arg-type]  # as it was recorded
+        return str(answer.data["message_id"])
+
+    found = await _ids(known, message.emails)
+    content, mentions = message.content, (*message.mentions, *found.values())
+    missing = [f"@{one}" for one in message.emails if one not in found]
+    if missing and isinstance(content, str):
+        content = " ".join([content, *missing])
+    try:
+        return await perform(content, tuple(dict.fromkeys(mentions)))
+    except InvalidRequestError as error:
+        if error.http_status is None or message.plain is None:
+            raise
+        # Lark refuses a whole card for one mention of a person who has left the tenant.
+        logger.warning("Lark rejected the mentions; naming people without a mention: %s", error.msg)
+        return await perform(message.plain, ())
+
+
+async def _ids(known: Known, emails: tuple[str, ...]) -> dict[str, str]:
+    """Return open_ids by e-mail address; addresses that are not found are missing."""
+    if not emails:
+        return {}
+    try:
+        found = await known.client.contact.find_by_email(list(emails))
+    except LarkAPIError as error:
+        logger.warning("User lookup failed; naming people without a mention: %s", error)
+        return {}
+    return {email: open_id for email, open_id in found.items() if open_id}
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    return await threads.run(work, _DATABASE_SECONDS)

@@ -1,0 +1,81 @@
+"""Deliver the outbox until stopped: in the bridge, in the pump, and as `lark-provider outbox run`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from threading import Event as Stop
+from typing import Any
+
+from lark_provider.outbox.apps import Apps
+from lark_provider.outbox.delivering import Deliverer
+from lark_provider.protocol.errors import LarkError
+from lark_provider.storage.outbox import Outbox
+from lark_provider.support import threads
+from lark_provider.support.backoff import Backoff
+from lark_provider.support.throttle import Throttle
+
+logger = logging.getLogger(__name__)
+
+_IDLE_SECONDS = 1.0
+_FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0
+_DRAIN_SECONDS = 10.0
+"""For how long what is in flight may still be delivered when it is stopped."""
+
+
+class OutboxRunner:
+    """Delivers what is due, for all apps that this process knows. Any number may run at once.
+
+    Args:
+        database_url: Else `LARK_DATABASE_URL` or `POSTGRES_*`.
+        idle_seconds: How long to wait when nothing is due.
+
+    Raises:
+        ConfigurationError: No database is configured.
+    """
+
+    def __init__(self, database_url: str | None = None, *, idle_seconds: float = _IDLE_SECONDS) -> None:
+        self._outbox, self._apps = Outbox.configured(database_url), Apps(database_url)
+        self._idle, self._warnings = idle_seconds, Throttle()
+
+    def run(self, stop: Stop) -> None:
+        """Deliver until stopped, through every loss of the database or of Lark. Blocks.
+
+        Args:
+            stop: Stops it when set; what is in flight is delivered within some seconds.
+        """
+        asyncio.run(self.arun(stop))
+
+    async def arun(self, stop: Stop) -> None:
+        """Deliver until stopped, in the caller's event loop; see `run`."""
+        stopped: asyncio.Future[bool] = asyncio.wrap_future(threads.start(stop.wait))
+        delivering = asyncio.ensure_future(self._forever(stopped))
+        either: set[asyncio.Future[Any]] = {delivering, stopped}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([delivering], timeout=_DRAIN_SECONDS)
+        delivering.cancel()
+        with suppress(asyncio.CancelledError):
+            await delivering
+
+    async def _forever(self, stopped: asyncio.Future[bool]) -> None:
+        deliverer, pauses = Deliverer(self._outbox, self._apps), Backoff(_FIRST_PAUSE, _LAST_PAUSE)
+        while not stopped.done():
+            try:
+                tried = await deliverer.once()
+            except (LarkError, TimeoutError) as error:
+                self._warn(error)
+                pause = pauses.next()
+            else:
+                pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
+                pause = 0.0 if tried else self._idle
+            await asyncio.wait([stopped], timeout=pause)
+
+    def _warn(self, error: Exception) -> None:
+        reason = str(error) or "no answer in time"
+
+        def log(suppressed: int) -> None:
+            extra = {"error": reason, "suppressed": suppressed}
+            logger.warning("Outbox unavailable; messages wait in the database", extra=extra)
+
+        self._warnings.note("unavailable", log)

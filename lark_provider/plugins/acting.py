@@ -1,0 +1,115 @@
+"""What a proven click does: our rows say what it is about and who clicked; Airflow decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lark_provider.plugins import identity, settings
+from lark_provider.plugins.answering import Clicker, answer
+from lark_provider.plugins.clearing import Shown, clear
+from lark_provider.plugins.failures import act_on, incident
+from lark_provider.plugins.in_process import InProcess
+from lark_provider.plugins.sentences import sentence
+from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick
+from lark_provider.protocol.hitl.keys import action_of, card_of
+from lark_provider.protocol.incidents.shown import Shown as ShownIncident
+from lark_provider.protocol.waits import CORRELATION
+from lark_provider.storage.clicked_cards import QuestionCard, is_incident, question_card
+from lark_provider.storage.people import People
+from lark_provider.support import threads
+
+if TYPE_CHECKING:
+    from lark_provider.plugins.asgi import Application
+
+_SECONDS = 20.0
+"""For the look-ups of a click in our database, and of its person in Lark and in Airflow's database."""
+
+
+class Actions:
+    """Does what clicks mean.
+
+    Args:
+        app: Airflow's own application.
+    """
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    async def act(self, click: DeliveredClick) -> ClickResult:
+        """Do what a click means, and return what became of it.
+
+        Args:
+            click: The click, which was proven.
+
+        Raises:
+            LarkError: Our database or settings cannot be used.
+        """
+        open_id = click.operator.open_id
+        card = await threads.run(lambda: _card(click), _SECONDS)
+        if card is None:
+            return ClickResult("unknown_card", sentence("unknown_card"), open_id=open_id)
+        found = await threads.run(lambda: _identified(click), _SECONDS)
+        if isinstance(found, identity.Refusal):
+            return ClickResult(found.outcome, found.message, open_id=open_id, link_url=found.link_url)
+        who = Clicker(open_id, str(found.user.get_id()), str(found.user.get_name()))
+        async with InProcess(self._app, found.user) as airflow:
+            if not isinstance(card, QuestionCard):
+                return await act_on(airflow, card, click, who)
+            if action_of(click.action.value) == "ask_again":
+                task = card.question.task
+                return await clear(airflow, [Shown(task, task.task_id)], who)
+            return await answer(airflow, card, click, who)
+
+    async def with_link(self, click: DeliveredClick, result: ClickResult) -> ClickResult:
+        """Return a recorded result with a new link, if the person has to link themselves and has not yet.
+
+        The link is not recorded, since it holds a code, and may have been lost with a process.
+
+        Args:
+            click: The click, delivered again.
+            result: What was recorded.
+        """
+        if result.outcome != "unlinked":
+            return result
+        found = await threads.run(lambda: _identified(click), _SECONDS)
+        return replace(result, link_url=found.link_url) if isinstance(found, identity.Refusal) else result
+
+
+def key_of(click: DeliveredClick) -> str | None:
+    """Return the key of the card that a click was on; None if it is not one of Airflow's."""
+    value = click.action.value
+    marked = value.get(CORRELATION) if isinstance(value, dict) else None
+    return card_of(marked) if isinstance(marked, str) else None
+
+
+def _card(click: DeliveredClick) -> QuestionCard | ShownIncident | None:
+    """Return the card of a click; None if it is not recorded for that app and message. It blocks."""
+    key = key_of(click)
+    if key is None:
+        return None
+    card = question_card(settings.DATABASE.url(), key)
+    if card is None:
+        return (
+            incident(settings.DATABASE.url(), key, click)
+            if is_incident(settings.DATABASE.url(), key)
+            else None
+        )
+    if card.app_id != click.app_id:
+        return None
+    # A card is recorded before it is sent; its message may not be known yet.
+    if card.message_id is not None and card.message_id != click.message_id:
+        return None
+    return card
+
+
+def _identified(click: DeliveredClick) -> identity.Identified | identity.Refusal:
+    """Return the user of Airflow that a person acts as, or why they may not. It blocks."""
+    people = People(settings.DATABASE.url())
+    clicker = identity.Clicker(
+        app_id=click.app_id,
+        tenant_key=click.tenant_key or "",
+        open_id=click.operator.open_id,
+        operator_tenant_key=click.operator.tenant_key or "",
+    )
+    return identity.Identities(people, settings=settings.PEOPLE.read).resolve(clicker)

@@ -1,0 +1,242 @@
+"""Answer a question as the person who clicked: the very try that was shown, once, with values that fit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from lark_provider.plugins import guard, hold, settings
+from lark_provider.plugins.in_process import InProcess, Reply
+from lark_provider.plugins.sentences import answered_by, sentence
+from lark_provider.protocol.hitl.answers import InvalidAnswerError, read_answer
+from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, Outcome
+from lark_provider.protocol.hitl.model import End, HitlAnswer, HitlQuestion
+from lark_provider.protocol.language import Language
+from lark_provider.storage.api_servers import ApiServers
+from lark_provider.storage.clicked_cards import QuestionCard
+from lark_provider.support import threads
+
+logger = logging.getLogger(__name__)
+_READ_BACK_SECONDS = 0.3
+"""Two answers that overlap without the guard are both written within this time."""
+_GUARDED_SECONDS = 30.0
+_DATABASE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clicker:
+    """Who clicked.
+
+    Attributes:
+        open_id: In Lark.
+        user_id: In Airflow, as in `assigned_users`.
+        name: In Airflow.
+    """
+
+    open_id: str
+    user_id: str
+    name: str
+
+    def result(self, outcome: Outcome, message: Mapping[str, str] | None = None, **more: Any) -> ClickResult:
+        """Return what became of the click.
+
+        Args:
+            outcome: In one word.
+            message: What the person is told; by default the sentence of the outcome.
+            more: Other members of the result.
+        """
+        told = sentence(outcome, person=self.name) if message is None else message
+        return ClickResult(outcome, told, open_id=self.open_id, person=self.name, **more)
+
+
+async def answer(airflow: InProcess, card: QuestionCard, click: DeliveredClick, who: Clicker) -> ClickResult:
+    """Answer a question.
+
+    Args:
+        airflow: Airflow, as the person.
+        card: The card, as it is recorded.
+        click: The click.
+        who: The person.
+    """
+    task = card.question.task
+    found = await airflow.call("GET", f"{task.path}/hitlDetails")
+    if not found.is_ok:
+        return refused(found, who)
+    if found.body["task_instance"]["id"] != task.ti_id:
+        return who.result("superseded")
+    wanted = _read(card, click)
+    if found.body["response_received"]:
+        return _already(found.body, wanted, who)
+    if (early := await _not_now(card.question, found.body["task_instance"]["state"], who)) is not None:
+        return early
+    errors = wanted if isinstance(wanted, dict) else _faults(card.question, wanted, found.body["options"])
+    if errors or isinstance(wanted, dict):
+        reason = "; ".join(f"{name}: {text}" for name, text in errors.items())
+        return who.result("invalid", sentence("invalid", reason=reason), errors=errors)
+    return await _send(airflow, card.question, wanted, who)
+
+
+async def _send(airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer, who: Clicker) -> ClickResult:
+    path = f"{question.task.path}/hitlDetails"
+    expected = guard.EXPECTED.set(question.task.ti_id)
+    try:
+        done = await airflow.call(
+            "PATCH", path, {"chosen_options": list(wanted.options), "params_input": dict(wanted.params)}
+        )
+    finally:
+        guard.EXPECTED.reset(expected)
+    if done.status == 409:  # noqa: PLR2004 - conflict: another answer came first
+        found = await airflow.call("GET", path)
+        if not found.is_ok:
+            return refused(found, who)
+        if found.body["task_instance"]["id"] != question.task.ti_id or not found.body["response_received"]:
+            return who.result("superseded")
+        return _already(found.body, wanted, who)
+    if done.status == 403 and question.assignees:  # noqa: PLR2004 - forbidden
+        assigned = {one.id: one.name for one in question.assignees}
+        if who.user_id not in assigned:
+            names = ", ".join(assigned.values())
+            return who.result("not_assigned", sentence("not_assigned", person=who.name, assignees=names))
+    if not done.is_ok:
+        return refused(done, who)
+    if not await _GUARDED.all():
+        await asyncio.sleep(_READ_BACK_SECONDS)
+        found = await airflow.call("GET", path)
+        if found.is_ok and found.body["task_instance"]["id"] == question.task.ti_id:
+            return _already(found.body, wanted, who)
+    return _answered(done.body, who)
+
+
+def refused(reply: Reply, who: Clicker) -> ClickResult:
+    """Return what becomes of a click that Airflow refuses.
+
+    Args:
+        reply: Airflow's answer.
+        who: The person.
+    """
+    if reply.is_unavailable:
+        return who.result("unavailable")
+    if reply.status == 410:  # noqa: PLR2004 - gone: by the guard
+        return who.result("superseded")
+    if reply.status in {401, 403}:
+        return who.result("forbidden")
+    if reply.status == 404:  # noqa: PLR2004 - not found: the run or the DAG was deleted
+        return who.result("over", sentence("over", state=("已删除", "deleted")))
+    return who.result("invalid", sentence("invalid", reason=reply.detail or f"HTTP {reply.status}"))
+
+
+def _read(card: QuestionCard, click: DeliveredClick) -> HitlAnswer | dict[str, str]:
+    """Return the answer of a click, or what is wrong with it by field, in the language of the card."""
+    try:
+        return read_answer(card.question, click.action)
+    except InvalidAnswerError as error:
+        language: Language = "zh" if card.language == "zh" else "en"
+        return {name: texts[language] for name, texts in error.errors.items()}
+
+
+async def _not_now(question: HitlQuestion, state: str | None, who: Clicker) -> ClickResult | None:
+    """Return why a question takes no answer: the task does not wait, or not for long enough."""
+    if state == "running":  # Its process has not ended yet.
+        return who.result("too_early")
+    if state not in hold.PARKED:
+        shown = state or ("已清除", "cleared")
+        return who.result("over", sentence("over", state=shown))
+    task = question.task
+    parked = await threads.run(
+        lambda: hold.look(task.dag_id, task.run_id, task.task_id, task.map_index), _DATABASE_SECONDS
+    )
+    if parked is not None and parked.left(settings.hold_seconds()) > 0:
+        return who.result("too_early")
+    return None
+
+
+def _faults(question: HitlQuestion, wanted: HitlAnswer, options: list[str]) -> dict[str, str]:
+    """Return what Airflow would only notice after the answer, when it fails the task: by field."""
+    from jsonschema import FormatChecker
+    from jsonschema.validators import Draft202012Validator, validator_for
+    from referencing import Registry
+
+    errors = {}
+    unknown = [one for one in wanted.options if one not in options]
+    if unknown:
+        errors["_options"] = f"{unknown[0][:60]!r} is not an option"
+    for name, value in wanted.params.items():
+        schema = question.params[name].get("schema") or {}
+        # As Airflow's Param does, but for references to other places, which must not be fetched from here.
+        kind = validator_for(schema, default=Draft202012Validator)
+        checker = cast("Any", kind)(schema, registry=Registry(), format_checker=FormatChecker())
+        try:
+            found = next(checker.iter_errors(value), None)
+        except Exception as error:  # noqa: BLE001 - a schema may be invalid in any way, and so Airflow would fail
+            errors[name] = f"cannot be checked: {type(error).__name__}"
+            continue
+        if found is not None:
+            errors[name] = str(found.message)[:200]
+    return errors
+
+
+def _already(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who: Clicker) -> ClickResult:
+    """Return what became of a click whose question has an answer: it may be this click's own.
+
+    The answer of a delivery that was never acknowledged, since a process died, is found here again.
+    """
+    by = detail["responded_by_user"]
+    is_same = (
+        isinstance(wanted, HitlAnswer)
+        and by is not None
+        and by["id"] == who.user_id
+        and sorted(detail["chosen_options"] or []) == sorted(wanted.options)
+        and (detail["params_input"] or {}) == dict(wanted.params)
+    )
+    if is_same:
+        return _answered(detail, who)
+    name = None if by is None else by["name"]
+    end = _end(detail, name, None)
+    shown = ", ".join(end.options)
+    told = sentence("already_answered", who=answered_by(name), options=shown)
+    return who.result("already_answered", told, end=end)
+
+
+def _answered(detail: Mapping[str, Any], who: Clicker) -> ClickResult:
+    end = _end(detail, who.name, who.open_id)
+    return who.result("answered", sentence("answered", options=", ".join(end.options)), end=end)
+
+
+def _end(detail: Mapping[str, Any], name: str | None, open_id: str | None) -> End:
+    at = detail.get("responded_at")
+    return End(
+        "defaulted" if name is None else "answered",
+        options=tuple(detail["chosen_options"] or ()),
+        params=detail["params_input"] or {},
+        person=name,
+        open_id=open_id,
+        at=None if at is None else datetime.fromisoformat(at),
+    )
+
+
+class _Guarded:
+    """Whether all API servers let exactly one answer count, as it was half a minute ago at most."""
+
+    def __init__(self) -> None:
+        self._until, self._all = float("-inf"), False
+
+    async def all(self) -> bool:
+        """Return it; False if it cannot be known."""
+        if time.monotonic() >= self._until:
+            try:
+                self._all = await threads.run(
+                    lambda: ApiServers(settings.DATABASE.url()).all_guarded(), _DATABASE_SECONDS
+                )
+            except Exception:  # Without the database, the answer is read back.
+                logger.warning("Guard state of API servers unknown; reading answers back", exc_info=True)
+                self._all = False
+            self._until = time.monotonic() + _GUARDED_SECONDS
+        return self._all
+
+
+_GUARDED = _Guarded()

@@ -1,0 +1,86 @@
+"""The little of HTTP that the plugin's pages need."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, TypeAlias
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_SECONDS = 10.0
+"""How long a client may take to send a body."""
+
+
+def path_of(scope: Scope) -> str:
+    """Return a request's path below where the plugin is mounted.
+
+    Args:
+        scope: The request.
+    """
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path.removeprefix(root) if root else path
+
+
+def header(scope: Scope, name: str) -> str:
+    """Return a header of a request; empty if it is missing, or was sent twice.
+
+    Args:
+        scope: The request.
+        name: Its name.
+    """
+    wanted = name.lower().encode()
+    found = [value for given, value in scope["headers"] if given.lower() == wanted]
+    return found[0].decode("latin-1") if len(found) == 1 else ""
+
+
+async def read_body(scope: Scope, receive: Receive, most: int) -> bytes | int:
+    """Return a request's body, or the HTTP status of why it is refused.
+
+    Args:
+        scope: The request.
+        receive: Receives its body.
+        most: How many bytes it may have; what is longer is not read to its end.
+    """
+    length = header(scope, "content-length")
+    if length and not (length.isascii() and length.isdigit() and int(length[:20]) <= most):
+        return 413
+    body = b""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return 400
+                body += bytes(message.get("body", b""))
+                if len(body) > most:
+                    return 413
+                if not message.get("more_body", False):
+                    return body
+    except TimeoutError:
+        return 408
+
+
+async def send_json(send: Send, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+    """Send an answer.
+
+    Args:
+        send: Sends it.
+        status: The HTTP status.
+        text: JSON.
+        headers: More headers.
+    """
+    body = text.encode()
+    given = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "cache-control": "no-store",
+        **(headers or {}),
+    }
+    sent = [(name.encode(), value.encode()) for name, value in given.items()]
+    await send({"type": "http.response.start", "status": status, "headers": sent})
+    await send({"type": "http.response.body", "body": body})

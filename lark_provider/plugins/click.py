@@ -1,0 +1,150 @@
+"""`POST /lark/click`: a click, delivered by the bridge, answered as the person who clicked.
+
+Plugins have no authentication of Airflow's. The proof is an HMAC over all that is delivered, and nothing is
+read of a request that is not proven.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from lark_provider.plugins import settings
+from lark_provider.plugins.acting import Actions, key_of
+from lark_provider.plugins.asgi import header, read_body, send_json
+from lark_provider.plugins.sentences import sentence
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, Outcome, read_click
+from lark_provider.protocol.hitl.proof import (
+    CLICK_PATH,
+    EVENT_HEADER,
+    LARGEST_BODY,
+    SIGNATURE_HEADER,
+    TIME_HEADER,
+    BridgeSecrets,
+)
+from lark_provider.storage.click_results import ClickResults
+from lark_provider.support import threads
+
+if TYPE_CHECKING:
+    from lark_provider.plugins.asgi import Application, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
+MOST_AT_ONCE = 4
+"""Clicks that a process works on at once: Airflow's pool of connections is for its own users."""
+_SECONDS = 30.0
+_DATABASE_SECONDS = 10.0
+_RETRY_AFTER = 2
+
+
+class Clicks:
+    """The endpoint.
+
+    Args:
+        app: Airflow's own application.
+        secrets: The secrets of the bridge.
+    """
+
+    def __init__(self, app: Application, secrets: BridgeSecrets) -> None:
+        self._actions, self._secrets = Actions(app), secrets
+        self._running = 0
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, which is not proven yet.
+
+        Args:
+            scope: The request.
+            receive: Receives its body.
+            send: Sends the answer.
+        """
+        if scope["method"] != "POST":
+            await send_json(send, 405, "{}", {"allow": "POST"})
+            return
+        body = await read_body(scope, receive, LARGEST_BODY)
+        if isinstance(body, int):
+            await send_json(send, body, "{}")
+            return
+        if not self._is_proven(scope, body):
+            logger.warning("Unproven click refused", extra={"client": (scope.get("client") or ("",))[0]})
+            await _send(send, _plain("unproven"))
+            return
+        try:
+            click = read_click(body)
+        except InvalidRequestError as error:
+            logger.error("Delivered click is unreadable", extra={"error": str(error)})  # noqa: TRY400 - the text says all
+            await _send(send, _plain("invalid", str(error)))
+            return
+        if click.event_id != header(scope, EVENT_HEADER):
+            await _send(send, _plain("unproven"))
+            return
+        await _send(send, await self._decide(click))
+
+    def _is_proven(self, scope: Scope, body: bytes) -> bool:
+        return self._secrets.prove(
+            scope["method"],
+            CLICK_PATH,
+            header(scope, TIME_HEADER),
+            header(scope, EVENT_HEADER),
+            body,
+            header(scope, SIGNATURE_HEADER),
+            now=time.time(),
+        )
+
+    async def _decide(self, click: DeliveredClick) -> ClickResult:
+        """Return what became of a click: now, or when it was delivered before."""
+        if self._running >= MOST_AT_ONCE:
+            return _plain("busy", open_id=click.operator.open_id)
+        self._running += 1
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(_SECONDS):
+                result = await self._once(click)
+        except Exception:  # Nothing is recorded, and the bridge delivers the click again.
+            logger.exception("Click not applied; it can be delivered again", extra=_named(click))
+            result = _plain("unavailable", open_id=click.operator.open_id)
+        finally:
+            self._running -= 1
+        fields = _named(click) | {
+            "outcome": result.outcome,
+            "person": result.person,
+            "seconds": round(time.monotonic() - began, 3),
+        }
+        if result.status == 200:  # noqa: PLR2004 - OK
+            logger.info("Click applied for the person who clicked", extra=fields)
+        else:
+            logger.info("Click refused", extra=fields)
+        return result
+
+    async def _once(self, click: DeliveredClick) -> ClickResult:
+        results = await threads.run(lambda: ClickResults(settings.DATABASE.url()), _DATABASE_SECONDS)
+        known = await threads.run(lambda: results.result(click.app_id, click.event_id), _DATABASE_SECONDS)
+        if known is not None:
+            return await self._actions.with_link(click, known)
+        result = await self._actions.act(click)
+        if not result.is_final:
+            return result
+        key = key_of(click) or ""
+        recorded = await threads.run(lambda: results.finish(click, key, result), _DATABASE_SECONDS)
+        # The link holds a code, which is not recorded.
+        return result if recorded.outcome == result.outcome else recorded
+
+
+def _named(click: DeliveredClick) -> dict[str, str | None]:
+    """Return the fields by which log lines about a click are found."""
+    return {
+        "app_id": click.app_id,
+        "event_id": click.event_id,
+        "open_id": click.operator.open_id,
+        "card": key_of(click),
+    }
+
+
+def _plain(outcome: Outcome, reason: str = "", open_id: str | None = None) -> ClickResult:
+    return ClickResult(outcome, sentence(outcome, reason=reason), open_id=open_id)
+
+
+async def _send(send: Send, result: ClickResult) -> None:
+    more = {} if result.is_final else {"retry-after": str(_RETRY_AFTER)}
+    await send_json(send, result.status, "{}" if result.outcome == "unproven" else result.dump(), more)

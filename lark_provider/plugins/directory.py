@@ -1,0 +1,97 @@
+"""What Lark says of a person who acts in Airflow: the name, the enterprise e-mail, and whether they left."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from lark_provider.api.contact import User
+from lark_provider.client import LarkServiceClient
+from lark_provider.errors import ConfigurationError, PermissionDeniedError
+from lark_provider.support.throttle import Throttle
+
+logger = logging.getLogger(__name__)
+
+Standing: TypeAlias = Literal["active", "inactive", "unknown"]
+"""Whether the person works there: `unknown` if this app may not see it, or has no credentials here."""
+
+_MAX_AGE = 60.0
+_DEADLINE = 6.0
+_LEFT = ("is_frozen", "is_resigned", "is_exited")
+_throttle = Throttle()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A person as Lark lists them.
+
+    Attributes:
+        standing: Whether they work there.
+        name: Their name; empty if the app may not see it.
+        enterprise_email: The address of the company's own mail; empty without one, or without the scope.
+    """
+
+    standing: Standing
+    name: str = ""
+    enterprise_email: str = ""
+
+
+class Directory:
+    """The people of Lark, as apps see them. Safe with threads.
+
+    Args:
+        client: Makes the client of an app by its id.
+    """
+
+    def __init__(self, client: Callable[[str], LarkServiceClient] | None = None) -> None:
+        self._client = client or _client
+
+    def get(self, app_id: str, open_id: str) -> Listed:
+        """Return what Lark says of a person, cached for a minute.
+
+        See GET /open-apis/contact/v3/users/batch. It blocks for six seconds at most.
+
+        Args:
+            app_id: The app whose open_id it is.
+            open_id: The person.
+
+        Returns:
+            `unknown` if the app has no credentials in this process, or lacks the scope; `inactive` if Lark
+            does not show the person to the app at all.
+
+        Raises:
+            LarkError: Lark was unreachable, or refused it for another reason.
+        """
+        try:
+            user = self._client(app_id).contact.get_user(open_id, max_age=_MAX_AGE)
+        except (ConfigurationError, PermissionDeniedError) as error:
+            _warn(app_id, str(error))
+            return Listed("unknown")
+        if user is None:
+            return Listed("inactive")
+        if not user.get("status"):
+            _warn(app_id, "The scope contact:user.employee:readonly is missing.")
+        return Listed(_standing(user), user.get("name") or "", user.get("enterprise_email") or "")
+
+
+def _standing(user: User) -> Standing:
+    status = user.get("status")
+    if not status:
+        return "unknown"
+    return "inactive" if any(status.get(flag) for flag in _LEFT) else "active"
+
+
+def _client(app_id: str) -> LarkServiceClient:
+    return LarkServiceClient(app_id=app_id, deadline=_DEADLINE, max_retries=1)
+
+
+def _warn(app_id: str, reason: str) -> None:
+    def log(suppressed: int) -> None:
+        logger.warning(
+            "Cannot tell whether people are frozen or resigned in Lark; linked people are accepted",
+            extra={"app_id": app_id, "reason": reason, "suppressed": suppressed},
+        )
+
+    _throttle.note(app_id, log)

@@ -1,0 +1,107 @@
+"""Act on the failures of a run as the person who clicked: run them again, take them over, mute a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from lark_provider.api.cards.airflow.failure_actions import read_mute
+from lark_provider.client import LarkServiceClient
+from lark_provider.client.clients import app_of
+from lark_provider.plugins.answering import Clicker, refused
+from lark_provider.plugins.clearing import Shown, clear
+from lark_provider.plugins.sentences import sentence
+from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick
+from lark_provider.protocol.hitl.keys import action_of
+from lark_provider.protocol.hitl.model import TaskInstance
+from lark_provider.protocol.incidents.model import Failure
+from lark_provider.protocol.incidents.shown import Place
+from lark_provider.protocol.incidents.shown import Shown as ShownIncident
+from lark_provider.storage.incidents import Incidents
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from lark_provider.plugins.in_process import InProcess
+
+_LONGEST_NOTE = 1000
+_DEADLINE = 6.0
+
+
+def incident(url: URL, key: str, click: DeliveredClick) -> ShownIncident | None:
+    """Return the recorded incident of a click; None if there is none for that app and message. It blocks.
+
+    Args:
+        url: The database.
+        key: The card's key.
+        click: The click.
+
+    Raises:
+        ConfigurationError: The app's secret, under which the row is encrypted, is not known here.
+        DecryptionError: It was encrypted under another secret of the app.
+        StorageError: The database or the registry cannot be used.
+    """
+    client = LarkServiceClient(app_id=click.app_id, deadline=_DEADLINE)
+    client.resolve()
+    found = Incidents(url, app_of(client)).find(key)
+    if found is None:
+        return None
+    messages = {found.message_id, *found.incident.cards} - {None}
+    return found if not messages or click.message_id in messages else None
+
+
+async def act_on(
+    airflow: InProcess, shown: ShownIncident, click: DeliveredClick, who: Clicker
+) -> ClickResult:
+    """Do what a click on the card of an incident means.
+
+    Args:
+        airflow: Airflow, as the person.
+        shown: The incident, as it is recorded.
+        click: The click.
+        who: The person.
+    """
+    action, at = action_of(click.action.value), click.clicked_at.astimezone(UTC)
+    if action == "retry":
+        failed = [one for one in shown.incident.failures if not one.recovered]
+        known = [Shown(_task(shown.place, one), one.label) for one in failed if one.ti_id]
+        return await clear(airflow, known, who, unknown=[one.label for one in failed if not one.ti_id])
+    if action == "claim":
+        return await _note(
+            airflow, shown.place, f"Claimed in Lark by {who.name}, {at:%Y-%m-%d %H:%M} UTC", who
+        )
+    if action == "mute" and (muted := read_mute(click.action.option, shown.incident)) is not None:
+        task_id, hours = muted
+        until = at + timedelta(hours=hours)
+        text = f"Task {task_id} muted in Lark by {who.name} until {until:%Y-%m-%d %H:%M} UTC"
+        return await _note(airflow, shown.place, text, who)
+    return who.result(
+        "invalid", sentence("invalid", reason=("卡片上没有这个操作", "the card does not offer this"))
+    )
+
+
+async def _note(airflow: InProcess, place: Place, text: str, who: Clicker) -> ClickResult:
+    """Add a line to the note of the run: it needs the right to change the run, and leaves an audit row."""
+    path = f"/dags/{quote(place.dag_id, safe='')}/dagRuns/{quote(place.run_id, safe='')}"
+    found = await airflow.call("GET", path)
+    if not found.is_ok:
+        return refused(found, who)
+    lines: list[str] = [*_lines(found.body), text]
+    if text in lines[:-1]:  # Delivered again, after a process died.
+        lines.pop()
+    while len("\n".join(lines)) > _LONGEST_NOTE and len(lines) > 1:
+        lines.pop(0)
+    note = "\n".join(lines)[:_LONGEST_NOTE]
+    done = await airflow.call("PATCH", path, {"note": note}, update_mask="note")
+    return who.result("noted") if done.is_ok else refused(done, who)
+
+
+def _lines(run: Mapping[str, object]) -> list[str]:
+    note = run.get("note")
+    return note.splitlines() if isinstance(note, str) else []
+
+
+def _task(place: Place, failure: Failure) -> TaskInstance:
+    return TaskInstance(failure.ti_id, place.dag_id, place.run_id, failure.task_id, failure.map_index)

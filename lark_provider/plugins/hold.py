@@ -1,0 +1,242 @@
+"""Hold answers that come too soon after a task began to wait, those of Airflow's own page included.
+
+If a task is answered before the scheduler has read the report of the process that asked, the report looks
+like that of a killed task, and the task fails. No thread waits while an answer is held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lark_provider.support import threads
+from lark_provider.support.futures import consume_exception
+
+if TYPE_CHECKING:
+    from lark_provider.plugins.asgi import Application, Message, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
+PATH = re.compile(
+    r"/api/v2/dags/(?P<dag_id>[^/]+)/dagRuns/(?P<run_id>[^/]+)/taskInstances/(?P<task_id>[^/]+)"
+    r"/(?P<map_index>-?[0-9]{1,9})/hitlDetails/?$"
+)
+PARKED = frozenset({"awaiting_input", "deferred"})
+"""The states of a task that waits for an answer: of Airflow 3.3, and of earlier ones."""
+_NOT_YET = frozenset({"running", "queued", "scheduled", "restarting"})
+MOST_HELD = 1000
+_MOST_LOOKS = 4
+_LOOK_SECONDS = 10.0
+_MOST_RELEASED = 4
+"""Questions of one moment are released at one moment: together they would take all of Airflow's threads, each
+waiting for a connection that another one cannot give back without a thread."""
+_STEP = 0.5
+_GRACE = 30.0
+"""How much longer than the hold an answer is kept while its task does not wait yet, in seconds."""
+_ROUNDING = 0.02
+_LARGEST = 256 * 1024
+"""More of a held body is not read ahead; the client's end is not noticed then, and the hold is bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """What the task instance of an unanswered question does.
+
+    Attributes:
+        state: Its state.
+        seconds: How long it has been in it, by the clock of Airflow's database.
+    """
+
+    state: str | None
+    seconds: float
+
+    def left(self, hold: float) -> float:
+        """Return how long an answer has to wait at least, in seconds; 0 if it may go on.
+
+        Args:
+            hold: How long answers are held after the task began to wait.
+        """
+        if self.state in PARKED:
+            return max(0.0, hold - max(0.0, self.seconds))
+        return _STEP if self.state in _NOT_YET else 0.0
+
+
+def look(dag_id: str, run_id: str, task_id: str, map_index: int) -> Parked | None:
+    """Return what a task instance does; None if it has no unanswered question. It blocks.
+
+    Args:
+        dag_id: The DAG.
+        run_id: The DAG run.
+        task_id: The task.
+        map_index: Of a mapped task; else -1.
+    """
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import func, literal, select
+
+    clocks = {"postgresql": func.clock_timestamp(), "mysql": func.utc_timestamp(6)}
+    with create_session() as session:
+        # SQLite is on this machine, and has no clock as fine as this process.
+        clock = clocks.get(session.get_bind().dialect.name, literal(None))
+        row = session.execute(
+            select(TaskInstance.state, TaskInstance.updated_at, clock)
+            .join(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
+            .where(
+                TaskInstance.dag_id == dag_id,
+                TaskInstance.run_id == run_id,
+                TaskInstance.task_id == task_id,
+                TaskInstance.map_index == map_index,
+                HITLDetail.responded_at.is_(None),
+            )
+        ).first()
+    if row is None:
+        return None
+    state, since, now = row
+    if since is None:
+        return Parked(state, float("inf"))
+    return Parked(state, (_utc(now or datetime.now(UTC)) - _utc(since)).total_seconds())
+
+
+def _utc(value: datetime) -> datetime:
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+
+
+class Hold:
+    """Hold each answer until it can no longer fail its task. An ASGI middleware.
+
+    Args:
+        app: Airflow.
+        seconds: How long after the task began to wait.
+    """
+
+    def __init__(self, app: Application, seconds: float) -> None:
+        self._app, self._seconds = app, seconds
+        self._held = 0
+        self._free = asyncio.Semaphore(_MOST_LOOKS)
+        self._released = asyncio.Semaphore(_MOST_RELEASED)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, at once or when its time has come."""
+        found = PATH.search(scope["path"]) if scope["type"] == "http" and scope["method"] == "PATCH" else None
+        # Without credentials Airflow refuses it; it must not cost a query before.
+        if found is None or not _has_credentials(scope) or self._seconds <= 0:
+            await self._app(scope, receive, send)
+            return
+        if self._held >= MOST_HELD:
+            await _refuse(send, "Too many answers are held at once.")
+            return
+        client = _Client(receive)
+        try:
+            self._held += 1
+            try:
+                refusal = await self._wait(client, found)
+            finally:
+                self._held -= 1
+            if refusal is not None:
+                await _refuse(send, refusal)
+            elif client.has_waited:
+                async with self._released:
+                    if not client.is_gone:
+                        await self._app(scope, client.receive, send)
+            elif not client.is_gone:
+                await self._app(scope, client.receive, send)
+        finally:
+            client.close()
+
+    async def _wait(self, client: _Client, found: re.Match[str]) -> str | None:
+        """Wait until an answer may go on; return why it may not, if its task does not begin to wait."""
+        parts = found.groupdict()
+        task = (parts["dag_id"], parts["run_id"], parts["task_id"], int(parts["map_index"]))
+        deadline = time.monotonic() + self._seconds + _GRACE
+        while not client.is_gone:
+            try:
+                parked = await self._look(*task)
+            except Exception:  # It is Airflow's own database; the request will say what is wrong.
+                logger.warning("Answer not held: Airflow's database did not answer", exc_info=True)
+                return None
+            left = 0.0 if parked is None else parked.left(self._seconds)
+            if left <= 0:
+                return None
+            if time.monotonic() + left > deadline:
+                return "The task does not wait for an answer yet."
+            await client.wait(left + _ROUNDING)
+        return None
+
+    async def _look(self, *task: Any) -> Parked | None:
+        """Look, in one of few threads; one that hangs on a frozen database counts until it returns."""
+        async with asyncio.timeout(_LOOK_SECONDS):
+            await self._free.acquire()
+            running, loop = threads.start(lambda: look(*task)), asyncio.get_running_loop()
+            running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free.release))
+            waiting = asyncio.wrap_future(running)
+            waiting.add_done_callback(consume_exception)
+            return await waiting
+
+
+class _Client:
+    """The client of a held request: what it sends is kept, and its end is noticed."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._kept: deque[Message] = deque()
+        self._size = 0
+        self._next: asyncio.Future[Message] | None = None
+        self.is_gone = self.has_waited = False
+
+    async def wait(self, seconds: float) -> None:
+        """Wait; shorter if the client goes.
+
+        Args:
+            seconds: How long.
+        """
+        self.has_waited = True
+        until = time.monotonic() + seconds
+        while not self.is_gone and (left := until - time.monotonic()) > 0:
+            if self._size > _LARGEST:
+                await asyncio.sleep(left)
+                return
+            self._next = self._next or asyncio.ensure_future(self._receive())
+            done, _ = await asyncio.wait({self._next}, timeout=left)
+            if done:
+                message, self._next = self._next.result(), None
+                self._kept.append(message)
+                self._size += len(message.get("body", b""))
+                self.is_gone = message["type"] == "http.disconnect"
+
+    async def receive(self) -> Message:
+        """Receive what was kept, then what comes."""
+        if self._kept:
+            return self._kept.popleft()
+        if self._next is not None:
+            # Who waits here may be cancelled and come again; the message must not be lost with them.
+            message = await asyncio.shield(self._next)
+            self._next = None
+            return message
+        return await self._receive()
+
+    def close(self) -> None:
+        """Stop receiving."""
+        if self._next is not None:
+            self._next.cancel()
+
+
+def _has_credentials(scope: Scope) -> bool:
+    return any(name in {b"authorization", b"cookie"} for name, _ in scope["headers"])
+
+
+async def _refuse(send: Send, reason: str) -> None:
+    body = json.dumps({"detail": f"{reason} Next: try again in some seconds."}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"retry-after", b"5"),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,192 @@
+"""Which user of Airflow a person acts as who clicked in Lark, or why they may not.
+
+A person links themselves (`plugins.link`), or stands in the table `people` of `lark.yaml`, or has an
+enterprise e-mail address of one of its `email_domains`; in this order. People of other tenants, and those
+whom Lark calls frozen or resigned, are refused before.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from lark_provider.errors import ConfigurationError, LarkError
+from lark_provider.plugins import users
+from lark_provider.plugins.directory import Directory, Listed
+from lark_provider.plugins.people_texts import REFUSALS, Text
+from lark_provider.plugins.users import AuthManagerUnsupportedError, InactiveUserError
+from lark_provider.protocol.hitl.people import PeopleSettings
+from lark_provider.storage.errors import DecryptionError
+from lark_provider.storage.people import People
+
+if TYPE_CHECKING:
+    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+
+logger = logging.getLogger(__name__)
+
+Outcome: TypeAlias = Literal["unlinked", "foreign_tenant", "inactive", "forbidden", "unavailable"]
+Source: TypeAlias = Literal["link", "table", "email"]
+
+_STATUS: Mapping[Outcome, int] = {
+    "unlinked": 403,
+    "foreign_tenant": 403,
+    "inactive": 403,
+    "forbidden": 403,
+    "unavailable": 503,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Clicker:
+    """Who clicked, as Lark proves it.
+
+    Attributes:
+        app_id: The app of the card.
+        tenant_key: The tenant to which the click was delivered: the app's.
+        open_id: The person.
+        operator_tenant_key: The person's tenant.
+    """
+
+    app_id: str
+    tenant_key: str
+    open_id: str
+    operator_tenant_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """A person who may act.
+
+    Attributes:
+        user: The user of Airflow, with the rights that they have now.
+        source: What says that it is this user.
+    """
+
+    user: BaseUser
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a person may not act.
+
+    Attributes:
+        outcome: As the answer to a delivered click has it.
+        message: For the person.
+        link_url: Where the person can link themselves, with a one-time code that nobody else may see.
+    """
+
+    outcome: Outcome
+    message: Text
+    link_url: str | None = None
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the answer; 503 is tried again."""
+        return _STATUS[self.outcome]
+
+    def __repr__(self) -> str:
+        """Return it without the link, whose code is secret."""
+        return f"Refusal({self.outcome!r})"
+
+
+class Identities:
+    """Resolves people to users of Airflow. Safe with threads.
+
+    Args:
+        people: The links.
+        directory: What Lark says of people.
+        settings: Returns the table and the domains of `lark.yaml` as they are now.
+        base_url: Returns `[api] base_url`, where the page for linking is; None if it is not set.
+    """
+
+    def __init__(
+        self,
+        people: People,
+        directory: Directory | None = None,
+        settings: Callable[[], PeopleSettings] = PeopleSettings,
+        base_url: Callable[[], str | None] | None = None,
+    ) -> None:
+        self._people, self._directory = people, directory or Directory()
+        self._settings, self._base_url = settings, base_url or configured_base_url
+
+    def resolve(self, clicker: Clicker) -> Identified | Refusal:
+        """Return the user that a person acts as, or a refusal. It blocks.
+
+        Nothing is raised for an unavailable database or Lark: the refusal is `unavailable`, to be tried
+        again.
+
+        Args:
+            clicker: Who clicked.
+        """
+        if not clicker.tenant_key or clicker.operator_tenant_key != clicker.tenant_key:
+            return _refused(clicker, "foreign_tenant", "foreign_tenant")
+        try:
+            listed = self._directory.get(clicker.app_id, clicker.open_id)
+            if listed.standing == "inactive":
+                return _refused(clicker, "inactive", "left")
+            return self._linked(clicker) or self._mapped(clicker, listed) or self._unlinked(clicker)
+        except AuthManagerUnsupportedError as error:
+            return _refused(clicker, "forbidden", "unsupported", error)
+        except LarkError as error:
+            logger.warning(
+                "Person not identified; the click is tried again",
+                extra={"open_id": clicker.open_id, "app_id": clicker.app_id, "error": str(error)},
+            )
+            return Refusal("unavailable", REFUSALS["unavailable"])
+
+    def _linked(self, clicker: Clicker) -> Identified | Refusal | None:
+        try:
+            linked = self._people.find(clicker.app_id, clicker.tenant_key, clicker.open_id)
+            return None if linked is None else Identified(users.restore(linked), "link")
+        except InactiveUserError as error:
+            logger.warning("Link not usable", extra={"open_id": clicker.open_id, "reason": str(error)})
+        except DecryptionError as error:
+            logger.error("Link not usable", extra={"open_id": clicker.open_id, "reason": str(error)})  # noqa: TRY400 - the text says all
+        return self._unlinked(clicker)
+
+    def _mapped(self, clicker: Clicker, listed: Listed) -> Identified | Refusal | None:
+        settings = self._settings()
+        if (name := settings.users.get(clicker.open_id)) is not None:
+            user = users.named(name)
+            return _refused(clicker, "inactive", "no_user") if user is None else Identified(user, "table")
+        address = listed.enterprise_email
+        # An address counts only for a person of whom Lark says that they work there.
+        if listed.standing == "active" and address and settings.accepts(address):
+            user = users.with_email(address)
+            return None if user is None else Identified(user, "email")
+        return None
+
+    def _unlinked(self, clicker: Clicker) -> Refusal:
+        base_url = self._base_url()
+        if not base_url:
+            logger.error(
+                "No page for linking people: [api] base_url is not set", extra={"open_id": clicker.open_id}
+            )
+            return _refused(clicker, "unlinked", "no_page")
+        code = self._people.new_code(clicker.app_id, clicker.tenant_key, clicker.open_id)
+        url = f"{base_url.rstrip('/')}/lark/link?code={code}"
+        return _refused(clicker, "unlinked", "unlinked", link_url=url)
+
+
+def configured_base_url() -> str | None:
+    """Return `[api] base_url` of Airflow; None if it is not set."""
+    from airflow.configuration import conf
+
+    return (conf.get("api", "base_url", fallback=None) or "").strip() or None
+
+
+def _refused(
+    clicker: Clicker,
+    outcome: Outcome,
+    text: str,
+    error: ConfigurationError | None = None,
+    *,
+    link_url: str | None = None,
+) -> Refusal:
+    who = {"open_id": clicker.open_id, "app_id": clicker.app_id, "tenant_key": clicker.operator_tenant_key}
+    reason = {} if error is None else {"reason": str(error)}
+    logger.warning("Person refused", extra={"outcome": outcome, **who, **reason})
+    return Refusal(outcome, REFUSALS[text], link_url)

@@ -1,0 +1,139 @@
+"""The settings of the plugin, from Airflow's configuration and the environment."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow.configuration import conf
+
+from lark_provider import config
+from lark_provider.hooks import airflow_config
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.hitl.people import PeopleSettings, people_settings
+from lark_provider.protocol.hitl.proof import SECRET_VARIABLE, BridgeSecrets
+from lark_provider.support.environment import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+logger = logging.getLogger(__name__)
+ROUTES_VARIABLE = "LARK_ROUTES_PATH"
+HOLD_OPTION, HOLD_VARIABLE = "answer_hold", "LARK_ANSWER_HOLD"
+LONGEST_HOLD = 300.0
+_MARGIN = 5.0
+
+
+def secrets(environ: Mapping[str, str] = ENVIRONMENT) -> BridgeSecrets | None:
+    """Return the secrets of the bridge; None unless the plugin is configured.
+
+    It is if `LARK_BRIDGE_SECRET` and a database of ours are: by `[lark] database_url` or `database_conn_id`,
+    `LARK_DATABASE_URL` or `POSTGRES_*`. No connection is looked up for that.
+
+    Raises:
+        ConfigurationError: A secret is too short.
+    """
+    text = environ.get(SECRET_VARIABLE, "").strip()
+    if not text or not (config.has_database(None, environ) or airflow_config.names_database()):
+        return None
+    return BridgeSecrets(text)
+
+
+def active() -> BridgeSecrets | None:
+    """Return the secrets of the bridge; None if the plugin is off; a wrong setting is logged."""
+    try:
+        found = secrets()
+        if found is not None:
+            hold_seconds()
+    except ConfigurationError as error:
+        logger.error("Lark plugin is off: its settings are invalid", extra={"error": str(error)})  # noqa: TRY400
+        return None
+    return found
+
+
+def hold_seconds(environ: Mapping[str, str] = ENVIRONMENT) -> float:
+    """Return how long an answer is held after a task began to wait.
+
+    It is `LARK_ANSWER_HOLD`, else `[lark] answer_hold`, else twice `[workers] min_heartbeat_interval` and
+    5 s: the scheduler fails a task that is answered before it has read the report of the process that asked.
+
+    Raises:
+        ConfigurationError: It is not a number from 0 to 300.
+    """
+    text = environ.get(HOLD_VARIABLE, "").strip() or (
+        conf.get(airflow_config.SECTION, HOLD_OPTION, fallback=None) or ""
+    )
+    if not text.strip():
+        return min(
+            LONGEST_HOLD, 2 * conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0) + _MARGIN
+        )
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= LONGEST_HOLD:
+        raise ConfigurationError(
+            f"{HOLD_VARIABLE} or [{airflow_config.SECTION}] {HOLD_OPTION} must be a number of seconds from 0 "
+            f"to {LONGEST_HOLD:g}, got {text!r}. Next: set it to one, or leave it out."
+        )
+    return seconds
+
+
+class _Database:
+    """The URL of our database, looked up once; a connection may be in a secrets backend."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._url: URL | None = None
+
+    def url(self) -> URL:
+        """Return it. It may block."""
+        from lark_provider.storage import urls
+
+        with self._lock:
+            if self._url is None:
+                self._url = urls.database(airflow_config.database_url())
+            return self._url
+
+
+DATABASE = _Database()
+"""Read with `DATABASE.url()`, never on the event loop."""
+
+
+class _People:
+    """The people of `lark.yaml`, whose path is `LARK_ROUTES_PATH`; read again when the file has changed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._read: tuple[tuple[str, int, int], PeopleSettings] | None = None
+
+    def read(self) -> PeopleSettings:
+        """Return who is which user of Airflow; empty without a file. It blocks.
+
+        Raises:
+            ConfigurationError: The file cannot be read, or is invalid.
+        """
+        path = ENVIRONMENT.get(ROUTES_VARIABLE, "").strip()
+        if not path:
+            return PeopleSettings()
+        import yaml
+
+        try:
+            found = Path(path).stat()
+            stamp = (path, found.st_mtime_ns, found.st_size)
+            with self._lock:
+                if self._read is None or self._read[0] != stamp:
+                    document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+                    self._read = (stamp, people_settings(document if isinstance(document, dict) else {}))
+                return self._read[1]
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigurationError(
+                f"{ROUTES_VARIABLE} must be a readable YAML file in Airflow's API servers, got "
+                f"{type(error).__name__}. Next: check it with `lark-provider airflow check`."
+            ) from None
+
+
+PEOPLE = _People()

@@ -1,0 +1,78 @@
+"""What is served below `/lark`; imported at the first request."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from lark_provider.plugins import settings
+from lark_provider.plugins.asgi import path_of, send_json
+from lark_provider.support import threads
+
+if TYPE_CHECKING:
+    from lark_provider.plugins.asgi import Application, Receive, Scope, Send
+    from lark_provider.protocol.hitl.proof import BridgeSecrets
+
+_SECONDS = 20.0
+
+
+class _Site:
+    """The pages of one application of Airflow's.
+
+    Args:
+        app: The application.
+        secrets: The secrets of the bridge.
+    """
+
+    def __init__(self, app: Application, secrets: BridgeSecrets) -> None:
+        from lark_provider.plugins.click import Clicks
+
+        self.app, self.clicks = app, Clicks(app, secrets)
+        self._link: Application | None = None
+        self._lock = asyncio.Lock()
+
+    async def link(self) -> Application:
+        """Return the page where people link themselves; its database may be looked up first."""
+        async with self._lock:
+            if self._link is None:
+                from lark_provider.plugins.link import LinkPage, application
+                from lark_provider.storage.people import People
+
+                url = await threads.run(settings.DATABASE.url, _SECONDS)
+                self._link = application(LinkPage(People(url)))
+            return self._link
+
+
+_sites: list[_Site] = []
+"""At most one: a process has one application, but in tests."""
+
+
+def _site(app: Application) -> _Site | None:
+    """Return the pages for an application; None if the plugin is not configured."""
+    if not (_sites and _sites[0].app is app):
+        secrets = settings.active()
+        if secrets is None:
+            return None
+        _sites[:] = [_Site(app, secrets)]
+    return _sites[0]
+
+
+async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve a request below `/lark`.
+
+    Args:
+        scope: The request.
+        receive: Receives its body.
+        send: Sends the answer.
+    """
+    if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+        return
+    site, path = _site(scope["app"]), path_of(scope).rstrip("/")
+    if site is not None and path == "/click":
+        await site.clicks.serve(scope, receive, send)
+    elif site is not None and path == "/link":
+        await (await site.link())(scope, receive, send)
+    else:
+        await send_json(send, 404, '{"detail": "Not Found"}')

@@ -1,0 +1,82 @@
+"""What happens when an API server starts: the guard, the hold, and the row that says so."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from lark_provider import __version__
+from lark_provider.plugins import guard, settings
+from lark_provider.plugins.hold import Hold
+
+if TYPE_CHECKING:
+    from lark_provider.plugins.asgi import Application
+
+logger = logging.getLogger(__name__)
+_renewed_by: set[int] = set()
+"""The process in which the thread runs that renews its row: a forked child needs its own."""
+
+
+def started(app: Application) -> Application:
+    """Start what the plugin does in an API server.
+
+    Args:
+        app: What the middleware stands before.
+
+    Returns:
+        The middleware that holds answers; `app` itself if the plugin is not configured, or wrongly.
+    """
+    try:
+        if settings.active() is None:
+            return app
+        problem = guard.install()
+        _renew(problem)
+        return Hold(app, settings.hold_seconds())
+    except Exception:  # Airflow must start, whatever is wrong with us.
+        logger.exception("Lark plugin failed to start; answers are neither guarded nor held")
+        return app
+
+
+def _renew(problem: str | None) -> None:
+    if os.getpid() in _renewed_by:
+        return
+    _renewed_by.add(os.getpid())
+    threading.Thread(target=_renewing, args=(problem,), name="lark-api-server", daemon=True).start()
+
+
+def _renewing(problem: str | None) -> None:
+    """Record this process now and once a minute; an unavailable database only makes that late."""
+    from lark_provider.storage.api_servers import RENEWAL_SECONDS, ApiServer, ApiServers, process_id
+
+    airflow_version = _airflow_version()
+    server = ApiServer(
+        id=process_id(time.time()),
+        host=socket.gethostname(),
+        version=__version__,
+        airflow_version=airflow_version,
+        guarded=problem is None,
+        problem=problem,
+    )
+    logger.info(
+        "Lark plugin started in this API server",
+        extra={"guarded": server.guarded, "airflow_version": airflow_version},
+    )
+    while True:
+        try:
+            ApiServers(settings.DATABASE.url()).record(server)
+        except Exception as error:  # noqa: BLE001 - it is tried again, and the server goes on
+            logger.warning(
+                "API server not recorded in Lark's database; trying again in a minute",
+                extra={"error": str(error)},
+            )
+        time.sleep(RENEWAL_SECONDS)
+
+
+def _airflow_version() -> str:
+    from airflow import __version__ as found
+
+    return str(found)

@@ -1,0 +1,268 @@
+"""The users of Airflow's auth managers: what is kept of one, and whether it still exists when it is restored.
+
+Airflow is imported inside the functions: this module is loaded wherever plugins are, and only an API server
+has an auth manager.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from lark_provider.errors import ConfigurationError, LarkError
+from lark_provider.storage.people import Account, Linked, Person
+
+if TYPE_CHECKING:
+    from airflow.api_fastapi.auth.managers.base_auth_manager import BaseAuthManager
+    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+
+    Manager: TypeAlias = BaseAuthManager[Any]
+
+_SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
+_FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+_NO_ONE = Person("", "", "")
+_CREDENTIALS = ("token", "secret", "password", "credential", "session")
+UNCHECKED = timedelta(days=7)
+"""How long a link counts where the auth manager cannot be asked whether the user still exists. What it stored
+(groups, roles) is as old as the link."""
+
+
+class AuthManagerUnsupportedError(ConfigurationError):
+    """The auth manager cannot restore a user without the user's own session."""
+
+
+class InactiveUserError(LarkError):
+    """The user of Airflow does not exist any more, was deactivated, or must confirm the link again."""
+
+
+def auth_manager() -> Manager:
+    """Return the auth manager of this API server.
+
+    Raises:
+        RuntimeError: This process is no API server.
+    """
+    from airflow.api_fastapi.app import get_auth_manager
+
+    return get_auth_manager()
+
+
+def name_of(manager: Manager) -> str:
+    """Return what identifies an auth manager in a link: its class, with its module."""
+    return f"{type(manager).__module__}.{type(manager).__qualname__}"
+
+
+def account(user: BaseUser, manager: Manager | None = None) -> Account:
+    """Return what a link stores of a user.
+
+    It blocks with FAB, which queries its database.
+
+    Args:
+        user: The user, as Airflow's session names them.
+        manager: The auth manager; this API server's by default.
+
+    Raises:
+        AuthManagerUnsupportedError: The user could not be restored from it later.
+        InactiveUserError: The user does not exist any more, or is not active.
+    """
+    manager = manager or auth_manager()
+    stored = manager.serialize_user(user)
+    name = name_of(manager)
+    found = Account(name, str(user.get_id()), str(user.get_name()), _plain(stored, name))
+    again = restore(Linked(_NO_ONE, found, datetime.now(UTC)), manager)
+    if str(again.get_id()) != found.user_id:
+        raise AuthManagerUnsupportedError(
+            f"The auth manager {name} must restore the user that it serialised, got another one. Next: map "
+            "people to users in lark.yaml, or use the Simple or FAB auth manager."
+        )
+    return found
+
+
+def restore(linked: Linked, manager: Manager | None = None) -> BaseUser:
+    """Return the user of a link, with the rights that they have now.
+
+    It blocks with FAB, which queries its database.
+
+    Args:
+        linked: The link, with the serialised user.
+        manager: The auth manager; this API server's by default.
+
+    Raises:
+        InactiveUserError: The link was made with another auth manager; the user does not exist any more, has
+            another name or is not active; or the auth manager cannot tell, and the link is old.
+    """
+    manager = manager or auth_manager()
+    known, name = linked.account, name_of(manager)
+    if known.auth_manager != name:
+        raise InactiveUserError(
+            f"The link of {known.user_name!r} must be of the auth manager {name}, got one of "
+            f"{known.auth_manager}. Next: link again."
+        )
+    user = _restoring(manager)(manager, linked)
+    if user is None:
+        raise InactiveUserError(
+            f"The Airflow user {known.user_name!r} must exist and be active, and is not. Next: ask an "
+            "administrator of Airflow, then link again."
+        )
+    return user
+
+
+def named(name: str, manager: Manager | None = None) -> BaseUser | None:
+    """Return the active user with a name; None if there is none.
+
+    Args:
+        name: The user name.
+        manager: The auth manager; this API server's by default.
+
+    Raises:
+        AuthManagerUnsupportedError: The auth manager keeps no list of users.
+    """
+    manager = manager or auth_manager()
+    kind = _kind(manager)
+    if kind == _SIMPLE:
+        return _simple_users(manager).get(name)
+    if kind == _FAB:
+        # Compared here again: on SQLite, FAB's column takes upper and lower case for the same.
+        ids = [one.id for one in _fab_users(lambda user: user.username == name) if one.username == name]
+        return _fab_user(manager, ids[0]) if len(ids) == 1 else None
+    raise _no_list(manager)
+
+
+def with_email(address: str, manager: Manager | None = None) -> BaseUser | None:
+    """Return the active user with an e-mail address; None if there is none, or more than one.
+
+    Upper and lower case are the same. The Simple auth manager knows no addresses: there it is the user whose
+    name is the address, or what stands before its `@`.
+
+    Args:
+        address: The address.
+        manager: The auth manager; this API server's by default.
+
+    Raises:
+        AuthManagerUnsupportedError: The auth manager keeps no list of users.
+    """
+    manager = manager or auth_manager()
+    kind, wanted = _kind(manager), address.lower()
+    if kind == _SIMPLE:
+        names = {wanted, wanted.partition("@")[0]}
+        users = [user for name, user in _simple_users(manager).items() if name.lower() in names]
+        return users[0] if len(users) == 1 else None
+    if kind == _FAB:
+        pattern = "".join(f"\\{one}" if one in "\\%_" else one for one in address)
+        found = _fab_users(lambda user: user.email.ilike(pattern, escape="\\"))
+        ids = [one.id for one in found if one.email.lower() == wanted]
+        return _fab_user(manager, ids[0]) if len(ids) == 1 else None
+    raise _no_list(manager)
+
+
+def _kind(manager: Manager) -> str:
+    """Return which of the known auth managers it is or subclasses; an empty text for another one."""
+    classes = [f"{one.__module__}.{one.__qualname__}" for one in type(manager).__mro__]
+    return next((kind for kind in (_SIMPLE, _FAB) if kind in classes), "")
+
+
+def _restoring(manager: Manager) -> Callable[[Manager, Linked], BaseUser | None]:
+    return {_SIMPLE: _simple, _FAB: _fab}.get(_kind(manager), _other)
+
+
+def _simple(manager: Manager, linked: Linked) -> BaseUser | None:
+    """Return the user as it is configured now: its role may have changed since it was linked."""
+    return _simple_users(manager).get(linked.account.user_id)
+
+
+def _simple_users(manager: Manager) -> dict[str, BaseUser]:
+    from airflow.configuration import conf
+
+    given: list[Any] = manager.get_users()  # type: ignore[attr-defined] # of the Simple auth manager
+    # Airflow 3.1 returns dicts.
+    users = [
+        manager.deserialize_user({"sub": one["username"], "role": one["role"]})
+        if isinstance(one, dict)
+        else one
+        for one in given
+    ]
+    if conf.getboolean("core", "simple_auth_manager_all_admins", fallback=False):
+        users.append(manager.deserialize_user({"sub": "Anonymous", "role": "ADMIN"}))
+    return {user.get_id(): user for user in users}
+
+
+def _fab(manager: Manager, linked: Linked) -> BaseUser | None:
+    sub = str(linked.account.user.get("sub", ""))
+    if not (sub.isascii() and sub.isdigit() and sub == linked.account.user_id):
+        return None
+    # The name too: a database may give the number of a deleted user to a new one.
+    name = linked.account.user_name
+    ids = [one.id for one in _fab_users(lambda user: user.id == int(sub)) if one.username == name]
+    return _fab_user(manager, ids[0]) if len(ids) == 1 else None
+
+
+class _FabUser(NamedTuple):
+    id: int
+    username: str
+    email: str
+
+
+def _fab_users(condition: Callable[[Any], Any]) -> list[_FabUser]:
+    """Return the active users that a condition of FAB's model selects.
+
+    The auth manager's own `deserialize_user` remembers a user for `[fab] cache_ttl`, one who was deactivated
+    meanwhile too; the query does not.
+    """
+    from airflow.utils.session import create_session
+
+    # Imported by name, since the provider is there only where its auth manager is used.
+    User: Any = import_module("airflow.providers.fab.auth_manager.models").User  # noqa: N806 - a class
+    with create_session() as session:
+        wanted = session.query(User.id, User.username, User.email).filter(User.active.is_(True))
+        return [_FabUser(one.id, one.username, one.email) for one in wanted.filter(condition(User))]
+
+
+def _fab_user(manager: Manager, user_id: int) -> BaseUser | None:
+    try:
+        user: BaseUser = manager.deserialize_user({"sub": str(user_id)})
+    except ValueError:  # Deleted or deactivated since it was queried.
+        return None
+    return user
+
+
+def _other(manager: Manager, linked: Linked) -> BaseUser | None:
+    if datetime.now(UTC) - linked.linked_at > UNCHECKED:
+        raise InactiveUserError(
+            f"The link of {linked.account.user_name!r} must be at most {UNCHECKED.days} days old, since the "
+            f"auth manager {name_of(manager)} cannot be asked whether the user still exists. Next: link "
+            "again."
+        )
+    try:
+        user: BaseUser = manager.deserialize_user(dict(linked.account.user))
+    except (ValueError, KeyError, TypeError):
+        return None
+    return user
+
+
+def _plain(stored: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a serialised user that may be kept: JSON, and without credentials, which expire."""
+    credentials = [key for key in stored if any(part in key.lower() for part in _CREDENTIALS)]
+    if credentials:
+        raise AuthManagerUnsupportedError(
+            f"The auth manager {name} must restore a user without the user's session, and needs "
+            f"{', '.join(sorted(credentials))}. Next: use the Simple or FAB auth manager, or answer on "
+            "Airflow's page."
+        )
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(dict(stored)))
+    except TypeError:
+        raise AuthManagerUnsupportedError(
+            f"The auth manager {name} must serialise a user as JSON, and does not. Next: use the Simple or "
+            "FAB auth manager, or answer on Airflow's page."
+        ) from None
+    return plain
+
+
+def _no_list(manager: Manager) -> AuthManagerUnsupportedError:
+    return AuthManagerUnsupportedError(
+        f"The auth manager must be Simple or FAB to find users by name or e-mail address, got "
+        f"{name_of(manager)}. Next: let people link themselves, and leave `people` and `email_domains` out "
+        "of lark.yaml."
+    )

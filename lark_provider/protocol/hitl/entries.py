@@ -1,0 +1,162 @@
+"""What people enter in the fields of a question's form, as JSON values, and back. Pure.
+
+Lark sends texts of inputs, the values of chosen options, and dates with the zone of the reader.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import Any
+
+from lark_provider.protocol import moments
+from lark_provider.protocol.hitl.params import FormField, written
+from lark_provider.protocol.hitl.schema import Words, equals, types_of, words
+
+_DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_INTEGERS = range(-(2**63), 2**64)
+
+
+class UnreadableValueError(ValueError):
+    """What was entered is no value of the field's type.
+
+    Attributes:
+        words: Why, in each language.
+    """
+
+    def __init__(self, reason: Words) -> None:
+        super().__init__(reason["en"])
+        self.words = reason
+
+
+def parse(field: FormField, given: Any, *, timezone: str = "", zone: str | None = None) -> Any:
+    """Return the JSON value of what was entered; the default if the field was left empty.
+
+    Args:
+        field: The field.
+        given: From `form_value`: a text, an option's value, a list of them; None if it is missing.
+        timezone: In which the card showed date and time.
+        zone: Of the reader, as Lark names it.
+
+    Raises:
+        UnreadableValueError: It is no value of the field's type, or nothing was entered where something must.
+    """
+    if is_empty(given):
+        if field.required:
+            raise UnreadableValueError(words("必填", "must be filled in"))
+        return field.default
+    if field.kind == "choices":
+        return [_chosen(field, one) for one in (given if isinstance(given, list | tuple) else [given])]
+    if isinstance(given, bool) and field.kind == "boolean":
+        return given
+    if not isinstance(given, str):
+        raise UnreadableValueError(words("无法识别输入的内容", "is not readable; enter it again"))
+    if field.kind == "choice":
+        return _chosen(field, given)
+    if field.kind in {"text", "lines"}:
+        return given
+    if field.kind == "list":
+        return [line.strip() for line in given.splitlines() if line.strip()]
+    if field.kind in {"date", "time", "datetime"}:
+        return _moment(field, given, timezone, zone)
+    plain = unicodedata.normalize("NFKC", given).strip()  # digits of a Chinese keyboard may be full-width
+    if field.kind == "boolean":
+        if plain not in {"true", "false"}:
+            raise UnreadableValueError(words("必须是或否", "must be yes or no"))
+        return plain == "true"
+    if field.kind == "json":
+        return _json(field, given)
+    return _number(plain, whole=field.kind == "integer")
+
+
+def entry(field: FormField, value: Any, timezone: str = "UTC") -> str | list[str]:
+    """Return what a field holds when it shows a value; `parse` returns the value again.
+
+    Args:
+        field: The field.
+        value: A JSON value; None for an empty field.
+        timezone: In which date and time are shown.
+
+    Returns:
+        A text, the key of an option, or several keys; empty if the field cannot show the value.
+    """
+    if field.kind == "choice":
+        return next((one.key for one in field.choices if equals(one.value, value)), "")
+    if field.kind == "choices":
+        given = value if isinstance(value, list | tuple) else []
+        return [one.key for item in given for one in field.choices if equals(one.value, item)]
+    if value is None:
+        return ""
+    if field.kind == "boolean":
+        return {True: "true", False: "false"}[value] if isinstance(value, bool) else ""
+    if field.kind == "list" and isinstance(value, list | tuple):
+        return "\n".join(map(str, value))
+    if field.kind == "datetime":
+        return moments.wall(value, timezone) if isinstance(value, str) else ""
+    if field.kind == "time":
+        return value[:5] if isinstance(value, str) and moments.is_time(value[:5]) else ""
+    if field.kind == "date":
+        return value if isinstance(value, str) and moments.is_date(value) else ""
+    return value if isinstance(value, str) and field.kind != "json" else written(value)
+
+
+def is_empty(given: Any) -> bool:
+    """Return whether a field was left empty: Lark leaves it out, or sends an empty text or list."""
+    return given is None or given == [] or (isinstance(given, str) and not given.strip())
+
+
+def _chosen(field: FormField, key: Any) -> Any:
+    for choice in field.choices:
+        if choice.key == key:
+            return choice.value
+    raise UnreadableValueError(words("没有这个选项", "is not one of the options"))
+
+
+def _moment(field: FormField, given: str, timezone: str, zone: str | None) -> Any:
+    # A picker knows minutes only. If it still shows the default, the default itself counts.
+    default = field.default if isinstance(field.default, str) else ""
+    bare = moments.bare(given)
+    if default and any(bare == entry(field, default, one) for one in (timezone, zone) if one):
+        return default
+    read = {"date": moments.read_date, "time": moments.read_time}.get(field.kind)
+    found = read(given) if read is not None else moments.read_moment(given, zone or timezone)
+    if found is None:
+        raise UnreadableValueError(words("无法识别日期或时间", "is not a readable date or time"))
+    return found
+
+
+def _number(text: str, *, whole: bool) -> int | float:
+    if _WHOLE.fullmatch(text):
+        value = int(text)
+        if value in _INTEGERS:
+            return value
+        raise UnreadableValueError(words("数字太大", "is too large a number"))
+    if not _DECIMAL.fullmatch(text):
+        example = "42" if whole else "42 / 0.5"
+        kind = ("整数", "a whole number") if whole else ("数字", "a number")
+        raise UnreadableValueError(
+            words(f"必须是{kind[0]},例如 {example}", f"must be {kind[1]} such as {example}")
+        )
+    number = float(text)
+    if number in {float("inf"), float("-inf")}:
+        raise UnreadableValueError(words("数字太大", "is too large a number"))
+    if whole and not number.is_integer():
+        raise UnreadableValueError(words("必须是整数,例如 42", "must be a whole number such as 42"))
+    return number
+
+
+def _json(field: FormField, given: str) -> Any:
+    try:
+        return json.loads(given, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        if "string" in types_of(field.schema):
+            return given
+        raise UnreadableValueError(
+            words('必须是 JSON,例如 {"a": 1} 或 ["x", "y"]', 'must be JSON such as {"a": 1} or ["x", "y"]')
+        ) from None
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,193 @@
+"""The fields of a question's form, from Airflow's params. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from lark_provider.protocol.hitl.schema import equals, types_of
+
+FieldKind: TypeAlias = Literal[
+    "text", "lines", "list", "integer", "number", "boolean", "date", "time", "datetime", "choice", "choices",
+    "json",
+]  # fmt: skip
+"""A line; several lines; a text a line; numbers; yes or no; …; one or several of an enumeration; any JSON."""
+
+_PREFIX = "param:"
+_UNLIKE = frozenset({"anyOf", "oneOf", "allOf", "not", "if", "$ref"})
+_MOMENTS: dict[str, FieldKind] = {"date": "date", "time": "time", "date-time": "datetime"}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An option of an enumeration.
+
+    Attributes:
+        value: The JSON value.
+        label: What people read.
+    """
+
+    value: Any
+    label: str
+
+    @property
+    def key(self) -> str:
+        """What the card sends back."""
+        return key_of(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """A field of a question's form.
+
+    Attributes:
+        name: The parameter.
+        kind: What is entered.
+        title: What people read above it.
+        description: More about it; plain text.
+        default: What counts if it is left empty; None for nothing.
+        required: Whether it must be filled in, since there is no default and empty is no valid value.
+        choices: Of an enumeration.
+        examples: Proposals for a text.
+        schema: The JSON schema of the value.
+    """
+
+    name: str
+    kind: FieldKind
+    title: str
+    description: str
+    default: Any
+    required: bool
+    choices: tuple[Choice, ...]
+    examples: tuple[str, ...]
+    schema: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The name of its component on the card, and its key in `form_value`."""
+        return _PREFIX + self.name
+
+
+def form_fields(params: Mapping[str, Mapping[str, Any]]) -> tuple[FormField, ...]:
+    """Return the fields in which people enter the params; constants are none.
+
+    Args:
+        params: Airflow's: `{name: {"value": default, "description": …, "schema": JSON schema}}`.
+    """
+    return tuple(_field(name, param) for name, param in params.items() if "const" not in _schema(param))
+
+
+def constants(params: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the params that have one value only, which nobody enters.
+
+    Args:
+        params: As for `form_fields`.
+    """
+    return {name: param.get("value") for name, param in params.items() if "const" in _schema(param)}
+
+
+def has_secrets(params: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Return whether a password is asked for, which must not lie in a chat or a row of a click.
+
+    Args:
+        params: As for `form_fields`.
+    """
+    schemas = [_schema(param) for param in params.values()]
+    return any(one.get("format") == "password" or one.get("writeOnly") is True for one in schemas)
+
+
+def key_of(value: Any) -> str:
+    """Return what stands for an option on a card: JSON, since an enumeration may hold both `1` and `"1"`."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def written(value: Any) -> str:
+    """Return a value as JSON, for people and for a field that takes JSON."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _field(name: str, param: Mapping[str, Any]) -> FormField:
+    schema, default = _schema(param), param.get("value")
+    kind, choices = _kind(schema, default)
+    title, description = schema.get("title"), param.get("description") or schema.get("description")
+    examples = schema.get("examples")
+    types = types_of(schema)
+    nullable = not types or "null" in types
+    return FormField(
+        name=name,
+        kind=kind,
+        title=str(title or name),
+        description=str(description or schema.get("description_md") or ""),
+        default=default,
+        required=default is None and not nullable,
+        choices=choices,
+        examples=tuple(map(str, examples)) if isinstance(examples, list | tuple) and not choices else (),
+        schema=schema,
+    )
+
+
+def _schema(param: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = param.get("schema")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _kind(schema: Mapping[str, Any], default: Any) -> tuple[FieldKind, tuple[Choice, ...]]:
+    types = [one for one in types_of(schema) if one != "null"]
+    if isinstance(schema.get("enum"), list | tuple):
+        return "choice", _choices(schema["enum"], schema)
+    if not types and not _UNLIKE & schema.keys():
+        types = _types_like(default)
+    if set(types) == {"integer", "number"}:
+        types = ["number"]
+    if len(types) != 1:
+        return "json", ()
+    if types[0] == "array":
+        return _array(schema, default)
+    if types[0] == "string":
+        form = schema.get("format")
+        if isinstance(form, str) and form in _MOMENTS:
+            return _MOMENTS[form], ()
+        many = form == "multiline" or (isinstance(default, str) and "\n" in default)
+        return "lines" if many else "text", ()
+    simple: dict[str, FieldKind] = {"integer": "integer", "number": "number", "boolean": "boolean"}
+    return simple.get(types[0], "json"), ()
+
+
+def _array(schema: Mapping[str, Any], default: Any) -> tuple[FieldKind, tuple[Choice, ...]]:
+    inner = schema.get("items")
+    items: Mapping[str, Any] = inner if isinstance(inner, Mapping) else {}
+    values = default if isinstance(default, list | tuple) else []
+    if isinstance(items.get("enum"), list | tuple):
+        return "choices", _choices(items["enum"], {**items, **schema})
+    examples = schema.get("examples")
+    if isinstance(examples, list | tuple) and examples:
+        # Airflow's page offers the examples; a default that is none of them must be shown as well.
+        return "choices", _choices([*examples, *values], schema)
+    # A line is one text; texts that do not survive that are written as JSON.
+    plain = all(
+        isinstance(one, str) and one and one == one.strip() and len(one.splitlines()) == 1 for one in values
+    )
+    is_texts = types_of(items) == ("string",) or (not items and bool(values))
+    return "list" if is_texts and plain else "json", ()
+
+
+def _types_like(default: Any) -> list[str]:
+    if default is None or isinstance(default, str):
+        return ["string"]
+    kinds = ((bool, "boolean"), (int, "integer"), (float, "number"), (list | tuple, "array"))
+    # Airflow takes any value where there is no schema, also a fraction instead of the whole number.
+    found = next((name for kind, name in kinds if isinstance(default, kind)), "object")
+    return ["number" if found == "integer" else found]
+
+
+def _choices(values: Iterable[Any], schema: Mapping[str, Any]) -> tuple[Choice, ...]:
+    labels = schema.get("values_display")
+    named: Mapping[str, Any] = labels if isinstance(labels, Mapping) else {}
+    found: list[Choice] = []
+    for value in values:
+        if not any(equals(value, one.value) for one in found):
+            plain = value if isinstance(value, str) else written(value)
+            found.append(Choice(value, str(named.get(plain, plain))))
+    return tuple(found)

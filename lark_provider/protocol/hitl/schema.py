@@ -1,0 +1,243 @@
+"""Check a value against a JSON schema, with errors that people can read in both languages. Pure.
+
+It knows the keywords that Airflow's `Param` documents, and checks them as `jsonschema` does, which Airflow
+uses. What it does not know passes here; the plugin validates with `jsonschema` itself as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from math import isfinite
+from typing import Any, TypeAlias, TypeGuard
+
+Words: TypeAlias = Mapping[str, str]
+"""A text in each language: `zh`, `en`."""
+
+_TYPES: dict[str, tuple[str, str]] = {
+    "string": ("文本", "a text"),
+    "integer": ("整数", "a whole number"),
+    "number": ("数字", "a number"),
+    "boolean": ("是或否", "yes or no"),
+    "null": ("空", "empty"),
+    "array": ("列表", "a list"),
+    "object": ("JSON 对象", "a JSON object"),
+}
+_MOST_SHOWN = 20
+_MOST_CHARS = 60
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+
+
+def words(chinese: str, english: str) -> Words:
+    """Return a text in both languages."""
+    return {"zh": chinese, "en": english}
+
+
+def types_of(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the types that a schema allows; empty for any."""
+    given = schema.get("type")
+    named = [given] if isinstance(given, str) else given if isinstance(given, list | tuple) else []
+    return tuple(one for one in named if isinstance(one, str))
+
+
+def fault(value: Any, schema: Mapping[str, Any]) -> Words | None:
+    """Return what is wrong with a value; None if nothing is.
+
+    Args:
+        value: A JSON value.
+        schema: A JSON schema.
+    """
+    return next(_faults(value, schema), None)
+
+
+def equals(one: Any, other: Any) -> bool:
+    """Return whether two JSON values are equal: `1` and `1.0` are, `1` and `true` are not."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(equals, one, other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(equals(one[name], other[name]) for name in one)
+    return bool(one == other)
+
+
+def _faults(value: Any, schema: Mapping[str, Any]) -> Iterator[Words]:
+    types = types_of(schema)
+    if types and not any(_is_a(value, one) for one in types):
+        known = [_TYPES.get(one, (one, one)) for one in types]
+        yield words(
+            f"必须是{'或'.join(zh for zh, _ in known)}", f"must be {' or '.join(en for _, en in known)}"
+        )
+    allowed = schema.get("enum")
+    if isinstance(allowed, list | tuple) and not any(equals(value, one) for one in allowed):
+        shown = ", ".join(_short(one) for one in allowed[:_MOST_SHOWN])
+        yield words(f"必须是以下之一: {shown}", f"must be one of: {shown}")
+    if "const" in schema and not equals(value, schema["const"]):
+        shown = _short(schema["const"])
+        yield words(f"必须是 {shown}", f"must be {shown}")
+    if isinstance(value, str):
+        yield from _of_text(value, schema)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield from _of_number(value, schema)
+    elif isinstance(value, list | tuple):
+        yield from _of_list(value, schema)
+    elif isinstance(value, Mapping):
+        yield from _of_object(value, schema)
+    yield from _combined(value, schema)
+
+
+def _is_a(value: Any, kind: str) -> bool:
+    if kind == "integer":
+        return _is_number(value) and (isinstance(value, int) or value.is_integer())
+    if kind == "number":
+        return _is_number(value)
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "string": str, "boolean": bool, "null": type(None), "array": (list, tuple), "object": Mapping,
+    }  # fmt: skip
+    return kind in kinds and isinstance(value, kinds[kind])
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _of_text(value: str, schema: Mapping[str, Any]) -> Iterator[Words]:
+    least, most, pattern = schema.get("minLength"), schema.get("maxLength"), schema.get("pattern")
+    if _is_number(least) and len(value) < least:
+        yield words(
+            f"至少需要 {least} 个字符,现在是 {len(value)} 个",
+            f"must have at least {least} characters, got {len(value)}",
+        )
+    if _is_number(most) and len(value) > most:
+        yield words(
+            f"最多 {most} 个字符,现在是 {len(value)} 个",
+            f"must have at most {most} characters, got {len(value)}",
+        )
+    if isinstance(pattern, str) and not _matches(pattern, value):
+        yield words(f"必须符合格式 {pattern}", f"must match the pattern {pattern}")
+    form = schema.get("format")
+    if form == "date" and not _is_date(value):
+        yield words("必须是日期,例如 2026-01-31", "must be a date such as 2026-01-31")
+    if form == "time" and not _is_time(value):
+        yield words("必须是时间,例如 18:30:00", "must be a time such as 18:30:00")
+    if form == "date-time" and not _is_moment(value):
+        example = "2026-01-31T18:30:00+08:00"
+        yield words(
+            f"必须是带时区的日期和时间,例如 {example}", f"must be a date and time with zone such as {example}"
+        )
+
+
+def _of_number(value: float, schema: Mapping[str, Any]) -> Iterator[Words]:
+    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
+    step = schema.get("multipleOf")
+    if _is_number(low) and value < low:
+        yield words(f"不能小于 {low}", f"must be at least {low}")
+    if _is_number(above) and value <= above:
+        yield words(f"必须大于 {above}", f"must be greater than {above}")
+    if _is_number(high) and value > high:
+        yield words(f"不能大于 {high}", f"must be at most {high}")
+    if _is_number(below) and value >= below:
+        yield words(f"必须小于 {below}", f"must be less than {below}")
+    if _is_number(step) and step and not _divides(step, value):
+        yield words(f"必须是 {step} 的倍数", f"must be a multiple of {step}")
+
+
+def _divides(step: Any, value: float) -> bool:
+    if isinstance(step, float) or isinstance(value, float):
+        quotient = value / step
+        return isfinite(quotient) and int(quotient) == quotient
+    return not value % step
+
+
+def _of_list(value: list[Any] | tuple[Any, ...], schema: Mapping[str, Any]) -> Iterator[Words]:
+    least, most, inner = schema.get("minItems"), schema.get("maxItems"), schema.get("items")
+    if _is_number(least) and len(value) < least:
+        yield words(
+            f"至少需要 {least} 项,现在是 {len(value)} 项",
+            f"must have at least {least} items, got {len(value)}",
+        )
+    if _is_number(most) and len(value) > most:
+        yield words(
+            f"最多 {most} 项,现在是 {len(value)} 项", f"must have at most {most} items, got {len(value)}"
+        )
+    if schema.get("uniqueItems") is True and any(
+        equals(one, other) for place, one in enumerate(value) for other in value[:place]
+    ):
+        yield words("不能有重复项", "must not have an item twice")
+    if isinstance(inner, Mapping):
+        for place, item in enumerate(value, 1):
+            for found in _faults(item, inner):
+                yield words(f"第 {place} 项{found['zh']}", f"item {place} {found['en']}")
+
+
+def _of_object(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Words]:
+    required, known = schema.get("required"), schema.get("properties")
+    properties = known if isinstance(known, Mapping) else {}
+    for name in required if isinstance(required, list | tuple) else ():
+        if name not in value:
+            yield words(f"缺少 {name}", f"must have {name}")
+    for name, item in value.items():
+        if isinstance(properties.get(name), Mapping):
+            for found in _faults(item, properties[name]):
+                yield words(f"{name}: {found['zh']}", f"{name}: {found['en']}")
+        elif (
+            name not in properties
+            and schema.get("additionalProperties") is False
+            and not schema.get("patternProperties")
+        ):
+            yield words(f"不能有 {_short(name)}", f"must not have {_short(name)}")
+
+
+def _combined(value: Any, schema: Mapping[str, Any]) -> Iterator[Words]:
+    for one in _schemas(schema.get("allOf")):
+        yield from _faults(value, one)
+    for name in ("anyOf", "oneOf"):
+        choices = _schemas(schema.get(name))
+        wrong = [found for found in (fault(value, one) for one in choices) if found is not None]
+        if choices and len(wrong) == len(choices):
+            yield words(
+                " 或 ".join(dict.fromkeys(one["zh"] for one in wrong)),
+                " or ".join(dict.fromkeys(one["en"] for one in wrong)),
+            )
+
+
+def _schemas(given: Any) -> list[Mapping[str, Any]]:
+    found = given if isinstance(given, list | tuple) else []
+    # `true`, which allows everything, is a schema, too.
+    return [one if isinstance(one, Mapping) else {} for one in found]
+
+
+def _matches(pattern: str, value: str) -> bool:
+    try:
+        return re.search(pattern, value) is not None
+    except re.error:  # Airflow says so when it validates
+        return True
+
+
+def _is_date(value: str) -> bool:
+    try:
+        return bool(_DATE.fullmatch(value) and date.fromisoformat(value))
+    except ValueError:
+        return False
+
+
+def _is_time(value: str) -> bool:
+    try:
+        return bool(datetime.strptime(value, "%H:%M:%S"))  # noqa: DTZ007 - as jsonschema does
+    except ValueError:
+        return False
+
+
+def _is_moment(value: str) -> bool:
+    try:
+        return bool(_MOMENT.fullmatch(value) and datetime.fromisoformat(value.upper()))
+    except ValueError:
+        return False
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= _MOST_CHARS else text[: _MOST_CHARS - 1] + "…"

@@ -1,0 +1,71 @@
+"""What a task or a DAG run of Airflow did, in plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+EventKind: TypeAlias = Literal[
+    "failure", "retry", "success", "dag_failure", "dag_success", "deadline", "notice"
+]
+EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """An event of a task or DAG run. Secrets in its texts are masked.
+
+    Attributes:
+        kind: What happened.
+        dag_id: The DAG.
+        run_id: Its run.
+        task_id: The task; for a DAG's event the last one, if Airflow names it.
+        map_index: Of a mapped task, else -1.
+        try_number: From 1; 0 if there is none.
+        tries: How many tries the task has; None if that is unknown.
+        state: Airflow's word for the task's state.
+        owners: Of the task, or of all tasks for a DAG's event.
+        reason: Airflow's word for why the DAG run ended.
+        error_type: The exception's class.
+        error: Its text.
+        traceback: All of it.
+        log_url: The log of that try.
+        run_url: The DAG run.
+        ti_id: Airflow's id of the task instance: a uuid, another one for each try.
+        deadline_id: Which deadline was missed.
+        deadline: When it was.
+    """
+
+    kind: EventKind
+    dag_id: str
+    run_id: str
+    task_id: str = ""
+    map_index: int = -1
+    try_number: int = 0
+    tries: int | None = None
+    state: str = ""
+    owners: tuple[str, ...] = ()
+    reason: str = ""
+    error_type: str = ""
+    error: str = ""
+    traceback: str = ""
+    log_url: str = ""
+    run_url: str = ""
+    ti_id: str = ""
+    deadline_id: str = ""
+    deadline: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return the task instance's name within its run, as in Airflow's table of task states."""
+        return self.task_id if self.map_index < 0 else f"{self.task_id}_{self.map_index}"
+
+    @property
+    def of_task(self) -> bool:
+        """Return whether this is a task's event, not its DAG's."""
+        return self.kind in {"failure", "retry", "success", "notice"} and bool(self.task_id)
+
+    @property
+    def of_success(self) -> bool:
+        """Return whether this is a success."""
+        return self.kind in {"success", "dag_success"}

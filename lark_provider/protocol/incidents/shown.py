@@ -1,0 +1,56 @@
+"""Where an incident belongs, and what its card shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lark_provider.protocol.hitl.keys import incident_key
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.model import Incident
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose failures an incident has, and who is told.
+
+    Attributes:
+        dag_id: The DAG.
+        run_id: The run.
+        receiver: The chat or person that gets the card.
+        receiver_type: The kind of `receiver`; empty to derive it from its shape.
+        language: Of the card.
+        instead_of: The intended receiver, if all messages are redirected to `receiver`.
+    """
+
+    dag_id: str
+    run_id: str
+    receiver: str
+    receiver_type: str
+    language: str
+    instead_of: str | None = None
+
+    def key(self, app_id: str, round_: int) -> str:
+        """Return the key of the incident."""
+        named = self.receiver if self.instead_of is None else f"{self.receiver}\n{self.instead_of}"
+        return incident_key(self.dag_id, self.run_id, app_id, named, round_)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An incident with what its card needs beside it.
+
+    Attributes:
+        key: Identifies it, and its card in the outbox.
+        place: Where it belongs.
+        incident: The failures.
+        event: The last event that the card shows.
+        mentions: Whom the card mentions: ids, e-mail addresses, names.
+        message_id: The card, once it is sent.
+    """
+
+    key: str
+    place: Place
+    incident: Incident
+    event: RunEvent
+    mentions: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] = ((), (), ())
+    message_id: str | None = None

@@ -1,0 +1,110 @@
+"""Dates and times as Lark's pickers send and show them, and as JSON schema writes them. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+_ZONED = re.compile(r"(?P<bare>.*?)(?:\s+(?P<zone>[+-]\d{2}:?\d{2}))?", re.ASCII | re.DOTALL)
+
+
+def zone_of(name: str) -> tzinfo:
+    """Return a time zone.
+
+    Args:
+        name: A name such as `Asia/Shanghai`, or an offset such as `+08:00`; UTC if it is neither.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        pass
+    try:
+        return datetime.strptime(name, "%z").tzinfo or UTC
+    except ValueError:
+        return UTC
+
+
+def shown(moment: datetime, timezone: str) -> str:
+    """Format a time for people.
+
+    Args:
+        moment: The time.
+        timezone: A name such as `Asia/Shanghai`, or an offset such as `+08:00`; UTC if it is neither.
+    """
+    return f"{moment.astimezone(zone_of(timezone)):%Y-%m-%d %H:%M %Z}"
+
+
+def wall(text: str, timezone: str) -> str:
+    """Return a time as a picker shows it, `yyyy-MM-dd HH:mm`; empty if it is no time.
+
+    Args:
+        text: ISO 8601; without a zone it is in the zone shown.
+        timezone: In which it is shown.
+    """
+    zone = zone_of(timezone)
+    try:
+        moment = datetime.fromisoformat(text.strip().upper())
+        moved = moment.astimezone(zone) if moment.tzinfo is not None else moment
+    except (ValueError, OverflowError):
+        return ""
+    return moved.replace(tzinfo=None).isoformat(sep=" ", timespec="minutes")
+
+
+def bare(given: str) -> str:
+    """Return what a picker sent, without the zone."""
+    return _split(given)[0]
+
+
+def read_date(given: str) -> str | None:
+    """Read what a date picker sent, e.g. `2025-06-10 +0800`: the reader's day; None if it is none."""
+    text = bare(given)
+    return text if is_date(text) else None
+
+
+def read_time(given: str) -> str | None:
+    """Read what a time picker sent, e.g. `05:05 +0800`, as `05:05:00`; None if it is none."""
+    text = bare(given)
+    return f"{text}:00" if is_time(text) else None
+
+
+def read_moment(given: str, timezone: str) -> str | None:
+    """Read what a picker of date and time sent, e.g. `2025-06-10 19:19 +0800`, as ISO 8601 with the offset.
+
+    Args:
+        given: What was sent.
+        timezone: The reader's, if the text has none.
+
+    Returns:
+        The time; None if it is none.
+    """
+    text, offset = _split(given)
+    try:
+        moment = datetime.fromisoformat(text)
+        zoned = moment.replace(tzinfo=zone_of(offset or timezone)) if moment.tzinfo is None else moment
+        if (zoned.utcoffset() or timedelta()).seconds % 60:
+            zoned = zoned.astimezone(UTC)  # local time of long ago: RFC 3339 knows no seconds in an offset
+        return zoned.isoformat(timespec="seconds")
+    except (ValueError, OverflowError):
+        return None
+
+
+def is_date(text: str) -> bool:
+    """Return whether a text is a day, `yyyy-MM-dd`."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def is_time(text: str) -> bool:
+    """Return whether a text is a time of day, `HH:mm`."""
+    try:
+        return time.fromisoformat(text).isoformat(timespec="minutes") == text
+    except ValueError:
+        return False
+
+
+def _split(given: str) -> tuple[str, str]:
+    found = _ZONED.fullmatch(given.strip())
+    return (found["bare"], found["zone"] or "") if found else (given.strip(), "")

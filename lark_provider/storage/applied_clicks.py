@@ -1,0 +1,275 @@
+"""Clicks on cards of Airflow's: which were found, and what became of each, once."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.hitl.keys import PREFIX, card_of
+from lark_provider.protocol.waits import correlation_of
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import applied_clicks
+from lark_provider.storage.click_records import Applied, Found
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.inbox import Stored, readable
+from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS
+from lark_provider.storage.statements import among, insert, read_clock
+from lark_provider.storage.tables import card_callbacks
+
+__all__ = ["Applied", "AppliedClicks", "Found"]
+
+_MOST = 1000
+_OLDEST = timedelta(days=14)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+
+
+class AppliedClicks:
+    """The clicks on cards of Airflow's in one database. All methods raise StorageError if it cannot be used.
+
+    Used by one thread at a time.
+
+    Args:
+        url: The database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._looks: deque[tuple[float, int]] = deque()
+        """When each look began, and the greatest id that was visible at its end."""
+        self._complete_at = float("-inf")
+
+    def find(self) -> int:
+        """Record the clicks that are new since the last look as due; see `storage.looks` for what that means.
+
+        Returns:
+            How many are new.
+        """
+        began = time.monotonic()
+        is_complete = began - self._complete_at >= COMPLETE_SECONDS
+        clicks, done = card_callbacks.c, applied_clicks.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            greatest = connection.execute(sa.select(sa.func.coalesce(sa.func.max(clicks.id), 0))).scalar_one()
+            if self._looks and greatest < self._looks[-1][1]:
+                self._looks.clear()  # The last rows were deleted, or the database was restored.
+            bound = 0 if is_complete else self._bound(began)
+            # A card takes clicks for 14 days. The rows of older ones may have been purged here already.
+            is_recent = clicks.stored_at >= read_clock(connection).now - _OLDEST
+            is_known = sa.exists().where(done.app_id == clicks.app_id, done.event_id == clicks.event_id)
+            query = (
+                sa.select(clicks.id, clicks.event_id, clicks.payload)
+                .where(clicks.id > bound, clicks.correlation.like(f"{PREFIX}%"), is_recent, ~is_known)
+                .order_by(clicks.id)
+                .limit(_MOST)
+            )
+            rows: list[sa.Row[Any]] = list(connection.execute(query))
+        found = readable(rows)
+        count = self._record(found) if found else 0
+        if len(rows) < _MOST:  # Else the next look goes on from the same bound.
+            self._note(began, int(greatest))
+            if is_complete:
+                self._complete_at = began
+        return count
+
+    def _bound(self, now: float) -> int:
+        """Return up to which id clicks can be left out."""
+        latest = self._looks[-1][0] - OVERLAP_SECONDS if self._looks else now
+        return max((greatest for moment, greatest in self._looks if moment <= latest), default=0)
+
+    def _note(self, began: float, greatest: int) -> None:
+        self._looks.append((began, greatest))
+        while len(self._looks) > 1 and self._looks[1][0] <= began - OVERLAP_SECONDS:
+            self._looks.popleft()
+
+    def _record(self, found: Iterable[Stored]) -> int:
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            rows = [
+                {
+                    "app_id": one.click.app_id, "event_id": one.event_id,
+                    "card_key": (card_of(correlation_of(one.click)) or "")[:64],
+                    "open_id": one.click.operator.open_id[:255], "state": "due", "attempts": 0,
+                    "next_at": now, "created_at": now,
+                }
+                for one in sorted(found, key=lambda one: (one.click.app_id, one.event_id))
+            ]  # fmt: skip
+            added = insert(connection, applied_clicks).on_conflict_do_nothing()
+            return len(connection.execute(added.returning(applied_clicks.c.event_id), rows).scalars().all())
+
+    def claim(self, most: int, seconds: float) -> list[Found]:
+        """Take clicks that are to be delivered now, oldest first.
+
+        Args:
+            most: How many at most.
+            seconds: For how long no other process takes them.
+        """
+        rows = applied_clicks.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            query = (
+                sa.select(rows.app_id, rows.event_id, rows.card_key, rows.attempts, rows.created_at)
+                .where(rows.state == "due", rows.next_at <= now)
+                .order_by(rows.next_at)
+                .limit(most)
+            )
+            taken = connection.execute(query.with_for_update(skip_locked=True)).all()
+            if not taken:
+                return []
+            names = {(row.app_id, row.event_id): row for row in taken}
+            connection.execute(
+                applied_clicks.update()
+                .where(among(connection, rows.event_id, [row.event_id for row in taken]), rows.state == "due")
+                .values(next_at=now + timedelta(seconds=seconds), attempts=rows.attempts + 1)
+            )
+            clicks = self._clicks(connection, [row.event_id for row in taken])
+        return [
+            Found(
+                row.event_id,
+                row.card_key,
+                row.attempts + 1,
+                (now - row.created_at).total_seconds(),
+                clicks[name],
+            )
+            for name, row in names.items()
+            if name in clicks
+        ]
+
+    def _clicks(self, connection: Connection, event_ids: Iterable[str]) -> dict[tuple[str, str], CardClick]:
+        clicks = card_callbacks.c
+        query = sa.select(clicks.id, clicks.event_id, clicks.payload).where(
+            among(connection, clicks.event_id, event_ids)
+        )
+        return {(one.click.app_id, one.event_id): one.click for one in readable(connection.execute(query))}
+
+    def click(self, app_id: str, event_id: str) -> CardClick | None:
+        """Return a click; None if it was purged.
+
+        Args:
+            app_id: The app.
+            event_id: The click's id in the table.
+        """
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            return self._clicks(connection, [event_id]).get((app_id, event_id))
+
+    def found(self, app_id: str, event_id: str) -> Found | None:
+        """Return a click as it is delivered, whatever its state; None if it was purged.
+
+        Args:
+            app_id: The app.
+            event_id: The click's id in the table.
+        """
+        click = self.click(app_id, event_id)
+        return None if click is None else Found(event_id, card_of(correlation_of(click)) or "", 0, 0.0, click)
+
+    def postpone(self, app_id: str, event_id: str, attempts: int) -> None:
+        """Put off the next delivery of a click, unless its result is known meanwhile.
+
+        Args:
+            app_id: The app.
+            event_id: The click's id in the table.
+            attempts: How often it was delivered.
+        """
+        seconds = min(_FIRST_PAUSE * 2 ** min(attempts - 1, 10), _LONGEST_PAUSE)
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            connection.execute(
+                applied_clicks.update()
+                .where(*_one(app_id, event_id), applied_clicks.c.state == "due")
+                .values(next_at=now + timedelta(seconds=seconds))
+            )
+
+    def finish(
+        self, app_id: str, event_id: str, status: int, result: dict[str, Any], state: str = "done"
+    ) -> bool:
+        """Record what became of a click, unless that is recorded already.
+
+        Args:
+            app_id: The app.
+            event_id: The click's id in the table.
+            status: The HTTP status of the result.
+            result: The plugin's answer.
+            state: `done`, or `given_up`.
+
+        Returns:
+            Whether it was recorded now.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            text = orjson.dumps(result).decode()
+            done = connection.execute(
+                applied_clicks.update()
+                .where(*_one(app_id, event_id), applied_clicks.c.state == "due")
+                .values(state=state, status=status, result=text, done_at=now, next_at=now)
+            )
+            # The plugin may have recorded the result already. Either way it is to be shown now.
+            connection.execute(
+                applied_clicks.update()
+                .where(*_one(app_id, event_id), applied_clicks.c.shown_at.is_(None))
+                .values(next_at=now)
+            )
+            return bool(done.rowcount)
+
+    def unshown(self, most: int, seconds: float) -> list[Applied]:
+        """Take results that are yet to be shown to who clicked.
+
+        Args:
+            most: How many at most.
+            seconds: For how long no other process takes them.
+        """
+        rows = applied_clicks.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            query = (
+                sa.select(applied_clicks)
+                .where(rows.state.in_(("done", "given_up")), rows.shown_at.is_(None), rows.next_at <= now)
+                .order_by(rows.next_at)
+                .limit(most)
+            )
+            taken = connection.execute(query.with_for_update(skip_locked=True)).all()
+            for row in taken:
+                connection.execute(
+                    applied_clicks.update()
+                    .where(*_one(row.app_id, row.event_id))
+                    .values(next_at=now + timedelta(seconds=seconds))
+                )
+        return [
+            Applied(
+                row.app_id,
+                row.event_id,
+                row.card_key,
+                row.open_id,
+                row.state == "given_up",
+                row.status or 0,
+                orjson.loads(row.result or "{}"),
+                (now - (row.done_at or row.created_at)).total_seconds(),
+            )
+            for row in taken
+        ]
+
+    def shown(self, app_id: str, event_id: str) -> None:
+        """Record that who clicked was shown what became of the click.
+
+        Args:
+            app_id: The app.
+            event_id: The click's id in the table.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            connection.execute(applied_clicks.update().where(*_one(app_id, event_id)).values(shown_at=now))
+
+    def due(self) -> int:
+        """Return how many clicks are to be delivered."""
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            query = sa.select(sa.func.count()).where(applied_clicks.c.state == "due")
+            return int(connection.execute(query).scalar_one())
+
+
+def _one(app_id: str, event_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return applied_clicks.c.app_id == app_id, applied_clicks.c.event_id == event_id

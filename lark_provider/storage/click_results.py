@@ -1,0 +1,78 @@
+"""What became of clicks on cards of Airflow's: written once by the plugin, read by both plugin and bridge."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, read_result
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import applied_clicks
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.statements import insert, read_clock
+
+DUE, DONE, GIVEN_UP = "due", "done", "given_up"
+
+
+class ClickResults:
+    """The results of clicks in one database. All methods raise StorageError if it cannot be used.
+
+    Args:
+        url: The database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def result(self, app_id: str, event_id: str) -> ClickResult | None:
+        """Return what became of a click; None as long as that is not recorded.
+
+        Args:
+            app_id: The app.
+            event_id: The click.
+        """
+        rows = applied_clicks.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            text = connection.execute(
+                sa.select(rows.result).where(
+                    rows.app_id == app_id, rows.event_id == event_id, rows.state == DONE
+                )
+            ).scalar_one_or_none()
+        return None if text is None else read_result(text)
+
+    def finish(self, click: DeliveredClick, card_key: str, result: ClickResult) -> ClickResult:
+        """Record what became of a click, and return what is recorded: the first result counts.
+
+        Args:
+            click: The click.
+            card_key: The card that it was on.
+            result: What became of it.
+        """
+        rows = applied_clicks.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            outcome = {
+                "state": DONE,
+                "status": result.status,
+                "result": result.dump(for_record=True),
+                "done_at": now,
+            }
+            added = insert(connection, applied_clicks).values(
+                app_id=click.app_id,
+                event_id=click.event_id,
+                card_key=card_key,
+                open_id=click.operator.open_id,
+                attempts=0,
+                next_at=now,
+                created_at=now,
+                **outcome,
+            )
+            connection.execute(
+                added.on_conflict_do_update(
+                    index_elements=[rows.app_id, rows.event_id], set_=outcome, where=rows.state != DONE
+                )
+            )
+            text = connection.execute(
+                sa.select(rows.result).where(rows.app_id == click.app_id, rows.event_id == click.event_id)
+            ).scalar_one()
+        return read_result(text)

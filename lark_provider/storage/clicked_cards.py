@@ -1,0 +1,102 @@
+"""The card that a click was on, with its question: the plugin acts only on what is recorded here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.protocol.hitl.model import CardState, End, HitlQuestion, QuestionState
+from lark_provider.protocol.hitl.records import load_end, load_question
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions, incidents
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.errors import StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionCard:
+    """A card of a question, as it is recorded.
+
+    Attributes:
+        key: Its key.
+        question: What was asked.
+        app_id: The app that sent it.
+        message_id: The card's message, once that is known.
+        language: `zh` or `en`.
+        state: Of the card.
+        question_state: Of the question.
+        end: How the question ended, if it has.
+    """
+
+    key: str
+    question: HitlQuestion
+    app_id: str
+    message_id: str | None
+    language: str
+    state: CardState
+    question_state: QuestionState
+    end: End | None
+
+
+def is_incident(url: URL, key: str) -> bool:
+    """Return whether a key is that of the card of a run's failures.
+
+    Args:
+        url: The database.
+        key: The card's key.
+
+    Raises:
+        StorageError: The database cannot be used.
+    """
+    with transaction(migrate.opened(url), reading=True) as connection:
+        found = connection.execute(sa.select(incidents.c.key).where(incidents.c.key == key))
+        return found.first() is not None
+
+
+def question_card(url: URL, key: str) -> QuestionCard | None:
+    """Return the card with a key, if it is one of a question.
+
+    Args:
+        url: The database.
+        key: The card's key.
+
+    Raises:
+        StorageError: The database cannot be used, or the row is damaged.
+    """
+    cards, questions = hitl_cards.c, hitl_questions.c
+    wanted = (
+        sa.select(
+            cards.app_id,
+            cards.message_id,
+            cards.language,
+            cards.state,
+            questions.content,
+            questions.state.label("question_state"),
+            questions.outcome,
+        )
+        .join_from(hitl_cards, hitl_questions, questions.ti_id == cards.ti_id)
+        .where(cards.key == key)
+    )
+    with transaction(migrate.opened(url), reading=True) as connection:
+        row = connection.execute(wanted).one_or_none()
+    if row is None:
+        return None
+    try:
+        return QuestionCard(
+            key=key,
+            question=load_question(row.content),
+            app_id=row.app_id,
+            message_id=row.message_id,
+            language=row.language,
+            state=cast("CardState", row.state),
+            question_state=cast("QuestionState", row.question_state),
+            end=None if row.outcome is None else load_end(row.outcome),
+        )
+    except ValueError as error:
+        raise StorageError(
+            f"The question of card {key!r} must be readable, got a damaged row ({error}). Next: answer it in "
+            "Airflow's own page."
+        ) from None

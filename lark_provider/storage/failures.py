@@ -1,0 +1,110 @@
+"""How far Airflow's failures have been reported, which runs have open incidents, which tasks are muted."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.storage import migrate, statements
+from lark_provider.storage.bridge_tables import incidents, mutes
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.tables import meta
+
+_FOLLOWED = timedelta(days=14)
+"""Lark updates a card for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run with an open incident.
+
+    Attributes:
+        app_id: The app that sent its card.
+        dag_id: The DAG.
+        run_id: The run.
+    """
+
+    app_id: str
+    dag_id: str
+    run_id: str
+
+
+class FailureCursor:
+    """One Airflow's, or one of its team's. All methods raise StorageError if the database cannot be used.
+
+    Args:
+        url: The database.
+        name: Tells several apart: Airflow's URL and the team.
+    """
+
+    def __init__(self, url: URL, name: str) -> None:
+        self._url = url
+        self._key = f"failures {hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+    def read(self) -> datetime | None:
+        """Return until when failures were reported, by Airflow's clock; None before the first time."""
+        query = sa.select(meta.c.value).where(meta.c.key == self._key)
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            text = connection.execute(query).scalar_one_or_none()
+        return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+    def write(self, moment: datetime) -> None:
+        """Record it.
+
+        Args:
+            moment: With its time zone.
+        """
+        text = moment.astimezone(UTC).isoformat()
+        with transaction(migrate.opened(self._url)) as connection:
+            new = statements.insert(connection, meta).values(key=self._key, value=text)
+            connection.execute(new.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": text}))
+
+    def open_runs(self) -> set[OpenRun]:
+        """Return the runs with an open incident, of the last 14 days."""
+        columns = (incidents.c.app_id, incidents.c.dag_id, incidents.c.run_id)
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            since = statements.read_clock(connection).now - _FOLLOWED
+            query = sa.select(*columns).where(incidents.c.state == "open", incidents.c.updated_at > since)
+            return {OpenRun(*row) for row in connection.execute(query.distinct())}
+
+
+class Mutes:
+    """The muted tasks in one database. All methods raise StorageError if it cannot be used.
+
+    Args:
+        url: The database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def active(self) -> set[tuple[str, str]]:
+        """Return DAG and task of each task that is muted now."""
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            query = sa.select(mutes.c.dag_id, mutes.c.task_id).where(
+                mutes.c.until > statements.clock(connection)
+            )
+            return {(row.dag_id, row.task_id) for row in connection.execute(query)}
+
+    def mute(self, dag_id: str, task_id: str, until: datetime, open_id: str, name: str) -> None:
+        """Mute a task, instead of until what was said before; what has ended is deleted.
+
+        Args:
+            dag_id: The DAG.
+            task_id: The task.
+            until: When it ends.
+            open_id: Who muted it.
+            name: Their name.
+        """
+        values = {"until": until, "muted_by": orjson.dumps({"open_id": open_id, "name": name}).decode()}
+        with transaction(migrate.opened(self._url)) as connection:
+            connection.execute(sa.delete(mutes).where(mutes.c.until < statements.clock(connection)))
+            new = statements.insert(connection, mutes).values(dag_id=dag_id, task_id=task_id, **values)
+            connection.execute(
+                new.on_conflict_do_update(index_elements=[mutes.c.dag_id, mutes.c.task_id], set_=values)
+            )

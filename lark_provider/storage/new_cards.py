@@ -1,0 +1,89 @@
+"""Cards of Airflow's questions that are due: recorded before they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from lark_provider.protocol.hitl.keys import card_key
+from lark_provider.protocol.language import Language
+from lark_provider.storage.bridge_tables import hitl_cards
+from lark_provider.storage.statements import insert
+
+
+@dataclass(frozen=True, slots=True)
+class NewCard:
+    """A card that is due.
+
+    Attributes:
+        ti_id: The question.
+        app_id: The app that sends it.
+        receiver: The chat or person.
+        receiver_type: The kind of id, as Lark's `receive_id_type`.
+        language: `zh` or `en`.
+        mentions: Open_ids to be named on it.
+        round: From 0.
+    """
+
+    ti_id: str
+    app_id: str
+    receiver: str
+    receiver_type: str
+    language: Language
+    mentions: tuple[str, ...] = ()
+    round: int = 0
+
+    @property
+    def key(self) -> str:
+        """What identifies it."""
+        return card_key(self.ti_id, self.app_id, self.receiver, self.round)
+
+
+def insert_cards(connection: Connection, cards: Sequence[NewCard], now: datetime) -> int:
+    """Record cards as due; one that is recorded already stays as it is.
+
+    Args:
+        connection: A transaction.
+        cards: Any number.
+        now: By the database's clock.
+
+    Returns:
+        How many are new.
+    """
+    if not cards:
+        return 0
+    rows = [
+        {
+            "key": one.key, "ti_id": one.ti_id, "app_id": one.app_id, "receiver": one.receiver,
+            "receiver_type": one.receiver_type, "language": one.language, "round": one.round,
+            "mentions": orjson.dumps(one.mentions).decode(), "state": "due", "created_at": now,
+            "updated_at": now,
+        }
+        for one in sorted(cards, key=lambda card: card.key)
+    ]  # fmt: skip
+    added = insert(connection, hitl_cards).on_conflict_do_nothing().returning(hitl_cards.c.key)
+    return len(connection.execute(added, rows).scalars().all())
+
+
+def read_card(row: sa.Row[Any], rounds_later: int = 0) -> NewCard:
+    """Return where the card of a row goes.
+
+    Args:
+        row: Of `hitl_cards`.
+        rounds_later: Of another card in its place.
+    """
+    return NewCard(
+        row.ti_id,
+        row.app_id,
+        row.receiver,
+        row.receiver_type,
+        row.language,
+        tuple(orjson.loads(row.mentions)),
+        row.round + rounds_later,
+    )

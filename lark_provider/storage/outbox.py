@@ -1,0 +1,391 @@
+"""The outbox: messages and card updates that are to reach Lark, whichever process delivers them.
+
+A row is claimed for a time, by the database's clock. Of a card's rows only the one of the lowest version that
+is due can be claimed, so that one process at a time delivers a card, and in the order of its versions. Before
+that, rows that a newer version has made obsolete are marked as superseded: a card shows its last version
+after two requests, however many were recorded meanwhile. A row that may have been sent already is not
+superseded: it is sent again under the same key, or a second card would appear.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from lark_provider.protocol.tokens import App
+from lark_provider.storage import migrate, statements, urls
+from lark_provider.storage.bridge_tables import incidents, outbox
+from lark_provider.storage.crypto import TokenBox
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.errors import StorageError
+from lark_provider.support import measured
+from lark_provider.support.meters import Gauge
+
+State: TypeAlias = Literal["due", "delivered", "given_up", "superseded"]
+_MAX_REASON = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row to add.
+
+    Attributes:
+        id: 64 characters that identify it; a second row of the same id is not added.
+        receiver: The chat or person.
+        payload: The message as JSON, which is stored encrypted.
+        card: The card whose versions follow each other; None for a message of its own.
+        version: Of the card.
+        message_id: The card's message, if it is known.
+    """
+
+    id: str
+    receiver: str
+    payload: str = field(repr=False)
+    card: str | None = None
+    version: int = 0
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A row that this process delivers now.
+
+    Attributes:
+        id: Identifies it.
+        app_id: The app that sends it.
+        base_url: The URL of its Lark.
+        card: The card, if it is a version of one.
+        version: Of the card.
+        payload: Encrypted; see `opened`.
+        message_id: The card to update; None to send a message.
+        attempts: How often it was tried before.
+        was_sent: Whether an earlier attempt may have sent it.
+        sent_seconds: How long ago the first such attempt was.
+    """
+
+    id: str
+    app_id: str
+    base_url: str
+    card: str | None
+    version: int
+    payload: str = field(repr=False)
+    message_id: str | None
+    attempts: int
+    was_sent: bool
+    sent_seconds: float
+
+
+def opened(row: Claimed, app: App) -> str | None:
+    """Return the payload of a row; None if it is encrypted for another app, secret, row or base URL.
+
+    Args:
+        row: The row.
+        app: The app, with its secret.
+    """
+    return _box(row.id, app.app_secret, row.app_id, row.base_url).open(row.payload)
+
+
+def _box(id_: str, secret: str, app_id: str, base_url: str) -> TokenBox:
+    # Bound to the base URL, so that whoever can write the table cannot have an app's messages sent elsewhere.
+    return TokenBox(secret, f"outbox\0{id_}\0{app_id}\0{base_url}")
+
+
+def add(connection: Connection, app: App, entry: Entry) -> bool:
+    """Add a row, and mark what it makes obsolete as superseded.
+
+    Args:
+        connection: A transaction.
+        app: The app that sends it.
+        entry: The row.
+
+    Returns:
+        Whether it is new.
+    """
+    rows, now = outbox.c, statements.read_clock(connection).now
+    added = statements.insert(connection, outbox).values(
+        id=entry.id,
+        kind="send" if entry.message_id is None else "update",
+        app_id=app.app_id,
+        base_url=app.base_url,
+        target=hashlib.sha256(f"{app.app_id}\0{entry.receiver}".encode()).hexdigest(),
+        card=entry.card,
+        version=entry.version,
+        payload=_box(entry.id, app.app_secret, app.app_id, app.base_url).seal(entry.payload),
+        state="due",
+        attempts=0,
+        message_id=entry.message_id,
+        next_at=now,
+        created_at=now,
+        updated_at=now,
+    )
+    made = added.on_conflict_do_nothing(index_elements=[rows.id]).returning(rows.id)
+    is_new = connection.execute(made).one_or_none() is not None
+    if is_new and entry.card is not None:
+        is_free = sa.or_(rows.owner.is_(None), rows.owned_until < now)
+        older = sa.and_(rows.card == entry.card, rows.version < entry.version, rows.state == "due")
+        connection.execute(
+            outbox.update()
+            .where(older, is_free, rows.first_sent_at.is_(None))
+            .values(state="superseded", owner=None, updated_at=now)
+        )
+    return is_new
+
+
+class Outbox:
+    """The outbox of one database. Safe with threads. All methods raise StorageError if it cannot be used.
+
+    Args:
+        url: The database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    @classmethod
+    def configured(cls, database_url: str | None = None) -> Outbox:
+        """Return the outbox of the configured database.
+
+        Args:
+            database_url: Else `LARK_DATABASE_URL` or `POSTGRES_*`.
+
+        Raises:
+            ConfigurationError: No database is configured.
+        """
+        return cls(urls.database(database_url))
+
+    @property
+    def at_once(self) -> int:
+        """How many rows a process delivers at once: a SQLite file takes one writer."""
+        return 4 if self._url.drivername == urls.SQLITE_DRIVER else 16
+
+    def add(self, app: App, entry: Entry) -> bool:
+        """Add a row in a transaction of its own; see `add`."""
+        with transaction(migrate.opened(self._url)) as connection:
+            return add(connection, app, entry)
+
+    def claim(
+        self,
+        owner: str,
+        seconds: float,
+        *,
+        most: int,
+        without: Collection[str] = (),
+        only: str | None = None,
+    ) -> list[Claimed]:
+        """Claim rows that are due.
+
+        Args:
+            owner: Names the caller.
+            seconds: How long other callers leave them to this one.
+            most: How many.
+            without: Apps to leave to others.
+            only: The one row, or the one card, to claim.
+        """
+        if only is None and not self._is_any_due(without):
+            return []  # The usual case, which takes no lock and leaves a SQLite file alone.
+        with transaction(migrate.opened(self._url)) as connection:
+            now = statements.read_clock(connection).now
+            until = now + timedelta(seconds=seconds)
+            while True:
+                found, obsolete = [], []
+                for row in connection.execute(_heads(now, without, only).limit(most)).all():
+                    claimed = _claimed(connection, row, now)
+                    if claimed is None:
+                        obsolete.append(row.id)
+                    else:
+                        found.append(claimed)
+                        _own(connection, claimed, owner, until, now)
+                if obsolete:
+                    gone = {"state": "superseded", "owner": None, "updated_at": now}
+                    connection.execute(outbox.update().where(outbox.c.id.in_(obsolete)).values(gone))
+                if found or not obsolete:
+                    return found  # Else the next versions of these cards can be claimed now.
+
+    def _is_any_due(self, without: Collection[str]) -> bool:
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            now = statements.read_clock(connection).now
+            query = sa.select(outbox.c.id).where(_is_free(now, without)).limit(1)
+            return connection.execute(query).first() is not None
+
+    def delivered(self, row: Claimed, owner: str, message_id: str) -> None:
+        """Record that a row is delivered.
+
+        Args:
+            row: The row.
+            owner: Who claimed it.
+            message_id: The message that shows it.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            now = statements.read_clock(connection).now
+            done = {"state": "delivered", "owner": None, "reason": None, "message_id": message_id}
+            is_mine = _change(connection, row, owner, now, **done, attempts=row.attempts + 1)
+            if row.card is not None:
+                connection.execute(
+                    incidents.update().where(incidents.c.key == row.card).values(message_id=message_id)
+                )
+                if not is_mine:
+                    # Another process took over while this one was frozen, and may have delivered a newer
+                    # version before this older one: the newest is delivered once more.
+                    _renew(connection, row.card, now)
+
+    def later(self, row: Claimed, owner: str, reason: str, seconds: float, *, may_be_sent: bool) -> None:
+        """Record that a row is to be tried again.
+
+        Args:
+            row: The row.
+            owner: Who claimed it.
+            reason: Why.
+            seconds: When, from now.
+            may_be_sent: Whether the attempt may have reached Lark.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            now = statements.read_clock(connection).now
+            values: dict[str, Any] = {"attempts": row.attempts + 1, "reason": reason[:_MAX_REASON]}
+            if not (may_be_sent or row.was_sent):
+                values["first_sent_at"] = None
+            _change(
+                connection, row, owner, now, owner=None, next_at=now + timedelta(seconds=seconds), **values
+            )
+
+    def release(self, row: Claimed, owner: str) -> None:
+        """Leave a row to others, as if it had not been claimed."""
+        with transaction(migrate.opened(self._url)) as connection:
+            now = statements.read_clock(connection).now
+            values = {} if row.was_sent else {"first_sent_at": None}
+            _change(connection, row, owner, now, owner=None, **values)
+
+    def give_up(self, row: Claimed, owner: str, reason: str) -> None:
+        """Record that a row will never be delivered.
+
+        Args:
+            row: The row.
+            owner: Who claimed it.
+            reason: Why.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            now = statements.read_clock(connection).now
+            values = {"state": "given_up", "reason": reason[:_MAX_REASON], "attempts": row.attempts + 1}
+            _change(connection, row, owner, now, owner=None, **values)
+
+    def replace(self, row: Claimed, owner: str) -> None:
+        """Forget the message of a card that cannot be updated any more, so that a new one is sent.
+
+        Args:
+            row: A row of the card.
+            owner: Who claimed it.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            now = statements.read_clock(connection).now
+            gone = sa.and_(outbox.c.card == row.card, outbox.c.message_id == row.message_id)
+            connection.execute(outbox.update().where(gone).values(message_id=None))
+            connection.execute(
+                incidents.update()
+                .where(incidents.c.key == row.card, incidents.c.message_id == row.message_id)
+                .values(message_id=None)
+            )
+            _change(connection, row, owner, now, owner=None, kind="send", first_sent_at=None, next_at=now)
+
+    def state(self, id_: str) -> tuple[State, str | None, str | None] | None:
+        """Return the state of a row, its message and the reason; None if there is no such row."""
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            rows = outbox.c
+            query = sa.select(rows.state, rows.message_id, rows.reason).where(rows.id == id_)
+            row = connection.execute(query).one_or_none()
+            return None if row is None else (row.state, row.message_id, row.reason)
+
+    def depth(self) -> tuple[int, float]:
+        """Return how many rows are due, and how many seconds ago the oldest of them was added."""
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            now = statements.read_clock(connection).now
+            query = sa.select(sa.func.count(), sa.func.min(outbox.c.created_at)).where(
+                outbox.c.state == "due"
+            )
+            count, oldest = connection.execute(query).one()
+            return count, 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
+
+    def readings(self) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
+        """Return the depth and the age of the outbox as metrics; none while it cannot be read."""
+        with suppress(StorageError):
+            due, age = self.depth()
+            yield measured.OUTBOX_DUE, (), float(due)
+            yield measured.OUTBOX_AGE, (), age
+
+
+def _is_free(now: datetime, without: Collection[str]) -> sa.ColumnElement[bool]:
+    rows = outbox.c
+    is_free = sa.or_(rows.owner.is_(None), rows.owned_until < now)
+    found = sa.and_(rows.state == "due", rows.next_at <= now, is_free)
+    return sa.and_(found, rows.app_id.not_in(list(without))) if without else found
+
+
+def _heads(now: datetime, without: Collection[str], only: str | None) -> sa.Select[Any]:
+    """Return the query for the rows that may be claimed: of each card the one of the lowest version."""
+    rows, older = outbox.c, outbox.alias("older")
+    lower = sa.exists().where(
+        older.c.card == rows.card, older.c.state == "due", older.c.version < rows.version
+    )
+    query = sa.select(outbox).where(_is_free(now, without), ~lower)
+    if only is not None:
+        query = query.where(sa.or_(rows.id == only, rows.card == only))
+    return query.order_by(rows.next_at, rows.id).with_for_update(skip_locked=True)
+
+
+def _claimed(connection: Connection, row: sa.Row[Any], now: datetime) -> Claimed | None:
+    """Return a row as it is to be delivered; None if a newer version makes it obsolete."""
+    message_id, was_sent = row.message_id, row.first_sent_at is not None
+    if row.card is not None:
+        rows = outbox.c
+        of_card = sa.select(rows.state, rows.message_id, rows.version).where(rows.card == row.card)
+        others = connection.execute(of_card.order_by(rows.version.desc())).all()
+        message_id = message_id or next((one.message_id for one in others if one.message_id), None)
+        if message_id is None:
+            query = sa.select(incidents.c.message_id).where(incidents.c.key == row.card)
+            message_id = connection.execute(query).scalar_one_or_none()
+        newer = {one.state for one in others if one.version > row.version}
+        may_show = was_sent and message_id is None
+        if "delivered" in newer or ("due" in newer and not may_show):
+            return None
+    age = 0.0 if row.first_sent_at is None else (now - row.first_sent_at).total_seconds()
+    return Claimed(
+        row.id,
+        row.app_id,
+        row.base_url,
+        row.card,
+        row.version,
+        row.payload,
+        message_id,
+        row.attempts,
+        was_sent,
+        age,
+    )
+
+
+def _own(connection: Connection, row: Claimed, owner: str, until: datetime, now: datetime) -> None:
+    values: dict[str, Any] = {"owner": owner, "owned_until": until, "updated_at": now}
+    if row.message_id is None and not row.was_sent:
+        values["first_sent_at"] = now  # From now on it may have been sent.
+    connection.execute(outbox.update().where(outbox.c.id == row.id).values(values))
+
+
+def _change(connection: Connection, row: Claimed, me: str, now: datetime, **values: Any) -> bool:
+    """Change a row, if this process still has it, and return whether it has."""
+    mine = sa.and_(outbox.c.id == row.id, outbox.c.owner == me, outbox.c.state == "due")
+    changed = connection.execute(outbox.update().where(mine).values(updated_at=now, **values))
+    return changed.rowcount == 1
+
+
+def _renew(connection: Connection, card: str, now: datetime) -> None:
+    rows = outbox.c
+    newest = sa.select(sa.func.max(rows.version)).where(rows.card == card).scalar_subquery()
+    connection.execute(
+        outbox.update()
+        .where(rows.card == card, rows.version == newest, rows.state == "delivered")
+        .values(state="due", owner=None, next_at=now, updated_at=now)
+    )

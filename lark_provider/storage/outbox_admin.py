@@ -1,0 +1,159 @@
+"""Look at the outbox, and change it by hand: for `lark-provider outbox`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, get_args
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.storage import migrate, statements, urls
+from lark_provider.storage.bridge_tables import outbox
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.outbox import State
+
+STATES: tuple[State, ...] = get_args(State)
+UNDELIVERED: tuple[State, ...] = ("due", "given_up")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the outbox, without its payload.
+
+    Attributes:
+        id: Identifies it.
+        state: due, delivered, given_up or superseded.
+        app_id: The app that sends it.
+        base_url: The URL of its Lark.
+        card: The incident or card, if it is a version of one.
+        version: Of the card.
+        message_id: The message that shows it.
+        attempts: How often it was tried.
+        reason: Why it was given up, or is tried again.
+        is_owned: Whether a process delivers it now.
+        created_at: When it was added, UTC.
+        next_at: When it is tried next, UTC.
+        age_seconds: How long ago it was added.
+    """
+
+    id: str
+    state: State
+    app_id: str
+    base_url: str
+    card: str | None
+    version: int
+    message_id: str | None
+    attempts: int
+    reason: str | None
+    is_owned: bool
+    created_at: datetime
+    next_at: datetime
+    age_seconds: float
+
+
+class OutboxAdmin:
+    """The outbox of one database, for its operator. All methods raise StorageError if it cannot be used.
+
+    Args:
+        url: The database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    @classmethod
+    def configured(cls, database_url: str | None = None) -> OutboxAdmin:
+        """Return it for the configured database.
+
+        Args:
+            database_url: Else `LARK_DATABASE_URL` or `POSTGRES_*`.
+
+        Raises:
+            ConfigurationError: No database is configured.
+        """
+        return cls(urls.database(database_url))
+
+    def list(self, most: int, states: Collection[State] = UNDELIVERED) -> tuple[list[Row], int]:
+        """Return rows, the oldest first, and how many there are in all.
+
+        Args:
+            most: How many to return.
+            states: Those to look for.
+        """
+        wanted = outbox.c.state.in_(list(states))
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            now = statements.read_clock(connection).now
+            query = sa.select(outbox).where(wanted).order_by(outbox.c.created_at, outbox.c.id).limit(most)
+            rows = [_row(row, now) for row in connection.execute(query)]
+            total = connection.execute(sa.select(sa.func.count()).where(wanted)).scalar_one()
+        return rows, total
+
+    def show(self, id_: str) -> Row | None:
+        """Return a row by its id, or by the beginning of it that no other one has; None if there is none."""
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            now = statements.read_clock(connection).now
+            query = sa.select(outbox).where(outbox.c.id.startswith(id_, autoescape=True)).limit(2)
+            rows = connection.execute(query).all()
+        return _row(rows[0], now) if len(rows) == 1 else None
+
+    def retry(self, ids: Collection[str] | None) -> int:
+        """Have rows tried at once: those that were given up, and those that wait after a failure.
+
+        Args:
+            ids: Which; None for all.
+
+        Returns:
+            How many. A card's version that is older than what the card shows is superseded, not sent.
+        """
+        rows = outbox.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = statements.read_clock(connection).now
+            is_free = sa.or_(rows.owner.is_(None), rows.owned_until < now)
+            which = sa.and_(rows.state.in_(UNDELIVERED), is_free, _named(ids))
+            changed = connection.execute(
+                outbox.update().where(which).values(state="due", owner=None, next_at=now, updated_at=now)
+            )
+            return changed.rowcount
+
+    def purge(self, ids: Collection[str] | None, older_than: timedelta | None = None) -> int:
+        """Delete rows that are not delivered: what is due among them will never be sent.
+
+        Args:
+            ids: Which; None for all.
+            older_than: Only those added longer ago.
+
+        Returns:
+            How many.
+        """
+        rows = outbox.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = statements.read_clock(connection).now
+            which = sa.and_(rows.state.in_(UNDELIVERED), _named(ids))
+            if older_than is not None:
+                which = sa.and_(which, rows.created_at < now - older_than)
+            return connection.execute(outbox.delete().where(which)).rowcount
+
+
+def _named(ids: Collection[str] | None) -> sa.ColumnElement[bool]:
+    return sa.true() if ids is None else outbox.c.id.in_(list(ids))
+
+
+def _row(row: sa.Row[Any], now: datetime) -> Row:
+    return Row(
+        row.id,
+        row.state,
+        row.app_id,
+        row.base_url,
+        row.card,
+        row.version,
+        row.message_id,
+        row.attempts,
+        row.reason,
+        row.owner is not None and row.owned_until is not None and row.owned_until >= now,
+        row.created_at,
+        row.next_at,
+        (now - row.created_at).total_seconds(),
+    )

@@ -1,0 +1,336 @@
+"""Who in Lark is which user of Airflow, and the one-time codes with which people link themselves.
+
+A link lets a click in Lark act with a user's rights in Airflow. The serialised user is therefore encrypted
+under the operator's keys and bound to every other column that says whose link it is: a row that another
+program wrote, moved to another person or gave another user does not open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Row
+
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import link_codes, people
+from lark_provider.storage.crypto import Keys
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.errors import DecryptionError
+from lark_provider.storage.statements import among, insert, read_clock
+
+CodeState: TypeAlias = Literal["valid", "used", "expired"]
+
+CODE_MINUTES = 10
+_CODE_BYTES = 24
+_LONGEST_CODE = 64
+_KEPT = timedelta(days=1)
+"""How long a code is kept after its end, so that the page can say why it is refused."""
+_CONTEXT = "lark_provider person"
+_LOST = "let the person link again"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person in Lark, as one app knows them.
+
+    Attributes:
+        app_id: The app, `cli_…`.
+        tenant_key: The app's tenant, which must also be the person's.
+        open_id: The person, `ou_…`.
+    """
+
+    app_id: str
+    tenant_key: str
+    open_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of Airflow.
+
+    Attributes:
+        auth_manager: The class of the auth manager, e.g. `airflow.….SimpleAuthManager`.
+        user_id: Airflow's id, as in `assigned_users`: the name with Simple, a number with FAB.
+        user_name: The name.
+        user: What the auth manager's `serialize_user` returned; empty where it was not read.
+    """
+
+    auth_manager: str
+    user_id: str
+    user_name: str
+    user: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A person who is linked to a user of Airflow.
+
+    Attributes:
+        person: Who it is in Lark.
+        account: Who it is in Airflow.
+        linked_at: When the person confirmed it.
+        is_revoked: Whether it no longer counts; only listings contain such links.
+    """
+
+    person: Person
+    account: Account
+    linked_at: datetime
+    is_revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCode:
+    """Whose a code is, and whether it can still be used."""
+
+    person: Person
+    state: CodeState
+
+
+class People:
+    """The links and codes in one database. Safe with threads.
+
+    All methods raise StorageError if the database cannot be used.
+
+    Args:
+        url: The database.
+        keys: The operator's keys; None to read them from the environment when the first user is encrypted or
+            decrypted.
+    """
+
+    def __init__(self, url: URL, keys: Keys | None = None) -> None:
+        self._url, self._given = url, keys
+
+    @property
+    def _keys(self) -> Keys:
+        if self._given is None:
+            self._given = Keys.from_environment()
+        return self._given
+
+    def find(self, app_id: str, tenant_key: str, open_id: str) -> Linked | None:
+        """Return a person's link with the user, decrypted; None if there is none or it was revoked.
+
+        Args:
+            app_id: The app.
+            tenant_key: The tenant.
+            open_id: The person.
+
+        Raises:
+            ConfigurationError: `LARK_CONFIG_ENCRYPTION_KEY` is not set.
+            DecryptionError: The row was not written for this person and user by this package, or under
+                another key.
+        """
+        wanted = sa.select(people).where(_is(people, Person(app_id, tenant_key, open_id)))
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            row = connection.execute(wanted.where(people.c.state == "linked")).one_or_none()
+        return None if row is None else self._opened(row)
+
+    def by_user(self, app_id: str, user_ids: Iterable[str]) -> dict[str, list[Linked]]:
+        """Return who is linked to users, in one query, without decrypting anything.
+
+        It serves to address people, and not to act for them: the rows are not verified.
+
+        Args:
+            app_id: The app whose open_ids are wanted.
+            user_ids: Airflow's ids, as in `assigned_users`.
+
+        Returns:
+            The links of each user that has any, the newest first.
+        """
+        found: dict[str, list[Linked]] = {}
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            wanted = sa.select(people).where(people.c.app_id == app_id, people.c.state == "linked")
+            wanted = wanted.where(among(connection, people.c.user_id, user_ids))
+            for row in connection.execute(wanted.order_by(people.c.linked_at.desc(), people.c.open_id)):
+                found.setdefault(row.user_id, []).append(_linked(row))
+        return found
+
+    def listing(self, *, revoked: bool = False) -> list[Linked]:
+        """Return all links without the serialised users, by user name.
+
+        Args:
+            revoked: Whether to add those that were revoked.
+        """
+        wanted = sa.select(people).order_by(people.c.user_name, people.c.app_id, people.c.open_id)
+        if not revoked:
+            wanted = wanted.where(people.c.state == "linked")
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            return [_linked(row) for row in connection.execute(wanted)]
+
+    def link(self, person: Person, account: Account) -> Linked:
+        """Link a person; a link that exists is replaced.
+
+        Args:
+            person: Who it is in Lark.
+            account: Who it is in Airflow, with the serialised user.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            return self._link(connection, person, account)
+
+    def revoke(self, open_id: str, *, app_id: str | None = None) -> list[Linked]:
+        """Revoke a person's links, and forget the users in them. Open codes of the person end as well.
+
+        Args:
+            open_id: The person.
+            app_id: Of one app only.
+
+        Returns:
+            The links that were revoked.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            mine = [people.c.open_id == open_id, people.c.state == "linked"]
+            codes = [link_codes.c.open_id == open_id, link_codes.c.used_at.is_(None)]
+            if app_id is not None:
+                mine.append(people.c.app_id == app_id)
+                codes.append(link_codes.c.app_id == app_id)
+            rows = connection.execute(sa.select(people).where(*mine).with_for_update()).all()
+            # Without the sealed user, a row whose state is set back by hand does not open.
+            changed = {"state": "revoked", "airflow_user": "", "updated_at": now}
+            connection.execute(sa.update(people).where(*mine).values(changed))
+            connection.execute(sa.delete(link_codes).where(*codes))
+        return [replace(_linked(row), is_revoked=True) for row in rows]
+
+    def new_code(self, app_id: str, tenant_key: str, open_id: str) -> str:
+        """Return a new code with which a person can link themselves once, within ten minutes.
+
+        Only its digest is stored. Codes that ended a day ago are deleted.
+
+        Args:
+            app_id: The app.
+            tenant_key: The tenant.
+            open_id: The person.
+        """
+        code = secrets.token_urlsafe(_CODE_BYTES)
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            connection.execute(sa.delete(link_codes).where(link_codes.c.until < now - _KEPT))
+            row = {
+                "digest": _digest(code),
+                "app_id": app_id,
+                "tenant_key": tenant_key,
+                "open_id": open_id,
+                "until": now + timedelta(minutes=CODE_MINUTES),
+            }
+            connection.execute(sa.insert(link_codes).values(row))
+        return code
+
+    def find_code(self, code: str) -> LinkCode | None:
+        """Return whose a code is, and leave it usable; None if there is no such code.
+
+        Args:
+            code: What `new_code` returned, or anything.
+        """
+        if not _is_code(code):
+            return None
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            row = connection.execute(
+                sa.select(link_codes).where(link_codes.c.digest == _digest(code))
+            ).one_or_none()
+            now = read_clock(connection).now
+        if row is None:
+            return None
+        state: CodeState = "used" if row.used_at else "valid" if row.until > now else "expired"
+        return LinkCode(_person(row), state)
+
+    def use_code(self, code: str) -> Person | None:
+        """Use a code, and return whose it was; None if it is unknown, used or expired.
+
+        Args:
+            code: What `new_code` returned.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            return _use(connection, code)
+
+    def link_by_code(self, code: str, account: Account) -> Linked | None:
+        """Use a code and link its person, both or neither; None if it is unknown, used or expired.
+
+        Args:
+            code: What `new_code` returned.
+            account: Who it is in Airflow, with the serialised user.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            person = _use(connection, code)
+            return None if person is None else self._link(connection, person, account)
+
+    def _link(self, connection: Connection, person: Person, account: Account) -> Linked:
+        now = read_clock(connection).now
+        user = orjson.dumps(dict(account.user)).decode()
+        changed = {
+            "auth_manager": account.auth_manager,
+            "user_id": account.user_id,
+            "user_name": account.user_name,
+            "airflow_user": self._keys.seal(user, _place(person, account)),
+            "state": "linked",
+            "linked_at": now,
+            "updated_at": now,
+        }
+        key = {"app_id": person.app_id, "tenant_key": person.tenant_key, "open_id": person.open_id}
+        added = insert(connection, people).values(**key, **changed)
+        connection.execute(added.on_conflict_do_update(index_elements=list(key), set_=changed))
+        return Linked(person, account, now)
+
+    def _opened(self, row: Row[Any]) -> Linked:
+        linked = _linked(row)
+        who = f"The link of {linked.person.open_id!r} (app {linked.person.app_id!r})"
+        altered = (
+            f"{who} is not as it was recorded: the person or the Airflow user was changed by something other "
+            f"than this package. Next: find out who can write to the table people; then {_LOST}."
+        )
+        place = _place(linked.person, linked.account)
+        user = orjson.loads(self._keys.unseal(row.airflow_user, place, who, altered, lost=_LOST))
+        if not isinstance(user, dict):
+            raise DecryptionError(altered)
+        return replace(linked, account=replace(linked.account, user=user))
+
+
+def _use(connection: Connection, code: str) -> Person | None:
+    if not _is_code(code):
+        return None
+    now = read_clock(connection).now
+    # One statement, so that of two uses at once only one finds the code unused.
+    used = (
+        sa.update(link_codes)
+        .where(link_codes.c.digest == _digest(code), link_codes.c.used_at.is_(None))
+        .where(link_codes.c.until > now)
+        .values(used_at=now)
+        .returning(*link_codes.c)
+    )
+    row = connection.execute(used).one_or_none()
+    return None if row is None else _person(row)
+
+
+def _is(table: sa.Table, person: Person) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        table.c.app_id == person.app_id,
+        table.c.tenant_key == person.tenant_key,
+        table.c.open_id == person.open_id,
+    )
+
+
+def _person(row: Row[Any]) -> Person:
+    return Person(row.app_id, row.tenant_key, row.open_id)
+
+
+def _linked(row: Row[Any]) -> Linked:
+    account = Account(row.auth_manager, row.user_id, row.user_name)
+    return Linked(_person(row), account, row.linked_at, is_revoked=row.state != "linked")
+
+
+def _place(person: Person, account: Account) -> tuple[str, ...]:
+    who = (person.app_id, person.tenant_key, person.open_id)
+    return (_CONTEXT, *who, account.auth_manager, account.user_id, account.user_name)
+
+
+def _is_code(code: str) -> bool:
+    return 0 < len(code) <= _LONGEST_CODE and code.isascii()
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(f"{_CONTEXT}\0{code}".encode()).hexdigest()

@@ -1,0 +1,254 @@
+"""The cards of Airflow's questions: a row for each before it is sent, so that two bridges send it once.
+
+Who works on a card moves its `next_at` ahead first, in one statement. That is a lease by the database's
+clock, and, after an attempt that failed, the pause before the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from lark_provider.protocol.hitl.model import End, HitlQuestion
+from lark_provider.protocol.hitl.records import load_end, load_question
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.new_cards import NewCard, insert_cards, read_card
+from lark_provider.storage.statements import among, read_clock
+
+__all__ = ["LEASE_SECONDS", "RESENT", "Claimed", "NewCard", "QuestionCards"]
+
+LEASE_SECONDS = 60.0
+"""For one attempt at a card. Longer than a request to Lark with its retries may take in a bridge."""
+RESENT = "sent again"
+"""The reason of a card whose question has a newer card."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A card to be worked on, with its question.
+
+    Attributes:
+        key: What identifies it.
+        card: Where it goes.
+        state: `due` or `sent`.
+        message_id: The message, once it was sent.
+        shown: The digest of the content that it shows.
+        reason: Why it is to be closed although its question may be open.
+        question: The question.
+        end: How the question ended; None while it is open.
+        age: Seconds since the work became due.
+    """
+
+    key: str
+    card: NewCard
+    state: str
+    message_id: str | None
+    shown: str | None
+    reason: str | None
+    question: HitlQuestion
+    end: End | None
+    age: float
+
+
+class QuestionCards:
+    """The cards in one database. Safe with threads. All methods raise StorageError if it cannot be used.
+
+    Args:
+        url: The database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def claim(self, most: int, seconds: float = LEASE_SECONDS) -> list[Claimed]:
+        """Take cards that are to be sent, and cards to be closed since their question is over, oldest first.
+
+        Args:
+            most: How many at most.
+            seconds: For how long no other process takes them.
+        """
+        cards, questions = hitl_cards.c, hitl_questions.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            is_over = sa.exists().where(questions.ti_id == cards.ti_id, questions.state == "over")
+            is_work = sa.or_(
+                cards.state == "due", sa.and_(cards.state == "sent", sa.or_(cards.reason == RESENT, is_over))
+            )
+            is_free = sa.or_(cards.next_at.is_(None), cards.next_at <= now)
+            query = sa.select(cards.key).where(is_work, is_free).order_by(cards.created_at).limit(most)
+            keys = connection.execute(query.with_for_update(skip_locked=True)).scalars().all()
+            if not keys:
+                return []
+            until = now + timedelta(seconds=seconds)
+            mine = among(connection, cards.key, keys)
+            connection.execute(hitl_cards.update().where(mine).values(next_at=until))
+            return _claimed(connection, mine, now)
+
+    def read(self, keys: Iterable[str]) -> list[Claimed]:
+        """Return cards with their questions; those that are not recorded are missing."""
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            return _claimed(connection, among(connection, hitl_cards.c.key, keys), read_clock(connection).now)
+
+    def sent(self, key: str, message_id: str, chat_id: str | None, shown: str) -> None:
+        """Record the message of a card that was due; an earlier record stays.
+
+        Args:
+            key: The card.
+            message_id: The message, `om_…`.
+            chat_id: The chat that it is in, `oc_…`.
+            shown: The digest of its content.
+        """
+        cards = hitl_cards.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            connection.execute(
+                hitl_cards.update()
+                .where(cards.key == key, cards.state == "due")
+                .values(
+                    state="sent", message_id=message_id, chat_id=chat_id, shown=shown, sent_at=now,
+                    next_at=None, reason=None, updated_at=now,
+                )
+            )  # fmt: skip
+
+    def show(self, key: str, shown: str) -> None:
+        """Record what an open card shows now.
+
+        Args:
+            key: The card.
+            shown: The digest of its content.
+        """
+        self._change(hitl_cards.c.key == key, shown=shown)
+
+    def closed(self, key: str, shown: str | None, end: End | None) -> None:
+        """Record that a card shows how its question ended; unless the recorded end has changed meanwhile.
+
+        Args:
+            key: The card.
+            shown: The digest of its content; None if it was never sent.
+            end: The end that it shows; None for a card that was sent again.
+        """
+        cards, questions = hitl_cards.c, hitl_questions.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            query = sa.select(questions.outcome).where(
+                questions.ti_id == sa.select(cards.ti_id).where(cards.key == key).scalar_subquery()
+            )
+            outcome = connection.execute(query.with_for_update()).scalar()
+            is_current = end is None or (outcome is not None and load_end(outcome) == end)
+            values: dict[str, Any] = {"state": "over"} if is_current else {}
+            connection.execute(
+                hitl_cards.update()
+                .where(cards.key == key, cards.state.in_(("due", "sent")))
+                .values(shown=shown, next_at=None, updated_at=now, **values)
+            )
+
+    def postpone(self, key: str, age: float, reason: str) -> float:
+        """Put off the next attempt at a card: the longer, the longer the work is due.
+
+        Args:
+            key: The card.
+            age: Seconds since the work became due.
+            reason: Why the attempt failed.
+
+        Returns:
+            Seconds until the next attempt.
+        """
+        seconds = min(max(age / 2, _FIRST_PAUSE), _LONGEST_PAUSE)
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            # The reason of a card that was sent again says why it is to be closed, and stays.
+            kept = sa.case((hitl_cards.c.reason == RESENT, RESENT), else_=reason)
+            connection.execute(
+                hitl_cards.update()
+                .where(hitl_cards.c.key == key)
+                .values(next_at=now + timedelta(seconds=seconds), reason=kept)
+            )
+        return seconds
+
+    def give_up(self, key: str, reason: str) -> None:
+        """Record that no further attempt is made at a card.
+
+        Args:
+            key: The card.
+            reason: Why.
+        """
+        self._change(hitl_cards.c.key == key, state="given_up", reason=reason, next_at=None)
+
+    def send_again(self, older_than: timedelta, most: int = 500) -> int:
+        """Record a new card for each open one that soon takes no more clicks, and close the old one.
+
+        Args:
+            older_than: Since it was sent.
+            most: How many at most.
+
+        Returns:
+            How many are new.
+        """
+        cards, questions = hitl_cards.c, hitl_questions.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            is_open = sa.exists().where(questions.ti_id == cards.ti_id, questions.state == "open")
+            query = (
+                sa.select(hitl_cards)
+                .where(cards.state == "sent", cards.sent_at < now - older_than)
+                .where(sa.or_(cards.reason.is_(None), cards.reason != RESENT), is_open)
+                .order_by(cards.key)
+                .limit(most)
+            )
+            old = connection.execute(query.with_for_update(skip_locked=True)).all()
+            if not old:
+                return 0
+            mine = among(connection, cards.key, [row.key for row in old])
+            connection.execute(hitl_cards.update().where(mine).values(reason=RESENT, next_at=None))
+            return insert_cards(connection, [read_card(row, 1) for row in old], now)
+
+    def due(self) -> int:
+        """Return how many cards are to be sent."""
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            query = sa.select(sa.func.count()).select_from(hitl_cards).where(hitl_cards.c.state == "due")
+            return int(connection.execute(query).scalar_one())
+
+    def _change(self, condition: sa.ColumnElement[bool], **values: Any) -> None:
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            connection.execute(hitl_cards.update().where(condition).values(updated_at=now, **values))
+
+
+def _claimed(connection: Connection, condition: sa.ColumnElement[bool], now: datetime) -> list[Claimed]:
+    questions = hitl_questions.c
+    query = (
+        sa.select(
+            hitl_cards,
+            questions.content,
+            questions.state.label("question_state"),
+            questions.outcome,
+            questions.updated_at.label("changed_at"),
+        )
+        .join(hitl_questions, questions.ti_id == hitl_cards.c.ti_id)
+        .where(condition)
+        .order_by(hitl_cards.c.created_at)
+    )
+    return [
+        Claimed(
+            row.key,
+            read_card(row),
+            row.state,
+            row.message_id,
+            row.shown,
+            row.reason,
+            load_question(row.content),
+            load_end(row.outcome) if row.question_state == "over" else None,
+            (
+                now - (row.created_at if row.state == "due" else max(row.changed_at, row.created_at))
+            ).total_seconds(),
+        )
+        for row in connection.execute(query)
+    ]

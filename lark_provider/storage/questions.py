@@ -1,0 +1,234 @@
+"""Record the questions of Airflow's tasks: each once, and once how it ended.
+
+A transition is an UPDATE of a row that is still in the earlier state, so that one of several bridges makes
+it, and the others read what it wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from lark_provider.protocol.hitl.model import End, HitlQuestion
+from lark_provider.protocol.hitl.records import dump_end, dump_question, load_end, load_question
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.new_cards import NewCard, insert_cards
+from lark_provider.storage.statements import among, insert, read_clock
+
+_CHUNK = 500
+"""Rows in a statement that writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A question as it was recorded.
+
+    Attributes:
+        question: The question.
+        state: `held`, `open` or `over`.
+        end: How it ended, once it is over.
+    """
+
+    question: HitlQuestion
+    state: str
+    end: End | None = None
+
+
+class Questions:
+    """The questions in one database. Safe with threads. All methods raise StorageError if it cannot be used.
+
+    Args:
+        url: The database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def record(
+        self, parked: Mapping[str, datetime], questions: Iterable[HitlQuestion], team: str | None
+    ) -> int:
+        """Record questions as `held`; one that is recorded already stays as it is.
+
+        Args:
+            parked: When each task was parked, by the clock of Airflow's server, by task-instance id.
+            questions: Any number.
+            team: The team of a multi-team Airflow.
+
+        Returns:
+            How many are new.
+        """
+        ordered = sorted(questions, key=lambda one: one.task.ti_id)  # Sorted against deadlocks.
+        count = 0
+        for start in range(0, len(ordered), _CHUNK):
+            with transaction(migrate.opened(self._url)) as connection:
+                now = read_clock(connection).now
+                rows = [
+                    {
+                        "ti_id": one.task.ti_id, "dag_id": one.task.dag_id, "run_id": one.task.run_id,
+                        "task_id": one.task.task_id, "map_index": one.task.map_index, "team": team,
+                        "content": dump_question(one), "state": "held", "deadline": one.deadline,
+                        "parked_at": parked[one.task.ti_id], "created_at": now, "updated_at": now,
+                    }
+                    for one in ordered[start : start + _CHUNK]
+                ]  # fmt: skip
+                added = insert(connection, hitl_questions).on_conflict_do_nothing()
+                count += len(
+                    connection.execute(added.returning(hitl_questions.c.ti_id), rows).scalars().all()
+                )
+        return count
+
+    def known(self, ti_ids: Iterable[str]) -> dict[str, str]:
+        """Return the states of those questions that are recorded, by task-instance id."""
+        rows = hitl_questions.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            query = sa.select(rows.ti_id, rows.state).where(among(connection, rows.ti_id, ti_ids))
+            return {row.ti_id: row.state for row in connection.execute(query)}
+
+    def live(self) -> dict[str, str]:
+        """Return the states of all questions that are not over, by task-instance id."""
+        rows = hitl_questions.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            query = sa.select(rows.ti_id, rows.state).where(rows.state.in_(("held", "open")))
+            return {row.ti_id: row.state for row in connection.execute(query)}
+
+    def get(self, ti_ids: Iterable[str]) -> dict[str, Recorded]:
+        """Return questions by their task-instance ids; those that are not recorded are missing."""
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            condition = among(connection, hitl_questions.c.ti_id, ti_ids)
+            return _read(connection, condition)
+
+    def held(self, parked_before: datetime, most: int = _CHUNK) -> dict[str, Recorded]:
+        """Return held questions whose task was parked before a time, oldest first.
+
+        Args:
+            parked_before: By the clock of Airflow's server.
+            most: How many at most.
+        """
+        rows = hitl_questions.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            condition = sa.and_(rows.state == "held", rows.parked_at <= parked_before)
+            return _read(connection, condition, most)
+
+    def without_cards(self, most: int = _CHUNK) -> dict[str, Recorded]:
+        """Return open questions that have no card, since no receiver was known; those updated longest ago."""
+        rows = hitl_questions.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            has_card = sa.exists().where(hitl_cards.c.ti_id == rows.ti_id)
+            return _read(connection, sa.and_(rows.state == "open", ~has_card), most, by=rows.updated_at)
+
+    def open(self, cards: Mapping[str, Sequence[NewCard]]) -> int:
+        """Open held questions and record the cards that are due for them, in one transaction.
+
+        Args:
+            cards: The cards by task-instance id; none where no receiver is known.
+
+        Returns:
+            How many cards are new.
+        """
+        rows = hitl_questions.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            # Locked in one order, against deadlocks. Those over meanwhile get no card.
+            query = sa.select(rows.ti_id).where(
+                among(connection, rows.ti_id, cards), rows.state.in_(("held", "open"))
+            )
+            live = set(connection.execute(query.order_by(rows.ti_id).with_for_update()).scalars())
+            connection.execute(
+                hitl_questions.update()
+                .where(among(connection, rows.ti_id, live))
+                .values(state="open", updated_at=now)
+            )
+            due = [card for ti_id in sorted(live) for card in cards[ti_id]]
+            return insert_cards(connection, due, now)
+
+    def end(self, ends: Mapping[str, End]) -> dict[str, End]:
+        """Record how questions ended, and return what is recorded: an end that came first stays.
+
+        Args:
+            ends: By task-instance id.
+
+        Returns:
+            The recorded ends by task-instance id; questions that are not recorded are missing.
+        """
+        rows = hitl_questions.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            for ti_id in sorted(ends):
+                connection.execute(
+                    hitl_questions.update()
+                    .where(rows.ti_id == ti_id, rows.state != "over")
+                    .values(state="over", outcome=dump_end(ends[ti_id]), updated_at=now)
+                )
+            query = sa.select(rows.ti_id, rows.outcome).where(among(connection, rows.ti_id, ends))
+            return {row.ti_id: load_end(row.outcome) for row in connection.execute(query)}
+
+    def failed(self, ti_id: str, end: End) -> bool:
+        """Record that a task failed after its question was answered, and let its cards be updated again.
+
+        Args:
+            ti_id: The task instance.
+            end: Of the kind `failed`.
+
+        Returns:
+            Whether it was recorded now; the first such end stays.
+        """
+        rows = hitl_questions.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            query = sa.select(rows.outcome).where(rows.ti_id == ti_id, rows.state == "over")
+            outcome = connection.execute(query.with_for_update()).scalar()
+            if outcome is None or load_end(outcome).kind != "answered":
+                return False
+            connection.execute(
+                hitl_questions.update()
+                .where(rows.ti_id == ti_id)
+                .values(outcome=dump_end(end), updated_at=now)
+            )
+            connection.execute(
+                hitl_cards.update()
+                .where(hitl_cards.c.ti_id == ti_id, hitl_cards.c.state == "over")
+                .values(state="sent", next_at=None, updated_at=now)
+            )
+            return True
+
+    def answered_since(self, seconds: float) -> dict[str, Recorded]:
+        """Return the questions that were answered in the last seconds, by the database's clock."""
+        rows = hitl_questions.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            since = read_clock(connection).now - timedelta(seconds=seconds)
+            found = _read(connection, sa.and_(rows.state == "over", rows.updated_at >= since))
+        return {ti_id: one for ti_id, one in found.items() if one.end and one.end.kind == "answered"}
+
+    def counts(self) -> dict[str, int]:
+        """Return how many questions are held and open."""
+        rows = hitl_questions.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            query = (
+                sa.select(rows.state, sa.func.count().label("amount"))
+                .where(rows.state.in_(("held", "open")))
+                .group_by(rows.state)
+            )
+            found = {row.state: int(row.amount) for row in connection.execute(query)}
+        return {"held": 0, "open": 0} | found
+
+
+def _read(
+    connection: Connection,
+    condition: sa.ColumnElement[bool],
+    most: int | None = None,
+    by: sa.Column[datetime] | None = None,
+) -> dict[str, Recorded]:
+    rows = hitl_questions.c
+    query = sa.select(rows.ti_id, rows.content, rows.state, rows.outcome).where(condition).limit(most)
+    return {
+        row.ti_id: Recorded(
+            load_question(row.content), row.state, None if row.outcome is None else load_end(row.outcome)
+        )
+        for row in connection.execute(query.order_by(rows.parked_at if by is None else by))
+    }

@@ -1,0 +1,64 @@
+"""Lark's endpoints that are not emulated: they answer 501, and say so, so that no client takes it for Lark's.
+
+Only paths that Lark does not have get its own 404. The list also keeps a documented path such as
+`chats/search` from being taken for `chats/:chat_id`.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.exchange import Answer, as_json
+from lark_emulator.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lark_emulator.routing import Call
+
+CODE = -501
+"""Lark's codes are positive, but for a few -1."""
+HEADER, VALUE = "X-Lark-Emulator", "not-emulated"
+_LIST = "known_endpoints.txt"
+
+
+def known() -> list[tuple[str, str]]:
+    """Return method and path of the endpoints that Lark has, as far as they are known."""
+    lines = files(__package__).joinpath(_LIST).read_text("utf-8").splitlines()
+    split = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return [(method, path) for path, _, method in split]
+
+
+def beside(routes: Iterable[Route]) -> list[Route]:
+    """Return a route for each known endpoint that is not among the emulated ones.
+
+    Args:
+        routes: the emulated ones.
+    """
+    emulated = {(route.method, _shape(route.path)) for route in routes}
+    gaps: dict[tuple[str, str], Route] = {}
+    for method, path in known():
+        key = (method, _shape(path))
+        if key not in emulated:
+            # No token is asked for: what is missing is said to everybody.
+            gaps.setdefault(key, Route(method, path, _not_emulated, token=False, emulated=False))
+    return list(gaps.values())
+
+
+def sentence(route: Route) -> str:
+    """Return what is missing, and how a test can answer it."""
+    return (
+        f"not emulated: {route.name}; answer it yourself with POST /_emulator/faults "
+        f'{{"method": "{route.method}", "path": "{route.path}", "status": 200, "body": "…"}}'
+    )
+
+
+def _not_emulated(call: Call) -> dict[str, Any] | Answer:
+    answer = as_json({"code": CODE, "msg": sentence(call.route)}, 501)
+    answer.headers[HEADER] = VALUE
+    return answer
+
+
+def _shape(path: str) -> str:
+    return "/".join(":" if part.startswith(":") else part for part in path.strip("/").split("/"))

@@ -1,0 +1,20 @@
+"""What the official SDK sees of an endpoint that is not emulated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lark_emulator import gaps
+
+if TYPE_CHECKING:
+    from lark_emulator import Emulator
+    from tests.conformance.conftest import Sdk
+
+
+def test_the_sentence_and_a_code_that_is_not_larks(sdk: Sdk, lark: Emulator) -> None:
+    client = sdk.client(lark)
+    for answer in (
+        client.drive.v1.file.list(sdk.request(sdk.drive, "ListFile")),
+        client.im.v1.chat.search(sdk.request(sdk.im, "SearchChat", query="x")),
+    ):
+        assert (answer.code, answer.msg.startswith("not emulated: GET /open-apis/")) == (gaps.CODE, True)

@@ -1,0 +1,100 @@
+"""Endpoints that Lark has and the emulator has not: they say so, and no client takes it for Lark's answer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from lark_emulator import Emulator, gaps
+from lark_emulator.routes import ROUTES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.emulator.conftest import Api
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/open-apis/drive/v1/files"),
+        ("POST", "/open-apis/calendar/v4/calendars"),
+        ("GET", "/open-apis/contact/v3/users/find_by_department"),
+        ("DELETE", "/open-apis/wiki/v2/spaces/7000/members/ou_1"),
+    ],
+)
+def test_a_gap_answers_501_and_names_itself(api: Api, method: str, path: str) -> None:
+    answer = api.http.request(method, path)
+    assert (answer.status_code, answer.headers["x-lark-emulator"]) == (501, "not-emulated")
+    body = answer.json()
+    assert body["code"] == gaps.CODE < -1
+    assert f"not emulated: {method} /open-apis/" in body["msg"]
+    assert answer.headers["x-tt-logid"]
+
+
+def test_no_parameter_swallows_a_documented_path(api: Api) -> None:
+    for path in ("/open-apis/im/v1/chats/search", "/open-apis/contact/v3/users/find_by_department"):
+        assert api.http.get(path).status_code == 501
+    routes = {(route.method, route.path) for route in ROUTES}
+    hidden = [one for one in gaps.beside(ROUTES) if (one.method, one.path) in routes]
+    assert not hidden
+
+
+def test_all_that_is_emulated_is_known() -> None:
+    shapes = {(method, gaps._shape(path)) for method, path in gaps.known()}
+    unknown = {
+        r.name
+        for r in ROUTES
+        if r.path.startswith("/open-apis/") and (r.method, gaps._shape(r.path)) not in shapes
+    }
+    # These are documented, but by no page that lists methods and paths for programs.
+    assert unknown <= {
+        "POST /open-apis/bot/v2/hook/:key",
+        "POST /open-apis/interactive/v1/card/update",
+    }
+
+
+def test_a_gap_can_be_answered_by_a_test(lark: Emulator, api: Api) -> None:
+    lark.fault(path="/open-apis/drive/v1/files", status=200, body='{"code": 0, "data": {"files": []}}')
+    assert api.http.get("/open-apis/drive/v1/files").json()["code"] == 0
+    assert api.http.get("/open-apis/drive/v1/files").status_code == 501
+
+
+def test_each_gap_is_counted_and_printed_once(
+    lark: Emulator, api: Api, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(3):
+        api.http.get("/open-apis/drive/v1/files")
+    assert lark.state(summary=True)["not_emulated"] == {"GET /open-apis/drive/v1/files": 3}
+    assert capfd.readouterr().err.count("not emulated: GET /open-apis/drive/v1/files") == 1
+
+
+TEST = """
+import urllib.error, urllib.request
+def test_it(lark):
+    try:
+        urllib.request.urlopen(lark.base_url + "/open-apis/drive/v1/files")
+    except urllib.error.HTTPError as error:
+        assert error.code == 501
+"""
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_the_fixture_can_fail_on_a_gap(tmp_path: Path, *, fails: bool) -> None:
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\nlark_fail_on_gaps = {fails}\n")
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["lark_emulator.pytest_plugin"]\n')
+    (tmp_path / "test_it.py").write_text(TEST)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode != 0) == fails, done.stdout
+    assert ("not emulated: GET /open-apis/drive/v1/files" in done.stdout) == fails

@@ -1,0 +1,393 @@
+"""The bridge against a real Airflow with the plugin: questions of its own operators, asked and answered."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from lark_emulator import Emulator
+
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.crypto import Keys, generate_key
+from lark_provider.storage.people import Account, People, Person
+from tests.airflow.conftest import AirflowHome
+from tests.airflow.standalone import Standalone
+from tests.bridge.making import execute
+from tests.failures.waiting import wait_until
+from tests.services.postgres import PostgresServer
+
+SECRET = "a-secret-of-the-bridge-with-32-bytes-or-more"
+ROLES = {"admin": "admin", "bob": "user", "watcher": "viewer"}
+SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
+HOLD = 6.0
+SECONDS = 120.0
+MANY = 8
+DAGS = f"""
+from datetime import timedelta
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG
+
+BOB = [{{"id": "bob", "name": "bob"}}]
+with DAG("asks"):
+    ApprovalOperator(task_id="q", subject="Deploy {{{{ run_id }}}}?", body="**new**", assigned_users=BOB)
+with DAG("asks_many", max_active_tasks=4):
+    ApprovalOperator.partial(task_id="q", assigned_users=BOB).expand(
+        subject=[f"Part {{n}}?" for n in range({MANY})]
+    )
+with DAG("expires"):
+    ApprovalOperator(
+        task_id="q", subject="Soon?", assigned_users=BOB, response_timeout=timedelta(seconds=25)
+    )
+"""
+
+
+class Place:
+    """A standalone Airflow, an emulator, a database of ours, and the processes between them.
+
+    Args:
+        model: An Airflow whose database is up to date.
+        home: A folder.
+        database_url: Of ours.
+        lark: The emulator.
+        dags: A DAG file.
+        settings: Added to Airflow's environment.
+    """
+
+    def __init__(
+        self,
+        model: AirflowHome,
+        home: Path,
+        database_url: str,
+        lark: Emulator,
+        dags: str = DAGS,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.lark, self.home = lark, home
+        self.database = urls.parse(database_url, "test")
+        migrate.upgrade(self.database)
+        passwords = home / "passwords.json"
+        passwords.write_text(json.dumps({name: name for name in ROLES}))
+        self.key = generate_key()
+        ours = {
+            "LARK_DATABASE_URL": database_url,
+            "LARK_BRIDGE_SECRET": SECRET,
+            "LARK_CONFIG_ENCRYPTION_KEY": self.key,
+        }
+        self.airflow = Standalone(
+            model,
+            home / "airflow",
+            {"asks.py": dags},
+            {
+                **ours,
+                "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "20",  # Each test renews a token or two.
+                "LARK_ANSWER_HOLD": str(HOLD),
+                "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+                "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
+                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+                    f"{name}:{role}" for name, role in ROLES.items()
+                ),
+                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+                **settings,
+            },
+        )
+        self.airflow.wait()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("LARK_")},
+            **ours,
+            "LARK_APP_ID": lark.app_id,
+            "LARK_APP_SECRET": lark.app_secret,
+            "LARK_BASE_URL": lark.base_url,
+            "LARK_REGISTRY_PATH": str(home / "applications.db"),
+            "LARK_AIRFLOW_URL": self.airflow.url,
+            "LARK_AIRFLOW_USERNAME": "watcher",
+            "LARK_AIRFLOW_PASSWORD": "watcher",
+            "LARK_PACING": "0",
+            "LOG_FORMAT": "json",
+        }
+        self.people = People(self.database, Keys(self.key))
+        state = lark.state()
+        (user,) = (one for one in state["users"] if one["user_id"] == "bob")
+        self.bob = Person(lark.app_id, state["tenant_key"], user["open_ids"][lark.app_id])
+        self._tokens: dict[str, tuple[float, str]] = {}
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def link(self) -> None:
+        """Link bob of Lark to bob of Airflow."""
+        self.people.link(self.bob, Account(SIMPLE, "bob", "bob", {"sub": "bob", "role": "USER"}))
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a command of ours."""
+        log = self.home / f"process-{len(self._processes)}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(  # noqa: S603 - ours
+                [sys.executable, "-m", "lark_provider.cli", *arguments],
+                env=self.environment, stdout=out, stderr=out,
+            )  # fmt: skip
+        self._processes.append(process)
+        return process
+
+    def bridge(self, *more: str) -> subprocess.Popen[bytes]:
+        """Start a bridge."""
+        return self.start(
+            "airflow", "bridge", "--hold-seconds", str(HOLD), "--poll-seconds", "1", "--language", "en", *more
+        )
+
+    def logs(self) -> str:
+        """What the processes have printed."""
+        return "\n".join(one.read_text(errors="replace") for one in sorted(self.home.glob("process-*.log")))
+
+    def stop_all(self) -> None:
+        """End the processes of a test."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+        for process in self._processes:
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def close(self) -> None:
+        """End everything."""
+        self.stop_all()
+        self.airflow.close()
+
+    def call(self, method: str, path: str, body: Any = None, user: str = "admin") -> Any:
+        """Call Airflow's REST API."""
+        at, token = self._tokens.get(user, (0.0, ""))
+        if time.monotonic() - at > 10:
+            account = {"username": user, "password": user}
+            at, token = time.monotonic(), self._request("POST", "/auth/token", account)["access_token"]
+            self._tokens[user] = at, token
+        return self._request(method, f"/api/v2/{path}", body, token)
+
+    def _request(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(  # noqa: S310 - our own server
+            self.airflow.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers=headers if token is None else headers | {"Authorization": f"Bearer {token}"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own server
+            return json.load(answer)
+
+    def metadata(self, statement: str, *parameters: str) -> None:
+        """Change Airflow's own database."""
+        with closing(sqlite3.connect(self.home / "airflow" / "airflow.db", timeout=30)) as connection:
+            connection.execute(statement, parameters)
+            connection.commit()
+
+    def run(self, dag_id: str) -> str:
+        """Start a run, once the DAG is parsed."""
+        found: list[str] = []
+
+        def started() -> bool:
+            with suppress(OSError):
+                made = self.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})
+                found.append(made["dag_run_id"])
+            return bool(found)
+
+        wait_until(started, SECONDS)
+        return found[0]
+
+    def task(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """The task instance of a run."""
+        found: dict[str, Any] = self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/q")
+        return found
+
+    def messages(self, text: str = "") -> list[dict[str, Any]]:
+        """The messages to bob whose content has a text."""
+        chats = self.lark.state()["chats"]
+        found = [one for chat in chats for one in chat["messages"]]
+        return [one for one in found if text in json.dumps(one, ensure_ascii=False)]
+
+    def wait(self, condition: Callable[[], object], seconds: float = SECONDS) -> None:
+        """Wait for something, and show the logs if it never comes."""
+        try:
+            wait_until(condition, seconds)
+        except AssertionError:
+            raise AssertionError(self.logs()[-6000:]) from None
+
+
+@pytest.fixture(scope="module")
+def place(
+    airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> Iterator[Place]:
+    home = tmp_path_factory.mktemp("bridge")
+    with postgres_server.databases() as databases, Emulator() as lark:
+        lark.settings(rate_limits=False)
+        made = Place(airflow_home, home, databases.make(), lark)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+@pytest.fixture(autouse=True)
+def _linked(place: Place) -> Iterator[None]:
+    place.link()
+    yield
+    place.stop_all()
+
+
+def parked(place: Place, dag_id: str, run_id: str) -> Mapping[str, Any]:
+    place.wait(lambda: place.task(dag_id, run_id)["state"] == "awaiting_input")
+    return place.task(dag_id, run_id)
+
+
+def answer(place: Place, run_id: str, option: str = "Approve") -> None:
+    path = f"dags/asks/dagRuns/{run_id}/taskInstances/q/-1/hitlDetails"
+    place.call("PATCH", path, {"chosen_options": [option], "params_input": {}}, user="bob")
+
+
+def test_a_question_becomes_a_card_that_shows_how_it_was_answered_in_airflow(place: Place) -> None:
+    bridge = place.bridge()
+    run_id = place.run("asks")
+    parked(place, "asks", run_id)
+    place.wait(lambda: place.messages(f"Deploy {run_id}?"))
+    (message,) = place.messages(f"Deploy {run_id}?")
+    held = execute(
+        place.database, "SELECT c.created_at - q.created_at AS held FROM hitl_cards c, hitl_questions q"
+    )
+    assert min(row.held.total_seconds() for row in held) >= HOLD
+    answer(place, run_id)
+    place.wait(lambda: place.messages(f"Deploy {run_id}?")[0] != message)
+    place.wait(lambda: place.task("asks", run_id)["state"] == "success")
+    (ended,) = place.messages(f"Deploy {run_id}?")
+    assert "bob" in json.dumps(ended)
+    assert "lark_wait" not in json.dumps(ended["content"])
+    bridge.terminate()
+    assert bridge.wait(30) == 0
+    assert "Bridge drained" in place.logs()
+
+
+def test_a_click_answers_as_the_person_who_clicked(place: Place) -> None:
+    place.bridge()
+    place.start("callbacks", "listen")
+    run_id = place.run("asks")
+    place.wait(lambda: place.messages(f"Deploy {run_id}?"))
+    place.wait(place.lark.connections)
+    (message,) = place.messages(f"Deploy {run_id}?")
+    place.lark.click(message["message_id"], "bob", "Reject")
+    place.wait(lambda: place.messages(f"Deploy {run_id}?")[0]["content"] != message["content"])
+    detail = place.call("GET", f"dags/asks/dagRuns/{run_id}/taskInstances/q/-1/hitlDetails")
+    assert detail["chosen_options"] == ["Reject"]
+    assert detail["responded_by_user"] == {"id": "bob", "name": "bob"}
+    (click,) = execute(place.database, "SELECT state, status, result FROM applied_clicks")
+    assert (click.state, click.status, json.loads(click.result)["outcome"]) == ("done", 200, "answered")
+
+
+def test_a_person_who_is_not_linked_is_told_alone_and_can_link(place: Place) -> None:
+    place.bridge()
+    place.start("callbacks", "listen")
+    run_id = place.run("asks")
+    place.wait(lambda: place.messages(f"Deploy {run_id}?"))
+    place.wait(place.lark.connections)
+    place.people.revoke(place.bob.open_id)
+    (message,) = place.messages(f"Deploy {run_id}?")
+    place.lark.click(message["message_id"], "bob", "Approve")
+    place.wait(lambda: place.messages(f"{place.airflow.url}/lark/link?code="))
+    assert place.task("asks", run_id)["state"] == "awaiting_input"
+    (recorded,) = execute(place.database, "SELECT result FROM applied_clicks WHERE status = 403")
+    assert "code=" not in recorded.result
+
+
+def test_a_cleared_question_is_closed_and_asked_again(place: Place) -> None:
+    place.bridge()
+    run_id = place.run("asks")
+    before = parked(place, "asks", run_id)
+    place.wait(lambda: place.messages(f"Deploy {run_id}?"))
+    place.call(
+        "POST",
+        "dags/asks/clearTaskInstances",
+        {"dry_run": False, "dag_run_id": run_id, "task_ids": ["q"], "only_failed": False},
+    )
+    place.wait(lambda: len(place.messages(f"Deploy {run_id}?")) == 2)
+    place.wait(
+        lambda: execute(
+            place.database,
+            "SELECT 1 FROM hitl_cards c JOIN hitl_questions q ON q.ti_id = c.ti_id "
+            "WHERE q.ti_id = :ti_id AND c.state = 'over' AND q.outcome LIKE '%superseded%'",
+            ti_id=before["id"],
+        )
+    )
+    answer(place, run_id)
+    place.wait(lambda: place.task("asks", run_id)["state"] == "success")
+
+
+def test_a_task_that_fails_after_its_answer_can_be_asked_again_by_a_click(place: Place) -> None:
+    place.bridge()
+    place.start("callbacks", "listen")
+    run_id = place.run("asks")
+    place.wait(lambda: place.messages(f"Deploy {run_id}?"))
+    place.wait(place.lark.connections)
+    (message,) = place.messages(f"Deploy {run_id}?")
+    answer(place, run_id)
+    place.wait(lambda: place.messages(f"Deploy {run_id}?")[0]["content"] != message["content"])
+    place.wait(lambda: place.task("asks", run_id)["state"] == "success")
+    # As the scheduler leaves it, if it queues the resumed task before it reads how its process ended.
+    place.metadata(
+        "INSERT INTO log (dttm, dag_id, task_id, run_id, map_index, try_number, event, extra) "
+        "VALUES (?, 'asks', 'q', ?, -1, 1, 'state mismatch', 'finished with state success, but is queued')",
+        str(datetime.now(UTC).replace(tzinfo=None)),
+        run_id,
+    )
+    place.metadata("UPDATE task_instance SET state = 'failed' WHERE run_id = ?", run_id)
+    place.wait(lambda: "ask_again" in json.dumps(place.messages(f"Deploy {run_id}?")[0]))
+    place.lark.click(message["message_id"], "bob", "ask_again")
+    place.wait(lambda: len(place.messages(f"Deploy {run_id}?")) == 2)
+
+
+def test_a_question_that_expires_says_so(place: Place) -> None:
+    place.bridge()
+    run_id = place.run("expires")
+    place.wait(lambda: place.messages("Soon?"))
+    (message,) = place.messages("Soon?")
+    place.wait(lambda: place.task("expires", run_id)["state"] == "failed")
+    place.wait(lambda: place.messages("Soon?")[0]["content"] != message["content"])
+    kinds = execute(place.database, "SELECT outcome FROM hitl_questions WHERE dag_id = 'expires'")
+    assert [json.loads(row.outcome)["kind"] for row in kinds] == ["timed_out"]
+
+
+def test_two_bridges_send_each_card_once_although_one_is_killed(place: Place) -> None:
+    first, second = place.bridge(), place.bridge()
+    run_id = place.run("asks_many")
+    place.wait(lambda: place.messages("Part "))
+    first.kill()
+    first.wait()
+    place.wait(lambda: len({json.dumps(one["content"]) for one in place.messages("Part ")}) == MANY)
+    place.wait(lambda: execute(place.database, "SELECT 1 FROM hitl_cards WHERE state = 'due'") == [])
+    assert len(place.messages("Part ")) == MANY
+    for index in range(MANY):
+        path = f"dags/asks_many/dagRuns/{run_id}/taskInstances/q/{index}/hitlDetails"
+        place.call("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}}, user="bob")
+    place.wait(
+        lambda: (
+            execute(
+                place.database,
+                "SELECT 1 FROM hitl_cards c JOIN hitl_questions q ON q.ti_id = c.ti_id "
+                "WHERE q.dag_id = 'asks_many' AND c.state = 'sent'",
+            )
+            == []
+        )
+    )
+    assert not [one for one in place.messages("Part ") if "lark_wait" in json.dumps(one["content"])]
+    assert second.poll() is None

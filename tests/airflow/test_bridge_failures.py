@@ -1,0 +1,254 @@
+"""Failures of DAGs that do not know of us, told on cards with buttons, against a real Airflow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lark_emulator import Emulator
+
+from tests.airflow.conftest import CHAT, AirflowHome
+from tests.airflow.test_bridge import SECRET, Place
+from tests.bridge.making import execute
+from tests.services.postgres import PostgresServer
+
+DAGS = """
+import os, signal
+from datetime import datetime
+from pathlib import Path
+
+from airflow.sdk import DAG, task
+
+def fails(name):
+    if not Path(__file__).with_name("repaired").exists():
+        raise ValueError(f"no rows for {name}, password=hunter2hunter2")
+
+with DAG("pay_daily", tags=["prod"], default_args={"owner": "data"}):
+    task(task_id="load")(lambda: fails("load"))()
+    task(task_id="part")(fails).expand(name=["a", "b"])
+
+with DAG("pay_killed", tags=["prod"]):
+    task(task_id="killed")(lambda: os.kill(os.getpid(), signal.SIGKILL))()
+
+with DAG("pay_noisy", tags=["prod"]):
+    task(task_id="noisy")(lambda: fails("noisy"))()
+
+with DAG("unrouted"):
+    task(task_id="t")(lambda: fails("unrouted"))()
+"""
+PERSON = "bob@example.com"
+ROUTES = f"""
+defaults: {{language: en, timezone: Asia/Shanghai}}
+routes:
+  - {{tag: prod, dag: pay_*, what: failures, to: {CHAT}, mentions: [{PERSON}]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def place(
+    airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> Iterator[Place]:
+    home = tmp_path_factory.mktemp("failures")
+    with postgres_server.databases() as databases, Emulator() as lark:
+        lark.settings(rate_limits=False)
+        app = {
+            "LARK_APP_ID": lark.app_id,
+            "LARK_APP_SECRET": lark.app_secret,
+            "LARK_BASE_URL": lark.base_url,
+        }
+        made = Place(airflow_home, home, databases.make(), lark, DAGS, app)
+        (home / "lark.yaml").write_text(ROUTES)
+        made.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
+        made.link()
+        made.bridge("--failure-seconds", "2")
+        made.start("callbacks", "listen")
+        made.wait(lambda: execute(made.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
+        made.wait(lark.connections)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def failed(place: Place, dag_id: str) -> str:
+    """Run a DAG that fails, and return the run once its failure is told."""
+    run_id = place.run(dag_id)
+    place.wait(lambda: place.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"] == "failed")
+    return run_id
+
+
+def text(message: dict[str, Any]) -> str:
+    return json.dumps(message["content"], ensure_ascii=False)
+
+
+def card(place: Place, run_id: str) -> dict[str, Any]:
+    (found,) = place.messages(run_id)
+    return found
+
+
+def test_failures_of_a_run_are_one_card_that_turns_green(place: Place, tmp_path: Path) -> None:
+    run_id = failed(place, "pay_daily")
+    place.wait(lambda: place.messages(run_id) and "part_1" in text(card(place, run_id)))
+    shown = text(card(place, run_id))
+    assert all(name in shown for name in ("pay_daily", "load", "part_0", "data", "no rows for load"))
+    assert "hunter2" not in shown
+    assert all(label in shown for label in ("Retry", "Claim", "Mute this task", PERSON))
+    assert "try_number=1" in shown
+    (place.airflow.airflow.dags / "repaired").touch()
+    try:
+        place.lark.click(card(place, run_id)["message_id"], "bob", "retry")
+        place.wait(lambda: "Recovered" in text(card(place, run_id)))
+    finally:
+        (place.airflow.airflow.dags / "repaired").unlink()
+    green = text(card(place, run_id))
+    assert "bob" in green  # who retried
+    assert '"retry"' not in green
+    (incident,) = execute(place.database, "SELECT state FROM incidents WHERE run_id = :r", r=run_id)
+    assert incident.state == "recovered"
+    events = place.call("GET", "eventLogs?event=post_clear_task_instances&limit=50")["event_logs"]
+    assert {one["owner"] for one in events} == {"bob"}
+
+
+def test_a_killed_process_is_told(place: Place) -> None:
+    run_id = failed(place, "pay_killed")
+    place.wait(lambda: place.messages(run_id))
+    assert "killed" in text(card(place, run_id))
+
+
+def test_a_claim_is_shown_and_noted_in_airflow(place: Place) -> None:
+    run_id = failed(place, "pay_killed")
+    place.wait(lambda: place.messages(run_id))
+    place.lark.click(card(place, run_id)["message_id"], "bob", "claim")
+    place.wait(lambda: "Claimed by bob" in text(card(place, run_id)))
+    assert "Asia/Shanghai" in text(card(place, run_id)) or "CST" in text(card(place, run_id))
+    assert "Claimed in Lark by bob" in place.call("GET", f"dags/pay_killed/dagRuns/{run_id}")["note"]
+
+
+def test_a_muted_task_is_told_no_more(place: Place) -> None:
+    run_id = failed(place, "pay_noisy")
+    place.wait(lambda: place.messages(run_id))
+    place.lark.click(card(place, run_id)["message_id"], "bob", "mute", option="8 noisy")
+    place.wait(lambda: "muted by bob" in text(card(place, run_id)))
+    (mute,) = execute(place.database, "SELECT task_id, until - now() AS left FROM mutes")
+    assert mute.task_id == "noisy"
+    assert 7 < mute.left.total_seconds() / 3600 <= 8
+    quiet, loud = failed(place, "pay_noisy"), failed(place, "pay_killed")
+    place.wait(lambda: place.messages(loud))
+    assert not place.messages(quiet)
+
+
+def test_a_dag_without_a_route_is_told_to_nobody(place: Place) -> None:
+    quiet, loud = failed(place, "unrouted"), failed(place, "pay_killed")
+    place.wait(lambda: place.messages(loud))
+    assert not place.messages(quiet)
+
+
+def test_what_failed_while_no_bridge_ran_is_told_once(place: Place) -> None:
+    told = failed(place, "pay_killed")
+    place.wait(lambda: place.messages(told))
+    place.stop_all()
+    missed = failed(place, "pay_killed")
+    place.bridge("--failure-seconds", "2")
+    place.bridge("--failure-seconds", "2")
+    place.start("callbacks", "listen")
+    place.wait(lambda: place.messages(missed))
+    later = failed(place, "pay_killed")
+    place.wait(lambda: place.messages(later))
+    for run_id in (told, missed, later):
+        assert len(place.messages(run_id)) == 1
+        assert "2 failures" not in text(card(place, run_id))
+
+
+def test_a_card_that_cannot_be_read_does_not_stop_the_others(place: Place) -> None:
+    run_id = failed(place, "pay_killed")
+    place.wait(lambda: place.messages(run_id))
+    execute(place.database, "UPDATE incidents SET content = 'damaged' WHERE run_id = :r", r=run_id)
+    body = {"dry_run": False, "dag_run_id": run_id, "task_ids": ["killed"], "only_failed": True}
+    place.call("POST", "dags/pay_killed/clearTaskInstances", body)
+    other = failed(place, "pay_killed")
+    place.wait(lambda: place.messages(other))
+    place.wait(lambda: "Card of a run's failures cannot be changed" in place.logs())
+
+
+def checked(place: Place, code: int, *arguments: str, **changes: str) -> dict[str, dict[str, Any]]:
+    """The checks of `airflow check`, by name."""
+    done = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-m", "lark_provider.cli", "airflow", "check", "--json", *arguments],
+        env=place.environment | changes, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert found["status"] == ("healthy" if code == 0 else "unhealthy")
+    assert SECRET not in done.stdout + done.stderr
+    return {one["name"]: one for one in found["checks"]}
+
+
+def test_a_working_setup_passes_all_checks(place: Place) -> None:
+    place.wait(lambda: execute(place.database, "SELECT 1 FROM api_servers"))
+    place.wait(lambda: place.call("GET", "dags?limit=100")["total_entries"] >= 4)
+    checks = checked(place, 0)
+    assert [one["status"] for one in checks.values()] == ["healthy"] * len(checks)
+    assert list(checks)[:8] == [
+        "routes", "secret", "settings", "airflow", "account", "routes in Airflow", "plugin", "API servers",
+    ]  # fmt: skip
+    assert {"token", "bot", "scopes", "receivers"} <= set(checks)
+
+
+def test_each_fault_of_the_routes_is_named(place: Place, tmp_path: Path) -> None:
+    path = tmp_path / "lark.yaml"
+    path.write_text(
+        "routes:\n"
+        f"  - {{name: all, dag: 'pay_*', to: {CHAT}, what: failures}}\n"
+        "  - {name: typo, dag: 'payy_*', to: oc_nowhere}\n"
+        "  - {name: late, dag: pay_daily, to: nobody@example.com, what: failures}\n"
+        f"  - {{name: no task, task: 'x*', dag: unrouted, to: {CHAT}}}\n"
+    )
+    checks = checked(place, 1, LARK_ROUTES_PATH=str(path))
+    routes = checks["routes in Airflow"]
+    assert routes["status"] == "warning"
+    assert [one.split(":")[0] for one in routes["details"]] == [
+        "line 3, typo", "line 4, late", "line 5, no task",
+    ]  # fmt: skip
+    assert checks["receivers"]["status"] == "unhealthy"
+    assert [one.split(":")[0] for one in checks["receivers"]["details"]] == [
+        "oc_nowhere",
+        "nobody@example.com",
+    ]
+    path.write_text("routes: [{}]")
+    checks = checked(place, 1, LARK_ROUTES_PATH=str(path))
+    assert "Line 1: a route must have receivers" in checks["routes"]["text"]
+    assert "receivers" not in checks
+    assert checks["plugin"]["status"] == "healthy"
+
+
+def test_each_fault_of_the_settings_is_named(place: Place) -> None:
+    checks = checked(place, 1, LARK_BRIDGE_SECRET="x" * 40)
+    assert "must be random" in checks["secret"]["text"]
+    assert "refused ours" in checks["plugin"]["text"]
+    checks = checked(place, 1, LARK_AIRFLOW_PASSWORD="wrong")
+    assert checks["airflow"]["status"] == "unhealthy"
+    assert "Next: " in checks["airflow"]["text"]
+    assert "wrong" not in checks["airflow"]["text"]
+    checks = checked(place, 1, LARK_AIRFLOW_URL="http://127.0.0.1:9")
+    assert "must answer" in checks["airflow"]["text"]
+    assert "plugin" not in checks
+    checks = checked(place, 1, "--conn-id", "nowhere")
+    assert "AIRFLOW_CONN_NOWHERE" in checks["settings"]["text"]
+
+
+def test_an_api_server_that_is_not_guarded_is_named(place: Place) -> None:
+    execute(
+        place.database,
+        "INSERT INTO api_servers (id, host, version, airflow_version, guarded, problem, seen_at) "
+        "VALUES ('x', 'api-2', '0', '3.2.0', false, 'the model differs', now())",
+    )
+    try:
+        server = checked(place, 1)["API servers"]
+    finally:
+        execute(place.database, "DELETE FROM api_servers WHERE id = 'x'")
+    assert any("api-2: version 0" in one and "the model differs" in one for one in server["details"])

@@ -1,0 +1,187 @@
+"""Which user of Airflow a person acts as: by link, table or address; or why they may not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from airflow.api_fastapi.app import create_auth_manager
+from lark_emulator import Emulator
+
+from lark_provider.plugins import directory, users
+from lark_provider.plugins.identity import Clicker, Identified, Identities, Refusal
+from lark_provider.protocol.hitl.people import PeopleSettings
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.bridge_tables import people as table
+from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.people import People, Person
+from lark_provider.support.throttle import Throttle
+from tests.services.processes import free_port
+
+TENANT, BASE = "tenant-own", "https://airflow.example.com/team/"
+
+
+@pytest.fixture(autouse=True)
+def _simple(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "bob:user,alice:viewer")
+    monkeypatch.setenv(KEY_VARIABLE, generate_key())
+    create_auth_manager()
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> People:
+    url = urls.parse(f"sqlite:///{tmp_path}/lark.db", "ours")
+    migrate.upgrade(url)
+    return People(url)
+
+
+@pytest.fixture
+def resolve(people: People, lark: Emulator) -> Callable[..., Identified | Refusal]:
+    def resolved(
+        name: str = "alice", *, tenant: str = TENANT, settings: PeopleSettings | None = None, base: str = BASE
+    ) -> Identified | Refusal:
+        identities = Identities(people, settings=lambda: settings or PeopleSettings(), base_url=lambda: base)
+        return identities.resolve(Clicker(lark.app_id, TENANT, open_id(lark, name), tenant))
+
+    return resolved
+
+
+Resolve = Callable[..., Identified | Refusal]
+
+
+def open_id(lark: Emulator, name: str) -> str:
+    return str(lark.change_user(name)["open_ids"][lark.app_id])
+
+
+def link(people: People, lark: Emulator, name: str, user: str) -> None:
+    found = users.named(user)
+    assert found is not None
+    people.link(Person(lark.app_id, TENANT, open_id(lark, name)), users.account(found))
+
+
+def who(found: Identified | Refusal) -> tuple[str, str]:
+    assert isinstance(found, Identified), found
+    return found.user.get_id(), found.source
+
+
+def refusal(found: Identified | Refusal) -> Refusal:
+    assert isinstance(found, Refusal), found
+    assert set(found.message) == {"zh", "en"}
+    return found
+
+
+def test_a_linked_person_acts_as_their_user(people: People, lark: Emulator, resolve: Resolve) -> None:
+    link(people, lark, "alice", "bob")
+    assert who(resolve()) == ("bob", "link")
+
+
+def test_an_unlinked_person_gets_a_link_of_their_own(
+    people: People, lark: Emulator, resolve: Resolve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    found = refusal(resolve())
+    assert (found.outcome, found.status) == ("unlinked", 403)
+    assert found.link_url is not None
+    page, _, code = found.link_url.partition("?code=")
+    assert page == "https://airflow.example.com/team/lark/link"
+    assert people.use_code(code) == Person(lark.app_id, TENANT, open_id(lark, "alice"))
+    assert code not in caplog.text
+    assert code not in repr(found)
+
+
+def test_without_a_base_url_there_is_no_link(resolve: Resolve) -> None:
+    found = refusal(resolve(base=""))
+    assert (found.outcome, found.link_url) == ("unlinked", None)
+    assert "administrator" in found.message["en"]
+
+
+def test_people_of_other_tenants_are_refused(people: People, lark: Emulator, resolve: Resolve) -> None:
+    link(people, lark, "alice", "bob")
+    for tenant in ("tenant-other", ""):
+        assert refusal(resolve(tenant=tenant)).outcome == "foreign_tenant"
+
+
+@pytest.mark.parametrize("status", ["frozen", "resigned", "exited"])
+def test_people_who_left_are_refused(people: People, lark: Emulator, resolve: Resolve, status: str) -> None:
+    link(people, lark, "alice", "bob")
+    lark.change_user("alice", status=status)
+    table = PeopleSettings(users={open_id(lark, "alice"): "bob"})
+    for settings in (None, table):
+        assert refusal(resolve(settings=settings)).outcome == "inactive"
+
+
+def test_a_removed_user_is_refused(
+    people: People, lark: Emulator, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link(people, lark, "alice", "bob")
+    monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "eve:admin")
+    found = refusal(resolve())
+    assert found.outcome == "unlinked"
+    assert found.link_url is not None
+
+
+def test_an_altered_link_is_an_error_and_links_again(
+    people: People, lark: Emulator, resolve: Resolve, caplog: pytest.LogCaptureFixture
+) -> None:
+    link(people, lark, "alice", "bob")
+    with transaction(migrate.opened(people._url)) as connection:
+        connection.execute(sa.update(table).values(user_id="alice"))
+    assert refusal(resolve()).outcome == "unlinked"
+    assert any(one.levelno == logging.ERROR and one.message == "Link not usable" for one in caplog.records)
+
+
+def test_the_table_names_a_user(lark: Emulator, resolve: Resolve) -> None:
+    alice = open_id(lark, "alice")
+    assert who(resolve(settings=PeopleSettings(users={alice: "bob"}))) == ("bob", "table")
+    found = refusal(resolve(settings=PeopleSettings(users={alice: "gone"})))
+    assert (found.outcome, found.link_url) == ("inactive", None)
+    assert refusal(resolve("bob", settings=PeopleSettings(users={alice: "bob"}))).outcome == "unlinked"
+
+
+def test_addresses_count_only_for_their_domains_and_enterprise_mail(lark: Emulator, resolve: Resolve) -> None:
+    domains = PeopleSettings(email_domains=("corp.example.com", "example.com"))
+    lark.change_user("alice", email="bob@corp.example.com")  # entered by the administrator
+    assert refusal(resolve(settings=domains)).outcome == "unlinked"
+    lark.change_user("carol", enterprise_email="Bob@Corp.example.com")
+    assert who(resolve("carol", settings=domains)) == ("bob", "email")
+    other = PeopleSettings(email_domains=("other.example.com",))
+    assert refusal(resolve("carol", settings=other)).outcome == "unlinked"
+    assert refusal(resolve("carol")).outcome == "unlinked"
+
+
+def test_addresses_need_a_person_who_is_known_to_work_there(lark: Emulator, resolve: Resolve) -> None:
+    lark.change_user("alice", enterprise_email="bob@corp.example.com")
+    lark.change_app(scopes=["contact:user.base:readonly"])  # neither status nor address
+    settings = PeopleSettings(email_domains=("corp.example.com",))
+    assert refusal(resolve(settings=settings)).outcome == "unlinked"
+
+
+def test_a_link_counts_where_the_app_may_not_see_the_status(
+    people: People,
+    lark: Emulator,
+    resolve: Resolve,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(directory, "_throttle", Throttle())  # of the process: another test may have logged it
+    link(people, lark, "alice", "bob")
+    lark.change_app(scopes=["contact:user.base:readonly"])
+    assert who(resolve()) == ("bob", "link")
+    assert "Cannot tell whether people are frozen or resigned" in caplog.text
+
+
+def test_an_unreachable_lark_is_tried_again(people: People, lark: Emulator, resolve: Resolve) -> None:
+    link(people, lark, "alice", "bob")
+    lark.fault(path="/open-apis/contact/v3/users/batch", status=500, times=50)
+    found = refusal(resolve())
+    assert (found.outcome, found.status) == ("unavailable", 503)
+
+
+def test_an_unreachable_database_is_tried_again(lark: Emulator) -> None:
+    missing = People(urls.parse(f"postgresql://lark:lark@127.0.0.1:{free_port()}/lark", "ours"))
+    clicker = Clicker(lark.app_id, TENANT, open_id(lark, "alice"), TENANT)
+    assert refusal(Identities(missing, base_url=lambda: BASE).resolve(clicker)).outcome == "unavailable"

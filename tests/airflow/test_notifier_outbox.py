@@ -1,0 +1,171 @@
+"""`LarkNotifier` with a database: recorded first, and delivered from here if there is time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from lark_emulator import Emulator
+
+from lark_provider.hooks.lark import LarkHook
+from lark_provider.storage import bridge_tables as tables
+from lark_provider.storage import engine as engines
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.outbox import Outbox
+from tests.airflow.conftest import connection
+from tests.airflow.test_notifier import context, of_dag, sent, tell, titles
+from tests.failures.waiting import wait_until
+from tests.outbox import work
+
+
+@pytest.fixture
+def lark(lark: Emulator, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """The emulator, its connection, and a database for the outbox."""
+    migrate.upgrade(urls.parse(database_url, "test"))
+    monkeypatch.setenv("LARK_DATABASE_URL", database_url)
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark))
+    lark.settings(rate_limits=False)
+    yield lark
+    while engines._engines:
+        engines._engines.popitem()[1].dispose()
+
+
+@pytest.fixture
+def output(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    return lambda: capsys.readouterr().out
+
+
+def states() -> list[str]:
+    with transaction(engine(urls.database()), reading=True) as connected:
+        return sorted(connected.scalars(sa.select(tables.outbox.c.state)))
+
+
+def test_failures_share_a_card_that_recovers(lark: Emulator, output: Callable[[], str]) -> None:
+    notify = tell()
+    notify(context(task_id="a"))
+    notify(context(task_id="b"))
+    assert titles(lark) == ["Task failed · d"]
+    notify(context("success", task_id="a"))
+    assert titles(lark) == ["Task failed · d"] or titles(lark) == ["Partly recovered · d"]
+    notify(context("success", task_id="b"))
+    assert titles(lark) == ["Recovered · d"]
+    notify(context(task_id="a", try_number=2))
+    assert titles(lark) == ["Recovered · d", "Task failed · d.a"]  # an incident of its own
+    notify(of_dag("task_failure"))
+    assert titles(lark) == ["Recovered · d", "DAG run failed · d.a"] or len(titles(lark)) == 2
+    assert set(states()) <= {"delivered", "superseded"}
+    assert "No database is configured" not in output()
+
+
+def test_a_repeated_callback_changes_nothing(lark: Emulator) -> None:
+    tell()(context())
+    tell()(context())
+    assert len(states()) == 1
+    plain = tell(content="{{ ti.task_id }} broke", msg_type="text")
+    plain(context())
+    plain(context())
+    assert [one.get("text") for one in sent(lark)] == [None, "t broke"]
+
+
+def test_tasks_that_fail_in_the_same_moment_share_one_card(lark: Emulator) -> None:
+    threads = [threading.Thread(target=tell(), args=(context(task_id=f"t{n}"),)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (card,) = sent(lark)
+    assert "8 failures" in str(card)
+
+
+def test_what_is_awaited_shares_the_card_too(lark: Emulator) -> None:
+    notify = tell()
+    asyncio.run(notify.async_notify(context(task_id="a")))
+    asyncio.run(notify.async_notify(context(task_id="b")))
+    (card,) = sent(lark)
+    assert "2 failures" in str(card)
+
+
+def test_a_loop_is_not_blocked_by_a_database_that_does_not_answer(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(
+        "lark_provider.storage.incidents.Incidents.open", lambda *_: release.wait(20) and None
+    )
+
+    async def ticking() -> int:
+        ticks = 0
+        task = asyncio.ensure_future(tell(deadline=3.0).async_notify(context()))
+        while not task.done():
+            await asyncio.sleep(0.02)
+            ticks += 1
+        return ticks
+
+    assert asyncio.run(ticking()) > 20
+    release.set()
+    assert len(sent(lark)) == 1  # directly
+
+
+def test_an_unavailable_lark_is_no_lost_notification(lark: Emulator, output: Callable[[], str]) -> None:
+    lark.fault("POST", "*/messages", times=100, status=503, body="<html>")
+    tell(deadline=3.0)(context())
+    printed = output()
+    assert "Notification of d recorded; it is delivered later" in printed
+    assert "Failed to notify" not in printed
+    assert states() == ["due"]
+    lark.clear_faults()
+    monkeypatched = {"LARK_APP_ID": lark.app_id, "LARK_APP_SECRET": lark.app_secret}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (monkeypatched | {"LARK_BASE_URL": lark.base_url}).items():
+            patch.setenv(name, value)
+        wait_until(lambda: work.deliver() or Outbox.configured().depth()[0] == 0)
+    assert len(sent(lark)) == 1
+
+
+def test_a_refusal_is_an_error_and_tried_over_the_fallback(
+    lark: Emulator, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = lark.add_app(scopes=None)
+    fallback = connection(lark, login=made["app_id"], password=made["app_secret"])
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_OTHER", fallback)
+    lark.fault("POST", "*/messages", status=400, code=230002, msg="Bot is out of the chat")
+    tell(receiver_id="alice@example.com", fallback_conn_id="lark_other")(context())
+    assert "earlier failures: lark_default: LarkError: " in output()
+    assert states() == ["delivered", "given_up"]
+    lark.fault("POST", "*/messages", status=400, code=230002, msg="Bot is out of the chat")
+    tell()(context(task_id="u"))
+    assert "Failed to notify" in output()
+
+
+def test_without_the_tables_it_is_sent_directly(lark: Emulator, output: Callable[[], str]) -> None:
+    migrate.downgrade(urls.database(), "0004")
+    tell()(context())
+    assert "Outbox unavailable; sending the notification directly" in output()
+    assert len(sent(lark)) == 1
+
+
+def test_a_muted_task_is_not_reported(lark: Emulator, output: Callable[[], str]) -> None:
+    until = datetime.now(UTC) + timedelta(hours=1)
+    with transaction(engine(urls.database())) as connected:
+        row = {"dag_id": "d", "task_id": "t", "muted_by": "{}", "until": until}
+        connected.execute(tables.mutes.insert().values(row))
+    tell()(context())
+    tell()(context(task_id="u"))
+    assert titles(lark) == ["Task failed · d.u"]
+    assert "Task d.t is muted" in output()
+
+
+def test_the_database_may_be_named_in_airflows_configuration(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    monkeypatch.delenv("LARK_DATABASE_URL")
+    monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", database_url)
+    assert LarkHook().client is not None
+    tell()(context())
+    monkeypatch.setenv("LARK_DATABASE_URL", database_url)
+    assert states() == ["delivered"]

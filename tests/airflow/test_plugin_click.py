@@ -1,0 +1,274 @@
+"""Clicks on a real API server: applied as the person who clicked, or refused with a reason."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from lark_provider.plugins.click import MOST_AT_ONCE
+from lark_provider.protocol.callbacks import Action, Operator
+from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.params import form_fields
+from lark_provider.protocol.hitl.proof import CLICK_PATH, LARGEST_BODY, SIGNATURE_HEADER, BridgeSecrets
+from lark_provider.storage.bridge_tables import applied_clicks, link_codes
+from lark_provider.storage.crypto import Keys
+from lark_provider.storage.engine import engine
+from lark_provider.storage.people import Account, People, Person
+from tests.airflow.api_server import APP, SIMPLE, TENANT, ApiServer, Asked
+from tests.failures.waiting import wait_until
+
+PARAMS = {
+    "count": {"value": 1, "description": None, "schema": {"type": "integer", "minimum": 1, "maximum": 9}}
+}
+
+
+@pytest.fixture
+def server(api_server: ApiServer) -> ApiServer:
+    return api_server
+
+
+def outcome(server: ApiServer, asked: Asked, user: str = "bob", **changes: Any) -> tuple[int, str]:
+    done = server.deliver(server.click(asked, user, **changes))
+    found: str = done.json()["outcome"]
+    return done.status_code, found
+
+
+def recorded(server: ApiServer, event_id: str) -> list[sa.Row[Any]]:
+    with engine(server.database).connect() as connection:
+        wanted = sa.select(applied_clicks).where(applied_clicks.c.event_id == event_id)
+        return list(connection.execute(wanted).all())
+
+
+def test_a_click_answers_as_the_person(server: ApiServer) -> None:
+    asked = server.ask()
+    click = server.click(asked, "bob", "Reject")
+    done = server.deliver(click)
+    assert (done.status_code, done.json()["outcome"]) == (200, "answered"), server.log()[-6000:]
+    assert done.json()["message"]["en"] == "Your answer is recorded: Reject."
+    assert (done.json()["end"]["person"], done.json()["end"]["options"]) == ("bob", ["Reject"])
+    found = server.answer_of(asked)
+    assert found["responded_by_user"] == {"id": "bob", "name": "bob"}
+    assert found["chosen_options"] == ["Reject"]
+    (row,) = recorded(server, click.event_id)
+    assert (row.state, row.status, row.open_id, row.card_key) == ("done", 200, "ou_bob", asked.card)
+    with server.sql.connect() as connection:
+        wanted = sa.text("SELECT owner FROM log WHERE event = 'update_hitl_detail' AND run_id = :run")
+        owners = connection.execute(wanted, {"run": asked.question.task.run_id}).scalars().all()
+    assert owners == ["bob"]
+
+
+def test_a_click_delivered_again_has_the_same_result(server: ApiServer) -> None:
+    asked = server.ask()
+    click = server.click(asked, "bob")
+    first = server.deliver(click)
+    assert first.json()["outcome"] == "answered"
+    assert server.deliver(click).json() == first.json()
+    # The answer was written, and the process died before it recorded the result.
+    with engine(server.database).begin() as connection:
+        connection.execute(sa.delete(applied_clicks).where(applied_clicks.c.event_id == click.event_id))
+    again = server.deliver(click)
+    assert (again.status_code, again.json()["outcome"]) == (200, "answered")
+    other = server.deliver(server.click(asked, "alice", "Approve"))
+    assert (other.status_code, other.json()["outcome"]) == (409, "already_answered")
+    assert other.json()["end"]["person"] == "bob"
+    assert other.json()["message"]["en"].startswith("bob has answered first: Approve.")
+
+
+def test_what_is_not_proven_is_refused_without_a_reason(server: ApiServer) -> None:
+    asked = server.ask()
+    click = server.click(asked, "bob")
+    body, now = click.body(), int(time.time())
+    good = server.secrets.headers("POST", CLICK_PATH, now, click.event_id, body)
+    forged = BridgeSecrets("another-secret-of-at-least-32-bytes-for-sure")
+    tried = [
+        (body, {}),
+        (body, good | {SIGNATURE_HEADER: "0" * 64}),
+        (body, forged.headers("POST", CLICK_PATH, now, click.event_id, body)),
+        (body.replace(b"Approve", b"Reject!"), good),
+        (body, server.secrets.headers("PUT", CLICK_PATH, now, click.event_id, body)),
+        (body, server.secrets.headers("POST", "/lark/other", now, click.event_id, body)),
+        (body, server.secrets.headers("POST", CLICK_PATH, now - 61, click.event_id, body)),
+        (body, server.secrets.headers("POST", CLICK_PATH, now + 90, click.event_id, body)),
+        (body, server.secrets.headers("POST", CLICK_PATH, now, "another-event", body)),
+    ]
+    for content, headers in tried:
+        refused = server.post(content, headers)
+        assert (refused.status_code, refused.json()) == (401, {})
+    assert not server.answer_of(asked)["response_received"]
+    assert recorded(server, click.event_id) == []
+
+
+def test_a_large_body_and_another_method_are_refused(server: ApiServer) -> None:
+    big = b"x" * (LARGEST_BODY + 1)
+    assert server.post(big, {}).status_code == 413
+
+    def pieces() -> Iterator[bytes]:
+        yield from (big[place : place + 8192] for place in range(0, len(big), 8192))
+
+    assert server.http.post(CLICK_PATH, content=pieces()).status_code == 413
+    assert server.http.get(CLICK_PATH).status_code == 405
+    assert server.http.get("/lark/other").status_code == 404
+
+
+def test_only_those_who_may_can_answer(server: ApiServer) -> None:
+    asked = server.ask(assignees=["alice"])
+    assert outcome(server, asked, "eve") == (403, "not_assigned")
+    done = server.deliver(server.click(asked, "bob"))
+    assert (done.status_code, done.json()["outcome"]) == (403, "not_assigned")
+    assert "alice can answer it" in done.json()["message"]["en"]
+    assert outcome(server, asked, "alice") == (200, "answered")
+    assert outcome(server, server.ask(), "eve") == (403, "forbidden")
+    assert outcome(server, server.ask(), operator=Operator("ou_bob", tenant_key="tenant-other")) == (
+        403,
+        "foreign_tenant",
+    )
+
+
+def test_who_is_not_linked_gets_a_link_that_is_not_recorded(server: ApiServer) -> None:
+    click = server.click(server.ask(), "stranger")
+    done = server.deliver(click)
+    assert (done.status_code, done.json()["outcome"]) == (403, "unlinked")
+    assert done.json()["link_url"].startswith(f"{server.url}/lark/link?code=")
+    (row,) = recorded(server, click.event_id)
+    assert json.loads(row.result)["link_url"] is None
+    again = server.deliver(click)
+    assert (again.status_code, again.json()["outcome"]) == (403, "unlinked")
+    assert again.json()["link_url"] not in {None, done.json()["link_url"]}
+    page = server.http.get(again.json()["link_url"].removeprefix(server.url))
+    assert page.status_code == 303
+    with engine(server.database).connect() as connection:
+        codes = connection.execute(sa.select(link_codes.c.open_id)).scalars().all()
+    assert codes.count("ou_stranger") == 2
+
+
+def test_only_recorded_cards_can_be_clicked(server: ApiServer) -> None:
+    asked = server.ask()
+    value = button_value("0" * 64, "answer", option="Approve")
+    for changes in (
+        {"app_id": "cli_other"},
+        {"message_id": "om_other"},
+        {"action": Action(value=value)},
+        {"action": Action(value={"action": "answer", "option": "Approve"})},
+    ):
+        assert outcome(server, asked, **changes) == (404, "unknown_card")
+    assert not server.answer_of(asked)["response_received"]
+
+
+def test_an_answer_that_does_not_fit_is_refused_before_it_is_sent(server: ApiServer) -> None:
+    asked = server.ask()
+    assert outcome(server, asked, option="Maybe") == (400, "invalid")
+    value = button_value(asked.card, "answer")
+    assert outcome(server, asked, action=Action(value=value)) == (400, "invalid")
+    assert not server.answer_of(asked)["response_received"]
+
+
+def test_a_form_is_checked_against_its_schema(server: ApiServer) -> None:
+    asked = server.ask(params=PARAMS, options=["OK"])
+    (field,) = form_fields(PARAMS)
+
+    def submitted(text: str) -> Action:
+        return Action(value=button_value(asked.card, "answer", option="OK"), form_value={field.key: text})
+
+    for wrong in ("many", "10", "0"):
+        done = server.deliver(server.click(asked, "bob", action=submitted(wrong)))
+        assert (done.status_code, done.json()["outcome"]) == (400, "invalid")
+        assert list(done.json()["errors"]) == ["count"]
+    assert not server.answer_of(asked)["response_received"]
+    assert outcome(server, asked, action=submitted("7")) == (200, "answered")
+    assert server.answer_of(asked)["params_input"] == {"count": 7}
+
+
+def test_what_only_jsonschema_knows_is_checked_too(server: ApiServer) -> None:
+    schema = {"type": "object", "dependentRequired": {"a": ["b"]}}
+    params = {"more": {"value": {}, "description": None, "schema": schema}}
+    asked = server.ask(params=params, options=["OK"])
+    (field,) = form_fields(params)
+    action = Action(value=button_value(asked.card, "answer", option="OK"), form_value={field.key: '{"a": 1}'})
+    done = server.deliver(server.click(asked, "bob", action=action))
+    assert (done.status_code, done.json()["outcome"]) == (400, "invalid")
+    assert "dependency" in done.json()["errors"]["more"]
+    assert not server.answer_of(asked)["response_received"]
+
+
+def test_a_card_of_an_earlier_try_answers_nothing(server: ApiServer) -> None:
+    asked = server.ask()
+    task = asked.question.task
+    body = {"dry_run": False, "dag_run_id": task.run_id, "task_ids": ["q"], "only_failed": False}
+    assert server.call("POST", "/api/v2/dags/ask/clearTaskInstances", body).is_success
+    assert outcome(server, asked) == (410, "superseded")
+    assert not server.answer_of(asked)["response_received"]
+
+
+@pytest.mark.parametrize("state", ["success", "failed", "removed"])
+def test_a_task_that_does_not_wait_any_more_takes_no_answer(server: ApiServer, state: str) -> None:
+    asked = server.ask(state=state)
+    assert outcome(server, asked) == (410, "over")
+    assert not server.answer_of(asked)["response_received"]
+
+
+def test_a_run_that_was_deleted_is_over(server: ApiServer) -> None:
+    asked = server.ask()
+    assert server.call("DELETE", f"/api/v2/dags/ask/dagRuns/{asked.question.task.run_id}").is_success
+    assert outcome(server, asked) == (410, "over")
+
+
+def test_a_click_before_the_time_is_delivered_again(server: ApiServer) -> None:
+    click = server.click(server.ask(seconds=0), "bob")
+    early = server.deliver(click)
+    assert (early.status_code, early.json()["outcome"], early.headers["retry-after"]) == (
+        425,
+        "too_early",
+        "2",
+    )
+    assert recorded(server, click.event_id) == []
+    assert outcome(server, server.ask(state="running")) == (425, "too_early")
+
+
+def test_a_task_that_failed_after_its_answer_is_asked_again(server: ApiServer) -> None:
+    asked = server.ask(state="failed")
+    action = Action(value=button_value(asked.card, "ask_again"))
+    assert outcome(server, asked, "eve", action=action) == (403, "forbidden")
+    done = server.deliver(server.click(asked, "bob", action=action))
+    assert (done.status_code, done.json()["outcome"]) == (200, "retried"), done.text
+    task = server.call("GET", f"/api/v2{asked.question.task.path}").json()
+    assert task["id"] != asked.question.task.ti_id
+    assert outcome(server, asked, "alice", action=action) == (410, "superseded")
+
+
+def test_a_deactivated_user_is_refused(server: ApiServer) -> None:
+    account = Account(SIMPLE, "gone", "gone", {"sub": "gone", "role": "ADMIN"})
+    People(server.database, Keys(server.key)).link(Person(APP, TENANT, "ou_gone"), account)
+    assert outcome(server, server.ask(), "gone") == (403, "unlinked")
+
+
+def test_at_most_four_clicks_are_worked_on_at_once(server: ApiServer) -> None:
+    asked, last = [server.ask() for _ in range(MOST_AT_ONCE)], server.ask()
+    ids = [one.question.task.ti_id for one in asked]
+    with ThreadPoolExecutor(MOST_AT_ONCE) as pool, server.sql.connect() as connection:
+        # Each answer waits for the row of its task.
+        locked = sa.text("SELECT id FROM task_instance WHERE id::text = ANY(:ids) FOR UPDATE")
+        assert len(connection.execute(locked, {"ids": ids}).all()) == MOST_AT_ONCE
+        running = [pool.submit(outcome, server, one) for one in asked]
+        wait_until(lambda: server.waiting() == MOST_AT_ONCE)
+        assert outcome(server, last) == (503, "busy")
+        assert server.http.get("/api/v2/version").is_success
+        connection.rollback()
+        assert [one.result() for one in running] == [(200, "answered")] * MOST_AT_ONCE
+    assert outcome(server, last) == (200, "answered")
+
+
+def test_the_rest_of_airflow_is_as_it_was(server: ApiServer) -> None:
+    assert server.call("GET", "/api/v2/dags").json()["total_entries"] == 2
+    path = f"/api/v2/dags/ask/dagRuns/{server.run('ask')}"
+    assert server.call("PATCH", path, {"note": "seen"}).is_success
+    assert server.http.patch(f"{path}/taskInstances/q/-1/hitlDetails", json={}).status_code == 401
+    changed = replace(server.ask().question.task, task_id="other").path
+    missing = server.call("PATCH", f"/api/v2{changed}/hitlDetails", {"chosen_options": ["Approve"]})
+    assert missing.status_code == 404

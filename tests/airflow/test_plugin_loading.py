@@ -1,0 +1,112 @@
+"""What the plugin costs where it is not needed, and that it is off unless it is configured."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from importlib.metadata import entry_points
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from lark_provider.plugins import settings
+from lark_provider.plugins.plugin import LarkPlugin, lark, one_answer
+from lark_provider.protocol.hitl.proof import CLICK_PATH
+from tests.package.test_imports import loaded
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def statuses(method: str = "POST") -> list[int]:
+    """What Airflow's application answers with the plugin mounted as Airflow mounts it."""
+    app = Starlette(routes=[Mount("/lark", lark)])
+
+    async def ask() -> list[int]:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+            return [(await http.request(method, path)).status_code for path in (CLICK_PATH, "/lark/link")]
+
+    return asyncio.run(ask())
+
+
+async def airflow(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError("not called")
+
+
+def test_airflow_finds_it() -> None:
+    (found,) = [one for one in entry_points(group="airflow.plugins") if one.name == "lark"]
+    assert found.load() is LarkPlugin
+
+
+def test_every_component_loads_almost_nothing_of_it() -> None:
+    code = "import airflow.plugins_manager; before = set(sys.modules)\nimport lark_provider.plugins.plugin"
+    assert loaded(code) <= {
+        "airflow._shared.listeners",
+        "airflow.listeners",
+        "lark_provider.plugins",
+        "lark_provider.plugins.listener",
+        "lark_provider.plugins.plugin",
+    }
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"LARK_BRIDGE_SECRET": SECRET},
+        {"LARK_DATABASE_URL": "sqlite:////tmp/none.db"},
+    ],
+)
+def test_it_is_off_unless_it_is_configured(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert one_answer(airflow) is airflow
+    assert statuses() == [404, 404]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"LARK_BRIDGE_SECRET": "short-secret"},
+        {"LARK_ANSWER_HOLD": "soon"},
+        {"LARK_ANSWER_HOLD": "301"},
+        {"LARK_ANSWER_HOLD": "nan"},
+    ],
+)
+def test_a_wrong_setting_turns_it_off_with_an_error(
+    wrong: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = {"LARK_BRIDGE_SECRET": SECRET, "LARK_DATABASE_URL": "sqlite:////tmp/none.db"} | wrong
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with caplog.at_level(logging.ERROR):
+        assert one_answer(airflow) is airflow
+        assert statuses() == [404, 404]
+    assert "Lark plugin is off: its settings are invalid" in caplog.text
+    assert "short-secret" not in caplog.text + str([vars(one) for one in caplog.records])
+
+
+def test_the_hold_follows_the_heartbeat_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.hold_seconds() == 15
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "20")
+    assert settings.hold_seconds() == 45
+    monkeypatch.setenv("AIRFLOW__LARK__ANSWER_HOLD", "7.5")
+    assert settings.hold_seconds() == 7.5
+    monkeypatch.setenv("LARK_ANSWER_HOLD", "0")
+    assert settings.hold_seconds() == 0
+
+
+def test_a_model_that_differs_is_reported_and_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from lark_provider.plugins import guard
+
+    monkeypatch.setattr(guard, "_QUESTION", ("ti_id", "answered_at"))
+    with caplog.at_level(logging.ERROR):
+        assert guard.install() == "The model HITLDetail has no answered_at"
+    assert "Answer guard does not fit this Airflow" in caplog.text

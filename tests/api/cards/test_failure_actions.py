@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from lark_provider.api.cards.airflow import failure
+from lark_provider.api.cards.airflow.failure_actions import read_mute
+from lark_provider.protocol.hitl.keys import card_of
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.model import Claim, Deed, Failure, Incident, Mute
+from lark_provider.protocol.waits import CORRELATION
+
+EVENT = RunEvent("failure", "d", "r", "load", try_number=1, ti_id="u1", error="no rows")
+LOAD, PART = (
+    Failure("load", 1, ti_id="u1", task_id="load"),
+    Failure("p_0", 1, ti_id="u2", task_id="p", map_index=0),
+)
+INCIDENT = Incident(count=2, failures=(LOAD, PART), has_actions=True, timezone="Asia/Shanghai", version=1)
+
+
+def parts(incident: Incident, **more: Any) -> dict[str, Any]:
+    """The interactive components of a card, by name."""
+    found = {}
+    card = failure.card(EVENT, "en", incident, more.get("key", "k" * 64))
+    asdict(replace(INCIDENT, cards=(card,)))  # type: ignore[arg-type]  # plain dicts can be copied
+    for row in card["body"]["elements"]:
+        for column in row.get("columns", ()):
+            for one in column["elements"]:
+                found[one["name"]] = one
+    return found
+
+
+def test_each_button_carries_the_key_and_what_it_means() -> None:
+    found = parts(INCIDENT)
+    assert list(found) == ["retry", "claim", "mute"]
+    for name, one in found.items():
+        value = one["behaviors"][0]["value"]
+        assert (value["action"], card_of(value[CORRELATION])) == (name, "k" * 64)
+    options = {one["value"]: one["text"]["content"] for one in found["mute"]["options"]}
+    assert options["8 load"] == "load · 8 hours"
+    assert options["168 p"] == "p · 7 days"
+    assert len(options) == 8
+
+
+def test_buttons_are_there_only_where_they_can_do_something() -> None:
+    assert parts(INCIDENT, key=None) == {}
+    assert parts(replace(INCIDENT, has_actions=False)) == {}
+    assert parts(replace(INCIDENT, over=True)) == {}
+    assert "claim" not in parts(replace(INCIDENT, claim=Claim("ou_1", "bob", "2026-11-26T10:00:00+00:00")))
+    one = parts(replace(INCIDENT, failures=(LOAD, replace(PART, recovered=True))))
+    assert [option["text"]["content"] for option in one["mute"]["options"]] == [
+        "1 hour", "8 hours", "24 hours", "7 days",
+    ]  # fmt: skip
+    assert list(parts(replace(INCIDENT, failures=(Failure("load"),)))) == ["claim"]
+
+
+def test_the_card_says_who_did_what_and_escapes_it() -> None:
+    at = "2026-11-26T10:00:00+00:00"
+    incident = replace(
+        INCIDENT,
+        claim=Claim("ou_1", "bob", at),
+        mutes=(Mute("load", "<at id=all></at>", at),),
+        deeds=(Deed("bob: retried load; p_0 was not: it has changed", at, "e1"),),
+    )
+    for over in (False, True):
+        shown = json.dumps(failure.card(EVENT, "en", replace(incident, over=over), "k"), ensure_ascii=False)
+        assert "Claimed by bob at 2026-11-26 18:00 CST" in shown
+        assert "p_0 was not" in shown.replace("&#95;", "_")
+        assert "<at id=all>" not in shown
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("8 load", ("load", 8)),
+        ("9 load", None),
+        ("8 other", None),
+        ("load", None),
+        (None, None),
+        ("8 ", None),
+    ],
+)
+def test_only_what_the_card_offers_can_be_muted(option: str | None, expected: object) -> None:
+    assert read_mute(option, INCIDENT) == expected
+
+
+def test_a_click_is_recorded_once_and_a_bounded_number_of_them() -> None:
+    incident = INCIDENT
+    for number in (1, 1, *range(2, 20)):
+        incident = incident.with_deed(Deed("x", "2026-11-26T10:00:00+00:00", f"e{number}"))
+    assert [one.event_id for one in incident.deeds] == ["e15", "e16", "e17", "e18", "e19"]
+    assert Incident.from_json(json.loads(json.dumps(incident.to_json()))) == incident
+
+
+def test_a_card_of_a_hundred_failures_is_small_enough() -> None:
+    many = tuple(
+        Failure(
+            "x" * 250 + str(n),
+            1,
+            "e" * 160,
+            "http://a/" + "l" * 500,
+            ti_id=str(n),
+            task_id="x" * 250 + str(n),
+        )
+        for n in range(100)
+    )
+    made = failure.card(EVENT, "en", replace(INCIDENT, failures=many), "k" * 64)
+    assert len(json.dumps(made, ensure_ascii=False).encode()) <= failure.MAX_BYTES
+    options = [one["value"] for one in parts(replace(INCIDENT, failures=many))["mute"]["options"]]
+    assert {read_mute(one, replace(INCIDENT, failures=many)) for one in options} == {
+        ("x" * 250 + str(number), hours) for number in range(10) for hours in (1, 8, 24, 168)
+    }

@@ -1,0 +1,163 @@
+"""Cards of questions in Lark: sent once, ended, given up when they are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from lark_emulator import Emulator
+from sqlalchemy.engine import URL
+
+from lark_provider import LarkServiceClient
+from lark_provider.bridge.cards import QuestionCardSender
+from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.receivers import NoRoutes, Recipients
+from lark_provider.bridge.settings import Credentials, Settings
+from lark_provider.protocol.hitl.model import End
+from lark_provider.protocol.hitl.proof import BridgeSecrets
+from lark_provider.storage.people import Account, People, Person
+from lark_provider.storage.question_cards import QuestionCards
+from lark_provider.storage.questions import Questions
+from lark_provider.support.secret import Secret
+from lark_provider.support.throttle import Throttle
+from tests.bridge.making import NOW, execute, question
+
+ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)
+
+
+class Bench:
+    """A sender of cards, on a database and an emulator."""
+
+    def __init__(self, url: URL, lark: Emulator) -> None:
+        self.url, self.lark = url, lark
+        self.questions, self.cards, self.people = Questions(url), QuestionCards(url), People(url)
+        (user,) = (one for one in lark.state()["users"] if one["user_id"] == "bob")
+        self.bob = user["open_ids"][lark.app_id]
+
+    def link(self, open_id: str | None = None) -> None:
+        person = Person(self.lark.app_id, "tenant", open_id or self.bob)
+        self.people.link(person, Account("simple", "bob", "bob", {"sub": "bob"}))
+
+    def asked(self) -> str:
+        asked = question()
+        self.questions.record({asked.task.ti_id: NOW}, [asked], None)
+        return asked.task.ti_id
+
+    def work(self, do: Callable[[QuestionCardSender], Any]) -> Any:
+        """Let a sender do something, in a loop of its own, as a new process would."""
+        credentials = Credentials("http://airflow", "watcher", Secret("watcher"))
+        sender = QuestionCardSender(
+            self.questions,
+            self.cards,
+            Recipients(NoRoutes(), self.people, self.lark.app_id, "en"),
+            Apps(),
+            Settings(credentials, BridgeSecrets("s" * 32)),
+            Throttle(),
+        )
+
+        async def run() -> Any:
+            return await do(sender)
+
+        return asyncio.run(run())
+
+    def messages(self) -> list[dict[str, Any]]:
+        return [one for chat in self.lark.state()["chats"] for one in chat["messages"]]
+
+    def states(self) -> list[tuple[str, str | None]]:
+        rows = execute(self.url, "SELECT state, reason FROM hitl_cards ORDER BY round, key")
+        return [(row.state, row.reason) for row in rows]
+
+    def hurry(self) -> None:
+        """Let the pause before the next attempt be over."""
+        execute(self.url, "UPDATE hitl_cards SET next_at = NULL")
+
+
+@pytest.fixture
+def bench(sqlite: URL, lark: Emulator, key: str, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    lark.settings(rate_limits=False)
+    made = Bench(sqlite, lark)
+    made.link()
+    return made
+
+
+def test_a_card_is_sent_after_the_hold_and_shows_the_end(bench: Bench) -> None:
+    ti_id = bench.asked()
+    assert bench.work(lambda sender: sender.release(NOW + timedelta(seconds=14))) == 0
+    assert bench.work(lambda sender: sender.release(NOW + timedelta(seconds=15))) == 1
+    bench.work(QuestionCardSender.work)
+    (message,) = bench.messages()
+    assert "Approve" in json.dumps(message)
+    bench.questions.end({ti_id: ANSWERED})
+    bench.work(QuestionCardSender.work)
+    (ended,) = bench.messages()
+    assert ended["message_id"] == message["message_id"]
+    assert "lark_wait" not in json.dumps(ended)
+    assert bench.states() == [("over", None)]
+    bench.work(QuestionCardSender.work)
+    assert bench.messages() == [ended]
+
+
+def test_a_card_whose_row_was_lost_on_the_way_is_sent_once(bench: Bench) -> None:
+    bench.asked()
+    bench.work(lambda sender: sender.release(datetime.now(UTC)))
+    bench.work(QuestionCardSender.work)
+    # As after a SIGKILL between Lark's answer and the commit: another process sends it again.
+    execute(bench.url, "UPDATE hitl_cards SET state = 'due', message_id = NULL, shown = NULL, next_at = NULL")
+    bench.work(QuestionCardSender.work)
+    assert len(bench.messages()) == 1
+    assert bench.states() == [("sent", None)]
+
+
+def test_an_unavailable_lark_is_tried_again(bench: Bench) -> None:
+    bench.asked()
+    bench.work(lambda sender: sender.release(datetime.now(UTC)))
+    bench.lark.fault("POST", "/open-apis/im/v1/messages", status=503, times=50)
+    bench.work(QuestionCardSender.work)
+    ((state, reason),) = bench.states()
+    assert (state, bool(reason)) == ("due", True)
+    bench.lark.clear_faults()
+    bench.hurry()
+    bench.work(QuestionCardSender.work)
+    assert bench.states() == [("sent", None)]
+
+
+def test_a_recalled_card_is_given_up_with_the_reason(bench: Bench) -> None:
+    ti_id = bench.asked()
+    bench.work(lambda sender: sender.release(datetime.now(UTC)))
+    bench.work(QuestionCardSender.work)
+    (message,) = bench.messages()
+    LarkServiceClient().messaging.recall(message["message_id"])
+    bench.questions.end({ti_id: ANSWERED})
+    bench.work(QuestionCardSender.work)
+    ((state, reason),) = bench.states()
+    assert state == "given_up"
+    assert "230011" in str(reason)
+
+
+def test_a_question_without_a_receiver_waits_for_one_who_links(bench: Bench) -> None:
+    bench.people.revoke(bench.bob)
+    bench.asked()
+    assert bench.work(lambda sender: sender.release(datetime.now(UTC))) == 0
+    assert bench.work(QuestionCardSender.look_for_receivers) == 0
+    bench.link()
+    assert bench.work(QuestionCardSender.look_for_receivers) == 1
+    assert bench.work(QuestionCardSender.look_for_receivers) == 0
+    bench.work(QuestionCardSender.work)
+    assert len(bench.messages()) == 1
+
+
+def test_a_card_that_soon_takes_no_more_clicks_is_replaced(bench: Bench) -> None:
+    bench.asked()
+    bench.work(lambda sender: sender.release(datetime.now(UTC)))
+    bench.work(QuestionCardSender.work)
+    execute(bench.url, "UPDATE hitl_cards SET sent_at = '2020-01-01 00:00:00.000000'")
+    assert bench.work(QuestionCardSender.send_again) == 1
+    bench.work(QuestionCardSender.work)
+    old, new = bench.messages()
+    assert "lark_wait" not in json.dumps(old)
+    assert "lark_wait" in json.dumps(new)
+    assert [state for state, _ in bench.states()] == ["over", "sent"]

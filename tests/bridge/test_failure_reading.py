@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lark_provider.api.cards.airflow.failure_actions import lines
+from lark_provider.bridge import failure_reading as reading
+from lark_provider.bridge.failure_cards import after_click
+from lark_provider.bridge.reading import Dag
+from lark_provider.protocol.callbacks import Action, CardClick
+from lark_provider.protocol.hitl.delivery import ClickResult
+from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.model import Incident, after
+from tests.bridge.making import click
+
+URL = "https://airflow.example.com"
+
+
+def instance(task: str = "load", index: int = -1, state: str = "failed", **changes: Any) -> dict[str, Any]:
+    return {
+        "id": f"{task}-{index}-1",
+        "dag_id": "d",
+        "dag_run_id": "manual__2026-11-26T10:00:00+00:00",
+        "task_id": task,
+        "map_index": index,
+        "try_number": 1,
+        "max_tries": 2,
+        "state": state,
+    } | changes
+
+
+def event(*given: Any, **changes: Any) -> RunEvent:
+    return reading.failure(instance(*given, **changes), Dag(("data",), ("prod",)), URL)
+
+
+def test_a_failed_task_instance_is_an_event_with_links() -> None:
+    found = event("load/x", 3)
+    assert (found.kind, found.label, found.tries, found.owners) == ("failure", "load/x_3", 3, ("data",))
+    run = f"{URL}/dags/d/runs/manual__2026-11-26T10%3A00%3A00%2B00%3A00"
+    assert found.run_url == run
+    assert found.log_url == f"{run}/tasks/load%2Fx/mapped/3?try_number=1"
+    assert reading.log_path(found).endswith("/taskInstances/load%2Fx/logs/1")
+
+
+def test_the_error_is_the_last_one_of_the_log_with_secrets_masked() -> None:
+    detail = {
+        "exc_type": "ValueError",
+        "exc_value": "password=hunter2hunter2 is wrong",
+        "frames": [
+            {"filename": "/x/airflow/sdk/execution_time/task_runner.py", "lineno": 1, "name": "run"},
+            {"filename": "/dags/d.py", "lineno": 7, "name": "load"},
+        ],
+    }
+    log = {
+        "content": [{"event": "x", "error_detail": [{"exc_type": "Other"}]}, {"error_detail": [detail]}, {}]
+    }
+    found = reading.with_error(event(), log)
+    assert (found.error_type, found.error) == ("ValueError", "password=*** is wrong")
+    assert 'File "/dags/d.py", line 7, in load' in found.traceback
+    assert "task_runner" not in found.traceback
+    assert "hunter2" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "log", [None, {}, {"content": "text"}, {"content": [1, {"error_detail": []}, {"error_detail": ["x"]}]}]
+)
+def test_a_log_without_an_error_leaves_the_failure_as_it_is(log: Any) -> None:
+    assert reading.with_error(event(), log) == event()
+
+
+def test_a_failure_is_counted_once_whoever_has_recorded_it() -> None:
+    first, second = event("load"), event("part", 0)
+    told = after(None, first, {})
+    assert told is not None
+    found = reading.with_failures(replace(told, version=1), [first, second], "Asia/Shanghai")
+    assert (found.count, [one.label for one in found.failures]) == (2, ["load", "part_0"])
+    assert (found.has_actions, found.timezone) == (True, "Asia/Shanghai")
+    assert reading.with_failures(found, [first, second], "UTC") == found
+
+
+def test_what_a_dags_callback_took_from_the_table_of_states_is_not_counted_twice() -> None:
+    of_dag = RunEvent("dag_failure", "d", "r")
+    before = after(None, of_dag, {"load": "failed", "part_0": "failed"})
+    assert before is not None
+    found = reading.with_failures(before, [event("load"), event("part", 0)], "UTC")
+    assert found.count == 2
+    assert [one.ti_id for one in found.failures] == ["load--1-1", "part-0-1"]
+
+
+def test_a_second_failure_of_a_cleared_task_is_one_more() -> None:
+    found = reading.with_failures(Incident(), [event()], "UTC")
+    again = reading.with_failures(found, [event(id="u2", try_number=2)], "UTC")
+    assert (again.count, len(again.failures), again.failures[0].ti_id) == (2, 1, "u2")
+
+
+def recovered(incident: Incident, state: str, *instances: dict[str, Any]) -> Incident | None:
+    found = reading.recovered(replace(incident, version=1), "d", "r", state, instances, URL)
+    return None if found is None else found[0]
+
+
+def test_a_run_recovers_when_all_of_its_failures_have() -> None:
+    incident = reading.with_failures(Incident(), [event("load"), event("part", 0)], "UTC")
+    green = instance("load", state="success"), instance("part", 0, "success")
+    done = recovered(incident, "success", *green)
+    assert done is not None
+    assert done.over
+    assert recovered(incident, "failed", instance("load"), instance("part", 0)) is None
+    partly = recovered(incident, "failed", green[0], instance("part", 0))
+    assert partly is not None
+    assert [one.recovered for one in partly.failures] == [True, False]
+    assert not partly.over
+
+
+def test_a_failure_that_the_run_tolerates_stays_red() -> None:
+    incident = reading.with_failures(Incident(), [event("load")], "UTC")
+    assert recovered(incident, "success", instance("load")) is None
+    removed = recovered(incident, "success")
+    assert removed is not None
+    assert removed.over
+
+
+def clicked(action: str, option: str | None = None, event_id: str = "e1") -> CardClick:
+    value = button_value("k" * 64, action)  # type: ignore[arg-type]  # one of its actions
+    return replace(
+        click("k" * 64, event_id),
+        action=Action(tag="button", value=value, option=option),
+        created_at=datetime(2026, 11, 26, 10, 0, tzinfo=UTC),
+    )
+
+
+def result(outcome: Any = "noted", text: str = "") -> ClickResult:
+    return ClickResult(outcome, {"en": text, "zh": text}, open_id="ou_bob", person="bob")
+
+
+def test_the_card_shows_what_became_of_clicks_and_once() -> None:
+    incident = reading.with_failures(Incident(), [event("load")], "Asia/Shanghai")
+    for given, what in (
+        (clicked("claim"), result()),
+        (clicked("mute", "8 load", "e2"), result()),
+        (clicked("retry", None, "e3"), result("retried", "load is cleared; part_0 was not: it has changed")),
+    ):
+        incident = after_click(incident, given, what, "en")
+        assert after_click(incident, given, what, "en") == incident
+    shown = lines(incident, "en").replace("&#95;", "_").splitlines()
+    assert "Claimed by bob at 2026-11-26 18:00" in shown[0]
+    assert "bob: load is cleared; part_0 was not" in shown[1]
+    assert "load muted by bob until 2026-11-27 02:00" in shown[2]
+
+
+def test_the_first_claim_counts_and_refusals_change_nothing() -> None:
+    incident = reading.with_failures(Incident(), [event("load")], "UTC")
+    claimed = after_click(incident, clicked("claim"), result(), "en")
+    other = replace(result(), person="eve")
+    assert after_click(claimed, clicked("claim", None, "e2"), other, "en") == claimed
+    for outcome in ("forbidden", "unlinked", "superseded"):
+        assert after_click(incident, clicked("claim"), result(outcome), "en") == incident
+        assert after_click(incident, clicked("mute", "8 load"), result(outcome), "en") == incident
+    assert after_click(incident, clicked("mute", "8 other"), result(), "en") == incident

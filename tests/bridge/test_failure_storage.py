@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.engine import URL
+
+from lark_provider.outbox import outgoing
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.model import Incident, after
+from lark_provider.protocol.incidents.shown import Place, Shown
+from lark_provider.protocol.tokens import App
+from lark_provider.storage.failures import FailureCursor, Mutes, OpenRun
+from lark_provider.storage.incidents import Incidents, Recorded
+from lark_provider.support.secret import Secret
+
+APP = App("https://open.feishu.cn", "cli_a", Secret("s3cret-of-the-app-00000000000000"))
+
+
+def record(url: URL, run_id: str, task: str = "t", kind: str = "failure", app: App = APP) -> Recorded:
+    event = RunEvent(kind, "d", run_id, task, try_number=1, ti_id=f"{run_id}-{task}")  # type: ignore[arg-type]  # a kind
+
+    def change(before: Shown) -> Shown | None:
+        found = after(before.incident if before.incident.version else Incident(), event, {})
+        return None if found is None else replace(before, incident=found)
+
+    place = Place("d", run_id, "oc_1", "chat_id", "en")
+    return Incidents(url, app).record(place, event, change, outgoing.card)
+
+
+def test_the_cursor_of_each_airflow_is_its_own(url: URL) -> None:
+    one, other = FailureCursor(url, "http://a"), FailureCursor(url, "http://b")
+    assert one.read() is None
+    at = datetime(2026, 11, 26, 10, 0, 0, 123456, tzinfo=UTC)
+    one.write(at)
+    one.write(at + timedelta(seconds=15))
+    assert (one.read(), other.read()) == (at + timedelta(seconds=15), None)
+
+
+def test_runs_with_open_incidents_are_followed_until_they_recover(url: URL) -> None:
+    record(url, "r1")
+    record(url, "r2")
+    cursor = FailureCursor(url, "http://a")
+    assert cursor.open_runs() == {OpenRun("cli_a", "d", "r1"), OpenRun("cli_a", "d", "r2")}
+    record(url, "r1", kind="dag_success")
+    assert cursor.open_runs() == {OpenRun("cli_a", "d", "r2")}
+
+
+def test_the_incidents_of_a_run_are_those_of_all_rounds_and_of_one_app(url: URL) -> None:
+    for kind in ("failure", "dag_success", "failure"):
+        record(url, "r1", kind=kind)
+    record(url, "r2")
+    record(url, "r1", app=replace(APP, app_id="cli_b"))
+    found = Incidents(url, APP).of_run("d", "r1")
+    assert [one.incident.over for one in found] == [True, False]
+    assert {failure.ti_id for one in found for failure in one.incident.failures} == {"r1-t"}
+
+
+def test_a_muted_task_is_not_recorded_until_the_mute_ends(url: URL) -> None:
+    mutes, now = Mutes(url), datetime.now(UTC)
+    mutes.mute("d", "t", now + timedelta(hours=1), "ou_1", "bob")
+    mutes.mute("d", "over", now - timedelta(seconds=1), "ou_1", "bob")
+    assert mutes.active() == {("d", "t")}
+    assert record(url, "r1").is_muted
+    assert not record(url, "r1", "other").is_muted
+    mutes.mute("d", "t", now - timedelta(seconds=1), "ou_2", "eve")
+    assert mutes.active() == set()
+    assert not record(url, "r1").is_muted

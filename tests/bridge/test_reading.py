@@ -1,0 +1,86 @@
+"""What Airflow's REST API says of questions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lark_provider.bridge import reading
+from lark_provider.bridge.reading import Dag
+from lark_provider.protocol.hitl.model import Assignee, End
+
+TI = "01a21948-7587-7846-9ed1-ff4af9e7a4bf"
+AT = "2026-11-26T12:00:00Z"
+
+
+def detail(*, ti: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    task: dict[str, Any] = {
+        "id": TI, "dag_id": "d/x", "dag_run_id": "r", "task_id": "t", "map_index": -1, "try_number": 2,
+        "state": "awaiting_input", "operator": "ApprovalOperator", "end_date": AT, "trigger": None,
+        "rendered_fields": {"subject": "Now?", "body": None},
+    }  # fmt: skip
+    given: dict[str, Any] = {
+        "options": ["Approve", "Reject"], "subject": "Before?", "body": "Text", "defaults": None,
+        "multiple": False, "params": {}, "assigned_users": [{"id": 3, "name": "bob"}],
+        "responded_by_user": None, "responded_at": None, "chosen_options": None, "params_input": {},
+        "response_received": False,
+    }  # fmt: skip
+    return given | changes | {"task_instance": task | (ti or {})}
+
+
+def test_the_text_is_that_of_this_try_and_not_that_of_the_first() -> None:
+    found = reading.question(detail(), Dag(("data",), ("t1",)), "https://airflow.example.com")
+    assert (found.subject, found.body) == ("Now?", "Text")
+    assert found.assignees == (Assignee("3", "bob"),)
+    assert (found.owners, found.tags, found.defaults) == (("data",), ("t1",), None)
+    assert found.url == "https://airflow.example.com/dags/d%2Fx/runs/r/tasks/t/required_actions"
+
+
+def test_a_text_that_airflow_cut_is_taken_from_the_question() -> None:
+    cut = {"subject": "Truncated. You can change this behaviour in [core]max_templated_field_length. 'B…"}
+    assert reading.question(detail(ti={"rendered_fields": cut}), Dag(), "").subject == "Before?"
+
+
+def test_a_mapped_task_and_the_deadline_of_a_trigger() -> None:
+    trigger = {"classpath": "airflow.x.HITLTrigger", "kwargs": {"timeout_datetime": AT}}
+    ti = {"state": "deferred", "map_index": 4, "trigger": trigger}
+    found = reading.question(detail(ti=ti), Dag(), "u")
+    assert found.url.endswith("/tasks/t/mapped/4/required_actions")
+    assert found.deadline == datetime(2026, 11, 26, 12, tzinfo=UTC)
+    assert reading.is_asking(detail(ti=ti)["task_instance"])
+    assert not reading.is_asking({"state": "deferred", "trigger": {"classpath": "x.FileTrigger"}})
+    assert not reading.is_asking({"state": "running", "trigger": None})
+
+
+@pytest.mark.parametrize("state", ["awaiting_input", "deferred", "running", "queued", "scheduled", None])
+def test_a_question_whose_task_waits_or_runs_has_not_ended(state: str | None) -> None:
+    assert reading.end(detail(ti={"state": state}), TI) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "kind"),
+    [
+        (None, "withdrawn"),
+        (detail(ti={"id": "other"}), "superseded"),
+        (detail(ti={"id": "other", "state": "success"}, response_received=True), "superseded"),
+        (detail(ti={"state": "success"}), "withdrawn"),
+        (detail(ti={"state": "failed"}), "timed_out"),
+        (detail(ti={"state": "failed"}, defaults=["Approve"]), "withdrawn"),
+        (detail(ti={"state": "success"}, response_received=True, chosen_options=["Approve"]), "defaulted"),
+    ],
+)
+def test_how_a_question_ended(found: dict[str, Any] | None, kind: str) -> None:
+    end = reading.end(found, TI)
+    assert end is not None
+    assert end.kind == kind
+
+
+def test_who_answered_what() -> None:
+    answered = detail(
+        ti={"state": "queued"}, response_received=True, chosen_options=["Reject"], params_input={"n": 3},
+        responded_by_user={"id": "3", "name": "bob"}, responded_at=AT,
+    )  # fmt: skip
+    at = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    assert reading.end(answered, TI) == End("answered", ("Reject",), {"n": 3}, "bob", at=at)

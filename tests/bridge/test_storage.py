@@ -1,0 +1,215 @@
+"""Questions, their cards and clicks on them: each is recorded once, whichever bridge comes first."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy.engine import URL
+
+from lark_provider.protocol.hitl.model import End
+from lark_provider.storage.applied_clicks import AppliedClicks
+from lark_provider.storage.bridge_leases import BridgeLease
+from lark_provider.storage.inbox import Inbox
+from lark_provider.storage.question_cards import RESENT, QuestionCards
+from lark_provider.storage.questions import Questions
+from tests.bridge.making import NOW, card, click, execute, question
+
+ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)
+
+
+@pytest.fixture
+def questions(url: URL) -> Questions:
+    return Questions(url)
+
+
+@pytest.fixture
+def cards(url: URL) -> QuestionCards:
+    return QuestionCards(url)
+
+
+def opened(questions: Questions, receivers: tuple[str, ...] = ("ou_bob",)) -> str:
+    asked = question()
+    questions.record({asked.task.ti_id: NOW}, [asked], None)
+    questions.open({asked.task.ti_id: [card(asked.task.ti_id, one) for one in receivers]})
+    return asked.task.ti_id
+
+
+def test_a_question_is_recorded_once(questions: Questions) -> None:
+    some = [question() for _ in range(5)]
+    parked = {one.task.ti_id: NOW for one in some}
+    assert questions.record(parked, some, "blue") == 5
+    assert questions.record(parked, [question(some[0].task.ti_id, body="changed")], None) == 0
+    recorded = questions.get(parked)
+    assert {ti_id: one.question for ti_id, one in recorded.items()} == {one.task.ti_id: one for one in some}
+    assert questions.live() == dict.fromkeys(parked, "held") == questions.known([*parked, "other"])
+    assert questions.counts() == {"held": 5, "open": 0}
+
+
+def test_a_question_is_held_until_its_task_has_been_parked_for_long_enough(questions: Questions) -> None:
+    early, late = question(), question()
+    later = NOW + timedelta(seconds=10)
+    questions.record({early.task.ti_id: NOW, late.task.ti_id: later}, [early, late], None)
+    assert list(questions.held(NOW + timedelta(seconds=9))) == [early.task.ti_id]
+    assert list(questions.held(later)) == [early.task.ti_id, late.task.ti_id]
+
+
+def test_the_first_end_counts(questions: Questions) -> None:
+    ti_id = opened(questions)
+    assert questions.end({ti_id: ANSWERED, "unknown": ANSWERED}) == {ti_id: ANSWERED}
+    assert questions.end({ti_id: End("withdrawn")}) == {ti_id: ANSWERED}
+    assert questions.live() == {}
+    assert list(questions.answered_since(60)) == [ti_id]
+
+
+def test_a_question_that_is_over_gets_no_card(questions: Questions, cards: QuestionCards) -> None:
+    ti_id = opened(questions, ())
+    assert list(questions.without_cards()) == [ti_id]
+    questions.end({ti_id: ANSWERED})
+    assert questions.open({ti_id: [card(ti_id)]}) == 0
+    assert cards.claim(10) == []
+
+
+def test_a_card_is_claimed_by_one_of_many(questions: Questions, cards: QuestionCards) -> None:
+    for _ in range(30):
+        opened(questions, ("ou_bob", "ou_eve"))
+    with ThreadPoolExecutor(4) as threads:
+        taken = [one for some in threads.map(lambda _: cards.claim(10), range(12)) for one in some]
+    assert len(taken) == len({one.key for one in taken}) == 60
+    assert cards.claim(10) == []
+    assert cards.due() == 60
+
+
+def test_a_claim_ends_by_the_databases_clock(url: URL, questions: Questions, cards: QuestionCards) -> None:
+    opened(questions)
+    (first,) = cards.claim(10)
+    assert cards.claim(10) == []
+    execute(url, "UPDATE hitl_cards SET next_at = :past", past="2020-01-01 00:00:00+00:00")
+    (second,) = cards.claim(10)
+    assert first.key == second.key
+
+
+def test_a_card_ends_with_what_is_recorded(questions: Questions, cards: QuestionCards) -> None:
+    ti_id = opened(questions)
+    (due,) = cards.claim(10)
+    cards.sent(due.key, "om_1", "oc_1", "asked")
+    cards.sent(due.key, "om_2", "oc_1", "again")
+    assert cards.claim(10) == []
+    questions.end({ti_id: ANSWERED})
+    (closing,) = cards.claim(10)
+    assert (closing.message_id, closing.shown, closing.end) == ("om_1", "asked", ANSWERED)
+    failed = End("failed", ("Approve",), person="bob", at=NOW, detail="state mismatch")
+    assert questions.failed(ti_id, failed)
+    assert not questions.failed(ti_id, failed)
+    # The end has changed meanwhile: the card shows an old one, and is updated again.
+    cards.closed(closing.key, "answered", ANSWERED)
+    (again,) = cards.claim(10)
+    assert (again.shown, again.end) == ("answered", failed)
+    cards.closed(again.key, "failed", failed)
+    assert cards.claim(10) == []
+
+
+def test_a_closed_card_is_updated_when_the_task_fails_later(
+    questions: Questions, cards: QuestionCards
+) -> None:
+    ti_id = opened(questions)
+    (due,) = cards.claim(10)
+    cards.sent(due.key, "om_1", None, "asked")
+    questions.end({ti_id: ANSWERED})
+    cards.closed(due.key, "answered", ANSWERED)
+    failed = End("failed", detail="state mismatch")
+    assert questions.failed(ti_id, failed)
+    assert [one.end for one in cards.claim(10)] == [failed]
+
+
+def test_an_attempt_that_failed_is_put_off(url: URL, questions: Questions, cards: QuestionCards) -> None:
+    opened(questions)
+    (due,) = cards.claim(10)
+    assert cards.postpone(due.key, 0.0, "unavailable") == 2.0
+    assert cards.postpone(due.key, 1000.0, "unavailable") == 60.0
+    assert cards.claim(10) == []
+    cards.give_up(due.key, "recalled")
+    execute(url, "UPDATE hitl_cards SET next_at = NULL")
+    assert cards.claim(10) == []
+    assert [one.reason for one in cards.read([due.key])] == ["recalled"]
+
+
+def test_a_card_of_thirteen_days_is_sent_again(url: URL, questions: Questions, cards: QuestionCards) -> None:
+    ti_id = opened(questions)
+    (due,) = cards.claim(10)
+    cards.sent(due.key, "om_1", None, "asked")
+    assert cards.send_again(timedelta(days=13)) == 0
+    old = datetime.now(UTC) - timedelta(days=14)
+    execute(url, "UPDATE hitl_cards SET sent_at = :old", old=str(old))
+    assert cards.send_again(timedelta(days=13)) == 1
+    assert cards.send_again(timedelta(days=13)) == 0
+    closing, again = sorted(cards.claim(10), key=lambda one: one.card.round)
+    assert (closing.key, closing.state, closing.reason) == (due.key, "sent", RESENT)
+    assert (again.key, again.state) == (card(ti_id, round=1).key, "due")
+    cards.closed(closing.key, "closed", None)
+    assert [one.key for one in cards.claim(10)] == []
+
+
+def test_clicks_are_found_once_and_only_those_on_our_cards(url: URL) -> None:
+    key = card("ti").key
+    inbox, clicks = Inbox(url), AppliedClicks(url)
+    assert clicks.find() == 0
+    inbox.store([click(key, "e1"), click(key, "e2")])
+    other = click(key, "e3")
+    other.action.value["lark_wait"] = "a-wait"
+    inbox.store([other])
+    assert (clicks.find(), clicks.find(), AppliedClicks(url).find()) == (2, 0, 0)
+    taken = clicks.claim(10, 60)
+    assert [(one.event_id, one.card, one.attempts) for one in taken] == [("e1", key, 1), ("e2", key, 1)]
+    assert clicks.claim(10, 60) == []
+    assert clicks.due() == 2
+
+
+def test_an_old_click_is_not_delivered_again_after_its_row_was_purged(url: URL) -> None:
+    Inbox(url).store([click(card("ti").key, "e1")])
+    execute(url, "UPDATE card_callbacks SET stored_at = '2020-01-01 00:00:00.000000'")
+    assert AppliedClicks(url).find() == 0
+
+
+def test_a_click_with_a_small_id_that_is_committed_late_is_found(url: URL) -> None:
+    inbox, clicks = Inbox(url), AppliedClicks(url)
+    inbox.store([click(card("ti").key, f"e{n}") for n in range(3)])
+    execute(url, "DELETE FROM card_callbacks WHERE event_id = 'e1'")
+    assert clicks.find() == 2
+    execute(
+        url,
+        "INSERT INTO card_callbacks "  # noqa: S608 - of constants
+        "(id, event_id, app_id, correlation, payload, clicked_at, stored_at) "
+        f"{'OVERRIDING SYSTEM VALUE ' if url.drivername.startswith('postgresql') else ''}"
+        "SELECT 2, 'late', app_id, correlation, payload, clicked_at, stored_at FROM card_callbacks "
+        "WHERE event_id = 'e0'",
+    )
+    assert clicks.find() == 1
+
+
+def test_the_first_result_of_a_click_counts(url: URL) -> None:
+    inbox, clicks = Inbox(url), AppliedClicks(url)
+    inbox.store([click(card("ti").key, "e1")])
+    clicks.find()
+    (taken,) = clicks.claim(1, 60)
+    assert clicks.unshown(10, 60) == []
+    assert clicks.finish("cli_a", "e1", 200, {"outcome": "answered"})
+    assert not clicks.finish("cli_a", "e1", 409, {"outcome": "already_answered"})
+    (shown,) = clicks.unshown(10, 60)
+    assert (shown.status, shown.result, shown.open_id) == (200, {"outcome": "answered"}, "ou_bob")
+    assert clicks.unshown(10, 60) == []
+    clicks.shown("cli_a", "e1")
+    execute(url, "UPDATE applied_clicks SET next_at = :past", past="2020-01-01 00:00:00+00:00")
+    assert clicks.unshown(10, 60) == []
+    assert clicks.claim(10, 60) == []
+    assert taken.click == clicks.click("cli_a", "e1")
+
+
+def test_a_lease_is_one_processs(url: URL) -> None:
+    first, second = BridgeLease(url, "poll"), BridgeLease(url, "poll")
+    assert (first.take(), second.take(), first.take()) == (True, False, True)
+    execute(url, "UPDATE leases SET until = :past", past="2020-01-01 00:00:00+00:00")
+    assert (second.take(), first.take()) == (True, False)
+    second.release()
+    assert first.take()

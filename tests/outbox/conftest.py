@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lark_emulator import Emulator
+from sqlalchemy.engine import URL
+
+from lark_provider.storage import engine as engines
+from lark_provider.storage import migrate, urls
+
+
+@pytest.fixture(params=["postgres", "sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[URL]:
+    """A database that is up to date, of either kind, and in the environment."""
+    if request.param == "postgres":
+        text = str(request.getfixturevalue("database_url"))
+    else:
+        text = f"sqlite:///{tmp_path}/lark.db"
+    made = urls.parse(text, "test")
+    migrate.upgrade(made)
+    monkeypatch.setenv("LARK_DATABASE_URL", text)
+    yield made
+    while engines._engines:
+        engines._engines.popitem()[1].dispose()
+
+
+@pytest.fixture
+def app(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """The emulator, with its app in the environment."""
+    monkeypatch.setenv("LARK_APP_ID", lark.app_id)
+    monkeypatch.setenv("LARK_APP_SECRET", lark.app_secret)
+    monkeypatch.setenv("LARK_BASE_URL", lark.base_url)
+    return lark

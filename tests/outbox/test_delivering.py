@@ -1,0 +1,231 @@
+"""Deliverers that die, a Lark that is unavailable, messages that cannot be delivered, and the pace of all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from lark_emulator import Emulator
+from sqlalchemy.engine import URL
+
+from lark_provider import LarkServiceClient
+from lark_provider.outbox.delivering import REPLACE_VARIABLE
+from lark_provider.outbox.runner import OutboxRunner
+from lark_provider.storage.bridge_tables import outbox
+from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.outbox import Outbox
+from tests.failures.crowd import Crowd
+from tests.failures.waiting import wait_until
+from tests.outbox import work
+
+MESSAGES = "/open-apis/im/v1/messages"
+
+
+def messages(lark: Emulator) -> list[dict[str, Any]]:
+    return [one for chat in lark.state()["chats"] for one in chat["messages"]]
+
+
+def shown(lark: Emulator) -> list[str]:
+    """The cards as text."""
+    return [json.dumps(one["content"], ensure_ascii=False) for one in messages(lark)]
+
+
+def requests(lark: Emulator, method: str) -> list[dict[str, Any]]:
+    return [one for one in lark.requests() if one["method"] == method and MESSAGES in one["path"]]
+
+
+def change(url: URL, **values: Any) -> None:
+    """Change all rows, as the passing of time would."""
+    with transaction(engine(url)) as connection:
+        connection.execute(outbox.update().values(**values))
+
+
+def expire(url: URL) -> None:
+    """Let all leases end and all pauses be over."""
+    with transaction(engine(url)) as connection:
+        rows = connection.execute(sa.select(outbox.c.id, outbox.c.created_at)).all()
+        for row in rows:
+            connection.execute(
+                outbox.update()
+                .where(outbox.c.id == row.id)
+                .values(owned_until=row.created_at, next_at=row.created_at)
+            )
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_after_a_killed_deliverer_there_is_one_card_with_the_last_version(
+    app: Emulator, url: URL, drop: str
+) -> None:
+    app.fault("POST", MESSAGES, delay_ms=60_000, drop=drop)
+    work.record("first")
+    with Crowd(1) as crowd:
+        crowd.begin(work.deliver)
+        wait_until(lambda: requests(app, "POST"))
+        (pid,) = crowd.pids
+        os.kill(pid, signal.SIGKILL)
+        crowd.pids = []
+    assert work.deliver() == 0  # the lease of the killed one has not ended
+    work.record("second")
+    app.clear_faults()
+    expire(url)
+    assert work.deliver() == 2  # what may have been sent under the same key, then the newer version
+    (card,) = shown(app)
+    assert "2 failures" in card
+
+
+def test_a_killed_update_is_repeated_with_the_newest_version(app: Emulator, url: URL) -> None:
+    work.record("first")
+    assert work.deliver() == 1
+    app.fault("PATCH", MESSAGES + "/*", delay_ms=60_000, drop="before")
+    work.record("second")
+    with Crowd(1) as crowd:
+        crowd.begin(work.deliver)
+        wait_until(lambda: requests(app, "PATCH"))
+        (pid,) = crowd.pids
+        os.kill(pid, signal.SIGKILL)
+        crowd.pids = []
+    work.record("third")
+    assert Outbox(url).depth()[0] == 2
+    app.clear_faults()
+    expire(url)
+    assert work.deliver() == 1  # the second version is obsolete
+    (card,) = shown(app)
+    assert "3 failures" in card
+
+
+def test_two_deliverers_show_versions_in_their_order(app: Emulator, url: URL) -> None:
+    app.settings(rate_limits=False)
+    stop, runners = threading.Event(), [OutboxRunner(idle_seconds=0.01) for _ in range(2)]
+    threads = [threading.Thread(target=one.run, args=(stop,), daemon=True) for one in runners]
+    for thread in threads:
+        thread.start()
+    for number in range(25):
+        work.fail(number)
+        if number % 5 == 0:
+            wait_until(lambda: Outbox(url).depth()[0] == 0)
+    wait_until(lambda: Outbox(url).depth()[0] == 0)
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    (card,) = shown(app)
+    assert "25 failures" in card
+    with transaction(engine(url)) as connection:
+        delivered = sa.select(outbox.c.version).where(outbox.c.state == "delivered")
+        versions = list(connection.scalars(delivered.order_by(outbox.c.updated_at)))
+    assert versions == sorted(versions)
+    assert versions[-1] == 25
+    assert len(requests(app, "POST")) == 1
+    assert len(requests(app, "PATCH")) == len(versions) - 1 >= 4
+
+
+def test_what_lark_does_not_take_now_is_delivered_when_it_is_back(app: Emulator, url: URL) -> None:
+    app.fault("POST", MESSAGES, times=6, status=503, body="<html>")
+    work.record("first")
+    rows = [work.text(f"text {number}") for number in range(3)]
+    stop = threading.Event()
+    thread = threading.Thread(target=OutboxRunner(idle_seconds=0.05).run, args=(stop,), daemon=True)
+    thread.start()
+    wait_until(lambda: Outbox(url).depth()[0] == 0, 60)
+    stop.set()
+    thread.join(20)
+    assert len(messages(app)) == 4
+    assert {Outbox(url).state(row) for row in rows} == {
+        ("delivered", (Outbox(url).state(row) or ("", None))[1], None) for row in rows
+    }
+
+
+def test_a_recalled_card_is_given_up_with_the_reason(app: Emulator, url: URL) -> None:
+    work.record("first")
+    work.deliver()
+    (message,) = messages(app)
+    with LarkServiceClient() as client:
+        client.messaging.recall(message["message_id"])
+    row = work.record("second").row
+    work.deliver()
+    assert row is not None
+    state = Outbox(url).state(row)
+    assert state is not None
+    assert state[0] == "given_up"
+    assert "recalled" in str(state[2])
+    assert len(messages(app)) == 1
+
+
+def test_one_new_card_replaces_a_recalled_one_if_it_is_set(
+    app: Emulator, url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(REPLACE_VARIABLE, "1")
+    work.record("first")
+    work.deliver()
+    with LarkServiceClient() as client:
+        client.messaging.recall(messages(app)[0]["message_id"])
+    work.record("second")
+    work.deliver()
+    work.record("third")
+    work.deliver()
+    assert len(messages(app)) == 2
+    assert "3 failures" in shown(app)[1]
+    found = work.recorder().open(work.place())
+    assert found is not None
+    assert found.message_id == messages(app)[1]["message_id"]
+
+
+def test_a_chat_without_the_bot_is_given_up(app: Emulator, url: URL) -> None:
+    row = work.text("lost", chat=app.add_chat("no bot", bots=[])["chat_id"])
+    work.deliver()
+    state = Outbox(url).state(row)
+    assert state is not None
+    assert state[0] == "given_up"
+    assert messages(app) == []
+
+
+def test_an_app_that_is_not_known_here_is_left_to_others(
+    app: Emulator, url: URL, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = work.text("waits")
+    monkeypatch.setenv("LARK_APP_ID", "cli_other")
+    work.deliver()
+    work.deliver()
+    assert (Outbox(url).state(row) or ("",))[0] == "due"
+    assert len([one for one in caplog.records if "App unknown here" in one.message]) <= 2
+    monkeypatch.setenv("LARK_APP_ID", app.app_id)
+    assert work.deliver() == 1
+    assert len(messages(app)) == 1
+
+
+def test_another_base_url_gets_nothing(app: Emulator, url: URL) -> None:
+    """Whoever can write the table cannot have messages, or the secret, sent elsewhere."""
+    with Emulator() as other:
+        row = work.text("bound")
+        change(url, base_url=other.base_url)
+        work.deliver()
+        assert other.requests() == []
+    assert (Outbox(url).state(row) or ("",))[0] == "due"
+
+
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)  # processes share a pace by PostgreSQL
+def test_a_chat_gets_five_messages_a_second_and_a_card_five_updates(
+    app: Emulator, url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LARK_PACING", "0.8")
+    for number in range(12):
+        work.text(f"text {number}")
+
+    async def both() -> None:
+        await asyncio.gather(work.adeliver(seconds=20), work.adeliver(seconds=20))
+
+    asyncio.run(both())
+    work.record("a")
+    work.deliver()
+    for number in range(8):
+        work.fail(number)
+        work.deliver()
+    for method, count in (("POST", 13), ("PATCH", 8)):
+        times = [one["time"] for one in requests(app, method)]
+        assert len(times) == count  # none was refused for its rate
+        assert all(later - earlier >= 1.0 for earlier, later in zip(times, times[5:], strict=False))

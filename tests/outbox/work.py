@@ -1,0 +1,94 @@
+"""What the tests of the outbox do, here or in processes of a crowd."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient
+from lark_provider.api.cards.airflow.mentions import Mentions
+from lark_provider.outbox.apps import Apps
+from lark_provider.outbox.delivering import Deliverer
+from lark_provider.outbox.outgoing import Outgoing
+from lark_provider.outbox.recording import Recorder
+from lark_provider.protocol.incidents.event import EventKind, RunEvent
+from lark_provider.protocol.incidents.shown import Place
+from lark_provider.storage.incidents import Recorded
+from lark_provider.storage.outbox import Outbox
+
+CHAT = "oc_emulator_data_team"
+
+
+def place(run_id: str = "r", chat: str = CHAT) -> Place:
+    """Where the failures of a run go."""
+    return Place("d", run_id, chat, "chat_id", "en")
+
+
+def event(task_id: str = "t", kind: EventKind = "failure", **changes: Any) -> RunEvent:
+    """Return an event of a run."""
+    known: dict[str, Any] = {"try_number": 1, "error": f"{task_id} broke", "error_type": "ValueError"}
+    return RunEvent(kind, "d", "r", task_id, **(known | changes))
+
+
+def recorder() -> Recorder:
+    """Return the recorder of the environment's app."""
+    return Recorder(LarkServiceClient())
+
+
+def record(task_id: str = "t", kind: EventKind = "failure", **changes: Any) -> Recorded:
+    """Record an event of a run."""
+    return recorder().event(place(), event(task_id, kind, **changes), Mentions())
+
+
+def fail(number: int) -> dict[str, Any]:
+    """Record that a mapped task failed, and say how long it took."""
+    began = time.monotonic()
+    found = record("mapped", map_index=number, ti_id=f"ti-{number}")
+    assert found.shown is not None
+    return {"version": found.shown.incident.version, "seconds": time.monotonic() - began}
+
+
+def warm() -> None:
+    """Load and connect what a task has by the time that it fails."""
+    recorder().outbox.depth()
+
+
+def text(key: str, chat: str = CHAT, words: str = "") -> str:
+    """Record a text, and return the id of its row."""
+    return recorder().message(Outgoing(chat, "", "text", words or key), key)
+
+
+async def adeliver(only: str | None = None, seconds: float = 10.0) -> int:
+    """Deliver what is due, and return how many rows were tried."""
+    deliverer = Deliverer(Outbox.configured(), Apps(), seconds=seconds)
+    count = 0
+    while tried := await deliverer.once(only=only):
+        count += tried
+    return count
+
+
+def deliver(only: str | None = None, seconds: float = 10.0) -> int:
+    """Deliver as `adeliver` does."""
+    return asyncio.run(adeliver(only, seconds))
+
+
+def fail_and_deliver(number: int) -> int:
+    """Record that a mapped task failed, and deliver until its version is shown."""
+    found = record("mapped", map_index=number, ti_id=f"ti-{number}")
+    assert found.row is not None
+    row = found.row
+
+    async def shown() -> int:
+        client = await AsyncLarkServiceClient().resolve()
+        deliverer = Deliverer(Outbox.configured(), Apps(given=[client], only_given=True))
+        until = time.monotonic() + 30
+        while True:
+            await deliverer.once(only=row)
+            state = await deliverer.state(row)
+            if state is not None and state[0] != "due":
+                return 1
+            assert time.monotonic() < until, state
+            await asyncio.sleep(0.05)
+
+    return asyncio.run(shown())

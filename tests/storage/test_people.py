@@ -1,0 +1,214 @@
+"""Links of people and the codes with which they are made."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.errors import ConfigurationError
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import link_codes, people
+from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.errors import DecryptionError
+from lark_provider.storage.people import Account, People, Person
+
+BOB = Person("cli_a", "tenant", "ou_bob")
+EVE = Person("cli_a", "tenant", "ou_eve")
+ACCOUNT = Account("simple.SimpleAuthManager", "bob", "Bob", {"sub": "bob", "role": "USER"})
+ADMIN = Account("simple.SimpleAuthManager", "admin", "Admin", {"sub": "admin", "role": "ADMIN"})
+
+
+@pytest.fixture
+def store(url: URL, key: str) -> People:
+    return People(url)
+
+
+def execute(url: URL, statement: sa.Executable) -> None:
+    with transaction(migrate.opened(url)) as connection:
+        connection.execute(statement)
+
+
+def rows(url: URL, table: sa.Table) -> list[dict[str, object]]:
+    with transaction(migrate.opened(url), reading=True) as connection:
+        return [dict(row._mapping) for row in connection.execute(sa.select(table))]
+
+
+def get(store: People, person: Person) -> Account | None:
+    found = store.find(person.app_id, person.tenant_key, person.open_id)
+    return None if found is None else found.account
+
+
+def test_a_link_returns_the_serialised_user(store: People, url: URL) -> None:
+    linked = store.link(BOB, ACCOUNT)
+    assert store.find(*key_of(BOB)) == linked
+    assert get(store, BOB) == ACCOUNT
+    assert get(store, EVE) is None
+    [row] = rows(url, people)
+    assert "USER" not in str(row["airflow_user"])
+    assert "USER" not in repr(linked)
+
+
+def key_of(person: Person) -> tuple[str, str, str]:
+    return person.app_id, person.tenant_key, person.open_id
+
+
+def test_a_new_link_replaces_the_old_one(store: People) -> None:
+    store.link(BOB, ACCOUNT)
+    store.link(BOB, ADMIN)
+    assert get(store, BOB) == ADMIN
+    assert [one.account.user_id for one in store.listing()] == ["admin"]
+
+
+def test_links_are_found_by_user(store: People) -> None:
+    store.link(BOB, ACCOUNT)
+    store.link(EVE, ADMIN)
+    store.link(Person("cli_other", "tenant", "ou_other"), ACCOUNT)
+    store.link(Person("cli_a", "tenant", "ou_bobs_second"), ACCOUNT)
+    found = store.by_user("cli_a", ["bob", "admin", "nobody", "3"])
+    people_by_user = {user: {one.person.open_id for one in links} for user, links in found.items()}
+    assert people_by_user == {"bob": {"ou_bob", "ou_bobs_second"}, "admin": {"ou_eve"}}
+    assert store.by_user("cli_a", []) == {}
+
+
+def test_a_revoked_link_is_gone_and_cannot_be_set_back(store: People, url: URL) -> None:
+    store.link(BOB, ACCOUNT)
+    code = store.new_code(*key_of(BOB))
+    [revoked] = store.revoke("ou_bob")
+    assert revoked.is_revoked
+    assert get(store, BOB) is None
+    assert store.by_user("cli_a", ["bob"]) == {}
+    assert store.use_code(code) is None
+    assert store.listing() == []
+    assert [one.is_revoked for one in store.listing(revoked=True)] == [True]
+    assert store.revoke("ou_bob") == []
+    execute(url, sa.update(people).values(state="linked"))
+    with pytest.raises(DecryptionError, match="not as it was recorded"):
+        get(store, BOB)
+
+
+def test_only_the_links_of_one_app_are_revoked(store: People) -> None:
+    other = Person("cli_other", "tenant", "ou_bob")
+    store.link(BOB, ACCOUNT)
+    store.link(other, ACCOUNT)
+    assert [one.person for one in store.revoke("ou_bob", app_id="cli_other")] == [other]
+    assert get(store, BOB) == ACCOUNT
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"open_id": "ou_eve"},
+        {"tenant_key": "other"},
+        {"app_id": "cli_other"},
+        {"user_id": "admin"},
+        {"user_name": "Admin"},
+        {"auth_manager": "fab.FabAuthManager"},
+        {"airflow_user": '{"sub": "admin", "role": "ADMIN"}'},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_row_that_was_changed_is_refused(store: People, url: URL, change: dict[str, str]) -> None:
+    store.link(BOB, ACCOUNT)
+    execute(url, sa.update(people).values(**change))
+    where = {"app_id": "cli_a", "tenant_key": "tenant", "open_id": "ou_bob"} | change
+    with pytest.raises(DecryptionError, match="not as it was recorded") as error:
+        store.find(where["app_id"], where["tenant_key"], where["open_id"])
+    assert "ADMIN" not in str(error.value)
+
+
+def test_the_user_of_another_row_is_refused(store: People, url: URL) -> None:
+    store.link(BOB, ACCOUNT)
+    store.link(EVE, ADMIN)
+    stolen = next(row["airflow_user"] for row in rows(url, people) if row["user_id"] == "admin")
+    execute(url, sa.update(people).where(people.c.open_id == "ou_bob").values(airflow_user=stolen))
+    with pytest.raises(DecryptionError, match="not as it was recorded"):
+        get(store, BOB)
+
+
+def test_another_key_is_reported_and_an_older_one_is_enough(
+    store: People, url: URL, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.link(BOB, ACCOUNT)
+    newer = generate_key()
+    with pytest.raises(DecryptionError, match="let the person link again"):
+        get(People(url, Keys(newer)), BOB)
+    assert get(People(url, Keys(f"{newer},{key}")), BOB) == ACCOUNT
+    monkeypatch.delenv(KEY_VARIABLE)
+    with pytest.raises(ConfigurationError, match=KEY_VARIABLE):
+        get(People(url), BOB)
+    assert "bob" in People(url).by_user("cli_a", ["bob"])  # the bridge needs no key for it
+
+
+def test_a_code_is_used_once(store: People, url: URL) -> None:
+    code = store.new_code(*key_of(BOB))
+    found = store.find_code(code)
+    assert found is not None
+    assert (found.person, found.state) == (BOB, "valid")
+    assert store.use_code(code) == BOB
+    assert store.use_code(code) is None
+    used = store.find_code(code)
+    assert used is not None
+    assert used.state == "used"
+    assert code not in str(rows(url, link_codes))
+
+
+def test_codes_are_long_and_differ(store: People) -> None:
+    codes = {store.new_code(*key_of(BOB)) for _ in range(20)}
+    assert len(codes) == 20
+    assert all(len(code) * 6 >= 128 for code in codes)
+
+
+def test_a_code_ends_after_ten_minutes(store: People, url: URL) -> None:
+    code = store.new_code(*key_of(BOB))
+    [row] = rows(url, link_codes)
+    until = row["until"]
+    assert isinstance(until, datetime)
+    assert timedelta(minutes=9) < until - datetime.now(UTC) <= timedelta(minutes=10, seconds=5)
+    execute(url, sa.update(link_codes).values(until=datetime.now(UTC) - timedelta(seconds=1)))
+    found = store.find_code(code)
+    assert found is not None
+    assert found.state == "expired"
+    assert store.use_code(code) is None
+    assert store.link_by_code(code, ACCOUNT) is None
+    assert store.listing() == []
+
+
+def test_codes_that_ended_long_ago_are_deleted(store: People, url: URL) -> None:
+    old = store.new_code(*key_of(BOB))
+    execute(url, sa.update(link_codes).values(until=datetime.now(UTC) - timedelta(days=2)))
+    store.new_code(*key_of(EVE))
+    assert store.find_code(old) is None
+    assert len(rows(url, link_codes)) == 1
+
+
+@pytest.mark.parametrize("code", ["", "x", "x" * 10_000, "码", "' or 1=1 --", "\0", "\ud800"])
+def test_what_is_no_code_finds_nothing(store: People, code: str) -> None:
+    store.new_code(*key_of(BOB))
+    assert store.find_code(code) is None
+    assert store.use_code(code) is None
+    assert store.link_by_code(code, ACCOUNT) is None
+
+
+def test_of_uses_at_once_one_succeeds(store: People) -> None:
+    code = store.new_code(*key_of(BOB))
+    accounts = [Account("m", str(number), str(number), {"sub": number}) for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        done = [one for one in pool.map(lambda one: store.link_by_code(code, one), accounts) if one]
+    assert len(done) == 1
+    assert get(store, BOB) == done[0].account
+
+
+def test_a_link_that_fails_leaves_the_code_usable(
+    store: People, url: URL, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = store.new_code(*key_of(BOB))
+    monkeypatch.delenv(KEY_VARIABLE)
+    with pytest.raises(ConfigurationError, match=KEY_VARIABLE):
+        store.link_by_code(code, ACCOUNT)
+    monkeypatch.setenv(KEY_VARIABLE, key)
+    assert store.link_by_code(code, ACCOUNT) is not None
