@@ -106,8 +106,14 @@ class Tables(Protocol):
     def move(self, write: str, claimant: Claimant, segment: Segment, *, is_disjoint: bool) -> Reservation:
         """Record a pending segment again: with other rows, other cells, or sent once more."""
 
+    def stands(self, write: str, number: int) -> None:
+        """Record that a segment stands, whoever has the lease, since it is certain."""
+
     def finish(self, write: str, done: int | None) -> None:
         """Record that the source has ended and every segment stands."""
 
     def segments(self, write: str, after: int, count: int) -> Sequence[RecordedSegment]:
         """Return segments by number, those after one."""
+
+    def has_twin(self, write: str, digest: str, first: int, last: int) -> bool:
+        """Return whether another table of the worksheet has a segment of the same content in some rows."""

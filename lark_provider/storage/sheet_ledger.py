@@ -141,6 +141,16 @@ class SheetLedger:
             recorded = _recorded(connection, write, placed.number)
             return Reservation(lease, recorded, is_new=changed.rowcount == 1)
 
+    def stands(self, write: str, number: int) -> None:
+        """Record that a segment stands, whoever has the lease, since it is certain.
+
+        Args:
+            write: The id of the table.
+            number: The segment.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            _record_done(connection, write, number, read_clock(connection).now)
+
     def finish(self, write: str, done: int | None) -> None:
         """Record that the source has ended and every segment stands.
 
@@ -177,6 +187,26 @@ class SheetLedger:
             ).all()
         return [_read(row) for row in found]
 
+    def has_twin(self, write: str, digest: str, first: int, last: int) -> bool:
+        """Return whether another table of the same worksheet has a segment of the same content in some rows.
+
+        Args:
+            write: The id of the table.
+            digest: Of the segment.
+            first: The first row.
+            last: The last row.
+        """
+        chunks, rows = ledger_chunks.c, ledger.c
+        target = sa.select(rows.target).where(rows.id == write).scalar_subquery()
+        twins = (
+            sa.select(chunks.fields, chunks.row_count)
+            .join(ledger, rows.id == chunks.ledger_id)
+            .where(rows.kind == KIND, rows.target == target, rows.id != write, chunks.content == digest)
+        )
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            places = [(_row_of(one.fields), one.row_count) for one in connection.execute(twins)]
+        return any(row <= last and row + count > first for row, count in places)
+
     def _claim(self, connection: Connection, clock: Clock, claimant: Claimant) -> Lease | Held:
         return claim(connection, clock, lease_key(self._app.base_url, claimant.key), claimant)
 
@@ -188,7 +218,8 @@ def _placed(connection: Connection, write: str, segment: Segment) -> Segment:
     others = (
         sa.select(chunks.fields, chunks.row_count)
         .join(ledger, rows.id == chunks.ledger_id)
-        .where(rows.kind == KIND, rows.target == target, rows.id != write, chunks.state == State.PENDING)
+        .where(rows.kind == KIND, rows.target == target, rows.id != write)
+        .where(rows.state == State.PENDING, chunks.state == State.PENDING)
     )
     ends = [_row_of(one.fields) + one.row_count for one in connection.execute(others)]
     row = max([segment.row, *ends])
