@@ -274,8 +274,8 @@ class Settings:
     folder_children: int = 1500
     """Documents directly in a folder; beyond it 1062507."""
     member_again: str = "upsert"
-    """A collaborator who is added again: gets the new permission, keeps the old one, gets the higher one, or is
-    refused (1063003). Unconfirmed."""
+    """A collaborator who is added again: gets the new permission, keeps the old one, gets the higher one, or
+    is refused (1063003). Unconfirmed."""
     owner_listed: str = "absent"
     """Whether the list of collaborators holds the owner. Unconfirmed."""
 

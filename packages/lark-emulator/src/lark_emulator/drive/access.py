@@ -23,7 +23,7 @@ MOST_DEPTH = 15
 
 
 def level(world: World, settings: Settings, who: Who, document: Document) -> str | None:
-    """Return the most that somebody may do: `view`, `edit`, `full_access` or `owner`; None = not even open it.
+    """Return the most that somebody may do: `view`, `edit`, `full_access` or `owner`; None = nothing.
 
     Args:
         world: the tenant.
@@ -99,7 +99,8 @@ def folder_named(call: Call, token: str) -> Document:
     """Return the folder of a new document, the app's own root folder if none is named.
 
     Raises:
-        RefusedError: 1061003, 1061007, 1061004 (the app may not write to it), 1062507 (full), 1062506 (too deep).
+        RefusedError: 1061003, 1061007, 1061004 (the app may not write to it), 1062507 (full), 1062506 (too
+            deep).
     """
     if not token:
         folder = call.world.drive.root_of(call.app.app_id)

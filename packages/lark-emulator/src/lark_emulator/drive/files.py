@@ -242,8 +242,10 @@ ROUTES = (
         _PATH,
         list_files,
         unconfirmed=(
-            "how long a list lags behind (settable, `list_lag_s`); the owner of an app's file is the open_id of "
-            "its bot; by default the newest edit comes first",
+            (
+                "how long a list lags behind (settable, `list_lag_s`); the owner of an app's file is the "
+                "open_id of its bot; by default the newest edit comes first"
+            ),
         ),
     ),
     Route("POST", f"{_PATH}/create_folder", create_folder),

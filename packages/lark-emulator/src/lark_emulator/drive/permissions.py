@@ -178,9 +178,11 @@ ROUTES = (
         _PATH,
         add,
         unconfirmed=(
-            "adding a member again (settable, `member_again`); `need_notification` has no effect; an app as "
-            "member of a file; the collaborators of a folder may open what is in it (settable, "
-            "`folder_inheritance`)",
+            (
+                "adding a member again (settable, `member_again`); `need_notification` has no effect; an "
+                "app as member of a file; the collaborators of a folder may open what is in it (settable,"
+                " `folder_inheritance`)"
+            ),
         ),
     ),
     Route("POST", f"{_PATH}/batch_create", batch_create),

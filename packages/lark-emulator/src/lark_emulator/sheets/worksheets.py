@@ -233,9 +233,12 @@ ROUTES = (
         f"{_PATH}/sheets_batch_update",
         batch_update,
         unconfirmed=(
-            "whether a refused item undoes the others (settable, `sheets_batch`), how replies are grouped "
-            "(`sheets_replies`), deleting the last worksheet (`last_worksheet`: 90226); a protected worksheet can "
-            "still be written to by the app; `addSheet` refuses an illegal title (90204)",
+            (
+                "whether a refused item undoes the others (settable, `sheets_batch`), how replies are "
+                "grouped (`sheets_replies`), deleting the last worksheet (`last_worksheet`: 90226); a "
+                "protected worksheet can still be written to by the app; `addSheet` refuses an illegal "
+                "title (90204)"
+            ),
         ),
     ),
 )

@@ -247,18 +247,14 @@ class Grid:
             del self.rows[start : start + count]
             self.rows[to:to] = taken
         else:
-            longest = max(start + count, to + count)
             for row in filter(None, self.rows):
-                for cells, blank in ((row.values, None), (row.styles, 0)):
-                    cells.extend(repeat(blank, longest - len(cells)))
-                    piece = cells[start : start + count]
-                    del cells[start : start + count]
-                    cells[to:to] = piece
+                _shift(row.values, None, start, count, to)
+                _shift(row.styles, 0, start, count, to)
         sizes = self.sizes[axis]
         order = list(range(max([start + count, to + count, *(n + 1 for n in sizes)])))
-        piece = order[start : start + count]
+        taken_order = order[start : start + count]
         del order[start : start + count]
-        order[to:to] = piece
+        order[to:to] = taken_order
         self.sizes[axis] = {new: sizes[old] for new, old in enumerate(order) if old in sizes}
 
     def end_of_data(self) -> int:
@@ -268,3 +264,10 @@ class Grid:
             if row is not None and row.values.count(None) < len(row.values):
                 return number
         return 0
+
+
+def _shift(cells: list[Any], blank: Any, start: int, count: int, to: int) -> None:
+    cells.extend(repeat(blank, max(start, to) + count - len(cells)))
+    piece = cells[start : start + count]
+    del cells[start : start + count]
+    cells[to:to] = piece
