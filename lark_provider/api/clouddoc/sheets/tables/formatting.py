@@ -27,7 +27,12 @@ _CHAR, _PADDING, _NARROWEST, _WIDEST = 8, 24, 60, 400
 
 
 def apply(
-    writer: Writer, layout: Layout, options: Options, extent: Extent, widths: Sequence[int], order: Sequence[int]
+    writer: Writer,
+    layout: Layout,
+    options: Options,
+    extent: Extent,
+    widths: Sequence[int],
+    order: Sequence[int],
 ) -> Procedure[None]:
     """Format a table that was written.
 
@@ -163,7 +168,10 @@ def _filter(writer: Writer, extent: Extent) -> Procedure[None]:
         there = range_of(text.rpartition("!")[2])
         if there == wanted:
             return
-        if found.get("filter_infos") or (there.first, there.last_column) != (wanted.first, wanted.last_column):
+        if found.get("filter_infos") or (there.first, there.last_column) != (
+            wanted.first,
+            wanted.last_column,
+        ):
             # It has conditions that a person has set, or it is for something else.
             logger.warning(
                 "The worksheet has another filter, which is left as it is: %s",

@@ -279,9 +279,7 @@ def _into(
     )
 
 
-def _place(
-    token: str, sheet: Worksheet, columns: Layout, corner: tuple[int, int], options: Options
-) -> Place:
+def _place(token: str, sheet: Worksheet, columns: Layout, corner: tuple[int, int], options: Options) -> Place:
     blocks = blocks_of(columns.width)
     return Place(
         token,
@@ -362,9 +360,7 @@ class _Job:
             "end": old_end,
         }
         keeps = options.mode == "append"
-        found = yield from shared(
-            lambda store: store.sheets.open(self.target, self.key, detail, keeps=keeps)
-        )
+        found = yield from shared(lambda store: store.sheets.open(self.target, self.key, detail, keeps=keeps))
         if found is None:
             return None
         (write,) = found
