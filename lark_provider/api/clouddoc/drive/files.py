@@ -69,7 +69,11 @@ def list_files(
 
 
 def copy(
-    token: str, name: str, *, folder: str | None = None, type: DocumentType | None = None  # noqa: A002 - Lark's name
+    token: str,
+    name: str,
+    *,
+    folder: str | None = None,
+    type: DocumentType | None = None,  # noqa: A002 - Lark's name
 ) -> Procedure[LarkResponse[FileAnswer]]:
     """Copy a file, such as a template for a report. Not safe to repeat.
 

@@ -159,7 +159,9 @@ def path_of(folder_path: object) -> list[str]:
     Raises:
         InvalidRequestError: It is empty, too deep, or has an invalid name.
     """
-    names = [one.strip() for one in folder_path.strip("/ ").split("/")] if isinstance(folder_path, str) else []
+    names = (
+        [one.strip() for one in folder_path.strip("/ ").split("/")] if isinstance(folder_path, str) else []
+    )
     if not names or not all(names) or len(names) > _MAX_DEPTH:
         raise InvalidRequestError(
             f"A folder must be a path of up to {_MAX_DEPTH} names, a token or a link, got {folder_path!r:.120}. Next: "
@@ -172,7 +174,12 @@ def path_of(folder_path: object) -> list[str]:
 
 
 def _checked_name(name: object) -> None:
-    is_name = isinstance(name, str) and name.strip() not in ("", ".", "..") and name.isprintable() and "/" not in name
+    is_name = (
+        isinstance(name, str)
+        and name.strip() not in ("", ".", "..")
+        and name.isprintable()
+        and "/" not in name
+    )
     if not is_name or len(str(name).encode(errors="replace")) > _MAX_NAME_BYTES:
         raise InvalidRequestError(
             f"The name of a folder must have 1 to {_MAX_NAME_BYTES} printable bytes without /, got {name!r:.120}. "

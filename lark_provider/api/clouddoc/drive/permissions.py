@@ -75,7 +75,11 @@ def list_members(token: str, *, type: DocumentType | None = None) -> Procedure[l
 
 
 def add(
-    token: str, who: str, role: Role = "view", *, type: DocumentType | None = None  # noqa: A002 - Lark's name
+    token: str,
+    who: str,
+    role: Role = "view",
+    *,
+    type: DocumentType | None = None,  # noqa: A002 - Lark's name
 ) -> Procedure[Grant]:
     """Let a person or chat open a document or folder; a stronger role that they have already stays.
 
@@ -183,7 +187,9 @@ def transfer_owner(
         "old_owner_perm": old_owner_role,
     }
     body = {"member_type": member.type, "member_id": member.id}
-    call: Call[Any] = request("POST", path(MEMBERS + "/transfer_owner", token=document.token), params=params, json=body)
+    call: Call[Any] = request(
+        "POST", path(MEMBERS + "/transfer_owner", token=document.token), params=params, json=body
+    )
     try:
         yield from perform(call)
     except (OutcomeUnknownError, PermissionDeniedError):

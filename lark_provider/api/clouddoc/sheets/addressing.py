@@ -203,7 +203,10 @@ def _ordered(rows: list[int | None], columns: list[int | None], sheet: str | Non
         rows = sorted(rows, key=lambda one: one or 0)
     if None not in columns:
         columns = sorted(columns, key=lambda one: one or 0)
-    first_row, first_column = rows[0] if rows[0] is not None else 1, columns[0] if columns[0] is not None else 1
+    first_row, first_column = (
+        rows[0] if rows[0] is not None else 1,
+        columns[0] if columns[0] is not None else 1,
+    )
     return Range(first_row, first_column, rows[1], columns[1], sheet)
 
 

@@ -147,7 +147,9 @@ def append(
         )
     at = yield from place(token, target)
     (piece,) = pieces
-    searched = Range.sized(piece.range.first, max(1, at.sheet.rows - piece.range.first_row + 1), len(table.rows[0]))
+    searched = Range.sized(
+        piece.range.first, max(1, at.sheet.rows - piece.range.first_row + 1), len(table.rows[0])
+    )
     option = "INSERT_ROWS" if insert_rows else "OVERWRITE"
     url = path(V2 + "/values_append", token=at.token)
     call = request("POST", url, params={"insertDataOption": option}, subject=piece.range.a1)
@@ -158,7 +160,8 @@ def append(
     moved = written.first_row - table.range.first_row
     formats = {
         formatter: [
-            one._replace(first_row=one.first_row + moved, last_row=(one.last_row or 0) + moved) for one in ranges
+            one._replace(first_row=one.first_row + moved, last_row=(one.last_row or 0) + moved)
+            for one in ranges
         ]
         for formatter, ranges in table.formats.items()
     }
@@ -216,9 +219,9 @@ def _table(
 
 def _check_room(needed: Range, given: Range) -> None:
     """Check that a range is as large as the values; that of a single cell is their corner."""
-    is_small = (needed.last_row or 0) > (given.last_row or needed.last_row or 0) or (needed.last_column or 0) > (
-        given.last_column or needed.last_column or 0
-    )
+    is_small = (needed.last_row or 0) > (given.last_row or needed.last_row or 0) or (
+        needed.last_column or 0
+    ) > (given.last_column or needed.last_column or 0)
     if is_small and not given.is_cell:
         raise InvalidRequestError(
             f"The range must be as large as the values, which need {needed.a1}, got {given.a1}. Next: name the upper "
@@ -237,4 +240,3 @@ def _updated(data: Any, call: Call[Any]) -> Range:
             f"{call.name} → the answer must name the range that was written, got {data!r:.200}. Next: read the sheet "
             "before repeating it, since the rows were added."
         ) from None
-

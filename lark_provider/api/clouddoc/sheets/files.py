@@ -53,7 +53,9 @@ class SpreadsheetInfo:
         )
 
 
-def create(title: str, *, folder: str | None = None, share_with: Iterable[Share] = ()) -> Procedure[SpreadsheetInfo]:
+def create(
+    title: str, *, folder: str | None = None, share_with: Iterable[Share] = ()
+) -> Procedure[SpreadsheetInfo]:
     """Create a spreadsheet, and share it: what an app creates, only the app can open.
 
     See POST /open-apis/sheets/v3/spreadsheets. It has one empty worksheet of 200 rows and 20 columns. Lark takes no

@@ -141,7 +141,9 @@ class _Reading:
         end = self.bounds.last_row or 0
         rows = yield from self._window(at, first, end)
         following = first + len(rows)
-        return Page(self._complete(at, rows, is_end=following > end), str(following) if following <= end else None)
+        return Page(
+            self._complete(at, rows, is_end=following > end), str(following) if following <= end else None
+        )
 
     def _window(self, at: Place, first: int, end: int) -> Procedure[list[list[Any]]]:
         while True:
@@ -259,4 +261,3 @@ def _trimmed(rows: list[list[Any]], wanted: Range) -> list[list[Any]]:
             used -= 1
         width = max(width, used)
     return [row[:width] for row in rows]
-

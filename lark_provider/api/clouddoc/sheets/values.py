@@ -116,7 +116,9 @@ def to_cell(value: Any, zone: dt.tzinfo | None = None) -> Encoded:
     return to_cell(found, zone)
 
 
-def encode_row(row: Sequence[Any], number: int, first_column: int = 1, zone: dt.tzinfo | None = None) -> list[Encoded]:
+def encode_row(
+    row: Sequence[Any], number: int, first_column: int = 1, zone: dt.tzinfo | None = None
+) -> list[Encoded]:
     """Convert one row.
 
     Args:
@@ -185,7 +187,8 @@ def encode(rows: Iterable[Sequence[Any]], first: Cell = Cell(1, 1), zone: dt.tzi
         runs.add(number, encoded)
     if not width:
         raise InvalidRequestError(
-            "The values must have at least one cell, got none. Next: pass a list of rows, or use clear.", code=90226
+            "The values must have at least one cell, got none. Next: pass a list of rows, or use clear.",
+            code=90226,
         )
     if first.column + width - 1 > MAX_COLUMNS:
         raise InvalidRequestError(
@@ -372,5 +375,9 @@ def _item(value: Any) -> Any:
     """Return a value of numpy as one of Python; NaN stays what it is, and is refused then."""
     if type(value).__module__ != "numpy":
         return value
-    item = value.item() if getattr(value, "ndim", 0) == 0 and type(value).__name__.startswith("float") else plain(value)
+    item = (
+        value.item()
+        if getattr(value, "ndim", 0) == 0 and type(value).__name__.startswith("float")
+        else plain(value)
+    )
     return value if isinstance(item, list) else item

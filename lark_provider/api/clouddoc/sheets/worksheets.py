@@ -6,10 +6,22 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lark_provider.api.clouddoc.sheets.targets import SheetRef, Target, Worksheet, place, read_sheets, spreadsheet
+from lark_provider.api.clouddoc.sheets.targets import (
+    SheetRef,
+    Target,
+    Worksheet,
+    place,
+    read_sheets,
+    spreadsheet,
+)
 from lark_provider.api.clouddoc.sheets.writing import V2
 from lark_provider.protocol.calls import request
-from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkAPIError, OutcomeUnknownError
+from lark_provider.protocol.errors import (
+    ConflictError,
+    InvalidRequestError,
+    LarkAPIError,
+    OutcomeUnknownError,
+)
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
 

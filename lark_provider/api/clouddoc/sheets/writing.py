@@ -12,7 +12,12 @@ from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS as ROWS_AT_ONCE
 from lark_provider.api.clouddoc.sheets.pieces import Piece
 from lark_provider.api.clouddoc.sheets.targets import SheetRef, Worksheet, place
 from lark_provider.protocol.calls import Call, request
-from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkAPIError, OutcomeUnknownError
+from lark_provider.protocol.errors import (
+    ConflictError,
+    InvalidRequestError,
+    LarkAPIError,
+    OutcomeUnknownError,
+)
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
 
@@ -211,7 +216,9 @@ def style_calls(
 
 
 def _styled(token: str, data: list[dict[str, Any]]) -> Call[Any]:
-    return request("PUT", path(V2 + "/styles_batch_update", token=token), json={"data": data}, idempotent=True)
+    return request(
+        "PUT", path(V2 + "/styles_batch_update", token=token), json={"data": data}, idempotent=True
+    )
 
 
 def formatted(token: str, sheet_id: str, formats: Mapping[str, Iterable[Range]]) -> Procedure[None]:

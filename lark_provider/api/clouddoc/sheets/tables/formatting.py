@@ -33,6 +33,8 @@ def apply(
     extent: Extent,
     widths: Sequence[int],
     order: Sequence[int],
+    *,
+    is_begun: bool,
 ) -> Procedure[None]:
     """Format a table that was written.
 
@@ -46,14 +48,15 @@ def apply(
         extent: Its rows.
         widths: How many characters each column has, in the order of the layout.
         order: The place in the layout of each column of the worksheet.
+        is_begun: Whether this write has made the header.
     """
     entries = [(style_of(text), ranges) for text, ranges in writer.formats.items()]
-    if options.header and options.header_style and extent.is_begun:
+    if options.header and options.header_style and is_begun:
         entries.append((dict(options.header_style), _blocks(writer, extent.first)))
     for data in _requests(writer.place.sheet_id, entries):
         url = path(V2 + "/styles_batch_update", token=writer.place.token)
         yield from writer.turn.send(request("PUT", url, json={"data": data}, idempotent=True))
-    yield from _widths(writer, layout, options, widths, order, is_begun=extent.is_begun)
+    yield from _widths(writer, layout, options, widths, order, is_begun=is_begun)
     if options.freeze is not None:
         yield from _freeze(writer, options.freeze)
     if options.filter:

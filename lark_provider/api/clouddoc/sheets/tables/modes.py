@@ -33,12 +33,10 @@ class Extent:
     Attributes:
         first: Its first row, the header if it has one.
         last: Its last row.
-        is_begun: Whether this write has made the header, so that columns have no widths yet.
     """
 
     first: int
     last: int
-    is_begun: bool
 
 
 def replace(writer: Writer, source: Source, old_end: int) -> Procedure[Extent]:
@@ -66,7 +64,7 @@ def replace(writer: Writer, source: Source, old_end: int) -> Procedure[Extent]:
     yield from writer.blank(row, end)
     if is_disturbed:
         yield from writer.verify(parts)
-    return Extent(place.row, max(row - 1, place.row), is_begun=True)
+    return Extent(place.row, max(row - 1, place.row))
 
 
 def _beyond(writer: Writer, count: int) -> Procedure[list[int]]:
@@ -114,7 +112,8 @@ def append(writer: Writer, source: Source, layout: Layout, *, header: bool) -> P
         ConflictError: The source has changed since a part of it was written, or others have changed rows.
     """
     place = writer.place
-    is_begun = header and (yield from _headed(writer, layout))
+    if header:
+        yield from _headed(writer, layout)
     top = place.row + header
     row = (yield from place.last_row(writer.turn, top)) + 1
     count = 0
@@ -142,18 +141,18 @@ def append(writer: Writer, source: Source, layout: Layout, *, header: bool) -> P
                 "delete these rows, and use another key."
             )
     last = max([row - 1, *(end for _, end in writer.ranges)])
-    return Extent(place.row, max(last, place.row), is_begun)
+    return Extent(place.row, max(last, place.row))
 
 
-def _headed(writer: Writer, layout: Layout) -> Procedure[bool]:
-    """See that the table has its header; return whether it was written now."""
+def _headed(writer: Writer, layout: Layout) -> Procedure[None]:
+    """See that the table has its header."""
     place = writer.place
     (now,) = yield from place.read(writer.turn, place.row, place.row)
     if is_blank(now):
         made = header_chunk(layout, place.blocks)
         if (yield from place.write(writer.turn, made, place.row)):
             yield from writer.verify([(place.row, made.sums, made.wild)])
-        return True
+        return
     for column, (there, title) in enumerate(zip(now, layout.titles, strict=True)):
         if _text(there) != title:
             raise InvalidRequestError(
@@ -161,7 +160,6 @@ def _headed(writer: Writer, layout: Layout) -> Procedure[bool]:
                 f"header {title!r}, got {show(there)}. Next: give columns= in the order of the worksheet, begin the "
                 "table elsewhere with start=, or pass header=False."
             )
-    return False
 
 
 def header_chunk(layout: Layout, blocks: Any) -> Chunk:

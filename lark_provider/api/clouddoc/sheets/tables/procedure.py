@@ -20,6 +20,7 @@ from lark_provider.api.clouddoc.sheets.files import checked_title
 from lark_provider.api.clouddoc.sheets.files import get as spreadsheet_info
 from lark_provider.api.clouddoc.sheets.tables import creating, formatting, modes
 from lark_provider.api.clouddoc.sheets.tables.chunks import blocks_of
+from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout, layout
 from lark_provider.api.clouddoc.sheets.tables.options import HEADER_STYLE, Format, Mode, Options, frozen
 from lark_provider.api.clouddoc.sheets.tables.place import Place
@@ -312,12 +313,22 @@ class _Job:
     def run(self) -> Procedure[tuple[Writer, modes.Extent]]:
         """Write it, by its mode, format it, and record that it stands."""
         options, place = self.options, self.place
-        old_end, order = 0, list(range(self.columns.width))
+        old_end, order, titles = 0, list(range(self.columns.width)), list[Any]()
+        is_begun = True
         if options.mode == "replace":
             old_end = yield from place.last_row(self.held, place.row)
         elif options.mode == "update_by_key":
-            order = yield from self._arranged()
-        write = yield from self._opened(old_end)
+            titles = yield from header_of(place, self.held)
+            own = titles[: self.columns.width]
+            is_begun = is_blank(own) and not set(self.columns.titles).intersection(map(str, titles))
+            titles = [] if is_begun else titles
+        elif options.header:
+            is_begun = is_blank((yield from place.read(self.held, place.row, place.row))[0])
+        write = yield from self._opened(old_end, is_begun=is_begun)
+        if titles:
+            place.blocks, place.lefts, order = arranged(titles, self.columns, place.lefts[0])
+        elif options.mode == "update_by_key":
+            yield from place.write(self.held, modes.header_chunk(self.columns, place.blocks), place.row)
         writer = Writer(place, self.held, write, options)
         source = Source(
             self.stream,
@@ -337,10 +348,13 @@ class _Job:
                 extent = yield from modes.append(writer, source, self.columns, header=options.header)
             else:
                 keys = tuple(order.index(self.columns.place(one, "key_fields")) for one in options.key_fields)
-                titles = [self.columns.titles[one] for one in order]
-                extent = yield from Update(writer, titles, keys).run(source)
+                named = [self.columns.titles[one] for one in order]
+                extent = yield from Update(writer, named, keys).run(source)
             if write is None or write.state is not State.DONE:
-                yield from formatting.apply(writer, self.columns, options, extent, source.widths, order)
+                begun = is_begun if write is None else bool(write.detail["is_begun"])
+                yield from formatting.apply(
+                    writer, self.columns, options, extent, source.widths, order, is_begun=begun
+                )
             yield from writer.finish()
         except Exception:
             with suppress(LarkError):
@@ -348,7 +362,7 @@ class _Job:
             raise
         return writer, extent
 
-    def _opened(self, old_end: int) -> Procedure[TableWrite | None]:
+    def _opened(self, old_end: int, *, is_begun: bool) -> Procedure[TableWrite | None]:
         options = self.options
         detail = {
             "mode": options.mode,
@@ -358,6 +372,7 @@ class _Job:
             "rows": options.max_rows,
             "bytes": options.max_bytes,
             "end": old_end,
+            "is_begun": is_begun,
         }
         keeps = options.mode == "append"
         found = yield from shared(lambda store: store.sheets.open(self.target, self.key, detail, keeps=keeps))
@@ -371,14 +386,3 @@ class _Job:
                     f"is {detail[name]!r}. Next: pass the same arguments, or another key."
                 )
         return write
-
-    def _arranged(self) -> Procedure[list[int]]:
-        """Find the columns by the worksheet's header, which is written if there is none."""
-        place = self.place
-        titles = yield from header_of(place, self.held)
-        if not titles:
-            made = modes.header_chunk(self.columns, place.blocks)
-            yield from place.write(self.held, made, place.row)
-            return list(range(self.columns.width))
-        place.blocks, place.lefts, order = arranged(titles, self.columns, place.lefts[0])
-        return order

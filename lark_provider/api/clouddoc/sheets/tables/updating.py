@@ -120,7 +120,7 @@ class Update:
         while (made := (yield from source.chunk())) is not None:
             yield from self._written(made)
         last = max([self._last, *(end for _, end in self.writer.ranges)])
-        return Extent(place.row, max(last, place.row), is_begun=False)
+        return Extent(place.row, max(last, place.row))
 
     def _settled(self) -> Procedure[None]:
         """Wait until no request of an earlier attempt can take effect any more, unless it has."""
