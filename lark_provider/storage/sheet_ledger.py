@@ -133,10 +133,11 @@ class SheetLedger:
             if isinstance(lease, Held):
                 return Reservation(lease)
             placed = _placed(connection, write, segment) if is_disjoint else segment
+            change = ledger_chunks.update().where(rows.ledger_id == write, rows.number == placed.number)
+            if is_disjoint:  # else it is written again, whatever stands
+                change = change.where(rows.state != State.DONE)
             changed = connection.execute(
-                ledger_chunks.update()
-                .where(rows.ledger_id == write, rows.number == placed.number, rows.state != State.DONE)
-                .values(sends=rows.sends + 1, **_values(placed, claimant, clock.now))
+                change.values(sends=rows.sends + 1, **_values(placed, claimant, clock.now))
             )
             recorded = _recorded(connection, write, placed.number)
             return Reservation(lease, recorded, is_new=changed.rowcount == 1)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from lark_provider.api.clouddoc.cells import EXACT_INT
 from lark_provider.protocol.sheet_ledger import Segment
 
 MAX_ROWS, MAX_COLUMNS = 5000, 100
@@ -45,13 +46,13 @@ def comparable(cell: Any) -> Any:
         return ""
     if isinstance(cell, bool):
         return None
-    if isinstance(cell, float) and cell.is_integer():
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) <= EXACT_INT:
         return int(cell)
     if isinstance(cell, list):
         texts = [one.get("text") if isinstance(one, dict) else None for one in cell]
         return "".join(texts) if all(isinstance(one, str) for one in texts) else None  # type: ignore[arg-type]
     if isinstance(cell, dict):
-        return cell.get("text") if cell.get("type") == "url" else None
+        return cell.get("text") if cell.get("type") in ("text", "url") else None
     return cell
 
 

@@ -79,8 +79,8 @@ def _beyond(writer: Writer, count: int) -> Procedure[list[int]]:
     return ends
 
 
-def pending(writer: Writer, after: int) -> Procedure[list[RecordedSegment]]:
-    """Return the segments whose outcome is unknown.
+def recorded_segments(writer: Writer, after: int) -> Procedure[list[RecordedSegment]]:
+    """Return the segments that earlier attempts have recorded.
 
     Args:
         writer: Of the table.
@@ -91,11 +91,17 @@ def pending(writer: Writer, after: int) -> Procedure[list[RecordedSegment]]:
         number = after
         answer = yield from shared(lambda store: store.sheets.segments(write.id, number, _AT_ONCE))  # noqa: B023
         some = answer[0] if answer is not None else ()
-        found += [one for one in some if one.state is State.PENDING]
+        found += some
         if len(some) < _AT_ONCE:
             break
         after = some[-1].segment.number
     return found
+
+
+def pending(writer: Writer, after: int) -> Procedure[list[RecordedSegment]]:
+    """Return the segments whose outcome is unknown, those with greater numbers than `after`."""
+    found = yield from recorded_segments(writer, after)
+    return [one for one in found if one.state is State.PENDING]
 
 
 def append(writer: Writer, source: Source, layout: Layout, *, header: bool) -> Procedure[Extent]:

@@ -14,13 +14,14 @@ from lark_provider.api.clouddoc.sheets.addressing import Range, column_name
 from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_COLUMNS, Blocks, Chunk, chunk, comparable
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank, spans
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
-from lark_provider.api.clouddoc.sheets.tables.modes import Extent, pending
+from lark_provider.api.clouddoc.sheets.tables.modes import Extent, recorded_segments
 from lark_provider.api.clouddoc.sheets.tables.place import TOO_LARGE, V2, Place
 from lark_provider.api.clouddoc.sheets.tables.source import Source
-from lark_provider.api.clouddoc.sheets.tables.turn import TakenOverError, Turn
+from lark_provider.api.clouddoc.sheets.tables.turn import Turn
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkAPIError
+from lark_provider.protocol.ledger import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.paths import path
 
@@ -103,6 +104,7 @@ class Update:
     index: dict[Key, int] = field(default_factory=dict)
     _last: int = 0
     _strangers: int = 0
+    _base: int = 0
     _doubled: list[int] = field(default_factory=list)
 
     def run(self, source: Source) -> Procedure[Extent]:
@@ -125,7 +127,11 @@ class Update:
     def _settled(self) -> Procedure[None]:
         """Wait until no request of an earlier attempt can take effect any more, unless it has."""
         place = self.writer.place
-        for recorded in (yield from pending(self.writer, -1)):
+        for recorded in (yield from recorded_segments(self.writer, -1)):
+            # What it has appended is found by its keys. This attempt records its own, under other numbers.
+            self._base = recorded.segment.number + 1
+            if recorded.state is not State.PENDING:
+                continue
             now = yield from place.read(self.writer.turn, recorded.segment.row, recorded.segment.end)
             if any(map(is_blank, now)):
                 yield from self.writer.quiet(recorded)
@@ -193,8 +199,8 @@ class Update:
         yield from self._updated(made, found, keys)
         if fresh:
             places = list(fresh.values())
-            part = _part(made, places)
-            row = yield from self.writer.append(part, self._last + 1, is_settled=True)
+            part = _part(made, places, self._base + made.number)
+            row = yield from self.writer.append_once(part, self._last + 1)
             first = row - part.count
             self.index |= {key: first + number for number, key in enumerate(fresh)}
             self._last = max(self._last, row - 1)
@@ -241,18 +247,11 @@ class Update:
         writer, place = self.writer, self.writer.place
         url = path(V2 + "/values_batch_update", token=place.token)
         call: Call[Any] = replace(request("POST", url, idempotent=True), body=body)
-        try:
-            answer = yield from writer.turn.send(call)
-        except TakenOverError:
-            yield from self._read()
-            moved = [row for row in rows if self.index.get(keys[found[row]], row) != row]
-            if moved:
-                raise
-            answer = yield from writer.turn.send(call)
+        answer = yield from writer.turn.send(call)
         is_disturbed = place.noted(answer)
         for row in rows:
             at = found[row]
-            writer.note(_part(made, [at]), row)
+            writer.note(_part(made, [at], made.number), row)
         if is_disturbed:
             doubled = set(self._doubled)
             yield from self._read()
@@ -266,10 +265,10 @@ class Update:
                 )
 
 
-def _part(made: Chunk, places: Sequence[int]) -> Chunk:
+def _part(made: Chunk, places: Sequence[int], number: int) -> Chunk:
     """Return some rows of a chunk as a chunk."""
     return chunk(
-        made.number,
+        number,
         made.first + places[0],
         [made.rows[one] for one in places],
         [made.formats[one] for one in places],

@@ -100,13 +100,12 @@ class Writer:
 
     # --- segments that are reserved: rows that are appended
 
-    def append(self, chunk: Chunk, least: int, *, is_settled: bool = False) -> Procedure[int]:
+    def append(self, chunk: Chunk, least: int) -> Procedure[int]:
         """Make a chunk stand in rows of its own.
 
         Args:
             chunk: The chunk.
             least: The first row that it may have.
-            is_settled: Whether it is known that nothing of an earlier attempt stands.
 
         Returns:
             The row after it.
@@ -117,30 +116,41 @@ class Writer:
         """
         for _ in range(_TAKEN_OVER):
             try:
-                row, is_replayed = yield from self._appended(chunk, least, is_settled=is_settled)
+                return (yield from self.append_once(chunk, least))
             except TakenOverError:
                 logger.info(
                     "Another process has written the spreadsheet; deciding again",
                     extra={"segment": chunk.number},
                 )
                 continue
-            self.note(chunk, row, is_replayed=is_replayed)
-            return row + chunk.count
         raise TakenOverError(
             "Other processes have taken the spreadsheet over again and again. Next: call again later.",
             retryable=True,
         )
 
-    def _appended(self, chunk: Chunk, least: int, *, is_settled: bool) -> Procedure[tuple[int, bool]]:
+    def append_once(self, chunk: Chunk, least: int) -> Procedure[int]:
+        """Make a chunk stand, as `append` does, unless another process has the spreadsheet meanwhile.
+
+        Args:
+            chunk: The chunk.
+            least: The first row that it may have.
+
+        Raises:
+            TakenOverError: It has.
+        """
+        row, is_replayed = yield from self._appended(chunk, least)
+        self.note(chunk, row, is_replayed=is_replayed)
+        return row + chunk.count
+
+    def _appended(self, chunk: Chunk, least: int) -> Procedure[tuple[int, bool]]:
         recorded, is_fresh = yield from self._reserved(chunk, least)
         if recorded.state is State.DONE:
             if recorded.segment.digest != chunk.digest:
                 raise _changed(recorded.segment, chunk)
             return recorded.segment.row, True
         if not is_fresh and recorded.segment.digest != chunk.digest:
-            if not is_settled:
-                yield from self._undone(recorded, chunk)
-            recorded, is_fresh = yield from self._moved(chunk, least if is_settled else recorded.segment.row)
+            yield from self._undone(recorded, chunk)
+            recorded, is_fresh = yield from self._moved(chunk, recorded.segment.row)
         while True:
             row = recorded.segment.row
             now = yield from self.place.read(self.turn, row, row + chunk.count - 1)
