@@ -33,7 +33,7 @@ class Document(NamedTuple):
     type: DocumentType
 
 
-def document_of(token: object, type: DocumentType | None = None) -> Procedure[Document]:  # noqa: A002 - Lark's name
+def document_of(token: object, type: DocumentType | None = None) -> Procedure[Document]:  # noqa: A002
     """Find the document that a caller named.
 
     Args:
@@ -50,7 +50,7 @@ def document_of(token: object, type: DocumentType | None = None) -> Procedure[Do
         raise unknown_choice("type", type, get_args(DocumentType), _PARAMETER)
     ref = getattr(token, "ref", None)
     if ref is not None:
-        token, type = ref.token, type or "sheet"
+        token, type = ref.token, type or "sheet"  # noqa: A001
     if isinstance(token, str) and "://" in token:
         link = links.parse(token)
         if type != "wiki":
@@ -64,8 +64,8 @@ def document_of(token: object, type: DocumentType | None = None) -> Procedure[Do
     found = type or kind_of(token)
     if not isinstance(token, str) or not token.strip() or found is None:
         raise InvalidRequestError(
-            f"token must be a link, or a token beside type=, got {token!r}. Next: pass the link from the address bar, "
-            "or type='sheet', 'folder', 'docx', 'bitable', 'file' or 'wiki'.",
+            f"token must be a link, or a token beside type=, got {token!r}. Next: pass the link from the "
+            "address bar, or type='sheet', 'folder', 'docx', 'bitable', 'file' or 'wiki'.",
             code=_PARAMETER,
         )
     return Document(token.strip(), found)

@@ -75,7 +75,11 @@ def list_members(token: str, *, type: DocumentType | None = None) -> Procedure[l
 
 
 def add(
-    token: str, who: str, role: Role = "view", *, type: DocumentType | None = None  # noqa: A002 - Lark's name
+    token: str,
+    who: str,
+    role: Role = "view",
+    *,
+    type: DocumentType | None = None,  # noqa: A002 - Lark's name
 ) -> Procedure[Grant]:
     """Let a person or chat open a document or folder; a stronger role that they have already stays.
 
@@ -149,7 +153,8 @@ def transfer_owner(
 ) -> Procedure[None]:
     """Make a person the owner of a document or folder; only its owner, such as the app that made it, may.
 
-    See POST /open-apis/drive/v1/permissions/:token/members/transfer_owner. If the answer is lost, the owner is read.
+    See POST /open-apis/drive/v1/permissions/:token/members/transfer_owner. If the answer is lost, the owner
+    is read.
 
     Args:
         token: The document or folder: a link, a `Sheet`, or a token beside `type`.
@@ -171,7 +176,8 @@ def transfer_owner(
     member = yield from member_of(who)
     if member.kind != "user":
         raise InvalidRequestError(
-            f"The owner of a document must be a person, got the chat {who}. Next: pass a person's id or address.",
+            f"The owner of a document must be a person, got the chat {who}. Next: pass a person's id or "
+            f"address.",
             code=WRONG_MEMBER,
         )
     document = yield from document_of(token, type)
@@ -183,7 +189,9 @@ def transfer_owner(
         "old_owner_perm": old_owner_role,
     }
     body = {"member_type": member.type, "member_id": member.id}
-    call: Call[Any] = request("POST", path(MEMBERS + "/transfer_owner", token=document.token), params=params, json=body)
+    call: Call[Any] = request(
+        "POST", path(MEMBERS + "/transfer_owner", token=document.token), params=params, json=body
+    )
     try:
         yield from perform(call)
     except (OutcomeUnknownError, PermissionDeniedError):
@@ -209,7 +217,8 @@ def public(
 
     Args:
         token: The document: a link, a `Sheet`, or a token beside `type`.
-        link_share_entity: Who may open the link: `closed`, `tenant_readable`, `tenant_editable`, `anyone_readable`, …
+        link_share_entity: Who may open the link: `closed`, `tenant_readable`, `tenant_editable`,
+            `anyone_readable`, …
         type: Its kind, if `token` does not show it.
         external_access_entity: Whether it may be shared outside the company.
         security_entity: Who may copy, print and download it.
@@ -245,7 +254,8 @@ def public(
         call: Call[Any] = request("PATCH", url, params=params, json=changed, idempotent=True)
     else:
         call = request("GET", url, params=params)
-    found: Public = (yield from perform(call)).data.get("permission_public") or {}
+    answer = (yield from perform(call)).data
+    found: Public = answer["permission_public"]
     return found
 
 

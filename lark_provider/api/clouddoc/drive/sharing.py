@@ -12,7 +12,15 @@ from typing import Any
 from lark_provider.api import contact
 from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, document_of
 from lark_provider.api.clouddoc.drive.files import meta
-from lark_provider.api.clouddoc.drive.people import Grant, Member, Role, Share, Wanted, at_least, resolved_shares
+from lark_provider.api.clouddoc.drive.people import (
+    Grant,
+    Member,
+    Role,
+    Share,
+    Wanted,
+    at_least,
+    resolved_shares,
+)
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import LarkAPIError, LarkError, PermissionDeniedError
 from lark_provider.protocol.operations import Procedure, perform
@@ -25,7 +33,10 @@ _NOT_ALLOWED, _NO_EFFECT = 1063003, 1063003
 
 
 def share(
-    token: str, share_with: Iterable[Share], *, type: DocumentType | None = None  # noqa: A002 - Lark's name
+    token: str,
+    share_with: Iterable[Share],
+    *,
+    type: DocumentType | None = None,  # noqa: A002 - Lark's name
 ) -> Procedure[list[Grant]]:
     """Let people and chats open a document or folder; a repeat does no harm, and no role is lowered.
 
@@ -53,7 +64,10 @@ def share(
 
 
 def share_resolved(
-    token: str, type: DocumentType, wanted: Sequence[Wanted], context: str = ""  # noqa: A002 - Lark's name
+    token: str,
+    type: DocumentType,  # noqa: A002 - Lark's name
+    wanted: Sequence[Wanted],
+    context: str = "",
 ) -> Procedure[list[Grant]]:
     """Share with people who were found before; see `share`.
 
@@ -149,7 +163,11 @@ def _owns(document: Document, member: Member) -> Procedure[bool]:
 def _reason(document: Document, member: Member, failure: LarkAPIError | None) -> Procedure[str]:
     """Say which of the usual reasons holds. What cannot be found out does not hide the failure itself."""
     if failure is None:
-        what = "an app cannot be a member of a folder" if document.type == "folder" else "the list does not have it"
+        what = (
+            "an app cannot be a member of a folder"
+            if document.type == "folder"
+            else "the list does not have it"
+        )
         return f"Lark answered success, and it has no effect ({what})"
     if failure.code != _NOT_ALLOWED:
         return f"{failure.code} {failure.msg}".strip()
@@ -164,8 +182,11 @@ def _reason(document: Document, member: Member, failure: LarkAPIError | None) ->
     except LarkAPIError as error:
         if member.kind == "chat":
             return f"the app's bot is not in the chat, or there is no such chat ({error.code} {error.msg})"
-        return f"{failure.code} {failure.msg}, and the person could not be looked up ({error.code} {error.msg})"
-    return f"{failure.code} {failure.msg}: the document has all the members it may, or the tenant's policy forbids it"
+        return (
+            f"{failure.code} {failure.msg}, and the person could not be looked up ({error.code} {error.msg})"
+        )
+    why = "the document has all the members it may, or the tenant's policy forbids it"
+    return f"{failure.code} {failure.msg}: {why}"
 
 
 def _refused(

@@ -1,7 +1,8 @@
 """Cells: from what Lark answers to Python values.
 
-Lark has no endpoint for formats. A range is read with dates as serial numbers and, where it has numbers, once more
-with dates as text: a number that is text then is a date, and the text shows whether it has a date, a time or both.
+Lark has no endpoint for formats. A range is read with dates as serial numbers and, where it has numbers,
+once more with dates as text: a number that is text then is a date, and the text shows whether it has a date,
+a time or both.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def decode(cell: Any, shown: Any = None) -> Any:
         shown: As Lark answers with `DATED`.
 
     Returns:
-        None, text, a number, a boolean, a date, a datetime, a time, a `Link`, a `Mention`; else, as for an image,
-        what Lark answered.
+        None, text, a number, a boolean, a date, a datetime, a time, a `Link`, a `Mention`; else, as for an
+        image, what Lark answered.
     """
     if cell is None or cell == "":
         return None

@@ -76,7 +76,11 @@ class Mention:
         Raises:
             MisfitError: The id is of no such kind.
         """
-        kind = _PERSON.get(self.id[:3], "email" if "@" in self.id else None) if isinstance(self.id, str) else None
+        kind = (
+            _PERSON.get(self.id[:3], "email" if "@" in self.id else None)
+            if isinstance(self.id, str)
+            else None
+        )
         if kind is None:
             raise MisfitError("must be a Mention of an open_id, a union_id or an e-mail address")
         return {

@@ -84,7 +84,8 @@ class Splitter:
         self.max_bytes = max_bytes
         self._row = first.row
         self._blocks = [
-            _Block(first.column + start, min(MAX_COLUMNS, width - start)) for start in range(0, width, MAX_COLUMNS)
+            _Block(first.column + start, min(MAX_COLUMNS, width - start))
+            for start in range(0, width, MAX_COLUMNS)
         ]
 
     def add(self, row: list[Any]) -> list[Piece]:
@@ -125,7 +126,9 @@ class Splitter:
     def _taken(self, block: _Block, end: int | None = None) -> Piece:
         """Take the rows of a block that end before a row, by default that which comes next."""
         end = self._row if end is None else end
-        piece = Piece(Range.sized(Cell(end - len(block.rows), block.first), len(block.rows), block.width), block.rows)
+        piece = Piece(
+            Range.sized(Cell(end - len(block.rows), block.first), len(block.rows), block.width), block.rows
+        )
         block.rows, block.size, block.mentions = [], 0, 0
         return piece
 

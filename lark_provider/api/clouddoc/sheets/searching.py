@@ -46,11 +46,15 @@ def find(
         TransportError: Lark was not reached.
     """
     if not (isinstance(text, str) and text):
-        raise InvalidRequestError(f"text must be a non-empty string, got {text!r}. Next: pass one.", code=1310204)
+        raise InvalidRequestError(
+            f"text must be a non-empty string, got {text!r}. Next: pass one.", code=1310204
+        )
     at = yield from place(token, range)
-    url = path("/sheets/v3/spreadsheets/{token}/sheets/{sheet_id}/find", token=at.token, sheet_id=at.sheet.sheet_id)
-    # Lark's page describes match_case as its opposite. The cells found with either value are those in any case, and
-    # those found with both are those in this case, whichever it means.
+    url = path(
+        "/sheets/v3/spreadsheets/{token}/sheets/{sheet_id}/find", token=at.token, sheet_id=at.sheet.sheet_id
+    )
+    # Lark's page describes match_case as its opposite. The cells found with either value are those in any
+    # case, and those found with both are those in this case, whichever it means.
     answers: list[set[Cell]] = []
     for ignores_case in (True, False) if regex or text.lower() != text.upper() else (True,):
         condition = {

@@ -40,6 +40,7 @@ MAX_MENTIONS = 50
 TOO_LONG, WRONG_VALUE = 90222, 90202
 TEXT, DATE, DATETIME, TIME = "@", "yyyy-MM-dd", "yyyy/MM/dd HH:mm:ss", "HH:mm:ss"
 """Formatters."""
+FIRST = Cell(1, 1)
 EPOCH = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - cells have no time zone
 DAY = dt.timedelta(days=1)
 _MILLISECONDS = 86_400_000
@@ -111,12 +112,15 @@ def to_cell(value: Any, zone: dt.tzinfo | None = None) -> Encoded:
         return "", None
     if type(found) is type(value):
         raise MisfitError(
-            "must be text, a number, a boolean, a date, a datetime, a time, None, a Link, a Mention or a Formula"
+            "must be text, a number, a boolean, a date, a datetime, a time, None, a Link, a Mention or a "
+            "Formula"
         )
     return to_cell(found, zone)
 
 
-def encode_row(row: Sequence[Any], number: int, first_column: int = 1, zone: dt.tzinfo | None = None) -> list[Encoded]:
+def encode_row(
+    row: Sequence[Any], number: int, first_column: int = 1, zone: dt.tzinfo | None = None
+) -> list[Encoded]:
     """Convert one row.
 
     Args:
@@ -154,7 +158,7 @@ class Table:
     formats: dict[str, list[Range]] = field(default_factory=dict)
 
 
-def encode(rows: Iterable[Sequence[Any]], first: Cell = Cell(1, 1), zone: dt.tzinfo | None = None) -> Table:
+def encode(rows: Iterable[Sequence[Any]], first: Cell = FIRST, zone: dt.tzinfo | None = None) -> Table:
     """Convert rows of the same length, and gather the formats that they need.
 
     Args:
@@ -176,8 +180,8 @@ def encode(rows: Iterable[Sequence[Any]], first: Cell = Cell(1, 1), zone: dt.tzi
             width = len(row)
         elif len(row) != width:
             raise InvalidRequestError(
-                f"All rows must have {width} values as the first one has, got {len(row)} in row {number} of the "
-                "sheet. Next: fill what is missing with None.",
+                f"All rows must have {width} values as the first one has, got {len(row)} in row {number} of "
+                "the sheet. Next: fill what is missing with None.",
                 code=WRONG_VALUE,
             )
         encoded = encode_row(row, number, first.column, zone)
@@ -185,11 +189,13 @@ def encode(rows: Iterable[Sequence[Any]], first: Cell = Cell(1, 1), zone: dt.tzi
         runs.add(number, encoded)
     if not width:
         raise InvalidRequestError(
-            "The values must have at least one cell, got none. Next: pass a list of rows, or use clear.", code=90226
+            "The values must have at least one cell, got none. Next: pass a list of rows, or use clear.",
+            code=90226,
         )
     if first.column + width - 1 > MAX_COLUMNS:
         raise InvalidRequestError(
-            f"The values must end within {MAX_COLUMNS:,} columns, got {width:,} from {first} on. Next: split them.",
+            f"The values must end within {MAX_COLUMNS:,} columns, got {width:,} from {first} on. Next: split "
+            f"them.",
             code=WRONG_VALUE,
         )
     return Table(wire, Range.sized(first, len(wire), width), runs.closed())
@@ -198,7 +204,8 @@ def encode(rows: Iterable[Sequence[Any]], first: Cell = Cell(1, 1), zone: dt.tzi
 class Runs:
     """Gathers ranges of cells with the same formatter, while rows go by.
 
-    An empty cell takes the formatter of the cell above it, and other text that of text, so that there are few.
+    An empty cell takes the formatter of the cell above it, and other text that of text, so that there are
+    few.
 
     Args:
         first_column: Of the rows.
@@ -250,14 +257,15 @@ def checked_rows(rows: Any) -> Iterable[Sequence[Any]]:
     """
     if isinstance(rows, str | bytes | dict) or not isinstance(rows, Iterable):
         raise InvalidRequestError(
-            f"The values must be a list of rows, got {show(rows)}. Next: write [[1, 2], [3, 4]]; one cell is [[1]].",
+            f"The values must be a list of rows, got {show(rows)}. Next: write [[1, 2], [3, 4]]; one cell is "
+            f"[[1]].",
             code=WRONG_VALUE,
         )
     for number, row in enumerate(rows, 1):
         if isinstance(row, str | bytes) or not isinstance(row, Sequence):
             raise InvalidRequestError(
-                f"Each row must be a list or tuple of values, got {show(row)} as row {number} of the values. Next: "
-                "write [[1, 2], [3, 4]]; one cell is [[1]].",
+                f"Each row must be a list or tuple of values, got {show(row)} as row {number} of the values. "
+                "Next: write [[1, 2], [3, 4]]; one cell is [[1]].",
                 code=WRONG_VALUE,
             )
         yield row
@@ -315,7 +323,9 @@ def _decimal(value: Decimal, _: dt.tzinfo | None) -> Encoded:
 
 def _datetime(value: dt.datetime, zone: dt.tzinfo | None) -> Encoded:
     if type(value) is not dt.datetime:  # those of pandas and pendulum calculate differently
-        value = dt.datetime(*value.timetuple()[:6], value.microsecond, value.tzinfo, fold=value.fold)
+        value = dt.datetime(  # noqa: DTZ001 - it has its own
+            *value.timetuple()[:6], value.microsecond, value.tzinfo, fold=value.fold
+        )
     if zone is not None and value.tzinfo is not None:
         value = value.astimezone(zone)
     value = value.replace(tzinfo=None)
@@ -372,5 +382,9 @@ def _item(value: Any) -> Any:
     """Return a value of numpy as one of Python; NaN stays what it is, and is refused then."""
     if type(value).__module__ != "numpy":
         return value
-    item = value.item() if getattr(value, "ndim", 0) == 0 and type(value).__name__.startswith("float") else plain(value)
+    item = (
+        value.item()
+        if getattr(value, "ndim", 0) == 0 and type(value).__name__.startswith("float")
+        else plain(value)
+    )
     return value if isinstance(item, list) else item

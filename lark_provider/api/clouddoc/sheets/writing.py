@@ -1,4 +1,4 @@
-"""Send values, formats and new rows and columns. Everything here is absolute, so that a lost answer is repeated."""
+"""Send values, formats and new rows and columns, in requests that may be repeated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS as ROWS_AT_ONCE
 from lark_provider.api.clouddoc.sheets.pieces import Piece
 from lark_provider.api.clouddoc.sheets.targets import SheetRef, Worksheet, place
 from lark_provider.protocol.calls import Call, request
-from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkAPIError, OutcomeUnknownError
+from lark_provider.protocol.errors import (
+    ConflictError,
+    InvalidRequestError,
+    LarkAPIError,
+    OutcomeUnknownError,
+)
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
 
@@ -126,9 +131,9 @@ def check_size(rows: int, columns: int, title: str) -> None:
     """
     if columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
         raise ConflictError(
-            f"The worksheet {title!r} must have at most {MAX_COLUMNS:,} columns and {MAX_CELLS:,} cells, empty ones "
-            f"included, got {rows:,} × {columns:,}. Next: split the table over several worksheets, or delete empty "
-            "columns.",
+            f"The worksheet {title!r} must have at most {MAX_COLUMNS:,} columns and {MAX_CELLS:,} cells, "
+            f"empty ones included, got {rows:,} by {columns:,}. Next: split the table over several "
+            "worksheets, or delete empty columns.",
             code=_TOO_MANY_CELLS,
         )
 
@@ -151,8 +156,8 @@ def check_merges(sheet: Worksheet, target: Range, rows: Iterable[Sequence[Any]] 
     if met:
         shown = ", ".join(one.a1 for one in met[:5])
         raise InvalidRequestError(
-            f"The range {target.a1} of {sheet.title!r} must have no merged cells, got {shown}: they would hide "
-            "values. Next: unmerge them, or write to another range.",
+            f"The range {target.a1} of {sheet.title!r} must have no merged cells, got {shown}: they would "
+            "hide values. Next: unmerge them, or write to another range.",
             code=90202,
         )
 
@@ -211,7 +216,9 @@ def style_calls(
 
 
 def _styled(token: str, data: list[dict[str, Any]]) -> Call[Any]:
-    return request("PUT", path(V2 + "/styles_batch_update", token=token), json={"data": data}, idempotent=True)
+    return request(
+        "PUT", path(V2 + "/styles_batch_update", token=token), json={"data": data}, idempotent=True
+    )
 
 
 def formatted(token: str, sheet_id: str, formats: Mapping[str, Iterable[Range]]) -> Procedure[None]:
