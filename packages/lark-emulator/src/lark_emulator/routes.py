@@ -8,7 +8,18 @@ from lark_emulator.callbacks import update
 from lark_emulator.drive import files, permissions, public
 from lark_emulator.im import changes, chats, members, messages, resources, uploads, webhook_bot
 from lark_emulator.routing import RouteTable
-from lark_emulator.sheets import dimensions, spreadsheets, styles, values, worksheets
+from lark_emulator.sheets import (
+    dimensions,
+    dropdowns,
+    filters,
+    finding,
+    reads,
+    rules,
+    spreadsheets,
+    styles,
+    values,
+    worksheets,
+)
 
 ROUTES = (
     *auth.ROUTES,
@@ -34,8 +45,13 @@ ROUTES = (
     *spreadsheets.ROUTES,
     *worksheets.ROUTES,
     *values.ROUTES,
+    *reads.ROUTES,
     *styles.ROUTES,
     *dimensions.ROUTES,
+    *filters.ROUTES,
+    *finding.ROUTES,
+    *rules.ROUTES,
+    *dropdowns.ROUTES,
     *files.ROUTES,
     *permissions.ROUTES,
     *public.ROUTES,

@@ -22,8 +22,8 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         lark: where.
-        spec: `type` (`folder`, `sheet`, or another type, whose content is not held), `title`, `owner` (such as
-            `user:alice` or `app:cli_emulator0001`; absent = the first user), `folder_token`.
+        spec: `type` (`folder`, `sheet`, or another type, whose content is not held), `title`, `owner` (such
+            as `user:alice` or `app:cli_emulator0001`; absent = the first user), `folder_token`.
     """
     only(spec, "type", "title", "owner", "folder_token")
     kind, title = text(spec, "type") or SHEET, text(spec, "title")
@@ -93,10 +93,11 @@ def who(lark: Lark, name: str) -> Who:
     kind, _, each = name.partition(":")
     if kind not in _KINDS:
         raise ValueError(f"{name!r} must begin with one of {', '.join(f'{kind}:' for kind in _KINDS)}")
-    known: dict[str, Any] = {
-        "user": lark.world.users,
-        "app": lark.world.apps,
-        "chat": lark.world.chats,
-    }[kind]
-    found(known, kind, each)
+    world = lark.world
+    everybody: dict[str, dict[str, Any]] = {
+        "user": {**world.users},
+        "app": {**world.apps},
+        "chat": {**world.chats},
+    }
+    found(everybody[kind], kind, each)
     return kind, each

@@ -1,4 +1,4 @@
-"""What people do to a spreadsheet, at once or just before a request: they type, insert, sort, rename, move."""
+"""What people do to a spreadsheet, at once or just before a request: type, insert, sort, rename, move."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def edit(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Edit a spreadsheet (`token`) in the name of `user_id` (absent = the first user), one edit after another.
+    """Edit a spreadsheet (`token`) in the name of `user_id` (absent = the first user), edit by edit.
 
     Args:
         lark: where.

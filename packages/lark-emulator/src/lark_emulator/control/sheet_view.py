@@ -22,8 +22,8 @@ def shown(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> dict[str, Any]
 
     Returns:
         `values`: rows down to the last one that holds a value, all as long as the longest; formulas are
-        `{"formula", "result"}`, links and the like lists of segments. `formats`: the styles of cells that have
-        one, by `A1`. `widths` and `heights` in pixels by `A` and by `1`, and what is `hidden`.
+        `{"formula", "result"}`, links and the like lists of segments. `formats`: the styles of cells that
+        have one, by `A1`. `widths` and `heights` in pixels by `A` and by `1`, and what is `hidden`.
     """
     grid, filter_ = sheet.grid, sheet.filter
     view: dict[str, Any] = {

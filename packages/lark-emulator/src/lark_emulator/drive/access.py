@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
+from lark_emulator.world.bases import Base
 from lark_emulator.world.drive import FOLDER, PERMS, Document
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ MOST_DEPTH = 15
 
 
 def level(world: World, settings: Settings, who: Who, document: Document) -> str | None:
-    """Return the most that somebody may do: `view`, `edit`, `full_access` or `owner`; None = not even open it.
+    """Return the most that somebody may do: `view`, `edit`, `full_access` or `owner`; None = nothing.
 
     Args:
         world: the tenant.
@@ -32,6 +33,9 @@ def level(world: World, settings: Settings, who: Who, document: Document) -> str
         document: a folder or a file.
     """
     best = -1
+    content = document.content
+    if isinstance(content, Base) and who[0] == "app" and who[1] in content.shared_with:
+        best = PERMS.index(FULL)
     for each in _up(world, settings, document):
         if each.owner == who:
             return OWNER
@@ -99,7 +103,8 @@ def folder_named(call: Call, token: str) -> Document:
     """Return the folder of a new document, the app's own root folder if none is named.
 
     Raises:
-        RefusedError: 1061003, 1061007, 1061004 (the app may not write to it), 1062507 (full), 1062506 (too deep).
+        RefusedError: 1061003, 1061007, 1061004 (the app may not write to it), 1062507 (full), 1062506 (too
+            deep).
     """
     if not token:
         folder = call.world.drive.root_of(call.app.app_id)

@@ -63,8 +63,10 @@ ROUTES = (
         _PATH,
         patch,
         unconfirmed=(
-            "an open link (`anyone_…`) needs `external_access_entity` open, else 1063003; of these settings "
-            "only `link_share_entity` changes who may open the document",
+            (
+                "an open link (`anyone_…`) needs `external_access_entity` open, else 1063003; of these "
+                "settings only `link_share_entity` changes who may open the document"
+            ),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Rows and columns: appended, inserted, sized, hidden, deleted, moved. Each endpoint counts in its own way."""
+"""Rows and columns: appended, inserted, sized, hidden, deleted, moved. Each call counts in its own way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lark_emulator import codes
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets.opened import Opened, body_of, number, opened, part
-from lark_emulator.sheets.values import MOST_GRID_COLUMNS
+from lark_emulator.sheets.writing import MOST_GRID_COLUMNS
 from lark_emulator.world.grid import COLUMNS, ROWS, Size
 
 if TYPE_CHECKING:

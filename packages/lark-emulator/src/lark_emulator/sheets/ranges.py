@@ -138,7 +138,8 @@ def to_write(file: Opened, text: Any) -> Range:
     """Read a range of cells that are written to.
 
     Raises:
-        RefusedError: 90202: as for `parse`, rows without columns, or one cell without a colon (`single_cells`).
+        RefusedError: 90202: as for `parse`, rows without columns, or one cell without a colon
+            (`single_cells`).
     """
     found = parse(file, text)
     if found.rows_only or (found.one_cell and file.call.settings.single_cells == "refused"):

@@ -122,8 +122,10 @@ ROUTES = (
         f"{_PATH}/:spreadsheet_token",
         get,
         unconfirmed=(
-            "an app that may not open it gets 91403 (settable, `sheet_denied`); the owner of an app's file is "
-            "the open_id of its bot",
+            (
+                "an app that may not open it gets 91403 (settable, `sheet_denied`); the owner of an app's"
+                " file is the open_id of its bot"
+            ),
         ),
     ),
     Route("PATCH", f"{_PATH}/:spreadsheet_token", patch, unconfirmed=("an empty title gets 1310250",)),

@@ -10,7 +10,7 @@ from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.opened import Opened, body_of, opened, part, parts
-from lark_emulator.sheets.values import updated
+from lark_emulator.sheets.writing import updated
 from lark_emulator.world.grid import Rect
 
 if TYPE_CHECKING:
@@ -202,8 +202,8 @@ def unmerge(call: Call) -> dict[str, Any]:
 
 _PATH = "/open-apis/sheets/v2/spreadsheets/:spreadsheet_token"
 _STYLES = (
-    "the rows of one range (settable, `max_style_rows`); a larger range gets 90202; edges of borders are kept "
-    "as given, not by cell"
+    "the rows of one range (settable, `max_style_rows`); a larger range gets 90202; edges of borders are "
+    "kept as given, not by cell"
 )
 
 ROUTES = (

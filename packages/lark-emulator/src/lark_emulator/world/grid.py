@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 ROWS, COLUMNS = "ROWS", "COLUMNS"
+#: Rows that are copied between two turns of others.
+_TURN = 2000
 
 
 @dataclass(slots=True)
@@ -247,19 +249,27 @@ class Grid:
             del self.rows[start : start + count]
             self.rows[to:to] = taken
         else:
-            longest = max(start + count, to + count)
             for row in filter(None, self.rows):
-                for cells, blank in ((row.values, None), (row.styles, 0)):
-                    cells.extend(repeat(blank, longest - len(cells)))
-                    piece = cells[start : start + count]
-                    del cells[start : start + count]
-                    cells[to:to] = piece
+                _shift(row.values, None, start, count, to)
+                _shift(row.styles, 0, start, count, to)
         sizes = self.sizes[axis]
         order = list(range(max([start + count, to + count, *(n + 1 for n in sizes)])))
-        piece = order[start : start + count]
+        taken_order = order[start : start + count]
         del order[start : start + count]
-        order[to:to] = piece
+        order[to:to] = taken_order
         self.sizes[axis] = {new: sizes[old] for new, old in enumerate(order) if old in sizes}
+
+    def copied(self) -> Generator[None, None, Grid]:
+        """Return a copy; others have their turn while it is made."""
+        made = Grid(self.row_count, self.column_count)
+        made.sizes = {
+            axis: {n: replace(size) for n, size in sizes.items()} for axis, sizes in self.sizes.items()
+        }
+        for number, row in enumerate(self.rows):
+            made.rows.append(None if row is None else Row(list(row.values), list(row.styles), row.rich))
+            if number % _TURN == 0:
+                yield
+        return made
 
     def end_of_data(self) -> int:
         """Return the number of the row behind the last one that holds a value."""
@@ -268,3 +278,10 @@ class Grid:
             if row is not None and row.values.count(None) < len(row.values):
                 return number
         return 0
+
+
+def _shift(cells: list[Any], blank: Any, start: int, count: int, to: int) -> None:
+    cells.extend(repeat(blank, max(start, to) + count - len(cells)))
+    piece = cells[start : start + count]
+    del cells[start : start + count]
+    cells[to:to] = piece
