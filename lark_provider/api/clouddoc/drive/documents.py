@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from lark_provider.api import links
+from lark_provider.api.clouddoc.sheets.targets import SheetRef
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 from lark_provider.protocol.operations import Procedure
 
@@ -48,8 +49,8 @@ def document_of(token: object, type: DocumentType | None = None) -> Procedure[Do
     """
     if type is not None and type not in get_args(DocumentType):
         raise unknown_choice("type", type, get_args(DocumentType), _PARAMETER)
-    ref = getattr(token, "ref", None)
-    if ref is not None:
+    ref = getattr(token, "ref", token)
+    if isinstance(ref, SheetRef):
         token, type = ref.token, type or "sheet"  # noqa: A001
     if isinstance(token, str) and "://" in token:
         link = links.parse(token)

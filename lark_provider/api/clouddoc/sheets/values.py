@@ -47,8 +47,7 @@ _MILLISECONDS = 86_400_000
 _EPOCH_DAY = EPOCH.toordinal()
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _TYPED = re.compile(
-    r"""\s*(?: =.*                                               # a formula
-        | [-+(]?\s*[$¥€£]?\s*[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?\s*[%)]?   # a number
+    r"""\s*(?: [-+(]?\s*[$¥€£]?\s*[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?\s*[%)]?   # a number
         | \d{1,4}[-/.年]\d{1,2}(?:[-/.月]\d{1,4}日?)?(?:[T\s].*)?  # a date
         | \d{1,2}:\d\d(?::\d\d.*)?(?:\s*[aApP][mM])?              # a time
         | (?i:true|false) )\s*""",
@@ -295,7 +294,10 @@ def _text(value: str, _: dt.tzinfo | None) -> Encoded:
     if len(value) > MAX_CHARS:
         raise MisfitError(f"must have at most {MAX_CHARS:,} characters and has {len(value):,}")
     is_typed = _TYPED.fullmatch(value) is not None if len(value) <= _LONGEST_TYPED else value.isdecimal()
-    return value, TEXT if is_typed or value[:1] == "=" else None
+    if value[:1] == "=":
+        # As rich text it cannot become a formula, whatever Lark makes of a string.
+        return [{"type": "text", "text": value}], TEXT
+    return value, TEXT if is_typed else None
 
 
 def _integer(value: int, _: dt.tzinfo | None) -> Encoded:
