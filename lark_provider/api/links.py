@@ -28,8 +28,15 @@ _NODE_MAX_AGE = 3600.0
 
 
 class Link(NamedTuple):
-    """What a link points at. `table_id` and `view_id` are those of a Bitable link, `sheet_id` that of a
-    spreadsheet's, if it names them."""
+    """What a link points at.
+
+    Attributes:
+        kind: The kind of document.
+        token: Its token.
+        table_id: The table that a Bitable link names.
+        view_id: The view that it names.
+        sheet_id: The worksheet that a link to a spreadsheet names.
+    """
 
     kind: Kind
     token: str

@@ -66,8 +66,10 @@ SHEETS: tuple[tuple[tuple[int, ...], Kind, str], ...] = (
     (
         (202,),
         Kind.INVALID,
-        "check that the range lies on the sheet and is as large as the values, and that no text has control "
-        "characters; a dropdown on the cells may refuse values, too",
+        (
+            "check that the range lies on the sheet and is as large as the values, and that no text has "
+            "control characters; a dropdown on the cells may refuse values, too"
+        ),
     ),
     ((203,), Kind.AMBIGUOUS, _WAIT),
     ((205, 206, 211), Kind.INVALID, _SHEET),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from lark_provider.api import links
+from lark_provider.api.clouddoc.sheets.targets import SheetRef
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 from lark_provider.protocol.operations import Procedure
 
@@ -33,7 +34,7 @@ class Document(NamedTuple):
     type: DocumentType
 
 
-def document_of(token: object, type: DocumentType | None = None) -> Procedure[Document]:  # noqa: A002 - Lark's name
+def document_of(token: object, type: DocumentType | None = None) -> Procedure[Document]:  # noqa: A002
     """Find the document that a caller named.
 
     Args:
@@ -48,9 +49,9 @@ def document_of(token: object, type: DocumentType | None = None) -> Procedure[Do
     """
     if type is not None and type not in get_args(DocumentType):
         raise unknown_choice("type", type, get_args(DocumentType), _PARAMETER)
-    ref = getattr(token, "ref", None)
-    if ref is not None:
-        token, type = ref.token, type or "sheet"
+    ref = getattr(token, "ref", token)
+    if isinstance(ref, SheetRef):
+        token, type = ref.token, type or "sheet"  # noqa: A001
     if isinstance(token, str) and "://" in token:
         link = links.parse(token)
         if type != "wiki":
@@ -64,8 +65,8 @@ def document_of(token: object, type: DocumentType | None = None) -> Procedure[Do
     found = type or kind_of(token)
     if not isinstance(token, str) or not token.strip() or found is None:
         raise InvalidRequestError(
-            f"token must be a link, or a token beside type=, got {token!r}. Next: pass the link from the address bar, "
-            "or type='sheet', 'folder', 'docx', 'bitable', 'file' or 'wiki'.",
+            f"token must be a link, or a token beside type=, got {token!r}. Next: pass the link from the "
+            "address bar, or type='sheet', 'folder', 'docx', 'bitable', 'file' or 'wiki'.",
             code=_PARAMETER,
         )
     return Document(token.strip(), found)

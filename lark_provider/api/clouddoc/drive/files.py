@@ -45,8 +45,8 @@ def list_files(
     See GET /open-apis/drive/v1/files.
 
     Args:
-        folder: A folder's token, a link to it, or a path such as `Reports/2026-11` in the app's own space; the top of
-            that space if None.
+        folder: A folder's token, a link to it, or a path such as `Reports/2026-11` in the app's own space;
+            the top of that space if None.
         order_by: `EditedTime` or `CreatedTime`.
         newest_first: In which direction.
 
@@ -96,7 +96,8 @@ def copy(
     """
     if not (isinstance(name, str) and name.strip() and len(name.encode(errors="replace")) <= _MAX_NAME_BYTES):
         raise InvalidRequestError(
-            f"The name of a file must have 1 to {_MAX_NAME_BYTES} bytes, got {name!r:.120}. Next: correct it.",
+            f"The name of a file must have 1 to {_MAX_NAME_BYTES} bytes, got {name!r:.120}. Next: correct "
+            f"it.",
             code=1061008,
         )
     source = yield from document_of(token, type)
@@ -111,7 +112,8 @@ def copy(
 def delete(token: str, *, type: DocumentType | None = None) -> Procedure[None]:  # noqa: A002 - Lark's name
     """Move a file, or a folder with all that is in it, to the trash; returns when it is done.
 
-    See DELETE /open-apis/drive/v1/files/:file_token and, for a folder, GET /open-apis/drive/v1/files/task_check.
+    See DELETE /open-apis/drive/v1/files/:file_token and, for a folder, GET
+    /open-apis/drive/v1/files/task_check.
 
     Args:
         token: The file or folder: a link, or a token beside `type`.
@@ -136,14 +138,14 @@ def delete(token: str, *, type: DocumentType | None = None) -> Procedure[None]: 
             return
         if status == "fail":
             raise LarkAPIError(
-                f"{call.name} → the folder {found.token} could not be deleted, or not all of it. Next: list it, and "
-                "delete what is left."
+                f"{call.name} → the folder {found.token} could not be deleted, or not all of it. Next: list "
+                "it, and delete what is left."
             )
         yield Sleep(_POLL_SECONDS)
     if task:
         raise LarkAPIError(
-            f"{call.name} → the folder {found.token} must be deleted within {_POLLS * _POLL_SECONDS:.0f} s, and is "
-            f"still being deleted (task {task}). Next: list it later.",
+            f"{call.name} → the folder {found.token} must be deleted within {_POLLS * _POLL_SECONDS:.0f} s, "
+            f"and is still being deleted (task {task}). Next: list it later.",
             retryable=True,
         )
 

@@ -49,7 +49,8 @@ def create_folder(name: str, *, parent: str | None = None) -> Procedure[LarkResp
 
     Args:
         name: Its name, up to 256 bytes, without `/`.
-        parent: Where to put it: a folder's token, a link to it, or a path; the top of the app's own space if None.
+        parent: Where to put it: a folder's token, a link to it, or a path; the top of the app's own space if
+            None.
 
     Returns:
         `.data["token"]` and `.data["url"]`.
@@ -70,9 +71,9 @@ def create_folder(name: str, *, parent: str | None = None) -> Procedure[LarkResp
 def ensure_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str]:
     """Find a folder by its path, and make what is missing of it.
 
-    See GET /open-apis/drive/v1/files and POST /open-apis/drive/v1/files/create_folder. Of folders with the same name
-    the oldest counts. Lark has no way to create a folder only if it is missing: two processes that make the same path
-    for the first time at the same moment may make two.
+    See GET /open-apis/drive/v1/files and POST /open-apis/drive/v1/files/create_folder. Of folders with the
+    same name the oldest counts. Lark has no way to create a folder only if it is missing: two processes that
+    make the same path for the first time at the same moment may make two.
 
     Args:
         folder_path: Such as `Reports/2026-11`.
@@ -96,7 +97,22 @@ def ensure_folder(folder_path: str, *, parent: str | None = None) -> Procedure[s
 
 
 def find_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str | None]:
-    """Return the token of the folder with a path; None if there is none. Parameters as for `ensure_folder`."""
+    """Return the token of the folder with a path, without making anything.
+
+    See GET /open-apis/drive/v1/files.
+
+    Args:
+        folder_path: As for `ensure_folder`.
+        parent: As for `ensure_folder`.
+
+    Returns:
+        The token; None if there is no such folder.
+
+    Raises:
+        InvalidRequestError: The path is invalid; nothing was sent.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
     found: str | None = (yield from _root()) if parent is None else links.folder(parent)
     for name in path_of(folder_path):
         found = yield from _listed(found or "", name)
@@ -109,8 +125,8 @@ def folder_token(folder: str, *, create: bool = True) -> Procedure[str]:
     """Return the token of the folder that a caller named by token, link or path.
 
     Args:
-        folder: A token (`fldcn…`, or some 27 letters and digits), a link, or a path; a path of one name that looks
-            like a token is written with a `/` behind it.
+        folder: A token (`fldcn…`, or some 27 letters and digits), a link, or a path; a path of one name that
+            looks like a token is written with a `/` behind it.
         create: Whether to make what is missing of a path.
 
     Raises:
@@ -164,7 +180,8 @@ def path_of(folder_path: object) -> list[str]:
     )
     if not names or not all(names) or len(names) > _MAX_DEPTH:
         raise InvalidRequestError(
-            f"A folder must be a path of up to {_MAX_DEPTH} names, a token or a link, got {folder_path!r:.120}. Next: "
+            f"A folder must be a path of up to {_MAX_DEPTH} names, a token or a link, got "
+            f"{folder_path!r:.120}. Next: "
             "write 'Reports/2026-11', or paste the folder's link.",
             code=_WRONG_NAME,
         )
@@ -182,7 +199,8 @@ def _checked_name(name: object) -> None:
     )
     if not is_name or len(str(name).encode(errors="replace")) > _MAX_NAME_BYTES:
         raise InvalidRequestError(
-            f"The name of a folder must have 1 to {_MAX_NAME_BYTES} printable bytes without /, got {name!r:.120}. "
+            f"The name of a folder must have 1 to {_MAX_NAME_BYTES} printable bytes without /, got "
+            f"{name!r:.120}. "
             "Next: correct it.",
             code=_WRONG_NAME,
         )

@@ -24,8 +24,8 @@ class Share:
     """One grant that is wanted.
 
     Attributes:
-        who: A person by open_id (`ou_…`), union_id (`on_…`), user_id, e-mail address or mobile number (`+…`); or a
-            chat (`oc_…`), for all of its members.
+        who: A person by open_id (`ou_…`), union_id (`on_…`), user_id, e-mail address or mobile number
+            (`+…`); or a chat (`oc_…`), for all of its members.
         role: `view`, `edit` or `full_access`.
     """
 
@@ -91,7 +91,7 @@ class Grant:
 
 def at_least(role: str, wanted: str) -> bool:
     """Return whether a role allows all that another one does."""
-    return role in ROLES and ROLES.index(role) >= ROLES.index(wanted)  # type: ignore[arg-type]
+    return role in ROLES and ROLES.index(role) >= ROLES.index(wanted)
 
 
 def checked_role(role: object) -> Role:
@@ -150,20 +150,21 @@ def checked_who(who: object) -> Receiver:
     text = who.strip() if isinstance(who, str) else ""
     if not text:
         raise InvalidRequestError(
-            f"A person or chat must be a non-empty string, got {who!r}. Next: pass an open_id (ou_…), a chat id "
-            "(oc_…), an e-mail address or a mobile number (+…).",
+            f"A person or chat must be a non-empty string, got {who!r}. Next: pass an open_id (ou_…), a chat "
+            "id (oc_…), an e-mail address or a mobile number (+…).",
             code=WRONG_MEMBER,
         )
     if text.startswith(_DEPARTMENTS):
         raise InvalidRequestError(
-            f"A document must be shared with people or chats, got the department {text}: Lark lets no app share with "
-            "departments. Next: share with a chat of its people, to which the app's bot was added.",
+            f"A document must be shared with people or chats, got the department {text}: Lark lets no app "
+            "share with departments. Next: share with a chat of its people, to which the app's bot was "
+            "added.",
             code=WRONG_MEMBER,
         )
     if text.startswith(_APPS):
         raise InvalidRequestError(
-            f"A document must be shared with people or chats, got the app {text}. Next: add that app's bot to a chat, "
-            "and share with the chat.",
+            f"A document must be shared with people or chats, got the app {text}. Next: add that app's bot "
+            "to a chat, and share with the chat.",
             code=WRONG_MEMBER,
         )
     return receiver(text)
@@ -194,8 +195,8 @@ def member_of(who: str) -> Procedure[Member]:
         open_id = user.get("open_id") if user else None
     if open_id is None:
         raise NotFoundError(
-            f"A person must be a user visible to this app, got {who}, whom it does not see. Next: check the id or "
-            "address, and make the person part of the app's availability in the developer console.",
+            f"A person must be a user visible to this app, got {who}, whom it does not see. Next: check the "
+            "id or address, and make the person part of the app's availability in the developer console.",
             code=WRONG_MEMBER,
         )
     return Member(open_id, "openid", who)

@@ -153,7 +153,8 @@ def transfer_owner(
 ) -> Procedure[None]:
     """Make a person the owner of a document or folder; only its owner, such as the app that made it, may.
 
-    See POST /open-apis/drive/v1/permissions/:token/members/transfer_owner. If the answer is lost, the owner is read.
+    See POST /open-apis/drive/v1/permissions/:token/members/transfer_owner. If the answer is lost, the owner
+    is read.
 
     Args:
         token: The document or folder: a link, a `Sheet`, or a token beside `type`.
@@ -175,7 +176,8 @@ def transfer_owner(
     member = yield from member_of(who)
     if member.kind != "user":
         raise InvalidRequestError(
-            f"The owner of a document must be a person, got the chat {who}. Next: pass a person's id or address.",
+            f"The owner of a document must be a person, got the chat {who}. Next: pass a person's id or "
+            f"address.",
             code=WRONG_MEMBER,
         )
     document = yield from document_of(token, type)
@@ -215,7 +217,8 @@ def public(
 
     Args:
         token: The document: a link, a `Sheet`, or a token beside `type`.
-        link_share_entity: Who may open the link: `closed`, `tenant_readable`, `tenant_editable`, `anyone_readable`, …
+        link_share_entity: Who may open the link: `closed`, `tenant_readable`, `tenant_editable`,
+            `anyone_readable`, …
         type: Its kind, if `token` does not show it.
         external_access_entity: Whether it may be shared outside the company.
         security_entity: Who may copy, print and download it.
@@ -251,7 +254,8 @@ def public(
         call: Call[Any] = request("PATCH", url, params=params, json=changed, idempotent=True)
     else:
         call = request("GET", url, params=params)
-    found: Public = (yield from perform(call)).data.get("permission_public") or {}
+    answer = (yield from perform(call)).data
+    found: Public = answer["permission_public"]
     return found
 
 

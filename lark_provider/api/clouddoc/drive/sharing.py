@@ -65,9 +65,9 @@ def share(
 
 def share_resolved(
     token: str,
-    type: DocumentType,
+    type: DocumentType,  # noqa: A002 - Lark's name
     wanted: Sequence[Wanted],
-    context: str = "",  # noqa: A002 - Lark's name
+    context: str = "",
 ) -> Procedure[list[Grant]]:
     """Share with people who were found before; see `share`.
 
@@ -185,7 +185,8 @@ def _reason(document: Document, member: Member, failure: LarkAPIError | None) ->
         return (
             f"{failure.code} {failure.msg}, and the person could not be looked up ({error.code} {error.msg})"
         )
-    return f"{failure.code} {failure.msg}: the document has all the members it may, or the tenant's policy forbids it"
+    why = "the document has all the members it may, or the tenant's policy forbids it"
+    return f"{failure.code} {failure.msg}: {why}"
 
 
 def _refused(

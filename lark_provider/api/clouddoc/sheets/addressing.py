@@ -105,8 +105,8 @@ class Range(NamedTuple):
 
 
 RangeLike: TypeAlias = str | tuple[int, int] | tuple[int, int, int, int] | Range | None
-"""A1 text (`A1:C9`, `A:C`, `A2:C`, `1:2`, `Sheet1!A1`), (row, column), (row, column, row, column), or None for
-the whole sheet."""
+"""A1 text (`A1:C9`, `A:C`, `A2:C`, `1:2`, `Sheet1!A1`), (row, column), (row, column, row, column), or None
+for the whole sheet."""
 
 
 def _overlap(first: int, last: int | None, other: int, other_last: int | None) -> bool:
@@ -168,8 +168,8 @@ def range_of(given: RangeLike) -> Range:
         _refuse(given)
     if last_row > _MAX_ROWS or last_column > MAX_COLUMNS:
         raise InvalidRequestError(
-            f"A range must end within {MAX_COLUMNS:,} columns and {_MAX_ROWS:,} rows, got {show(given)}. Next: "
-            "correct the range, or split the table over several sheets.",
+            f"A range must end within {MAX_COLUMNS:,} columns and {_MAX_ROWS:,} rows, got {show(given)}. "
+            "Next: correct the range, or split the table over several sheets.",
             code=WRONG_RANGE,
         )
     return found

@@ -60,9 +60,9 @@ def write(
 ) -> Procedure[Written]:
     """Write cells, and set the formats that their types need; a repeat writes the same again.
 
-    See PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values and .../styles_batch_update. Large tables take
-    several requests, and rows and columns are added where the sheet ends too soon. Numbers, booleans and links leave
-    the format of their cells as it is.
+    See PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values and .../styles_batch_update. Large
+    tables take several requests, and rows and columns are added where the sheet ends too soon. Numbers,
+    booleans and links leave the format of their cells as it is.
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
@@ -75,8 +75,8 @@ def write(
         Where it was written, and the new revision.
 
     Raises:
-        InvalidRequestError: A value does not fit (the text names its cell), a row has another length, the range is
-            too small, or merged cells would hide a value; nothing was sent.
+        InvalidRequestError: A value does not fit (the text names its cell), a row has another length, the
+            range is too small, or merged cells would hide a value; nothing was sent.
         ConflictError: The worksheet would be too large.
         NotFoundError: There is no such spreadsheet or worksheet.
         PermissionDeniedError: The spreadsheet was not shared with the app.
@@ -113,8 +113,8 @@ def append(
 ) -> Procedure[Written]:
     """Add rows below a table, in one request; not safe to repeat: `write_table(mode="append")` is.
 
-    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_append. Lark looks for the first empty cell
-    in the first column of the range, downwards, and writes there.
+    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_append. Lark looks for the first
+    empty cell in the first column of the range, downwards, and writes there.
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
@@ -122,8 +122,8 @@ def append(
         values: Rows of the same length; up to 5,000 rows, 100 columns, 50 people and 2 MB.
         zone: As for `write`.
         raw: As for `write`.
-        insert_rows: Whether whole rows are inserted, so that nothing below is overwritten; what stands beside the
-            table moves down, too.
+        insert_rows: Whether whole rows are inserted, so that nothing below is overwritten; what stands
+            beside the table moves down, too.
 
     Returns:
         Where it was written.
@@ -141,7 +141,8 @@ def append(
     if len(pieces) > 1:
         raise InvalidRequestError(
             f"append takes {MAX_ROWS:,} rows, {MAX_COLUMNS} columns, 50 people and {MAX_BYTES:,} bytes, got "
-            f"{len(table.rows):,} × {len(table.rows[0])} cells in {sum(map(len, pieces[0].rows)):,} bytes and more. "
+            f"{len(table.rows):,} by {len(table.rows[0])} cells in {sum(map(len, pieces[0].rows)):,} bytes "
+            f"and more. "
             'Next: use write_table(mode="append"), or append fewer rows at a time.',
             code=_TOO_LARGE,
         )
@@ -210,8 +211,8 @@ def _table(
     width = len(rows[0]) if rows else 0
     if not width or any(len(row) != width for row in rows):
         raise InvalidRequestError(
-            f"The values must be rows of the same length, got lengths {sorted({len(row) for row in rows})}. Next: "
-            "fill what is missing with None.",
+            f"The values must be rows of the same length, got lengths {sorted({len(row) for row in rows})}. "
+            "Next: fill what is missing with None.",
             code=WRONG_RANGE,
         )
     return Table(rows, Range.sized(target.first, len(rows), width))
@@ -224,8 +225,8 @@ def _check_room(needed: Range, given: Range) -> None:
     ) > (given.last_column or needed.last_column or 0)
     if is_small and not given.is_cell:
         raise InvalidRequestError(
-            f"The range must be as large as the values, which need {needed.a1}, got {given.a1}. Next: name the upper "
-            f"left cell {needed.first} alone, or a larger range.",
+            f"The range must be as large as the values, which need {needed.a1}, got {given.a1}. Next: name "
+            f"the upper left cell {needed.first} alone, or a larger range.",
             code=WRONG_RANGE,
         )
 
@@ -237,6 +238,6 @@ def _updated(data: Any, call: Call[Any]) -> Range:
         return range_of(updates["updatedRange"])
     except (InvalidRequestError, KeyError):
         raise LarkAPIError(
-            f"{call.name} → the answer must name the range that was written, got {data!r:.200}. Next: read the sheet "
-            "before repeating it, since the rows were added."
+            f"{call.name} → the answer must name the range that was written, got {data!r:.200}. Next: read "
+            "the sheet before repeating it, since the rows were added."
         ) from None

@@ -1,7 +1,8 @@
 """Cells: from what Lark answers to Python values.
 
-Lark has no endpoint for formats. A range is read with dates as serial numbers and, where it has numbers, once more
-with dates as text: a number that is text then is a date, and the text shows whether it has a date, a time or both.
+Lark has no endpoint for formats. A range is read with dates as serial numbers and, where it has numbers,
+once more with dates as text: a number that is text then is a date, and the text shows whether it has a date,
+a time or both.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lark_provider.api.clouddoc.sheets.kinds import Link, Mention
+from lark_provider.api.clouddoc.sheets.kinds import Link, Mention, is_person_id
 from lark_provider.api.clouddoc.sheets.values import moment
 
 SERIALS: Mapping[str, str] = {"valueRenderOption": "UnformattedValue"}
@@ -21,7 +22,7 @@ DATED: Mapping[str, str] = {**SERIALS, "dateTimeRenderOption": "FormattedString"
 SHOWN: Mapping[str, str] = {"valueRenderOption": "FormattedValue", "dateTimeRenderOption": "FormattedString"}
 """Query parameters for text as people see it."""
 _CLOCK = re.compile(r"\d\s*[:时時點点]\s*\d")
-_CALENDAR = re.compile(r"\d\s*[-/.年月]\s*\d|\d\s*[月年日]|[A-Za-z]{3,}")
+_CALENDAR = re.compile(r"\d\s*[-/年月]\s*\d|\d+\.\d+\.\d|\d\s*[月年日]|[A-Za-z]{3,}")
 
 
 def has_numbers(rows: Sequence[Sequence[Any]]) -> bool:
@@ -37,8 +38,8 @@ def decode(cell: Any, shown: Any = None) -> Any:
         shown: As Lark answers with `DATED`.
 
     Returns:
-        None, text, a number, a boolean, a date, a datetime, a time, a `Link`, a `Mention`; else, as for an image,
-        what Lark answered.
+        None, text, a number, a boolean, a date, a datetime, a time, a `Link`, a `Mention`; else, as for an
+        image, what Lark answered.
     """
     if cell is None or cell == "":
         return None
@@ -86,8 +87,10 @@ def _segments(cell: list[Any]) -> Any:
     if len(cell) == 1:
         (only,) = cell
         text = str(only.get("text") or "")
-        if only.get("type") == "mention" and text and only.get("textType") != "fileToken":
-            return Mention(text)
+        if only.get("type") == "mention":
+            ident = only.get("token") or text
+            is_person = is_person_id(ident) and only.get("textType") != "fileToken"
+            return Mention(ident) if is_person else text or cell
         link = only.get("link")
         if only.get("type") == "url" and isinstance(link, str):
             # Lark turns a bare URL or e-mail address into such a segment; it was written as text.

@@ -58,13 +58,13 @@ def create(
 ) -> Procedure[SpreadsheetInfo]:
     """Create a spreadsheet, and share it: what an app creates, only the app can open.
 
-    See POST /open-apis/sheets/v3/spreadsheets. It has one empty worksheet of 200 rows and 20 columns. Lark takes no
-    idempotency token, so that a repeat makes a second one: `write_table` with a key creates once.
+    See POST /open-apis/sheets/v3/spreadsheets. It has one empty worksheet of 200 rows and 20 columns. Lark
+    takes no idempotency token, so that a repeat makes a second one: `write_table` with a key creates once.
 
     Args:
         title: Its title, 1 to 255 characters.
-        folder: Where to put it: a folder's token, a link to it, or a path such as `Reports/2026-11` in the app's own
-            space, which is made if missing; the app's own space if None.
+        folder: Where to put it: a folder's token, a link to it, or a path such as `Reports/2026-11` in the
+            app's own space, which is made if missing; the app's own space if None.
         share_with: Who may open it; found before it is created.
 
     Returns:
@@ -73,8 +73,8 @@ def create(
     Raises:
         InvalidRequestError: The title or a person is invalid; nothing was created.
         NotFoundError: A person or the folder does not exist; nothing was created.
-        PermissionDeniedError: The folder was not shared with the app; or it was created and could not be shared, as
-            the text says.
+        PermissionDeniedError: The folder was not shared with the app; or it was created and could not be
+            shared, as the text says.
         OutcomeUnknownError: The answer is lost.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
@@ -140,8 +140,8 @@ def rename(token: Target, title: str) -> Procedure[SpreadsheetInfo]:
     found = yield from get(ref.token)
     if found.title != title:
         raise InvalidRequestError(
-            f"Lark answered success and the spreadsheet is still named {found.title!r}. Next: choose a title without "
-            f"special characters, got {title!r}.",
+            f"Lark answered success and the spreadsheet is still named {found.title!r}. Next: choose a title "
+            f"without special characters, got {title!r}.",
             code=_WRONG_TITLE,
         )
     return found
@@ -180,7 +180,8 @@ def checked_title(title: object) -> str:
     """
     if not (isinstance(title, str) and title.strip() and len(title) <= MAX_TITLE and title.isprintable()):
         raise InvalidRequestError(
-            f"The title of a spreadsheet must have 1 to {MAX_TITLE} printable characters, got {title!r:.120}. Next: "
+            f"The title of a spreadsheet must have 1 to {MAX_TITLE} printable characters, got "
+            f"{title!r:.120}. Next: "
             "correct it.",
             code=_WRONG_TITLE,
         )

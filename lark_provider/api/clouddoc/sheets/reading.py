@@ -36,19 +36,20 @@ def read(
 ) -> Procedure[list[list[Any]]]:
     """Read cells; with types, by the formats of the cells.
 
-    See GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values/:range. Large ranges take several requests. If
-    the spreadsheet changes between them, it is read again, so that the result never mixes two states.
+    See GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values/:range. Large ranges take several
+    requests. If the spreadsheet changes between them, it is read again, so that the result never mixes two
+    states.
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
         range: Which cells; the whole worksheet if None.
-        typed: Whether to return dates, times, links and people as such, and None for an empty cell. If False, cells
-            are as Lark answers: computed values, dates as days since 1899-12-30.
+        typed: Whether to return dates, times, links and people as such, and None for an empty cell. If
+            False, cells are as Lark answers: computed values, dates as days since 1899-12-30.
         shown: Whether to return text as people see it, instead.
 
     Returns:
-        The rows. A range with an end has all its rows and columns that lie on the sheet; of one without, such as
-        `A:C` or a whole worksheet, empty rows and columns at the end are left out.
+        The rows. A range with an end has all its rows and columns that lie on the sheet; of one without,
+        such as `A:C` or a whole worksheet, empty rows and columns at the end are left out.
 
     Raises:
         InvalidRequestError: The range is invalid or begins outside the sheet.
@@ -83,19 +84,20 @@ def read_rows(
 ) -> Listing[list[Any]]:
     """Read the rows of a range one after another, in windows of at most 2 MB; memory does not grow with them.
 
-    See GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values/:range. Parameters and errors as for `read`.
+    See GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values/:range. Parameters and errors as for
+    `read`.
 
     Args:
         token: The spreadsheet or worksheet.
         range: Which cells.
         typed: As for `read`.
         shown: As for `read`.
-        consistent: Whether to raise `ConflictError` if the spreadsheet changes on the way. If False, rows that others
-            insert or delete meanwhile may appear twice or not at all.
+        consistent: Whether to raise `ConflictError` if the spreadsheet changes on the way. If False, rows
+            that others insert or delete meanwhile may appear twice or not at all.
 
     Returns:
-        An iterator of rows, each as long as the range is wide. Empty rows at the end of a range without an end are
-        left out.
+        An iterator of rows, each as long as the range is wide. Empty rows at the end of a range without an
+        end are left out.
     """
     state = _Reading(token, range, "shown" if shown else "typed" if typed else "raw", consistent=consistent)
     return Listing(state.page)
@@ -172,7 +174,7 @@ class _Reading:
             self.revision = window.revision
             return window.rows
         raise ChangedError(
-            f"The spreadsheet {at.token} was changed while rows {wanted.first_row}–{wanted.last_row} of "
+            f"The spreadsheet {at.token} was changed while rows {wanted.first_row} to {wanted.last_row} of "
             f"{at.sheet.title!r} were read. Next: read again; or read one part at a time, or with "
             "read_rows(consistent=False).",
             retryable=True,
@@ -193,8 +195,8 @@ class _Reading:
                     revisions.add(again.revision)
                     dated = again.rows
                 found = decode_rows(found, dated)
-            for row, more in zip(rows, found, strict=True):
-                row += more
+            for number, more in enumerate(found):
+                rows[number] += more
         return _Window(rows, revisions.pop()) if len(revisions) == 1 else None
 
     def _complete(self, at: Place, rows: list[list[Any]], *, is_end: bool) -> list[list[Any]]:

@@ -53,8 +53,8 @@ def find(
     url = path(
         "/sheets/v3/spreadsheets/{token}/sheets/{sheet_id}/find", token=at.token, sheet_id=at.sheet.sheet_id
     )
-    # Lark's page describes match_case as its opposite. The cells found with either value are those in any case, and
-    # those found with both are those in this case, whichever it means.
+    # Lark's page describes match_case as its opposite. The cells found with either value are those in any
+    # case, and those found with both are those in this case, whichever it means.
     answers: list[set[Cell]] = []
     for ignores_case in (True, False) if regex or text.lower() != text.upper() else (True,):
         condition = {

@@ -24,7 +24,8 @@ class SheetRef(NamedTuple):
 
     Attributes:
         token: The spreadsheet's token, or a link to it.
-        sheet: The worksheet's title, id, or index from 0; None for the one that the link names, else the first.
+        sheet: The worksheet's title, id, or index from 0; None for the one that the link names, else the
+            first.
     """
 
     token: str
@@ -121,8 +122,8 @@ class Place(NamedTuple):
         found = self.range.within(self.sheet.rows, self.sheet.columns)
         if found is None:
             raise InvalidRequestError(
-                f"The range must begin on the sheet {self.sheet.title!r}, which has {self.sheet.rows} rows and "
-                f"{self.sheet.columns} columns, got {self.range.a1!r}. Next: correct the range.",
+                f"The range must begin on the sheet {self.sheet.title!r}, which has {self.sheet.rows} rows "
+                f"and {self.sheet.columns} columns, got {self.range.a1!r}. Next: correct the range.",
                 code=WRONG_RANGE,
             )
         return found
@@ -134,7 +135,7 @@ def ref_of(target: Target) -> SheetRef:
     Args:
         target: A token, a link, a `SheetRef` or a `Sheet`.
     """
-    found = getattr(target, "ref", target)
+    found: Any = getattr(target, "ref", target)
     return found if isinstance(found, SheetRef) else SheetRef(found)
 
 
@@ -196,8 +197,8 @@ def place(target: Target, range: RangeLike = None, *, fresh: bool = False) -> Pr
     if found is None:
         titles = ", ".join(repr(one.title) for one in sheets)
         raise NotFoundError(
-            f"The spreadsheet {token} must have the worksheet {key!r}, got {titles or 'none'}. Next: pass a title, "
-            "an id or an index from 0.",
+            f"The spreadsheet {token} must have the worksheet {key!r}, got {titles or 'none'}. Next: pass a "
+            "title, an id or an index from 0.",
             code=NO_SHEET,
         )
     if found.resource_type != "sheet":

@@ -40,14 +40,14 @@ MAX_MENTIONS = 50
 TOO_LONG, WRONG_VALUE = 90222, 90202
 TEXT, DATE, DATETIME, TIME = "@", "yyyy-MM-dd", "yyyy/MM/dd HH:mm:ss", "HH:mm:ss"
 """Formatters."""
+FIRST = Cell(1, 1)
 EPOCH = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - cells have no time zone
 DAY = dt.timedelta(days=1)
 _MILLISECONDS = 86_400_000
 _EPOCH_DAY = EPOCH.toordinal()
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _TYPED = re.compile(
-    r"""\s*(?: =.*                                               # a formula
-        | [-+(]?\s*[$¥€£]?\s*[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?\s*[%)]?   # a number
+    r"""\s*(?: [-+(]?\s*[$¥€£]?\s*[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?\s*[%)]?   # a number
         | \d{1,4}[-/.年]\d{1,2}(?:[-/.月]\d{1,4}日?)?(?:[T\s].*)?  # a date
         | \d{1,2}:\d\d(?::\d\d.*)?(?:\s*[aApP][mM])?              # a time
         | (?i:true|false) )\s*""",
@@ -111,7 +111,8 @@ def to_cell(value: Any, zone: dt.tzinfo | None = None) -> Encoded:
         return "", None
     if type(found) is type(value):
         raise MisfitError(
-            "must be text, a number, a boolean, a date, a datetime, a time, None, a Link, a Mention or a Formula"
+            "must be text, a number, a boolean, a date, a datetime, a time, None, a Link, a Mention or a "
+            "Formula"
         )
     return to_cell(found, zone)
 
@@ -156,7 +157,7 @@ class Table:
     formats: dict[str, list[Range]] = field(default_factory=dict)
 
 
-def encode(rows: Iterable[Sequence[Any]], first: Cell = Cell(1, 1), zone: dt.tzinfo | None = None) -> Table:
+def encode(rows: Iterable[Sequence[Any]], first: Cell = FIRST, zone: dt.tzinfo | None = None) -> Table:
     """Convert rows of the same length, and gather the formats that they need.
 
     Args:
@@ -178,8 +179,8 @@ def encode(rows: Iterable[Sequence[Any]], first: Cell = Cell(1, 1), zone: dt.tzi
             width = len(row)
         elif len(row) != width:
             raise InvalidRequestError(
-                f"All rows must have {width} values as the first one has, got {len(row)} in row {number} of the "
-                "sheet. Next: fill what is missing with None.",
+                f"All rows must have {width} values as the first one has, got {len(row)} in row {number} of "
+                "the sheet. Next: fill what is missing with None.",
                 code=WRONG_VALUE,
             )
         encoded = encode_row(row, number, first.column, zone)
@@ -192,7 +193,8 @@ def encode(rows: Iterable[Sequence[Any]], first: Cell = Cell(1, 1), zone: dt.tzi
         )
     if first.column + width - 1 > MAX_COLUMNS:
         raise InvalidRequestError(
-            f"The values must end within {MAX_COLUMNS:,} columns, got {width:,} from {first} on. Next: split them.",
+            f"The values must end within {MAX_COLUMNS:,} columns, got {width:,} from {first} on. Next: split "
+            f"them.",
             code=WRONG_VALUE,
         )
     return Table(wire, Range.sized(first, len(wire), width), runs.closed())
@@ -201,7 +203,8 @@ def encode(rows: Iterable[Sequence[Any]], first: Cell = Cell(1, 1), zone: dt.tzi
 class Runs:
     """Gathers ranges of cells with the same formatter, while rows go by.
 
-    An empty cell takes the formatter of the cell above it, and other text that of text, so that there are few.
+    An empty cell takes the formatter of the cell above it, and other text that of text, so that there are
+    few.
 
     Args:
         first_column: Of the rows.
@@ -253,14 +256,15 @@ def checked_rows(rows: Any) -> Iterable[Sequence[Any]]:
     """
     if isinstance(rows, str | bytes | dict) or not isinstance(rows, Iterable):
         raise InvalidRequestError(
-            f"The values must be a list of rows, got {show(rows)}. Next: write [[1, 2], [3, 4]]; one cell is [[1]].",
+            f"The values must be a list of rows, got {show(rows)}. Next: write [[1, 2], [3, 4]]; one cell is "
+            f"[[1]].",
             code=WRONG_VALUE,
         )
     for number, row in enumerate(rows, 1):
         if isinstance(row, str | bytes) or not isinstance(row, Sequence):
             raise InvalidRequestError(
-                f"Each row must be a list or tuple of values, got {show(row)} as row {number} of the values. Next: "
-                "write [[1, 2], [3, 4]]; one cell is [[1]].",
+                f"Each row must be a list or tuple of values, got {show(row)} as row {number} of the values. "
+                "Next: write [[1, 2], [3, 4]]; one cell is [[1]].",
                 code=WRONG_VALUE,
             )
         yield row
@@ -290,7 +294,10 @@ def _text(value: str, _: dt.tzinfo | None) -> Encoded:
     if len(value) > MAX_CHARS:
         raise MisfitError(f"must have at most {MAX_CHARS:,} characters and has {len(value):,}")
     is_typed = _TYPED.fullmatch(value) is not None if len(value) <= _LONGEST_TYPED else value.isdecimal()
-    return value, TEXT if is_typed or value[:1] == "=" else None
+    if value[:1] == "=":
+        # As rich text it cannot become a formula, whatever Lark makes of a string.
+        return [{"type": "text", "text": value}], TEXT
+    return value, TEXT if is_typed else None
 
 
 def _integer(value: int, _: dt.tzinfo | None) -> Encoded:
@@ -318,7 +325,9 @@ def _decimal(value: Decimal, _: dt.tzinfo | None) -> Encoded:
 
 def _datetime(value: dt.datetime, zone: dt.tzinfo | None) -> Encoded:
     if type(value) is not dt.datetime:  # those of pandas and pendulum calculate differently
-        value = dt.datetime(*value.timetuple()[:6], value.microsecond, value.tzinfo, fold=value.fold)
+        value = dt.datetime(  # noqa: DTZ001 - it has its own
+            *value.timetuple()[:6], value.microsecond, value.tzinfo, fold=value.fold
+        )
     if zone is not None and value.tzinfo is not None:
         value = value.astimezone(zone)
     value = value.replace(tzinfo=None)

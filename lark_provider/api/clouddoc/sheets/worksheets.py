@@ -12,6 +12,7 @@ from lark_provider.api.clouddoc.sheets.targets import (
     Worksheet,
     place,
     read_sheets,
+    ref_of,
     spreadsheet,
 )
 from lark_provider.api.clouddoc.sheets.writing import V2
@@ -54,12 +55,13 @@ def list_sheets(token: Target) -> Procedure[list[Worksheet]]:
 def add_sheet(token: Target, title: str, *, index: int | None = None) -> Procedure[Worksheet]:
     """Add a worksheet.
 
-    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/sheets_batch_update. If the answer is lost, the
-    worksheets are listed: its title, which no other has, shows whether it was added.
+    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/sheets_batch_update. If the answer is lost,
+    the worksheets are listed: its title, which no other has, shows whether it was added.
 
     Args:
         token: The spreadsheet: a token or a link.
-        title: Its title, new in this spreadsheet: 1 to 100 characters without `/ \\ ? * [ ] :`.
+        title: Its title, new in this spreadsheet: 1 to 100 characters without slashes, `?`, `*`, `:` and
+            brackets.
         index: Its place from 0; the last one if None.
 
     Returns:
@@ -76,8 +78,8 @@ def add_sheet(token: Target, title: str, *, index: int | None = None) -> Procedu
     sheets = yield from read_sheets(ref.token)
     if any(one.title == title for one in sheets):
         raise ConflictError(
-            f"The title of the worksheet must be new in the spreadsheet, got {title!r}, which one has. Next: choose "
-            "another, or use that worksheet.",
+            f"The title of the worksheet must be new in the spreadsheet, got {title!r}, which one has. Next: "
+            "choose another, or use that worksheet.",
             code=_TITLE_EXISTS,
         )
     added = {"title": title, "index": len(sheets) if index is None else index}
@@ -98,8 +100,8 @@ def add_sheet(token: Target, title: str, *, index: int | None = None) -> Procedu
 def rename_sheet(token: Target, sheet: str | int | None, title: str) -> Procedure[Worksheet]:
     """Rename a worksheet; a repeat does no harm.
 
-    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/sheets_batch_update. Lark ignores some titles without
-    an error, so it is read back.
+    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/sheets_batch_update. Lark ignores some
+    titles without an error, so it is read back.
 
     Args:
         token: The spreadsheet: a token or a link.
@@ -188,8 +190,8 @@ def delete_sheet(token: Target, sheet: str | int | None = None) -> Procedure[Non
     at = yield from place(wanted, fresh=True)
     if len((yield from read_sheets(at.token))) == 1:
         raise ConflictError(
-            f"A spreadsheet must keep a worksheet, got {at.sheet.title!r}, which is its only one. Next: add another "
-            "first, or delete the spreadsheet with client.clouddoc.drive.delete.",
+            f"A spreadsheet must keep a worksheet, got {at.sheet.title!r}, which is its only one. Next: add "
+            "another first, or delete the spreadsheet with client.clouddoc.drive.delete.",
             code=90204,
         )
     try:
@@ -214,18 +216,15 @@ def checked_title(title: object) -> str:
     is_valid = isinstance(title, str) and 1 <= len(title) <= MAX_TITLE and title.strip() == title
     if not is_valid or _FORBIDDEN.search(str(title)):
         raise InvalidRequestError(
-            f"The title of a worksheet must have 1 to {MAX_TITLE} characters without / \\ ? * [ ] : and blanks at its "
-            f"ends, got {title!r:.120}. Next: correct it.",
+            f"The title of a worksheet must have 1 to {MAX_TITLE} characters without / \\ ? * [ ] : and "
+            f"blanks at its ends, got {title!r:.120}. Next: correct it.",
             code=_WRONG_TITLE,
         )
     return str(title)
 
 
 def _of(token: Target, sheet: str | int | None) -> Target:
-    if sheet is None:
-        return token
-    found = getattr(token, "ref", token)
-    return SheetRef(found.token if isinstance(found, SheetRef) else found, sheet)
+    return token if sheet is None else SheetRef(ref_of(token).token, sheet)
 
 
 def _titled(sheets: list[Worksheet], title: str) -> Worksheet | None:

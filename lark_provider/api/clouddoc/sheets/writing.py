@@ -1,4 +1,4 @@
-"""Send values, formats and new rows and columns. Everything here is absolute, so that a lost answer is repeated."""
+"""Send values, formats and new rows and columns, in requests that may be repeated."""
 
 from __future__ import annotations
 
@@ -131,9 +131,9 @@ def check_size(rows: int, columns: int, title: str) -> None:
     """
     if columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
         raise ConflictError(
-            f"The worksheet {title!r} must have at most {MAX_COLUMNS:,} columns and {MAX_CELLS:,} cells, empty ones "
-            f"included, got {rows:,} × {columns:,}. Next: split the table over several worksheets, or delete empty "
-            "columns.",
+            f"The worksheet {title!r} must have at most {MAX_COLUMNS:,} columns and {MAX_CELLS:,} cells, "
+            f"empty ones included, got {rows:,} by {columns:,}. Next: split the table over several "
+            "worksheets, or delete empty columns.",
             code=_TOO_MANY_CELLS,
         )
 
@@ -156,8 +156,8 @@ def check_merges(sheet: Worksheet, target: Range, rows: Iterable[Sequence[Any]] 
     if met:
         shown = ", ".join(one.a1 for one in met[:5])
         raise InvalidRequestError(
-            f"The range {target.a1} of {sheet.title!r} must have no merged cells, got {shown}: they would hide "
-            "values. Next: unmerge them, or write to another range.",
+            f"The range {target.a1} of {sheet.title!r} must have no merged cells, got {shown}: they would "
+            "hide values. Next: unmerge them, or write to another range.",
             code=90202,
         )
 

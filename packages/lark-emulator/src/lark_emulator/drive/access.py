@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
+from lark_emulator.world.bases import Base
 from lark_emulator.world.drive import FOLDER, PERMS, Document
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def level(world: World, settings: Settings, who: Who, document: Document) -> str
         document: a folder or a file.
     """
     best = -1
+    content = document.content
+    if isinstance(content, Base) and who[0] == "app" and who[1] in content.shared_with:
+        best = PERMS.index(FULL)
     for each in _up(world, settings, document):
         if each.owner == who:
             return OWNER

@@ -28,6 +28,8 @@ from lark_emulator.world.drive import BITABLE, FOLDER, SHEET, Document
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lark_emulator.routing import Slices
+
 MOST_PER_PAGE = 200
 MOST_METAS = 200
 LONGEST_NAME = 256
@@ -156,7 +158,7 @@ def metas(call: Call) -> dict[str, Any]:
     return {"metas": found, "failed_list": failed}
 
 
-def copy(call: Call) -> dict[str, Any]:
+def copy(call: Call) -> Slices:
     """Answer `POST /drive/v1/files/:file_token/copy`."""
     body = json_object(call, codes.FILE_PARAM)
     name = optional_text(body, "name")
@@ -174,7 +176,7 @@ def copy(call: Call) -> dict[str, Any]:
         content.app_token = made.token
         call.world.bases[made.token] = content
     else:
-        content = None if source.content is None else source.content.copied()
+        content = None if source.content is None else (yield from source.content.copied())
         made = new_document(call, kind, name, folder_token, "shtcn", content)
     return {"file": _file(call, made, made.title, made.parent, user_id_type(call))}
 

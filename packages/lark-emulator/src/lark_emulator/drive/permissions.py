@@ -10,6 +10,7 @@ from lark_emulator.drive import access, people
 from lark_emulator.drive.access import EDIT, FULL, OWNER, VIEW, document_named, may
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object
+from lark_emulator.world.bases import Base
 from lark_emulator.world.drive import PERMS
 
 if TYPE_CHECKING:
@@ -159,6 +160,8 @@ def transfer_owner(call: Call) -> dict[str, Any]:
         return {}
     before, document.owner = document.owner, who
     document.members.pop(who, None)
+    if isinstance(document.content, Base):  # what the app had as the one that made it
+        document.content.shared_with.discard(call.app.app_id)
     if not _flag(call, "remove_old_owner", default=False):
         document.members[before] = left
     return {}

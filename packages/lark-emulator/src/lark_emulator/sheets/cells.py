@@ -21,6 +21,9 @@ _SIMPLE = frozenset({str, int, float, type(None)})
 _NUMBERS = frozenset({float, type(None)})
 _ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!"})
 _DIGITS = bytes(48 if 48 <= byte < 58 else 32 for byte in range(256))  # noqa: PLR2004 - ASCII digits
+#: All but quotation marks become one letter, so that a long text is a long run of it.
+_UNQUOTED = bytes(34 if byte == 34 else 97 for byte in range(256))  # noqa: PLR2004 - a quotation mark
+_RUN = b"a" * (LONGEST_CELL + 1)
 _MENTIONS = ("email", "openId", "unionId", "fileToken")
 _SEGMENTS = ("text", "url", "mention", "embed-image")
 
@@ -47,9 +50,10 @@ class Cells:
             or b"\\b" in body
             or b"\\f" in body
             or (b'"=' in body and self._settings.equals_strings == "formula")
-            or (len(body) > LONGEST_CELL and (b'\\"' in body or _longest_piece(body) > LONGEST_CELL))
+            or (len(body) > LONGEST_CELL and (b'\\"' in body or _RUN in body.translate(_UNQUOTED)))
         )
         self._long_numbers = b"0" * 16 in body.translate(_DIGITS)
+        self.chooses = b"multipleValue" in body
 
     def row(self, values: Any) -> tuple[list[Any], bool]:
         """Return what a row of values becomes, and whether it holds more than texts, numbers and bools.
@@ -62,7 +66,9 @@ class Cells:
         kinds = frozenset(map(type, values))
         if kinds <= _NUMBERS:
             return values, False
-        if kinds <= _SIMPLE and not self._texts_differ and not self._long_numbers:
+        texts_differ = self._texts_differ and str in kinds
+        long = self._long_numbers and int in kinds and not all(_exact(value) for value in values)
+        if kinds <= _SIMPLE and not texts_differ and not long:
             return ([value if value != "" else None for value in values] if "" in values else values), False
         cells = [self.cell(value) for value in values]
         return cells, any(isinstance(cell, (Formula, Rich)) for cell in cells)
@@ -164,5 +170,5 @@ def _link(text: str, link: str) -> dict[str, Any]:
     return {"cellPosition": None, "link": link, "text": text, "type": "url"}
 
 
-def _longest_piece(body: bytes) -> int:
-    return max(map(len, body.split(b'"')))
+def _exact(value: Any) -> bool:
+    return not isinstance(value, int) or -EXACT <= value <= EXACT

@@ -12,9 +12,13 @@ from lark_emulator.sheets import ranges
 from lark_emulator.sheets.cells import Cells
 from lark_emulator.sheets.filters import shown_text
 from lark_emulator.sheets.opened import Opened, body_of, opened, part
+from lark_emulator.sheets.pace import Pace
 from lark_emulator.world.grid import Formula, Rich
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from lark_emulator.routing import Slices
     from lark_emulator.world.sheets import Worksheet
 
 MOST_CELLS = 5000
@@ -40,7 +44,7 @@ class Found(NamedTuple):
         }
 
 
-def _search(call: Call, body: dict[str, Any], need: str) -> Found:
+def _search(call: Call, body: dict[str, Any], need: str) -> Generator[None, None, Found]:
     file = opened(call, need)
     sheet = file.sheet(call.params["sheet_id"])
     condition = part(call, body, "find_condition")
@@ -57,6 +61,7 @@ def _search(call: Call, body: dict[str, Any], need: str) -> Found:
     except re.error:
         raise file.refusal(codes.SHEET_PARAM, "not a regular expression") from None
     found = Found(file, sheet, pattern, bool(condition.get("match_entire_cell")), [], [])
+    pace = Pace()
     for row, each in enumerate(sheet.grid.looked_at(at.where.row, at.where.end_row), at.where.row):
         values = [] if each is None else each.values[at.where.column : at.where.end_column]
         for column, value in enumerate(values, at.where.column):
@@ -65,6 +70,8 @@ def _search(call: Call, body: dict[str, Any], need: str) -> Found:
                     found.formulas.append((row, column))
             elif value is not None and _hit(found, shown_text(file, sheet, row, column, value)):
                 found.values.append((row, column))
+        if pace.due(len(values)):
+            yield
     if len(found.values) + len(found.formulas) > MOST_CELLS:
         raise file.refusal(codes.SHEET_CELLS_EXCEEDED)
     return found
@@ -75,16 +82,17 @@ def _hit(found: Found, text: str) -> bool:
     return match is not None
 
 
-def find(call: Call) -> dict[str, Any]:
+def find(call: Call) -> Slices:
     """Answer `POST …/find`."""
-    return {"find_result": _search(call, body_of(call), VIEW).as_dict}
+    found = yield from _search(call, body_of(call), VIEW)
+    return {"find_result": found.as_dict}
 
 
-def replace(call: Call) -> dict[str, Any]:
+def replace(call: Call) -> Slices:
     """Answer `POST …/replace`: texts and formulas are replaced, numbers by what the new text is."""
     body = body_of(call)
     replacement = body.get("replacement")
-    found = _search(call, body, EDIT)
+    found = yield from _search(call, body, EDIT)
     if not isinstance(replacement, str):
         raise found.file.refusal(codes.SHEET_BODY, "replacement")
     new = (lambda _: replacement) if not body["find_condition"].get("search_by_regex") else replacement

@@ -93,6 +93,19 @@ def opened(call: Call, need: str = VIEW) -> Opened:
     """
     token = call.params.get("spreadsheetToken") or call.params.get("spreadsheet_token", "")
     call.world.sheet_plans.strike(token, WRITE if need == EDIT else READ)
+    return _open(call, token, need)
+
+
+def still_opened(file: Opened, need: str = EDIT) -> None:
+    """Check once more, after others had their turn, that a request may use its spreadsheet.
+
+    Raises:
+        RefusedError: as `opened` does.
+    """
+    _open(file.call, file.token, need)
+
+
+def _open(call: Call, token: str, need: str) -> Opened:
     document = call.world.drive.documents.get(token)
     if document is None or document.type != SHEET or not isinstance(document.content, Spreadsheet):
         raise refusal(call, codes.SPREADSHEET_NOT_FOUND)

@@ -11,9 +11,12 @@ from lark_emulator import codes
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.formats import displayed, is_date
 from lark_emulator.sheets.formulas import result
+from lark_emulator.sheets.pace import Pace
 from lark_emulator.world.grid import Formula, Rect, Rich
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from lark_emulator.sheets.opened import Opened
     from lark_emulator.sheets.ranges import Range
     from lark_emulator.world.grid import Row
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 RENDERS = ("", "ToString", "Formula", "FormattedValue", "UnformattedValue")
 DATES = ("", "FormattedString")
 MOST_OPEN_COLUMNS = 100
+#: The bytes that a cell takes at least.
+_SHORTEST = 2
 
 
 @dataclass(slots=True)
@@ -40,7 +45,7 @@ class Reader:
     dates: bool
     left: int
 
-    def values(self, text: str) -> tuple[str, orjson.Fragment, int]:
+    def values(self, text: str) -> Generator[None, None, tuple[str, orjson.Fragment, int]]:
         """Return the range that was read, its rows as JSON, and how many cells they are.
 
         Raises:
@@ -54,8 +59,10 @@ class Reader:
                 raise self.file.refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
             return "", orjson.Fragment(b"[]"), 0
         where = _bounded(asked)
-        rows = self.rows(asked.sheet, where)
-        last = next((n for n in range(len(rows), 0, -1) if any(v is not None for v in rows[n - 1])), 0)
+        if where.rows * where.columns * _SHORTEST > self.left:
+            raise self.file.refusal(codes.SHEET_ANSWER_TOO_LARGE)
+        rows = yield from self.rows(asked.sheet, where)
+        last = next((n for n in range(len(rows), 0, -1) if rows[n - 1].count(None) < where.columns), 0)
         if self.file.call.settings.trailing_rows == "cut":
             del rows[last:]
         packed = orjson.dumps(rows)
@@ -65,8 +72,9 @@ class Reader:
         name = ranges.shown(asked.sheet.sheet_id, where) if last else ""
         return name, orjson.Fragment(packed), where.rows * where.columns
 
-    def rows(self, sheet: Worksheet, where: Rect) -> list[list[Any]]:
-        """Return the rows of some cells."""
+    def rows(self, sheet: Worksheet, where: Rect) -> Generator[None, None, list[list[Any]]]:
+        """Return the rows of some cells; others have their turn between them."""
+        pace = Pace()
         first, last, width = where.column, where.end_column, where.columns
         blank = [None] * width
         plain = not self.dates and self.render not in ("ToString", "FormattedValue")
@@ -83,6 +91,8 @@ class Reader:
                     value if value is None else self._shown(sheet, value, row, first + n)
                     for n, value in enumerate(cells)
                 ]
+                if pace.due(width):
+                    yield
             rows.append(cells)
         return rows
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets.opened import opened
 from lark_emulator.sheets.reading import DATES, RENDERS, Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from lark_emulator.routing import Slices
 
 
 def _reader(call: Call) -> Reader:
@@ -18,24 +23,27 @@ def _reader(call: Call) -> Reader:
     return Reader(file, render, bool(dates), call.settings.max_sheet_answer_bytes)
 
 
-def _value_range(reader: Reader, text: str) -> tuple[dict[str, Any], int]:
-    name, rows, count = reader.values(text)
+def _value_range(reader: Reader, text: str) -> Generator[None, None, tuple[dict[str, Any], int]]:
+    name, rows, count = yield from reader.values(text)
     revision = reader.file.book.revision
     return {"majorDimension": "ROWS", "range": name, "revision": revision, "values": rows}, count
 
 
-def get(call: Call) -> dict[str, Any]:
+def get(call: Call) -> Slices:
     """Answer `GET …/values/:range`."""
     reader = _reader(call)
-    found, _ = _value_range(reader, call.params["range"])
+    found, _ = yield from _value_range(reader, call.params["range"])
     file = reader.file
     return {"revision": file.book.revision, "spreadsheetToken": file.token, "valueRange": found}
 
 
-def batch_get(call: Call) -> dict[str, Any]:
+def batch_get(call: Call) -> Slices:
     """Answer `GET …/values_batch_get`."""
     reader = _reader(call)
-    found = [_value_range(reader, text) for text in call.query.get("ranges", "").split(",")]
+    found = []
+    for text in call.query.get("ranges", "").split(","):
+        each = yield from _value_range(reader, text)
+        found.append(each)
     return {
         "revision": reader.file.book.revision,
         "spreadsheetToken": reader.file.token,

@@ -10,39 +10,52 @@ from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.cells import Cells
-from lark_emulator.sheets.opened import Opened, body_of, opened, part, parts
+from lark_emulator.sheets.opened import Opened, body_of, opened, part, parts, still_opened
 from lark_emulator.sheets.writing import block, check, write
 from lark_emulator.validation import choice
 from lark_emulator.world.grid import ROWS
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from lark_emulator.routing import Slices
+    from lark_emulator.sheets.writing import Block
     from lark_emulator.world.sheets import Worksheet
 
 
-def put(call: Call) -> dict[str, Any]:
+def _back(file: Opened, ready: Block) -> None:
+    """Check, after others had their turn, that a block may still be written."""
+    still_opened(file)
+    file.sheet(ready.sheet.sheet_id)
+
+
+def put(call: Call) -> Slices:
     """Answer `PUT …/values`."""
     file = opened(call, EDIT)
-    ready = block(file, Cells(file, call.body), part(call, body_of(call), "valueRange"))
+    ready = yield from block(file, Cells(file, call.body), part(call, body_of(call), "valueRange"))
+    _back(file, ready)
     check(file, ready)
     done = write(file, ready)
     return {"revision": file.wrote(), **done}
 
 
-def batch_update(call: Call) -> dict[str, Any]:
+def batch_update(call: Call) -> Slices:
     """Answer `POST …/values_batch_update`."""
     file = opened(call, EDIT)
     specs = parts(call, body_of(call), "valueRanges")
     cells = Cells(file, call.body)
     responses: list[dict[str, Any]] = []
     if call.settings.value_batches == "whole":
-        blocks = [block(file, cells, spec) for spec in specs]
+        blocks = yield from _blocks(file, cells, specs)
         for ready in blocks:
+            _back(file, ready)
             check(file, ready)
         responses = [write(file, ready) for ready in blocks]
     else:
         try:
             for spec in specs:
-                ready = block(file, cells, spec)
+                ready = yield from block(file, cells, spec)
+                _back(file, ready)
                 check(file, ready)
                 responses.append(write(file, ready))
         except RefusedError:
@@ -52,11 +65,21 @@ def batch_update(call: Call) -> dict[str, Any]:
     return {"responses": responses, "revision": file.wrote(), "spreadsheetToken": file.token}
 
 
-def append(call: Call) -> dict[str, Any]:
+def _blocks(file: Opened, cells: Cells, specs: list[dict[str, Any]]) -> Generator[None, None, list[Block]]:
+    blocks: list[Block] = []
+    for spec in specs:
+        ready = yield from block(file, cells, spec)
+        blocks.append(ready)
+    return blocks
+
+
+def append(call: Call) -> Slices:
     """Answer `POST …/values_append`: from the first blank cell of the first column on."""
     how = choice(call.query, "insertDataOption", ("OVERWRITE", "INSERT_ROWS"), default="OVERWRITE")
     file = opened(call, EDIT)
-    ready = block(file, Cells(file, call.body), part(call, body_of(call), "valueRange"), any_height=True)
+    spec = part(call, body_of(call), "valueRange")
+    ready = yield from block(file, Cells(file, call.body), spec, any_height=True)
+    _back(file, ready)
     sheet, where = ready.sheet, ready.where
     row = where.row
     while sheet.grid.value(row, where.column) is not None:
@@ -79,10 +102,12 @@ def append(call: Call) -> dict[str, Any]:
     }
 
 
-def prepend(call: Call) -> dict[str, Any]:
+def prepend(call: Call) -> Slices:
     """Answer `POST …/values_prepend`: rows are inserted above the range."""
     file = opened(call, EDIT)
-    ready = block(file, Cells(file, call.body), part(call, body_of(call), "valueRange"), any_height=True)
+    spec = part(call, body_of(call), "valueRange")
+    ready = yield from block(file, Cells(file, call.body), spec, any_height=True)
+    _back(file, ready)
     sheet, where, height = ready.sheet, ready.where, len(ready.rows)
     if where.row >= sheet.grid.row_count:
         raise file.refusal(codes.SHEET_RANGE, "beyond the grid")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,14 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT, owner_id
 from lark_emulator.routing import Call, Route
-from lark_emulator.sheets.opened import Opened, body_of, opened, part, parts
+from lark_emulator.sheets.opened import Opened, body_of, opened, part, parts, still_opened
 from lark_emulator.sheets.spreadsheets import new_worksheet
 from lark_emulator.validation import user_id_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
+    from lark_emulator.routing import Slices
     from lark_emulator.world.grid import Rect
     from lark_emulator.world.sheets import Worksheet
 
@@ -63,23 +63,26 @@ def _merge(rect: Rect) -> dict[str, int]:
     }
 
 
-def batch_update(call: Call) -> dict[str, Any]:
+def batch_update(call: Call) -> Slices:
     """Answer `POST …/sheets_batch_update`."""
     file = opened(call, EDIT)
     requests = parts(call, body_of(call), "requests")
-    before = (
-        copy.deepcopy(file.book.sheets)
-        if call.settings.sheets_batch == "whole" and len(requests) > 1
-        else None
-    )
+    before = None
+    if call.settings.sheets_batch == "whole" and len(requests) > 1:
+        before = (yield from file.book.copied()).sheets
+        still_opened(file)
     replies: list[dict[str, Any]] = []
     try:
         for request in requests:
-            known = [name for name in _OPERATIONS if name in request]
+            known = [name for name in (*_OPERATIONS, "copySheet") if name in request]
             if len(known) != 1:
                 raise file.refusal(codes.SHEET_BODY, "one operation for each request")
             name = known[0]
-            replies.append({name: _OPERATIONS[name](file, part(call, request, name))})
+            copied = (yield from _copied(file, request["copySheet"])) if name == "copySheet" else None
+            spec = part(call, request, name)
+            replies.append(
+                {name: _OPERATIONS[name](file, spec) if copied is None else _copy(file, spec, copied)}
+            )
     except RefusedError:
         if before is not None:
             file.book.sheets = before
@@ -101,15 +104,21 @@ def _add(file: Opened, request: dict[str, Any]) -> dict[str, Any]:
     return _placed(file, sheet, _index(file, spec.get("index", 0)))
 
 
-def _copy(file: Opened, request: dict[str, Any]) -> dict[str, Any]:
-    source = file.sheet(part(file.call, request, "source").get("sheetId"))
+def _copied(file: Opened, request: Any) -> Generator[None, None, Worksheet]:
+    spec = request if isinstance(request, dict) else {}
+    copied = yield from file.sheet(part(file.call, spec, "source").get("sheetId")).copied()
+    still_opened(file)
+    return copied
+
+
+def _copy(file: Opened, request: dict[str, Any], sheet: Worksheet) -> dict[str, Any]:
+    source = file.sheet(sheet.sheet_id)
     title = (request.get("destination") or {}).get("title")
     if not title:
         number = 0
         while file.book.titled(f"{source.title}(副本_{number})") is not None:
             number += 1
         title = f"{source.title}(副本_{number})"
-    sheet = copy.deepcopy(source)
     sheet.sheet_id, sheet.title = file.call.world.new_id("", 6), _new_title(file, title)
     return _placed(file, sheet, list(file.book.sheets).index(source.sheet_id) + 1)
 
@@ -214,7 +223,6 @@ _CHANGES: dict[str, Callable[[Opened, Worksheet, Any], None]] = {
 }
 _OPERATIONS: dict[str, Callable[[Opened, dict[str, Any]], dict[str, Any]]] = {
     "addSheet": _add,
-    "copySheet": _copy,
     "deleteSheet": _delete,
     "updateSheet": _update,
 }

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark_emulator import codes
 from lark_emulator.sheets import ranges
+from lark_emulator.sheets.pace import Pace
 from lark_emulator.sheets.ranges import MOST_COLUMNS, MOST_ROWS
 from lark_emulator.world.grid import Rect, Rich
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from lark_emulator.sheets.cells import Cells
     from lark_emulator.sheets.opened import Opened
     from lark_emulator.world.sheets import Worksheet
@@ -24,6 +27,8 @@ class Block(NamedTuple):
     where: Rect
     """The range: at least as large as the rows."""
     rows: list[tuple[list[Any], bool]]
+    chooses: bool
+    """Whether one of the values is a choice of several, for a dropdown."""
 
     @property
     def data(self) -> Rect:
@@ -33,8 +38,10 @@ class Block(NamedTuple):
         return where._replace(end_row=where.row + len(self.rows), end_column=where.column + width)
 
 
-def block(file: Opened, cells: Cells, spec: dict[str, Any], *, any_height: bool = False) -> Block:
-    """Read a `valueRange`.
+def block(
+    file: Opened, cells: Cells, spec: dict[str, Any], *, any_height: bool = False
+) -> Generator[None, None, Block]:
+    """Read a `valueRange`, row by row, so that others have their turn.
 
     Args:
         file: the spreadsheet.
@@ -51,7 +58,13 @@ def block(file: Opened, cells: Cells, spec: dict[str, Any], *, any_height: bool 
         raise file.refusal(codes.SHEET_BODY, "values must be a list of lists")
     if not values:
         raise file.refusal(codes.SHEET_LIMIT, "values is empty")
-    ready = Block(at.sheet, at.where, [cells.row(row) for row in values])
+    rows: list[tuple[list[Any], bool]] = []
+    pace = Pace()
+    for row in values:
+        rows.append(cells.row(row))
+        if pace.due(len(rows[-1][0])):
+            yield
+    ready = Block(at.sheet, at.where, rows, cells.chooses)
     data = ready.data
     if (at.bounded and at.where.rows > MOST_ROWS) or max(
         at.where.columns * at.bounded, data.columns
@@ -125,7 +138,7 @@ def write(file: Opened, ready: Block) -> dict[str, Any]:
     merges = (
         [merge for merge in sheet.merges if merge.meets(data)] if settings.merged_writes == "dropped" else []
     )
-    special = bool(merges) or settings.null_write == "kept" or any(rich for _, rich in ready.rows)
+    special = bool(merges) or settings.null_write == "kept" or ready.chooses
     reset = settings.value_write_formats == "reset"
     for n, (cells, rich) in enumerate(ready.rows):
         if special:

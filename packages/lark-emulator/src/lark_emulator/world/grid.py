@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 ROWS, COLUMNS = "ROWS", "COLUMNS"
+#: Rows that are copied between two turns of others.
+_TURN = 2000
 
 
 @dataclass(slots=True)
@@ -256,6 +258,18 @@ class Grid:
         del order[start : start + count]
         order[to:to] = taken_order
         self.sizes[axis] = {new: sizes[old] for new, old in enumerate(order) if old in sizes}
+
+    def copied(self) -> Generator[None, None, Grid]:
+        """Return a copy; others have their turn while it is made."""
+        made = Grid(self.row_count, self.column_count)
+        made.sizes = {
+            axis: {n: replace(size) for n, size in sizes.items()} for axis, sizes in self.sizes.items()
+        }
+        for number, row in enumerate(self.rows):
+            made.rows.append(None if row is None else Row(list(row.values), list(row.styles), row.rich))
+            if number % _TURN == 0:
+                yield
+        return made
 
     def end_of_data(self) -> int:
         """Return the number of the row behind the last one that holds a value."""

@@ -11,7 +11,7 @@ import orjson
 from lark_emulator.world.grid import Grid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from lark_emulator.world.grid import Rect
 
@@ -65,6 +65,17 @@ class Worksheet:
         """Move rows or columns, and all that is tied to cells."""
         self.grid.move(axis, start, count, to)
         self._follow(lambda rect: rect.moved(axis, start, count, to))
+
+    def copied(self) -> Generator[None, None, Worksheet]:
+        """Return a copy with the same id and title; others have their turn while it is made."""
+        grid = yield from self.grid.copied()
+        kept, self.grid = self.grid, Grid()
+        try:
+            made = copy.deepcopy(self)
+        finally:
+            self.grid = kept
+        made.grid = grid
+        return made
 
     def _follow(self, place: Callable[[Rect], Rect | None]) -> None:
         self.merges = _placed(self.merges, place)
@@ -131,8 +142,9 @@ class Spreadsheet:
         others.insert(index, sheet)
         self.sheets = {each.sheet_id: each for each in others}
 
-    def copied(self) -> Spreadsheet:
+    def copied(self) -> Generator[None, None, Spreadsheet]:
         """Return a copy with the same ids of worksheets, as a copied file has."""
-        made = copy.deepcopy(self)
-        made.held, made.revision = None, 0
+        made = Spreadsheet(styles=list(self.styles), numbers=dict(self.numbers))
+        for sheet in list(self.sheets.values()):
+            made.sheets[sheet.sheet_id] = yield from sheet.copied()
         return made
