@@ -180,6 +180,24 @@ def chunk(
     return Chunk(number, first, rows, lines, digest, sums, wild, formats, blocks, header_rows)
 
 
+def chunk_of(whole: Chunk, places: Sequence[int], number: int | None = None) -> Chunk:
+    """Return some rows of a chunk as a chunk.
+
+    Args:
+        whole: The chunk.
+        places: The rows, from 0.
+        number: Of the new chunk; that of the whole if None.
+    """
+    return chunk(
+        whole.number if number is None else number,
+        whole.first + places[0],
+        [whole.rows[one] for one in places],
+        [whole.formats[one] for one in places],
+        whole.blocks,
+        [whole.lines[one] for one in places],
+    )
+
+
 def encoded(row: list[Any], blocks: Blocks) -> tuple[bytes, ...]:
     """Encode a row, a text for each block of columns.
 

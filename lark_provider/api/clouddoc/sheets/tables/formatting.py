@@ -14,7 +14,7 @@ from lark_provider.api.clouddoc.sheets.tables.place import V2, V3
 from lark_provider.api.clouddoc.sheets.tables.source import style_of
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
 from lark_provider.protocol.calls import Call, request
-from lark_provider.protocol.errors import InvalidRequestError, NotFoundError
+from lark_provider.protocol.errors import NotFoundError
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
 
@@ -121,10 +121,6 @@ def _widths(
     elif given is not None:
         for name, one in given.items():
             column = list(order).index(layout.place(name, "widths"))
-            if type(one) is not int or one < 0:
-                raise InvalidRequestError(
-                    f"widths[{name!r}] must be a number of pixels, got {one!r}. Next: correct it."
-                )
             pixels[place.column(column)] = one
     runs: list[list[int]] = []
     for column in sorted(pixels):

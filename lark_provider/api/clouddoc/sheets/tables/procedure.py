@@ -226,8 +226,12 @@ def _check(columns: Layout, options: Options, rows: Any, head: Sequence[Any]) ->
     for name in options.key_fields:
         columns.place(name, "key_fields")
     if isinstance(options.widths, Mapping):
-        for name in options.widths:
+        for name, pixels in options.widths.items():
             columns.place(name, "widths")
+            if type(pixels) is not int or pixels <= 0:
+                raise InvalidRequestError(
+                    f"widths[{name!r}] must be a number of pixels, got {pixels!r}. Next: correct it."
+                )
     if options.header and not columns.is_titled:
         raise InvalidRequestError(
             f"columns must be given where rows are sequences and there is a header, got {show(head[0])} as the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,19 @@ def format_text(given: Format, name: object) -> str:
         f"formats[{name!r}] must be a formatter such as '#,##0.00' or a dict of Lark's style, got "
         f"{show(given)}. Next: pass one."
     )
+
+
+@functools.lru_cache(maxsize=256)
+def with_formatter(text: str, needed: str | None) -> str:
+    """Return a format that also has the formatter that a value needs, unless it names one itself.
+
+    Args:
+        text: What `format_text` returned.
+        needed: The formatter that the value needs, such as that of a date; None for none.
+    """
+    if needed is None or text[:1] != STYLE or "formatter" in style_of(text):
+        return text
+    return format_text({**style_of(text), "formatter": needed}, needed)
 
 
 def style_of(text: str) -> dict[str, Any]:
@@ -134,9 +148,9 @@ class Source:
         if self._by_type:
             for place, value in enumerate(values):
                 if (found := self._by_type.get(type(value))) is not None:
-                    formats[place] = found
+                    formats[place] = with_formatter(found, formats[place])
         for place, found in self._by_column.items():
-            formats[place] = found
+            formats[place] = with_formatter(found, formats[place])
         if self._order is not None:
             cells, formats = [cells[one] for one in self._order], [formats[one] for one in self._order]
         return self._cutter.add(cells, formats)

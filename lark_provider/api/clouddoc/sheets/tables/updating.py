@@ -11,7 +11,7 @@ import orjson
 
 from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.sheets.addressing import Range, column_name
-from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_COLUMNS, Blocks, Chunk, chunk, comparable
+from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_COLUMNS, Blocks, Chunk, chunk_of, comparable
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank, spans
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
 from lark_provider.api.clouddoc.sheets.tables.modes import Extent, recorded_segments
@@ -199,7 +199,7 @@ class Update:
         yield from self._updated(made, found, keys)
         if fresh:
             places = list(fresh.values())
-            part = _part(made, places, self._base + made.number)
+            part = chunk_of(made, places, self._base + made.number)
             row = yield from self.writer.append_once(part, self._last + 1)
             first = row - part.count
             self.index |= {key: first + number for number, key in enumerate(fresh)}
@@ -251,7 +251,7 @@ class Update:
         is_disturbed = place.noted(answer)
         for row in rows:
             at = found[row]
-            writer.note(_part(made, [at], made.number), row)
+            writer.note(chunk_of(made, [at]), row)
         if is_disturbed:
             doubled = set(self._doubled)
             yield from self._read()
@@ -263,18 +263,6 @@ class Update:
                     f"look at these rows (columns {', '.join(column_name(one) for one in place.lefts)} and "
                     "following) in the spreadsheet's history; then call again."
                 )
-
-
-def _part(made: Chunk, places: Sequence[int], number: int) -> Chunk:
-    """Return some rows of a chunk as a chunk."""
-    return chunk(
-        number,
-        made.first + places[0],
-        [made.rows[one] for one in places],
-        [made.formats[one] for one in places],
-        made.blocks,
-        [made.lines[one] for one in places],
-    )
 
 
 def _key(cells: Sequence[Any]) -> Key:

@@ -10,7 +10,14 @@ from typing import Any
 from lark_provider.api.clouddoc.loads.chunks import first_difference
 from lark_provider.api.clouddoc.loads.errors import SourceChangedError
 from lark_provider.api.clouddoc.sheets.addressing import Range
-from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import (
+    SUM_BYTES,
+    Chunk,
+    check_sum,
+    chunk,
+    chunk_of,
+    comparable,
+)
 from lark_provider.api.clouddoc.sheets.tables.judging import (
     Verdict,
     changed_rows,
@@ -51,6 +58,7 @@ class Writer:
         replayed: Rows that an earlier attempt has written.
         formats: The ranges of each format.
         ranges: Where rows were written.
+        last: The chunk that was appended last, and where.
         stands: The last segment that stands and is not recorded yet.
     """
 
@@ -62,6 +70,7 @@ class Writer:
     replayed: int = 0
     formats: dict[str, list[Range]] = field(default_factory=dict)
     ranges: list[tuple[int, int]] = field(default_factory=list)
+    last: tuple[Chunk, int] | None = None
     stands: int | None = None
 
     def note(self, chunk: Chunk, row: int, *, is_replayed: bool = False) -> None:
@@ -153,7 +162,10 @@ class Writer:
             recorded, is_fresh = yield from self._moved(chunk, recorded.segment.row)
         while True:
             row = recorded.segment.row
-            now = yield from self.place.read(self.turn, row, row + chunk.count - 1)
+            # With the row above, by which it is noticed that rows were inserted.
+            top = max(row - 1, 1)
+            now = yield from self.place.read(self.turn, top, row + chunk.count - 1)
+            above, now = now[: row - top], now[row - top :]
             if is_fresh:
                 if all(map(is_blank, now)):
                     break
@@ -167,8 +179,8 @@ class Writer:
             recorded, is_fresh = yield from self._moved(chunk, end + 1)
         is_disturbed = yield from self.place.write(self.turn, chunk, row)
         if is_disturbed:
-            row = yield from self._looked(chunk, row)
-        self.stands = chunk.number
+            row = yield from self._looked(chunk, row, above)
+        self.stands, self.last = chunk.number, (chunk, row)
         return row, False
 
     def _reserved(self, chunk: Chunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
@@ -250,20 +262,70 @@ class Writer:
             )
             yield from self.turn.pause(pause)
 
-    def _looked(self, chunk: Chunk, row: int) -> Procedure[int]:
+    def _looked(self, chunk: Chunk, row: int, above: Sequence[Sequence[Any]]) -> Procedure[int]:
         """Look at rows that were just written, since others have written at the same time.
+
+        Args:
+            chunk: What was written.
+            row: Where.
+            above: The row above it, as it was before; none if it is the first one.
 
         Returns:
             Where they stand.
         """
-        now = yield from self.place.read(self.turn, row, row + chunk.count + _NEAR - 1)
-        changed = changed_rows(now[: chunk.count], chunk.sums, chunk.wild)
+        top = row - len(above)
+        now = yield from self.place.read(self.turn, top, row + chunk.count + _NEAR - 1)
+        there = now[row - top :]
+        changed = changed_rows(there[: chunk.count], chunk.sums, chunk.wild)
         if not changed:
-            return row
-        offset = offset_of(now, chunk.sums, chunk.wild)
+            if [[comparable(cell) for cell in one] for one in now[: row - top]] == [
+                [comparable(cell) for cell in one] for one in above
+            ]:
+                return row
+            return (yield from self._pushed(chunk, row, now[0], there))
+        offset = offset_of(there, chunk.sums, chunk.wild)
         if offset is not None:
             return row + offset
         raise self._disturbed([row + place for place in changed], "written by others at the same time")
+
+    def _pushed(
+        self, chunk: Chunk, row: int, above: Sequence[Any], there: Sequence[Sequence[Any]]
+    ) -> Procedure[int]:
+        """Put back rows of ours that rows inserted above have pushed to where a chunk was just written.
+
+        Args:
+            chunk: What was written.
+            row: Where.
+            above: The row above it now.
+            there: The rows from `row` on, and some below.
+
+        Returns:
+            Where the chunk stands then.
+
+        Raises:
+            ConflictError: The rows above are not this write's own, or it cannot be told which they are.
+        """
+        last, last_row = self.last if self.last is not None else (None, 0)
+        if last is not None and last_row + last.count == row:
+            sums = [last.sums[at : at + SUM_BYTES] for at in range(0, len(last.sums), SUM_BYTES)]
+            now = check_sum(above, last.wild).to_bytes(SUM_BYTES, "big")
+            for count in range(1, min(_NEAR, last.count - 1) + 1):
+                end = chunk.count + count
+                if sums[-1 - count] == now and all(map(is_blank, there[chunk.count : end])):
+                    recorded, _ = yield from self._moved(chunk, row + count)
+                    moved = recorded.segment.row
+                    yield from self.place.write(self.turn, chunk, moved)
+                    tail = chunk_of(last, range(last.count - count, last.count))
+                    yield from self.place.write(self.turn, tail, row)
+                    logger.info(
+                        "Put back rows that others had pushed down", extra={"rows": count, "row": row}
+                    )
+                    return moved
+        raise self._disturbed(
+            range(row, row + chunk.count),
+            "written at the moment in which others inserted, deleted or sorted rows above, one of which may "
+            "have been overwritten",
+        )
 
     # --- rows at a place of their own: tables that are replaced
 
@@ -309,11 +371,13 @@ class Writer:
             ConflictError: They do not; the text names them.
         """
         for row, sums, wild in parts:
-            last = row + len(sums) // 4 - 1
+            last = row + len(sums) // SUM_BYTES - 1
             for first in range(row, last + 1, _BLANKED):
                 end = min(last, first + _BLANKED - 1)
                 now = yield from self.place.read(self.turn, first, end)
-                changed = changed_rows(now, sums[4 * (first - row) : 4 * (end - row + 1)], wild)
+                changed = changed_rows(
+                    now, sums[SUM_BYTES * (first - row) : SUM_BYTES * (end - row + 1)], wild
+                )
                 if changed:
                     raise self._disturbed(
                         [first + place for place in changed],
@@ -348,8 +412,7 @@ class Writer:
     def _disturbed(self, rows: Sequence[int], what: str) -> ConflictError:
         were = "were" if len(rows) > 1 else "was"
         return ConflictError(
-            f"In worksheet {self.place.title!r}, {spans(rows)} of the table {were} {what}. "
-            "Nothing outside the table was overwritten. Next: look at these rows in the spreadsheet's history; "
+            f"In worksheet {self.place.title!r}, {spans(rows)} of the table {were} {what}. Next: look at these rows in the spreadsheet's history; "
             "then call again."
         )
 
