@@ -1,0 +1,1 @@
+"""Folders, files and who may open them (`/open-apis/drive`)."""

@@ -1,0 +1,1 @@
+"""Spreadsheets (`/open-apis/sheets/v2` and `/v3`)."""
