@@ -1,17 +1,25 @@
-"""Airflow transfers between Bitable tables, SQL databases and files."""
+"""Airflow transfers between Bitable tables, spreadsheets, SQL databases and files."""
 
 from __future__ import annotations
 
 from lark_provider.hooks.exports import lazy_exports
 
-__all__ = ["LarkBitableToFileOperator", "LarkBitableToSqlOperator", "SqlToLarkBitableOperator"]
+__all__ = [
+    "LarkBitableToFileOperator",
+    "LarkBitableToSqlOperator",
+    "LarkSheetToSqlOperator",
+    "SqlToLarkBitableOperator",
+    "SqlToLarkSheetOperator",
+]
 
 __getattr__ = lazy_exports(
     __name__,
     {
         "LarkBitableToFileOperator": "bitable_to_file",
         "LarkBitableToSqlOperator": "bitable_to_sql",
+        "LarkSheetToSqlOperator": "sheet_to_sql",
         "SqlToLarkBitableOperator": "sql_to_bitable",
+        "SqlToLarkSheetOperator": "sql_to_sheet",
     },
 )
 
@@ -19,4 +27,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lark_provider.transfers.bitable_to_file import LarkBitableToFileOperator as LarkBitableToFileOperator
     from lark_provider.transfers.bitable_to_sql import LarkBitableToSqlOperator as LarkBitableToSqlOperator
+    from lark_provider.transfers.sheet_to_sql import LarkSheetToSqlOperator as LarkSheetToSqlOperator
     from lark_provider.transfers.sql_to_bitable import SqlToLarkBitableOperator as SqlToLarkBitableOperator
+    from lark_provider.transfers.sql_to_sheet import SqlToLarkSheetOperator as SqlToLarkSheetOperator
