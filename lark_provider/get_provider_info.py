@@ -77,6 +77,11 @@ def get_provider_info() -> dict[str, object]:
                 "python-module": "lark_provider.transfers.sql_to_sheet",
             },
             {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": "Lark",
+                "python-module": "lark_provider.transfers.report",
+            },
+            {
                 "source-integration-name": "Lark",
                 "target-integration-name": "Common SQL",
                 "python-module": "lark_provider.transfers.sheet_to_sql",

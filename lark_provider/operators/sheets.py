@@ -11,6 +11,8 @@ from lark_provider.hooks.links import LarkSheetLink, sheet_url
 from lark_provider.operators.base import LarkOperator
 
 if TYPE_CHECKING:
+    from airflow.sdk import BaseOperatorLink
+
     from lark_provider.api.clouddoc.drive.people import Share
     from lark_provider.api.clouddoc.sheets.targets import SheetRef
     from lark_provider.hooks.lark import LarkHook
@@ -28,7 +30,7 @@ class SheetOperator(LarkOperator):
             first.
     """
 
-    operator_extra_links = (LarkSheetLink(),)
+    operator_extra_links: tuple[BaseOperatorLink, ...] = (LarkSheetLink(),)
     sheet_link = ""
 
     def __init__(

@@ -7,6 +7,7 @@ from lark_provider.hooks.exports import lazy_exports
 __all__ = [
     "LarkBitableToFileOperator",
     "LarkBitableToSqlOperator",
+    "LarkReportOperator",
     "LarkSheetToSqlOperator",
     "SqlToLarkBitableOperator",
     "SqlToLarkSheetOperator",
@@ -17,6 +18,7 @@ __getattr__ = lazy_exports(
     {
         "LarkBitableToFileOperator": "bitable_to_file",
         "LarkBitableToSqlOperator": "bitable_to_sql",
+        "LarkReportOperator": "report",
         "LarkSheetToSqlOperator": "sheet_to_sql",
         "SqlToLarkBitableOperator": "sql_to_bitable",
         "SqlToLarkSheetOperator": "sql_to_sheet",
@@ -27,6 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lark_provider.transfers.bitable_to_file import LarkBitableToFileOperator as LarkBitableToFileOperator
     from lark_provider.transfers.bitable_to_sql import LarkBitableToSqlOperator as LarkBitableToSqlOperator
+    from lark_provider.transfers.report import LarkReportOperator as LarkReportOperator
     from lark_provider.transfers.sheet_to_sql import LarkSheetToSqlOperator as LarkSheetToSqlOperator
     from lark_provider.transfers.sql_to_bitable import SqlToLarkBitableOperator as SqlToLarkBitableOperator
     from lark_provider.transfers.sql_to_sheet import SqlToLarkSheetOperator as SqlToLarkSheetOperator

@@ -54,7 +54,7 @@ def cells(lark: Emulator, token: str) -> list[list[Any]]:
 
 
 def spreadsheets() -> list[Any]:
-    return [one for one in LarkServiceClient().clouddoc.drive.list_files() if one.type == "sheet"]
+    return [one for one in LarkServiceClient().clouddoc.drive.list_files() if one.get("type") == "sheet"]
 
 
 @pytest.mark.usefixtures("ledger")
@@ -79,6 +79,7 @@ def test_a_new_spreadsheet_is_typed_shared_and_made_once(
     assert again["spreadsheet_token"] == token
     assert cells(lark, token)[2][1] == 13
     assert report.execute(context(run_id="other"))["spreadsheet_token"] != token
+    assert len(spreadsheets()) == 2
 
 
 @pytest.mark.usefixtures("ledger")
