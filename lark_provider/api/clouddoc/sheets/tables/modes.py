@@ -12,6 +12,7 @@ from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
 from lark_provider.api.clouddoc.sheets.tables.source import Source
+from lark_provider.api.clouddoc.sheets.tables.turn import TakenOverError
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError
@@ -153,11 +154,17 @@ def append(writer: Writer, source: Source, layout: Layout, *, header: bool) -> P
 def _headed(writer: Writer, layout: Layout) -> Procedure[None]:
     """See that the table has its header."""
     place = writer.place
-    (now,) = yield from place.read(writer.turn, place.row, place.row)
-    if is_blank(now):
+    while True:
+        writer.turn.decide_again()
+        (now,) = yield from place.read(writer.turn, place.row, place.row)
+        if not is_blank(now):
+            break
         made = header_chunk(layout, place.blocks)
-        if (yield from place.write(writer.turn, made, place.row)):
-            yield from writer.verify([(place.row, made.sums, made.wild)])
+        try:
+            if (yield from place.write(writer.turn, made, place.row)):
+                yield from writer.verify([(place.row, made.sums, made.wild)])
+        except TakenOverError:
+            continue  # another process may have written it meanwhile
         return
     for column, (there, title) in enumerate(zip(now, layout.titles, strict=True)):
         if _text(there) != title:

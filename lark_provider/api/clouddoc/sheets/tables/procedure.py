@@ -267,6 +267,7 @@ def _into(
     held = yield from turn(
         f"sheet/{found.token}", f"table in {sheet.title!r}", options.lease_seconds, options.lease_wait
     )
+    held.is_tolerant = options.mode == "append"
     yield from held.begin()
     try:
         place = _place(found.token, sheet, columns, corner, options)
