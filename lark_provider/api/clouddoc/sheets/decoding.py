@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lark_provider.api.clouddoc.sheets.kinds import Link, Mention
+from lark_provider.api.clouddoc.sheets.kinds import Link, Mention, is_person_id
 from lark_provider.api.clouddoc.sheets.values import moment
 
 SERIALS: Mapping[str, str] = {"valueRenderOption": "UnformattedValue"}
@@ -22,7 +22,7 @@ DATED: Mapping[str, str] = {**SERIALS, "dateTimeRenderOption": "FormattedString"
 SHOWN: Mapping[str, str] = {"valueRenderOption": "FormattedValue", "dateTimeRenderOption": "FormattedString"}
 """Query parameters for text as people see it."""
 _CLOCK = re.compile(r"\d\s*[:时時點点]\s*\d")
-_CALENDAR = re.compile(r"\d\s*[-/.年月]\s*\d|\d\s*[月年日]|[A-Za-z]{3,}")
+_CALENDAR = re.compile(r"\d\s*[-/年月]\s*\d|\d+\.\d+\.\d|\d\s*[月年日]|[A-Za-z]{3,}")
 
 
 def has_numbers(rows: Sequence[Sequence[Any]]) -> bool:
@@ -87,8 +87,10 @@ def _segments(cell: list[Any]) -> Any:
     if len(cell) == 1:
         (only,) = cell
         text = str(only.get("text") or "")
-        if only.get("type") == "mention" and text and only.get("textType") != "fileToken":
-            return Mention(text)
+        if only.get("type") == "mention":
+            ident = only.get("token") or text
+            is_person = is_person_id(ident) and only.get("textType") != "fileToken"
+            return Mention(ident) if is_person else text or cell
         link = only.get("link")
         if only.get("type") == "url" and isinstance(link, str):
             # Lark turns a bare URL or e-mail address into such a segment; it was written as text.

@@ -76,17 +76,17 @@ class Mention:
         Raises:
             MisfitError: The id is of no such kind.
         """
-        kind = (
-            _PERSON.get(self.id[:3], "email" if "@" in self.id else None)
-            if isinstance(self.id, str)
-            else None
-        )
-        if kind is None:
+        if not is_person_id(self.id):
             raise MisfitError("must be a Mention of an open_id, a union_id or an e-mail address")
         return {
             "type": "mention",
             "text": self.id,
-            "textType": kind,
+            "textType": _PERSON.get(self.id[:3], "email"),
             "notify": bool(self.notify),
             "grantReadPermission": False,
         }
+
+
+def is_person_id(value: object) -> bool:
+    """Return whether a value is an open_id, a union_id or an e-mail address."""
+    return isinstance(value, str) and (value[:3] in _PERSON or "@" in value[1:])
