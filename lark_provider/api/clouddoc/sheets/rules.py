@@ -98,8 +98,8 @@ class ConditionalFormat:
             `duplicateValues` or `uniqueValues`.
         style: How they look: bold, italic, underline, strike, color, background.
         operator: For `cellIs` such as `greaterThan` or `between`; for `containsText` such as `beginsWith`.
-        values: For `cellIs` one number, text or `Formula`, two for `between`; for `containsText` the text; for
-            `timePeriod` `yesterday`, `today`, `tomorrow` or `last7Days`.
+        values: For `cellIs` one number, text or `Formula`, two for `between`; for `containsText` the
+            text; for `timePeriod` `yesterday`, `today`, `tomorrow` or `last7Days`.
         id: Lark's id of one that was listed.
     """
 
@@ -166,7 +166,7 @@ def _formula(value: Any) -> str:
 
 
 def _value(formula: str) -> Any:
-    """Return the value of a condition's formula; what is neither a number nor text in quotes stays as it is."""
+    """Return the value of a condition's formula: a number, text in quotes, or else a `Formula`."""
     if len(formula) > 1 and formula[0] == formula[-1] == '"':
         return formula[1:-1].replace('""', '"')
     try:
