@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,17 @@ from lark_emulator.world.grid import COLUMNS, ROWS, Formula, Rich
 from lark_emulator.world.sheet_plans import ANY, READ, WRITE, SheetPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from lark_emulator.lark import Lark
+    from lark_emulator.routing import Slices
     from lark_emulator.world.drive import Document
     from lark_emulator.world.sheets import Spreadsheet, Worksheet
 
 _CELL = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
-def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
     """Return a spreadsheet (`token`) with all its worksheets, or with one (`sheet`: its title or id).
 
     Args:
@@ -38,13 +40,39 @@ def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     name = text(spec, "sheet")
     sheets = [_sheet(book, name)] if name else list(book.sheets.values())
     cells = flag(spec, "cells", default=True)
-    return {
+    steps = _read(document, book, sheets, cells=cells)
+    if lark.loop is not None:
+        return _in_slices(steps)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            view: dict[str, Any] = done.value
+            return view
+
+
+async def _in_slices(steps: Slices) -> dict[str, Any]:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            view: dict[str, Any] = done.value
+            return view
+        await asyncio.sleep(0)
+
+
+def _read(document: Document, book: Spreadsheet, sheets: list[Worksheet], *, cells: bool) -> Slices:
+    view: dict[str, Any] = {
         "title": document.title,
         "revision": book.revision,
         "folder_token": document.parent,
         "deleted": document.deleted,
-        "sheets": [shown(book, sheet, cells=cells) for sheet in sheets],
+        "sheets": [],
     }
+    for sheet in sheets:
+        one = yield from shown(book, sheet, cells=cells)
+        view["sheets"].append(one)
+    return view
 
 
 def edit(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
