@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.control.sheet_view import shown
 from lark_emulator.control.specs import count, flag, found, one_of, only, text, whole
 from lark_emulator.drive.files import remove
+from lark_emulator.sheets.formulas import result
 from lark_emulator.sheets.ranges import column_number
 from lark_emulator.world.drive import FOLDER
 from lark_emulator.world.grid import COLUMNS, ROWS, Formula, Rich
@@ -231,7 +232,8 @@ def _deleting(axis: str) -> _Doing:
 
 def _sort(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
     """Sort the rows from `first_row` down to the end of the data; blank cells come last."""
-    grid = _sheet(book, text(spec, "sheet")).grid
+    sheet = _sheet(book, text(spec, "sheet"))
+    grid = sheet.grid
     column = column_number(text(spec, "column") or "A")
     start = (whole(spec, "first_row") or 2) - 1
     end = grid.end_of_data()
@@ -239,6 +241,7 @@ def _sort(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> Non
 
     def key(number: int) -> tuple[bool, Any]:
         value = grid.value(number, column)
+        value = result(sheet, value) if isinstance(value, Formula) else value
         number_first = isinstance(value, (int, float))
         return not number_first, value if number_first else str(value)
 
