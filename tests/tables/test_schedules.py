@@ -37,7 +37,7 @@ def test_after_any_schedule_the_worksheet_equals_its_source(
     assert sum(one.kills + one.freezes for one in runs) > 0
 
 
-@pytest.mark.parametrize("effect", (14, 24, 31))
+@pytest.mark.parametrize("effect", [14, 24, 31])
 def test_the_rows_of_an_appender_that_freezes_past_its_lease_stand_beside_those_of_another(
     lark: Emulator, place: Place, database: str, effect: int
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.sheets.addressing import Cell
+from lark_provider.api.clouddoc.sheets.tables.appending import Appender
 from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
@@ -105,7 +106,7 @@ def pending(writer: Writer, after: int) -> Procedure[list[RecordedSegment]]:
     return [one for one in found if one.state is State.PENDING]
 
 
-def append(writer: Writer, source: Source, layout: Layout, *, header: bool) -> Procedure[Extent]:
+def append(writer: Appender, source: Source, layout: Layout, *, header: bool) -> Procedure[Extent]:
     """Write rows below what stands.
 
     Args:
@@ -170,8 +171,8 @@ def _headed(writer: Writer, layout: Layout) -> Procedure[None]:
         if _text(there) != title:
             raise InvalidRequestError(
                 f"Cell {Cell(place.row, place.column(column))} of worksheet {place.title!r} must be the "
-                f"header {title!r}, got {show(there)}. Next: give columns= in the order of the worksheet, begin the "
-                "table elsewhere with start=, or pass header=False."
+                f"header {title!r}, got {show(there)}. Next: give columns= in the order of the worksheet, "
+                "begin the table elsewhere with start=, or pass header=False."
             )
 
 
