@@ -6,7 +6,7 @@ LOCK := requirements-dev.lock
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test check bench soak soak-loads fmt lock clean
+.PHONY: help demo quick test check bench soak soak-loads soak-sheets fmt lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ bench: $(READY) ## Measure, beside the official SDK (WRITE=1 renews docs/benchma
 soak-loads: $(READY) ## Kill and freeze loads and syncs at random, then measure the memory of large ones (SEEDS=200 ROWS=20000 LARGE=1000000)
 	@$(BIN)/python -m tests.loads.many $(or $(SEEDS),200) 0 $(or $(ROWS),20000)
 	@$(BIN)/python -m tests.loads.large $(or $(LARGE),1000000)
+
+soak-sheets: $(READY) ## Kill and freeze writers of spreadsheets at random, and compare cell by cell (SEEDS=200 ROWS=2000)
+	@$(BIN)/python -m tests.tables.many $(or $(SEEDS),200) 0 $(or $(ROWS),2000)
 
 soak: $(READY) ## Break everything at random while people click (SECONDS=600 SEED=… RATE=50 ROTATE=0 CUT=0 AIRFLOW=0)
 	@$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \

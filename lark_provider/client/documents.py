@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lark_provider.api.clouddoc import bitable, bulk, records
-from lark_provider.api.clouddoc.drive import files, folders, permissions, sharing
 from lark_provider.api.clouddoc.sync import procedure
 from lark_provider.client.bind import Async, CallMethod, ListingMethod, Namespace, ProcedureMethod, Sync
-from lark_provider.client.sheets import Sheets
+
+if TYPE_CHECKING:
+    from lark_provider.client.drive import Drive
+    from lark_provider.client.sheets import Sheets
 
 R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
 
@@ -31,33 +33,6 @@ class Bitable(Namespace[R_co]):
     sync = ProcedureMethod(procedure.sync)
 
 
-class Permissions(Namespace[R_co]):
-    """`client.clouddoc.drive.permissions`: who may open a document or folder."""
-
-    list = ProcedureMethod(permissions.list_members)
-    add = ProcedureMethod(permissions.add)
-    share = ProcedureMethod(sharing.share)
-    remove = ProcedureMethod(permissions.remove)
-    transfer_owner = ProcedureMethod(permissions.transfer_owner)
-    public = ProcedureMethod(permissions.public)
-
-
-class Drive(Namespace[R_co]):
-    """`client.clouddoc.drive`: folders, files and permissions."""
-
-    create_folder = ProcedureMethod(folders.create_folder)
-    ensure_folder = ProcedureMethod(folders.ensure_folder)
-    find_folder = ProcedureMethod(folders.find_folder)
-    list_files = ListingMethod(files.list_files)
-    copy = ProcedureMethod(files.copy)
-    delete = ProcedureMethod(files.delete)
-
-    @cached_property
-    def permissions(self) -> Permissions[R_co]:
-        """Who may open a document or folder."""
-        return Permissions(self.runner)
-
-
 class CloudDoc(Namespace[R_co]):
     """`client.clouddoc`: Lark's documents."""
 
@@ -69,9 +44,13 @@ class CloudDoc(Namespace[R_co]):
     @cached_property
     def sheets(self) -> Sheets[R_co]:
         """Spreadsheets."""
+        from lark_provider.client.sheets import Sheets
+
         return Sheets(self.runner)
 
     @cached_property
     def drive(self) -> Drive[R_co]:
         """Folders, files and permissions."""
+        from lark_provider.client.drive import Drive
+
         return Drive(self.runner)

@@ -27,7 +27,16 @@ PACKAGES = (
     "lark_provider.transfers",
     "lark_provider.triggers",
 )
-NAMESPACES = ("bot", "clouddoc.bitable", "contact", "messaging", "store_app")
+NAMESPACES = (
+    "bot",
+    "clouddoc.bitable",
+    "clouddoc.drive",
+    "clouddoc.drive.permissions",
+    "clouddoc.sheets",
+    "contact",
+    "messaging",
+    "store_app",
+)
 ROOT = Path(__file__).parents[2]
 
 
@@ -62,7 +71,7 @@ def of_client(client: LarkServiceClient | AsyncLarkServiceClient) -> Iterator[st
         for part in namespace.split("."):
             holder = getattr(holder, part)
         for name in public(holder):
-            if name != "runner":
+            if name != "runner" and f"{namespace}.{name}" not in NAMESPACES:
                 yield f"client.{namespace}.{name}{parameters(getattr(holder, name))}"
     yield from (f"client.{name}" for name in public(type(client)) if name not in NAMESPACES)
 

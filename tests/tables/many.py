@@ -28,8 +28,9 @@ def main(count: int, first: int = 0, rows: int = ROWS) -> int:
                 _say(f"seed {seed}: FAILED: {error}")
                 return False
             _say(
-                f"seed {seed} ({one.kind}): {'WRONG' if any(one.faults) else 'exact'}, {one.attempts} attempts, "
-                f"{one.kills} kills, {one.freezes} freezes; files, missing, doubled, wrong, theirs: {one.faults}"
+                f"seed {seed} ({one.kind}): {'WRONG' if any(one.faults) else 'exact'}, {one.attempts} "
+                f"attempts, {one.kills} kills, {one.freezes} freezes; files, missing, doubled, wrong, "
+                f"theirs: {one.faults}"
             )
             return not any(one.faults)
 

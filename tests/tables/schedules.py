@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from lark_emulator import Emulator
 
@@ -257,7 +257,7 @@ class _Person:
             for at, text in self._typed.items()
         )
 
-    def __enter__(self) -> _Person:
+    def __enter__(self) -> Self:
         if self._token is not None:
             self._thread.start()
         return self

@@ -151,9 +151,11 @@ def test_what_lark_computes_is_not_compared() -> None:
 def test_styled_pieces_cover_a_range(row: int, rows: int, column: int, columns: int) -> None:
     whole = Range(row, column, row + rows - 1, column + columns - 1)
     found = list(pieces(whole))
-    cells = sum(
-        (one.last_row - one.first_row + 1) * (one.last_column - one.first_column + 1) for one in found
-    )  # type: ignore[operator]
+    cells = 0
+    for one in found:
+        assert one.last_row is not None
+        assert one.last_column is not None
+        cells += (one.last_row - one.first_row + 1) * (one.last_column - one.first_column + 1)
     assert cells == rows * columns
     assert not any(one.meets(other) for at, one in enumerate(found) for other in found[:at])
 

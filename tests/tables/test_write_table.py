@@ -179,7 +179,7 @@ def test_merged_cells_are_an_error_unless_unmerged(place: Place) -> None:
 
 def test_bad_rows_are_named_before_anything_is_sent(place: Place) -> None:
     bad = [*rows(5), {"No": float("nan"), "Name": "x"}]
-    with pytest.raises(InvalidRequestError, match="Row 6 of the source, column 'No'.*finite"):
+    with pytest.raises(InvalidRequestError, match=r"Row 6 of the source, column 'No'.*finite"):
         place.write(bad)
     assert place.values() == []
     assert place.requests(PUT) == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from lark_provider.api import links
-from lark_provider.api.clouddoc.sheets.targets import SheetRef
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 from lark_provider.protocol.operations import Procedure
 
@@ -50,8 +49,8 @@ def document_of(token: object, type: DocumentType | None = None) -> Procedure[Do
     if type is not None and type not in get_args(DocumentType):
         raise unknown_choice("type", type, get_args(DocumentType), _PARAMETER)
     ref = getattr(token, "ref", token)
-    if isinstance(ref, SheetRef):
-        token, type = ref.token, type or "sheet"  # noqa: A001
+    if not isinstance(ref, str):
+        token, type = getattr(ref, "token", ref), type or "sheet"  # noqa: A001
     if isinstance(token, str) and "://" in token:
         link = links.parse(token)
         if type != "wiki":

@@ -22,7 +22,7 @@ from lark_provider.api.clouddoc.drive.people import (
     resolved_shares,
 )
 from lark_provider.protocol.calls import Call, request
-from lark_provider.protocol.errors import LarkAPIError, LarkError, PermissionDeniedError
+from lark_provider.protocol.errors import LarkAPIError, LarkError, OutcomeUnknownError, PermissionDeniedError
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
 
@@ -91,6 +91,7 @@ def share_resolved(
 def _shared(document: Document, wanted: Sequence[Wanted]) -> Procedure[list[Grant]]:
     before = _by_member((yield from list_grants(document)))
     failures: dict[str, LarkAPIError] = {}
+    lost: dict[str, OutcomeUnknownError] = {}
     for member, role in wanted:
         standing = before.get(member.id)
         if standing is not None and at_least(standing.role, role):
@@ -101,6 +102,8 @@ def _shared(document: Document, wanted: Sequence[Wanted]) -> Procedure[list[Gran
             if error.retryable:
                 raise
             failures[member.id] = error  # the list decides
+        except OutcomeUnknownError as error:
+            lost[member.id] = error
     after = _by_member((yield from list_grants(document)))
     granted, reasons = [], []
     first: LarkAPIError | None = None
@@ -111,6 +114,8 @@ def _shared(document: Document, wanted: Sequence[Wanted]) -> Procedure[list[Gran
         if standing is not None and at_least(standing.role, role):
             granted.append(standing)
             continue
+        if member.id in lost:
+            raise lost[member.id]
         failure = failures.get(member.id)
         first = first or failure
         reasons.append(f"{role} for {member.name}: {(yield from _reason(document, member, failure))}")

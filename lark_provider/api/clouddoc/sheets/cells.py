@@ -85,7 +85,7 @@ def write(
     """
     target = range_of(range)
     table = _table(values, target, zone, raw=raw)
-    _check_room(table.range, target)
+    _check_fits(table.range, target)
     at = yield from place(token, target)
     check_merges(at.sheet, table.range, table.rows)
     sheet = yield from grown(at.token, at.sheet, table.range.last_row or 0, table.range.last_column or 0)
@@ -218,7 +218,7 @@ def _table(
     return Table(rows, Range.sized(target.first, len(rows), width))
 
 
-def _check_room(needed: Range, given: Range) -> None:
+def _check_fits(needed: Range, given: Range) -> None:
     """Check that a range is as large as the values; that of a single cell is their corner."""
     is_small = (needed.last_row or 0) > (given.last_row or needed.last_row or 0) or (
         needed.last_column or 0

@@ -14,6 +14,7 @@ from lark_provider.api.clouddoc.sheets.addressing import (
     column_number,
     range_of,
 )
+from lark_provider.api.clouddoc.sheets.kinds import Formula
 from lark_provider.api.clouddoc.sheets.styles import Style
 from lark_provider.api.clouddoc.sheets.targets import Place, Target, place
 from lark_provider.api.clouddoc.sheets.writing import V2
@@ -97,8 +98,8 @@ class ConditionalFormat:
             `duplicateValues` or `uniqueValues`.
         style: How they look: bold, italic, underline, strike, color, background.
         operator: For `cellIs` such as `greaterThan` or `between`; for `containsText` such as `beginsWith`.
-        values: For `cellIs` one number or text, two for `between`; for `containsText` the text; for
-            `timePeriod` `yesterday`, `today`, `tomorrow` or `last7Days`.
+        values: For `cellIs` one number, text or `Formula`, two for `between`; for `containsText` the
+            text; for `timePeriod` `yesterday`, `today`, `tomorrow` or `last7Days`.
         id: Lark's id of one that was listed.
     """
 
@@ -159,7 +160,19 @@ class ConditionalFormat:
 
 def _formula(value: Any) -> str:
     """Return a value as the formula of a condition has it: text in quotes, doubled inside."""
+    if isinstance(value, Formula):
+        return value.text
     return '"' + value.replace('"', '""') + '"' if isinstance(value, str) else str(value)
+
+
+def _value(formula: str) -> Any:
+    """Return the value of a condition's formula: a number, text in quotes, or else a `Formula`."""
+    if len(formula) > 1 and formula[0] == formula[-1] == '"':
+        return formula[1:-1].replace('""', '"')
+    try:
+        return int(formula) if formula.lstrip("-").isdecimal() else float(formula)
+    except ValueError:
+        return Formula(formula)
 
 
 def get_filter(token: Target) -> Procedure[Filter | None]:
@@ -399,7 +412,8 @@ def _format_of(data: Mapping[str, Any]) -> ConditionalFormat:
     style = data.get("style") or {}
     font, decoration = style.get("font") or {}, style.get("text_decoration")
     attributes = (data.get("attrs") or [{}])[0]
-    values = attributes.get("formula") or [attributes.get(name) for name in ("text", "time_period")]
+    values = [_value(one) for one in attributes.get("formula") or ()]
+    values = values or [attributes.get(name) for name in ("text", "time_period")]
     return ConditionalFormat(
         [range_of(one)._replace(sheet=None).a1 for one in data.get("ranges") or () if "!" in one],
         data["rule_type"],

@@ -204,10 +204,10 @@ def style_calls(
     for ranges, style in styles:
         names = [tile.on(sheet_id) for one in ranges for tile in tiles(one, STYLED_ROWS)]
         while names:
-            room = STYLED_RANGES - number
-            data.append({"ranges": names[:room], "style": style})
-            number += len(names[:room])
-            names = names[room:]
+            free = STYLED_RANGES - number
+            data.append({"ranges": names[:free], "style": style})
+            number += len(names[:free])
+            names = names[free:]
             if number == STYLED_RANGES:
                 yield _styled(token, data)
                 data, number = [], 0

@@ -8,10 +8,12 @@ from typing import Any
 
 from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.sheets.addressing import Cell
+from lark_provider.api.clouddoc.sheets.tables.appending import Appender
 from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
 from lark_provider.api.clouddoc.sheets.tables.source import Source
+from lark_provider.api.clouddoc.sheets.tables.turn import TakenOverError
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError
@@ -104,7 +106,7 @@ def pending(writer: Writer, after: int) -> Procedure[list[RecordedSegment]]:
     return [one for one in found if one.state is State.PENDING]
 
 
-def append(writer: Writer, source: Source, layout: Layout, *, header: bool) -> Procedure[Extent]:
+def append(writer: Appender, source: Source, layout: Layout, *, header: bool) -> Procedure[Extent]:
     """Write rows below what stands.
 
     Args:
@@ -153,18 +155,24 @@ def append(writer: Writer, source: Source, layout: Layout, *, header: bool) -> P
 def _headed(writer: Writer, layout: Layout) -> Procedure[None]:
     """See that the table has its header."""
     place = writer.place
-    (now,) = yield from place.read(writer.turn, place.row, place.row)
-    if is_blank(now):
+    while True:
+        writer.turn.decide_again()
+        (now,) = yield from place.read(writer.turn, place.row, place.row)
+        if not is_blank(now):
+            break
         made = header_chunk(layout, place.blocks)
-        if (yield from place.write(writer.turn, made, place.row)):
-            yield from writer.verify([(place.row, made.sums, made.wild)])
+        try:
+            if (yield from place.write(writer.turn, made, place.row)):
+                yield from writer.verify([(place.row, made.sums, made.wild)])
+        except TakenOverError:
+            continue  # another process may have written it meanwhile
         return
     for column, (there, title) in enumerate(zip(now, layout.titles, strict=True)):
         if _text(there) != title:
             raise InvalidRequestError(
                 f"Cell {Cell(place.row, place.column(column))} of worksheet {place.title!r} must be the "
-                f"header {title!r}, got {show(there)}. Next: give columns= in the order of the worksheet, begin the "
-                "table elsewhere with start=, or pass header=False."
+                f"header {title!r}, got {show(there)}. Next: give columns= in the order of the worksheet, "
+                "begin the table elsewhere with start=, or pass header=False."
             )
 
 

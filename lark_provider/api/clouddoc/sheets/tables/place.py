@@ -220,7 +220,7 @@ class Place:
                 where = Range(row + first, left, row + stop - 1, left + width - 1)
                 body = chunk.body(block, first, stop, where.on(self.sheet_id))
                 try:
-                    answer = yield from turn.send(self.put(body))
+                    answer = yield from turn.send(self.put(body), strict=True)
                 except LarkAPIError as error:
                     if error.code != TOO_LARGE or stop - first == 1:
                         raise

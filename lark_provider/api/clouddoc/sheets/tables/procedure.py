@@ -6,7 +6,6 @@ import datetime as dt
 import inspect
 import logging
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,25 +17,20 @@ from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS
 from lark_provider.api.clouddoc.sheets.addressing import Range, range_of
 from lark_provider.api.clouddoc.sheets.files import checked_title
 from lark_provider.api.clouddoc.sheets.files import get as spreadsheet_info
-from lark_provider.api.clouddoc.sheets.tables import creating, formatting, modes
+from lark_provider.api.clouddoc.sheets.tables import creating
 from lark_provider.api.clouddoc.sheets.tables.chunks import blocks_of
-from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
+from lark_provider.api.clouddoc.sheets.tables.job import Job
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout, layout
 from lark_provider.api.clouddoc.sheets.tables.options import HEADER_STYLE, Format, Mode, Options, frozen
 from lark_provider.api.clouddoc.sheets.tables.place import Place
 from lark_provider.api.clouddoc.sheets.tables.source import Source
-from lark_provider.api.clouddoc.sheets.tables.turn import Turn, turn
-from lark_provider.api.clouddoc.sheets.tables.updating import Update, arranged, header_of
-from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.api.clouddoc.sheets.tables.turn import turn
 from lark_provider.api.clouddoc.sheets.targets import SheetRef, Target, Worksheet, spreadsheet
 from lark_provider.api.clouddoc.sheets.targets import place as sheet_place
 from lark_provider.protocol.effects import NewKey, Stream, Take
-from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkError
+from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import checked_key
-from lark_provider.protocol.ledger import State
 from lark_provider.protocol.operations import Procedure, take
-from lark_provider.protocol.sheet_ledger import TableWrite
-from lark_provider.protocol.store import shared
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +81,8 @@ def write_table(
 ) -> Procedure[TableResult]:
     """Write a table into a worksheet; with a database, exactly once.
 
-    A database (`database_url`, `LARK_DATABASE_URL` or `POSTGRES_*`) keeps a ledger of the rows that each part of
-    a table has. A write that was killed at any point goes on when it is called again with its key and its
+    A database (`database_url`, `LARK_DATABASE_URL` or `POSTGRES_*`) keeps a ledger of the rows that each part
+    of a table has. A write that was killed at any point goes on when it is called again with its key and its
     source: no row is lost or doubled, and no second spreadsheet is created. One writer at a time writes a
     spreadsheet. Rows are read while they are written, so that memory does not grow with the table; only
     `update_by_key` keeps the keys of the worksheet.
@@ -98,13 +92,14 @@ def write_table(
     See PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values.
 
     Args:
-        target: A worksheet: a `Sheet`, a link or a token; None for a spreadsheet that is created once for `key`.
-        rows: Dicts by column name, or sequences of values. An asynchronous iterable works with the asynchronous
-            client.
+        target: A worksheet: a `Sheet`, a link or a token; None for a spreadsheet that is created once for
+            `key`.
+        rows: Dicts by column name, or sequences of values. An asynchronous iterable works with the
+            asynchronous client.
         columns: Names in their order, or name to title. By default the keys of the first row.
         header: Whether the first row has the titles.
-        mode: `replace` writes in place of what stands, and blanks what is left of it; `append` writes below it;
-            `update_by_key` writes over the rows with the same key, and appends the others.
+        mode: `replace` writes in place of what stands, and blanks what is left of it; `append` writes below
+            it; `update_by_key` writes over the rows with the same key, and appends the others.
         key: Any text that names this write: in Airflow the DAG, the run, the task and the map index.
         key_fields: For `update_by_key`: the columns that tell a row from all others.
         formats: Formatter (such as `#,##0.00`) or style by column name or Python type.
@@ -186,13 +181,13 @@ def written(
     options.check()
     if target is None and key is None and title is None:
         raise InvalidRequestError(
-            "key or title must be given for a new spreadsheet, got neither. Next: pass a key, which names this "
-            "spreadsheet and no other."
+            "key or title must be given for a new spreadsheet, got neither. Next: pass a key, which names "
+            "this spreadsheet and no other."
         )
     if target is not None and (title is not None or folder is not None):
         raise InvalidRequestError(
-            "title and folder must be given for a new spreadsheet only, got a target as well. Next: leave them "
-            "out, or pass target=None."
+            "title and folder must be given for a new spreadsheet only, got a target as well. Next: leave "
+            "them out, or pass target=None."
         )
     name = checked_key(key) if key is not None else (yield NewKey())
     stream = Stream(rows)
@@ -234,8 +229,8 @@ def _check(columns: Layout, options: Options, rows: Any, head: Sequence[Any]) ->
                 )
     if options.header and not columns.is_titled:
         raise InvalidRequestError(
-            f"columns must be given where rows are sequences and there is a header, got {show(head[0])} as the "
-            "first row. Next: pass columns=, or header=False."
+            f"columns must be given where rows are sequences and there is a header, got {show(head[0])} as "
+            "the first row. Next: pass columns=, or header=False."
         )
     blocks, order = blocks_of(columns.width), range(columns.width)
     source = Source(Stream(()), (), columns, blocks, order, options, with_header=False)
@@ -267,10 +262,11 @@ def _into(
     held = yield from turn(
         f"sheet/{found.token}", f"table in {sheet.title!r}", options.lease_seconds, options.lease_wait
     )
+    held.is_tolerant = options.mode == "append"
     yield from held.begin()
     try:
         place = _place(found.token, sheet, columns, corner, options)
-        job = _Job(place, held, columns, options, stream, head, f"{found.token}/{sheet.sheet_id}", key)
+        job = Job(place, held, columns, options, stream, head, f"{found.token}/{sheet.sheet_id}", key)
         writer, extent = yield from job.run()
     finally:
         yield from held.end()
@@ -299,94 +295,3 @@ def _place(token: str, sheet: Worksheet, columns: Layout, corner: tuple[int, int
         sheet.merges,
         options.max_bytes,
     )
-
-
-@dataclass(slots=True)
-class _Job:
-    """One table that is being written."""
-
-    place: Place
-    held: Turn
-    columns: Layout
-    options: Options
-    stream: Stream[Any]
-    head: Sequence[Any]
-    target: str
-    key: str
-
-    def run(self) -> Procedure[tuple[Writer, modes.Extent]]:
-        """Write it, by its mode, format it, and record that it stands."""
-        options, place = self.options, self.place
-        old_end, order, titles = 0, list(range(self.columns.width)), list[Any]()
-        is_begun = True
-        if options.mode == "replace":
-            old_end = yield from place.last_row(self.held, place.row)
-        elif options.mode == "update_by_key":
-            titles = yield from header_of(place, self.held)
-            own = titles[: self.columns.width]
-            is_begun = is_blank(own) and not set(self.columns.titles).intersection(map(str, titles))
-            titles = [] if is_begun else titles
-        elif options.header:
-            is_begun = is_blank((yield from place.read(self.held, place.row, place.row))[0])
-        write = yield from self._opened(old_end, is_begun=is_begun)
-        if titles:
-            place.blocks, place.lefts, order = arranged(titles, self.columns, place.lefts[0])
-        elif options.mode == "update_by_key":
-            yield from place.write(self.held, modes.header_chunk(self.columns, place.blocks), place.row)
-        writer = Writer(place, self.held, write, options)
-        source = Source(
-            self.stream,
-            self.head,
-            self.columns,
-            place.blocks,
-            order,
-            options,
-            with_header=options.mode == "replace" and options.header,
-        )
-        try:
-            end = max(old_end, 0 if write is None else write.detail["end"])
-            yield from modes.check_merges(writer, place.rows, unmerge=options.unmerge)
-            if options.mode == "replace":
-                extent = yield from modes.replace(writer, source, end)
-            elif options.mode == "append":
-                extent = yield from modes.append(writer, source, self.columns, header=options.header)
-            else:
-                keys = tuple(order.index(self.columns.place(one, "key_fields")) for one in options.key_fields)
-                named = [self.columns.titles[one] for one in order]
-                extent = yield from Update(writer, named, keys).run(source)
-            if write is None or write.state is not State.DONE:
-                begun = is_begun if write is None else bool(write.detail["is_begun"])
-                yield from formatting.apply(
-                    writer, self.columns, options, extent, source.widths, order, is_begun=begun
-                )
-            yield from writer.finish()
-        except Exception:
-            with suppress(LarkError):
-                yield from writer.abandoned()
-            raise
-        return writer, extent
-
-    def _opened(self, old_end: int, *, is_begun: bool) -> Procedure[TableWrite | None]:
-        options = self.options
-        detail = {
-            "mode": options.mode,
-            "row": self.place.row,
-            "columns": list(self.place.lefts),
-            "width": self.columns.width,
-            "rows": options.max_rows,
-            "bytes": options.max_bytes,
-            "end": old_end,
-            "is_begun": is_begun,
-        }
-        keeps = options.mode == "append"
-        found = yield from shared(lambda store: store.sheets.open(self.target, self.key, detail, keeps=keeps))
-        if found is None:
-            return None
-        (write,) = found
-        for name in ("mode", "row", "width"):
-            if write.segments and write.detail[name] != detail[name]:
-                raise ConflictError(
-                    f"The key was used for another table in this worksheet: {name} was {write.detail[name]!r} and "
-                    f"is {detail[name]!r}. Next: pass the same arguments, or another key."
-                )
-        return write

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 _RENEWED_AFTER = 1 / 3
 """The part of a lease after which it is renewed."""
+_TAKEN_OVER = "Another process has written the spreadsheet while this one was not running. Next: call again."
 
 
 class TakenOverError(ConflictError):
@@ -33,12 +34,16 @@ class Turn:
     Attributes:
         claimant: Who writes which document.
         wait: Seconds to wait for another writer.
+        is_tolerant: Whether what is written stands also if another process had the document meanwhile,
+            since its rows are reserved; only requests that are `strict` must not follow then.
         is_shared: Whether there is a database, so that nothing is written without the lease.
     """
 
     claimant: Claimant
     wait: float
+    is_tolerant: bool = False
     is_shared: bool = False
+    _is_lost: bool = False
     _lease: Lease | None = None
     _renewed: float = 0.0
 
@@ -65,10 +70,13 @@ class Turn:
         if self.is_shared:
             now: float = yield Now()
             if not 0 <= now - self._renewed < self.claimant.seconds * _RENEWED_AFTER:
-                yield from self.renew()
+                yield from self.renew(strict=False)
 
-    def renew(self) -> Procedure[Lease | None]:
+    def renew(self, *, strict: bool = True) -> Procedure[Lease | None]:
         """Renew the lease.
+
+        Args:
+            strict: Whether to raise although the turn is tolerant.
 
         Raises:
             TakenOverError: Another writer has had the document since.
@@ -76,7 +84,11 @@ class Turn:
         if not self.is_shared:
             return None
         (answer,) = (yield from shared(lambda store: store.leases.take(self.claimant))) or (None,)
-        return (yield from self.checked(answer))
+        return (yield from self.checked(answer, strict=strict))
+
+    def decide_again(self) -> None:
+        """Forget that another process had the document: what depends on it is decided after this."""
+        self._is_lost = False
 
     def reserve(self, work: Callable[[Store], Reservation]) -> Procedure[Reservation | None]:
         """Do work of the ledger that renews the lease.
@@ -90,13 +102,14 @@ class Turn:
         Raises:
             TakenOverError: Another writer has had the document since. What the work recorded stays.
         """
+        self.decide_again()
         if not self.is_shared:
             return None
         (answer,) = (yield from shared(work)) or (None,)
         yield from self.checked(None if answer is None else answer.lease)
         return answer
 
-    def checked(self, lease: Lease | Held | None) -> Procedure[Lease]:
+    def checked(self, lease: Lease | Held | None, *, strict: bool = True) -> Procedure[Lease | None]:
         """Return a lease that was renewed; if another writer has had the document, take it, and raise."""
         if isinstance(lease, Lease):
             self._lease, self._renewed = lease, (yield Now())
@@ -104,30 +117,35 @@ class Turn:
                 return lease
         else:
             yield from self.begin()
-        raise TakenOverError(
-            "Another process has written the spreadsheet while this one was not running. Next: call again.",
-            retryable=True,
-        )
+        if self.is_tolerant and not strict:
+            self._is_lost = True
+            return self._lease
+        raise TakenOverError(_TAKEN_OVER, retryable=True)
 
-    def send(self, call: Call[Any]) -> Procedure[LarkResponse[Any]]:
+    def send(self, call: Call[Any], *, strict: bool = False) -> Procedure[LarkResponse[Any]]:
         """Renew the lease, and make a call that writes; it ends before the lease does.
 
         Args:
             call: One that may be repeated is, for a few leases.
+            strict: Whether it must not follow, in a tolerant turn either, if another process had the
+                document since the last decision.
 
         Raises:
             TakenOverError: Another writer has had the document since.
             LarkError: As for any call.
         """
+        if strict and self._is_lost:
+            self.decide_again()
+            raise TakenOverError(_TAKEN_OVER, retryable=True)
         failure: LarkError | None = None
         before: Lease | None = None
         for _ in range(PERIODS):
-            lease = yield from self.renew()
+            lease = yield from self.renew(strict=strict)
             if lease is None:
                 return (yield from perform(call))
             if before is not None and (pause := early(before, lease, self.claimant.seconds)):
                 yield Sleep(pause)
-                lease = (yield from self.renew()) or lease
+                lease = (yield from self.renew(strict=strict)) or lease
             before = None
             try:
                 return (yield from leased(call, lease))

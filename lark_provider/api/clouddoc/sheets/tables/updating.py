@@ -11,6 +11,7 @@ import orjson
 
 from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.sheets.addressing import Range, column_name
+from lark_provider.api.clouddoc.sheets.tables.appending import Appender
 from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_COLUMNS, Blocks, Chunk, chunk_of, comparable
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank, spans
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
@@ -18,7 +19,6 @@ from lark_provider.api.clouddoc.sheets.tables.modes import Extent, recorded_segm
 from lark_provider.api.clouddoc.sheets.tables.place import TOO_LARGE, V2, Place
 from lark_provider.api.clouddoc.sheets.tables.source import Source
 from lark_provider.api.clouddoc.sheets.tables.turn import Turn
-from lark_provider.api.clouddoc.sheets.tables.writer import Writer
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkAPIError
 from lark_provider.protocol.ledger import State
@@ -98,7 +98,7 @@ class Update:
         index: The row of each key, as the worksheet has it.
     """
 
-    writer: Writer
+    writer: Appender
     titles: Sequence[str]
     keys: tuple[int, ...]
     index: dict[Key, int] = field(default_factory=dict)
@@ -180,8 +180,9 @@ class Update:
         keys = [_key([row[one] for one in self.keys]) for row in made.rows]
         for number, key in enumerate(keys, made.first):
             if all(one == "" for one in key):
+                named = ", ".join(self.titles[one] for one in self.keys)
                 raise InvalidRequestError(
-                    f"Row {number} of the source must have a key, got none in {', '.join(self.titles[one] for one in self.keys)}. "
+                    f"Row {number} of the source must have a key, got none in {named}. "
                     "Next: fill it, or leave the row out."
                 )
         found: dict[int, int] = {}
@@ -196,7 +197,7 @@ class Update:
                 )
             else:
                 fresh[key] = at
-        yield from self._updated(made, found, keys)
+        yield from self._updated(made, found)
         if fresh:
             places = list(fresh.values())
             part = chunk_of(made, places, self._base + made.number)
@@ -205,7 +206,7 @@ class Update:
             self.index |= {key: first + number for number, key in enumerate(fresh)}
             self._last = max(self._last, row - 1)
 
-    def _updated(self, made: Chunk, found: dict[int, int], keys: Sequence[Key]) -> Procedure[None]:
+    def _updated(self, made: Chunk, found: dict[int, int]) -> Procedure[None]:
         """Write over rows, each with its key."""
         rows = sorted(found)
         while rows:
@@ -216,7 +217,7 @@ class Update:
                     count = max(1, count // 2)
                     continue
                 try:
-                    yield from self._sent(made, body, rows[:count], found, keys)
+                    yield from self._sent(made, body, rows[:count], found)
                 except LarkAPIError as error:
                     if error.code != TOO_LARGE or count == 1:
                         raise
@@ -227,42 +228,44 @@ class Update:
 
     def _body(self, made: Chunk, found: dict[int, int], rows: Sequence[int]) -> tuple[int, bytes]:
         place = self.writer.place
-        runs: list[list[int]] = []
-        for row in rows:
-            if runs and runs[-1][-1] == row - 1:
-                runs[-1].append(row)
-            else:
-                runs.append([row])
         parts: list[bytes] = []
-        for run in runs:
+        for run in _runs(rows):
             for block, ((first, end), left) in enumerate(zip(place.blocks, place.lefts, strict=True)):
                 where = Range(run[0], left, run[-1], left + end - first - 1).on(place.sheet_id)
                 values = b",".join([made.lines[found[row]][block] for row in run])
                 parts.append(b'{"range":' + orjson.dumps(where) + b',"values":[' + values + b"]}")
         return len(parts), b'{"valueRanges":[' + b",".join(parts) + b"]}"
 
-    def _sent(
-        self, made: Chunk, body: bytes, rows: Sequence[int], found: dict[int, int], keys: Sequence[Key]
-    ) -> Procedure[None]:
+    def _sent(self, made: Chunk, body: bytes, rows: Sequence[int], found: dict[int, int]) -> Procedure[None]:
         writer, place = self.writer, self.writer.place
         url = path(V2 + "/values_batch_update", token=place.token)
         call: Call[Any] = replace(request("POST", url, idempotent=True), body=body)
         answer = yield from writer.turn.send(call)
         is_disturbed = place.noted(answer)
-        for row in rows:
-            at = found[row]
-            writer.note(chunk_of(made, [at]), row)
+        for run in _runs(rows):
+            writer.note(chunk_of(made, [found[row] for row in run]), run[0])
         if is_disturbed:
             doubled = set(self._doubled)
             yield from self._read()
             moved = [row for row in self._doubled if row not in doubled]
             if moved:
                 raise ConflictError(
-                    f"In worksheet {place.title!r}, {spans(moved)} moved at the moment in which the table was "
-                    "written: others have inserted, deleted or sorted rows, whose keys now stand twice. Next: "
-                    f"look at these rows (columns {', '.join(column_name(one) for one in place.lefts)} and "
-                    "following) in the spreadsheet's history; then call again."
+                    f"In worksheet {place.title!r}, {spans(moved)} moved at the moment in which the table "
+                    "was written: others have inserted, deleted or sorted rows, whose keys now stand twice. "
+                    f"Next: look at these rows (from column {column_name(place.lefts[0])} on) in the "
+                    "spreadsheet's history; then call again."
                 )
+
+
+def _runs(rows: Sequence[int]) -> list[list[int]]:
+    """Return rows in runs of neighbours."""
+    runs: list[list[int]] = []
+    for row in rows:
+        if runs and runs[-1][-1] == row - 1:
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    return runs
 
 
 def _key(cells: Sequence[Any]) -> Key:

@@ -114,7 +114,8 @@ ROUTES = (
         _PATH,
         create,
         unconfirmed=(
-            "the first table has one text field and no rows; a `folder_token` that names no folder is taken for the root folder",
+            "the first table has one text field and no rows",
+            "a `folder_token` that names no folder is taken for the root folder",
         ),
     ),
     Route("GET", f"{_PATH}/:app_token", get, unconfirmed=("another app's base gets 1254302",)),

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.sheet_view import shown
 from lark_emulator.control.specs import count, flag, found, one_of, only, text, whole
 from lark_emulator.drive.files import remove
+from lark_emulator.sheets.formulas import result
 from lark_emulator.sheets.ranges import column_number
 from lark_emulator.world.drive import FOLDER
 from lark_emulator.world.grid import COLUMNS, ROWS, Formula, Rich
 from lark_emulator.world.sheet_plans import ANY, READ, WRITE, SheetPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from lark_emulator.lark import Lark
+    from lark_emulator.routing import Slices
     from lark_emulator.world.drive import Document
     from lark_emulator.world.sheets import Spreadsheet, Worksheet
 
 _CELL = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
-def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
     """Return a spreadsheet (`token`) with all its worksheets, or with one (`sheet`: its title or id).
 
     Args:
@@ -38,13 +41,39 @@ def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     name = text(spec, "sheet")
     sheets = [_sheet(book, name)] if name else list(book.sheets.values())
     cells = flag(spec, "cells", default=True)
-    return {
+    steps = _read(document, book, sheets, cells=cells)
+    if lark.loop is not None:
+        return _in_slices(steps)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            view: dict[str, Any] = done.value
+            return view
+
+
+async def _in_slices(steps: Slices) -> dict[str, Any]:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            view: dict[str, Any] = done.value
+            return view
+        await asyncio.sleep(0)
+
+
+def _read(document: Document, book: Spreadsheet, sheets: list[Worksheet], *, cells: bool) -> Slices:
+    view: dict[str, Any] = {
         "title": document.title,
         "revision": book.revision,
         "folder_token": document.parent,
         "deleted": document.deleted,
-        "sheets": [shown(book, sheet, cells=cells) for sheet in sheets],
+        "sheets": [],
     }
+    for sheet in sheets:
+        one = yield from shown(book, sheet, cells=cells)
+        view["sheets"].append(one)
+    return view
 
 
 def edit(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -203,7 +232,8 @@ def _deleting(axis: str) -> _Doing:
 
 def _sort(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
     """Sort the rows from `first_row` down to the end of the data; blank cells come last."""
-    grid = _sheet(book, text(spec, "sheet")).grid
+    sheet = _sheet(book, text(spec, "sheet"))
+    grid = sheet.grid
     column = column_number(text(spec, "column") or "A")
     start = (whole(spec, "first_row") or 2) - 1
     end = grid.end_of_data()
@@ -211,6 +241,7 @@ def _sort(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> Non
 
     def key(number: int) -> tuple[bool, Any]:
         value = grid.value(number, column)
+        value = result(sheet, value) if isinstance(value, Formula) else value
         number_first = isinstance(value, (int, float))
         return not number_first, value if number_first else str(value)
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.sheets.formulas import result
+from lark_emulator.sheets.pace import Pace
 from lark_emulator.sheets.ranges import a1, cell, letters
 from lark_emulator.world.grid import COLUMNS, ROWS, Formula, Rich
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from lark_emulator.routing import Slices
     from lark_emulator.world.sheets import Rule, Spreadsheet, Worksheet
 
 
-def shown(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> dict[str, Any]:
-    """Return a worksheet.
+def shown(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
+    """Return a worksheet; others have their turn between its rows.
 
     Args:
         book: its spreadsheet.
@@ -50,17 +54,31 @@ def shown(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> dict[str, Any]
         "conditional_formats": [_rule(rule) for rule in sheet.formats.values()],
         "dropdowns": [_rule(rule) for rule in sheet.dropdowns.values()],
     }
-    return view | ({"values": _values(sheet), "formats": _formats(book, sheet)} if cells else {})
+    if cells:
+        view["values"] = yield from _values(sheet)
+        view["formats"] = yield from _formats(book, sheet)
+    return view
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
     return {"id": rule.rule_id, "ranges": [a1(rect) for rect in rule.where], **rule.spec}
 
 
-def _values(sheet: Worksheet) -> list[list[Any]]:
+def _values(sheet: Worksheet) -> Generator[None, None, list[list[Any]]]:
     rows = [[] if row is None else row.values for row in sheet.grid.rows[: sheet.grid.end_of_data()]]
-    width = max((n + 1 for row in rows for n in range(len(row)) if row[n] is not None), default=0)
-    return [[_value(sheet, v) for v in row[:width]] + [None] * (width - len(row)) for row in rows]
+    pace, width, shown_rows = Pace(), max(map(_width, rows), default=0), []
+    for row in rows:
+        shown_rows.append([_value(sheet, v) for v in row[:width]] + [None] * (width - len(row)))
+        if pace.due(width):
+            yield
+    return shown_rows
+
+
+def _width(row: list[Any]) -> int:
+    width = len(row)
+    while width and row[width - 1] is None:
+        width -= 1
+    return width
 
 
 def _value(sheet: Worksheet, value: Any) -> Any:
@@ -71,11 +89,13 @@ def _value(sheet: Worksheet, value: Any) -> Any:
     return value
 
 
-def _formats(book: Spreadsheet, sheet: Worksheet) -> dict[str, dict[str, Any]]:
-    found = {}
+def _formats(book: Spreadsheet, sheet: Worksheet) -> Slices:
+    found, pace = {}, Pace()
     for row, each in enumerate(sheet.grid.rows):
         if each is not None and any(each.styles):
             for column, number in enumerate(each.styles):
                 if number:
                     found[cell(row, column)] = book.styles[number]
+            if pace.due(len(each.styles)):
+                yield
     return found

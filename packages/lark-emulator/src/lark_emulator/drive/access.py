@@ -38,7 +38,9 @@ def level(world: World, settings: Settings, who: Who, document: Document) -> str
         best = PERMS.index(FULL)
     for each in _up(world, settings, document):
         if each.owner == who:
-            return OWNER
+            if each is document:
+                return OWNER
+            best = PERMS.index(FULL)
         given = [each.members.get(one) for one in _names_of(world, who)]
         best = max(best, *(PERMS.index(perm) for perm in given if perm), -1)
     link = document.public["link_share_entity"]
@@ -66,7 +68,8 @@ def _up(world: World, settings: Settings, document: Document) -> Iterator[Docume
     yield document
     while settings.folder_inheritance == "inherited" and document.parent:
         document = world.drive.documents[document.parent]
-        yield document
+        if not document.root:
+            yield document
 
 
 def _names_of(world: World, who: Who) -> Iterator[Who]:

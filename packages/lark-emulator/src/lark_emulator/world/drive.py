@@ -44,6 +44,7 @@ class Document:
         own_title: what it is called, unless its content has a name.
         members: the collaborators and what each may do.
         public: the settings of its link.
+        root: whether it is the folder that an owner has from the start; what is in it does not inherit from it.
         past: from when on it had which title and folder; None = deleted.
     """
 
@@ -58,6 +59,7 @@ class Document:
     public: dict[str, Any] = field(default_factory=lambda: dict(PUBLIC))
     modified: float = 0.0
     deleted: bool = False
+    root: bool = False
     past: list[tuple[float, str, str | None]] = field(default_factory=list)
 
     @property
@@ -103,7 +105,7 @@ class Drive:
         token = "nodcn" + hashlib.blake2s(app_id.encode()).hexdigest()[:22]
         found = self.documents.get(token)
         if found is None:
-            found = self.add(Document(token, FOLDER, ("app", app_id), "", self._clock.now()))
+            found = self.add(Document(token, FOLDER, ("app", app_id), "", self._clock.now(), root=True))
         return found
 
     def children(self, token: str) -> list[Document]:
