@@ -91,7 +91,7 @@ def test_styles_are_put_on_each_other(book: Book, lark: Emulator) -> None:
     book.style("A1:B2", {"font": {"bold": True, "fontSize": "10pt/1.5"}, "backColor": "#ffffff"})
     book.style("B2:C2", {"font": {"italic": True}, "formatter": "0.00"})
     formats = lark.sheet(book.token)["formats"]
-    bold = {"font": {"bold": True, "fontSize": "10pt/1.5"}, "backColor": "#ffffff"}
+    bold: dict[str, Any] = {"font": {"bold": True, "fontSize": "10pt/1.5"}, "backColor": "#ffffff"}
     assert formats["A1"] == formats["B1"] == bold
     assert formats["B2"] == {**bold, "font": {**bold["font"], "italic": True}, "formatter": "0.00"}
     assert formats["C2"] == {"font": {"italic": True}, "formatter": "0.00"}

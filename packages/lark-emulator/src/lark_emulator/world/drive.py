@@ -44,7 +44,7 @@ class Document:
         own_title: what it is called, unless its content has a name.
         members: the collaborators and what each may do.
         public: the settings of its link.
-        root: whether it is the folder that an owner has from the start; what is in it does not inherit from it.
+        root: whether it is the folder that an owner has from the start, from which nothing inherits.
         past: from when on it had which title and folder; None = deleted.
     """
 
