@@ -93,6 +93,8 @@ class Drive:
         self.documents: dict[str, Document] = {}
         #: what folders of more than one document are deleted by: task_id -> status
         self.tasks: dict[str, str] = {}
+        #: the copy that is being made, or None
+        self.copying: object = None
 
     def add(self, document: Document) -> Document:
         """Add a document that was just made."""
