@@ -145,28 +145,21 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
 
     def _columns(self, target: Target) -> list[Column]:
         from lark_provider.api.clouddoc.fields import zone_of
+        from lark_provider.api.clouddoc.sheets.headers import titles_of
 
         zone = zone_of(self.zone) or dt.UTC
         self._found = iter(self.hook.client.clouddoc.sheets.read_rows(self._ref(), self.range))
-        header = next(self._found, [])
-        self._titles = ["" if title is None else str(title).strip() for title in header]
+        self._titles = titles_of(next(self._found, []))
         named = [title for title in self._titles if title]
-        twice = next((title for title in named if named.count(title) > 1), None)
-        if twice is not None:
-            raise InvalidRequestError(
-                f"The titles of the worksheet must differ, got {twice!r} twice. Next: rename one of them, or "
-                "pass a range without it."
-            )
         if isinstance(self.columns, Mapping):
             wanted = dict(self.columns)
         else:
             given = [self.columns] if isinstance(self.columns, str) else self.columns
             wanted = {title: title for title in (named if given is None else given)}
         unknown = next((title for title in wanted if title not in named), None)
-        if unknown is not None or not wanted:
-            problem = "has no titles" if not wanted else f"has no title {unknown!r}"
+        if unknown is not None:
             raise InvalidRequestError(
-                f"The first row of the range {problem}; it has {', '.join(map(repr, named)) or 'none'}. "
+                f"The first row of the range has no title {unknown!r}; it has {', '.join(map(repr, named))}. "
                 "Next: correct columns or range."
             )
         is_text = target.driver == "sqlite3"
