@@ -5,8 +5,8 @@ Runs as it stands: `airflow dags test daily_report --conf '{"chat_id": "oc_…"}
 
     CREATE TABLE orders (no VARCHAR(20) PRIMARY KEY, customer VARCHAR(100), amount NUMERIC(12, 2), day DATE);
 
-With `[lark] database_url` it is one spreadsheet and one card a day, however often a task is killed, retried or
-cleared; both are updated when the report runs again.
+With `[lark] database_url` it is one spreadsheet and one card a day, however often a task is killed, retried
+or cleared; both are updated when the report runs again.
 """
 
 from __future__ import annotations
