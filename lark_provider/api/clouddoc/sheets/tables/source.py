@@ -25,7 +25,7 @@ STYLE = "\0"
 """What a format begins with that is a style and no formatter."""
 _WIDE = frozenset("WF")
 _SHOWN = 24
-"""Characters of a value that count for the width of its column, where it is no text."""
+"""Characters of a value that count for the width of its column, where it is not a string."""
 
 
 def format_text(given: Format, name: object) -> str:
