@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.sheets.addressing import Cell, Range
@@ -37,6 +37,7 @@ def put_together(pieces: list[Piece]) -> dict[Cell, Any]:
     return cells
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.integers(1, 250),
     st.integers(1, 30),

@@ -16,12 +16,10 @@ from types import NoneType
 from typing import Any, NamedTuple, TypeAlias
 
 from lark_provider.api.clouddoc.cells import EXACT_INT, MisfitError
+from lark_provider.api.clouddoc.sheets.serials import DAY, EPOCH, EPOCH_DAY
 from lark_provider.api.clouddoc.sheets.values import (
     DATE,
     DATETIME,
-    DAY,
-    EPOCH,
-    EPOCH_DAY,
     MAX_CHARS,
     TEXT,
     Encoded,

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.kinds import Link, Mention, is_person_id
-from lark_provider.api.clouddoc.sheets.values import moment
+from lark_provider.api.clouddoc.sheets.serials import moment
 
 SERIALS: Mapping[str, str] = {"valueRenderOption": "UnformattedValue"}
 """Query parameters for computed values, with dates as serial numbers."""

@@ -29,6 +29,7 @@ from typing import Any, TypeAlias
 from lark_provider.api.clouddoc.cells import EXACT_INT, MisfitError, plain, show
 from lark_provider.api.clouddoc.sheets.addressing import Cell, Range
 from lark_provider.api.clouddoc.sheets.kinds import Formula, Link, Mention
+from lark_provider.api.clouddoc.sheets.serials import EPOCH, EPOCH_DAY, serial
 from lark_provider.protocol.errors import InvalidRequestError
 
 __all__ = ["Formula", "Link", "Mention", "encode_row", "serial", "to_cell"]
@@ -41,10 +42,6 @@ TOO_LONG, WRONG_VALUE = 90222, 90202
 TEXT, DATE, DATETIME, TIME = "@", "yyyy-MM-dd", "yyyy/MM/dd HH:mm:ss", "HH:mm:ss"
 """Formatters."""
 FIRST = Cell(1, 1)
-EPOCH = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - cells have no time zone
-DAY = dt.timedelta(days=1)
-_MILLISECONDS = 86_400_000
-EPOCH_DAY = EPOCH.toordinal()
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _TYPED = re.compile(
     r"""\s*(?: [-+(]?\s*[$¥€£]?\s*[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?\s*[%)]?   # a number
@@ -57,33 +54,6 @@ _TYPED = re.compile(
 _LONGEST_TYPED = 64
 Encoded: TypeAlias = tuple[Any, str | None]
 """What Lark takes for a cell, and the formatter that shows it; None where any will do."""
-
-
-def serial(value: dt.date | dt.time) -> int | float:
-    """Return days since 1899-12-30, as cells hold dates and times.
-
-    Args:
-        value: A date, a datetime (its own clock counts) or a time.
-    """
-    if isinstance(value, dt.datetime):
-        return (value.replace(tzinfo=None) - EPOCH) / DAY
-    if isinstance(value, dt.date):
-        return value.toordinal() - EPOCH_DAY
-    # Cut off, since a time that is rounded up may be the next day's.
-    seconds = value.hour * 3600 + value.minute * 60 + value.second
-    return (seconds * 1000 + value.microsecond // 1000) / _MILLISECONDS
-
-
-def moment(days: float) -> dt.datetime:
-    """Return the naive datetime of a serial number, to the millisecond.
-
-    Args:
-        days: Since 1899-12-30.
-
-    Raises:
-        OverflowError: No datetime is that late or early.
-    """
-    return EPOCH + dt.timedelta(milliseconds=round(days * _MILLISECONDS))
 
 
 def to_cell(value: Any, zone: dt.tzinfo | None = None) -> Encoded:
