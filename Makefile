@@ -42,8 +42,9 @@ check: $(READY) ## Lint, types and layers
 bench: $(READY) ## Measure, beside the official SDK (WRITE=1 renews docs/benchmarks.md)
 	@$(BIN)/python -m benchmarks $(if $(WRITE),--write docs/benchmarks.md)
 
-soak-loads: $(READY) ## Kill and freeze loads at random, and compare each table with its source (SEEDS=200)
-	@$(BIN)/python -m tests.loads.many $(or $(SEEDS),200)
+soak-loads: $(READY) ## Kill and freeze loads and syncs at random, then measure the memory of large ones (SEEDS=200 ROWS=20000 LARGE=1000000)
+	@$(BIN)/python -m tests.loads.many $(or $(SEEDS),200) 0 $(or $(ROWS),20000)
+	@$(BIN)/python -m tests.loads.large $(or $(LARGE),1000000)
 
 soak: $(READY) ## Break everything at random while people click (SECONDS=600 SEED=… RATE=50 ROTATE=0 CUT=0 AIRFLOW=0)
 	@$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \

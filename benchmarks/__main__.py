@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from benchmarks import clicks, looks, rows, shared, table, waits
+from benchmarks import clicks, loads, looks, rows, shared, table, waits
 from benchmarks.environments import Environments
 from benchmarks.processes import Lab, Process, environment
 from benchmarks.table import Row
@@ -47,6 +47,8 @@ which may differ a little from the ratio of the medians. Between runs compare ra
 - The triggers wait as in a triggerer, whose hub also pumps; one query is for each thousand. From a click to
   the event: gateway, RabbitMQ, pump, PostgreSQL, and up to a second until the next look.
 - Each of the questions has five clicks of people who may not answer it; others go on clicking meanwhile.
+- A load with a ledger records each chunk in PostgreSQL before it is sent; by hand there is none. A sync runs
+  against `lark-emulator`; reads of 500 records and writes of 1,000 are the most that Lark takes.
 - The token rows use PostgreSQL on the loopback; the SDK keeps its token in its process, and fetches one.
 """
 
@@ -62,6 +64,9 @@ GROUPS = (
     "rabbitmq",
     "database",
     "waits",
+    "looks",
+    "loads",
+    "syncs",
 )
 
 
@@ -109,6 +114,8 @@ def _groups(lab: Lab, url: str, home: Path) -> dict[str, Iterator[Row]]:
         "database": clicks.into_the_database(lab),
         "waits": waits.waits(lab),
         "looks": looks.looks(lab),
+        "loads": loads.loads(lab, url),
+        "syncs": loads.syncs(lab),
     }
 
 

@@ -131,6 +131,15 @@ def get_provider_info() -> dict[str, object]:
                         "example": "15",
                         "default": None,
                     },
+                    "bridge": {
+                        "description": "Whether `lark-provider airflow bridge` asks the questions of "
+                        "human-in-the-loop tasks in Lark; then LarkNotifier among their notifiers stays "
+                        "silent. It wins over LARK_BRIDGE.",
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": "True",
+                        "default": None,
+                    },
                     "rabbitmq_url": {
                         "description": "The RabbitMQ that the callback gateway publishes to. It wins over "
                         "RABBITMQ_*.",

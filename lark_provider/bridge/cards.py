@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
-from lark_provider.api.cards import Card
+from lark_provider.api.cards import Card2
 from lark_provider.api.cards.airflow.ended import ended_card
 from lark_provider.api.cards.airflow.question import question_card
 from lark_provider.api.receivers import ReceiverIdType
@@ -121,31 +122,41 @@ class QuestionCardSender:
 
     async def _perform(self, card: Claimed) -> None:
         if card.state == "due":
-            if card.end is not None:
+            if card.end is None:
+                await self._send(card, self._asking(card))
+                return
+            if not card.is_tried:
                 await threads.run(lambda: self._cards.closed(card.key, None, card.end))
                 return
-            await self._send(card)
-            return
+            # A process that was killed may have sent it: Lark then returns that message for the same key.
+            card = replace(card, message_id=await self._send(card, self._ended(card)))
+        content = self._ended(card)
+        await self._update(card, content, lambda shown: self._cards.closed(card.key, shown, card.end))
+        measured.BRIDGE_CARDS.add("closed")
+
+    def _asking(self, card: Claimed, notice: str = "", values: Mapping[str, object] | None = None) -> Card2:
+        return question_card(
+            card.question,
+            key=card.key,
+            language=card.card.language,
+            mentions=card.card.mentions,
+            timezone=self._settings.timezone,
+            notice=notice,
+            values=values,
+        )
+
+    def _ended(self, card: Claimed) -> Card2:
         end = card.end or End("withdrawn", detail=RESENT)
-        content = ended_card(
+        return ended_card(
             card.question,
             end,
             language=card.card.language,
             timezone=self._settings.timezone,
             ask_again_key=card.key if end.kind == "failed" else None,
         )
-        await self._update(card, content, lambda shown: self._cards.closed(card.key, shown, card.end))
-        measured.BRIDGE_CARDS.add("closed")
 
-    async def _send(self, card: Claimed) -> None:
+    async def _send(self, card: Claimed, content: Card2) -> str:
         to = card.card
-        content = question_card(
-            card.question,
-            key=card.key,
-            language=to.language,
-            mentions=to.mentions,
-            timezone=self._settings.timezone,
-        )
         answer = await self._apps.client(to.app_id).messaging.send_card(
             to.receiver,
             content,
@@ -153,9 +164,11 @@ class QuestionCardSender:
             uuid=idempotency_key(card.key),
         )
         data = data_of(answer)
+        message_id = str(data["message_id"])
         shown = digest(content)
-        await threads.run(lambda: self._cards.sent(card.key, data["message_id"], data.get("chat_id"), shown))
+        await threads.run(lambda: self._cards.sent(card.key, message_id, data.get("chat_id"), shown))
         measured.BRIDGE_CARDS.add("sent")
+        return message_id
 
     async def notice(self, card: Claimed, text: str, values: dict[str, object] | None) -> None:
         """Show a notice on a card that is open still.
@@ -168,19 +181,12 @@ class QuestionCardSender:
         Raises:
             LarkError: Lark refuses it, or is unavailable.
         """
-        content = question_card(
-            card.question,
-            key=card.key,
-            language=card.card.language,
-            mentions=card.card.mentions,
-            timezone=self._settings.timezone,
-            notice=text,
-            values=values,
+        await self._update(
+            card, self._asking(card, text, values), lambda shown: self._cards.show(card.key, shown)
         )
-        await self._update(card, content, lambda shown: self._cards.show(card.key, shown))
         measured.BRIDGE_CARDS.add("updated")
 
-    async def _update(self, card: Claimed, content: Card, record: Callable[[str], None]) -> None:
+    async def _update(self, card: Claimed, content: Card2, record: Callable[[str], None]) -> None:
         shown = digest(content)
         if card.message_id is not None and shown != card.shown:
             client = self._apps.client(card.card.app_id)

@@ -17,6 +17,7 @@ from lark_provider.cli.arguments import WrongUseError
 from lark_provider.cli.logs import fault_line, show_fields
 from lark_provider.cli.terminal import discard_output, until_pipe_closes
 from lark_provider.errors import LarkError
+from lark_provider.files.formats import FileError
 
 COMMANDS = (
     "app", "key", "db", "ledger", "health", "doctor", "message", "bitable", "callbacks", "airflow", "outbox",
@@ -83,7 +84,7 @@ def _run(argv: Sequence[str]) -> tuple[int, str | None]:
         arguments = parser(argv).parse_args(argv)
         return arguments.run(arguments), None
     except LarkError as error:
-        return 2 if isinstance(error, WrongUseError) else 1, str(error)
+        return 2 if isinstance(error, WrongUseError | FileError) else 1, str(error)
 
 
 def _flush() -> None:

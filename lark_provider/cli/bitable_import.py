@@ -9,22 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from lark_provider import config
-from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.rejects import Reject, rows_of, to_csv
 from lark_provider.api.clouddoc.sync.plan import Change, SyncPlan, SyncResult
-from lark_provider.cli import infer, output, table_files
+from lark_provider.cli import infer, output
 from lark_provider.cli.arguments import WrongUseError
 from lark_provider.cli.progress import Bar
 from lark_provider.client import LarkServiceClient
+from lark_provider.files import cells, reading
+from lark_provider.files.formats import CSV, kind_of
 from lark_provider.storage import ledger_admin, urls
 
 _SHOWN = 20
 _CELL = 40
-_STRUCTURED = types.SEVERAL | {types.URL, types.LOCATION}
-"""Types whose cells an export writes as JSON."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,13 +29,13 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     retried = None
     if arguments.retry_rejects:
-        with table_files.opened(arguments.retry_rejects, "utf-8-sig") as listed:
+        with reading.opened(reading.local(arguments.retry_rejects), "utf-8-sig") as listed:
             retried = rows_of(listed.read())
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
         table_id = None
         if arguments.create_table:
             fields = infer.fields_of(
-                table_files.read(arguments.file, arguments.encoding, arguments.key),
+                reading.read(reading.local(arguments.file), arguments.encoding, arguments.key),
                 arguments.key,
                 has_zone=arguments.zone is not None,
             )
@@ -70,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Check what the parser cannot see."""
-    table_files.kind_of(arguments.file)
+    kind_of(arguments.file)
     is_insert = arguments.mode == "insert"
     if not is_insert and not arguments.key:
         raise WrongUseError(
@@ -140,7 +137,7 @@ def _sync(
         retry_rows=retried,
         strict_options=arguments.strict_options,
         zone=arguments.zone,
-        empty_as_none=table_files.kind_of(arguments.file) == table_files.CSV,
+        empty_as_none=kind_of(arguments.file) == CSV,
         on_progress=lambda done: bar.wrote(done.written, done.counts.writes),
     )
 
@@ -163,9 +160,10 @@ def _insert(
         keep_ids=False,
         key_fields=arguments.key,
         zone=arguments.zone,
-        empty_as_none=table_files.kind_of(arguments.file) == table_files.CSV,
+        empty_as_none=kind_of(arguments.file) == CSV,
         on_bad_row="skip" if arguments.skip_bad_rows else "fail",
         retry_rows=retried,
+        validate="all",
     )
     rejected = len({one.row for one in result.rejects})
     summary = {"written": result.written, "replayed": result.replayed, "rejected": rejected}
@@ -181,31 +179,13 @@ def _load_key(name: str) -> str:
 def _rows(
     client: LarkServiceClient, table_id: str | None, arguments: argparse.Namespace
 ) -> Iterator[dict[str, Any]]:
-    rows = table_files.read(arguments.file, arguments.encoding, arguments.key)
-    if table_files.kind_of(arguments.file) == table_files.JSON_LINES:
-        yield from rows
-        return
-    first = next(rows, None)  # a broken file is named before Lark is asked
-    if first is None:
-        return
-    fields = client.clouddoc.bitable.list_fields(arguments.url, table_id)
-    known = {field["field_name"]: field["type"] for field in fields}
-    structured = {name for name, kind in known.items() if kind in _STRUCTURED}
-    yield _parsed(first, structured)
-    for row in rows:
-        yield _parsed(row, structured)
+    rows = reading.read(reading.local(arguments.file), arguments.encoding, arguments.key)
 
+    def field_types() -> dict[str, int]:
+        fields = client.clouddoc.bitable.list_fields(arguments.url, table_id)
+        return {field["field_name"]: field["type"] for field in fields}
 
-def _parsed(row: dict[str, Any], structured: set[str]) -> dict[str, Any]:
-    """Read the JSON that an export wrote into cells of fields that hold lists or objects."""
-    for name in structured & row.keys():
-        cell = row[name]
-        if isinstance(cell, str) and cell[:1] in {"[", "{"}:
-            try:
-                row[name] = orjson.loads(cell)
-            except orjson.JSONDecodeError:
-                continue  # an option may begin like this
-    return row
+    return cells.from_file(rows, arguments.file, field_types)
 
 
 def _print_fields(fields: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:

@@ -174,7 +174,8 @@ def run_pump(arguments: argparse.Namespace) -> int:
 
             metrics.collect(Depths(broker, waiting.waits(), outbox.Outbox.configured()))
         probes = _probes(arguments)
-        delivering = threads.start(lambda: OutboxRunner().run(stop))
+        runner = OutboxRunner()
+        delivering = threads.start(lambda: runner.run(stop))
         print(f"Pumping from {broker}", flush=True)
         try:
             pump.Pump(broker, inbox, probes).run(stop)

@@ -104,7 +104,8 @@ def run_show(arguments: argparse.Namespace) -> int:
 def _chunk_row(one: ChunkSummary) -> tuple[str, ...]:
     rows = f"{one.first_row} to {one.first_row + one.row_count - 1}"
     sent = f"{one.sent_at:%Y-%m-%d %H:%M:%S}"
-    return str(one.number), rows, one.state, str(one.sends), sent, one_line(one.reason or "")
+    number = f"{one.number}/{one.part}" if one.part else str(one.number)
+    return number, rows, one.state, str(one.sends), sent, one_line(one.reason or "")
 
 
 def run_forget(arguments: argparse.Namespace) -> int:

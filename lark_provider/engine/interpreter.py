@@ -28,6 +28,7 @@ from lark_provider.protocol.effects import (
     Send,
 )
 from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.spool import OpenSpool
 from lark_provider.protocol.store import Leased, Shared
 from lark_provider.protocol.sync_index import OpenSyncIndex
 from lark_provider.protocol.trampoline import Frame, Run
@@ -88,6 +89,10 @@ def _answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame
             from lark_provider.storage.sync_index import SqliteIndex
 
             return (SqliteIndex(),)
+        case OpenSpool():
+            from lark_provider.storage.spool import FileSpool
+
+            return (FileSpool(),)
         case CachePut():
             return Frame(user_cache.put(session, effect), until)
     return None

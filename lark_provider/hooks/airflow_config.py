@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 SECTION = "lark"
+_TRUE, _FALSE = frozenset({"1", "true", "t", "yes", "on"}), frozenset({"", "0", "false", "f", "no", "off"})
 _SCHEMES = {"postgres": "postgresql", "postgresql": "postgresql", "sqlite": "sqlite"}
 
 
@@ -23,6 +25,22 @@ def rabbitmq_url() -> str | None:
     It may query a secrets backend.
     """
     return _option("rabbitmq_url")
+
+
+def bridge_runs() -> bool:
+    """Return whether the bridge asks Airflow's questions in Lark: `[lark] bridge`, else `LARK_BRIDGE`.
+
+    Raises:
+        ConfigurationError: It is neither true nor false.
+    """
+    given = _option("bridge") or os.environ.get("LARK_BRIDGE", "").strip()
+    word = given.lower()
+    if word in _TRUE | _FALSE:
+        return word in _TRUE
+    raise ConfigurationError(
+        f"[lark] bridge, or LARK_BRIDGE, must be true or false, got {given!r}. Next: write true where "
+        "`lark-provider airflow bridge` runs."
+    )
 
 
 def database_url() -> str | None:

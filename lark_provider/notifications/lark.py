@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from airflow.sdk import BaseNotifier
 
 from lark_provider.errors import ConfigurationError
+from lark_provider.hooks import airflow_config
 from lark_provider.hooks.templates import StrictTemplates
 from lark_provider.notifications import airflow_context
 from lark_provider.protocol.incidents.event import EVENT_KINDS, EventKind
@@ -34,8 +35,15 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
     human-in-the-loop operators. It raises nothing while a DAG runs and takes no longer than its deadline. A
     notification that could not be sent is one ERROR line in the log.
 
+    With a database for Lark it is recorded first, so that it is delivered even if Lark is unavailable now: by
+    the bridge, the pump, or `lark-provider outbox run`. Without one it is sent directly.
+
     Failures of one DAG run share one card, which counts them, lists the tasks and turns green when all have
     recovered: use the same notifier as `on_success_callback` of the tasks or of the DAG.
+
+    Among the `notifiers` of a human-in-the-loop operator it says that a person is asked, with a link to
+    Airflow's page. Where `lark-provider airflow bridge` runs, the bridge asks on a card of its own, and this
+    notifier stays silent: set `[lark] bridge = True` in Airflow's configuration, or `LARK_BRIDGE=1`.
 
     A task whose process is killed (SIGKILL, out of memory) fires the DAG's callback only. Airflow passes it
     no exception: the card takes it from the tasks' logs where the DAG processor can read them.
@@ -143,7 +151,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
     async def async_notify(self, context: Context) -> None:
         """Notify within the deadline, without blocking the loop, and raise nothing but its own cancellation.
 
-        Variables are not available here, so each failure is a card of its own.
+        Without a database for Lark, each failure is a card of its own here: Variables are not available.
 
         Args:
             context: Airflow's.
@@ -160,7 +168,8 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
             await sending.send(ready, known, left, may_block=True)
 
         try:
-            deadline.run(work, left.left())
+            if not self._is_asked_by_bridge(context):
+                deadline.run(work, left.left())
         except Exception as error:  # noqa: BLE001 - a callback must not fail its task
             self._failed(context, error)
 
@@ -173,11 +182,22 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
             return prepare(context)
 
         try:
+            if self._is_asked_by_bridge(context):
+                return
             ready, known = await asyncio.to_thread(deadline.run, prepared, left.left())
             async with asyncio.timeout(left.left() + 0.1):
                 await sending.send(ready, known, left, may_block=False)
         except Exception as error:  # noqa: BLE001 - a callback must not fail its task
             self._failed(context, error)
+
+    def _is_asked_by_bridge(self, context: Any) -> bool:
+        """Return whether the bridge asks the question that Airflow notifies of here."""
+        task = (context or {}).get("task")
+        is_question = any(one is self for one in getattr(task, "notifiers", None) or ())
+        if not is_question or not airflow_config.bridge_runs():
+            return False
+        self.log.info("The bridge asks the question of %s.", airflow_context.where(context))
+        return True
 
     def shares_cards_with(self, other: object) -> bool:
         """Return whether another callback updates the same cards as this notifier."""

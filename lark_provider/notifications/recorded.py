@@ -17,12 +17,12 @@ from lark_provider.notifications.notice import Notice
 from lark_provider.outbox.apps import Apps
 from lark_provider.outbox.delivering import Deliverer
 from lark_provider.outbox.outgoing import message
-from lark_provider.outbox.recording import Recorder
+from lark_provider.outbox.recording import Recorded, Recorder
 from lark_provider.protocol.incidents.model import FAILURES
 from lark_provider.protocol.incidents.shown import Place
 
 T = TypeVar("T")
-_RECORD_SECONDS = 3.0
+_RECORD_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
 _LAST_SECONDS = 0.5
 """Kept to record that an attempt took too long."""
@@ -46,22 +46,19 @@ async def send(notice: Notice) -> Sequence[str]:
         LarkError: Lark refused the message for good.
     """
     recorder = Recorder(notice.client)
-    row = await _card(notice, recorder) if notice.shares_card else None
-    if row == "":
+    recorded = await _card(notice, recorder) if notice.shares_card else None
+    if recorded is not None:
+        if recorded.row is None or recorded.shown is None:
+            return ()  # The task is muted, or the card shows the event already.
+        return await _deliver(notice, recorder, recorded.row, recorded.shown.key)
+    if notice.is_quiet:
         return ()
-    if row is None:
-        if notice.is_quiet:
-            return ()
-        row = await _in_database(notice, lambda: _own_message(notice, recorder))
-    return await _deliver(notice, recorder, row)
+    row = await _in_database(notice, lambda: _own_message(notice, recorder))
+    return await _deliver(notice, recorder, row, row)
 
 
-async def _card(notice: Notice, recorder: Recorder) -> str | None:
-    """Add the event to the incident of its run.
-
-    Returns:
-        The outbox's row with the card; "" if there is nothing to show; None if the event has no incident.
-    """
+async def _card(notice: Notice, recorder: Recorder) -> Recorded | None:
+    """Add the event to the incident of its run; None if it has none."""
     event, to = notice.event, notice.to
     place = Place(event.dag_id, event.run_id, to.id, to.id_type or "", notice.message.language, to.instead_of)
     before = await _in_database(notice, lambda: recorder.open(place))
@@ -76,10 +73,8 @@ async def _card(notice: Notice, recorder: Recorder) -> str | None:
     )
     if recorded.is_muted:
         notice.notifier.log.info("Task %s.%s is muted; not notified", event.dag_id, event.task_id)
-        return ""
-    if recorded.shown is None:
-        return None
-    return recorded.row or ""
+        return recorded
+    return None if recorded.shown is None else recorded
 
 
 def _own_message(notice: Notice, recorder: Recorder) -> str:
@@ -93,7 +88,7 @@ def _own_message(notice: Notice, recorder: Recorder) -> str:
 
 
 async def _in_database(notice: Notice, work: Callable[[], T]) -> T:
-    seconds = min(_RECORD_SECONDS, notice.left.left() / 3)
+    seconds = min(_RECORD_SECONDS, notice.left.left() / 2)
     try:
         return await call_in_thread(work, seconds)
     except (LarkError, TimeoutError) as error:
@@ -101,15 +96,22 @@ async def _in_database(notice: Notice, work: Callable[[], T]) -> T:
         raise NotRecordedError(reason) from error
 
 
-async def _deliver(notice: Notice, recorder: Recorder, row: str) -> Sequence[str]:
-    """Deliver a row, or wait until another process has done so."""
+async def _deliver(notice: Notice, recorder: Recorder, row: str, name: str) -> Sequence[str]:
+    """Deliver a row, or wait until another process has done so.
+
+    Args:
+        notice: The notification.
+        recorder: What recorded it.
+        row: The row.
+        name: The card whose rows are delivered in their order; else the row.
+    """
     left = notice.left
     apps = Apps(given=[notice.client], only_given=True)
     why = "the deadline came first"
     while (seconds := left.left() - _LAST_SECONDS) > 0:
         deliverer = Deliverer(recorder.outbox, apps, seconds=seconds)
         try:
-            await deliverer.once(only=row)
+            await deliverer.once(only=name)
             found = await deliverer.state(row)
         except (LarkError, TimeoutError) as error:
             why = str(error) or "the database does not answer"

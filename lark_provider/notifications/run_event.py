@@ -48,14 +48,18 @@ def read(
     )
     log_url = text_of(_of(ti, "log_url"))
     dag_url = f"{base_url.rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(run_id)}" if base_url else ""
+    run_url = log_url.partition("/tasks/")[0] if "/tasks/" in log_url else dag_url
+    task_id, map_index = text_of(_of(ti, "task_id")), _number(_of(ti, "map_index"), -1)
+    asks = found == "notice" and run_url and is_question(task)
+    page = f"{run_url}/tasks/{quote(task_id)}/required_actions?map_index={map_index}"
     tries = _of(ti, "max_tries")
     error_type, error, trace = _error(context.get("exception"), clean)
     return RunEvent(
         kind=found,
         dag_id=dag_id,
         run_id=run_id,
-        task_id=text_of(_of(ti, "task_id")),
-        map_index=_number(_of(ti, "map_index"), -1),
+        task_id=task_id,
+        map_index=map_index,
         try_number=_number(_of(ti, "try_number"), 0),
         tries=tries + 1 if isinstance(tries, int) else None,
         state=text_of(_of(ti, "state")),
@@ -65,11 +69,17 @@ def read(
         error=error,
         traceback=trace,
         log_url=log_url,
-        run_url=log_url.partition("/tasks/")[0] if "/tasks/" in log_url else dag_url,
+        run_url=run_url,
+        answer_url=page if asks else "",
         ti_id=text_of(_of(ti, "id")),
         deadline_id=text_of(_of(deadline, "id")),
         deadline=text_of(_of(deadline, "deadline_time")),
     )
+
+
+def is_question(task: Any) -> bool:
+    """Return whether a task is a human-in-the-loop operator: `HITLOperator`, or one that is built on it."""
+    return any(kind.__name__ == "HITLOperator" for kind in type(task).__mro__)
 
 
 def _event(context: Mapping[str, Any], ti: Any) -> EventKind:

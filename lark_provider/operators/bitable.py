@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lark_provider.api.clouddoc.bitable import UserIdType
     from lark_provider.api.clouddoc.searches import Filter
+    from lark_provider.api.clouddoc.validating import Validate
 
 
 class LarkBitableBulkInsertOperator(WritingOperator):
@@ -34,6 +35,10 @@ class LarkBitableBulkInsertOperator(WritingOperator):
             the dotted path of one (`package.module.function`). A callable is read as it is written, so
             that memory stays flat.
         records_kwargs: Arguments for the callable.
+        source: A file of rows instead of `records`, as an ObjectStoragePath or its URL, such as
+            `s3://aws_default@bucket/orders.csv`: CSV, JSON Lines or Parquet, by its ending. It is read row by
+            row. In a CSV file an empty cell is None, also without `empty_as_none`.
+        source_encoding: Of its text.
         chunk_size: Records a request, 1 to 1000.
         zone: The time zone of naive datetimes, such as "Asia/Shanghai".
         user_id_type: The kind of ids in fields of people.
@@ -48,7 +53,11 @@ class LarkBitableBulkInsertOperator(WritingOperator):
         token_window: Seconds in which Lark is relied upon to recognize a repeat; see `bulk_insert`.
         idempotency_key: Any text that identifies this load; by default derived from DAG, run, task and so
             on.
-        on_bad_row: Whether a row that does not fit fails the task (`fail`) or is left out (`skip`).
+        validate: Whether each chunk is checked before it is sent (`chunk`), or all rows before the first one
+            is sent (`all`), for which they wait in a temporary file. By default `all` for a file, else
+            `chunk`; a list is checked as a whole in any case.
+        on_bad_row: Whether a row that does not fit, or whose values Lark refuses, fails the task (`fail`) or
+            is left out (`skip`).
         max_rejects: How many rows may be left out.
         rejects_path: Where the rejected rows are listed as CSV, in any storage that Airflow's
             ObjectStoragePath knows. Nothing is written if there are none.
@@ -71,6 +80,7 @@ class LarkBitableBulkInsertOperator(WritingOperator):
         "table",
         "records",
         "records_kwargs",
+        "source",
         "idempotency_key",
         "rejects_path",
         "retry_rejects",
@@ -81,13 +91,14 @@ class LarkBitableBulkInsertOperator(WritingOperator):
         "table_id",
         "table",
         "records",
+        "source",
         "idempotency_key",
     )
 
     def __init__(
         self,
         *,
-        records: Records | Callable[..., Records] | str,
+        records: Records | Callable[..., Records] | str | None = None,
         records_kwargs: Mapping[str, Any] | None = None,
         chunk_size: int = 1000,
         zone: str | None = None,
@@ -100,6 +111,7 @@ class LarkBitableBulkInsertOperator(WritingOperator):
         table_wait: float = 600.0,
         token_window: float = 300.0,
         idempotency_key: str | None = None,
+        validate: Validate | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(records=records, records_kwargs=records_kwargs, **kwargs)
@@ -115,6 +127,7 @@ class LarkBitableBulkInsertOperator(WritingOperator):
         self.table_wait = table_wait
         self.token_window = token_window
         self.idempotency_key = idempotency_key
+        self.validate = validate
 
     def execute(self, context: Context) -> dict[str, int]:
         """Insert the records."""
@@ -126,11 +139,12 @@ class LarkBitableBulkInsertOperator(WritingOperator):
             zone=self.zone,
             user_id_type=self.user_id_type,
             convert=self.convert,
-            empty_as_none=self.empty_as_none,
+            empty_as_none=self.empty_as_none or self._is_csv,
             key_fields=self.key_fields,
             marker_field=self.marker_field,
             table_wait=self.table_wait,
             token_window=self.token_window,
+            validate=self.validate or ("all" if self.source is not None and self.convert else "chunk"),
         )
 
 

@@ -33,6 +33,10 @@ class LarkBitableSyncOperator(WritingOperator):
             the dotted path of one (`package.module.function`). A callable is read bit by bit, so that memory
             stays flat.
         records_kwargs: Arguments for the callable.
+        source: A file of rows instead of `records`, as an ObjectStoragePath or its URL, such as
+            `s3://aws_default@bucket/orders.csv`: CSV, JSON Lines or Parquet, by its ending. It is read row by
+            row. In a CSV file an empty cell is None, also without `empty_as_none`.
+        source_encoding: Of its text.
         key_fields: The fields by which a row is recognized.
         mode: `upsert` creates and updates; `mirror` also deletes, or marks, what is missing in the source;
             `insert_missing` only creates.
@@ -75,6 +79,7 @@ class LarkBitableSyncOperator(WritingOperator):
         "table_id",
         "records",
         "records_kwargs",
+        "source",
         "key_fields",
         "scope",
         "rejects_path",
@@ -82,13 +87,13 @@ class LarkBitableSyncOperator(WritingOperator):
         "lark_conn_id",
     )
     required_templates: ClassVar[Collection[str]] = (
-        "app_token", "table_id", "table", "records", "key_fields", "scope", "rejects_path", "retry_rejects",
+        "app_token", "table_id", "table", "records", "source", "key_fields", "scope", "rejects_path",
+        "retry_rejects",
     )  # fmt: skip
 
     def __init__(
         self,
         *,
-        records: Records | Callable[..., Records] | str,
         key_fields: str | Sequence[str],
         mode: Mode = "upsert",
         dry_run: bool = False,
@@ -106,6 +111,7 @@ class LarkBitableSyncOperator(WritingOperator):
         user_id_type: UserIdType = "open_id",
         zone: str | None = None,
         table_wait: float = 600.0,
+        records: Records | Callable[..., Records] | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(records=records, **kwargs)
@@ -144,7 +150,7 @@ class LarkBitableSyncOperator(WritingOperator):
                 on_bad_row=self.on_bad_row,
                 max_rejects=self.max_rejects,
                 on_progress=lambda done: self.progress.wrote(done.written, done.counts.writes),
-                **self.settings,
+                **(self.settings | {"empty_as_none": self.settings["empty_as_none"] or self._is_csv}),
             )
         self.bitable_link = self._table_url(client.base_url)
         if self.is_dry_run:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.links import LarkBitableLink, bitable_url
 from lark_provider.hooks.task import attempt_key, first_try, has_ledger, lark_errors, task_key
+from lark_provider.operators import object_storage
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.progress import Progress
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from lark_provider.api.clouddoc.rejects import OnBadRow, Reject
+    from lark_provider.operators.object_storage import StoragePath
 
 Records: TypeAlias = Iterable[Mapping[str, Any]]
 OnClear: TypeAlias = Literal["resume", "restart"]
@@ -86,6 +88,9 @@ class WritingOperator(TableOperator):
         records: A list of dicts, an upstream task's output, a callable that returns or yields dicts, or the
             dotted path of one.
         records_kwargs: Arguments for the callable.
+        source: A file of rows instead of `records`, as an ObjectStoragePath or its URL: CSV, JSON Lines or
+            Parquet, by its ending. In a CSV file an empty cell is None.
+        source_encoding: Of its text.
         on_bad_row: Whether a row that does not fit fails the task (`fail`) or is left out (`skip`).
         max_rejects: How many rows may be left out.
         rejects_path: Where the rejected rows are listed as CSV, in any storage that ObjectStoragePath knows.
@@ -95,8 +100,10 @@ class WritingOperator(TableOperator):
     def __init__(
         self,
         *,
-        records: Records | Callable[..., Records] | str,
+        records: Records | Callable[..., Records] | str | None = None,
         records_kwargs: Mapping[str, Any] | None = None,
+        source: StoragePath | None = None,
+        source_encoding: str = "utf-8-sig",
         on_bad_row: OnBadRow = "fail",
         max_rejects: int = 1000,
         rejects_path: str | None = None,
@@ -104,6 +111,11 @@ class WritingOperator(TableOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if (records is None) == (source is None):
+            raise InvalidRequestError(
+                f"Either records or source must be given, got {'neither' if source is None else 'both'}. "
+                "Next: pass the rows as records=, or the file that holds them as source=."
+            )
         if isinstance(records, Iterator):
             raise InvalidRequestError(
                 f"records must be readable by each try, got {type(records).__name__}, which the first try "
@@ -111,6 +123,8 @@ class WritingOperator(TableOperator):
             )
         self.records = Source(records) if callable(records) else records
         self.records_kwargs = records_kwargs or {}
+        self.source = source
+        self.source_encoding = source_encoding
         self.on_bad_row = on_bad_row
         self.max_rejects = max_rejects
         self.rejects_path = rejects_path
@@ -202,9 +216,31 @@ class WritingOperator(TableOperator):
         """Return the table as the load's output, for OpenLineage."""
         from airflow.providers.openlineage.extractors import OperatorLineage
 
-        return OperatorLineage(outputs=[self._dataset()])
+        inputs = [] if self.source is None else [object_storage.dataset(self.source)]
+        return OperatorLineage(inputs=inputs, outputs=[self._dataset()])
+
+    @property
+    def _is_csv(self) -> bool:
+        """Whether rows come from a CSV file, in which nothing tells an empty text from no value."""
+        return self.source is not None and str(self.source).lower().endswith(".csv")
+
+    def _file(self, path: StoragePath) -> Records:
+        """Return the rows of a file."""
+        from lark_provider.files import cells, reading
+
+        keys: str | Sequence[str] = getattr(self, "key_fields", ())
+        required = [keys] if isinstance(keys, str) else list(keys)
+        rows = reading.read(object_storage.source_of(path), self.source_encoding, required)
+
+        def field_types() -> dict[str, int]:
+            fields = self.hook.client.clouddoc.bitable.list_fields(self.base, self.table_id)
+            return {field["field_name"]: field["type"] for field in fields}
+
+        return cells.from_file(rows, str(path), field_types)
 
     def _source(self) -> Records:
+        if self.source is not None:
+            return self._file(self.source)
         found = self.records
         if isinstance(found, str):
             found = Source(_import_function(found))

@@ -18,12 +18,13 @@ from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import after
 from lark_provider.protocol.incidents.shown import Place, Shown
-from lark_provider.storage.incidents import Incidents, Recorded
+from lark_provider.storage.incidents import Change, Incidents, Recorded
 from lark_provider.storage.outbox import Entry, Outbox
 
 if TYPE_CHECKING:
     from lark_provider.client import AsyncLarkServiceClient, LarkServiceClient
 
+__all__ = ["Recorded", "Recorder"]
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -53,6 +54,23 @@ class Recorder:
             DecryptionError: The incident was encrypted under another secret of the app.
         """
         return self._incidents.open(place)
+
+    def find(self, key: str) -> Shown | None:
+        """Return an incident by the key of its card; raises as `open`.
+
+        Args:
+            key: The key, as the buttons of the card carry it.
+        """
+        return self._incidents.find(key)
+
+    def change(self, key: str, change: Change) -> Recorded:
+        """Change an incident, such as by a claim, and have its card updated; raises as `open`.
+
+        Args:
+            key: The key of its card.
+            change: Returns the incident after the change; called in a transaction, so without I/O.
+        """
+        return self._incidents.change(key, change, outgoing.card)
 
     def event(
         self,

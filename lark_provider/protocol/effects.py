@@ -14,6 +14,7 @@ from lark_provider.protocol.calls import Call
 from lark_provider.protocol.errors import InvalidRequestError, LarkError
 from lark_provider.protocol.multipart import Chunks
 from lark_provider.protocol.retry import RetryPolicy
+from lark_provider.protocol.spool import OpenSpool
 from lark_provider.protocol.store import Leased, Shared
 from lark_provider.protocol.sync_index import OpenSyncIndex
 
@@ -310,5 +311,6 @@ Effect: TypeAlias = (
     | CachePut
     | Shared[Any]
     | Leased[Any]
+    | OpenSpool
     | OpenSyncIndex
 )

@@ -9,7 +9,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+PARTS: Final = 4096
+"""Numbers that are kept for the parts of one chunk."""
+MAX_DIVIDED: Final = 2**31 // PARTS
+"""The first chunk whose parts would have numbers that the database does not take."""
 
 
 class State(enum.StrEnum):
@@ -20,6 +25,25 @@ class State(enum.StrEnum):
     DONE = "done"
     REFUSED = "refused"
     """Lark refused it, so that nothing was written."""
+
+
+def part_number(chunk: int, node: int) -> int:
+    """Return the number of a part of a chunk that Lark has refused, of which rows are written in parts.
+
+    Args:
+        chunk: The number of the chunk, from 0.
+        node: The part: the halves of `node` are `2 * node` and `2 * node + 1`, and the chunk itself is 1.
+    """
+    return -(chunk * PARTS + node)
+
+
+def chunk_of(number: int) -> tuple[int, int]:
+    """Return the chunk that a number belongs to, and the part of it; part 0 is the chunk itself.
+
+    Args:
+        number: Of a chunk or a part.
+    """
+    return (number, 0) if number >= 0 else divmod(-number, PARTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +112,7 @@ class Chunk:
     """A chunk of a load.
 
     Attributes:
-        number: From 0.
+        number: From 0; below 0 for a part of a chunk, see `part_number`.
         first_row: The number of its first row in the source, from 1.
         row_count: Rows.
         content: Digest of the values sent.

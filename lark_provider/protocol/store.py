@@ -69,6 +69,15 @@ class Ledger(Protocol):
     def chunks(self, load: str, after: int, count: int) -> Sequence[Recorded]:
         """Return chunks by number, those after one."""
 
+    def parts(self, load: str, number: int) -> Sequence[Recorded]:
+        """Return the parts in which a refused chunk is written."""
+
+    def revise(self, load: str, claimant: Claimant, token: str, chunk: Chunk) -> Step:
+        """Record other rows for a refused chunk of which parts stand."""
+
+    def forget_parts(self, load: str, number: int) -> None:
+        """Forget the parts of a chunk, of which nothing stands."""
+
     def known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
         """Return which records belong to chunks of any load of a table that were done since a time."""
 

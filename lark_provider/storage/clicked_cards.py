@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
@@ -14,6 +16,7 @@ from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions, incidents
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import StorageError
+from lark_provider.storage.statements import among
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +69,47 @@ def question_card(url: URL, key: str) -> QuestionCard | None:
     Raises:
         StorageError: The database cannot be used, or the row is damaged.
     """
+    rows = _rows(url, [key])
+    return _card(rows[0]) if rows else None
+
+
+def question_cards(url: URL, keys: Iterable[str]) -> dict[str, QuestionCard]:
+    """Return cards of questions by their keys, with one query; those that do not exist or are damaged miss.
+
+    Args:
+        url: The database.
+        keys: The cards' keys.
+
+    Raises:
+        StorageError: The database cannot be used.
+    """
+    found = {}
+    for row in _rows(url, keys):
+        with suppress(StorageError):  # the plugin says what is wrong with it, to who clicked
+            found[row.key] = _card(row)
+    return found
+
+
+def _rows(url: URL, keys: Iterable[str]) -> list[Any]:
     cards, questions = hitl_cards.c, hitl_questions.c
-    wanted = (
-        sa.select(
-            cards.app_id,
-            cards.message_id,
-            cards.language,
-            cards.state,
-            questions.content,
-            questions.state.label("question_state"),
-            questions.outcome,
-        )
-        .join_from(hitl_cards, hitl_questions, questions.ti_id == cards.ti_id)
-        .where(cards.key == key)
-    )
+    wanted = sa.select(
+        cards.key,
+        cards.app_id,
+        cards.message_id,
+        cards.language,
+        cards.state,
+        questions.content,
+        questions.state.label("question_state"),
+        questions.outcome,
+    ).join_from(hitl_cards, hitl_questions, questions.ti_id == cards.ti_id)
     with transaction(migrate.opened(url), reading=True) as connection:
-        row = connection.execute(wanted).one_or_none()
-    if row is None:
-        return None
+        return list(connection.execute(wanted.where(among(connection, cards.key, keys))))
+
+
+def _card(row: sa.Row[Any]) -> QuestionCard:
     try:
         return QuestionCard(
-            key=key,
+            key=row.key,
             question=load_question(row.content),
             app_id=row.app_id,
             message_id=row.message_id,
@@ -97,6 +120,6 @@ def question_card(url: URL, key: str) -> QuestionCard | None:
         )
     except ValueError as error:
         raise StorageError(
-            f"The question of card {key!r} must be readable, got a damaged row ({error}). Next: answer it in "
-            "Airflow's own page."
+            f"The question of card {row.key!r} must be readable, got a damaged row ({error}). Next: answer "
+            "it on Airflow's own page."
         ) from None

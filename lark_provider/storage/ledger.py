@@ -20,7 +20,7 @@ from lark_provider.protocol.errors import ConflictError
 from lark_provider.protocol.ledger import Chunk, Claimant, Done, Held, Lease, Load, Recorded, State, Step
 from lark_provider.protocol.redact import masked_addresses
 from lark_provider.protocol.tokens import App
-from lark_provider.storage import migrate, statements
+from lark_provider.storage import ledger_parts, migrate, statements
 from lark_provider.storage.aead import Aead, derive
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.statements import Clock, read_clock
@@ -118,14 +118,7 @@ class LoadLedger:
                 values = {"state": State.PENDING, "detail": orjson.dumps(detail).decode(), "updated_at": now}
                 connection.execute(ledger.update().where(rows.id == identity).values(**values))
             state = State.PENDING if detail["is_clearing"] else State(row.state)
-            chunks = ledger_chunks.c
-            is_done = chunks.state == State.DONE
-            count, written = connection.execute(
-                sa.select(
-                    sa.func.count(),
-                    sa.func.coalesce(sa.func.sum(sa.case((is_done, chunks.row_count), else_=0)), 0),
-                ).where(chunks.ledger_id == identity)
-            ).one()
+            count, written = ledger_parts.standing(connection, [identity])[identity]
         return Load(
             identity,
             state,
@@ -133,7 +126,7 @@ class LoadLedger:
             detail["restart"],
             detail["is_clearing"],
             count,
-            int(written),
+            written,
         )
 
     def step(self, load: str, claimant: Claimant, done: Done | None, pending: Chunk | None) -> Step:
@@ -241,6 +234,54 @@ class LoadLedger:
                 .limit(count)
             ).all()
         return [self._read(row) for row in found]
+
+    def parts(self, load: str, number: int) -> Sequence[Recorded]:
+        """Return the parts in which a refused chunk is written, in no particular order.
+
+        Args:
+            load: The load.
+            number: The chunk.
+        """
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            found = connection.execute(
+                sa.select(ledger_chunks, statements.clock(connection)).where(ledger_parts.of(load, number))
+            ).all()
+        return [self._read(row) for row in found]
+
+    def revise(self, load: str, claimant: Claimant, token: str, chunk: Chunk) -> Step:
+        """Record other rows for a refused chunk of which parts stand, and renew the lease.
+
+        Args:
+            load: The load.
+            claimant: Who writes.
+            token: The token in the ledger; a row with another one is left as it is.
+            chunk: The rows as they are now; their token is not sent.
+        """
+        rows = ledger_chunks.c
+        with transaction(migrate.opened(self._url)) as connection:
+            clock = read_clock(connection)
+            lease = self._claim(connection, clock, claimant)
+            if isinstance(lease, Held):
+                return Step(lease)
+            values = self._values(load, chunk, clock.now)
+            kept = ("row_count", "content", "row_sums", "fields", "keys", "updated_at")
+            changed = connection.execute(
+                ledger_chunks.update()
+                .where(rows.ledger_id == load, rows.number == chunk.number, rows.token == token)
+                .where(rows.state == State.REFUSED)
+                .values(**{name: values[name] for name in kept})
+            )
+            return Step(lease, self._recorded(connection, load, chunk.number), changed.rowcount == 1)
+
+    def forget_parts(self, load: str, number: int) -> None:
+        """Forget the parts of a chunk, of which nothing stands.
+
+        Args:
+            load: The load.
+            number: The chunk.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            connection.execute(ledger_chunks.delete().where(ledger_parts.of(load, number)))
 
     def known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
         """Return which records belong to chunks of any load of a table that were done since a time.

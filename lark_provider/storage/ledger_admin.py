@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.errors import ConfigurationError, ConflictError
-from lark_provider.protocol.ledger import State
+from lark_provider.protocol.ledger import State, chunk_of
 from lark_provider.protocol.redact import masked_addresses
-from lark_provider.storage import statements
+from lark_provider.storage import ledger_parts, statements
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.maintenance import existing
 from lark_provider.storage.tables import ledger, ledger_chunks, table_leases
@@ -62,6 +62,7 @@ class ChunkSummary:
 
     Attributes:
         number: From 0.
+        part: Of a chunk whose rows were written in parts, since Lark refused a value; 0 for a chunk.
         state: Its state.
         first_row: The number of its first row, from 1.
         row_count: Rows.
@@ -72,6 +73,7 @@ class ChunkSummary:
     """
 
     number: int
+    part: int
     state: str
     first_row: int
     row_count: int
@@ -142,8 +144,11 @@ def entry(url: URL, prefix: str) -> tuple[Summary, list[ChunkSummary]]:
             rows.sent_at,
             rows.updated_at,
         ).where(rows.ledger_id == identity)
-        chunks = connection.execute(wanted.order_by(rows.number)).all()
-    return found, [ChunkSummary(*row) for row in chunks]
+        chunks = connection.execute(wanted).all()
+    return found, sorted(
+        (ChunkSummary(*chunk_of(row.number), *row[1:]) for row in chunks),
+        key=lambda one: (one.number, one.first_row, one.part),
+    )
 
 
 def forget(url: URL, prefix: str) -> Summary:
@@ -200,15 +205,15 @@ def _summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
     wanted = (
         sa.select(
             ledger,
-            counted(State.DONE, chunks.row_count).label("written"),
             counted(State.PENDING, 1).label("uncertain"),
-            counted(State.REFUSED, 1).label("refused"),
+            counted(State.REFUSED, sa.case((chunks.number >= 0, 1), else_=0)).label("refused"),
         )
         .outerjoin(ledger_chunks, chunks.ledger_id == rows.id)
         .where(statements.among(connection, rows.id, ids))
         .group_by(rows.id)
         .order_by(rows.updated_at.desc())
     )
+    written = ledger_parts.standing(connection, ids)
     return [
         Summary(
             row.id,
@@ -217,7 +222,7 @@ def _summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
             row.name,
             row.target,
             row.state,
-            int(row.written),
+            written[row.id][1],
             int(row.uncertain) if row.kind == "load" else int(row.state == State.PENDING),
             int(row.refused) if row.kind == "load" else int(row.state == State.REFUSED),
             {} if row.result is None else orjson.loads(row.result),

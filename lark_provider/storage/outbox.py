@@ -224,16 +224,17 @@ class Outbox:
         """
         with transaction(migrate.opened(self._url)) as connection:
             now = statements.read_clock(connection).now
-            done = {"state": "delivered", "owner": None, "reason": None, "message_id": message_id}
-            is_mine = _change(connection, row, owner, now, **done, attempts=row.attempts + 1)
-            if row.card is not None:
+            if row.card is not None and row.message_id is None:
+                # Before the row of the outbox, as those who record an event do, or both would deadlock.
                 connection.execute(
                     incidents.update().where(incidents.c.key == row.card).values(message_id=message_id)
                 )
-                if not is_mine:
-                    # Another process took over while this one was frozen, and may have delivered a newer
-                    # version before this older one: the newest is delivered once more.
-                    _renew(connection, row.card, now)
+            done = {"state": "delivered", "owner": None, "reason": None, "message_id": message_id}
+            is_mine = _change(connection, row, owner, now, **done, attempts=row.attempts + 1)
+            if row.card is not None and not is_mine:
+                # Another process took over while this one was frozen, and may have delivered a newer
+                # version before this older one: the newest is delivered once more.
+                _renew(connection, row.card, now)
 
     def later(self, row: Claimed, owner: str, reason: str, seconds: float, *, may_be_sent: bool) -> None:
         """Record that a row is to be tried again.
@@ -283,13 +284,13 @@ class Outbox:
         """
         with transaction(migrate.opened(self._url)) as connection:
             now = statements.read_clock(connection).now
-            gone = sa.and_(outbox.c.card == row.card, outbox.c.message_id == row.message_id)
-            connection.execute(outbox.update().where(gone).values(message_id=None))
             connection.execute(
                 incidents.update()
                 .where(incidents.c.key == row.card, incidents.c.message_id == row.message_id)
                 .values(message_id=None)
             )
+            gone = sa.and_(outbox.c.card == row.card, outbox.c.message_id == row.message_id)
+            connection.execute(outbox.update().where(gone).values(message_id=None))
             _change(connection, row, owner, now, owner=None, kind="send", first_sent_at=None, next_at=now)
 
     def state(self, id_: str) -> tuple[State, str | None, str | None] | None:
@@ -342,7 +343,9 @@ def _claimed(connection: Connection, row: sa.Row[Any], now: datetime) -> Claimed
     message_id, was_sent = row.message_id, row.first_sent_at is not None
     if row.card is not None:
         rows = outbox.c
-        of_card = sa.select(rows.state, rows.message_id, rows.version).where(rows.card == row.card)
+        of_card = sa.select(rows.state, rows.message_id, rows.version).where(
+            rows.card == row.card, rows.state != "superseded"
+        )
         others = connection.execute(of_card.order_by(rows.version.desc())).all()
         message_id = message_id or next((one.message_id for one in others if one.message_id), None)
         if message_id is None:

@@ -7,7 +7,7 @@ clock, and, after an attempt that failed, the pause before the next one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,6 +45,7 @@ class Claimed:
         question: The question.
         end: How the question ended; None while it is open.
         age: Seconds since the work became due.
+        is_tried: Whether an attempt was made before: a card that is due may have been sent all the same.
     """
 
     key: str
@@ -56,6 +57,7 @@ class Claimed:
     question: HitlQuestion
     end: End | None
     age: float
+    is_tried: bool = False
 
 
 class QuestionCards:
@@ -83,14 +85,16 @@ class QuestionCards:
                 cards.state == "due", sa.and_(cards.state == "sent", sa.or_(cards.reason == RESENT, is_over))
             )
             is_free = sa.or_(cards.next_at.is_(None), cards.next_at <= now)
-            query = sa.select(cards.key).where(is_work, is_free).order_by(cards.created_at).limit(most)
-            keys = connection.execute(query.with_for_update(skip_locked=True)).scalars().all()
-            if not keys:
+            query = sa.select(cards.key, cards.next_at).where(is_work, is_free)
+            query = query.order_by(cards.created_at).limit(most)
+            found = connection.execute(query.with_for_update(skip_locked=True)).all()
+            if not found:
                 return []
             until = now + timedelta(seconds=seconds)
-            mine = among(connection, cards.key, keys)
+            mine = among(connection, cards.key, [row.key for row in found])
             connection.execute(hitl_cards.update().where(mine).values(next_at=until))
-            return _claimed(connection, mine, now)
+            tried = {row.key for row in found if row.next_at is not None}
+            return [replace(one, is_tried=one.key in tried) for one in _claimed(connection, mine, now)]
 
     def read(self, keys: Iterable[str]) -> list[Claimed]:
         """Return cards with their questions; those that are not recorded are missing."""

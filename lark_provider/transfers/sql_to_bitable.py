@@ -16,6 +16,8 @@ from lark_provider.transfers.database import Parameters, is_ordered, rows, sql_h
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from lark_provider.api.clouddoc.validating import Validate
+
 Mode: TypeAlias = Literal["upsert", "mirror", "insert_missing", "insert"]
 _INSERT_TAKES = ("user_id_type", "zone", "empty_as_none", "table_wait")
 _FILE = re.compile(r"\S+\.sql")
@@ -48,6 +50,8 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
         marker_field: As for `LarkBitableBulkInsertOperator`, with `insert`.
         on_clear: What a cleared task does with `insert`: `resume` or `restart`.
         idempotency_key: Any text that names the load, with `insert`; by default derived from the task.
+        validate: Whether `insert` checks each chunk before it is sent (`chunk`), or all rows before the first
+            one is sent (`all`), for which they wait in a temporary file.
         table: The link of the table.
         app_token: The base, or a link to it, instead of `table`.
         table_id: The table; None for the one that the link names.
@@ -88,6 +92,7 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
         marker_field: str | None = None,
         on_clear: OnClear = "resume",
         idempotency_key: str | None = None,
+        validate: Validate = "chunk",
         **kwargs: Any,
     ) -> None:
         if mode not in get_args(Mode):
@@ -119,6 +124,7 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
         self.marker_field = marker_field
         self.on_clear = on_clear
         self.idempotency_key = idempotency_key
+        self.validate = validate
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the query and write its rows."""
@@ -136,6 +142,7 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
             on_clear=self.on_clear,
             chunk_size=self.chunk_size,
             marker_field=self.marker_field,
+            validate=self.validate,
             key_fields=[keys] if isinstance(keys, str) else keys,
             **{name: self.settings[name] for name in _INSERT_TAKES},
         )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 
-from tests.airflow.conftest import CHAT, AirflowHome
+from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.airflow.test_bridge import SECRET, Place
 from tests.bridge.making import execute
 from tests.services.postgres import PostgresServer
@@ -38,9 +38,16 @@ with DAG("pay_killed", tags=["prod"]):
 with DAG("pay_noisy", tags=["prod"]):
     task(task_id="noisy")(lambda: fails("noisy"))()
 
+with DAG("pay_notifies", tags=["prod"]):
+    from lark_provider.notifications import LarkNotifier
+
+    notifier = LarkNotifier(receiver_id="CHAT", language="en")
+    task(task_id="told", on_failure_callback=notifier)(lambda: fails("told"))()
+
 with DAG("unrouted"):
     task(task_id="t")(lambda: fails("unrouted"))()
 """
+DAGS = DAGS.replace("CHAT", CHAT)
 PERSON = "bob@example.com"
 ROUTES = f"""
 defaults: {{language: en, timezone: Asia/Shanghai}}
@@ -60,6 +67,7 @@ def place(
             "LARK_APP_ID": lark.app_id,
             "LARK_APP_SECRET": lark.app_secret,
             "LARK_BASE_URL": lark.base_url,
+            "AIRFLOW_CONN_LARK_DEFAULT": connection(lark),
         }
         made = Place(airflow_home, home, databases.make(), lark, DAGS, app)
         (home / "lark.yaml").write_text(ROUTES)
@@ -140,6 +148,15 @@ def test_a_muted_task_is_told_no_more(place: Place) -> None:
     quiet, loud = failed(place, "pay_noisy"), failed(place, "pay_killed")
     place.wait(lambda: place.messages(loud))
     assert not place.messages(quiet)
+
+
+def test_what_a_notifier_has_told_is_not_told_again_and_gets_buttons(place: Place) -> None:
+    run_id = failed(place, "pay_notifies")
+    place.wait(lambda: place.messages(run_id) and '"retry"' in text(card(place, run_id)))
+    assert "no rows for told" in text(card(place, run_id))
+    (row,) = execute(place.database, "SELECT version FROM incidents WHERE run_id = :r", r=run_id)
+    assert row.version == 2  # the notifier's, and the bridge's, which added the buttons alone
+    assert "2 failures" not in text(card(place, run_id))
 
 
 def test_a_dag_without_a_route_is_told_to_nobody(place: Place) -> None:

@@ -10,13 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from lark_emulator import Emulator
 
 from lark_provider.hooks.lark import LarkHook
+from lark_provider.storage import engine as engines
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.bridge_tables import outbox
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.outbox import Outbox
 from tests.airflow.browser import Browser
 from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.airflow.standalone import Standalone
 from tests.failures.waiting import wait_until
+from tests.services.postgres import PostgresServer
 
 KILLED = f"""
 from __future__ import annotations
@@ -36,6 +43,20 @@ with DAG("of_the_dag", start_date=pendulum.datetime(2026, 1, 1), schedule=None, 
         raise ValueError("on purpose")
 
     [killed(), raises()]
+"""
+CROWD = f"""
+import pendulum
+from airflow.sdk import DAG, task
+from lark_provider.notifications import LarkNotifier
+
+tell = LarkNotifier(receiver_id="{CHAT}", language="en")
+with DAG("crowd", start_date=pendulum.datetime(2026, 1, 1), schedule=None, max_active_tasks=30,
+         on_failure_callback=tell, default_args={{"on_failure_callback": tell}}):
+    @task
+    def mapped(number):
+        raise ValueError(f"number {{number}}")
+
+    mapped.expand(number=list(range(30)))
 """
 QUIET = """
 import pendulum
@@ -97,8 +118,19 @@ def chat() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
+def outbox_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A database with our tables, for as long as the Airflow runs."""
+    with postgres_server.databases() as databases:
+        url = databases.make()
+        migrate.upgrade(urls.parse(url, "test"))
+        yield url
+        while engines._engines:
+            engines._engines.popitem()[1].dispose()
+
+
+@pytest.fixture(scope="module")
 def standalone(
-    airflow_home: AirflowHome, chat: Emulator, tmp_path_factory: pytest.TempPathFactory
+    airflow_home: AirflowHome, chat: Emulator, outbox_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Standalone]:
     base = tmp_path_factory.mktemp("whole")
     plugins = base / "plugins"
@@ -107,11 +139,13 @@ def standalone(
     chat.add_chat("Failures", chat_id=LISTENED, users=["alice"], bots=[chat.app_id])
     settings = {
         "AIRFLOW_CONN_LARK_DEFAULT": connection(chat),
+        "LARK_DATABASE_URL": outbox_url,
+        "AIRFLOW__CORE__PARALLELISM": "8",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins),
         "AIRFLOW__LARK__FAILURE_LISTENER": "True",
         "AIRFLOW__LARK__FAILURE_RECEIVER": LISTENED,
     }
-    dag_files = {"killed.py": KILLED, "readme.py": _readme(), "quiet.py": QUIET}
+    dag_files = {"killed.py": KILLED, "readme.py": _readme(), "quiet.py": QUIET, "crowd.py": CROWD}
     with closing(Standalone(airflow_home, base / "airflow", dag_files, settings)) as running:
         running.wait()
         yield running
@@ -178,6 +212,20 @@ def test_readmes_notifier_shows_the_exception_and_recovers(standalone: Standalon
     cleared["dag_run_id"] = run["dag_run_id"]
     standalone.call("POST", "dags/orders_to_lark/clearTaskInstances", cleared)
     wait_until(lambda: "已恢复" in card_of(chat, "orders_to_lark"), 120)
+
+
+def test_thirty_mapped_tasks_that_fail_in_a_crowd_are_all_on_one_card(
+    standalone: Standalone, chat: Emulator, outbox_url: str
+) -> None:
+    wait_until(lambda: standalone.runs("crowd"), 60)
+    wait_until(lambda: "30 failures" in card_of(chat, "crowd"), 200)
+    wait_until(lambda: Outbox.configured(outbox_url).depth()[0] == 0, 60)
+    card = card_of(chat, "crowd")
+    assert "30 failures" in card
+    assert "(30)" in card
+    with transaction(engines.engine(urls.parse(outbox_url, "test")), reading=True) as connected:
+        given_up = sa.select(outbox.c.reason).where(outbox.c.state.not_in(["delivered", "superseded"]))
+        assert list(connected.scalars(given_up)) == []
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable
@@ -13,9 +14,13 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields
 from lark_provider.cli.__main__ import parser
-from lark_provider.operators import LarkBitableSyncOperator
+from lark_provider.operators import LarkBitableBulkInsertOperator, LarkBitableSyncOperator
 from lark_provider.operators.tables import TableOperator, WritingOperator
-from lark_provider.transfers import LarkBitableToSqlOperator, SqlToLarkBitableOperator
+from lark_provider.transfers import (
+    LarkBitableToFileOperator,
+    LarkBitableToSqlOperator,
+    SqlToLarkBitableOperator,
+)
 from tests.airflow.sql import Database, table
 
 PAGE = (Path(__file__).parents[2] / "docs" / "transfers.md").read_text()
@@ -26,34 +31,45 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def test_the_examples_run(lark: Emulator, context: Callable[..., Any], sqlite: Database) -> None:
+def test_the_examples_run(
+    lark: Emulator, context: Callable[..., Any], sqlite: Database, tmp_path: Path
+) -> None:
     sqlite.run(
         "CREATE TABLE orders (no TEXT, amount NUMERIC, paid_at TEXT)",
         "INSERT INTO orders VALUES ('A-1', 12.5, '2026-01-31 09:00:00')",
         "CREATE TABLE remarks (no TEXT PRIMARY KEY, remark TEXT, approved BOOLEAN)",
     )
     link = table(COLUMNS)
-    made = []
+    made, names = [], dict[str, Any]()
     for example in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         own = example.replace(LINK, link).replace("orders_db", sqlite.conn_id).replace("crm.", "main.")
-        before = own.rpartition("\n\n")
-        names: dict[str, Any] = {}
-        exec(compile(f"{before[0]}\nmade = {before[2]}", "transfers.md", "exec"), names)  # noqa: S102 - the page's
-        made.append(names["made"])
-    [into, back] = made
+        own = own.replace("/data/orders/{{ ds }}", f"{tmp_path}/orders")
+        own = own.replace("/data/copies/{{ ds }}", f"{tmp_path}/copy")
+        # Each expression of an example is an operator.
+        for part in ast.parse(own).body:
+            code = ast.unparse(part)
+            if isinstance(part, ast.Expr):
+                made.append(eval(code, names))  # noqa: S307 - the page's
+            else:
+                exec(code, names)  # noqa: S102 - the page's
+    [into, back, read, written] = made
     into.execute(context())
     [found] = LarkServiceClient().clouddoc.bitable.search_records(link)
     assert (found["fields"]["Order"], found["fields"]["Amount"]) == ("A-1", 12.5)
     back.execute(context())
     assert sqlite.read("SELECT * FROM remarks") == [("A-1", None, 0)]
+    (tmp_path / "orders.csv").write_text("Order,Amount,Paid at\nA-2,7,2026-01-31 09:00\n", encoding="utf-8")
+    assert read.execute(context())["created"] == 1
+    assert written.execute(context()) == {"rows": 2}
+    assert (tmp_path / "copy.parquet").stat().st_size > 0
 
 
 def test_the_page_names_what_exists() -> None:
     known = {
         name
         for one in (
-            LarkBitableSyncOperator, LarkBitableToSqlOperator, SqlToLarkBitableOperator, TableOperator,
-            WritingOperator,
+            LarkBitableBulkInsertOperator, LarkBitableSyncOperator, LarkBitableToFileOperator,
+            LarkBitableToSqlOperator, SqlToLarkBitableOperator, TableOperator, WritingOperator,
         )
         for name in inspect.signature(one.__init__).parameters
     }  # fmt: skip

@@ -112,6 +112,22 @@ def test_a_card_whose_row_was_lost_on_the_way_is_sent_once(bench: Bench) -> None
     assert bench.states() == [("sent", None)]
 
 
+def test_a_card_that_was_sent_by_a_killed_process_shows_the_end(bench: Bench) -> None:
+    ti_id = bench.asked()
+    bench.work(lambda sender: sender.release(datetime.now(UTC)))
+    bench.work(QuestionCardSender.work)
+    execute(
+        bench.url,
+        "UPDATE hitl_cards SET state = 'due', message_id = NULL, shown = NULL, "
+        "next_at = '2020-01-01 00:00:00.000000'",
+    )
+    bench.questions.end({ti_id: ANSWERED})
+    bench.work(QuestionCardSender.work)
+    (ended,) = bench.messages()
+    assert "lark_wait" not in json.dumps(ended)
+    assert bench.states() == [("over", None)]
+
+
 def test_an_unavailable_lark_is_tried_again(bench: Bench) -> None:
     bench.asked()
     bench.work(lambda sender: sender.release(datetime.now(UTC)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,10 +17,15 @@ from lark_provider.callbacks.http.endpoint import RECEIVED
 from lark_provider.callbacks.http.questions import Questions
 from lark_provider.callbacks.http.stores import questions
 from lark_provider.protocol.callbacks import CardClick, Event, read
+from lark_provider.protocol.hitl.keys import PREFIX
+from lark_provider.protocol.hitl.model import End, HitlQuestion, TaskInstance
 from lark_provider.protocol.questions import Asked, Draft, Origin, Question
 from lark_provider.protocol.waits import marked
 from lark_provider.storage import engine as engines
 from lark_provider.storage import migrate, urls
+from lark_provider.storage.clicked_cards import QuestionCard
+from lark_provider.storage.new_cards import NewCard
+from lark_provider.storage.questions import Questions as AirflowQuestions
 from lark_provider.storage.waits import Waits
 from tests.callbacks import mq
 from tests.callbacks.parts import FakeSink, gateway, request
@@ -43,6 +49,10 @@ def asked(url: URL, task_id: str = "t", **parts: Any) -> Asked:
 
 def content(wait_id: str) -> dict[str, Any]:
     return sender.card({"tag": "button", "value": marked({"action": "approve"}, wait_id)})
+
+
+def no_cards(_: Iterable[str]) -> dict[str, QuestionCard]:
+    return {}
 
 
 def answer(looks: Questions | None, *wait_ids: str, deadline: float = 30.0) -> list[bytes]:
@@ -84,7 +94,7 @@ def test_many_clicks_at_once_are_looked_up_together(
 
     monkeypatch.setattr(waits, "read", counted)
     foreign = ["a caller's own correlation", "5e0e9c3e-7b1e-4c5e-8f7e-1a2b3c4d5e6f"]
-    bodies = answer(Questions(waits, seconds=20), *[closed, still_open] * 50, *foreign)
+    bodies = answer(Questions(waits, no_cards, seconds=20), *[closed, still_open] * 50, *foreign)
     assert all(b"it was withdrawn" in body for body in bodies[:100:2])
     assert {*bodies[1:100:2], *bodies[100:]} == {RECEIVED}
     assert len(looks) < 10
@@ -96,7 +106,7 @@ def test_a_frozen_database_holds_no_answer(own_postgres: OwnPostgres) -> None:
     migrate.upgrade(url)
     closed = asked(url)
     Waits(url).close(closed.id, "expired")
-    looks = Questions(Waits(url))
+    looks = Questions(Waits(url), no_cards)
     own_postgres.pause()
     thaw = threading.Timer(12, own_postgres.resume)
     thaw.start()
@@ -104,7 +114,7 @@ def test_a_frozen_database_holds_no_answer(own_postgres: OwnPostgres) -> None:
     assert thaw.is_alive()  # nobody has waited for the database
     thaw.cancel()
     own_postgres.resume()
-    assert b"it has expired" in answer(Questions(Waits(url), seconds=20), closed.id)[0]
+    assert b"it has expired" in answer(Questions(Waits(url), no_cards, seconds=20), closed.id)[0]
 
 
 def test_a_click_that_came_in_time_is_received_though_its_answer_is_late(database_url: str) -> None:
@@ -113,8 +123,40 @@ def test_a_click_that_came_in_time_is_received_though_its_answer_is_late(databas
     clicked_at = datetime.fromtimestamp(sender.NOW, UTC)
     in_time = asked(url, "a", deadline=clicked_at + timedelta(seconds=1))
     late = asked(url, "b", deadline=clicked_at - timedelta(seconds=1))
-    assert answer(Questions(Waits(url), seconds=20), in_time.id)[0] == RECEIVED
-    assert b"it has expired" in answer(Questions(Waits(url), seconds=20), late.id)[0]
+    assert answer(Questions(Waits(url), no_cards, seconds=20), in_time.id)[0] == RECEIVED
+    assert b"it has expired" in answer(Questions(Waits(url), no_cards, seconds=20), late.id)[0]
+
+
+def airflow_card(url: URL, end: End | None, app_id: str = sender.APP) -> str:
+    """Record a question of Airflow's, and return the correlation of its card."""
+    task = TaskInstance(str(uuid.uuid4()), "d", "r", "t")
+    card = NewCard(task.ti_id, app_id, "oc_1", "chat_id", "en")
+    recorded = AirflowQuestions(url)
+    recorded.record({task.ti_id: datetime.now(UTC)}, [HitlQuestion(task, "Publish?")], None)
+    recorded.open({task.ti_id: [card]})
+    if end is not None:
+        recorded.end({task.ti_id: end})
+    return PREFIX + card.key
+
+
+def test_a_question_of_airflows_that_is_over_says_who_answered(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = urls.parse(database_url, "test")
+    migrate.upgrade(url)
+    monkeypatch.setenv("LARK_DATABASE_URL", database_url)
+    answered = End("answered", options=("Approve",), person="bob")
+    bodies = answer(
+        questions(),
+        airflow_card(url, answered),
+        airflow_card(url, End("superseded")),
+        airflow_card(url, None),
+        airflow_card(url, answered, "cli_other"),
+        PREFIX + "no such card",
+    )
+    assert "Answered: Approve (bob)" in bodies[0].decode()
+    assert "Superseded" in bodies[1].decode()
+    assert bodies[2:] == [RECEIVED] * 3
 
 
 def event(app_id: str, event_id: str = "e1", message_id: str | None = None) -> Event:

@@ -149,7 +149,7 @@ def test_an_insert_is_resumed(
     ("options", "problem"),
     [
         ((), "--key must be given"),
-        (("--key", "At"), "has no column 'At', which --key names; it has 'No', 'Paid'"),
+        (("--key", "At"), "has no column 'At', which is to be a key; it has 'No', 'Paid'"),
         (("--key", "No", "--resume", "x"), "--resume continues --mode insert"),
         (("--mode", "insert", "--dry-run"), "--mode insert adds every row"),
         (("--mode", "insert", "--strict-options"), "--mode insert does not read them"),

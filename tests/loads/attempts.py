@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lark_provider import LarkServiceClient
+from lark_provider.api.clouddoc.fitting import Fitting
 from lark_provider.api.clouddoc.loads.options import Options
 from lark_provider.api.clouddoc.loads.procedure import load
 from lark_provider.engine import http as http_library
@@ -32,10 +33,13 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 90.0
 
 
-def rows(count: int, changed: int | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the source's rows."""
+def rows(
+    count: int, changed: int | None = None, bad: frozenset[int] = frozenset()
+) -> Iterator[dict[str, Any]]:
+    """Yield the source's rows; Lark refuses the bad ones."""
     for number in range(count):
-        yield {"No": number, "Name": f"row {number}{' changed' if number == changed else ''}"}
+        row = {"No": number, "Name": f"row {number}{' changed' if number == changed else ''}"}
+        yield {**row, "Who": "ou_nobody"} if number in bad else row
 
 
 def disturbed(steps: Procedure[Any], at: int, act: Callable[[], None], delay: float | None) -> Procedure[Any]:
@@ -71,8 +75,9 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
         keep_ids=True,
         **spec["options"],
     )
-    source = rows(spec["rows"], spec.get("changed"))
-    steps: Procedure[Any] = load(spec["app_token"], spec["table_id"], source, spec["key"], options)
+    source = rows(spec["rows"], spec.get("changed"), frozenset(spec.get("bad", ())))
+    fitting = Fitting(None, 1000)
+    steps: Procedure[Any] = load(spec["app_token"], spec["table_id"], source, spec["key"], options, fitting)
     if spec.get("at") is not None:
         sent = signal.Signals(spec["signal"])
         steps = disturbed(steps, spec["at"], lambda: os.kill(os.getpid(), sent), spec.get("delay"))
@@ -87,6 +92,7 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
         "replayed": result.replayed,
         "chunks": result.chunks,
         "ids": result.record_ids,
+        "rejected": [one.row - 1 for one in fitting.rejected],
         "seconds": time.monotonic() - began,
     }
 
@@ -159,7 +165,7 @@ class Attempts:
         )
         self._begun: queue.Queue[int] = queue.Queue()
         self._ended: dict[int, queue.Queue[Any]] = {}
-        self._lock = threading.Lock()
+        self._lock, self._starting = threading.Lock(), threading.Lock()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
@@ -179,9 +185,10 @@ class Attempts:
     def start(self, spec: dict[str, Any]) -> int:
         """Begin an attempt, and return its process id."""
         assert self._parent.stdin is not None
-        self._parent.stdin.write(json.dumps({**spec, "environ": self._environ}) + "\n")
-        self._parent.stdin.flush()
-        return self._begun.get(timeout=SECONDS)
+        with self._starting:  # or two threads could take each other's process
+            self._parent.stdin.write(json.dumps({**spec, "environ": self._environ}) + "\n")
+            self._parent.stdin.flush()
+            return self._begun.get(timeout=SECONDS)
 
     def ended(self, pid: int, seconds: float = SECONDS) -> dict[str, Any] | None:
         """Wait until an attempt has ended; None if it has not."""

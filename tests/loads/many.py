@@ -1,4 +1,7 @@
-"""Many random schedules of a load: `.venv/bin/python -m tests.loads.many 200 [FIRST]`."""
+"""Many random schedules of loads and syncs: `.venv/bin/python -m tests.loads.many 200 [FIRST [ROWS]]`.
+
+Each seed is a load and a sync of so many rows, 1,200 and 3,000 by default.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ from pathlib import Path
 
 from lark_provider.storage import migrate, urls
 from tests.loads import schedules
+from tests.syncs import schedules as syncs
 
 TOGETHER = 4
 
 
-def main(count: int, first: int = 0) -> int:
+def main(count: int, first: int = 0, rows: int = 0) -> int:
     """Run schedules, a line each; return how many of them did not end with a table equal to its source."""
     with tempfile.TemporaryDirectory() as folder:
         places = {seed: f"sqlite:///{Path(folder) / str(seed)}.db" for seed in range(first, first + count)}
@@ -21,17 +25,21 @@ def main(count: int, first: int = 0) -> int:
             migrate.upgrade(urls.parse(place, "many"))
 
         def run(seed: int) -> bool:
-            try:
-                one = schedules.run(seed, places[seed])
-            except AssertionError as error:
-                _say(f"seed {seed}: FAILED: {error}")
-                return False
-            is_exact = not (one.missing or one.doubled or one.wrong)
-            _say(
-                f"seed {seed}: {'exact' if is_exact else 'WRONG'}, {one.attempts} attempts, {one.kills} kills"
-                f", {one.freezes} freezes, {one.requests} requests; missing {one.missing}, doubled "
-                f"{one.doubled}, wrong {one.wrong}"
-            )
+            is_exact = True
+            for kind, work in (("load", _load), ("sync", _sync)):
+                try:
+                    one, lost = work(seed, places[seed], rows)
+                except AssertionError as error:
+                    _say(f"seed {seed}, {kind}: FAILED: {error}")
+                    is_exact = False
+                    continue
+                is_same = not (one.missing or one.doubled or one.wrong or lost)
+                _say(
+                    f"seed {seed}, {kind}: {'exact' if is_same else 'WRONG'}, {one.kills} kills, "
+                    f"{one.freezes} freezes; missing {one.missing}, doubled {one.doubled}, wrong "
+                    f"{one.wrong}, lost of people {lost}"
+                )
+                is_exact = is_exact and is_same
             return is_exact
 
         with ThreadPoolExecutor(TOGETHER) as pool:
@@ -40,10 +48,20 @@ def main(count: int, first: int = 0) -> int:
     return exact.count(False)
 
 
+def _load(seed: int, place: str, rows: int) -> tuple[schedules.Run, int]:
+    size = {"count": rows, "chunk_size": min(1000, max(1, rows // 12))} if rows else {}
+    return schedules.run(seed, place, **size), 0
+
+
+def _sync(seed: int, place: str, rows: int) -> tuple[syncs.Run, int]:
+    one = syncs.run(seed, place, **({"count": rows} if rows else {}))
+    return one, one.lost
+
+
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    sys.exit(min(1, main(*map(int, sys.argv[1:3]))))
+    sys.exit(min(1, main(*map(int, sys.argv[1:4]))))

@@ -78,7 +78,9 @@ def run(seed: int, database_url: str, count: int = 1200, chunk_size: int = 100) 
             "table_id": table_id,
             "rows": count,
             "key": f"load of seed {seed}",
+            "bad": [7, count // 2, count // 2 + 1] if seed % 4 == 0 else [],
             "options": {
+                "on_bad_row": "skip" if seed % 4 == 0 else "fail",
                 "chunk_size": chunk_size,
                 "lease_seconds": LEASE,
                 "settle_after": SETTLE,
@@ -91,7 +93,7 @@ def run(seed: int, database_url: str, count: int = 1200, chunk_size: int = 100) 
             _disturb(draw, lark, attempts, spec, outcome)
             _finish(lark, attempts, spec, outcome)
         outcome.requests = lark.state(summary=True)["by_endpoint"][f"POST {_PATH}/batch_create"]
-        _compare(lark, app_token, table_id, count, outcome)
+        _compare(lark, app_token, table_id, spec, outcome)
     return outcome
 
 
@@ -106,6 +108,7 @@ def _table(lark: Emulator) -> tuple[str, str]:
         {"field_name": "Name", "type": 1},
         {"field_name": "No", "type": 2},
         {"field_name": "Mark", "type": 1},
+        {"field_name": "Who", "type": 11},
     ]
     return app_token, bitable.create_table(app_token, "Rows", fields=fields).data["table_id"]
 
@@ -178,7 +181,8 @@ def _finish(lark: Emulator, attempts: Attempts, spec: dict[str, Any], outcome: R
         said = attempts.run(spec)
         outcome.attempts += 1
         if "written" in said:
-            assert said["written"] == spec["rows"]
+            assert said["written"] == spec["rows"] - len(spec["bad"])
+            assert said["rejected"] == spec["bad"]
             break
         outcome.errors.append(said.get("error", "killed"))
     else:
@@ -189,14 +193,15 @@ def _finish(lark: Emulator, attempts: Attempts, spec: dict[str, Any], outcome: R
         time.sleep(0.05)
 
 
-def _compare(lark: Emulator, app_token: str, table_id: str, count: int, outcome: Run) -> None:
+def _compare(lark: Emulator, app_token: str, table_id: str, spec: dict[str, Any], outcome: Run) -> None:
     client = LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url)
     found = [one["fields"] for one in client.clouddoc.bitable.search_records(app_token, table_id)]
     ours = [one for one in found if one.get("No", -1) >= 0]
     numbers = Counter(one["No"] for one in ours)
     outcome.doubled = sum(each - 1 for each in numbers.values())
-    outcome.missing = count - len(numbers)
-    outcome.wrong = sum(one["Name"] != f"row {one['No']:g}" for one in ours)
+    outcome.missing = spec["rows"] - len(spec["bad"]) - len(numbers)
+    outcome.wrong = sum(numbers[bad] for bad in spec["bad"])
+    outcome.wrong += sum(one["Name"] != f"row {one['No']:g}" for one in ours)
 
 
 class _Neighbours:

@@ -14,6 +14,25 @@ T = TypeVar("T")
 MAX_CALLS = 200
 
 
+def too_many_calls(error: LarkAPIError, refused: int, calls: int, left: int) -> LarkAPIError:
+    """Return the error for a batch in which too many rows are refused to be looked for.
+
+    Args:
+        error: Lark's last answer.
+        refused: How many rows were found to be refused.
+        calls: How many requests that took.
+        left: How many rows are neither written nor found to be refused.
+    """
+    return LarkAPIError(
+        f"{error} {refused} rows of this batch were found to be refused in {calls} requests, and {left} are "
+        "left. Next: correct the source; so many bad values are rarely an accident.",
+        code=error.code,
+        msg=error.msg,
+        log_id=error.log_id,
+        http_status=error.http_status,
+    )
+
+
 @dataclass(slots=True)
 class Bisected(Generic[T]):
     """What became of a batch.
@@ -79,15 +98,7 @@ def write(
                 continue
             if done.calls >= max_calls:
                 left = len(part) + sum(map(len, waiting))
-                raise LarkAPIError(
-                    f"{error} {len(done.refused)} rows of this batch were found to be refused in "
-                    f"{done.calls} requests, and {left} are left. Next: correct the source; so many bad "
-                    "values are rarely an accident.",
-                    code=error.code,
-                    msg=error.msg,
-                    log_id=error.log_id,
-                    http_status=error.http_status,
-                ) from error
+                raise too_many_calls(error, len(done.refused), done.calls, left) from error
             middle = len(part) // 2
             waiting += [part[middle:], part[:middle]]
         else:

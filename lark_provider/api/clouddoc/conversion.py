@@ -18,7 +18,7 @@ from lark_provider.protocol.paths import path
 T = TypeVar("T")
 _FIELDS_MAX_AGE = 300.0  # seconds; a field that is missing in the cached list makes it be read again
 _SLICE = 1000  # records that are checked before the event loop may run
-_MAX_BAD_VALUES = 100  # enough to see what is wrong with the source
+MAX_BAD_VALUES = 100  # enough to see what is wrong with the source
 _SHOWN_BAD_VALUES = 10
 
 
@@ -103,7 +103,7 @@ def converted(
     converter = yield from converter_for(app_token, table_id, zone, names=names, empty_as_none=empty_as_none)
     wire, bad = converter.all_to_wire(records, names, first_row, clear=clear)
     if bad:
-        raise _misfits(bad)
+        raise misfits(bad)
     return wire
 
 
@@ -136,11 +136,11 @@ def check(
     bad: list[BadValue] = []
     for first in firsts:
         bad += converter.all_to_wire(records[first : first + _SLICE], names, first + 1)[1]
-        if len(bad) >= _MAX_BAD_VALUES:
+        if len(bad) >= MAX_BAD_VALUES:
             break
         yield Sleep(0)
     if bad:
-        raise _misfits(bad)
+        raise misfits(bad)
 
 
 def _all_items(listing: Listing[T]) -> Procedure[list[T]]:
@@ -152,8 +152,12 @@ def _all_items(listing: Listing[T]) -> Procedure[list[T]]:
     return items
 
 
-def _misfits(bad: list[BadValue]) -> InvalidRequestError:
-    """Return the error that names the values that do not fit."""
+def misfits(bad: list[BadValue]) -> InvalidRequestError:
+    """Return the error that names the values that do not fit.
+
+    Args:
+        bad: The first of them.
+    """
     shown = "; ".join(str(one) for one in bad[:_SHOWN_BAD_VALUES])
     more = f"; and {len(bad) - _SHOWN_BAD_VALUES} more" if len(bad) > _SHOWN_BAD_VALUES else ""
     return InvalidRequestError(

@@ -33,6 +33,7 @@ class Fitting:
     max_rejects: int
     only: frozenset[int] | None = None
     rejected: list[Reject] = field(default_factory=list)
+    _left_out: list[int] = field(default_factory=list)
 
     def of(self, source: Iterable[Row] | AsyncIterable[Row]) -> Iterator[Row] | AsyncIterator[Row]:
         """Return the rows that fit.
@@ -41,6 +42,32 @@ class Fitting:
             source: The rows; it is read as the result is.
         """
         return self._of_async(source) if isinstance(source, AsyncIterable) else self._of(source)
+
+    def row_of(self, position: int) -> int:
+        """Return the number in the source of a row that was passed on.
+
+        Args:
+            position: Its number among those that were passed on, from 1.
+        """
+        if self.only is not None:
+            return sorted(self.only.difference(self._left_out))[position - 1]
+        row = position
+        for left_out in self._left_out:
+            row += left_out <= row
+        return row
+
+    def add(self, found: Iterable[Reject]) -> None:
+        """Add rows that were left out.
+
+        Args:
+            found: Why.
+
+        Raises:
+            InvalidRequestError: They are too many.
+        """
+        self.rejected += found
+        if len({one.row for one in self.rejected}) > self.max_rejects:
+            raise rejects.too_many(self.rejected, self.max_rejects)
 
     def _of(self, source: Iterable[Row]) -> Iterator[Row]:
         rows, number = iter(source), 1
@@ -74,8 +101,7 @@ class Fitting:
         kept = [row for _, row in numbered]
         _, bad = self.converter.all_to_wire(kept, names_of(kept))
         found = [Reject(numbered[one.row - 1][0], one.field, one.reason) for one in bad]
-        self.rejected += found
         rejected = {one.row for one in found}
-        if len({one.row for one in self.rejected}) > self.max_rejects:
-            raise rejects.too_many(self.rejected, self.max_rejects)
+        self._left_out += sorted(rejected)
+        self.add(found)
         return [row for number, row in numbered if number not in rejected]

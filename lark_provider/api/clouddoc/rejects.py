@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+import orjson
+
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 
 OnBadRow: TypeAlias = Literal["fail", "skip"]
@@ -54,6 +56,29 @@ def refused(row: int, key: str, error: LarkAPIError) -> Reject:
     found = _NAMED_FIELD.search(str(error))
     field = named[0] if named else found[1] if found else ""
     return Reject(row, field.removeprefix("fields."), f"Lark refused it: {error.msg}", key, error.code)
+
+
+def recorded(reject: Reject) -> str:
+    """Return a reject as the ledger records it: field, code and reason."""
+    return orjson.dumps([reject.field, reject.code, reject.reason]).decode()
+
+
+def read(row: int, key: str, text: str | None) -> Reject | None:
+    """Return a reject as it was recorded.
+
+    Args:
+        row: Its number in the source.
+        key: Its key.
+        text: What `recorded` returned.
+
+    Returns:
+        The reject; None if the text is something else: then it was refused, but not because of a value.
+    """
+    try:
+        field, code, reason = orjson.loads(text or "")
+    except (ValueError, TypeError):
+        return None
+    return Reject(row, str(field), str(reason), key, int(code))
 
 
 def to_csv(rejects: Iterable[Reject]) -> str:

@@ -57,7 +57,10 @@ def created_ids(answer: LarkResponse[Any], call: Call[Any], wanted: int) -> list
 
 
 def stopped(
-    error: Exception, result: BulkResult, advice: str = "fix the source and write the rest"
+    error: Exception,
+    result: BulkResult,
+    advice: str = "fix the source and write the rest",
+    rows: int | None = None,
 ) -> Exception:
     """Return the error that says how far a write came; before the first chunk, the error itself.
 
@@ -65,11 +68,12 @@ def stopped(
         error: What stopped it.
         result: What was written until then.
         advice: What to do about an error that is not Lark's.
+        rows: How many rows of the source are written or rejected; by default as many as are written.
     """
     unknown = isinstance(error, OutcomeUnknownError)
     if result.written == 0 and not unknown:
         return error
-    first, last = result.written + 1, result.written
+    first, last = (result.written if rows is None else rows) + 1, result.written
     text = (
         f"{last} records are written; chunk {result.chunks} (records from number {first}) "
         f"{'may or may not be' if unknown else 'is not'}: {error}"

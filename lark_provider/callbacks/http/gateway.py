@@ -131,7 +131,7 @@ class Gateway:
         if key in self._stored:
             measured.DUPLICATES.add("gateway")
             logger.debug("Duplicate ignored", extra=named(delivery))
-            return self.endpoint.settle(delivery, await self._closed_answer(delivery, deadline))
+            return self.endpoint.settle(delivery, await self._question_answer(delivery, deadline))
         try:
             where = await store_first(self._sinks, delivery, patience=self._patience, deadline=deadline)
         except NotStoredError as error:
@@ -145,7 +145,7 @@ class Gateway:
             self._stored.popitem(last=False)
         answer = await self._handler_answer(delivery, deadline)
         if answer is None:
-            answer = await self._closed_answer(delivery, deadline)
+            answer = await self._question_answer(delivery, deadline)
         return self.endpoint.settle(delivery, answer)
 
     def _failed(self, delivery: Delivery, reason: str) -> None:
@@ -158,11 +158,11 @@ class Gateway:
 
         self._failures.note("not stored", log)
 
-    async def _closed_answer(self, delivery: Delivery, deadline: float) -> bytes | None:
-        """Return the answer if the question is over; None if it is open, or that is not known in time."""
+    async def _question_answer(self, delivery: Delivery, deadline: float) -> bytes | None:
+        """Return the answer of the question that was clicked; None if it has none, or not in time."""
         if self._questions is None or not isinstance(delivery, CardClick):
             return None
-        return await self._questions.over(delivery, deadline)
+        return await self._questions.answer(delivery, deadline)
 
     async def _handler_answer(self, delivery: Delivery, deadline: float) -> object:
         """Return the handler's answer; None if it has none, or there is no handler."""

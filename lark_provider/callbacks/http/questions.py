@@ -1,24 +1,43 @@
-"""Answer clicks on the card of a question that is over: say so, and withdraw the card."""
+"""Answer clicks on the card of a question that is over: say so, and withdraw the card.
+
+The cards of Airflow's own questions are withdrawn by the bridge.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from lark_provider.api.cards.airflow import ended
 from lark_provider.api.cards.outcome import outcome_card, over_words
 from lark_provider.callbacks.http.answers import toast
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.hitl.keys import card_of
+from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.questions import Asked
 from lark_provider.protocol.waits import correlation_of
 from lark_provider.support import threads
 
 if TYPE_CHECKING:
     from lark_provider.storage.waits import Waits
+
+
+class AirflowCard(Protocol):
+    """The card of a question of Airflow's, with how that ended."""
+
+    @property
+    def app_id(self) -> str:
+        """The app that sent it."""
+
+    @property
+    def end(self) -> End | None:
+        """How the question ended, if it has."""
+
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +46,8 @@ LOOK_SECONDS = 0.3
 _UNAVAILABLE_SECONDS = 5.0
 _WARN_SECONDS = 60.0
 
-Found: TypeAlias = "dict[str, tuple[Asked, list[CardClick]]]"
+Found: TypeAlias = "dict[str, tuple[Asked, list[CardClick]] | AirflowCard]"
+ReadCards: TypeAlias = "Callable[[Iterable[str]], Mapping[str, AirflowCard]]"
 
 
 class Questions:
@@ -36,18 +56,19 @@ class Questions:
     Only questions whose cards are made here are looked up: their buttons carry the question's id.
 
     Args:
-        waits: The questions.
+        waits: The questions of our own operators.
+        cards: Reads cards of questions of Airflow's by their keys.
         seconds: How long an answer may wait.
     """
 
-    def __init__(self, waits: Waits, *, seconds: float = LOOK_SECONDS) -> None:
-        self._waits, self._seconds = waits, seconds
+    def __init__(self, waits: Waits, cards: ReadCards, *, seconds: float = LOOK_SECONDS) -> None:
+        self._waits, self._cards, self._seconds = waits, cards, seconds
         self._next: tuple[set[str], asyncio.Future[Found]] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._unavailable_until = self._warned_at = float("-inf")
         self._suppressed = 0
 
-    async def over(self, click: CardClick, deadline: float) -> bytes | None:
+    async def answer(self, click: CardClick, deadline: float) -> bytes | None:
         """Return the answer to a click on a question that is over.
 
         Args:
@@ -57,24 +78,26 @@ class Questions:
         Returns:
             The body of the answer; None if the question is open, is another app's, or is not known in time.
         """
-        wait_id = correlation_of(click)
+        key = correlation_of(click)
         loop = asyncio.get_running_loop()
-        if wait_id is None or click.is_old or not _is_ours(wait_id) or loop.time() < self._unavailable_until:
+        if key is None or click.is_old or not _is_ours(key) or loop.time() < self._unavailable_until:
             return None
-        looked = asyncio.shield(self._look(wait_id))
+        looked = asyncio.shield(self._look(key))
         try:
             async with asyncio.timeout_at(min(deadline, loop.time() + self._seconds)):
-                found = (await looked).get(wait_id)
+                found = (await looked).get(key)
         except Exception as error:  # noqa: BLE001 - the click is stored; its answer must not depend on this
             self._unavailable(error, loop.time())
             return None
-        return None if found is None else _answer(click, *found)
+        if found is None:
+            return None
+        return _answer(click, *found) if isinstance(found, tuple) else _airflow_answer(click, found)
 
-    def _look(self, wait_id: str) -> asyncio.Future[Found]:
+    def _look(self, key: str) -> asyncio.Future[Found]:
         """Join the next look. One runs at a time, so that a frozen database holds one thread."""
         if self._next is None:
             self._next = (set(), asyncio.get_running_loop().create_future())
-        self._next[0].add(wait_id)
+        self._next[0].add(key)
         future = self._next[1]
         if self._looking is None or self._looking.done():
             self._looking = asyncio.ensure_future(self._run_looks())
@@ -82,19 +105,24 @@ class Questions:
 
     async def _run_looks(self) -> None:
         while self._next is not None:
-            (wait_ids, future), self._next = self._next, None
+            (keys, future), self._next = self._next, None
             try:
-                found = await asyncio.wrap_future(threads.start(partial(self._read, wait_ids)))
+                found = await asyncio.wrap_future(threads.start(partial(self._read, keys)))
             except Exception as error:  # noqa: BLE001 - the waiters get it
                 future.set_exception(error)
                 future.exception()  # Its waiters may have been cancelled.
             else:
                 future.set_result(found)
 
-    def _read(self, wait_ids: Iterable[str]) -> Found:
-        asked = self._waits.read(wait_ids, after_writers=True)
-        clicks = self._waits.deciding([one for one in asked.values() if one.state == "decided"])
-        return {one.id: (one, clicks.get(one.id, [])) for one in asked.values()}
+    def _read(self, keys: Iterable[str]) -> Found:
+        of_cards = {key: card for key in keys if (card := card_of(key)) is not None}
+        cards = self._cards(of_cards.values()) if of_cards else {}
+        found: Found = {key: cards[card] for key, card in of_cards.items() if card in cards}
+        if wait_ids := [key for key in keys if key not in of_cards]:
+            asked = self._waits.read(wait_ids, after_writers=True)
+            clicks = self._waits.deciding([one for one in asked.values() if one.state == "decided"])
+            found |= {one.id: (one, clicks.get(one.id, [])) for one in asked.values()}
+        return found
 
     def _unavailable(self, error: Exception, now: float) -> None:
         self._unavailable_until = now + _UNAVAILABLE_SECONDS
@@ -108,11 +136,20 @@ class Questions:
         self._warned_at, self._suppressed = now, 0
 
 
-def _is_ours(wait_id: str) -> bool:
+def _is_ours(key: str) -> bool:
+    if card_of(key) is not None:
+        return True
     try:
-        return str(uuid.UUID(wait_id)) == wait_id
+        return str(uuid.UUID(key)) == key
     except ValueError:
         return False
+
+
+def _airflow_answer(click: CardClick, card: AirflowCard) -> bytes | None:
+    if card.end is None or card.app_id != click.app_id:
+        return None
+    words = ended.over_words(card.end)
+    return toast("info", f"{words['zh_cn']} / {words['en_us']}", words)
 
 
 def _answer(click: CardClick, asked: Asked, deciding: list[CardClick]) -> bytes | None:

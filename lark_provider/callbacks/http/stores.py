@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import orjson
 
@@ -200,6 +201,7 @@ def questions(database_url: str | None = None) -> Questions | None:
     """
     if not config.has_database(database_url):
         return None
-    from lark_provider.storage import urls, waits
+    from lark_provider.storage import clicked_cards, urls, waits
 
-    return Questions(waits.Waits(urls.database(database_url)))
+    url = urls.database(database_url)
+    return Questions(waits.Waits(url), partial(clicked_cards.question_cards, url))

@@ -31,6 +31,7 @@ class RunEvent:
         traceback: All of it.
         log_url: The log of that try.
         run_url: The DAG run.
+        answer_url: The page where the question of a human-in-the-loop task is answered.
         ti_id: Airflow's id of the task instance: a uuid, another one for each try.
         deadline_id: Which deadline was missed.
         deadline: When it was.
@@ -51,6 +52,7 @@ class RunEvent:
     traceback: str = ""
     log_url: str = ""
     run_url: str = ""
+    answer_url: str = ""
     ti_id: str = ""
     deadline_id: str = ""
     deadline: str = ""

@@ -102,6 +102,24 @@ def _card(
     )
 
 
+def over_words(end: End) -> dict[str, str]:
+    """Return the text for a person who clicks on a question that is over, by Lark's locale.
+
+    Args:
+        end: How it ended.
+    """
+    return {"zh_cn": _words(end, "zh"), "en_us": _words(end, "en")}
+
+
+def _words(end: End, language: Language) -> str:
+    if end.kind in _CLOSED:
+        return CLOSINGS["superseded" if end.detail == SENT_AGAIN else _CLOSED[end.kind]].happened(language)
+    happened = translate(language, end.kind)
+    options = ", ".join(whole(one) for one in end.options)
+    person = f" ({whole(end.person)})" if end.person else ""
+    return clip(f"{happened}: {options}{person}" if options else happened, _MOST_CHARS)
+
+
 def _lines(question: HitlQuestion, end: End, language: Language, timezone: str, values: int) -> list[str]:
     when = shown(end.at, timezone) if end.at is not None else ""
     detail = [escape_markdown(clip(whole(end.detail), 500))] if end.detail else []

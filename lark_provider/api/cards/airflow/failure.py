@@ -148,7 +148,8 @@ def _tries(event: RunEvent, language: Language) -> str:
 
 def _links(event: RunEvent) -> Sequence[tuple[str, str]]:
     log = event.log_url if event.of_task or event.kind == "dag_failure" else ""
-    return [(name, url) for name, url in (("log", log), ("open_run", event.run_url)) if url]
+    links = (("answer", event.answer_url), ("log", log), ("open_run", event.run_url))
+    return [(name, url) for name, url in links if url]
 
 
 def _failed(incident: Incident, language: Language) -> str:

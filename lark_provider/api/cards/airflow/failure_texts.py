@@ -30,6 +30,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "times": ("{count} 次失败", "{count} failures"),
     "more": ("…… 另有 {count} 个", "… and {count} more"),
     "left_out": ("…… 省略 {{lines}} 行 ……", "… {{lines}} lines left out …"),
+    "answer": ("在 Airflow 中回答", "Answer in Airflow"),
     "log": ("查看日志", "Log"),
     "open_run": ("查看运行", "DAG run"),
     "killed": ("进程被终止({signal}),可能是内存不足", "process killed ({signal}), possibly out of memory"),

@@ -1,4 +1,4 @@
-"""The content of a chunk: what is sent, its digest, and a checksum of each row."""
+"""The content of a chunk: what is sent, its digest, and a checksum of each row; and what became of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 
 import orjson
 
+from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.ledger import Done
 
 _SUM_BYTES = 4
 _OPTIONS = orjson.OPT_SORT_KEYS  # The order of columns may differ between two reads of a source.
@@ -39,6 +41,23 @@ class Content:
     keys: str | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """A chunk that stands.
+
+    Attributes:
+        record_ids: Its records; empty for one whose ids were not read.
+        done: What is to be recorded with the next step; None if that was done.
+        replayed: How many of its rows were not sent again.
+        rejects: Rows of it that Lark refuses, by their place among the rows that are read.
+    """
+
+    record_ids: Sequence[str]
+    done: Done | None = None
+    replayed: int = 0
+    rejects: Sequence[Reject] = ()
+
+
 def content(
     wire: Sequence[Mapping[str, Any]], first_row: int, names: frozenset[str], keys: str | None
 ) -> Content:
@@ -64,6 +83,19 @@ def content(
 def rows_of(body: bytes) -> list[dict[str, Any]]:
     """Return the rows of a request's body."""
     return [record["fields"] for record in orjson.loads(body)["records"]]
+
+
+def part_of(whole: Content, rows: Sequence[Mapping[str, Any]], start: int, end: int) -> Content:
+    """Return some rows of a chunk as a chunk of their own.
+
+    Args:
+        whole: The chunk.
+        rows: Its rows, by `rows_of`.
+        start: The index of the first row.
+        end: The index after the last one.
+    """
+    keys = None if whole.keys is None else orjson.dumps(orjson.loads(whole.keys)[start:end]).decode()
+    return content(rows[start:end], whole.first_row + start, whole.names, keys)
 
 
 def first_difference(old: bytes, new: bytes) -> int:

@@ -12,6 +12,7 @@ import orjson
 from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
+from lark_provider.api.clouddoc.rejects import OnBadRow
 from lark_provider.protocol.errors import InvalidRequestError
 
 TOKEN_SECONDS = 300.0
@@ -36,6 +37,7 @@ class Options:
     settle_after: float = SETTLE_SECONDS
     table_wait: float = WAIT_SECONDS
     restart: int = 0
+    on_bad_row: OnBadRow = "fail"
     lease_seconds: float = LEASE_SECONDS
 
     def check(self) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from lark_provider.api.clouddoc.conversion import converted, converter_for
 from lark_provider.api.clouddoc.fields import Converter, names_of
+from lark_provider.api.clouddoc.fitting import Fitting
 from lark_provider.api.clouddoc.loads import errors, looking, restarting
 from lark_provider.api.clouddoc.loads.chunks import Content, content
 from lark_provider.api.clouddoc.loads.leasing import released, target
@@ -18,8 +18,7 @@ from lark_provider.api.clouddoc.loads.options import Options
 from lark_provider.api.clouddoc.loads.writer import Writer, marker
 from lark_provider.api.clouddoc.results import BulkResult, stopped
 from lark_provider.protocol.effects import NewKey, Stream, Take
-from lark_provider.protocol.errors import LarkError
-from lark_provider.protocol.ledger import Claimant, Done, Load, State
+from lark_provider.protocol.ledger import Claimant, Done, Load
 from lark_provider.protocol.operations import Procedure, take
 from lark_provider.protocol.store import shared
 
@@ -29,7 +28,12 @@ _ADVICE = "fix the source and call again with the same key, which goes on from t
 
 
 def load(
-    app_token: str, table_id: str, records: Any, key: str, options: Options
+    app_token: str,
+    table_id: str,
+    records: Any,
+    key: str,
+    options: Options,
+    fitting: Fitting | None = None,
 ) -> Procedure[BulkResult | None]:
     """Write a load, or what is left of it.
 
@@ -39,6 +43,7 @@ def load(
         records: The source; see `bulk_insert`.
         key: The caller's key.
         options: How it is written.
+        fitting: Where rows are added that Lark refuses; it knows which rows of the source are read.
 
     Returns:
         What stands; None without a database, which a load that happens once needs.
@@ -73,7 +78,7 @@ def load(
         elif entry.chunks:
             extra = {"load": entry.id[:12], "rows": entry.written, "chunks": entry.chunks}
             logger.info("Resuming a load", extra=extra)
-        result = yield from _written(writer, records)
+        result = yield from _written(writer, records, fitting or Fitting(None, 0))
     except Exception:
         yield from released(claimant)
         raise
@@ -81,27 +86,32 @@ def load(
     return result
 
 
-def _written(writer: Writer, records: Any) -> Procedure[BulkResult]:
+def _written(writer: Writer, records: Any, fitting: Fitting) -> Procedure[BulkResult]:
     options, result = writer.options, BulkResult()
     stream = Stream(records)
     previous: Done | None = None
+    count = 0
     try:
         while rows := (yield from take(Take(stream, writer.load.chunk_size))):
-            chunk = yield from _content(writer, rows, result.written + 1, result.chunks)
+            chunk = yield from _content(writer, rows, count + 1, result.chunks)
             del rows
             stood = yield from writer.stand(result.chunks, chunk, previous)
             previous = stood.done
             result.record_ids += stood.record_ids if options.keep_ids else ()
-            result.written += chunk.row_count
-            result.replayed += chunk.row_count if stood.is_replayed else 0
+            count += chunk.row_count
+            result.written += chunk.row_count - len(stood.rejects)
+            result.replayed += stood.replayed
             result.chunks += 1
+            fitting.add([replace(one, row=fitting.row_of(one.row)) for one in stood.rejects])
             del chunk, stood  # before the next one is made
-        yield from _ended(writer, result, previous)
+        yield from _ended(writer, result, count, previous)
     except Exception as error:
         if previous is not None:
             # It is certain, and need not be settled by the next attempt.
-            yield from _recorded(writer, previous)
-        why = error if isinstance(error, errors.SourceChangedError) else stopped(error, result, _ADVICE)
+            yield from writer.note(previous)
+        why = (
+            error if isinstance(error, errors.SourceChangedError) else stopped(error, result, _ADVICE, count)
+        )
         if why is error:
             raise
         raise why from error
@@ -138,19 +148,11 @@ def _content(
     return content(wire, first_row, frozenset(map(str, names)), keys)
 
 
-def _ended(writer: Writer, result: BulkResult, previous: Done | None) -> Procedure[None]:
+def _ended(writer: Writer, result: BulkResult, rows: int, previous: Done | None) -> Procedure[None]:
     """Record that the source has ended, if nothing stands beyond its end."""
     if writer.load.chunks > result.chunks:
         if previous is not None:
-            yield from _recorded(writer, previous)
-        beyond = yield from restarting.settled(writer, result.chunks)
-        if beyond.state is State.DONE:
-            raise errors.shorter(writer.load, result.written, writer.standing)
+            yield from writer.note(previous)
+        if (yield from restarting.standing(writer, result.chunks)):
+            raise errors.shorter(writer.load, rows, writer.standing)
     yield from shared(lambda store: store.ledger.finish(writer.load.id, previous))
-
-
-def _recorded(writer: Writer, done: Done) -> Procedure[None]:
-    with suppress(LarkError):
-        yield from shared(
-            lambda store: store.ledger.step(writer.load.id, writer.claimant, done, None), patient=False
-        )

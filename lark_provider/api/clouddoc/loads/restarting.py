@@ -37,8 +37,7 @@ def clear(writer: Writer) -> Procedure[None]:
     """
     deleted = 0
     for number in range(writer.load.chunks):
-        recorded = yield from settled(writer, number)
-        ids = list(recorded.record_ids or ()) if recorded.state is State.DONE else []
+        ids = yield from standing(writer, number)
         for start in range(0, len(ids), _MAX_DELETED):
             yield from _deleted(writer, ids[start : start + _MAX_DELETED])
         deleted += len(ids)
@@ -47,6 +46,23 @@ def clear(writer: Writer) -> Procedure[None]:
         "Deleted what a load had written, to load it again",
         extra={"load": writer.load.id[:12], "records": deleted},
     )
+
+
+def standing(writer: Writer, number: int) -> Procedure[list[str]]:
+    """Return the records of a chunk that stand, also of one that is partly written; settle it first.
+
+    Args:
+        writer: Of the load.
+        number: The chunk.
+    """
+    recorded = yield from settled(writer, number)
+    if recorded.state is State.DONE:
+        return list(recorded.record_ids or ())
+    ids: list[str] = []
+    for part in (yield from writer.parts(number)):
+        decided = yield from settled(writer, part.chunk.number)
+        ids += (decided.record_ids or ()) if decided.state is State.DONE else ()
+    return ids
 
 
 def settled(writer: Writer, number: int) -> Procedure[Recorded]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lark_provider.api.clouddoc.loads import errors, looking
-from lark_provider.api.clouddoc.loads.chunks import Content
+from lark_provider.api.clouddoc import bisecting, rejects
+from lark_provider.api.clouddoc.loads import dividing, errors, looking
+from lark_provider.api.clouddoc.loads.chunks import Content, Stood
 from lark_provider.api.clouddoc.loads.leasing import PERIODS, early, granted
 from lark_provider.api.clouddoc.loads.looking import Place
 from lark_provider.api.clouddoc.loads.options import Options
 from lark_provider.api.clouddoc.records import RECORDS
+from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.results import created_ids
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.codes import REPLAYED
@@ -21,11 +24,12 @@ from lark_provider.protocol.effects import Sleep
 from lark_provider.protocol.errors import (
     ConflictError,
     DeadlineExceededError,
+    LarkAPIError,
     LarkError,
     OutcomeUnknownError,
 )
 from lark_provider.protocol.keys import client_token
-from lark_provider.protocol.ledger import Chunk, Claimant, Done, Lease, Load, Recorded, State, Step
+from lark_provider.protocol.ledger import Chunk, Claimant, Done, Lease, Load, Recorded, State, Step, chunk_of
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.paths import path
 from lark_provider.protocol.store import Store, leased, shared
@@ -35,21 +39,6 @@ logger = logging.getLogger(__name__)
 _LOOKS = 3
 """How often one chunk is looked for before a person has to."""
 _OWN_OF_CHUNK, _OWN = 50, 500
-
-
-@dataclass(frozen=True, slots=True)
-class Stood:
-    """A chunk that stands.
-
-    Attributes:
-        record_ids: Its records; empty for one whose ids were not read.
-        done: What is to be recorded with the next step; None if that was done.
-        is_replayed: Whether it was not sent again.
-    """
-
-    record_ids: Sequence[str]
-    done: Done | None = None
-    is_replayed: bool = False
 
 
 @dataclass(slots=True)
@@ -94,8 +83,8 @@ class Writer:
         if self.load.state is State.DONE and number >= self.load.chunks:
             raise errors.longer(self.load, content.first_row, self.standing)
         self._looks = 0
-        chunk = self._chunk(number, content, 0)
-        step, lease = yield from self._granted(
+        chunk = self.chunk(number, content, 0)
+        step, lease = yield from self.granted(
             lambda store: store.ledger.step(self.load.id, self.claimant, previous, chunk)
         )
         if step.is_new:
@@ -112,9 +101,11 @@ class Writer:
         if recorded.state is State.DONE:
             if recorded.chunk.content != content.digest:
                 raise errors.changed(self.load, recorded.chunk, content, self.standing)
-            return Stood(recorded.record_ids or (), is_replayed=True)
+            return (yield from self._replayed(recorded))
         if recorded.state is State.REFUSED:
-            return (yield from self._again(recorded, content))
+            if recorded.chunk.number >= 0 and (yield from self.parts(recorded.chunk.number)):
+                return (yield from dividing.resume(self, recorded, content))
+            return (yield from self.again(recorded, content))
         if recorded.chunk.content == content.digest and recorded.age < self.options.token_window:
             step, lease = yield from self._resent(recorded.chunk.token, recorded.chunk)
             if not step.is_new:
@@ -122,9 +113,22 @@ class Writer:
             return (yield from self._sent(recorded.chunk, content, lease, is_fresh=False))
         return (yield from self._looked(recorded.chunk.number, content))
 
-    def _again(self, recorded: Recorded, content: Content) -> Procedure[Stood]:
-        """Send a chunk of which nothing was written, under a new token."""
-        chunk = self._chunk(recorded.chunk.number, content, recorded.chunk.sends + 1)
+    def _replayed(self, recorded: Recorded) -> Procedure[Stood]:
+        """Return a chunk that was done before, with those of its rows that Lark refused."""
+        chunk, ids = recorded.chunk, recorded.record_ids or ()
+        rejects: list[Reject] = []
+        if chunk.number >= 0 and len(ids) < chunk.row_count:
+            rejects = dividing.rejects_of((yield from self.parts(chunk.number)))
+        return Stood(ids, replayed=chunk.row_count - len(rejects), rejects=rejects)
+
+    def again(self, recorded: Recorded, content: Content) -> Procedure[Stood]:
+        """Send a chunk of which nothing was written, under a new token.
+
+        Args:
+            recorded: As it was sent before.
+            content: Its rows.
+        """
+        chunk = self.chunk(recorded.chunk.number, content, recorded.chunk.sends + 1)
         step, lease = yield from self._resent(recorded.chunk.token, chunk)
         if not step.is_new:
             return (yield from self._decided(_recorded(step), content))
@@ -155,6 +159,11 @@ class Writer:
                     return (yield from self._looked(chunk.number, content, error))
                 if is_fresh:
                     yield from self._refused(chunk, error)
+                    if dividing.is_divided(self, chunk, error):
+                        return (yield from dividing.divide(self, chunk, content))
+                elif self.options.on_bad_row == "skip" and bisecting.is_bad_value(error):
+                    # Whether an earlier request with this token was performed has to be seen first.
+                    return (yield from self._looked(chunk.number, content))
                 raise
             else:
                 return Stood(ids, Done(chunk.number, chunk.token, ids))
@@ -190,13 +199,13 @@ class Writer:
             extra={"load": self.load.id[:12], "chunk": number, "found": len(ids)},
         )
         if not ids:
-            return (yield from self._again(recorded, content))
+            return (yield from self.again(recorded, content))
         done = Done(number, recorded.chunk.token, ids)
-        yield from self._granted(lambda store: store.ledger.step(self.load.id, self.claimant, done, None))
+        yield from self.granted(lambda store: store.ledger.step(self.load.id, self.claimant, done, None))
         if not is_same:
             self.standing += recorded.chunk.row_count
             raise errors.changed(self.load, recorded.chunk, content, self.standing)
-        return Stood(ids, is_replayed=True)
+        return Stood(ids, replayed=recorded.chunk.row_count)
 
     def settled(self, number: int) -> Procedure[Recorded]:
         """Decide whether an uncertain chunk stands whose rows are not at hand, and return it.
@@ -213,7 +222,7 @@ class Writer:
             ids = yield from looking.find(self.place, recorded, None, self._marker(number), self.own)
             done = Done(number, recorded.chunk.token, ids)
             if ids:
-                yield from self._granted(
+                yield from self.granted(
                     lambda store: store.ledger.step(self.load.id, self.claimant, done, None)
                 )
                 self.standing += recorded.chunk.row_count
@@ -240,6 +249,12 @@ class Writer:
             )
             yield Sleep(pause)
 
+    def parts(self, number: int) -> Procedure[Sequence[Recorded]]:
+        """Return the parts in which a chunk is written; most chunks have none."""
+        found = yield from shared(lambda store: store.ledger.parts(self.load.id, number))
+        assert found is not None  # noqa: S101 - the load has come from a database
+        return found[0]
+
     def read(self, number: int) -> Procedure[Recorded]:
         """Return a chunk as the ledger has it now."""
         found = yield from shared(lambda store: store.ledger.chunks(self.load.id, number - 1, 1))
@@ -247,25 +262,43 @@ class Writer:
         return found[0][0]
 
     def _refused(self, chunk: Chunk, error: LarkError) -> Procedure[None]:
-        yield from shared(
-            lambda store: store.ledger.refuse(self.load.id, chunk.number, chunk.token, str(error))
-        )
+        reason = str(error)
+        if chunk.number < 0 and isinstance(error, LarkAPIError) and bisecting.is_bad_value(error):
+            # It is read back by later attempts, which do not send the part again.
+            reason = rejects.recorded(rejects.refused(chunk.first_row, "", error))
+        yield from shared(lambda store: store.ledger.refuse(self.load.id, chunk.number, chunk.token, reason))
 
     def _resent(self, token: str, chunk: Chunk) -> Procedure[tuple[Step, Lease]]:
         return (
-            yield from self._granted(
+            yield from self.granted(
                 lambda store: store.ledger.resend(self.load.id, self.claimant, token, chunk)
             )
         )
 
-    def _granted(self, work: Callable[[Store], Step]) -> Procedure[tuple[Step, Lease]]:
+    def note(self, done: Done) -> Procedure[None]:
+        """Record that a chunk stands, if that is possible at once: it need not be settled then."""
+        with suppress(LarkError):
+            yield from shared(
+                lambda store: store.ledger.step(self.load.id, self.claimant, done, None), patient=False
+            )
+
+    def granted(self, work: Callable[[Store], Step]) -> Procedure[tuple[Step, Lease]]:
+        """Do a step of the ledger that needs the table's lease; wait for another writer."""
         found = yield from granted(self.options.table_wait, work)
         assert found is not None  # noqa: S101 - the load has come from a database
         return found
 
-    def _chunk(self, number: int, content: Content, sends: int) -> Chunk:
+    def chunk(self, number: int, content: Content, sends: int) -> Chunk:
+        """Return a chunk as it is recorded.
+
+        Args:
+            number: Its number.
+            content: Its rows.
+            sends: How many tokens were used for it.
+        """
         # Position and length are part of the token: chunks of another size are other writes.
-        what = f"{content.first_row}+{content.row_count}" + (f"#{sends}" if sends else "")
+        part = f"/{-number}" if number < 0 else ""
+        what = f"{content.first_row}+{content.row_count}{part}" + (f"#{sends}" if sends else "")
         restart = f"@{self.load.restart}" if self.load.restart else ""
         token = client_token(self.key, self.place.app_token, self.place.table_id, "bulk" + restart, what)
         names = {name: self.field_ids[name] for name in sorted(content.names) if name in self.field_ids}
@@ -293,7 +326,7 @@ class Writer:
 
     def _marker(self, number: int) -> tuple[str, str] | None:
         name = self.options.marker_field
-        return None if name is None else (name, marker(self.load, number))
+        return None if name is None else (name, marker(self.load, chunk_of(number)[0]))
 
 
 def marker(load: Load, number: int) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc import rejects
 from lark_provider.api.clouddoc.bitable import FIELDS
+from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.conversion import read_fields
 from lark_provider.api.clouddoc.fields import Converter, Field, zone_named, zone_of
 from lark_provider.api.clouddoc.rejects import Reject
-from lark_provider.api.clouddoc.sync.checking import FieldCheck
 from lark_provider.api.clouddoc.sync.comparing import Comparison
 from lark_provider.api.clouddoc.sync.keys import Keys
 from lark_provider.api.clouddoc.sync.layout import Layout

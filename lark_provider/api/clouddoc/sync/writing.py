@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from lark_provider.api.clouddoc import bisecting, rejects
+from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.records import RECORDS
-from lark_provider.api.clouddoc.sync.checking import FieldCheck
 from lark_provider.api.clouddoc.sync.comparing import Comparison
 from lark_provider.api.clouddoc.sync.options import Options
 from lark_provider.api.clouddoc.sync.plan import MAX_CREATED, MAX_DELETED, MAX_READ, MAX_UPDATED, SyncResult

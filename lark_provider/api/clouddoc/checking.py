@@ -1,4 +1,4 @@
-"""Find out whether a table's fields have changed while a sync runs."""
+"""Find out whether a table's fields have changed while it is written."""
 
 from __future__ import annotations
 

@@ -1,0 +1,133 @@
+"""Loads with a ledger, beside the same requests by hand, and syncs by key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from lark_emulator import Emulator
+
+from benchmarks import flights
+from benchmarks.contenders import APP_ID, BASE, SECRET, TABLE
+from benchmarks.processes import Lab, Series
+from benchmarks.table import Goal, Row
+from lark_provider import LarkServiceClient
+from lark_provider.storage import migrate, urls
+from tests.services import postgres
+
+_LOADS, _SYNCS = 3, 3
+_SYNCED, _FEW, _CHANGED = 100_000, 1_000, 100
+_KB = 1024
+_READS = 210
+_OTHERS = "ABCDEFGH"
+
+_ROWS = """
+from benchmarks import flights
+rows = flights.repeated(flights.day(), flights.YEAR)
+"""
+_LEDGER = f"""
+from lark_provider import LarkServiceClient
+from lark_provider.storage.ledger import LoadLedger
+took, step = [], LoadLedger.step
+
+def timed(*arguments):
+    start = time.perf_counter()
+    try:
+        return step(*arguments)
+    finally:
+        took.append(time.perf_counter() - start)
+
+LoadLedger.step = timed
+client = LarkServiceClient("{APP_ID}", "{SECRET}", base_url=URL, database_url=DATABASE)
+client.messaging.send_text("ou_bench", "hello")
+begun = time.monotonic()
+client.clouddoc.bitable.bulk_insert("{BASE}", "{TABLE}", rows, idempotency_key=KEY, keep_ids=False)
+found = {{"seconds": time.monotonic() - begun, "step": 1000 * sorted(took)[len(took) // 2]}}
+"""
+_HAND = """
+from benchmarks.contenders import ByHand
+client = ByHand(URL)
+client.message("hello")
+begun = time.monotonic()
+client.insert(rows, convert=True)
+found = {"seconds": time.monotonic() - begun}
+"""
+_SYNC = f"""
+import time
+from lark_provider import LarkServiceClient
+client = LarkServiceClient(APP_ID, SECRET, base_url=URL)
+
+def rows():
+    for number in range(COUNT):
+        changed = " changed" if number % {_CHANGED} == 0 else ""
+        yield {{"No": number, "Name": f"row {{number}}{{changed}}"}} | {{
+            name: f"{{name}} {{number}}" for name in "{_OTHERS}"
+        }}
+
+list(client.clouddoc.bitable.list_fields(PLACE, TABLE))
+cpu = time.process_time()
+done = client.clouddoc.bitable.sync(PLACE, TABLE, rows(), key_fields="No")
+assert (done.created, done.updated) == (0, COUNT // {_CHANGED}), done
+found = {{"cpu": time.process_time() - cpu}}
+"""
+
+
+def loads(lab: Lab, url: str) -> Iterator[Row]:
+    """A year of flights with a ledger in PostgreSQL, beside the same batches by hand without one."""
+    seconds, step = Series(), Series()
+    with postgres.find(os.environ).server.databases() as databases:
+        database = databases.make()
+        migrate.upgrade(urls.parse(database, "the benchmark's database"))
+        for number in range(-1, _LOADS):
+            names = f"import time\nURL, DATABASE, KEY = {url!r}, {database!r}, 'load {number}'\n{_ROWS}"
+            ours, hand = lab.cold("ours", names + _LEDGER), lab.cold("hand", names + _HAND)
+            if number >= 0:
+                seconds.add("ours", ours["seconds"])
+                seconds.add("hand", hand["seconds"])
+                step.add("ours", ours["step"])
+    what = f"{flights.YEAR:,} rows, `convert=True`, ledger in PostgreSQL, s"
+    yield Row(what, seconds, [Goal(1.15, "hand")])
+    yield Row("… a step of the ledger, median, ms", step, [Goal(2)])
+
+
+def syncs(lab: Lab) -> Iterator[Row]:
+    """A sync of 100,000 rows of 10 fields against as many, of which one in a hundred has changed."""
+    calls, cpu, mb = Series(), Series(), Series()
+    settings = {"rate_limits": False, "latency_ms": 0.0, "write_ms": 0.0}
+    for _ in range(_SYNCS):
+        with Emulator(settings=settings) as lark:
+            _, empty = _synced(lab, lark, _FEW)
+            requests, cost = _synced(lab, lark, _SYNCED)
+        calls.add("ours", requests)
+        cpu.add("ours", 1e6 * (cost["cpu"] - empty["cpu"]) / (_SYNCED - _FEW))
+        mb.add("ours", (cost["peak"] - empty["peak"]) / _KB)
+    writes = -(-_SYNCED // _CHANGED // 1000)
+    yield Row(
+        f"sync of {_SYNCED:,} rows against as many, 1 % changed: requests", calls, [Goal(_READS + writes)]
+    )
+    yield Row("… CPU a row of 10 fields, µs", cpu, [Goal(20)])
+    yield Row("… peak memory, MB over a sync of 1,000 rows", mb, [Goal(120)])
+
+
+def _synced(lab: Lab, lark: Emulator, count: int) -> tuple[int, dict[str, float]]:
+    """Sync so many rows in a fresh process; return how many requests it made, and what it cost."""
+    bitable = LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url).clouddoc.bitable
+    place = bitable.create_app("Syncs").data["app"]["app_token"]
+    names = ("No", "Name", *_OTHERS)
+    fields: list[Any] = [{"field_name": name, "type": 2 if name == "No" else 1} for name in names]
+    table = bitable.create_table(place, f"{count} rows", fields=fields).data["table_id"]
+    template = {name: f"{name} {{n}}" for name in _OTHERS} | {"No": "{n}", "Name": "row {n}"}
+    lark.make_rows(place, table, count, template)
+    given = {
+        "URL": lark.base_url, "APP_ID": lark.app_id, "SECRET": lark.app_secret, "PLACE": place,
+        "TABLE": table, "COUNT": count,
+    }  # fmt: skip
+    before = _requests(lark)
+    cost = lab.cold("ours", "".join(f"{name} = {value!r}\n" for name, value in given.items()) + _SYNC)
+    # Its own token and its first list of fields are not the sync's.
+    return _requests(lark) - before - 2, cost
+
+
+def _requests(lark: Emulator) -> int:
+    return int(sum(lark.state(summary=True)["by_endpoint"].values()))

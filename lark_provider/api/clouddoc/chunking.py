@@ -1,0 +1,62 @@
+"""Read a source and write it, chunk by chunk."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterable, Callable, Iterable
+from typing import TypeAlias, TypeVar
+
+from lark_provider.api.clouddoc.loads.leasing import released
+from lark_provider.api.clouddoc.results import BulkResult, stopped
+from lark_provider.protocol.effects import Stream, Take
+from lark_provider.protocol.ledger import Claimant
+from lark_provider.protocol.operations import Procedure, take
+
+T = TypeVar("T")
+Source: TypeAlias = Iterable[T] | AsyncIterable[T]
+
+
+def in_chunks(
+    source: Source[T],
+    size: int,
+    write: Callable[[list[T], int], Procedure[list[str]]],
+    claimant: Claimant | None = None,
+    *,
+    keep_ids: bool = True,
+    after: Callable[[], None] = lambda: None,
+) -> Procedure[BulkResult]:
+    """Read from the source and write, chunk by chunk; an error says how far it came.
+
+    Args:
+        source: The items.
+        size: Of a chunk.
+        write: Makes the procedure that writes a chunk, given the number of its first item, from 1, and
+            returns the ids of what it has written.
+        claimant: Who has the table's lease meanwhile.
+        keep_ids: Whether to keep the ids of everything written.
+        after: Is called once a chunk is written and counted; an error of it stops the rest.
+    """
+    result, count = BulkResult(), 0
+    stream = Stream(source)
+    try:
+        while chunk := (yield from take(Take(stream, size))):
+            ids = yield from write(chunk, count + 1)
+            count += len(chunk)
+            result.record_ids += ids if keep_ids else ()
+            result.written += len(ids)
+            result.chunks += 1
+            after()
+            del chunk  # before the next one is made
+    except Exception as error:
+        if claimant is not None:
+            yield from released(claimant)
+        why = stopped(error, result, rows=count)
+        if why is error:
+            raise
+        raise why from error
+    finally:
+        if inspect.isgenerator(stream.iterator):
+            stream.iterator.close()  # releases what the source holds open, also after an error
+    if claimant is not None:
+        yield from released(claimant)
+    return result

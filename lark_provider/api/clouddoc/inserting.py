@@ -1,0 +1,193 @@
+"""Add many records to a Bitable table: by the ledger where there is a database, else chunk by chunk."""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, get_args
+
+from lark_provider.api.clouddoc import rejects, sources, unrecorded, validating
+from lark_provider.api.clouddoc.bitable import UserIdType
+from lark_provider.api.clouddoc.chunking import Source
+from lark_provider.api.clouddoc.conversion import check, converter_for
+from lark_provider.api.clouddoc.fields import Converter
+from lark_provider.api.clouddoc.fitting import Fitting
+from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
+from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS, TOKEN_SECONDS, Options
+from lark_provider.api.clouddoc.loads.procedure import load
+from lark_provider.api.clouddoc.rejects import OnBadRow
+from lark_provider.api.clouddoc.results import BulkResult
+from lark_provider.api.clouddoc.validating import Validate
+from lark_provider.api.links import table
+from lark_provider.protocol.effects import NewKey, Stream
+from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+from lark_provider.protocol.keys import checked_key
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.spool import open_spool
+
+logger = logging.getLogger(__name__)
+MAX_CHUNK = 1000
+
+
+def bulk_insert(
+    app_token: str,
+    table_id: str | None,
+    records: Source[Mapping[str, Any]],
+    *,
+    chunk_size: int = MAX_CHUNK,
+    user_id_type: UserIdType = "open_id",
+    zone: str | dt.tzinfo | None = None,
+    convert: bool = True,
+    empty_as_none: bool = False,
+    idempotency_key: str | None = None,
+    keep_ids: bool = True,
+    key_fields: Sequence[str] = (),
+    marker_field: str | None = None,
+    restart: int = 0,
+    token_window: float = TOKEN_SECONDS,
+    settle_after: float = SETTLE_SECONDS,
+    table_wait: float = WAIT_SECONDS,
+    on_bad_row: OnBadRow = "fail",
+    max_rejects: int = 1000,
+    retry_rows: Iterable[int] | None = None,
+    validate: Validate = "chunk",
+) -> Procedure[BulkResult]:
+    """Add many records; with a database, exactly once.
+
+    A database (`database_url`, `LARK_DATABASE_URL` or `POSTGRES_*`) keeps a ledger of each load's chunks. A
+    load that was killed at any point goes on where it stopped when it is called again with its key and its
+    source; chunks that stand are not sent again. One writer at a time writes a table. Without a database
+    Lark's own memory of a key, of unknown length, is all that keeps a repeat from writing twice.
+
+    See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_create.
+
+    A list or tuple is checked as a whole before anything is sent. Any other source is read while it is
+    written, 1000 records at a time, and checked chunk by chunk, so that memory use is constant.
+
+    Args:
+        app_token: The base, or a link to it.
+        table_id: The table; None for the one that the link names.
+        records: Values by field name, as Python has them: see `fields.Converter`. An asynchronous
+            iterable works with the asynchronous client.
+        chunk_size: Records a request, 1 to 1000.
+        user_id_type: Which ids people are named by.
+        zone: The time zone of naive datetimes.
+        convert: Convert by field type. If False, values are sent as they are.
+        empty_as_none: Whether `''` is None in every field that is not text, as in rows of a CSV file; else it
+            is refused there.
+        idempotency_key: Any text that names this load, and in the ledger this app's load into this table;
+            without one, only repeats inside this call are safe.
+        keep_ids: Whether the result names every record; without, memory does not grow with the load.
+        key_fields: Fields whose values together tell a row from all others. An uncertain chunk is then
+            found by a filter, and not by reading the whole table.
+        marker_field: A text field that is filled with the name of load and chunk, for the same purpose.
+        restart: A number above that of the last call deletes what this load has written, by the ids in the
+            ledger, and loads it again.
+        token_window: Seconds in which a chunk whose answer was lost is sent again under the same token,
+            which Lark then recognizes. How long it remembers is not documented.
+        settle_after: Seconds after which such a chunk is looked for otherwise.
+        table_wait: Seconds to wait for another writer of the table.
+        on_bad_row: Whether a row whose values do not fit stops the load, or is left out and listed in the
+            result's `rejects`. So is a row with a value that only Lark refuses: halves of its chunk are
+            written until it is found, with at most 200 requests.
+        max_rejects: How many rows may be left out.
+        retry_rows: Numbers of the rows to load, from 1, such as those of an earlier load's rejects. Such a
+            load needs a key of its own.
+        validate: Whether each chunk is checked before it is sent (`chunk`), or all rows before the first one
+            is sent (`all`), for which they wait in a temporary file.
+
+    Returns:
+        What stands.
+
+    Raises:
+        InvalidRequestError: A field does not exist or a value does not fit (row numbers count from 1), or
+            chunk_size is out of bounds; nothing was sent.
+        NotFoundError: There is no such base or table.
+        BulkWriteError: It stopped after part of the records; says how many are written.
+        BulkOutcomeUnknownError: It stopped, and the last chunk may or may not be written; called again with
+            the same key, it settles that first.
+        ConflictError: The source has changed since a part of it was written; or another writer has the
+            table; or whether a chunk stands cannot be told.
+        LarkAPIError: Lark refused the first chunk; nothing was written.
+        StorageError: The database is unavailable, for longer than is waited.
+    """
+    sources.within(chunk_size, MAX_CHUNK)
+    if on_bad_row not in get_args(OnBadRow):
+        raise unknown_choice("on_bad_row", on_bad_row, get_args(OnBadRow))
+    if validate not in get_args(Validate):
+        raise unknown_choice("validate", validate, get_args(Validate))
+    if validate == "all" and not convert:
+        raise InvalidRequestError(
+            "validate='all' checks values by their fields' types, which convert=False turns off. Next: leave "
+            "one of them out."
+        )
+    options = Options(
+        chunk_size=chunk_size,
+        user_id_type=user_id_type,
+        zone=zone,
+        convert=convert,
+        empty_as_none=empty_as_none,
+        keep_ids=keep_ids,
+        key_fields=key_fields,
+        marker_field=marker_field,
+        token_window=token_window,
+        settle_after=settle_after,
+        table_wait=table_wait,
+        restart=restart,
+        on_bad_row=on_bad_row,
+    )
+    options.check()
+    rejects.check_limit(max_rejects)
+    app_token, table_id = yield from table(app_token, table_id)
+    fitting = Fitting(None, max_rejects, rejects.checked_rows(retry_rows))
+    converter: Converter | None = None
+    if convert and (on_bad_row == "skip" or validate == "all"):
+        converter = yield from converter_for(
+            app_token, table_id, zone, empty_as_none=empty_as_none, fresh=True
+        )
+        fitting.converter = converter if on_bad_row == "skip" else None
+    if fitting.converter is not None or fitting.only is not None:
+        records = fitting.of(Stream(records).source)
+    elif convert and validate == "chunk" and isinstance(records, list | tuple) and len(records) > chunk_size:
+        # A single chunk is checked when it is converted.
+        yield from check(app_token, table_id, zone, records, empty_as_none=empty_as_none)
+    key = checked_key(idempotency_key) if idempotency_key is not None else (yield NewKey())
+    if validate == "chunk" or converter is None:
+        return (yield from _inserted(app_token, table_id, records, key, options, fitting, idempotency_key))
+    spool = yield from open_spool()
+    stream = Stream(records)
+    try:
+        yield from validating.spooled(stream, converter, options, spool)
+        # They are converted by now.
+        options = replace(options, convert=False)
+        rows = spool.read()
+        return (yield from _inserted(app_token, table_id, rows, key, options, fitting, idempotency_key))
+    finally:
+        if inspect.isgenerator(stream.iterator):
+            stream.iterator.close()
+        spool.close()
+
+
+def _inserted(
+    app_token: str,
+    table_id: str,
+    records: Source[Mapping[str, Any]],
+    key: str,
+    options: Options,
+    fitting: Fitting,
+    idempotency_key: str | None,
+) -> Procedure[BulkResult]:
+    """Write a load, by the ledger where there is a database."""
+    done = yield from load(app_token, table_id, records, key, options, fitting)
+    if done is None:
+        if idempotency_key is not None:
+            logger.warning(
+                "No database for the ledger: a load that is called again after Lark has forgotten its key "
+                "writes its rows twice, and two writers of a table are not kept apart. Set LARK_DATABASE_URL"
+            )
+        done = yield from unrecorded.load(app_token, table_id, records, key, options, fitting)
+    done.rejects = fitting.rejected
+    return done

@@ -1,0 +1,283 @@
+"""Write the rows of a chunk in which Lark refuses a value: halves of it, until the rows are found.
+
+Each part is recorded in the ledger before it is sent, under a token of its own, as a chunk is. So an attempt
+that was killed goes on where it stopped, and what was decided about a part is read back and not asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import orjson
+
+from lark_provider.api.clouddoc import bisecting, rejects
+from lark_provider.api.clouddoc.checking import FieldCheck
+from lark_provider.api.clouddoc.fields import Field
+from lark_provider.api.clouddoc.loads import errors
+from lark_provider.api.clouddoc.loads.chunks import Content, Stood, part_of, rows_of
+from lark_provider.api.clouddoc.loads.looking import Place
+from lark_provider.api.clouddoc.loads.options import Options
+from lark_provider.api.clouddoc.rejects import Reject
+from lark_provider.protocol.errors import LarkAPIError, LarkError
+from lark_provider.protocol.ledger import (
+    MAX_DIVIDED,
+    Chunk,
+    Claimant,
+    Done,
+    Lease,
+    Load,
+    Recorded,
+    State,
+    Step,
+    chunk_of,
+    part_number,
+)
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.store import Store, shared
+
+
+class Writer(Protocol):
+    """Writes the chunks of a load, see `writer.Writer`, and what of it parts of a chunk need."""
+
+    load: Load
+    place: Place
+    claimant: Claimant
+    options: Options
+    field_ids: dict[str, str]
+    standing: int
+
+    def stand(self, number: int, content: Content, previous: Done | None) -> Procedure[Stood]:
+        """Make a chunk or a part stand."""
+
+    def again(self, recorded: Recorded, content: Content) -> Procedure[Stood]:
+        """Send a chunk of which nothing was written, under a new token."""
+
+    def settled(self, number: int) -> Procedure[Recorded]:
+        """Decide whether an uncertain part stands."""
+
+    def parts(self, number: int) -> Procedure[Sequence[Recorded]]:
+        """Return the parts of a chunk."""
+
+    def chunk(self, number: int, content: Content, sends: int) -> Chunk:
+        """Return a chunk as it is recorded."""
+
+    def granted(self, work: Callable[[Store], Step]) -> Procedure[tuple[Step, Lease]]:
+        """Do a step of the ledger that needs the table's lease."""
+
+    def note(self, done: Done) -> Procedure[None]:
+        """Record that a part stands, if that is possible at once."""
+
+
+def is_divided(writer: Writer, chunk: Chunk, error: LarkError) -> bool:
+    """Return whether a chunk that Lark has refused is to be written in parts.
+
+    Args:
+        writer: Of the load.
+        chunk: The chunk, or a part of one.
+        error: Lark's answer.
+    """
+    is_wanted = writer.options.on_bad_row == "skip" and bisecting.is_bad_value(error)
+    return is_wanted and 0 <= chunk.number < MAX_DIVIDED
+
+
+def divide(writer: Writer, chunk: Chunk, content: Content) -> Procedure[Stood]:
+    """Write a chunk in parts that Lark has just refused.
+
+    Args:
+        writer: Of the load.
+        chunk: As it is recorded.
+        content: Its rows.
+
+    Returns:
+        What stands, and the rows that Lark refuses.
+
+    Raises:
+        ConflictError: A field has changed meanwhile, so that no row is to blame.
+        LarkAPIError: Lark refused a part for another reason, or too many rows.
+        LarkError: As for any chunk.
+    """
+    yield from _unchanged(writer, content)
+    return (yield from _Division(writer, chunk, content, {}, calls=1, is_checked=True).written())
+
+
+def resume(writer: Writer, recorded: Recorded, content: Content) -> Procedure[Stood]:
+    """Go on with a chunk that an earlier attempt has begun to write in parts.
+
+    Args:
+        writer: Of the load.
+        recorded: The chunk as it is recorded: refused, with parts.
+        content: Its rows as they are now. Those of parts that stand must be the same; others may change.
+
+    Raises:
+        ConflictError: The source has other rows than those that stand.
+        LarkError: As for `divide`.
+    """
+    chunk, number = recorded.chunk, recorded.chunk.number
+    parts = yield from writer.parts(number)
+    if chunk.content != content.digest:
+        for part in parts:
+            if part.state is State.PENDING:
+                yield from writer.settled(part.chunk.number)
+        parts = yield from writer.parts(number)
+        if all(part.state is not State.DONE for part in parts):
+            yield from shared(lambda store: store.ledger.forget_parts(writer.load.id, number))
+            return (yield from writer.again(recorded, content))
+        _must_stand(writer, chunk, content, [part.chunk for part in parts if part.state is State.DONE])
+        chunk = replace(writer.chunk(number, content, chunk.sends), token=chunk.token)
+        yield from writer.granted(
+            lambda store: store.ledger.revise(writer.load.id, writer.claimant, chunk.token, chunk)
+        )
+    known = {chunk_of(part.chunk.number)[1]: part for part in parts}
+    return (yield from _Division(writer, chunk, content, known).written())
+
+
+def rejects_of(parts: Sequence[Recorded]) -> list[Reject]:
+    """Return the rows that Lark has refused, of a chunk that is done.
+
+    Args:
+        parts: Its parts.
+    """
+    found = [_reject(part) for part in parts if part.chunk.row_count == 1]
+    return sorted((one for one in found if one is not None), key=lambda one: one.row)
+
+
+class _Division:
+    """The parts of one chunk.
+
+    Args:
+        writer: Of the load.
+        chunk: As it is recorded.
+        content: Its rows.
+        known: The parts that are recorded.
+        calls: How many requests this attempt has made for it.
+        is_checked: Whether the fields were read again.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        chunk: Chunk,
+        content: Content,
+        known: Mapping[int, Recorded],
+        *,
+        calls: int = 0,
+        is_checked: bool = False,
+    ) -> None:
+        self._writer, self._chunk, self._content, self._known = writer, chunk, content, known
+        self._rows = rows_of(content.body)
+        self._is_skipping = writer.options.on_bad_row == "skip"
+        self._calls, self._is_checked = calls, is_checked
+        self._rejects: list[Reject] = []
+        # The second half below the first one: they are taken from the end.
+        self._waiting = _halves(1, 0, content.row_count)
+        self._previous: Done | None = None
+
+    def written(self) -> Procedure[Stood]:
+        """Write what is left of the chunk."""
+        ids: list[str] = []
+        replayed = 0
+        try:
+            while self._waiting:
+                node, start, end = self._waiting.pop()
+                part = part_of(self._content, self._rows, start, end)
+                if self._is_known_to_be_refused(node, start, end, part):
+                    continue
+                stood = yield from self._stand(node, start, end, part)
+                if stood is not None:
+                    self._previous = stood.done or self._previous
+                    ids += stood.record_ids
+                    replayed += stood.replayed
+            if (done := self._previous) is not None:
+                yield from self._writer.granted(
+                    lambda store: store.ledger.step(self._writer.load.id, self._writer.claimant, done, None)
+                )
+        except Exception:
+            if self._previous is not None:
+                yield from self._writer.note(self._previous)
+            raise
+        return Stood(ids, Done(self._chunk.number, self._chunk.token, ids), replayed, self._rejects)
+
+    def _stand(self, node: int, start: int, end: int, part: Content) -> Procedure[Stood | None]:
+        """Make a part stand; None if Lark refuses it, and its halves are next."""
+        number = part_number(self._chunk.number, node)
+        stood: Stood | None = None
+        try:
+            stood = yield from self._writer.stand(number, part, self._previous)
+        except LarkAPIError as error:
+            self._calls += 1
+            if not (self._is_skipping and bisecting.is_bad_value(error)):
+                raise
+            if not self._is_checked:
+                yield from _unchanged(self._writer, self._content)
+                self._is_checked = True
+            key = _key(part.keys)
+            self._refused(node, start, end, rejects.refused(part.first_row, key, error))
+            if self._waiting and self._calls >= bisecting.MAX_CALLS:
+                left = sum(last - first for _, first, last in self._waiting)
+                raise bisecting.too_many_calls(error, len(self._rejects), self._calls, left) from error
+        else:
+            self._calls += not stood.replayed
+        # The step before the request has recorded it.
+        self._previous = None
+        return stood
+
+    def _refused(self, node: int, start: int, end: int, reject: Reject | None) -> None:
+        """Reject the row of a part of one row; of a larger part, the halves are next."""
+        if end - start == 1 and reject is not None:
+            self._rejects.append(reject)
+        else:
+            self._waiting += _halves(node, start, end)
+
+    def _is_known_to_be_refused(self, node: int, start: int, end: int, part: Content) -> bool:
+        """Return whether a part is not sent: Lark has refused a value in it, or some of it may stand."""
+        before = self._known.get(node)
+        if before is None or before.state is not State.REFUSED:
+            return False
+        reject = _reject(before)
+        is_same = before.chunk.content == part.digest and self._is_skipping
+        if 2 * node not in self._known and (reject is None or not is_same):
+            return False
+        self._refused(node, start, end, reject)
+        return True
+
+
+def _halves(node: int, start: int, end: int) -> list[tuple[int, int, int]]:
+    middle = start + (end - start + 1) // 2
+    halves = [(2 * node + 1, middle, end), (2 * node, start, middle)]
+    return [one for one in halves if one[1] < one[2]]
+
+
+def _must_stand(writer: Writer, chunk: Chunk, content: Content, standing: Sequence[Chunk]) -> None:
+    """Refuse other rows than those that stand."""
+    if chunk.row_count != content.row_count:
+        raise errors.changed(writer.load, chunk, content, writer.standing)
+    rows = rows_of(content.body)
+    for part in sorted(standing, key=lambda one: one.first_row):
+        start = part.first_row - content.first_row
+        now = part_of(content, rows, start, start + part.row_count)
+        if now.digest != part.content:
+            raise errors.changed(writer.load, part, now, writer.standing)
+
+
+def _unchanged(writer: Writer, content: Content) -> Procedure[None]:
+    """Read the fields again: if they have changed, no row is to blame."""
+    place = writer.place
+    fields = [
+        Field(field_name=name, type=kind, field_id=writer.field_ids.get(name, ""))
+        for name, kind in place.types.items()
+    ]
+    yield from FieldCheck(place.app_token, place.table_id, fields, content.names).unchanged()
+
+
+def _reject(part: Recorded) -> Reject | None:
+    """Return the reject that a part of one row was recorded as; None if no value was refused."""
+    if part.state is not State.REFUSED:
+        return None
+    return rejects.read(part.chunk.first_row, _key(part.chunk.keys), part.reason)
+
+
+def _key(keys: str | None) -> str:
+    """Return the key of the first row of a part, for people."""
+    return "" if keys is None else ", ".join(str(value[-1]) for _, value in orjson.loads(keys)[0])

@@ -1,0 +1,100 @@
+"""A load without a ledger: what keeps a repeat from writing twice is Lark's own memory of each token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from lark_provider.api.clouddoc import bisecting, rejects
+from lark_provider.api.clouddoc.checking import FieldCheck
+from lark_provider.api.clouddoc.chunking import Source, in_chunks
+from lark_provider.api.clouddoc.conversion import converted, converter_for
+from lark_provider.api.clouddoc.fields import Field, names_of
+from lark_provider.api.clouddoc.fitting import Fitting
+from lark_provider.api.clouddoc.loads.options import Options
+from lark_provider.api.clouddoc.records import RECORDS
+from lark_provider.api.clouddoc.rejects import Reject
+from lark_provider.api.clouddoc.results import BulkResult, created_ids
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.keys import client_token
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+Numbered: TypeAlias = tuple[int, Mapping[str, Any]]
+
+
+def load(
+    app_token: str,
+    table_id: str,
+    records: Source[Mapping[str, Any]],
+    key: str,
+    options: Options,
+    fitting: Fitting,
+) -> Procedure[BulkResult]:
+    """Write a load, chunk by chunk.
+
+    Args:
+        app_token: The base.
+        table_id: The table.
+        records: The source; see `bulk_insert`.
+        key: The caller's key, from which the tokens follow.
+        options: How it is written.
+        fitting: Where rows are added that Lark refuses.
+
+    Returns:
+        What was written.
+
+    Raises:
+        LarkError: See `bulk_insert`.
+    """
+    url = path(RECORDS + "/batch_create", app_token=app_token, table_id=table_id)
+
+    def made(first: int, rows: Sequence[Mapping[str, Any]]) -> Call[Any]:
+        return request(
+            "POST",
+            url,
+            # Position and length are part of the key: chunks of another size are other writes.
+            params={
+                "client_token": client_token(key, app_token, table_id, "bulk", f"{first}+{len(rows)}"),
+                "user_id_type": options.user_id_type,
+            },
+            json={"records": [{"fields": fields} for fields in rows]},
+            idempotent=True,
+        )
+
+    def send(rows: list[Numbered], ids: list[str]) -> Procedure[None]:
+        call = made(rows[0][0], [fields for _, fields in rows])
+        ids += created_ids((yield from perform(call)), call, len(rows))
+
+    def write(chunk: list[Mapping[str, Any]], first: int) -> Procedure[list[str]]:
+        names = names_of(chunk)
+        wire: list[Any] = chunk
+        if options.convert:
+            wire = yield from converted(
+                app_token, table_id, options.zone, chunk, first, empty_as_none=options.empty_as_none
+            )
+        if options.on_bad_row != "skip":
+            call = made(first, wire)
+            del wire  # frees memory: it is in the call's body, and a thousand records come back
+            return created_ids((yield from perform(call)), call, len(chunk))
+        ids: list[str] = []
+        converter = yield from converter_for(app_token, table_id, options.zone, names)
+        fields = [
+            Field(field_name=name, type=kind, field_id=converter.ids[name])
+            for name, kind in converter.types.items()
+        ]
+        unchanged = FieldCheck(app_token, table_id, fields, names).unchanged
+        done = yield from bisecting.write(
+            list(enumerate(wire, first)), lambda rows: send(rows, ids), unchanged, skip=True
+        )
+        refused.extend(
+            rejects.refused(fitting.row_of(position), "", error) for (position, _), error in done.refused
+        )
+        return ids
+
+    def count() -> None:
+        fitting.add(refused)
+        refused.clear()
+
+    refused: list[Reject] = []
+    return (yield from in_chunks(records, options.chunk_size, write, keep_ids=options.keep_ids, after=count))

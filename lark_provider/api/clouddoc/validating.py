@@ -1,0 +1,54 @@
+"""Check every row of a load before the first one is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+from lark_provider.api.clouddoc.conversion import MAX_BAD_VALUES, misfits
+from lark_provider.api.clouddoc.fields import BadValue, Converter, names_of
+from lark_provider.api.clouddoc.loads.options import Options
+from lark_provider.protocol.effects import Stream, Take
+from lark_provider.protocol.operations import Procedure, local, take
+from lark_provider.protocol.spool import Spool
+
+Validate: TypeAlias = Literal["chunk", "all"]
+_ROWS = 1000
+_WORK_SECONDS = 600.0
+
+
+def spooled(stream: Stream[Any], converter: Converter, options: Options, spool: Spool) -> Procedure[None]:
+    """Read a source to its end, check all of its rows, and put them into a spool as they will be sent.
+
+    Args:
+        stream: The rows. Those that are to be left out are not among them.
+        converter: By the table's fields.
+        options: How the load is written.
+        spool: Where the rows go.
+
+    Raises:
+        InvalidRequestError: Some values do not fit, or a row lacks a key; nothing was sent.
+    """
+    bad: list[BadValue] = []
+    count = 0
+    while len(bad) < MAX_BAD_VALUES and (rows := (yield from take(Take(stream, _ROWS)))):
+        found = yield from local(_converted(converter, options, rows, count + 1, spool), _WORK_SECONDS)
+        bad += found
+        count += len(rows)
+    if bad:
+        raise misfits(bad)
+
+
+def _converted(
+    converter: Converter, options: Options, rows: list[Any], first_row: int, spool: Spool
+) -> Callable[[], list[BadValue]]:
+    def work() -> list[BadValue]:
+        names = names_of(rows)
+        wire, bad = converter.all_to_wire(rows, names, first_row)
+        if not bad:
+            options.check_marker(names, converter.types)
+            options.keys_of(wire, first_row, converter.types)
+            spool.add(wire)
+        return bad
+
+    return work

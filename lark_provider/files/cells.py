@@ -1,0 +1,78 @@
+"""Values of Bitable in files, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import orjson
+
+from lark_provider.api.clouddoc import field_types as types
+from lark_provider.files.formats import JSON_LINES, kind_of
+
+_STRUCTURED = types.SEVERAL | {types.URL, types.LOCATION}
+"""Types whose cells an export writes as JSON."""
+_KINDS: Final[dict[int, str]] = {
+    types.TEXT: "text", types.SINGLE_SELECT: "text", types.PHONE: "text", types.AUTO_NUMBER: "text",
+    types.NUMBER: "number", types.CHECKBOX: "bool", types.DATE: "moment", types.CREATED_TIME: "moment",
+    types.MODIFIED_TIME: "moment", types.MULTI_SELECT: "texts", types.LINK: "texts",
+    types.DUPLEX_LINK: "texts",
+}  # fmt: skip
+
+
+def from_file(
+    rows: Iterator[dict[str, Any]], name: str, field_types: Callable[[], Mapping[str, int]]
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file as Bitable takes them: JSON in cells of lists and objects is read.
+
+    Args:
+        rows: As they were read.
+        name: Of the file; rows of JSON Lines stay as they are.
+        field_types: Returns the types of the table's fields by name. It is called after the first row was
+            read, so that a broken file is named before Lark is asked.
+    """
+    if kind_of(name) == JSON_LINES:
+        yield from rows
+        return
+    first = next(rows, None)
+    if first is None:
+        return
+    structured = {name for name, kind in field_types().items() if kind in _STRUCTURED}
+    yield _parsed(first, structured)
+    for row in rows:
+        yield _parsed(row, structured)
+
+
+def columns_of(field_types: Mapping[str, int], names: Iterable[str]) -> dict[str, str]:
+    """Return the columns of a file for fields, each with the kind of its values.
+
+    Args:
+        field_types: The types of the table's fields by name.
+        names: The fields that are wanted; all if there are none.
+    """
+    return {name: _KINDS.get(field_types[name], "json") for name in list(names) or field_types}
+
+
+def to_file(records: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield records as rows of a file.
+
+    Args:
+        records: As `search_records` returns them.
+        columns: By `columns_of`.
+    """
+    # A checkbox that was never set is not in what Lark sends.
+    unset = {name: False for name, kind in columns.items() if kind == "bool"}
+    for record in records:
+        yield unset | record["fields"]
+
+
+def _parsed(row: dict[str, Any], structured: set[str]) -> dict[str, Any]:
+    """Read the JSON that an export wrote into cells of fields that hold lists or objects."""
+    for name in structured & row.keys():
+        cell = row[name]
+        if isinstance(cell, str) and cell[:1] in {"[", "{"}:
+            try:
+                row[name] = orjson.loads(cell)
+            except orjson.JSONDecodeError:
+                continue  # an option may begin like this
+    return row

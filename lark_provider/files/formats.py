@@ -1,0 +1,56 @@
+"""The formats of files that hold rows, and what is wrong with one."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from lark_provider.errors import InvalidRequestError
+
+CSV: Final = "csv"
+JSON_LINES: Final = "jsonl"
+PARQUET: Final = "parquet"
+KINDS: Final = {".csv": CSV, ".jsonl": JSON_LINES, ".ndjson": JSON_LINES, ".parquet": PARQUET}
+PARQUET_ROWS: Final = 10_000
+
+
+class FileError(InvalidRequestError):
+    """A file cannot be read or written, or is not as it has to be."""
+
+
+def kind_of(name: str) -> str:
+    """Return what a file holds, by the ending of its name.
+
+    Args:
+        name: Its name, path or URL.
+
+    Raises:
+        FileError: It is another ending.
+    """
+    kind = KINDS.get(PurePosixPath(name).suffix.lower())
+    if kind is None:
+        raise FileError(
+            f"{name} must be a CSV file (.csv), JSON Lines (.jsonl, .ndjson) or Parquet (.parquet). Next: "
+            "convert it, or name it so."
+        )
+    return kind
+
+
+def pyarrow(module: str = "") -> Any:
+    """Return pyarrow, or its module for files, which an extra installs.
+
+    Args:
+        module: `parquet` for that.
+
+    Raises:
+        FileError: It is not installed.
+    """
+    try:
+        import pyarrow as pa  # type: ignore[import-untyped]  # an extra
+        import pyarrow.parquet  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise FileError(
+            "Parquet needs pyarrow, which is not installed. Next: install 'airflow-provider-lark[parquet]', "
+            "or use CSV or JSON Lines."
+        ) from error
+    return pa.parquet if module else pa

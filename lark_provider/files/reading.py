@@ -1,0 +1,161 @@
+"""Read files that hold rows: CSV, JSON Lines and Parquet, row by row."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TextIO
+
+import orjson
+
+from lark_provider.files.formats import CSV, PARQUET, PARQUET_ROWS, FileError, kind_of, pyarrow
+
+_PERMANENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+"""Errors of a storage that a retry does not fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that can be read.
+
+    Attributes:
+        name: For people; its ending tells the format.
+        open: Opens it as a binary file.
+    """
+
+    name: str
+    open: Callable[[], IO[bytes]]
+
+
+def local(name: str) -> Source:
+    """Return a file of this machine."""
+    return Source(name, lambda: Path(name).open("rb"))
+
+
+def read(
+    source: Source, encoding: str, required: Sequence[str] = ()
+) -> Generator[dict[str, Any], None, None]:
+    """Yield the rows of a file.
+
+    Args:
+        source: The file.
+        encoding: Of its text.
+        required: Columns that it must have. JSON Lines have no columns, so there each row is checked later.
+
+    Raises:
+        FileError: It cannot be read, a line in it is broken, or a column is missing.
+    """
+    name, kind = source.name, kind_of(source.name)
+    if kind == PARQUET:
+        yield from _parquet(source, required)
+        return
+    try:
+        with opened(source, encoding) as file:
+            yield from _csv(file, name, required) if kind == CSV else _json_lines(file, name)
+    except UnicodeError as error:
+        raise FileError(
+            f"{name}{_undecodable(source, encoding)} is not in the encoding {encoding}: "
+            f"{getattr(error, 'reason', error)}. Next: name its encoding, such as gb18030."
+        ) from None
+
+
+def opened(source: Source, encoding: str) -> TextIO:
+    """Open a text file for reading.
+
+    Args:
+        source: The file.
+        encoding: Of its text.
+
+    Raises:
+        FileError: That fails.
+    """
+    file: IO[bytes] | None = None
+    try:
+        file = source.open()
+        return io.TextIOWrapper(file, encoding=encoding, newline="")
+    except (OSError, LookupError) as error:
+        if file is not None:
+            file.close()
+        raise FileError(
+            f"{source.name} cannot be read: {error}. Next: correct the name or the encoding.",
+            retryable=isinstance(error, OSError) and not isinstance(error, _PERMANENT),
+        ) from None
+
+
+def _undecodable(source: Source, encoding: str) -> str:
+    """Return the first line that is not in an encoding, as an error names it."""
+    with source.open() as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode(encoding)
+            except UnicodeDecodeError as error:
+                return f", line {number}, byte {error.start + 1}"
+            except UnicodeError:
+                break  # an encoding whose lines do not end with that byte
+    return ""
+
+
+def _csv(file: TextIO, name: str, required: Sequence[str]) -> Iterator[dict[str, Any]]:
+    lines = csv.reader(file, strict=True)
+    try:
+        head = next(lines, [])
+        twice = sorted({field for field in head if head.count(field) > 1})
+        if not head or twice or "" in head:
+            what = f"{twice[0]!r} twice" if twice else "a column without a name" if head else "no lines"
+            raise FileError(
+                f"{name} must name each field once in its first line, got {what}. Next: correct it."
+            )
+        _require(name, head, required)
+        for cells in lines:
+            if cells and len(cells) != len(head):
+                raise FileError(
+                    f"{name}, line {lines.line_num}: a row must have {len(head)} cells, got {len(cells)}. "
+                    "Next: correct it."
+                )
+            if cells:
+                yield dict(zip(head, cells, strict=True))
+    except csv.Error as error:
+        raise FileError(f"{name}, line {lines.line_num}: {error}. Next: correct it.") from None
+
+
+def _json_lines(file: TextIO, name: str) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise FileError(f"{name}, line {number}: {error}. Next: correct it.") from None
+        if not isinstance(row, dict):
+            raise FileError(f"{name}, line {number}: a row must be a JSON object. Next: correct it.")
+        yield row
+
+
+def _parquet(source: Source, required: Sequence[str]) -> Iterator[dict[str, Any]]:
+    parquet, name = pyarrow("parquet"), source.name
+    try:
+        with source.open() as opened_file, parquet.ParquetFile(opened_file) as file:
+            names = file.schema_arrow.names
+            twice = sorted({field for field in names if names.count(field) > 1})
+            if twice:
+                raise FileError(f"{name} has the column {twice[0]!r} twice. Next: rename one.")
+            _require(name, names, required)
+            for batch in file.iter_batches(batch_size=PARQUET_ROWS):
+                yield from batch.to_pylist()
+    except (OSError, ValueError) as error:  # pyarrow's own are kinds of these
+        passing = isinstance(error, OSError) and not isinstance(error, _PERMANENT)
+        raise FileError(
+            f"{name} cannot be read: {error}. Next: correct the file.", retryable=passing
+        ) from None
+
+
+def _require(name: str, names: Sequence[str], required: Sequence[str]) -> None:
+    missing = [one for one in required if one not in names]
+    if missing:
+        raise FileError(
+            f"{name} has no column {missing[0]!r}, which is to be a key; it has "
+            f"{', '.join(map(repr, names))}. Next: correct the key or the file."
+        )

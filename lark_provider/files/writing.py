@@ -1,0 +1,112 @@
+"""Write files that hold rows: CSV, JSON Lines and Parquet, row by row; whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lark_provider.files.formats import CSV, JSON_LINES, PARQUET, PARQUET_ROWS, FileError, kind_of, pyarrow
+
+
+def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write a file of this machine, which is as it was before if that fails.
+
+    Args:
+        name: The file; one that exists is replaced when the new one is complete.
+        columns: As for `write_to`.
+        rows: Values by column.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        FileError: The file cannot be written.
+    """
+    target, kind = Path(name), kind_of(name)
+    try:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as made:
+            unfinished = Path(made.name)
+    except OSError as error:
+        raise FileError(f"{name} cannot be written: {error}. Next: name another folder.") from None
+    try:
+        count = write_to(unfinished, kind, columns, rows)
+        unfinished.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return count
+
+
+def write_to(path: Path, kind: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write a file in place.
+
+    Args:
+        path: The file.
+        kind: Its format.
+        columns: The columns, each with the kind of its values: `text`, `number`, `bool`, `moment`, `texts` or
+            `json`.
+        rows: Values by column.
+
+    Returns:
+        How many rows were written.
+    """
+    writer: Callable[[Path, Mapping[str, str], Iterable[Mapping[str, Any]]], int]
+    writer = {CSV: _write_csv, JSON_LINES: _write_json_lines, PARQUET: _write_parquet}[kind]
+    return writer(path, columns, rows)
+
+
+def _write_csv(path: Path, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
+    count = 0
+    # With a byte order mark, since Excel takes a file without one for its local encoding.
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(columns)
+        for row in rows:
+            lines.writerow([_text(row.get(name)) for name in columns])
+            count += 1
+    return count
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return str(value).lower()
+    return orjson.dumps(value).decode() if isinstance(value, list | dict) else value
+
+
+def _write_json_lines(path: Path, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
+    count = 0
+    with path.open("wb") as file:
+        for row in rows:
+            file.write(orjson.dumps({name: row.get(name) for name in columns}) + b"\n")
+            count += 1
+    return count
+
+
+def _write_parquet(path: Path, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
+    pa, count = pyarrow(), 0
+    kinds = {
+        "number": pa.float64(), "bool": pa.bool_(), "moment": pa.timestamp("ms", "UTC"),
+        "texts": pa.list_(pa.string()),
+    }  # fmt: skip
+    schema = pa.schema([(name, kinds.get(kind, pa.string())) for name, kind in columns.items()])
+    with pyarrow("parquet").ParquetWriter(path, schema) as file:
+        iterator = iter(rows)
+        while batch := [row for _, row in zip(range(PARQUET_ROWS), iterator, strict=False)]:
+            values = [{name: _plain(row.get(name), kind) for name, kind in columns.items()} for row in batch]
+            file.write_table(pa.Table.from_pylist(values, schema=schema))
+            count += len(batch)
+    return count
+
+
+def _plain(value: Any, kind: str) -> Any:
+    if value is None or kind in {"number", "bool", "moment", "texts"}:
+        return value
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

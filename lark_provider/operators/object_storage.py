@@ -1,0 +1,78 @@
+"""Files in any storage that Airflow's ObjectStoragePath knows."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+    from lark_provider.files.reading import Source
+
+StoragePath: TypeAlias = "ObjectStoragePath | str"
+_LOCAL = ("file", "local", "")
+
+
+def source_of(path: StoragePath) -> Source:
+    """Return a file that rows are read from.
+
+    Args:
+        path: Such as `s3://aws_default@bucket/orders.csv` or `file:///data/orders.csv`.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    from lark_provider.files.reading import Source
+
+    found = ObjectStoragePath(path)
+    # Not `found.open`: Python's readers of text do not take its wrapper for a file object.
+    return Source(str(path), lambda: found.fs.open(found.path, "rb"))
+
+
+def write(path: StoragePath, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write rows into a file, which is complete or is as it was before.
+
+    It is written on this machine first, since an upload that is given up half-way may leave half a file.
+
+    Args:
+        path: The file; its ending tells the format.
+        columns: The columns, each with the kind of its values; see `files.writing.write_to`.
+        rows: Values by column.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        FileError: The ending is another one, or the file cannot be written.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    from lark_provider.files import writing
+    from lark_provider.files.formats import kind_of
+
+    target, kind = ObjectStoragePath(path), kind_of(str(path))
+    if target.protocol in _LOCAL:
+        return writing.write(target.path, columns, rows)
+    with tempfile.TemporaryDirectory(prefix="lark-rows-") as folder:
+        made = Path(folder) / f"rows.{kind}"
+        count = writing.write_to(made, kind, columns, rows)
+        target.fs.put_file(str(made), target.path)
+    return count
+
+
+def dataset(path: StoragePath) -> Any:
+    """Return a file as OpenLineage names it.
+
+    Args:
+        path: The file.
+    """
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+
+    url = urlsplit(str(path))
+    if url.scheme in _LOCAL:
+        return Dataset(namespace="file", name=url.path)
+    place = url.netloc.rpartition("@")[2]  # without the connection
+    return Dataset(namespace=f"{url.scheme}://{place}", name=url.path.lstrip("/"))

@@ -1,0 +1,63 @@
+"""The parts of a chunk that Lark has refused: rows of `ledger_chunks` with numbers below 0.
+
+A chunk in which Lark refuses a value is written in halves, each recorded before it is sent as a chunk is. The
+chunk stays refused until each of its rows is written or rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from lark_provider.protocol.ledger import PARTS, State, part_number
+from lark_provider.storage import statements
+from lark_provider.storage.tables import ledger_chunks
+
+
+def of(load: str, number: int) -> sa.ColumnElement[bool]:
+    """Return the condition for the parts of a chunk.
+
+    Args:
+        load: The load.
+        number: The chunk.
+    """
+    rows = ledger_chunks.c
+    first, last = part_number(number, PARTS - 1), part_number(number, 1)
+    return sa.and_(rows.ledger_id == load, rows.number.between(first, last))
+
+
+def standing(connection: Connection, loads: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Return how many chunks each load has, and how many rows of it stand.
+
+    Args:
+        connection: The database's.
+        loads: The ids of loads.
+    """
+    rows, chunk = ledger_chunks.c, ledger_chunks.alias("chunk")
+    number = sa.cast(-rows.number // PARTS, sa.Integer)
+    is_whole_done = chunk.c.state == State.DONE
+    is_done = rows.state == State.DONE
+    is_reject = sa.and_(rows.state == State.REFUSED, rows.row_count == 1)
+    written = sa.case(
+        (rows.number >= 0, sa.case((is_done, rows.row_count), else_=0)),
+        # The rows of a chunk that is done count with it, but for those that were rejected.
+        (is_whole_done, sa.case((is_reject, -1), else_=0)),
+        else_=sa.case((is_done, rows.row_count), else_=0),
+    )
+    found = connection.execute(
+        sa.select(
+            rows.ledger_id,
+            sa.func.sum(sa.case((rows.number >= 0, 1), else_=0)),
+            sa.func.sum(written),
+        )
+        .select_from(ledger_chunks)
+        .outerjoin(
+            chunk, sa.and_(rows.number < 0, chunk.c.ledger_id == rows.ledger_id, chunk.c.number == number)
+        )
+        .where(statements.among(connection, rows.ledger_id, loads))
+        .group_by(rows.ledger_id)
+    ).all()
+    none = dict.fromkeys(loads, (0, 0))
+    return none | {identity: (int(chunks), int(count)) for identity, chunks, count in found}
