@@ -273,6 +273,18 @@ _BITABLE = {
 }
 
 
+#: What the codes of spreadsheets are higher by in v3 than in v2.
+SHEETS_V3 = 1_220_000
+_SHEETS = {
+    code.number: code
+    for code in list(globals().values())
+    if isinstance(code, Code) and code.number in range(90201, 90300)
+}
+
+
 def named(number: int) -> Code | None:
-    """Return the code of Bitable that has this number, or None."""
-    return _BITABLE.get(number)
+    """Return the code of Bitable or of spreadsheets (v2 or v3) that has this number, or None."""
+    found = _BITABLE.get(number) or _SHEETS.get(number)
+    if found is None and number - SHEETS_V3 in _SHEETS:
+        found = _SHEETS[number - SHEETS_V3]._replace(number=number)
+    return found

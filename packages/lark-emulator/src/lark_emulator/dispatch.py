@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
+_BAD_REQUEST = 400
 #: Who calls an endpoint that asks for no token.
 _NOBODY = App("", "", "nobody")
 #: Of a query, what is never logged.
@@ -178,13 +179,16 @@ class Dispatcher:
         self._lark.late.add(request, seconds, perform)
 
     def _planned(self, fault: Fault, route: Route | None) -> Answer:
-        """Return the answer that a fault plans; a code of Bitable alone comes as that endpoint answers it."""
+        """Return the answer that a fault plans; a code of Bitable or sheets alone as Lark does."""
         number = fault.code
         if route is None or number is None or fault.status or fault.body is not None:
             return fault.answer()
-        if number not in BITABLE_CODES or "/bitable/" not in route.path:
-            return fault.answer()
         known = codes.named(number) or codes.Code(number, "injected by the emulator", 200)
+        if "/sheets/" in route.path and codes.named(number) is not None:
+            if "/v2/" in route.path and known.status == _BAD_REQUEST:
+                known = known._replace(status=int(self._lark.settings.sheet_error_status))
+        elif number not in BITABLE_CODES or "/bitable/" not in route.path:
+            return fault.answer()
         refusal = RefusedError(known._replace(msg=fault.msg or known.msg))
         answer = self._refusal(refusal, route, self._lark.next_log_id())
         answer.headers.update(fault.headers)

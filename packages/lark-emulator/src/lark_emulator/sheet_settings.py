@@ -32,6 +32,8 @@ SHEET_CHOICES: dict[str, tuple[str, ...]] = {
     "sheet_busy": ("90217", "90235"),
     "sheet_error_status": ("400", "200"),
     "sheet_denied": ("91403", "90213"),
+    "never_shared_status": ("403", "200"),
+    "style_batches": ("whole", "one_by_one"),
     "folder_inheritance": ("inherited", "none"),
     "member_again": ("upsert", "kept", "raised", "1063003"),
     "owner_listed": ("absent", "listed"),
@@ -50,6 +52,10 @@ class SheetSettings:
     """HTTP status of the errors of v2, but for those of permission (403). Not documented."""
     sheet_denied: str = "91403"
     """What an app gets that may not open a spreadsheet: 91403, or 90213 and in v3 1310213."""
+    never_shared_status: str = "403"
+    """HTTP status of 91403. Reports saw both."""
+    style_batches: str = "whole"
+    """A refused range in `styles_batch_update`: nothing is styled, or those before it are. Unconfirmed."""
     grid_growth: str = "data"
     """A write outside the grid: it grows to the end of the data or of the range, or refuses. Unconfirmed."""
     value_write_formats: str = "kept"

@@ -21,9 +21,9 @@ def drive(sdk: Sdk, client: Any) -> None:
     token = good(files.copy(sdk.request(api, "CopyFile", body, file_token=template))).file.token
     listed = good(files.list(sdk.request(api, "ListFile", folder_token=folder))).files
     assert [(each.name, each.type, each.token) for each in listed] == [("Report", "sheet", token)]
-    body = {"request_docs": [{"doc_token": token, "doc_type": "sheet"}], "with_url": True}
+    wanted = {"request_docs": [{"doc_token": token, "doc_type": "sheet"}], "with_url": True}
     metas = good(
-        client.drive.v1.meta.batch_query(sdk.request(api, "BatchQueryMeta", body, model="MetaRequest"))
+        client.drive.v1.meta.batch_query(sdk.request(api, "BatchQueryMeta", wanted, model="MetaRequest"))
     )
     assert metas.metas[0].title == "Report"
     _members(sdk, client, token)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -100,6 +102,21 @@ def test_a_copy_has_the_cells_and_styles_and_is_the_apps_own(api: Api, lark: Emu
     assert lark.sheet(made["token"])["values"] == [["title", 1]]
     assert api("POST", path, {**body, "name": "x" * 257})["code"] == 1061002
     assert api("POST", path, {**body, "type": "bitable"})["code"] == 1061003
+
+
+def test_only_one_copy_is_made_at_a_time(api: Api, lark: Emulator) -> None:
+    book = Book(api)
+    lark.settings(sheet_write_ms=3000)
+    body = {"name": "Copy", "type": "sheet", "folder_token": ""}
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(api, "POST", f"/drive/v1/files/{book.token}/copy", body)
+        deadline = time.monotonic() + 3
+        while "Copy" not in [each["title"] for each in lark.documents()]:
+            assert time.monotonic() < deadline
+        assert api("POST", f"/drive/v1/files/{book.token}/copy", body)["code"] == 1061045
+        assert first.result()["code"] == 0
+    lark.settings(sheet_write_ms=0)
+    assert api("POST", f"/drive/v1/files/{book.token}/copy", body)["code"] == 0
 
 
 def test_a_base_is_copied_with_its_records(api: Api) -> None:

@@ -91,7 +91,7 @@ def test_styles_are_put_on_each_other(book: Book, lark: Emulator) -> None:
     book.style("A1:B2", {"font": {"bold": True, "fontSize": "10pt/1.5"}, "backColor": "#ffffff"})
     book.style("B2:C2", {"font": {"italic": True}, "formatter": "0.00"})
     formats = lark.sheet(book.token)["formats"]
-    bold = {"font": {"bold": True, "fontSize": "10pt/1.5"}, "backColor": "#ffffff"}
+    bold: dict[str, Any] = {"font": {"bold": True, "fontSize": "10pt/1.5"}, "backColor": "#ffffff"}
     assert formats["A1"] == formats["B1"] == bold
     assert formats["B2"] == {**bold, "font": {**bold["font"], "italic": True}, "formatter": "0.00"}
     assert formats["C2"] == {"font": {"italic": True}, "formatter": "0.00"}
@@ -104,6 +104,16 @@ def test_styles_are_put_on_each_other(book: Book, lark: Emulator) -> None:
     formats = lark.sheet(book.token)["formats"]
     assert formats["A1"] == {**bold, "hAlign": 1}
     assert "B1" not in formats
+
+
+@pytest.mark.parametrize(("batches", "stands"), [("whole", False), ("one_by_one", True)])
+def test_a_refused_range_of_a_batch_of_styles(
+    book: Book, lark: Emulator, batches: str, *, stands: bool
+) -> None:
+    lark.settings(style_batches=batches)
+    data = [{"ranges": [book.range("A1:A1"), book.range("A1:A999")], "style": {"hAlign": 1}}]
+    assert book.api("PUT", f"{book.v2}/styles_batch_update", {"data": data})["code"] == 90202
+    assert ("A1" in lark.sheet(book.token)["formats"]) == stands
 
 
 @pytest.mark.parametrize(
@@ -207,6 +217,8 @@ def test_a_second_app_is_refused_until_it_is_shared_with(book: Book, lark: Emula
     other = Api(lark, "cli_other", "secret")
     with closing(other.http):
         assert other("GET", f"{book.v2}/metainfo")["code"] == 91403
+        lark.settings(never_shared_status="200")
+        assert other("GET", f"{book.v2}/metainfo")["http"] == 200
         lark.settings(sheet_denied="90213")
         refused = other("GET", f"{book.v2}/metainfo"), other("GET", book.v3)
         assert [(each["code"], each["http"]) for each in refused] == [(90213, 403), (1310213, 403)]

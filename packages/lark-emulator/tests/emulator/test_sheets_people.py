@@ -30,7 +30,7 @@ def book(api: Api) -> Book:
 
 def test_people_type_insert_sort_and_rename(book: Book, lark: Emulator) -> None:
     before = book.revision()
-    edits = [
+    edits: list[dict[str, Any]] = [
         {"do": "type", "cell": "A5", "values": [["d", {"formula": "=B2*2", "result": 4}], ["=SUM(B2:B4)"]]},
         {"do": "sort", "column": "B", "descending": True},
         {"do": "insert_rows", "at": 2, "count": 1},

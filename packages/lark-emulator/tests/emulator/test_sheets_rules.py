@@ -72,13 +72,14 @@ def test_a_worksheet_has_one_filter(book: Book, lark: Emulator) -> None:
     ],
 )
 def test_what_is_found(book: Book, lark: Emulator, text: str, more: Any, found: list[str]) -> None:
-    body = {"find": text, "find_condition": {"range": book.range("A1:B5"), **more}}
+    where = {"range": book.range("A1:B5"), **more}
+    body = {"find": text, "find_condition": where}
     assert book.api.data("POST", f"{book.path}/find", body)["find_result"]["matched_cells"] == found
-    body["find_condition"]["range"] = book.range("A1:B201")
+    where["range"] = book.range("A1:B201")
     assert book.api("POST", f"{book.path}/find", body)["code"] == 1310202
     if more == {"match_case": True}:
         lark.settings(match_case="matches")
-        body["find_condition"]["range"] = book.range("A1:B5")
+        where["range"] = book.range("A1:B5")
         assert book.api.data("POST", f"{book.path}/find", body)["find_result"]["matched_cells"] == ["A3"]
 
 
@@ -94,6 +95,13 @@ def test_what_is_found_is_replaced(book: Book, lark: Emulator) -> None:
     body = {"find": r"0+$", "replacement": "5", "find_condition": where}
     book.api.data("POST", f"{book.path}/replace", body)
     assert book.read("B3:B4") == [[25], [35]]
+    body["replacement"] = r"\9"
+    body["find"] = "5"
+    assert book.api("POST", f"{book.path}/replace", body)["code"] == 1310251
+    where["search_by_regex"] = False
+    book.api.data("POST", f"{book.path}/replace", body)
+    assert book.read("B3:B3") == [[r"2\9"]]
+    where["search_by_regex"] = True
     body["find"] = "("
     assert book.api("POST", f"{book.path}/replace", body)["code"] == 1310251
 

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from tests.emulator.spreadsheet import Book
 
@@ -235,6 +236,27 @@ def test_a_busy_spreadsheet_refuses_other_writes(book: Book, lark: Emulator) -> 
         assert book.read("A1:A1") == [["a"]]
         assert first.result()["code"] == 0
     assert book.put("A1:A1", [["b"]])["code"] == 0
+
+
+def test_codes_on_demand_have_the_status_of_the_endpoint(book: Book, lark: Emulator) -> None:
+    lark.fault("PUT", "*/values", code=90217)
+    assert (book.put("A1:A1", [["a"]])["http"], book.read("A1:A1")) == (400, [[None]])
+    lark.settings(sheet_error_status="200")
+    lark.fault("PUT", "*/values", code=90235, perform="first")
+    answer = book.put("A1:A1", [["a"]])
+    assert (answer["http"], answer["code"], book.read("A1:A1")) == (200, 90235, [["a"]])
+    lark.fault("PATCH", f"/open-apis{book.v3}", code=1310217)
+    assert book.api("PATCH", book.v3, {"title": "x"})["http"] == 400
+
+
+def test_a_late_append_lands_behind_what_came_meanwhile(book: Book, lark: Emulator) -> None:
+    lark.fault("POST", "*/values_append", drop="late", late_s=30)
+    with pytest.raises(httpx.TransportError):
+        book.append("A1:A1", [["late"]])
+    assert book.append("A1:A1", [["first"]])["code"] == 0
+    lark.advance(31)
+    assert book.read("A1:A2") == [["first"], ["late"]]
+    assert lark.late_requests()[0]["code"] == 0
 
 
 @pytest.mark.parametrize(("plan", "stands"), [({"perform": "first"}, "new"), ({}, None)])

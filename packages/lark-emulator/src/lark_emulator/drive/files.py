@@ -168,6 +168,9 @@ def copy(call: Call) -> Slices:
     source = document_named(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
     if not may(call, source, VIEW):
         raise RefusedError(codes.FILE_DENIED)
+    if call.world.drive.copying is not None and not call.late:
+        raise RefusedError(codes.FILE_BUSY)
+    _hold(call)
     folder_token = optional_text(body, "folder_token")
     if isinstance(source.content, Base):
         content: Any = copying.deepcopy(source.content)
@@ -179,6 +182,21 @@ def copy(call: Call) -> Slices:
         content = None if source.content is None else (yield from source.content.copied())
         made = new_document(call, kind, name, folder_token, "shtcn", content)
     return {"file": _file(call, made, made.title, made.parent, user_id_type(call))}
+
+
+def _hold(call: Call) -> None:
+    """Let no second copy begin for `sheet_write_ms`."""
+    if call.settings.sheet_write_ms <= 0 or call.late:
+        return
+    drive = call.world.drive
+    drive.copying = copy_ = object()
+    call.hold = call.settings.sheet_write_ms / 1000
+
+    def let_go() -> None:
+        if drive.copying is copy_:
+            drive.copying = None
+
+    call.release = let_go
 
 
 def delete(call: Call) -> dict[str, Any]:

@@ -85,12 +85,8 @@ def update(call: Call) -> dict[str, Any]:
     if sheet.filter is None:
         raise file.refusal(codes.SHEET_PARAM, "no filter")
     body = body_of(call)
-    column = (
-        ranges.column_number(body["col"])
-        if isinstance(body.get("col"), str) and body["col"].isalpha()
-        else -1
-    )
-    clears = (body.get("condition") or {}).get("filter_type") == "clear"
+    clears = part(call, body, "condition").get("filter_type") == "clear"
+    column = _column(body.get("col"))
     if column in sheet.filter.conditions and not clears:
         raise file.refusal(codes.SHEET_LIMIT, "the column has a condition")
     _put(file, sheet.filter, body)
@@ -109,9 +105,16 @@ def delete(call: Call) -> dict[str, Any]:
     return {}
 
 
+def _column(name: Any) -> int:
+    """Return the number of a column that a request names, -1 for what is no name."""
+    if not isinstance(name, str) or not name.isascii() or not name.isalpha():
+        return -1
+    return ranges.column_number(name)
+
+
 def _put(file: Opened, to: Filter, body: dict[str, Any]) -> None:
     name, condition = body.get("col"), part(file.call, body, "condition")
-    column = ranges.column_number(name) if isinstance(name, str) and name.isascii() and name.isalpha() else -1
+    column = _column(name)
     if not to.where.column <= column < to.where.end_column:
         raise file.refusal(codes.SHEET_PARAM, "col is not in the range")
     kind = condition.get("filter_type")
@@ -123,7 +126,7 @@ def _put(file: Opened, to: Filter, body: dict[str, Any]) -> None:
         return
     comparison, expected = condition.get("compare_type") or "", condition.get("expected") or []
     texts = isinstance(expected, list) and all(isinstance(e, str) and len(e) <= MOST_CHARS for e in expected)
-    if comparison not in comparisons or not texts:
+    if not isinstance(comparison, str) or comparison not in comparisons or not texts:
         raise file.refusal(codes.SHEET_FILTER_VALUE, "compare_type or expected")
     wanted = comparisons[comparison]
     if wanted is not None and len(expected) != wanted:

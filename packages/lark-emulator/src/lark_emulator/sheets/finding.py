@@ -16,7 +16,7 @@ from lark_emulator.sheets.pace import Pace
 from lark_emulator.world.grid import Formula, Rich
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from lark_emulator.routing import Slices
     from lark_emulator.world.sheets import Worksheet
@@ -95,19 +95,29 @@ def replace(call: Call) -> Slices:
     found = yield from _search(call, body, EDIT)
     if not isinstance(replacement, str):
         raise found.file.refusal(codes.SHEET_BODY, "replacement")
-    new = (lambda _: replacement) if not body["find_condition"].get("search_by_regex") else replacement
-    cells, grid = Cells(found.file, call.body), found.sheet.grid
+    try:
+        changed = list(
+            _changed(found, replacement, regex=bool(body["find_condition"].get("search_by_regex")))
+        )
+    except re.error:
+        raise found.file.refusal(codes.SHEET_PARAM, "replacement") from None
+    for row, column, cell in changed:
+        found.sheet.grid.put(row, column, [cell], rich=isinstance(cell, (Formula, Rich)))
+    if changed:
+        found.file.wrote()
+    return {"replace_result": found.as_dict}
+
+
+def _changed(found: Found, replacement: str, *, regex: bool) -> Iterator[tuple[int, int, Any]]:
+    """Yield what the cells become; none is written before all are known to fit."""
+    new = replacement if regex else replacement.replace("\\", r"\\")
+    grid, cells = found.sheet.grid, Cells(found.file, found.file.call.body)
     for row, column in found.values:
         old = grid.value(row, column)
         text = found.pattern.sub(new, shown_text(found.file, found.sheet, row, column, old))
-        cell = _number(text) if isinstance(old, (int, float)) else cells.cell(text)
-        grid.put(row, column, [cell], rich=isinstance(cell, Rich))
+        yield row, column, _number(text) if isinstance(old, (int, float)) else cells.cell(text)
     for row, column in found.formulas:
-        formula = Formula(found.pattern.sub(new, grid.value(row, column).text))
-        grid.put(row, column, [formula], rich=True)
-    if found.values or found.formulas:
-        found.file.wrote()
-    return {"replace_result": found.as_dict}
+        yield row, column, Formula(found.pattern.sub(new, grid.value(row, column).text))
 
 
 def _number(text: str) -> Any:

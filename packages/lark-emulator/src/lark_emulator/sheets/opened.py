@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from lark_emulator.world.drive import Document
     from lark_emulator.world.sheets import Worksheet
 
-#: What the codes of v3 are higher by than those of v2.
-_V3 = 1_220_000
 _FORBIDDEN = 403
 
 
@@ -29,9 +27,11 @@ def refusal(call: Call, code: Code, detail: str = "") -> RefusedError:
     """Return the refusal of a request to v2 or v3, with the number and status of that version."""
     number, status = code.number, code.status
     if code is codes.SHEET_DENIED and call.settings.sheet_denied == str(codes.NEVER_SHARED.number):
-        return RefusedError(codes.NEVER_SHARED, detail)
+        return RefusedError(
+            codes.NEVER_SHARED._replace(status=int(call.settings.never_shared_status)), detail
+        )
     if "/v3/" in call.route.path:
-        number += _V3
+        number += codes.SHEETS_V3
     elif status != _FORBIDDEN:
         status = int(call.settings.sheet_error_status)
     return RefusedError(Code(number, code.msg, status), detail)

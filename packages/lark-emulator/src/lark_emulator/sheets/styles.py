@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
+from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
@@ -14,7 +15,7 @@ from lark_emulator.sheets.writing import updated
 from lark_emulator.world.grid import Rect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lark_emulator.sheets.ranges import Range
 
@@ -136,15 +137,18 @@ def put(call: Call) -> dict[str, Any]:
 def batch_update(call: Call) -> dict[str, Any]:
     """Answer `PUT …/styles_batch_update`: of two styles for a cell the later one wins."""
     file = opened(call, EDIT)
-    planned = []
-    for spec in parts(call, body_of(call), "data"):
-        style = checked(file, part(call, spec, "style"))
-        texts = spec.get("ranges")
-        texts = [texts] if isinstance(texts, str) else texts
-        if not isinstance(texts, list) or not texts:
-            raise file.refusal(codes.SHEET_BODY, "ranges")
-        planned += [(_range(file, text, style), style) for text in texts]
-    responses = [_apply(file, at, style) for at, style in planned]
+    planned = _planned(file, parts(call, body_of(call), "data"))
+    responses: list[dict[str, Any]] = []
+    if call.settings.style_batches == "whole":
+        responses = [_apply(file, at, style) for at, style in list(planned)]
+    else:
+        try:
+            for at, style in planned:
+                responses.append(_apply(file, at, style))
+        except RefusedError:
+            if responses:
+                file.wrote()
+            raise
     totals = {
         f"totalUpdated{name}": sum(each[f"updated{name}"] for each in responses)
         for name in ("Rows", "Columns", "Cells")
@@ -155,6 +159,22 @@ def batch_update(call: Call) -> dict[str, Any]:
         **totals,
         "responses": responses,
     }
+
+
+def _planned(file: Opened, specs: list[dict[str, Any]]) -> Iterator[tuple[Range, dict[str, Any]]]:
+    """Yield each range with its style.
+
+    Raises:
+        RefusedError: as `checked` and `_range` do, at the one that is wrong.
+    """
+    for spec in specs:
+        style = checked(file, part(file.call, spec, "style"))
+        texts = spec.get("ranges")
+        texts = [texts] if isinstance(texts, str) else texts
+        if not isinstance(texts, list) or not texts:
+            raise file.refusal(codes.SHEET_BODY, "ranges")
+        for text in texts:
+            yield _range(file, text, style), style
 
 
 def merge(call: Call) -> dict[str, Any]:
@@ -212,7 +232,7 @@ ROUTES = (
         "PUT",
         f"{_PATH}/styles_batch_update",
         batch_update,
-        unconfirmed=(_STYLES, "a refused range undoes all"),
+        unconfirmed=(_STYLES, "whether a refused range undoes the others (settable, `style_batches`)"),
     ),
     Route(
         "POST",

@@ -44,7 +44,7 @@ class Document:
         own_title: what it is called, unless its content has a name.
         members: the collaborators and what each may do.
         public: the settings of its link.
-        root: whether it is the folder that an owner has from the start; what is in it does not inherit from it.
+        root: whether it is the folder that an owner has from the start, from which nothing inherits.
         past: from when on it had which title and folder; None = deleted.
     """
 
@@ -93,6 +93,8 @@ class Drive:
         self.documents: dict[str, Document] = {}
         #: what folders of more than one document are deleted by: task_id -> status
         self.tasks: dict[str, str] = {}
+        #: the copy that is being made, or None
+        self.copying: object = None
 
     def add(self, document: Document) -> Document:
         """Add a document that was just made."""
