@@ -5,10 +5,6 @@ from __future__ import annotations
 from typing import TypeVar
 
 from lark_provider.api.clouddoc.drive import permissions, sharing
-<<<<<<< HEAD
-from lark_provider.api.clouddoc.sheets import cells, files, layout, reading, rules, searching, worksheets
-from lark_provider.api.clouddoc.sheets.tables.procedure import write_table
-=======
 from lark_provider.api.clouddoc.sheets import (
     cells,
     conditions,
@@ -20,7 +16,7 @@ from lark_provider.api.clouddoc.sheets import (
     searching,
     worksheets,
 )
->>>>>>> sheets15
+from lark_provider.api.clouddoc.sheets.tables.procedure import write_table
 from lark_provider.api.clouddoc.sheets.targets import SheetRef
 from lark_provider.client.bind import (
     Async,
