@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TypeVar
 
 from lark_provider.api.clouddoc.drive import permissions, sharing
-from lark_provider.api.clouddoc.sheets import cells, files, layout, reading, rules, searching, worksheets
+from lark_provider.api.clouddoc.sheets import (
+    cells,
+    conditions,
+    dimensions,
+    files,
+    filters,
+    layout,
+    reading,
+    searching,
+    worksheets,
+)
 from lark_provider.api.clouddoc.sheets.tables.procedure import write_table
 from lark_provider.api.clouddoc.sheets.targets import SheetRef
 from lark_provider.client.bind import (
@@ -46,19 +56,19 @@ class Sheet(TargetNamespace[R_co]):
     clear = TargetMethod(cells.clear)
     find = TargetMethod(searching.find)
     style = TargetMethod(layout.style)
-    set_widths = TargetMethod(layout.set_widths)
-    set_heights = TargetMethod(layout.set_heights)
+    set_widths = TargetMethod(dimensions.set_widths)
+    set_heights = TargetMethod(dimensions.set_heights)
     freeze = TargetMethod(layout.freeze)
     merge = TargetMethod(layout.merge)
     unmerge = TargetMethod(layout.unmerge)
-    insert_rows = TargetMethod(layout.insert_rows)
-    delete_rows = TargetMethod(layout.delete_rows)
-    get_filter = TargetMethod(rules.get_filter)
-    set_filter = TargetMethod(rules.set_filter)
-    clear_filter = TargetMethod(rules.clear_filter)
-    list_conditional_formats = TargetMethod(rules.list_conditional_formats)
-    add_conditional_formats = TargetMethod(rules.add_conditional_formats)
-    delete_conditional_formats = TargetMethod(rules.delete_conditional_formats)
+    insert_rows = TargetMethod(dimensions.insert_rows)
+    delete_rows = TargetMethod(dimensions.delete_rows)
+    get_filter = TargetMethod(filters.get_filter)
+    set_filter = TargetMethod(filters.set_filter)
+    clear_filter = TargetMethod(filters.clear_filter)
+    list_conditional_formats = TargetMethod(conditions.list_conditional_formats)
+    add_conditional_formats = TargetMethod(conditions.add_conditional_formats)
+    delete_conditional_formats = TargetMethod(conditions.delete_conditional_formats)
 
 
 class Spreadsheet(TargetNamespace[R_co]):
@@ -116,19 +126,19 @@ class Sheets(Namespace[R_co]):
     clear = ProcedureMethod(cells.clear)
     find = ProcedureMethod(searching.find)
     style = ProcedureMethod(layout.style)
-    set_widths = ProcedureMethod(layout.set_widths)
-    set_heights = ProcedureMethod(layout.set_heights)
+    set_widths = ProcedureMethod(dimensions.set_widths)
+    set_heights = ProcedureMethod(dimensions.set_heights)
     freeze = ProcedureMethod(layout.freeze)
     merge = ProcedureMethod(layout.merge)
     unmerge = ProcedureMethod(layout.unmerge)
-    insert_rows = ProcedureMethod(layout.insert_rows)
-    delete_rows = ProcedureMethod(layout.delete_rows)
-    get_filter = ProcedureMethod(rules.get_filter)
-    set_filter = ProcedureMethod(rules.set_filter)
-    clear_filter = ProcedureMethod(rules.clear_filter)
-    list_conditional_formats = ProcedureMethod(rules.list_conditional_formats)
-    add_conditional_formats = ProcedureMethod(rules.add_conditional_formats)
-    delete_conditional_formats = ProcedureMethod(rules.delete_conditional_formats)
+    insert_rows = ProcedureMethod(dimensions.insert_rows)
+    delete_rows = ProcedureMethod(dimensions.delete_rows)
+    get_filter = ProcedureMethod(filters.get_filter)
+    set_filter = ProcedureMethod(filters.set_filter)
+    clear_filter = ProcedureMethod(filters.clear_filter)
+    list_conditional_formats = ProcedureMethod(conditions.list_conditional_formats)
+    add_conditional_formats = ProcedureMethod(conditions.add_conditional_formats)
+    delete_conditional_formats = ProcedureMethod(conditions.delete_conditional_formats)
 
     def open(self, token: str) -> Spreadsheet[R_co]:
         """Return a spreadsheet, whose operations need no token; nothing is sent.

@@ -14,7 +14,8 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.sheets.addressing import MAX_COLUMNS, Range
-from lark_provider.api.clouddoc.sheets.rules import Condition, ConditionalFormat
+from lark_provider.api.clouddoc.sheets.conditions import ConditionalFormat
+from lark_provider.api.clouddoc.sheets.filters import Condition
 from lark_provider.api.clouddoc.sheets.styles import Style
 from lark_provider.api.clouddoc.sheets.values import Formula, Link, Mention
 from lark_provider.client.sheets import Sheet

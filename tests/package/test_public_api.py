@@ -17,6 +17,8 @@ LISTED = Path(__file__).with_name("public_api.txt")
 PACKAGES = (
     "lark_provider",
     "lark_provider.api.cards",
+    "lark_provider.api.clouddoc.drive",
+    "lark_provider.api.clouddoc.sheets",
     "lark_provider.assets.lark",
     "lark_provider.callbacks",
     "lark_emulator",

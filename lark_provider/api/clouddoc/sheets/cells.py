@@ -10,9 +10,11 @@ from typing import Any
 
 from lark_provider.api.clouddoc.fields import zone_of
 from lark_provider.api.clouddoc.sheets.addressing import WRONG_RANGE, Range, RangeLike, range_of
+from lark_provider.api.clouddoc.sheets.blocks import blocks
 from lark_provider.api.clouddoc.sheets.pieces import MAX_BYTES, MAX_COLUMNS, MAX_ROWS, Splitter
+from lark_provider.api.clouddoc.sheets.tabulating import Table, encode
 from lark_provider.api.clouddoc.sheets.targets import Target, place
-from lark_provider.api.clouddoc.sheets.values import Table, checked_rows, encode
+from lark_provider.api.clouddoc.sheets.values import checked_rows
 from lark_provider.api.clouddoc.sheets.writing import V2, blank, check_merges, formatted, grown, put
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
@@ -92,12 +94,12 @@ def write(
     width = len(table.rows[0])
     splitter = Splitter(table.range.first, width)
     revision, calls = 0, 0
-    for row in [*table.rows, None]:
-        for piece in splitter.rest() if row is None else splitter.add(row):
+    for block in [*blocks(table.rows), None]:
+        for piece in splitter.rest() if block is None else splitter.add(block):
             revision, more = yield from put(at.token, sheet.sheet_id, piece)
             calls += more
             if more > 1:  # it was too large
-                splitter.max_bytes = max(1, min(splitter.max_bytes, sum(map(len, piece.rows)) // 2))
+                splitter.max_bytes = max(1, min(splitter.max_bytes, piece.size // 2))
     yield from formatted(at.token, sheet.sheet_id, table.formats)
     return Written(at.token, sheet.sheet_id, table.range.a1, len(table.rows), width, revision, calls)
 
@@ -137,11 +139,11 @@ def append(
     target = range_of(range)
     table = _table(values, target, zone, raw=raw)
     splitter = Splitter(table.range.first, len(table.rows[0]))
-    pieces = [piece for row in table.rows for piece in splitter.add(row)] + splitter.rest()
+    pieces = splitter.add(table.rows) + splitter.rest()
     if len(pieces) > 1:
         raise InvalidRequestError(
             f"append takes {MAX_ROWS:,} rows, {MAX_COLUMNS} columns, 50 people and {MAX_BYTES:,} bytes, got "
-            f"{len(table.rows):,} by {len(table.rows[0])} cells in {sum(map(len, pieces[0].rows)):,} bytes "
+            f"{len(table.rows):,} by {len(table.rows[0])} cells in {pieces[0].size:,} bytes "
             f"and more. "
             'Next: use write_table(mode="append"), or append fewer rows at a time.',
             code=_TOO_LARGE,

@@ -8,12 +8,14 @@ a time or both.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.kinds import Link, Mention, is_person_id
-from lark_provider.api.clouddoc.sheets.values import moment
+from lark_provider.api.clouddoc.sheets.serials import moment
 
 SERIALS: Mapping[str, str] = {"valueRenderOption": "UnformattedValue"}
 """Query parameters for computed values, with dates as serial numbers."""
@@ -21,6 +23,7 @@ DATED: Mapping[str, str] = {**SERIALS, "dateTimeRenderOption": "FormattedString"
 """Query parameters for computed values, with dates as text in the format of their cells."""
 SHOWN: Mapping[str, str] = {"valueRenderOption": "FormattedValue", "dateTimeRenderOption": "FormattedString"}
 """Query parameters for text as people see it."""
+_PLAIN = frozenset({str, int, float, bool, NoneType})
 _CLOCK = re.compile(r"\d\s*[:时時點点]\s*\d")
 _CALENDAR = re.compile(r"\d\s*[-/年月]\s*\d|\d+\.\d+\.\d|\d\s*[月年日]|[A-Za-z]{3,}")
 
@@ -57,13 +60,15 @@ def decode_rows(rows: Sequence[Sequence[Any]], shown: Sequence[Sequence[Any]] | 
         rows: As Lark answers with `SERIALS`.
         shown: The same rows with `DATED`; None where there are no numbers.
     """
-    if shown is None:
-        return [[decode(cell) for cell in row] for row in rows]
-    found = []
-    for number, row in enumerate(rows):
-        beside = shown[number] if number < len(shown) else ()
-        found.append([decode(cell, beside[at] if at < len(beside) else None) for at, cell in enumerate(row)])
-    return found
+    beside = itertools.repeat(()) if shown is None else itertools.chain(shown, itertools.repeat(()))
+    return [_row(row, other, has_dates=shown is not None) for row, other in zip(rows, beside, strict=False)]
+
+
+def _row(row: Sequence[Any], shown: Sequence[Any], *, has_dates: bool) -> list[Any]:
+    # Most rows hold text and numbers alone, which need no look at each cell.
+    if _PLAIN.issuperset(map(type, row)) and (not has_dates or row == shown):
+        return [None if cell == "" else cell for cell in row] if "" in row else list(row)
+    return [decode(cell, other) for cell, other in itertools.zip_longest(row, shown[: len(row)])]
 
 
 def _dated(days: float, shown: str) -> Any:

@@ -1,4 +1,7 @@
-"""Split a table into requests that Lark takes: by rows, by columns, by bytes and by mentions."""
+"""Split a table into requests that Lark takes: by rows, by columns, by bytes and by mentions.
+
+Rows are encoded as JSON many at a time, which costs a tenth of one after the other.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from lark_provider.api.clouddoc.sheets.values import MAX_MENTIONS
 
 MAX_ROWS, MAX_COLUMNS = 5000, 100
 """Of one request."""
-MAX_BYTES = 2_000_000
+MAX_BYTES = 2 * 1024 * 1024
 """Of the values of one request. Lark names no limit; it has refused some 4 MB."""
 _MENTION = b'"type":"mention"'  # in text the quotes are escaped
 
@@ -24,11 +27,21 @@ class Piece:
 
     Attributes:
         range: Where they go.
-        rows: Each row as JSON.
+        chunks: Rows as JSON, one or several in each, with commas between.
     """
 
     range: Range
-    rows: Sequence[bytes] = field(repr=False)
+    chunks: Sequence[bytes] = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the values."""
+        return sum(map(len, self.chunks)) + len(self.chunks) - 1
+
+    @property
+    def mentions(self) -> int:
+        """How many people it mentions."""
+        return sum(chunk.count(_MENTION) for chunk in self.chunks)
 
     def body(self, sheet_id: str) -> bytes:
         """Return the body of `PUT /values`.
@@ -37,38 +50,56 @@ class Piece:
             sheet_id: The worksheet.
         """
         place = orjson.dumps(self.range.on(sheet_id))
-        return b'{"valueRange":{"range":' + place + b',"values":[' + b",".join(self.rows) + b"]}}"
+        return b'{"valueRange":{"range":' + place + b',"values":[' + b",".join(self.chunks) + b"]}}"
 
     def halves(self) -> list[Piece]:
         """Return two pieces with half of its rows each, or of its columns; none for a single cell."""
-        rows, columns = len(self.rows), (self.range.last_column or 0) - self.range.first_column + 1
-        first = self.range.first
-        if rows > 1:
-            half = rows // 2
-            below = Cell(first.row + half, first.column)
-            return [
-                Piece(Range.sized(first, half, columns), self.rows[:half]),
-                Piece(Range.sized(below, rows - half, columns), self.rows[half:]),
-            ]
-        if columns == 1:
+        rows = orjson.loads(b"[" + b",".join(self.chunks) + b"]")
+        first, width = self.range.first, len(rows[0])
+        if len(rows) > 1:
+            half = len(rows) // 2
+            parts = [(first, rows[:half]), (Cell(first.row + half, first.column), rows[half:])]
+        elif width > 1:
+            half = width // 2
+            beside = Cell(first.row, first.column + half)
+            parts = [(first, [rows[0][:half]]), (beside, [rows[0][half:]])]
+        else:
             return []
-        half, cells = columns // 2, orjson.loads(self.rows[0])
-        beside = Cell(first.row, first.column + half)
-        return [
-            Piece(Range.sized(first, 1, half), (orjson.dumps(cells[:half]),)),
-            Piece(Range.sized(beside, 1, columns - half), (orjson.dumps(cells[half:]),)),
-        ]
+        return [Piece(Range.sized(cell, len(part), len(part[0])), (_json(part),)) for cell, part in parts]
 
 
 @dataclass(slots=True)
 class _Block:
     """Neighbouring columns, and their rows that are not in a piece yet."""
 
-    first: int
+    first: Cell
     width: int
-    rows: list[bytes] = field(default_factory=list)
+    chunks: list[bytes] = field(default_factory=list)
+    rows: int = 0
     size: int = 0
     mentions: int = 0
+
+    def takes(self, rows: int, size: int, mentions: int, max_bytes: int) -> bool:
+        """Return whether so many more rows and bytes fit into one request."""
+        return (
+            self.rows + rows <= MAX_ROWS
+            and self.size + size + len(self.chunks) <= max_bytes
+            and self.mentions + mentions <= MAX_MENTIONS
+        )
+
+    def add(self, chunk: bytes, rows: int, mentions: int) -> None:
+        """Add rows as JSON."""
+        self.chunks.append(chunk)
+        self.rows += rows
+        self.size += len(chunk)
+        self.mentions += mentions
+
+    def taken(self) -> Piece:
+        """Return its rows as a piece, and begin below them."""
+        piece = Piece(Range.sized(self.first, self.rows, self.width), self.chunks)
+        self.first = Cell(self.first.row + self.rows, self.first.column)
+        self.chunks, self.rows, self.size, self.mentions = [], 0, 0, 0
+        return piece
 
 
 class Splitter:
@@ -82,17 +113,16 @@ class Splitter:
 
     def __init__(self, first: Cell, width: int, max_bytes: int = MAX_BYTES) -> None:
         self.max_bytes = max_bytes
-        self._row = first.row
         self._blocks = [
-            _Block(first.column + start, min(MAX_COLUMNS, width - start))
+            _Block(Cell(first.row, first.column + start), min(MAX_COLUMNS, width - start))
             for start in range(0, width, MAX_COLUMNS)
         ]
 
-    def add(self, row: list[Any]) -> list[Piece]:
-        """Add a row.
+    def add(self, rows: Sequence[Sequence[Any]]) -> list[Piece]:
+        """Add rows, some hundred at a time.
 
         Args:
-            row: Its cells as Lark takes them.
+            rows: Their cells as Lark takes them.
 
         Returns:
             The pieces that are full.
@@ -100,43 +130,39 @@ class Splitter:
         full: list[Piece] = []
         start = 0
         for block in self._blocks:
-            part = row if block.width == len(row) else row[start : start + block.width]
-            start += block.width
-            line = orjson.dumps(part)
-            mentions = line.count(_MENTION)
-            is_full = (
-                len(block.rows) == MAX_ROWS
-                or block.size + len(line) > self.max_bytes
-                or block.mentions + mentions > MAX_MENTIONS
-            )
-            if is_full and block.rows:
-                full.append(self._taken(block))
-            block.rows.append(line)
-            block.size += len(line) + 1
-            block.mentions += mentions
-            if block.size > self.max_bytes + 1 or block.mentions > MAX_MENTIONS:
-                full += _cut(self._taken(block, self._row + 1), self.max_bytes)
-        self._row += 1
+            end = start + block.width
+            is_whole = len(self._blocks) == 1
+            full += self._added(block, rows if is_whole else [row[start:end] for row in rows])
+            start = end
         return full
 
     def rest(self) -> list[Piece]:
         """Return the pieces of what was added and not given out yet."""
-        return [self._taken(block) for block in self._blocks if block.rows]
+        return [block.taken() for block in self._blocks if block.rows]
 
-    def _taken(self, block: _Block, end: int | None = None) -> Piece:
-        """Take the rows of a block that end before a row, by default that which comes next."""
-        end = self._row if end is None else end
-        piece = Piece(
-            Range.sized(Cell(end - len(block.rows), block.first), len(block.rows), block.width), block.rows
-        )
-        block.rows, block.size, block.mentions = [], 0, 0
-        return piece
+    def _added(self, block: _Block, rows: Sequence[Sequence[Any]]) -> Iterator[Piece]:
+        whole = _json(rows)
+        mentions = whole.count(_MENTION)
+        if block.takes(len(rows), len(whole), mentions, self.max_bytes):
+            block.add(whole, len(rows), mentions)
+            return
+        for row in rows:
+            line = _json([row])
+            mentions = line.count(_MENTION)
+            if block.rows and not block.takes(1, len(line), mentions, self.max_bytes):
+                yield block.taken()
+            block.add(line, 1, mentions)
+            if not block.takes(0, 0, 0, self.max_bytes + len(block.chunks)):  # one row is too much
+                yield from _cut(block.taken(), self.max_bytes)
+
+
+def _json(rows: Sequence[Sequence[Any]]) -> bytes:
+    return orjson.dumps(rows)[1:-1]
 
 
 def _cut(piece: Piece, max_bytes: int) -> Iterator[Piece]:
     """Cut a row that is too large by its columns."""
-    size, mentions = sum(map(len, piece.rows)), sum(row.count(_MENTION) for row in piece.rows)
-    halves = piece.halves() if size > max_bytes or mentions > MAX_MENTIONS else []
+    halves = piece.halves() if piece.size > max_bytes or piece.mentions > MAX_MENTIONS else []
     if not halves:
         yield piece
     for half in halves:

@@ -11,7 +11,8 @@
 | `Link`, `Mention`, `Formula` | a link, a person, a formula |
 
 A cell has no time zone: aware datetimes are converted to `zone=`, else written as their own clock shows.
-Milliseconds are kept, and what is finer is cut off.
+They are
+kept to the millisecond.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ import math
 import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 from lark_provider.api.clouddoc.cells import EXACT_INT, MisfitError, plain, show
-from lark_provider.api.clouddoc.sheets.addressing import MAX_COLUMNS, Cell, Range
+from lark_provider.api.clouddoc.sheets.addressing import Cell, Range
 from lark_provider.api.clouddoc.sheets.kinds import Formula, Link, Mention
+from lark_provider.api.clouddoc.sheets.serials import EPOCH, EPOCH_DAY, serial
 from lark_provider.protocol.errors import InvalidRequestError
 
-__all__ = ["Formula", "Link", "Mention", "encode", "encode_row", "serial", "to_cell"]
+__all__ = ["Formula", "Link", "Mention", "encode_row", "serial", "to_cell"]
 
 MAX_CHARS = 50_000
 """In one cell."""
@@ -41,10 +42,6 @@ TOO_LONG, WRONG_VALUE = 90222, 90202
 TEXT, DATE, DATETIME, TIME = "@", "yyyy-MM-dd", "yyyy/MM/dd HH:mm:ss", "HH:mm:ss"
 """Formatters."""
 FIRST = Cell(1, 1)
-EPOCH = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - cells have no time zone
-DAY = dt.timedelta(days=1)
-_MILLISECONDS = 86_400_000
-_EPOCH_DAY = EPOCH.toordinal()
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _TYPED = re.compile(
     r"""\s*(?: [-+(]?\s*[$¥€£]?\s*[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?\s*[%)]?   # a number
@@ -57,34 +54,6 @@ _TYPED = re.compile(
 _LONGEST_TYPED = 64
 Encoded: TypeAlias = tuple[Any, str | None]
 """What Lark takes for a cell, and the formatter that shows it; None where any will do."""
-
-
-def serial(value: dt.date | dt.time) -> int | float:
-    """Return days since 1899-12-30, as cells hold dates and times.
-
-    Args:
-        value: A date, a datetime (its own clock counts) or a time.
-    """
-    if isinstance(value, dt.datetime):
-        days, clock = value.toordinal() - _EPOCH_DAY, value.time()
-    elif isinstance(value, dt.date):
-        return value.toordinal() - _EPOCH_DAY
-    else:
-        days, clock = 0, value
-    seconds = clock.hour * 3600 + clock.minute * 60 + clock.second
-    return days + (seconds * 1000 + clock.microsecond // 1000) / _MILLISECONDS
-
-
-def moment(days: float) -> dt.datetime:
-    """Return the naive datetime of a serial number, to the millisecond.
-
-    Args:
-        days: Since 1899-12-30.
-
-    Raises:
-        OverflowError: No datetime is that late or early.
-    """
-    return EPOCH + dt.timedelta(milliseconds=round(days * _MILLISECONDS))
 
 
 def to_cell(value: Any, zone: dt.tzinfo | None = None) -> Encoded:
@@ -142,62 +111,19 @@ def encode_row(
     return encoded
 
 
-@dataclass(slots=True)
-class Table:
-    """Values as Lark takes them.
-
-    Attributes:
-        rows: The cells.
-        formats: For each formatter that cells need, their ranges.
-        range: Where it all goes.
-    """
-
-    rows: list[list[Any]]
-    range: Range
-    formats: dict[str, list[Range]] = field(default_factory=dict)
-
-
-def encode(rows: Iterable[Sequence[Any]], first: Cell = FIRST, zone: dt.tzinfo | None = None) -> Table:
-    """Convert rows of the same length, and gather the formats that they need.
+def ragged(width: int, got: int, number: int) -> InvalidRequestError:
+    """Return the error for a row of another length.
 
     Args:
-        rows: The rows, from the top.
-        first: The upper left cell.
-        zone: As for `to_cell`.
-
-    Returns:
-        The cells and their formats, in runs down the columns.
-
-    Raises:
-        InvalidRequestError: There are no values, the rows differ in length, or a value does not fit.
+        width: Of the first row.
+        got: Of this row.
+        number: Of this row in the sheet.
     """
-    wire: list[list[Any]] = []
-    runs = Runs(first.column)
-    width = 0
-    for number, row in enumerate(checked_rows(rows), first.row):
-        if not wire:
-            width = len(row)
-        elif len(row) != width:
-            raise InvalidRequestError(
-                f"All rows must have {width} values as the first one has, got {len(row)} in row {number} of "
-                "the sheet. Next: fill what is missing with None.",
-                code=WRONG_VALUE,
-            )
-        encoded = encode_row(row, number, first.column, zone)
-        wire.append([cell for cell, _ in encoded])
-        runs.add(number, encoded)
-    if not width:
-        raise InvalidRequestError(
-            "The values must have at least one cell, got none. Next: pass a list of rows, or use clear.",
-            code=90226,
-        )
-    if first.column + width - 1 > MAX_COLUMNS:
-        raise InvalidRequestError(
-            f"The values must end within {MAX_COLUMNS:,} columns, got {width:,} from {first} on. Next: split "
-            f"them.",
-            code=WRONG_VALUE,
-        )
-    return Table(wire, Range.sized(first, len(wire), width), runs.closed())
+    return InvalidRequestError(
+        f"All rows must have {width} values as the first one has, got {got} in row {number} of the sheet. "
+        "Next: fill what is missing with None.",
+        code=WRONG_VALUE,
+    )
 
 
 class Runs:
@@ -231,6 +157,25 @@ class Runs:
                 self._close(place, before, start)
                 self._open[place] = (one, number)
         self._last = number
+
+    def add_block(
+        self, number: int, height: int, formats: Sequence[str | list[str | None] | None], rows: Sequence[Any]
+    ) -> None:
+        """Add rows that were converted at once.
+
+        Args:
+            number: Of the first of them.
+            height: How many they are.
+            formats: For each column one formatter, a list of them, or None.
+            rows: The cells.
+        """
+        if any(isinstance(one, list) for one in formats):
+            columns = [one if isinstance(one, list) else [one] * height for one in formats]
+            for offset, row in enumerate(zip(*columns, strict=True)):
+                self.add(number + offset, list(zip(rows[offset], row, strict=True)))
+            return
+        self.add(number, [(0, one) for one in formats if not isinstance(one, list)])
+        self._last = number + height - 1
 
     def _close(self, place: int, formatter: str | None, start: int) -> None:
         if formatter is not None and start <= self._last:
@@ -293,11 +238,15 @@ def _text(value: str, _: dt.tzinfo | None) -> Encoded:
             raise MisfitError("must be valid Unicode, without a lone surrogate") from None
     if len(value) > MAX_CHARS:
         raise MisfitError(f"must have at most {MAX_CHARS:,} characters and has {len(value):,}")
-    is_typed = _TYPED.fullmatch(value) is not None if len(value) <= _LONGEST_TYPED else value.isdecimal()
     if value[:1] == "=":
         # As rich text it cannot become a formula, whatever Lark makes of a string.
         return [{"type": "text", "text": value}], TEXT
-    return value, TEXT if is_typed else None
+    return value, TEXT if is_typed(value) else None
+
+
+def is_typed(value: str) -> bool:
+    """Return whether a sheet would convert a text when a person edits its cell."""
+    return _TYPED.fullmatch(value) is not None if len(value) <= _LONGEST_TYPED else value.isdecimal()
 
 
 def _integer(value: int, _: dt.tzinfo | None) -> Encoded:
@@ -335,7 +284,7 @@ def _datetime(value: dt.datetime, zone: dt.tzinfo | None) -> Encoded:
 
 
 def _date(value: dt.date, _: dt.tzinfo | None) -> Encoded:
-    days = value.toordinal() - _EPOCH_DAY
+    days = value.toordinal() - EPOCH_DAY
     return (dt.date.isoformat(value), TEXT) if days < 0 else (days, DATE)
 
 

@@ -76,15 +76,15 @@ def _requests(
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield the entries of each request, a few ranges in each."""
     data: list[dict[str, Any]] = []
-    room = _STYLED_RANGES
+    space = _STYLED_RANGES
     for style, ranges in entries:
         left = [part.on(sheet_id) for one in ranges for part in pieces(one)]
         while left:
-            data.append({"ranges": left[:room], "style": dict(style)})
-            left, room = left[room:], room - len(left[:room])
-            if room == 0:
+            data.append({"ranges": left[:space], "style": dict(style)})
+            left, space = left[space:], space - len(left[:space])
+            if space == 0:
                 yield data
-                data, room = [], _STYLED_RANGES
+                data, space = [], _STYLED_RANGES
     if data:
         yield data
 

@@ -40,7 +40,7 @@ class Place:
         merges: Merged ranges.
         part_bytes: The largest body that is sent.
         revision: Of the spreadsheet, as the last answer said; None before the first one.
-        strangers: How often others were noticed to have written.
+        disturbances: How often others were noticed to have written.
     """
 
     token: str
@@ -55,7 +55,7 @@ class Place:
     merges: Sequence[Range]
     part_bytes: int
     revision: int | None = None
-    strangers: int = 0
+    disturbances: int = 0
     _slack: int = 0
 
     @property
@@ -248,7 +248,7 @@ class Place:
         before, self.revision = self.revision, now
         own, self._slack = own + self._slack, 0
         is_disturbed = before is None or now is None or now > before + own
-        self.strangers += is_disturbed
+        self.disturbances += is_disturbed
         return is_disturbed
 
 

@@ -24,8 +24,10 @@ _AT_ONCE = 200
 STYLE = "\0"
 """What a format begins with that is a style and no formatter."""
 _WIDE = frozenset("WF")
+_MEASURED, _EVERY = 2000, 10
+"""How many rows count for the widths of columns, and every which one after them."""
 _SHOWN = 24
-"""Characters of a value that count for the width of its column, where it is no text."""
+"""Characters of a value that count for the width of its column, where it is not a string."""
 
 
 def format_text(given: Format, name: object) -> str:
@@ -96,6 +98,9 @@ class Source:
         self._cutter = Cutter(blocks, options.max_rows, options.max_bytes)
         self._ready: deque[Chunk] = deque()
         self._number, self._is_over = 0, False
+        self._is_measured = options.widths == "content"
+        # Few rows differ in their formats, so that each combination is kept once.
+        self._formats: dict[tuple[str | None, ...], tuple[str | None, ...]] = {}
         self.widths = [0] * layout.width
         given = options.formats or {}
         self._by_type = {
@@ -144,7 +149,8 @@ class Source:
         values = self._layout.values(row, self._number)
         encoded = self._converted(values, self._number)
         cells, formats = [one for one, _ in encoded], [one for _, one in encoded]
-        self._measure(cells)
+        if self._is_measured and (self._number <= _MEASURED or self._number % _EVERY == 0):
+            self._measure(cells)
         if self._by_type:
             for place, value in enumerate(values):
                 if (found := self._by_type.get(type(value))) is not None:
@@ -153,7 +159,8 @@ class Source:
             formats[place] = with_formatter(found, formats[place])
         if self._order is not None:
             cells, formats = [cells[one] for one in self._order], [formats[one] for one in self._order]
-        return self._cutter.add(cells, formats)
+        key = tuple(formats)
+        return self._cutter.add(cells, self._formats.setdefault(key, key))
 
     def _converted(self, values: Sequence[Any], number: int) -> list[tuple[Any, str | None]]:
         try:

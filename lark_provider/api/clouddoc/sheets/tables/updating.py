@@ -103,7 +103,7 @@ class Update:
     keys: tuple[int, ...]
     index: dict[Key, int] = field(default_factory=dict)
     _last: int = 0
-    _strangers: int = 0
+    _disturbances: int = 0
     _base: int = 0
     _doubled: list[int] = field(default_factory=list)
 
@@ -147,7 +147,7 @@ class Update:
                 f"The header of worksheet {place.title!r} was moved or changed while the table was written. "
                 "Next: call again."
             )
-        self._strangers = place.strangers
+        self._disturbances = place.disturbances
         narrow = replace(
             place,
             blocks=tuple((at, at + 1) for at in range(len(self.keys))),
@@ -175,7 +175,7 @@ class Update:
     def _written(self, made: Chunk) -> Procedure[None]:
         place = self.writer.place
         (_,) = yield from place.read(self.writer.turn, place.row, place.row)
-        if place.strangers != self._strangers:
+        if place.disturbances != self._disturbances:
             yield from self._read()  # others have written: rows may have moved
         keys = [_key([row[one] for one in self.keys]) for row in made.rows]
         for number, key in enumerate(keys, made.first):

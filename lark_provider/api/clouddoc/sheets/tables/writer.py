@@ -76,11 +76,13 @@ class Writer:
             self.ranges[-1] = (self.ranges[-1][0], last)
         else:
             self.ranges.append((row, last))
-        for (first, end), left in zip(self.place.blocks, self.place.lefts, strict=True):
-            runs = Runs(left)
-            for place in range(chunk.header_rows, chunk.count):
-                cells, formats = chunk.rows[place][first:end], chunk.formats[place][first:end]
-                runs.add(row + place, list(zip(cells, formats, strict=True)))
+        formats = chunk.formats[chunk.header_rows :]
+        some = {id(one): one for one in formats}.values()
+        for column in sorted({at for one in some for at, text in enumerate(one) if text is not None}):
+            runs = Runs(self.place.column(column))
+            cells = chunk.rows[chunk.header_rows :]
+            for number, (line, one) in enumerate(zip(cells, formats, strict=True), row + chunk.header_rows):
+                runs.add(number, ((line[column], one[column]),))
             for text, found in runs.closed().items():
                 self._add_formats(text, found)
 
