@@ -104,7 +104,7 @@ def test_a_batch_answers_the_successful_ones_only(shared: Shared) -> None:
     ("again", "code", "perm"),
     [("upsert", 0, "view"), ("kept", 0, "edit"), ("raised", 0, "edit"), ("1063003", 1063003, "edit")],
 )
-def test_adding_somebody_again(shared: Shared, lark: Emulator, again: str, code: int, perm: str) -> None:
+def test_adding_a_member_again(shared: Shared, lark: Emulator, again: str, code: int, perm: str) -> None:
     lark.settings(member_again=again)
     assert shared("POST", body={**ALICE, "perm": "edit"})["code"] == 0
     assert shared("POST", body=ALICE)["code"] == code

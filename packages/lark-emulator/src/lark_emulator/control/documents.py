@@ -43,7 +43,7 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def share(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Share a document (`token`) as its owner would: `with` somebody (`user:…`, `app:…`, `chat:…`).
+    """Share a document (`token`) as its owner would, `with` (`user:…`, `app:…`, `chat:…`).
 
     Args:
         lark: where.

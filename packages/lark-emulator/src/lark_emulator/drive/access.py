@@ -24,7 +24,7 @@ MOST_DEPTH = 15
 
 
 def level(world: World, settings: Settings, who: Who, document: Document) -> str | None:
-    """Return the most that somebody may do: `view`, `edit`, `full_access` or `owner`; None = nothing.
+    """Return the most that an app or person may do: `view`, `edit`, `full_access` or `owner`; None = nothing.
 
     Args:
         world: the tenant.
@@ -73,7 +73,7 @@ def _up(world: World, settings: Settings, document: Document) -> Iterator[Docume
 
 
 def _names_of(world: World, who: Who) -> Iterator[Who]:
-    """Yield whom a permission may name for somebody to have it: themselves, or a chat that they are in."""
+    """Yield whom a permission may name for them to have it: themselves, or a chat that they are in."""
     yield who
     kind, name = who
     for chat in world.chats.values():
