@@ -21,7 +21,7 @@ def add_to(commands: Any) -> None:
         "share",
         help="let people and chats open a document or folder, or list who can",
         description="Let people and chats open a document or folder, and print who can open it then. A "
-        "stronger role that somebody has stays. Without WHO, nothing is changed.",
+        "stronger role stays. Without WHO, nothing is changed.",
     )
     add_app_options(share)
     share.add_argument("url", help="the link of the document or folder; or its token, with --type")
@@ -49,7 +49,7 @@ def add_to(commands: Any) -> None:
 
 def _share(arguments: argparse.Namespace) -> int:
     if arguments.remove and not arguments.who:
-        raise WrongUseError("--remove must have somebody to remove, got none. Next: name WHO.")
+        raise WrongUseError("--remove must have a WHO, got none. Next: name a person or chat.")
     given: list[Share] = arguments.who
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
         permissions = client.clouddoc.drive.permissions
