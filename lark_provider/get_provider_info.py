@@ -47,6 +47,7 @@ def get_provider_info() -> dict[str, object]:
                     "lark_provider.operators.approval",
                     "lark_provider.operators.bitable",
                     "lark_provider.operators.bitable_sync",
+                    "lark_provider.operators.file",
                     "lark_provider.operators.update",
                     "lark_provider.operators.webhook",
                 ],
@@ -80,6 +81,11 @@ def get_provider_info() -> dict[str, object]:
                 "source-integration-name": "Common SQL",
                 "target-integration-name": "Lark",
                 "python-module": "lark_provider.transfers.report",
+            },
+            {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": "Lark",
+                "python-module": "lark_provider.transfers.sql_to_message",
             },
             {
                 "source-integration-name": "Lark",

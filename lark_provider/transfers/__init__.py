@@ -10,6 +10,7 @@ __all__ = [
     "LarkReportOperator",
     "LarkSheetToSqlOperator",
     "SqlToLarkBitableOperator",
+    "SqlToLarkMessageOperator",
     "SqlToLarkSheetOperator",
 ]
 
@@ -21,6 +22,7 @@ __getattr__ = lazy_exports(
         "LarkReportOperator": "report",
         "LarkSheetToSqlOperator": "sheet_to_sql",
         "SqlToLarkBitableOperator": "sql_to_bitable",
+        "SqlToLarkMessageOperator": "sql_to_message",
         "SqlToLarkSheetOperator": "sql_to_sheet",
     },
 )
@@ -32,4 +34,5 @@ if TYPE_CHECKING:
     from lark_provider.transfers.report import LarkReportOperator as LarkReportOperator
     from lark_provider.transfers.sheet_to_sql import LarkSheetToSqlOperator as LarkSheetToSqlOperator
     from lark_provider.transfers.sql_to_bitable import SqlToLarkBitableOperator as SqlToLarkBitableOperator
+    from lark_provider.transfers.sql_to_message import SqlToLarkMessageOperator as SqlToLarkMessageOperator
     from lark_provider.transfers.sql_to_sheet import SqlToLarkSheetOperator as SqlToLarkSheetOperator

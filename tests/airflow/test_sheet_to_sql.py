@@ -13,6 +13,7 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.sheets.kinds import Link
 from lark_provider.errors import InvalidRequestError
+from lark_provider.hooks import LarkHook
 from lark_provider.transfers import LarkSheetToSqlOperator
 from tests.airflow.sql import Database
 
@@ -130,6 +131,15 @@ def test_a_spreadsheet_that_changes_is_read_again(
     operator._rows = rows  # type: ignore[method-assign]
     assert operator.execute(context()) == {"rows": 15_000, "deleted": 0}
     assert sqlite.read("SELECT paid FROM orders WHERE no = 'A-0'") == [(7,)]
+
+
+@pytest.mark.parametrize("df_type", ["pandas", "polars"])
+def test_a_worksheet_as_a_data_frame(lark: Emulator, link: str, df_type: Any) -> None:
+    found = LarkHook().get_sheet_df(link, range="A1:C4", df_type=df_type)
+    assert list(found.columns) == ["no", "paid", "done"]
+    assert ([found["no"][0], found["no"][2], found["paid"][2]], len(found)) == (["A-1", "A-2", 7], 3)
+    with pytest.raises(InvalidRequestError, match="must have titles"):
+        LarkHook().get_sheet_df(link, range="A10:C12")
 
 
 def test_wrong_arguments_are_refused_when_the_dag_is_parsed() -> None:
