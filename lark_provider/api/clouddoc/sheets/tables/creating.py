@@ -120,7 +120,7 @@ def _once(
 def _removed(made: Created, title: str, folder: str) -> Procedure[None]:
     """Delete what requests have created whose answers were lost, besides what is recorded.
 
-    No person can have been told of them: they still have the first title, with the digest of the key.
+    Their tokens were returned to no caller: they still have the first title, with the digest of the key.
     """
     for one in (yield from _listed(title, folder)):
         if one.token != made.token:
