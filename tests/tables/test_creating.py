@@ -12,6 +12,7 @@ from lark_provider.api.clouddoc.drive.sharing import Share
 from lark_provider.api.clouddoc.sheets.tables.options import Options
 from lark_provider.api.clouddoc.sheets.tables.procedure import TableResult, written
 from lark_provider.errors import InvalidRequestError, LarkAPIError
+from tests.failures.waiting import wait_until
 from tests.tables.conftest import HEADER, rows, table
 
 pytestmark = pytest.mark.usefixtures("database", "lark")
@@ -53,6 +54,15 @@ def test_there_is_one_spreadsheet_whatever_became_of_the_request(
     assert one["title"] == "Daily"
     assert lark.sheet(one["token"])["values"] == [HEADER, *table(3)]
     assert first.url == one["url"]
+
+
+def test_a_late_request_leaves_no_second_spreadsheet(lark: Emulator) -> None:
+    """Its answer is lost, three looks over 0.4 s find nothing, and it takes effect all the same."""
+    lark.fault("POST", CREATE, drop="late", late_s=0.55)
+    result = write(title="Daily")
+    wait_until(lambda: all(one["performed"] for one in lark.late_requests()))
+    assert len([one for one in lark.documents() if one["type"] == "sheet"]) == 2, "it was not late enough"
+    assert [one["token"] for one in spreadsheets(lark)] == [result.spreadsheet_token]
 
 
 def test_each_key_has_its_own(lark: Emulator) -> None:

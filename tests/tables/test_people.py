@@ -151,3 +151,17 @@ def test_an_abandoned_part_stays_blank(lark: Emulator, place: Place) -> None:
     in_parts(place, rows(10), "abandoned", mode="append")
     assert place.values() == [HEADER, *table(10), *table(10, 50)]
     assert place.requests(PUT) > 0
+
+
+@pytest.mark.parametrize("skip", range(3, 10))
+def test_what_a_person_types_below_the_grid_is_not_overwritten(place: Place, skip: int) -> None:
+    in_parts(place, rows(195), mode="append")
+    place.lark.plan_sheet_edit(place.token, [typing("A210", ["a person's"])], before="read", skip=skip)
+    in_parts(place, rows(40, 500), "second", mode="append")
+    values = place.values()
+    assert values[209][0] == "a person's"
+    assert [row for row in values if row[0] not in ("", "a person's")] == [
+        HEADER,
+        *table(195),
+        *table(40, 500),
+    ]

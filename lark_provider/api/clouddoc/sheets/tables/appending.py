@@ -103,6 +103,8 @@ class Appender(Writer):
             row = recorded.segment.row
             # With the row above, by which it is noticed that rows were inserted.
             top = max(row - 1, 1)
+            # First, since rows below the grid as it was known would be taken for blank.
+            yield from self.place.grow(self.turn, row + chunk.count - 1)
             now = yield from self.place.read(self.turn, top, row + chunk.count - 1)
             above, now = now[: row - top], now[row - top :]
             if is_fresh:
@@ -164,6 +166,7 @@ class Appender(Writer):
                 logger.info("Others have changed rows that were just written", extra={"row": row})
                 return row
             raise self.disturbed([row + place for place in judgement.foreign], "changed by others")
+        yield from self.place.refresh(self.turn)
         below = yield from self.place.read(self.turn, row + chunk.count, row + chunk.count + _NEAR - 1)
         offset = offset_of([*now, *below], chunk.sums, chunk.wild)
         if offset is None or all(map(is_blank, chunk.rows)):
@@ -203,12 +206,13 @@ class Appender(Writer):
             Where they stand.
         """
         top = row - len(above)
+        yield from self.place.refresh(self.turn)
         now = yield from self.place.read(self.turn, top, row + chunk.count + _NEAR - 1)
         there = now[row - top :]
         changed = changed_rows(there[: chunk.count], chunk.sums, chunk.wild)
         if not changed:
-            if [[comparable(cell) for cell in one] for one in now[: row - top]] == [
-                [comparable(cell) for cell in one] for one in above
+            if all(map(is_blank, above)) or [comparable(cell) for cell in now[0]] == [
+                comparable(cell) for cell in above[0]
             ]:
                 return row
             return (yield from self._pushed(chunk, row, now[0], there))

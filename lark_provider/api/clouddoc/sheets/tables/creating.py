@@ -72,29 +72,37 @@ def create(
             return _read((yield from perform(_call(title, folder))).data)
         for _ in range(_TAKEN_OVER):
             try:
-                made = yield from _once(held, folder, key, first_title, look_after)
+                made, is_certain = yield from _once(held, folder, key, first_title, look_after)
+                # The title comes last: while it is the first one, an attempt may have ended before this.
+                if (yield from _title(made)) == first_title:
+                    if not is_certain:
+                        yield from held.pause(look_after)
+                        yield from _removed(made, first_title, folder)
+                    url = path(V3, token=made.token)
+                    yield from perform(request("PATCH", url, json={"title": title}, idempotent=True))
             except TakenOverError:
                 continue
-            yield from _renamed(made, first_title, title)
             return made
     finally:
         yield from held.end()
     raise TakenOverError("Other processes create it as well. Next: call again later.", retryable=True)
 
 
-def _once(held: Turn, folder: str, key: str, title: str, look_after: float) -> Procedure[Created]:
+def _once(
+    held: Turn, folder: str, key: str, title: str, look_after: float
+) -> Procedure[tuple[Created, bool]]:
+    """Return the spreadsheet, and whether no other can have been created for the key."""
     found = yield from shared(lambda store: store.files.begin(folder, key, title[-_TOKEN:]))
     assert found is not None  # noqa: S101 - the lease has come from a database
     (entry,) = found
     if entry.state is State.DONE:
-        return Created(entry.result["token"], entry.result["url"])
+        return Created(entry.result["token"], entry.result["url"]), False
     made: Created | None = None
+    sent = 0
     if not entry.is_new and entry.state is State.PENDING:
-        made = yield from _looked(held, title, folder, look_after)
-    for _ in range(_SENDS):
-        if made is not None:
-            break
-        made = yield from _sent(held, entry, title, folder, look_after)
+        made, sent = (yield from _looked(held, title, folder, look_after)), 1
+    while made is None and sent <= _SENDS:
+        made, sent = (yield from _sent(held, entry, title, folder, look_after)), sent + 1
     if made is None:
         raise OutcomeUnknownError(
             f"Whether the spreadsheet {title!r} was created is unknown: no request was answered. Next: "
@@ -102,16 +110,23 @@ def _once(held: Turn, folder: str, key: str, title: str, look_after: float) -> P
         )
     result = {"token": made.token, "url": made.url}
     (is_first,) = (yield from shared(lambda store: store.files.done(entry, result))) or (True,)
-    if is_first:
-        return made
-    # Another process had the lease and has recorded its own.
-    (other,) = (yield from shared(lambda store: store.files.begin(folder, key, entry.token))) or (entry,)
-    kept = Created(other.result["token"], other.result["url"]) if other.state is State.DONE else made
-    if kept.token != made.token:
-        logger.warning("Deleting a spreadsheet that two processes have created", extra={"token": made.token})
-        url = path("/drive/v1/files/{token}", token=made.token)
-        yield from perform(request("DELETE", url, params={"type": "sheet"}))
-    return kept
+    if not is_first:  # Another process had the lease and has recorded its own.
+        (other,) = (yield from shared(lambda store: store.files.begin(folder, key, entry.token))) or (entry,)
+        if other.state is State.DONE:
+            made = Created(other.result["token"], other.result["url"])
+    return made, entry.is_new and sent == 1 and is_first
+
+
+def _removed(made: Created, title: str, folder: str) -> Procedure[None]:
+    """Delete what requests have created whose answers were lost, besides what is recorded.
+
+    Their tokens were returned to no caller: they still have the first title, with the digest of the key.
+    """
+    for one in (yield from _listed(title, folder)):
+        if one.token != made.token:
+            logger.warning("Deleting a spreadsheet that was created twice", extra={"token": one.token})
+            url = path("/drive/v1/files/{token}", token=one.token)
+            yield from perform(request("DELETE", url, params={"type": "sheet"}))
 
 
 def _sent(held: Turn, entry: Entry, title: str, folder: str, look_after: float) -> Procedure[Created | None]:
@@ -132,14 +147,14 @@ def _looked(held: Turn, title: str, folder: str, look_after: float) -> Procedure
     for look in range(_LOOKS):
         if look:
             yield from held.pause(look_after)
-        if (made := (yield from _listed(title, folder))) is not None:
+        if found := (yield from _listed(title, folder)):
             logger.info("Found a spreadsheet that an earlier attempt has created", extra={"title": title})
-            return made
+            return found[0]
     return None
 
 
-def _listed(title: str, folder: str) -> Procedure[Created | None]:
-    """Return the spreadsheet of this app with a title in a folder; the oldest, if there are several."""
+def _listed(title: str, folder: str) -> Procedure[list[Created]]:
+    """Return the spreadsheets of this app with a title in a folder, the oldest first."""
     owner = yield from memoize(Memoize(("bot.open_id",), _bot, _BOT_MAX_AGE))
     found: list[Mapping[str, Any]] = []
     token: str | None = None
@@ -162,10 +177,8 @@ def _listed(title: str, folder: str) -> Procedure[Created | None]:
         token = data.get("next_page_token") or None
         if not data.get("has_more") or token is None:
             break
-    if not found:
-        return None
-    first = min(found, key=lambda one: int(one.get("created_time") or 0))
-    return Created(first["token"], first.get("url") or "")
+    found.sort(key=lambda one: int(one.get("created_time") or 0))
+    return [Created(one["token"], one.get("url") or "") for one in found]
 
 
 def _bot() -> Procedure[str]:
@@ -184,9 +197,7 @@ def _read(data: Mapping[str, Any]) -> Created:
     return Created(made["spreadsheet_token"], made.get("url") or "")
 
 
-def _renamed(made: Created, first_title: str, title: str) -> Procedure[None]:
-    """Give it its title, unless a person has renamed it meanwhile."""
-    url = path(V3, token=made.token)
-    now = ((yield from perform(request("GET", url))).data.get("spreadsheet") or {}).get("title")
-    if now == first_title:
-        yield from perform(request("PATCH", url, json={"title": title}, idempotent=True))
+def _title(made: Created) -> Procedure[str]:
+    answer = yield from perform(request("GET", path(V3, token=made.token)))
+    found: str = (answer.data.get("spreadsheet") or {}).get("title") or ""
+    return found
