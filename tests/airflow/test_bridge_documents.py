@@ -9,32 +9,31 @@ from typing import Any
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-WANTED = {
-    "every-dag-reports": {"orders": ["load"]},
-    "which-question": {"deploy_by_airflow": ["ask"], "deploy_by_lark": ["ask"]},
-}
+PYTHON = r"```python\n(.*?)```"
+FILE = r"^cat > airflow/dags/asks.py <<'END'\n(.*?)^END$"
 
 
-@pytest.mark.parametrize("name", WANTED)
-def test_the_dags_are_made(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("page", "where", "wanted"),
+    [
+        ("every-dag-reports.md", PYTHON, {"orders": ["load"]}),
+        ("which-question.md", PYTHON, {"deploy_by_airflow": ["ask"], "deploy_by_lark": ["ask"]}),
+        ("answer-in-lark.md", FILE, {"deploy": ["ask"]}),
+    ],
+)
+def test_the_dags_are_made(
+    page: str, where: str, wanted: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from airflow.sdk import DAG
 
     made: list[DAG] = []
-    leave = DAG.__exit__
+    leave: Any = DAG.__exit__
 
     def exit_(self: DAG, *error: Any) -> None:
         made.append(self)
         leave(self, *error)
 
     monkeypatch.setattr(DAG, "__exit__", exit_)
-    for code in re.findall(r"```python\n(.*?)```", (DOCS / f"{name}.md").read_text("utf-8"), re.DOTALL):
-        exec(compile(code, name, "exec"), {})  # noqa: S102 - the page's own text
-    assert {one.dag_id: list(one.task_ids) for one in made} == WANTED[name]
-
-
-def test_the_dag_of_the_trial_is_made(tmp_path: Path) -> None:
-    page = (DOCS / "answer-in-lark.md").read_text("utf-8")
-    [code] = re.findall(r"^cat > airflow/dags/asks.py <<'END'\n(.*?)^END$", page, re.DOTALL | re.MULTILINE)
-    names: dict[str, Any] = {}
-    exec(compile(code, "asks.py", "exec"), names)  # noqa: S102 - the page's own text
-    assert "ApprovalOperator" in names
+    for code in re.findall(where, (DOCS / page).read_text("utf-8"), re.DOTALL | re.MULTILINE):
+        exec(compile(code, page, "exec"), {})  # noqa: S102 - the page's own text
+    assert {one.dag_id: list(one.task_ids) for one in made} == wanted

@@ -40,8 +40,9 @@ def anchors(page: str) -> set[str]:
 def outline(page: str) -> list[tuple[int, int, int]]:
     """Return of each section the level of its heading, its rows of tables and its items of lists."""
     parts = re.split(r"^(#+) .*$", prose(page), flags=re.MULTILINE)
+    rows, items = re.compile(r"^\|", re.MULTILINE), re.compile(r"^(?:-|\d+\.) ", re.MULTILINE)
     return [
-        (len(level), len(re.findall(r"^\|", text, re.MULTILINE)), len(re.findall(r"^(?:-|\d+\.) ", text, re.M)))
+        (len(level), len(rows.findall(text)), len(items.findall(text)))
         for level, text in zip(parts[1::2], parts[2::2], strict=True)
     ]
 
