@@ -12,7 +12,7 @@ from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure, memoize, perform
 from lark_provider.protocol.paths import path
 
-Kind: TypeAlias = Literal["bitable", "wiki", "sheet", "docx", "doc", "file", "folder"]
+Kind: TypeAlias = Literal["bitable", "wiki", "sheet", "docx", "doc", "file", "folder", "mindnote", "slides"]
 _KINDS: dict[str, Kind] = {
     "base": "bitable",
     "wiki": "wiki",
@@ -21,17 +21,28 @@ _KINDS: dict[str, Kind] = {
     "docs": "doc",
     "file": "file",
     "folder": "folder",
+    "mindnotes": "mindnote",
+    "slides": "slides",
 }
 _NODE_MAX_AGE = 3600.0
 
 
 class Link(NamedTuple):
-    """What a link points at. `table_id` and `view_id` are those of a Bitable link, if it names them."""
+    """What a link points at.
+
+    Attributes:
+        kind: The kind of document.
+        token: Its token.
+        table_id: The table that a Bitable link names.
+        view_id: The view that it names.
+        sheet_id: The worksheet that a link to a spreadsheet names.
+    """
 
     kind: Kind
     token: str
     table_id: str | None = None
     view_id: str | None = None
+    sheet_id: str | None = None
 
 
 def parse(url: str) -> Link:
@@ -51,7 +62,8 @@ def parse(url: str) -> Link:
     for place, token in itertools.pairwise(words):
         if place in _KINDS and token not in _KINDS:  # folders are at /drive/folder/…
             query = parse_qs(parts.query)
-            return Link(_KINDS[place], token, query.get("table", [None])[0], query.get("view", [None])[0])
+            table_id, view_id, sheet_id = (query.get(name, [None])[0] for name in ("table", "view", "sheet"))
+            return Link(_KINDS[place], token, table_id, view_id, sheet_id)
     raise InvalidRequestError(
         f"The link must lead to a Lark document, got {url[:120]!r}. Next: copy it from the address bar; it "
         "has /base/, /wiki/, /sheets/ or /docx/ in it."
@@ -77,13 +89,24 @@ def document(token_or_url: str, kind: Kind) -> Procedure[Link]:
     """
     if not (isinstance(token_or_url, str) and "://" in token_or_url):
         return Link(kind, token_or_url)
-    link = parse(token_or_url)
-    if link.kind == "wiki":
-        cached = Memoize(("wiki.node", link.token), lambda: _node(link.token), _NODE_MAX_AGE)
-        node = yield from memoize(cached)
-        link = link._replace(kind=node["obj_type"], token=node["obj_token"])
+    link = yield from followed(parse(token_or_url))
     _require(link, kind, token_or_url)
     return link
+
+
+def followed(link: Link) -> Procedure[Link]:
+    """Resolve a link to a wiki page to the document on it; return any other link unchanged.
+
+    See GET /open-apis/wiki/v2/spaces/get_node.
+
+    Args:
+        link: What `parse` returned.
+    """
+    if link.kind != "wiki":
+        return link
+    cached = Memoize(("wiki.node", link.token), lambda: _node(link.token), _NODE_MAX_AGE)
+    node = yield from memoize(cached)
+    return link._replace(kind=node["obj_type"], token=node["obj_token"])
 
 
 def _require(link: Link, kind: Kind, url: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import cached_property, update_wrapper
-from typing import Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.operations import Listing, Operation, Procedure
@@ -163,3 +163,68 @@ class ListingMethod(_Bound[P, T]):
     @cached_property
     def _asynchronous(self) -> inspect.Signature:
         return self._signature.replace(return_annotation=f"Async{self._signature.return_annotation}")
+
+
+class TargetNamespace(Namespace[R_co]):
+    """A group of operations of one client on one thing, which they take as their first argument.
+
+    Args:
+        runner: The client.
+        target: The thing, as the operations take it.
+    """
+
+    def __init__(self, runner: object, target: Any) -> None:
+        super().__init__(runner)
+        self.target = target
+
+
+class _OnTarget(_Bound[P, T]):
+    """A descriptor with an operation's parameters but the first, which is the owner's target."""
+
+    _plain: type[_Bound[..., Any]]
+
+    def performed_by(self, owner: Any) -> Any:
+        """Return the operation as a method; of the class itself, the bare operation."""
+        return super().performed_by(owner) if owner is None else self.of(owner.target).performed_by(owner)
+
+    def of(self, target: Any) -> Any:
+        """Return a descriptor of the same kind, whose operation has its first argument."""
+        whole: Callable[..., Any] = self.build
+
+        def build(*args: Any, **kwargs: Any) -> Any:
+            return whole(target, *args, **kwargs)
+
+        signature = inspect.signature(whole)
+        shown: Any = update_wrapper(build, whole)
+        shown.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])
+        found = self._plain(shown)
+        found.__set_name__(type(self), self._name)
+        return found
+
+
+class TargetMethod(_OnTarget[P, T], ProcedureMethod[P, T]):
+    """An operation of several requests on the owner's target, as a method."""
+
+    _plain = ProcedureMethod
+
+    def __init__(self, build: Callable[Concatenate[Any, P], Procedure[T]]) -> None:
+        whole: Any = build
+        super().__init__(whole)
+
+
+class TargetListing(_OnTarget[P, T], ListingMethod[P, T]):
+    """A paged operation on the owner's target, as a method that returns an iterator."""
+
+    _plain = ListingMethod
+
+    def __init__(self, build: Callable[Concatenate[Any, P], Listing[T]]) -> None:
+        whole: Any = build
+        super().__init__(whole)
+
+    @overload
+    def __get__(self, owner: Namespace[Sync], kind: type) -> Callable[P, Iterator[T]]: ...
+    @overload
+    def __get__(self, owner: Namespace[Async], kind: type) -> Callable[P, AsyncIterator[T]]: ...
+    def __get__(self, owner: Any, kind: type) -> Any:
+        """Return the method of a namespace; of the class itself, the bare operation."""
+        return self.bare if owner is None else self.of(owner.target).__get__(owner, kind)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lark_provider.api.clouddoc import bitable, bulk, records
 from lark_provider.api.clouddoc.sync import procedure
 from lark_provider.client.bind import Async, CallMethod, ListingMethod, Namespace, ProcedureMethod, Sync
+
+if TYPE_CHECKING:
+    from lark_provider.client.drive import Drive
+    from lark_provider.client.sheets import Sheets
 
 R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
 
@@ -36,3 +40,17 @@ class CloudDoc(Namespace[R_co]):
     def bitable(self) -> Bitable[R_co]:
         """Bases, tables, fields and records."""
         return Bitable(self.runner)
+
+    @cached_property
+    def sheets(self) -> Sheets[R_co]:
+        """Spreadsheets."""
+        from lark_provider.client.sheets import Sheets
+
+        return Sheets(self.runner)
+
+    @cached_property
+    def drive(self) -> Drive[R_co]:
+        """Folders, files and permissions."""
+        from lark_provider.client.drive import Drive
+
+        return Drive(self.runner)

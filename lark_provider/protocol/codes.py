@@ -57,7 +57,41 @@ _BITABLE_ID = "check app_token and table_id; a wiki link's token is not an app_t
 _FIELD = "check the field names with list_fields; they match exactly, blanks and case included"
 _VALUE = "write the value in the shape of its field type, or let the client convert it"
 _CARD = "check the card in Lark's card builder; 'ErrCode' in the text says what is wrong with it"
+_SHEET = "check the sheet's id or title with list_sheets; an id is not the title that people see"
+_SPREADSHEET = "check the spreadsheet's token; a wiki link's token is not one, but the link itself does"
 _LIMIT = "stay within the limit named and split the request"
+
+SHEETS: tuple[tuple[tuple[int, ...], Kind, str], ...] = (
+    ((201, 204), Kind.INVALID, "correct the request's body"),
+    (
+        (202,),
+        Kind.INVALID,
+        (
+            "check that the range lies on the sheet and is as large as the values, and that no text has "
+            "control characters; a dropdown on the cells may refuse values, too"
+        ),
+    ),
+    ((203,), Kind.AMBIGUOUS, _WAIT),
+    ((205, 206, 211), Kind.INVALID, _SHEET),
+    ((207, 250), Kind.INVALID, "correct the title: 1 to 100 characters without / \\ ? * [ ] :"),
+    ((208, 209, 210), Kind.CONFLICT, "choose another title, or use the sheet that has it"),
+    ((212, 223, 224), Kind.INVALID, "correct the row or column"),
+    ((213,), Kind.PERMISSION, _SHARE),
+    ((214,), Kind.NOT_FOUND, _SPREADSHEET),
+    ((215,), Kind.NOT_FOUND, _SHEET),
+    ((216,), Kind.DONE, "nothing is left to do"),
+    ((217,), Kind.RATE, "one writer at a time has a spreadsheet: wait and call again"),
+    ((218,), Kind.PERMISSION, "the cells are protected: let their owner unlock them, or write elsewhere"),
+    ((219,), Kind.CONFLICT, "a sheet takes 5,000,000 cells, empty ones included: write to another sheet"),
+    ((221,), Kind.INVALID, "read fewer cells at a time: an answer takes 10 MB"),
+    ((222,), Kind.INVALID, "shorten the cell: 50,000 characters at most"),
+    ((226,), Kind.INVALID, _LIMIT),
+    ((227,), Kind.INVALID, "write fewer cells at a time"),
+    ((228, 242), Kind.BUSY, "the spreadsheet is being imported or loaded: call again later"),
+    ((229, 230, 236, 248, 251), Kind.INVALID, "correct the parameter named"),
+    ((235,), Kind.BUSY, _WAIT),
+)
+"""The last three digits, which v2 puts after 90 and v3 after 1310; what they mean, and the next step."""
 
 TABLE: dict[int, Code] = {
     # the gateway, for any endpoint
@@ -208,9 +242,51 @@ TABLE: dict[int, Code] = {
     41012: Code(Kind.NOT_FOUND, "check the user id, and that its kind is the one named"),
     41050: Code(Kind.PERMISSION, _PEOPLE),
     11205: Code(Kind.PERMISSION, "turn on the app's bot ability and publish the app"),
-    # documents, sheets, drive and wiki, for `client.call`
-    90217: Code(Kind.RATE, _WAIT),
-    90235: Code(Kind.BUSY, _WAIT),
+    # sheets: v2 in five digits, v3 in seven
+    **{
+        code: Code(kind, step)
+        for numbers, kind, step in SHEETS
+        for number in numbers
+        for code in (90_000 + number, 1_310_000 + number)
+    },
+    91402: Code(Kind.NOT_FOUND, _SPREADSHEET),
+    91403: Code(Kind.PERMISSION, _SHARE),
+    1310243: Code(Kind.NOT_FOUND, "check the id of the floating image"),
+    1310244: Code(Kind.CONFLICT, "choose another id for the floating image"),
+    1310245: Code(Kind.INVALID, "correct the floating image: its token, its cell or its size"),
+    1310246: Code(Kind.INVALID, "correct the floating image: its token, its cell or its size"),
+    1310247: Code(Kind.INVALID, "a spreadsheet takes 4,000 different floating images"),
+    1310249: Code(Kind.NOT_FOUND, "the spreadsheet was deleted: create another one"),
+    **{code: Code(Kind.AMBIGUOUS, _WAIT) for code in (1315201, 1315203, 1315210, *range(95200, 95300))},
+    # folders, files and permissions
+    1061001: Code(Kind.AMBIGUOUS, _WAIT),
+    1061002: Code(Kind.INVALID, "correct the parameters; a token and its type must belong together"),
+    1061003: Code(Kind.NOT_FOUND, "check the token: there is no such file or folder"),
+    1061004: Code(Kind.PERMISSION, _SHARE),
+    1061005: Code(Kind.PERMISSION, "the tenant's storage is used up"),
+    1061007: Code(Kind.GONE, "it was deleted already"),
+    1061008: Code(Kind.INVALID, "correct the name: it is empty, too long, or has characters that do not go"),
+    1061073: Code(Kind.PERMISSION, _SCOPE),
+    1062501: Code(Kind.INVALID, "this kind of file cannot be moved or copied there"),
+    1062505: Code(Kind.CONFLICT, "the app's space is full (400,000 files and folders): delete some"),
+    1062506: Code(Kind.CONFLICT, "folders may be 15 deep: use a folder further up"),
+    1062507: Code(Kind.CONFLICT, "a folder takes 1,500 files and folders: use another, such as one a month"),
+    1063001: Code(
+        Kind.INVALID,
+        "check that token and type belong together and that the member exists; an app cannot share with a "
+        "department: share with a chat of its people",
+    ),
+    1063002: Code(Kind.PERMISSION, _SHARE),
+    1063003: Code(
+        Kind.PERMISSION,
+        "make the person part of the app's availability, or add the app's bot to the chat; else the file has "
+        "all the members it may, or the tenant's policy forbids it",
+    ),
+    1063004: Code(Kind.PERMISSION, "let the owner allow collaborators to share it, or ask the owner to"),
+    1063005: Code(Kind.NOT_FOUND, "it was deleted: create another one"),
+    1063006: Code(Kind.RATE, _WAIT),
+    1066001: Code(Kind.AMBIGUOUS, _WAIT),
+    # wiki
     131001: Code(Kind.AMBIGUOUS, _WAIT),
     131007: Code(Kind.AMBIGUOUS, _WAIT),
     131002: Code(Kind.INVALID, "correct the parameter named"),
@@ -237,7 +313,6 @@ TABLE: dict[int, Code] = {
     234011: Code(Kind.INVALID, "upload an image in a format that Lark reads, such as PNG or JPEG"),
     1061045: Code(Kind.BUSY, _WAIT),
     1066002: Code(Kind.AMBIGUOUS, _WAIT),
-    1310235: Code(Kind.BUSY, _WAIT),
     **{
         code: Code(Kind.NOT_FOUND, "check the id: it is unknown to this app or tenant")
         for code in range(99992351, 99992382)

@@ -60,6 +60,8 @@ MESSAGES_TO_ONE = Rate(5, 1)
 """To one person or group; that of a group is shared by all bots."""
 _MESSAGES = (Rate(50, 1), Rate(1000, 60))
 _READS, _CHANGES, _RECORDS = (Rate(20, 1),), (Rate(10, 1),), (Rate(50, 1),)
+_SLOW, _MINUTE = (Rate(20, 60),), (Rate(100, 60),)
+_SHEET = r"/open-apis/sheets/v3/spreadsheets/[^/]+/sheets/[^/]+"
 _TABLE = r"/open-apis/bitable/v1/apps/[^/]+/tables/[^/]+"
 _RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
     "bitable": (
@@ -72,6 +74,22 @@ _RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
         (r"GET (/open-apis/bitable/v1/apps/)[^/]+(/tables)?", _READS),
         (r"\w+ (/open-apis/bitable/v1/apps/)[^/]+(/tables)?.*", _CHANGES),
     ),
+    "sheets": (
+        (r"\w+ (/open-apis/sheets/v2/spreadsheets/)[^/]+(/\w+).*", (Rate(100, 1),)),
+        (r"POST (/open-apis/sheets/v3/spreadsheets)", _SLOW),
+        (r"PATCH (/open-apis/sheets/v3/spreadsheets/)[^/]+", _SLOW),
+        (rf"POST ({_SHEET}/replace)", _SLOW),
+        (rf"(?:POST|PUT) ({_SHEET}/filter)", _SLOW),
+        (r"GET (/open-apis/sheets/v3/spreadsheets/)[^/]+(/sheets/query)?", _MINUTE),
+        (r"\w+ (/open-apis/sheets/v3/spreadsheets/)[^/]+(/sheets/)[^/]+(/\w+)?.*", _MINUTE),
+    ),
+    "drive": (
+        (r"GET (/open-apis/drive/v\d/permissions/)[^/]+(/members)", (Rate(1000, 60),)),
+        (r"\w+ (/open-apis/drive/v\d/permissions/)[^/]+(/\w+)(/[a-z_]+)?.*", _MINUTE),
+        (r"GET (/open-apis/drive/v1/files)", _READS),
+        (r"\w+ (/open-apis/drive/v1/(?:files/create_folder|metas/batch_query))", (Rate(5, 1),)),
+        (r"\w+ (/open-apis/drive/v1/files/)[^/]+(/[a-z_]+)?", (Rate(5, 1),)),
+    ),
     "wiki": ((r"\w+ (/open-apis/wiki/v2/)spaces.*", (Rate(100, 60),)),),
     "contact": (
         (r"\w+ (/open-apis/contact/v3/users/(?:batch_get_id|batch|find_by_department))", _MESSAGES),
@@ -80,7 +98,7 @@ _RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
     "im": ((r"\w+ (/open-apis/im/v1/\w+/?)[^/]*(/[a-z_]+)?.*", _MESSAGES),),
 }
 """By the first segment of the path, so that a program compiles the patterns of the areas that it uses."""
-_IDS = re.compile(r"(apps/)[^/]+(/tables/)[^/]+")
+_IDS = re.compile(r"(apps/|spreadsheets/)[^/]+(/tables/|/sheets/)[^/]+")
 
 
 def limits(method: str, path: str, receiver: str | None = None, share: float = SHARE) -> list[Limit]:

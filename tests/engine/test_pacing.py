@@ -21,6 +21,7 @@ from lark_provider.storage import migrate, urls
 from tests.client.conftest import CHAT
 from tests.failures.crowd import Crowd
 
+V2, V3 = (f"/open-apis/sheets/{version}/spreadsheets/shtcn1" for version in ("v2", "v3"))
 APP, TABLE = "/open-apis/bitable/v1/apps/bascn1", "/open-apis/bitable/v1/apps/bascn1/tables/tbl1"
 
 
@@ -48,6 +49,24 @@ def _paced(monkeypatch: pytest.MonkeyPatch) -> None:
         ("POST", "/open-apis/im/v1/messages", {(50, 1), (1000, 60)}),
         ("POST", "/open-apis/im/v1/messages/om_1/reply", {(50, 1), (1000, 60)}),
         ("GET", "/open-apis/wiki/v2/spaces/get_node", {(100, 60)}),
+        ("PUT", f"{V2}/values", {(100, 1)}),
+        ("GET", f"{V2}/values/0b12!A1:B2", {(100, 1)}),
+        ("POST", "/open-apis/sheets/v3/spreadsheets", {(20, 60)}),
+        ("PATCH", V3, {(20, 60)}),
+        ("GET", V3, {(100, 60)}),
+        ("GET", f"{V3}/sheets/query", {(100, 60)}),
+        ("POST", f"{V3}/sheets/0b12/find", {(100, 60)}),
+        ("POST", f"{V3}/sheets/0b12/replace", {(20, 60)}),
+        ("POST", f"{V3}/sheets/0b12/filter", {(20, 60)}),
+        ("GET", f"{V3}/sheets/0b12/filter", {(100, 60)}),
+        ("GET", "/open-apis/drive/v1/permissions/shtcn1/members", {(1000, 60)}),
+        ("POST", "/open-apis/drive/v1/permissions/shtcn1/members", {(100, 60)}),
+        ("PUT", "/open-apis/drive/v1/permissions/shtcn1/members/ou_1", {(100, 60)}),
+        ("PATCH", "/open-apis/drive/v2/permissions/shtcn1/public", {(100, 60)}),
+        ("GET", "/open-apis/drive/v1/files", {(20, 1)}),
+        ("POST", "/open-apis/drive/v1/files/create_folder", {(5, 1)}),
+        ("POST", "/open-apis/drive/v1/files/shtcn1/copy", {(5, 1)}),
+        ("DELETE", "/open-apis/drive/v1/files/shtcn1", {(5, 1)}),
         ("GET", "/open-apis/bot/v3/info", set()),
     ],
 )
@@ -62,6 +81,23 @@ def test_each_endpoint_has_its_documented_limits(
 
 def each_minute(limit: Limit) -> float:
     return 60 / limit.interval
+
+
+def test_spreadsheets_share_a_limit_and_endpoints_do_not() -> None:
+    def key(method: str, path: str) -> str:
+        return limits(method, path)[0].key
+
+    sheet = "/open-apis/sheets/v3/spreadsheets/{}/sheets/{}/{}"
+    assert key("POST", sheet.format("shtcn1", "0b12", "find")) == key(
+        "POST", sheet.format("shtcn2", "0b13", "find")
+    )
+    assert key("POST", sheet.format("shtcn1", "0b12", "find")) != key(
+        "POST", sheet.format("shtcn1", "0b12", "filter")
+    )
+    values = "/open-apis/sheets/v2/spreadsheets/{}/values/{}!A1:B2"
+    assert key("GET", values.format("shtcn1", "0b12")) == key("GET", values.format("shtcn2", "0b13"))
+    members = "/open-apis/drive/v1/permissions/{}/members/{}"
+    assert key("PUT", members.format("shtcn1", "ou_1")) == key("PUT", members.format("shtcn2", "ou_2"))
 
 
 def test_tables_share_a_limit_and_endpoints_do_not() -> None:

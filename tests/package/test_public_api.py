@@ -17,6 +17,8 @@ LISTED = Path(__file__).with_name("public_api.txt")
 PACKAGES = (
     "lark_provider",
     "lark_provider.api.cards",
+    "lark_provider.api.clouddoc.drive",
+    "lark_provider.api.clouddoc.sheets",
     "lark_provider.assets.lark",
     "lark_provider.callbacks",
     "lark_emulator",
@@ -27,7 +29,16 @@ PACKAGES = (
     "lark_provider.transfers",
     "lark_provider.triggers",
 )
-NAMESPACES = ("bot", "clouddoc.bitable", "contact", "messaging", "store_app")
+NAMESPACES = (
+    "bot",
+    "clouddoc.bitable",
+    "clouddoc.drive",
+    "clouddoc.drive.permissions",
+    "clouddoc.sheets",
+    "contact",
+    "messaging",
+    "store_app",
+)
 ROOT = Path(__file__).parents[2]
 
 
@@ -62,7 +73,7 @@ def of_client(client: LarkServiceClient | AsyncLarkServiceClient) -> Iterator[st
         for part in namespace.split("."):
             holder = getattr(holder, part)
         for name in public(holder):
-            if name != "runner":
+            if name != "runner" and f"{namespace}.{name}" not in NAMESPACES:
                 yield f"client.{namespace}.{name}{parameters(getattr(holder, name))}"
     yield from (f"client.{name}" for name in public(type(client)) if name not in NAMESPACES)
 

@@ -11,8 +11,11 @@ from lark_provider.api.bot import BotInfo
 from lark_provider.api.cards import Button, Card2, Markdown, notice_card
 from lark_provider.api.clouddoc.bitable import BaseAnswer, FieldAnswer
 from lark_provider.api.clouddoc.bulk import BulkResult
+from lark_provider.api.clouddoc.drive import Grant, Share
+from lark_provider.api.clouddoc.drive.folders import DriveFile
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.records import DeletedAnswer, Record, RecordAnswer
+from lark_provider.api.clouddoc.sheets import Formula, Link, SpreadsheetInfo, Worksheet, Written
 from lark_provider.api.contact import User
 from lark_provider.api.messaging import Downloaded, Message
 from lark_provider.protocol.calls import LarkResponse
@@ -69,11 +72,29 @@ load = a.clouddoc.bitable.bulk_insert("a", "t", [])
 _load = assert_type(load, Coroutine[Any, Any, BulkResult])
 assert_type(c.clouddoc.bitable.list_fields("a", "t"), Iterator[Field])
 assert_type(a.clouddoc.bitable.list_fields("a", "t"), AsyncIterator[Field])
+assert_type(c.clouddoc.sheets.create("x", share_with=[Share("ou_1", "edit")]), SpreadsheetInfo)
+assert_type(c.clouddoc.sheets.read("t", "A1:B2"), list[list[Any]])
+assert_type(c.clouddoc.sheets.read_rows("t"), Iterator[list[Any]])
+book = c.clouddoc.sheets.open("t")
+assert_type(book["Sheet1"].read((1, 1, 2, 2), typed=False), list[list[Any]])
+assert_type(book[0].write("A1", [[1, Formula("=A1"), Link("x", "https://x.example")]]), Written)
+assert_type(book[0].read_rows("A:C"), Iterator[list[Any]])
+assert_type(book.list_sheets(), list[Worksheet])
+assert_type(book.share([Share("oc_1")]), list[Grant])
+there = a.clouddoc.sheets.open("t")["Sheet1"]
+_there = assert_type(there.read("A1"), Coroutine[Any, Any, list[list[Any]]])
+assert_type(there.read_rows(), AsyncIterator[list[Any]])
+assert_type(c.clouddoc.drive.permissions.add("t", "ou_1", "view", type="sheet"), Grant)
+assert_type(c.clouddoc.drive.ensure_folder("Reports/2026-11"), str)
+assert_type(c.clouddoc.drive.list_files(), Iterator[DriveFile])
 assert_type(c.call("GET", "/im/v1/chats"), LarkResponse[dict[str, Any]])
 assert_type(c.call("GET", "/contact/v3/users/batch", params={"user_ids": ["a", "b"]}).log_id, str | None)
 assert_type(notice_card("T", level="error"), Card2)
 c.messaging.send_card("oc_1", Card2([Markdown("hi"), {"tag": "hr"}, Button("Open", url="https://x.example")]))
 
+Share("ou_1", "owner")  # type: ignore[arg-type]  # no such role
+book["Sheet1"].write("A1", [1])  # type: ignore[list-item]  # rows of values
+book["Sheet1"].read(1)  # type: ignore[arg-type]  # no range
 c.messaging.send_text("ou_1", "hi", receiver_id_type="phone")  # type: ignore[arg-type]  # no such kind
 c.messaging.edit("om_1", "hi", msg_type="image")  # type: ignore[arg-type]  # only text and post
 c.messaging.upload_file(b"x", file_type="exe")  # type: ignore[arg-type]  # no such type

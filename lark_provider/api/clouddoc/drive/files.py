@@ -1,0 +1,164 @@
+"""Files and folders: list, copy and delete them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Required, TypeAlias, TypedDict
+
+from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, document_of
+from lark_provider.api.clouddoc.drive.folders import DriveFile, folder_token, list_folder
+from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.protocol.effects import Sleep
+from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
+from lark_provider.protocol.operations import Listing, Page, Procedure, perform
+from lark_provider.protocol.paths import path
+
+OrderBy: TypeAlias = Literal["EditedTime", "CreatedTime"]
+META_BATCH = 200
+_MAX_NAME_BYTES = 256
+_POLL_SECONDS, _POLLS = 0.5, 120
+
+
+class Meta(TypedDict, total=False):
+    """What Lark says of a document."""
+
+    doc_token: Required[str]
+    doc_type: str
+    title: str
+    owner_id: str
+    create_time: str
+    latest_modify_user: str
+    latest_modify_time: str
+    url: str
+
+
+class FileAnswer(TypedDict):
+    """What `copy` answers."""
+
+    file: DriveFile
+
+
+def list_files(
+    folder: str | None = None, *, order_by: OrderBy = "EditedTime", newest_first: bool = True
+) -> Listing[DriveFile]:
+    """List the files and folders in a folder. What was created moments ago may be missing.
+
+    See GET /open-apis/drive/v1/files.
+
+    Args:
+        folder: A folder's token, a link to it, or a path such as `Reports/2026-11` in the app's own space;
+            the top of that space if None.
+        order_by: `EditedTime` or `CreatedTime`.
+        newest_first: In which direction.
+
+    Returns:
+        An iterator of files, over all pages.
+
+    Raises:
+        NotFoundError: There is no such folder.
+        PermissionDeniedError: The folder was not shared with the app.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    direction = "DESC" if newest_first else "ASC"
+
+    def page(token: str | None) -> Procedure[Page[DriveFile]]:
+        found = "" if folder is None else (yield from folder_token(folder, create=False))
+        return (yield from list_folder(found, order_by=order_by, direction=direction).page(token))
+
+    return Listing(page)
+
+
+def copy(
+    token: str,
+    name: str,
+    *,
+    folder: str | None = None,
+    type: DocumentType | None = None,  # noqa: A002 - Lark's name
+) -> Procedure[LarkResponse[FileAnswer]]:
+    """Copy a file, such as a template for a report. Not safe to repeat.
+
+    See POST /open-apis/drive/v1/files/:file_token/copy.
+
+    Args:
+        token: The file: a link, or a token beside `type`.
+        name: The name of the copy, up to 256 bytes.
+        folder: Where to put it, as for `list_files`; it is made if missing.
+        type: The file's kind, if `token` does not show it.
+
+    Returns:
+        `.data["file"]` with token and url.
+
+    Raises:
+        InvalidRequestError: The name or the kind is invalid; nothing was sent.
+        OutcomeUnknownError: The answer is lost.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    if not (isinstance(name, str) and name.strip() and len(name.encode(errors="replace")) <= _MAX_NAME_BYTES):
+        raise InvalidRequestError(
+            f"The name of a file must have 1 to {_MAX_NAME_BYTES} bytes, got {name!r:.120}. Next: correct "
+            f"it.",
+            code=1061008,
+        )
+    source = yield from document_of(token, type)
+    # An empty folder_token is the app's own space.
+    target = "" if folder is None else (yield from folder_token(folder))
+    body = {"name": name, "type": source.type, "folder_token": target}
+    url = path("/drive/v1/files/{token}/copy", token=source.token)
+    call: Call[FileAnswer] = request("POST", url, json=body)
+    return (yield from perform(call))
+
+
+def delete(token: str, *, type: DocumentType | None = None) -> Procedure[None]:  # noqa: A002 - Lark's name
+    """Move a file, or a folder with all that is in it, to the trash; returns when it is done.
+
+    See DELETE /open-apis/drive/v1/files/:file_token and, for a folder, GET
+    /open-apis/drive/v1/files/task_check.
+
+    Args:
+        token: The file or folder: a link, or a token beside `type`.
+        type: Its kind, if `token` does not show it.
+
+    Raises:
+        InvalidRequestError: The kind is needed; nothing was sent.
+        NotFoundError: There is no such file.
+        PermissionDeniedError: It was not shared with the app.
+        LarkAPIError: Lark refused it, or could not delete a folder.
+        TransportError: Lark was not reached.
+    """
+    found = yield from document_of(token, type)
+    call: Call[Any] = request(
+        "DELETE", path("/drive/v1/files/{token}", token=found.token), params={"type": found.type}
+    )
+    task = (yield from perform(call)).data.get("task_id")
+    for _ in range(_POLLS if task else 0):
+        check = request("GET", path("/drive/v1/files/task_check"), params={"task_id": task})
+        status = (yield from perform(check)).data.get("status")
+        if status == "success":
+            return
+        if status == "fail":
+            raise LarkAPIError(
+                f"{call.name} → the folder {found.token} could not be deleted, or not all of it. Next: list "
+                "it, and delete what is left."
+            )
+        yield Sleep(_POLL_SECONDS)
+    if task:
+        raise LarkAPIError(
+            f"{call.name} → the folder {found.token} must be deleted within {_POLLS * _POLL_SECONDS:.0f} s, "
+            f"and is still being deleted (task {task}). Next: list it later.",
+            retryable=True,
+        )
+
+
+def meta(document: Document) -> Procedure[Meta | None]:
+    """Return what Lark says of a document; None if it does not exist or was not shared with the app.
+
+    See POST /open-apis/drive/v1/metas/batch_query.
+
+    Args:
+        document: Its token and kind.
+    """
+    body = {"request_docs": [{"doc_token": document.token, "doc_type": document.type}], "with_url": True}
+    call: Call[Any] = request("POST", path("/drive/v1/metas/batch_query"), json=body, safe=True)
+    found: list[Meta] = (yield from perform(call)).data.get("metas") or []
+    return found[0] if found else None

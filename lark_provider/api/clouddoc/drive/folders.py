@@ -1,0 +1,255 @@
+"""Folders, named by token, by link or by their path in the app's own space."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Required, TypedDict
+
+from lark_provider.api import links
+from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.protocol.effects import Memoize, Sleep
+from lark_provider.protocol.errors import InvalidRequestError, NotFoundError, OutcomeUnknownError
+from lark_provider.protocol.operations import Listing, Page, Procedure, memoize, perform
+from lark_provider.protocol.paging import Pager
+from lark_provider.protocol.paths import path
+
+PAGE = 200
+LOOKS, LOOK_SECONDS = 3, 5.0
+"""How often a folder whose creation has no answer is looked for, and the pause between: lists lag."""
+_MAX_NAME_BYTES, _MAX_DEPTH = 256, 15
+_TOKEN = re.compile(r"fld[A-Za-z0-9]{5,}|(?=[A-Za-z]*[0-9])(?=[a-z0-9]*[A-Z])[A-Za-z0-9]{20,}")
+_ROOT_MAX_AGE, _FOLDER_MAX_AGE = 3600.0, 300.0
+_WRONG_NAME, _NO_FOLDER = 1061008, 1061003
+
+
+class DriveFile(TypedDict, total=False):
+    """A file or folder as Lark lists it."""
+
+    token: Required[str]
+    name: str
+    type: str
+    parent_token: str
+    url: str
+    created_time: str
+    modified_time: str
+    owner_id: str
+
+
+class FolderAnswer(TypedDict, total=False):
+    """What `create_folder` answers."""
+
+    token: Required[str]
+    url: str
+
+
+def create_folder(name: str, *, parent: str | None = None) -> Procedure[LarkResponse[FolderAnswer]]:
+    """Create a folder. Names are not unique: a repeat makes a second one; `ensure_folder` looks first.
+
+    See POST /open-apis/drive/v1/files/create_folder.
+
+    Args:
+        name: Its name, up to 256 bytes, without `/`.
+        parent: Where to put it: a folder's token, a link to it, or a path; the top of the app's own space if
+            None.
+
+    Returns:
+        `.data["token"]` and `.data["url"]`.
+
+    Raises:
+        InvalidRequestError: The name is invalid; nothing was sent.
+        ConflictError: The folder above has 1,500 files and folders, which is all it takes.
+        PermissionDeniedError: The folder above was not shared with the app.
+        OutcomeUnknownError: The answer is lost.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    _checked_name(name)
+    above = "" if parent is None else (yield from folder_token(parent))
+    return (yield from perform(_creation(name, above)))
+
+
+def ensure_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str]:
+    """Find a folder by its path, and make what is missing of it.
+
+    See GET /open-apis/drive/v1/files and POST /open-apis/drive/v1/files/create_folder. Of folders with the
+    same name the oldest counts. Lark has no way to create a folder only if it is missing: two processes that
+    make the same path for the first time at the same moment may make two.
+
+    Args:
+        folder_path: Such as `Reports/2026-11`.
+        parent: The folder where the path begins: a token or a link; the top of the app's own space if None.
+
+    Returns:
+        The folder's token.
+
+    Raises:
+        InvalidRequestError: The path is invalid; nothing was sent.
+        ConflictError: A folder on the path has 1,500 files and folders, which is all it takes.
+        PermissionDeniedError: `parent` was not shared with the app.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    names = path_of(folder_path)
+    found = (yield from _root()) if parent is None else links.folder(parent)
+    for name in names:
+        found = yield from _child(found, name)
+    return found
+
+
+def find_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str | None]:
+    """Return the token of the folder with a path, without making anything.
+
+    See GET /open-apis/drive/v1/files.
+
+    Args:
+        folder_path: As for `ensure_folder`.
+        parent: As for `ensure_folder`.
+
+    Returns:
+        The token; None if there is no such folder.
+
+    Raises:
+        InvalidRequestError: The path is invalid; nothing was sent.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    found: str | None = (yield from _root()) if parent is None else links.folder(parent)
+    for name in path_of(folder_path):
+        found = yield from _listed(found or "", name)
+        if found is None:
+            return None
+    return found
+
+
+def folder_token(folder: str, *, create: bool = True) -> Procedure[str]:
+    """Return the token of the folder that a caller named by token, link or path.
+
+    Args:
+        folder: A token (`fldcn…`, or some 27 letters and digits), a link, or a path; a path of one name that
+            looks like a token is written with a `/` behind it.
+        create: Whether to make what is missing of a path.
+
+    Raises:
+        InvalidRequestError: It is none of these.
+        NotFoundError: There is no folder with the path, and none is to be made.
+    """
+    if isinstance(folder, str) and ("://" in folder or _TOKEN.fullmatch(folder.strip())):
+        return links.folder(folder.strip())
+    if create:
+        return (yield from ensure_folder(folder))
+    found = yield from find_folder(folder)
+    if found is None:
+        raise NotFoundError(
+            f"There must be a folder {folder!r} in the app's own space, got none. Next: check the path with "
+            "list_files(); for a folder of a person, pass its link and share it with the app.",
+            code=_NO_FOLDER,
+        )
+    return found
+
+
+def list_folder(token: str, *, order_by: str = "CreatedTime", direction: str = "ASC") -> Listing[DriveFile]:
+    """List a folder by its token; see `list_files`."""
+
+    def page(page_token: str | None) -> Procedure[Page[DriveFile]]:
+        params = {
+            "folder_token": token or None,
+            "page_size": str(PAGE) if token else None,  # the top folder is listed without pages
+            "page_token": page_token,
+            "order_by": order_by,
+            "direction": direction,
+        }
+        call: Call[Any] = request("GET", path("/drive/v1/files"), params=params)
+        data = (yield from perform(call)).data
+        more = {"items": data.get("files") or (), "has_more": data.get("has_more")}
+        return Page.of({**more, "page_token": data.get("next_page_token")})
+
+    return Listing(page)
+
+
+def path_of(folder_path: object) -> list[str]:
+    """Return the names on a path.
+
+    Args:
+        folder_path: Such as `Reports/2026-11`.
+
+    Raises:
+        InvalidRequestError: It is empty, too deep, or has an invalid name.
+    """
+    names = (
+        [one.strip() for one in folder_path.strip("/ ").split("/")] if isinstance(folder_path, str) else []
+    )
+    if not names or not all(names) or len(names) > _MAX_DEPTH:
+        raise InvalidRequestError(
+            f"A folder must be a path of up to {_MAX_DEPTH} names, a token or a link, got "
+            f"{folder_path!r:.120}. Next: "
+            "write 'Reports/2026-11', or paste the folder's link.",
+            code=_WRONG_NAME,
+        )
+    for name in names:
+        _checked_name(name)
+    return names
+
+
+def _checked_name(name: object) -> None:
+    is_name = (
+        isinstance(name, str)
+        and name.strip() not in ("", ".", "..")
+        and name.isprintable()
+        and "/" not in name
+    )
+    if not is_name or len(str(name).encode(errors="replace")) > _MAX_NAME_BYTES:
+        raise InvalidRequestError(
+            f"The name of a folder must have 1 to {_MAX_NAME_BYTES} printable bytes without /, got "
+            f"{name!r:.120}. "
+            "Next: correct it.",
+            code=_WRONG_NAME,
+        )
+
+
+def _creation(name: str, parent: str) -> Call[FolderAnswer]:
+    url = path("/drive/v1/files/create_folder")
+    return request("POST", url, json={"name": name, "folder_token": parent}, subject=name)
+
+
+def _root() -> Procedure[str]:
+    """Return the token of the app's own top folder."""
+
+    def read() -> Procedure[str]:
+        call: Call[Any] = request("GET", path("/drive/explorer/v2/root_folder/meta"))
+        return str((yield from perform(call)).data["token"])
+
+    return (yield from memoize(Memoize(("drive.root",), read, _ROOT_MAX_AGE)))
+
+
+def _child(parent: str, name: str) -> Procedure[str]:
+    """Find a folder in another, or make it. What this process has made is cached, since lists lag."""
+
+    def find() -> Procedure[str]:
+        found = yield from _listed(parent, name)
+        return found or (yield from _created(parent, name))
+
+    return (yield from memoize(Memoize(("drive.folder", parent, name), find, _FOLDER_MAX_AGE)))
+
+
+def _created(parent: str, name: str) -> Procedure[str]:
+    """Make a folder; if the answer is lost, look for it before it is made again."""
+    try:
+        return (yield from perform(_creation(name, parent))).data["token"]
+    except OutcomeUnknownError:
+        for _ in range(LOOKS):
+            yield Sleep(LOOK_SECONDS)
+            found = yield from _listed(parent, name)
+            if found is not None:
+                return found
+    return (yield from perform(_creation(name, parent))).data["token"]
+
+
+def _listed(parent: str, name: str) -> Procedure[str | None]:
+    """Return the oldest folder with a name in another."""
+    pager = Pager(list_folder(parent))
+    found: list[DriveFile] = []
+    while not pager.ended:
+        page = yield from pager.next_page()
+        found += [one for one in page if one.get("type") == "folder" and one.get("name") == name]
+    oldest = min(found, key=lambda one: (int(one.get("created_time") or 0), one["token"]), default=None)
+    return oldest["token"] if oldest else None

@@ -1,0 +1,221 @@
+"""With whom something is shared: people by any id, chats, and roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+from lark_provider.api import contact
+from lark_provider.api.receivers import Receiver, receiver, resolved
+from lark_provider.protocol.errors import InvalidRequestError, NotFoundError, unknown_choice
+from lark_provider.protocol.operations import Procedure
+
+Role: TypeAlias = Literal["view", "edit", "full_access"]
+ROLES: tuple[Role, ...] = get_args(Role)
+"""From the weakest to the strongest."""
+WRONG_MEMBER = 1063001
+_DEPARTMENTS, _APPS = ("od-", "od_"), ("cli_",)
+_MEMBER_TYPES = {"open_id": "openid", "chat_id": "openchat"}
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One grant that is wanted.
+
+    Attributes:
+        who: A person by open_id (`ou_…`), union_id (`on_…`), user_id, e-mail address or mobile number
+            (`+…`); or a chat (`oc_…`), for all of its members.
+        role: `view`, `edit` or `full_access`.
+    """
+
+    who: str
+    role: Role = "view"
+
+
+class Member(NamedTuple):
+    """A person or chat as Lark names them in permissions.
+
+    Attributes:
+        id: The open_id, or the chat's id.
+        type: `openid` or `openchat`.
+        name: What the caller passed, for errors.
+    """
+
+    id: str
+    type: str
+    name: str
+
+    @property
+    def kind(self) -> str:
+        """What it is: `user` or `chat`."""
+        return "chat" if self.type == "openchat" else "user"
+
+
+class Wanted(NamedTuple):
+    """A grant whose person was found."""
+
+    member: Member
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Who may open a document, as it stands.
+
+    Attributes:
+        id: The open_id, or the chat's id.
+        member_type: `openid`, `openchat`, or another of Lark's.
+        role: `view`, `edit` or `full_access`.
+        type: `user`, `chat`, …
+        name: The name, where Lark shows it.
+    """
+
+    id: str
+    member_type: str
+    role: str
+    type: str = ""
+    name: str = ""
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Grant:
+        """Read one of Lark's list."""
+        return cls(
+            data.get("member_id") or "",
+            data.get("member_type") or "",
+            data.get("perm") or "",
+            data.get("type") or "",
+            data.get("name") or "",
+        )
+
+
+def at_least(role: str, wanted: str) -> bool:
+    """Return whether a role allows all that another one does."""
+    return role in ROLES and ROLES.index(role) >= ROLES.index(wanted)
+
+
+def checked_role(role: object) -> Role:
+    """Check a role.
+
+    Args:
+        role: What a caller passed.
+
+    Raises:
+        InvalidRequestError: There is no such role.
+    """
+    for one in ROLES:
+        if role == one:
+            return one
+    raise unknown_choice("role", role, ROLES, WRONG_MEMBER)
+
+
+def checked_shares(shares: Iterable[Share]) -> list[tuple[Receiver, Share]]:
+    """Check grants as far as that is possible without a request.
+
+    Args:
+        shares: What a caller passed.
+
+    Returns:
+        Each with the kind of its id.
+
+    Raises:
+        InvalidRequestError: One is invalid.
+    """
+    if isinstance(shares, str | Share) or not isinstance(shares, Iterable):
+        raise InvalidRequestError(
+            f"share_with must be a list of Share, got {shares!r:.120}. Next: write [Share('ou_…', 'view')].",
+            code=WRONG_MEMBER,
+        )
+    found = []
+    for one in shares:
+        if not isinstance(one, Share):
+            raise InvalidRequestError(
+                f"share_with must hold Share objects, got {one!r:.120}. Next: write [Share('ou_…', 'view')].",
+                code=WRONG_MEMBER,
+            )
+        checked_role(one.role)
+        found.append((checked_who(one.who), one))
+    return found
+
+
+def checked_who(who: object) -> Receiver:
+    """Return a person or chat with the kind of its id.
+
+    Args:
+        who: What a caller passed.
+
+    Raises:
+        InvalidRequestError: It is empty, or of a kind that an app cannot share with.
+    """
+    text = who.strip() if isinstance(who, str) else ""
+    if not text:
+        raise InvalidRequestError(
+            f"A person or chat must be a non-empty string, got {who!r}. Next: pass an open_id (ou_…), a chat "
+            "id (oc_…), an e-mail address or a mobile number (+…).",
+            code=WRONG_MEMBER,
+        )
+    if text.startswith(_DEPARTMENTS):
+        raise InvalidRequestError(
+            f"A document must be shared with people or chats, got the department {text}: Lark lets no app "
+            "share with departments. Next: share with a chat of its people, to which the app's bot was "
+            "added.",
+            code=WRONG_MEMBER,
+        )
+    if text.startswith(_APPS):
+        raise InvalidRequestError(
+            f"A document must be shared with people or chats, got the app {text}. Next: add that app's bot "
+            "to a chat, and share with the chat.",
+            code=WRONG_MEMBER,
+        )
+    return receiver(text)
+
+
+def member_of(who: str) -> Procedure[Member]:
+    """Find a person or chat that a caller named.
+
+    Args:
+        who: As for `Share`.
+
+    Raises:
+        InvalidRequestError: It is invalid.
+        NotFoundError: No user visible to the app has the id, address or number.
+        PermissionDeniedError: The app lacks a scope to look people up.
+    """
+    to = checked_who(who)
+    if to.id_type == "chat_id":
+        return Member(to.id, "openchat", who)
+    if to.id_type == "mobile":
+        to = yield from resolved(to)
+    open_id: str | None = to.id
+    if to.id_type == "email":
+        open_id = yield from contact.get_id(to.id)
+    elif to.id_type in ("union_id", "user_id"):
+        kind: contact.UserIdType = "union_id" if to.id_type == "union_id" else "user_id"
+        user = yield from contact.get_user(to.id, user_id_type=kind)
+        open_id = user.get("open_id") if user else None
+    if open_id is None:
+        raise NotFoundError(
+            f"A person must be a user visible to this app, got {who}, whom it does not see. Next: check the "
+            "id or address, and make the person part of the app's availability in the developer console.",
+            code=WRONG_MEMBER,
+        )
+    return Member(open_id, "openid", who)
+
+
+def resolved_shares(shares: Iterable[Share]) -> Procedure[list[Wanted]]:
+    """Find the people and chats of grants, each once with the strongest role that is wanted.
+
+    Args:
+        shares: The grants.
+
+    Raises:
+        InvalidRequestError: One is invalid.
+        NotFoundError: A person is not visible to the app.
+    """
+    found: dict[str, Wanted] = {}
+    for _, share in checked_shares(list(shares) if not isinstance(shares, str | Share) else shares):
+        member = yield from member_of(share.who)
+        before = found.get(member.id)
+        if before is None or not at_least(before.role, share.role):
+            found[member.id] = Wanted(member, share.role)
+    return list(found.values())

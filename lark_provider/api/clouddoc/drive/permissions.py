@@ -1,0 +1,268 @@
+"""Who may open a document: one by one, its owner, and its public link."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
+
+from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, document_of
+from lark_provider.api.clouddoc.drive.files import meta
+from lark_provider.api.clouddoc.drive.people import (
+    WRONG_MEMBER,
+    Grant,
+    Role,
+    Share,
+    checked_role,
+    member_of,
+    resolved_shares,
+)
+from lark_provider.api.clouddoc.drive.sharing import MEMBERS, list_grants, share_resolved
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import (
+    InvalidRequestError,
+    LarkAPIError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    unknown_choice,
+)
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+LinkShare: TypeAlias = Literal[
+    "closed",
+    "tenant_readable",
+    "tenant_editable",
+    "partner_tenant_readable",
+    "partner_tenant_editable",
+    "anyone_readable",
+    "anyone_editable",
+]
+PUBLIC = "/drive/v2/permissions/{token}/public"
+
+
+class Public(TypedDict, total=False):
+    """Who may open a document by its link, and what they may do with it."""
+
+    external_access_entity: str
+    security_entity: str
+    comment_entity: str
+    share_entity: str
+    manage_collaborator_entity: str
+    link_share_entity: str
+    copy_entity: str
+    lock_switch: bool
+
+
+def list_members(token: str, *, type: DocumentType | None = None) -> Procedure[list[Grant]]:  # noqa: A002
+    """List who may open a document or folder.
+
+    See GET /open-apis/drive/v1/permissions/:token/members.
+
+    Args:
+        token: The document or folder: a link, a `Sheet`, or a token beside `type`.
+        type: Its kind, if `token` does not show it.
+
+    Returns:
+        The people, chats and others with their roles.
+
+    Raises:
+        InvalidRequestError: The kind is needed; nothing was sent.
+        PermissionDeniedError: It was not shared with the app.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    document = yield from document_of(token, type)
+    return (yield from list_grants(document))
+
+
+def add(
+    token: str,
+    who: str,
+    role: Role = "view",
+    *,
+    type: DocumentType | None = None,  # noqa: A002 - Lark's name
+) -> Procedure[Grant]:
+    """Let a person or chat open a document or folder; a stronger role that they have already stays.
+
+    See POST /open-apis/drive/v1/permissions/:token/members.
+
+    Args:
+        token: The document or folder: a link, a `Sheet`, or a token beside `type`.
+        who: An open_id, union_id, user_id, e-mail address, mobile number (`+…`) or chat id (`oc_…`).
+        role: `view`, `edit` or `full_access`.
+        type: Its kind, if `token` does not show it.
+
+    Returns:
+        The grant as it stands.
+
+    Raises:
+        InvalidRequestError: An argument is invalid; nothing was changed.
+        NotFoundError: The person is not visible to the app; nothing was changed.
+        PermissionDeniedError: It could not be granted; the text says why.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    wanted = yield from resolved_shares([Share(who, role)])
+    document = yield from document_of(token, type)
+    (granted,) = yield from share_resolved(document.token, document.type, wanted)
+    return granted
+
+
+def remove(token: str, who: str, *, type: DocumentType | None = None) -> Procedure[bool]:  # noqa: A002
+    """Take the right to open a document from a person or chat; a repeat does no harm.
+
+    See DELETE /open-apis/drive/v1/permissions/:token/members/:member_id.
+
+    Args:
+        token: The document or folder: a link, a `Sheet`, or a token beside `type`.
+        who: As for `add`.
+        type: Its kind, if `token` does not show it.
+
+    Returns:
+        Whether they had it.
+
+    Raises:
+        InvalidRequestError: An argument is invalid; nothing was changed.
+        NotFoundError: The person is not visible to the app.
+        PermissionDeniedError: The app may not share it.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    member = yield from member_of(who)
+    document = yield from document_of(token, type)
+    if not any(one.id == member.id for one in (yield from list_grants(document))):
+        return False
+    url = path(MEMBERS + "/{member_id}", token=document.token, member_id=member.id)
+    call: Call[Any] = request("DELETE", url, params={"type": document.type, "member_type": member.type})
+    try:
+        yield from perform(call)
+    except LarkAPIError:
+        # Someone else, or an attempt without an answer, has removed it.
+        if any(one.id == member.id for one in (yield from list_grants(document))):
+            raise
+    return True
+
+
+def transfer_owner(
+    token: str,
+    who: str,
+    *,
+    type: DocumentType | None = None,  # noqa: A002 - Lark's name
+    old_owner_role: Role | None = "full_access",
+    stay_put: bool = False,
+    notify: bool = True,
+) -> Procedure[None]:
+    """Make a person the owner of a document or folder; only its owner, such as the app that made it, may.
+
+    See POST /open-apis/drive/v1/permissions/:token/members/transfer_owner. If the answer is lost, the owner
+    is read.
+
+    Args:
+        token: The document or folder: a link, a `Sheet`, or a token beside `type`.
+        who: The new owner, as for `add`; no chat.
+        type: Its kind, if `token` does not show it.
+        old_owner_role: What the app may do then; nothing if None.
+        stay_put: Whether it stays in its folder, instead of moving to the new owner's space.
+        notify: Whether Lark tells the new owner.
+
+    Raises:
+        InvalidRequestError: An argument is invalid; nothing was changed.
+        NotFoundError: The person is not visible to the app; nothing was changed.
+        PermissionDeniedError: The app is not the owner.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    if old_owner_role is not None:
+        checked_role(old_owner_role)
+    member = yield from member_of(who)
+    if member.kind != "user":
+        raise InvalidRequestError(
+            f"The owner of a document must be a person, got the chat {who}. Next: pass a person's id or "
+            f"address.",
+            code=WRONG_MEMBER,
+        )
+    document = yield from document_of(token, type)
+    params = {
+        "type": document.type,
+        "need_notification": _flag(notify),
+        "remove_old_owner": _flag(old_owner_role is None),
+        "stay_put": _flag(stay_put),
+        "old_owner_perm": old_owner_role,
+    }
+    body = {"member_type": member.type, "member_id": member.id}
+    call: Call[Any] = request(
+        "POST", path(MEMBERS + "/transfer_owner", token=document.token), params=params, json=body
+    )
+    try:
+        yield from perform(call)
+    except (OutcomeUnknownError, PermissionDeniedError):
+        if not (yield from _is_owner(document, member.id)):
+            raise
+
+
+def public(
+    token: str,
+    link_share_entity: LinkShare | None = None,
+    *,
+    type: DocumentType | None = None,  # noqa: A002 - Lark's name
+    external_access_entity: Literal["open", "closed", "allow_share_partner_tenant"] | None = None,
+    security_entity: str | None = None,
+    comment_entity: str | None = None,
+    share_entity: Literal["anyone", "same_tenant"] | None = None,
+    manage_collaborator_entity: str | None = None,
+    copy_entity: str | None = None,
+) -> Procedure[Public]:
+    """Change who may open a document by its link, or just read it; a repeat does no harm.
+
+    See GET and PATCH /open-apis/drive/v2/permissions/:token/public.
+
+    Args:
+        token: The document: a link, a `Sheet`, or a token beside `type`.
+        link_share_entity: Who may open the link: `closed`, `tenant_readable`, `tenant_editable`,
+            `anyone_readable`, …
+        type: Its kind, if `token` does not show it.
+        external_access_entity: Whether it may be shared outside the company.
+        security_entity: Who may copy, print and download it.
+        comment_entity: Who may comment.
+        share_entity: Who sees that it exists.
+        manage_collaborator_entity: Who may add and remove collaborators.
+        copy_entity: Who may copy its content.
+
+    Returns:
+        The settings as they stand.
+
+    Raises:
+        InvalidRequestError: An argument is invalid; nothing was changed.
+        PermissionDeniedError: The app may not share it, or the tenant's policy forbids it.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    if link_share_entity is not None and link_share_entity not in get_args(LinkShare):
+        raise unknown_choice("link_share_entity", link_share_entity, get_args(LinkShare), WRONG_MEMBER)
+    wanted = {
+        "link_share_entity": link_share_entity,
+        "external_access_entity": external_access_entity,
+        "security_entity": security_entity,
+        "comment_entity": comment_entity,
+        "share_entity": share_entity,
+        "manage_collaborator_entity": manage_collaborator_entity,
+        "copy_entity": copy_entity,
+    }
+    changed = {name: value for name, value in wanted.items() if value is not None}
+    document = yield from document_of(token, type)
+    url, params = path(PUBLIC, token=document.token), {"type": document.type}
+    if changed:
+        call: Call[Any] = request("PATCH", url, params=params, json=changed, idempotent=True)
+    else:
+        call = request("GET", url, params=params)
+    answer = (yield from perform(call)).data
+    found: Public = answer["permission_public"]
+    return found
+
+
+def _is_owner(document: Document, open_id: str) -> Procedure[bool]:
+    found = yield from meta(document)
+    return found is not None and found.get("owner_id") == open_id
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"

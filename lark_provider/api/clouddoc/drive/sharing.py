@@ -1,0 +1,215 @@
+"""Share a document: list who may open it, add what is missing or weaker, never lower, and list again.
+
+Lark answers success to some grants that have no effect, so that only the list tells who may open a document.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from lark_provider.api import contact
+from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, document_of
+from lark_provider.api.clouddoc.drive.files import meta
+from lark_provider.api.clouddoc.drive.people import (
+    Grant,
+    Member,
+    Role,
+    Share,
+    Wanted,
+    at_least,
+    resolved_shares,
+)
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import LarkAPIError, LarkError, OutcomeUnknownError, PermissionDeniedError
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+__all__ = ["Grant", "Role", "Share", "list_grants", "resolved_shares", "share", "share_resolved"]
+
+MEMBERS = "/drive/v1/permissions/{token}/members"
+_NOT_ALLOWED, _NO_EFFECT = 1063003, 1063003
+
+
+def share(
+    token: str,
+    share_with: Iterable[Share],
+    *,
+    type: DocumentType | None = None,  # noqa: A002 - Lark's name
+) -> Procedure[list[Grant]]:
+    """Let people and chats open a document or folder; a repeat does no harm, and no role is lowered.
+
+    See GET and POST /open-apis/drive/v1/permissions/:token/members and PUT
+    /open-apis/drive/v1/permissions/:token/members/:member_id.
+
+    Args:
+        token: The document or folder: a link, a `Sheet`, or a token beside `type`.
+        share_with: Who may open it, and their roles.
+        type: Its kind, if `token` does not show it.
+
+    Returns:
+        The grants that were wanted, as they stand now: with a stronger role where there was one.
+
+    Raises:
+        InvalidRequestError: A person, role or kind is invalid; nothing was changed.
+        NotFoundError: A person is not visible to the app; nothing was changed.
+        PermissionDeniedError: Some could not be granted. The text says which, and why; the others stand.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    wanted = yield from resolved_shares(share_with)
+    found = yield from document_of(token, type)
+    return (yield from share_resolved(found.token, found.type, wanted))
+
+
+def share_resolved(
+    token: str,
+    type: DocumentType,  # noqa: A002 - Lark's name
+    wanted: Sequence[Wanted],
+    context: str = "",
+) -> Procedure[list[Grant]]:
+    """Share with people who were found before; see `share`.
+
+    Args:
+        token: The document's token.
+        type: Its kind.
+        wanted: The grants.
+        context: What was done before, for the text of an error.
+    """
+    if not wanted:
+        return []
+    document = Document(token, type)
+    try:
+        return (yield from _shared(document, wanted))
+    except LarkError as error:
+        if context:
+            raise _within(error, context) from error
+        raise
+
+
+def _shared(document: Document, wanted: Sequence[Wanted]) -> Procedure[list[Grant]]:
+    before = _by_member((yield from list_grants(document)))
+    failures: dict[str, LarkAPIError] = {}
+    lost: dict[str, OutcomeUnknownError] = {}
+    for member, role in wanted:
+        standing = before.get(member.id)
+        if standing is not None and at_least(standing.role, role):
+            continue
+        try:
+            yield from perform(_grant_call(document, member, role, exists=standing is not None))
+        except LarkAPIError as error:
+            if error.retryable:
+                raise
+            failures[member.id] = error  # the list decides
+        except OutcomeUnknownError as error:
+            lost[member.id] = error
+    after = _by_member((yield from list_grants(document)))
+    granted, reasons = [], []
+    first: LarkAPIError | None = None
+    for member, role in wanted:
+        standing = after.get(member.id)
+        if standing is None and (yield from _owns(document, member)):
+            standing = Grant(member.id, member.type, "full_access", "user", member.name)
+        if standing is not None and at_least(standing.role, role):
+            granted.append(standing)
+            continue
+        if member.id in lost:
+            raise lost[member.id]
+        failure = failures.get(member.id)
+        first = first or failure
+        reasons.append(f"{role} for {member.name}: {(yield from _reason(document, member, failure))}")
+    if reasons:
+        raise _refused(document, reasons, first, len(granted))
+    return granted
+
+
+def list_grants(document: Document) -> Procedure[list[Grant]]:
+    """List who may open a document.
+
+    See GET /open-apis/drive/v1/permissions/:token/members.
+
+    Args:
+        document: Its token and kind.
+    """
+    url = path(MEMBERS, token=document.token)
+    call: Call[Any] = request("GET", url, params={"type": document.type, "fields": "*"})
+    return [Grant.of(one) for one in (yield from perform(call)).data.get("items") or ()]
+
+
+def _by_member(grants: Iterable[Grant]) -> dict[str, Grant]:
+    return {one.id: one for one in grants}
+
+
+def _grant_call(document: Document, member: Member, role: Role, *, exists: bool) -> Call[Any]:
+    """Return the call that adds a member, or raises the role of one.
+
+    A repeat of either is harmless: the member was missing, or had less.
+    """
+    params = {"type": document.type}
+    body: dict[str, Any] = {"member_type": member.type, "perm": role, "type": member.kind}
+    if document.type == "wiki":
+        body["perm_type"] = "container"
+    if exists:
+        url = path(MEMBERS + "/{member_id}", token=document.token, member_id=member.id)
+        return request("PUT", url, params={**params, "member_type": member.type}, json=body, idempotent=True)
+    body["member_id"] = member.id
+    return request("POST", path(MEMBERS, token=document.token), params=params, json=body, idempotent=True)
+
+
+def _owns(document: Document, member: Member) -> Procedure[bool]:
+    """Return whether a person owns a document: an owner may be missing in the list, and cannot be added."""
+    if member.kind != "user" or document.type == "wiki":
+        return False
+    found = yield from meta(document)
+    return found is not None and found.get("owner_id") == member.id
+
+
+def _reason(document: Document, member: Member, failure: LarkAPIError | None) -> Procedure[str]:
+    """Say which of the usual reasons holds. What cannot be found out does not hide the failure itself."""
+    if failure is None:
+        what = (
+            "an app cannot be a member of a folder"
+            if document.type == "folder"
+            else "the list does not have it"
+        )
+        return f"Lark answered success, and it has no effect ({what})"
+    if failure.code != _NOT_ALLOWED:
+        return f"{failure.code} {failure.msg}".strip()
+    try:
+        if member.kind == "chat":
+            url = path("/im/v1/chats/{chat_id}/members/is_in_chat", chat_id=member.id)
+            is_in_chat = (yield from perform(request("GET", url))).data.get("is_in_chat")
+            if is_in_chat is False:
+                return "the app's bot is not in the chat; add it there first"
+        elif (yield from contact.get_user(member.id, max_age=0)) is None:
+            return "the person is outside the app's availability; widen it in the developer console"
+    except LarkAPIError as error:
+        if member.kind == "chat":
+            return f"the app's bot is not in the chat, or there is no such chat ({error.code} {error.msg})"
+        return (
+            f"{failure.code} {failure.msg}, and the person could not be looked up ({error.code} {error.msg})"
+        )
+    why = "the document has all the members it may, or the tenant's policy forbids it"
+    return f"{failure.code} {failure.msg}: {why}"
+
+
+def _refused(
+    document: Document, reasons: list[str], first: LarkAPIError | None, granted: int
+) -> PermissionDeniedError:
+    others = f" {granted} other(s) were granted." if granted else ""
+    return PermissionDeniedError(
+        f"The {document.type} {document.token} must be shared as wanted, got {len(reasons)} refusal(s): "
+        f"{'; '.join(reasons)}.{others} Next: correct the reason, and share it again.",
+        code=first.code if first else _NO_EFFECT,
+        msg=first.msg if first else "",
+        log_id=first.log_id if first else None,
+        http_status=first.http_status if first else None,
+    )
+
+
+def _within(error: LarkError, context: str) -> LarkError:
+    """Return the same error, whose text begins with what was done before."""
+    found = copy.copy(error)
+    found.args = (f"{context} {error}", *error.args[1:])
+    return found

@@ -1,0 +1,223 @@
+"""Cells and ranges: A1 as people write it, numbers from 1, and Lark's `sheetId!A1:C9`."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, NoReturn, TypeAlias
+
+from lark_provider.api.clouddoc.cells import show
+from lark_provider.protocol.errors import InvalidRequestError
+
+MAX_COLUMNS = 13_000
+MAX_CELLS = 5_000_000
+"""Of one worksheet, empty cells included."""
+WRONG_RANGE = 90202
+_LETTERS = 26
+_MAX_ROWS = MAX_CELLS
+_CORNER = re.compile(r"\$?([A-Za-z]{1,3})?\$?([0-9]{1,9})?")
+_PAIR, _QUAD = 2, 4
+
+
+class Cell(NamedTuple):
+    """A cell; row and column count from 1."""
+
+    row: int
+    column: int
+
+    def __str__(self) -> str:
+        """Return it as A1."""
+        return f"{column_name(self.column)}{self.row}"
+
+
+class Range(NamedTuple):
+    """A rectangle of cells, both corners included, counted from 1.
+
+    Attributes:
+        first_row: The upper row.
+        first_column: The left column.
+        last_row: The lower row; None for the end of the sheet.
+        last_column: The right column; None for the end of the sheet.
+        sheet: The worksheet that it names, by title or id; None if it names none.
+    """
+
+    first_row: int = 1
+    first_column: int = 1
+    last_row: int | None = None
+    last_column: int | None = None
+    sheet: str | None = None
+
+    @classmethod
+    def sized(cls, first: Cell, rows: int, columns: int) -> Range:
+        """Return the range of some rows and columns from a cell on."""
+        return cls(first.row, first.column, first.row + rows - 1, first.column + columns - 1)
+
+    @property
+    def first(self) -> Cell:
+        """The upper left cell."""
+        return Cell(self.first_row, self.first_column)
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether it is a single cell."""
+        return (self.last_row, self.last_column) == (self.first_row, self.first_column)
+
+    @property
+    def a1(self) -> str:
+        """The range as people write it, such as `A1:C9`, `A2:C`, `A:C` or `1:2`; empty for a whole sheet."""
+        if self.last_row is None and self.last_column is None:
+            return "" if self.first == (1, 1) else f"{self.first}:"
+        left = column_name(self.first_column)
+        if self.last_column is None:
+            return f"{self.first_row if self.first_column == 1 else self.first}:{self.last_row}"
+        right = column_name(self.last_column)
+        if self.last_row is None:
+            return f"{left}{'' if self.first_row == 1 else self.first_row}:{right}"
+        return str(self.first) if self.is_cell else f"{self.first}:{right}{self.last_row}"
+
+    def on(self, sheet_id: str) -> str:
+        """Return a closed range as Lark wants it, `sheetId!A1:C9`; a single cell is `sheetId!A1:A1`.
+
+        Args:
+            sheet_id: The worksheet.
+        """
+        if self.last_row is None or self.last_column is None:
+            raise ValueError(f"The range {self.a1!r} has no end.")
+        return f"{sheet_id}!{self.first}:{Cell(self.last_row, self.last_column)}"
+
+    def within(self, rows: int, columns: int) -> Range | None:
+        """Return the part of the range that lies in a grid, closed; None if nothing of it does.
+
+        Args:
+            rows: Of the grid.
+            columns: Of the grid.
+        """
+        if self.first_row > rows or self.first_column > columns:
+            return None
+        last_row = rows if self.last_row is None else min(self.last_row, rows)
+        last_column = columns if self.last_column is None else min(self.last_column, columns)
+        return self._replace(last_row=last_row, last_column=last_column)
+
+    def meets(self, other: Range) -> bool:
+        """Return whether two ranges have a cell in common."""
+        return _overlap(self.first_row, self.last_row, other.first_row, other.last_row) and _overlap(
+            self.first_column, self.last_column, other.first_column, other.last_column
+        )
+
+
+RangeLike: TypeAlias = str | tuple[int, int] | tuple[int, int, int, int] | Range | None
+"""A1 text (`A1:C9`, `A:C`, `A2:C`, `1:2`, `Sheet1!A1`), (row, column), (row, column, row, column), or None
+for the whole sheet."""
+
+
+def _overlap(first: int, last: int | None, other: int, other_last: int | None) -> bool:
+    return (last is None or other <= last) and (other_last is None or first <= other_last)
+
+
+def column_name(number: int) -> str:
+    """Return the letters of a column: 1 is A, 27 is AA.
+
+    Args:
+        number: From 1.
+    """
+    letters = ""
+    while number:
+        number, place = divmod(number - 1, _LETTERS)
+        letters = chr(ord("A") + place) + letters
+    return letters
+
+
+def column_number(letters: str) -> int:
+    """Return the number of a column: A is 1, AA is 27.
+
+    Args:
+        letters: Latin letters, of either case.
+    """
+    number = 0
+    for letter in letters.upper():
+        number = number * _LETTERS + ord(letter) - ord("A") + 1
+    return number
+
+
+def range_of(given: RangeLike) -> Range:
+    """Read a range.
+
+    Args:
+        given: A1 text, (row, column), (row, column, row, column), a `Range`, or None for the whole sheet.
+
+    Returns:
+        The range.
+
+    Raises:
+        InvalidRequestError: It is something else, or no sheet is that large.
+    """
+    if given is None:
+        return Range()
+    if isinstance(given, Range):
+        found = given
+    elif isinstance(given, str):
+        found = _parsed(given)
+    elif isinstance(given, tuple) and len(given) in (_PAIR, _QUAD):
+        found = Range(*given) if len(given) == _QUAD else Range(*given, *given)
+    else:
+        _refuse(given)
+    ends = (found.first_row, found.first_column, found.last_row, found.last_column)
+    if not all(one is None or (type(one) is int and one >= 1) for one in ends) or None in ends[:_PAIR]:
+        _refuse(given)
+    last_row, last_column = found.last_row or found.first_row, found.last_column or found.first_column
+    if last_row < found.first_row or last_column < found.first_column:
+        _refuse(given)
+    if last_row > _MAX_ROWS or last_column > MAX_COLUMNS:
+        raise InvalidRequestError(
+            f"A range must end within {MAX_COLUMNS:,} columns and {_MAX_ROWS:,} rows, got {show(given)}. "
+            "Next: correct the range, or split the table over several sheets.",
+            code=WRONG_RANGE,
+        )
+    return found
+
+
+def _parsed(text: str) -> Range:
+    title, mark, place = text.strip().rpartition("!")
+    sheet = _unquoted(title) if mark else None
+    if not place:
+        if mark or not text.strip():
+            return Range(sheet=sheet)
+        _refuse(text)
+    left, colon, right = place.partition(":")
+    start, end = _CORNER.fullmatch(left), _CORNER.fullmatch(right)
+    if start is None or end is None or not any(start.groups()):
+        _refuse(text)
+    columns = [column_number(one[1]) if one[1] else None for one in (start, end)]
+    rows = [int(one[2]) if one[2] else None for one in (start, end)]
+    if not colon:
+        if rows[0] is None or columns[0] is None:
+            _refuse(text)
+        rows[1], columns[1] = rows[0], columns[0]
+    elif columns[0] is None and columns[1] is not None:
+        _refuse(text)
+    return _ordered(rows, columns, sheet)
+
+
+def _ordered(rows: list[int | None], columns: list[int | None], sheet: str | None) -> Range:
+    """Return the range between two corners in either order."""
+    if None not in rows:
+        rows = sorted(rows, key=lambda one: one or 0)
+    if None not in columns:
+        columns = sorted(columns, key=lambda one: one or 0)
+    first_row, first_column = (
+        rows[0] if rows[0] is not None else 1,
+        columns[0] if columns[0] is not None else 1,
+    )
+    return Range(first_row, first_column, rows[1], columns[1], sheet)
+
+
+def _unquoted(title: str) -> str:
+    is_quoted = len(title) >= _PAIR and title[0] == title[-1] == "'"
+    return title[1:-1].replace("''", "'") if is_quoted else title
+
+
+def _refuse(given: object) -> NoReturn:
+    raise InvalidRequestError(
+        f"A range must be A1 text or numbers from 1, got {show(given)}. Next: write 'A1:C9', 'A:C', 'A2:C', "
+        "'1:2', 'Sheet1!A1:C9', (row, column) or (row, column, last_row, last_column).",
+        code=WRONG_RANGE,
+    )

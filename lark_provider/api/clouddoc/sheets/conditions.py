@@ -1,0 +1,290 @@
+"""Conditional formats: how cells look that fulfil a condition. What is there already is not made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
+
+from lark_provider.api.clouddoc.sheets.addressing import (
+    RangeLike,
+    range_of,
+)
+from lark_provider.api.clouddoc.sheets.kinds import Formula
+from lark_provider.api.clouddoc.sheets.styles import Style
+from lark_provider.api.clouddoc.sheets.targets import Place, Target, place
+from lark_provider.api.clouddoc.sheets.writing import V2
+from lark_provider.protocol.calls import request
+from lark_provider.protocol.errors import (
+    InvalidRequestError,
+    LarkAPIError,
+    OutcomeUnknownError,
+    unknown_choice,
+)
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+RuleType: TypeAlias = Literal[
+    "containsBlanks",
+    "notContainsBlanks",
+    "duplicateValues",
+    "uniqueValues",
+    "cellIs",
+    "containsText",
+    "timePeriod",
+]
+MAX_FORMATS, FORMATS_AT_ONCE = 20, 10
+_WRONG = 90230
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionalFormat:
+    """How cells look that fulfil a condition.
+
+    Attributes:
+        ranges: Which cells, such as `["C2:C100"]`.
+        rule_type: `cellIs`, `containsText`, `timePeriod`, `containsBlanks`, `notContainsBlanks`,
+            `duplicateValues` or `uniqueValues`.
+        style: How they look: bold, italic, underline, strike, color, background.
+        operator: For `cellIs` such as `greaterThan` or `between`; for `containsText` such as `beginsWith`.
+        values: For `cellIs` one number, text or `Formula`, two for `between`; for `containsText` the
+            text; for `timePeriod` `yesterday`, `today`, `tomorrow` or `last7Days`.
+        id: Lark's id of one that was listed.
+    """
+
+    ranges: Sequence[RangeLike]
+    rule_type: RuleType
+    style: Style = field(default_factory=Style)
+    operator: str = "is"
+    values: Sequence[Any] = ()
+    id: str | None = field(default=None, compare=False)
+
+    def to_lark(self, at: Place) -> dict[str, Any]:
+        """Return what Lark takes.
+
+        Args:
+            at: The worksheet.
+
+        Raises:
+            InvalidRequestError: It is invalid.
+        """
+        if self.rule_type not in get_args(RuleType):
+            raise unknown_choice("rule_type", self.rule_type, get_args(RuleType), _WRONG)
+        ranges = [
+            Place(at.token, at.sheet, range_of(one)).clipped().on(at.sheet.sheet_id) for one in self.ranges
+        ]
+        if not ranges:
+            raise InvalidRequestError(
+                "A conditional format must have ranges, got none. Next: pass ['C2:C100'].", code=_WRONG
+            )
+        found: dict[str, Any] = {"ranges": ranges, "rule_type": self.rule_type}
+        attributes = self._attributes()
+        if attributes:
+            found["attrs"] = [{"operator": self.operator, **attributes}]
+        if style := self.style.to_condition():
+            found["style"] = style
+        return found
+
+    def _attributes(self) -> dict[str, Any]:
+        if self.rule_type == "cellIs":
+            needed = 2 if self.operator in ("between", "notBetween") else 1
+            if len(self.values) != needed:
+                raise InvalidRequestError(
+                    f"A conditional format with {self.operator} must have {needed} value(s), got "
+                    f"{self.values!r}. "
+                    "Next: correct them.",
+                    code=_WRONG,
+                )
+            return {"formula": [_formula(one) for one in self.values]}
+        if self.rule_type not in ("containsText", "timePeriod"):
+            return {}
+        if len(self.values) != 1:
+            raise InvalidRequestError(
+                f"A conditional format of {self.rule_type} must have one value, got {self.values!r}. Next: "
+                f"correct it.",
+                code=_WRONG,
+            )
+        return {"text" if self.rule_type == "containsText" else "time_period": str(self.values[0])}
+
+
+def _formula(value: Any) -> str:
+    """Return a value as the formula of a condition has it: text in quotes, doubled inside."""
+    if isinstance(value, Formula):
+        return value.text
+    return '"' + value.replace('"', '""') + '"' if isinstance(value, str) else str(value)
+
+
+def _value(formula: str) -> Any:
+    """Return the value of a condition's formula: a number, text in quotes, or else a `Formula`."""
+    if len(formula) > 1 and formula[0] == formula[-1] == '"':
+        return formula[1:-1].replace('""', '"')
+    try:
+        return int(formula) if formula.lstrip("-").isdecimal() else float(formula)
+    except ValueError:
+        return Formula(formula)
+
+
+def list_conditional_formats(token: Target) -> Procedure[list[ConditionalFormat]]:
+    """List the conditional formats of a worksheet.
+
+    See GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/condition_formats.
+
+    Args:
+        token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
+
+    Returns:
+        The formats with their ids.
+
+    Raises:
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    at = yield from place(token)
+    return [_format_of(one) for one in (yield from _formats_of(at))]
+
+
+def add_conditional_formats(
+    token: Target, formats: Iterable[ConditionalFormat]
+) -> Procedure[list[ConditionalFormat]]:
+    """Add conditional formats to a worksheet; those that are there already are not added again.
+
+    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/condition_formats/batch_create.
+
+    Args:
+        token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
+        formats: The formats; a worksheet takes 20.
+
+    Returns:
+        All formats of the worksheet, as they are then.
+
+    Raises:
+        InvalidRequestError: A format is invalid, or there would be too many; nothing was sent.
+        LarkAPIError: Lark refused some; the text says which. The others stand.
+        TransportError: Lark was not reached.
+    """
+    wanted = list(formats)
+    at = yield from place(token, fresh=True)
+    wire = [one.to_lark(at) for one in wanted]
+    standing = yield from _formats_of(at)
+    known = {_canonical(one) for one in standing}
+    missing = []
+    for one in wire:
+        if (name := _canonical(one)) not in known:
+            known.add(name)
+            missing.append(one)
+    if len(standing) + len(missing) > MAX_FORMATS:
+        raise InvalidRequestError(
+            f"A worksheet must have at most {MAX_FORMATS} conditional formats, got {len(standing)} and "
+            f"{len(missing)} more. Next: delete some with delete_conditional_formats.",
+            code=90226,
+        )
+    url = path(V2 + "/condition_formats/batch_create", token=at.token)
+    for start in range(0, len(missing), FORMATS_AT_ONCE):
+        part = missing[start : start + FORMATS_AT_ONCE]
+        items = [{"sheet_id": at.sheet.sheet_id, "condition_format": one} for one in part]
+        try:
+            answer = yield from perform(request("POST", url, json={"sheet_condition_formats": items}))
+        except OutcomeUnknownError:
+            now = {_canonical(one) for one in (yield from _formats_of(at))}
+            if not all(_canonical(one) in now for one in part):
+                raise
+        else:
+            _check_items(answer.data, [f"{one['rule_type']} on {', '.join(one['ranges'])}" for one in part])
+    return [_format_of(one) for one in (yield from _formats_of(at))]
+
+
+def delete_conditional_formats(token: Target, ids: Iterable[str] | None = None) -> Procedure[int]:
+    """Delete conditional formats of a worksheet; a repeat does no harm.
+
+    See DELETE /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/condition_formats/batch_delete.
+
+    Args:
+        token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
+        ids: Their ids, as listed; all of the worksheet if None.
+
+    Returns:
+        How many were deleted.
+
+    Raises:
+        LarkAPIError: Lark refused some; the text says which.
+        TransportError: Lark was not reached.
+    """
+    at = yield from place(token)
+    standing = [one["cf_id"] for one in (yield from _formats_of(at))]
+    wanted = standing if ids is None else [one for one in ids if one in standing]
+    url = path(V2 + "/condition_formats/batch_delete", token=at.token)
+    for start in range(0, len(wanted), FORMATS_AT_ONCE):
+        part = wanted[start : start + FORMATS_AT_ONCE]
+        body = {"sheet_cf_ids": [{"sheet_id": at.sheet.sheet_id, "cf_id": one} for one in part]}
+        answer = yield from perform(request("DELETE", url, json=body, idempotent=True))
+        _check_items(answer.data, part)
+    return len(wanted)
+
+
+def _formats_of(at: Place) -> Procedure[list[dict[str, Any]]]:
+    url = path(V2 + "/condition_formats", token=at.token)
+    answer = yield from perform(request("GET", url, params={"sheet_ids": at.sheet.sheet_id}))
+    items = answer.data.get("sheet_condition_formats") or ()
+    return [one["condition_format"] for one in items if one.get("sheet_id") == at.sheet.sheet_id]
+
+
+def _format_of(data: Mapping[str, Any]) -> ConditionalFormat:
+    style = data.get("style") or {}
+    font, decoration = style.get("font") or {}, style.get("text_decoration")
+    attributes = (data.get("attrs") or [{}])[0]
+    values = [_value(one) for one in attributes.get("formula") or ()]
+    values = values or [attributes.get(name) for name in ("text", "time_period")]
+    return ConditionalFormat(
+        [range_of(one)._replace(sheet=None).a1 for one in data.get("ranges") or () if "!" in one],
+        data["rule_type"],
+        Style(
+            bold=font.get("bold"),
+            italic=font.get("italic"),
+            underline=None if decoration is None else decoration in (1, 3),
+            strike=None if decoration is None else decoration in (2, 3),
+            color=style.get("fore_color"),
+            background=style.get("back_color"),
+        ),
+        attributes.get("operator") or "is",
+        tuple(one for one in values if one is not None),
+        data.get("cf_id"),
+    )
+
+
+def _canonical(data: Mapping[str, Any]) -> str:
+    """Return a form in which equal conditional formats are equal.
+
+    What is off and what is not named are the same.
+    """
+    style = data.get("style") or {}
+    font = style.get("font") or {}
+    attributes = (data.get("attrs") or [{}])[0]
+    decoration = style.get("text_decoration") or 0
+    return json.dumps(
+        [
+            sorted(data.get("ranges") or ()),
+            data.get("rule_type"),
+            attributes.get("operator") if attributes else None,
+            attributes.get("formula") or attributes.get("text") or attributes.get("time_period"),
+            [bool(font.get("bold")), bool(font.get("italic")), decoration],
+            [str(style.get(name) or "").lower() for name in ("fore_color", "back_color")],
+        ]
+    )
+
+
+def _check_items(data: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Check the results of single items, which may fail beside others."""
+    failed = [
+        (names[number] if number < len(names) else f"item {number + 1}", one)
+        for number, one in enumerate(data.get("responses") or ())
+        if one.get("res_code")
+    ]
+    if failed:
+        shown = "; ".join(f"{name}: {one['res_code']} {one.get('res_msg', '')}" for name, one in failed)
+        raise LarkAPIError(
+            f"Lark must take all conditional formats, got {len(failed)} refusal(s): {shown}. Next: correct "
+            "these; the others stand.",
+            code=failed[0][1]["res_code"],
+            msg=str(failed[0][1].get("res_msg", "")),
+        )

@@ -1,0 +1,188 @@
+"""Spreadsheets as files: create, describe and rename them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from lark_provider.api.clouddoc.drive.folders import folder_token
+from lark_provider.api.clouddoc.drive.sharing import Grant, Share, resolved_shares, share_resolved
+from lark_provider.api.clouddoc.sheets.targets import Target, spreadsheet
+from lark_provider.api.clouddoc.sheets.writing import V2
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+FILES = "/sheets/v3/spreadsheets"
+MAX_TITLE = 255
+_WRONG_TITLE = 1310250
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadsheetInfo:
+    """A spreadsheet as Lark describes it.
+
+    Attributes:
+        token: Its token.
+        title: Its title.
+        url: Its link.
+        owner_id: Whose it is; None if Lark does not say.
+        folder_token: The folder in which it was created; None if Lark does not say.
+        shared: With whom it was shared when it was created.
+    """
+
+    token: str
+    title: str
+    url: str
+    owner_id: str | None = None
+    folder_token: str | None = None
+    shared: tuple[Grant, ...] = ()
+
+    @classmethod
+    def of(cls, data: Any, shared: tuple[Grant, ...] = ()) -> SpreadsheetInfo:
+        """Read Lark's description."""
+        return cls(
+            data.get("spreadsheet_token") or data.get("token") or "",
+            data.get("title") or "",
+            data.get("url") or "",
+            data.get("owner_id"),
+            data.get("folder_token") or None,
+            shared,
+        )
+
+
+def create(
+    title: str, *, folder: str | None = None, share_with: Iterable[Share] = ()
+) -> Procedure[SpreadsheetInfo]:
+    """Create a spreadsheet, and share it: what an app creates, only the app can open.
+
+    See POST /open-apis/sheets/v3/spreadsheets. It has one empty worksheet of 200 rows and 20 columns. Lark
+    takes no idempotency token, so that a repeat makes a second one: `write_table` with a key creates once.
+
+    Args:
+        title: Its title, 1 to 255 characters.
+        folder: Where to put it: a folder's token, a link to it, or a path such as `Reports/2026-11` in the
+            app's own space, which is made if missing; the app's own space if None.
+        share_with: Who may open it; found before it is created.
+
+    Returns:
+        The spreadsheet, with `.token` and `.url`.
+
+    Raises:
+        InvalidRequestError: The title or a person is invalid; nothing was created.
+        NotFoundError: A person or the folder does not exist; nothing was created.
+        PermissionDeniedError: The folder was not shared with the app; or it was created and could not be
+            shared, as the text says.
+        OutcomeUnknownError: The answer is lost.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    checked_title(title)
+    shares = yield from resolved_shares(share_with)
+    body = {"title": title}
+    if folder is not None:
+        body["folder_token"] = yield from folder_token(folder)
+    call: Call[Any] = request("POST", path(FILES), json=body, subject=title)
+    made = SpreadsheetInfo.of((yield from perform(call)).data.get("spreadsheet") or {})
+    grants = yield from share_resolved(
+        made.token, "sheet", shares, f"The spreadsheet {made.url or made.token} was created."
+    )
+    return SpreadsheetInfo(made.token, made.title, made.url, made.owner_id, made.folder_token, tuple(grants))
+
+
+def get(token: Target) -> Procedure[SpreadsheetInfo]:
+    """Describe a spreadsheet.
+
+    See GET /open-apis/sheets/v3/spreadsheets/:spreadsheet_token.
+
+    Args:
+        token: The spreadsheet: a token or a link.
+
+    Returns:
+        Its title, link and owner.
+
+    Raises:
+        NotFoundError: There is no such spreadsheet.
+        PermissionDeniedError: The spreadsheet was not shared with the app.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    ref = yield from spreadsheet(token)
+    call: Call[Any] = request("GET", path(FILES + "/{token}", token=ref.token))
+    found = SpreadsheetInfo.of((yield from perform(call)).data.get("spreadsheet") or {})
+    return found if found.token else SpreadsheetInfo(ref.token, found.title, found.url, found.owner_id)
+
+
+def rename(token: Target, title: str) -> Procedure[SpreadsheetInfo]:
+    """Rename a spreadsheet; a repeat does no harm.
+
+    See PATCH /open-apis/sheets/v3/spreadsheets/:spreadsheet_token.
+
+    Args:
+        token: The spreadsheet: a token or a link.
+        title: Its new title, 1 to 255 characters.
+
+    Returns:
+        The spreadsheet as it is then.
+
+    Raises:
+        InvalidRequestError: The title is invalid, or Lark ignored it.
+        NotFoundError: There is no such spreadsheet.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    checked_title(title)
+    ref = yield from spreadsheet(token)
+    url = path(FILES + "/{token}", token=ref.token)
+    yield from perform(request("PATCH", url, json={"title": title}, idempotent=True))
+    found = yield from get(ref.token)
+    if found.title != title:
+        raise InvalidRequestError(
+            f"Lark answered success and the spreadsheet is still named {found.title!r}. Next: choose a title "
+            f"without special characters, got {title!r}.",
+            code=_WRONG_TITLE,
+        )
+    return found
+
+
+def revision(token: Target) -> Procedure[int]:
+    """Return the revision of a spreadsheet, which each write of anyone raises.
+
+    See GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/metainfo.
+
+    Args:
+        token: The spreadsheet: a token or a link.
+
+    Raises:
+        LarkAPIError: Lark refused it, or named none.
+        TransportError: Lark was not reached.
+    """
+    ref = yield from spreadsheet(token)
+    call: Call[Any] = request("GET", path(V2 + "/metainfo", token=ref.token))
+    found = ((yield from perform(call)).data.get("properties") or {}).get("revision")
+    if not isinstance(found, int):
+        raise LarkAPIError(
+            f"{call.name} → the answer must have a revision, got {found!r}. Next: call again.", retryable=True
+        )
+    return found
+
+
+def checked_title(title: object) -> str:
+    """Check the title of a spreadsheet.
+
+    Args:
+        title: What a caller passed.
+
+    Raises:
+        InvalidRequestError: It is invalid.
+    """
+    if not (isinstance(title, str) and title.strip() and len(title) <= MAX_TITLE and title.isprintable()):
+        raise InvalidRequestError(
+            f"The title of a spreadsheet must have 1 to {MAX_TITLE} printable characters, got "
+            f"{title!r:.120}. Next: "
+            "correct it.",
+            code=_WRONG_TITLE,
+        )
+    return title

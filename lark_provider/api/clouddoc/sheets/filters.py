@@ -1,0 +1,203 @@
+"""The filter of a worksheet: which rows people see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
+
+from lark_provider.api.clouddoc.sheets.addressing import (
+    Range,
+    RangeLike,
+    column_name,
+    column_number,
+    range_of,
+)
+from lark_provider.api.clouddoc.sheets.targets import Place, Target, place
+from lark_provider.protocol.calls import request
+from lark_provider.protocol.errors import (
+    InvalidRequestError,
+    LarkAPIError,
+    OutcomeUnknownError,
+    unknown_choice,
+)
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+FilterType: TypeAlias = Literal["multiValue", "number", "text", "color", "clear"]
+_FILTER = "/sheets/v3/spreadsheets/{token}/sheets/{sheet_id}/filter"
+_WRONG = 90230
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a filter shows of a column.
+
+    Attributes:
+        filter_type: `multiValue` (one of the values), `number`, `text`, `color`; `clear` is none.
+        expected: The values, as text.
+        compare_type: Such as `less`, `between`, `contains` or `backColor`; none for `multiValue`.
+    """
+
+    filter_type: FilterType = "clear"
+    expected: Sequence[str] = ()
+    compare_type: str | None = None
+
+    def to_lark(self) -> dict[str, Any]:
+        """Return what Lark takes.
+
+        Raises:
+            InvalidRequestError: It is of no such kind.
+        """
+        if self.filter_type not in get_args(FilterType):
+            raise unknown_choice("filter_type", self.filter_type, get_args(FilterType), _WRONG)
+        found: dict[str, Any] = {"filter_type": self.filter_type}
+        if self.filter_type != "clear":
+            found["expected"] = [str(one) for one in self.expected]
+        if self.compare_type is not None:
+            found["compare_type"] = self.compare_type
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The filter of a worksheet.
+
+    Attributes:
+        range: Its cells, the header included.
+        conditions: What it shows, by the letters of columns.
+        hidden_rows: The rows that it hides, from 1.
+    """
+
+    range: Range
+    conditions: Mapping[str, Sequence[Condition]] = field(default_factory=dict)
+    hidden_rows: Sequence[int] = ()
+
+
+def get_filter(token: Target) -> Procedure[Filter | None]:
+    """Return the filter of a worksheet; None if it has none.
+
+    See GET /open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/:sheet_id/filter.
+
+    Args:
+        token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
+
+    Raises:
+        NotFoundError: There is no such worksheet.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    at = yield from place(token)
+    return (yield from _filter_of(at))
+
+
+def set_filter(
+    token: Target,
+    range: RangeLike = None,  # noqa: A002 - Lark's name
+    conditions: Mapping[str | int, Condition] | None = None,
+) -> Procedure[Filter]:
+    """Give a worksheet its filter. One that is the same is left alone, and another one is replaced.
+
+    See POST, PUT and DELETE /open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/:sheet_id/filter.
+
+    Args:
+        token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
+        range: Its cells, the header included; the whole worksheet if None.
+        conditions: What to show, by the letters or numbers of columns; all rows if None, and what people
+            have chosen in a filter of this range stays.
+
+    Returns:
+        The filter as it is then.
+
+    Raises:
+        InvalidRequestError: The range or a condition is invalid; nothing was sent.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    wanted = {_column(one): condition.to_lark() for one, condition in (conditions or {}).items()}
+    at = yield from place(token, range, fresh=True)
+    target = at.clipped()
+    standing = yield from _filter_of(at)
+    is_same = standing is not None and standing.range == target._replace(sheet=None)
+    if standing is not None and is_same and (conditions is None or _shown(standing) == wanted):
+        return standing
+    if standing is not None:
+        yield from clear_filter(token)
+    columns = wanted or {column_name(target.first_column): Condition().to_lark()}
+    url = path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
+    for number, (column, condition) in enumerate(columns.items()):
+        body = {"col": column, "condition": condition}
+        if number == 0:
+            body["range"] = target.on(at.sheet.sheet_id)
+        call = request("PUT" if number else "POST", url, json=body, idempotent=bool(number))
+        try:
+            yield from perform(call)
+        except OutcomeUnknownError:
+            if (yield from _filter_of(at)) is None:
+                raise
+    found = yield from _filter_of(at)
+    if found is None:
+        raise LarkAPIError(
+            f"Lark answered success and {at.sheet.title!r} has no filter. Next: call again.", retryable=True
+        )
+    return found
+
+
+def clear_filter(token: Target) -> Procedure[bool]:
+    """Take the filter of a worksheet away; a repeat does no harm.
+
+    See DELETE /open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/:sheet_id/filter.
+
+    Args:
+        token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    at = yield from place(token)
+    if (yield from _filter_of(at)) is None:
+        return False
+    url = path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
+    yield from perform(request("DELETE", url))
+    return True
+
+
+def _filter_of(at: Place) -> Procedure[Filter | None]:
+    url = path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
+    found = (yield from perform(request("GET", url))).data.get("sheet_filter_info")
+    if not found or not found.get("range"):
+        return None
+    conditions = {
+        one["col"]: [
+            Condition(each["filter_type"], tuple(each.get("expected") or ()), each.get("compare_type"))
+            for each in one.get("conditions") or ()
+        ]
+        for one in found.get("filter_infos") or ()
+    }
+    named = range_of(found["range"] if "!" in found["range"] else f"{found['range']}!")
+    closed = named._replace(sheet=None).within(at.sheet.rows, at.sheet.columns)
+    return Filter(
+        closed or named._replace(sheet=None), conditions, tuple(found.get("filtered_out_rows") or ())
+    )
+
+
+def _shown(standing: Filter) -> dict[str, dict[str, Any]]:
+    return {
+        column: each.to_lark()
+        for column, all_of in standing.conditions.items()
+        for each in all_of
+        if each.filter_type != "clear"
+    }
+
+
+def _column(key: str | int) -> str:
+    number = key if isinstance(key, int) else column_number(key) if key.isalpha() and key.isascii() else 0
+    if number < 1:
+        raise InvalidRequestError(
+            f"A column must be letters or a number from 1, got {key!r}. Next: write 'C' or 3.", code=_WRONG
+        )
+    return column_name(number)

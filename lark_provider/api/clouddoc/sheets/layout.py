@@ -1,0 +1,167 @@
+"""Styles, frozen rows and merged cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias, get_args
+
+from lark_provider.api.clouddoc.sheets.addressing import Range, RangeLike
+from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS
+from lark_provider.api.clouddoc.sheets.styles import Style
+from lark_provider.api.clouddoc.sheets.targets import Place, Target, Worksheet, place
+from lark_provider.api.clouddoc.sheets.writing import V2, style_calls, tiles
+from lark_provider.protocol.calls import request
+from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, unknown_choice
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+MergeKind: TypeAlias = Literal["all", "rows", "columns"]
+_WRONG = 90204
+
+
+def style(token: Target, range: RangeLike, style: Style) -> Procedure[None]:  # noqa: A002 - Lark's name
+    """Set how cells look; a repeat does no harm.
+
+    See PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/styles_batch_update. Style after writing: it
+    is not known whether values reset formats.
+
+    Args:
+        token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
+        range: Which cells; large ranges take several requests.
+        style: How they look, such as `Style(bold=True, formatter="#,##0.00")`.
+
+    Raises:
+        InvalidRequestError: The style or the range is invalid; nothing was sent.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    if not isinstance(style, Style):
+        raise InvalidRequestError(
+            f"style must be a Style, got {style!r:.120}. Next: write Style(bold=True).", code=_WRONG
+        )
+    wire = style.to_lark()
+    at = yield from place(token, range)
+    for call in style_calls(at.token, at.sheet.sheet_id, [([at.clipped()], wire)]):
+        yield from perform(call)
+
+
+def freeze(token: Target, *, rows: int | None = None, columns: int | None = None) -> Procedure[Worksheet]:
+    """Keep the first rows and columns in view; a repeat does no harm.
+
+    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/sheets_batch_update.
+
+    Args:
+        token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
+        rows: How many; 0 for none, None to leave them as they are.
+        columns: As for rows.
+
+    Returns:
+        The worksheet as it is then.
+
+    Raises:
+        InvalidRequestError: A number is invalid; nothing was sent.
+        LarkAPIError: Lark refused it, or answered success and changed nothing.
+        TransportError: Lark was not reached.
+    """
+    at = yield from place(token, fresh=True)
+    wanted = {"frozenRowCount": rows, "frozenColCount": columns}
+    for count, most, what in ((rows, at.sheet.rows, "rows"), (columns, at.sheet.columns, "columns")):
+        if count is not None and not (type(count) is int and 0 <= count < most):
+            raise InvalidRequestError(
+                f"{what} must be an int from 0 and below the {most} of the sheet, got {count!r}. Next: "
+                f"correct it.",
+                code=_WRONG,
+            )
+    now = {"frozenRowCount": at.sheet.frozen_rows, "frozenColCount": at.sheet.frozen_columns}
+    changed = {name: count for name, count in wanted.items() if count is not None and count != now[name]}
+    if not changed:
+        return at.sheet
+    item = {"updateSheet": {"properties": {"sheetId": at.sheet.sheet_id, **changed}}}
+    url = path(V2 + "/sheets_batch_update", token=at.token)
+    yield from perform(request("POST", url, json={"requests": [item]}, idempotent=True))
+    found = (yield from place(token, fresh=True)).sheet
+    if (rows is not None and found.frozen_rows != rows) or (
+        columns is not None and found.frozen_columns != columns
+    ):
+        raise LarkAPIError(
+            f"Lark answered success and {found.title!r} has {found.frozen_rows} frozen rows and "
+            f"{found.frozen_columns} columns. Next: call again.",
+            retryable=True,
+        )
+    return found
+
+
+def merge(token: Target, range: RangeLike, kind: MergeKind = "all") -> Procedure[None]:  # noqa: A002
+    """Merge cells, of which the first keeps its value; cells that are merged so already are left alone.
+
+    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/merge_cells.
+
+    Args:
+        token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
+        range: Which cells: at most 5,000 rows and 100 columns.
+        kind: `all` of them to one, each of the `rows`, or each of the `columns`.
+
+    Raises:
+        InvalidRequestError: The range is invalid, or meets other merged cells; nothing was sent.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    if kind not in get_args(MergeKind):
+        raise unknown_choice("kind", kind, get_args(MergeKind), _WRONG)
+    at = yield from place(token, range, fresh=True)
+    target = at.clipped()
+    if len(list(tiles(target, MAX_ROWS))) > 1:
+        raise InvalidRequestError(
+            f"Merged cells must have at most 5,000 rows and 100 columns, got {target.a1}. Next: merge less.",
+            code=_WRONG,
+        )
+    wanted = set(_merged(target, kind))
+    met = {one for one in at.sheet.merges if one.meets(target)}
+    if not wanted - met:
+        return
+    if met - wanted:
+        others = ", ".join(sorted(one.a1 for one in met - wanted))
+        raise InvalidRequestError(
+            f"The range {target.a1} must meet no other merged cells, got {others}. Next: unmerge them first.",
+            code=90202,
+        )
+    yield from _merge_call(at, target, "merge_cells", {"mergeType": f"MERGE_{kind.upper()}"})
+
+
+def unmerge(token: Target, range: RangeLike = None) -> Procedure[None]:  # noqa: A002 - Lark's name
+    """Unmerge the merged cells in a range; a repeat does no harm.
+
+    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/unmerge_cells.
+
+    Args:
+        token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
+        range: Where; the whole worksheet if None. Merged cells that reach out of it are unmerged as a whole.
+
+    Raises:
+        InvalidRequestError: The range is invalid; nothing was sent.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    at = yield from place(token, range, fresh=True)
+    target = at.clipped()
+    met = [one for one in at.sheet.merges if one.meets(target)]
+    for one in met:
+        yield from _merge_call(at, one, "unmerge_cells", {})
+    if met:
+        yield from place(token, range, fresh=True)  # so that the cached list has them no more
+
+
+def _merged(target: Range, kind: MergeKind) -> list[Range]:
+    """Return the merges that a range becomes; of single cells there are none."""
+    if kind == "all":
+        found = [target]
+    elif kind == "rows":
+        found = list(tiles(target, 1, 13_000))
+    else:
+        found = list(tiles(target, MAX_ROWS, 1))
+    return [one for one in (each._replace(sheet=None) for each in found) if not one.is_cell]
+
+
+def _merge_call(at: Place, target: Range, what: str, options: Mapping[str, Any]) -> Procedure[None]:
+    body = {"range": target.on(at.sheet.sheet_id), **options}
+    yield from perform(request("POST", path(f"{V2}/{what}", token=at.token), json=body, idempotent=True))

@@ -1,0 +1,169 @@
+"""Split a table into requests that Lark takes: by rows, by columns, by bytes and by mentions.
+
+Rows are encoded as JSON many at a time, which costs a tenth of one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from lark_provider.api.clouddoc.sheets.addressing import Cell, Range
+from lark_provider.api.clouddoc.sheets.values import MAX_MENTIONS
+
+MAX_ROWS, MAX_COLUMNS = 5000, 100
+"""Of one request."""
+MAX_BYTES = 2 * 1024 * 1024
+"""Of the values of one request. Lark names no limit; it has refused some 4 MB."""
+_MENTION = b'"type":"mention"'  # in text the quotes are escaped
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The values of one request.
+
+    Attributes:
+        range: Where they go.
+        chunks: Rows as JSON, one or several in each, with commas between.
+    """
+
+    range: Range
+    chunks: Sequence[bytes] = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the values."""
+        return sum(map(len, self.chunks)) + len(self.chunks) - 1
+
+    @property
+    def mentions(self) -> int:
+        """How many people it mentions."""
+        return sum(chunk.count(_MENTION) for chunk in self.chunks)
+
+    def body(self, sheet_id: str) -> bytes:
+        """Return the body of `PUT /values`.
+
+        Args:
+            sheet_id: The worksheet.
+        """
+        place = orjson.dumps(self.range.on(sheet_id))
+        return b'{"valueRange":{"range":' + place + b',"values":[' + b",".join(self.chunks) + b"]}}"
+
+    def halves(self) -> list[Piece]:
+        """Return two pieces with half of its rows each, or of its columns; none for a single cell."""
+        rows = orjson.loads(b"[" + b",".join(self.chunks) + b"]")
+        first, width = self.range.first, len(rows[0])
+        if len(rows) > 1:
+            half = len(rows) // 2
+            parts = [(first, rows[:half]), (Cell(first.row + half, first.column), rows[half:])]
+        elif width > 1:
+            half = width // 2
+            beside = Cell(first.row, first.column + half)
+            parts = [(first, [rows[0][:half]]), (beside, [rows[0][half:]])]
+        else:
+            return []
+        return [Piece(Range.sized(cell, len(part), len(part[0])), (_json(part),)) for cell, part in parts]
+
+
+@dataclass(slots=True)
+class _Block:
+    """Neighbouring columns, and their rows that are not in a piece yet."""
+
+    first: Cell
+    width: int
+    chunks: list[bytes] = field(default_factory=list)
+    rows: int = 0
+    size: int = 0
+    mentions: int = 0
+
+    def takes(self, rows: int, size: int, mentions: int, max_bytes: int) -> bool:
+        """Return whether so many more rows and bytes fit into one request."""
+        return (
+            self.rows + rows <= MAX_ROWS
+            and self.size + size + len(self.chunks) <= max_bytes
+            and self.mentions + mentions <= MAX_MENTIONS
+        )
+
+    def add(self, chunk: bytes, rows: int, mentions: int) -> None:
+        """Add rows as JSON."""
+        self.chunks.append(chunk)
+        self.rows += rows
+        self.size += len(chunk)
+        self.mentions += mentions
+
+    def taken(self) -> Piece:
+        """Return its rows as a piece, and begin below them."""
+        piece = Piece(Range.sized(self.first, self.rows, self.width), self.chunks)
+        self.first = Cell(self.first.row + self.rows, self.first.column)
+        self.chunks, self.rows, self.size, self.mentions = [], 0, 0, 0
+        return piece
+
+
+class Splitter:
+    """Collects rows, and gives them out as pieces that are as large as one request may be.
+
+    Args:
+        first: The upper left cell of the table.
+        width: Its columns.
+        max_bytes: Of the values of one request; may be lowered on the way.
+    """
+
+    def __init__(self, first: Cell, width: int, max_bytes: int = MAX_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self._blocks = [
+            _Block(Cell(first.row, first.column + start), min(MAX_COLUMNS, width - start))
+            for start in range(0, width, MAX_COLUMNS)
+        ]
+
+    def add(self, rows: Sequence[Sequence[Any]]) -> list[Piece]:
+        """Add rows, some hundred at a time.
+
+        Args:
+            rows: Their cells as Lark takes them.
+
+        Returns:
+            The pieces that are full.
+        """
+        full: list[Piece] = []
+        start = 0
+        for block in self._blocks:
+            end = start + block.width
+            is_whole = len(self._blocks) == 1
+            full += self._added(block, rows if is_whole else [row[start:end] for row in rows])
+            start = end
+        return full
+
+    def rest(self) -> list[Piece]:
+        """Return the pieces of what was added and not given out yet."""
+        return [block.taken() for block in self._blocks if block.rows]
+
+    def _added(self, block: _Block, rows: Sequence[Sequence[Any]]) -> Iterator[Piece]:
+        whole = _json(rows)
+        mentions = whole.count(_MENTION)
+        if block.takes(len(rows), len(whole), mentions, self.max_bytes):
+            block.add(whole, len(rows), mentions)
+            return
+        for row in rows:
+            line = _json([row])
+            mentions = line.count(_MENTION)
+            if block.rows and not block.takes(1, len(line), mentions, self.max_bytes):
+                yield block.taken()
+            block.add(line, 1, mentions)
+            if not block.takes(0, 0, 0, self.max_bytes + len(block.chunks)):  # one row is too much
+                yield from _cut(block.taken(), self.max_bytes)
+
+
+def _json(rows: Sequence[Sequence[Any]]) -> bytes:
+    return orjson.dumps(rows)[1:-1]
+
+
+def _cut(piece: Piece, max_bytes: int) -> Iterator[Piece]:
+    """Cut a row that is too large by its columns."""
+    halves = piece.halves() if piece.size > max_bytes or piece.mentions > MAX_MENTIONS else []
+    if not halves:
+        yield piece
+    for half in halves:
+        yield from _cut(half, max_bytes)

@@ -1,0 +1,76 @@
+"""Find text in cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lark_provider.api.clouddoc.sheets.addressing import Cell, RangeLike, range_of
+from lark_provider.api.clouddoc.sheets.targets import Target, place
+from lark_provider.protocol.calls import request
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+
+def find(
+    token: Target,
+    text: str,
+    *,
+    range: RangeLike = None,  # noqa: A002 - Lark's name
+    match_case: bool = False,
+    whole_cell: bool = False,
+    regex: bool = False,
+    formulas: bool = False,
+) -> Procedure[list[Cell]]:
+    """Find the cells with a text.
+
+    See POST /open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/:sheet_id/find.
+
+    Args:
+        token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
+        text: What to find.
+        range: Where; the whole worksheet if None.
+        match_case: Whether upper and lower case differ.
+        whole_cell: Whether the text must be all that the cell holds.
+        regex: Whether the text is a regular expression.
+        formulas: Whether to look into the text of formulas, instead of their results.
+
+    Returns:
+        The cells, from the top, each as (row, column) from 1.
+
+    Raises:
+        InvalidRequestError: The text is empty, or the range is invalid or begins outside the sheet.
+        NotFoundError: There is no such spreadsheet or worksheet.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    if not (isinstance(text, str) and text):
+        raise InvalidRequestError(
+            f"text must be a non-empty string, got {text!r}. Next: pass one.", code=1310204
+        )
+    at = yield from place(token, range)
+    url = path(
+        "/sheets/v3/spreadsheets/{token}/sheets/{sheet_id}/find", token=at.token, sheet_id=at.sheet.sheet_id
+    )
+    # Lark's page describes match_case as its opposite. The cells found with either value are those in any
+    # case, and those found with both are those in this case, whichever it means.
+    answers: list[set[Cell]] = []
+    for ignores_case in (True, False) if regex or text.lower() != text.upper() else (True,):
+        condition = {
+            "range": at.clipped().on(at.sheet.sheet_id),
+            "match_case": ignores_case,
+            "match_entire_cell": whole_cell,
+            "search_by_regex": regex,
+            "include_formulas": formulas,
+        }
+        call = request("POST", url, json={"find_condition": condition, "find": text}, safe=True)
+        answers.append(_found((yield from perform(call)).data))
+    cells = set.intersection(*answers) if match_case else set.union(*answers)
+    return sorted(cells)
+
+
+def _found(data: Mapping[str, Any]) -> set[Cell]:
+    result = data.get("find_result") or {}
+    names = [*(result.get("matched_cells") or ()), *(result.get("matched_formula_cells") or ())]
+    return {range_of(name).first for name in names}

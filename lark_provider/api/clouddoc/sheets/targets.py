@@ -1,0 +1,222 @@
+"""Which spreadsheet and worksheet an operation is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from lark_provider.api import links
+from lark_provider.api.clouddoc.sheets.addressing import WRONG_RANGE, Range, RangeLike, range_of
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.effects import Memoize
+from lark_provider.protocol.errors import InvalidRequestError, NotFoundError
+from lark_provider.protocol.operations import Procedure, memoize, perform
+from lark_provider.protocol.paths import path
+
+_MAX_AGE = 10.0
+"""Seconds for which titles and sizes of the worksheets of a spreadsheet are cached."""
+NO_SHEET = 90215
+
+
+class SheetRef(NamedTuple):
+    """A worksheet of a spreadsheet.
+
+    Attributes:
+        token: The spreadsheet's token, or a link to it.
+        sheet: The worksheet's title, id, or index from 0; None for the one that the link names, else the
+            first.
+    """
+
+    token: str
+    sheet: str | int | None = None
+
+
+class HasRef(Protocol):
+    """A `Sheet` or `Spreadsheet` of a client."""
+
+    @property
+    def ref(self) -> SheetRef:
+        """What it stands for."""
+
+
+Target: TypeAlias = str | SheetRef | HasRef
+"""A spreadsheet's token or a link to it, also to the wiki page that holds it; or a worksheet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worksheet:
+    """A worksheet as Lark describes it.
+
+    Attributes:
+        sheet_id: Its id, such as `Q7PlXT`.
+        title: Its title.
+        index: Its place among the worksheets, from 0.
+        hidden: Whether it is hidden.
+        rows: Of its grid, empty ones included.
+        columns: Of its grid.
+        frozen_rows: How many rows stay at the top.
+        frozen_columns: How many columns stay at the left.
+        merges: Its merged cells.
+        resource_type: `sheet`; a table of a Bitable shown in the spreadsheet is `bitable`.
+    """
+
+    sheet_id: str
+    title: str
+    index: int = 0
+    hidden: bool = False
+    rows: int = 0
+    columns: int = 0
+    frozen_rows: int = 0
+    frozen_columns: int = 0
+    merges: tuple[Range, ...] = ()
+    resource_type: str = "sheet"
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Worksheet:
+        """Read Lark's description."""
+        grid = data.get("grid_properties") or {}
+        merges = (
+            # Counted from 0 here, ends included.
+            Range(
+                one["start_row_index"] + 1,
+                one["start_column_index"] + 1,
+                one["end_row_index"] + 1,
+                one["end_column_index"] + 1,
+            )
+            for one in data.get("merges") or ()
+        )
+        return cls(
+            data["sheet_id"],
+            data.get("title") or "",
+            data.get("index") or 0,
+            bool(data.get("hidden")),
+            grid.get("row_count") or 0,
+            grid.get("column_count") or 0,
+            grid.get("frozen_row_count") or 0,
+            grid.get("frozen_column_count") or 0,
+            tuple(merges),
+            data.get("resource_type") or "sheet",
+        )
+
+
+class Place(NamedTuple):
+    """A range on a worksheet that was found.
+
+    Attributes:
+        token: The spreadsheet's token.
+        sheet: The worksheet.
+        range: As it was asked for; it may have no end.
+    """
+
+    token: str
+    sheet: Worksheet
+    range: Range
+
+    def clipped(self) -> Range:
+        """Return the part of the range that lies on the grid.
+
+        Raises:
+            InvalidRequestError: Nothing of it does.
+        """
+        found = self.range.within(self.sheet.rows, self.sheet.columns)
+        if found is None:
+            raise InvalidRequestError(
+                f"The range must begin on the sheet {self.sheet.title!r}, which has {self.sheet.rows} rows "
+                f"and {self.sheet.columns} columns, got {self.range.a1!r}. Next: correct the range.",
+                code=WRONG_RANGE,
+            )
+        return found
+
+
+def ref_of(target: Target) -> SheetRef:
+    """Return the spreadsheet and worksheet that a caller named, as far as that is known without a request.
+
+    Args:
+        target: A token, a link, a `SheetRef` or a `Sheet`.
+    """
+    found: Any = getattr(target, "ref", target)
+    return found if isinstance(found, SheetRef) else SheetRef(found)
+
+
+def spreadsheet(target: Target) -> Procedure[SheetRef]:
+    """Find the spreadsheet that a caller named.
+
+    Args:
+        target: A token, a link, a `SheetRef` or a `Sheet`.
+
+    Returns:
+        Its token, and the worksheet that was named, if any.
+
+    Raises:
+        InvalidRequestError: It is empty or leads to something else.
+    """
+    ref = ref_of(target)
+    link = yield from links.document(ref.token, "sheet")
+    return SheetRef(link.token, link.sheet_id if ref.sheet is None else ref.sheet)
+
+
+def read_sheets(token: str, *, max_age: float = 0.0) -> Procedure[list[Worksheet]]:
+    """Read the worksheets of a spreadsheet, and cache them.
+
+    Args:
+        token: The spreadsheet's token.
+        max_age: Maximum age in seconds of a cached list; 0 reads it again.
+    """
+
+    def read() -> Procedure[list[Worksheet]]:
+        url = path("/sheets/v3/spreadsheets/{token}/sheets/query", token=token)
+        call: Call[Any] = request("GET", url)
+        found = [Worksheet.of(one) for one in (yield from perform(call)).data.get("sheets") or ()]
+        return sorted(found, key=lambda one: one.index)
+
+    return (yield from memoize(Memoize(("sheets.query", token), read, max_age)))
+
+
+def place(target: Target, range: RangeLike = None, *, fresh: bool = False) -> Procedure[Place]:  # noqa: A002
+    """Find the worksheet and the range that an operation is about.
+
+    Args:
+        target: A token, a link, a `SheetRef` or a `Sheet`.
+        range: The range; a title or id before its `!` wins.
+        fresh: Whether to read the worksheets now, whatever is cached.
+
+    Raises:
+        InvalidRequestError: The range is invalid.
+        NotFoundError: There is no such worksheet.
+    """
+    wanted = range_of(range)
+    token, key = yield from spreadsheet(target)
+    if wanted.sheet is not None:
+        key = wanted.sheet
+    sheets = yield from read_sheets(token, max_age=0.0 if fresh else _MAX_AGE)
+    found = _named(sheets, key)
+    if found is None and not fresh:
+        sheets = yield from read_sheets(token)
+        found = _named(sheets, key)
+    if found is None:
+        titles = ", ".join(repr(one.title) for one in sheets)
+        raise NotFoundError(
+            f"The spreadsheet {token} must have the worksheet {key!r}, got {titles or 'none'}. Next: pass a "
+            "title, an id or an index from 0.",
+            code=NO_SHEET,
+        )
+    if found.resource_type != "sheet":
+        raise InvalidRequestError(
+            f"The worksheet {found.title!r} must hold cells, got a {found.resource_type}. Next: use "
+            "client.clouddoc.bitable for a table of a Bitable.",
+            code=NO_SHEET,
+        )
+    return Place(token, found, wanted)
+
+
+def _named(sheets: list[Worksheet], key: str | int | None) -> Worksheet | None:
+    """Return the worksheet with an id, a title or an index, in this order; the first visible one for None."""
+    if key is None:
+        return next((one for one in sheets if one.resource_type == "sheet" and not one.hidden), None) or (
+            sheets[0] if sheets else None
+        )
+    if isinstance(key, int):
+        return sheets[key] if -len(sheets) <= key < len(sheets) else None
+    by_id = next((one for one in sheets if one.sheet_id == key), None)
+    return by_id or next((one for one in sheets if one.title == key), None)

@@ -1,0 +1,341 @@
+"""Cells: from Python values to what Lark takes, with the format that shows them.
+
+| Python | cell |
+|---|---|
+| `None`, `""`, `NaT`, `NA` | empty |
+| `str` | text, also where it begins with `=` or looks like a number |
+| `bool` | a boolean |
+| `int`, `float`, `Decimal` | a number; text, to the last digit, where a double cannot hold it |
+| `date`, `datetime`, `time` | a serial number with a date format; text before 1899-12-30 |
+| `UUID`, enums | their text or value |
+| `Link`, `Mention`, `Formula` | a link, a person, a formula |
+
+A cell has no time zone: aware datetimes are converted to `zone=`, else written as their own clock shows.
+They are
+kept to the millisecond.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import math
+import re
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from lark_provider.api.clouddoc.cells import EXACT_INT, MisfitError, plain, show
+from lark_provider.api.clouddoc.sheets.addressing import Cell, Range
+from lark_provider.api.clouddoc.sheets.kinds import Formula, Link, Mention
+from lark_provider.api.clouddoc.sheets.serials import EPOCH, EPOCH_DAY, serial
+from lark_provider.protocol.errors import InvalidRequestError
+
+__all__ = ["Formula", "Link", "Mention", "encode_row", "serial", "to_cell"]
+
+MAX_CHARS = 50_000
+"""In one cell."""
+MAX_MENTIONS = 50
+"""In one request."""
+TOO_LONG, WRONG_VALUE = 90222, 90202
+TEXT, DATE, DATETIME, TIME = "@", "yyyy-MM-dd", "yyyy/MM/dd HH:mm:ss", "HH:mm:ss"
+"""Formatters."""
+FIRST = Cell(1, 1)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_TYPED = re.compile(
+    r"""\s*(?: [-+(]?\s*[$¥€£]?\s*[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?\s*[%)]?   # a number
+        | \d{1,4}[-/.年]\d{1,2}(?:[-/.月]\d{1,4}日?)?(?:[T\s].*)?  # a date
+        | \d{1,2}:\d\d(?::\d\d.*)?(?:\s*[aApP][mM])?              # a time
+        | (?i:true|false) )\s*""",
+    re.VERBOSE | re.DOTALL,
+)
+"""Text that a sheet would convert when a person edits the cell, unless the cell's format is text."""
+_LONGEST_TYPED = 64
+Encoded: TypeAlias = tuple[Any, str | None]
+"""What Lark takes for a cell, and the formatter that shows it; None where any will do."""
+
+
+def to_cell(value: Any, zone: dt.tzinfo | None = None) -> Encoded:
+    """Convert one value.
+
+    Args:
+        value: A value of the table above; those of numpy and pandas as well.
+        zone: The zone to which aware datetimes are converted.
+
+    Returns:
+        What Lark takes, and the formatter it needs, if any.
+
+    Raises:
+        MisfitError: No cell holds it. The text says what a value must be.
+    """
+    encoder = _ENCODERS.get(type(value))
+    if encoder is not None:
+        return encoder(value, zone)
+    for kind, encoder in _BASES:
+        if isinstance(value, kind):
+            return encoder(value, zone)
+    found = None if _is_missing(value) else _item(value)
+    if found is None:
+        return "", None
+    if type(found) is type(value):
+        raise MisfitError(
+            "must be text, a number, a boolean, a date, a datetime, a time, None, a Link, a Mention or a "
+            "Formula"
+        )
+    return to_cell(found, zone)
+
+
+def encode_row(
+    row: Sequence[Any], number: int, first_column: int = 1, zone: dt.tzinfo | None = None
+) -> list[Encoded]:
+    """Convert one row.
+
+    Args:
+        row: The values.
+        number: Of the row in the sheet, for errors.
+        first_column: The column of the first value, for errors.
+        zone: As for `to_cell`.
+
+    Raises:
+        InvalidRequestError: A value does not fit; the text names its cell.
+    """
+    encoded: list[Encoded] = []
+    add, encoder_of = encoded.append, _ENCODERS.get
+    for value in row:
+        encoder = encoder_of(type(value))
+        try:
+            add(encoder(value, zone) if encoder is not None else to_cell(value, zone))
+        except MisfitError as error:
+            raise _misfit(Cell(number, first_column + len(encoded)), value, error) from None
+    return encoded
+
+
+def ragged(width: int, got: int, number: int) -> InvalidRequestError:
+    """Return the error for a row of another length.
+
+    Args:
+        width: Of the first row.
+        got: Of this row.
+        number: Of this row in the sheet.
+    """
+    return InvalidRequestError(
+        f"All rows must have {width} values as the first one has, got {got} in row {number} of the sheet. "
+        "Next: fill what is missing with None.",
+        code=WRONG_VALUE,
+    )
+
+
+class Runs:
+    """Gathers ranges of cells with the same formatter, while rows go by.
+
+    An empty cell takes the formatter of the cell above it, and other text that of text, so that there are
+    few.
+
+    Args:
+        first_column: Of the rows.
+    """
+
+    def __init__(self, first_column: int = 1) -> None:
+        self._first = first_column
+        self._open: list[tuple[str | None, int]] = []
+        self._last = 0
+        self._found: dict[str, list[Range]] = {}
+
+    def add(self, number: int, encoded: Sequence[Encoded]) -> None:
+        """Add a row.
+
+        Args:
+            number: Of the row; each one is that of the last row plus 1.
+            encoded: Its cells.
+        """
+        if not self._open:
+            self._open = [(one, number) for _, one in encoded]
+        for place, (wire, one) in enumerate(encoded):
+            before, start = self._open[place]
+            if before != one and not (wire == "" or (one is None and before == TEXT and type(wire) is str)):
+                self._close(place, before, start)
+                self._open[place] = (one, number)
+        self._last = number
+
+    def add_block(
+        self, number: int, height: int, formats: Sequence[str | list[str | None] | None], rows: Sequence[Any]
+    ) -> None:
+        """Add rows that were converted at once.
+
+        Args:
+            number: Of the first of them.
+            height: How many they are.
+            formats: For each column one formatter, a list of them, or None.
+            rows: The cells.
+        """
+        if any(isinstance(one, list) for one in formats):
+            columns = [one if isinstance(one, list) else [one] * height for one in formats]
+            for offset, row in enumerate(zip(*columns, strict=True)):
+                self.add(number + offset, list(zip(rows[offset], row, strict=True)))
+            return
+        self.add(number, [(0, one) for one in formats if not isinstance(one, list)])
+        self._last = number + height - 1
+
+    def _close(self, place: int, formatter: str | None, start: int) -> None:
+        if formatter is not None and start <= self._last:
+            column = self._first + place
+            self._found.setdefault(formatter, []).append(Range(start, column, self._last, column))
+
+    def closed(self) -> dict[str, list[Range]]:
+        """Return the ranges for each formatter, and begin again."""
+        for place, (one, start) in enumerate(self._open):
+            self._close(place, one, start)
+        found, self._open, self._found = self._found, [], {}
+        return found
+
+
+def checked_rows(rows: Any) -> Iterable[Sequence[Any]]:
+    """Check that each row is a sequence of values, while they are iterated.
+
+    Args:
+        rows: What a caller passed as the values of a range.
+
+    Raises:
+        InvalidRequestError: It is something else.
+    """
+    if isinstance(rows, str | bytes | dict) or not isinstance(rows, Iterable):
+        raise InvalidRequestError(
+            f"The values must be a list of rows, got {show(rows)}. Next: write [[1, 2], [3, 4]]; one cell is "
+            f"[[1]].",
+            code=WRONG_VALUE,
+        )
+    for number, row in enumerate(rows, 1):
+        if isinstance(row, str | bytes) or not isinstance(row, Sequence):
+            raise InvalidRequestError(
+                f"Each row must be a list or tuple of values, got {show(row)} as row {number} of the values. "
+                "Next: write [[1, 2], [3, 4]]; one cell is [[1]].",
+                code=WRONG_VALUE,
+            )
+        yield row
+
+
+def _misfit(cell: Cell, value: Any, error: MisfitError) -> InvalidRequestError:
+    code = TOO_LONG if isinstance(value, str) and len(value) > MAX_CHARS else WRONG_VALUE
+    text = f"{error}, got {show(value)}"
+    return InvalidRequestError(
+        f"Cell {cell} {text}. Nothing of these values was sent. Next: correct the value.",
+        code=code,
+        field_violations=[{"field": str(cell), "value": show(value), "description": str(error)}],
+    )
+
+
+def _text(value: str, _: dt.tzinfo | None) -> Encoded:
+    if not value.isprintable():
+        if (control := _CONTROL.search(value)) is not None:
+            raise MisfitError(
+                "must have no control characters other than tab and line breaks, and has "
+                f"U+{ord(control[0]):04X} at character {control.start() + 1}"
+            )
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise MisfitError("must be valid Unicode, without a lone surrogate") from None
+    if len(value) > MAX_CHARS:
+        raise MisfitError(f"must have at most {MAX_CHARS:,} characters and has {len(value):,}")
+    if value[:1] == "=":
+        # As rich text it cannot become a formula, whatever Lark makes of a string.
+        return [{"type": "text", "text": value}], TEXT
+    return value, TEXT if is_typed(value) else None
+
+
+def is_typed(value: str) -> bool:
+    """Return whether a sheet would convert a text when a person edits its cell."""
+    return _TYPED.fullmatch(value) is not None if len(value) <= _LONGEST_TYPED else value.isdecimal()
+
+
+def _integer(value: int, _: dt.tzinfo | None) -> Encoded:
+    if -EXACT_INT <= value <= EXACT_INT:
+        return int(value), None
+    if abs(value) >= 10**MAX_CHARS:
+        raise MisfitError(f"must have at most {MAX_CHARS:,} digits")
+    return str(Decimal(value)), TEXT  # str(int) refuses more than 4,300 digits
+
+
+def _float(value: float, _: dt.tzinfo | None) -> Encoded:
+    if not math.isfinite(value):
+        raise MisfitError("must be a finite number; None is an empty cell")
+    return float(value), None
+
+
+def _decimal(value: Decimal, _: dt.tzinfo | None) -> Encoded:
+    if not value.is_finite():
+        raise MisfitError("must be a finite number; None is an empty cell")
+    double = float(value)
+    if math.isfinite(double) and Decimal(repr(double)) == value and abs(double) <= EXACT_INT:
+        return (int(value) if double.is_integer() else double), None
+    return str(value), TEXT
+
+
+def _datetime(value: dt.datetime, zone: dt.tzinfo | None) -> Encoded:
+    if type(value) is not dt.datetime:  # those of pandas and pendulum calculate differently
+        value = dt.datetime(  # noqa: DTZ001 - it has its own
+            *value.timetuple()[:6], value.microsecond, value.tzinfo, fold=value.fold
+        )
+    if zone is not None and value.tzinfo is not None:
+        value = value.astimezone(zone)
+    value = value.replace(tzinfo=None)
+    return (value.isoformat(" "), TEXT) if value < EPOCH else (serial(value), DATETIME)
+
+
+def _date(value: dt.date, _: dt.tzinfo | None) -> Encoded:
+    days = value.toordinal() - EPOCH_DAY
+    return (dt.date.isoformat(value), TEXT) if days < 0 else (days, DATE)
+
+
+def _time(value: dt.time, _: dt.tzinfo | None) -> Encoded:
+    return serial(value), TIME
+
+
+def _cell(value: Formula | Link | Mention, _: dt.tzinfo | None) -> Encoded:
+    made = value.to_cell()
+    _text(made["text"], None)
+    return made, None
+
+
+_ENCODERS: dict[type, Callable[[Any, dt.tzinfo | None], Encoded]] = {
+    str: _text,
+    int: _integer,
+    float: _float,
+    bool: lambda value, _: (value, None),
+    type(None): lambda _, __: ("", None),
+    Decimal: _decimal,
+    dt.datetime: _datetime,
+    dt.date: _date,
+    dt.time: _time,
+    Formula: _cell,
+    Link: _cell,
+    Mention: _cell,
+    uuid.UUID: lambda value, _: (str(value), None),
+}
+_BASES: tuple[tuple[type, Callable[[Any, dt.tzinfo | None], Encoded]], ...] = (
+    (enum.Enum, lambda value, zone: to_cell(value.value, zone)),
+    (str, lambda value, zone: _text(str(value), zone)),
+    (int, _integer),
+    (dt.datetime, lambda value, zone: ("", None) if _is_missing(value) else _datetime(value, zone)),
+    (dt.date, _date),
+    (dt.time, _time),
+    (Decimal, _decimal),
+)
+"""For subclasses, in this order: a datetime is a date."""
+
+
+def _is_missing(value: Any) -> bool:
+    return type(value).__name__ in {"NAType", "NaTType"}
+
+
+def _item(value: Any) -> Any:
+    """Return a value of numpy as one of Python; NaN stays what it is, and is refused then."""
+    if type(value).__module__ != "numpy":
+        return value
+    item = (
+        value.item()
+        if getattr(value, "ndim", 0) == 0 and type(value).__name__.startswith("float")
+        else plain(value)
+    )
+    return value if isinstance(item, list) else item

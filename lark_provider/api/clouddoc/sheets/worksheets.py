@@ -1,0 +1,250 @@
+"""The worksheets of a spreadsheet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from lark_provider.api.clouddoc.sheets.targets import (
+    SheetRef,
+    Target,
+    Worksheet,
+    place,
+    read_sheets,
+    ref_of,
+    spreadsheet,
+)
+from lark_provider.api.clouddoc.sheets.writing import V2
+from lark_provider.protocol.calls import request
+from lark_provider.protocol.errors import (
+    ConflictError,
+    InvalidRequestError,
+    LarkAPIError,
+    OutcomeUnknownError,
+)
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+MAX_TITLE, MAX_SHEETS = 100, 300
+_FORBIDDEN = re.compile(r"[/\\?*\[\]:\x00-\x1f]")
+_WRONG_TITLE, _TITLE_EXISTS = 90207, 90210
+
+
+def list_sheets(token: Target) -> Procedure[list[Worksheet]]:
+    """List the worksheets, with their sizes, frozen rows and merged cells.
+
+    See GET /open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/query.
+
+    Args:
+        token: The spreadsheet: a token or a link.
+
+    Returns:
+        The worksheets, in their order.
+
+    Raises:
+        NotFoundError: There is no such spreadsheet.
+        PermissionDeniedError: The spreadsheet was not shared with the app.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    ref = yield from spreadsheet(token)
+    return (yield from read_sheets(ref.token))
+
+
+def add_sheet(token: Target, title: str, *, index: int | None = None) -> Procedure[Worksheet]:
+    """Add a worksheet.
+
+    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/sheets_batch_update. If the answer is lost,
+    the worksheets are listed: its title, which no other has, shows whether it was added.
+
+    Args:
+        token: The spreadsheet: a token or a link.
+        title: Its title, new in this spreadsheet: 1 to 100 characters without slashes, `?`, `*`, `:` and
+            brackets.
+        index: Its place from 0; the last one if None.
+
+    Returns:
+        The worksheet.
+
+    Raises:
+        InvalidRequestError: The title is invalid; nothing was sent.
+        ConflictError: The spreadsheet has a worksheet of that title.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    checked_title(title)
+    ref = yield from spreadsheet(token)
+    sheets = yield from read_sheets(ref.token)
+    if any(one.title == title for one in sheets):
+        raise ConflictError(
+            f"The title of the worksheet must be new in the spreadsheet, got {title!r}, which one has. Next: "
+            "choose another, or use that worksheet.",
+            code=_TITLE_EXISTS,
+        )
+    added = {"title": title, "index": len(sheets) if index is None else index}
+    try:
+        yield from _change(ref.token, {"addSheet": {"properties": added}})
+    except OutcomeUnknownError as error:
+        found = _titled((yield from read_sheets(ref.token)), title)
+        if found is None:
+            raise
+        del error
+        return found
+    found = _titled((yield from read_sheets(ref.token)), title)
+    if found is None:
+        raise _ignored(title)
+    return found
+
+
+def rename_sheet(token: Target, sheet: str | int | None, title: str) -> Procedure[Worksheet]:
+    """Rename a worksheet; a repeat does no harm.
+
+    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/sheets_batch_update. Lark ignores some
+    titles without an error, so it is read back.
+
+    Args:
+        token: The spreadsheet: a token or a link.
+        sheet: The worksheet's title, id or index; None for the one that `token` names.
+        title: Its new title, as for `add_sheet`.
+
+    Returns:
+        The worksheet.
+
+    Raises:
+        InvalidRequestError: The title is invalid, or Lark ignored it.
+        NotFoundError: There is no such worksheet.
+        ConflictError: Another worksheet has the title.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    checked_title(title)
+    at = yield from place(_of(token, sheet), fresh=True)
+    if at.sheet.title == title:
+        return at.sheet
+    changed = {"properties": {"sheetId": at.sheet.sheet_id, "title": title}}
+    yield from _change(at.token, {"updateSheet": changed}, idempotent=True)
+    at = yield from place(SheetRef(at.token, at.sheet.sheet_id), fresh=True)
+    if at.sheet.title != title:
+        raise _ignored(title)
+    return at.sheet
+
+
+def copy_sheet(token: Target, sheet: str | int | None, title: str) -> Procedure[Worksheet]:
+    """Copy a worksheet within its spreadsheet.
+
+    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/sheets_batch_update.
+
+    Args:
+        token: The spreadsheet: a token or a link.
+        sheet: The worksheet's title, id or index; None for the one that `token` names.
+        title: The title of the copy, as for `add_sheet`.
+
+    Returns:
+        The copy.
+
+    Raises:
+        InvalidRequestError: The title is invalid; nothing was sent.
+        NotFoundError: There is no such worksheet.
+        ConflictError: The spreadsheet has a worksheet of that title.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    checked_title(title)
+    at = yield from place(_of(token, sheet), fresh=True)
+    copied = {"source": {"sheetId": at.sheet.sheet_id}, "destination": {"title": title}}
+    try:
+        yield from _change(at.token, {"copySheet": copied})
+    except OutcomeUnknownError:
+        found = _titled((yield from read_sheets(at.token)), title)
+        if found is None:
+            raise
+        return found
+    found = _titled((yield from read_sheets(at.token)), title)
+    if found is None:
+        raise _ignored(title)
+    return found
+
+
+def delete_sheet(token: Target, sheet: str | int | None = None) -> Procedure[None]:
+    """Delete a worksheet.
+
+    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/sheets_batch_update.
+
+    Args:
+        token: The spreadsheet: a token or a link.
+        sheet: The worksheet's title, id or index; None for the one that `token` names.
+
+    Raises:
+        NotFoundError: There is no such worksheet.
+        ConflictError: It is the only one.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    wanted = _of(token, sheet)
+    ref = yield from spreadsheet(wanted)
+    if ref.sheet is None:
+        raise InvalidRequestError(
+            "The worksheet to delete must be named, got none. Next: pass its title, id or index.", code=90205
+        )
+    at = yield from place(wanted, fresh=True)
+    if len((yield from read_sheets(at.token))) == 1:
+        raise ConflictError(
+            f"A spreadsheet must keep a worksheet, got {at.sheet.title!r}, which is its only one. Next: add "
+            "another first, or delete the spreadsheet with client.clouddoc.drive.delete.",
+            code=90204,
+        )
+    try:
+        yield from _change(at.token, {"deleteSheet": {"sheetId": at.sheet.sheet_id}})
+    except (OutcomeUnknownError, LarkAPIError):
+        sheets = yield from read_sheets(at.token)
+        if any(one.sheet_id == at.sheet.sheet_id for one in sheets):
+            raise
+    else:
+        yield from read_sheets(at.token)  # so that the cached list has it no more
+
+
+def checked_title(title: object) -> str:
+    """Check the title of a worksheet, since Lark ignores some without an error.
+
+    Args:
+        title: What a caller passed.
+
+    Raises:
+        InvalidRequestError: It is invalid.
+    """
+    is_valid = isinstance(title, str) and 1 <= len(title) <= MAX_TITLE and title.strip() == title
+    if not is_valid or _FORBIDDEN.search(str(title)):
+        raise InvalidRequestError(
+            f"The title of a worksheet must have 1 to {MAX_TITLE} characters without / \\ ? * [ ] : and "
+            f"blanks at its ends, got {title!r:.120}. Next: correct it.",
+            code=_WRONG_TITLE,
+        )
+    return str(title)
+
+
+def _of(token: Target, sheet: str | int | None) -> Target:
+    return token if sheet is None else SheetRef(ref_of(token).token, sheet)
+
+
+def _titled(sheets: list[Worksheet], title: str) -> Worksheet | None:
+    return next((one for one in sheets if one.title == title), None)
+
+
+def _ignored(title: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"Lark answered success and did not take the title {title!r}. Next: choose another, without special "
+        "characters.",
+        code=_WRONG_TITLE,
+    )
+
+
+def _change(token: str, item: Mapping[str, Any], *, idempotent: bool = False) -> Procedure[Mapping[str, Any]]:
+    """Change one worksheet, and return what Lark says of it. One change a request: they may not be atomic."""
+    url = path(V2 + "/sheets_batch_update", token=token)
+    answer = yield from perform(request("POST", url, json={"requests": [item]}, idempotent=idempotent))
+    (kind,) = item
+    found: Mapping[str, Any] = {}
+    for one in answer.data.get("replies") or ():
+        found = one.get(kind) or found
+    return found

@@ -1,0 +1,246 @@
+"""Send values, formats and new rows and columns, in requests that may be repeated."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from lark_provider.api.clouddoc.sheets.addressing import MAX_CELLS, MAX_COLUMNS, Range
+from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS as COLUMNS_AT_ONCE
+from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS as ROWS_AT_ONCE
+from lark_provider.api.clouddoc.sheets.pieces import Piece
+from lark_provider.api.clouddoc.sheets.targets import SheetRef, Worksheet, place
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import (
+    ConflictError,
+    InvalidRequestError,
+    LarkAPIError,
+    OutcomeUnknownError,
+)
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+V2 = "/sheets/v2/spreadsheets/{token}"
+STYLED_ROWS = 2000
+"""In one range; more were refused now and then."""
+STYLED_RANGES = 100
+"""In one request."""
+_TOO_LARGE, _HTTP_TOO_LARGE = 90227, 413
+_TOO_MANY_CELLS = 90219
+_ATTEMPTS = 3
+_GROWTH = 5000  # rows or columns that one request adds
+
+
+def value_call(token: str, sheet_id: str, piece: Piece) -> Call[Any]:
+    """Return the call that writes a piece.
+
+    See PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values.
+
+    Args:
+        token: The spreadsheet.
+        sheet_id: The worksheet.
+        piece: The values.
+    """
+    call = request("PUT", path(V2 + "/values", token=token), idempotent=True, subject=piece.range.a1)
+    return dataclasses.replace(call, body=piece.body(sheet_id))
+
+
+def is_too_large(error: LarkAPIError) -> bool:
+    """Return whether a request was refused for its size, so that halves of it may pass."""
+    return error.code == _TOO_LARGE or error.http_status == _HTTP_TOO_LARGE
+
+
+def put(token: str, sheet_id: str, piece: Piece) -> Procedure[tuple[int, int]]:
+    """Write a piece; if Lark says that it is too large, write halves of it.
+
+    Args:
+        token: The spreadsheet.
+        sheet_id: The worksheet.
+        piece: The values.
+
+    Returns:
+        The spreadsheet's revision after it, and how many requests there were.
+    """
+    waiting, revision, calls = [piece], 0, 0
+    while waiting:
+        one = waiting.pop()
+        calls += 1
+        try:
+            answer = yield from perform(value_call(token, sheet_id, one))
+        except LarkAPIError as error:
+            halves = one.halves() if is_too_large(error) else []
+            if not halves:
+                raise
+            waiting += reversed(halves)
+        else:
+            revision = answer.data.get("revision") or revision
+    return revision, calls
+
+
+def grown(token: str, sheet: Worksheet, rows: int, columns: int) -> Procedure[Worksheet]:
+    """Add rows and columns at the end of a worksheet, until it has as many as are needed.
+
+    See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/dimension_range.
+
+    Args:
+        token: The spreadsheet.
+        sheet: The worksheet as it was read last.
+        rows: How many it needs.
+        columns: How many it needs.
+
+    Returns:
+        The worksheet as it is then.
+
+    Raises:
+        ConflictError: A worksheet cannot be as large.
+    """
+    if rows <= sheet.rows and columns <= sheet.columns:
+        return sheet
+    check_size(max(rows, sheet.rows), max(columns, sheet.columns), sheet.title)
+    failures = 0
+    while True:
+        # Read again before each request, since adding is not idempotent, and others may add rows, too.
+        (_, sheet, _) = yield from place(SheetRef(token, sheet.sheet_id), fresh=True)
+        if (lacking := rows - sheet.rows) > 0:
+            kind = "ROWS"
+        elif (lacking := columns - sheet.columns) > 0:
+            kind = "COLUMNS"
+        else:
+            return sheet
+        added = {"sheetId": sheet.sheet_id, "majorDimension": kind, "length": min(lacking, _GROWTH)}
+        try:
+            yield request("POST", path(V2 + "/dimension_range", token=token), json={"dimension": added})
+        except OutcomeUnknownError:
+            # If Lark performs it later, there are some more empty rows, which do no harm.
+            failures += 1
+            if failures == _ATTEMPTS:
+                raise
+
+
+def check_size(rows: int, columns: int, title: str) -> None:
+    """Check that a worksheet may have so many rows and columns.
+
+    Args:
+        rows: Its rows, empty ones included.
+        columns: Its columns.
+        title: Its title, for the error.
+
+    Raises:
+        ConflictError: It may not.
+    """
+    if columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
+        raise ConflictError(
+            f"The worksheet {title!r} must have at most {MAX_COLUMNS:,} columns and {MAX_CELLS:,} cells, "
+            f"empty ones included, got {rows:,} by {columns:,}. Next: split the table over several "
+            "worksheets, or delete empty columns.",
+            code=_TOO_MANY_CELLS,
+        )
+
+
+def check_merges(sheet: Worksheet, target: Range, rows: Iterable[Sequence[Any]] | None = None) -> None:
+    """Check that no value would disappear in merged cells.
+
+    Args:
+        sheet: The worksheet.
+        target: Where values go.
+        rows: The values; if None, any merge is refused.
+
+    Raises:
+        InvalidRequestError: One would; the text names the merge.
+    """
+    met = [one for one in sheet.merges if one.meets(target)]
+    if rows is not None and met:
+        table = rows if isinstance(rows, list) else list(rows)
+        met = [one for one in met if _hides(one, target, table)]
+    if met:
+        shown = ", ".join(one.a1 for one in met[:5])
+        raise InvalidRequestError(
+            f"The range {target.a1} of {sheet.title!r} must have no merged cells, got {shown}: they would "
+            "hide values. Next: unmerge them, or write to another range.",
+            code=90202,
+        )
+
+
+def _hides(merge: Range, target: Range, rows: Sequence[Sequence[Any]]) -> bool:
+    """Return whether a value goes to a cell of a merge that is not its first."""
+    for row in range(max(merge.first_row, target.first_row), (merge.last_row or 0) + 1):
+        for column in range(max(merge.first_column, target.first_column), (merge.last_column or 0) + 1):
+            down, across = row - target.first_row, column - target.first_column
+            is_inside = down < len(rows) and across < len(rows[down])
+            if is_inside and (row, column) != merge.first and rows[down][across] not in ("", None):
+                return True
+    return False
+
+
+def tiles(target: Range, rows: int, columns: int = COLUMNS_AT_ONCE) -> Iterator[Range]:
+    """Cut a closed range into ranges of at most so many rows and columns.
+
+    Args:
+        target: The range.
+        rows: Of each, at most.
+        columns: Of each, at most.
+    """
+    last_row, last_column = target.last_row or target.first_row, target.last_column or target.first_column
+    for row in range(target.first_row, last_row + 1, rows):
+        for column in range(target.first_column, last_column + 1, columns):
+            yield Range(row, column, min(row + rows - 1, last_row), min(column + columns - 1, last_column))
+
+
+def style_calls(
+    token: str, sheet_id: str, styles: Iterable[tuple[Iterable[Range], Mapping[str, Any]]]
+) -> Iterator[Call[Any]]:
+    """Return the calls that set styles; later ones win.
+
+    See PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/styles_batch_update.
+
+    Args:
+        token: The spreadsheet.
+        sheet_id: The worksheet.
+        styles: Closed ranges and their style.
+    """
+    data: list[dict[str, Any]] = []
+    number = 0
+    for ranges, style in styles:
+        names = [tile.on(sheet_id) for one in ranges for tile in tiles(one, STYLED_ROWS)]
+        while names:
+            free = STYLED_RANGES - number
+            data.append({"ranges": names[:free], "style": style})
+            number += len(names[:free])
+            names = names[free:]
+            if number == STYLED_RANGES:
+                yield _styled(token, data)
+                data, number = [], 0
+    if data:
+        yield _styled(token, data)
+
+
+def _styled(token: str, data: list[dict[str, Any]]) -> Call[Any]:
+    return request(
+        "PUT", path(V2 + "/styles_batch_update", token=token), json={"data": data}, idempotent=True
+    )
+
+
+def formatted(token: str, sheet_id: str, formats: Mapping[str, Iterable[Range]]) -> Procedure[None]:
+    """Set the formatters of cells.
+
+    Args:
+        token: The spreadsheet.
+        sheet_id: The worksheet.
+        formats: Closed ranges by formatter.
+    """
+    styles = ((ranges, {"formatter": formatter}) for formatter, ranges in formats.items())
+    for call in style_calls(token, sheet_id, styles):
+        yield from perform(call)
+
+
+def blank(target: Range) -> Iterator[Piece]:
+    """Return the pieces that empty a closed range.
+
+    Args:
+        target: The range.
+    """
+    for tile in tiles(target, ROWS_AT_ONCE):
+        width = (tile.last_column or 0) - tile.first_column + 1
+        row = b"[" + b",".join([b'""'] * width) + b"]"
+        yield Piece(tile, [row] * ((tile.last_row or 0) - tile.first_row + 1))
