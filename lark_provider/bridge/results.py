@@ -109,27 +109,30 @@ class ClickResultDisplay:
     async def _show(self, applied: Applied, result: ClickResult, card: Claimed) -> bool:
         """Show the result of a click on a question's card, and return whether the question is over by it."""
         if result.outcome in {"answered", "already_answered", "superseded", "over"}:
-            await self._record_end(result, card.card.ti_id)
-            if result.outcome != "answered" and card.end is not None:
-                # The card showed its end already when it was clicked, as one that a client had not updated.
-                await self._tell(applied, result)
-            return True
+            is_over = await self._record_end(result, card.card.ti_id)
+            if result.outcome != "answered" and (card.end is not None or not is_over):
+                # The card showed its end already when it was clicked, as one that a client had not updated;
+                # or it will not show one soon.
+                await self._tell(applied, result, card.card.language)
+            return is_over
         if result.outcome == "invalid" and card.end is None:
             text = _notice(applied, result, card)
-            await self._sender.notice(card, text, await self._values(applied))
-        elif result.outcome not in {"retried", "noted"}:
+            if await self._sender.notice(card, text, await self._values(applied)):
+                return False
+        if result.outcome not in {"retried", "noted"}:
             await self._tell(applied, result, card.card.language)
         return False
 
-    async def _record_end(self, result: ClickResult, ti_id: str) -> None:
+    async def _record_end(self, result: ClickResult, ti_id: str) -> bool:
+        """Record how a question ended, and return whether it is over."""
         end = result.end
         is_certain = end is not None and await threads.run(self._servers.all_guarded)
         if end is not None and (is_certain or end.kind != "answered"):
             await threads.run(lambda: self._questions.end({ti_id: end}))
-            return
+            return True
         # Without the guard another answer may have replaced this one: what counts is what Airflow has.
         await asyncio.sleep(READ_BACK_SECONDS)
-        await self._poller.settle([ti_id])
+        return bool(await self._poller.settle([ti_id]))
 
     async def _values(self, applied: Applied) -> dict[str, Any] | None:
         click = await threads.run(lambda: self._store.click(applied.app_id, applied.event_id))

@@ -219,6 +219,7 @@ def test_thirty_mapped_tasks_that_fail_in_a_crowd_are_all_on_one_card(
 ) -> None:
     wait_until(lambda: standalone.runs("crowd"), 60)
     wait_until(lambda: "30 failures" in card_of(chat, "crowd"), 200)
+    wait_until(lambda: "DAG run failed" in card_of(chat, "crowd"), 60)
     wait_until(lambda: Outbox.configured(outbox_url).depth()[0] == 0, 60)
     card = card_of(chat, "crowd")
     assert "30 failures" in card
