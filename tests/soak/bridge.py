@@ -1,8 +1,9 @@
 """Questions of a real Airflow on PostgreSQL while bridges are killed, frozen and restarted at random.
 
-`.venv/bin/python -m tests.soak.bridge --questions 200 --seed 1`. Each question is answered on its card, on
-Airflow's own page, or on both at once. Every receiver must get one card for each question, each card must show
-the end that Airflow has, and each click must have a result that was shown.
+`.venv/bin/python -m tests.soak.bridge --questions 200 --seed 1`. The listener, the API servers and the database
+fail, too. Each question is answered on its card, on Airflow's own page, or on both at once. Every receiver must
+get one card for each question, each card must show the end that Airflow has, and each click that was
+accepted must have a result that was shown.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
+from lark_provider.storage.errors import StorageError
 from tests.airflow.conftest import CHAT, AirflowHome
 from tests.airflow.test_bridge import Place
 from tests.bridge.making import execute
@@ -53,10 +55,11 @@ class Soak:
         place: Airflow, the emulator and the processes.
         count: How many questions.
         rng: Decides everything.
+        ours: The server of our database.
     """
 
-    def __init__(self, place: Place, count: int, rng: random.Random) -> None:
-        self.place, self.count, self.rng = place, count, rng
+    def __init__(self, place: Place, count: int, rng: random.Random, ours: postgres.OwnPostgres) -> None:
+        self.place, self.count, self.rng, self.ours = place, count, rng, ours
         self.done = threading.Event()
         self.faults: Counter[str] = Counter()
         self.clicks = self.pages = 0
@@ -69,7 +72,7 @@ class Soak:
         while not self.done.wait(rng.uniform(2, 6)):
             place = rng.randrange(2)
             one = self.bridges[place]
-            fault = rng.choice(["kill", "kill", "freeze", "terminate", "listener", "api"])
+            fault = rng.choice(["kill", "kill", "freeze", "terminate", "listener", "api", "database"])
             self.faults[fault] += 1
             if fault == "freeze":  # Past its lease, so that another one takes over what it was doing.
                 one.send_signal(signal.SIGSTOP)
@@ -80,6 +83,10 @@ class Soak:
                 self.listener.wait()
                 self.done.wait(rng.uniform(0, 5))
                 self.listener = self.place.start("callbacks", "listen")
+            elif fault == "database":
+                self.ours.stop("immediate")
+                self.done.wait(rng.uniform(0, 8))
+                self.ours.start()
             elif fault == "api":
                 pids = _api_servers(self.place)
                 for pid in pids:
@@ -99,10 +106,9 @@ class Soak:
         until = time.monotonic() + _SECONDS
         with ThreadPoolExecutor(8) as pool:
             while len(answered) < self.count and time.monotonic() < until:
-                rows = execute(
-                    self.place.database,
+                rows = self.read(
                     "SELECT c.message_id, q.ti_id, q.run_id, q.map_index FROM hitl_cards c "
-                    "JOIN hitl_questions q ON q.ti_id = c.ti_id WHERE c.state = 'sent' ORDER BY q.map_index",
+                    "JOIN hitl_questions q ON q.ti_id = c.ti_id WHERE c.state = 'sent' ORDER BY q.map_index"
                 )
                 cards: dict[str, list[Any]] = {}
                 for row in rows:
@@ -123,13 +129,25 @@ class Soak:
                 time.sleep(0.5)
         assert len(answered) == self.count, f"{len(answered)} of {self.count} asked"
 
-    def _click(self, message_id: str, option: str) -> None:
-        wait_until(self.place.lark.connections, 60)
+    def read(self, statement: str) -> list[Any]:
+        """Query our database, once it is there."""
+        until = time.monotonic() + 60
         while True:
-            with suppress(Exception):
-                self.place.lark.click(message_id, "bob", option)
-                self.clicks += 1
-                return
+            try:
+                return execute(self.place.database, statement)
+            except StorageError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.5)
+
+    def _click(self, message_id: str, option: str) -> None:
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            with suppress(ValueError, OSError):  # The card is over; the listener is not there.
+                wait_until(self.place.lark.connections, 60)
+                if self.place.lark.click(message_id, "bob", option)["code"] == 0:
+                    self.clicks += 1
+                    return
             time.sleep(0.5)
 
     def _page(self, row: Any) -> None:
@@ -150,11 +168,10 @@ class Soak:
 
     def settled(self) -> bool:
         """Whether every card is over, and every click has been shown."""
-        (left,) = execute(
-            self.place.database,
+        (left,) = self.read(
             "SELECT (SELECT count(*) FROM hitl_cards WHERE state NOT IN ('over')) + "
             "(SELECT count(*) FROM hitl_questions WHERE state <> 'over') + "
-            "(SELECT count(*) FROM applied_clicks WHERE shown_at IS NULL) AS n",
+            "(SELECT count(*) FROM applied_clicks WHERE shown_at IS NULL) AS n"
         )
         return int(left.n) == 0
 
@@ -210,7 +227,12 @@ def main() -> int:
     rng = random.Random(given.seed)
     print(f"seed {given.seed}", flush=True)
     home = Path(tempfile.mkdtemp(prefix="bridge-soak-"))
-    with postgres.find(os.environ).server.databases() as databases, Emulator() as lark:
+    with (
+        closing(postgres.OwnPostgres().start()) as own,
+        postgres.find(os.environ).server.databases() as databases,
+        own.server.databases() as ours,
+        Emulator() as lark,
+    ):
         lark.settings(rate_limits=False)
         metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
         settings = {
@@ -221,7 +243,7 @@ def main() -> int:
         }
         (home / "model").mkdir()
         model = AirflowHome(home / "model")
-        place = Place(model, home, databases.make(), lark, _DAGS.format(count=given.questions), settings)
+        place = Place(model, home, ours.make(), lark, _DAGS.format(count=given.questions), settings)
         with closing(place):
             place.link()
             routes = home / "lark.yaml"
@@ -230,7 +252,7 @@ def main() -> int:
                 f"routes:\n  - {{dag: soak, to: [{CHAT}, {place.bob.open_id}], what: questions}}\n"
             )
             place.environment["LARK_ROUTES_PATH"] = str(routes)
-            soak = Soak(place, given.questions, rng)
+            soak = Soak(place, given.questions, rng, own)
             run_id = place.run("soak")
             chaos = threading.Thread(target=soak.chaos)
             chaos.start()
