@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
 from lark_provider.bridge.lark import Apps, is_lost
 from lark_provider.bridge.questions import QuestionPoller
-from lark_provider.protocol.errors import LarkError
+from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, LarkError
 from lark_provider.protocol.hitl.delivery import ClickResult, read_result
 from lark_provider.protocol.hitl.keys import idempotency_key
 from lark_provider.storage.api_servers import ApiServers
@@ -91,7 +92,7 @@ class ClickResultDisplay:
             elif self._others is None or not await self._others(applied, result):
                 await self._tell(applied, result)
         except LarkError as error:
-            if not is_lost(error, applied.age):
+            if not is_lost(error, applied.age) and not _is_unreachable(applied, error):
                 logger.warning(
                     "Result of a click not shown; will retry", extra=fields | {"error": str(error)}
                 )
@@ -117,8 +118,10 @@ class ClickResultDisplay:
             return is_over
         if result.outcome == "invalid" and card.end is None:
             text = _notice(applied, result, card)
-            if await self._sender.notice(card, text, await self._values(applied)):
-                return False
+            # What was entered may be more than a card can show again.
+            with suppress(InvalidRequestError):
+                if await self._sender.notice(card, text, await self._values(applied)):
+                    return False
         if result.outcome not in {"retried", "noted"}:
             await self._tell(applied, result, card.card.language)
         return False
@@ -158,6 +161,12 @@ class ClickResultDisplay:
             return None
         _, again = await self._delivery.deliver(found)
         return None if again is None else again.link_url
+
+
+def _is_unreachable(applied: Applied, error: LarkError) -> bool:
+    """Return whether a person of another company clicked, to whom the app cannot write."""
+    is_refused = isinstance(error, LarkAPIError) and not error.retryable
+    return is_refused and applied.result.get("outcome") == "foreign_tenant"
 
 
 def _notice(applied: Applied, result: ClickResult, card: Claimed) -> str:
