@@ -29,9 +29,7 @@ def card(ti_id: str, receiver: str = "ou_bob", app_id: str = "cli_a", **changes:
     return NewCard(ti_id, app_id, receiver, "open_id", "en", **changes)
 
 
-def click(
-    key: str, event_id: str, app_id: str = "cli_a", open_id: str = "ou_bob", **form: str
-) -> CardClick:
+def click(key: str, event_id: str, app_id: str = "cli_a", open_id: str = "ou_bob", **form: str) -> CardClick:
     action: dict[str, Any] = {"tag": "button", "value": button_value(key, "answer", option="Approve")}
     if form:
         action["form_value"] = form
