@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from lark_provider.cli.demo.approval import APPROVER, APPROVER_ID, STRANGER
+from lark_provider.cli.demo.native import APPROVER, STRANGER
 from lark_provider.cli.demo.processes import CHAT_ID, LocalLark, start_emulator
 from tests.airflow.conftest import AirflowHome, connection
 from tests.services.processes import HOST, alive, free_port, listens, tree
@@ -30,6 +30,7 @@ from tests.soak.ledger import Violation
 from tests.soak.plan import GATEWAYS
 from tests.soak.site import Site
 
+APPROVER_ID = "ou_emulator0001_alice"
 _STRANGER_ID = "ou_emulator0001_bob"
 _ASKED: dict[str, Any] = {
     "receiver_id": CHAT_ID,

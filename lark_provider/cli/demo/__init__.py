@@ -10,17 +10,19 @@ import importlib.util
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from lark_provider.cli.demo import approval, load
+from lark_provider.cli.demo import load, native
+from lark_provider.cli.demo.airflow_services import services
 from lark_provider.cli.demo.processes import (
     CHAT_ID,
     Airflow,
     LocalLark,
+    bridge,
     gateway,
     listener,
     start_emulator,
@@ -69,18 +71,22 @@ def show(lark: LocalLark) -> bool:
         with step(4, f"run a DAG that loads and notifies: airflow dags test {load.DAG_ID}"):
             conf = {"chat_id": CHAT_ID, "app_token": app_token, "table_id": table_id}
             airflow.run("dags", "test", load.DAG_ID, "--conf", orjson.dumps(conf).decode())
-        with (
-            step(5, f"run a DAG that asks on a card, and click: airflow dags test {approval.DAG_ID}"),
-            gateway(lark, airflow.database_url),
-            listener(lark, airflow.database_url),
-            approval.Clicker(lark) as clicker,
-        ):
-            asked: dict[str, Any] = {"chat_id": CHAT_ID, "approvers": [approval.APPROVER_ID]}
-            airflow.run("dags", "test", approval.DAG_ID, "--conf", orjson.dumps(asked).decode())
-    with step(6, f"ask {lark.base_url} what arrived"):
+        with ExitStack() as stack:
+            with step(5, "start Airflow (api-server, scheduler, dag-processor), gateway, listener, bridge"):
+                settings = airflow.bridge_settings(lark, native.APPROVER)
+                serving = stack.enter_context(services(airflow.env, airflow.home, settings))
+                stack.enter_context(gateway(lark, airflow.database_url))
+                stack.enter_context(listener(lark, airflow.database_url))
+                stack.enter_context(bridge(serving, settings))
+            with (
+                step(6, f"run {native.DAG_ID}: Airflow's own ApprovalOperator asks; click on the card"),
+                native.Clicker(lark) as clicker,
+            ):
+                answered = native.run(serving)
+    with step(7, f"ask {lark.base_url} what arrived"):
         arrived = lark.state()
     loaded = load.report(arrived, app_token, table_id)
-    return approval.report(arrived, clicker) and loaded
+    return native.report(arrived, clicker, answered) and loaded
 
 
 @contextmanager

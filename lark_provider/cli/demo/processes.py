@@ -7,7 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 import orjson
 
 import lark_provider
+from lark_provider.cli.demo.airflow_services import BRIDGE, Services
 from lark_provider.engine import http
 from lark_provider.errors import ConfigurationError, LarkError
+from lark_provider.storage.crypto import generate_key
 
 CHAT_ID = "oc_emulator_data_team"
 _LOG_LINES = 40
@@ -90,9 +92,9 @@ class Airflow:
             "password": lark.app_secret,
             "host": lark.base_url,
         }
-        self._log = home / "airflow.log"
+        self.home, self._log = home, home / "airflow.log"
         self.database_url = f"sqlite:///{home}/lark.db"
-        self._env = {
+        self.env = {
             **os.environ,
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(example_dags()),
@@ -100,6 +102,33 @@ class Airflow:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
             "AIRFLOW__LARK__DATABASE_URL": self.database_url,
             "AIRFLOW_CONN_LARK_DEFAULT": orjson.dumps(connection).decode(),
+        }
+
+    def bridge_settings(self, lark: LocalLark, person: str) -> dict[str, str]:
+        """Return what bridge and plugin share, and write their `lark.yaml`.
+
+        Args:
+            lark: The local Lark.
+            person: Who has the same name in both.
+        """
+        (open_id,) = (
+            user["open_ids"][lark.app_id] for user in lark.state()["users"] if user["user_id"] == person
+        )
+        routes = self.home / "lark.yaml"
+        routes.write_text(
+            f"defaults: {{language: en}}\n"
+            f'routes:\n  - {{dag: "*", to: {CHAT_ID}}}\n'
+            f"people: {{{open_id}: {person}}}\n"
+        )
+        return {
+            "LARK_ROUTES_PATH": str(routes),
+            "LARK_BRIDGE_SECRET": secrets.token_hex(32),
+            "LARK_CONFIG_ENCRYPTION_KEY": generate_key(),
+            "LARK_DATABASE_URL": self.database_url,
+            "LARK_APP_ID": lark.app_id,
+            "LARK_APP_SECRET": lark.app_secret,
+            "LARK_BASE_URL": lark.base_url,
+            "LARK_REGISTRY_PATH": str(self.home / "applications.db"),
         }
 
     def run(self, *arguments: str) -> None:
@@ -110,7 +139,7 @@ class Airflow:
         """
         command = [sys.executable, "-m", "airflow", *arguments]
         with self._log.open("ab") as log:
-            done = subprocess.run(command, env=self._env, stdout=log, stderr=log, check=False)  # noqa: S603 - ours
+            done = subprocess.run(command, env=self.env, stdout=log, stderr=log, check=False)  # noqa: S603 - ours
         if done.returncode != 0:
             print(
                 "\n".join(self._log.read_text(errors="replace").splitlines()[-_LOG_LINES:]), file=sys.stderr
@@ -163,6 +192,31 @@ def listener(lark: LocalLark, database_url: str) -> Iterator[None]:
         finally:
             process.terminate()
             process.communicate()  # what it still logs
+
+
+@contextmanager
+def bridge(airflow: Services, settings: Mapping[str, str]) -> Iterator[None]:
+    """Bring Airflow's questions to the local Lark until the block ends."""
+    env = {
+        **os.environ,
+        **settings,
+        "LARK_AIRFLOW_URL": airflow.url,
+        "LARK_AIRFLOW_USERNAME": BRIDGE,
+        "LARK_AIRFLOW_PASSWORD": airflow.passwords[BRIDGE],
+    }
+    command = [sys.executable, "-m", "lark_provider.cli", "airflow", "bridge"]
+    command += ["--hold-seconds", "7", "--poll-seconds", "1"]  # of a heartbeat of one second
+    with (
+        NamedTemporaryFile("w+", prefix="lark-bridge-", suffix=".log") as log,
+        subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=log, text=True) as process,  # noqa: S603 - ours
+    ):
+        try:
+            if not next(iter(process.stdout or ()), ""):
+                print(Path(log.name).read_text(), file=sys.stderr)
+                raise ConfigurationError("The bridge did not start. Next: read the reason above.")
+            yield
+        finally:
+            process.terminate()
 
 
 def example_dags() -> Path:

@@ -219,6 +219,50 @@ WIKI_PARAM = Code(131002, "param err")
 WIKI_NOT_FOUND = Code(131005, "not found")
 WIKI_DENIED = Code(131006, "permission denied")
 
+# Spreadsheets: the codes of v2; those of v3 are 1,220,000 higher --------------------------------------------
+SHEET_NO_JSON = Code(90201, "request body is not a valid json")
+SHEET_RANGE = Code(90202, "validate RangeValue fail")
+SHEET_BODY = Code(90204, "wrong request body")
+SHEET_ID_EMPTY = Code(90206, "empty sheetId")
+SHEET_TITLE_EMPTY = Code(90207, "sheet title is empty")
+SHEET_TITLE_EXISTS = Code(90210, "sheet title already exists")
+SHEET_DENIED = Code(90213, "no permission", 403)
+SPREADSHEET_NOT_FOUND = Code(90214, "spreadsheet is not found")
+SHEET_NOT_FOUND = Code(90215, "sheetId not found")
+SHEET_UNCHANGED = Code(90216, "nothing to change")
+SHEET_TOO_MANY = Code(90217, "too many request")
+SHEET_CELLS_EXCEEDED = Code(90219, "too many cells")
+SHEET_ANSWER_TOO_LARGE = Code(90221, "the response is too large")
+SHEET_CELL_TOO_LARGE = Code(90222, "the content of a cell is too large")
+SHEET_DIMENSION = Code(90223, "wrong index of rows or columns")
+SHEET_LIMIT = Code(90226, "exceeded the limit")
+SHEET_REQUEST_TOO_LARGE = Code(90227, "the request is too large")
+SHEET_URL_PARAM = Code(90229, "wrong parameter in the URL")
+SHEET_CONDITIONAL_FORMAT = Code(90230, "wrong conditional format")
+SHEET_UNFINISHED = Code(90235, "the previous operation is not finished, try again later")
+SHEET_FILTER_EXISTS = Code(90236, "the filter exists already")
+SHEET_FILTER_VALUE = Code(90248, "wrong value of a filter")
+SHEET_DELETED = Code(90249, "the spreadsheet was deleted")
+SHEET_TITLE_REJECTED = Code(90250, "the title is not allowed")
+SHEET_PARAM = Code(90251, "wrong parameter")
+NEVER_SHARED = Code(91403, "Forbidden", 403)
+
+# Drive -------------------------------------------------------------------------------------------------
+MEMBER_PARAM = Code(1063001, "Invalid parameter")
+MEMBER_DENIED = Code(1063002, "Permission denied", 403)
+MEMBER_NOT_ALLOWED = Code(1063003, "Invalid operation")
+MAY_NOT_SHARE = Code(1063004, "User has no share permission", 403)
+DOCUMENT_DELETED = Code(1063005, "Resource is deleted", 404)
+FILE_PARAM = Code(1061002, "params error.")
+FILE_DENIED = Code(1061004, "forbidden.", 403)
+FILE_NOT_FOUND = Code(1061003, "not found.", 404)
+FILE_DELETED = Code(1061007, "file has been delete.", 404)
+FILE_BUSY = Code(1061045, "can retry.")
+FOLDER_CHILDREN = Code(1062507, "parent node out of sibling num.")
+FOLDER_DEPTH = Code(1062506, "node exceeds the depth limit.")
+FOLDER_NODES = Code(1062505, "parent node out of size.")
+META_PARAM = Code(970005, "param error")
+
 #: Codes whose HTTP status follows the Bitable pages and `bitable_error_status`.
 BITABLE_CODES = range(1254000, 1256000)
 
@@ -229,6 +273,18 @@ _BITABLE = {
 }
 
 
+#: What the codes of spreadsheets are higher by in v3 than in v2.
+SHEETS_V3 = 1_220_000
+_SHEETS = {
+    code.number: code
+    for code in list(globals().values())
+    if isinstance(code, Code) and code.number in range(90201, 90300)
+}
+
+
 def named(number: int) -> Code | None:
-    """Return the code of Bitable that has this number, or None."""
-    return _BITABLE.get(number)
+    """Return the code of Bitable or of spreadsheets (v2 or v3) that has this number, or None."""
+    found = _BITABLE.get(number) or _SHEETS.get(number)
+    if found is None and number - SHEETS_V3 in _SHEETS:
+        found = _SHEETS[number - SHEETS_V3]._replace(number=number)
+    return found

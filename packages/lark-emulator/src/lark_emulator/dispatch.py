@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Generator
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
+_BAD_REQUEST = 400
 #: Who calls an endpoint that asks for no token.
 _NOBODY = App("", "", "nobody")
 #: Of a query, what is never logged.
@@ -50,7 +53,25 @@ class Dispatcher:
         self._lark.log.connections += 1
 
     def handle(self, request: Request) -> Outcome:
-        """Perform one request."""
+        """Perform one request; what takes long is done in slices between those of others."""
+        steps = self._steps(request)
+        try:
+            next(steps)
+        except StopIteration as done:
+            outcome: Outcome = done.value
+            return outcome
+        return Outcome(None, later=self._rest(steps))
+
+    async def _rest(self, steps: Generator[None, None, Outcome]) -> Outcome:
+        while True:
+            await asyncio.sleep(0)
+            try:
+                next(steps)
+            except StopIteration as done:
+                outcome: Outcome = done.value
+                return outcome
+
+    def _steps(self, request: Request) -> Generator[None, None, Outcome]:
         self._lark.clock.ring()
         if not self._host_allowed(request.headers.get("host", "")):
             return Outcome(plain(403, "this Host is not served by the Lark emulator"))
@@ -65,7 +86,7 @@ class Dispatcher:
         performed = FIRST if fault is None else fault.performed
         answer = plain(404, "404 page not found")
         if found is not None and performed == FIRST:
-            answer, call = self._answered(request, *found)
+            answer, call = yield from self._answered(request, *found)
         elif found is not None and fault is not None and performed == LATE:
             self._postpone(request, *found, seconds=fault.late_s or 0)
         if fault is not None and (fault.answers or performed != FIRST):
@@ -76,7 +97,9 @@ class Dispatcher:
         name = host[: host.rindex(":")] if ":" in host.rpartition("]")[2] else host
         return name.strip("[]").lower() in self._allowed_hosts
 
-    def _answered(self, request: Request, route: Route, params: dict[str, str]) -> tuple[Answer, Call | None]:
+    def _answered(
+        self, request: Request, route: Route, params: dict[str, str]
+    ) -> Generator[None, None, tuple[Answer, Call | None]]:
         log_id = self._lark.next_log_id()
         if not route.emulated:
             self._lark.missed(route)
@@ -84,7 +107,7 @@ class Dispatcher:
         if isinstance(admitted, Answer):
             return admitted, None
         call, throttled = admitted
-        return throttled or self._performed(call, log_id), call
+        return throttled or (yield from self._performed(call, log_id)), call
 
     def _admitted(
         self, request: Request, route: Route, params: dict[str, str], log_id: str
@@ -123,10 +146,12 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
             return _named(self._crashed(error), log_id)
 
-    def _performed(self, call: Call, log_id: str) -> Answer:
+    def _performed(self, call: Call, log_id: str) -> Generator[None, None, Answer]:
         route = call.route
         try:
             payload = route.handler(call)
+            if isinstance(payload, Generator):
+                payload = yield from payload
         except RefusedError as refusal:
             return self._refusal(refusal, route, log_id)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
@@ -149,18 +174,21 @@ class Dispatcher:
 
         def perform() -> int | None:
             noted()
-            return self._performed(call, log_id).code
+            return _at_once(self._performed(call, log_id)).code
 
         self._lark.late.add(request, seconds, perform)
 
     def _planned(self, fault: Fault, route: Route | None) -> Answer:
-        """Return the answer that a fault plans; a code of Bitable alone comes as that endpoint answers it."""
+        """Return the answer that a fault plans; a code of Bitable or sheets alone as Lark does."""
         number = fault.code
         if route is None or number is None or fault.status or fault.body is not None:
             return fault.answer()
-        if number not in BITABLE_CODES or "/bitable/" not in route.path:
-            return fault.answer()
         known = codes.named(number) or codes.Code(number, "injected by the emulator", 200)
+        if "/sheets/" in route.path and codes.named(number) is not None:
+            if "/v2/" in route.path and known.status == _BAD_REQUEST:
+                known = known._replace(status=int(self._lark.settings.sheet_error_status))
+        elif number not in BITABLE_CODES or "/bitable/" not in route.path:
+            return fault.answer()
         refusal = RefusedError(known._replace(msg=fault.msg or known.msg))
         answer = self._refusal(refusal, route, self._lark.next_log_id())
         answer.headers.update(fault.headers)
@@ -246,6 +274,15 @@ class Dispatcher:
         hold, release = (0.0, None) if call is None else (call.hold, call.release)
         milliseconds = self._lark.settings.latency_ms + (0 if fault is None else fault.delay_ms)
         return Outcome(None if dropped else answer, hold + milliseconds / 1000, hold, release)
+
+
+def _at_once(steps: Generator[None, None, Answer]) -> Answer:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            answer: Answer = done.value
+            return answer
 
 
 def _named(answer: Answer, log_id: str) -> Answer:

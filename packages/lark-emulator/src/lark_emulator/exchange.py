@@ -68,7 +68,7 @@ class Outcome:
     delay: float = 0.0
     hold: float = 0.0
     release: Callable[[], None] | None = None
-    later: Coroutine[None, None, Answer] | None = None
+    later: Coroutine[None, None, Answer | Outcome] | None = None
 
 
 def plain(status: int, text: str) -> Answer:

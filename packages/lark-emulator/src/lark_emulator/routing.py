@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from lark_emulator.exchange import Answer, Request
     from lark_emulator.settings import Settings
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from lark_emulator.websocket.links import Links
     from lark_emulator.world.apps import App
     from lark_emulator.world.world import World
+
+    Slices = Generator[None, None, dict[str, Any]]
 
 Evidence = Literal["sdk + documentation", "documentation"]
 
@@ -61,7 +63,8 @@ class Route:
         method: the HTTP method.
         path: the path with `:name` for its parameters, as Lark's pages write it.
         handler: answers a call with the members of `data` (or of the body itself, if `flat`), or, where
-            the answer is not JSON, with the whole of it.
+            the answer is not JSON, with the whole of it. One that takes long is a generator: other clients
+            have their turn where it yields.
         unconfirmed: what about the answers is a guess, for the coverage list.
         evidence: what the rest is based on.
         token: whether a tenant token is asked for.
@@ -71,7 +74,7 @@ class Route:
 
     method: str
     path: str
-    handler: Callable[[Call], dict[str, Any] | Answer]
+    handler: Callable[[Call], dict[str, Any] | Answer | Slices]
     unconfirmed: tuple[str, ...] = ()
     evidence: Evidence = "sdk + documentation"
     token: bool = True

@@ -57,7 +57,7 @@ class HttpConnection(asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
-        self._later: asyncio.Task[Answer] | None = None
+        self._later: asyncio.Task[Answer | Outcome] | None = None
         self._after: Callable[[], None] | None = None
         self._ending = False
         self._half_closed = False
@@ -196,13 +196,7 @@ class HttpConnection(asyncio.Protocol):
                 self._later = self._loop.create_task(outcome.later)
                 self._later.add_done_callback(partial(self._found_out, request))
                 return
-            if outcome.delay > 0:
-                self._after = outcome.release
-                if outcome.release is not None and outcome.hold < outcome.delay:
-                    self._loop.call_later(outcome.hold, outcome.release)
-                self._timer = self._loop.call_later(outcome.delay, self._late, request, outcome)
-                return
-            self._finish(request, outcome)
+            self._give(request, outcome)
         if self._busy or self._transport is None or self._ending:
             return
         if self._half_closed:
@@ -210,14 +204,24 @@ class HttpConnection(asyncio.Protocol):
         else:
             self._transport.resume_reading()
 
+    def _give(self, request: Request, outcome: Outcome) -> None:
+        if outcome.delay <= 0:
+            self._finish(request, outcome)
+            return
+        self._after = outcome.release
+        if outcome.release is not None and outcome.hold < outcome.delay:
+            self._loop.call_later(outcome.hold, outcome.release)
+        self._timer = self._loop.call_later(outcome.delay, self._late, request, outcome)
+
     def _late(self, request: Request, outcome: Outcome) -> None:
         self._timer = self._after = None
         self._finish(request, outcome)
         self._answer_waiting()
 
-    def _found_out(self, request: Request, task: asyncio.Task[Answer]) -> None:
+    def _found_out(self, request: Request, task: asyncio.Task[Answer | Outcome]) -> None:
         self._later = None
-        self._finish(request, Outcome(None if task.cancelled() else task.result()))
+        found = None if task.cancelled() else task.result()
+        self._give(request, found if isinstance(found, Outcome) else Outcome(found))
         self._answer_waiting()
 
     def _finish(self, request: Request, outcome: Outcome) -> None:

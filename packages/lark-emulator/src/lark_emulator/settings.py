@@ -6,10 +6,11 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
+from lark_emulator.sheet_settings import KIB, SHEET_CHOICES, SheetSettings
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KIB = 1024
 HOUR = 3600.0
 
 #: Settings whose value is one of a few words. The first is the default.
@@ -34,6 +35,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "pong_payload": ("config", "empty"),
     "gap_events": ("scheduled", "on_connect"),
     "card_frame_ack": ("ignored", "taken"),
+    **SHEET_CHOICES,
 }
 
 #: Numbers that may be negative, and their least value.
@@ -57,7 +59,7 @@ CARD_RULES = {
 
 
 @dataclass(slots=True)
-class Settings:
+class Settings(SheetSettings):
     """The switches of one emulator. Where Lark's documents are silent or clash, there is a switch."""
 
     latency_ms: float = 0.0

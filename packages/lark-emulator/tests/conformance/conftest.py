@@ -24,6 +24,8 @@ class Sdk:
         self.bitable = importlib.import_module("lark_oapi.api.bitable.v1")
         self.contact = importlib.import_module("lark_oapi.api.contact.v3")
         self.drive = importlib.import_module("lark_oapi.api.drive.v1")
+        self.drive2 = importlib.import_module("lark_oapi.api.drive.v2")
+        self.sheets = importlib.import_module("lark_oapi.api.sheets.v3")
         self.wiki = importlib.import_module("lark_oapi.api.wiki.v2")
         self._tokens = importlib.import_module("lark_oapi.core.token.manager").TokenManager
 

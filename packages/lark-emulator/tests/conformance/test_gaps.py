@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def test_the_sentence_and_a_code_that_is_not_larks(sdk: Sdk, lark: Emulator) -> None:
     client = sdk.client(lark)
     for answer in (
-        client.drive.v1.file.list(sdk.request(sdk.drive, "ListFile")),
+        client.drive.v1.file_version.list(sdk.request(sdk.drive, "ListFileVersion", file_token="t")),
         client.im.v1.chat.search(sdk.request(sdk.im, "SearchChat", query="x")),
     ):
         assert (answer.code, answer.msg.startswith("not emulated: GET /open-apis/")) == (gaps.CODE, True)

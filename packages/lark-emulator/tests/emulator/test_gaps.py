@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/open-apis/drive/v1/files"),
+        ("GET", "/open-apis/drive/v1/export_tasks/t"),
         ("POST", "/open-apis/calendar/v4/calendars"),
         ("GET", "/open-apis/contact/v3/users/find_by_department"),
         ("DELETE", "/open-apis/wiki/v2/spaces/7000/members/ou_1"),
@@ -58,25 +58,25 @@ def test_all_that_is_emulated_is_known() -> None:
 
 
 def test_a_gap_can_be_answered_by_a_test(lark: Emulator, api: Api) -> None:
-    lark.fault(path="/open-apis/drive/v1/files", status=200, body='{"code": 0, "data": {"files": []}}')
-    assert api.http.get("/open-apis/drive/v1/files").json()["code"] == 0
-    assert api.http.get("/open-apis/drive/v1/files").status_code == 501
+    lark.fault(path="/open-apis/calendar/v4/calendars", status=200, body='{"code": 0, "data": {"files": []}}')
+    assert api.http.get("/open-apis/calendar/v4/calendars").json()["code"] == 0
+    assert api.http.get("/open-apis/calendar/v4/calendars").status_code == 501
 
 
 def test_each_gap_is_counted_and_printed_once(
     lark: Emulator, api: Api, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(3):
-        api.http.get("/open-apis/drive/v1/files")
-    assert lark.state(summary=True)["not_emulated"] == {"GET /open-apis/drive/v1/files": 3}
-    assert capfd.readouterr().err.count("not emulated: GET /open-apis/drive/v1/files") == 1
+        api.http.get("/open-apis/calendar/v4/calendars")
+    assert lark.state(summary=True)["not_emulated"] == {"GET /open-apis/calendar/v4/calendars": 3}
+    assert capfd.readouterr().err.count("not emulated: GET /open-apis/calendar/v4/calendars") == 1
 
 
 TEST = """
 import urllib.error, urllib.request
 def test_it(lark):
     try:
-        urllib.request.urlopen(lark.base_url + "/open-apis/drive/v1/files")
+        urllib.request.urlopen(lark.base_url + "/open-apis/calendar/v4/calendars")
     except urllib.error.HTTPError as error:
         assert error.code == 501
 """
@@ -97,4 +97,4 @@ def test_the_fixture_can_fail_on_a_gap(tmp_path: Path, *, fails: bool) -> None:
         check=False,
     )
     assert (done.returncode != 0) == fails, done.stdout
-    assert ("not emulated: GET /open-apis/drive/v1/files" in done.stdout) == fails
+    assert ("not emulated: GET /open-apis/calendar/v4/calendars" in done.stdout) == fails

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
+from lark_emulator.drive.access import EDIT, VIEW, may
 from lark_emulator.validation import flag
 
 if TYPE_CHECKING:
@@ -26,9 +27,17 @@ def base_of(call: Call) -> Base:
     base = call.world.bases.get(call.params["app_token"])
     if base is None:
         raise RefusedError(codes.BASE_NOT_FOUND)
-    if call.app.app_id not in base.shared_with:
+    if not _may(call, base, VIEW):
         raise RefusedError(codes.PERMISSION_DENIED)
     return base
+
+
+def _may(call: Call, base: Base, need: str) -> bool:
+    """Say whether the app may do something: a base is shared as a document, or by the control plane."""
+    if call.app.app_id in base.shared_with:
+        return True
+    document = call.world.drive.documents.get(base.app_token)
+    return document is not None and may(call, document, need)
 
 
 def table_of(call: Call) -> Table:
@@ -47,9 +56,12 @@ def table_to_write(call: Call) -> Table:
     """Return the table of the path for a write of its records or fields.
 
     Raises:
-        RefusedError: 1254291 (another write is going on), or what `table_of` raises.
+        RefusedError: 1254302 (the app may only view the base), 1254291 (another write is going on), or what
+            `table_of` raises.
     """
     table = table_of(call)
+    if not _may(call, base_of(call), EDIT):
+        raise RefusedError(codes.PERMISSION_DENIED)
     if table.held is not None and not call.late:  # what was late has waited for its turn
         raise RefusedError(codes.WRITE_CONFLICT)
     return table

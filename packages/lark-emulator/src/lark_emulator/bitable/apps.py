@@ -12,6 +12,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, optional_text, violation
 from lark_emulator.world.bases import Base
+from lark_emulator.world.drive import BITABLE, FOLDER, Document
 
 LONGEST_NAME = 255
 DEFAULT_TABLE = "Table 1"
@@ -20,6 +21,22 @@ DEFAULT_ZONE = "Asia/Shanghai"
 
 def _url(base: Base) -> str:
     return f"https://emulator.invalid/base/{base.app_token}"
+
+
+def _document(call: Call, base: Base) -> Document:
+    """Return the base as a document of the drive, which belongs to the calling app."""
+    drive = call.world.drive
+    folder = drive.documents.get(base.folder_token)
+    parent = base.folder_token if folder is not None and folder.type == FOLDER else ""
+    owner = ("app", call.app.app_id)
+    return Document(
+        base.app_token,
+        BITABLE,
+        owner,
+        parent or drive.root_of(call.app.app_id).token,
+        call.world.clock.now(),
+        base,
+    )
 
 
 def create(call: Call) -> dict[str, Any]:
@@ -40,6 +57,7 @@ def create(call: Call) -> dict[str, Any]:
     )
     table = new_table(call, base, DEFAULT_TABLE)
     call.world.bases[base.app_token] = base
+    call.world.drive.add(_document(call, base))
     return {
         "app": {
             "app_token": base.app_token,
@@ -95,7 +113,10 @@ ROUTES = (
         "POST",
         _PATH,
         create,
-        unconfirmed=("the first table has one text field and no rows; `folder_token` is not looked up",),
+        unconfirmed=(
+            "the first table has one text field and no rows",
+            "a `folder_token` that names no folder is taken for the root folder",
+        ),
     ),
     Route("GET", f"{_PATH}/:app_token", get, unconfirmed=("another app's base gets 1254302",)),
     Route(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.control import admin_api, plane
 from lark_emulator.control.callback_controls import CallbackControls
 from lark_emulator.control.connection_controls import ConnectionControls
+from lark_emulator.control.sheet_controls import SheetControls
 from lark_emulator.control.table_controls import TableControls
 from lark_emulator.world.world import DEFAULT_APP_ID
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-class Controls(CallbackControls, ConnectionControls, TableControls, ABC):
+class Controls(CallbackControls, ConnectionControls, SheetControls, TableControls, ABC):
     """Every operation of the control plane as a method. Bad input raises ValueError."""
 
     @property

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from lark_emulator.control import admin_api, connections, console, people, seeding, snapshot
+from lark_emulator.control import (
+    admin_api,
+    connections,
+    console,
+    documents,
+    people,
+    seeding,
+    sheet_edits,
+    snapshot,
+)
 from lark_emulator.control.clicks import click
 from lark_emulator.control.specs import only, text
 from lark_emulator.exchange import Answer, as_json
@@ -163,6 +172,15 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "records/add"): seeding.add_rows,
     ("POST", "records/edit"): people.edit,
     ("GET", "records/edits"): people.edits,
+    ("GET", "sheets"): sheet_edits.read,
+    ("POST", "sheets/edit"): sheet_edits.edit,
+    ("GET", "sheets/plans"): sheet_edits.plans,
+    ("POST", "sheets/plans"): sheet_edits.plan,
+    ("DELETE", "sheets/plans"): sheet_edits.clear_plans,
+    ("GET", "documents"): documents.listed,
+    ("POST", "documents"): documents.add,
+    ("GET", "documents/access"): documents.access,
+    ("POST", "documents/share"): documents.share,
     ("GET", "pages"): people.pages,
     ("POST", "pages"): people.plan_page,
     ("DELETE", "pages"): people.clear_pages,

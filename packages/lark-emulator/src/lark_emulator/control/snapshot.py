@@ -37,6 +37,11 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "chats": [chat(each, summary=summary) for each in world.chats.values()],
         "webhooks": [webhook_bot.shown(bot) for bot in world.webhook_bots.values()],
         "bitables": [_base(base, summary=summary) for base in world.bases.values()],
+        "documents": [
+            {"token": each.token, "type": each.type, "title": each.title, "owner": ":".join(each.owner)}
+            for each in world.drive.documents.values()
+            if not each.deleted
+        ],
         "wiki_nodes": [wiki.shown(node) for node in world.wiki_nodes.values()],
         "upload_count": len(world.uploads),
         "click_count": len(lark.clicks),

@@ -12,7 +12,9 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.limits import Windows
 from lark_emulator.world.apps import TENANT_KEY, App
 from lark_emulator.world.chats import CardUpdate, Chat, Message, WebhookBot
+from lark_emulator.world.drive import Drive
 from lark_emulator.world.page_plans import PagePlans
+from lark_emulator.world.sheet_plans import SheetPlans
 from lark_emulator.world.users import User
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ class World:
         self.chats: dict[str, Chat] = {}
         self.messages: dict[str, Message] = {}
         self.bases: dict[str, Base] = {}
+        #: folders and files, bases and spreadsheets among them
+        self.drive = Drive(clock)
+        #: what people will do to spreadsheets
+        self.sheet_plans = SheetPlans()
         #: images and files by key
         self.uploads: dict[str, Upload] = {}
         #: pages of the wiki by node_token

@@ -1,0 +1,103 @@
+"""Folders and files of people, whom they are shared with, and who can open them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control.specs import found, one_of, only, text
+from lark_emulator.drive.access import openers
+from lark_emulator.sheets.spreadsheets import new_worksheet
+from lark_emulator.world.drive import FOLDER, PERMS, SHEET, Document
+from lark_emulator.world.sheets import FIRST_TITLE, Spreadsheet
+
+if TYPE_CHECKING:
+    from lark_emulator.lark import Lark
+    from lark_emulator.world.drive import Who
+
+_KINDS = ("user", "app", "chat")
+
+
+def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Add a folder, a spreadsheet or another file of a person, or of an app, and return it as `access` does.
+
+    Args:
+        lark: where.
+        spec: `type` (`folder`, `sheet`, or another type, whose content is not held), `title`, `owner` (such
+            as `user:alice` or `app:cli_emulator0001`; absent = the first user), `folder_token`.
+    """
+    only(spec, "type", "title", "owner", "folder_token")
+    kind, title = text(spec, "type") or SHEET, text(spec, "title")
+    world = lark.world
+    owner = who(lark, text(spec, "owner") or f"user:{next(iter(world.users))}")
+    parent = text(spec, "folder_token")
+    if parent and found(world.drive.documents, "folder", parent).type != FOLDER:
+        raise ValueError(f"{parent!r} is not a folder")
+    content = None
+    if kind == SHEET:
+        sheet = new_worksheet(world, FIRST_TITLE)
+        content = Spreadsheet({sheet.sheet_id: sheet})
+    prefix = {FOLDER: "fldcn", SHEET: "shtcn"}.get(kind, "boxcn")
+    token = world.new_id(prefix, 22)
+    world.drive.add(Document(token, kind, owner, parent, lark.clock.now(), content, title))
+    return access(lark, {"token": token})
+
+
+def share(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Share a document (`token`) as its owner would, `with` (`user:…`, `app:…`, `chat:…`).
+
+    Args:
+        lark: where.
+        spec: `token`, `with`, and `perm`: `view`, `edit`, `full_access`, or `none`, which takes it away.
+    """
+    only(spec, "token", "with", "perm")
+    document = found(lark.world.drive.documents, "document", text(spec, "token"))
+    name, perm = who(lark, text(spec, "with")), one_of(spec, "perm", (*PERMS, "none"))
+    if perm == "none":
+        document.members.pop(name, None)
+    else:
+        document.members[name] = perm
+    return access(lark, {"token": document.token})
+
+
+def access(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a document (`token`): whose it is, its collaborators, and who can open it.
+
+    Returns:
+        `token`, `type`, `title`, `owner`, `folder_token`, `url`, `deleted`, `members` and `openers` (the most
+        that each may do, by `user:alice` and the like), and `public`, the settings of its link.
+    """
+    only(spec, "token")
+    document = found(lark.world.drive.documents, "document", text(spec, "token"))
+    opens = {} if document.deleted else openers(lark.world, lark.settings, document)
+    return {
+        "token": document.token,
+        "type": document.type,
+        "title": document.title,
+        "owner": ":".join(document.owner),
+        "folder_token": document.parent,
+        "url": document.url,
+        "deleted": document.deleted,
+        "members": {":".join(name): perm for name, perm in document.members.items()},
+        "openers": {":".join(name): most for name, most in opens.items()},
+        "public": dict(document.public),
+    }
+
+
+def listed(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Return all documents, deleted ones included, as `access` does."""
+    return {"documents": [access(lark, {"token": token}) for token in lark.world.drive.documents]}
+
+
+def who(lark: Lark, name: str) -> Who:
+    """Return a user, an app or a chat by a name such as `user:alice`."""
+    kind, _, each = name.partition(":")
+    if kind not in _KINDS:
+        raise ValueError(f"{name!r} must begin with one of {', '.join(f'{kind}:' for kind in _KINDS)}")
+    world = lark.world
+    everybody: dict[str, dict[str, Any]] = {
+        "user": {**world.users},
+        "app": {**world.apps},
+        "chat": {**world.chats},
+    }
+    found(everybody[kind], kind, each)
+    return kind, each

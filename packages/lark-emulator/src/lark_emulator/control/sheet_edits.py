@@ -1,0 +1,290 @@
+"""What people do to a spreadsheet, at once or just before a request: type, insert, sort, rename, move."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control.sheet_view import shown
+from lark_emulator.control.specs import count, flag, found, one_of, only, text, whole
+from lark_emulator.drive.files import remove
+from lark_emulator.sheets.formulas import result
+from lark_emulator.sheets.ranges import column_number
+from lark_emulator.world.drive import FOLDER
+from lark_emulator.world.grid import COLUMNS, ROWS, Formula, Rich
+from lark_emulator.world.sheet_plans import ANY, READ, WRITE, SheetPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from lark_emulator.lark import Lark
+    from lark_emulator.routing import Slices
+    from lark_emulator.world.drive import Document
+    from lark_emulator.world.sheets import Spreadsheet, Worksheet
+
+_CELL = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
+
+
+def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
+    """Return a spreadsheet (`token`) with all its worksheets, or with one (`sheet`: its title or id).
+
+    Args:
+        lark: where.
+        spec: `token`; `sheet`; `cells` (absent = true): whether to show values and formats.
+
+    Returns:
+        `title`, `revision`, `folder_token`, `deleted`, and `sheets`, see `sheet_view.shown`.
+    """
+    only(spec, "token", "sheet", "cells")
+    document, book = _book(lark, text(spec, "token"), there=False)
+    name = text(spec, "sheet")
+    sheets = [_sheet(book, name)] if name else list(book.sheets.values())
+    cells = flag(spec, "cells", default=True)
+    steps = _read(document, book, sheets, cells=cells)
+    if lark.loop is not None:
+        return _in_slices(steps)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            view: dict[str, Any] = done.value
+            return view
+
+
+async def _in_slices(steps: Slices) -> dict[str, Any]:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            view: dict[str, Any] = done.value
+            return view
+        await asyncio.sleep(0)
+
+
+def _read(document: Document, book: Spreadsheet, sheets: list[Worksheet], *, cells: bool) -> Slices:
+    view: dict[str, Any] = {
+        "title": document.title,
+        "revision": book.revision,
+        "folder_token": document.parent,
+        "deleted": document.deleted,
+        "sheets": [],
+    }
+    for sheet in sheets:
+        one = yield from shown(book, sheet, cells=cells)
+        view["sheets"].append(one)
+    return view
+
+
+def edit(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Edit a spreadsheet (`token`) in the name of `user_id` (absent = the first user), edit by edit.
+
+    Args:
+        lark: where.
+        spec: `edits`, a list of objects, each with `do`, where it matters `sheet` (title or id; absent = the
+            first worksheet), and
+            for `type`: `cell` (such as `B3`), and `values` (rows), which are stored as they are; a text that
+            begins with `=` is a formula, whose `{"formula", "result"}` may be given instead;
+            for `insert_rows`, `insert_columns`, `delete_rows`, `delete_columns`: `at` (from 1) and `count`;
+            for `sort`: `column` (such as `B`), `first_row` (absent = 2), `descending`;
+            for `rename_sheet`, `rename`: `title`; for `move`: `folder_token`; for `delete`: nothing.
+
+    Returns:
+        `edits`, as they were given, with `time` and `user_id`.
+    """
+    only(spec, "token", "user_id", "edits")
+    user_id = _user(lark, spec)
+    edits = _checked(spec)
+    document, book = _book(lark, text(spec, "token"))
+    return {"edits": _perform(lark, document, book, edits, user_id)}
+
+
+def plan(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Plan edits of a spreadsheet just before a request to it is performed.
+
+    Args:
+        lark: where.
+        spec: as for `edit`; `before` which requests (`read`, `write`; absent = `any`), and how many of them
+            pass first (`skip`).
+    """
+    only(spec, "token", "user_id", "edits", "before", "skip")
+    user_id = _user(lark, spec)
+    edits = _checked(spec)
+    before = one_of({"before": text(spec, "before") or ANY}, "before", (READ, WRITE, ANY))
+    document, book = _book(lark, text(spec, "token"))
+
+    def perform() -> None:
+        _perform(lark, document, book, edits, user_id)
+
+    lark.world.sheet_plans.planned.append(
+        SheetPlan(document.token, before, whole(spec, "skip"), edits, perform)
+    )
+    return plans(lark, {})
+
+
+def plans(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Return the edits still to come."""
+    return {"plans": [each.as_dict() for each in lark.world.sheet_plans.planned]}
+
+
+def clear_plans(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Forget all planned edits."""
+    lark.world.sheet_plans.planned.clear()
+    return {}
+
+
+def _user(lark: Lark, spec: dict[str, Any]) -> str:
+    users = lark.world.users
+    return found(users, "user", text(spec, "user_id") or next(iter(users))).user_id
+
+
+def _book(lark: Lark, token: str, *, there: bool = True) -> tuple[Document, Spreadsheet]:
+    document = lark.world.drive.documents.get(token)
+    book = None if document is None else document.content
+    if document is None or not hasattr(book, "sheets") or (there and document.deleted):
+        raise ValueError(f"no spreadsheet {token!r}")
+    return document, book  # type: ignore[return-value]
+
+
+def _sheet(book: Spreadsheet, name: str) -> Worksheet:
+    if not name:
+        return next(iter(book.sheets.values()))
+    return book.sheets.get(name) or found(
+        {sheet.title: sheet for sheet in book.sheets.values()}, "worksheet", name
+    )
+
+
+def _checked(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    edits = spec.get("edits")
+    if not isinstance(edits, list) or not edits or not all(isinstance(each, dict) for each in edits):
+        raise ValueError(f"'edits' must be a list of objects, not {edits!r}")
+    for each in edits:
+        doing = one_of(each, "do", _DOINGS)
+        only(each, "do", "sheet", *_DOINGS[doing][0])
+        if doing == "type":
+            _cell(each)
+            rows = each.get("values")
+            if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+                raise ValueError(f"'values' must be a list of lists, not {rows!r}")
+        elif "at" in _DOINGS[doing][0]:
+            count(each, "at")
+            count(each, "count")
+        elif "title" in _DOINGS[doing][0] and not text(each, "title"):
+            raise ValueError("'title' is required")
+    return edits
+
+
+def _perform(
+    lark: Lark, document: Document, book: Spreadsheet, edits: list[dict[str, Any]], user_id: str
+) -> list[dict[str, Any]]:
+    for each in edits:
+        _DOINGS[each["do"]][1](lark, document, book, each)
+        book.revision += 1
+        document.modified = lark.clock.now()
+    done = [{"time": lark.clock.now(), "token": document.token, "user_id": user_id, **each} for each in edits]
+    lark.world.people_edits.extend(done)
+    return done
+
+
+def _cell(spec: dict[str, Any]) -> tuple[int, int]:
+    match = _CELL.fullmatch(text(spec, "cell"))
+    if match is None:
+        raise ValueError(f"'cell' must look like B3, not {spec.get('cell')!r}")
+    return int(match[2]) - 1, column_number(match[1])
+
+
+def _type(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
+    grid = _sheet(book, text(spec, "sheet")).grid
+    row, column = _cell(spec)
+    for n, values in enumerate(spec["values"]):
+        cells = [_typed(value) for value in values]
+        grid.put(row + n, column, cells, rich=any(isinstance(each, (Formula, Rich)) for each in cells))
+        grid.row_count = max(grid.row_count, row + n + 1)
+        grid.column_count = max(grid.column_count, column + len(cells))
+
+
+def _typed(value: Any) -> Any:
+    if isinstance(value, dict) and "formula" in value:
+        return Formula(str(value["formula"]), value.get("result"))
+    if isinstance(value, str):
+        return Formula(value) if value.startswith("=") else value or None
+    if isinstance(value, list):
+        return Rich([dict(each) for each in value])
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    raise ValueError(f"no cell holds {value!r}")
+
+
+def _inserting(axis: str) -> _Doing:
+    def insert(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
+        at = count(spec, "at") - 1
+        _sheet(book, text(spec, "sheet")).inserted(axis, at, count(spec, "count"), at - 1 if at else None)
+
+    return insert
+
+
+def _deleting(axis: str) -> _Doing:
+    def delete(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
+        _sheet(book, text(spec, "sheet")).removed(axis, count(spec, "at") - 1, count(spec, "count"))
+
+    return delete
+
+
+def _sort(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
+    """Sort the rows from `first_row` down to the end of the data; blank cells come last."""
+    sheet = _sheet(book, text(spec, "sheet"))
+    grid = sheet.grid
+    column = column_number(text(spec, "column") or "A")
+    start = (whole(spec, "first_row") or 2) - 1
+    end = grid.end_of_data()
+    down = flag(spec, "descending", default=False)
+
+    def key(number: int) -> tuple[bool, Any]:
+        value = grid.value(number, column)
+        value = result(sheet, value) if isinstance(value, Formula) else value
+        number_first = isinstance(value, (int, float))
+        return not number_first, value if number_first else str(value)
+
+    filled = [n for n in range(start, end) if grid.value(n, column) is not None]
+    blank = [n for n in range(start, end) if grid.value(n, column) is None]
+    order = [*sorted(filled, key=key, reverse=down), *blank]
+    grid.rows[start:end] = [grid.rows[n] for n in order]
+
+
+def _rename_sheet(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
+    _sheet(book, text(spec, "sheet")).title = text(spec, "title")
+
+
+def _rename(lark: Lark, document: Document, _: Spreadsheet, spec: dict[str, Any]) -> None:
+    document.own_title = text(spec, "title")
+    document.note(lark.clock.now())
+
+
+def _move(lark: Lark, document: Document, _: Spreadsheet, spec: dict[str, Any]) -> None:
+    folder = found(lark.world.drive.documents, "folder", text(spec, "folder_token"))
+    if folder.type != FOLDER:
+        raise ValueError(f"{folder.token!r} is not a folder")
+    document.parent = folder.token
+    document.note(lark.clock.now())
+
+
+def _delete(lark: Lark, document: Document, _: Spreadsheet, __: dict[str, Any]) -> None:
+    remove(lark.world.bases, document, lark.clock.now())
+
+
+if TYPE_CHECKING:
+    _Doing = Callable[[Lark, Document, Spreadsheet, dict[str, Any]], None]
+
+#: For each edit its members, and what does it.
+_DOINGS: dict[str, tuple[tuple[str, ...], _Doing]] = {
+    "type": (("cell", "values"), _type),
+    "insert_rows": (("at", "count"), _inserting(ROWS)),
+    "insert_columns": (("at", "count"), _inserting(COLUMNS)),
+    "delete_rows": (("at", "count"), _deleting(ROWS)),
+    "delete_columns": (("at", "count"), _deleting(COLUMNS)),
+    "sort": (("column", "first_row", "descending"), _sort),
+    "rename_sheet": (("title",), _rename_sheet),
+    "rename": (("title",), _rename),
+    "move": (("folder_token",), _move),
+    "delete": ((), _delete),
+}

@@ -1,0 +1,101 @@
+"""A worksheet as JSON: all that its cells hold and look like."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.sheets.formulas import result
+from lark_emulator.sheets.pace import Pace
+from lark_emulator.sheets.ranges import a1, cell, letters
+from lark_emulator.world.grid import COLUMNS, ROWS, Formula, Rich
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from lark_emulator.routing import Slices
+    from lark_emulator.world.sheets import Rule, Spreadsheet, Worksheet
+
+
+def shown(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
+    """Return a worksheet; others have their turn between its rows.
+
+    Args:
+        book: its spreadsheet.
+        sheet: the worksheet.
+        cells: whether to show values and formats.
+
+    Returns:
+        `values`: rows down to the last one that holds a value, all as long as the longest; formulas are
+        `{"formula", "result"}`, links and the like lists of segments. `formats`: the styles of cells that
+        have one, by `A1`. `widths` and `heights` in pixels by `A` and by `1`, and what is `hidden`.
+    """
+    grid, filter_ = sheet.grid, sheet.filter
+    view: dict[str, Any] = {
+        "sheet_id": sheet.sheet_id,
+        "title": sheet.title,
+        "index": list(book.sheets).index(sheet.sheet_id),
+        "hidden": sheet.hidden,
+        "row_count": grid.row_count,
+        "column_count": grid.column_count,
+        "frozen_rows": sheet.frozen_rows,
+        "frozen_columns": sheet.frozen_columns,
+        "protection": sheet.protection,
+        "merges": [a1(rect) for rect in sheet.merges],
+        "widths": {letters(n): size.pixels for n, size in grid.sizes[COLUMNS].items() if size.pixels},
+        "heights": {str(n + 1): size.pixels for n, size in grid.sizes[ROWS].items() if size.pixels},
+        "hidden_columns": [letters(n) for n, size in grid.sizes[COLUMNS].items() if size.hidden],
+        "hidden_rows": [n + 1 for n, size in grid.sizes[ROWS].items() if size.hidden],
+        "filter": None
+        if filter_ is None
+        else {
+            "range": a1(filter_.where),
+            "conditions": {letters(column): each for column, each in filter_.conditions.items()},
+        },
+        "conditional_formats": [_rule(rule) for rule in sheet.formats.values()],
+        "dropdowns": [_rule(rule) for rule in sheet.dropdowns.values()],
+    }
+    if cells:
+        view["values"] = yield from _values(sheet)
+        view["formats"] = yield from _formats(book, sheet)
+    return view
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    return {"id": rule.rule_id, "ranges": [a1(rect) for rect in rule.where], **rule.spec}
+
+
+def _values(sheet: Worksheet) -> Generator[None, None, list[list[Any]]]:
+    rows = [[] if row is None else row.values for row in sheet.grid.rows[: sheet.grid.end_of_data()]]
+    pace, width, shown_rows = Pace(), max(map(_width, rows), default=0), []
+    for row in rows:
+        shown_rows.append([_value(sheet, v) for v in row[:width]] + [None] * (width - len(row)))
+        if pace.due(width):
+            yield
+    return shown_rows
+
+
+def _width(row: list[Any]) -> int:
+    width = len(row)
+    while width and row[width - 1] is None:
+        width -= 1
+    return width
+
+
+def _value(sheet: Worksheet, value: Any) -> Any:
+    if isinstance(value, Formula):
+        return {"formula": value.text, "result": result(sheet, value)}
+    if isinstance(value, Rich):
+        return value.segments or {"error": True}
+    return value
+
+
+def _formats(book: Spreadsheet, sheet: Worksheet) -> Slices:
+    found, pace = {}, Pace()
+    for row, each in enumerate(sheet.grid.rows):
+        if each is not None and any(each.styles):
+            for column, number in enumerate(each.styles):
+                if number:
+                    found[cell(row, column)] = book.styles[number]
+            if pace.due(len(each.styles)):
+                yield
+    return found

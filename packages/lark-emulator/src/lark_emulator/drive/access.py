@@ -1,0 +1,133 @@
+"""Who may do what with a document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.world.bases import Base
+from lark_emulator.world.drive import FOLDER, PERMS, Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lark_emulator.codes import Code
+    from lark_emulator.routing import Actor, Call
+    from lark_emulator.settings import Settings
+    from lark_emulator.world.drive import Who
+    from lark_emulator.world.world import World
+
+VIEW, EDIT, FULL = PERMS
+OWNER = "owner"
+MOST_DEPTH = 15
+
+
+def level(world: World, settings: Settings, who: Who, document: Document) -> str | None:
+    """Return the most that an app or person may do: `view`, `edit`, `full_access` or `owner`; None = nothing.
+
+    Args:
+        world: the tenant.
+        settings: whether folders pass their collaborators on.
+        who: an app, a user or a chat.
+        document: a folder or a file.
+    """
+    best = -1
+    content = document.content
+    if isinstance(content, Base) and who[0] == "app" and who[1] in content.shared_with:
+        best = PERMS.index(FULL)
+    for each in _up(world, settings, document):
+        if each.owner == who:
+            if each is document:
+                return OWNER
+            best = PERMS.index(FULL)
+        given = [each.members.get(one) for one in _names_of(world, who)]
+        best = max(best, *(PERMS.index(perm) for perm in given if perm), -1)
+    link = document.public["link_share_entity"]
+    if link != "closed" and _inside(world, who, link):
+        best = max(best, PERMS.index(EDIT if link.endswith("editable") else VIEW))
+    return None if best < 0 else PERMS[best]
+
+
+def may(actor: Actor, document: Document, need: str) -> bool:
+    """Say whether the calling app may view, edit or fully manage a document."""
+    found = level(actor.world, actor.settings, ("app", actor.app.app_id), document)
+    return found == OWNER or (found is not None and PERMS.index(found) >= PERMS.index(need))
+
+
+def openers(world: World, settings: Settings, document: Document) -> dict[Who, str]:
+    """Return everybody in the tenant who can open a document, and the most that each may do."""
+    everybody: list[Who] = [("app", app_id) for app_id in world.apps]
+    everybody += [("user", user_id) for user_id in world.users]
+    levels = ((who, level(world, settings, who, document)) for who in everybody)
+    return {who: found for who, found in levels if found is not None}
+
+
+def _up(world: World, settings: Settings, document: Document) -> Iterator[Document]:
+    """Yield a document and the folders that it inherits from."""
+    yield document
+    while settings.folder_inheritance == "inherited" and document.parent:
+        document = world.drive.documents[document.parent]
+        if not document.root:
+            yield document
+
+
+def _names_of(world: World, who: Who) -> Iterator[Who]:
+    """Yield whom a permission may name for them to have it: themselves, or a chat that they are in."""
+    yield who
+    kind, name = who
+    for chat in world.chats.values():
+        if (kind == "user" and name in chat.users) or (kind == "app" and name in chat.bots):
+            yield "chat", chat.chat_id
+
+
+def _inside(world: World, who: Who, link: str) -> bool:
+    kind, name = who
+    if link.startswith("anyone"):
+        return True
+    return kind != "user" or not world.users[name].is_external
+
+
+def document_named(call: Call, token: str, kind: str, absent: Code, deleted: Code) -> Document:
+    """Return a document that is there and has this type.
+
+    Raises:
+        RefusedError: `absent` (none, or of another type), `deleted`.
+    """
+    document = call.world.drive.documents.get(token)
+    if document is None or document.type != kind:
+        raise RefusedError(absent)
+    if document.deleted:
+        raise RefusedError(deleted)
+    return document
+
+
+def folder_named(call: Call, token: str) -> Document:
+    """Return the folder of a new document, the app's own root folder if none is named.
+
+    Raises:
+        RefusedError: 1061003, 1061007, 1061004 (the app may not write to it), 1062507 (full), 1062506 (too
+            deep).
+    """
+    if not token:
+        folder = call.world.drive.root_of(call.app.app_id)
+    else:
+        folder = document_named(call, token, FOLDER, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
+    if not may(call, folder, EDIT):
+        raise RefusedError(codes.FILE_DENIED)
+    if len(call.world.drive.children(folder.token)) >= call.settings.folder_children:
+        raise RefusedError(codes.FOLDER_CHILDREN)
+    depth, above = 1, folder
+    while above.parent:
+        depth, above = depth + 1, call.world.drive.documents[above.parent]
+    if depth > MOST_DEPTH:
+        raise RefusedError(codes.FOLDER_DEPTH)
+    return folder
+
+
+def owner_id(call: Call, document: Document, id_type: str = "open_id") -> str:
+    """Return the owner's id as the calling app sees it; that of an app is its bot's open_id."""
+    kind, name = document.owner
+    if kind == "user":
+        return call.world.users[name].id_for(call.app, id_type)
+    return call.world.apps[name].bot_open_id

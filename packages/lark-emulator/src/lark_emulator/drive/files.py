@@ -1,0 +1,292 @@
+"""`/drive/v1/files` and `metas`: folders, lists, copies, deletion."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import copy as copying
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.drive.access import (
+    EDIT,
+    FULL,
+    OWNER,
+    VIEW,
+    document_named,
+    folder_named,
+    level,
+    may,
+    owner_id,
+)
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import json_object, optional_text, page_size, user_id_type, whole_number
+from lark_emulator.world.bases import Base
+from lark_emulator.world.drive import BITABLE, FOLDER, SHEET, Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lark_emulator.routing import Slices
+
+MOST_PER_PAGE = 200
+MOST_METAS = 200
+LONGEST_NAME = 256
+_META_MISSING = 970005
+_META_DENIED = 970003
+
+
+def new_document(call: Call, kind: str, title: str, folder_token: str, prefix: str, content: Any) -> Document:
+    """Make a document that belongs to the calling app.
+
+    Raises:
+        RefusedError: as `folder_named` does.
+    """
+    folder = folder_named(call, folder_token)
+    token = call.world.new_id(prefix, 22)
+    now = call.world.clock.now()
+    document = Document(token, kind, ("app", call.app.app_id), folder.token, now, content, title)
+    return call.world.drive.add(document)
+
+
+def root_meta(call: Call) -> dict[str, Any]:
+    """Answer `GET /drive/explorer/v2/root_folder/meta`."""
+    root = call.world.drive.root_of(call.app.app_id)
+    return {"token": root.token, "id": str(int(root.token[5:18], 16)), "user_id": call.app.bot_open_id}
+
+
+def create_folder(call: Call) -> dict[str, Any]:
+    """Answer `POST /drive/v1/files/create_folder`; a second one of the same name is made."""
+    body = json_object(call, codes.FILE_PARAM)
+    name = optional_text(body, "name")
+    if not 0 < len(name.encode()) <= LONGEST_NAME:
+        raise RefusedError(codes.FILE_PARAM)
+    made = new_document(call, FOLDER, name, optional_text(body, "folder_token"), "fldcn", None)
+    return {"token": made.token, "url": made.url}
+
+
+def _file(call: Call, document: Document, title: str, parent: str, id_type: str) -> dict[str, Any]:
+    return {
+        "token": document.token,
+        "name": title,
+        "type": document.type,
+        "parent_token": parent,
+        "url": document.url,
+        "created_time": str(int(document.created)),
+        "modified_time": str(int(document.modified)),
+        "owner_id": owner_id(call, document, id_type),
+    }
+
+
+def list_files(call: Call) -> dict[str, Any]:
+    """Answer `GET /drive/v1/files`: what a folder held `list_lag_s` ago."""
+    id_type = user_id_type(call)
+    token = call.query.get("folder_token", "")
+    if token:
+        folder = document_named(call, token, FOLDER, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
+        if not may(call, folder, VIEW):
+            raise RefusedError(codes.FILE_DENIED)
+    else:
+        folder = call.world.drive.root_of(call.app.app_id)
+    order = call.query.get("order_by") or "EditedTime"
+    direction = call.query.get("direction") or "DESC"
+    if order not in ("EditedTime", "CreatedTime") or direction not in ("ASC", "DESC"):
+        raise RefusedError(codes.FILE_PARAM)
+    then = call.world.clock.now() - call.settings.list_lag_s
+    held = []
+    for document in call.world.drive.documents.values():
+        title, parent = document.listed_at(then)
+        if parent == folder.token:
+            held.append((document, title))
+    held.sort(
+        key=lambda each: each[0].created if order == "CreatedTime" else each[0].modified,
+        reverse=direction == "DESC",
+    )
+    size, start = page_size(call, most=MOST_PER_PAGE) if call.query.get("page_size") else MOST_PER_PAGE, 0
+    if call.query.get("page_token"):
+        start = _start_of(call.query["page_token"])
+    end = start + size
+    answer: dict[str, Any] = {
+        "files": [_file(call, document, title, folder.token, id_type) for document, title in held[start:end]],
+        "has_more": end < len(held),
+    }
+    if end < len(held):
+        answer["next_page_token"] = base64.urlsafe_b64encode(b"files:%d" % end).decode()
+    return answer
+
+
+def _start_of(token: str) -> int:
+    try:
+        name, _, number = base64.b64decode(token, altchars=b"-_", validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        raise RefusedError(codes.FILE_PARAM) from None
+    start = whole_number(number)
+    if name != "files" or start is None or start < 0:
+        raise RefusedError(codes.FILE_PARAM)
+    return start
+
+
+def metas(call: Call) -> dict[str, Any]:
+    """Answer `POST /drive/v1/metas/batch_query`."""
+    id_type = user_id_type(call)
+    body = json_object(call, codes.META_PARAM)
+    wanted = body.get("request_docs")
+    if not isinstance(wanted, list) or not 0 < len(wanted) <= MOST_METAS:
+        raise RefusedError(codes.META_PARAM)
+    found: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
+    for each in wanted:
+        if not isinstance(each, dict) or not isinstance(each.get("doc_token"), str):
+            raise RefusedError(codes.META_PARAM)
+        document = call.world.drive.documents.get(each["doc_token"])
+        if document is None or document.deleted or document.type != each.get("doc_type"):
+            failed.append({"token": each["doc_token"], "code": _META_MISSING})
+        elif not may(call, document, VIEW):
+            failed.append({"token": each["doc_token"], "code": _META_DENIED})
+        else:
+            meta = {
+                "doc_token": document.token,
+                "doc_type": document.type,
+                "title": document.title,
+                "owner_id": owner_id(call, document, id_type),
+                "create_time": str(int(document.created)),
+                "latest_modify_user": owner_id(call, document, id_type),
+                "latest_modify_time": str(int(document.modified)),
+            }
+            found.append(meta | ({"url": document.url} if body.get("with_url") else {}))
+    return {"metas": found, "failed_list": failed}
+
+
+def copy(call: Call) -> Slices:
+    """Answer `POST /drive/v1/files/:file_token/copy`."""
+    body = json_object(call, codes.FILE_PARAM)
+    name = optional_text(body, "name")
+    if not 0 < len(name.encode()) <= LONGEST_NAME or body.get("type") not in (SHEET, BITABLE):
+        raise RefusedError(codes.FILE_PARAM)
+    kind, token = body["type"], call.params["file_token"]
+    source = document_named(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
+    if not may(call, source, VIEW):
+        raise RefusedError(codes.FILE_DENIED)
+    if call.world.drive.copying is not None and not call.late:
+        raise RefusedError(codes.FILE_BUSY)
+    _hold(call)
+    folder_token = optional_text(body, "folder_token")
+    if isinstance(source.content, Base):
+        content: Any = copying.deepcopy(source.content)
+        content.name, content.replays, content.shared_with = name, {}, {call.app.app_id}
+        made = new_document(call, kind, "", folder_token, "bascn", content)
+        content.app_token = made.token
+        call.world.bases[made.token] = content
+    else:
+        content = None if source.content is None else (yield from source.content.copied())
+        made = new_document(call, kind, name, folder_token, "shtcn", content)
+    return {"file": _file(call, made, made.title, made.parent, user_id_type(call))}
+
+
+def _hold(call: Call) -> None:
+    """Let no second copy begin for `sheet_write_ms`."""
+    if call.settings.sheet_write_ms <= 0 or call.late:
+        return
+    drive = call.world.drive
+    drive.copying = copy_ = object()
+    call.hold = call.settings.sheet_write_ms / 1000
+
+    def let_go() -> None:
+        if drive.copying is copy_:
+            drive.copying = None
+
+    call.release = let_go
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Answer `DELETE /drive/v1/files/:file_token`; a folder is deleted with all that is in it."""
+    kind = call.query.get("type", "")
+    token = call.params["file_token"]
+    document = document_named(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
+    owns = level(call.world, call.settings, ("app", call.app.app_id), document) == OWNER
+    parent = call.world.drive.documents.get(document.parent)
+    if not document.parent or not (owns or (parent is not None and may(call, parent, FULL))):
+        raise RefusedError(codes.FILE_DENIED)
+    for each in (document, *_within(call, document)):
+        remove(call.world.bases, each, call.world.clock.now())
+    if kind != FOLDER:
+        return {}
+    task_id = str(int(call.world.new_id("", 13), 16))
+    call.world.drive.tasks[task_id] = "success"
+    return {"task_id": task_id}
+
+
+def remove(bases: dict[str, Base], document: Document, now: float) -> None:
+    """Delete a document."""
+    document.deleted = True
+    document.note(now)
+    bases.pop(document.token, None)
+
+
+def _within(call: Call, folder: Document) -> Iterator[Document]:
+    for each in call.world.drive.children(folder.token):
+        yield each
+        yield from _within(call, each)
+
+
+def move(call: Call) -> dict[str, Any]:
+    """Answer `POST /drive/v1/files/:file_token/move`."""
+    body = json_object(call, codes.FILE_PARAM)
+    kind, token = optional_text(body, "type"), call.params["file_token"]
+    document = document_named(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
+    if not may(call, document, EDIT) or not document.parent:
+        raise RefusedError(codes.FILE_DENIED)
+    folder = folder_named(call, optional_text(body, "folder_token"))
+    if folder is document or folder in list(_within(call, document)):
+        raise RefusedError(codes.FILE_PARAM)
+    document.parent = folder.token
+    document.note(call.world.clock.now())
+    return {"task_id": ""} if kind == FOLDER else {}
+
+
+def task_check(call: Call) -> dict[str, Any]:
+    """Answer `GET /drive/v1/files/task_check`."""
+    status = call.world.drive.tasks.get(call.query.get("task_id", ""))
+    if status is None:
+        raise RefusedError(codes.FILE_PARAM)
+    return {"status": status}
+
+
+_PATH = "/open-apis/drive/v1/files"
+
+ROUTES = (
+    Route("GET", "/open-apis/drive/explorer/v2/root_folder/meta", root_meta),
+    Route(
+        "GET",
+        _PATH,
+        list_files,
+        unconfirmed=(
+            (
+                "how long a list lags behind (settable, `list_lag_s`); the owner of an app's file is the "
+                "open_id of its bot; by default the newest edit comes first"
+            ),
+        ),
+    ),
+    Route("POST", f"{_PATH}/create_folder", create_folder),
+    Route(
+        "POST",
+        f"{_PATH}/:file_token/copy",
+        copy,
+        unconfirmed=("spreadsheets and bases only; the copy keeps the ids of worksheets and tables",),
+    ),
+    Route(
+        "POST",
+        f"{_PATH}/:file_token/move",
+        move,
+        unconfirmed=("a folder is moved at once, with an empty `task_id`",),
+    ),
+    Route("DELETE", f"{_PATH}/:file_token", delete, unconfirmed=("folders are deleted at once",)),
+    Route("GET", f"{_PATH}/task_check", task_check),
+    Route(
+        "POST",
+        "/open-apis/drive/v1/metas/batch_query",
+        metas,
+        unconfirmed=("`latest_modify_user` is the owner",),
+    ),
+)

@@ -1,0 +1,201 @@
+"""`/drive/v1/permissions/:token/members`: who may open a document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.drive import access, people
+from lark_emulator.drive.access import EDIT, FULL, OWNER, VIEW, document_named, may
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import json_object
+from lark_emulator.world.bases import Base
+from lark_emulator.world.drive import PERMS
+
+if TYPE_CHECKING:
+    from lark_emulator.world.drive import Document, Who
+
+TYPES = ("doc", "docx", "sheet", "bitable", "file", "folder", "wiki", "mindnote", "minutes", "slides")
+MOST_AT_ONCE = 10
+ACTIONS = {
+    **dict.fromkeys(("view", "comment", "export", "copy", "print"), VIEW),
+    "edit": EDIT,
+    **dict.fromkeys(("share", "manage_public"), FULL),
+}
+
+
+def shared(call: Call, need: str) -> Document:
+    """Return the document of the path and `type`.
+
+    Raises:
+        RefusedError: 1063001, 1063005, 1063002 (the app may not even open it), 1063004 (may not share it).
+    """
+    kind = call.query.get("type", "")
+    if kind not in TYPES:
+        raise RefusedError(codes.MEMBER_PARAM)
+    token = call.params["token"]
+    document = document_named(call, token, kind, codes.MEMBER_PARAM, codes.DOCUMENT_DELETED)
+    if not may(call, document, VIEW):
+        raise RefusedError(codes.MEMBER_DENIED)
+    if not may(call, document, need):
+        raise RefusedError(codes.MAY_NOT_SHARE)
+    return document
+
+
+def _wanted(call: Call, member: Any) -> tuple[Who, str]:
+    if not isinstance(member, dict) or member.get("perm") not in PERMS:
+        raise RefusedError(codes.MEMBER_PARAM)
+    who = people.named(call, member.get("member_type"), member.get("member_id"))
+    people.check_seen(call, who)
+    return who, member["perm"]
+
+
+def _granted(call: Call, document: Document, member: Any) -> dict[str, Any]:
+    who, perm = _wanted(call, member)
+    before = document.members.get(who)
+    if before is not None:
+        again = call.settings.member_again
+        if again == "1063003":
+            raise RefusedError(codes.MEMBER_NOT_ALLOWED)
+        if again == "kept":
+            perm = before
+        elif again == "raised":
+            perm = max(before, perm, key=PERMS.index)
+    if not people.without_effect(document, who) and document.owner != who:
+        document.members[who] = perm
+    shown = {name: member[name] for name in ("member_type", "member_id")}
+    return {**shown, "perm": perm, "perm_type": member.get("perm_type") or "container"}
+
+
+def add(call: Call) -> dict[str, Any]:
+    """Answer `POST …/members`."""
+    document = shared(call, FULL)
+    return {"member": _granted(call, document, json_object(call, codes.MEMBER_PARAM))}
+
+
+def batch_create(call: Call) -> dict[str, Any]:
+    """Answer `POST …/members/batch_create`: those that fail are left out of the answer."""
+    document = shared(call, FULL)
+    members = json_object(call, codes.MEMBER_PARAM).get("members")
+    if not isinstance(members, list) or not 0 < len(members) <= MOST_AT_ONCE:
+        raise RefusedError(codes.MEMBER_PARAM)
+    granted = []
+    for member in members:
+        try:
+            granted.append(_granted(call, document, member))
+        except RefusedError:
+            continue
+    return {"members": granted}
+
+
+def list_members(call: Call) -> dict[str, Any]:
+    """Answer `GET …/members`."""
+    document = shared(call, VIEW)
+    fields = frozenset(call.query.get("fields", "").split(","))
+    items = [people.shown(call, who, perm, fields) for who, perm in document.members.items()]
+    if call.settings.owner_listed == "listed":
+        items.insert(0, people.shown(call, document.owner, FULL, fields))
+    return {"items": items}
+
+
+def _member_of_path(call: Call, document: Document) -> Who:
+    body = json_object(call, codes.MEMBER_PARAM) if call.request.method == "PUT" else {}
+    member_type = call.query.get("member_type") or body.get("member_type")
+    who = people.named(call, member_type, call.params["member_id"])
+    if who not in document.members:
+        raise RefusedError(codes.MEMBER_PARAM)
+    return who
+
+
+def update(call: Call) -> dict[str, Any]:
+    """Answer `PUT …/members/:member_id`."""
+    document = shared(call, FULL)
+    body = json_object(call, codes.MEMBER_PARAM)
+    who = _member_of_path(call, document)
+    perm = body.get("perm")
+    if perm not in PERMS:
+        raise RefusedError(codes.MEMBER_PARAM)
+    document.members[who] = perm
+    member_type = call.query.get("member_type") or body.get("member_type")
+    return {"member": {"member_type": member_type, "member_id": call.params["member_id"], "perm": perm}}
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Answer `DELETE …/members/:member_id`."""
+    document = shared(call, FULL)
+    del document.members[_member_of_path(call, document)]
+    return {}
+
+
+def auth(call: Call) -> dict[str, Any]:
+    """Answer `GET …/members/auth`: what the caller itself may do."""
+    kind, action = call.query.get("type", ""), call.query.get("action", "")
+    if kind not in TYPES or action not in ACTIONS:
+        raise RefusedError(codes.MEMBER_PARAM)
+    token = call.params["token"]
+    document = document_named(call, token, kind, codes.MEMBER_PARAM, codes.DOCUMENT_DELETED)
+    return {"auth_result": may(call, document, ACTIONS[action])}
+
+
+def _flag(call: Call, name: str, *, default: bool) -> bool:
+    return call.query.get(name, str(default)).lower() == "true"
+
+
+def transfer_owner(call: Call) -> dict[str, Any]:
+    """Answer `POST …/members/transfer_owner`; only the owner may."""
+    document = shared(call, VIEW)
+    me = ("app", call.app.app_id)
+    if access.level(call.world, call.settings, me, document) != OWNER:
+        raise RefusedError(codes.MEMBER_DENIED)
+    body = json_object(call, codes.MEMBER_PARAM)
+    if body.get("member_type") not in ("email", "openid", "userid"):
+        raise RefusedError(codes.MEMBER_PARAM)
+    who = people.named(call, body.get("member_type"), body.get("member_id"))
+    people.check_seen(call, who)
+    left = call.query.get("old_owner_perm") or FULL
+    if left not in PERMS:
+        raise RefusedError(codes.MEMBER_PARAM)
+    if who == document.owner:
+        return {}
+    before, document.owner = document.owner, who
+    document.members.pop(who, None)
+    if isinstance(document.content, Base):  # what the app had as the one that made it
+        document.content.shared_with.discard(call.app.app_id)
+    if not _flag(call, "remove_old_owner", default=False):
+        document.members[before] = left
+    return {}
+
+
+_PATH = "/open-apis/drive/v1/permissions/:token/members"
+
+ROUTES = (
+    Route(
+        "GET",
+        _PATH,
+        list_members,
+        unconfirmed=("whether the owner is among them (settable, `owner_listed`)",),
+    ),
+    Route(
+        "POST",
+        _PATH,
+        add,
+        unconfirmed=(
+            (
+                "adding a member again (settable, `member_again`); `need_notification` has no effect; an "
+                "app as member of a file; the collaborators of a folder may open what is in it (settable,"
+                " `folder_inheritance`)"
+            ),
+        ),
+    ),
+    Route("POST", f"{_PATH}/batch_create", batch_create),
+    Route("PUT", f"{_PATH}/:member_id", update, unconfirmed=("a person who is no member gets 1063001",)),
+    Route("DELETE", f"{_PATH}/:member_id", delete, unconfirmed=("a person who is no member gets 1063001",)),
+    Route("GET", f"{_PATH}/auth", auth),
+    Route(
+        "POST",
+        f"{_PATH}/transfer_owner",
+        transfer_owner,
+        unconfirmed=("`stay_put` has no effect: the document stays in its folder",),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Spreadsheets: files, worksheets, values, styles, rules."""

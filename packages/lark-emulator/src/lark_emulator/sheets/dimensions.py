@@ -1,0 +1,150 @@
+"""Rows and columns: appended, inserted, sized, hidden, deleted, moved. Each call counts in its own way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.drive.access import EDIT
+from lark_emulator.routing import Call, Route
+from lark_emulator.sheets.opened import Opened, body_of, number, opened, part
+from lark_emulator.sheets.writing import MOST_GRID_COLUMNS
+from lark_emulator.world.grid import COLUMNS, ROWS, Size
+
+if TYPE_CHECKING:
+    from lark_emulator.world.grid import Grid
+    from lark_emulator.world.sheets import Worksheet
+
+MOST_AT_ONCE = 5000
+
+
+def _named(file: Opened, spec: dict[str, Any]) -> tuple[Worksheet, str]:
+    sheet = file.sheet(spec.get("sheetId"))
+    if spec.get("majorDimension") not in (ROWS, COLUMNS):
+        raise file.refusal(codes.SHEET_BODY, "majorDimension")
+    return sheet, spec["majorDimension"]
+
+
+def _count(grid: Grid, axis: str) -> int:
+    return grid.row_count if axis == ROWS else grid.column_count
+
+
+def _check_room(file: Opened, grid: Grid, axis: str, more: int) -> None:
+    if not 1 <= more <= MOST_AT_ONCE:
+        raise file.refusal(codes.SHEET_DIMENSION, f"1 to {MOST_AT_ONCE} at once")
+    rows = grid.row_count + more * (axis == ROWS)
+    columns = grid.column_count + more * (axis == COLUMNS)
+    if columns > MOST_GRID_COLUMNS or rows * columns > file.call.settings.max_sheet_cells:
+        raise file.refusal(codes.SHEET_CELLS_EXCEEDED)
+
+
+def append(call: Call) -> dict[str, Any]:
+    """Answer `POST …/dimension_range`: at the end."""
+    file = opened(call, EDIT)
+    spec = part(call, body_of(call), "dimension")
+    sheet, axis = _named(file, spec)
+    count = number(call, spec, "length", 1)
+    _check_room(file, sheet.grid, axis, count)
+    sheet.inserted(axis, _count(sheet.grid, axis), count)
+    file.wrote()
+    return {"addCount": count, "majorDimension": axis}
+
+
+def insert(call: Call) -> dict[str, Any]:
+    """Answer `POST …/insert_dimension_range`: from 0, the end not included."""
+    file = opened(call, EDIT)
+    body = body_of(call)
+    spec = part(call, body, "dimension")
+    sheet, axis = _named(file, spec)
+    start, end = number(call, spec, "startIndex"), number(call, spec, "endIndex")
+    if start > _count(sheet.grid, axis):
+        raise file.refusal(codes.SHEET_DIMENSION, "startIndex is beyond the grid")
+    _check_room(file, sheet.grid, axis, end - start)
+    style = body.get("inheritStyle") or ""
+    if style not in ("", "BEFORE", "AFTER"):
+        raise file.refusal(codes.SHEET_BODY, "inheritStyle")
+    copied = {"BEFORE": start - 1, "AFTER": start}.get(style)
+    sheet.inserted(axis, start, end - start, None if copied is None or copied < 0 else copied)
+    file.wrote()
+    return {}
+
+
+def _inclusive(file: Opened, spec: dict[str, Any]) -> tuple[Worksheet, str, int, int]:
+    """Return worksheet, axis, start from 0, and how many, of a range from 1 whose end is included."""
+    sheet, axis = _named(file, spec)
+    start, end = number(file.call, spec, "startIndex", 1), number(file.call, spec, "endIndex", 1)
+    if not 0 < end - start + 1 <= MOST_AT_ONCE or end > _count(sheet.grid, axis):
+        raise file.refusal(codes.SHEET_DIMENSION, f"{start} to {end}")
+    return sheet, axis, start - 1, end - start + 1
+
+
+def update(call: Call) -> dict[str, Any]:
+    """Answer `PUT …/dimension_range`: from 1, the end included; sizes in pixels, 0 hides."""
+    file = opened(call, EDIT)
+    body = body_of(call)
+    sheet, axis, start, count = _inclusive(file, part(call, body, "dimension"))
+    spec = part(call, body, "dimensionProperties")
+    visible = spec.get("visible")
+    if visible is not None and not isinstance(visible, bool):
+        raise file.refusal(codes.SHEET_BODY, "visible")
+    pixels = number(call, spec, "fixedSize") if spec.get("fixedSize") is not None else None
+    if pixels is None and visible is None:
+        raise file.refusal(codes.SHEET_UNCHANGED)
+    sizes = sheet.grid.sizes[axis]
+    for n in range(start, start + count):
+        size = sizes.setdefault(n, Size())
+        if pixels is not None:
+            size.pixels, size.hidden = pixels or size.pixels, pixels == 0
+        if visible is not None:
+            size.hidden = not visible
+    file.wrote()
+    return {}
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Answer `DELETE …/dimension_range`: from 1, the end included; not all of them."""
+    file = opened(call, EDIT)
+    sheet, axis, start, count = _inclusive(file, part(call, body_of(call), "dimension"))
+    if count == _count(sheet.grid, axis):
+        raise file.refusal(codes.SHEET_DIMENSION, "not all of them")
+    sheet.removed(axis, start, count)
+    file.wrote()
+    return {"delCount": count, "majorDimension": axis}
+
+
+def move(call: Call) -> dict[str, Any]:
+    """Answer `POST …/move_dimension` of v3: from 0, the end included."""
+    file = opened(call, EDIT)
+    sheet = file.sheet(call.params["sheet_id"])
+    body = body_of(call)
+    spec = part(call, body, "source")
+    axis = spec.get("major_dimension")
+    if axis not in (ROWS, COLUMNS):
+        raise file.refusal(codes.SHEET_BODY, "major_dimension")
+    start, end = number(call, spec, "start_index"), number(call, spec, "end_index")
+    to, total = number(call, body, "destination_index"), _count(sheet.grid, axis)
+    if end < start or end >= total or to > total or start < to <= end:
+        raise file.refusal(codes.SHEET_DIMENSION, f"{start} to {end}")
+    count = end - start + 1
+    # The destination counts with the moved rows still in their place.
+    target = to - count if to > end else to
+    if target != start:
+        sheet.moved(axis, start, count, target)
+    file.wrote()
+    return {}
+
+
+_PATH = "/open-apis/sheets/v2/spreadsheets/:spreadsheet_token"
+
+ROUTES = (
+    Route("POST", f"{_PATH}/dimension_range", append),
+    Route("PUT", f"{_PATH}/dimension_range", update),
+    Route("DELETE", f"{_PATH}/dimension_range", delete, unconfirmed=("wrong indexes get 90223",)),
+    Route("POST", f"{_PATH}/insert_dimension_range", insert),
+    Route(
+        "POST",
+        "/open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/:sheet_id/move_dimension",
+        move,
+        unconfirmed=("`destination_index` counts with the moved rows still in their place",),
+    ),
+)

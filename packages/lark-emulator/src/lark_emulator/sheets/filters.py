@@ -1,0 +1,225 @@
+"""`/sheets/v3/…/sheets/:sheet_id/filter`: the one filter of a worksheet, and which rows it hides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.drive.access import EDIT
+from lark_emulator.routing import Call, Route
+from lark_emulator.sheets import ranges
+from lark_emulator.sheets.formats import displayed
+from lark_emulator.sheets.formulas import result
+from lark_emulator.sheets.opened import Opened, body_of, opened, part
+from lark_emulator.world.grid import Formula, Rich
+from lark_emulator.world.sheets import Filter
+
+if TYPE_CHECKING:
+    from lark_emulator.world.sheets import Worksheet
+
+MOST_CHARS = 1000
+#: How many values each comparison takes; None = any number.
+_COMPARE: dict[str, dict[str, int | None]] = {
+    "multiValue": {"": None},
+    "number": {
+        **dict.fromkeys(("equal", "notEqual", "greater", "greaterOrEqual", "less", "lessOrEqual"), 1),
+        **dict.fromkeys(("between", "notBetween"), 2),
+    },
+    "text": dict.fromkeys(
+        (
+            "beginsWith",
+            "notBeginsWith",
+            "endsWith",
+            "notEndsWith",
+            "contains",
+            "notContains",
+            "equal",
+            "notEqual",
+        ),
+        1,
+    ),
+    "color": {"backColor": 1, "foreColor": 1},
+    "clear": {"": None},
+}
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET`; nothing if there is no filter."""
+    file = opened(call)
+    sheet = file.sheet(call.params["sheet_id"])
+    if sheet.filter is None:
+        return {}
+    return {
+        "sheet_filter_info": {
+            "range": ranges.shown(sheet.sheet_id, sheet.filter.where),
+            "filtered_out_rows": _hidden_rows(file, sheet, sheet.filter),
+            "filter_infos": [
+                {"col": ranges.letters(column), "conditions": conditions}
+                for column, conditions in sheet.filter.conditions.items()
+            ],
+        }
+    }
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST`."""
+    file = opened(call, EDIT)
+    sheet = file.sheet(call.params["sheet_id"])
+    if sheet.filter is not None and call.settings.filter_again == "refused":
+        raise file.refusal(codes.SHEET_FILTER_EXISTS)
+    body = body_of(call)
+    at = ranges.parse(file, body.get("range"), sheet)
+    if not at.starts_inside or not at.inside:
+        raise file.refusal(codes.SHEET_RANGE, "beyond the grid")
+    made = Filter(at.where, {})
+    _put(file, made, body)
+    sheet.filter = made
+    file.wrote()
+    return {}
+
+
+def update(call: Call) -> dict[str, Any]:
+    """Answer `PUT`: the condition of one column."""
+    file = opened(call, EDIT)
+    sheet = file.sheet(call.params["sheet_id"])
+    if sheet.filter is None:
+        raise file.refusal(codes.SHEET_PARAM, "no filter")
+    body = body_of(call)
+    clears = part(call, body, "condition").get("filter_type") == "clear"
+    column = _column(body.get("col"))
+    if column in sheet.filter.conditions and not clears:
+        raise file.refusal(codes.SHEET_LIMIT, "the column has a condition")
+    _put(file, sheet.filter, body)
+    file.wrote()
+    return {}
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Answer `DELETE`."""
+    file = opened(call, EDIT)
+    sheet = file.sheet(call.params["sheet_id"])
+    if sheet.filter is None:
+        raise file.refusal(codes.SHEET_PARAM, "no filter")
+    sheet.filter = None
+    file.wrote()
+    return {}
+
+
+def _column(name: Any) -> int:
+    """Return the number of a column that a request names, -1 for what is no name."""
+    if not isinstance(name, str) or not name.isascii() or not name.isalpha():
+        return -1
+    return ranges.column_number(name)
+
+
+def _put(file: Opened, to: Filter, body: dict[str, Any]) -> None:
+    name, condition = body.get("col"), part(file.call, body, "condition")
+    column = _column(name)
+    if not to.where.column <= column < to.where.end_column:
+        raise file.refusal(codes.SHEET_PARAM, "col is not in the range")
+    kind = condition.get("filter_type")
+    comparisons = _COMPARE.get(kind) if isinstance(kind, str) else None
+    if comparisons is None:
+        raise file.refusal(codes.SHEET_FILTER_VALUE, "filter_type")
+    if kind == "clear":
+        to.conditions.pop(column, None)
+        return
+    comparison, expected = condition.get("compare_type") or "", condition.get("expected") or []
+    texts = isinstance(expected, list) and all(isinstance(e, str) and len(e) <= MOST_CHARS for e in expected)
+    if not isinstance(comparison, str) or comparison not in comparisons or not texts:
+        raise file.refusal(codes.SHEET_FILTER_VALUE, "compare_type or expected")
+    wanted = comparisons[comparison]
+    if wanted is not None and len(expected) != wanted:
+        raise file.refusal(codes.SHEET_FILTER_VALUE, f"{comparison} takes {wanted}")
+    if kind == "number" and not all(_number(each) is not None for each in expected):
+        raise file.refusal(codes.SHEET_FILTER_VALUE, "not a number")
+    to.conditions[column] = [{"filter_type": kind, "compare_type": comparison, "expected": expected}]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _hidden_rows(file: Opened, sheet: Worksheet, filter_: Filter) -> list[int]:
+    """Return the rows, from 1, that the conditions hide; the first row of the range is the header."""
+    where = filter_.where
+    hidden = []
+    for row in range(where.row + 1, where.end_row):
+        for column, conditions in filter_.conditions.items():
+            if not all(_passes(file, sheet, row, column, condition) for condition in conditions):
+                hidden.append(row + 1)
+                break
+    return hidden
+
+
+def _passes(file: Opened, sheet: Worksheet, row: int, column: int, condition: dict[str, Any]) -> bool:
+    kind, comparison, expected = (condition[name] for name in ("filter_type", "compare_type", "expected"))
+    if kind == "color":
+        return bool(file.book.style_at(sheet, row, column).get(comparison, "") == expected[0])
+    value = sheet.grid.value(row, column)
+    if isinstance(value, Formula):
+        value = result(sheet, value)
+    if kind == "number":
+        return isinstance(value, (int, float)) and _compared(
+            value, comparison, [float(each) for each in expected]
+        )
+    text = shown_text(file, sheet, row, column, value)
+    return text in expected if kind == "multiValue" else _matches(text, comparison, expected[0])
+
+
+def shown_text(file: Opened, sheet: Worksheet, row: int, column: int, value: Any) -> str:
+    """Return a cell's value as the cell shows it."""
+    if value is None:
+        return ""
+    if isinstance(value, Rich):
+        return value.text
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, (int, float)):
+        return displayed(value, file.book.style_at(sheet, row, column).get("formatter", ""))
+    return str(value)
+
+
+def _compared(value: float, comparison: str, bounds: list[float]) -> bool:
+    first, last = bounds[0], bounds[-1]
+    return {
+        "equal": value == first,
+        "notEqual": value != first,
+        "greater": value > first,
+        "greaterOrEqual": value >= first,
+        "less": value < first,
+        "lessOrEqual": value <= first,
+        "between": first <= value <= last,
+        "notBetween": not first <= value <= last,
+    }[comparison]
+
+
+def _matches(text: str, comparison: str, wanted: str) -> bool:
+    negated = comparison.startswith("not")
+    plain = comparison.removeprefix("not")
+    plain = plain[:1].lower() + plain[1:]
+    found = {
+        "beginsWith": text.startswith(wanted),
+        "endsWith": text.endswith(wanted),
+        "contains": wanted in text,
+        "equal": text == wanted,
+    }[plain]
+    return found != negated
+
+
+_PATH = "/open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/:sheet_id/filter"
+
+ROUTES = (
+    Route("GET", _PATH, get, unconfirmed=("without a filter the answer is empty",)),
+    Route("POST", _PATH, create, unconfirmed=("a second filter (settable, `filter_again`)",)),
+    Route(
+        "PUT",
+        _PATH,
+        update,
+        unconfirmed=("a column that has a condition gets 1310226, unless it is cleared",),
+    ),
+    Route("DELETE", _PATH, delete, unconfirmed=("without a filter 1310251",)),
+)

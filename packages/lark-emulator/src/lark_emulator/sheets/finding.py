@@ -1,0 +1,144 @@
+"""`/sheets/v3/…/sheets/:sheet_id/find` and `replace`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lark_emulator import codes
+from lark_emulator.drive.access import EDIT, VIEW
+from lark_emulator.routing import Call, Route
+from lark_emulator.sheets import ranges
+from lark_emulator.sheets.cells import Cells
+from lark_emulator.sheets.filters import shown_text
+from lark_emulator.sheets.opened import Opened, body_of, opened, part
+from lark_emulator.sheets.pace import Pace
+from lark_emulator.world.grid import Formula, Rich
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from lark_emulator.routing import Slices
+    from lark_emulator.world.sheets import Worksheet
+
+MOST_CELLS = 5000
+
+
+class Found(NamedTuple):
+    """What a search has found: cells by their places, and those whose formula it is."""
+
+    file: Opened
+    sheet: Worksheet
+    pattern: re.Pattern[str]
+    whole: bool
+    values: list[tuple[int, int]]
+    formulas: list[tuple[int, int]]
+
+    @property
+    def as_dict(self) -> dict[str, Any]:
+        """The answer."""
+        return {
+            "matched_cells": [ranges.cell(*place) for place in self.values],
+            "matched_formula_cells": [ranges.cell(*place) for place in self.formulas],
+            "rows_count": len({row for row, _ in (*self.values, *self.formulas)}),
+        }
+
+
+def _search(call: Call, body: dict[str, Any], need: str) -> Generator[None, None, Found]:
+    file = opened(call, need)
+    sheet = file.sheet(call.params["sheet_id"])
+    condition = part(call, body, "find_condition")
+    at = ranges.parse(file, condition.get("range"), sheet)
+    if not at.starts_inside or not at.inside:
+        raise file.refusal(codes.SHEET_RANGE, "beyond the grid")
+    wanted = body.get("find")
+    if not isinstance(wanted, str) or not wanted:
+        raise file.refusal(codes.SHEET_BODY, "find")
+    ignores = bool(condition.get("match_case")) == (call.settings.match_case == "ignores")
+    try:
+        source = wanted if condition.get("search_by_regex") else re.escape(wanted)
+        pattern = re.compile(source, re.IGNORECASE if ignores else 0)
+    except re.error:
+        raise file.refusal(codes.SHEET_PARAM, "not a regular expression") from None
+    found = Found(file, sheet, pattern, bool(condition.get("match_entire_cell")), [], [])
+    pace = Pace()
+    for row, each in enumerate(sheet.grid.looked_at(at.where.row, at.where.end_row), at.where.row):
+        values = [] if each is None else each.values[at.where.column : at.where.end_column]
+        for column, value in enumerate(values, at.where.column):
+            if isinstance(value, Formula):
+                if condition.get("include_formulas") and _hit(found, value.text):
+                    found.formulas.append((row, column))
+            elif value is not None and _hit(found, shown_text(file, sheet, row, column, value)):
+                found.values.append((row, column))
+        if pace.due(len(values)):
+            yield
+    if len(found.values) + len(found.formulas) > MOST_CELLS:
+        raise file.refusal(codes.SHEET_CELLS_EXCEEDED)
+    return found
+
+
+def _hit(found: Found, text: str) -> bool:
+    match = found.pattern.fullmatch(text) if found.whole else found.pattern.search(text)
+    return match is not None
+
+
+def find(call: Call) -> Slices:
+    """Answer `POST …/find`."""
+    found = yield from _search(call, body_of(call), VIEW)
+    return {"find_result": found.as_dict}
+
+
+def replace(call: Call) -> Slices:
+    """Answer `POST …/replace`: texts and formulas are replaced, numbers by what the new text is."""
+    body = body_of(call)
+    replacement = body.get("replacement")
+    found = yield from _search(call, body, EDIT)
+    if not isinstance(replacement, str):
+        raise found.file.refusal(codes.SHEET_BODY, "replacement")
+    try:
+        changed = list(
+            _changed(found, replacement, regex=bool(body["find_condition"].get("search_by_regex")))
+        )
+    except re.error:
+        raise found.file.refusal(codes.SHEET_PARAM, "replacement") from None
+    for row, column, cell in changed:
+        found.sheet.grid.put(row, column, [cell], rich=isinstance(cell, (Formula, Rich)))
+    if changed:
+        found.file.wrote()
+    return {"replace_result": found.as_dict}
+
+
+def _changed(found: Found, replacement: str, *, regex: bool) -> Iterator[tuple[int, int, Any]]:
+    """Yield what the cells become; none is written before all are known to fit."""
+    new = replacement if regex else replacement.replace("\\", r"\\")
+    grid, cells = found.sheet.grid, Cells(found.file, found.file.call.body)
+    for row, column in found.values:
+        old = grid.value(row, column)
+        text = found.pattern.sub(new, shown_text(found.file, found.sheet, row, column, old))
+        yield row, column, _number(text) if isinstance(old, (int, float)) else cells.cell(text)
+    for row, column in found.formulas:
+        yield row, column, Formula(found.pattern.sub(new, grid.value(row, column).text))
+
+
+def _number(text: str) -> Any:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return text or None
+
+
+_PATH = "/open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/:sheet_id"
+
+ROUTES = (
+    Route(
+        "POST",
+        f"{_PATH}/find",
+        find,
+        unconfirmed=("what `match_case` does (settable, `match_case`); numbers are found as they are shown",),
+    ),
+    Route("POST", f"{_PATH}/replace", replace, unconfirmed=("a replaced number becomes a number again",)),
+)

@@ -1,0 +1,71 @@
+"""`/sheets/v2/spreadsheets/:token/values/:range` and `values_batch_get`: reading cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.routing import Call, Route
+from lark_emulator.sheets.opened import opened
+from lark_emulator.sheets.reading import DATES, RENDERS, Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from lark_emulator.routing import Slices
+
+
+def _reader(call: Call) -> Reader:
+    file = opened(call)
+    render, dates = call.query.get("valueRenderOption", ""), call.query.get("dateTimeRenderOption", "")
+    if render not in RENDERS or dates not in DATES:
+        raise file.refusal(codes.SHEET_URL_PARAM)
+    return Reader(file, render, bool(dates), call.settings.max_sheet_answer_bytes)
+
+
+def _value_range(reader: Reader, text: str) -> Generator[None, None, tuple[dict[str, Any], int]]:
+    name, rows, count = yield from reader.values(text)
+    revision = reader.file.book.revision
+    return {"majorDimension": "ROWS", "range": name, "revision": revision, "values": rows}, count
+
+
+def get(call: Call) -> Slices:
+    """Answer `GET …/values/:range`."""
+    reader = _reader(call)
+    found, _ = yield from _value_range(reader, call.params["range"])
+    file = reader.file
+    return {"revision": file.book.revision, "spreadsheetToken": file.token, "valueRange": found}
+
+
+def batch_get(call: Call) -> Slices:
+    """Answer `GET …/values_batch_get`."""
+    reader = _reader(call)
+    found = []
+    for text in call.query.get("ranges", "").split(","):
+        each = yield from _value_range(reader, text)
+        found.append(each)
+    return {
+        "revision": reader.file.book.revision,
+        "spreadsheetToken": reader.file.token,
+        "totalCells": sum(count for _, count in found),
+        "valueRanges": [each for each, _ in found],
+    }
+
+
+_PATH = "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken"
+
+ROUTES = (
+    Route(
+        "GET",
+        f"{_PATH}/values/:range",
+        get,
+        unconfirmed=(
+            (
+                "a range that begins outside the grid (settable, `read_outside`), empty rows at the end "
+                "(`trailing_rows`); formulas are not computed, but for SUM, AVERAGE, COUNT, MIN and MAX "
+                "of one range"
+            ),
+        ),
+    ),
+    Route("GET", f"{_PATH}/values_batch_get", batch_get),
+)

@@ -1,0 +1,139 @@
+"""`/sheets/v3/spreadsheets`: create, read and rename a file, and look at its worksheets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.drive.access import EDIT, owner_id
+from lark_emulator.drive.files import new_document
+from lark_emulator.routing import Call, Route
+from lark_emulator.sheets.opened import body_of, opened, refusal
+from lark_emulator.validation import optional_text, user_id_type
+from lark_emulator.world.drive import SHEET
+from lark_emulator.world.sheets import FIRST_TITLE, Spreadsheet, Worksheet
+
+if TYPE_CHECKING:
+    from lark_emulator.world.grid import Rect
+    from lark_emulator.world.world import World
+
+LONGEST_TITLE = 255
+
+
+def new_worksheet(world: World, title: str) -> Worksheet:
+    """Return an empty worksheet of 200 x 20 cells."""
+    return Worksheet(world.new_id("", 6), title)
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST /sheets/v3/spreadsheets`: one worksheet; a second file of the same title is made."""
+    body = body_of(call)
+    title = optional_text(body, "title")
+    if len(title) > LONGEST_TITLE:
+        raise refusal(call, codes.SHEET_TITLE_REJECTED)
+    sheet = new_worksheet(call.world, FIRST_TITLE)
+    folder_token = optional_text(body, "folder_token")
+    made = new_document(call, SHEET, title, folder_token, "shtcn", Spreadsheet({sheet.sheet_id: sheet}))
+    return {
+        "spreadsheet": {
+            "title": title,
+            "folder_token": folder_token,
+            "url": made.url,
+            "spreadsheet_token": made.token,
+        }
+    }
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET …/:spreadsheet_token`."""
+    file = opened(call)
+    return {
+        "spreadsheet": {
+            "title": file.document.title,
+            "owner_id": owner_id(call, file.document, user_id_type(call)),
+            "token": file.token,
+            "url": file.document.url,
+        }
+    }
+
+
+def patch(call: Call) -> dict[str, Any]:
+    """Answer `PATCH …/:spreadsheet_token`."""
+    file = opened(call, EDIT)
+    title = body_of(call).get("title")
+    if not isinstance(title, str) or not 0 < len(title) <= LONGEST_TITLE:
+        raise file.refusal(codes.SHEET_TITLE_REJECTED)
+    file.document.own_title = title
+    file.wrote()
+    file.document.note(call.world.clock.now())
+    return {}
+
+
+def query(call: Call) -> dict[str, Any]:
+    """Answer `GET …/sheets/query`."""
+    file = opened(call)
+    return {"sheets": [_shown(sheet, n) for n, sheet in enumerate(file.book.sheets.values())]}
+
+
+def get_sheet(call: Call) -> dict[str, Any]:
+    """Answer `GET …/sheets/:sheet_id`."""
+    file = opened(call)
+    sheet = file.sheet(call.params["sheet_id"])
+    return {"sheet": _shown(sheet, list(file.book.sheets).index(sheet.sheet_id))}
+
+
+def _shown(sheet: Worksheet, index: int) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "sheet_id": sheet.sheet_id,
+        "title": sheet.title,
+        "index": index,
+        "hidden": sheet.hidden,
+        "grid_properties": {
+            "frozen_row_count": sheet.frozen_rows,
+            "frozen_column_count": sheet.frozen_columns,
+            "row_count": sheet.grid.row_count,
+            "column_count": sheet.grid.column_count,
+        },
+        "resource_type": "sheet",
+    }
+    return shown | ({"merges": [_merge(rect) for rect in sheet.merges]} if sheet.merges else {})
+
+
+def _merge(rect: Rect) -> dict[str, int]:
+    return {
+        "start_row_index": rect.row,
+        "end_row_index": rect.end_row - 1,
+        "start_column_index": rect.column,
+        "end_column_index": rect.end_column - 1,
+    }
+
+
+_PATH = "/open-apis/sheets/v3/spreadsheets"
+
+ROUTES = (
+    Route(
+        "POST",
+        _PATH,
+        create,
+        unconfirmed=("a folder that the app may not write to gets 1061004, an unknown one 1061003",),
+    ),
+    Route(
+        "GET",
+        f"{_PATH}/:spreadsheet_token",
+        get,
+        unconfirmed=(
+            (
+                "an app that may not open it gets 91403 (settable, `sheet_denied`); the owner of an app's"
+                " file is the open_id of its bot"
+            ),
+        ),
+    ),
+    Route("PATCH", f"{_PATH}/:spreadsheet_token", patch, unconfirmed=("an empty title gets 1310250",)),
+    Route(
+        "GET",
+        f"{_PATH}/:spreadsheet_token/sheets/query",
+        query,
+        unconfirmed=("the ends of `merges` are included",),
+    ),
+    Route("GET", f"{_PATH}/:spreadsheet_token/sheets/:sheet_id", get_sheet),
+)

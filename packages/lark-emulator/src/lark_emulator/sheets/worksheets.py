@@ -1,0 +1,252 @@
+"""`metainfo` and `sheets_batch_update` of v2: worksheets are added, copied, changed and deleted."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.drive.access import EDIT, owner_id
+from lark_emulator.routing import Call, Route
+from lark_emulator.sheets.opened import Opened, body_of, opened, part, parts, still_opened
+from lark_emulator.sheets.spreadsheets import new_worksheet
+from lark_emulator.validation import user_id_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from lark_emulator.routing import Slices
+    from lark_emulator.world.grid import Rect
+    from lark_emulator.world.sheets import Worksheet
+
+MOST_WORKSHEETS = 300
+LONGEST_TITLE = 100
+_ILLEGAL = re.compile(r"[/\\?*\[\]:]")
+
+
+def metainfo(call: Call) -> dict[str, Any]:
+    """Answer `GET …/metainfo`."""
+    file = opened(call)
+    return {
+        "spreadsheetToken": file.token,
+        "properties": {
+            "title": file.document.title,
+            "ownerUser": owner_id(call, file.document, user_id_type(call)),
+            "ownerUserID": owner_id(call, file.document, user_id_type(call)),
+            "sheetCount": len(file.book.sheets),
+            "revision": file.book.revision,
+        },
+        "sheets": [_shown(sheet, n) for n, sheet in enumerate(file.book.sheets.values())],
+    }
+
+
+def _shown(sheet: Worksheet, index: int) -> dict[str, Any]:
+    return {
+        "sheetId": sheet.sheet_id,
+        "title": sheet.title,
+        "index": index,
+        "rowCount": sheet.grid.row_count,
+        "columnCount": sheet.grid.column_count,
+        "frozenRowCount": sheet.frozen_rows,
+        "frozenColCount": sheet.frozen_columns,
+        "merges": [_merge(rect) for rect in sheet.merges],
+    }
+
+
+def _merge(rect: Rect) -> dict[str, int]:
+    return {
+        "startRowIndex": rect.row,
+        "rowCount": rect.rows,
+        "startColumnIndex": rect.column,
+        "columnCount": rect.columns,
+    }
+
+
+def batch_update(call: Call) -> Slices:
+    """Answer `POST …/sheets_batch_update`."""
+    file = opened(call, EDIT)
+    requests = parts(call, body_of(call), "requests")
+    before = None
+    if call.settings.sheets_batch == "whole" and len(requests) > 1:
+        before = (yield from file.book.copied()).sheets
+        still_opened(file)
+    replies: list[dict[str, Any]] = []
+    try:
+        for request in requests:
+            known = [name for name in (*_OPERATIONS, "copySheet") if name in request]
+            if len(known) != 1:
+                raise file.refusal(codes.SHEET_BODY, "one operation for each request")
+            name = known[0]
+            copied = (yield from _copied(file, request["copySheet"])) if name == "copySheet" else None
+            spec = part(call, request, name)
+            replies.append(
+                {name: _OPERATIONS[name](file, spec) if copied is None else _copy(file, spec, copied)}
+            )
+    except RefusedError:
+        if before is not None:
+            file.book.sheets = before
+        elif replies:
+            file.wrote()
+        raise
+    file.wrote()
+    if call.settings.sheets_replies == "merged":
+        merged: dict[str, Any] = {}
+        for reply in replies:
+            merged |= reply
+        replies = [merged]
+    return {"replies": replies}
+
+
+def _add(file: Opened, request: dict[str, Any]) -> dict[str, Any]:
+    spec = part(file.call, request, "properties")
+    sheet = new_worksheet(file.call.world, _new_title(file, spec.get("title")))
+    return _placed(file, sheet, _index(file, spec.get("index", 0)))
+
+
+def _copied(file: Opened, request: Any) -> Generator[None, None, Worksheet]:
+    spec = request if isinstance(request, dict) else {}
+    copied = yield from file.sheet(part(file.call, spec, "source").get("sheetId")).copied()
+    still_opened(file)
+    return copied
+
+
+def _copy(file: Opened, request: dict[str, Any], sheet: Worksheet) -> dict[str, Any]:
+    source = file.sheet(sheet.sheet_id)
+    title = (request.get("destination") or {}).get("title")
+    if not title:
+        number = 0
+        while file.book.titled(f"{source.title}(副本_{number})") is not None:
+            number += 1
+        title = f"{source.title}(副本_{number})"
+    sheet.sheet_id, sheet.title = file.call.world.new_id("", 6), _new_title(file, title)
+    return _placed(file, sheet, list(file.book.sheets).index(source.sheet_id) + 1)
+
+
+def _placed(file: Opened, sheet: Worksheet, index: int) -> dict[str, Any]:
+    if len(file.book.sheets) >= MOST_WORKSHEETS:
+        raise file.refusal(codes.SHEET_LIMIT, f"at most {MOST_WORKSHEETS} worksheets")
+    file.book.placed(sheet, index)
+    index = list(file.book.sheets).index(sheet.sheet_id)
+    return {"properties": {"sheetId": sheet.sheet_id, "title": sheet.title, "index": index}}
+
+
+def _delete(file: Opened, request: dict[str, Any]) -> dict[str, Any]:
+    sheet = file.sheet(request.get("sheetId"))
+    if len(file.book.sheets) == 1 and file.call.settings.last_worksheet == "refused":
+        raise file.refusal(codes.SHEET_LIMIT, "the last worksheet stays")
+    del file.book.sheets[sheet.sheet_id]
+    return {"result": True, "sheetId": sheet.sheet_id}
+
+
+def _update(file: Opened, request: dict[str, Any]) -> dict[str, Any]:
+    spec = part(file.call, request, "properties")
+    sheet = file.sheet(spec.get("sheetId"))
+    known = {name: value for name, value in spec.items() if name in _CHANGES}
+    for name, value in known.items():
+        if not _FITS[name](value):
+            raise file.refusal(codes.SHEET_BODY, name)
+    echoed: dict[str, Any] = {"sheetId": sheet.sheet_id}
+    for name, value in known.items():
+        _CHANGES[name](file, sheet, value)
+        echoed[name] = value
+    if "title" in echoed:
+        echoed["title"] = sheet.title
+    return {"properties": echoed}
+
+
+def _new_title(file: Opened, title: Any) -> str:
+    if not isinstance(title, str) or not title:
+        raise file.refusal(codes.SHEET_TITLE_EMPTY)
+    if len(title) > LONGEST_TITLE or _ILLEGAL.search(title):
+        raise file.refusal(codes.SHEET_BODY, "title")
+    if file.book.titled(title) is not None:
+        raise file.refusal(codes.SHEET_TITLE_EXISTS)
+    return title
+
+
+def _retitle(file: Opened, sheet: Worksheet, title: str) -> None:
+    """Rename a worksheet; a title that is not allowed is ignored."""
+    if not title or len(title) > LONGEST_TITLE or _ILLEGAL.search(title):
+        return
+    other = file.book.titled(title)
+    if other is not None and other is not sheet:
+        raise file.refusal(codes.SHEET_TITLE_EXISTS)
+    sheet.title = title
+
+
+def _index(file: Opened, index: Any) -> int:
+    if not _whole(index):
+        raise file.refusal(codes.SHEET_BODY, "index")
+    return int(index)
+
+
+def _move(file: Opened, sheet: Worksheet, index: int) -> None:
+    file.book.placed(sheet, index)
+
+
+def _hide(_: Opened, sheet: Worksheet, hidden: bool) -> None:
+    sheet.hidden = hidden
+
+
+def _freeze_rows(_: Opened, sheet: Worksheet, count: int) -> None:
+    sheet.frozen_rows = min(count, sheet.grid.row_count)
+
+
+def _freeze_columns(_: Opened, sheet: Worksheet, count: int) -> None:
+    sheet.frozen_columns = min(count, sheet.grid.column_count)
+
+
+def _protect(_: Opened, sheet: Worksheet, spec: dict[str, Any]) -> None:
+    sheet.protection = dict(spec) if spec.get("lock") == "LOCK" else None
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "title": lambda value: isinstance(value, str),
+    "index": _whole,
+    "hidden": lambda value: isinstance(value, bool),
+    "frozenRowCount": _whole,
+    "frozenColCount": _whole,
+    "protect": lambda value: isinstance(value, dict) and value.get("lock") in ("LOCK", "UNLOCK"),
+}
+_CHANGES: dict[str, Callable[[Opened, Worksheet, Any], None]] = {
+    "title": _retitle,
+    "index": _move,
+    "hidden": _hide,
+    "frozenRowCount": _freeze_rows,
+    "frozenColCount": _freeze_columns,
+    "protect": _protect,
+}
+_OPERATIONS: dict[str, Callable[[Opened, dict[str, Any]], dict[str, Any]]] = {
+    "addSheet": _add,
+    "deleteSheet": _delete,
+    "updateSheet": _update,
+}
+
+_PATH = "/open-apis/sheets/v2/spreadsheets/:spreadsheet_token"
+
+ROUTES = (
+    Route(
+        "GET",
+        f"{_PATH}/metainfo",
+        metainfo,
+        unconfirmed=("protected ranges are not emulated, and so not shown",),
+    ),
+    Route(
+        "POST",
+        f"{_PATH}/sheets_batch_update",
+        batch_update,
+        unconfirmed=(
+            (
+                "whether a refused item undoes the others (settable, `sheets_batch`), how replies are "
+                "grouped (`sheets_replies`), deleting the last worksheet (`last_worksheet`: 90226); a "
+                "protected worksheet can still be written to by the app; `addSheet` refuses an illegal "
+                "title (90204)"
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,122 @@
+"""Folders and files: where they are, whose they are, and with whom they are shared."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.world.bases import Base
+from lark_emulator.world.sheets import Spreadsheet
+
+if TYPE_CHECKING:
+    from lark_emulator.clock import Clock
+
+    #: A kind (`app`, `user` or `chat`) and an app_id, user_id or chat_id.
+    Who = tuple[str, str]
+
+PERMS = ("view", "edit", "full_access")
+FOLDER, SHEET, BITABLE = "folder", "sheet", "bitable"
+PUBLIC: dict[str, Any] = {
+    "external_access_entity": "closed",
+    "security_entity": "anyone_can_view",
+    "comment_entity": "anyone_can_view",
+    "share_entity": "anyone",
+    "manage_collaborator_entity": "collaborator_can_view",
+    "link_share_entity": "closed",
+    "copy_entity": "anyone_can_view",
+    "lock_switch": False,
+}
+_PATHS = {FOLDER: "drive/folder", SHEET: "sheets", BITABLE: "base"}
+
+
+@dataclass(slots=True)
+class Document:
+    """A folder or a file.
+
+    Args:
+        token: its token.
+        type: `folder`, `sheet`, `bitable`, or another type of file, whose content is not held.
+        owner: whose it is.
+        parent: the token of its folder; empty = none, for root folders.
+        created: when it was made, in seconds since the epoch.
+        content: what it holds.
+        own_title: what it is called, unless its content has a name.
+        members: the collaborators and what each may do.
+        public: the settings of its link.
+        root: whether it is the folder that an owner has from the start, from which nothing inherits.
+        past: from when on it had which title and folder; None = deleted.
+    """
+
+    token: str
+    type: str
+    owner: Who
+    parent: str
+    created: float
+    content: Spreadsheet | Base | None = None
+    own_title: str = ""
+    members: dict[Who, str] = field(default_factory=dict)
+    public: dict[str, Any] = field(default_factory=lambda: dict(PUBLIC))
+    modified: float = 0.0
+    deleted: bool = False
+    root: bool = False
+    past: list[tuple[float, str, str | None]] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.content.name if isinstance(self.content, Base) else self.own_title
+
+    @property
+    def url(self) -> str:
+        """What people open it by."""
+        return f"https://emulator.invalid/{_PATHS.get(self.type, self.type)}/{self.token}"
+
+    def note(self, now: float) -> None:
+        """Keep title and folder as they are from now on."""
+        self.modified = now
+        self.past.append((now, self.title, None if self.deleted else self.parent))
+
+    def listed_at(self, time: float) -> tuple[str, str | None]:
+        """Return the title and folder that it had at a time; no folder = it was not there."""
+        for since, title, parent in reversed(self.past):
+            if since <= time:
+                return title, parent
+        return "", None
+
+
+class Drive:
+    """All documents of the tenant, deleted ones included."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.documents: dict[str, Document] = {}
+        #: what folders of more than one document are deleted by: task_id -> status
+        self.tasks: dict[str, str] = {}
+        #: the copy that is being made, or None
+        self.copying: object = None
+
+    def add(self, document: Document) -> Document:
+        """Add a document that was just made."""
+        self.documents[document.token] = document
+        document.note(self._clock.now())
+        return document
+
+    def root_of(self, app_id: str) -> Document:
+        """Return the root folder of an app, made when it is first needed."""
+        token = "nodcn" + hashlib.blake2s(app_id.encode()).hexdigest()[:22]
+        found = self.documents.get(token)
+        if found is None:
+            found = self.add(Document(token, FOLDER, ("app", app_id), "", self._clock.now(), root=True))
+        return found
+
+    def children(self, token: str) -> list[Document]:
+        """Return what is in a folder now."""
+        return [each for each in self.documents.values() if each.parent == token and not each.deleted]
+
+    def spreadsheet(self, token: str) -> tuple[Document, Spreadsheet] | None:
+        """Return a spreadsheet that is there."""
+        document = self.documents.get(token)
+        if document is None or document.deleted or not isinstance(document.content, Spreadsheet):
+            return None
+        return document, document.content

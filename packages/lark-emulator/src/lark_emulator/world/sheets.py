@@ -1,0 +1,150 @@
+"""Spreadsheets and their worksheets."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_emulator.world.grid import Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from lark_emulator.world.grid import Rect
+
+FIRST_TITLE = "Sheet1"
+
+
+@dataclass(slots=True)
+class Filter:
+    """The filter of a worksheet: its cells, header row included, and the conditions of each column."""
+
+    where: Rect
+    conditions: dict[int, list[dict[str, Any]]]
+
+
+@dataclass(slots=True)
+class Rule:
+    """A conditional format or a dropdown."""
+
+    rule_id: str
+    where: list[Rect]
+    spec: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Worksheet:
+    """A worksheet. `merges` are cells shown as one; `dropdowns` and `formats` by their ids."""
+
+    sheet_id: str
+    title: str
+    grid: Grid = field(default_factory=Grid)
+    hidden: bool = False
+    frozen_rows: int = 0
+    frozen_columns: int = 0
+    protection: dict[str, Any] | None = None
+    merges: list[Rect] = field(default_factory=list)
+    filter: Filter | None = None
+    dropdowns: dict[str, Rule] = field(default_factory=dict)
+    formats: dict[str, Rule] = field(default_factory=dict)
+
+    def inserted(self, axis: str, at: int, count: int, copied: int | None = None) -> None:
+        """Insert rows or columns, and move all that is tied to cells."""
+        self.grid.insert(axis, at, count, copied)
+        self._follow(lambda rect: rect.inserted(axis, at, count))
+
+    def removed(self, axis: str, at: int, count: int) -> None:
+        """Remove rows or columns, and move all that is tied to cells."""
+        self.grid.remove(axis, at, count)
+        self._follow(lambda rect: rect.removed(axis, at, count))
+
+    def moved(self, axis: str, start: int, count: int, to: int) -> None:
+        """Move rows or columns, and all that is tied to cells."""
+        self.grid.move(axis, start, count, to)
+        self._follow(lambda rect: rect.moved(axis, start, count, to))
+
+    def copied(self) -> Generator[None, None, Worksheet]:
+        """Return a copy with the same id and title; others have their turn while it is made."""
+        grid = yield from self.grid.copied()
+        kept, self.grid = self.grid, Grid()
+        try:
+            made = copy.deepcopy(self)
+        finally:
+            self.grid = kept
+        made.grid = grid
+        return made
+
+    def _follow(self, place: Callable[[Rect], Rect | None]) -> None:
+        self.merges = _placed(self.merges, place)
+        for rules in (self.dropdowns, self.formats):
+            for rule in list(rules.values()):
+                rule.where = _placed(rule.where, place)
+                if not rule.where:
+                    del rules[rule.rule_id]
+        if self.filter is not None:
+            before = self.filter.where
+            after = place(before)
+            if after is None:
+                self.filter = None
+                return
+            columns = {
+                moved.column: conditions
+                for column, conditions in self.filter.conditions.items()
+                if (moved := place(before._replace(column=column, end_column=column + 1))) is not None
+            }
+            self.filter = Filter(after, columns)
+
+
+def _placed(rects: list[Rect], place: Callable[[Rect], Rect | None]) -> list[Rect]:
+    return [placed for rect in rects if (placed := place(rect)) is not None]
+
+
+@dataclass(slots=True)
+class Spreadsheet:
+    """A file of worksheets, in their order.
+
+    Args:
+        styles: the styles of its cells; a cell holds the number of one, and 0 is none.
+        held: the write that is going on, or None.
+    """
+
+    sheets: dict[str, Worksheet] = field(default_factory=dict)
+    revision: int = 0
+    styles: list[dict[str, Any]] = field(default_factory=lambda: [{}])
+    numbers: dict[bytes, int] = field(default_factory=lambda: {b"{}": 0})
+    held: object = None
+
+    def style_number(self, style: dict[str, Any]) -> int:
+        """Return the number of a style, a new one if need be."""
+        key = orjson.dumps(style, option=orjson.OPT_SORT_KEYS)
+        number = self.numbers.get(key)
+        if number is None:
+            number = self.numbers[key] = len(self.styles)
+            self.styles.append(style)
+        return number
+
+    def style_at(self, sheet: Worksheet, row: int, column: int) -> dict[str, Any]:
+        """Return the style of a cell."""
+        rows = sheet.grid.rows
+        found = rows[row] if row < len(rows) else None
+        return self.styles[found.styles[column]] if found and column < len(found.styles) else {}
+
+    def titled(self, title: str) -> Worksheet | None:
+        """Return the worksheet of this title."""
+        return next((sheet for sheet in self.sheets.values() if sheet.title == title), None)
+
+    def placed(self, sheet: Worksheet, index: int) -> None:
+        """Put a worksheet, new or not, where it is the one with this number."""
+        others = [each for each in self.sheets.values() if each is not sheet]
+        others.insert(index, sheet)
+        self.sheets = {each.sheet_id: each for each in others}
+
+    def copied(self) -> Generator[None, None, Spreadsheet]:
+        """Return a copy with the same ids of worksheets, as a copied file has."""
+        made = Spreadsheet(styles=list(self.styles), numbers=dict(self.numbers))
+        for sheet in list(self.sheets.values()):
+            made.sheets[sheet.sheet_id] = yield from sheet.copied()
+        return made

@@ -1,0 +1,50 @@
+"""A community client of spreadsheets, unchanged but for its address, works with the emulator."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lark_emulator import Emulator
+
+
+@pytest.fixture
+def sheets(lark: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """The client's own view of a spreadsheet with a header and three rows."""
+    pytest.importorskip("larksync", reason="`make lock` pins it; environments made before lack it")
+    auth, http, client = (import_module(f"larksync.{name}") for name in ("auth", "http", "sheets"))
+    monkeypatch.setattr(http, "BASE", f"{lark.base_url}/open-apis")
+    monkeypatch.setattr(http, "_client", None)
+    monkeypatch.setattr(auth, "TOKEN_FILE", tmp_path / "token.json")
+    monkeypatch.setenv("LARKSYNC_APP_ID", lark.app_id)
+    monkeypatch.setenv("LARKSYNC_APP_SECRET", lark.app_secret)
+    token = lark.add_document("Stock", owner=f"app:{lark.app_id}")
+    rows = [["id", "name"], ["1", "a"], ["2", "b"], ["3", "c"]]
+    lark.edit_sheet(token, [{"do": "type", "cell": "A1", "values": rows}])
+    yield client.Sheets(auth.Auth("tenant"), token)
+    http._client.close()
+
+
+def test_it_reads_writes_appends_and_deletes_rows(lark: Emulator, sheets: Any) -> None:
+    header, rows, refs = sheets.read()
+    assert (header, refs) == (["id", "name"], [2, 3, 4])
+    assert rows[2] == {"id": "3", "name": "c"}
+    sheets.add_fields(["note"])
+    made = [ref for part in sheets.create([{"id": f"n{n}", "name": "x"} for n in range(300)]) for ref in part]
+    assert made == list(range(5, 305))
+    sheets.update([(2, "note", "first"), (3, "note", "second")])
+    sheets.delete([3, 4])
+    header, rows, refs = sheets.read()
+    assert (header, len(rows), refs[-1]) == (["id", "name", "note"], 301, 302)
+    assert rows[:2] == [
+        {"id": "1", "name": "a", "note": "first"},
+        {"id": "n0", "name": "x", "note": ""},
+    ]
+    values = lark.sheet(sheets.token)["values"]
+    assert (values[1], values[301]) == (["1", "a", "first"], ["n299", "x", None])
+    assert lark.state(summary=True)["by_code"].keys() == {"0"}

@@ -1,0 +1,199 @@
+"""Folders and files: lists that lag, copies, deletion."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.emulator.spreadsheet import Book
+
+if TYPE_CHECKING:
+    from lark_emulator import Emulator
+    from tests.emulator.conftest import Api
+
+
+def folder(api: Api, name: str = "Reports", parent: str = "") -> str:
+    body = {"name": name, "folder_token": parent}
+    return str(api.data("POST", "/drive/v1/files/create_folder", body)["token"])
+
+
+def names(api: Api, token: str = "", **query: Any) -> list[str]:
+    files = api.data("GET", "/drive/v1/files", folder_token=token, **query)["files"]
+    return [each["name"] for each in files]
+
+
+def test_names_are_not_unique_and_the_root_is_the_apps_own(api: Api, lark: Emulator) -> None:
+    assert folder(api) != folder(api)
+    Book(api, title="Daily")
+    assert sorted(names(api)) == ["Daily", "Reports", "Reports"]
+    root = api.data("GET", "/drive/explorer/v2/root_folder/meta")["token"]
+    assert sorted(names(api, root)) == ["Daily", "Reports", "Reports"]
+    theirs = lark.add_document("Private", type="folder", owner="user:alice")
+    assert (api("GET", "/drive/v1/files", folder_token=theirs)["http"], names(api, root)[0]) == (
+        403,
+        names(api)[0],
+    )
+    assert api("GET", "/drive/v1/files", folder_token="fldnone")["code"] == 1061003
+
+
+def test_a_list_is_paged_and_ordered(api: Api, lark: Emulator) -> None:
+    token = folder(api)
+    for n in range(3):
+        lark.advance(1)
+        Book(api, title=f"R{n}", folder_token=token)
+    assert names(api, token) == ["R2", "R1", "R0"]
+    assert names(api, token, order_by="CreatedTime", direction="ASC") == ["R0", "R1", "R2"]
+    first = api.data("GET", "/drive/v1/files", folder_token=token, page_size=2)
+    assert (len(first["files"]), first["has_more"]) == (2, True)
+    rest = names(api, token, page_size=2, page_token=first["next_page_token"])
+    assert rest == ["R0"]
+    assert api("GET", "/drive/v1/files", page_size=201)["code"] == 99992402
+    assert api("GET", "/drive/v1/files", page_token="x")["code"] == 1061002
+
+
+def test_a_list_lags_behind(api: Api, lark: Emulator) -> None:
+    token = folder(api)
+    old = Book(api, title="Old", folder_token=token)
+    lark.settings(list_lag_s=10)
+    lark.advance(11)
+    Book(api, title="New", folder_token=token)
+    api.data("PATCH", old.v3, {"title": "Renamed"})
+    assert names(api, token) == ["Old"]
+    lark.advance(11)
+    assert sorted(names(api, token)) == ["New", "Renamed"]
+    api.data("DELETE", f"/drive/v1/files/{old.token}", type="sheet")
+    assert sorted(names(api, token)) == ["New", "Renamed"]
+    assert api("GET", old.v3)["code"] == 1310249
+    lark.advance(11)
+    assert names(api, token) == ["New"]
+
+
+def test_a_folder_is_full_at_some_point(api: Api, lark: Emulator) -> None:
+    token = folder(api)
+    lark.settings(folder_children=1)
+    Book(api, folder_token=token)
+    answer = api("POST", "/sheets/v3/spreadsheets", {"title": "R", "folder_token": token})
+    assert answer["code"] == 1062507
+    lark.settings(folder_children=1500, rate_limits=False)
+    parent = ""
+    for n in range(15):
+        parent = folder(api, str(n), parent)
+    body = {"name": "deep", "folder_token": parent}
+    assert api("POST", "/drive/v1/files/create_folder", body)["code"] == 1062506
+
+
+def test_a_copy_has_the_cells_and_styles_and_is_the_apps_own(api: Api, lark: Emulator) -> None:
+    token = folder(api)
+    template = lark.add_document("Template", owner="user:alice")
+    lark.edit_sheet(template, [{"do": "type", "cell": "A1", "values": [["title", 1]]}])
+    path, body = (
+        f"/drive/v1/files/{template}/copy",
+        {"name": "Report", "type": "sheet", "folder_token": token},
+    )
+    assert api("POST", path, body)["code"] == 1061004
+    lark.share_document(template, "app:cli_emulator0001")
+    made = api.data("POST", path, body)["file"]
+    assert (made["name"], made["parent_token"]) == ("Report", token)
+    assert lark.sheet(made["token"])["values"] == [["title", 1]]
+    assert lark.document(made["token"])["owner"] == "app:cli_emulator0001"
+    lark.edit_sheet(template, [{"do": "type", "cell": "A1", "values": [["changed"]]}])
+    assert lark.sheet(made["token"])["values"] == [["title", 1]]
+    assert api("POST", path, {**body, "name": "x" * 257})["code"] == 1061002
+    assert api("POST", path, {**body, "type": "bitable"})["code"] == 1061003
+
+
+def test_only_one_copy_is_made_at_a_time(api: Api, lark: Emulator) -> None:
+    book = Book(api)
+    lark.settings(sheet_write_ms=3000)
+    body = {"name": "Copy", "type": "sheet", "folder_token": ""}
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(api, "POST", f"/drive/v1/files/{book.token}/copy", body)
+        deadline = time.monotonic() + 3
+        while "Copy" not in [each["title"] for each in lark.documents()]:
+            assert time.monotonic() < deadline
+        assert api("POST", f"/drive/v1/files/{book.token}/copy", body)["code"] == 1061045
+        assert first.result()["code"] == 0
+    lark.settings(sheet_write_ms=0)
+    assert api("POST", f"/drive/v1/files/{book.token}/copy", body)["code"] == 0
+
+
+def test_a_base_is_copied_with_its_records(api: Api) -> None:
+    made = api.data("POST", "/bitable/v1/apps", {"name": "Base"})["app"]
+    records = f"tables/{made['default_table_id']}/records"
+    api.data("POST", f"/bitable/v1/apps/{made['app_token']}/{records}", {"fields": {"Text": "a"}})
+    body = {"name": "Copy", "type": "bitable", "folder_token": ""}
+    copied = api.data("POST", f"/drive/v1/files/{made['app_token']}/copy", body)["file"]["token"]
+    assert api.data("GET", f"/bitable/v1/apps/{copied}")["app"]["name"] == "Copy"
+    found = api.data("GET", f"/bitable/v1/apps/{copied}/{records}")["items"]
+    assert [each["fields"] for each in found] == [{"Text": "a"}]
+
+
+def test_a_folder_is_deleted_with_what_is_in_it(api: Api, lark: Emulator) -> None:
+    token = folder(api)
+    book = Book(api, folder_token=folder(api, "inner", token))
+    task = api.data("DELETE", f"/drive/v1/files/{token}", type="folder")["task_id"]
+    assert api.data("GET", "/drive/v1/files/task_check", task_id=task) == {"status": "success"}
+    assert lark.document(book.token)["deleted"] is True
+    assert api("GET", f"{book.v2}/metainfo")["code"] == 90214
+    assert api("DELETE", f"/drive/v1/files/{token}", type="folder")["code"] == 1061007
+    theirs = lark.add_document("Theirs", owner="user:bob")
+    lark.share_document(theirs, "app:cli_emulator0001", "full_access")
+    assert api("DELETE", f"/drive/v1/files/{theirs}", type="sheet")["code"] == 1061004
+
+
+def test_metas_name_what_failed(api: Api, lark: Emulator) -> None:
+    book = Book(api)
+    theirs = lark.add_document("Theirs", owner="user:bob")
+    docs = [{"doc_token": each, "doc_type": "sheet"} for each in (book.token, theirs, "shtnone")]
+    found = api.data("POST", "/drive/v1/metas/batch_query", {"request_docs": docs, "with_url": True})
+    assert [(each["title"], each["url"]) for each in found["metas"]] == [
+        ("Report", f"https://emulator.invalid/sheets/{book.token}")
+    ]
+    assert [each["token"] for each in found["failed_list"]] == [theirs, "shtnone"]
+
+
+def test_files_and_folders_move(api: Api, lark: Emulator) -> None:
+    outer, book = folder(api), Book(api)
+    inner = folder(api, "inner", outer)
+    body = {"type": "sheet", "folder_token": inner}
+    api.data("POST", f"/drive/v1/files/{book.token}/move", body)
+    assert names(api, inner) == ["Report"]
+    into_itself = {"type": "folder", "folder_token": inner}
+    assert api("POST", f"/drive/v1/files/{outer}/move", into_itself)["code"] == 1061002
+    lark.edit_sheet(book.token, [{"do": "move", "folder_token": outer}])
+    assert (names(api, inner), sorted(names(api, outer))) == ([], ["Report", "inner"])
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "text"),
+    [
+        ("add_document", {"title": "x", "owner": "alice"}, "must begin with"),
+        ("add_document", {"title": "x", "owner": "user:nobody"}, "no user 'nobody'"),
+        ("add_document", {"title": "x", "folder_token": "nosuch"}, "no folder 'nosuch'"),
+        ("share_document", {"token": "nosuch", "share_with": "user:bob"}, "no document"),
+        ("document", {"token": "nosuch"}, "no document"),
+        ("sheet", {"token": "nosuch"}, "no spreadsheet"),
+    ],
+)
+def test_what_the_control_plane_refuses(lark: Emulator, call: str, arguments: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        getattr(lark, call)(**arguments)
+
+
+def test_the_control_plane_answers_over_http(api: Api) -> None:
+    book = Book(api)
+    body = {"token": book.token, "edits": [{"do": "type", "cell": "A1", "values": [["x"]]}]}
+    assert api.http.post("/_emulator/sheets/edit", json=body).status_code == 200
+    assert api.http.post("/_emulator/sheets/plans", json=body).json()["plans"][0]["before"] == "any"
+    assert api.http.delete("/_emulator/sheets/plans").json() == {}
+    found = api.http.get("/_emulator/sheets", params={"token": book.token}).json()
+    assert found["sheets"][0]["values"] == [["x"]]
+    share = {"token": book.token, "with": "user:bob", "perm": "edit"}
+    assert api.http.post("/_emulator/documents/share", json=share).json()["members"] == {"user:bob": "edit"}
+    access = api.http.get("/_emulator/documents/access", params={"token": book.token}).json()
+    assert access["openers"] == {"app:cli_emulator0001": "owner", "user:bob": "edit"}
+    assert book.token in [each["token"] for each in api.http.get("/_emulator/documents").json()["documents"]]
+    assert book.token in [each["token"] for each in api.http.get("/_emulator/state").json()["documents"]]
+    assert api.http.post("/_emulator/documents", json={"title": "T"}).json()["owner"] == "user:alice"
