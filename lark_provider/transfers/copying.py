@@ -8,13 +8,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.progress import Progress
 from lark_provider.transfers.database import sql_hook
-from lark_provider.transfers.target import Target
+
+if TYPE_CHECKING:
+    from lark_provider.transfers.target import Target
 
 Mode: TypeAlias = Literal["replace", "merge", "append"]
 
@@ -113,6 +115,8 @@ class CopyOperator(LarkOperator):
         Raises:
             LarkError: Lark refuses it, or fields and columns do not fit.
         """
+        from lark_provider.transfers.target import Target  # a DAG file does not need it
+
         hook = sql_hook(self.sql_conn_id, self.hook_params)
         with closing(hook.get_conn()) as connection:
             if hook.supports_autocommit:

@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
 from lark_provider.api.clouddoc import field_types as types
-from lark_provider.api.clouddoc.sheets.kinds import Link, Mention
 
 Moment: TypeAlias = Literal["aware", "naive", "day", "text"]
 """What a column takes for a point in time."""
@@ -123,6 +122,8 @@ def from_sheet(moment: Moment, zone: dt.tzinfo, *, is_text: bool) -> Callable[[A
     Returns:
         The function. Of a link it returns the URL, of a person the id, of what has no type in Python JSON.
     """
+
+    from lark_provider.api.clouddoc.sheets.kinds import Link, Mention  # other transfers do not need it
 
     def convert(value: Any) -> Any:
         if isinstance(value, dt.datetime):
