@@ -8,7 +8,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.api.clouddoc.drive.people import Share
+from lark_provider.api.clouddoc.drive import Share, folders
 from lark_provider.errors import (
     ConflictError,
     InvalidRequestError,
@@ -288,3 +288,53 @@ def test_a_wiki_page_is_shared_as_the_document_on_it(lark: Emulator, do: Do, tok
     node = lark.add_wiki_node("sheet", token)
     do(lambda c: c.clouddoc.drive.permissions.add(f"https://x.feishu.cn/wiki/{node}", ALICE))
     assert others(lark, token) == {"user:alice": "view"}
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_a_folder_is_looked_for_before_it_is_made_again(
+    lark: Emulator, do: Do, monkeypatch: pytest.MonkeyPatch, drop: str
+) -> None:
+    lark.settings(rate_limits=False)
+    monkeypatch.setattr(folders, "LOOK_SECONDS", 0.01)
+    lark.fault("POST", "*/create_folder", drop=drop)
+    token = do(lambda c: c.clouddoc.drive.ensure_folder("Reports"))
+    assert [one["token"] for one in lark.documents() if one["title"] == "Reports"] == [token]
+
+
+def test_a_spreadsheet_whose_answer_is_lost_is_not_made_again(lark: Emulator, do: Do) -> None:
+    lark.fault("POST", "*/spreadsheets", drop="after")
+    with pytest.raises(OutcomeUnknownError, match="may or may not have happened"):
+        do(lambda c: c.clouddoc.sheets.create("Daily"))
+    assert len([one for one in lark.documents() if one["title"] == "Daily"]) == 1
+
+
+def test_a_folder_that_is_not_deleted_is_named(lark: Emulator, do: Do) -> None:
+    lark.settings(rate_limits=False)
+    folder = do(lambda c: c.clouddoc.drive.create_folder("Reports")).data["token"]
+    lark.fault("GET", "*/task_check", status=200, body='{"code":0,"msg":"","data":{"status":"process"}}')
+    lark.fault("GET", "*/task_check", status=200, body='{"code":0,"msg":"","data":{"status":"fail"}}')
+    with pytest.raises(LarkAPIError, match=f"the folder {folder} could not be deleted, or not all of it"):
+        do(lambda c: c.clouddoc.drive.delete(folder, type="folder"))
+
+
+def test_a_member_who_was_removed_meanwhile_is_gone(lark: Emulator, do: Do, token: str) -> None:
+    lark.share_document(token, "user:alice", "view")
+    lark.fault("DELETE", "*/members/*", status=400, code=1063001, msg="no member", perform="first")
+    assert do(lambda c: c.clouddoc.drive.permissions.remove(token, ALICE)) is True
+    assert others(lark, token) == {}
+    lark.share_document(token, "user:alice", "view")
+    lark.fault("DELETE", "*/members/*", status=403, code=1063004, msg="no share permission")
+    with pytest.raises(PermissionDeniedError, match="let the owner allow collaborators to share it"):
+        do(lambda c: c.clouddoc.drive.permissions.remove(token, ALICE))
+
+
+def test_a_refusal_with_another_reason_is_quoted(lark: Emulator, do: Do, token: str) -> None:
+    for code, words in (
+        (1063003, "has all the members it may, or the tenant's policy"),
+        (1063004, "1063004 no"),
+    ):
+        lark.fault("POST", "*/members", status=400, code=code, msg="no")
+        with pytest.raises(PermissionDeniedError, match=f"view for {ALICE}: .*{words}"):
+            do(lambda c: c.clouddoc.drive.permissions.add(token, ALICE))
+    lark.fault("POST", "*/members", status=500, code=1066002, msg="concurrent")
+    assert do(lambda c: c.clouddoc.drive.permissions.add(token, ALICE)).role == "view"

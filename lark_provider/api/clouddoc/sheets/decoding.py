@@ -11,6 +11,7 @@ import datetime as dt
 import itertools
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import NoneType
 from typing import Any
 
@@ -68,9 +69,15 @@ def _row(row: Sequence[Any], shown: Sequence[Any], *, has_dates: bool) -> list[A
     # Most rows hold text and numbers alone, which need no look at each cell.
     if _PLAIN.issuperset(map(type, row)) and (not has_dates or row == shown):
         return [None if cell == "" else cell for cell in row] if "" in row else list(row)
-    return [decode(cell, other) for cell, other in itertools.zip_longest(row, shown[: len(row)])]
+    others = shown[: len(row)] if has_dates else row
+    return [
+        # Equal in both answers, it is no date.
+        (None if cell == "" else cell) if type(cell) in _PLAIN and cell == other else decode(cell, other)
+        for cell, other in itertools.zip_longest(row, others)
+    ]
 
 
+@lru_cache(4096)  # the same days come again and again
 def _dated(days: float, shown: str) -> Any:
     has_clock, has_date = _CLOCK.search(shown), _CALENDAR.search(shown)
     if not (has_clock or has_date):
