@@ -6,7 +6,7 @@ LOCK := requirements-dev.lock
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test check bench soak soak-loads soak-sheets fmt lock clean
+.PHONY: help demo quick test check bench soak soak-bridge soak-loads soak-sheets fmt lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ soak-loads: $(READY) ## Kill and freeze loads and syncs at random, then measure 
 
 soak-sheets: $(READY) ## Kill and freeze writers of spreadsheets at random, and compare cell by cell (SEEDS=200 ROWS=2000)
 	@$(BIN)/python -m tests.tables.many $(or $(SEEDS),200) 0 $(or $(ROWS),2000)
+
+soak-bridge: $(READY) ## Kill and freeze bridges, API servers and database while Airflow's questions are answered (QUESTIONS=200 SEED=…)
+	@$(BIN)/python -m tests.soak.bridge --questions $(or $(QUESTIONS),200) $(if $(SEED),--seed $(SEED))
 
 soak: $(READY) ## Break everything at random while people click (SECONDS=600 SEED=… RATE=50 ROTATE=0 CUT=0 AIRFLOW=0)
 	@$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \

@@ -24,7 +24,7 @@ from lark_provider.client import LarkServiceClient
 from lark_provider.doctor import examine
 from lark_provider.errors import LarkAPIError, LarkError
 from lark_provider.protocol.hitl.people import PeopleSettings
-from lark_provider.protocol.hitl.proof import CLICK_PATH, SECRET_VARIABLE, BridgeSecrets
+from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, SECRET_VARIABLE, BridgeSecrets
 from lark_provider.protocol.paths import path
 from lark_provider.storage import urls
 from lark_provider.storage.api_servers import ApiServers
@@ -41,7 +41,6 @@ _READ = ("/dags/~/dagRuns/~/taskInstances", "/dags/~/dagRuns/~/hitlDetails", "/d
 _UNPROVEN, _SERVER_ERROR = 401, 500
 _ABSENT = {404, 405}
 """Airflow's page answers GET of any path, and so 405 to POST."""
-_EVENT = "lark-provider-airflow-check"
 
 
 def examine_airflow(
@@ -208,7 +207,7 @@ async def _tasks(api: AirflowApi, dag_id: str) -> list[str]:
 async def _plugin(api: AirflowApi, secrets: BridgeSecrets) -> Outcome:
     # Signed, so that a wrong secret is noticed; empty, so that it is about no click.
     body = b"{}"
-    headers = secrets.headers("POST", CLICK_PATH, int(time.time()), _EVENT, body)
+    headers = secrets.headers("POST", CLICK_PATH, int(time.time()), CHECK_EVENT, body)
     status, _ = await api.deliver(body, headers)
     if status == _UNPROVEN:
         return Outcome(

@@ -170,7 +170,7 @@ class QuestionCardSender:
         measured.BRIDGE_CARDS.add("sent")
         return message_id
 
-    async def notice(self, card: Claimed, text: str, values: dict[str, object] | None) -> None:
+    async def notice(self, card: Claimed, text: str, values: dict[str, object] | None) -> bool:
         """Show a notice on a card that is open still.
 
         Args:
@@ -178,13 +178,24 @@ class QuestionCardSender:
             text: The notice, in its language.
             values: What was entered in its form, to be shown again.
 
+        Returns:
+            Whether it was shown: not on a card that is closed now, or that is worked on.
+
         Raises:
             LarkError: Lark refuses it, or is unavailable.
         """
-        await self._update(
-            card, self._asking(card, text, values), lambda shown: self._cards.show(card.key, shown)
-        )
+        # Taken first: a card that is closed at this moment would show the question again, and stay so.
+        if not await threads.run(lambda: self._cards.take(card.key)):
+            return False
+        try:
+            await self._update(
+                card, self._asking(card, text, values), lambda shown: self._cards.show(card.key, shown)
+            )
+        except LarkError:
+            await threads.run(lambda: self._cards.show(card.key, None))
+            raise
         measured.BRIDGE_CARDS.add("updated")
+        return True
 
     async def _update(self, card: Claimed, content: Card2, record: Callable[[str], None]) -> None:
         shown = digest(content)

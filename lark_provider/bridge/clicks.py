@@ -13,7 +13,7 @@ import orjson
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.errors import AirflowUnavailableError
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, read_result
-from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
+from lark_provider.protocol.hitl.proof import CLICK_PATH, LARGEST_BODY, BridgeSecrets
 from lark_provider.storage.applied_clicks import AppliedClicks, Found
 from lark_provider.support import measured, threads
 from lark_provider.support.bounded_cache import BoundedCache
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 FINAL = frozenset({200, 400, 403, 404, 409, 410})
 GIVE_UP_SECONDS = 86_400.0
 _LEASE_SECONDS = 60.0
-_AT_ONCE, _UNPROVEN, _NOT_FOUND, _UNAVAILABLE = 16, 401, 404, 503
+_AT_ONCE, _INVALID, _UNPROVEN, _UNAVAILABLE = 16, 400, 401, 503
 _LOST = ClickResult(
     "unavailable",
     {
@@ -32,6 +32,14 @@ _LOST = ClickResult(
         "en": "Airflow could not process this click within a day. Please act in Airflow.",
     },
 )
+_TOO_LARGE = ClickResult(
+    "invalid",
+    {
+        "zh": "填写的内容过长，请缩短后重新提交，或在 Airflow 中处理。",  # noqa: RUF001 - Chinese
+        "en": "What was entered is too long. Please shorten it and submit again, or act in Airflow.",
+    },
+)
+"""The plugin reads no more than `LARGEST_BODY`, and would refuse it each time."""
 
 
 class ClickDelivery:
@@ -108,6 +116,8 @@ class ClickDelivery:
         """
         # The row's id and not the click's own: with it the plugin records the result.
         body = replace(DeliveredClick.of(found.click), event_id=found.event_id).body()
+        if len(body) > LARGEST_BODY:
+            return _INVALID, replace(_TOO_LARGE, open_id=found.click.operator.open_id)
         headers = self._secrets.headers("POST", CLICK_PATH, int(time.time()), found.event_id, body)
         status, answer = await self._api.deliver(body, headers)
         try:

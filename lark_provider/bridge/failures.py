@@ -89,6 +89,7 @@ class FailurePoller:
         if open_runs:
             await self._recover(open_runs, since)
         await threads.run(lambda: self._cursor.write(max(cursor, now)))
+        measured.BRIDGE_POLLS.add("failures")
 
     async def _report(self, since: datetime) -> None:
         params = {"state": "failed", "updated_at_gte": since.isoformat(), "order_by": "id"}

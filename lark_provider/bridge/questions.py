@@ -55,6 +55,8 @@ class QuestionPoller:
         self._seen: dict[str, None] = {}
         """Task instances that are known to be recorded, or not to be questions."""
         self._can_read_log = True
+        self._left: list[str] = []
+        """Questions that are open no longer, and whose ends are yet to be read: some with each poll."""
         self._reported: set[int] = set()
         """Rows of the audit log that were shown; few, as such failures are rare."""
 
@@ -73,7 +75,13 @@ class QuestionPoller:
         if self._passes % _ANSWERED_EVERY == 0:
             live = await threads.run(self._store.live)
             if live:
-                await self._record_ends(await self._answered(live.keys(), _MOST_PAGES))
+                ends = await self._answered(live.keys(), _MOST_PAGES)
+                await self._record_ends(ends)
+                if len(ends) > PAGE * (_MOST_PAGES - 1):
+                    # More were answered than were read. The next look at the latest answers would not get
+                    # past those that are recorded now.
+                    self._complete_due = float("-inf")
+        await self._settle_some()
         self._cursor = cursor
 
     async def complete(self) -> None:
@@ -92,17 +100,26 @@ class QuestionPoller:
             str(one["task_instance"]["id"]): one for one in details if reading.is_asking(one["task_instance"])
         }
         await self._record([one for ti_id, one in found.items() if ti_id not in live])
-        await self.settle(live.keys() - found.keys())
+        self._left = sorted(live.keys() - found.keys())
+        if len(self._left) > _MOST_SETTLED:
+            ends = await self._answered(self._left, 2 * len(self._left) // PAGE + _MOST_PAGES, passes=True)
+            await self._record_ends(ends)
+            self._left = [one for one in self._left if one not in ends]
+        await self._settle_some()
         seconds = time.monotonic() - began
         self._complete_due = time.monotonic() + min(_SHARE * seconds, COMPLETE_SECONDS)
         self._cursor = cursor or self._api.now() - timedelta(seconds=seconds)
         self._seen = dict.fromkeys(found)
 
+    async def _settle_some(self) -> None:
+        some, self._left = self._left[:_MOST_SETTLED], self._left[_MOST_SETTLED:]
+        await self.settle(some)
+
     async def settle(self, ti_ids: Collection[str]) -> dict[str, End]:
         """Read what became of questions, and record how each ended that waits no longer.
 
         Args:
-            ti_ids: The questions.
+            ti_ids: The questions; 500 at most.
 
         Returns:
             The recorded ends of those that are over.
@@ -113,7 +130,7 @@ class QuestionPoller:
         if not ti_ids:
             return {}
         ends = await self._answered(ti_ids, len(ti_ids) // 100 + 2) if len(ti_ids) > _FEW else {}
-        others = sorted(set(ti_ids) - ends.keys())[:_MOST_SETTLED]
+        others = sorted(set(ti_ids) - ends.keys())
         recorded = await threads.run(lambda: self._store.get(others))
         for start in range(0, len(others), _FEW):
             some = [recorded[one].question for one in others[start : start + _FEW] if one in recorded]
@@ -228,8 +245,16 @@ class QuestionPoller:
             return []
         return list(found.get("event_logs", ()))
 
-    async def _answered(self, ti_ids: Collection[str], most_pages: int) -> dict[str, End]:
-        """Return the ends of those questions that are among the last ones that were answered."""
+    async def _answered(
+        self, ti_ids: Collection[str], most_pages: int, *, passes: bool = False
+    ) -> dict[str, End]:
+        """Return the ends of those questions that are among the last ones that were answered.
+
+        Args:
+            ti_ids: The questions.
+            most_pages: How many pages are read at most.
+            passes: Whether pages without one of them are passed, as where many are recorded already.
+        """
         wanted, ends = set(ti_ids), dict[str, End]()
         for number in range(most_pages):
             params: dict[str, str | int] = {"response_received": "true", "order_by": "-responded_at"}
@@ -242,7 +267,7 @@ class QuestionPoller:
                 and (end := reading.end(one, ti_id)) is not None
             }
             ends |= new
-            if not new or len(details) < PAGE or ends.keys() >= wanted:
+            if not (new or passes) or len(details) < PAGE or ends.keys() >= wanted:
                 break
         return ends
 

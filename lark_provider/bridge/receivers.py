@@ -21,6 +21,9 @@ class Receivers(Protocol):
     def for_question(self, question: HitlQuestion) -> Sequence[Receiver]:
         """Return where a question's card goes; none if no route is for it."""
 
+    def open_ids(self, names: Iterable[str]) -> Mapping[str, Sequence[str]]:
+        """Return the open_ids that `people` of `lark.yaml` gives to users of Airflow, by name."""
+
 
 class NoRoutes:
     """No routes: every question goes to its assignees."""
@@ -28,6 +31,10 @@ class NoRoutes:
     def for_question(self, question: HitlQuestion) -> Sequence[Receiver]:  # noqa: ARG002 - the protocol's
         """Return none."""
         return ()
+
+    def open_ids(self, names: Iterable[str]) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - the protocol's
+        """Return none."""
+        return {}
 
 
 class Recipients:
@@ -57,6 +64,9 @@ class Recipients:
         users = {one.id for question in wanted for one in question.assignees}
         found = self._people.by_user(self._app_id, users) if users else {}
         linked = {user: [one.person.open_id for one in links] for user, links in found.items()}
+        for user, names in _names(wanted).items():
+            for open_ids in self._routes.open_ids(names).values():
+                linked.setdefault(user, []).extend(open_ids)
         return {question.task.ti_id: self._cards(question, linked) for question in wanted}
 
     def _cards(self, question: HitlQuestion, linked: Mapping[str, Sequence[str]]) -> list[NewCard]:
@@ -74,3 +84,15 @@ class Recipients:
             )
             cards.setdefault(card.key, card)
         return list(cards.values())
+
+
+def _names(questions: Iterable[HitlQuestion]) -> dict[str, set[str]]:
+    """Return the names that each assignee may have as a user of Airflow, by the assignee's id.
+
+    With the Simple auth manager the id is the name; with FAB it is a number, which is no name.
+    """
+    found: dict[str, set[str]] = {}
+    for question in questions:
+        for one in question.assignees:
+            found.setdefault(one.id, set()).update({one.name} if one.id.isdigit() else {one.name, one.id})
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
 from lark_provider.bridge.lark import Apps, is_lost
 from lark_provider.bridge.questions import QuestionPoller
-from lark_provider.protocol.errors import LarkError
+from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, LarkError
 from lark_provider.protocol.hitl.delivery import ClickResult, read_result
 from lark_provider.protocol.hitl.keys import idempotency_key
 from lark_provider.storage.api_servers import ApiServers
@@ -91,7 +92,7 @@ class ClickResultDisplay:
             elif self._others is None or not await self._others(applied, result):
                 await self._tell(applied, result)
         except LarkError as error:
-            if not is_lost(error, applied.age):
+            if not is_lost(error, applied.age) and not _is_unreachable(applied, error):
                 logger.warning(
                     "Result of a click not shown; will retry", extra=fields | {"error": str(error)}
                 )
@@ -109,27 +110,32 @@ class ClickResultDisplay:
     async def _show(self, applied: Applied, result: ClickResult, card: Claimed) -> bool:
         """Show the result of a click on a question's card, and return whether the question is over by it."""
         if result.outcome in {"answered", "already_answered", "superseded", "over"}:
-            await self._record_end(result, card.card.ti_id)
-            if result.outcome != "answered" and card.end is not None:
-                # The card showed its end already when it was clicked, as one that a client had not updated.
-                await self._tell(applied, result)
-            return True
+            is_over = await self._record_end(result, card.card.ti_id)
+            if result.outcome != "answered" and (card.end is not None or not is_over):
+                # The card showed its end already when it was clicked, as one that a client had not updated;
+                # or it will not show one soon.
+                await self._tell(applied, result, card.card.language)
+            return is_over
         if result.outcome == "invalid" and card.end is None:
             text = _notice(applied, result, card)
-            await self._sender.notice(card, text, await self._values(applied))
-        elif result.outcome not in {"retried", "noted"}:
+            # What was entered may be more than a card can show again.
+            with suppress(InvalidRequestError):
+                if await self._sender.notice(card, text, await self._values(applied)):
+                    return False
+        if result.outcome not in {"retried", "noted"}:
             await self._tell(applied, result, card.card.language)
         return False
 
-    async def _record_end(self, result: ClickResult, ti_id: str) -> None:
+    async def _record_end(self, result: ClickResult, ti_id: str) -> bool:
+        """Record how a question ended, and return whether it is over."""
         end = result.end
         is_certain = end is not None and await threads.run(self._servers.all_guarded)
         if end is not None and (is_certain or end.kind != "answered"):
             await threads.run(lambda: self._questions.end({ti_id: end}))
-            return
+            return True
         # Without the guard another answer may have replaced this one: what counts is what Airflow has.
         await asyncio.sleep(READ_BACK_SECONDS)
-        await self._poller.settle([ti_id])
+        return bool(await self._poller.settle([ti_id]))
 
     async def _values(self, applied: Applied) -> dict[str, Any] | None:
         click = await threads.run(lambda: self._store.click(applied.app_id, applied.event_id))
@@ -155,6 +161,12 @@ class ClickResultDisplay:
             return None
         _, again = await self._delivery.deliver(found)
         return None if again is None else again.link_url
+
+
+def _is_unreachable(applied: Applied, error: LarkError) -> bool:
+    """Return whether a person of another company clicked, to whom the app cannot write."""
+    is_refused = isinstance(error, LarkAPIError) and not error.retryable
+    return is_refused and applied.result.get("outcome") == "foreign_tenant"
 
 
 def _notice(applied: Applied, result: ClickResult, card: Claimed) -> str:

@@ -50,6 +50,10 @@ class RoutesFile:
         """Return who is asked, now; empty for the assignees alone. See `Routes.for_question`."""
         return self.current().for_question(question, team=self.team, at=datetime.now(UTC))
 
+    def open_ids(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return the open_ids of users of Airflow that `people` names, by name."""
+        return self.current().people.open_ids(names)
+
     def for_failure(
         self, dag_id: str, tags: Iterable[str], owners: Iterable[str], task_id: str
     ) -> list[Receiver]:

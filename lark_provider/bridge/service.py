@@ -247,6 +247,7 @@ class Bridge:
             await check_teams(self.api, self.settings.team)
             self._is_checked = True
         await self._poller.poll()
+        measured.BRIDGE_POLLS.add("questions")
 
     async def _release(self) -> None:
         if await self._sender.release(self.api.now()):

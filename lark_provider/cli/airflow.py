@@ -73,6 +73,7 @@ def _add_bridge(group: Any) -> None:
 
 def run_bridge(arguments: argparse.Namespace) -> int:
     """Run a bridge until stopped."""
+    from lark_provider import metrics
     from lark_provider.bridge import settings
     from lark_provider.bridge.failure_cards import FailureReports
     from lark_provider.bridge.routes import RoutesFile
@@ -81,6 +82,7 @@ def run_bridge(arguments: argparse.Namespace) -> int:
     from lark_provider.client.clients import LarkServiceClient
     from lark_provider.storage import urls
     from lark_provider.storage.inbox import Inbox
+    from lark_provider.storage.outbox import Outbox
 
     log_as_service()
     file = RoutesFile.from_environment(arguments.team)
@@ -97,6 +99,8 @@ def run_bridge(arguments: argparse.Namespace) -> int:
     Inbox(database).database_id()  # Fails at once if the database is not ready.
     app_id = LarkServiceClient(arguments.app_id or routes.app_id).app_id
     start_metrics(arguments)
+    if arguments.metrics_port is not None:
+        metrics.collect(Outbox(database).readings)
     probes = None
     if arguments.probe_port is not None:
         probes = Probes(arguments.probe_host, arguments.probe_port)

@@ -31,6 +31,8 @@ _COLLECTED = frozenset(
         measured.QUEUE_CONSUMERS,
         measured.WAITS_OPEN,
         measured.WAITS_OVERDUE,
+        measured.OUTBOX_DUE,
+        measured.OUTBOX_AGE,
         measured.COLLECTED,
     )
 )

@@ -96,10 +96,16 @@ class Notice:
         return "\n".join(key)
 
     async def states(self) -> Mapping[str, str]:
-        """Return Airflow's states of the run's task instances; empty if it cannot be asked."""
+        """Return Airflow's states of the run's task instances; empty if it cannot be asked, or is slow."""
         if not self.may_block:
             return {}
-        return await call_in_thread(lambda: airflow_context.states(self.context), self.left.left())
+        # The first request of a DAG processor takes seconds, on a busy machine more than there are: what is
+        # left must be enough to record the event, which then shows what the tasks have reported.
+        try:
+            return await call_in_thread(lambda: airflow_context.states(self.context), self.left.left() / 2)
+        except TimeoutError:
+            self.notifier.log.info("Airflow's task states timed out; the card shows what tasks reported.")
+            return {}
 
     async def errors(self, before: Incident | None, states: Mapping[str, str]) -> Mapping[str, str]:
         """Return the errors of failed task instances that sent no notification, for a failed DAG run.

@@ -18,6 +18,7 @@ from lark_provider.plugins.sentences import sentence
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, Outcome, read_click
 from lark_provider.protocol.hitl.proof import (
+    CHECK_EVENT,
     CLICK_PATH,
     EVENT_HEADER,
     LARGEST_BODY,
@@ -69,6 +70,10 @@ class Clicks:
         if not self._is_proven(scope, body):
             logger.warning("Unproven click refused", extra={"client": (scope.get("client") or ("",))[0]})
             await _send(send, _plain("unproven"))
+            return
+        if header(scope, EVENT_HEADER) == CHECK_EVENT:
+            logger.info("Delivery of clicks checked")
+            await _send(send, _plain("invalid"))
             return
         try:
             click = read_click(body)

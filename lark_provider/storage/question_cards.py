@@ -122,14 +122,38 @@ class QuestionCards:
                 )
             )  # fmt: skip
 
-    def show(self, key: str, shown: str) -> None:
-        """Record what an open card shows now.
+    def take(self, key: str, seconds: float = LEASE_SECONDS) -> bool:
+        """Take a card that is open, so that it is not closed while something else is shown on it.
 
         Args:
             key: The card.
-            shown: The digest of its content.
+            seconds: For how long no other process takes it.
+
+        Returns:
+            Whether it was taken: its question is not over, and no other process works on it.
         """
-        self._change(hitl_cards.c.key == key, shown=shown)
+        cards, questions = hitl_cards.c, hitl_questions.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            is_open = sa.exists().where(questions.ti_id == cards.ti_id, questions.state == "open")
+            taken = connection.execute(
+                hitl_cards.update()
+                .where(cards.key == key, cards.state == "sent", is_open)
+                .where(sa.or_(cards.next_at.is_(None), cards.next_at <= now))
+                .values(next_at=now + timedelta(seconds=seconds))
+            )
+            return taken.rowcount == 1
+
+    def show(self, key: str, shown: str | None) -> None:
+        """Record what a card that was taken shows now; one that was closed meanwhile is closed once more.
+
+        Args:
+            key: The card.
+            shown: The digest of its content; None if that is not known.
+        """
+        # A process that was frozen past its lease has overwritten the end that another one has shown.
+        state = sa.case((hitl_cards.c.state == "over", "sent"), else_=hitl_cards.c.state)
+        self._change(hitl_cards.c.key == key, shown=shown, state=state, next_at=None)
 
     def closed(self, key: str, shown: str | None, end: End | None) -> None:
         """Record that a card shows how its question ended; unless the recorded end has changed meanwhile.
@@ -147,11 +171,13 @@ class QuestionCards:
             )
             outcome = connection.execute(query.with_for_update()).scalar()
             is_current = end is None or (outcome is not None and load_end(outcome) == end)
-            values: dict[str, Any] = {"state": "over"} if is_current else {}
+            # An older end may have replaced the newest on the card, after a pause: then it is closed again.
+            states = ("due", "sent") if is_current else ("due", "sent", "over")
+            late = sa.case((cards.state == "over", "sent"), else_=cards.state)
             connection.execute(
                 hitl_cards.update()
-                .where(cards.key == key, cards.state.in_(("due", "sent")))
-                .values(shown=shown, next_at=None, updated_at=now, **values)
+                .where(cards.key == key, cards.state.in_(states))
+                .values(state="over" if is_current else late, shown=shown, next_at=None, updated_at=now)
             )
 
     def postpone(self, key: str, age: float, reason: str) -> float:

@@ -199,7 +199,7 @@ EVENT_SECONDS = Histogram(
     "lark_event_handler_seconds", "Time that an event's handler took", buckets=_CALL_SECONDS
 )
 
-# Collected by the pump alone, when it is scraped
+# Collected by the pump, when it is scraped; those of the outbox by all that deliver it
 QUEUE_MESSAGES = Gauge("lark_queue_messages", "Messages in a queue that wait for a consumer", ("queue",))
 QUEUE_CONSUMERS = Gauge("lark_queue_consumers", "Consumers of a queue", ("queue",))
 WAITS_OPEN = Gauge("lark_waits_open", "Questions that are neither decided nor closed")
@@ -227,6 +227,12 @@ BRIDGE_CARDS_DUE = Gauge(
 )
 BRIDGE_CLICKS_DUE = Gauge(
     "lark_bridge_clicks_due", "Clicks on cards of Airflow's whose result is not known yet", merge="min"
+)
+BRIDGE_POLLS = Counter(
+    "lark_bridge_polls_total",
+    "Polls of Airflow that succeeded, by what they look for",
+    ("what",),
+    values=_each("questions", "failures"),
 )
 BRIDGE_CARDS = Counter(
     "lark_bridge_cards_total",

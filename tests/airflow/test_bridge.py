@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -354,6 +355,50 @@ def test_a_task_that_fails_after_its_answer_can_be_asked_again_by_a_click(place:
     place.wait(lambda: "ask_again" in json.dumps(place.messages(f"Deploy {run_id}?")[0]))
     place.lark.click(message["message_id"], "bob", "ask_again")
     place.wait(lambda: len(place.messages(f"Deploy {run_id}?")) == 2)
+
+
+def test_beside_an_unguarded_api_server_the_card_shows_the_answer_that_counts(place: Place) -> None:
+    execute(
+        place.database,
+        "INSERT INTO api_servers (id, host, version, airflow_version, guarded, problem, seen_at) "
+        "VALUES ('x', 'api-2', '0', '3.2.0', false, 'the model differs', now())",
+    )
+    try:
+        place.bridge()
+        place.start("callbacks", "listen")
+        run_id = place.run("asks")
+        ti_id = parked(place, "asks", run_id)["id"]
+        place.wait(lambda: place.messages(f"Deploy {run_id}?"))
+        place.wait(place.lark.connections)
+        (message,) = place.messages(f"Deploy {run_id}?")
+        with ThreadPoolExecutor(1) as pool:
+            replaced = pool.submit(replace_answer, place, ti_id)
+            place.lark.click(message["message_id"], "bob", "Approve")
+            replaced.result()
+        place.wait(lambda: place.messages(f"Deploy {run_id}?")[0]["content"] != message["content"])
+        (ended,) = place.messages(f"Deploy {run_id}?")
+    finally:
+        execute(place.database, "DELETE FROM api_servers WHERE id = 'x'")
+    (question,) = execute(place.database, "SELECT outcome FROM hitl_questions WHERE ti_id = :t", t=ti_id)
+    assert json.loads(question.outcome)["person"] == "admin"
+    assert "admin" in json.dumps(ended["content"])
+
+
+def replace_answer(place: Place, ti_id: str) -> None:
+    """Do what an answer does that overlaps with another one on an API server without the guard."""
+    replaced = 0
+    until = time.monotonic() + SECONDS
+    with closing(sqlite3.connect(place.home / "airflow" / "airflow.db", timeout=30)) as connection:
+        while not replaced and time.monotonic() < until:
+            replaced = connection.execute(
+                "UPDATE hitl_detail SET chosen_options = '[\"Reject\"]', "
+                'responded_by = \'{"id": "admin", "name": "admin"}\' '
+                "WHERE replace(ti_id, '-', '') = ? AND responded_at IS NOT NULL",
+                [ti_id.replace("-", "")],
+            ).rowcount
+            connection.commit()
+            time.sleep(0.02)
+    assert replaced == 1
 
 
 def test_a_question_that_expires_says_so(place: Place) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -109,6 +110,19 @@ def test_a_loop_is_not_blocked_by_a_database_that_does_not_answer(
     assert asyncio.run(ticking()) > 20
     release.set()
     assert len(sent(lark)) == 1  # directly
+
+
+def test_a_dag_processor_that_answers_late_is_no_lost_notification(
+    lark: Emulator, output: Callable[[], str]
+) -> None:
+    tell()(context(task_id="a"))
+    release = threading.Event()
+    ti = {"dag_id": "d", "run_id": "r", "task_id": "a", "map_index": -1, "try_number": 1, "state": "failed"}
+    slow = SimpleNamespace(**ti, get_task_states=lambda **_: release.wait(20) and {"r": {}})
+    tell(deadline=4.0)(of_dag("task_failure") | {"ti": slow})
+    release.set()
+    assert titles(lark) == ["DAG run failed · d"]
+    assert "task states timed out" in output()
 
 
 def test_an_unavailable_lark_is_no_lost_notification(lark: Emulator, output: Callable[[], str]) -> None:

@@ -16,7 +16,13 @@ from lark_provider.plugins.click import MOST_AT_ONCE
 from lark_provider.protocol.callbacks import Action, Operator
 from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.hitl.params import form_fields
-from lark_provider.protocol.hitl.proof import CLICK_PATH, LARGEST_BODY, SIGNATURE_HEADER, BridgeSecrets
+from lark_provider.protocol.hitl.proof import (
+    CHECK_EVENT,
+    CLICK_PATH,
+    LARGEST_BODY,
+    SIGNATURE_HEADER,
+    BridgeSecrets,
+)
 from lark_provider.storage.bridge_tables import applied_clicks, link_codes
 from lark_provider.storage.crypto import Keys
 from lark_provider.storage.engine import engine
@@ -103,6 +109,16 @@ def test_what_is_not_proven_is_refused_without_a_reason(server: ApiServer) -> No
         assert (refused.status_code, refused.json()) == (401, {})
     assert not server.answer_of(asked)["response_received"]
     assert recorded(server, click.event_id) == []
+
+
+def test_the_delivery_of_a_check_is_no_error_and_answers_nothing(server: ApiServer) -> None:
+    asked, unreadable = server.ask(), server.log().count("Delivered click is unreadable")
+    for body in (b"{}", server.click(asked, "bob").body()):
+        headers = server.secrets.headers("POST", CLICK_PATH, int(time.time()), CHECK_EVENT, body)
+        assert server.post(body, headers).json()["outcome"] == "invalid"
+    wait_until(lambda: server.log().count("Delivery of clicks checked") >= 2)
+    assert server.log().count("Delivered click is unreadable") == unreadable
+    assert not server.answer_of(asked)["response_received"]
 
 
 def test_a_large_body_and_another_method_are_refused(server: ApiServer) -> None:

@@ -29,8 +29,10 @@ def card(ti_id: str, receiver: str = "ou_bob", app_id: str = "cli_a", **changes:
     return NewCard(ti_id, app_id, receiver, "open_id", "en", **changes)
 
 
-def click(key: str, event_id: str, app_id: str = "cli_a", open_id: str = "ou_bob") -> CardClick:
-    value = button_value(key, "answer", option="Approve")
+def click(key: str, event_id: str, app_id: str = "cli_a", open_id: str = "ou_bob", **form: str) -> CardClick:
+    action: dict[str, Any] = {"tag": "button", "value": button_value(key, "answer", option="Approve")}
+    if form:
+        action["form_value"] = form
     made = read(
         {
             "schema": "2.0",
@@ -44,7 +46,7 @@ def click(key: str, event_id: str, app_id: str = "cli_a", open_id: str = "ou_bob
             },
             "event": {
                 "operator": {"open_id": open_id, "tenant_key": "tenant"},
-                "action": {"tag": "button", "value": value},
+                "action": action,
                 "context": {"open_message_id": "om_1", "open_chat_id": "oc_1"},
             },
         }

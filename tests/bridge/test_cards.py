@@ -17,6 +17,7 @@ from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.lark import Apps
 from lark_provider.bridge.receivers import NoRoutes, Recipients
 from lark_provider.bridge.settings import Credentials, Settings
+from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage.people import Account, People, Person
@@ -125,6 +126,37 @@ def test_a_card_that_was_sent_by_a_killed_process_shows_the_end(bench: Bench) ->
     bench.work(QuestionCardSender.work)
     (ended,) = bench.messages()
     assert "lark_wait" not in json.dumps(ended)
+    assert bench.states() == [("over", None)]
+
+
+def test_a_notice_is_not_shown_in_place_of_the_end(bench: Bench) -> None:
+    ti_id = bench.asked()
+    bench.work(lambda sender: sender.release(datetime.now(UTC)))
+    bench.work(QuestionCardSender.work)
+    (row,) = execute(bench.url, "SELECT key FROM hitl_cards")
+    (card,) = bench.cards.read([row.key])
+    assert bench.work(lambda sender: sender.notice(card, "Not a number", None))
+    assert "Not a number" in json.dumps(bench.messages())
+    # The question ends after the click was read, and before its result is shown.
+    bench.questions.end({ti_id: ANSWERED})
+    bench.work(QuestionCardSender.work)
+    (ended,) = bench.messages()
+    assert not bench.work(lambda sender: sender.notice(card, "Not a number either", None))
+    assert bench.messages() == [ended]
+    assert "lark_wait" not in json.dumps(ended)
+
+
+def test_a_notice_that_lark_did_not_take_leaves_the_card_to_others(bench: Bench) -> None:
+    ti_id = bench.asked()
+    bench.work(lambda sender: sender.release(datetime.now(UTC)))
+    bench.work(QuestionCardSender.work)
+    (row,) = execute(bench.url, "SELECT key FROM hitl_cards")
+    (card,) = bench.cards.read([row.key])
+    bench.lark.fault("PATCH", status=400, code=230002)
+    with pytest.raises(LarkError):
+        bench.work(lambda sender: sender.notice(card, "Not a number", None))
+    bench.questions.end({ti_id: ANSWERED})
+    bench.work(QuestionCardSender.work)
     assert bench.states() == [("over", None)]
 
 

@@ -18,7 +18,9 @@ from lark_provider.bridge.questions import QuestionPoller
 from lark_provider.bridge.receivers import NoRoutes, Recipients
 from lark_provider.bridge.results import ClickResultDisplay
 from lark_provider.bridge.settings import Credentials, Settings
-from lark_provider.protocol.hitl.proof import BridgeSecrets
+from lark_provider.protocol.hitl.delivery import ClickResult
+from lark_provider.protocol.hitl.model import End
+from lark_provider.protocol.hitl.proof import LARGEST_BODY, BridgeSecrets
 from lark_provider.storage.api_servers import ApiServers
 from lark_provider.storage.applied_clicks import AppliedClicks
 from lark_provider.storage.inbox import Inbox
@@ -52,49 +54,102 @@ def test_an_unreachable_airflow_is_named_without_secrets(credentials: Credential
     assert PASSWORD not in str(unreachable.value)
 
 
-def test_a_click_waits_for_airflow_and_its_person_is_told_after_a_day(
-    sqlite: URL, lark: Emulator, credentials: Credentials
-) -> None:
-    questions, cards, clicks = Questions(sqlite), QuestionCards(sqlite), AppliedClicks(sqlite)
-    (user,) = (one for one in lark.state()["users"] if one["user_id"] == "bob")
-    bob, asked = user["open_ids"][lark.app_id], question()
-    sent = card(asked.task.ti_id, bob, lark.app_id)
-    questions.record({sent.ti_id: NOW}, [asked], None)
-    questions.open({sent.ti_id: [sent]})
-    cards.sent(sent.key, "om_1", None, "asked")
-    Inbox(sqlite).store([click(sent.key, "e1", lark.app_id, bob)])
+class Bench:
+    """An open question with a card, and the bridge's work on clicks on it; Airflow is unreachable."""
 
-    async def work() -> int:
-        settings, warnings = Settings(credentials, BridgeSecrets("s" * 32)), Throttle()
-        api, apps = AirflowApi(credentials), Apps()
-        delivery = ClickDelivery(api, clicks, settings.secrets, warnings)
-        recipients = Recipients(NoRoutes(), People(sqlite), lark.app_id)
-        sender = QuestionCardSender(questions, cards, recipients, apps, settings, warnings)
+    def __init__(self, url: URL, lark: Emulator, credentials: Credentials) -> None:
+        self.url, self.lark, self._credentials = url, lark, credentials
+        self.questions, self.cards, self._clicks = Questions(url), QuestionCards(url), AppliedClicks(url)
+        self.bob, asked = self.open_id("bob"), question()
+        self.card = card(asked.task.ti_id, self.bob, lark.app_id)
+        self.questions.record({self.card.ti_id: NOW}, [asked], None)
+        self.questions.open({self.card.ti_id: [self.card]})
+
+    def open_id(self, name: str) -> str:
+        (user,) = (one for one in self.lark.state()["users"] if one["user_id"] == name)
+        found: str = user["open_ids"][self.lark.app_id]
+        return found
+
+    def store(self, open_id: str, **form: str) -> None:
+        Inbox(self.url).store([click(self.card.key, "e1", self.lark.app_id, open_id, **form)])
+
+    def work(self, *, sends: bool = False) -> int:
+        return asyncio.run(self._work(sends=sends))
+
+    async def _work(self, *, sends: bool) -> int:
+        settings, warnings = Settings(self._credentials, BridgeSecrets("s" * 32)), Throttle()
+        api, apps, url = AirflowApi(self._credentials), Apps(), self.url
+        delivery = ClickDelivery(api, self._clicks, settings.secrets, warnings)
+        recipients = Recipients(NoRoutes(), People(url), self.lark.app_id)
+        sender = QuestionCardSender(self.questions, self.cards, recipients, apps, settings, warnings)
         display = ClickResultDisplay(
-            clicks, questions, cards, ApiServers(sqlite), QuestionPoller(api, questions, settings), sender,
-            delivery, apps,
+            self._clicks, self.questions, self.cards, ApiServers(url),
+            QuestionPoller(api, self.questions, settings), sender, delivery, apps,
         )  # fmt: skip
+        if sends:
+            await sender.work()
         await delivery.find()
         done = await delivery.work()
         await display.work()
         await api.close()
         return done
 
-    def messages() -> list[dict[str, Any]]:
-        return [one for chat in lark.state()["chats"] for one in chat["messages"]]
+    def applied(self) -> Any:
+        (row,) = execute(self.url, "SELECT state, status, attempts, result, shown_at FROM applied_clicks")
+        return row
 
-    assert asyncio.run(work()) == 0
-    (waiting,) = execute(sqlite, "SELECT state, attempts, shown_at FROM applied_clicks")
+    def messages(self) -> list[dict[str, Any]]:
+        return [one for chat in self.lark.state()["chats"] for one in chat["messages"]]
+
+
+@pytest.fixture
+def bench(sqlite: URL, lark: Emulator, credentials: Credentials) -> Bench:
+    lark.settings(rate_limits=False)
+    return Bench(sqlite, lark, credentials)
+
+
+def test_a_click_waits_for_airflow_and_its_person_is_told_after_a_day(bench: Bench) -> None:
+    bench.cards.sent(bench.card.key, "om_1", None, "asked")
+    bench.store(bench.bob)
+    assert bench.work() == 0
+    waiting = bench.applied()
     assert (waiting.state, waiting.attempts, waiting.shown_at) == ("due", 1, None)
-    assert messages() == []
+    assert bench.messages() == []
     execute(
-        sqlite,
+        bench.url,
         "UPDATE applied_clicks SET created_at = :old, next_at = :old",
         old="2020-01-01 00:00:00.000000",
     )
-    assert asyncio.run(work()) == 1
-    assert asyncio.run(work()) == 0
-    (over,) = execute(sqlite, "SELECT state, shown_at FROM applied_clicks")
-    assert (over.state, bool(over.shown_at)) == ("given_up", True)
-    (told,) = messages()
+    assert bench.work() == 1
+    assert bench.work() == 0
+    assert (bench.applied().state, bool(bench.applied().shown_at)) == ("given_up", True)
+    (told,) = bench.messages()
     assert "could not process this click" in str(told["content"])
+
+
+def test_a_click_that_is_too_large_is_refused_and_told(bench: Bench) -> None:
+    bench.store(bench.bob, text="x" * LARGEST_BODY)
+    assert bench.work(sends=True) == 1
+    assert (bench.applied().state, bench.applied().status) == ("done", 400)
+    # The card cannot show such an answer again.
+    assert bench.applied().shown_at is not None
+    assert "too long" in str(bench.messages()[-1]["content"])
+    bench.questions.end({bench.card.ti_id: End("withdrawn")})
+    bench.work(sends=True)
+    (state,) = execute(bench.url, "SELECT state FROM hitl_cards")
+    assert state.state == "over"
+
+
+def test_a_click_of_another_company_is_not_told_again_and_again(bench: Bench) -> None:
+    bench.cards.sent(bench.card.key, "om_1", None, "asked")
+    bench.lark.add_user("eve", tenant_key="tenant-other")
+    bench.store(bench.open_id("eve"))
+    bench.work()
+    execute(
+        bench.url,
+        "UPDATE applied_clicks SET state = 'done', status = 403, result = :result, next_at = created_at",
+        result=ClickResult("foreign_tenant", {"zh": "no", "en": "no"}).dump(for_record=True),
+    )
+    bench.work()
+    assert bench.messages() == []
+    assert bench.applied().shown_at is not None

@@ -78,3 +78,16 @@ def test_probes_tell_that_airflow_is_missing(start: Start) -> None:
     start("--probe-port", str(port))
     wait_until(lambda: status(f"http://127.0.0.1:{port}/healthz") == 200)
     assert status(f"http://127.0.0.1:{port}/readyz") == 503
+
+
+def test_its_metrics_have_the_outbox_and_each_name_once(start: Start) -> None:
+    port = free_port()
+    start("--metrics-port", str(port))
+    url = f"http://127.0.0.1:{port}/metrics"
+    wait_until(lambda: status(url) == 200)
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    kinds = [line.split()[2] for line in lines if line.startswith("# TYPE ")]
+    assert len(kinds) == len(set(kinds))
+    assert "lark_outbox_messages 0.0" in lines
+    assert 'lark_bridge_polls_total{what="questions"} 0.0' in lines

@@ -123,6 +123,42 @@ def test_a_closed_card_is_updated_when_the_task_fails_later(
     assert [one.end for one in cards.claim(10)] == [failed]
 
 
+def test_a_card_is_not_closed_while_something_else_is_shown_on_it(
+    questions: Questions, cards: QuestionCards
+) -> None:
+    ti_id = opened(questions)
+    (due,) = cards.claim(10)
+    assert not cards.take(due.key)  # It is not sent yet.
+    cards.sent(due.key, "om_1", None, "asked")
+    assert cards.take(due.key)
+    assert not cards.take(due.key)
+    questions.end({ti_id: ANSWERED})
+    assert cards.claim(10) == []
+    cards.show(due.key, "noticed")
+    assert [one.shown for one in cards.claim(10)] == ["noticed"]
+    assert not cards.take(due.key)
+    cards.closed(due.key, "answered", ANSWERED)
+    assert cards.claim(10) == []
+
+
+def test_what_a_frozen_process_shows_late_is_replaced_by_the_end(
+    questions: Questions, cards: QuestionCards
+) -> None:
+    ti_id = opened(questions)
+    (due,) = cards.claim(10)
+    cards.sent(due.key, "om_1", None, "asked")
+    questions.end({ti_id: ANSWERED})
+    cards.closed(due.key, "answered", ANSWERED)
+    cards.show(due.key, "noticed")  # It had taken the card before.
+    assert [one.shown for one in cards.claim(10)] == ["noticed"]
+    cards.closed(due.key, "answered", ANSWERED)
+    failed = End("failed", detail="state mismatch")
+    assert questions.failed(ti_id, failed)
+    cards.closed(due.key, "failed", failed)
+    cards.closed(due.key, "answered", ANSWERED)  # It had read the earlier end.
+    assert [(one.shown, one.end) for one in cards.claim(10)] == [("answered", failed)]
+
+
 def test_an_attempt_that_failed_is_put_off(url: URL, questions: Questions, cards: QuestionCards) -> None:
     opened(questions)
     (due,) = cards.claim(10)

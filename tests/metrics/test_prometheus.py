@@ -38,8 +38,10 @@ RULES = (DEPLOY / "prometheus" / "alerts.yml").read_text()
 CONFIG = (DEPLOY / "prometheus" / "prometheus.yml").read_text()
 DASHBOARD = json.loads((DEPLOY / "grafana" / "lark.json").read_text())
 CLICKS, FORGED = 120, 25
-EMPTY = {"max by (app) (lark_long_connection_up)"}
-"""Queries without an answer: nothing listens here."""
+EMPTY = re.compile(
+    r"lark_(?:long_connection_up|airflow_request|bridge_(?:click|questions)|outbox_(?:delivered|given_up))"
+)
+"""Metrics without a figure: nothing listens here, no bridge runs, and nothing is in the outbox."""
 
 
 def queries() -> Iterator[tuple[str, str, str, str]]:
@@ -125,7 +127,8 @@ def test_prometheus_scrapes_alerts_and_answers_the_dashboard(
     prometheus.wait('sum(lark_events_handled_total{outcome="handled"})', 1)
 
     # --- every panel has figures ---
-    end, missing = time.monotonic() + 60, {expression for *_, expression in queries()} - EMPTY
+    end = time.monotonic() + 60
+    missing = {expression for *_, expression in queries() if not EMPTY.search(expression)}
     while missing := {expression for expression in missing if not finite(prometheus.query(expression))}:
         assert time.monotonic() < end, missing
         time.sleep(0.5)

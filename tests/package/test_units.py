@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
+from lark_provider import config
+from lark_provider.bridge import settings as bridge_settings
 from lark_provider.cli.__main__ import parser
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.hitl.proof import SECRET_VARIABLE
 from lark_provider.storage import engine as engines
 from lark_provider.storage import migrate, urls
 from tests.callbacks.commands import KEYS, Command
@@ -70,22 +74,46 @@ def test_the_command_lines_are_understood(unit: Path) -> None:
 def test_prometheus_scrapes_the_ports_of_the_units() -> None:
     scraped = (FOLDER.parent / "prometheus" / "prometheus.yml").read_text()
     ports = {}
-    for name, command in (("lark-gateway", "serve"), ("lark-pump", "pump"), ("lark-listen", "listen")):
+    for name, command in (
+        ("lark-gateway", "callbacks serve"),
+        ("lark-pump", "callbacks pump"),
+        ("lark-listen", "callbacks listen"),
+        ("lark-bridge", "airflow bridge"),
+    ):
         words = started(FOLDER / f"{name}.service")
         ports[name] = words[words.index("--metrics-port") + 1]
         job = scraped.partition(f"job_name: {name}\n")[2].partition("job_name")[0]
         assert f'["127.0.0.1:{ports[name]}"]' in job
-        assert f"callbacks {command} --metrics-port {ports[name]}" in job
+        assert f"{command} --metrics-port {ports[name]}" in job
     assert len(set(ports.values())) == len(ports)
     extras = re.search(r"lark/venv/bin/pip install 'airflow-provider-lark\[(.*)\]'", GUIDE.read_text())
     assert extras is not None
-    assert {"gateway", "listen", "metrics"} <= set(extras[1].split(","))
+    assert {"bridge", "gateway", "listen", "metrics"} <= set(extras[1].split(","))
 
 
-def settings() -> set[str]:
-    """Return the names in the example of the environment file."""
-    lines = (FOLDER / "lark.env").read_text().splitlines()
-    return {line.partition("=")[0] for line in lines if line and not line.startswith("#")}
+def settings(name: str = "lark.env") -> dict[str, str]:
+    """Return what is set in an example of an environment file."""
+    lines = (FOLDER / name).read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def test_the_settings_of_the_bridge_are_read_and_its_secret_must_be_replaced() -> None:
+    given = settings("bridge.env")
+    known = {
+        bridge_settings.URL, bridge_settings.USERNAME, bridge_settings.PASSWORD, SECRET_VARIABLE,
+        "LARK_APP_ID", config.ROUTES_VARIABLE,
+    }  # fmt: skip
+    assert given.keys() == known
+    with pytest.raises(ConfigurationError, match="openssl rand -hex 32"):
+        bridge_settings.load(environ=given)
+    found = bridge_settings.load(environ=given | {SECRET_VARIABLE: "ab" * 32})
+    assert (found.airflow.url, found.airflow.username) == ("https://airflow.example.com", "lark-bridge")
+
+
+def test_only_the_bridge_reads_its_secret() -> None:
+    readers = [unit.stem for unit in SERVICES if "/etc/lark/bridge.env" in unit.read_text()]
+    assert readers == ["lark-bridge"]
+    assert SECRET_VARIABLE not in settings()
 
 
 @pytest.fixture
@@ -105,7 +133,7 @@ def test_what_they_start_becomes_ready_and_ends_with_0(
     words[words.index(option) + 1] = str(port)
     words[words.index("--metrics-port") + 1] = str(free_port())
     environ = {"LARK_DATABASE_URL": text(database), "RABBITMQ_URL": rabbitmq, "LOG_LEVEL": "INFO"}
-    assert environ.keys() <= settings()
+    assert environ.keys() <= settings().keys()
     command = Command(tmp_path / "log", *words, settings=KEYS | environ)
     command.start()
     try:
