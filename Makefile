@@ -6,7 +6,7 @@ LOCK := requirements-dev.lock
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test check bench soak soak-bridge soak-loads fmt lock clean
+.PHONY: help demo quick test check bench soak soak-bridge soak-loads soak-sheets fmt lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ bench: $(READY) ## Measure, beside the official SDK (WRITE=1 renews docs/benchma
 soak-loads: $(READY) ## Kill and freeze loads and syncs at random, then measure the memory of large ones (SEEDS=200 ROWS=20000 LARGE=1000000)
 	@$(BIN)/python -m tests.loads.many $(or $(SEEDS),200) 0 $(or $(ROWS),20000)
 	@$(BIN)/python -m tests.loads.large $(or $(LARGE),1000000)
+
+soak-sheets: $(READY) ## Kill and freeze writers of spreadsheets at random, and compare cell by cell (SEEDS=200 ROWS=2000)
+	@$(BIN)/python -m tests.tables.many $(or $(SEEDS),200) 0 $(or $(ROWS),2000)
 
 soak-bridge: $(READY) ## Kill and freeze bridges, API servers and database while Airflow's questions are answered (QUESTIONS=200 SEED=…)
 	@$(BIN)/python -m tests.soak.bridge --questions $(or $(QUESTIONS),200) $(if $(SEED),--seed $(SEED))

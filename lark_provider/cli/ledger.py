@@ -19,7 +19,7 @@ _WHICH = (
     "The ledger is in the database of LARK_DATABASE_URL, else of POSTGRES_HOST and so on. It records each "
     "chunk of a load, and each message with a key, so that a retry writes nothing twice."
 )
-_KINDS, _STATES = ("load", "message"), ("pending", "done", "refused")
+_KINDS, _STATES = ("load", "message", "sheet", "file"), ("pending", "done", "refused")
 _NAME = 48
 
 
@@ -78,7 +78,7 @@ def _row(one: Summary) -> tuple[str, ...]:
         one.id[:SHORT],
         one.kind,
         one.state,
-        str(one.written) if one.kind == "load" else "",
+        str(one.written) if one.kind in ledger_admin.CHUNKED else "",
         str(one.uncertain),
         str(one.refused),
         f"{one.updated_at:%Y-%m-%d %H:%M:%S}",
@@ -111,7 +111,11 @@ def _chunk_row(one: ChunkSummary) -> tuple[str, ...]:
 def run_forget(arguments: argparse.Namespace) -> int:
     """Delete one entry."""
     found = ledger_admin.forget(_url(), arguments.id)
-    what = f"{found.written} row(s) that it wrote stay" if found.kind == "load" else "what it sent stays"
+    what = (
+        f"{found.written} row(s) that it wrote stay"
+        if found.kind in ledger_admin.CHUNKED
+        else "what it sent stays"
+    )
     print(f"Forgot {found.kind} {found.id[:SHORT]}; {what}.")
     return 0
 

@@ -16,6 +16,7 @@ from lark_provider.api.clouddoc.sheets import (
     searching,
     worksheets,
 )
+from lark_provider.api.clouddoc.sheets.tables.procedure import write_table
 from lark_provider.api.clouddoc.sheets.targets import SheetRef
 from lark_provider.client.bind import (
     Async,
@@ -49,6 +50,7 @@ class Sheet(TargetNamespace[R_co]):
 
     read = TargetMethod(reading.read)
     read_rows = TargetListing(reading.read_rows)
+    write_table = TargetMethod(write_table)
     write = TargetMethod(cells.write)
     append = TargetMethod(cells.append)
     clear = TargetMethod(cells.clear)
@@ -118,6 +120,7 @@ class Sheets(Namespace[R_co]):
     delete_sheet = ProcedureMethod(worksheets.delete_sheet)
     read = ProcedureMethod(reading.read)
     read_rows = ListingMethod(reading.read_rows)
+    write_table = ProcedureMethod(write_table)
     write = ProcedureMethod(cells.write)
     append = ProcedureMethod(cells.append)
     clear = ProcedureMethod(cells.clear)

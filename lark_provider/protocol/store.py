@@ -24,13 +24,14 @@ if TYPE_CHECKING:
         Step,
     )
     from lark_provider.protocol.pacing import Limit
+    from lark_provider.protocol.sheet_ledger import Tables
 
 T = TypeVar("T")
 D = TypeVar("D")
 
 
 class Leases(Protocol):
-    """Who may write which table, and what a sync is about to create there."""
+    """Who may write which table or document, and what a sync is about to create there."""
 
     def take(self, claimant: Claimant) -> Lease | Held:
         """Take a table's lease, or renew it."""
@@ -86,7 +87,7 @@ class Ledger(Protocol):
 
 
 class Messages(Protocol):
-    """Which message each key has sent."""
+    """Which message each key has sent, or which file it has made."""
 
     def begin(self, receiver: str, key: str, token: str) -> Entry:
         """Return a message, which is recorded as pending if it is new."""
@@ -94,8 +95,8 @@ class Messages(Protocol):
     def resend(self, entry: Entry, token: str) -> None:
         """Record that a message is sent under another token, or for the first time after a refusal."""
 
-    def done(self, entry: Entry, result: Mapping[str, Any]) -> None:
-        """Record that a message is sent."""
+    def done(self, entry: Entry, result: Mapping[str, Any]) -> bool:
+        """Record that a message is sent; return whether no other process has done so before."""
 
     def refuse(self, entry: Entry) -> None:
         """Record that Lark refused a message, so that nothing was sent."""
@@ -126,6 +127,14 @@ class Store(Protocol):
     @property
     def messages(self) -> Messages:
         """Messages with a key."""
+
+    @property
+    def files(self) -> Messages:
+        """Files that were made for a key."""
+
+    @property
+    def sheets(self) -> Tables:
+        """Tables in spreadsheets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def ledger_id(app: str, kind: str, target: str, key: str) -> str:
 
     Args:
         app: Names the app.
-        kind: `load` or `message`.
+        kind: `load`, `message`, `sheet` or `file`.
         target: Where it is written.
         key: The caller's key.
     """

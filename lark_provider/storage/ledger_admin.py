@@ -21,6 +21,8 @@ from lark_provider.storage.tables import ledger, ledger_chunks, table_leases
 
 SHORT = 12
 """Characters of an id that are shown, and suffice to name it."""
+CHUNKED = frozenset({"load", "sheet"})
+"""Kinds that are written in chunks, of which each has a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Summary:
 
     Attributes:
         id: Its id.
-        kind: `load` or `message`.
+        kind: `load`, `message`, `sheet` (a table in a spreadsheet) or `file`.
         app_id: Whose it is.
         name: The caller's key; addresses in it are masked.
         target: Base and table of a load.
@@ -88,7 +90,7 @@ def entries(url: URL, *, kind: str | None = None, state: str | None = None, limi
 
     Args:
         url: The database.
-        kind: Only these: `load` or `message`.
+        kind: Only these: `load`, `message`, `sheet` or `file`.
         state: Only those in this state.
         limit: At most so many.
 
@@ -223,8 +225,8 @@ def _summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
             row.target,
             row.state,
             written[row.id][1],
-            int(row.uncertain) if row.kind == "load" else int(row.state == State.PENDING),
-            int(row.refused) if row.kind == "load" else int(row.state == State.REFUSED),
+            int(row.uncertain) if row.kind in CHUNKED else int(row.state == State.PENDING),
+            int(row.refused) if row.kind in CHUNKED else int(row.state == State.REFUSED),
             {} if row.result is None else orjson.loads(row.result),
             row.created_at,
             row.updated_at,

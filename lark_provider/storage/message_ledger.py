@@ -1,6 +1,7 @@
-"""The ledger of messages with a key: which message each key has sent.
+"""The ledger of what is made once for a key: messages, and files such as spreadsheets.
 
-Receiver and content are not stored: the row is found by a digest, and holds the ids that Lark answered.
+Receiver and content of a message are not stored: the row is found by a digest, and holds the ids that Lark
+answered.
 """
 
 from __future__ import annotations
@@ -22,32 +23,34 @@ from lark_provider.storage.tables import ledger
 
 
 class MessageLedger:
-    """The messages of one app in one database; implements `protocol.store.Messages`.
+    """The messages or files of one app in one database; implements `protocol.store.Messages`.
 
     All methods raise StorageError if the database cannot be used.
 
     Args:
         url: The database.
         app: The app; the same keys of two apps are two messages.
+        kind: `message` or `file`.
     """
 
-    def __init__(self, url: URL, app: App) -> None:
-        self._url, self._app = url, app
+    def __init__(self, url: URL, app: App, kind: str = "message") -> None:
+        self._url, self._app, self._kind = url, app, kind
 
     def begin(self, receiver: str, key: str, token: str) -> Entry:
         """Return a message, which is recorded as pending if it is new.
 
         Args:
-            receiver: To whom it goes.
+            receiver: To whom it goes; of a file, the folder.
             key: The caller's key.
-            token: The `uuid` that it is to be sent with, if it is new.
+            token: The `uuid` that it is to be sent with, if it is new; of a file, what its first title ends
+                with.
         """
-        rows, identity = ledger.c, ledger_id(self._app.name, "message", receiver, key)
+        rows, identity = ledger.c, ledger_id(self._app.name, self._kind, receiver, key)
         with transaction(migrate.opened(self._url)) as connection:
             now = statements.read_clock(connection).now
             added = statements.insert(connection, ledger).values(
                 id=identity,
-                kind="message",
+                kind=self._kind,
                 app_id=self._app.app_id,
                 name=masked_addresses(key),
                 target="",
@@ -78,14 +81,17 @@ class MessageLedger:
         """
         self._change(entry, state=State.PENDING, token=token, is_sent=True)
 
-    def done(self, entry: Entry, result: Mapping[str, Any]) -> None:
-        """Record that a message is sent.
+    def done(self, entry: Entry, result: Mapping[str, Any]) -> bool:
+        """Record that a message is sent, or a file made.
 
         Args:
             entry: The message.
             result: What Lark answered: ids, and no content.
+
+        Returns:
+            Whether this has recorded it, and no other process before.
         """
-        self._change(entry, state=State.DONE, result=orjson.dumps(dict(result)).decode())
+        return self._change(entry, state=State.DONE, result=orjson.dumps(dict(result)).decode())
 
     def refuse(self, entry: Entry) -> None:
         """Record that Lark refused a message, so that nothing was sent.
@@ -95,11 +101,12 @@ class MessageLedger:
         """
         self._change(entry, state=State.REFUSED)
 
-    def _change(self, entry: Entry, *, is_sent: bool = False, **values: Any) -> None:
+    def _change(self, entry: Entry, *, is_sent: bool = False, **values: Any) -> bool:
         rows = ledger.c
         with transaction(migrate.opened(self._url)) as connection:
             now = statements.read_clock(connection).now
             values |= {"updated_at": now} | ({"sent_at": now} if is_sent else {})
-            connection.execute(
+            changed = connection.execute(
                 ledger.update().where(rows.id == entry.id, rows.state != State.DONE).values(**values)
             )
+            return changed.rowcount == 1

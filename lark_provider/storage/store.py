@@ -10,6 +10,7 @@ from lark_provider.protocol.tokens import App
 from lark_provider.storage.ledger import LoadLedger
 from lark_provider.storage.message_ledger import MessageLedger
 from lark_provider.storage.pace import Pace
+from lark_provider.storage.sheet_ledger import SheetLedger
 from lark_provider.storage.table_leases import TableLeases
 
 
@@ -38,6 +39,16 @@ class SharedStore:
     def messages(self) -> MessageLedger:
         """Messages with a key."""
         return MessageLedger(self._url, self._app)
+
+    @cached_property
+    def files(self) -> MessageLedger:
+        """Files that were made for a key."""
+        return MessageLedger(self._url, self._app, "file")
+
+    @cached_property
+    def sheets(self) -> SheetLedger:
+        """Tables in spreadsheets."""
+        return SheetLedger(self._url, self._app)
 
     @cached_property
     def pace(self) -> Pace:

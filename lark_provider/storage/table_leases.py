@@ -1,4 +1,4 @@
-"""Leases of Bitable tables: one writer at a time, and what a sync is about to create.
+"""Leases of Bitable tables and of documents: one writer at a time, and what a sync is about to create.
 
 A lease is a row, committed at once: no process holds a connection while it writes, and one that dies or
 freezes loses the table by the clock, which is the database's.

@@ -61,12 +61,16 @@ def target(app_token: str, table_id: str) -> str:
     return f"{app_token}/{table_id}"
 
 
-def granted(wait: float, work: Callable[[Store], S]) -> Procedure[tuple[S, Lease] | None]:
-    """Do work that needs a table's lease; if another writer has it, wait and do it again.
+def granted(
+    wait: float, work: Callable[[Store], S], what: str = "table", option: str = "table_wait"
+) -> Procedure[tuple[S, Lease] | None]:
+    """Do work that needs the lease of a table or document; if another writer has it, wait and do it again.
 
     Args:
         wait: Seconds to wait at most.
         work: Takes or renews the lease, and does nothing else if another writer has it.
+        what: What is written, in a word.
+        option: The argument that says how long to wait.
 
     Returns:
         What the work returned, and the lease; None without a database.
@@ -86,15 +90,16 @@ def granted(wait: float, work: Callable[[Store], S]) -> Procedure[tuple[S, Lease
             return result, lease
         if waited >= wait:
             raise ConflictError(
-                f"The table is being written by {lease.holder}, and still was after {waited:.0f} s. Next: "
-                "call again later, or wait longer with table_wait=.",
+                f"The {what} is being written by {lease.holder}, and still was after {waited:.0f} s. Next: "
+                f"call again later, or wait longer with {option}=.",
                 retryable=True,
             )
         if waited - said >= _SAY_SECONDS:
             said = waited
             # The holder is part of the message: Airflow's task logs show no fields.
             logger.info(
-                "Waiting for another writer of the table: %s",
+                "Waiting for another writer of the %s: %s",
+                what,
                 lease.holder,
                 extra={
                     "lease_ends_in_s": round(lease.seconds, 1),

@@ -1,0 +1,1 @@
+"""Tables in spreadsheets: written once, however often the write is killed and repeated."""

@@ -1,0 +1,270 @@
+"""Append the segments of a table: reserve their rows, look at them, write them, look again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lark_provider.api.clouddoc.loads.chunks import first_difference
+from lark_provider.api.clouddoc.loads.errors import SourceChangedError
+from lark_provider.api.clouddoc.sheets.tables.chunks import (
+    SUM_BYTES,
+    Chunk,
+    check_sum,
+    chunk_of,
+    comparable,
+)
+from lark_provider.api.clouddoc.sheets.tables.judging import (
+    Verdict,
+    changed_rows,
+    is_blank,
+    judge,
+    offset_of,
+)
+from lark_provider.api.clouddoc.sheets.tables.turn import TakenOverError
+from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.protocol.ledger import State
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.sheet_ledger import RecordedSegment, Segment
+from lark_provider.protocol.store import shared
+
+logger = logging.getLogger(__name__)
+
+_NEAR = 50
+"""How many rows a person may have inserted above a segment for it to be recognized."""
+_TAKEN_OVER = 20
+"""How often one segment is decided again since another process had the spreadsheet."""
+
+
+@dataclass(slots=True)
+class Appender(Writer):
+    """Writes rows of one table below what stands.
+
+    Attributes:
+        last: The chunk that was appended last, and where.
+    """
+
+    last: tuple[Chunk, int] | None = None
+
+    def append(self, chunk: Chunk, least: int) -> Procedure[int]:
+        """Make a chunk stand in rows of its own.
+
+        Args:
+            chunk: The chunk.
+            least: The first row that it may have.
+
+        Returns:
+            The row after it.
+
+        Raises:
+            ConflictError: Others have changed its rows; the text names them.
+            SourceChangedError: It stands with other rows.
+        """
+        for _ in range(_TAKEN_OVER):
+            try:
+                return (yield from self.append_once(chunk, least))
+            except TakenOverError:
+                logger.info(
+                    "Another process has written the spreadsheet; deciding again",
+                    extra={"segment": chunk.number},
+                )
+                continue
+        raise TakenOverError(
+            "Other processes have taken the spreadsheet over again and again. Next: call again later.",
+            retryable=True,
+        )
+
+    def append_once(self, chunk: Chunk, least: int) -> Procedure[int]:
+        """Make a chunk stand, as `append` does, unless another process has the spreadsheet meanwhile.
+
+        Args:
+            chunk: The chunk.
+            least: The first row that it may have.
+
+        Raises:
+            TakenOverError: It has.
+        """
+        row, is_replayed = yield from self._appended(chunk, least)
+        self.note(chunk, row, is_replayed=is_replayed)
+        return row + chunk.count
+
+    def _appended(self, chunk: Chunk, least: int) -> Procedure[tuple[int, bool]]:
+        recorded, is_fresh = yield from self._reserved(chunk, least)
+        if recorded.state is State.DONE:
+            if recorded.segment.digest != chunk.digest:
+                raise _changed(recorded.segment, chunk)
+            return recorded.segment.row, True
+        if not is_fresh and recorded.segment.digest != chunk.digest:
+            yield from self._undone(recorded, chunk)
+            recorded, is_fresh = yield from self._moved(chunk, recorded.segment.row)
+        while True:
+            row = recorded.segment.row
+            # With the row above, by which it is noticed that rows were inserted.
+            top = max(row - 1, 1)
+            # First, since rows below the grid as it was known would be taken for blank.
+            yield from self.place.grow(self.turn, row + chunk.count - 1)
+            now = yield from self.place.read(self.turn, top, row + chunk.count - 1)
+            above, now = now[: row - top], now[row - top :]
+            if is_fresh:
+                if all(map(is_blank, now)):
+                    break
+            elif (found := (yield from self._found(chunk, row, now))) is not None:
+                self.stands = chunk.number
+                return found, True
+            elif judge(now, chunk).verdict is not Verdict.FOREIGN:
+                break
+            # Others have written there first.
+            end = yield from self.place.last_row(self.turn, row)
+            recorded, is_fresh = yield from self._moved(chunk, end + 1)
+        is_disturbed = yield from self.place.write(self.turn, chunk, row)
+        if is_disturbed:
+            row = yield from self._looked(chunk, row, above)
+        self.stands, self.last = chunk.number, (chunk, row)
+        return row, False
+
+    def _reserved(self, chunk: Chunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
+        segment, write = chunk.segment(least), self.write
+        if write is None:
+            return RecordedSegment(segment, State.PENDING, 0.0), True
+        done = self.stands
+        answer = yield from self.turn.reserve(
+            lambda store: store.sheets.reserve(write.id, self.turn.claimant, done, segment, is_disjoint=True)
+        )
+        self.stands = None
+        assert answer is not None  # noqa: S101 - the table has come from a database
+        assert answer.recorded is not None  # noqa: S101 - the lease was granted
+        return answer.recorded, answer.is_new
+
+    def _moved(self, chunk: Chunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
+        """Record a segment at other rows."""
+        segment, write = chunk.segment(least), self.write
+        if write is None:
+            return RecordedSegment(segment, State.PENDING, 0.0), True
+        answer = yield from self.turn.reserve(
+            lambda store: store.sheets.move(write.id, self.turn.claimant, segment, is_disjoint=True)
+        )
+        assert answer is not None  # noqa: S101 - the table has come from a database
+        if answer.recorded is None or not answer.is_new:
+            raise TakenOverError(
+                "Another process has written this segment meanwhile. Next: call again.", retryable=True
+            )
+        return answer.recorded, True
+
+    def _found(self, chunk: Chunk, row: int, now: list[list[Any]]) -> Procedure[int | None]:
+        """Return where a segment stands that an earlier attempt may have written; None if it does not.
+
+        Raises:
+            ConflictError: A part of it stands.
+        """
+        judgement = judge(now, chunk)
+        if judgement.verdict is Verdict.OURS:
+            return None  # to be written again, which changes nothing
+        if judgement.verdict is Verdict.MIXED:
+            if judgement.is_full:
+                logger.info("Others have changed rows that were just written", extra={"row": row})
+                return row
+            raise self.disturbed([row + place for place in judgement.foreign], "changed by others")
+        yield from self.place.refresh(self.turn)
+        below = yield from self.place.read(self.turn, row + chunk.count, row + chunk.count + _NEAR - 1)
+        offset = offset_of([*now, *below], chunk.sums, chunk.wild)
+        if offset is None or all(map(is_blank, chunk.rows)):
+            return None
+        return row + offset if not (yield from self._is_others(row + offset, chunk)) else None
+
+    def _is_others(self, row: int, chunk: Chunk) -> Procedure[bool]:
+        """Return whether another table in the worksheet has rows with the same content near there."""
+        write = self.write
+        if write is None:
+            return False
+        answer = yield from shared(
+            lambda store: store.sheets.has_twin(
+                write.id, chunk.digest, row - _NEAR, row + chunk.count + _NEAR
+            )
+        )
+        return answer is not None and answer[0]
+
+    def _undone(self, recorded: RecordedSegment, chunk: Chunk) -> Procedure[None]:
+        """See that nothing stands of a segment that is to be written with other rows."""
+        segment = recorded.segment
+        yield from self.quiet(recorded)
+        now = yield from self.place.read(self.turn, segment.row, segment.end)
+        changed = set(changed_rows(now, segment.sums, chunk.wild))
+        if any(place not in changed and not is_blank(row) for place, row in enumerate(now)):
+            raise _changed(segment, chunk)
+
+    def _looked(self, chunk: Chunk, row: int, above: Sequence[Sequence[Any]]) -> Procedure[int]:
+        """Look at rows that were just written, since others have written at the same time.
+
+        Args:
+            chunk: What was written.
+            row: Where.
+            above: The row above it, as it was before; none if it is the first one.
+
+        Returns:
+            Where they stand.
+        """
+        top = row - len(above)
+        yield from self.place.refresh(self.turn)
+        now = yield from self.place.read(self.turn, top, row + chunk.count + _NEAR - 1)
+        there = now[row - top :]
+        changed = changed_rows(there[: chunk.count], chunk.sums, chunk.wild)
+        if not changed:
+            if all(map(is_blank, above)) or [comparable(cell) for cell in now[0]] == [
+                comparable(cell) for cell in above[0]
+            ]:
+                return row
+            return (yield from self._pushed(chunk, row, now[0], there))
+        offset = offset_of(there, chunk.sums, chunk.wild)
+        if offset is not None:
+            return row + offset
+        raise self.disturbed([row + place for place in changed], "written by others at the same time")
+
+    def _pushed(
+        self, chunk: Chunk, row: int, above: Sequence[Any], there: Sequence[Sequence[Any]]
+    ) -> Procedure[int]:
+        """Put back rows of ours that rows inserted above have pushed to where a chunk was just written.
+
+        Args:
+            chunk: What was written.
+            row: Where.
+            above: The row above it now.
+            there: The rows from `row` on, and some below.
+
+        Returns:
+            Where the chunk stands then.
+
+        Raises:
+            ConflictError: The rows above are not this write's own, or it cannot be told which they are.
+        """
+        last, last_row = self.last if self.last is not None else (None, 0)
+        if last is not None and last_row + last.count == row:
+            sums = [last.sums[at : at + SUM_BYTES] for at in range(0, len(last.sums), SUM_BYTES)]
+            now = check_sum(above, last.wild).to_bytes(SUM_BYTES, "big")
+            for count in range(1, min(_NEAR, last.count - 1) + 1):
+                end = chunk.count + count
+                if sums[-1 - count] == now and all(map(is_blank, there[chunk.count : end])):
+                    recorded, _ = yield from self._moved(chunk, row + count)
+                    moved = recorded.segment.row
+                    yield from self.place.write(self.turn, chunk, moved)
+                    tail = chunk_of(last, range(last.count - count, last.count))
+                    yield from self.place.write(self.turn, tail, row)
+                    logger.info(
+                        "Put back rows that others had pushed down", extra={"rows": count, "row": row}
+                    )
+                    return moved
+        raise self.disturbed(
+            range(row, row + chunk.count),
+            "written at the moment in which others inserted, deleted or sorted rows above, one of which may "
+            "have been overwritten",
+        )
+
+
+def _changed(segment: Segment, chunk: Chunk) -> SourceChangedError:
+    row = segment.first + first_difference(segment.sums, chunk.sums)
+    return SourceChangedError(
+        f"Row {row} of the source is not what was appended before under this key: it has changed, or the "
+        "order of its rows has. Next: give the source its earlier rows, in their order, and call again; or "
+        "use another key, which appends all rows."
+    )

@@ -1,0 +1,203 @@
+"""Create a spreadsheet once for a key.
+
+Lark takes no idempotency token for it. So it is created under a title that ends with a digest of the key, and
+looked for by exactly that before it is created again; when its token is recorded, it gets its title.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lark_provider.api.clouddoc.sheets.tables.place import V3
+from lark_provider.api.clouddoc.sheets.tables.turn import TakenOverError, Turn, turn
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.effects import Memoize
+from lark_provider.protocol.errors import LarkAPIError, OutcomeUnknownError, TransportError
+from lark_provider.protocol.keys import client_token
+from lark_provider.protocol.ledger import Entry, State
+from lark_provider.protocol.operations import Procedure, memoize, perform
+from lark_provider.protocol.paths import path
+from lark_provider.protocol.store import shared
+
+logger = logging.getLogger(__name__)
+
+_LOOKS, _SENDS, _TAKEN_OVER = 3, 3, 10
+_TOKEN = 64
+_MAX_TITLE = 255
+_PAGE = "200"
+_BOT_MAX_AGE = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A spreadsheet.
+
+    Attributes:
+        token: Its token.
+        url: Its link.
+    """
+
+    token: str
+    url: str
+
+
+def create(
+    title: str, folder: str, key: str, *, look_after: float, lease_seconds: float, lease_wait: float
+) -> Procedure[Created]:
+    """Create a spreadsheet, or return the one that was created for the key.
+
+    See POST /open-apis/sheets/v3/spreadsheets and GET /open-apis/drive/v1/files.
+
+    Args:
+        title: Its title.
+        folder: The token of its folder; empty for the app's own space.
+        key: The caller's key.
+        look_after: Seconds between two looks for one that an earlier attempt may have created.
+        lease_seconds: For how long the lease is taken each time.
+        lease_wait: Seconds to wait for another process that creates it.
+
+    Raises:
+        LarkError: As for any call, and if the database is unavailable.
+    """
+    digest = client_token(key, folder, "spreadsheet").replace("-", "")
+    first_title = f"{title[: _MAX_TITLE - len(digest) - 3]} [{digest}]"
+    # The lease is that of the key, so that two processes with the same key do not create two.
+    held = yield from turn(f"file/{folder}/{digest}", f"file {digest[:12]}", lease_seconds, lease_wait)
+    yield from held.begin()
+    try:
+        if not held.is_shared:
+            return _read((yield from perform(_call(title, folder))).data)
+        for _ in range(_TAKEN_OVER):
+            try:
+                made, is_certain = yield from _once(held, folder, key, first_title, look_after)
+                # The title comes last: while it is the first one, an attempt may have ended before this.
+                if (yield from _title(made)) == first_title:
+                    if not is_certain:
+                        yield from held.pause(look_after)
+                        yield from _removed(made, first_title, folder)
+                    url = path(V3, token=made.token)
+                    yield from perform(request("PATCH", url, json={"title": title}, idempotent=True))
+            except TakenOverError:
+                continue
+            return made
+    finally:
+        yield from held.end()
+    raise TakenOverError("Other processes create it as well. Next: call again later.", retryable=True)
+
+
+def _once(
+    held: Turn, folder: str, key: str, title: str, look_after: float
+) -> Procedure[tuple[Created, bool]]:
+    """Return the spreadsheet, and whether no other can have been created for the key."""
+    found = yield from shared(lambda store: store.files.begin(folder, key, title[-_TOKEN:]))
+    assert found is not None  # noqa: S101 - the lease has come from a database
+    (entry,) = found
+    if entry.state is State.DONE:
+        return Created(entry.result["token"], entry.result["url"]), False
+    made: Created | None = None
+    sent = 0
+    if not entry.is_new and entry.state is State.PENDING:
+        made, sent = (yield from _looked(held, title, folder, look_after)), 1
+    while made is None and sent <= _SENDS:
+        made, sent = (yield from _sent(held, entry, title, folder, look_after)), sent + 1
+    if made is None:
+        raise OutcomeUnknownError(
+            f"Whether the spreadsheet {title!r} was created is unknown: no request was answered. Next: "
+            "call again with the same key."
+        )
+    result = {"token": made.token, "url": made.url}
+    (is_first,) = (yield from shared(lambda store: store.files.done(entry, result))) or (True,)
+    if not is_first:  # Another process had the lease and has recorded its own.
+        (other,) = (yield from shared(lambda store: store.files.begin(folder, key, entry.token))) or (entry,)
+        if other.state is State.DONE:
+            made = Created(other.result["token"], other.result["url"])
+    return made, entry.is_new and sent == 1 and is_first
+
+
+def _removed(made: Created, title: str, folder: str) -> Procedure[None]:
+    """Delete what requests have created whose answers were lost, besides what is recorded.
+
+    Their tokens were returned to no caller: they still have the first title, with the digest of the key.
+    """
+    for one in (yield from _listed(title, folder)):
+        if one.token != made.token:
+            logger.warning("Deleting a spreadsheet that was created twice", extra={"token": one.token})
+            url = path("/drive/v1/files/{token}", token=one.token)
+            yield from perform(request("DELETE", url, params={"type": "sheet"}))
+
+
+def _sent(held: Turn, entry: Entry, title: str, folder: str, look_after: float) -> Procedure[Created | None]:
+    yield from held.renew()
+    yield from shared(lambda store: store.files.resend(entry, entry.token))
+    try:
+        return _read((yield from held.send(_call(title, folder))).data)
+    except OutcomeUnknownError:
+        return (yield from _looked(held, title, folder, look_after))
+    except (LarkAPIError, TransportError):
+        if entry.is_new:
+            yield from shared(lambda store: store.files.refuse(entry), patient=False)
+        raise
+
+
+def _looked(held: Turn, title: str, folder: str, look_after: float) -> Procedure[Created | None]:
+    """Look for a spreadsheet that may have been created; lists lag behind."""
+    for look in range(_LOOKS):
+        if look:
+            yield from held.pause(look_after)
+        if found := (yield from _listed(title, folder)):
+            logger.info("Found a spreadsheet that an earlier attempt has created", extra={"title": title})
+            return found[0]
+    return None
+
+
+def _listed(title: str, folder: str) -> Procedure[list[Created]]:
+    """Return the spreadsheets of this app with a title in a folder, the oldest first."""
+    owner = yield from memoize(Memoize(("bot.open_id",), _bot, _BOT_MAX_AGE))
+    found: list[Mapping[str, Any]] = []
+    token: str | None = None
+    while True:
+        params = {
+            "folder_token": folder or None,
+            "page_size": _PAGE,
+            "order_by": "CreatedTime",
+            "direction": "DESC",
+            "page_token": token,
+        }
+        data = (yield from perform(request("GET", path("/drive/v1/files"), params=params))).data
+        found += [
+            one
+            for one in data.get("files") or ()
+            if one.get("name") == title
+            and one.get("type") == "sheet"
+            and (not one.get("owner_id") or one["owner_id"] == owner)
+        ]
+        token = data.get("next_page_token") or None
+        if not data.get("has_more") or token is None:
+            break
+    found.sort(key=lambda one: int(one.get("created_time") or 0))
+    return [Created(one["token"], one.get("url") or "") for one in found]
+
+
+def _bot() -> Procedure[str]:
+    answer = yield from perform(request("GET", path("/bot/v3/info")))
+    open_id: str = (answer.data.get("bot") or {}).get("open_id") or ""
+    return open_id
+
+
+def _call(title: str, folder: str) -> Call[Any]:
+    body = {"title": title, **({"folder_token": folder} if folder else {})}
+    return request("POST", path("/sheets/v3/spreadsheets"), json=body, subject=title)
+
+
+def _read(data: Mapping[str, Any]) -> Created:
+    made = data["spreadsheet"]
+    return Created(made["spreadsheet_token"], made.get("url") or "")
+
+
+def _title(made: Created) -> Procedure[str]:
+    answer = yield from perform(request("GET", path(V3, token=made.token)))
+    found: str = (answer.data.get("spreadsheet") or {}).get("title") or ""
+    return found

@@ -1,0 +1,188 @@
+"""What a table looks like: formats, header, widths, frozen rows and filter; all after its values."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lark_provider.api.clouddoc.sheets.addressing import Range, column_name, range_of
+from lark_provider.api.clouddoc.sheets.tables.layout import Layout
+from lark_provider.api.clouddoc.sheets.tables.modes import Extent
+from lark_provider.api.clouddoc.sheets.tables.options import Options
+from lark_provider.api.clouddoc.sheets.tables.place import V2, V3
+from lark_provider.api.clouddoc.sheets.tables.source import style_of
+from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import NotFoundError
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+logger = logging.getLogger(__name__)
+
+_STYLED_ROWS, _STYLED_COLUMNS, _STYLED_RANGES = 2000, 100, 50
+"""Of a range that is styled, and ranges of a request."""
+_CHAR, _PADDING, _NARROWEST, _WIDEST = 8, 24, 60, 400
+"""Widths in pixels."""
+
+
+def apply(
+    writer: Writer,
+    layout: Layout,
+    options: Options,
+    extent: Extent,
+    widths: Sequence[int],
+    order: Sequence[int],
+    *,
+    is_begun: bool,
+) -> Procedure[None]:
+    """Format a table that was written.
+
+    See PUT /open-apis/sheets/v2/spreadsheets/:token/styles_batch_update, PUT …/dimension_range and POST
+    …/sheets_batch_update.
+
+    Args:
+        writer: Has written it.
+        layout: Its columns.
+        options: How it is to look.
+        extent: Its rows.
+        widths: How many characters each column has, in the order of the layout.
+        order: The place in the layout of each column of the worksheet.
+        is_begun: Whether this write has made the header.
+    """
+    entries = [(style_of(text), ranges) for text, ranges in writer.formats.items()]
+    if options.header and options.header_style and is_begun:
+        entries.append((dict(options.header_style), _blocks(writer, extent.first)))
+    for data in _requests(writer.place.sheet_id, entries):
+        url = path(V2 + "/styles_batch_update", token=writer.place.token)
+        yield from writer.turn.send(request("PUT", url, json={"data": data}, idempotent=True))
+    yield from _widths(writer, layout, options, widths, order, is_begun=is_begun)
+    if options.freeze is not None:
+        yield from _freeze(writer, options.freeze)
+    if options.filter:
+        yield from _filter(writer, extent)
+
+
+def _blocks(writer: Writer, row: int) -> list[Range]:
+    place = writer.place
+    return [
+        Range(row, left, row, left + end - first - 1)
+        for (first, end), left in zip(place.blocks, place.lefts, strict=True)
+    ]
+
+
+def _requests(
+    sheet_id: str, entries: Sequence[tuple[Mapping[str, Any], Sequence[Range]]]
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the entries of each request, a few ranges in each."""
+    data: list[dict[str, Any]] = []
+    space = _STYLED_RANGES
+    for style, ranges in entries:
+        left = [part.on(sheet_id) for one in ranges for part in pieces(one)]
+        while left:
+            data.append({"ranges": left[:space], "style": dict(style)})
+            left, space = left[space:], space - len(left[:space])
+            if space == 0:
+                yield data
+                data, space = [], _STYLED_RANGES
+    if data:
+        yield data
+
+
+def pieces(whole: Range) -> Iterator[Range]:
+    """Split a range into parts that Lark styles at once.
+
+    Args:
+        whole: A closed range.
+    """
+    assert whole.last_row is not None  # noqa: S101 - it is closed
+    assert whole.last_column is not None  # noqa: S101 - it is closed
+    for row in range(whole.first_row, whole.last_row + 1, _STYLED_ROWS):
+        for column in range(whole.first_column, whole.last_column + 1, _STYLED_COLUMNS):
+            last_row = min(whole.last_row, row + _STYLED_ROWS - 1)
+            yield Range(row, column, last_row, min(whole.last_column, column + _STYLED_COLUMNS - 1))
+
+
+def _widths(
+    writer: Writer,
+    layout: Layout,
+    options: Options,
+    widths: Sequence[int],
+    order: Sequence[int],
+    *,
+    is_begun: bool,
+) -> Procedure[None]:
+    place, given = writer.place, options.widths
+    pixels: dict[int, int] = {}
+    if given == "content":
+        if is_begun:
+            wanted = [min(max(_CHAR * widths[one] + _PADDING, _NARROWEST), _WIDEST) for one in order]
+            pixels = {place.column(column): one for column, one in enumerate(wanted)}
+    elif given is not None:
+        for name, one in given.items():
+            column = list(order).index(layout.place(name, "widths"))
+            pixels[place.column(column)] = one
+    runs: list[list[int]] = []
+    for column in sorted(pixels):
+        if runs and runs[-1][1] == column - 1 and pixels[runs[-1][0]] == pixels[column]:
+            runs[-1][1] = column
+        else:
+            runs.append([column, column])
+    for first, last in runs:
+        body = {
+            "dimension": {
+                "sheetId": place.sheet_id,
+                "majorDimension": "COLUMNS",
+                "startIndex": first,
+                "endIndex": last,
+            },
+            "dimensionProperties": {"fixedSize": pixels[first]},
+        }
+        url = path(V2 + "/dimension_range", token=place.token)
+        yield from writer.turn.send(request("PUT", url, json=body, idempotent=True))
+
+
+def _freeze(writer: Writer, freeze: tuple[int, int]) -> Procedure[None]:
+    place = writer.place
+    yield from place.refresh(writer.turn)
+    if place.frozen == freeze:
+        return
+    properties = {"sheetId": place.sheet_id, "frozenRowCount": freeze[0], "frozenColCount": freeze[1]}
+    body = {"requests": [{"updateSheet": {"properties": properties}}]}
+    url = path(V2 + "/sheets_batch_update", token=place.token)
+    yield from writer.turn.send(request("POST", url, json=body, idempotent=True))
+
+
+def _filter(writer: Writer, extent: Extent) -> Procedure[None]:
+    """Set the worksheet's one filter, unless there is one for these columns already, or a person's."""
+    place = writer.place
+    wanted = place.range(extent.first, extent.last)
+    url = path(V3 + "/sheets/{sheet_id}/filter", token=place.token, sheet_id=place.sheet_id)
+    yield from writer.turn.keep()
+    try:
+        found = (yield from perform(request("GET", url))).data.get("sheet_filter_info") or {}
+    except NotFoundError:
+        found = {}
+    if text := found.get("range"):
+        there = range_of(text.rpartition("!")[2])
+        if there == wanted:
+            return
+        if found.get("filter_infos") or (there.first, there.last_column) != (
+            wanted.first,
+            wanted.last_column,
+        ):
+            # It has conditions that a person has set, or it is for something else.
+            logger.warning(
+                "The worksheet has another filter, which is left as it is: %s",
+                text,
+                extra={"wanted": wanted.a1},
+            )
+            return
+        yield from writer.turn.send(request("DELETE", url))
+    body = {
+        "range": wanted.on(place.sheet_id),
+        "col": column_name(wanted.first_column),
+        "condition": {"filter_type": "clear"},
+    }
+    call: Call[Any] = request("POST", url, json=body, idempotent=True)
+    yield from writer.turn.send(call)

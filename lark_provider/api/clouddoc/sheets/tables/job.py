@@ -1,0 +1,128 @@
+"""One table that is written into a worksheet that is there: by its mode, then formatted, then recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from lark_provider.api.clouddoc.sheets.tables import formatting, modes
+from lark_provider.api.clouddoc.sheets.tables.appending import Appender
+from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
+from lark_provider.api.clouddoc.sheets.tables.layout import Layout
+from lark_provider.api.clouddoc.sheets.tables.options import Options
+from lark_provider.api.clouddoc.sheets.tables.place import Place
+from lark_provider.api.clouddoc.sheets.tables.source import Source
+from lark_provider.api.clouddoc.sheets.tables.turn import Turn
+from lark_provider.api.clouddoc.sheets.tables.updating import Update, arranged, header_of
+from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.protocol.effects import Stream
+from lark_provider.protocol.errors import ConflictError, LarkError
+from lark_provider.protocol.ledger import State
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.sheet_ledger import TableWrite
+from lark_provider.protocol.store import shared
+
+
+@dataclass(slots=True)
+class Job:
+    """One table that is being written.
+
+    Attributes:
+        place: Where it is written.
+        held: The lease of the spreadsheet.
+        columns: Its columns.
+        options: How it is written.
+        stream: Its rows.
+        head: Rows that were taken from the stream before.
+        target: Names spreadsheet and worksheet in the ledger.
+        key: The caller's key.
+    """
+
+    place: Place
+    held: Turn
+    columns: Layout
+    options: Options
+    stream: Stream[Any]
+    head: Sequence[Any]
+    target: str
+    key: str
+
+    def run(self) -> Procedure[tuple[Writer, modes.Extent]]:
+        """Write it, by its mode, format it, and record that it stands."""
+        options, place = self.options, self.place
+        old_end, order, titles = 0, list(range(self.columns.width)), list[Any]()
+        is_begun = True
+        if options.mode == "replace":
+            old_end = yield from place.last_row(self.held, place.row)
+        elif options.mode == "update_by_key":
+            titles = yield from header_of(place, self.held)
+            own = titles[: self.columns.width]
+            is_begun = is_blank(own) and not set(self.columns.titles).intersection(map(str, titles))
+            titles = [] if is_begun else titles
+        elif options.header:
+            is_begun = is_blank((yield from place.read(self.held, place.row, place.row))[0])
+        write = yield from self._opened(old_end, is_begun=is_begun)
+        if titles:
+            place.blocks, place.lefts, order = arranged(titles, self.columns, place.lefts[0])
+        elif options.mode == "update_by_key":
+            yield from place.write(self.held, modes.header_chunk(self.columns, place.blocks), place.row)
+        writer = Appender(place, self.held, write, options)
+        source = Source(
+            self.stream,
+            self.head,
+            self.columns,
+            place.blocks,
+            order,
+            options,
+            with_header=options.mode == "replace" and options.header,
+        )
+        try:
+            end = max(old_end, 0 if write is None else write.detail["end"])
+            yield from modes.check_merges(writer, place.rows, unmerge=options.unmerge)
+            if options.mode == "replace":
+                extent = yield from modes.replace(writer, source, end)
+            elif options.mode == "append":
+                extent = yield from modes.append(writer, source, self.columns, header=options.header)
+            else:
+                keys = tuple(order.index(self.columns.place(one, "key_fields")) for one in options.key_fields)
+                named = [self.columns.titles[one] for one in order]
+                extent = yield from Update(writer, named, keys).run(source)
+            if write is None or write.state is not State.DONE:
+                begun = is_begun if write is None else bool(write.detail["is_begun"])
+                yield from formatting.apply(
+                    writer, self.columns, options, extent, source.widths, order, is_begun=begun
+                )
+            yield from writer.finish()
+        except Exception:
+            with suppress(LarkError):
+                yield from writer.abandoned()
+            raise
+        return writer, extent
+
+    def _opened(self, old_end: int, *, is_begun: bool) -> Procedure[TableWrite | None]:
+        options = self.options
+        detail = {
+            "mode": options.mode,
+            "row": self.place.row,
+            "columns": list(self.place.lefts),
+            "width": self.columns.width,
+            "rows": options.max_rows,
+            "bytes": options.max_bytes,
+            "end": old_end,
+            "is_begun": is_begun,
+        }
+        keeps = options.mode == "append"
+        found = yield from shared(lambda store: store.sheets.open(self.target, self.key, detail, keeps=keeps))
+        if found is None:
+            return None
+        (write,) = found
+        for name in ("mode", "row", "width"):
+            if write.segments and write.detail[name] != detail[name]:
+                raise ConflictError(
+                    f"The key was used for another table in this worksheet: {name} was "
+                    f"{write.detail[name]!r} and is {detail[name]!r}. Next: pass the same arguments, or "
+                    "another key."
+                )
+        return write

@@ -1,0 +1,124 @@
+"""What stands in the rows of a segment whose outcome is unknown. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lark_provider.api.clouddoc.sheets.tables.chunks import SUM_BYTES, Chunk, check_sum, comparable
+
+
+class Verdict(enum.Enum):
+    """What stands in the rows of a segment."""
+
+    BLANK = enum.auto()
+    """Nothing: it can be written."""
+    OURS = enum.auto()
+    """Only what it consists of: it can be written again."""
+    MIXED = enum.auto()
+    """It was written, and others have changed some of its rows since."""
+    FOREIGN = enum.auto()
+    """What others have written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What stands in the rows of a segment.
+
+    Attributes:
+        verdict: In a word.
+        foreign: Rows that others have written, from 0.
+        is_full: Whether no row is blank that should not be.
+    """
+
+    verdict: Verdict
+    foreign: tuple[int, ...]
+    is_full: bool
+
+
+def is_blank(row: Sequence[Any]) -> bool:
+    """Return whether a row has no content.
+
+    Args:
+        row: The cells, as Lark answers them.
+    """
+    return all(cell is None or cell == "" for cell in row)
+
+
+def judge(now: Sequence[Sequence[Any]], chunk: Chunk) -> Judgement:
+    """Compare what stands with what was to be written.
+
+    A request writes one block of columns, of all its rows or of none. So of a wide table some blocks may
+    stand and others not.
+
+    Args:
+        now: The rows, as Lark answers them; as many as the chunk has.
+        chunk: What was to be written.
+    """
+    foreign, any_ours, is_full = list[int](), False, True
+    for place, (there, ours) in enumerate(zip(now, chunk.rows, strict=True)):
+        for first, end in chunk.blocks:
+            is_empty = is_blank(ours[first:end])
+            if is_blank(there[first:end]):
+                is_full = is_full and is_empty
+            elif all(
+                column in chunk.wild or comparable(there[column]) == comparable(ours[column])
+                for column in range(first, end)
+            ):
+                any_ours = True
+            else:
+                foreign.append(place)
+                break
+    if foreign:
+        return Judgement(Verdict.MIXED if any_ours else Verdict.FOREIGN, tuple(foreign), is_full)
+    return Judgement(Verdict.OURS if any_ours else Verdict.BLANK, (), is_full)
+
+
+def changed_rows(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -> list[int]:
+    """Return the rows that are not what was written, from 0.
+
+    Args:
+        now: The rows, as Lark answers them.
+        sums: The checksums of what was written.
+        wild: Columns that are not compared.
+    """
+    return [
+        place
+        for place, row in enumerate(now)
+        if check_sum(row, wild).to_bytes(SUM_BYTES, "big")
+        != sums[SUM_BYTES * place : SUM_BYTES * (place + 1)]
+    ]
+
+
+def offset_of(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -> int | None:
+    """Return how far below its place a segment stands as a whole; None if it does not.
+
+    Args:
+        now: The rows from its place on, as Lark answers them.
+        sums: The checksums of what was written.
+        wild: Columns that are not compared.
+    """
+    found = b"".join(check_sum(row, wild).to_bytes(SUM_BYTES, "big") for row in now)
+    at = found.find(sums)
+    while at > 0 and at % SUM_BYTES:
+        at = found.find(sums, at + 1)
+    return None if at < 0 else at // SUM_BYTES
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Return numbers for people, such as `rows 3 to 5, 9`.
+
+    Args:
+        numbers: In ascending order, not empty.
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    shown = [str(first) if first == last else f"{first} to {last}" for first, last in runs[:10]]
+    more = f" and {len(runs) - 10} more" if len(runs) > 10 else ""  # noqa: PLR2004 - as many as are shown
+    return f"row{'s' if len(numbers) > 1 else ''} {', '.join(shown)}{more}"

@@ -1,0 +1,137 @@
+"""The columns of a table: their order, their titles, and the values of a row in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lark_provider.api.clouddoc.cells import show
+from lark_provider.api.clouddoc.sheets.addressing import MAX_COLUMNS
+from lark_provider.protocol.errors import InvalidRequestError
+
+MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of a table.
+
+    Attributes:
+        names: What they are called in the source; their places as text if its rows are sequences without
+            `columns`.
+        titles: What the header says.
+        is_closed: Whether a dict may have no other keys than these: they were taken from the first row.
+        is_titled: Whether there are titles to write.
+    """
+
+    names: tuple[str, ...]
+    titles: tuple[str, ...]
+    is_closed: bool
+    is_titled: bool
+
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return len(self.names)
+
+    def place(self, name: str, option: str) -> int:
+        """Return the place of a column, from 0.
+
+        Args:
+            name: Its name in the source, or its title.
+            option: The argument that names it, for the error.
+
+        Raises:
+            InvalidRequestError: There is no such column.
+        """
+        for known in (self.names, self.titles):
+            if name in known:
+                return known.index(name)
+        raise InvalidRequestError(
+            f"{option} must name columns of the table ({', '.join(self.names[:20])}), got {show(name)}. "
+            "Next: correct the name."
+        )
+
+    def values(self, row: Any, number: int) -> Sequence[Any]:
+        """Return the values of a row in the order of the columns.
+
+        Args:
+            row: A dict by name, or a sequence.
+            number: Of the row in the source, from 1.
+
+        Raises:
+            InvalidRequestError: It is something else, too long or too short, or has a key that is no column.
+        """
+        if isinstance(row, Mapping):
+            get = row.get
+            found = [get(name) for name in self.names]
+            if self.is_closed and len(row) > len(found):
+                extra = next(name for name in row if name not in self.names)
+                raise InvalidRequestError(
+                    f"Row {number} of the source has the column {show(extra)}, which the first row has not. "
+                    "Next: pass columns= with all names, in their order."
+                )
+            return found
+        if isinstance(row, str | bytes) or not isinstance(row, Sequence):
+            raise InvalidRequestError(
+                f"Row {number} of the source must be a dict or a sequence of values, got {show(row)}. Next: "
+                "pass such rows."
+            )
+        if len(row) != len(self.names):
+            raise InvalidRequestError(
+                f"Row {number} of the source must have {len(self.names)} values, got {len(row)}. Next: fill "
+                "what is missing with None."
+            )
+        return row
+
+
+def layout(columns: Sequence[str] | Mapping[str, str] | None, first: Any) -> Layout:
+    """Return the columns of a table.
+
+    Args:
+        columns: Names in their order, or name to title; None takes the keys of the first row.
+        first: The first row of the source; None if it has none.
+
+    Raises:
+        InvalidRequestError: The columns are invalid, or cannot be known.
+    """
+    is_titled, is_closed = True, False
+    if columns is None:
+        if isinstance(first, Mapping):
+            names, is_closed = tuple(first), True
+        elif isinstance(first, Sequence) and not isinstance(first, str | bytes):
+            names, is_titled = tuple(map(str, range(1, len(first) + 1))), False
+        elif first is None:
+            raise InvalidRequestError(
+                "columns must be given where the source may have no rows, got None and an empty source. "
+                "Next: pass columns= with their names."
+            )
+        else:
+            raise InvalidRequestError(
+                f"Row 1 of the source must be a dict or a sequence of values, got {show(first)}. Next: pass "
+                "such rows."
+            )
+        titles = names
+    elif isinstance(columns, Mapping):
+        names, titles = tuple(columns), tuple(columns.values())
+    elif isinstance(columns, str | bytes) or not isinstance(columns, Sequence):
+        raise InvalidRequestError(
+            f"columns must be a list of names or a dict of name to title, got {show(columns)}. "
+            "Next: pass one."
+        )
+    else:
+        names = titles = tuple(columns)
+    wrong = next((one for one in (*names, *titles) if not isinstance(one, str)), MISSING)
+    if wrong is not MISSING:
+        raise InvalidRequestError(f"A column's name must be a str, got {show(wrong)}. Next: correct it.")
+    double = next((one for place, one in enumerate(names) if one in names[:place]), None)
+    if double is not None:
+        raise InvalidRequestError(
+            f"columns must name each column once, got {show(double)} twice. Next: correct it."
+        )
+    if not 1 <= len(names) <= MAX_COLUMNS:
+        raise InvalidRequestError(
+            f"A table must have 1 to {MAX_COLUMNS:,} columns, got {len(names):,}. Next: split it over sheets."
+        )
+    return Layout(names, titles, is_closed, is_titled)

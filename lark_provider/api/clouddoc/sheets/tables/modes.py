@@ -1,0 +1,219 @@
+"""The three ways to write a table: in place of what stands, below it, or by key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lark_provider.api.clouddoc.cells import show
+from lark_provider.api.clouddoc.sheets.addressing import Cell
+from lark_provider.api.clouddoc.sheets.tables.appending import Appender
+from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk
+from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
+from lark_provider.api.clouddoc.sheets.tables.layout import Layout
+from lark_provider.api.clouddoc.sheets.tables.source import Source
+from lark_provider.api.clouddoc.sheets.tables.turn import TakenOverError
+from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import ConflictError, InvalidRequestError
+from lark_provider.protocol.ledger import State
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.paths import path
+from lark_provider.protocol.sheet_ledger import RecordedSegment
+from lark_provider.protocol.store import shared
+
+_AT_ONCE = 100
+"""Segments that are read from the ledger at a time."""
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The rows that a table has now.
+
+    Attributes:
+        first: Its first row, the header if it has one.
+        last: Its last row.
+    """
+
+    first: int
+    last: int
+
+
+def replace(writer: Writer, source: Source, old_end: int) -> Procedure[Extent]:
+    """Write a table in place of what stands in its columns.
+
+    Args:
+        writer: Writes it.
+        source: Its chunks; the header is part of the first one.
+        old_end: The last row that has content in its columns.
+
+    Raises:
+        ConflictError: Others have moved or changed rows meanwhile; the text names them.
+    """
+    place = writer.place
+    row, parts, is_disturbed = place.row, list[tuple[int, bytes, frozenset[int]]](), False
+    while (made := (yield from source.chunk())) is not None:
+        was_disturbed = yield from writer.put(made, row)
+        parts.append((row, made.sums, made.wild))
+        if was_disturbed:
+            is_disturbed = True
+            # A row that was inserted or sorted moves the last part; the first one has the header.
+            yield from writer.verify([parts[0], parts[-1]] if len(parts) > 1 else parts)
+        row += made.count
+    end = max([old_end, *(yield from _beyond(writer, len(parts)))])
+    yield from writer.blank(row, end)
+    if is_disturbed:
+        yield from writer.verify(parts)
+    return Extent(place.row, max(row - 1, place.row))
+
+
+def _beyond(writer: Writer, count: int) -> Procedure[list[int]]:
+    """Return where segments end that an earlier attempt may have written, and this one has not.
+
+    They can take effect no more when this returns.
+    """
+    ends: list[int] = []
+    for recorded in (yield from pending(writer, count - 1)):
+        yield from writer.quiet(recorded)
+        ends.append(recorded.segment.end)
+    return ends
+
+
+def recorded_segments(writer: Writer, after: int) -> Procedure[list[RecordedSegment]]:
+    """Return the segments that earlier attempts have recorded.
+
+    Args:
+        writer: Of the table.
+        after: Those with greater numbers than this.
+    """
+    found, write = list[RecordedSegment](), writer.write
+    while write is not None:
+        number = after
+        answer = yield from shared(lambda store: store.sheets.segments(write.id, number, _AT_ONCE))  # noqa: B023
+        some = answer[0] if answer is not None else ()
+        found += some
+        if len(some) < _AT_ONCE:
+            break
+        after = some[-1].segment.number
+    return found
+
+
+def pending(writer: Writer, after: int) -> Procedure[list[RecordedSegment]]:
+    """Return the segments whose outcome is unknown, those with greater numbers than `after`."""
+    found = yield from recorded_segments(writer, after)
+    return [one for one in found if one.state is State.PENDING]
+
+
+def append(writer: Appender, source: Source, layout: Layout, *, header: bool) -> Procedure[Extent]:
+    """Write rows below what stands.
+
+    Args:
+        writer: Writes them.
+        source: Their chunks, without the header.
+        layout: The columns.
+        header: Whether the table has a header.
+
+    Raises:
+        InvalidRequestError: The worksheet has another header.
+        ConflictError: The source has changed since a part of it was written, or others have changed rows.
+    """
+    place = writer.place
+    if header:
+        yield from _headed(writer, layout)
+    top = place.row + header
+    row = (yield from place.last_row(writer.turn, top)) + 1
+    count = 0
+    while (made := (yield from source.chunk())) is not None:
+        if (
+            writer.write is not None
+            and writer.write.state is State.DONE
+            and made.number >= writer.write.segments
+        ):
+            raise ConflictError(
+                f"Row {made.first} of the source is new: under this key everything was appended before. "
+                "Next: use another key for other rows."
+            )
+        row = yield from writer.append(made, row)
+        count += 1
+    left = yield from pending(writer, count - 1)
+    if left:
+        first = left[0].segment
+        yield from writer.quiet(left[0])
+        now = yield from place.read(writer.turn, first.row, first.end)
+        if not all(map(is_blank, now)):
+            raise ConflictError(
+                f"The source ends before row {first.first}, which an earlier attempt under this key may have "
+                f"appended at row {first.row} of the worksheet. Next: give the source its earlier rows; or "
+                "delete these rows, and use another key."
+            )
+    last = max([row - 1, *(end for _, end in writer.ranges)])
+    return Extent(place.row, max(last, place.row))
+
+
+def _headed(writer: Writer, layout: Layout) -> Procedure[None]:
+    """See that the table has its header."""
+    place = writer.place
+    while True:
+        writer.turn.decide_again()
+        (now,) = yield from place.read(writer.turn, place.row, place.row)
+        if not is_blank(now):
+            break
+        made = header_chunk(layout, place.blocks)
+        try:
+            if (yield from place.write(writer.turn, made, place.row)):
+                yield from writer.verify([(place.row, made.sums, made.wild)])
+        except TakenOverError:
+            continue  # another process may have written it meanwhile
+        return
+    for column, (there, title) in enumerate(zip(now, layout.titles, strict=True)):
+        if _text(there) != title:
+            raise InvalidRequestError(
+                f"Cell {Cell(place.row, place.column(column))} of worksheet {place.title!r} must be the "
+                f"header {title!r}, got {show(there)}. Next: give columns= in the order of the worksheet, "
+                "begin the table elsewhere with start=, or pass header=False."
+            )
+
+
+def header_chunk(layout: Layout, blocks: Any) -> Chunk:
+    """Return the header as a chunk."""
+    nothing: list[Sequence[str | None]] = [[None] * layout.width]
+    return chunk(0, 1, [list(layout.titles)], nothing, blocks, header_rows=1)
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, list):
+        return "".join(str(one.get("text", "")) for one in cell if isinstance(one, dict))
+    return "" if cell is None else str(cell)
+
+
+def check_merges(writer: Writer, last: int, *, unmerge: bool) -> Procedure[None]:
+    """See that no merged cells are in the way.
+
+    See POST /open-apis/sheets/v2/spreadsheets/:token/unmerge_cells.
+
+    Args:
+        writer: Of the table.
+        last: The last row that matters.
+        unmerge: Whether to unmerge them.
+
+    Raises:
+        ConflictError: There are some; the text names them.
+    """
+    place = writer.place
+    there = place.range(place.row, max(last, place.row))
+    found = [one for one in place.merges if one.meets(there)]
+    if found and not unmerge:
+        shown = ", ".join(one.a1 for one in found[:_SHOWN])
+        raise ConflictError(
+            f"Worksheet {place.title!r} has merged cells where the table is written: {shown}"
+            f"{' …' if len(found) > _SHOWN else ''}. Values would be lost in them. Next: unmerge them, pass "
+            "unmerge=True, or write elsewhere."
+        )
+    for one in found:
+        body = {"range": one.on(place.sheet_id)}
+        url = path("/sheets/v2/spreadsheets/{token}/unmerge_cells", token=place.token)
+        call: Call[Any] = request("POST", url, json=body, idempotent=True)
+        yield from writer.turn.send(call)
+        place.expect_write()

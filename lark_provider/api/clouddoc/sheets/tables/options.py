@@ -1,0 +1,109 @@
+"""How a table is written into a worksheet."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from lark_provider.api.clouddoc.cells import show
+from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
+from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS
+from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_BYTES, MAX_ROWS
+from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+
+Mode: TypeAlias = Literal["replace", "append", "update_by_key"]
+Format: TypeAlias = str | Mapping[str, Any]
+"""A formatter such as `#,##0.00`, or a style of Lark."""
+HEADER_STYLE: Mapping[str, Any] = {"font": {"bold": True}}
+LOOK_SECONDS = 5.0
+"""Between two looks for a spreadsheet that may have been created."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a table is written; see `write_table`.
+
+    Attributes:
+        look_after: Seconds between two looks for a spreadsheet that may have been created.
+        max_rows: Of a request.
+        max_bytes: Of a request.
+        lease_seconds: For how long the lease of the spreadsheet is taken each time.
+    """
+
+    columns: Sequence[str] | Mapping[str, str] | None = None
+    header: bool = True
+    mode: Mode = "replace"
+    key_fields: Sequence[str] = ()
+    formats: Mapping[str | type, Format] | None = None
+    header_style: Mapping[str, Any] | None = None
+    widths: Literal["content"] | Mapping[str, int] | None = None
+    freeze: tuple[int, int] | None = None
+    filter: bool = False
+    unmerge: bool = False
+    zone: dt.tzinfo | None = None
+    lease_wait: float = WAIT_SECONDS
+    settle_after: float = SETTLE_SECONDS
+    look_after: float = LOOK_SECONDS
+    max_rows: int = MAX_ROWS
+    max_bytes: int = MAX_BYTES
+    lease_seconds: float = LEASE_SECONDS
+
+    def check(self) -> None:
+        """Check what can be checked without the rows.
+
+        Raises:
+            InvalidRequestError: An option is invalid.
+        """
+        if self.mode not in get_args(Mode):
+            raise unknown_choice("mode", self.mode, get_args(Mode))
+        if (self.mode == "update_by_key") != bool(self.key_fields):
+            raise InvalidRequestError(
+                f'key_fields must be given with mode="update_by_key" and with no other mode, got '
+                f"{self.key_fields!r} with {self.mode!r}. Next: name the columns that tell a row from "
+                "all others."
+            )
+        if isinstance(self.key_fields, str):
+            raise InvalidRequestError(
+                f"key_fields must be a list of names, got {self.key_fields!r}. Next: write "
+                f"[{self.key_fields!r}]."
+            )
+        if self.mode == "update_by_key" and not self.header:
+            raise InvalidRequestError(
+                'mode="update_by_key" must have a header, got header=False: columns are found by their '
+                "titles. Next: leave header out."
+            )
+        if not (self.widths in (None, "content") or isinstance(self.widths, Mapping)):
+            raise InvalidRequestError(
+                f'widths must be "content", a dict of column to pixels, or None, got {show(self.widths)}. '
+                "Next: pass one of these."
+            )
+
+
+def frozen(freeze: bool | int | tuple[int, int] | None, header_end: int) -> tuple[int, int] | None:
+    """Return how many rows and columns are frozen; None to leave it as it is.
+
+    Args:
+        freeze: True for the header; rows; or rows and columns.
+        header_end: The row of the header.
+
+    Raises:
+        InvalidRequestError: It is something else.
+    """
+    if freeze is None:
+        return None
+    if isinstance(freeze, bool):
+        return (header_end, 0) if freeze else (0, 0)
+    if type(freeze) is int and freeze >= 0:
+        return freeze, 0
+    if (
+        isinstance(freeze, tuple)
+        and len(freeze) == len(("rows", "columns"))
+        and all(type(one) is int and one >= 0 for one in freeze)
+    ):
+        return freeze
+    raise InvalidRequestError(
+        f"freeze must be True, a number of rows, or (rows, columns), got {show(freeze)}. Next: pass one of "
+        "these."
+    )

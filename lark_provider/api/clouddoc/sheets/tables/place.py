@@ -1,0 +1,279 @@
+"""The worksheet of a table: its grid, its rows as they stand, and requests that write them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lark_provider.api.clouddoc.sheets.addressing import MAX_CELLS, Range
+from lark_provider.api.clouddoc.sheets.tables.chunks import Blocks, Chunk
+from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
+from lark_provider.api.clouddoc.sheets.tables.turn import Turn
+from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+V2 = "/sheets/v2/spreadsheets/{token}"
+V3 = "/sheets/v3/spreadsheets/{token}"
+TOO_LARGE, ANSWER_TOO_LARGE = 90227, 90221
+_MAX_ADDED = 5000
+"""Rows or columns that one request adds."""
+_READ_ROWS, _READ_CELLS = 5000, 100_000
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a table stands.
+
+    Attributes:
+        token: The spreadsheet.
+        sheet_id: The worksheet.
+        title: The worksheet's.
+        row: Where the table begins, from 1.
+        blocks: Of its columns, from 0; see `chunks.blocks_of`.
+        lefts: The column of the worksheet where each block begins, from 1.
+        rows: Rows of the grid.
+        columns: Columns of the grid.
+        frozen: Frozen rows and columns.
+        merges: Merged ranges.
+        part_bytes: The largest body that is sent.
+        revision: Of the spreadsheet, as the last answer said; None before the first one.
+        disturbances: How often others were noticed to have written.
+    """
+
+    token: str
+    sheet_id: str
+    title: str
+    row: int
+    blocks: Blocks
+    lefts: tuple[int, ...]
+    rows: int
+    columns: int
+    frozen: tuple[int, int]
+    merges: Sequence[Range]
+    part_bytes: int
+    revision: int | None = None
+    disturbances: int = 0
+    _slack: int = 0
+
+    @property
+    def width(self) -> int:
+        """How many columns the table has."""
+        return self.blocks[-1][1]
+
+    @property
+    def right(self) -> int:
+        """The last column of the worksheet that it has."""
+        return self.lefts[-1] + self.blocks[-1][1] - self.blocks[-1][0] - 1
+
+    def column(self, place: int) -> int:
+        """Return the column of the worksheet, from 1, where a column of the table is, from 0."""
+        for (first, end), left in zip(self.blocks, self.lefts, strict=True):
+            if first <= place < end:
+                return left + place - first
+        raise IndexError(place)
+
+    def range(self, first: int, last: int) -> Range:
+        """Return the table's columns in some rows."""
+        return Range(first, self.lefts[0], last, self.right)
+
+    def read(self, turn: Turn, first: int, last: int) -> Procedure[list[list[Any]]]:
+        """Read rows of the table's columns, formulas as their text.
+
+        See GET /open-apis/sheets/v2/spreadsheets/:token/values/:range.
+
+        Args:
+            turn: Its lease is kept.
+            first: The first row, from 1.
+            last: The last row.
+
+        Returns:
+            As many rows as asked for; those below the grid are blank.
+        """
+        found: list[list[Any]] = []
+        step = max(1, min(_READ_ROWS, _READ_CELLS // min(self.width, 100)))
+        at = first
+        while at <= last:
+            end = min(at + step - 1, last)
+            try:
+                found += yield from self._window(turn, at, end)
+            except LarkAPIError as error:
+                if error.code != ANSWER_TOO_LARGE or step == 1:
+                    raise
+                step = max(1, step // 2)
+                continue
+            at = end + 1
+        return found
+
+    def _window(self, turn: Turn, first: int, last: int) -> Procedure[list[list[Any]]]:
+        rows: list[list[Any]] = [[] for _ in range(last - first + 1)]
+        for (start, end), left in zip(self.blocks, self.lefts, strict=True):
+            width = end - start
+            wanted = Range(first, left, last, left + width - 1)
+            there = wanted.within(self.rows, self.columns)
+            values: list[Any] = []
+            if there is not None:
+                yield from turn.keep()
+                url = path(V2 + "/values/{range}", token=self.token, range=there.on(self.sheet_id))
+                answer = yield from perform(request("GET", url))
+                values = (answer.data.get("valueRange") or {}).get("values") or []
+                self._note(_revision(answer), 0)
+            for place, row in enumerate(rows):
+                cells = (values[place] or []) if place < len(values) else []
+                row.extend(cells[:width])
+                row.extend([None] * (end - len(row)))
+        return rows
+
+    def last_row(self, turn: Turn, above: int) -> Procedure[int]:
+        """Return the last row with content in the table's columns.
+
+        It is looked for from the end of the grid upwards, since a blank row may stand inside a table.
+
+        Args:
+            turn: Its lease is kept.
+            above: What to return if no row from here on has any, plus 1.
+        """
+        yield from self.refresh(turn)
+        end = self.rows
+        while end >= above:
+            first = max(above, end - _READ_ROWS + 1)
+            rows = yield from self.read(turn, first, end)
+            for place in range(len(rows) - 1, -1, -1):
+                if not is_blank(rows[place]):
+                    return first + place
+            end = first - 1
+        return above - 1
+
+    def refresh(self, turn: Turn) -> Procedure[None]:
+        """Read the size of the grid again."""
+        yield from turn.keep()
+        for sheet in (yield from sheets(self.token)):
+            if sheet["sheet_id"] == self.sheet_id:
+                grid = sheet.get("grid_properties") or {}
+                self.rows, self.columns = int(grid["row_count"]), int(grid["column_count"])
+                self.frozen = (
+                    int(grid.get("frozen_row_count") or 0),
+                    int(grid.get("frozen_column_count") or 0),
+                )
+                self.merges = _merges(sheet)
+                return
+        raise InvalidRequestError(
+            f"The worksheet {self.title!r} ({self.sheet_id}) was deleted. Next: add it, and call again."
+        )
+
+    def grow(self, turn: Turn, last: int) -> Procedure[None]:
+        """Make the grid large enough.
+
+        See POST /open-apis/sheets/v2/spreadsheets/:token/dimension_range.
+
+        Args:
+            turn: Writes.
+            last: The last row that the table needs.
+        """
+        right = self.right
+        if last <= self.rows and right <= self.columns:
+            return
+        yield from self.refresh(turn)
+        if max(last, self.rows) * max(right, self.columns) > MAX_CELLS:
+            raise InvalidRequestError(
+                f"A worksheet takes {MAX_CELLS:,} cells, empty ones included, and row {last:,} with "
+                f"{max(right, self.columns):,} columns is beyond that. Next: write to another worksheet.",
+                code=90219,
+            )
+        while (columns := right - self.columns) > 0:
+            self.columns += yield from self._add(turn, "COLUMNS", columns)
+        while (rows := last - self.rows) > 0:
+            self.rows += yield from self._add(turn, "ROWS", rows)
+
+    def _add(self, turn: Turn, dimension: str, count: int) -> Procedure[int]:
+        count = min(count, _MAX_ADDED)
+        body = {"dimension": {"sheetId": self.sheet_id, "majorDimension": dimension, "length": count}}
+        # A repeat adds blank rows below the table, where they do no harm.
+        call: Call[Any] = request(
+            "POST", path(V2 + "/dimension_range", token=self.token), json=body, idempotent=True
+        )
+        yield from turn.send(call)
+        self.expect_write()
+        return count
+
+    def write(self, turn: Turn, chunk: Chunk, row: int) -> Procedure[bool]:
+        """Write a chunk, by as many requests as its columns and its size need.
+
+        See PUT /open-apis/sheets/v2/spreadsheets/:token/values.
+
+        Args:
+            turn: Writes.
+            chunk: What is written.
+            row: Where.
+
+        Returns:
+            Whether others have written in the spreadsheet since it was last read or written here.
+        """
+        yield from self.grow(turn, row + chunk.count - 1)
+        is_disturbed = False
+        for block, left in enumerate(self.lefts):
+            start, width = 0, self.blocks[block][1] - self.blocks[block][0]
+            while start < chunk.count:
+                first, stop = chunk.parts(block, self.part_bytes, start)[0]
+                where = Range(row + first, left, row + stop - 1, left + width - 1)
+                body = chunk.body(block, first, stop, where.on(self.sheet_id))
+                try:
+                    answer = yield from turn.send(self.put(body), strict=True)
+                except LarkAPIError as error:
+                    if error.code != TOO_LARGE or stop - first == 1:
+                        raise
+                    self.part_bytes = len(body) // 2
+                    continue
+                is_disturbed = self.noted(answer) or is_disturbed
+                start = stop
+        return is_disturbed
+
+    def put(self, body: bytes) -> Call[Any]:
+        """Return the call that writes values, which is absolute and may be repeated."""
+        made: Call[Any] = request("PUT", path(V2 + "/values", token=self.token), idempotent=True)
+        return replace(made, body=body)
+
+    def expect_write(self) -> None:
+        """Note that a request of ours was made whose answer has no revision."""
+        self._slack += 1
+
+    def noted(self, answer: LarkResponse[Any]) -> bool:
+        """Note the revision that a write of ours has made; return whether others have written before it."""
+        return self._note(_revision(answer), 1)
+
+    def _note(self, now: int | None, own: int) -> bool:
+        """Note a revision; return whether it has grown by more than so many writes of ours."""
+        before, self.revision = self.revision, now
+        own, self._slack = own + self._slack, 0
+        is_disturbed = before is None or now is None or now > before + own
+        self.disturbances += is_disturbed
+        return is_disturbed
+
+
+def sheets(token: str) -> Procedure[list[dict[str, Any]]]:
+    """Return the worksheets of a spreadsheet.
+
+    See GET /open-apis/sheets/v3/spreadsheets/:token/sheets/query.
+    """
+    answer = yield from perform(request("GET", path(V3 + "/sheets/query", token=token)))
+    found: list[dict[str, Any]] = answer.data.get("sheets") or []
+    return found
+
+
+def _revision(answer: LarkResponse[Any]) -> int | None:
+    revision = answer.data.get("revision")
+    return revision if isinstance(revision, int) else None
+
+
+def _merges(sheet: dict[str, Any]) -> list[Range]:
+    return [
+        Range(
+            int(one["start_row_index"]) + 1,
+            int(one["start_column_index"]) + 1,
+            int(one["end_row_index"]) + 1,
+            int(one["end_column_index"]) + 1,
+        )
+        for one in sheet.get("merges") or ()
+    ]

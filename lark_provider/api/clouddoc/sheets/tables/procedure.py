@@ -1,0 +1,297 @@
+"""Write a table into a worksheet: replace, append or update by key, once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import logging
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lark_provider.api.clouddoc.cells import show
+from lark_provider.api.clouddoc.drive.folders import folder_token
+from lark_provider.api.clouddoc.drive.sharing import Share, resolved_shares, share_resolved
+from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
+from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS
+from lark_provider.api.clouddoc.sheets.addressing import Range, range_of
+from lark_provider.api.clouddoc.sheets.files import checked_title
+from lark_provider.api.clouddoc.sheets.files import get as spreadsheet_info
+from lark_provider.api.clouddoc.sheets.tables import creating
+from lark_provider.api.clouddoc.sheets.tables.chunks import blocks_of
+from lark_provider.api.clouddoc.sheets.tables.job import Job
+from lark_provider.api.clouddoc.sheets.tables.layout import Layout, layout
+from lark_provider.api.clouddoc.sheets.tables.options import HEADER_STYLE, Format, Mode, Options, frozen
+from lark_provider.api.clouddoc.sheets.tables.place import Place
+from lark_provider.api.clouddoc.sheets.tables.source import Source
+from lark_provider.api.clouddoc.sheets.tables.turn import turn
+from lark_provider.api.clouddoc.sheets.targets import SheetRef, Target, Worksheet, spreadsheet
+from lark_provider.api.clouddoc.sheets.targets import place as sheet_place
+from lark_provider.protocol.effects import NewKey, Stream, Take
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.keys import checked_key
+from lark_provider.protocol.operations import Procedure, take
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TableResult:
+    """A table that stands.
+
+    Attributes:
+        spreadsheet_token: The spreadsheet.
+        url: Its link.
+        sheet_id: The worksheet.
+        range: The cells that the table has now, as A1 text, header included.
+        rows_written: Rows that stand, without the header; those of `replayed` included.
+        replayed: Rows that an earlier attempt had written, so that they were not written again.
+    """
+
+    spreadsheet_token: str
+    url: str
+    sheet_id: str
+    range: str
+    rows_written: int
+    replayed: int
+
+
+def write_table(
+    target: Target | None,
+    rows: Iterable[Any] | AsyncIterable[Any],
+    *,
+    columns: Sequence[str] | Mapping[str, str] | None = None,
+    header: bool = True,
+    mode: Mode = "replace",
+    key: str | None = None,
+    key_fields: Sequence[str] = (),
+    formats: Mapping[str | type, Format] | None = None,
+    header_style: Mapping[str, Any] | None = HEADER_STYLE,
+    widths: Literal["content"] | Mapping[str, int] | None = "content",
+    freeze: bool | int | tuple[int, int] | None = None,
+    filter: bool = False,  # noqa: A002 - as people call it
+    start: str | tuple[int, int] = "A1",
+    unmerge: bool = False,
+    zone: dt.tzinfo | None = None,
+    title: str | None = None,
+    folder: str | None = None,
+    share_with: Iterable[Share] = (),
+    lease_wait: float = WAIT_SECONDS,
+    settle_after: float = SETTLE_SECONDS,
+) -> Procedure[TableResult]:
+    """Write a table into a worksheet; with a database, exactly once.
+
+    A database (`database_url`, `LARK_DATABASE_URL` or `POSTGRES_*`) keeps a ledger of the rows that each part
+    of a table has. A write that was killed at any point goes on when it is called again with its key and its
+    source: no row is lost or doubled, and no second spreadsheet is created. One writer at a time writes a
+    spreadsheet. Rows are read while they are written, so that memory does not grow with the table; only
+    `update_by_key` keeps the keys of the worksheet.
+
+    The table's columns, from `start` down, belong to it; other columns and worksheets are left alone.
+
+    See PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values.
+
+    Args:
+        target: A worksheet: a `Sheet`, a link or a token; None for a spreadsheet that is created once for
+            `key`.
+        rows: Dicts by column name, or sequences of values. An asynchronous iterable works with the
+            asynchronous client.
+        columns: Names in their order, or name to title. By default the keys of the first row.
+        header: Whether the first row has the titles.
+        mode: `replace` writes in place of what stands, and blanks what is left of it; `append` writes below
+            it; `update_by_key` writes over the rows with the same key, and appends the others.
+        key: Any text that names this write: in Airflow the DAG, the run, the task and the map index.
+        key_fields: For `update_by_key`: the columns that tell a row from all others.
+        formats: Formatter (such as `#,##0.00`) or style by column name or Python type.
+        header_style: Lark's style for the header; None for none.
+        widths: `content`, pixels by column, or None to leave them.
+        freeze: True for the header, a number of rows, or (rows, columns); None to leave it.
+        filter: Whether the header gets a filter.
+        start: The upper left cell of the table.
+        unmerge: Whether merged cells in the way are unmerged; else they are an error.
+        zone: The zone to which aware datetimes are converted.
+        title: Of a new spreadsheet; by default the key.
+        folder: Where a new spreadsheet is made: a token, a link, or a path such as `Reports/2026-11`.
+        share_with: Who may open the spreadsheet; granted once it is complete.
+        lease_wait: Seconds to wait for another writer of the spreadsheet.
+        settle_after: Seconds after which a request whose answer is lost cannot take effect any more.
+
+    Returns:
+        What stands, and where.
+
+    Raises:
+        InvalidRequestError: An option or a value is invalid; the text names row and column.
+        ConflictError: Others have moved or changed rows while they were written (the text names them); or the
+            source has changed since a part of it was appended; or another writer has the spreadsheet.
+        NotFoundError: There is no such spreadsheet, worksheet, folder or person.
+        PermissionDeniedError: The app may not write there, or not share it.
+        LarkAPIError: Lark refused it.
+        OutcomeUnknownError: An answer is lost; called again with the same key, it goes on.
+        StorageError: The database is unavailable, for longer than is waited.
+    """
+    corner = range_of(start).first
+    options = Options(
+        columns=columns,
+        header=header,
+        mode=mode,
+        key_fields=key_fields,
+        formats=formats,
+        header_style=header_style,
+        widths=widths,
+        freeze=frozen(freeze, corner.row),
+        filter=filter,
+        unmerge=unmerge,
+        zone=zone,
+        lease_wait=lease_wait,
+        settle_after=settle_after,
+    )
+    return (
+        yield from written(
+            target, rows, options, corner, key=key, title=title, folder=folder, share_with=tuple(share_with)
+        )
+    )
+
+
+def written(
+    target: Target | None,
+    rows: Any,
+    options: Options,
+    corner: tuple[int, int],
+    *,
+    key: str | None = None,
+    title: str | None = None,
+    folder: str | None = None,
+    share_with: Sequence[Share] = (),
+) -> Procedure[TableResult]:
+    """Write a table, as `write_table` does.
+
+    Args:
+        target: The worksheet, or None for a new spreadsheet.
+        rows: The source.
+        options: How it is written.
+        corner: The upper left cell, row and column.
+        key: The caller's key.
+        title: Of a new spreadsheet.
+        folder: Of a new spreadsheet.
+        share_with: Who may open it.
+
+    Raises:
+        LarkError: See `write_table`.
+    """
+    options.check()
+    if target is None and key is None and title is None:
+        raise InvalidRequestError(
+            "key or title must be given for a new spreadsheet, got neither. Next: pass a key, which names "
+            "this spreadsheet and no other."
+        )
+    if target is not None and (title is not None or folder is not None):
+        raise InvalidRequestError(
+            "title and folder must be given for a new spreadsheet only, got a target as well. Next: leave "
+            "them out, or pass target=None."
+        )
+    name = checked_key(key) if key is not None else (yield NewKey())
+    stream = Stream(rows)
+    try:
+        head = yield from take(Take(stream, 1))
+        columns = layout(options.columns, head[0] if head else None)
+        _check(columns, options, rows, head)
+        shares = yield from resolved_shares(share_with)
+        if target is None:
+            made = yield from creating.create(
+                checked_title(title if title is not None else name),
+                (yield from folder_token(folder)) if folder is not None else "",
+                name,
+                look_after=options.look_after,
+                lease_seconds=options.lease_seconds,
+                lease_wait=options.lease_wait,
+            )
+            target, url = SheetRef(made.token), made.url
+        else:
+            url = yield from _url(target)
+        result = yield from _into(target, url, stream, head, columns, options, corner, name)
+        yield from share_resolved(result.spreadsheet_token, "sheet", shares, f"The table is in {url}.")
+    finally:
+        if inspect.isgenerator(stream.iterator):
+            stream.iterator.close()  # releases what the source holds open, also after an error
+    return result
+
+
+def _check(columns: Layout, options: Options, rows: Any, head: Sequence[Any]) -> None:
+    """Check what can be known before the first request."""
+    for name in options.key_fields:
+        columns.place(name, "key_fields")
+    if isinstance(options.widths, Mapping):
+        for name, pixels in options.widths.items():
+            columns.place(name, "widths")
+            if type(pixels) is not int or pixels <= 0:
+                raise InvalidRequestError(
+                    f"widths[{name!r}] must be a number of pixels, got {pixels!r}. Next: correct it."
+                )
+    if options.header and not columns.is_titled:
+        raise InvalidRequestError(
+            f"columns must be given where rows are sequences and there is a header, got {show(head[0])} as "
+            "the first row. Next: pass columns=, or header=False."
+        )
+    blocks, order = blocks_of(columns.width), range(columns.width)
+    source = Source(Stream(()), (), columns, blocks, order, options, with_header=False)
+    if isinstance(rows, list | tuple):
+        source.check(rows)
+
+
+def _url(target: Target) -> Procedure[str]:
+    link = getattr(target, "ref", target)
+    text = link.token if isinstance(link, SheetRef) else link
+    if isinstance(text, str) and "://" in text:
+        return text
+    return (yield from spreadsheet_info((yield from spreadsheet(target)).token)).url
+
+
+def _into(
+    target: Target,
+    url: str,
+    stream: Stream[Any],
+    head: Sequence[Any],
+    columns: Layout,
+    options: Options,
+    corner: tuple[int, int],
+    key: str,
+) -> Procedure[TableResult]:
+    """Write a table into a worksheet that is there."""
+    found = yield from sheet_place(target, fresh=True)
+    sheet = found.sheet
+    held = yield from turn(
+        f"sheet/{found.token}", f"table in {sheet.title!r}", options.lease_seconds, options.lease_wait
+    )
+    held.is_tolerant = options.mode == "append"
+    yield from held.begin()
+    try:
+        place = _place(found.token, sheet, columns, corner, options)
+        job = Job(place, held, columns, options, stream, head, f"{found.token}/{sheet.sheet_id}", key)
+        writer, extent = yield from job.run()
+    finally:
+        yield from held.end()
+    return TableResult(
+        found.token,
+        url,
+        sheet.sheet_id,
+        Range(extent.first, place.lefts[0], extent.last, place.right).a1,
+        writer.written,
+        writer.replayed,
+    )
+
+
+def _place(token: str, sheet: Worksheet, columns: Layout, corner: tuple[int, int], options: Options) -> Place:
+    blocks = blocks_of(columns.width)
+    return Place(
+        token,
+        sheet.sheet_id,
+        sheet.title,
+        corner[0],
+        blocks,
+        tuple(corner[1] + first for first, _ in blocks),
+        sheet.rows,
+        sheet.columns,
+        (sheet.frozen_rows, sheet.frozen_columns),
+        sheet.merges,
+        options.max_bytes,
+    )

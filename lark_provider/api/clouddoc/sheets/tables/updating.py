@@ -1,0 +1,277 @@
+"""Write rows by key: those that the worksheet has are written over, the others are appended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import orjson
+
+from lark_provider.api.clouddoc.cells import show
+from lark_provider.api.clouddoc.sheets.addressing import Range, column_name
+from lark_provider.api.clouddoc.sheets.tables.appending import Appender
+from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_COLUMNS, Blocks, Chunk, chunk_of, comparable
+from lark_provider.api.clouddoc.sheets.tables.judging import is_blank, spans
+from lark_provider.api.clouddoc.sheets.tables.layout import Layout
+from lark_provider.api.clouddoc.sheets.tables.modes import Extent, recorded_segments
+from lark_provider.api.clouddoc.sheets.tables.place import TOO_LARGE, V2, Place
+from lark_provider.api.clouddoc.sheets.tables.source import Source
+from lark_provider.api.clouddoc.sheets.tables.turn import Turn
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkAPIError
+from lark_provider.protocol.ledger import State
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.paths import path
+
+logger = logging.getLogger(__name__)
+
+Key: TypeAlias = tuple[Any, ...]
+_RANGES = 100
+"""Ranges of one request."""
+_KEY_ROWS = 5000
+
+
+def arranged(
+    titles: Sequence[Any], layout: Layout, first_column: int
+) -> tuple[Blocks, tuple[int, ...], list[int]]:
+    """Find the columns of a table by the header of the worksheet.
+
+    Args:
+        titles: What the header says.
+        layout: The columns of the table.
+        first_column: The column of the first title.
+
+    Returns:
+        Blocks of neighbouring columns, where each begins in the worksheet, and the place in the layout of
+        each column in that order.
+
+    Raises:
+        InvalidRequestError: The header lacks a column, or has it twice.
+    """
+    places: list[tuple[int, int]] = []
+    for place, title in enumerate(layout.titles):
+        found = [column for column, one in enumerate(titles, first_column) if one == title]
+        if len(found) != 1:
+            said = "lacks it" if not found else f"has it {len(found)} times"
+            raise InvalidRequestError(
+                f"The header of the worksheet must have the column {title!r} once, and {said}. Next: correct "
+                "the header, or columns=."
+            )
+        places.append((found[0], place))
+    places.sort()
+    blocks, lefts = list[tuple[int, int]](), list[int]()
+    for index, (column, _) in enumerate(places):
+        is_next = blocks and column == places[index - 1][0] + 1 and index - blocks[-1][0] < MAX_COLUMNS
+        if is_next:
+            blocks[-1] = (blocks[-1][0], index + 1)
+        else:
+            blocks.append((index, index + 1))
+            lefts.append(column)
+    return tuple(blocks), tuple(lefts), [place for _, place in places]
+
+
+def header_of(place: Place, turn: Turn) -> Procedure[list[Any]]:
+    """Return the whole header of a worksheet, from the table's first column on."""
+    yield from place.refresh(turn)
+    width = max(place.columns - place.lefts[0] + 1, 1)
+    wide = replace(
+        place, blocks=tuple((at, min(at + 100, width)) for at in range(0, width, 100)),
+        lefts=tuple(place.lefts[0] + at for at in range(0, width, 100)),
+    )  # fmt: skip
+    (found,) = yield from wide.read(turn, place.row, place.row)
+    while found and found[-1] in (None, ""):
+        found.pop()
+    place.revision = wide.revision
+    return found
+
+
+@dataclass(slots=True)
+class Update:
+    """Writes a table by key.
+
+    Attributes:
+        writer: Writes it.
+        titles: Of its columns, in the order of the worksheet.
+        keys: The places of the key columns in that order.
+        index: The row of each key, as the worksheet has it.
+    """
+
+    writer: Appender
+    titles: Sequence[str]
+    keys: tuple[int, ...]
+    index: dict[Key, int] = field(default_factory=dict)
+    _last: int = 0
+    _disturbances: int = 0
+    _base: int = 0
+    _doubled: list[int] = field(default_factory=list)
+
+    def run(self, source: Source) -> Procedure[Extent]:
+        """Write all rows.
+
+        Args:
+            source: The chunks, without the header.
+
+        Raises:
+            ConflictError: Others have moved rows at the moment in which they were written.
+        """
+        place = self.writer.place
+        yield from self._settled()
+        yield from self._read()
+        while (made := (yield from source.chunk())) is not None:
+            yield from self._written(made)
+        last = max([self._last, *(end for _, end in self.writer.ranges)])
+        return Extent(place.row, max(last, place.row))
+
+    def _settled(self) -> Procedure[None]:
+        """Wait until no request of an earlier attempt can take effect any more, unless it has."""
+        place = self.writer.place
+        for recorded in (yield from recorded_segments(self.writer, -1)):
+            # What it has appended is found by its keys. This attempt records its own, under other numbers.
+            self._base = recorded.segment.number + 1
+            if recorded.state is not State.PENDING:
+                continue
+            now = yield from place.read(self.writer.turn, recorded.segment.row, recorded.segment.end)
+            if any(map(is_blank, now)):
+                yield from self.writer.quiet(recorded)
+
+    def _read(self) -> Procedure[None]:
+        """Read the keys of the worksheet."""
+        place, turn = self.writer.place, self.writer.turn
+        last = yield from place.last_row(turn, place.row + 1)
+        # Before the keys: what others write after it is noticed by the revision.
+        (now,) = yield from place.read(turn, place.row, place.row)
+        if [_plain(one) for one in now] != list(self.titles):
+            raise ConflictError(
+                f"The header of worksheet {place.title!r} was moved or changed while the table was written. "
+                "Next: call again."
+            )
+        self._disturbances = place.disturbances
+        narrow = replace(
+            place,
+            blocks=tuple((at, at + 1) for at in range(len(self.keys))),
+            lefts=tuple(place.column(one) for one in self.keys),
+        )
+        index: dict[Key, int] = {}
+        doubled: list[int] = []
+        for first in range(place.row + 1, last + 1, _KEY_ROWS):
+            rows = yield from narrow.read(turn, first, min(last, first + _KEY_ROWS - 1))
+            for number, row in enumerate(rows, first):
+                if not is_blank(row):
+                    key = _key(row)
+                    if key in index:
+                        doubled.append(number)
+                    else:
+                        index[key] = number
+        if doubled:
+            logger.warning(
+                "The worksheet has keys more than once; the first row of each is kept in step: %s",
+                spans(doubled),
+                extra={"rows": len(doubled)},
+            )
+        self.index, self._last, self._doubled = index, last, doubled
+
+    def _written(self, made: Chunk) -> Procedure[None]:
+        place = self.writer.place
+        (_,) = yield from place.read(self.writer.turn, place.row, place.row)
+        if place.disturbances != self._disturbances:
+            yield from self._read()  # others have written: rows may have moved
+        keys = [_key([row[one] for one in self.keys]) for row in made.rows]
+        for number, key in enumerate(keys, made.first):
+            if all(one == "" for one in key):
+                named = ", ".join(self.titles[one] for one in self.keys)
+                raise InvalidRequestError(
+                    f"Row {number} of the source must have a key, got none in {named}. "
+                    "Next: fill it, or leave the row out."
+                )
+        found: dict[int, int] = {}
+        fresh: dict[Key, int] = {}
+        for at, key in enumerate(keys):
+            if key in self.index:
+                found[self.index[key]] = at
+            elif key in fresh:
+                raise InvalidRequestError(
+                    f"Rows {made.first + fresh[key]} and {made.first + at} of the source have the same key, "
+                    f"{show(key)}. Next: give each key once."
+                )
+            else:
+                fresh[key] = at
+        yield from self._updated(made, found)
+        if fresh:
+            places = list(fresh.values())
+            part = chunk_of(made, places, self._base + made.number)
+            row = yield from self.writer.append_once(part, self._last + 1)
+            first = row - part.count
+            self.index |= {key: first + number for number, key in enumerate(fresh)}
+            self._last = max(self._last, row - 1)
+
+    def _updated(self, made: Chunk, found: dict[int, int]) -> Procedure[None]:
+        """Write over rows, each with its key."""
+        rows = sorted(found)
+        while rows:
+            count = min(len(rows), 5000)
+            while True:
+                ranges, body = self._body(made, found, rows[:count])
+                if (len(body) > self.writer.place.part_bytes or ranges > _RANGES) and count > 1:
+                    count = max(1, count // 2)
+                    continue
+                try:
+                    yield from self._sent(made, body, rows[:count], found)
+                except LarkAPIError as error:
+                    if error.code != TOO_LARGE or count == 1:
+                        raise
+                    count //= 2
+                    continue
+                break
+            rows = rows[count:]
+
+    def _body(self, made: Chunk, found: dict[int, int], rows: Sequence[int]) -> tuple[int, bytes]:
+        place = self.writer.place
+        parts: list[bytes] = []
+        for run in _runs(rows):
+            for block, ((first, end), left) in enumerate(zip(place.blocks, place.lefts, strict=True)):
+                where = Range(run[0], left, run[-1], left + end - first - 1).on(place.sheet_id)
+                values = b",".join([made.lines[found[row]][block] for row in run])
+                parts.append(b'{"range":' + orjson.dumps(where) + b',"values":[' + values + b"]}")
+        return len(parts), b'{"valueRanges":[' + b",".join(parts) + b"]}"
+
+    def _sent(self, made: Chunk, body: bytes, rows: Sequence[int], found: dict[int, int]) -> Procedure[None]:
+        writer, place = self.writer, self.writer.place
+        url = path(V2 + "/values_batch_update", token=place.token)
+        call: Call[Any] = replace(request("POST", url, idempotent=True), body=body)
+        answer = yield from writer.turn.send(call)
+        is_disturbed = place.noted(answer)
+        for run in _runs(rows):
+            writer.note(chunk_of(made, [found[row] for row in run]), run[0])
+        if is_disturbed:
+            doubled = set(self._doubled)
+            yield from self._read()
+            moved = [row for row in self._doubled if row not in doubled]
+            if moved:
+                raise ConflictError(
+                    f"In worksheet {place.title!r}, {spans(moved)} moved at the moment in which the table "
+                    "was written: others have inserted, deleted or sorted rows, whose keys now stand twice. "
+                    f"Next: look at these rows (from column {column_name(place.lefts[0])} on) in the "
+                    "spreadsheet's history; then call again."
+                )
+
+
+def _runs(rows: Sequence[int]) -> list[list[int]]:
+    """Return rows in runs of neighbours."""
+    runs: list[list[int]] = []
+    for row in rows:
+        if runs and runs[-1][-1] == row - 1:
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    return runs
+
+
+def _key(cells: Sequence[Any]) -> Key:
+    return tuple(_plain(cell) for cell in cells)
+
+
+def _plain(cell: Any) -> Any:
+    found = comparable(cell)
+    return found if isinstance(found, str | int | float) else str(cell)

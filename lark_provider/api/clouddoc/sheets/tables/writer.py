@@ -1,0 +1,198 @@
+"""Write the segments of a table, and note what stands and what it is to look like."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lark_provider.api.clouddoc.sheets.addressing import Range
+from lark_provider.api.clouddoc.sheets.tables.chunks import (
+    SUM_BYTES,
+    Chunk,
+    chunk,
+)
+from lark_provider.api.clouddoc.sheets.tables.judging import (
+    changed_rows,
+    spans,
+)
+from lark_provider.api.clouddoc.sheets.tables.options import Options
+from lark_provider.api.clouddoc.sheets.tables.place import Place
+from lark_provider.api.clouddoc.sheets.tables.turn import Turn
+from lark_provider.api.clouddoc.sheets.values import Runs
+from lark_provider.protocol.errors import ConflictError
+from lark_provider.protocol.ledger import State
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.sheet_ledger import RecordedSegment, TableWrite
+from lark_provider.protocol.store import shared
+
+logger = logging.getLogger(__name__)
+
+_BLANKED = 5000
+
+
+@dataclass(slots=True)
+class Writer:
+    """Writes one table.
+
+    Attributes:
+        place: The worksheet.
+        turn: The lease of the spreadsheet.
+        write: The table in the ledger; None without a database.
+        options: How it is written.
+        written: Rows that stand, without the header; those of `replayed` included.
+        replayed: Rows that an earlier attempt has written.
+        formats: The ranges of each format.
+        ranges: Where rows were written.
+        stands: The last segment that stands and is not recorded yet.
+    """
+
+    place: Place
+    turn: Turn
+    write: TableWrite | None
+    options: Options
+    written: int = 0
+    replayed: int = 0
+    formats: dict[str, list[Range]] = field(default_factory=dict)
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+    stands: int | None = None
+    _ends: dict[tuple[str, int, int], int] = field(default_factory=dict)
+    """The place of the range of a format that ends in a column and a row."""
+
+    def note(self, chunk: Chunk, row: int, *, is_replayed: bool = False) -> None:
+        """Note that a chunk stands.
+
+        Args:
+            chunk: The chunk.
+            row: Where it begins.
+            is_replayed: Whether an earlier attempt has written it.
+        """
+        count = chunk.count - chunk.header_rows
+        self.written += count
+        self.replayed += count if is_replayed else 0
+        last = row + chunk.count - 1
+        if self.ranges and self.ranges[-1][1] == row - 1:
+            self.ranges[-1] = (self.ranges[-1][0], last)
+        else:
+            self.ranges.append((row, last))
+        formats = chunk.formats[chunk.header_rows :]
+        some = {id(one): one for one in formats}.values()
+        for column in sorted({at for one in some for at, text in enumerate(one) if text is not None}):
+            runs = Runs(self.place.column(column))
+            cells = chunk.rows[chunk.header_rows :]
+            for number, (line, one) in enumerate(zip(cells, formats, strict=True), row + chunk.header_rows):
+                runs.add(number, ((line[column], one[column]),))
+            for text, found in runs.closed().items():
+                self._add_formats(text, found)
+
+    def _add_formats(self, text: str, found: Sequence[Range]) -> None:
+        known = self.formats.setdefault(text, [])
+        for one in found:
+            assert one.last_row is not None  # noqa: S101 - the ranges are closed
+            place = self._ends.pop((text, one.first_column, one.first_row - 1), None)
+            if place is None:
+                place = len(known)
+                known.append(one)
+            else:
+                known[place] = known[place]._replace(last_row=one.last_row)
+            self._ends[text, one.first_column, one.last_row] = place
+
+    def quiet(self, recorded: RecordedSegment) -> Procedure[None]:
+        """Wait until a request that was sent for a segment cannot take effect any more."""
+        pause = self.options.settle_after - recorded.quiet
+        if pause > 0:
+            logger.info(
+                "Waiting until an uncertain write cannot take effect any more",
+                extra={"segment": recorded.segment.number, "wait_s": round(pause, 1)},
+            )
+            yield from self.turn.pause(pause)
+
+    def put(self, chunk: Chunk, row: int) -> Procedure[bool]:
+        """Write a chunk at a place that is the table's own.
+
+        Args:
+            chunk: The chunk.
+            row: Where it begins.
+
+        Returns:
+            Whether others have written in the spreadsheet meanwhile.
+        """
+        write, done = self.write, self.stands
+        if write is not None:
+            segment = chunk.segment(row)
+            answer = yield from self.turn.reserve(
+                lambda store: store.sheets.reserve(
+                    write.id, self.turn.claimant, done, segment, is_disjoint=False
+                )
+            )
+            self.stands = None
+            recorded = answer.recorded if answer is not None else None
+            assert recorded is not None  # noqa: S101 - the lease was granted
+            if answer is not None and not answer.is_new:
+                if recorded.state is State.PENDING and recorded.segment.digest != chunk.digest:
+                    yield from self.quiet(recorded)
+                yield from self.turn.reserve(
+                    lambda store: store.sheets.move(write.id, self.turn.claimant, segment, is_disjoint=False)
+                )
+        is_disturbed = yield from self.place.write(self.turn, chunk, row)
+        self.stands = chunk.number
+        self.note(chunk, row)
+        return is_disturbed
+
+    def verify(self, parts: Sequence[tuple[int, bytes, frozenset[int]]]) -> Procedure[None]:
+        """Look whether rows stand as they were written.
+
+        Args:
+            parts: Where they begin, their checksums, and the columns that are not compared.
+
+        Raises:
+            ConflictError: They do not; the text names them.
+        """
+        for row, sums, wild in parts:
+            last = row + len(sums) // SUM_BYTES - 1
+            for first in range(row, last + 1, _BLANKED):
+                end = min(last, first + _BLANKED - 1)
+                now = yield from self.place.read(self.turn, first, end)
+                changed = changed_rows(
+                    now, sums[SUM_BYTES * (first - row) : SUM_BYTES * (end - row + 1)], wild
+                )
+                if changed:
+                    raise self.disturbed(
+                        [first + place for place in changed],
+                        "moved or changed by others while it was written",
+                    )
+
+    def blank(self, first: int, last: int) -> Procedure[None]:
+        """Clear rows of the table's columns.
+
+        Args:
+            first: The first row.
+            last: The last row.
+        """
+        for row in range(first, last + 1, _BLANKED):
+            count = min(_BLANKED, last - row + 1)
+            rows: list[list[Any]] = [[""] * self.place.width] * count
+            empty: list[Sequence[str | None]] = [()] * count
+            yield from self.place.write(self.turn, chunk(0, 1, rows, empty, self.place.blocks), row)
+
+    def finish(self) -> Procedure[None]:
+        """Record that everything stands."""
+        write, done = self.write, self.stands
+        if write is not None:
+            yield from shared(lambda store: store.sheets.finish(write.id, done))
+
+    def abandoned(self) -> Procedure[None]:
+        """Record what is certain, after an error."""
+        write, done = self.write, self.stands
+        if write is not None and done is not None:
+            yield from shared(lambda store: store.sheets.stands(write.id, done), patient=False)
+
+    def disturbed(self, rows: Sequence[int], what: str) -> ConflictError:
+        """Return the error for rows that others have changed, moved or overwritten."""
+        were = "were" if len(rows) > 1 else "was"
+        return ConflictError(
+            f"In worksheet {self.place.title!r}, {spans(rows)} of the table {were} {what}. Next: "
+            "look at these rows in the spreadsheet's history; "
+            "then call again."
+        )

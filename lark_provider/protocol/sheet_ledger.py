@@ -1,0 +1,119 @@
+"""What the ledger records of tables in spreadsheets: plain data, shared by api and storage.
+
+No write to a spreadsheet has an idempotency token. What stands in its place is the position: the rows of each
+segment are reserved in the ledger before it is sent, so that a repeat writes the same cells again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lark_provider.protocol.ledger import Claimant, Held, Lease, State
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Some rows of a table, which are written together.
+
+    Attributes:
+        number: From 0.
+        first: The number of its first row in the source, from 1.
+        row_count: Rows.
+        digest: Of the cells that are sent.
+        sums: A checksum of 4 bytes for each row, to name the first one that differs.
+        row: The row of the worksheet where it begins, from 1; 0 until it is reserved.
+    """
+
+    number: int
+    first: int
+    row_count: int
+    digest: str
+    sums: bytes = field(repr=False)
+    row: int = 0
+
+    @property
+    def end(self) -> int:
+        """The last row of the worksheet that it takes."""
+        return self.row + self.row_count - 1
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSegment:
+    """A segment as the ledger has it.
+
+    Attributes:
+        segment: What was recorded before it was sent.
+        state: Its state.
+        quiet: Seconds since it was last sent, by the database's clock.
+    """
+
+    segment: Segment
+    state: State
+    quiet: float
+
+
+@dataclass(frozen=True, slots=True)
+class TableWrite:
+    """A table that is written, as the ledger has it.
+
+    Attributes:
+        id: Its id in the ledger.
+        state: `PENDING` until the source has ended and everything stands.
+        segments: How many segments are recorded.
+        detail: What was decided before the first write, such as where the table begins.
+    """
+
+    id: str
+    state: State
+    segments: int
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The answer to a request for rows.
+
+    Attributes:
+        lease: The lease of the spreadsheet, taken or renewed; or who has it.
+        recorded: The segment as it is recorded now; None if the lease was not granted.
+        is_new: Whether it was recorded just now, so that it was never sent.
+    """
+
+    lease: Lease | Held
+    recorded: RecordedSegment | None = None
+    is_new: bool = False
+
+
+class Tables(Protocol):
+    """The tables in spreadsheets that were written, and are being written."""
+
+    def open(self, target: str, key: str, detail: Mapping[str, Any], *, keeps: bool) -> TableWrite:
+        """Return a table, which is recorded if it is new."""
+
+    def reserve(
+        self,
+        write: str,
+        claimant: Claimant,
+        done: int | None,
+        segment: Segment,
+        *,
+        is_disjoint: bool,
+    ) -> Reservation:
+        """Record in one commit that a segment stands, and the rows of the next one, and renew the lease."""
+
+    def move(self, write: str, claimant: Claimant, segment: Segment, *, is_disjoint: bool) -> Reservation:
+        """Record a pending segment again: with other rows, other cells, or sent once more."""
+
+    def stands(self, write: str, number: int) -> None:
+        """Record that a segment stands, whoever has the lease, since it is certain."""
+
+    def finish(self, write: str, done: int | None) -> None:
+        """Record that the source has ended and every segment stands."""
+
+    def segments(self, write: str, after: int, count: int) -> Sequence[RecordedSegment]:
+        """Return segments by number, those after one."""
+
+    def has_twin(self, write: str, digest: str, first: int, last: int) -> bool:
+        """Return whether another table of the worksheet has a segment of the same content in some rows."""

@@ -1,0 +1,274 @@
+"""The ledger of tables in spreadsheets: which rows each segment has, and what became of it.
+
+It uses the rows of loads: a table is a row of `ledger` of the kind `sheet`, a segment a row of
+`ledger_chunks`, whose place stands in `fields`. Each step renews the lease of the spreadsheet in the same
+commit, so that two writers cannot reserve the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from lark_provider.protocol.ledger import Claimant, Held, Lease, State
+from lark_provider.protocol.redact import masked_addresses
+from lark_provider.protocol.sheet_ledger import RecordedSegment, Reservation, Segment, TableWrite
+from lark_provider.protocol.tokens import App
+from lark_provider.storage import migrate, statements
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.ledger import ledger_id
+from lark_provider.storage.statements import Clock, read_clock
+from lark_provider.storage.table_leases import claim, lease_key
+from lark_provider.storage.tables import ledger, ledger_chunks
+
+KIND = "sheet"
+_ROW = "row"
+
+
+class SheetLedger:
+    """The tables in spreadsheets of one app in one database; implements `protocol.sheet_ledger.Tables`.
+
+    All methods raise StorageError if the database cannot be used.
+
+    Args:
+        url: The database.
+        app: The app; the same keys of two apps are two tables.
+    """
+
+    def __init__(self, url: URL, app: App) -> None:
+        self._url, self._app = url, app
+
+    def open(self, target: str, key: str, detail: Mapping[str, Any], *, keeps: bool) -> TableWrite:
+        """Return a table, which is recorded if it is new.
+
+        Args:
+            target: Spreadsheet and worksheet.
+            key: The caller's key.
+            detail: What was decided about it, if it is new; else what was recorded first is returned.
+            keeps: Whether one that is done stays so. Otherwise its segments are forgotten, and it begins
+                again, as a table that is replaced every day does.
+        """
+        identity, rows, chunks = ledger_id(self._app.name, KIND, target, key), ledger.c, ledger_chunks.c
+        text = orjson.dumps(dict(detail)).decode()
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            added = statements.insert(connection, ledger).values(
+                id=identity,
+                kind=KIND,
+                app_id=self._app.app_id,
+                name=masked_addresses(key),
+                target=target,
+                state=State.PENDING,
+                detail=text,
+                created_at=now,
+                updated_at=now,
+            )
+            connection.execute(added.on_conflict_do_nothing(index_elements=[rows.id]))
+            row = connection.execute(
+                sa.select(rows.state, rows.detail).where(rows.id == identity).with_for_update()
+            ).one()
+            state, recorded = State(row.state), row.detail
+            if state is State.DONE and not keeps:
+                connection.execute(ledger_chunks.delete().where(chunks.ledger_id == identity))
+                state, recorded = State.PENDING, text
+                _touch(connection, identity, now, state=state, detail=text)
+            count = connection.execute(
+                sa.select(sa.func.count()).select_from(ledger_chunks).where(chunks.ledger_id == identity)
+            ).scalar_one()
+        return TableWrite(identity, state, int(count), orjson.loads(recorded))
+
+    def reserve(
+        self, write: str, claimant: Claimant, done: int | None, segment: Segment, *, is_disjoint: bool
+    ) -> Reservation:
+        """Record in one commit that a segment stands, and the rows of the next one, and renew the lease.
+
+        That a segment stands is recorded even if the lease is lost, since it is certain.
+
+        Args:
+            write: The id of the table.
+            claimant: Who writes.
+            done: The number of a segment that stands.
+            segment: The next one; `row` is the first row that it may have. If the ledger has its number
+                already, what it has is returned.
+            is_disjoint: Whether it must not have rows that a pending segment of another table has, in the
+                same worksheet; it is then moved below them.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            clock = read_clock(connection)
+            if done is not None:
+                _record_done(connection, write, done, clock.now)
+            lease = self._claim(connection, clock, claimant)
+            if isinstance(lease, Held):
+                return Reservation(lease)
+            found = _recorded(connection, write, segment.number)
+            if found is not None:
+                return Reservation(lease, found)
+            placed = _placed(connection, write, segment) if is_disjoint else segment
+            connection.execute(
+                ledger_chunks.insert().values(
+                    ledger_id=write, number=placed.number, sends=0, **_values(placed, claimant, clock.now)
+                )
+            )
+            _touch(connection, write, clock.now)
+            return Reservation(lease, RecordedSegment(placed, State.PENDING, 0.0), is_new=True)
+
+    def move(self, write: str, claimant: Claimant, segment: Segment, *, is_disjoint: bool) -> Reservation:
+        """Record a pending segment again: with other rows, other cells, or sent once more.
+
+        Args:
+            write: The id of the table.
+            claimant: Who writes.
+            segment: As it is sent now; `row` is the first row that it may have.
+            is_disjoint: As for `reserve`.
+        """
+        rows = ledger_chunks.c
+        with transaction(migrate.opened(self._url)) as connection:
+            clock = read_clock(connection)
+            lease = self._claim(connection, clock, claimant)
+            if isinstance(lease, Held):
+                return Reservation(lease)
+            placed = _placed(connection, write, segment) if is_disjoint else segment
+            change = ledger_chunks.update().where(rows.ledger_id == write, rows.number == placed.number)
+            if is_disjoint:  # else it is written again, whatever stands
+                change = change.where(rows.state != State.DONE)
+            changed = connection.execute(
+                change.values(sends=rows.sends + 1, **_values(placed, claimant, clock.now))
+            )
+            recorded = _recorded(connection, write, placed.number)
+            return Reservation(lease, recorded, is_new=changed.rowcount == 1)
+
+    def stands(self, write: str, number: int) -> None:
+        """Record that a segment stands, whoever has the lease, since it is certain.
+
+        Args:
+            write: The id of the table.
+            number: The segment.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            _record_done(connection, write, number, read_clock(connection).now)
+
+    def finish(self, write: str, done: int | None) -> None:
+        """Record that the source has ended and every segment stands.
+
+        Args:
+            write: The id of the table.
+            done: The last segment, if it is not recorded yet.
+        """
+        rows = ledger_chunks.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            if done is not None:
+                _record_done(connection, write, done, now)
+            # Those beyond the end of a source that has become shorter were blanked, and reserve nothing.
+            connection.execute(
+                ledger_chunks.delete().where(rows.ledger_id == write, rows.state != State.DONE)
+            )
+            _touch(connection, write, now, state=State.DONE)
+
+    def segments(self, write: str, after: int, count: int) -> Sequence[RecordedSegment]:
+        """Return segments in the order of their numbers.
+
+        Args:
+            write: The id of the table.
+            after: Those with greater numbers than this.
+            count: At most so many.
+        """
+        rows = ledger_chunks.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            found = connection.execute(
+                sa.select(ledger_chunks, statements.clock(connection))
+                .where(rows.ledger_id == write, rows.number > after)
+                .order_by(rows.number)
+                .limit(count)
+            ).all()
+        return [_read(row) for row in found]
+
+    def has_twin(self, write: str, digest: str, first: int, last: int) -> bool:
+        """Return whether another table of the same worksheet has a segment of the same content in some rows.
+
+        Args:
+            write: The id of the table.
+            digest: Of the segment.
+            first: The first row.
+            last: The last row.
+        """
+        chunks, rows = ledger_chunks.c, ledger.c
+        target = sa.select(rows.target).where(rows.id == write).scalar_subquery()
+        twins = (
+            sa.select(chunks.fields, chunks.row_count)
+            .join(ledger, rows.id == chunks.ledger_id)
+            .where(rows.kind == KIND, rows.target == target, rows.id != write, chunks.content == digest)
+        )
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            places = [(_row_of(one.fields), one.row_count) for one in connection.execute(twins)]
+        return any(row <= last and row + count > first for row, count in places)
+
+    def _claim(self, connection: Connection, clock: Clock, claimant: Claimant) -> Lease | Held:
+        return claim(connection, clock, lease_key(self._app.base_url, claimant.key), claimant)
+
+
+def _placed(connection: Connection, write: str, segment: Segment) -> Segment:
+    """Return a segment below the rows that others have reserved and perhaps not written yet."""
+    chunks, rows = ledger_chunks.c, ledger.c
+    target = sa.select(rows.target).where(rows.id == write).scalar_subquery()
+    others = (
+        sa.select(chunks.fields, chunks.row_count)
+        .join(ledger, rows.id == chunks.ledger_id)
+        .where(rows.kind == KIND, rows.target == target, rows.id != write)
+        .where(rows.state == State.PENDING, chunks.state == State.PENDING)
+    )
+    ends = [_row_of(one.fields) + one.row_count for one in connection.execute(others)]
+    row = max([segment.row, *ends])
+    return Segment(segment.number, segment.first, segment.row_count, segment.digest, segment.sums, row)
+
+
+def _values(segment: Segment, claimant: Claimant, now: datetime) -> dict[str, Any]:
+    return {
+        "state": State.PENDING,
+        "first_row": segment.first,
+        "row_count": segment.row_count,
+        "content": segment.digest,
+        "row_sums": segment.sums,
+        "fields": orjson.dumps({_ROW: str(segment.row)}).decode(),
+        "token": claimant.owner,
+        "sent_at": now,
+        "updated_at": now,
+    }
+
+
+def _recorded(connection: Connection, write: str, number: int) -> RecordedSegment | None:
+    rows = ledger_chunks.c
+    wanted = sa.select(ledger_chunks, statements.clock(connection)).where(
+        rows.ledger_id == write, rows.number == number
+    )
+    row = connection.execute(wanted).one_or_none()
+    return None if row is None else _read(row)
+
+
+def _read(row: sa.Row[Any]) -> RecordedSegment:
+    segment = Segment(
+        row.number, row.first_row, row.row_count, row.content, bytes(row.row_sums), _row_of(row.fields)
+    )
+    return RecordedSegment(segment, State(row.state), (row.clock - row.updated_at).total_seconds())
+
+
+def _row_of(fields: str) -> int:
+    return int(orjson.loads(fields)[_ROW])
+
+
+def _record_done(connection: Connection, write: str, number: int, now: datetime) -> None:
+    rows = ledger_chunks.c
+    connection.execute(
+        ledger_chunks.update()
+        .where(rows.ledger_id == write, rows.number == number)
+        .values(state=State.DONE.value, updated_at=now)
+    )
+
+
+def _touch(connection: Connection, write: str, now: datetime, **values: Any) -> None:
+    connection.execute(ledger.update().where(ledger.c.id == write).values(updated_at=now, **values))

@@ -1,0 +1,59 @@
+"""One attempt to write a table in a process of its own, see `tests.loads.attempts`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from lark_provider import LarkServiceClient
+from lark_provider.api.clouddoc.sheets.tables.options import Options
+from lark_provider.api.clouddoc.sheets.tables.procedure import written
+from lark_provider.errors import LarkError
+from lark_provider.protocol.operations import Procedure
+from tests.loads.attempts import disturbed
+
+DAY = dt.date(2026, 1, 1)
+FORMATS: dict[str | type, Any] = {"Amount": "#,##0.00"}
+
+
+def row(number: int, version: int = 0, columns: int = 10) -> dict[str, Any]:
+    """Return a row; every seventh one changes with each version of the source."""
+    mark = version if number % 7 == 0 else 0
+    found: dict[str, Any] = {
+        "No": number,
+        "Name": f"row {number}, version {mark}",
+        "Day": DAY + dt.timedelta(days=number % 300),
+        "Amount": number / 4,
+        "Phone": f"0{number:08}",
+    }
+    return found | {f"C{column}": f"{number}:{column}" for column in range(len(found), columns)}
+
+
+def rows(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of an attempt."""
+    first = spec.get("first", 0)
+    for number in range(first, first + spec["rows"]):
+        yield row(number, spec.get("version", 0), spec["columns"])
+
+
+def attempt(spec: dict[str, Any]) -> dict[str, Any]:
+    """Write, in this process."""
+    given = spec["options"]
+    given["freeze"] = tuple(given["freeze"])
+    options = Options(formats=FORMATS, header_style={"font": {"bold": True}}, **given)
+    names = {name: spec[name] for name in ("title", "key") if name in spec}
+    steps: Procedure[Any] = written(spec.get("target"), rows(spec), options, (1, 1), **names)
+    if spec.get("at") is not None:
+        sent = signal.Signals(spec["signal"])
+        steps = disturbed(steps, spec["at"], lambda: os.kill(os.getpid(), sent), spec.get("delay"))
+    began = time.monotonic()
+    try:
+        result = LarkServiceClient().perform(steps)
+    except LarkError as failure:
+        return {"error": f"{type(failure).__name__}: {failure}", "retryable": failure.retryable}
+    return {**asdict(result), "seconds": time.monotonic() - began}

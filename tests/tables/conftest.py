@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lark_emulator import Emulator
+
+from lark_provider import LarkServiceClient
+from lark_provider.api.clouddoc.sheets.tables.procedure import TableResult
+from lark_provider.storage import migrate, urls
+from tests.services.postgres import Databases
+
+VALUES = "GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values/:range"
+PUT = "PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values"
+PUT_PATH = "*/spreadsheets/*/values"
+
+
+@dataclass
+class Place:
+    """A spreadsheet, and what stands in its first worksheet."""
+
+    lark: Emulator
+    token: str
+
+    @property
+    def sheets(self) -> Any:
+        return LarkServiceClient().clouddoc.sheets
+
+    def write(self, rows: Any, **options: Any) -> TableResult:
+        """Write a table into the first worksheet."""
+        result: TableResult = self.sheets.write_table(self.token, rows, **options)
+        return result
+
+    def values(self) -> list[list[Any]]:
+        """Return all values, blank cells as ""."""
+        found: list[list[Any]] = self.lark.sheet(self.token)["values"]
+        return [["" if cell is None else cell for cell in row] for row in found]
+
+    def look(self) -> dict[str, Any]:
+        """Return everything but the revision."""
+        return {name: one for name, one in self.lark.sheet(self.token).items() if name != "revision"}
+
+    def type(self, cell: str, *rows: list[Any]) -> None:
+        """Let a person type."""
+        self.lark.edit_sheet(self.token, [{"do": "type", "cell": cell, "values": list(rows)}])
+
+    def requests(self, endpoint: str = PUT) -> int:
+        """Return how often an endpoint was called."""
+        return int(self.lark.state(summary=True)["by_endpoint"].get(endpoint, 0))
+
+
+def rows(count: int, start: int = 0, **changes: Any) -> list[dict[str, Any]]:
+    """Return rows; `changes` by number as `r7="other"`."""
+    return [
+        {"No": number, "Name": changes.get(f"r{number}", f"row {number}")}
+        for number in range(start, start + count)
+    ]
+
+
+def table(count: int, start: int = 0, **changes: Any) -> list[list[Any]]:
+    """Return the cells of `rows`."""
+    return [[row["No"], row["Name"]] for row in rows(count, start, **changes)]
+
+
+HEADER = ["No", "Name"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A database with our tables, in the environment."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/lark.db"
+    else:
+        databases: Databases = request.getfixturevalue("databases")
+        url = databases.make()
+    migrate.upgrade(urls.parse(url, "test"))
+    monkeypatch.setenv("LARK_DATABASE_URL", url)
+    return url
+
+
+@pytest.fixture
+def place(lark: Emulator) -> Place:
+    made = LarkServiceClient().clouddoc.sheets.create("Report")
+    return Place(lark, made.token)
+
+
+@pytest.fixture
+def put_fault(lark: Emulator) -> Callable[..., None]:
+    """Plan a failure of a request that writes values."""
+
+    def plan(**fault: Any) -> None:
+        lark.fault("PUT", PUT_PATH, **fault)
+
+    return plan

@@ -1,0 +1,49 @@
+"""Many random schedules of tables: `.venv/bin/python -m tests.tables.many 200 [FIRST]`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lark_provider.storage import migrate, urls
+from tests.tables import schedules
+
+TOGETHER = 4
+ROWS, COLUMNS, CHUNK = 2000, 20, 300
+
+
+def main(count: int, first: int = 0, rows: int = ROWS) -> int:
+    """Run schedules, a line each; return how many of them did not end as they must."""
+    with tempfile.TemporaryDirectory() as folder:
+        places = {seed: f"sqlite:///{Path(folder) / str(seed)}.db" for seed in range(first, first + count)}
+        for place in places.values():
+            migrate.upgrade(urls.parse(place, "many"))
+
+        def run(seed: int) -> bool:
+            try:
+                one = schedules.run(seed, places[seed], rows, COLUMNS, max(10, rows * CHUNK // ROWS))
+            except AssertionError as error:
+                _say(f"seed {seed}: FAILED: {error}")
+                return False
+            _say(
+                f"seed {seed} ({one.kind}): {'WRONG' if any(one.faults) else 'exact'}, {one.attempts} "
+                f"attempts, {one.kills} kills, {one.freezes} freezes; files, missing, doubled, wrong, "
+                f"theirs: {one.faults}"
+            )
+            return not any(one.faults)
+
+        with ThreadPoolExecutor(TOGETHER) as pool:
+            exact = list(pool.map(run, places))
+    _say(f"{sum(exact)} of {len(exact)} schedules ended with a worksheet equal to its source")
+    return exact.count(False)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(min(1, main(*map(int, sys.argv[1:4]))))

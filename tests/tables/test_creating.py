@@ -1,0 +1,99 @@
+"""A new spreadsheet is created once for a key, and shared when it is complete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from lark_emulator import Emulator
+
+from lark_provider import LarkServiceClient
+from lark_provider.api.clouddoc.drive.sharing import Share
+from lark_provider.api.clouddoc.sheets.tables.options import Options
+from lark_provider.api.clouddoc.sheets.tables.procedure import TableResult, written
+from lark_provider.errors import InvalidRequestError, LarkAPIError
+from tests.failures.waiting import wait_until
+from tests.tables.conftest import HEADER, rows, table
+
+pytestmark = pytest.mark.usefixtures("database", "lark")
+CREATE = "/open-apis/sheets/v3/spreadsheets"
+
+
+def write(key: str = "report", **given: Any) -> TableResult:
+    options = Options(look_after=0.2, lease_seconds=1.0, settle_after=0.3)
+    client = LarkServiceClient(max_retries=2)
+    result: TableResult = client.perform(written(None, rows(3), options, (1, 1), key=key, **given))
+    return result
+
+
+def spreadsheets(lark: Emulator) -> list[dict[str, Any]]:
+    return [one for one in lark.documents() if one["type"] == "sheet" and not one["deleted"]]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"drop": "after"},
+        {"drop": "before"},
+        {"status": 502, "body": "<html>", "perform": "first"},
+        {"status": 502, "body": "<html>"},
+        {"drop": "late", "late_s": 0.1},
+        {"code": 1310217, "status": 400},
+        {"status": 429, "code": 99991400, "headers": {"x-ogw-ratelimit-reset": "0.1"}},
+    ],
+)
+def test_there_is_one_spreadsheet_whatever_became_of_the_request(
+    lark: Emulator, fault: dict[str, Any]
+) -> None:
+    lark.settings(list_lag_s=0.1)
+    lark.fault("POST", CREATE, **fault)
+    first = write(title="Daily")
+    again = write(title="Daily")
+    assert first.spreadsheet_token == again.spreadsheet_token
+    (one,) = spreadsheets(lark)
+    assert one["title"] == "Daily"
+    assert lark.sheet(one["token"])["values"] == [HEADER, *table(3)]
+    assert first.url == one["url"]
+
+
+def test_a_late_request_leaves_no_second_spreadsheet(lark: Emulator) -> None:
+    """Its answer is lost, three looks over 0.4 s find nothing, and it takes effect all the same."""
+    lark.fault("POST", CREATE, drop="late", late_s=0.55)
+    result = write(title="Daily")
+    wait_until(lambda: all(one["performed"] for one in lark.late_requests()))
+    assert len([one for one in lark.documents() if one["type"] == "sheet"]) == 2, "it was not late enough"
+    assert [one["token"] for one in spreadsheets(lark)] == [result.spreadsheet_token]
+
+
+def test_each_key_has_its_own(lark: Emulator) -> None:
+    assert write("monday").spreadsheet_token != write("tuesday").spreadsheet_token
+    assert sorted(one["title"] for one in spreadsheets(lark)) == ["monday", "tuesday"]
+
+
+def test_a_refusal_creates_nothing_and_may_be_repeated(lark: Emulator) -> None:
+    lark.fault("POST", CREATE, code=1310213, status=400)
+    with pytest.raises(LarkAPIError):
+        write()
+    assert spreadsheets(lark) == []
+    write()
+    assert len(spreadsheets(lark)) == 1
+
+
+def test_a_file_of_the_same_title_is_left_alone(lark: Emulator) -> None:
+    client = LarkServiceClient()
+    theirs = client.clouddoc.sheets.create("report")
+    assert write().spreadsheet_token != theirs.token
+    assert lark.sheet(theirs.token)["values"] == []
+
+
+def test_it_is_made_in_a_folder_and_shared_with_people(lark: Emulator) -> None:
+    share = Share("alice@example.com", "view")
+    with pytest.raises(InvalidRequestError):
+        write(share_with=[Share("alice@example.com", "all")])  # type: ignore[arg-type]
+    assert spreadsheets(lark) == []
+    result = write(folder="Reports/2026-11", share_with=[share])
+    write(folder="Reports/2026-11", share_with=[share])
+    (one,) = spreadsheets(lark)
+    folder = next(each for each in lark.documents() if each["token"] == one["folder_token"])
+    assert folder["title"] == "2026-11"
+    assert lark.openers(result.spreadsheet_token)["user:alice"] == "view"

@@ -1,0 +1,167 @@
+"""People work in the same spreadsheet while a table is written, and between its attempts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from lark_emulator import Emulator
+
+from lark_provider import LarkServiceClient
+from lark_provider.api.clouddoc.sheets.tables.options import Options
+from lark_provider.api.clouddoc.sheets.tables.procedure import written
+from lark_provider.errors import ConflictError
+from tests.tables.conftest import HEADER, PUT, Place, rows, table
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+def in_parts(place: Place, source: list[dict[str, Any]], key: str = "k", **options: Any) -> Any:
+    """Write a table, ten rows in a request."""
+    given = Options(max_rows=10, settle_after=0.3, **options)
+    return LarkServiceClient().perform(written(place.token, source, given, (1, 1), key=key))
+
+
+def typing(cell: str, *lines: list[Any]) -> dict[str, Any]:
+    return {"do": "type", "cell": cell, "values": list(lines)}
+
+
+def test_rows_are_appended_below_what_a_person_has_typed_meanwhile(place: Place) -> None:
+    in_parts(place, rows(10), mode="append")
+    # After the rows of the second part are reserved, and before they are read.
+    skip = 5
+    place.lark.plan_sheet_edit(place.token, [typing("A13", ["a person's"])], before="read", skip=skip)
+    in_parts(place, rows(30, 10), "second", mode="append")
+    values = place.values()
+    assert ["a person's", ""] in values
+    assert [row for row in values if row[0] not in ("", "a person's")] == [HEADER, *table(40)]
+
+
+@pytest.mark.parametrize("skip", range(1, 8))
+def test_a_row_that_is_inserted_above_an_append_costs_no_row(place: Place, skip: int) -> None:
+    place.lark.plan_sheet_edit(
+        place.token, [{"do": "insert_rows", "at": 2, "count": 1}], before="write", skip=skip
+    )
+    in_parts(place, rows(40), mode="append")
+    values = place.values()
+    assert values[0] == HEADER
+    assert sorted(row[0] for row in values[1:] if row[0] != "") == list(range(40))
+
+
+def test_a_row_that_is_inserted_above_a_table_that_is_replaced_is_named(place: Place) -> None:
+    in_parts(place, rows(40))
+    place.lark.plan_sheet_edit(
+        place.token, [{"do": "insert_rows", "at": 1, "count": 1}], before="write", skip=2
+    )
+    with pytest.raises(ConflictError, match=r"In worksheet 'Sheet1', rows 1 to 10 of the table were moved"):
+        in_parts(place, rows(40, 100))
+    in_parts(place, rows(40, 100))
+    assert place.values() == [HEADER, *table(40, 100)]
+
+
+def test_a_cell_that_is_typed_inside_a_table_that_is_replaced_is_named(place: Place) -> None:
+    place.lark.plan_sheet_edit(place.token, [typing("B5", ["a person's"])], before="write", skip=3)
+    with pytest.raises(ConflictError, match=r"row 5 of the table was moved or changed by others"):
+        in_parts(place, rows(40))
+    assert place.values()[4] == [3, "a person's"]
+
+
+def test_typing_beside_a_table_is_no_error(place: Place) -> None:
+    for skip in range(6):
+        place.lark.plan_sheet_edit(
+            place.token, [typing(f"D{skip + 1}", ["note"])], before="any", skip=3 * skip
+        )
+    in_parts(place, rows(40))
+    assert [row[:2] for row in place.values()] == [HEADER, *table(40)]
+    assert [row[3] for row in place.values()[:6]] == ["note"] * 6
+
+
+def test_rows_that_are_sorted_during_an_update_are_found_again(place: Place) -> None:
+    in_parts(place, rows(40), mode="append")
+    sort = {"do": "sort", "column": "A", "descending": True}
+    place.lark.plan_sheet_edit(place.token, [sort], before="read", skip=8)
+    in_parts(place, rows(40, r3="new", r33="new"), "u", mode="update_by_key", key_fields=["No"])
+    values = place.values()
+    assert values[1][0] == 39, "the plan has not been carried out"
+    assert sorted(values[1:]) == table(40, r3="new", r33="new")
+
+
+def test_rows_that_move_at_the_moment_of_an_update_are_named(place: Place) -> None:
+    in_parts(place, rows(40), mode="append")
+    insert = {"do": "insert_rows", "at": 5, "count": 1}
+    place.lark.plan_sheet_edit(place.token, [insert], before="write", skip=0)
+    changes = rows(40, r30="new")[30:31]
+    with pytest.raises(ConflictError, match=r"row 33 moved at the moment in which the table was written"):
+        in_parts(place, changes, "u", mode="update_by_key", key_fields=["No"])
+
+
+def test_a_spreadsheet_that_was_renamed_and_moved_is_found_again(lark: Emulator, place: Place) -> None:
+    first = place.sheets.write_table(None, rows(3), key="report", title="Report")
+    assert lark.spreadsheet(first.spreadsheet_token)["title"] == "Report"
+    folder = place.sheets.runner.clouddoc.drive.ensure_folder("Archive")
+    lark.edit_sheet(
+        first.spreadsheet_token,
+        [{"do": "rename", "title": "Mine"}, {"do": "move", "folder_token": folder}],
+    )
+    again = place.sheets.write_table(None, rows(2), key="report", title="Report")
+    assert again.spreadsheet_token == first.spreadsheet_token
+    found = lark.spreadsheet(first.spreadsheet_token)
+    assert (found["title"], found["folder_token"]) == ("Mine", folder)
+    assert found["sheets"][0]["values"] == [HEADER, *table(2)]
+
+
+def test_an_uncertain_part_that_a_person_has_edited_is_not_written_again(
+    lark: Emulator, place: Place
+) -> None:
+    """The write stands, its answer is lost, and a person corrects a cell before the retry."""
+    lark.fault("PUT", "*/values", skip=1, times=9, drop="after")
+    client = LarkServiceClient(max_retries=0)
+    given = Options(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
+    with pytest.raises(Exception, match="may or may not"):
+        client.perform(written(place.token, rows(10), given, (1, 1), key="k"))
+    lark.clear_faults()
+    place.type("B4", ["corrected"])
+    result = in_parts(place, rows(10), mode="append")
+    assert (result.rows_written, result.replayed) == (10, 10)
+    assert place.values() == [HEADER, *table(10, r2="corrected")]
+
+
+def test_an_uncertain_part_above_which_a_person_inserts_a_row_is_found(lark: Emulator, place: Place) -> None:
+    lark.fault("PUT", "*/values", skip=1, times=9, drop="after")
+    client = LarkServiceClient(max_retries=0)
+    given = Options(max_rows=10, lease_seconds=0.5, settle_after=0.1, mode="append")
+    with pytest.raises(Exception, match="may or may not"):
+        client.perform(written(place.token, rows(10), given, (1, 1), key="k"))
+    lark.clear_faults()
+    lark.edit_sheet(place.token, [{"do": "insert_rows", "at": 2, "count": 2}])
+    assert in_parts(place, rows(10), mode="append").replayed == 10
+    assert [row for row in place.values() if row != ["", ""]] == [HEADER, *table(10)]
+
+
+def test_an_abandoned_part_stays_blank(lark: Emulator, place: Place) -> None:
+    lark.fault("PUT", "*/values", skip=1, times=9, drop="before")
+    client = LarkServiceClient(max_retries=0)
+    given = Options(max_rows=10, lease_seconds=0.5, mode="append")
+    with pytest.raises(Exception, match="may or may not"):
+        client.perform(written(place.token, rows(10), given, (1, 1), key="abandoned"))
+    lark.clear_faults()
+    in_parts(place, rows(10, 50), "other", mode="append")
+    values = place.values()
+    assert values == [HEADER, *[["", ""]] * 10, *table(10, 50)]
+    in_parts(place, rows(10), "abandoned", mode="append")
+    assert place.values() == [HEADER, *table(10), *table(10, 50)]
+    assert place.requests(PUT) > 0
+
+
+@pytest.mark.parametrize("skip", range(3, 10))
+def test_what_a_person_types_below_the_grid_is_not_overwritten(place: Place, skip: int) -> None:
+    in_parts(place, rows(195), mode="append")
+    place.lark.plan_sheet_edit(place.token, [typing("A210", ["a person's"])], before="read", skip=skip)
+    in_parts(place, rows(40, 500), "second", mode="append")
+    values = place.values()
+    assert values[209][0] == "a person's"
+    assert [row for row in values if row[0] not in ("", "a person's")] == [
+        HEADER,
+        *table(195),
+        *table(40, 500),
+    ]

@@ -1,0 +1,208 @@
+"""The pure part: how rows are cut and encoded, and what is concluded from what stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lark_provider.api.clouddoc.sheets.addressing import Range
+from lark_provider.api.clouddoc.sheets.tables.chunks import (
+    MAX_COLUMNS,
+    Chunk,
+    Cutter,
+    blocks_of,
+    check_sum,
+    chunk,
+)
+from lark_provider.api.clouddoc.sheets.tables.formatting import pieces
+from lark_provider.api.clouddoc.sheets.tables.judging import Verdict, changed_rows, judge, offset_of, spans
+from lark_provider.api.clouddoc.sheets.tables.layout import layout
+from lark_provider.api.clouddoc.sheets.tables.updating import arranged
+from lark_provider.errors import InvalidRequestError
+
+CELLS = st.one_of(
+    st.text(max_size=12).filter(lambda one: one != ""),
+    st.integers(-(2**53), 2**53),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+WIDTHS = st.integers(1, 4)
+
+
+@st.composite
+def tables(draw: st.DrawFn, least: int = 1, most: int = 20) -> list[list[Any]]:
+    width = draw(WIDTHS)
+    return draw(st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=least, max_size=most))
+
+
+def made(cells: list[list[Any]], number: int = 0) -> Chunk:
+    return chunk(number, 1, cells, [[None] * len(cells[0])] * len(cells), blocks_of(len(cells[0])))
+
+
+def cut(cells: list[list[Any]], max_rows: int, max_bytes: int) -> list[Chunk]:
+    cutter = Cutter(blocks_of(len(cells[0])), max_rows, max_bytes)
+    found = [one for row in cells if (one := cutter.add(row, [None] * len(row))) is not None]
+    return [*found, *([last] if (last := cutter.rest()) is not None else [])]
+
+
+@given(tables(), st.integers(1, 7), st.integers(250, 500))
+def test_chunks_hold_all_rows_within_the_limits(
+    cells: list[list[Any]], max_rows: int, max_bytes: int
+) -> None:
+    chunks = cut(cells, max_rows, max_bytes)
+    assert [row for one in chunks for row in one.rows] == cells
+    assert [one.number for one in chunks] == list(range(len(chunks)))
+    first = 1
+    for one in chunks:
+        assert one.first == first
+        first += one.count
+        assert one.count <= max_rows
+        body = one.body(0, 0, one.count, "Q7PlXT!A1:D20")
+        assert len(body) <= max_bytes or one.count == 1
+        assert orjson.loads(body) == {"valueRange": {"range": "Q7PlXT!A1:D20", "values": one.rows}}
+    assert [one.digest for one in cut(cells, max_rows, max_bytes)] == [one.digest for one in chunks]
+
+
+@given(tables(least=3), st.integers(10, 300))
+def test_parts_cover_a_chunk_once(cells: list[list[Any]], limit: int) -> None:
+    parts = made(cells).parts(0, limit)
+    assert [place for first, end in parts for place in range(first, end)] == list(range(len(cells)))
+    assert all(first < end for first, end in parts)
+
+
+@given(st.integers(1, 450))
+def test_blocks_cover_all_columns_a_hundred_at_a_time(width: int) -> None:
+    blocks = blocks_of(width)
+    assert [place for first, end in blocks for place in range(first, end)] == list(range(width))
+    assert all(end - first <= MAX_COLUMNS for first, end in blocks)
+    assert len(blocks) == -(-width // MAX_COLUMNS)
+
+
+def answered(row: list[Any]) -> list[Any]:
+    """Return a row as Lark may answer it: numbers are doubles."""
+    return [float(cell) if isinstance(cell, int) else cell for cell in row]
+
+
+@given(tables())
+def test_rows_are_recognized_as_lark_answers_them(cells: list[list[Any]]) -> None:
+    one = made(cells)
+    now = [answered(row) for row in cells]
+    assert changed_rows(now, one.sums, one.wild) == []
+    assert judge(now, one).verdict is Verdict.OURS
+    assert offset_of(now, one.sums, one.wild) == 0
+
+
+@given(tables(), st.data())
+def test_a_changed_row_is_named(cells: list[list[Any]], data: st.DataObject) -> None:
+    one = made(cells)
+    place = data.draw(st.integers(0, len(cells) - 1))
+    now = [list(row) for row in cells]
+    now[place][0] = "someone's\x7f"
+    assert changed_rows(now, one.sums, one.wild) == [place]
+    judgement = judge(now, one)
+    assert judgement.foreign == (place,)
+    assert judgement.verdict is (Verdict.MIXED if len(cells) > 1 else Verdict.FOREIGN)
+
+
+@given(tables(), st.sets(st.integers(0, 19)))
+def test_blank_rows_are_no_reason_to_move(cells: list[list[Any]], blank: set[int]) -> None:
+    now: list[list[Any]] = [[None] * len(row) if at in blank else row for at, row in enumerate(cells)]
+    judgement = judge(now, made(cells))
+    is_blank = blank >= set(range(len(cells)))
+    assert judgement.verdict is (Verdict.BLANK if is_blank else Verdict.OURS)
+    assert judgement.is_full == (not blank.intersection(range(len(cells))))
+
+
+@given(tables(), st.integers(1, 5))
+def test_rows_that_moved_down_together_are_found(cells: list[list[Any]], inserted: int) -> None:
+    one = made(cells)
+    now = [["someone's\x7f"] * len(cells[0])] * inserted + cells + [[None] * len(cells[0])] * 3
+    assert offset_of(now, one.sums, one.wild) == inserted
+    assert offset_of(now[: inserted + len(cells) - 1], one.sums, one.wild) is None
+
+
+def test_of_a_wide_row_a_block_may_stand_alone() -> None:
+    row = [f"c{place}" for place in range(150)]
+    one = made([row])
+    assert judge([[*row[:100], *[None] * 50]], one).verdict is Verdict.OURS
+    assert judge([[*row[:99], *[None] * 51]], one).verdict is Verdict.FOREIGN
+
+
+def test_what_lark_computes_is_not_compared() -> None:
+    sent = [
+        "a",
+        {"type": "url", "text": "page", "link": "https://example.com"},
+        {"type": "formula", "text": "=1+1"},
+        True,
+        "",
+    ]
+    one = made([sent])
+    assert one.wild == {2, 3}
+    link = [{"type": "url", "text": "page", "link": "https://example.com", "cellPosition": None}]
+    assert changed_rows([["a", link, 2.0, "TRUE", None]], one.sums, one.wild) == []
+    assert changed_rows([["b", link, 2.0, "TRUE", None]], one.sums, one.wild) == [0]
+    assert check_sum(sent, one.wild) == check_sum(["a", link, 7, None, None], one.wild)
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 250), st.integers(1, 250))
+def test_styled_pieces_cover_a_range(row: int, rows: int, column: int, columns: int) -> None:
+    whole = Range(row, column, row + rows - 1, column + columns - 1)
+    found = list(pieces(whole))
+    cells = 0
+    for one in found:
+        assert one.last_row is not None
+        assert one.last_column is not None
+        cells += (one.last_row - one.first_row + 1) * (one.last_column - one.first_column + 1)
+    assert cells == rows * columns
+    assert not any(one.meets(other) for at, one in enumerate(found) for other in found[:at])
+
+
+@given(st.permutations(["A", "B", "C", "D"]), st.lists(st.sampled_from(["x", "y"]), max_size=4), st.data())
+def test_columns_are_found_by_their_titles(titles: list[str], others: list[str], data: st.DataObject) -> None:
+    header: list[Any] = list(titles)
+    for other in others:
+        header.insert(data.draw(st.integers(0, len(header))), other)
+    columns = layout(["A", "B", "C", "D"], None)
+    blocks, lefts, order = arranged(header, columns, 3)
+    found = {}
+    for (first, end), left in zip(blocks, lefts, strict=True):
+        for place in range(first, end):
+            found[columns.titles[order[place]]] = left + place - first
+    assert found == {title: 3 + header.index(title) for title in "ABCD"}
+
+
+def test_rows_are_named_as_people_name_them() -> None:
+    assert spans([4]) == "row 4"
+    assert spans([4, 5, 6, 9]) == "rows 4 to 6, 9"
+    assert spans(list(range(1, 60, 2))).endswith("and 20 more")
+
+
+@pytest.mark.parametrize(
+    ("columns", "first", "said"),
+    [
+        (None, None, "empty source"),
+        (None, "text", "dict or a sequence"),
+        ("AB", {}, "list of names"),
+        (["A", 1], {}, "must be a str"),
+        (["A", "A"], {}, "twice"),
+        ([], {}, "1 to 13,000"),
+    ],
+)
+def test_wrong_columns_are_refused(columns: Any, first: Any, said: str) -> None:
+    with pytest.raises(InvalidRequestError, match=said):
+        layout(columns, first)
+
+
+def test_wrong_rows_are_refused() -> None:
+    columns = layout(None, {"A": 1, "B": 2})
+    assert columns.values({"B": 3}, 1) == [None, 3]
+    for row, said in (
+        ({"A": 1, "B": 2, "C": 3}, "column 'C'"),
+        ([1], "must have 2 values, got 1"),
+        (7, "dict or a sequence"),
+    ):
+        with pytest.raises(InvalidRequestError, match=f"Row 9 of the source.*{said}"):
+            columns.values(row, 9)

@@ -1,0 +1,232 @@
+"""`write_table`: what stands after it, by each mode."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from lark_emulator import Emulator
+
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient
+from lark_provider.api.clouddoc.sheets.kinds import Formula, Link
+from lark_provider.errors import ConflictError, InvalidRequestError
+from tests.tables.conftest import HEADER, PUT, Place, rows, table
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+def test_replace_leaves_no_old_row_and_nothing_else_changes(place: Place) -> None:
+    place.type("D1", ["theirs"], ["too"])
+    place.type("D40", ["below"])
+    other = place.sheets.add_sheet(place.token, "Other")
+    place.sheets.write(place.token, f"{other.sheet_id}!A1:B1", [["not", "ours"]])
+
+    first = place.write(rows(30), key="daily")
+    assert (first.range, first.rows_written, first.replayed) == ("A1:B31", 30, 0)
+    second = place.write(rows(10, r3="new"), key="daily")
+    assert (second.range, second.rows_written) == ("A1:B11", 10)
+
+    values = place.values()
+    assert [row[:2] for row in values[:11]] == [HEADER, *table(10, r3="new")]
+    assert all(row[:2] == ["", ""] for row in values[11:])
+    assert (values[0][3], values[1][3], values[39][3]) == ("theirs", "too", "below")
+    assert place.lark.sheet(place.token, "Other")["values"] == [["not", "ours"]]
+
+
+def test_a_daily_rerun_changes_nothing(place: Place) -> None:
+    given: dict[str, Any] = {
+        "key": "daily",
+        "freeze": True,
+        "filter": True,
+        "formats": {"No": "#,##0"},
+        "widths": {"Name": 180},
+    }
+    place.write(rows(30), **given)
+    once = place.look()
+    place.write(rows(30), **given)
+    assert place.look() == once
+    assert once["filter"] == {"range": "A1:B31", "conditions": {}}
+    assert once["frozen_rows"] == 1
+    assert once["widths"]["B"] == 180
+    assert once["formats"]["A1"]["font"] == {"bold": True}
+    assert once["formats"]["A31"] == {"formatter": "#,##0"}
+
+
+def test_values_have_their_types_and_formats(place: Place) -> None:
+    row = {
+        "day": dt.date(2024, 1, 15),
+        "at": dt.datetime(2024, 1, 15, 12, 0),  # noqa: DTZ001 - a cell has no zone
+        "sum": Decimal("12.50"),
+        "id": "00123",
+        "long": 123456789012345678,
+        "text": "=1+1",
+        "formula": Formula("=1+1"),
+        "page": Link("page", "https://example.com"),
+        "none": None,
+    }
+    styled = {"backColor": "#ff0000"}
+    place.write([row], formats={"sum": "#,##0.00", str: styled})
+    found = place.look()
+    values, formats = found["values"][1], found["formats"]
+    assert values[:5] == [45306, 45306.5, 12.5, "00123", "123456789012345678"]
+    assert values[6]["formula"] == "=1+1"
+    assert [formats[f"{letter}2"]["formatter"] for letter in "ABC"] == [
+        "yyyy-MM-dd",
+        "yyyy/MM/dd HH:mm:ss",
+        "#,##0.00",
+    ]
+    assert formats["E2"]["formatter"] == "@"
+    assert formats["D2"] == {**styled, "formatter": "@"}
+    assert LarkServiceClient().clouddoc.sheets.read(place.token, "F2") == [["=1+1"]]
+
+
+def test_append_writes_below_and_once_for_a_key(place: Place) -> None:
+    place.write(rows(5), mode="append", key="monday")
+    place.write(rows(5, 5), mode="append", key="tuesday")
+    again = place.write(rows(5), mode="append", key="monday")
+    assert (again.rows_written, again.replayed) == (5, 5)
+    assert place.values() == [HEADER, *table(10)]
+
+
+@pytest.mark.parametrize("kept", [3, 7])
+def test_an_append_whose_source_has_other_rows_says_which(place: Place, kept: int) -> None:
+    place.write(rows(5), mode="append", key="monday")
+    with pytest.raises(ConflictError, match=r"Row 4 of the source|Row 6 of the source"):
+        place.write(rows(kept), mode="append", key="monday")
+    with pytest.raises(ConflictError, match="Row 2 of the source"):
+        place.write(rows(5, r1="other"), mode="append", key="monday")
+    assert place.values() == [HEADER, *table(5)]
+
+
+def test_append_to_another_header_is_refused(place: Place) -> None:
+    place.type("A1", ["No", "Title"])
+    with pytest.raises(
+        InvalidRequestError, match="Cell B1 of worksheet 'Sheet1' must be the header 'Name', got"
+    ):
+        place.write(rows(1), mode="append")
+    assert place.values() == [["No", "Title"]]
+
+
+def test_update_writes_over_keys_and_appends_others(place: Place) -> None:
+    place.type("A1", ["Note", "Name", "", "No"], ["mine", "old", "x", 2], ["", "keep", "", 9])
+    result = place.write(rows(3), mode="update_by_key", key_fields=["No"], key="u")
+    assert result.rows_written == 3
+    assert place.values() == [
+        ["Note", "Name", "", "No"],
+        ["mine", "row 2", "x", 2],
+        ["", "keep", "", 9],
+        ["", "row 0", "", 0],
+        ["", "row 1", "", 1],
+    ]
+    place.write(rows(3, r1="new"), mode="update_by_key", key_fields=["No"], key="u")
+    assert [row[1] for row in place.values()] == ["Name", "row 2", "keep", "row 0", "new"]
+
+
+def test_update_begins_a_table_in_an_empty_worksheet(place: Place) -> None:
+    place.write(rows(3), mode="update_by_key", key_fields=["No"], columns={"No": "Number", "Name": "Name"})
+    assert place.values() == [["Number", "Name"], *table(3)]
+
+
+def test_update_refuses_missing_and_doubled_keys(place: Place) -> None:
+    place.type("A1", HEADER)
+    for bad, said in (
+        ([{"No": None, "Name": "a"}], "Row 1 of the source must have a key"),
+        ([{"No": 1, "Name": "a"}, {"No": 1, "Name": "b"}], "Rows 1 and 2 of the source have the same key"),
+        ([{"No": 1, "Other": "a"}], "must have the column 'Other' once, and lacks it"),
+    ):
+        with pytest.raises(InvalidRequestError, match=said):
+            place.write(bad, mode="update_by_key", key_fields=["No"])
+    assert place.values() == [HEADER]
+
+
+def test_a_table_is_written_at_its_place(place: Place) -> None:
+    result = place.write([(1, 2), (3, 4)], header=False, start="C5")
+    assert result.range == "C5:D6"
+    assert place.values()[4:] == [["", "", 1, 2], ["", "", 3, 4]]
+
+
+def test_requests_are_as_few_as_the_limits_allow(place: Place) -> None:
+    place.write(({"No": number, "Name": "x"} for number in range(10_000)), widths=None)
+    assert place.requests(PUT) == 3  # 10,001 rows
+    wide = [{f"c{column}": column for column in range(150)} for _ in range(3)]
+    place.write(wide, start="A20000")
+    assert place.requests(PUT) == 5
+    assert place.values()[20002] == list(range(150))
+
+
+def test_a_body_that_is_too_large_is_halved(lark: Emulator, place: Place) -> None:
+    lark.settings(max_sheet_request_bytes=4000)
+    source = [{"No": number, "Name": "x" * 300} for number in range(100)]
+    place.write(source)
+    assert place.values() == [HEADER, *([row["No"], row["Name"]] for row in source)]
+    place.write(source, mode="append", key="again")
+    assert len(place.values()) == 201
+
+
+def test_merged_cells_are_an_error_unless_unmerged(place: Place) -> None:
+    place.sheets.merge(place.token, "A3:B4")
+    with pytest.raises(ConflictError, match=r"merged cells where the table is written: A3:B4"):
+        place.write(rows(5))
+    assert place.values() == []
+    place.write(rows(5), unmerge=True)
+    assert place.values() == [HEADER, *table(5)]
+    assert place.look()["merges"] == []
+
+
+def test_bad_rows_are_named_before_anything_is_sent(place: Place) -> None:
+    bad = [*rows(5), {"No": float("nan"), "Name": "x"}]
+    with pytest.raises(InvalidRequestError, match=r"Row 6 of the source, column 'No'.*finite"):
+        place.write(bad)
+    assert place.values() == []
+    assert place.requests(PUT) == 0
+    for given, said in (
+        ({"mode": "other"}, "mode must be one of"),
+        ({"mode": "update_by_key"}, "key_fields must be given"),
+        ({"formats": {"Nope": "0"}}, "formats must name columns"),
+        ({"widths": {"No": "wide"}}, "must be a number of pixels"),
+        ({"freeze": "A1"}, "freeze must be"),
+        ({"title": "x"}, "for a new spreadsheet only"),
+        ({"key": " "}, "non-empty"),
+    ):
+        with pytest.raises(InvalidRequestError, match=said):
+            place.write(rows(2), **given)
+    assert place.values() == []
+
+
+def test_an_empty_source_leaves_the_header(place: Place) -> None:
+    place.write(rows(3), key="k")
+    place.write([], columns=HEADER, key="k")
+    assert place.values() == [HEADER]
+
+
+def test_the_asynchronous_client_writes_the_same(place: Place) -> None:
+    async def some() -> Any:
+        for row in rows(20):
+            yield row
+
+    async def write() -> Any:
+        async with AsyncLarkServiceClient() as client:
+            return await client.clouddoc.sheets.write_table(place.token, some(), key="k", mode="append")
+
+    assert asyncio.run(write()).rows_written == 20
+    assert place.values() == [HEADER, *table(20)]
+
+
+def test_a_sheet_object_writes_without_ids(place: Place) -> None:
+    place.sheets.open(place.token)["Sheet1"].write_table(rows(2))
+    assert place.values() == [HEADER, *table(2)]
+
+
+def test_without_a_database_it_says_what_is_missing(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("LARK_DATABASE_URL")
+    with caplog.at_level(logging.WARNING):
+        place.write(rows(3), mode="append", key="k")
+        place.write(rows(3, 3), mode="append", key="k")
+    assert "No database" in caplog.text
+    assert place.values() == [HEADER, *table(6)]
