@@ -122,7 +122,6 @@ def from_sheet(moment: Moment, zone: dt.tzinfo, *, is_text: bool) -> Callable[[A
     Returns:
         The function. Of a link it returns the URL, of a person the id, of what has no type in Python JSON.
     """
-
     from lark_provider.api.clouddoc.sheets.kinds import Link, Mention  # other transfers do not need it
 
     def convert(value: Any) -> Any:
