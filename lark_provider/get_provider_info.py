@@ -25,7 +25,7 @@ def get_provider_info() -> dict[str, object]:
     return {
         "package-name": "airflow-provider-lark",
         "name": "Lark / Feishu",
-        "description": "Messages, cards and Bitable of `Lark / Feishu <https://open.feishu.cn/>`__.",
+        "description": "Messages, cards, Bitable and spreadsheets of `Lark / Feishu <https://open.feishu.cn/>`__.",
         "integrations": [
             {
                 "integration-name": "Lark",
@@ -47,6 +47,7 @@ def get_provider_info() -> dict[str, object]:
                     "lark_provider.operators.approval",
                     "lark_provider.operators.bitable",
                     "lark_provider.operators.bitable_sync",
+                    "lark_provider.operators.file",
                     "lark_provider.operators.update",
                     "lark_provider.operators.webhook",
                 ],
@@ -70,6 +71,26 @@ def get_provider_info() -> dict[str, object]:
                 "source-integration-name": "Lark",
                 "target-integration-name": "Common SQL",
                 "python-module": "lark_provider.transfers.bitable_to_sql",
+            },
+            {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": "Lark",
+                "python-module": "lark_provider.transfers.sql_to_sheet",
+            },
+            {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": "Lark",
+                "python-module": "lark_provider.transfers.report",
+            },
+            {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": "Lark",
+                "python-module": "lark_provider.transfers.sql_to_message",
+            },
+            {
+                "source-integration-name": "Lark",
+                "target-integration-name": "Common SQL",
+                "python-module": "lark_provider.transfers.sheet_to_sql",
             },
         ],
         "config": {
@@ -155,6 +176,7 @@ def get_provider_info() -> dict[str, object]:
         "extra-links": [
             "lark_provider.operators.links.LarkChatLink",
             "lark_provider.operators.links.LarkBitableLink",
+            "lark_provider.operators.links.LarkSheetLink",
         ],
         "asset-uris": [{"schemes": ["lark"], "handler": "lark_provider.assets.lark.sanitize_uri"}],
         "notifications": [

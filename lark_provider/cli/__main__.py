@@ -20,8 +20,8 @@ from lark_provider.errors import LarkError
 from lark_provider.files.formats import FileError
 
 COMMANDS = (
-    "app", "key", "db", "ledger", "health", "doctor", "message", "bitable", "callbacks", "airflow", "outbox",
-    "emulator", "demo",
+    "app", "key", "db", "ledger", "health", "doctor", "message", "bitable", "sheet", "drive", "callbacks",
+    "airflow", "outbox", "emulator", "demo",
 )  # fmt: skip
 """Modules beside this one; each adds the command of its name."""
 

@@ -53,3 +53,8 @@ def sealed_line(app_id: str, base_url: str) -> str:
     """Return the line that tells the operator to which base URL an app is bound."""
     where = one_line(base_url) if base_url else "no base URL of its own (each client's settings count)"
     return f"App {one_line(app_id)} is sealed with {where}."
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON on one line."""
+    return orjson.dumps(value).decode()

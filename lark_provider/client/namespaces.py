@@ -43,6 +43,7 @@ class Messaging(Namespace[R_co]):
     send_text = CallMethod(messaging.send_text)
     send_post = CallMethod(messaging.send_post)
     send_card = CallMethod(messaging.send_card)
+    send_card_template = CallMethod(messaging.send_card_template)
     send_image = ProcedureMethod(messaging.send_image)
     send_file = ProcedureMethod(messaging.send_file)
     upload_image = ProcedureMethod(messaging.upload_image)

@@ -1,4 +1,4 @@
-"""Convert records of a Bitable table to data frames of pandas or polars."""
+"""Convert records of a Bitable table or rows of a worksheet to data frames of pandas or polars."""
 
 from __future__ import annotations
 

@@ -153,6 +153,39 @@ class LarkHook(LarkBaseHook):
         records = bitable.search_records(app_token, table_id, **search)
         return frame((record["fields"] for record in records), columns, df_type)
 
+    def get_sheet_df(
+        self,
+        sheet: str,
+        worksheet: str | int | None = None,
+        *,
+        range: str | None = None,  # noqa: A002 - Lark's name
+        df_type: FrameType = "pandas",
+    ) -> Any:
+        """Read a worksheet into a data frame.
+
+        Args:
+            sheet: The spreadsheet's link or token.
+            worksheet: Its title, its id, or its index from 0; None for the one that the link names, else the
+                first.
+            range: Which cells, such as `A1:F`, titles included; None for the whole worksheet.
+            df_type: `pandas` or `polars`; each is an extra of this package.
+
+        Returns:
+            A frame with a column for each title in the first row; what is empty is missing.
+
+        Raises:
+            ConfigurationError: The library is not installed.
+            LarkError: The worksheet cannot be read, or titles are missing or not different.
+        """
+        from lark_provider.api.clouddoc.sheets.headers import titles_of
+        from lark_provider.api.clouddoc.sheets.targets import SheetRef
+        from lark_provider.hooks.frames import frame
+
+        rows = self.client.clouddoc.sheets.read(SheetRef(sheet, worksheet), range)
+        titles = titles_of(rows[0] if rows else ())
+        found = (dict(zip(titles, row, strict=False)) for row in rows[1:])
+        return frame(found, [title for title in titles if title], df_type)
+
     def test_connection(self) -> tuple[bool, str]:
         """Prove the connection with a token and `GET /open-apis/bot/v3/info`.
 

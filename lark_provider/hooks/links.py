@@ -1,4 +1,4 @@
-"""Links from a task in Airflow's UI to the chat or table that it used in Lark."""
+"""Links from a task in Airflow's UI to the chat, table or spreadsheet that it used in Lark."""
 
 from __future__ import annotations
 
@@ -37,6 +37,17 @@ def bitable_url(base_url: str, app_token: str, table_id: str, web_domain: str = 
     return _page("www", base_url, web_domain) + f"/base/{quote(app_token)}?table={quote(table_id)}"
 
 
+def sheet_url(base_url: str, token: str, web_domain: str = "") -> str:
+    """Return the link that opens a spreadsheet in the browser.
+
+    Args:
+        base_url: Of the API, such as https://open.feishu.cn.
+        token: The spreadsheet, or a link to it, which is taken as it is.
+        web_domain: Where Lark's pages are, such as feishu.cn, if it does not follow from `base_url`.
+    """
+    return token if "://" in token else _page("www", base_url, web_domain) + f"/sheets/{quote(token)}"
+
+
 def _page(site: str, base_url: str, web_domain: str) -> str:
     """Return the URL of one of Lark's sites.
 
@@ -67,3 +78,13 @@ class LarkBitableLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: object) -> str:  # noqa: ARG002 - Airflow's signature
         """Return the URL, or "" if the task did not reach the table."""
         return str(getattr(operator, "bitable_link", ""))
+
+
+class LarkSheetLink(BaseOperatorLink):
+    """Open the spreadsheet that was written or read."""
+
+    name = "Lark spreadsheet"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: object) -> str:  # noqa: ARG002 - Airflow's signature
+        """Return the URL, or "" if the task did not reach the spreadsheet."""
+        return str(getattr(operator, "sheet_link", ""))

@@ -9,6 +9,7 @@ __all__ = [
     "LarkBitableBulkInsertOperator",
     "LarkBitableSearchOperator",
     "LarkBitableSyncOperator",
+    "LarkSendFileOperator",
     "LarkSendMessageOperator",
     "LarkUpdateMessageOperator",
     "LarkWebhookOperator",
@@ -21,6 +22,7 @@ __getattr__ = lazy_exports(
         "LarkBitableBulkInsertOperator": "bitable",
         "LarkBitableSearchOperator": "bitable",
         "LarkBitableSyncOperator": "bitable_sync",
+        "LarkSendFileOperator": "file",
         "LarkSendMessageOperator": "message",
         "LarkUpdateMessageOperator": "update",
         "LarkWebhookOperator": "webhook",
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from lark_provider.operators.bitable import LarkBitableBulkInsertOperator as LarkBitableBulkInsertOperator
     from lark_provider.operators.bitable import LarkBitableSearchOperator as LarkBitableSearchOperator
     from lark_provider.operators.bitable_sync import LarkBitableSyncOperator as LarkBitableSyncOperator
+    from lark_provider.operators.file import LarkSendFileOperator as LarkSendFileOperator
     from lark_provider.operators.message import LarkSendMessageOperator as LarkSendMessageOperator
     from lark_provider.operators.update import LarkUpdateMessageOperator as LarkUpdateMessageOperator
     from lark_provider.operators.webhook import LarkWebhookOperator as LarkWebhookOperator

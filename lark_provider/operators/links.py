@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from lark_provider.hooks.links import LarkBitableLink, LarkChatLink, bitable_url, chat_url
+from lark_provider.hooks.links import (
+    LarkBitableLink,
+    LarkChatLink,
+    LarkSheetLink,
+    bitable_url,
+    chat_url,
+    sheet_url,
+)
 
-__all__ = ["LarkBitableLink", "LarkChatLink", "bitable_url", "chat_url"]
+__all__ = ["LarkBitableLink", "LarkChatLink", "LarkSheetLink", "bitable_url", "chat_url", "sheet_url"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.links import LarkChatLink, chat_url
 from lark_provider.hooks.task import attempt_key, lark_errors
 from lark_provider.operators.base import LarkOperator
@@ -32,7 +33,10 @@ class LarkSendMessageOperator(LarkOperator):
             as text; for other types their content object. The whole path of an existing `.json` or `.md`
             file, without spaces, relative to the DAG's folder or `template_searchpath`, is read as a
             template.
-        msg_type: Lark's name for the type.
+        template_id: A template of Lark's card builder instead of `content`, such as `AAqk…`.
+        template_variable: The value of each of its variables.
+        template_version: Such as `1.0.3`; by default the newest one that is published.
+        msg_type: Lark's name for the type; with `template_id` it is `interactive`.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         mentions: Open_ids, e-mail addresses, or "all": whom to mention at the end of a text, post or card.
             Addresses need the scope contact:user.id:readonly.
@@ -54,6 +58,9 @@ class LarkSendMessageOperator(LarkOperator):
     template_fields: Collection[str] = (
         "receiver_id",
         "content",
+        "template_id",
+        "template_variable",
+        "template_version",
         "mentions",
         "reply_to",
         "idempotency_key",
@@ -62,6 +69,9 @@ class LarkSendMessageOperator(LarkOperator):
     required_templates: ClassVar[Collection[str]] = (
         "receiver_id",
         "content",
+        "template_id",
+        "template_variable",
+        "template_version",
         "mentions",
         "reply_to",
         "idempotency_key",
@@ -74,20 +84,42 @@ class LarkSendMessageOperator(LarkOperator):
         self,
         *,
         receiver_id: str | None = None,
-        content: Mapping[str, Any] | str,
+        content: Mapping[str, Any] | str | None = None,
         msg_type: MessageType = "text",
         receiver_id_type: ReceiverIdType | None = None,
         mentions: str | Sequence[str] = (),
         reply_to: str | None = None,
         idempotency_key: str | None = None,
         on_unknown: OnUnknown = "fail",
+        template_id: str | None = None,
+        template_variable: Mapping[str, Any] | None = None,
+        template_version: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if (content is None) == (template_id is None):
+            raise InvalidRequestError(
+                f"Either content or template_id must be given, got "
+                f"{'neither' if content is None else 'both'}. Next: pass one of them."
+            )
+        if template_id is None and (template_variable is not None or template_version is not None):
+            raise InvalidRequestError(
+                "template_variable and template_version must come with template_id, got them without. Next: "
+                "pass the id of the template."
+            )
+        if template_id is not None and (mentions or msg_type not in {"text", "interactive"}):
+            raise InvalidRequestError(
+                "A card from a template must be sent without mentions and as msg_type='interactive', got "
+                f"mentions={mentions!r}, msg_type={msg_type!r}. Next: put people into a variable of "
+                "the template."
+            )
+        self.template_id = template_id
+        self.template_variable = template_variable
+        self.template_version = template_version
         self.reply_to = reply_to
         self.receiver_id = receiver_id
         self.content = content
-        self.msg_type = msg_type
+        self.msg_type: MessageType = msg_type if template_id is None else "interactive"
         self.receiver_id_type = receiver_id_type
         self.mentions = mentions
         self.idempotency_key = idempotency_key
@@ -107,7 +139,7 @@ class LarkSendMessageOperator(LarkOperator):
         return sent["message_id"]
 
     def _send(self, client: LarkServiceClient, to: Receiver, key: str) -> LarkResponse[Message]:
-        content, mentions = self.content, self.mentions or ()
+        content, mentions = self._content(), self.mentions or ()
         if to.instead_of is not None:
             from lark_provider.hooks.receivers import marked
 
@@ -135,3 +167,10 @@ class LarkSendMessageOperator(LarkOperator):
             idempotency_key=key,
             on_unknown=self.on_unknown,
         )
+
+    def _content(self) -> Mapping[str, Any] | str:
+        if self.template_id is None:
+            return self.content or ""
+        from lark_provider.api.cards import template_card
+
+        return template_card(self.template_id, self.template_variable, self.template_version)

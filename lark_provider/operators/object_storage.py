@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
+from lark_provider.errors import InvalidRequestError
+
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
 StoragePath: TypeAlias = "ObjectStoragePath | str"
 _LOCAL = ("file", "local", "")
+MAX_IMAGE_BYTES = 10 * 1024 * 1024
+MAX_FILE_BYTES = 30 * 1024 * 1024
+"""What Lark takes."""
 
 
 def source_of(path: StoragePath) -> Source:
@@ -30,6 +35,35 @@ def source_of(path: StoragePath) -> Source:
     found = ObjectStoragePath(path)
     # Not `found.open`: Python's readers of text do not take its wrapper for a file object.
     return Source(str(path), lambda: found.fs.open(found.path, "rb"))
+
+
+def content_of(path: StoragePath, most: int) -> tuple[bytes, str]:
+    """Return what is in a file, and its name.
+
+    Args:
+        path: The file.
+        most: The most bytes that it may have; a larger one is not read.
+
+    Raises:
+        InvalidRequestError: There is no such file, or it is larger.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    found = ObjectStoragePath(path)
+    try:
+        size = int(found.fs.size(found.path))
+        if size > most:
+            raise InvalidRequestError(
+                f"The file must have at most {most:,} bytes, got {size:,}: {path}. Next: send a part "
+                "of it, or a link to it."
+            )
+        with found.fs.open(found.path, "rb") as file:
+            return file.read(), found.name
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise InvalidRequestError(
+            f"The file must exist, got {path}: {type(error).__name__}. Next: check its path, and that the "
+            "task that makes it ran."
+        ) from error
 
 
 def write(path: StoragePath, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:

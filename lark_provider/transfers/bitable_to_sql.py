@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from lark_provider.errors import ConflictError, InvalidRequestError
+from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors
-from lark_provider.operators.progress import Progress
 from lark_provider.operators.tables import TableOperator
-from lark_provider.transfers.database import sql_hook
-from lark_provider.transfers.target import Target
+from lark_provider.transfers.copying import Column, CopyOperator, Mode
 from lark_provider.transfers.values import to_sql
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from lark_provider.api.clouddoc.searches import Filter
-
-Mode: TypeAlias = Literal["replace", "merge", "append"]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """Where the values of a field go. The field `""` stands for the record's id."""
-
-    field: str
-    name: str
-    convert: Callable[[Any], Any]
+    from lark_provider.transfers.target import Target
 
 
-class LarkBitableToSqlOperator(TableOperator):
+class LarkBitableToSqlOperator(CopyOperator, TableOperator):
     """Copy the records of a Bitable table into a SQL table, in one transaction.
 
     Whatever fails, the SQL table is then as it was or has all records, and a retry does no harm in any mode.
@@ -106,65 +90,30 @@ class LarkBitableToSqlOperator(TableOperator):
         hook_params: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        if mode not in get_args(Mode):
-            raise InvalidRequestError(
-                f"mode must be one of {', '.join(get_args(Mode))}, got {mode!r}. Next: pass one of these."
-            )
-        if (mode == "append") != bool(batch_id_column):
-            raise InvalidRequestError(
-                f"batch_id_column must be given with mode='append' and only then, got {batch_id_column!r} "
-                f"with {mode!r}. Next: add a text column for the batch to the SQL table, and name it: a "
-                "retry deletes the rows of its own batch first, and so adds none twice."
-            )
-        if (mode == "merge") != bool(key_fields or (mode == "merge" and record_id_column)):
-            raise InvalidRequestError(
-                f"key_fields must be given with mode='merge' and only then, got {key_fields!r} with "
-                f"{mode!r}. Next: name the fields that tell rows apart, or a record_id_column."
-            )
-        if type(chunk_size) is not int or chunk_size < 1:
-            raise InvalidRequestError(
-                f"chunk_size must be an int of 1 or more, got {chunk_size!r}. Next: pass one."
-            )
-        self.sql_table = sql_table
-        self.sql_conn_id = sql_conn_id
-        self.columns = columns
-        self.mode = mode
-        self.key_fields = key_fields
-        self.batch_id_column = batch_id_column
-        self.batch_id = batch_id
+        super().__init__(
+            sql_table=sql_table,
+            sql_conn_id=sql_conn_id,
+            columns=columns,
+            mode=mode,
+            key_fields=key_fields,
+            key_column=record_id_column,
+            batch_id_column=batch_id_column,
+            batch_id=batch_id,
+            allow_empty_table=allow_empty_table,
+            chunk_size=chunk_size,
+            hook_params=hook_params,
+            **kwargs,
+        )
         self.record_id_column = record_id_column
         self.filter = filter
         self.view_id = view_id
         self.zone = zone
-        self.allow_empty_table = allow_empty_table
-        self.chunk_size = chunk_size
-        self.hook_params = hook_params
-
-    @cached_property
-    def progress(self) -> Progress:
-        """Log how far the task has come."""
-        return Progress(self.log)
-
-    def on_kill(self) -> None:
-        """Roll back after the chunk in flight; Airflow calls this when the task is ended from outside."""
-        self.progress.stop()
 
     def execute(self, context: Context) -> dict[str, int]:  # noqa: ARG002 - Airflow's signature
         """Copy the records."""
         with lark_errors():
-            client = self.hook.client
-            hook = sql_hook(self.sql_conn_id, self.hook_params)
-            with closing(hook.get_conn()) as connection:
-                if hook.supports_autocommit:
-                    hook.set_autocommit(connection, False)
-                try:
-                    counts = self._copied(Target(hook, connection, self.sql_table))
-                except BaseException:
-                    connection.rollback()
-                    raise
-                connection.commit()
-        self.bitable_link = self._table_url(client.base_url)
+            counts = self.copy()
+        self.bitable_link = self._table_url(self.hook.client.base_url)
         self.log.info("Copied %d records from %s to %s.", counts["rows"], self.bitable_link, self.sql_table)
         return counts
 
@@ -177,28 +126,12 @@ class LarkBitableToSqlOperator(TableOperator):
         found = lineage.written(self.sql_table, self.sql_conn_id, self.hook_params)
         return OperatorLineage(inputs=[self._dataset()], outputs=found)
 
-    def _copied(self, target: Target) -> dict[str, int]:
-        columns = self._columns(target)
-        keys = self._keys(columns)
-        names = [column.name for column in columns]
-        batch = self._batch(target, names)
-        seen: set[int] = set()
-        deleted = target.delete(batch) if self.mode != "merge" else 0
-        count = 0
-        rows = self.progress.reading(self._rows(columns))
-        while chunk := list(itertools.islice(rows, self.chunk_size)):
-            _check_keys(chunk, [names.index(key) for key in keys], keys, count + 1, seen)
-            found = [(*row, *batch.values()) for row in chunk]
-            target.insert([*names, *batch], found, keys=keys)
-            count += len(chunk)
-            self.progress.check()
-        if self.mode == "replace" and not count and deleted and not self.allow_empty_table:
-            raise InvalidRequestError(
-                f"The Bitable table has no records that the app sees, and {self.sql_table} has "
-                f"{deleted} rows, which were not deleted. Next: check the app's role in the base's "
-                "advanced permissions; if the table is empty, pass allow_empty_table=True."
-            )
-        return {"rows": count, "deleted": deleted}
+    def _nothing(self, deleted: int) -> InvalidRequestError:
+        return InvalidRequestError(
+            f"The Bitable table has no records that the app sees, and {self.sql_table} has "
+            f"{deleted} rows, which were not deleted. Next: check the app's role in the base's "
+            "advanced permissions; if the table is empty, pass allow_empty_table=True."
+        )
 
     def _columns(self, target: Target) -> list[Column]:
         """Find the SQL column of each field."""
@@ -220,27 +153,12 @@ class LarkBitableToSqlOperator(TableOperator):
             )
         if self.record_id_column:
             wanted[""] = self.record_id_column
-        found = {field: target.column(name) for field, name in wanted.items()}
-        missing = [repr(wanted[field]) for field, name in found.items() if name is None]
-        if missing:
-            raise InvalidRequestError(
-                f"{self.sql_table} has no column {', '.join(missing)}; it has "
-                f"{', '.join(map(repr, target.moments))}. Next: add it, or name the fields to copy and their "
-                "columns in columns=."
-            )
         is_text = target.driver == "sqlite3"
-        columns = [
-            Column(field, name, to_sql(types.get(field, TEXT), target.moments[name], zone, is_text=is_text))
-            for field, name in found.items()
-            if name is not None
-        ]
-        twice = [one.name for one in columns if sum(one.name == other.name for other in columns) > 1]
-        if twice:
-            raise InvalidRequestError(
-                f"Two fields go into the column {twice[0]!r} of {self.sql_table}. Next: name each column "
-                "once in columns=."
-            )
-        return columns
+
+        def convert(field: str, column: str) -> Callable[[Any], Any]:
+            return to_sql(types.get(field, TEXT), target.moments[column], zone, is_text=is_text)
+
+        return self._matched(target, wanted, convert)
 
     def _base_zone(self) -> dt.tzinfo:
         """Return the base's own time zone, in which people see its days; UTC if Lark names none."""
@@ -250,39 +168,6 @@ class LarkBitableToSqlOperator(TableOperator):
         client = self.hook.client
         app_token, _ = client.perform(links.table(self.base, self.table_id))
         return client.perform(base_zone(app_token)) or dt.UTC
-
-    def _keys(self, columns: Sequence[Column]) -> list[str]:
-        """Return the SQL columns of the key."""
-        if self.mode != "merge":
-            return []
-        given = [self.key_fields] if isinstance(self.key_fields, str) else list(self.key_fields)
-        names = {column.field: column.name for column in columns}
-        missing = [field for field in given if field not in names]
-        if missing:
-            raise InvalidRequestError(
-                f"key_fields names {missing[0]!r}, which is not among the fields copied: "
-                f"{', '.join(map(repr, filter(None, names)))}. Next: correct it, or add it to columns."
-            )
-        keys = [names[field] for field in given or [""]]
-        if len(keys) == len(columns):
-            raise InvalidRequestError(
-                "mode='merge' needs a field besides its key, got key_fields alone. Next: copy another field."
-            )
-        return keys
-
-    def _batch(self, target: Target, names: Collection[str]) -> dict[str, Any]:
-        if not self.batch_id_column:
-            return {}
-        column = target.column(self.batch_id_column)
-        if column is None or column in names:
-            problem = "has no column" if column is None else "takes a field's values in the column"
-            raise InvalidRequestError(
-                f"{self.sql_table} {problem} {self.batch_id_column!r}, which batch_id_column names. Next: "
-                "add a text column for the batch."
-            )
-        if not self.batch_id:
-            raise InvalidRequestError("batch_id must have a value, got ''. Next: pass one, or leave it out.")
-        return {column: self.batch_id}
 
     def _rows(self, columns: Sequence[Column]) -> Iterator[tuple[Any, ...]]:
         fields = [column.field for column in columns if column.field]
@@ -296,23 +181,3 @@ class LarkBitableToSqlOperator(TableOperator):
         for record in found:
             cells = {**record["fields"], "": record["record_id"]}
             yield tuple(column.convert(cells.get(column.field)) for column in columns)
-
-
-def _check_keys(
-    rows: Sequence[Sequence[Any]], places: Sequence[int], names: Sequence[str], first: int, seen: set[int]
-) -> None:
-    """Refuse rows without a key, and keys that two rows have, of which either could stay."""
-    for number, row in enumerate(rows, first) if places else ():
-        key = tuple(row[place] for place in places)
-        if any(one is None or one == "" for one in key):
-            raise InvalidRequestError(
-                f"Record {number} has no value in its key ({', '.join(names)}), so that it cannot be merged; "
-                "nothing was written. Next: fill it in, or leave such records out by filter=."
-            )
-        mark = hash(repr([int(one) if isinstance(one, float) and one.is_integer() else one for one in key]))
-        if mark in seen:
-            raise ConflictError(
-                f"Record {number} has the key {key!r}, as another record has; nothing was written. Next: "
-                "correct one of them, or choose key_fields that tell them apart."
-            )
-        seen.add(mark)

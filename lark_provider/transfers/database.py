@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import uuid
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,6 +21,7 @@ POSTGRES = frozenset({"psycopg2", "psycopg"})
 MYSQL = frozenset({"MySQLdb", "pymysql"})
 _LITERALS = re.compile(r"--[^\n]*|/\*.*?\*/|'[^']*'|\"[^\"]*\"", re.DOTALL)
 _PARENTHESES = re.compile(r"\([^()]*\)")
+_FILE = re.compile(r"\S+\.sql")
 _ORDER_BY = re.compile(r"\border\s+by\b", re.IGNORECASE)
 
 
@@ -59,6 +60,41 @@ def driver_of(connection: Any) -> str:
     return type(connection).__module__.partition(".")[0]
 
 
+def checked_query(sql: str) -> str:
+    """Return a query, after templates were rendered.
+
+    Args:
+        sql: The query.
+
+    Raises:
+        InvalidRequestError: It is the path of a file that was not found.
+    """
+    if _FILE.fullmatch(sql.strip()):
+        raise InvalidRequestError(
+            f"sql names the file {sql.strip()!r}, which does not exist. Next: give its path from "
+            "the DAG's folder or template_searchpath, in the DAG file itself and not in a template."
+        )
+    return sql
+
+
+def check_columns(wanted: Iterable[str], returned: Collection[str]) -> None:
+    """Check that a query returns the columns that an argument names.
+
+    Args:
+        wanted: The columns named.
+        returned: The columns that the query returns.
+
+    Raises:
+        InvalidRequestError: It does not return one of them.
+    """
+    missing = next((column for column in wanted if column not in returned), None)
+    if missing is not None:
+        raise InvalidRequestError(
+            f"columns names {missing!r}, which the query does not return; it returns {', '.join(returned)}. "
+            "Next: correct columns, or the query. Most databases lower the names that are not quoted."
+        )
+
+
 def is_ordered(sql: str) -> bool:
     """Return whether a query says in which order its rows come."""
     text, count = _LITERALS.sub(" ", sql), 1
@@ -71,7 +107,24 @@ def is_ordered(sql: str) -> bool:
 def rows(
     hook: DbApiHook, sql: str, parameters: Parameters = None, *, chunk_size: int = 1000
 ) -> Generator[dict[str, Any], None, None]:
-    """Yield the rows of a query, by column.
+    """Yield the rows of a query, by column; arguments and errors as for `selected`.
+
+    Args:
+        hook: The database.
+        sql: The query.
+        parameters: Its parameters.
+        chunk_size: How many rows are fetched at once.
+    """
+    with closing(selected(hook, sql, parameters, chunk_size=chunk_size)) as found:
+        names = next(found)
+        for row in found:
+            yield dict(zip(names, row, strict=True))
+
+
+def selected(
+    hook: DbApiHook, sql: str, parameters: Parameters = None, *, chunk_size: int = 1000
+) -> Generator[Sequence[Any], None, None]:
+    """Yield the names of a query's columns, which are known without rows as well, and then its rows.
 
     Drivers that would else hold the whole result in memory are told to stream it: psycopg by a cursor on the
     server, MySQL's by an unbuffered one.
@@ -90,10 +143,9 @@ def rows(
         cursor.execute(sql, parameters) if parameters else cursor.execute(sql)
         # A cursor on the server knows its columns only after the first fetch.
         found = cursor.fetchmany(chunk_size) if driver_of(connection) in POSTGRES else None
-        names = _columns(cursor.description)
+        yield _columns(cursor.description)
         while found is None or found:
-            for row in found or ():
-                yield dict(zip(names, row, strict=True))
+            yield from found or ()
             found = cursor.fetchmany(chunk_size)
 
 

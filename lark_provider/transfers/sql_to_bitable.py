@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
@@ -11,7 +10,14 @@ from lark_provider.hooks.task import lark_errors
 from lark_provider.operators.bitable_sync import LarkBitableSyncOperator
 from lark_provider.operators.tables import OnClear, Records, checked_on_clear
 from lark_provider.transfers import values
-from lark_provider.transfers.database import Parameters, is_ordered, rows, sql_hook
+from lark_provider.transfers.database import (
+    Parameters,
+    check_columns,
+    checked_query,
+    is_ordered,
+    rows,
+    sql_hook,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -20,7 +26,6 @@ if TYPE_CHECKING:
 
 Mode: TypeAlias = Literal["upsert", "mirror", "insert_missing", "insert"]
 _INSERT_TAKES = ("user_id_type", "zone", "empty_as_none", "table_wait")
-_FILE = re.compile(r"\S+\.sql")
 
 
 class SqlToLarkBitableOperator(LarkBitableSyncOperator):
@@ -157,11 +162,7 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
         return OperatorLineage(inputs=found, outputs=[self._dataset()])
 
     def _source(self) -> Records:
-        if _FILE.fullmatch(self.sql.strip()):
-            raise InvalidRequestError(
-                f"sql names the file {self.sql.strip()!r}, which does not exist. Next: give its path from "
-                "the DAG's folder or template_searchpath, in the DAG file itself and not in a template."
-            )
+        checked_query(self.sql)
         return self._rows()
 
     def _rows(self) -> Iterator[dict[str, Any]]:
@@ -183,10 +184,5 @@ _SYNC_ONLY = frozenset(
 
 
 def _renamed(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
-    missing = [column for column in columns.values() if column not in row]
-    if missing:
-        raise InvalidRequestError(
-            f"columns names {missing[0]!r}, which the query does not return; it returns {', '.join(row)}. "
-            "Next: correct columns, or the query. Most databases lower the names that are not quoted."
-        )
+    check_columns(columns.values(), row)
     return {field: row[column] for field, column in columns.items()}

@@ -1,4 +1,4 @@
-"""Single values between SQL and Bitable, where the types of both sides differ."""
+"""Single values between SQL and Bitable or spreadsheets, where the types of both sides differ."""
 
 from __future__ import annotations
 
@@ -53,6 +53,20 @@ def to_cell(value: Any, field_type: int | None) -> Any:
     return value
 
 
+def to_sheet_cell(value: Any) -> Any:
+    """Return a value of SQL as a cell of a spreadsheet takes it.
+
+    Args:
+        value: What the database's driver returned.
+
+    Returns:
+        JSON and arrays as JSON text; intervals and network addresses as text; anything else as it is.
+    """
+    if isinstance(value, dict | list):
+        return _json(value)
+    return str(value) if isinstance(value, _AS_TEXT) and not isinstance(value, dt.time) else value
+
+
 def moment_of(driver: str, type_code: object, declared: str = "") -> Moment:
     """Return what a column takes for a point in time.
 
@@ -92,6 +106,38 @@ def to_sql(field_type: int, moment: Moment, zone: dt.tzinfo, *, is_text: bool) -
             if moment == "text":
                 return local.isoformat()
             return local.replace(tzinfo=None) if moment == "naive" else local
+        return _json(value) if isinstance(value, Mapping | list | tuple) else value
+
+    return convert
+
+
+def from_sheet(moment: Moment, zone: dt.tzinfo, *, is_text: bool) -> Callable[[Any], Any]:
+    """Return a function that makes a value for SQL from a cell of a spreadsheet.
+
+    Args:
+        moment: What its column takes for a point in time.
+        zone: The time zone of cells, which have none of their own.
+        is_text: Whether dates and times have to be written as text, for SQLite.
+
+    Returns:
+        The function. Of a link it returns the URL, of a person the id, of what has no type in Python JSON.
+    """
+    from lark_provider.api.clouddoc.sheets.kinds import Link, Mention  # other transfers do not need it
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, dt.datetime):
+            if moment == "day":
+                value = value.date()
+            elif moment != "naive":
+                value = value.replace(tzinfo=zone)
+        elif isinstance(value, dt.date) and moment != "day":
+            value = dt.datetime.combine(value, dt.time(), None if moment == "naive" else zone)
+        elif isinstance(value, Link):
+            return value.url
+        elif isinstance(value, Mention):
+            return value.id
+        if isinstance(value, dt.date | dt.time) and is_text:
+            return value.isoformat()
         return _json(value) if isinstance(value, Mapping | list | tuple) else value
 
     return convert

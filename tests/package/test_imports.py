@@ -49,6 +49,10 @@ def test_the_client_works_where_airflow_and_the_sdk_cannot_be_imported() -> None
         "transfers.sql_to_bitable",
         "transfers.bitable_to_sql",
         "transfers.bitable_to_file",
+        "transfers.sql_to_sheet",
+        "transfers.sheet_to_sql",
+        "transfers.sql_to_message",
+        "operators.file",
     ],
 )
 def test_an_operator_module_is_light_over_airflow(module: str) -> None:

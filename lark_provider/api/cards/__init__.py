@@ -25,6 +25,7 @@ _HOMES = {
     "interactive": ("Button", "Confirm", "DatePicker", "Input", "SelectStatic"),
     "ready": ("notice_card", "table_card"),
     "rules": ("check",),
+    "template": ("template_card",),
 }
 _HOME_OF = {name: f".{home}" for home, names in _HOMES.items() for name in names}
 __all__ = ["MAX_CARD_BYTES", "Card", "card_content", "mention_id", "mention_ids"]
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from lark_provider.api.cards.ready import notice_card as notice_card
     from lark_provider.api.cards.ready import table_card as table_card
     from lark_provider.api.cards.rules import check as check
+    from lark_provider.api.cards.template import template_card as template_card
 
 
 __getattr__ = lazy(__name__, _HOME_OF)  # every task imports this package, and few build cards

@@ -14,7 +14,14 @@ from lark_provider.api.messaging.files import (
 )
 from lark_provider.api.messaging.keyed import OnUnknown
 from lark_provider.api.messaging.read import get, list_messages
-from lark_provider.api.messaging.send import Message, send, send_card, send_post, send_text
+from lark_provider.api.messaging.send import (
+    Message,
+    send,
+    send_card,
+    send_card_template,
+    send_post,
+    send_text,
+)
 
 __all__ = [
     "MAX_TEXT_BYTES",
@@ -30,6 +37,7 @@ __all__ = [
     "reply",
     "send",
     "send_card",
+    "send_card_template",
     "send_file",
     "send_image",
     "send_post",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Required, TypedDict
 
 from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content
+from lark_provider.api.cards.template import template_card
 from lark_provider.api.messaging.content import MessageType, post_content, serialised, text_json
 from lark_provider.api.messaging.keyed import OnUnknown, checked_policy, once
 from lark_provider.api.receivers import Receiver, ReceiverIdType, hint, receiver, resolved
@@ -240,3 +241,37 @@ def send_card(
         uuid,
         on_unknown,
     )
+
+
+def send_card_template(
+    receiver_id: str,
+    template_id: str,
+    template_variable: Mapping[str, Any] | None = None,
+    *,
+    template_version: str | None = None,
+    max_bytes: int = MAX_CARD_BYTES,
+    receiver_id_type: ReceiverIdType | None = None,
+    idempotency_key: str | None = None,
+    uuid: str | None = None,
+    on_unknown: OnUnknown = "fail",
+) -> Operation[Message]:
+    """Send a card from a template of Lark's card builder.
+
+    See POST /open-apis/im/v1/messages, type `interactive`. Errors and the other parameters as for `send`.
+    `update_card` takes `lark_provider.api.cards.template_card(…)`.
+
+    Args:
+        receiver_id: The receiver; see `send`.
+        template_id: The template, which must be published and open to the app.
+        template_variable: The value of each variable.
+        template_version: Such as `1.0.3`; None for the newest one that is published.
+        max_bytes: The size that Lark takes.
+        receiver_id_type: The kind of `receiver_id`, if its shape misleads.
+        idempotency_key: Any text that names this message.
+        uuid: Lark's own key instead.
+        on_unknown: See `send`.
+    """
+    to = receiver(receiver_id, receiver_id_type)
+    card = template_card(template_id, template_variable, template_version)
+    content = card_content(card, max_bytes=max_bytes)
+    return addressed(to, "interactive", content, idempotency_key, uuid, on_unknown)

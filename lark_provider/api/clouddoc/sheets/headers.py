@@ -1,0 +1,33 @@
+"""The header of a worksheet: titles, by which columns are named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lark_provider.protocol.errors import InvalidRequestError
+
+
+def titles_of(header: Sequence[Any]) -> list[str]:
+    """Return the titles in a header, "" for a column without one.
+
+    Args:
+        header: The first row of a range.
+
+    Raises:
+        InvalidRequestError: There are none, or two columns have the same.
+    """
+    titles = ["" if title is None else str(title).strip() for title in header]
+    named = [title for title in titles if title]
+    if not named:
+        raise InvalidRequestError(
+            "The first row of the range must have titles, got an empty row. Next: correct the range, or "
+            "write a header."
+        )
+    twice = next((title for title in named if named.count(title) > 1), None)
+    if twice is not None:
+        raise InvalidRequestError(
+            f"The titles of the worksheet must differ, got {twice!r} twice. Next: rename one of them, or "
+            "pass a range without it."
+        )
+    return titles

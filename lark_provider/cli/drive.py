@@ -1,0 +1,78 @@
+"""`lark-provider drive`: who can open what, and what is in a folder."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import Any, get_args
+
+from lark_provider.api.clouddoc.drive.documents import DocumentType
+from lark_provider.api.clouddoc.drive.people import Grant, Share
+from lark_provider.cli import output
+from lark_provider.cli.arguments import WrongUseError, add_app_options, add_group
+from lark_provider.cli.sheet import share as share_of
+from lark_provider.client import LarkServiceClient
+
+
+def add_to(commands: Any) -> None:
+    """Add the command group to what `add_subparsers` returned."""
+    actions = add_group(commands, "drive", "who can open what, and folders")
+    share = actions.add_parser(
+        "share",
+        help="let people and chats open a document or folder, or list who can",
+        description="Let people and chats open a document or folder, and print who can open it then. A "
+        "stronger role stays. Without WHO, nothing is changed.",
+    )
+    add_app_options(share)
+    share.add_argument("url", help="the link of the document or folder; or its token, with --type")
+    share.add_argument(
+        "who",
+        nargs="*",
+        type=share_of,
+        metavar="WHO[:ROLE]",
+        help="ou_…, on_…, oc_…, e-mail or mobile number, with :view (default), :edit or :full_access",
+    )
+    share.add_argument("--remove", action="store_true", help="take the right to open it from WHO instead")
+    share.add_argument("--type", choices=get_args(DocumentType), help="the kind of a token")
+    share.add_argument("--json", action="store_true", help="print it as JSON")
+    share.set_defaults(run=_share)
+    listing = actions.add_parser("ls", help="list the files and folders in a folder")
+    add_app_options(listing)
+    listing.add_argument(
+        "folder",
+        nargs="?",
+        help="a link, a token or a path such as Reports/2026-11; default: the app's own space",
+    )
+    listing.add_argument("--json", action="store_true", help="print it as JSON")
+    listing.set_defaults(run=_list)
+
+
+def _share(arguments: argparse.Namespace) -> int:
+    if arguments.remove and not arguments.who:
+        raise WrongUseError("--remove must have a WHO, got none. Next: name a person or chat.")
+    given: list[Share] = arguments.who
+    with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
+        permissions = client.clouddoc.drive.permissions
+        if arguments.remove:
+            for one in given:
+                permissions.remove(arguments.url, one.who, type=arguments.type)
+        elif given:
+            permissions.share(arguments.url, given, type=arguments.type)
+        found: list[Grant] = permissions.list(arguments.url, type=arguments.type)
+    if arguments.json:
+        output.print_json([asdict(one) for one in found])
+    else:
+        rows = [(one.name, one.id, one.type or one.member_type, one.role) for one in found]
+        print(output.table(("name", "id", "kind", "role"), rows))
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
+        found: list[Any] = list(client.clouddoc.drive.list_files(arguments.folder))
+    if arguments.json:
+        output.print_json(found)
+    else:
+        rows = [tuple(str(one.get(name) or "") for name in ("name", "type", "token", "url")) for one in found]
+        print(output.table(("name", "kind", "token", "link"), rows))
+    return 0

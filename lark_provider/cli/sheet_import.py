@@ -1,0 +1,112 @@
+"""`lark-provider sheet import`: write a file into a spreadsheet."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from lark_provider import config
+from lark_provider.api.clouddoc.fields import CHECKBOX, DATE, NUMBER, zone_of
+from lark_provider.api.clouddoc.sheets.targets import SheetRef
+from lark_provider.cli import infer, output
+from lark_provider.cli.arguments import WrongUseError
+from lark_provider.cli.progress import Bar
+from lark_provider.client import LarkServiceClient
+from lark_provider.files import reading
+from lark_provider.files.formats import CSV, kind_of
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the rows of a file into a worksheet."""
+    _check(arguments)
+    name = arguments.resume or f"import-{uuid.uuid4().hex[:12]}"
+    convert = _conversions(arguments)
+    if config.has_database():
+        print(f"This is import {name}. If it is interrupted, add --resume {name}.", file=sys.stderr)
+    with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client, Bar() as bar:
+        result = client.clouddoc.sheets.write_table(
+            SheetRef(arguments.url, arguments.worksheet) if arguments.url else None,
+            bar.reading(_rows(arguments, convert), "Wrote"),
+            columns=list(convert),
+            mode=arguments.mode,
+            key=f"sheet import {name}",
+            key_fields=arguments.key,
+            title=arguments.title,
+            folder=arguments.folder,
+            share_with=arguments.share,
+            start=arguments.start,
+            filter=arguments.filter,
+            zone=zone_of(arguments.zone),
+        )
+    if arguments.json:
+        output.print_json(asdict(result))
+    else:
+        print(f"Wrote {result.rows_written} rows to {result.url}, {result.range}.")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Check what the parser cannot see."""
+    kind_of(arguments.file)
+    if bool(arguments.url) == bool(arguments.title):
+        raise WrongUseError(
+            f"Either a link or --title must be given, got {'both' if arguments.url else 'neither'}. Next: "
+            "pass the link of a spreadsheet, or the title of a new one."
+        )
+    if arguments.url and arguments.folder:
+        raise WrongUseError("--folder is for a new spreadsheet, and a link is given. Next: leave it out.")
+    if arguments.worksheet and not arguments.url:
+        raise WrongUseError("--worksheet is one of a spreadsheet, and no link is given. Next: leave it out.")
+    if (arguments.mode == "update_by_key") != bool(arguments.key):
+        raise WrongUseError(
+            f"--key goes with --mode update_by_key and only with it, got --mode {arguments.mode}. Next: name "
+            "the columns that tell rows apart, or leave --key out."
+        )
+    if arguments.resume and not config.has_database():
+        raise WrongUseError(
+            "--resume needs the database that recorded the import. Next: set LARK_DATABASE_URL as in the run "
+            "that was interrupted."
+        )
+
+
+def _conversions(arguments: argparse.Namespace) -> dict[str, Callable[[Any], Any]]:
+    """Return for each column of the file, which is read for it, what makes a cell of its values."""
+    rows = reading.read(reading.local(arguments.file), arguments.encoding, arguments.key)
+    if kind_of(arguments.file) == CSV and not arguments.text:
+        makers: dict[int, Callable[[Any], Any]] = {NUMBER: _number, DATE: _moment, CHECKBOX: _boolean}
+        fields = infer.fields_of(rows, ())
+        found = {one["field_name"]: makers.get(one["type"], _as_it_is) for one in fields}
+    else:
+        found = {name: _as_it_is for row in rows for name in row}
+    if not found:
+        raise WrongUseError(f"{arguments.file} must have rows, got none. Next: name another file.")
+    return found
+
+
+def _rows(arguments: argparse.Namespace, convert: dict[str, Callable[[Any], Any]]) -> Iterator[list[Any]]:
+    columns = list(convert.items())
+    for row in reading.read(reading.local(arguments.file), arguments.encoding):
+        cells = [(row.get(name), make) for name, make in columns]
+        yield [None if value is None or value == "" else make(value) for value, make in cells]
+
+
+def _as_it_is(value: Any) -> Any:
+    return output.json_text(value) if isinstance(value, dict | list) else value
+
+
+def _number(text: str) -> Decimal:
+    return Decimal(text)
+
+
+def _moment(text: str) -> dt.date:
+    return dt.date.fromisoformat(text) if len(text) == len("2026-01-31") else dt.datetime.fromisoformat(text)
+
+
+def _boolean(text: str) -> bool:
+    return text.lower() == "true"

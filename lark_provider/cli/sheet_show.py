@@ -1,0 +1,46 @@
+"""`lark-provider sheet show`: the worksheets of a spreadsheet, and the first rows of one."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+from lark_provider.api.clouddoc.sheets.targets import SheetRef
+from lark_provider.cli import output
+from lark_provider.cli.sheet_export import plain
+from lark_provider.client import LarkServiceClient
+
+_CELL = 40
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the worksheets and the first rows."""
+    with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
+        sheets = client.clouddoc.sheets
+        spreadsheet = sheets.get(arguments.url)
+        worksheets = sheets.list_sheets(arguments.url)
+        found = sheets.read_rows(SheetRef(arguments.url, arguments.worksheet), arguments.range)
+        read = [[plain(cell) for cell in row] for row in islice(found, arguments.rows)]
+    width = max((place for row in read for place, cell in enumerate(row, 1) if cell is not None), default=0)
+    rows = [row[:width] for row in read] if width else []
+    if arguments.json:
+        shown = [{**asdict(one), "merges": [merge.a1 for merge in one.merges]} for one in worksheets]
+        output.print_json(
+            {"title": spreadsheet.title, "token": spreadsheet.token, "url": spreadsheet.url,
+             "worksheets": shown, "rows": rows}
+        )  # fmt: skip
+        return 0
+    print(f"{spreadsheet.title}\n{spreadsheet.url}")
+    listed = [(one.title, one.sheet_id, str(one.rows), str(one.columns)) for one in worksheets]
+    print(output.table(("worksheet", "id", "rows", "columns"), listed))
+    if rows:
+        head, *rest = [[_cell(cell) for cell in row] for row in rows]
+        print(output.table(head, rest))
+    return 0
+
+
+def _cell(value: Any) -> str:
+    shown = "" if value is None else str(value)
+    return shown if len(shown) <= _CELL else shown[: _CELL - 1] + "…"

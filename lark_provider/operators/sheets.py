@@ -1,0 +1,126 @@
+"""What operators on spreadsheets share: the worksheet, its link, and with whom it is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit
+
+from lark_provider.errors import InvalidRequestError
+from lark_provider.hooks.links import LarkSheetLink, sheet_url
+from lark_provider.operators.base import LarkOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperatorLink
+
+    from lark_provider.api.clouddoc.drive.people import Share
+    from lark_provider.api.clouddoc.sheets.targets import SheetRef
+    from lark_provider.hooks.lark import LarkHook
+
+Shares: TypeAlias = "str | Sequence[str | Sequence[str] | Mapping[str, str] | Share]"
+"""Whom to share with: ids for `view`, or pairs of id and role."""
+
+
+class SheetOperator(LarkOperator):
+    """Hold a worksheet, and link to its spreadsheet from the task.
+
+    Args:
+        sheet: The spreadsheet's link or token.
+        worksheet: Its title, its id, or its index from 0; None for the one that the link names, else the
+            first.
+    """
+
+    operator_extra_links: tuple[BaseOperatorLink, ...] = (LarkSheetLink(),)
+    sheet_link = ""
+
+    def __init__(
+        self, *, sheet: str | None = None, worksheet: str | int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sheet = sheet
+        self.worksheet = worksheet
+
+    def _ref(self) -> SheetRef:
+        """Return the worksheet, as the client takes it."""
+        from lark_provider.api.clouddoc.sheets.targets import SheetRef
+
+        return SheetRef(self.sheet or "", self.worksheet)
+
+    def _sheet_url(self) -> str:
+        return sheet_url(self.hook.client.base_url, self.sheet or "", self.hook.web_domain)
+
+    def _dataset(self, link: str) -> Any:
+        """Return a spreadsheet as OpenLineage names it.
+
+        Args:
+            link: Its link or token.
+        """
+        from airflow.providers.common.compat.openlineage.facet import Dataset
+
+        from lark_provider.api import links
+
+        name = links.parse(link).token if "://" in link else link
+        return Dataset(namespace=f"lark://{urlsplit(self.hook.client.base_url).netloc}", name=name)
+
+
+def checked_shares(share_with: Shares) -> None:
+    """Check the form of what says with whom to share.
+
+    Args:
+        share_with: As a DAG has it.
+
+    Raises:
+        InvalidRequestError: It has another form.
+    """
+    for who, role in _pairs(share_with):
+        if not (isinstance(who, str) and isinstance(role, str)):
+            raise _misshapen((who, role))
+
+
+def shares_of(share_with: Shares, hook: LarkHook) -> list[Share]:
+    """Return with whom to share; names of the connection's receivers are replaced by their ids.
+
+    Where the connection redirects all messages, its one receiver gets the roles as well: a test then shows
+    nothing to people.
+
+    Args:
+        share_with: As a DAG has it.
+        hook: The connection's.
+
+    Raises:
+        InvalidRequestError: It has another form.
+    """
+    from lark_provider.api.clouddoc.drive.people import Share
+
+    checked_shares(share_with)
+    return [Share(hook.receiver(who).id, role) for who, role in _pairs(share_with)]
+
+
+def _pairs(share_with: Any) -> list[tuple[Any, Any]]:
+    if isinstance(share_with, Mapping) or not isinstance(share_with, str | Sequence):
+        raise _misshapen(share_with)
+    given = [share_with] if isinstance(share_with, str) else share_with
+    return [_pair(one) for one in given]
+
+
+def _pair(one: Any) -> tuple[Any, Any]:
+    if isinstance(one, str):
+        return one, "view"
+    if isinstance(one, Mapping):
+        if not one.keys() <= {"who", "role"} or "who" not in one:
+            raise _misshapen(one)
+        return one["who"], one.get("role", "view")
+    if isinstance(one, Sequence):
+        if len(one) != len(("who", "role")):
+            raise _misshapen(one)
+        return one[0], one[1]
+    if not hasattr(one, "who"):
+        raise _misshapen(one)
+    return one.who, one.role
+
+
+def _misshapen(given: object) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"share_with must list ids, or pairs of id and role, got {str(given)[:120]!r}. Next: write "
+        '[("ou_…", "edit"), ("team@example.com", "view"), "oc_…"].'
+    )

@@ -1,0 +1,176 @@
+"""Copy a worksheet into a SQL table."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lark_provider.errors import InvalidRequestError
+from lark_provider.hooks.task import lark_errors
+from lark_provider.operators.sheets import SheetOperator
+from lark_provider.transfers.copying import Column, CopyOperator, Mode
+from lark_provider.transfers.values import from_sheet
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from lark_provider.transfers.target import Target
+
+_ATTEMPTS = 3
+"""Of reading a spreadsheet that people change meanwhile."""
+
+
+class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
+    """Copy the rows of a worksheet into a SQL table, in one transaction.
+
+    The first row of the range has the columns' names. Whatever fails, the SQL table is then as it was or has
+    all rows, and a retry does no harm in any mode. Rows are read and written bit by bit, so that memory stays
+    flat. If people change the spreadsheet meanwhile, it is read again, so that two states never mix.
+
+    Values have the types of their cells: numbers, text, booleans, dates, datetimes and times. Of a link the
+    URL is written, of a person the id. Rows without any value are left out.
+
+    Args:
+        sql_table: The table, which must exist; with its schema where needed.
+        sql_conn_id: The connection of the database.
+        sheet: The spreadsheet's link or token.
+        worksheet: Its title, its id, or its index from 0; None for the one that the link names, else the
+            first.
+        range: Which cells, such as `B2:F`, header included; by default the whole worksheet.
+        columns: The SQL column for each column of the worksheet by its title, or a list of titles that are
+            columns of SQL as well. By default all titles; each needs a column.
+        mode: `replace` deletes the SQL table's rows first; `merge` updates rows by `key_fields` and adds
+            those that are missing; `append` adds rows, after those of the same `batch_id` were deleted.
+        key_fields: The titles that tell rows apart, for `merge`. PostgreSQL and SQLite need a unique index on
+            their columns.
+        batch_id_column: The SQL column that names the batch of a row, for `append`.
+        batch_id: The name of the batch; by default the DAG run's id.
+        zone: The time zone of cells, for columns with one; by default UTC.
+        allow_empty_table: Whether `replace` may leave the SQL table empty.
+        chunk_size: Rows a statement.
+        hook_params: Further arguments for the database's hook.
+        lark_conn_id: The connection to Lark.
+
+    Returns:
+        `{"rows": …, "deleted": …}`, as XCom.
+
+    Raises:
+        AirflowFailException: Lark refuses it, or titles and columns do not fit; a retry would not help.
+        LarkError: Any other failure, for Airflow to retry. What the database's driver raises is passed on.
+    """
+
+    template_fields: Collection[str] = (
+        "sql_table", "sql_conn_id", "sheet", "worksheet", "range", "columns", "key_fields", "batch_id",
+        "lark_conn_id",
+    )  # fmt: skip
+    required_templates: ClassVar[Collection[str]] = (
+        "sql_table", "sql_conn_id", "sheet", "worksheet", "range", "key_fields", "batch_id",
+    )  # fmt: skip
+    row_name: ClassVar[str] = "Row"
+
+    def __init__(
+        self,
+        *,
+        sql_table: str,
+        sql_conn_id: str,
+        sheet: str,
+        worksheet: str | int | None = None,
+        range: str | None = None,  # noqa: A002 - Lark's name
+        columns: Mapping[str, str] | Sequence[str] | None = None,
+        mode: Mode = "replace",
+        key_fields: str | Sequence[str] = (),
+        batch_id_column: str | None = None,
+        batch_id: str = "{{ run_id }}",
+        zone: str | dt.tzinfo | None = None,
+        allow_empty_table: bool = False,
+        chunk_size: int = 1000,
+        hook_params: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            sql_table=sql_table,
+            sql_conn_id=sql_conn_id,
+            sheet=sheet,
+            worksheet=worksheet,
+            columns=columns,
+            mode=mode,
+            key_fields=key_fields,
+            batch_id_column=batch_id_column,
+            batch_id=batch_id,
+            allow_empty_table=allow_empty_table,
+            chunk_size=chunk_size,
+            hook_params=hook_params,
+            **kwargs,
+        )
+        self.range = range
+        self.zone = zone
+        self._found: Iterator[list[Any]] = iter(())
+        self._titles: list[str] = []
+
+    def execute(self, context: Context) -> dict[str, int]:  # noqa: ARG002 - Airflow's signature
+        """Copy the rows."""
+        from lark_provider.api.clouddoc.sheets.reading import ChangedError
+
+        with lark_errors():
+            attempt = 1
+            while True:
+                try:
+                    counts = self.copy()
+                    break
+                except ChangedError:
+                    if attempt == _ATTEMPTS:
+                        raise
+                    self.log.info("The spreadsheet was changed while it was read; reading it again.")
+                    attempt += 1
+        self.sheet_link = self._sheet_url()
+        self.log.info("Copied %d rows from %s to %s.", counts["rows"], self.sheet_link, self.sql_table)
+        return counts
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> object:  # noqa: ARG002 - OpenLineage's
+        """Return the spreadsheet and the SQL table, for OpenLineage."""
+        from airflow.providers.openlineage.extractors import OperatorLineage
+
+        from lark_provider.transfers import lineage
+
+        found = lineage.written(self.sql_table, self.sql_conn_id, self.hook_params)
+        return OperatorLineage(inputs=[self._dataset(self.sheet or "")], outputs=found)
+
+    def _nothing(self, deleted: int) -> InvalidRequestError:
+        return InvalidRequestError(
+            f"The worksheet has no rows below its header, and {self.sql_table} has {deleted} rows, which "
+            "were not deleted. Next: check the worksheet and the range; if it is empty, pass "
+            "allow_empty_table=True."
+        )
+
+    def _columns(self, target: Target) -> list[Column]:
+        from lark_provider.api.clouddoc.fields import zone_of
+        from lark_provider.api.clouddoc.sheets.headers import titles_of
+
+        zone = zone_of(self.zone) or dt.UTC
+        self._found = iter(self.hook.client.clouddoc.sheets.read_rows(self._ref(), self.range))
+        self._titles = titles_of(next(self._found, []))
+        named = [title for title in self._titles if title]
+        if isinstance(self.columns, Mapping):
+            wanted = dict(self.columns)
+        else:
+            given = [self.columns] if isinstance(self.columns, str) else self.columns
+            wanted = {title: title for title in (named if given is None else given)}
+        unknown = next((title for title in wanted if title not in named), None)
+        if unknown is not None:
+            raise InvalidRequestError(
+                f"The first row of the range has no title {unknown!r}; it has {', '.join(map(repr, named))}. "
+                "Next: correct columns or range."
+            )
+        is_text = target.driver == "sqlite3"
+
+        def convert(_: str, column: str) -> Callable[[Any], Any]:
+            return from_sheet(target.moments[column], zone, is_text=is_text)
+
+        return self._matched(target, wanted, convert)
+
+    def _rows(self, columns: Sequence[Column]) -> Iterator[tuple[Any, ...]]:
+        places = [(self._titles.index(column.field), column.convert) for column in columns]
+        for row in self._found:
+            if any(cell is not None for cell in row):
+                yield tuple(convert(row[place]) for place, convert in places)

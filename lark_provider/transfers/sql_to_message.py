@@ -1,0 +1,196 @@
+"""Send the rows of a SQL query as a message: a table on a card, and a file where they do not fit."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
+from functools import cached_property
+from itertools import chain, repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lark_provider.errors import InvalidRequestError
+from lark_provider.hooks.links import LarkChatLink, chat_url
+from lark_provider.hooks.task import attempt_key, lark_errors
+from lark_provider.operators.base import LarkOperator
+from lark_provider.operators.object_storage import MAX_FILE_BYTES
+from lark_provider.operators.progress import Progress
+from lark_provider.transfers import values
+from lark_provider.transfers.database import Parameters, checked_query, selected, sql_hook
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+    from lark_provider.api.messaging import OnUnknown
+
+_MOST_ROWS = 100
+"""On a card."""
+
+
+class SqlToLarkMessageOperator(LarkOperator):
+    """Send the rows of a SQL query as a table on a card; if it does not hold all of them, also as a CSV file.
+
+    The query is streamed: memory does not grow with its result. A retry sends nothing twice, as with
+    `LarkSendMessageOperator`. For more than 30 MB, or for a table to work with: `LarkReportOperator`.
+
+    Args:
+        sql: The query, or a file ending in `.sql`, relative to the DAG's folder.
+        sql_conn_id: The connection of the database.
+        parameters: The query's parameters.
+        receiver_id: An id, an e-mail address, or a name from the connection's `receivers`.
+        title: The card's title.
+        text: Something before the table, in Markdown.
+        max_rows: The most rows on the card, 1 to 100; further ones are counted on it.
+        attach: Whether all rows are sent as a CSV file where the card does not hold them.
+        file_name: Of the file; by default the title with `.csv`.
+        skip_empty: Whether nothing is sent if the query returns no rows.
+        idempotency_key: Any text that identifies the message; by default derived from DAG, run, task and
+            attempt.
+        on_unknown: As for `LarkSendMessageOperator`.
+        hook_params: Further arguments for the database's hook.
+        lark_conn_id: The connection to Lark.
+
+    Returns:
+        As XCom, `{"rows": …, "message_ids": […]}`: the card's, and the file's if there is one.
+
+    Raises:
+        AirflowFailException: Lark refuses it, or the file would be too large; a retry would not help.
+        LarkError: Any other failure, for Airflow to retry. What the database's driver raises is passed on.
+    """
+
+    template_fields: Collection[str] = (
+        "sql", "parameters", "sql_conn_id", "receiver_id", "title", "text", "file_name", "idempotency_key",
+        "lark_conn_id",
+    )  # fmt: skip
+    required_templates: ClassVar[Collection[str]] = (
+        "sql", "sql_conn_id", "receiver_id", "title", "text", "file_name", "idempotency_key",
+    )  # fmt: skip
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
+    operator_extra_links = (LarkChatLink(),)
+    chat_link = ""
+
+    def __init__(
+        self,
+        *,
+        sql: str,
+        sql_conn_id: str,
+        receiver_id: str,
+        title: str,
+        parameters: Parameters = None,
+        text: str = "",
+        max_rows: int = _MOST_ROWS,
+        attach: bool = True,
+        file_name: str | None = None,
+        skip_empty: bool = False,
+        idempotency_key: str | None = None,
+        on_unknown: OnUnknown = "fail",
+        hook_params: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if type(max_rows) is not int or not 1 <= max_rows <= _MOST_ROWS:
+            raise InvalidRequestError(
+                f"max_rows must be an int of 1 to {_MOST_ROWS}, got {max_rows!r}. Next: pass one."
+            )
+        self.sql = sql
+        self.sql_conn_id = sql_conn_id
+        self.receiver_id = receiver_id
+        self.title = title
+        self.parameters = parameters
+        self.text = text
+        self.max_rows = max_rows
+        self.attach = attach
+        self.file_name = file_name
+        self.skip_empty = skip_empty
+        self.idempotency_key = idempotency_key
+        self.on_unknown = on_unknown
+        self.hook_params = hook_params
+
+    @cached_property
+    def progress(self) -> Progress:
+        """Log how far the task has come."""
+        return Progress(self.log)
+
+    def on_kill(self) -> None:
+        """Stop at the next row; Airflow calls this when the task is ended from outside."""
+        self.progress.stop()
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the query and send its rows."""
+        with lark_errors(), tempfile.TemporaryDirectory(prefix="lark-rows-") as folder:
+            file = Path(folder) / "rows.csv"
+            count, kept, columns = self._spooled(file)
+            if not count and self.skip_empty:
+                self.log.info("The query returned no rows; nothing was sent.")
+                return {"rows": 0, "message_ids": []}
+            sent = self._sent(context, count, kept, columns, file)
+        self.log.info("Sent %d rows to %s: %s.", count, self.receiver_id, ", ".join(sent))
+        return {"rows": count, "message_ids": sent}
+
+    def _spooled(self, file: Path) -> tuple[int, list[dict[str, Any]], list[str]]:
+        """Write all rows into a file, and return their number, the first of them, and the columns."""
+        from lark_provider.files import writing
+        from lark_provider.files.formats import CSV
+
+        query = selected(
+            sql_hook(self.sql_conn_id, self.hook_params), checked_query(self.sql), self.parameters
+        )
+        kept: list[dict[str, Any]] = []
+        with closing(query):
+            columns = [str(name) for name in next(query)]
+
+            def rows() -> Iterator[dict[str, Any]]:
+                for row in self.progress.reading(query):
+                    cells = dict(zip(columns, map(values.to_sheet_cell, row), strict=True))
+                    if len(kept) < self.max_rows:
+                        kept.append(cells)
+                    yield cells
+
+            count = writing.write_to(file, CSV, dict.fromkeys(columns, "text"), rows())
+        return count, kept, columns
+
+    def _sent(
+        self, context: Context, count: int, kept: Sequence[dict[str, Any]], columns: list[str], file: Path
+    ) -> list[str]:
+        """Send the card, and the file if the card does not hold all rows."""
+        from lark_provider.api.cards import table_card
+        from lark_provider.hooks.receivers import marked
+
+        client = self.hook.client
+        to = self.hook.receiver(self.receiver_id)
+        # The rest is only counted on the card.
+        rows = chain(kept, repeat({}, count - len(kept)))
+        card: Any = table_card(self.title, rows, columns=columns, text=self.text, max_rows=self.max_rows)
+        shown = sum(len(one.get("rows", ())) for one in card["body"]["elements"])
+        is_attached = self.attach and shown < count
+        if is_attached and (size := file.stat().st_size) > MAX_FILE_BYTES:
+            raise InvalidRequestError(
+                f"The rows must take at most {MAX_FILE_BYTES:,} bytes as a file, got {size:,}. Next: narrow "
+                "the query, pass attach=False, or use LarkReportOperator."
+            )
+        if to.instead_of is not None:
+            card = marked(card, "interactive", to.instead_of)
+        key = to.key(self.idempotency_key or attempt_key(context, client, "rows", self.receiver_id))
+        how: dict[str, Any] = {"receiver_id_type": to.id_type, "on_unknown": self.on_unknown}
+        answer = client.messaging.send_card(to.id, card, idempotency_key=f"{key}\ncard", **how).data
+        self.chat_link = chat_url(client.base_url, answer.get("chat_id", ""), self.hook.web_domain)
+        sent = [answer["message_id"]]
+        if is_attached:
+            name = self.file_name or f"{self.title.replace('/', '-')}.csv"
+            sent.append(
+                client.messaging.send_file(
+                    to.id, str(file), file_name=name, file_type="xls", idempotency_key=f"{key}\nfile", **how
+                ).data["message_id"]
+            )
+        return sent
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> object:  # noqa: ARG002 - OpenLineage's
+        """Return the tables that the query reads, for OpenLineage."""
+        from airflow.providers.openlineage.extractors import OperatorLineage
+
+        from lark_provider.transfers import lineage
+
+        return OperatorLineage(inputs=lineage.read_by(self.sql, self.sql_conn_id, self.hook_params))

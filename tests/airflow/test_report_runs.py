@@ -1,0 +1,68 @@
+"""Airflow itself runs the daily report: the example DAG, twice on one day."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from lark_emulator import Emulator
+
+from lark_provider import LarkServiceClient
+from lark_provider.storage import migrate, urls
+from tests.airflow.conftest import CHAT, AirflowHome
+
+EXAMPLE = Path(__file__).parents[2] / "example_dags" / "daily_report.py"
+MOST_LINES = 10
+
+
+def query(path: Path, sql: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(sql)
+
+
+def cells(lark: Emulator, token: str) -> list[list[Any]]:
+    found = [["" if one is None else one for one in row][:4] for row in lark.sheet(token)["values"]]
+    return [row for row in found if any(one != "" for one in row)]
+
+
+def test_the_daily_report_is_one_spreadsheet_and_one_card(
+    lark: Emulator, airflow_home: AirflowHome, tmp_path: Path
+) -> None:
+    text = EXAMPLE.read_text("utf-8")
+    operators = re.findall(r"^    \w+Operator\(.*?^    \)$", text, re.DOTALL | re.MULTILINE)
+    assert 0 < sum(one.count("\n") + 1 for one in operators) <= MOST_LINES
+    orders, ledger = tmp_path / "orders.db", f"sqlite:///{tmp_path}/ledger.db"
+    [create] = [line.strip() for line in text.splitlines() if "CREATE TABLE" in line]
+    query(orders, create)
+    query(orders, "INSERT INTO orders VALUES ('A-1', 'Ann', 12.5, '2026-01-31'), ('007', 'Bo', 70, NULL)")
+    migrate.upgrade(urls.parse(ledger, "test"))
+    shutil.copy(EXAMPLE, airflow_home.dags)
+    added = {
+        "AIRFLOW_CONN_ORDERS_DB": json.dumps({"conn_type": "sqlite", "host": str(orders)}),
+        "AIRFLOW__LARK__DATABASE_URL": ledger,
+    }
+    run = ("dags", "test", "daily_report", "2026-11-26", "--conf", json.dumps({"chat_id": CHAT}))
+    airflow_home.env |= added
+    try:
+        airflow_home.airflow(*run, lark=lark)
+        query(orders, "INSERT INTO orders VALUES ('A-3', 'Cy', 1, NULL)")
+        airflow_home.airflow(*run, lark=lark)
+    finally:
+        for name in added:
+            del airflow_home.env[name]
+    drive = LarkServiceClient().clouddoc.drive
+    [made] = drive.list_files("Reports/2026-11")
+    assert made["name"] == "Orders 2026-11-26"
+    [header, *rows] = cells(lark, made["token"])
+    assert header == ["no", "customer", "amount", "day"]
+    assert [row[:3] for row in rows] == [["007", "Bo", 70], ["A-1", "Ann", 12.5], ["A-3", "Cy", 1]]
+    assert {one.id: one.role for one in drive.permissions.list(made["url"])}[CHAT] == "view"
+    [chat] = [one for one in lark.state()["chats"] if one["chat_id"] == CHAT]
+    [card] = chat["messages"]
+    assert "**3** orders on 2026-11-26" in str(card["content"])
+    assert made["url"] in str(card["content"])

@@ -1,0 +1,81 @@
+"""LarkSendFileOperator: files and images of any storage, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from lark_emulator import Emulator
+
+from lark_provider import LarkServiceClient
+from lark_provider.errors import InvalidRequestError
+from lark_provider.operators import LarkSendFileOperator, object_storage
+from tests.airflow.conftest import CHAT
+
+Context = Callable[..., Any]
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
+
+
+def sent(lark: Emulator) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_file_arrives_once(lark: Emulator, context: Context, tmp_path: Path, scheme: str) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_bytes(b"no,paid\nA-1,1\n")
+    send = LarkSendFileOperator(task_id="t", receiver_id=CHAT, file=f"{scheme}{{{{ params.file }}}}")
+    send.render_template_fields({"params": {"file": str(file)}})
+    message_id = send.execute(context())
+    assert send.execute(context(try_number=2)) == message_id
+    [message] = sent(lark)
+    assert (message["message_id"], message["msg_type"]) == (message_id, "file")
+    assert CHAT in send.chat_link
+    back = tmp_path / "back"
+    LarkServiceClient().messaging.download(message_id, message["content"]["file_key"], back)
+    assert back.read_bytes() == file.read_bytes()
+    assert send.execute(context(try_number=3, max_tries=4)) != message_id  # cleared
+
+
+def test_an_image_is_shown(lark: Emulator, context: Context, tmp_path: Path) -> None:
+    file = tmp_path / "chart.png"
+    file.write_bytes(PNG)
+    LarkSendFileOperator(task_id="t", receiver_id=CHAT, file=file.as_uri(), msg_type="image").execute(
+        context()
+    )
+    assert [one["msg_type"] for one in sent(lark)] == ["image"]
+
+
+def test_what_no_retry_can_mend_fails_at_once(
+    lark: Emulator, context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty, large = tmp_path / "empty", tmp_path / "large"
+    empty.touch()
+    large.write_bytes(b"x" * 11)
+    with pytest.raises(AirflowFailException, match="must exist"):
+        LarkSendFileOperator(task_id="t", receiver_id=CHAT, file=str(tmp_path)).execute(context())
+    monkeypatch.setattr(object_storage, "MAX_FILE_BYTES", 10)
+    for file, text in (
+        (tmp_path / "missing", "must exist"),
+        (empty, "empty"),
+        (large, "at most 10 bytes, got 11"),
+    ):
+        with pytest.raises(AirflowFailException, match=text):
+            LarkSendFileOperator(task_id="t", receiver_id=CHAT, file=str(file)).execute(context())
+    assert sent(lark) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"msg_type": "audio"}, "msg_type must be"),
+        ({"msg_type": "image", "file_name": "x"}, "file_name must be"),
+    ],
+)
+def test_wrong_arguments_are_refused(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(InvalidRequestError, match=text):
+        LarkSendFileOperator(task_id="t", receiver_id=CHAT, file="x", **changes)

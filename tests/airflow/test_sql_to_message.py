@@ -1,0 +1,83 @@
+"""SqlToLarkMessageOperator: rows as a table on a card, and as a file where they do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from lark_emulator import Emulator
+
+from lark_provider import LarkServiceClient
+from lark_provider.errors import InvalidRequestError
+from lark_provider.transfers import SqlToLarkMessageOperator, sql_to_message
+from tests.airflow.conftest import CHAT
+from tests.airflow.sql import Database
+
+Context = Callable[..., Any]
+MANY = """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+SELECT i AS "no", '00' || i AS "code" FROM n ORDER BY i"""
+
+
+def sent(lark: Emulator) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = lark.state()["chats"][0]["messages"]
+    return found
+
+
+def shown(message: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for one in message["content"]["body"]["elements"] for row in one.get("rows", ())]
+
+
+def tell(database: Database, count: int = 2, **changes: Any) -> SqlToLarkMessageOperator:
+    usual: dict[str, Any] = {
+        "task_id": "t", "sql": MANY.format(count=count), "sql_conn_id": database.conn_id, "receiver_id": CHAT,
+        "title": "Orders",
+    }  # fmt: skip
+    return SqlToLarkMessageOperator(**(usual | changes))
+
+
+def test_few_rows_are_a_card(lark: Emulator, context: Context, database: Database) -> None:
+    done = tell(database, text="of {{ params.day }}").execute(context())
+    [message] = sent(lark)
+    assert done == {"rows": 2, "message_ids": [message["message_id"]]}
+    assert [list(row.values()) for row in shown(message)] == [[1, "001"], [2, "002"]]
+
+
+def test_many_rows_are_a_file_as_well_and_arrive_once(
+    lark: Emulator, context: Context, sqlite: Database, tmp_path: Path
+) -> None:
+    operator = tell(sqlite, 2_000, max_rows=7)
+    done = operator.execute(context())
+    assert operator.execute(context(try_number=2)) == done
+    [card, file] = sent(lark)
+    assert (done["rows"], len(shown(card)), "1,993" in str(card["content"])) == (2_000, 7, True)
+    assert done["message_ids"] == [card["message_id"], file["message_id"]]
+    back = tmp_path / "back.csv"
+    LarkServiceClient().messaging.download(file["message_id"], file["content"]["file_key"], back)
+    lines = back.read_text("utf-8-sig").splitlines()
+    assert (lines[:2], lines[-1], len(lines)) == (["no,code", "1,001"], "2000,002000", 2_001)
+    tell(sqlite, 2_000, attach=False).execute(context(task_id="other"))
+    assert [one["msg_type"] for one in sent(lark)] == ["interactive", "file", "interactive"]
+
+
+def test_no_rows(lark: Emulator, context: Context, sqlite: Database) -> None:
+    none: dict[str, Any] = {"sql": "SELECT 1 AS a WHERE 1 = 0"}
+    assert tell(sqlite, skip_empty=True, **none).execute(context()) == {"rows": 0, "message_ids": []}
+    assert sent(lark) == []
+    assert tell(sqlite, **none).execute(context())["rows"] == 0
+    assert len(sent(lark)) == 1
+
+
+def test_what_no_retry_can_mend(
+    lark: Emulator, context: Context, sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InvalidRequestError, match="max_rows must be"):
+        tell(sqlite, max_rows=101)
+    with pytest.raises(AirflowFailException, match="receiver_id"):
+        tell(sqlite, receiver_id="").execute(context())
+    monkeypatch.setattr(sql_to_message, "MAX_FILE_BYTES", 100)
+    with pytest.raises(AirflowFailException, match="at most 100 bytes"):
+        tell(sqlite, 2_000).execute(context())
+    assert sent(lark) == []
