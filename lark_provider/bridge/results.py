@@ -18,6 +18,7 @@ from lark_provider.bridge.questions import QuestionPoller
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, LarkError
 from lark_provider.protocol.hitl.delivery import ClickResult, read_result
 from lark_provider.protocol.hitl.keys import idempotency_key
+from lark_provider.protocol.language import Language
 from lark_provider.storage.api_servers import ApiServers
 from lark_provider.storage.applied_clicks import Applied, AppliedClicks
 from lark_provider.storage.question_cards import Claimed, QuestionCards
@@ -47,6 +48,7 @@ class ClickResultDisplay:
         delivery: Has the links that are not recorded.
         apps: The apps that send.
         others: For clicks on other cards, such as those of failures.
+        language: In which people are told of a click whose card has no language.
     """
 
     def __init__(
@@ -60,10 +62,11 @@ class ClickResultDisplay:
         delivery: ClickDelivery,
         apps: Apps,
         others: OtherResult | None = None,
+        language: Language = "zh",
     ) -> None:
         self._store, self._questions, self._cards, self._servers = store, questions, cards, servers
         self._poller, self._sender, self._delivery, self._apps = poller, sender, delivery, apps
-        self._others = others
+        self._others, self._language = others, language
 
     async def work(self) -> bool:
         """Show results that were not shown yet.
@@ -90,7 +93,7 @@ class ClickResultDisplay:
             if card is not None:
                 has_ended = await self._show(applied, result, card)
             elif self._others is None or not await self._others(applied, result):
-                await self._tell(applied, result)
+                await self._tell(applied, result, self._language)
         except LarkError as error:
             if not is_lost(error, applied.age) and not _is_unreachable(applied, error):
                 logger.warning(
@@ -141,7 +144,7 @@ class ClickResultDisplay:
         click = await threads.run(lambda: self._store.click(applied.app_id, applied.event_id))
         return None if click is None else click.action.form_value
 
-    async def _tell(self, applied: Applied, result: ClickResult, language: str = "zh") -> None:
+    async def _tell(self, applied: Applied, result: ClickResult, language: str) -> None:
         """Tell who clicked, and nobody else: the link is theirs alone."""
         link = result.link_url
         if result.outcome == "unlinked" and link is None:

@@ -168,7 +168,7 @@ class Bridge:
         self._delivery = ClickDelivery(self.api, self._clicks, settings.secrets, self._warnings)
         self._display = ClickResultDisplay(
             self._clicks, self._questions, self._cards, ApiServers(database), self._poller, self._sender,
-            self._delivery, self.apps, self._others(),
+            self._delivery, self.apps, self._others(), settings.language,
         )  # fmt: skip
         steps = [
             Step("lease", _RENEW_SECONDS, self._renew),

@@ -21,6 +21,7 @@ from lark_provider.bridge.settings import Credentials, Settings
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.proof import LARGEST_BODY, BridgeSecrets
+from lark_provider.protocol.language import Language
 from lark_provider.storage.api_servers import ApiServers
 from lark_provider.storage.applied_clicks import AppliedClicks
 from lark_provider.storage.inbox import Inbox
@@ -70,13 +71,13 @@ class Bench:
         found: str = user["open_ids"][self.lark.app_id]
         return found
 
-    def store(self, open_id: str, **form: str) -> None:
-        Inbox(self.url).store([click(self.card.key, "e1", self.lark.app_id, open_id, **form)])
+    def store(self, open_id: str, *, card: str = "", **form: str) -> None:
+        Inbox(self.url).store([click(card or self.card.key, "e1", self.lark.app_id, open_id, **form)])
 
-    def work(self, *, sends: bool = False) -> int:
-        return asyncio.run(self._work(sends=sends))
+    def work(self, *, sends: bool = False, language: Language = "zh") -> int:
+        return asyncio.run(self._work(sends=sends, language=language))
 
-    async def _work(self, *, sends: bool) -> int:
+    async def _work(self, *, sends: bool, language: Language) -> int:
         settings, warnings = Settings(self._credentials, BridgeSecrets("s" * 32)), Throttle()
         api, apps, url = AirflowApi(self._credentials), Apps(), self.url
         delivery = ClickDelivery(api, self._clicks, settings.secrets, warnings)
@@ -84,7 +85,7 @@ class Bench:
         sender = QuestionCardSender(self.questions, self.cards, recipients, apps, settings, warnings)
         display = ClickResultDisplay(
             self._clicks, self.questions, self.cards, ApiServers(url),
-            QuestionPoller(api, self.questions, settings), sender, delivery, apps,
+            QuestionPoller(api, self.questions, settings), sender, delivery, apps, language=language,
         )  # fmt: skip
         if sends:
             await sender.work()
@@ -125,6 +126,24 @@ def test_a_click_waits_for_airflow_and_its_person_is_told_after_a_day(bench: Ben
     assert (bench.applied().state, bool(bench.applied().shown_at)) == ("given_up", True)
     (told,) = bench.messages()
     assert "could not process this click" in str(told["content"])
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("zh", "未能处理这次点击"), ("en", "could not process this click")]
+)
+def test_who_clicked_on_a_card_without_a_language_is_told_in_that_of_the_bridge(
+    bench: Bench, language: Language, words: str
+) -> None:
+    bench.store(bench.bob, card="a failure's card, or none")
+    bench.work(language=language)
+    execute(
+        bench.url,
+        "UPDATE applied_clicks SET created_at = :old, next_at = :old",
+        old="2020-01-01 00:00:00.000000",
+    )
+    assert bench.work(language=language) == 1
+    (told,) = bench.messages()
+    assert words in str(told["content"])
 
 
 def test_a_click_that_is_too_large_is_refused_and_told(bench: Bench) -> None:
