@@ -17,6 +17,12 @@ _READ_BASE = f"{_BASE}:readonly"
 _TABLES = "/open-apis/bitable/v1/apps/:app_token/tables"
 _RECORDS = f"{_TABLES}/:table_id/records"
 _PEOPLE = "contact:contact.base:readonly"
+_SHEET = "/open-apis/sheets/v3/spreadsheets"
+_SHEETS, _DRIVE = "sheets:spreadsheet", "drive:drive"
+_READ_SHEETS = (_SHEETS, f"{_SHEETS}:readonly", _DRIVE, f"{_DRIVE}:readonly", f"{_SHEETS}:read")
+_WRITE_SHEETS = (_SHEETS, _DRIVE, f"{_SHEETS}:write_only")
+_MEMBERS = "/open-apis/drive/v1/permissions/:token/members"
+_SHARE = (_DRIVE, "docs:permission.member")
 
 AREAS: dict[str, dict[str, tuple[str, ...]]] = {
     "messages": {
@@ -63,6 +69,31 @@ AREAS: dict[str, dict[str, tuple[str, ...]]] = {
         f"POST {_RECORDS}/batch_update": (_BASE, "base:record:update"),
         f"POST {_RECORDS}/batch_delete": (_BASE, "base:record:delete"),
         f"POST {_RECORDS}/batch_get": (_BASE, _READ_BASE, "base:record:read"),
+    },
+    "sheets": {
+        f"POST {_SHEET}": (_SHEETS, f"{_SHEETS}:create", _DRIVE),
+        f"GET {_SHEET}/:spreadsheet_token": _READ_SHEETS,
+        f"PATCH {_SHEET}/:spreadsheet_token": _WRITE_SHEETS,
+        f"GET {_SHEET}/:spreadsheet_token/sheets/query": _READ_SHEETS,
+        f"POST {_SHEET}/:spreadsheet_token/sheets/:sheet_id/find": _READ_SHEETS,
+        f"GET {_SHEET}/:spreadsheet_token/sheets/:sheet_id/filter": _READ_SHEETS,
+        f"DELETE {_SHEET}/:spreadsheet_token/sheets/:sheet_id/filter": _WRITE_SHEETS,
+    },
+    "drive": {
+        "GET /open-apis/drive/v1/files": (_DRIVE, f"{_DRIVE}:readonly", "space:document:retrieve"),
+        "POST /open-apis/drive/v1/files/create_folder": (_DRIVE, "space:folder:create"),
+        "POST /open-apis/drive/v1/files/:file_token/copy": (_DRIVE, "docs:document:copy"),
+        "DELETE /open-apis/drive/v1/files/:file_token": (_DRIVE, "space:document:delete"),
+        "POST /open-apis/drive/v1/metas/batch_query": (
+            _DRIVE,
+            f"{_DRIVE}:readonly",
+            f"{_DRIVE}.metadata:readonly",
+        ),
+        f"GET {_MEMBERS}": (_DRIVE, f"{_DRIVE}:readonly", "docs:permission.member"),
+        f"POST {_MEMBERS}": _SHARE,
+        f"DELETE {_MEMBERS}/:member_id": _SHARE,
+        f"POST {_MEMBERS}/transfer_owner": _SHARE,
+        "PATCH /open-apis/drive/v2/permissions/:token/public": (_DRIVE, "docs:permission.setting"),
     },
     "wiki": {
         "GET /open-apis/wiki/v2/spaces/get_node": ("wiki:wiki:readonly", "wiki:wiki", "wiki:node:read"),
