@@ -81,7 +81,8 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 with create_session() as session:
-    ti = session.scalars(select(TaskInstance).where(TaskInstance.task_id == "tell")).one()
+    is_it = (TaskInstance.dag_id == "retrying", TaskInstance.task_id == "tell")
+    ti = session.scalars(select(TaskInstance).where(*is_it)).one()
     before = ti.max_tries
     clear_task_instances([ti], session)
     print("MAX_TRIES", before, ti.max_tries, "TRY", ti.try_number)
