@@ -48,7 +48,7 @@ class ClickResultDisplay:
         delivery: Has the links that are not recorded.
         apps: The apps that send.
         others: For clicks on other cards, such as those of failures.
-        language: In which people are told of a click whose card has no language.
+        language: In which people learn what became of a click whose card has no language.
     """
 
     def __init__(
