@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from lark_provider.errors import LarkError
 from lark_provider.support import periods
 
 logger = logging.getLogger(__name__)
+
+_MOST_LISTED = 1_000_000
 
 
 class WrongUseError(LarkError):
@@ -77,3 +80,33 @@ def age(text: str) -> timedelta:
         return periods.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_ids(command: Any, everything: str) -> Any:
+    """Add the choice between ids and all, and return the group, for further ways to choose.
+
+    Args:
+        command: What `add_parser` returned.
+        everything: What `--all` stands for.
+    """
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument("ids", nargs="*", default=[], metavar="ID", help="which ones, as `list` shows them")
+    which.add_argument("--all", action="store_true", help=everything)
+    return which
+
+
+def add_json(command: Any, run: Callable[[argparse.Namespace], int]) -> None:
+    """Add `--json`, and the function that runs the command."""
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=run)
+
+
+def row_count(text: str) -> int:
+    """Read how many rows to list; all of them are in memory.
+
+    Raises:
+        argparse.ArgumentTypeError: It is not a number from 1 to 999999.
+    """
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < _MOST_LISTED):
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {_MOST_LISTED - 1}, got {text!r}")
+    return int(text)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.cli.arguments import WrongUseError, add_group, age
+from lark_provider.cli.arguments import WrongUseError, add_group, add_ids, add_json, age, row_count
 from lark_provider.cli.output import one_line, print_json, table
 from lark_provider.cli.terminal import can_ask
 from lark_provider.errors import LarkError
@@ -39,9 +39,9 @@ def add_to(group: Any) -> None:
 def _add_list(dead: Any) -> None:
     command = dead.add_parser("list", help="list dead letters, the oldest first; none is consumed")
     command.add_argument(
-        "--limit", type=_count, default=100, metavar="N", help="how many at most (default: %(default)s)"
+        "--limit", type=row_count, default=100, metavar="N", help="how many at most (default: %(default)s)"
     )
-    _add_json(command, run_list)
+    add_json(command, run_list)
 
 
 def _add_show(dead: Any) -> None:
@@ -50,7 +50,7 @@ def _add_show(dead: Any) -> None:
     command.add_argument(
         "--reveal", action="store_true", help="also show who did it, what was entered, and tokens"
     )
-    _add_json(command, run_show)
+    add_json(command, run_show)
 
 
 def _add_requeue(dead: Any) -> None:
@@ -61,36 +61,18 @@ def _add_requeue(dead: Any) -> None:
         "RabbitMQ has confirmed the copy: a kill in between leaves both, which pumps and consumers "
         "deduplicate by the event id.",
     )
-    _add_ids(command)
-    _add_json(command, run_requeue)
+    add_ids(command, "all that are there now")
+    add_json(command, run_requeue)
 
 
 def _add_purge(dead: Any) -> None:
     command = dead.add_parser("purge", help="delete them, once confirmed")
-    which = _add_ids(command)
+    which = add_ids(command, "all that are there now")
     which.add_argument(
         "--older-than", type=age, metavar="AGE", help="those dead-lettered longer ago: 90m, 12h, 30d"
     )
     command.add_argument("--yes", action="store_true", help="do not ask")
-    _add_json(command, run_purge)
-
-
-def _add_ids(command: Any) -> Any:
-    which = command.add_mutually_exclusive_group(required=True)
-    which.add_argument("ids", nargs="*", default=[], metavar="ID", help="which ones, as `list` shows them")
-    which.add_argument("--all", action="store_true", help="all that are there now")
-    return which
-
-
-def _add_json(command: Any, run: Callable[[argparse.Namespace], int]) -> None:
-    command.add_argument("--json", action="store_true", help="print JSON")
-    command.set_defaults(run=run)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1_000_000):  # noqa: PLR2004 - all are in memory
-        raise argparse.ArgumentTypeError(f"must be a number from 1 to 999999, got {text!r}")
-    return int(text)
+    add_json(command, run_purge)
 
 
 def run_list(arguments: argparse.Namespace) -> int:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import argparse
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.cli.arguments import WrongUseError, add_group, add_metrics_options, age, start_metrics
+from lark_provider.cli.arguments import (
+    WrongUseError,
+    add_group,
+    add_ids,
+    add_json,
+    add_metrics_options,
+    age,
+    row_count,
+    start_metrics,
+)
 from lark_provider.cli.logs import log_as_service
 from lark_provider.cli.output import one_line, print_json, table
 from lark_provider.cli.terminal import can_ask
@@ -41,40 +49,22 @@ def add_to(commands: Any) -> None:
     run.set_defaults(run=run_run)
     listing = group.add_parser("list", help="list what is not delivered, the oldest first")
     listing.add_argument(
-        "--limit", type=_count, default=100, metavar="N", help="how many at most (default: %(default)s)"
+        "--limit", type=row_count, default=100, metavar="N", help="how many at most (default: %(default)s)"
     )
     listing.add_argument("--all", action="store_true", help="also what is delivered or superseded")
-    _add_json(listing, run_list)
+    add_json(listing, run_list)
     show = group.add_parser("show", help="show one")
     show.add_argument("id", metavar="ID", help="as `list` shows it")
-    _add_json(show, run_show)
+    add_json(show, run_show)
     retry = group.add_parser("retry", help="try at once what was given up, or waits after a failure")
-    _add_ids(retry)
-    _add_json(retry, run_retry)
+    add_ids(retry, "all that are not delivered")
+    add_json(retry, run_retry)
     purge = group.add_parser("purge", help="delete what is not delivered, once confirmed")
-    _add_ids(purge).add_argument(
+    add_ids(purge, "all that are not delivered").add_argument(
         "--older-than", type=age, metavar="AGE", help="those recorded longer ago: 90m, 12h, 30d"
     )
     purge.add_argument("--yes", action="store_true", help="do not ask")
-    _add_json(purge, run_purge)
-
-
-def _add_ids(command: Any) -> Any:
-    which = command.add_mutually_exclusive_group(required=True)
-    which.add_argument("ids", nargs="*", default=[], metavar="ID", help="which ones, as `list` shows them")
-    which.add_argument("--all", action="store_true", help="all that are not delivered")
-    return which
-
-
-def _add_json(command: Any, run: Callable[[argparse.Namespace], int]) -> None:
-    command.add_argument("--json", action="store_true", help="print JSON")
-    command.set_defaults(run=run)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1_000_000):  # noqa: PLR2004 - all are in memory
-        raise argparse.ArgumentTypeError(f"must be a number from 1 to 999999, got {text!r}")
-    return int(text)
+    add_json(purge, run_purge)
 
 
 def run_run(arguments: argparse.Namespace) -> int:
