@@ -24,13 +24,13 @@ from lark_provider.protocol.effects import (
     NeedWebhook,
     NewKey,
     Now,
+    OpenSyncIndex,
     Random,
     Send,
 )
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.spool import OpenSpool
 from lark_provider.protocol.store import Leased, Shared
-from lark_provider.protocol.sync_index import OpenSyncIndex
 from lark_provider.protocol.trampoline import Frame, Run
 
 T = TypeVar("T")

@@ -13,11 +13,11 @@ from lark_provider.engine.runtime import PROCESS, Runtime
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.protocol.tokens import App
-from lark_provider.protocol.webhook import Webhook
 from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
     from lark_provider.engine.http import AsyncClient, SyncClient
+    from lark_provider.protocol.webhook import Webhook
 
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_DEADLINE = 120.0

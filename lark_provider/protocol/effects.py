@@ -16,7 +16,6 @@ from lark_provider.protocol.multipart import Chunks
 from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.protocol.spool import OpenSpool
 from lark_provider.protocol.store import Leased, Shared
-from lark_provider.protocol.sync_index import OpenSyncIndex
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -273,6 +272,11 @@ class CachePut:
 
     kind: str
     people: Mapping[str, tuple[Any, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSyncIndex:
+    """Effect: an empty `sync_index.SyncIndex`. The file is made when it is first used."""
 
 
 class Stream(Generic[T]):

@@ -6,25 +6,17 @@ is recorded as pending before it is sent, and as done with the ids that Lark ans
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from lark_provider.protocol.ledger_entry import State
 
 PARTS: Final = 4096
 """Numbers that are kept for the parts of one chunk."""
 MAX_DIVIDED: Final = 2**31 // PARTS
 """The first chunk whose parts would have numbers that the database does not take."""
-
-
-class State(enum.StrEnum):
-    """Of a load, a chunk or a message."""
-
-    PENDING = "pending"
-    """Recorded, and perhaps sent: nobody knows whether it was written."""
-    DONE = "done"
-    REFUSED = "refused"
-    """Lark refused it, so that nothing was written."""
 
 
 def part_number(chunk: int, node: int) -> int:
@@ -155,27 +147,6 @@ class Recorded:
     age: float
     quiet: float
     sent_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A message with a key, as the ledger has it.
-
-    Attributes:
-        id: Its id in the ledger.
-        state: Its state.
-        token: The `uuid` that it was sent with, or is to be sent with.
-        result: What Lark answered; empty until it is done.
-        age: Seconds since that `uuid` was first sent, by the database's clock.
-        is_new: Whether it was recorded just now, so that it was never sent.
-    """
-
-    id: str
-    state: State
-    token: str
-    result: Mapping[str, Any] = field(repr=False)
-    age: float
-    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)

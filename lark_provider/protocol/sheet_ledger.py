@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from lark_provider.protocol.ledger import Claimant, Held, Lease, State
+from lark_provider.protocol.ledger import Claimant, Held, Lease
+from lark_provider.protocol.ledger_entry import State
 
 
 @dataclass(frozen=True, slots=True)

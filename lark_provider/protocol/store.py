@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         Chunk,
         Claimant,
         Done,
-        Entry,
         Held,
         Intent,
         Lease,
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
         Recorded,
         Step,
     )
+    from lark_provider.protocol.ledger_entry import Entry
     from lark_provider.protocol.pacing import Limit
     from lark_provider.protocol.sheet_ledger import Tables
 

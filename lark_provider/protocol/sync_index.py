@@ -6,8 +6,9 @@ The interface; `storage.sync_index` implements it. Everything in it blocks, and 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+
+from lark_provider.protocol.effects import OpenSyncIndex
 
 MARKED: Final = b"marked"
 """`Seen.values` of a record without a row that is marked as missing already."""
@@ -185,11 +186,6 @@ class SyncIndex(Protocol):
 
     def close(self) -> None:
         """Delete the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSyncIndex:
-    """Effect: an empty `SyncIndex`. The file is made when it is first used."""
 
 
 def open_index() -> Generator[OpenSyncIndex, object, SyncIndex]:

@@ -17,7 +17,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.errors import ConflictError
-from lark_provider.protocol.ledger import Chunk, Claimant, Done, Held, Lease, Load, Recorded, State, Step
+from lark_provider.protocol.ledger import (
+    Chunk,
+    Claimant,
+    Done,
+    Held,
+    Lease,
+    Load,
+    Recorded,
+    Step,
+)
+from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.redact import masked_addresses
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import ledger_parts, migrate, statements

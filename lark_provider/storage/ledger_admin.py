@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.errors import ConfigurationError, ConflictError
-from lark_provider.protocol.ledger import State, chunk_of
+from lark_provider.protocol.ledger import chunk_of
+from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.redact import masked_addresses
 from lark_provider.storage import ledger_parts, statements
 from lark_provider.storage.engine import transaction

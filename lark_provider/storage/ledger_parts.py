@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lark_provider.protocol.ledger import PARTS, State, part_number
+from lark_provider.protocol.ledger import PARTS, part_number
+from lark_provider.protocol.ledger_entry import State
 from lark_provider.storage import statements
 from lark_provider.storage.tables import ledger_chunks
 

@@ -13,7 +13,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.protocol.ledger import Entry, State
+from lark_provider.protocol.ledger_entry import Entry, State
 from lark_provider.protocol.redact import masked_addresses
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, statements

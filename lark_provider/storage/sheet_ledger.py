@@ -15,7 +15,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from lark_provider.protocol.ledger import Claimant, Held, Lease, State
+from lark_provider.protocol.ledger import Claimant, Held, Lease
+from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.redact import masked_addresses
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Reservation, Segment, TableWrite
 from lark_provider.protocol.tokens import App

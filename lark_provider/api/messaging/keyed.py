@@ -18,7 +18,7 @@ from lark_provider.protocol.errors import (
     unknown_choice,
 )
 from lark_provider.protocol.keys import message_uuid
-from lark_provider.protocol.ledger import Entry, State
+from lark_provider.protocol.ledger_entry import Entry, State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.store import shared
 

@@ -29,11 +29,11 @@ from lark_provider.protocol.ledger import (
     Lease,
     Load,
     Recorded,
-    State,
     Step,
     chunk_of,
     part_number,
 )
+from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.store import Store, shared
 

@@ -12,7 +12,8 @@ from lark_provider.api.clouddoc.loads.writer import Writer
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import NotFoundError, OutcomeUnknownError
-from lark_provider.protocol.ledger import Recorded, State
+from lark_provider.protocol.ledger import Recorded
+from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
 from lark_provider.protocol.store import shared

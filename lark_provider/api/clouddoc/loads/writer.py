@@ -29,7 +29,17 @@ from lark_provider.protocol.errors import (
     OutcomeUnknownError,
 )
 from lark_provider.protocol.keys import client_token
-from lark_provider.protocol.ledger import Chunk, Claimant, Done, Lease, Load, Recorded, State, Step, chunk_of
+from lark_provider.protocol.ledger import (
+    Chunk,
+    Claimant,
+    Done,
+    Lease,
+    Load,
+    Recorded,
+    Step,
+    chunk_of,
+)
+from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.paths import path
 from lark_provider.protocol.store import Store, leased, shared

@@ -25,7 +25,7 @@ from lark_provider.api.clouddoc.sheets.tables.judging import (
 )
 from lark_provider.api.clouddoc.sheets.tables.turn import TakenOverError
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
-from lark_provider.protocol.ledger import State
+from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Segment
 from lark_provider.protocol.store import shared

@@ -17,7 +17,7 @@ from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.effects import Memoize
 from lark_provider.protocol.errors import LarkAPIError, OutcomeUnknownError, TransportError
 from lark_provider.protocol.keys import client_token
-from lark_provider.protocol.ledger import Entry, State
+from lark_provider.protocol.ledger_entry import Entry, State
 from lark_provider.protocol.operations import Procedure, memoize, perform
 from lark_provider.protocol.paths import path
 from lark_provider.protocol.store import shared

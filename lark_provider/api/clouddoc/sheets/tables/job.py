@@ -19,7 +19,7 @@ from lark_provider.api.clouddoc.sheets.tables.updating import Update, arranged, 
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
 from lark_provider.protocol.effects import Stream
 from lark_provider.protocol.errors import ConflictError, LarkError
-from lark_provider.protocol.ledger import State
+from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import TableWrite
 from lark_provider.protocol.store import shared

@@ -21,7 +21,7 @@ from lark_provider.api.clouddoc.sheets.tables.source import Source
 from lark_provider.api.clouddoc.sheets.tables.turn import Turn
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkAPIError
-from lark_provider.protocol.ledger import State
+from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.paths import path
 

@@ -22,7 +22,7 @@ from lark_provider.api.clouddoc.sheets.tables.place import Place
 from lark_provider.api.clouddoc.sheets.tables.turn import Turn
 from lark_provider.api.clouddoc.sheets.values import Runs
 from lark_provider.protocol.errors import ConflictError
-from lark_provider.protocol.ledger import State
+from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import RecordedSegment, TableWrite
 from lark_provider.protocol.store import shared
