@@ -19,9 +19,9 @@ from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import applied_clicks
 from lark_provider.storage.click_records import Applied, Found
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.inbox import Stored, readable
 from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS
 from lark_provider.storage.statements import among, insert, read_clock
+from lark_provider.storage.stored_clicks import Stored, readable
 from lark_provider.storage.tables import card_callbacks
 
 __all__ = ["Applied", "AppliedClicks", "Found"]

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from lark_provider.protocol.waits import Wait, correlation_of
-from lark_provider.storage.inbox import Stored, concerning, decisions, readable
 from lark_provider.storage.statements import among
+from lark_provider.storage.stored_clicks import Stored, concerning, decisions, readable
 from lark_provider.storage.tables import card_callbacks
 from lark_provider.storage.tables import waits as questions
 

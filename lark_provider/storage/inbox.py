@@ -5,22 +5,22 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from lark_provider.protocol.callbacks import CardClick, read
+from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.callbacks.storable import LONGEST_ID, is_id, without_zeros
 from lark_provider.protocol.waits import Wait, correlation_of
 from lark_provider.storage import migrate
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.statements import among, insert
+from lark_provider.storage.stored_clicks import Stored, concerning, decisions, readable
 from lark_provider.storage.tables import card_answers, card_callbacks, handled_events, meta
 from lark_provider.support import measured
 
@@ -28,9 +28,6 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 1000
 """Waits in a statement: above some thousands PostgreSQL would read the whole table."""
-_MAX_LOGGED = 10_000
-_logged: set[tuple[int, str]] = set()
-"""Rows that this process has logged as unreadable."""
 
 
 class Inbox:
@@ -267,91 +264,6 @@ def _known(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[tuple[
 
 def _names(answer: Sequence[Stored]) -> str:
     return orjson.dumps([one.event_id for one in answer]).decode()
-
-
-def click_of(payload: str) -> CardClick:
-    """Return the click that a row's payload holds.
-
-    Raises:
-        TypeError: The payload holds another event.
-    """
-    click = read(orjson.loads(payload))
-    if not isinstance(click, CardClick):
-        raise TypeError(f"a stored payload must be a card click, got {type(click).__name__}")
-    return click
-
-
-class Stored(NamedTuple):
-    """A click of the table.
-
-    Attributes:
-        id: The row's id; clicks are evaluated in this order.
-        event_id: The column, which is not always the click's own id; see `_own_name`.
-        click: The click.
-    """
-
-    id: int
-    event_id: str
-    click: CardClick
-
-
-def readable(rows: Iterable[sa.Row[Any]]) -> list[Stored]:
-    """Return the clicks of rows. A damaged one is left out, so that it ends no wait, and is logged once.
-
-    Args:
-        rows: Rows with `id`, `event_id` and `payload`.
-    """
-    found: list[Stored] = []
-    for row in rows:
-        try:
-            click = click_of(row.payload)
-            correlation_of(click)
-        except Exception:  # A damaged row, in whatever way, must not affect the others.
-            if (name := (row.id, row.event_id)) not in _logged:
-                if len(_logged) >= _MAX_LOGGED:
-                    _logged.clear()
-                _logged.add(name)
-                extra = {"row": row.id, "event_id": row.event_id}
-                logger.exception("Stored click is unreadable; left out", extra=extra)
-        else:
-            found.append(Stored(row.id, row.event_id, click))
-    return found
-
-
-def concerning(connection: Connection, waits: Collection[Wait]) -> sa.ColumnElement[bool]:
-    """Return the condition for clicks that some waits may count: by message or by correlation.
-
-    Args:
-        connection: Determines the dialect.
-        waits: The waits.
-    """
-    names = {
-        card_callbacks.c.message_id: [message_id for wait in waits for message_id in wait.message_ids],
-        card_callbacks.c.correlation: [wait.correlation for wait in waits if wait.correlation],
-    }
-    return sa.or_(sa.false(), *(among(connection, column, some) for column, some in names.items() if some))
-
-
-def decisions(waits: Iterable[Wait], stored: Sequence[Stored]) -> dict[str, list[Stored]]:
-    """Return the clicks that answer waits, by the wait's key; a wait without an answer is missing.
-
-    Args:
-        waits: The waits.
-        stored: Clicks that any of them may count, in the order of their rows.
-    """
-    by_name = defaultdict[str | None, list[Stored]](list)
-    for one in stored:
-        by_name[one.click.message_id].append(one)
-        by_name[correlation_of(one.click)].append(one)
-    found: dict[str, list[Stored]] = {}
-    for wait in waits:
-        names = {*wait.message_ids, wait.correlation} - {None}
-        mine = sorted({one.id: one for name in names for one in by_name.get(name, ())}.items())
-        rows = {id(one.click): one for _, one in mine}
-        answer = wait.answer([one.click for _, one in mine])
-        if answer is not None:
-            found[wait.key] = [rows[id(click)] for click in answer]
-    return found
 
 
 def _look(connection: Connection, waits: Sequence[Wait]) -> tuple[list[Stored], dict[str, list[str]]]:

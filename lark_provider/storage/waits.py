@@ -9,11 +9,9 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
@@ -25,16 +23,12 @@ from lark_provider.protocol.questions import (
     Draft,
     Origin,
     Reason,
-    State,
     dump,
-    load_origin,
-    load_question,
 )
-from lark_provider.storage import migrate
+from lark_provider.storage import migrate, wait_rows
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.errors import StorageError
-from lark_provider.storage.inbox import Stored, concerning, decisions, readable
 from lark_provider.storage.statements import among
+from lark_provider.storage.stored_clicks import Stored, concerning, decisions, readable
 from lark_provider.storage.tables import card_callbacks, waits
 from lark_provider.support import measured, meters
 
@@ -112,13 +106,13 @@ class Waits:
             StorageError: The row is damaged.
         """
         with transaction(migrate.opened(self._url)) as connection:
-            asked = _get(connection, wait_id)
+            asked = wait_rows.get(connection, wait_id)
             if asked is None or message_id in asked.message_ids:
                 return asked
             ids = dump((*asked.message_ids, message_id))
             statement = sa.update(waits).where(waits.c.id == wait_id)
             connection.execute(statement.values(message_ids=ids, updated_at=datetime.now(UTC)))
-            return _get(connection, wait_id)
+            return wait_rows.get(connection, wait_id)
 
     def get(self, wait_id: str) -> Asked | None:
         """Return a question.
@@ -141,7 +135,7 @@ class Waits:
             query = sa.select(waits).where(among(connection, waits.c.id, wait_ids)).order_by(waits.c.id)
             if after_writers and connection.dialect.name == "postgresql":
                 query = query.with_for_update(read=True)
-            return {one.id: one for one in _readable(connection.execute(query))}
+            return {one.id: one for one in wait_rows.readable_questions(connection.execute(query))}
 
     def overdue(self, app_id: str, before: datetime, most: int) -> list[Asked]:
         """Return open questions whose deadline is long over, oldest first.
@@ -158,7 +152,7 @@ class Waits:
             .limit(most)
         )
         with transaction(migrate.opened(self._url), reading=True) as connection:
-            return _readable(connection.execute(query))
+            return wait_rows.readable_questions(connection.execute(query))
 
     def settled(self, asked: Sequence[Asked]) -> dict[str, Asked]:
         """Decide what clicks have answered, and return the questions that are open no longer.
@@ -173,7 +167,7 @@ class Waits:
         if not asked:
             return {}
         with transaction(migrate.opened(self._url), reading=True) as connection:
-            over = _over(connection, asked)
+            over = wait_rows.ended(connection, asked)
             still = [one for one in asked if one.id not in over]
             waiting = [one.wait() for one in still]
             found = decisions(waiting, _clicks(connection, concerning(connection, waiting))) if still else {}
@@ -201,7 +195,7 @@ class Waits:
             for wait_id, clicks in sorted(answers.items()):
                 if _decide(connection, wait_id, clicks):
                     decided.append(clicks)
-            over = _over(connection, asked)
+            over = wait_rows.ended(connection, asked)
         _measure(decided)
         return over
 
@@ -259,7 +253,7 @@ class Waits:
             row = connection.execute(query).one_or_none()
             if row is None:
                 return None
-            asked = next(iter(_readable([row])), None)
+            asked = next(iter(wait_rows.readable_questions([row])), None)
             if row.state != "open":
                 return asked
             answer: list[Stored] | None = None
@@ -270,7 +264,7 @@ class Waits:
                 _change(connection, wait_id, state="closed", reason=reason)
             else:
                 _decide(connection, wait_id, answer)
-            result = None if asked is None else _get(connection, wait_id)
+            result = None if asked is None else wait_rows.get(connection, wait_id)
         _measure([] if answer is None else [answer])
         return result
 
@@ -291,7 +285,7 @@ def _taken_over(connection: Connection, asked: Asked, origin: Origin, deadline: 
     """Record that a later attempt goes on with a question."""
     if origin.try_number > asked.origin.try_number:
         _change(connection, asked.id, origin=dump(origin), deadline=deadline)
-    return _get(connection, asked.id) or asked
+    return wait_rows.get(connection, asked.id) or asked
 
 
 def _change(connection: Connection, wait_id: str, **values: Any) -> bool:
@@ -330,7 +324,7 @@ def _insert(connection: Connection, draft: Draft) -> Asked:
         "created_at": now,
         "updated_at": now,
     }
-    asked = _asked(connection.execute(sa.insert(waits).values(values).returning(waits)).one())
+    asked = wait_rows.question_of(connection.execute(sa.insert(waits).values(values).returning(waits)).one())
     asked.wait()  # Raises for a question that no click can answer.
     return asked
 
@@ -343,7 +337,7 @@ def _newest(connection: Connection, origin: Origin) -> tuple[Asked | None, list[
     """
     query = sa.select(waits).where(waits.c.origin_key == origin.key, waits.c.successor.is_(None))
     rows = connection.execute(query).all()
-    readable_ones = _readable(rows)
+    readable_ones = wait_rows.readable_questions(rows)
     found = max(readable_ones, key=lambda one: one.created_at, default=None)
     if (
         found is not None
@@ -357,68 +351,6 @@ def _newest(connection: Connection, origin: Origin) -> tuple[Asked | None, list[
     return found, sorted({row.id for row in rows} - {one.id for one in readable_ones})
 
 
-def _get(connection: Connection, wait_id: str) -> Asked | None:
-    row = connection.execute(sa.select(waits).where(waits.c.id == wait_id)).one_or_none()
-    return None if row is None else _asked(row)
-
-
 def _clicks(connection: Connection, condition: sa.ColumnElement[bool]) -> list[Stored]:
     query = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload)
     return readable(connection.execute(query.where(condition).order_by(card_callbacks.c.id)))
-
-
-def _over(connection: Connection, asked: Iterable[Asked]) -> dict[str, Asked]:
-    """Return which of some questions are open no longer, as they are now."""
-    by_id = {one.id: one for one in asked}
-    query = sa.select(waits).where(among(connection, waits.c.id, by_id), waits.c.state != "open")
-    rows = {row.id: row for row in connection.execute(query)}
-    found = {one.id: one for one in _readable(rows.values())}
-    # A row that was damaged meanwhile was read before: its waiter still learns that the question is over.
-    damaged = {
-        wait_id: replace(by_id[wait_id], state=row.state, reason=row.reason, successor=row.successor)
-        for wait_id, row in rows.items()
-        if wait_id not in found
-    }
-    return found | damaged
-
-
-def _readable(rows: Iterable[sa.Row[Any]]) -> list[Asked]:
-    """Return the questions of rows; a damaged one is logged and left out, so that it stops no other one."""
-    found: list[Asked] = []
-    for row in rows:
-        try:
-            asked = _asked(row)
-            asked.wait()
-        except Exception:  # A damaged row, in whatever way, must not affect the others.
-            logger.exception("Recorded question is unreadable; left out", extra={"wait": row.id})
-        else:
-            found.append(asked)
-    return found
-
-
-def _asked(row: sa.Row[Any]) -> Asked:
-    """Return the question of a row.
-
-    Raises:
-        StorageError: The row is damaged.
-    """
-    try:
-        return Asked(
-            id=row.id,
-            origin=load_origin(row.origin),
-            question=load_question(row.question),
-            app_id=row.app_id,
-            message_ids=tuple(orjson.loads(row.message_ids)),
-            state=cast("State", row.state),
-            reason=row.reason,
-            decided_by=tuple(orjson.loads(row.decided_by or "[]")),
-            successor=row.successor,
-            deadline=row.deadline,
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-        )
-    except Exception as error:  # A row may be damaged in whatever way.
-        raise StorageError(
-            f"Row {row.id!r} of the table waits must hold a question, got a damaged one "
-            f"({type(error).__name__}: {error}). Next: clear the task, so that it asks again."
-        ) from error

@@ -22,7 +22,7 @@ from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.callbacks.storable import LONGEST_ID
 from lark_provider.protocol.waits import Wait, marked
 from lark_provider.storage import inbox as inboxes
-from lark_provider.storage import migrate, tables, urls
+from lark_provider.storage import migrate, stored_clicks, tables, urls
 from lark_provider.storage.engine import engine
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
@@ -153,7 +153,7 @@ def of(app_id: str, event_id: str, **parts: Any) -> CardClick:
 def stored(url: URL) -> list[tuple[str, str]]:
     with engine(url).connect() as connection:
         rows = connection.execute(sa.select(tables.card_callbacks.c.payload)).scalars()
-        return sorted((one.app_id, one.event_id) for one in map(inboxes.click_of, rows))
+        return sorted((one.app_id, one.event_id) for one in map(stored_clicks.click_of, rows))
 
 
 def test_apps_may_have_events_of_the_same_id(url: URL) -> None:

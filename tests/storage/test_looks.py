@@ -17,7 +17,7 @@ from lark_provider.protocol.questions import Asked, Draft, Origin, Question
 from lark_provider.protocol.waits import marked
 from lark_provider.storage import inbox as inboxes
 from lark_provider.storage import looks as module
-from lark_provider.storage import migrate, tables
+from lark_provider.storage import migrate, stored_clicks, tables
 from lark_provider.storage.deadlines import MAINTENANCE, STATEMENT
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.inbox import CHUNK, Inbox
@@ -279,7 +279,7 @@ def test_a_click_that_cannot_be_read_is_left_out(
         which = tables.card_callbacks.c.event_id == "damaged"
         connection.execute(sa.update(tables.card_callbacks).where(which).values(payload=payload))
     caplog.set_level(logging.ERROR)
-    inboxes._logged.clear()
+    stored_clicks._logged.clear()
     for _ in range(2):
         over = Looks(url).settled([one, two]) | looks.settled([one, two])
         told = {found.id: [each.event_id for each in Waits(url).clicks(found)] for found in over.values()}
@@ -378,6 +378,6 @@ def test_clicks_of_people_who_may_not_answer_are_not_read(
     asked, looks = many(postgres, 100), Looks(postgres)
     fill(postgres, 500, correlation="'w' || n % 100", operator_id="'ou_stranger'")
     read: list[object] = []
-    monkeypatch.setattr(inboxes, "click_of", read.append)
+    monkeypatch.setattr(stored_clicks, "click_of", read.append)
     looks.settled(asked)
     assert read == []

@@ -21,7 +21,8 @@ from lark_provider.api.clouddoc.sync.linked import read_linked
 from lark_provider.api.clouddoc.sync.options import Options
 from lark_provider.api.clouddoc.sync.reading import Reader, work
 from lark_provider.api.clouddoc.sync.scope import Scope
-from lark_provider.api.clouddoc.sync.staging import Batch, Stager, calendar_day
+from lark_provider.api.clouddoc.sync.source_rows import calendar_day
+from lark_provider.api.clouddoc.sync.staging import Batch, Stager
 from lark_provider.protocol.calls import request
 from lark_provider.protocol.effects import Stream, Take
 from lark_provider.protocol.errors import InvalidRequestError

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from itertools import repeat
 from typing import Any, TypeAlias, cast
 
@@ -21,12 +19,12 @@ from lark_provider.api.clouddoc.sync.keys import KeyMisfitError, Keys
 from lark_provider.api.clouddoc.sync.layout import Layout, digest
 from lark_provider.api.clouddoc.sync.options import Options
 from lark_provider.api.clouddoc.sync.scope import Scope
+from lark_provider.api.clouddoc.sync.source_rows import MAPPINGS, OwnRows, calendar_day, integral
 from lark_provider.protocol.sync_index import Staged
 
 Row: TypeAlias = Mapping[str, Any]
 Resolve: TypeAlias = Callable[[str, Sequence[str]], Mapping[str, "str | None"]]
 """Given a link field and keys of the other table, returns record ids by key; None if several have it."""
-_DAY_CHARS = len("2026-01-31")
 _SELECTS = frozenset({types.SINGLE_SELECT, types.MULTI_SELECT})
 
 
@@ -89,9 +87,9 @@ class Stager:
             first_row: The number of the first one.
         """
         batch = Batch()
-        given = [row if isinstance(row, _MAPPINGS) else {} for row in rows]
+        given = [row if isinstance(row, MAPPINGS) else {} for row in rows]
         names = names_of(given)
-        prepared = _Rows(rows)
+        prepared = OwnRows(rows)
         if marks := dict.fromkeys(self._options.marks):
             prepared.own()
             for row in prepared.rows:
@@ -110,7 +108,7 @@ class Stager:
         return batch
 
     def _prepare(
-        self, rows: _Rows, given: Sequence[Row], names: set[Any], first_row: int, batch: Batch
+        self, rows: OwnRows, given: Sequence[Row], names: set[Any], first_row: int, batch: Batch
     ) -> dict[str, list[str]]:
         """Replace what the converter does not know; return the modes of fields that are not all `EXACT`."""
         modes: dict[str, list[str]] = {}
@@ -127,7 +125,7 @@ class Stager:
             elif kind == types.DATE:
                 self._prepare_days(name, values, rows, modes)
             elif kind == types.TEXT and name in self._keys.names and set(map(type, values)) != {str}:
-                rows.replace(name, values, [_integral(value) for value in values])
+                rows.replace(name, values, [integral(value) for value in values])
             elif kind == types.URL:
                 modes[name] = [canonical.ADDRESS if isinstance(value, str) else "" for value in values]
             elif kind == types.ATTACHMENT:
@@ -135,7 +133,7 @@ class Stager:
         return modes
 
     def _prepare_days(
-        self, name: str, values: Sequence[Any], rows: _Rows, modes: dict[str, list[str]]
+        self, name: str, values: Sequence[Any], rows: OwnRows, modes: dict[str, list[str]]
     ) -> None:
         if set(map(type, values)) != {dt.datetime}:
             made = [calendar_day(value, self._zone) for value in values]
@@ -147,13 +145,13 @@ class Stager:
         ):
             self._gives_moments.add(name)
 
-    def _link(self, name: str, values: Sequence[Any], rows: _Rows, first_row: int, batch: Batch) -> None:
+    def _link(self, name: str, values: Sequence[Any], rows: OwnRows, first_row: int, batch: Batch) -> None:
         """Replace keys of another table's records by their ids."""
         given: dict[int, list[str]] = {}
         for place, value in enumerate(map(cells.plain, values)):
             if value is not None and value != "":
                 several = value if isinstance(value, list | tuple | set | frozenset) else [value]
-                given[place] = [str(_integral(one)) for one in several]
+                given[place] = [str(integral(one)) for one in several]
         found = self._resolve(name, sorted({key for keys in given.values() for key in keys}))
         for place, keys in given.items():
             wrong = [key for key in keys if found.get(key) is None]
@@ -277,65 +275,6 @@ class Stager:
         own = {name: column[place] for name, column in modes.items()}
         names = [name for name in row if name not in self._keys.names]
         return self._layout.shape({name: own.get(name, canonical.EXACT) for name in names})
-
-
-class _Rows:
-    """Rows that are copied before the first change: those of the source belong to the caller."""
-
-    def __init__(self, rows: Sequence[Any]) -> None:
-        self.rows = list(rows)
-        self._are_own = False
-
-    def own(self) -> None:
-        """Copy the rows, unless they are copies already."""
-        if not self._are_own:
-            self.rows = [dict(row) if isinstance(row, _MAPPINGS) else row for row in self.rows]
-            self._are_own = True
-
-    def replace(self, name: str, old: Sequence[Any], new: Sequence[Any]) -> None:
-        """Replace the values of one field.
-
-        Args:
-            name: The field.
-            old: Its values.
-            new: The values in their place; the same object where nothing changes.
-        """
-        changed = [place for place, (one, other) in enumerate(zip(old, new, strict=True)) if one is not other]
-        if changed:
-            self.own()
-            for place in changed:
-                self.rows[place][name] = new[place]
-
-
-_MAPPINGS = (dict, Mapping)
-"""The first is found fast."""
-
-
-def _integral(value: Any) -> Any:
-    """Return an integral number as an int, so that its text has no fraction."""
-    value = cells.plain(value)
-    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
-        return int(value)
-    return value
-
-
-def calendar_day(value: Any, zone: dt.tzinfo) -> tuple[Any, str]:
-    """Return a calendar day as the moment of its start, and how it is compared; anything else unchanged.
-
-    Args:
-        value: A date, or text such as `2026-01-31`.
-        zone: The base's time zone.
-    """
-    day = value
-    if isinstance(value, str) and len(value.strip()) == _DAY_CHARS:
-        try:
-            day = dt.date.fromisoformat(value.strip())
-        except ValueError:
-            return value, canonical.EXACT
-    if isinstance(day, dt.date) and not isinstance(day, dt.datetime):
-        # No number: the converter takes those of early 1970 for seconds.
-        return dt.datetime(day.year, day.month, day.day, tzinfo=zone), canonical.DAY
-    return value, canonical.EXACT
 
 
 def _is_named(value: Any) -> bool:
