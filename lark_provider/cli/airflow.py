@@ -81,7 +81,6 @@ def run_bridge(arguments: argparse.Namespace) -> int:
     from lark_provider.callbacks.probes.probes import Probes
     from lark_provider.client.clients import LarkServiceClient
     from lark_provider.storage import urls
-    from lark_provider.storage.inbox import Inbox
     from lark_provider.storage.outbox import Outbox
 
     log_as_service()
@@ -96,8 +95,7 @@ def run_bridge(arguments: argparse.Namespace) -> int:
         poll_seconds=arguments.poll_seconds,
     )
     database = urls.database()
-    Inbox(database).database_id()  # Fails at once if the database is not ready.
-    app_id = LarkServiceClient(arguments.app_id or routes.app_id).app_id
+    client = LarkServiceClient(arguments.app_id or routes.app_id)
     start_metrics(arguments)
     if arguments.metrics_port is not None:
         metrics.collect(Outbox(database).readings)
@@ -110,7 +108,7 @@ def run_bridge(arguments: argparse.Namespace) -> int:
         Bridge(
             found,
             database,
-            app_id,
+            lambda: client.app_id,
             file,
             extensions=[FailureReports(file, arguments.failure_seconds)],
             probes=probes,
