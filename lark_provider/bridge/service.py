@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
+from lark_provider.bridge.holds import Holds
 from lark_provider.bridge.lark import Apps
 from lark_provider.bridge.probing import AirflowCheck, DatabaseCheck
 from lark_provider.bridge.questions import QuestionPoller
@@ -135,7 +136,8 @@ class Bridge:
             except StorageError as error:
                 pause = backoff.next()
                 logger.warning(
-                    "Bridge waits for its database", extra={"error": str(error), "retry_in_s": round(pause, 1)}
+                    "Bridge waits for its database",
+                    extra={"error": str(error), "retry_in_s": round(pause, 1)},
                 )
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
@@ -183,9 +185,11 @@ class Bridge:
         self._clicks = AppliedClicks(database)
         recipients = Recipients(self.routes, People(database), self.app_id, settings.language)
         self._poller = QuestionPoller(self.api, self._questions, settings)
+        holds = Holds(ApiServers(database), settings.hold_seconds)
         self._sender = QuestionCardSender(
-            self._questions, self._cards, recipients, self.apps, settings, self._warnings
-        )
+            self._questions, self._cards, recipients, self.apps, settings, holds, self._warnings,
+            self.routes.replaces_lost,
+        )  # fmt: skip
         self._delivery = ClickDelivery(self.api, self._clicks, settings.secrets, self._warnings)
         self._display = ClickResultDisplay(
             self._clicks, self._questions, self._cards, ApiServers(database), self._poller, self._sender,

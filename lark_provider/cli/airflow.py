@@ -48,8 +48,8 @@ def _add_bridge(group: Any) -> None:
     bridge.add_argument(
         "--hold-seconds",
         type=float,
-        help="from the parking of a task until its card is sent: twice Airflow's [workers] "
-        f"min_heartbeat_interval and 5 s (default: hold of lark.yaml, or {HOLD_SECONDS:g}); earlier answers "
+        help="from the parking of a task until its card is sent, at least: as long as the API servers hold "
+        f"answers counts if it is longer (default: hold of lark.yaml, or {HOLD_SECONDS:g}); earlier answers "
         "can fail the task",
     )
     bridge.add_argument(
@@ -69,6 +69,12 @@ def _add_bridge(group: Any) -> None:
         "--probe-host", default="127.0.0.1", metavar="HOST", help="at this address (default: loopback only)"
     )
     bridge.set_defaults(run=run_bridge)
+
+
+def _hold(given: float | None, of_file: float | None) -> float:
+    from lark_provider.bridge.settings import HOLD_SECONDS
+
+    return next(one for one in (given, of_file, HOLD_SECONDS) if one is not None)
 
 
 def run_bridge(arguments: argparse.Namespace) -> int:
@@ -91,7 +97,7 @@ def run_bridge(arguments: argparse.Namespace) -> int:
         team=arguments.team,
         language=arguments.language or routes.language,
         timezone=arguments.timezone or routes.timezone,
-        hold_seconds=routes.hold if arguments.hold_seconds is None else arguments.hold_seconds,
+        hold_seconds=_hold(arguments.hold_seconds, routes.hold),
         poll_seconds=arguments.poll_seconds,
     )
     database = urls.database()

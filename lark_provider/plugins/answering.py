@@ -165,7 +165,7 @@ async def _not_now(question: HitlQuestion, state: str | None, who: Clicker) -> C
     parked = await threads.run(
         lambda: hold.look(task.dag_id, task.run_id, task.task_id, task.map_index), _DATABASE_SECONDS
     )
-    if parked is not None and parked.left(settings.hold_seconds()) > 0:
+    if parked is not None and parked.left(settings.HOLD.seconds()) > 0:
         return who.result("too_early")
     return None
 
