@@ -15,7 +15,7 @@ from lark_emulator import Emulator
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.incidents import Incidents
 from tests.airflow.conftest import CHAT, AirflowHome, connection
-from tests.airflow.test_bridge import SECRET, Place
+from tests.airflow.test_bridge import HOLD, SECRET, Place
 from tests.bridge.making import execute
 from tests.services.postgres import PostgresServer
 
@@ -327,3 +327,22 @@ def test_an_api_server_that_is_not_guarded_is_named(place: Place) -> None:
     finally:
         execute(place.database, "DELETE FROM api_servers WHERE id = 'x'")
     assert any("api-2: version 0" in one and "the model differs" in one for one in server["details"])
+
+
+def test_api_servers_that_hold_answers_differently_are_named(place: Place, tmp_path: Path) -> None:
+    execute(
+        place.database,
+        "INSERT INTO api_servers (id, host, version, airflow_version, guarded, hold_seconds, seen_at) "
+        "SELECT 'x', 'api-2', version, airflow_version, true, 45, now() FROM api_servers LIMIT 1",
+    )
+    try:
+        server = checked(place, 0)["API servers"]
+    finally:
+        execute(place.database, "DELETE FROM api_servers WHERE id = 'x'")
+    assert server["status"] == "warning"
+    assert any(f"holds answers for {HOLD:g} s" in one for one in server["details"])
+    assert any("api-2" in one and "holds answers for 45 s" in one for one in server["details"])
+    path = tmp_path / "lark.yaml"
+    path.write_text(ROUTES + "hold: 60\n")
+    server = checked(place, 0, LARK_ROUTES_PATH=str(path))["API servers"]
+    assert (server["status"], "hold of lark.yaml is 60 s" in server["text"]) == ("warning", True)
