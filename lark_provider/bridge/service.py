@@ -108,7 +108,7 @@ class Bridge:
 
         Raises:
             ConfigurationError: Another bridge uses this SQLite database, Airflow has teams and the bridge
-                has none, or there is no app.
+                has none, or no app is configured.
         """
         self._stop = stop
         settings = self.settings

@@ -1,4 +1,4 @@
-"""Broker, database, or both are away while a person clicks: it is applied after that, or refused and told."""
+"""Broker, database, or both are down while a person clicks: it is applied after that, or refused and told."""
 
 from __future__ import annotations
 
@@ -127,21 +127,21 @@ def refusal(clicked: dict[str, Any]) -> str:
 
 
 def test_a_click_during_an_outage_is_applied_after_it_or_refused_with_a_reason(site: Site) -> None:
-    # The broker is away: the gateway stores the click in the database.
+    # The broker is down: the gateway stores the click in the database.
     path, message_id = site.ask()
     site.broker.kill()
     assert not refusal(site.lark.click(message_id, "bob", "Approve"))
     site.wait(lambda: site.shows_answer(path, message_id))
-    path, message_id = site.ask()  # The bridge goes on without it.
+    path, message_id = site.ask()  # The bridge works without the broker.
     site.broker.start()
 
-    # The database is away: the click waits in the broker, whose connection has to come back first.
+    # The database is down: the click waits in the broker, whose connection has to come back first.
     site.database.stop("immediate")
     site.wait(lambda: not refusal(site.lark.click(message_id, "bob", "Approve")))
     site.database.start()
     site.wait(lambda: site.shows_answer(path, message_id))
 
-    # Both are away: it is refused, and can be clicked again.
+    # Both are down: it is refused, and can be clicked again.
     path, message_id = site.ask()
     site.broker.kill()
     site.database.stop("immediate")

@@ -141,10 +141,10 @@ def _with_states(
 
 
 def _bounded(before: Incident, known: Mapping[str, Failure], states: Mapping[str, str]) -> Incident:
-    """Return an incident with these failures; of those for which it has no room only the try is kept.
+    """Return an incident with these failures; of those beyond `MAX_FAILURES` only the try is kept.
 
     Args:
-        before: The incident, with what it had no room for so far.
+        before: The incident, with what it did not list so far.
         known: The failures by label.
         states: Airflow's states of task instances.
     """
@@ -165,15 +165,15 @@ def _bounded(before: Incident, known: Mapping[str, Failure], states: Mapping[str
 
 
 def listed_again(before: Incident, failed: Collection[Failure]) -> Incident:
-    """Return an incident that lists failures for which it had no room, in place of some that have recovered.
+    """Return an incident that lists failures of `more`, in place of some that have recovered.
 
     Args:
         before: The incident.
         failed: What has failed in the run, as Airflow has it now.
     """
     more = [one for one in failed if digest_of(one.label) in before.more]
-    room = MAX_FAILURES - sum(not one.recovered for one in before.failures)
-    if not more or room <= 0:
+    free = MAX_FAILURES - sum(not one.recovered for one in before.failures)
+    if not more or free <= 0:
         return before
-    known = {one.label: one for one in before.failures} | {one.label: one for one in more[:room]}
+    known = {one.label: one for one in before.failures} | {one.label: one for one in more[:free]}
     return _bounded(before, known, {})

@@ -100,8 +100,8 @@ class Incident:
         has_actions: Whether its card has buttons, as a bridge delivers clicks on them.
         timezone: An IANA name, in which the card shows times.
         deeds: What became of the latest clicks on the card.
-        more: The last failed try of each task for which `failures` has no room, by a digest of its label: so
-            that none is counted twice, whoever reports it.
+        more: The last failed try of each task that is not in `failures`, since those are `MAX_FAILURES`, by a
+            digest of its label: so that none is counted twice, whoever reports it.
         more_recovered: Those of `more` that have succeeded since.
         run_ended: When the run ended, as it was looked at last: the same end is reported once.
     """
@@ -128,11 +128,11 @@ class Incident:
 
     @property
     def unlisted(self) -> int:
-        """How many tasks have failed, and not recovered, for which `failures` has no room."""
+        """How many tasks of `more` have not recovered."""
         return len(self.more) - len(self.more_recovered)
 
     def is_counted(self, label: str, try_number: int) -> bool:
-        """Return whether a failed try is counted among those for which `failures` has no room.
+        """Return whether a failed try is counted in `more`.
 
         Args:
             label: The task instance.
