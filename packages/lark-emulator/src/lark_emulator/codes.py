@@ -65,6 +65,14 @@ INVALID_USER_TOKEN = Code(
     99991668,
     "Invalid access token for authorization. Please make a request with token attached.",
 )
+USER_TOKEN_UNSUPPORTED = Code(99991668, "user access token not support")
+TENANT_TOKEN_UNSUPPORTED = Code(99991663, "tenant access token not support")
+USER_TOKEN_EXPIRED = Code(99991677, "user access token expired")
+USER_SCOPE_MISSING = Code(
+    99991679,
+    "Unauthorized. You do not have permission to perform the requested operation on the resource. Please "
+    "request user re-authorization and try again. required one of these privileges",
+)
 TOKEN_PREFIX = Code(99991671, "Invalid access token: it must start with t- or u-")
 MISSING_SCOPE = Code(99991672, "Access denied. One of the following scopes is required")
 APP_NOT_INSTALLED = Code(99991673, "unauthorized app")
@@ -80,7 +88,7 @@ APP_WITHOUT_BOT = Code(11205, "App do not have bot.", 200)
 
 # IM: messages ------------------------------------------------------------------------------------------
 IM_PARAM = Code(230001, "Your request contains an invalid request parameter")
-BOT_NOT_IN_CHAT = Code(230002, "The bot can not be outside the group.")
+BOT_NOT_IN_CHAT = Code(230002, "Bot/User can NOT be out of the chat.")
 IM_NEEDS_BOT = Code(230006, "Bot ability is not activated.")
 RECALL_EXPIRED = Code(230009, "Message has expired when recall message.")
 MESSAGE_RECALLED = Code(230011, "The message is recalled.")

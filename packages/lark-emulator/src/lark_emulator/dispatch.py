@@ -13,9 +13,10 @@ from lark_emulator.codes import BITABLE_CODES, RefusedError
 from lark_emulator.control import plane
 from lark_emulator.exchange import Answer, Outcome, as_json, plain
 from lark_emulator.faults import FIRST, LATE
+from lark_emulator.oauth.older import at_user_info
 from lark_emulator.request_log import Entry
 from lark_emulator.routing import Call
-from lark_emulator.scopes import check_bot, check_scopes
+from lark_emulator.scopes import check_bot, check_scopes, check_user_scopes
 from lark_emulator.world.apps import App, check_usable
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _BAD_REQUEST = 400
 #: Who calls an endpoint that asks for no token.
 _NOBODY = App("", "", "nobody")
 #: Of a query, what is never logged.
-_SECRETS = ("access_key", "ticket")
+_SECRETS = ("access_key", "ticket", "code", "code_challenge")
 
 
 class Dispatcher:
@@ -118,13 +119,19 @@ class Dispatcher:
             The refusal, or the call with the answer it gets if there were too many.
         """
         app, tenant_key = _NOBODY, ""
+        grant = None
         try:
             if route.token:
-                grant = self._lark.tokens.caller_of(request.headers.get("authorization", ""))
+                header = request.headers.get("authorization", "")
+                grant = self._lark.tokens.caller_of(header, route.token_kinds)
                 app, tenant_key = grant.app, grant.tenant_key
-                check_usable(app, tenant_key)
-                check_scopes(app, route)
-                check_bot(app, route)
+                # The app token of a store app belongs to no tenant.
+                check_usable(app, tenant_key or next(iter(app.tenant_keys), ""))
+                if grant.user is None:
+                    check_scopes(app, route)
+                    check_bot(app, route)
+                else:
+                    check_user_scopes(grant.scopes, route)
             call = Call(
                 self._lark.world,
                 self._lark.settings,
@@ -139,10 +146,12 @@ class Dispatcher:
                 request.query,
                 request.body,
                 request.headers.get("content-type", ""),
+                user=None if grant is None else grant.user,
+                user_scopes=None if grant is None else grant.scopes,
             )
             return call, self._throttled(route, call, log_id)
         except RefusedError as refusal:
-            return self._refusal(refusal, route, log_id)
+            return self._refusal(at_user_info(self._lark.settings, route, refusal), route, log_id)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
             return _named(self._crashed(error), log_id)
 

@@ -49,6 +49,25 @@ def check_scopes(app: App, route: Route) -> None:
     )
 
 
+def check_user_scopes(granted: frozenset[str] | None, route: Route) -> None:
+    """Check that a user allowed an app one of the scopes that an endpoint asks for.
+
+    Raises:
+        RefusedError: 99991679 with the scopes.
+    """
+    wanted = route.documented.scopes
+    if not wanted or granted is None or not granted.isdisjoint(wanted):
+        return
+    raise RefusedError(
+        codes.USER_SCOPE_MISSING._replace(msg=f"{codes.USER_SCOPE_MISSING.msg}: [{', '.join(wanted)}]"),
+        error={
+            "permission_violations": [
+                {"type": "action_privilege_required", "subject": scope} for scope in wanted
+            ]
+        },
+    )
+
+
 def check_bot(app: App, route: Route) -> None:
     """Check that an app has the bot ability where that is needed.
 

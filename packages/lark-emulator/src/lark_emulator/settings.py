@@ -6,7 +6,8 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from lark_emulator.sheet_settings import KIB, SHEET_CHOICES, SheetSettings
+from lark_emulator.access_settings import ACCESS_CHOICES, AccessSettings
+from lark_emulator.sheet_settings import KIB, SHEET_CHOICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +36,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "pong_payload": ("config", "empty"),
     "gap_events": ("scheduled", "on_connect"),
     "card_frame_ack": ("ignored", "taken"),
+    **ACCESS_CHOICES,
     **SHEET_CHOICES,
 }
 
@@ -59,7 +61,7 @@ CARD_RULES = {
 
 
 @dataclass(slots=True)
-class Settings(SheetSettings):
+class Settings(AccessSettings):
     """The switches of one emulator. Where Lark's documents are silent or clash, there is a switch."""
 
     latency_ms: float = 0.0

@@ -25,7 +25,7 @@ UPDATE_MS = 14 * 24 * 3600 * 1000
 def edit(call: Call) -> dict[str, Any]:
     """Answer `PUT /im/v1/messages/:message_id`: text and post, at most 20 times."""
     message, _ = visible(call)
-    if message.app_id != call.app.app_id:
+    if not message.is_from(call.who):
         raise RefusedError(codes.NOT_SENDER)
     if message.msg_type not in EDITABLE:
         raise RefusedError(codes.MESSAGE_TYPE_UNSUPPORTED)
@@ -44,7 +44,7 @@ def update_card(call: Call) -> dict[str, Any]:
     message, _ = visible(call)
     if message.msg_type != "interactive":
         raise RefusedError(codes.IM_PARAM, "This message is NOT a card")
-    if message.app_id != call.app.app_id:
+    if not message.is_from(call.who):
         raise RefusedError(codes.NOT_SENDER_OF_CARD)
     if call.world.clock.now_ms() - message.create_time > UPDATE_MS:
         raise RefusedError(codes.UPDATE_EXPIRED)
@@ -62,7 +62,7 @@ def update_card(call: Call) -> dict[str, Any]:
 def recall(call: Call) -> dict[str, Any]:
     """Answer `DELETE /im/v1/messages/:message_id`: the bot's own, within `recall_window`."""
     message, _ = visible(call)
-    if message.app_id != call.app.app_id:
+    if not message.is_from(call.who):
         raise RefusedError(codes.MAY_NOT_RECALL)
     now = call.world.clock.now_ms()
     if now - message.create_time > call.settings.recall_window * 1000:

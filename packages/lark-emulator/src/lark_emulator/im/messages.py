@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
@@ -21,9 +21,6 @@ from lark_emulator.validation import (
 )
 from lark_emulator.world.chats import Chat, Message
 from lark_emulator.world.users import User
-
-if TYPE_CHECKING:
-    from lark_emulator.world.apps import App
 
 RECEIVE_ID_TYPES = ("open_id", "union_id", "user_id", "email", "chat_id")
 LONGEST_UUID = 50
@@ -45,12 +42,7 @@ def rendered(message: Message, call: Call) -> dict[str, Any]:
         "deleted": message.deleted,
         "updated": message.edits > 0,
         "chat_id": message.chat_id,
-        "sender": {
-            "id": message.app_id,
-            "id_type": "app_id",
-            "sender_type": "app",
-            "tenant_key": message.tenant_key,
-        },
+        "sender": _sender(message, call),
         "body": {"content": RECALLED if message.deleted else content},
     }
     for name in ("root_id", "parent_id", "thread_id"):
@@ -59,6 +51,15 @@ def rendered(message: Message, call: Call) -> dict[str, Any]:
     if message.mentions and not message.deleted:
         shown["mentions"] = message.mentions
     return shown
+
+
+def _sender(message: Message, call: Call) -> dict[str, Any]:
+    if not message.user_id:
+        shown = {"id": message.app_id, "id_type": "app_id", "sender_type": "app"}
+    else:
+        sender = call.world.users[message.user_id].id_for(call.app, "open_id")
+        shown = {"id": sender, "id_type": "open_id", "sender_type": "user"}
+    return {**shown, "tenant_key": message.tenant_key}
 
 
 def create(call: Call) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def create(call: Call) -> dict[str, Any]:
     replayed = _replayed(call, uuid)
     if replayed is not None:
         return rendered(replayed, call)
-    chat = receiver if isinstance(receiver, Chat) else call.world.p2p_chat(call.app, receiver)
+    chat = receiver if isinstance(receiver, Chat) else call.world.p2p_chat(call.author, receiver)
     return rendered(_post(call, chat, content, uuid), call)
 
 
@@ -121,7 +122,7 @@ def list_messages(call: Call) -> dict[str, Any]:
         chat = call.world.chats.get(container)
         if chat is None:
             raise RefusedError(codes.IM_PARAM, "invalid container_id")
-        _require_bot(call.app, chat)
+        _require_member(call, chat)
         # Replies within a thread are listed with container_id_type=thread, except the one that opened it.
         messages = [m for m in chat.messages if not m.in_thread]
         if start is not None:
@@ -134,7 +135,7 @@ def list_messages(call: Call) -> dict[str, Any]:
         messages = [m for m in call.world.messages.values() if m.thread_id == container]
         if not messages:
             raise RefusedError(codes.IM_PARAM, "invalid container_id")
-        _require_bot(call.app, call.world.chats[messages[0].chat_id])
+        _require_member(call, call.world.chats[messages[0].chat_id])
     if order == "ByCreateTimeDesc":
         messages = messages[::-1]
     items, more = page(messages, call, size, codes.IM_PARAM)
@@ -147,13 +148,13 @@ def content_of(call: Call, body: dict[str, Any]) -> Content:
 
 
 def _receiver(call: Call, id_type: str, receive_id: str) -> Chat | User:
-    """Find the chat or the user that a message is for, and check that this bot may write there."""
+    """Find the chat or the user that a message is for, and check that the caller may write there."""
     if id_type == "chat_id":
         chat = call.world.chats.get(receive_id)
         if chat is None:
             raise RefusedError(codes.RECEIVE_ID_INVALID)
         _require_open(chat)
-        _require_bot(call.app, chat)
+        _require_member(call, chat)
         return chat
     user = call.world.find_user(call.app, id_type, receive_id)
     if user is None:
@@ -197,6 +198,7 @@ def _post(call: Call, chat: Chat, content: Content, uuid: str) -> Message:
         content.mentions,
         uuid,
         tenant_key=call.tenant_key,
+        user_id="" if call.user is None else call.user.user_id,
     )
     chat.messages.append(message)
     chat.active_time = now
@@ -208,7 +210,7 @@ def _post(call: Call, chat: Chat, content: Content, uuid: str) -> Message:
 
 def _receiver_key(chat: Chat) -> str:
     """Return what the limit per receiver counts by: the user of a p2p chat, whichever bot writes."""
-    return f"user {next(iter(chat.users))}" if chat.mode == "p2p" else chat.chat_id
+    return f"user {next(iter(chat.users))}" if chat.mode == "p2p" and chat.bots else chat.chat_id
 
 
 def visible(call: Call, *, recalled_too: bool = False) -> tuple[Message, Chat]:
@@ -224,7 +226,7 @@ def visible(call: Call, *, recalled_too: bool = False) -> tuple[Message, Chat]:
     chat = call.world.chats[message.chat_id]
     if not recalled_too:  # a read: its page names no code for a chat that is dissolved
         _require_open(chat)
-    _require_bot(call.app, chat)
+    _require_member(call, chat)
     if message.deleted and not recalled_too:
         raise RefusedError(codes.MESSAGE_RECALLED)
     return message, chat
@@ -235,8 +237,8 @@ def _require_open(chat: Chat) -> None:
         raise RefusedError(codes.CHAT_DISSOLVED)
 
 
-def _require_bot(app: App, chat: Chat) -> None:
-    if app.app_id not in chat.bots:
+def _require_member(call: Call, chat: Chat) -> None:
+    if not chat.has(call.who):
         raise RefusedError(codes.BOT_NOT_IN_CHAT)
 
 
