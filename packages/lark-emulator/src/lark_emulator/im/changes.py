@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.cards import check_update
+from lark_emulator.im.cards import check_lock, check_update
 from lark_emulator.im.content import checked_content
-from lark_emulator.im.messages import content_of, rendered, visible
+from lark_emulator.im.messages import content_of, visible
+from lark_emulator.im.shown import rendered
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, required_text
 
@@ -51,6 +52,7 @@ def update_card(call: Call) -> dict[str, Any]:
     body = json_object(call, codes.IM_PARAM)
     content = checked_content(call, "interactive", required_text(body, "content"))
     check_update(call, message.sent, content.sent)
+    check_lock(call, message)
     per_second = call.settings.update_qps if call.settings.rate_limits else 0
     updates = ("update", message.message_id)
     if per_second and call.world.receiver_windows.take(updates, [(per_second, 1.0)]):

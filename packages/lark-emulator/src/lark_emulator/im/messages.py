@@ -7,6 +7,7 @@ from typing import Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.content import Content, checked_content
+from lark_emulator.im.shown import rendered
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     choice,
@@ -24,46 +25,15 @@ from lark_emulator.world.users import User
 
 RECEIVE_ID_TYPES = ("open_id", "union_id", "user_id", "email", "chat_id")
 LONGEST_UUID = 50
+SEND_AS_USER = "im:message.send_as_user"
 #: Statuses of those whom no message reaches any more.
 GONE = ("resigned", "exited")
-RECALLED = "This message was recalled"
 MOST_PER_PAGE = 50
-
-
-def rendered(message: Message, call: Call) -> dict[str, Any]:
-    """Return a message as Lark shows it: times are milliseconds in strings."""
-    original = call.query.get("card_msg_content_type") == "user_card_content"
-    content = message.sent if original and message.msg_type == "interactive" else message.content
-    shown: dict[str, Any] = {
-        "message_id": message.message_id,
-        "msg_type": message.msg_type,
-        "create_time": str(message.create_time),
-        "update_time": str(message.update_time),
-        "deleted": message.deleted,
-        "updated": message.edits > 0,
-        "chat_id": message.chat_id,
-        "sender": _sender(message, call),
-        "body": {"content": RECALLED if message.deleted else content},
-    }
-    for name in ("root_id", "parent_id", "thread_id"):
-        if getattr(message, name):
-            shown[name] = getattr(message, name)
-    if message.mentions and not message.deleted:
-        shown["mentions"] = message.mentions
-    return shown
-
-
-def _sender(message: Message, call: Call) -> dict[str, Any]:
-    if not message.user_id:
-        shown = {"id": message.app_id, "id_type": "app_id", "sender_type": "app"}
-    else:
-        sender = call.world.users[message.user_id].id_for(call.app, "open_id")
-        shown = {"id": sender, "id_type": "open_id", "sender_type": "user"}
-    return {**shown, "tenant_key": message.tenant_key}
 
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/messages`."""
+    _check_may_send(call)
     id_type = choice(call.query, "receive_id_type", RECEIVE_ID_TYPES)
     body = json_object(call, codes.IM_PARAM)
     receive_id = required_text(body, "receive_id")
@@ -79,6 +49,7 @@ def create(call: Call) -> dict[str, Any]:
 
 def reply(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/messages/:message_id/reply`."""
+    _check_may_send(call)
     parent, chat = visible(call)
     body = json_object(call, codes.IM_PARAM)
     content = content_of(call, body)
@@ -140,6 +111,12 @@ def list_messages(call: Call) -> dict[str, Any]:
         messages = messages[::-1]
     items, more = page(messages, call, size, codes.IM_PARAM)
     return {"items": [rendered(m, call) for m in items], **more}
+
+
+def _check_may_send(call: Call) -> None:
+    """Check that a user allowed the app to write in their name, beyond what the endpoint asks for."""
+    if call.user is not None and not call.has_any(SEND_AS_USER):
+        raise RefusedError(codes.LACKS_PERMISSION, f"requires {SEND_AS_USER} scope.")
 
 
 def content_of(call: Call, body: dict[str, Any]) -> Content:
@@ -260,7 +237,7 @@ _CONTENT = (
     "keys of stickers are not looked up; `system` messages are not emulated",
     "checks of cards that no answer confirms (settable, `card_rules`)",
     "sub-codes of nesting and of `form_action_type` outside a form (11310), of `element_id` (300301)",
-    "places of components in cards 1.0, required properties and lengths of texts are not checked",
+    "required properties, lengths, ranges and places in cards 1.0: not checked unless `card_rules` says so",
     "an unknown key gets 230001 (`invalid image_key`), an avatar sent as a message 230055",
     "which bytes the size limits count; wording behind `ext=`",
 )
@@ -275,7 +252,8 @@ ROUTES = (
             "unknown receivers of any id type get 230034",
             "resigned and exited receivers get 230029; frozen ones, and who has not joined, are written to",
             *_CONTENT,
-            "what a card reads as without `card_msg_content_type`",
+            "what a card 1.0 reads as besides its texts; the picture in the place of a card 2.0",
+            "`raw_card_content` holds the card as it was sent, Lark's has a form of its own",
         ),
     ),
     Route("GET", _PATH, list_messages, unconfirmed=("a recalled message's content is not JSON",)),

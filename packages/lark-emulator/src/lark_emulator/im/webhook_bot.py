@@ -99,6 +99,8 @@ def _signed(call: Call, secret: str, body: dict[str, Any]) -> bool:
 
 def _content(body: dict[str, Any]) -> dict[str, Any]:
     kind = body.get("msg_type")
+    if not kind:
+        raise RefusedError(codes.WEBHOOK_MSG_TYPE)
     content = body.get("card" if kind == "interactive" else "content")
     if not isinstance(content, dict) or not content:
         raise RefusedError(codes.WEBHOOK_BAD_REQUEST)

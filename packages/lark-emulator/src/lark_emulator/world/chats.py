@@ -36,6 +36,8 @@ class Message:
     in_thread: bool = False
     deleted: bool = False
     edits: int = 0
+    clicks_waiting: int = 0
+    """Clicks on the card whose callbacks were not answered yet."""
     user_id: str = ""
     """The user in whose name the app sent it; empty = the app's bot did."""
 
