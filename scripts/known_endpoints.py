@@ -18,7 +18,7 @@ from pathlib import Path
 
 TARGET = Path("packages/lark-emulator/src/lark_emulator/known_endpoints.txt")
 _METHOD = re.compile(r"http_method = HttpMethod\.(\w+)")
-_PATH = re.compile(r'\.uri = "([^"]+)"')
+_PATH = re.compile(r'\.uri = \(?\s*"([^"]+)"')
 
 
 def of_sdk() -> Iterator[tuple[str, str]]:

@@ -32,6 +32,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _BAD_REQUEST = 400
 #: Who calls an endpoint that asks for no token.
 _NOBODY = App("", "", "nobody")
+_TROUBLESHOOTER = "排查建议查看(Troubleshooting suggestions): https://open.feishu.cn/search?from=openapi"
 #: Of a query, what is never logged.
 _SECRETS = ("access_key", "ticket", "code", "code_challenge")
 
@@ -240,14 +241,14 @@ class Dispatcher:
             documented = route.documented.statuses.get(number, status)
             status = 200 if self._lark.settings.bitable_error_status == "200" else documented
         payload: dict[str, Any] = {"code": number, "msg": refusal.msg}
-        # Token endpoints alone answer without an `error` object.
+        # Endpoints that ask for no token answer without an `error` object.
         if route.token:
             payload["error"] = {
                 "log_id": log_id,
-                "troubleshooter": f"https://open.feishu.cn/search?log_id={log_id}",
+                "troubleshooter": f"{_TROUBLESHOOTER}&log_id={log_id}&code={number}",
                 **refusal.error,
             }
-        elif number == codes.INVALID_TOKEN_PARAM.number:
+        if number in codes.EMPTY_DATA:
             payload["data"] = {}
         return _named(as_json(payload, status), log_id)
 

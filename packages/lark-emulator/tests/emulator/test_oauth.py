@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -32,7 +33,12 @@ class Browser:
         }
 
     def page(self, path: str = PAGE, **query: Any) -> httpx.Response:
-        asked = {"client_id": self.client["client_id"], "redirect_uri": BACK, "response_type": "code", **query}
+        asked = {
+            "client_id": self.client["client_id"],
+            "redirect_uri": BACK,
+            "response_type": "code",
+            **query,
+        }
         return httpx.get(f"{self.base}{path}", params={k: v for k, v in asked.items() if v is not None})
 
     def code(self, **query: Any) -> str:
@@ -261,7 +267,10 @@ def test_scopes_add_up_and_are_asked_for(lark: Emulator, browser: Browser) -> No
     first = browser.exchange(browser.code(scope="im:message"))["access_token"]
     refused = browser.get(first, "/contact/v3/users/ou_emulator0001_bob")
     assert (refused["code"], refused["http"]) == (99991679, 400)
-    assert "required one of these privileges: [contact:contact.base:readonly" in refused["msg"]
+    assert (
+        "required one of these privileges under the user identity: [contact:contact.base:readonly"
+        in refused["msg"]
+    )
     violation = refused["error"]["permission_violations"][0]
     assert violation == {"type": "action_privilege_required", "subject": "contact:contact.base:readonly"}
     second = browser.exchange(browser.code(scope="contact:contact.base:readonly"))
@@ -332,10 +341,12 @@ def test_documents_belong_to_the_user(lark: Emulator, api: Api, browser: Browser
     table = f"/bitable/v1/apps/{base['app_token']}/tables/{base['default_table_id']}"
     made = browser.call(alice, "POST", f"{table}/records", {"fields": {"Text": "a"}})
     assert made["code"] == 0, made
-    found = browser.call(alice, "POST", f"{table}/records/search", {"automatic_fields": True})["data"]["items"]
+    found = browser.call(alice, "POST", f"{table}/records/search", {"automatic_fields": True})["data"][
+        "items"
+    ]
     assert found[0]["created_by"]["id"] == "ou_emulator0001_alice"
-    for stranger in (lambda: browser.get(bob, f"{table}/records"), lambda: api("GET", f"{table}/records")):
-        assert stranger()["code"] == 1254302
+    for refused in (browser.get(bob, f"{table}/records"), api("GET", f"{table}/records")):
+        assert refused["code"] == 1254302
     root = browser.get(alice, "/drive/explorer/v2/root_folder/meta")["data"]
     assert root["user_id"] == "ou_emulator0001_alice"
     files = browser.get(alice, "/drive/v1/files")["data"]["files"]
@@ -356,7 +367,6 @@ def test_no_token_shows(lark: Emulator, browser: Browser) -> None:
 
 
 def test_integer_timestamps_of_signed_webhooks(lark: Emulator) -> None:
-    import hmac
 
     url = lark.add_webhook(secret="s")
     now = int(lark.state()["now"])

@@ -99,7 +99,7 @@ def _sent_to(address: str, more: dict[str, str]) -> Answer:
     query = f"{parts.query}&{urlencode(more)}" if parts.query else urlencode(more)
     # Headers are Latin-1, and what people write into an address is not.
     place = quote(urlunsplit(parts._replace(query=query)), safe="%/:=&?~#+!$,;'@()*[]")
-    return Answer(302, b"", headers={"Location": place}, code=0)
+    return Answer(302, b"", headers={"Location": place})
 
 
 def _page(path: str, *more: str) -> Route:

@@ -196,7 +196,9 @@ class World:
             return self.users.get(value.removeprefix(own))
         for other in self.apps.values():
             if value.startswith(f"{other.open_id_prefix}_"):
-                raise RefusedError(codes.OTHER_APPS_OPEN_ID)
+                raise RefusedError(
+                    codes.OTHER_APPS_OPEN_ID, error={"message": f"{codes.SEE_PAGE}how-to-obtain-openid"}
+                )
         return None
 
     def p2p_chat(self, sender: App | User, user: User) -> Chat:
