@@ -151,6 +151,8 @@ class Settings(AccessSettings):
     """How often the token of a click updates its card. An older page says 3."""
     card_templates: list[str] = field(default_factory=list)
     """Template ids that exist; a card made from any other gets 230099 / 200380."""
+    hidden_card_templates: list[str] = field(default_factory=list)
+    """Those of the templates that were not shared with the app; a card made from one gets 230099 / 200381."""
     card_entities: list[str] = field(default_factory=list)
     """Card ids that exist; a reference to any other gets 230099 / 11310."""
     card_rules: list[str] = field(

@@ -129,7 +129,17 @@ def test_the_number_of_tables_and_the_card_entities_are_settings(api: Api, lark:
     lark.settings(max_card_tables=6, card_entities=["1"])
     assert sub_code(send(api, "interactive", card(*[TABLE] * 6))) == 0
     assert sub_code(send(api, "interactive", card(*[TABLE] * 7))) == 11310
-    assert sub_code(send(api, "interactive", {"type": "card", "data": {"card_id": "1"}})) == 0
+    entity = {"type": "card", "data": {"card_id": "1"}}
+    assert sub_code(send(api, "interactive", entity)) == 0
+    again = send(api, "interactive", entity)
+    assert sub_code(again) == 200780
+    assert "ErrMsg: card binding biz count over limit; " in again["msg"]
+
+
+def test_templates_that_were_not_shared_with_the_app(api: Api, lark: Emulator) -> None:
+    lark.settings(card_templates=["AAq", "AAr"], hidden_card_templates=["AAr"])
+    sent = [{"type": "template", "data": {"template_id": name}} for name in ("AAq", "AAr")]
+    assert [sub_code(send(api, "interactive", one)) for one in sent] == [0, 200381]
 
 
 def test_an_unknown_rule_is_refused(lark: Emulator) -> None:

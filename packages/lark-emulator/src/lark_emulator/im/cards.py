@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Sub-codes, inside the text of 230099.
 TEMPLATE_MISSING = 200380
+TEMPLATE_HIDDEN = 200381
+ENTITY_BOUND = 200780
 BODY_MISSING = 200610
 SCHEMA_LOWERED = 200830
 
@@ -128,3 +130,20 @@ def _check_reference(card: dict[str, Any], settings: Settings) -> None:
             "template does not exist, please confirm whether this template has been released",
             f"templateID: {template_id}",
         )
+    if card["type"] == "template" and template_id in settings.hidden_card_templates:
+        raise card_error(TEMPLATE_HIDDEN, "template is not visible to app", f"templateID: {template_id}")
+
+
+def bind_entity(actor: Actor, sent: str) -> None:
+    """Note that a card entity is sent, which works once; anything else is left alone.
+
+    Raises:
+        RefusedError: 230099 with 200780, it was sent before.
+    """
+    card = orjson.loads(sent)
+    if not isinstance(card, dict) or card.get("type") != "card":
+        return
+    card_id = card["data"]["card_id"]
+    if card_id in actor.world.bound_entities:
+        raise card_error(ENTITY_BOUND, "card binding biz count over limit")
+    actor.world.bound_entities.add(card_id)

@@ -6,6 +6,7 @@ from typing import Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
+from lark_emulator.im.cards import bind_entity
 from lark_emulator.im.content import Content, checked_content
 from lark_emulator.im.shown import rendered
 from lark_emulator.routing import Call, Route
@@ -159,6 +160,8 @@ def _replayed(call: Call, uuid: str) -> Message | None:
 
 def _post(call: Call, chat: Chat, content: Content, uuid: str) -> Message:
     world = call.world
+    if content.msg_type == "interactive":
+        bind_entity(call, content.sent)
     per_second = call.settings.receiver_qps if call.settings.rate_limits else 0
     if per_second and world.receiver_windows.take(_receiver_key(chat), [(per_second, 1.0)]):
         raise RefusedError(codes.RECEIVER_FREQUENCY)

@@ -70,6 +70,8 @@ class World:
         self.ticket_issued: Callable[[App], object] = lambda _: None
         #: messages per second to each user or group, from all bots together
         self.receiver_windows = Windows(clock)
+        #: card entities that were sent
+        self.bound_entities: set[str] = set()
         #: what users allowed apps to do
         self.consents = Consents()
         self._ids = 0
