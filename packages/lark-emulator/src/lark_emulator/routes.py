@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from lark_emulator import auth, bot, contact, discovery, gaps, scopes, store_auth, wiki
-from lark_emulator.bitable import apps, fields, records, search, tables
+from lark_emulator import auth, bot, contact, discovery, gaps, scopes, store_auth
+from lark_emulator.bitable import apps, fields, records, search, tables, views
 from lark_emulator.callbacks import update
-from lark_emulator.drive import files, permissions, public
+from lark_emulator.docx import children, convert, documents, edits, reading
+from lark_emulator.drive import downloads, exports, files, imports, permissions, public, subscriptions
+from lark_emulator.drive import uploads as drive_uploads
 from lark_emulator.im import changes, chats, members, messages, resources, uploads, webhook_bot
 from lark_emulator.oauth import authorize, older, token
 from lark_emulator.routing import RouteTable
@@ -21,6 +23,8 @@ from lark_emulator.sheets import (
     values,
     worksheets,
 )
+from lark_emulator.wiki import moving, nodes, spaces
+from lark_emulator.wiki import search as wiki_search
 
 ROUTES = (
     *auth.ROUTES,
@@ -45,7 +49,11 @@ ROUTES = (
     *fields.ROUTES,
     *records.ROUTES,
     *search.ROUTES,
-    *wiki.ROUTES,
+    *views.ROUTES,
+    *spaces.ROUTES,
+    *nodes.ROUTES,
+    *moving.ROUTES,
+    *wiki_search.ROUTES,
     *spreadsheets.ROUTES,
     *worksheets.ROUTES,
     *values.ROUTES,
@@ -59,6 +67,16 @@ ROUTES = (
     *files.ROUTES,
     *permissions.ROUTES,
     *public.ROUTES,
+    *drive_uploads.ROUTES,
+    *downloads.ROUTES,
+    *subscriptions.ROUTES,
+    *imports.ROUTES,
+    *exports.ROUTES,
+    *documents.ROUTES,
+    *reading.ROUTES,
+    *children.ROUTES,
+    *edits.ROUTES,
+    *convert.ROUTES,
 )
 
 TABLE = RouteTable((*ROUTES, *gaps.beside(ROUTES)))

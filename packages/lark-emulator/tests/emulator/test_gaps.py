@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/open-apis/drive/v1/export_tasks/t"),
+        ("GET", "/open-apis/minutes/v1/minutes/m"),
         ("POST", "/open-apis/calendar/v4/calendars"),
         ("GET", "/open-apis/contact/v3/users/find_by_department"),
         ("DELETE", "/open-apis/wiki/v2/spaces/7000/members/ou_1"),

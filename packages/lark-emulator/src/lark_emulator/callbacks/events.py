@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lark_emulator.callbacks.payloads import old_event
+from lark_emulator.callbacks.payloads import event, old_event
 from lark_emulator.callbacks.post import UnreachableError
 from lark_emulator.callbacks.subscription import wrapped
 from lark_emulator.callbacks.ways import frame_of, way_of_events
@@ -129,6 +129,10 @@ class Events:
         """Send a store app its newest ticket."""
         event = {"app_id": app.app_id, "app_ticket": app.app_ticket, "type": "app_ticket"}
         self.push(app, old_event(app, self._sender.clock.now(), event))
+
+    def push_new(self, app: App, event_type: str, content: dict[str, Any], tenant_key: str) -> None:
+        """Send what has just happened in the tenant."""
+        self.push(app, event(app, self._sender.clock.now(), event_type, content, tenant_key))
 
     def _plan(self, delivery: Delivery, at: float) -> None:
         delivery.next_attempt = at

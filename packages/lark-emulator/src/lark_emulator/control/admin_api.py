@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator import wiki
 from lark_emulator.control import snapshot
 from lark_emulator.control.specs import flag, found, name_set, names, one_of, only, text
 from lark_emulator.im import webhook_bot
+from lark_emulator.wiki import pages
 from lark_emulator.world.apps import MODES, TENANT_KEY
 from lark_emulator.world.bases import SIGHTS, Limit
 from lark_emulator.world.users import USER_STATUSES
@@ -242,13 +242,24 @@ def sight_of(spec: dict[str, Any]) -> Limit:
 
 
 def add_wiki_node(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Add a wiki page that holds `obj_token` of `obj_type`; `title` and `shared_with` if wanted."""
-    only(spec, "obj_type", "obj_token", "title", "shared_with")
+    """Add a wiki page that holds `obj_token` of `obj_type`, and return it.
+
+    Args:
+        lark: where.
+        spec: `obj_type`, `obj_token`, and if wanted `title`, `shared_with` (the apps that may read it),
+            `space_id` and `parent_node_token`.
+    """
+    only(spec, "obj_type", "obj_token", "title", "shared_with", "space_id", "parent_node_token")
     apps = names(spec, "shared_with")
     for name in apps or ():
         found(lark.world.apps, "app", name)
-    return wiki.shown(
-        wiki.add(
-            lark.world, text(spec, "obj_type"), text(spec, "obj_token"), text(spec, "title") or "Page", apps
-        )
+    node = pages.add(
+        lark.world,
+        text(spec, "obj_type"),
+        text(spec, "obj_token"),
+        text(spec, "title") or "Page",
+        apps,
+        space_id=text(spec, "space_id"),
+        parent=text(spec, "parent_node_token"),
     )
+    return pages.shown(lark.world, node)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from lark_emulator import wiki
 from lark_emulator.bitable.columns import shown_field
 from lark_emulator.bitable.values import USER
 from lark_emulator.im import uploads, webhook_bot
+from lark_emulator.wiki import pages
 from lark_emulator.world.apps import TENANT_KEY
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
             for each in world.drive.documents.values()
             if not each.deleted
         ],
-        "wiki_nodes": [wiki.shown(node) for node in world.wiki_nodes.values()],
+        "wiki_spaces": [pages.shown_space(space) for space in world.wiki_spaces.values()],
+        "wiki_nodes": [pages.shown(world, node) for node in world.wiki_nodes.values()],
         "upload_count": len(world.uploads),
+        "media_count": len(world.drive.medias),
         "click_count": len(lark.clicks),
         "late_waiting": lark.late.waiting,
         "event_states": dict(Counter(delivery.state for delivery in lark.events.all)),

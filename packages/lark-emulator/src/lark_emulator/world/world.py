@@ -13,6 +13,7 @@ from lark_emulator.limits import Windows
 from lark_emulator.world.apps import TENANT_KEY, App
 from lark_emulator.world.chats import CardUpdate, Chat, Message, WebhookBot
 from lark_emulator.world.consents import Consents
+from lark_emulator.world.documents import SPACE_ID, WikiSpace
 from lark_emulator.world.drive import Drive
 from lark_emulator.world.page_plans import PagePlans
 from lark_emulator.world.sheet_plans import SheetPlans
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from lark_emulator.clock import Clock
     from lark_emulator.world.bases import Base
-    from lark_emulator.world.documents import Upload, WikiNode
+    from lark_emulator.world.documents import Upload, WikiMove, WikiNode
 
 DEFAULT_APP_ID = "cli_emulator0001"
 DEFAULT_APP_SECRET = "emulator-secret"  # noqa: S105 - public on purpose: it opens nothing but the emulator
@@ -53,6 +54,9 @@ class World:
         self.uploads: dict[str, Upload] = {}
         #: pages of the wiki by node_token
         self.wiki_nodes: dict[str, WikiNode] = {}
+        self.wiki_spaces = {SPACE_ID: WikiSpace(SPACE_ID, "Wiki")}
+        #: moves of documents into the wiki, by task_id
+        self.wiki_moves: dict[str, WikiMove] = {}
         #: by token
         self.webhook_bots: dict[str, WebhookBot] = {}
         #: (app_id, uuid) -> (message_id, when), and the same for chats
@@ -68,6 +72,8 @@ class World:
         self.card_updates: dict[str, CardUpdate] = {}
         #: is told about every new ticket of a store app
         self.ticket_issued: Callable[[App], object] = lambda _: None
+        #: is told about an event for an app: whom, its type, its content, the tenant
+        self.happened: Callable[[App, str, dict[str, Any], str], object] = lambda *_: None
         #: messages per second to each user or group, from all bots together
         self.receiver_windows = Windows(clock)
         #: card entities that were sent
