@@ -82,8 +82,8 @@ _SENT = (
         "`drive.file.bitable_record_changed_v1`, `drive.file.bitable_field_changed_v1`",
         (
             "when records or fields of a base change that the app subscribed to "
-            "(`/drive/v1/files/:file_token/subscribe`), by itself, by other apps or by people (`records/edit`)"
-            "; one event for each write"
+            "(`/drive/v1/files/:file_token/subscribe`), by itself, other apps or people (`records/edit`); "
+            "one event for each write"
         ),
         (
             "the app as `operator_id` of its own writes; which fields an edit shows (settable, "

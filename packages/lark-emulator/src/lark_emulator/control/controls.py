@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.control import admin_api, plane
 from lark_emulator.control.callback_controls import CallbackControls
 from lark_emulator.control.connection_controls import ConnectionControls
+from lark_emulator.control.paper_controls import PaperControls
 from lark_emulator.control.sheet_controls import SheetControls
 from lark_emulator.control.table_controls import TableControls
 from lark_emulator.control.user_controls import UserControls
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-class Controls(CallbackControls, ConnectionControls, SheetControls, TableControls, UserControls, ABC):
+class Controls(
+    CallbackControls, ConnectionControls, PaperControls, SheetControls, TableControls, UserControls, ABC
+):
     """Every operation of the control plane as a method. Bad input raises ValueError."""
 
     @property
@@ -268,6 +271,8 @@ class Controls(CallbackControls, ConnectionControls, SheetControls, TableControl
         *,
         title: str | None = None,
         shared_with: Iterable[str] | None = None,
+        space_id: str | None = None,
+        parent: str | None = None,
     ) -> str:
         """Add a wiki page that holds a document, and return its node_token.
 
@@ -276,12 +281,15 @@ class Controls(CallbackControls, ConnectionControls, SheetControls, TableControl
             obj_token: the document's own token; a base must exist.
             title: what the page is called.
             shared_with: app ids that may read it; absent = all.
+            space_id: its space; absent = that of the page above, or the one that is there from the start.
+            parent: the node_token of the page above; absent = it is on the first level.
 
         Raises:
-            ValueError: an unknown type, base or app.
+            ValueError: an unknown type, base, app, space or page.
         """
         apps = None if shared_with is None else list(shared_with)
         spec = {"obj_type": obj_type, "obj_token": obj_token, "title": title, "shared_with": apps}
+        spec |= {"space_id": space_id, "parent_node_token": parent}
         return str(self._do(admin_api.add_wiki_node, spec)["node_token"])
 
     def advance(self, seconds: float) -> None:

@@ -66,8 +66,8 @@ ROUTES: tuple[Route, ...] = (
         unconfirmed=(
             "order of `blocks` (settable, `convert_order`)",
             (
-                "lines of one paragraph are joined by a line break; a rule becomes a divider; what else HTML and "
-                "Markdown know becomes text"
+                "lines of one paragraph are joined by a line break; a rule becomes a divider; what "
+                "else HTML and Markdown know becomes text"
             ),
         ),
     ),

@@ -62,6 +62,10 @@ class _Reader(HTMLParser):
         """Put the text that was read so far into a block."""
         self._runs.close()
         parts, self._runs = self._runs.parts, Runs()
+        if parts and isinstance(parts[-1], dict):
+            parts[-1]["text_run"]["content"] = parts[-1]["text_run"]["content"].rstrip(" ")
+            if not parts[-1]["text_run"]["content"]:
+                parts.pop()
         if self._rows is not None:
             if self._rows and self._rows[-1] and parts:
                 self._rows[-1][-1] += parts
@@ -144,9 +148,9 @@ class _Reader(HTMLParser):
             self._code.append(data)
             return
         words = " ".join(data.split())
-        if words:
-            before = " " if data[0].isspace() and self._runs.is_open else ""
-            self._write(f"{before}{words}{' ' if data[-1].isspace() else ''}")
+        before = " " if data[:1].isspace() and self._runs.is_open else ""
+        after = " " if words and data[-1:].isspace() else ""
+        self._write(f"{before}{words}{after}")
 
     def _write(self, words: str) -> None:
         look: dict[str, Any] = {}

@@ -91,10 +91,11 @@ def table(rows: list[list[Parts]]) -> Node:
 
 
 _LANGUAGES = (
-    "bash 7 csharp 8 cs 8 cpp 9 c++ 9 c 10 css 12 dart 15 dockerfile 18 go 22 groovy 23 html 24 json 28 java 29 "
-    "javascript 30 js 30 kotlin 32 latex 33 lua 36 matlab 37 makefile 38 markdown 39 md 39 nginx 40 php 43 "
-    "perl 44 powershell 46 protobuf 48 python 49 py 49 r 50 ruby 52 rust 53 rs 53 sql 56 scala 57 shell 60 "
-    "sh 60 swift 61 thrift 62 typescript 63 ts 63 xml 66 yaml 67 yml 67 cmake 68 diff 69 graphql 71 toml 75"
+    "bash 7 csharp 8 cs 8 cpp 9 c++ 9 c 10 css 12 dart 15 dockerfile 18 go 22 groovy 23 html 24 json 28 "
+    "java 29 javascript 30 js 30 kotlin 32 latex 33 lua 36 matlab 37 makefile 38 markdown 39 md 39 nginx "
+    "40 php 43 perl 44 powershell 46 protobuf 48 python 49 py 49 r 50 ruby 52 rust 53 rs 53 sql 56 scala "
+    "57 shell 60 sh 60 swift 61 thrift 62 typescript 63 ts 63 xml 66 yaml 67 yml 67 cmake 68 diff 69 "
+    "graphql 71 toml 75"
 )
 _PAIRS = _LANGUAGES.split()
 #: The numbers of languages of code blocks, by what Markdown calls them.

@@ -284,9 +284,9 @@ ROUTES = (
         create,
         unconfirmed=(
             (
-                "how long it takes (settable, `drive_task_s`); `.doc` and `.xls` fail with status 112; of Word "
-                "files headings and text are read; in a base a column of numbers becomes numbers, all else "
-                "text, and the first column is always text"
+                "how long it takes (settable, `drive_task_s`); `.doc` and `.xls` fail with status 112; of "
+                "Word files headings and text are read; in a base a column of numbers becomes numbers, all "
+                "else text, and the first column is always text"
             ),
         ),
     ),

@@ -112,7 +112,7 @@ def is_member(call: Call, space: WikiSpace) -> bool:
 
 def readable(call: Call, node: WikiNode) -> bool:
     """Say whether the caller may read a page: as a member of its space, or because its document is shared."""
-    if node.shared_with is not None and call.app.app_id not in node.shared_with:
+    if call.user is None and node.shared_with is not None and call.app.app_id not in node.shared_with:
         return False
     if is_member(call, call.world.wiki_spaces[node.space_id]):
         return True

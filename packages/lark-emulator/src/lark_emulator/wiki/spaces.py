@@ -96,8 +96,8 @@ ROUTES = (
         get_node,
         unconfirmed=(
             (
-                "a missing token and an unknown `obj_type` get 131002; the owner of a document that is not held "
-                "here is the first user"
+                "a missing token and an unknown `obj_type` get 131002; the owner of a document that is not "
+                "held here is the first user"
             ),
         ),
     ),

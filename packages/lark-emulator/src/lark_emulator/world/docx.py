@@ -15,10 +15,11 @@ IMAGE, SHEET, TABLE, TABLE_CELL, VIEW, QUOTE_CONTAINER, TASK, BOARD = 27, 30, 31
 
 _IN_ORDER = (
     "page text heading1 heading2 heading3 heading4 heading5 heading6 heading7 heading8 heading9 bullet "
-    "ordered code quote equation todo bitable callout chat_card diagram divider file grid grid_column iframe image "
-    "isv mindnote sheet table table_cell view quote_container task okr okr_objective okr_key_result "
-    "okr_progress add_ons jira_issue wiki_catalog board agenda agenda_item agenda_item_title agenda_item_content "
-    "link_preview source_synced reference_synced sub_page_list ai_template"
+    "ordered code quote equation todo bitable callout chat_card diagram divider file grid grid_column "
+    "iframe image isv mindnote sheet table table_cell view quote_container task okr okr_objective "
+    "okr_key_result okr_progress add_ons jira_issue wiki_catalog board agenda agenda_item "
+    "agenda_item_title agenda_item_content link_preview source_synced reference_synced sub_page_list "
+    "ai_template"
 )
 #: The name under which a block of each type holds its content.
 NAMES = {**dict(enumerate(_IN_ORDER.split(), 1)), 999: "undefined"}
