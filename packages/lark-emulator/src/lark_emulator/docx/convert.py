@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lark_emulator.routing import Slices
 
 LONGEST = 10_485_760
-_SLICE = 50
+_SLICE = 10
 
 
 def convert(call: Call) -> Slices:

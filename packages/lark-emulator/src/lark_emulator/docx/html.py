@@ -10,6 +10,8 @@ from lark_emulator.docx.inline import Runs
 from lark_emulator.world import docx
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lark_emulator.docx.nodes import Node, Parts
 
 _LOOKS = {
@@ -29,16 +31,21 @@ _BREAKS = frozenset(
 )
 #: Lists deeper than this go on at this level.
 _DEEPEST = 50
+#: Characters that are read at once.
+_PIECE = 4096
 _SILENT = frozenset({"script", "style", "head", "title"})
 
 
-def blocks(content: str) -> list[Node]:
-    """Return the first level of blocks of a text."""
+def blocks(content: str) -> Iterator[Node]:
+    """Yield the first level of blocks of a text, one after the other."""
     reader = _Reader()
-    reader.feed(content)
+    for start in range(0, len(content), _PIECE):
+        reader.feed(content[start : start + _PIECE])
+        yield from reader.made[:-1]
+        del reader.made[:-1]  # the last one may still get children
     reader.close()
     reader.end_text()
-    return reader.made
+    yield from reader.made
 
 
 class _Reader(HTMLParser):
