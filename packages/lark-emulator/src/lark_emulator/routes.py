@@ -5,8 +5,9 @@ from __future__ import annotations
 from lark_emulator import auth, bot, contact, discovery, gaps, scopes, store_auth
 from lark_emulator.bitable import apps, fields, records, search, tables, views
 from lark_emulator.callbacks import update
+from lark_emulator.conversions import exports, imports
 from lark_emulator.docx import children, convert, documents, edits, reading
-from lark_emulator.drive import downloads, exports, files, imports, permissions, public, subscriptions
+from lark_emulator.drive import downloads, files, permissions, public, subscriptions
 from lark_emulator.drive import uploads as drive_uploads
 from lark_emulator.im import changes, chats, members, messages, resources, uploads, webhook_bot
 from lark_emulator.oauth import authorize, older, token

@@ -36,7 +36,7 @@ def _document(sdk: Sdk, client: Any) -> str:
     token = made.document_id
     assert (made.revision_id, len(token)) == (1, 27)
     where = {"document_id": token}
-    body = {"content_type": "markdown", "content": "# One\n\n- a\n- b\n\n|A|B|\n|-|-|\n|1|2|"}
+    body: Any = {"content_type": "markdown", "content": "# One\n\n- a\n- b\n\n|A|B|\n|-|-|\n|1|2|"}
     answer = docs.document.convert(sdk.request(api, "ConvertDocument", body))
     assert len(good(answer).blocks) == len(good(answer).first_level_block_ids) + 8
     converted = json.loads(answer.raw.content)["data"]
@@ -80,7 +80,7 @@ def _picture(sdk: Sdk, client: Any, token: str, block_id: str) -> None:
     api, medias = sdk.drive, client.drive.v1.media
     content = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
     extra = json.dumps({"drive_route_token": token})
-    body = {"file_name": "p.png", "parent_type": "docx_image", "parent_node": block_id, "size": 24}
+    body: Any = {"file_name": "p.png", "parent_type": "docx_image", "parent_node": block_id, "size": 24}
     body["extra"] = extra
     request = sdk.request(api, "UploadPrepareMedia", body, model="MediaUploadInfo")
     prepared = good(medias.upload_prepare(request))
@@ -128,7 +128,7 @@ def _files(sdk: Sdk, client: Any) -> None:
 
 def _tasks(sdk: Sdk, client: Any, document: str) -> None:
     api, drive_ = sdk.drive, client.drive.v1
-    body = {"file_name": "t.csv", "parent_type": "ccm_import_open", "size": 8}
+    body: Any = {"file_name": "t.csv", "parent_type": "ccm_import_open", "size": 8}
     body["file"] = io.BytesIO(b"a,b\n1,2\n")
     token = good(drive_.media.upload_all(sdk.request(api, "UploadAllMedia", body))).file_token
     point = {"mount_type": 1, "mount_key": ""}

@@ -45,7 +45,11 @@ def test_it_pulls_a_table_that_was_imported_into_the_wiki(lark: Emulator, api: A
     content = b"id,name\n1,a\n2,b\n"
     form = {"file_name": "stock.csv", "parent_type": "ccm_import_open", "size": str(len(content))}
     upload = api.http.post("/open-apis/drive/v1/medias/upload_all", data=form, files={"file": content})
-    spec = {"file_extension": "csv", "file_token": upload.json()["data"]["file_token"], "type": "bitable"}
+    spec: Any = {
+        "file_extension": "csv",
+        "file_token": upload.json()["data"]["file_token"],
+        "type": "bitable",
+    }
     spec["point"] = {"mount_type": 1, "mount_key": ""}
     ticket = api.data("POST", "/drive/v1/import_tasks", spec)["ticket"]
     base = api.data("GET", f"/drive/v1/import_tasks/{ticket}")["result"]["token"]

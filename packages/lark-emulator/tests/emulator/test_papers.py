@@ -151,7 +151,7 @@ def test_attachments_belong_to_one_base(api: Api, sheet: Sheet, lark: Emulator) 
 
 def import_(api: Api, name: str, content: bytes, kind: str, **more: Any) -> Any:
     token = media(api, content, file_name=name, parent_type="ccm_import_open")
-    spec = {"file_extension": name.rpartition(".")[2], "file_token": token, "type": kind}
+    spec: Any = {"file_extension": name.rpartition(".")[2], "file_token": token, "type": kind}
     spec |= {"point": {"mount_type": 1, "mount_key": ""}, **more}
     return api("POST", "/drive/v1/import_tasks", spec)
 
@@ -172,7 +172,7 @@ def test_an_import_takes_its_time_and_its_file_does_not_last(api: Api, lark: Emu
     assert [(each["field_name"], each["type"]) for each in fields["items"]] == [("id", 1), ("n", 2)]
     token = media(api, b"x", file_name="a.csv", parent_type="ccm_import_open")
     lark.advance(301)
-    spec = {"file_extension": "csv", "file_token": token, "type": "sheet"}
+    spec: Any = {"file_extension": "csv", "file_token": token, "type": "sheet"}
     spec |= {"point": {"mount_type": 1, "mount_key": ""}}
     assert api("POST", "/drive/v1/import_tasks", spec)["code"] == 1069913
     assert api("GET", "/drive/v1/import_tasks/1")["code"] == 1069907

@@ -6,10 +6,8 @@ import copy
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.bitable.columns import new_table
-from lark_emulator.bitable.values import ATTACHMENT
 from lark_emulator.drive.access import apps_of
-from lark_emulator.world.bases import Base
+from lark_emulator.world.bases import ATTACHMENT, TEXT, Base, Field, Table
 from lark_emulator.world.docx import PAGE, Block, Docx
 from lark_emulator.world.drive import BITABLE, DOCX, SHEET, Document
 from lark_emulator.world.media import Media
@@ -44,7 +42,9 @@ def new_object(call: Call, kind: str, title: str, parent: str = "") -> Document:
         content = Spreadsheet({sheet.sheet_id: sheet})
     elif kind == BITABLE:
         content = Base(token, title, parent, DEFAULT_ZONE, apps_of(call))
-        new_table(call, content, FIRST_TABLE)
+        table = Table(call.world.new_id("tbl", 13), FIRST_TABLE, call.world.new_id("vew", 10), "Grid")
+        table.add_field(Field(call.world.new_id("fld", 10), "Text", TEXT, "Text"))
+        content.tables[table.table_id] = table
         call.world.bases[token] = content
     made = Document(token, kind, call.who, parent, call.world.clock.now(), content, title)
     return call.world.drive.add(made)

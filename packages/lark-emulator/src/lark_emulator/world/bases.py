@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from lark_emulator.world.records import Record
 
 KEPT_SEARCHES = 8
+#: The types of fields that hold text, and media that were uploaded to their base.
+TEXT, ATTACHMENT = 1, 17
 
 
 @dataclass(slots=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import mimetypes
 from dataclasses import dataclass, field
 
-from lark_emulator.im import pictures
-
 BLOCK_SIZE = 4 * 1024 * 1024
 UPLOAD_LIFE = 24 * 3600.0
 IMPORT_LIFE = 5 * 60.0
@@ -42,12 +40,8 @@ class Media:
 
     @property
     def content_type(self) -> str:
-        """Told by the name, or by the first bytes of an image."""
-        named = _TYPES.guess_type(self.name)[0]
-        if named is None:
-            picture = pictures.format_of(self.content)
-            named = None if picture is None else picture.content_type
-        return named or DEFAULT_TYPE
+        """Told by the extension of its name."""
+        return _TYPES.guess_type(self.name)[0] or DEFAULT_TYPE
 
 
 @dataclass(slots=True)

@@ -8,12 +8,12 @@ from lark_emulator import codes
 from lark_emulator.bitable.columns import MOST_FIELDS, MOST_TABLES, new_table
 from lark_emulator.bitable.values import NUMBER, TEXT
 from lark_emulator.codes import RefusedError
+from lark_emulator.conversions import tabular, words
+from lark_emulator.conversions.tabular import UnreadableError
 from lark_emulator.docx import html, markdown, nodes
 from lark_emulator.docx.making import new_id
-from lark_emulator.drive import tabular, words
 from lark_emulator.drive.access import EDIT, VIEW, may
 from lark_emulator.drive.objects import new_object
-from lark_emulator.drive.tabular import UnreadableError
 from lark_emulator.drive.uploads import IMPORT
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object
@@ -25,8 +25,8 @@ from lark_emulator.world.media import IMPORT_LIFE, Media, Task
 from lark_emulator.world.sheets import Spreadsheet, Worksheet
 
 if TYPE_CHECKING:
+    from lark_emulator.conversions.tabular import Rows
     from lark_emulator.docx.nodes import Node
-    from lark_emulator.drive.tabular import Rows
     from lark_emulator.world.drive import Document
 
 EXTENSIONS = {

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
+from lark_emulator.conversions.tabular import UnreadableError
 from lark_emulator.docx import nodes
 from lark_emulator.docx.nodes import Node
-from lark_emulator.drive.tabular import UnreadableError
 from lark_emulator.world import docx
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.bitable.rows import Rows as Converter
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive import tabular, words
+from lark_emulator.conversions import tabular, words
+from lark_emulator.conversions.imports import RUNNING, STARTING, status_of
 from lark_emulator.drive.access import VIEW, may
-from lark_emulator.drive.imports import RUNNING, STARTING, status_of
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets.formulas import result as formula_result
 from lark_emulator.streams import answered
@@ -22,7 +22,7 @@ from lark_emulator.world.media import EXPORT_LIFE, Media, Task
 from lark_emulator.world.sheets import Spreadsheet, Worksheet
 
 if TYPE_CHECKING:
-    from lark_emulator.drive.tabular import Rows
+    from lark_emulator.conversions.tabular import Rows
     from lark_emulator.exchange import Answer
     from lark_emulator.world.drive import Document
 
