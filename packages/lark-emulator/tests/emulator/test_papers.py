@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -206,6 +208,27 @@ def test_files_that_cannot_be_read(api: Api, name: str, content: bytes, kind: st
     ticket = import_(api, name, content, kind)["data"]["ticket"]
     result = api.data("GET", f"/drive/v1/import_tasks/{ticket}")["result"]
     assert (result["job_status"], result.get("token")) == (status, None)
+
+
+def test_a_small_file_cannot_claim_millions_of_cells(api: Api, lark: Emulator) -> None:
+    lines = "".join(f'<row r="{n}"><c r="XFD{n}"><v>1</v></c></row>' for n in range(1, 400))
+    head = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    parts = {
+        "xl/workbook.xml": f'<workbook {head}><sheets><sheet name="S"/></sheets></workbook>',
+        "xl/worksheets/sheet1.xml": f"<worksheet {head}><sheetData>{lines}</sheetData></worksheet>",
+    }
+    statuses = []
+    for entity in ("", '<!DOCTYPE x [<!ENTITY a "b">]>'):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as book:
+            for name, content in parts.items():
+                book.writestr(name, entity + content)
+        ticket = import_(api, "a.xlsx", packed.getvalue(), "sheet")["data"]["ticket"]
+        result = api.data("GET", f"/drive/v1/import_tasks/{ticket}")["result"]
+        statuses.append((result["job_status"], result["job_error_msg"]))
+    assert statuses[0] == (112, "too many cells")
+    assert "declares entities" in statuses[1][1]
+    assert lark.state(summary=True)["crashes"] == 0
 
 
 def export(api: Api, token: str, kind: str, extension: str, sub_id: str = "") -> Any:

@@ -18,8 +18,10 @@ Rows = list[list[Any]]
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?")
 _CELL = re.compile(r"([A-Z]+)(\d+)")
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_LARGEST_PART = 256 * 1024 * 1024
-_MOST_COLUMNS = 16_384
+_LARGEST_PART = 64 * 1024 * 1024
+_MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384
+#: Cells, empty ones included: a small file can claim a great many.
+_MOST_CELLS = 5_000_000
 
 
 class UnreadableError(ValueError):
@@ -90,9 +92,10 @@ def _shared(book: zipfile.ZipFile) -> list[str]:
 
 def _rows(sheet: ET.Element, shared: list[str]) -> Rows:
     rows: Rows = []
+    cells = 0
     for line in sheet.iter(f"{_MAIN}row"):
         number = int(line.get("r") or len(rows) + 1)
-        if not len(rows) < number <= len(rows) + 1_048_576:
+        if not len(rows) < number <= _MOST_ROWS:
             raise UnreadableError(f"row {number} is out of order")
         rows.extend([] for _ in range(number - len(rows)))
         row = rows[-1]
@@ -103,6 +106,9 @@ def _rows(sheet: ET.Element, shared: list[str]) -> Rows:
                 raise UnreadableError(f"column {column} is beyond the last one")
             row.extend([None] * (column + 1 - len(row)))
             row[column] = _value(cell, shared)
+        cells += len(row) + 1
+        if cells > _MOST_CELLS:
+            raise UnreadableError("too many cells")
     return rows
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.docx import Docx
 
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_LARGEST = 256 * 1024 * 1024
+_LARGEST = 64 * 1024 * 1024
 _HEADING = re.compile(r"[Hh]eading ?([1-9])")
 
 
