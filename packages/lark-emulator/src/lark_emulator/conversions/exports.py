@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.bitable.rows import Rows as Converter
 from lark_emulator.codes import RefusedError
-from lark_emulator.conversions import tabular, words
 from lark_emulator.conversions.imports import RUNNING, STARTING, status_of
 from lark_emulator.drive.access import VIEW, may
 from lark_emulator.routing import Call, Route
@@ -71,6 +70,8 @@ def _written(call: Call, document: Document, given: dict[str, str]) -> bytes | N
     Raises:
         RefusedError: 1069904 (no such worksheet or table).
     """
+    from lark_emulator.conversions import tabular, words  # take tens of milliseconds to load
+
     content, sub_id = document.content, given["sub_id"]
     if isinstance(content, Docx) and given["file_extension"] == "docx":
         return words.write(content)

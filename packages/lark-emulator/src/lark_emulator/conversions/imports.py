@@ -8,9 +8,8 @@ from lark_emulator import codes
 from lark_emulator.bitable.columns import MOST_FIELDS, MOST_TABLES, new_table
 from lark_emulator.bitable.values import NUMBER, TEXT
 from lark_emulator.codes import RefusedError
-from lark_emulator.conversions import tabular, words
-from lark_emulator.conversions.tabular import UnreadableError
-from lark_emulator.docx import html, markdown, nodes
+from lark_emulator.conversions.unreadable import UnreadableError
+from lark_emulator.docx import markdown, nodes
 from lark_emulator.docx.making import new_id
 from lark_emulator.drive.access import EDIT, VIEW, may
 from lark_emulator.drive.objects import new_object
@@ -132,7 +131,10 @@ def _perform(call: Call, task: Task, media: Media, extension: str, title: str, f
 
 
 def _blocks(content: bytes, extension: str) -> Any:
+    # What reads Word files, XLSX and HTML takes tens of milliseconds to load.
     if extension == "docx":
+        from lark_emulator.conversions import words
+
         return words.read(content)
     if extension == "doc":
         raise UnreadableError("the emulator reads no .doc")
@@ -141,6 +143,8 @@ def _blocks(content: bytes, extension: str) -> Any:
     except UnicodeDecodeError as error:
         raise UnreadableError(str(error)) from error
     if extension == "html":
+        from lark_emulator.docx import html
+
         return html.blocks(text)
     if extension == "txt":
         return (node for line in text.splitlines() for node in nodes.text(docx.TEXT, nodes.plain(line)))
@@ -148,6 +152,8 @@ def _blocks(content: bytes, extension: str) -> Any:
 
 
 def _sheets(content: bytes, extension: str) -> list[tuple[str, Rows]]:
+    from lark_emulator.conversions import tabular
+
     if extension == "csv":
         return [("Sheet1", tabular.read_csv(content))]
     if extension == "xls":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 import zipfile
 from typing import Any
 from xml.etree import ElementTree as ET
-from xml.sax.saxutils import escape
 
+from lark_emulator.conversions.unreadable import UnreadableError
 from lark_emulator.sheets.ranges import column_number, letters
 
 Rows = list[list[Any]]
@@ -22,10 +23,6 @@ _LARGEST_PART = 64 * 1024 * 1024
 _MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384
 #: Cells, empty ones included: a small file can claim a great many.
 _MOST_CELLS = 5_000_000
-
-
-class UnreadableError(ValueError):
-    """A file that is not what its extension says."""
 
 
 def read_csv(content: bytes) -> Rows:
@@ -154,7 +151,7 @@ def write_xlsx(sheets: list[tuple[str, Rows]]) -> bytes:
             f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         )
         names = "".join(
-            f'<sheet name="{escape(title, {chr(34): "&quot;"})}" sheetId="{n}" r:id="rId{n}"/>'
+            f'<sheet name="{html.escape(title)}" sheetId="{n}" r:id="rId{n}"/>'
             for n, (title, _) in zip(numbers, sheets, strict=True)
         )
         book.writestr(
@@ -186,5 +183,5 @@ def _cell(place: str, value: Any) -> str:
         return f'<c r="{place}" t="b"><v>{int(value)}</v></c>'
     if isinstance(value, (int, float)):
         return f'<c r="{place}"><v>{value!r}</v></c>'
-    words = escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", str(value)))
+    words = html.escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", str(value)))
     return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{words}</t></is></c>'

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import zipfile
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
-from xml.sax.saxutils import escape
 
-from lark_emulator.conversions.tabular import UnreadableError
+from lark_emulator.conversions.unreadable import UnreadableError
 from lark_emulator.docx import nodes
 from lark_emulator.docx.nodes import Node
 from lark_emulator.world import docx
@@ -58,7 +58,7 @@ def write(document: Docx) -> bytes:
         if "elements" in block.data:
             level = block.block_type - docx.HEADING1 + 1
             style = f'<w:pPr><w:pStyle w:val="Heading{level}"/></w:pPr>' if 1 <= level <= 9 else ""  # noqa: PLR2004
-            words = escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", block.text))
+            words = html.escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", block.text))
             lines.append(f'<w:p>{style}<w:r><w:t xml:space="preserve">{words}</w:t></w:r></w:p>')
     kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
     to = io.BytesIO()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.docx import html, markdown
+from lark_emulator.docx import markdown
 from lark_emulator.docx.making import new_id
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, user_id_type
@@ -33,7 +33,13 @@ def convert(call: Call) -> Slices:
     first: list[str] = []
     made: list[Block] = []
     urls: list[dict[str, str]] = []
-    for n, node in enumerate(html.blocks(content) if kind == "html" else markdown.blocks(content)):
+    if kind == "html":
+        from lark_emulator.docx import html  # takes tens of milliseconds to load
+
+        found = html.blocks(content)
+    else:
+        found = markdown.blocks(content)
+    for n, node in enumerate(found):
         first.append(_numbered(call, node, made, urls))
         if n % _SLICE == 0:
             yield
