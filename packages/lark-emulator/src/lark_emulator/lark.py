@@ -68,7 +68,7 @@ class Lark:
         self.events = Events(self)
         self.clicks: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.world.ticket_issued = self.events.push_ticket
-        self.world.happened = self.events.push_new
+        self.world.announce = self.events.announce
         self.links.on_ready = self.events.connected
 
     def crashed(self, error: BaseException) -> None:

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from lark_emulator import auth, bot, contact, discovery, gaps, scopes, store_auth
+from lark_emulator import auth, bot, discovery, gaps, scopes, store_auth, tenancy
 from lark_emulator.bitable import apps, fields, records, search, tables, views
+from lark_emulator.calendar import attendees, calendars, events
 from lark_emulator.callbacks import update
+from lark_emulator.cardkit import cards as card_entities
+from lark_emulator.cardkit import components
+from lark_emulator.contact import changes as user_changes
+from lark_emulator.contact import department_changes, departments, directory, users
 from lark_emulator.conversions import exports, imports
 from lark_emulator.docx import children, convert, documents, edits, reading
 from lark_emulator.drive import downloads, files, permissions, public, subscriptions
 from lark_emulator.drive import uploads as drive_uploads
-from lark_emulator.im import changes, chats, members, messages, resources, uploads, webhook_bot
+from lark_emulator.im import (
+    batches,
+    changes,
+    chat_changes,
+    chat_managers,
+    chats,
+    forwarding,
+    members,
+    messages,
+    pins,
+    reactions,
+    readers,
+    resources,
+    uploads,
+    urgent,
+    webhook_bot,
+)
 from lark_emulator.oauth import authorize, older, token
 from lark_emulator.routing import RouteTable
 from lark_emulator.sheets import (
@@ -24,6 +45,8 @@ from lark_emulator.sheets import (
     values,
     worksheets,
 )
+from lark_emulator.tasks import comments, tasklists, tasks
+from lark_emulator.tasks import members as task_members
 from lark_emulator.wiki import moving, nodes, spaces
 from lark_emulator.wiki import search as wiki_search
 
@@ -40,11 +63,33 @@ ROUTES = (
     *changes.ROUTES,
     *uploads.ROUTES,
     *resources.ROUTES,
+    *reactions.ROUTES,
+    *forwarding.ROUTES,
+    *pins.ROUTES,
+    *readers.ROUTES,
+    *urgent.ROUTES,
+    *batches.ROUTES,
     *chats.ROUTES,
+    *chat_changes.ROUTES,
+    *chat_managers.ROUTES,
     *members.ROUTES,
     *webhook_bot.ROUTES,
     *update.ROUTES,
-    *contact.ROUTES,
+    *card_entities.ROUTES,
+    *components.ROUTES,
+    *users.ROUTES,
+    *user_changes.ROUTES,
+    *directory.ROUTES,
+    *departments.ROUTES,
+    *department_changes.ROUTES,
+    *calendars.ROUTES,
+    *events.ROUTES,
+    *attendees.ROUTES,
+    *tasks.ROUTES,
+    *task_members.ROUTES,
+    *tasklists.ROUTES,
+    *comments.ROUTES,
+    *tenancy.ROUTES,
     *apps.ROUTES,
     *tables.ROUTES,
     *fields.ROUTES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lark_emulator.document_settings import DocumentSettings
+from lark_emulator.message_settings import MessageSettings
 
 KIB = 1024
 
@@ -43,7 +43,7 @@ SHEET_CHOICES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(slots=True)
-class SheetSettings(DocumentSettings):
+class SheetSettings(MessageSettings):
     """The switches of spreadsheets and the drive."""
 
     sheet_write_ms: float = 10.0

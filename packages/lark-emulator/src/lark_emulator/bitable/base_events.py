@@ -150,7 +150,7 @@ def _send(world: World, base: Base, table: Table, by: App | User, event_type: st
             "subscriber_id_list": [_ids(app, app)],
             "action_list": content(app),
         }
-        world.happened(app, event_type, event, tenant_key)
+        world.announce(app, event_type, event, tenant_key)
 
 
 def _ids(app: App, who: App | User) -> dict[str, str]:

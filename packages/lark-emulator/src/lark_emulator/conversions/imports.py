@@ -80,7 +80,7 @@ def _folder(call: Call, point: Any) -> str:
     if not isinstance(key, str) or point.get("mount_type") != 1:
         raise RefusedError(codes.TASK_PARAM)
     drive = call.world.drive
-    folder = drive.documents.get(key) if key else drive.root_of(call.app.app_id)
+    folder = drive.documents.get(key) if key else drive.root_of(call.who)
     if folder is None or folder.deleted or folder.type != FOLDER:
         raise RefusedError(codes.TASK_FOLDER)
     if not may(call, folder, EDIT):

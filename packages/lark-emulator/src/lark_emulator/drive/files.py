@@ -13,7 +13,6 @@ from lark_emulator.drive.access import (
     FULL,
     OWNER,
     VIEW,
-    apps_of,
     document_named,
     folder_named,
     level,

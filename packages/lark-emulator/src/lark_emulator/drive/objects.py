@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from lark_emulator.routing import Call
-    from lark_emulator.world.drive import Who
 
 PREFIXES = {DOCX: "doxcn", SHEET: "shtcn", BITABLE: "bascn"}
 FIRST_TABLE = "Table 1"

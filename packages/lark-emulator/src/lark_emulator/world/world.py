@@ -11,12 +11,15 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.limits import Windows
 from lark_emulator.world.apps import TENANT_KEY, App
+from lark_emulator.world.calendars import Calendars
 from lark_emulator.world.chats import CardUpdate, Chat, Message, WebhookBot
 from lark_emulator.world.consents import Consents
+from lark_emulator.world.departments import Departments
 from lark_emulator.world.documents import SPACE_ID, WikiSpace
 from lark_emulator.world.drive import Drive
 from lark_emulator.world.page_plans import PagePlans
 from lark_emulator.world.sheet_plans import SheetPlans
+from lark_emulator.world.tasks import Tasks
 from lark_emulator.world.users import User
 
 if TYPE_CHECKING:
@@ -24,7 +27,10 @@ if TYPE_CHECKING:
 
     from lark_emulator.clock import Clock
     from lark_emulator.world.bases import Base
+    from lark_emulator.world.batches import Batch
+    from lark_emulator.world.card_entities import CardEntity
     from lark_emulator.world.documents import Upload, WikiMove, WikiNode
+    from lark_emulator.world.message_marks import Urgent
 
 DEFAULT_APP_ID = "cli_emulator0001"
 DEFAULT_APP_SECRET = "emulator-secret"  # noqa: S105 - public on purpose: it opens nothing but the emulator
@@ -70,10 +76,22 @@ class World:
         self.people_edits: deque[dict[str, Any]] = deque(maxlen=10_000)
         #: updates of cards that a click allowed, by token
         self.card_updates: dict[str, CardUpdate] = {}
+        #: cards that are kept apart from messages (CardKit), by card_id
+        self.card_entities: dict[str, CardEntity] = {}
+        #: what `batch_send` sent, by its id
+        self.batches: dict[str, Batch] = {}
+        #: messages that were made urgent, oldest first
+        self.urgents: list[Urgent] = []
+        #: (kind, app_id, client_token) of what was made in directory, calendars and tasks -> its id
+        self.office_tokens: dict[tuple[str, str, str], str] = {}
+        self.departments = Departments(self.users)
+        self.calendars = Calendars()
+        self.tasks = Tasks()
+        #: sends an event to an app that is subscribed to it: app, type, content
+        self.announce: Callable[..., object] = lambda *_: None
         #: is told about every new ticket of a store app
         self.ticket_issued: Callable[[App], object] = lambda _: None
         #: is told about an event for an app: whom, its type, its content, the tenant
-        self.happened: Callable[[App, str, dict[str, Any], str], object] = lambda *_: None
         #: messages per second to each user or group, from all bots together
         self.receiver_windows = Windows(clock)
         #: card entities that were sent
