@@ -24,7 +24,7 @@ FORWARD_ALL_RECALLED = Code(230065, "All messages to be forwarded have been reca
 FORWARD_MIXED = Code(230067, "The source of the messages to be merged and forwarded are not in compliance.")
 FORWARD_CHATS = Code(230069, "Does not support forwarding messages from different groups.")
 
-# Urgent messages, who has read them, bubbles -----------------------------------------------------------------
+# Urgent messages, who has read them, bubbles ---------------------------------------------------------------
 URGENT_UNREAD = Code(230023, "The user has too many unread urgent messages.")
 URGENT_QUOTA = Code(230024, "Reach the upper limit of urgent message.")
 IM_NO_PERMISSION = Code(230027, "Lack of necessary permissions.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lark_emulator.document_settings import DocumentSettings
+from lark_emulator.access_settings import AccessSettings
 
 
 @dataclass(slots=True)
-class MessageSettings(DocumentSettings):
+class MessageSettings(AccessSettings):
     """The switches of urgent messages and of card entities."""
 
     urgent_sms_quota: int = 1000

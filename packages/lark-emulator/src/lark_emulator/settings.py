@@ -6,8 +6,9 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from lark_emulator.access_settings import ACCESS_CHOICES, AccessSettings
+from lark_emulator.access_settings import ACCESS_CHOICES
 from lark_emulator.document_settings import DOCUMENT_CHOICES
+from lark_emulator.message_settings import MessageSettings
 from lark_emulator.sheet_settings import KIB, SHEET_CHOICES
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ CARD_RULES = {
 
 
 @dataclass(slots=True)
-class Settings(AccessSettings):
+class Settings(MessageSettings):
     """The switches of one emulator. Where Lark's documents are silent or clash, there is a switch."""
 
     latency_ms: float = 0.0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lark_emulator.message_settings import MessageSettings
-
 KIB = 1024
 
 #: Settings whose value is one of a few words. The first is the default.
@@ -43,7 +41,7 @@ SHEET_CHOICES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(slots=True)
-class SheetSettings(MessageSettings):
+class SheetSettings:
     """The switches of spreadsheets and the drive."""
 
     sheet_write_ms: float = 10.0

@@ -41,13 +41,13 @@ def create(call: Call) -> dict[str, Any]:
     asked = json_object(call, codes_office.CALENDAR_PARAM).get("attendees")
     if not isinstance(asked, list) or not 1 <= len(asked) <= MOST_AT_ONCE:
         violation("attendees", asked, f"the length must be between 1 and {MOST_AT_ONCE}")
-    made = []
-    for one in asked:
-        kind, target = _target(call, one, id_type)
-        number = call.world.new_id("", 16)
-        made.append(Attendee(f"{kind}_{number}", kind, target, is_optional=one.get("is_optional") is True))
+    targets = [(_target(call, one, id_type), one.get("is_optional") is True) for one in asked]
     known = {(one.type, one.target) for one in event.attendees}
-    event.attendees += [one for one in made if (one.type, one.target) not in known]
+    for target, is_optional in targets:
+        if target not in known:
+            known.add(target)
+            attendee_id = f"{target[0]}_{call.world.new_id('', 16)}"
+            event.attendees.append(Attendee(attendee_id, *target, is_optional=is_optional))
     return {"attendees": [shown(one, call, id_type) for one in event.attendees]}
 
 

@@ -10,7 +10,7 @@ import orjson
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import Code, RefusedError
 from lark_emulator.im.card_entities import keep
-from lark_emulator.im.cards import check_object
+from lark_emulator.im.cards import BODY_MISSING, check_object
 from lark_emulator.validation import json_object, optional_text, parsed, violation
 from lark_emulator.world.card_entities import LIFE, CardEntity
 
@@ -86,7 +86,7 @@ class Change:
             reason = f"ErrMsg: msg: [{refusal.msg}], code: {refusal.code.number}; "
             raise RefusedError(failed._replace(msg=reason)) from None
         was = streams(self.entity.card)
-        keep(self.call.world, self.entity, card, self.call.world.clock.now_ms())
+        keep(self.entity, card, self.call.world.clock.now_ms())
         self.entity.sequence = int(self.sequence or 0)
         if self.uuid:
             self.entity.uuids.add(self.uuid)
@@ -128,7 +128,7 @@ def check_entity_card(actor: Actor, card: object) -> dict[str, Any]:
 
     Raises:
         RefusedError: 300307 (empty), 300303 (not 2.0), 300302 (`update_multi: false`), 200860 (too large),
-            or what a message would say inside 230099, as the code itself.
+            200610 (without a body), or what a message would say inside 230099, as the code itself.
     """
     if not isinstance(card, dict):
         raise RefusedError(codes_im.ENTITY_FAILED, "the card is not an object")
@@ -141,6 +141,8 @@ def check_entity_card(actor: Actor, card: object) -> dict[str, Any]:
         raise RefusedError(codes_im.ENTITY_NOT_SHARED)
     if len(orjson.dumps(card)) > actor.settings.max_card_bytes:
         raise RefusedError(codes_im.ENTITY_TOO_LARGE)
+    if not isinstance(card.get("body"), dict):
+        raise RefusedError(Code(BODY_MISSING, "body is nil"))
     try:
         check_object(card, actor.world, actor.settings, actor.app)
     except RefusedError as refusal:

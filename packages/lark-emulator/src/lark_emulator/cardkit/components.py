@@ -69,7 +69,7 @@ def content(call: Call) -> dict[str, Any]:
     if now - entity.opened > STREAMING:
         card["config"]["streaming_mode"] = False
         entity.opened = None
-        keep(call.world, entity, card, call.world.clock.now_ms())
+        keep(entity, card, call.world.clock.now_ms())
         raise RefusedError(codes_im.STREAMING_TIMEOUT)
     elements.write(card, call.params["element_id"], text)
     return change.done(card, codes_im.ELEMENT_FAILED)

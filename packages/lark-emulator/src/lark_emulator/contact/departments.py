@@ -147,6 +147,7 @@ ROUTES = (
         "POST",
         f"{_PATH}/search",
         search,
+        evidence="documentation",
         unconfirmed=("Lark asks for a user's token here; a part of the name is searched for",),
     ),
 )

@@ -48,7 +48,7 @@ FIELD_SCOPES: dict[str, tuple[str, ...]] = {
     "is_tenant_manager": _EMPLOYEE,
     "employee_type": _EMPLOYEE,
     "job_title": _EMPLOYEE,
-    "leader_user_id": _EMPLOYEE,
+    "leader_user_id": ("contact:user.department:readonly", *_AS_APP),
     "employee_no": _EMPLOYEE,
 }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.control import admin_api, plane
 from lark_emulator.control.callback_controls import CallbackControls
 from lark_emulator.control.connection_controls import ConnectionControls
+from lark_emulator.control.office_controls import OfficeControls
 from lark_emulator.control.paper_controls import PaperControls
 from lark_emulator.control.sheet_controls import SheetControls
 from lark_emulator.control.table_controls import TableControls
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 
 
 class Controls(
-    CallbackControls, ConnectionControls, PaperControls, SheetControls, TableControls, UserControls, ABC
+    CallbackControls,
+    ConnectionControls,
+    OfficeControls,
+    PaperControls,
+    SheetControls,
+    TableControls,
+    UserControls,
+    ABC,
 ):
     """Every operation of the control plane as a method. Bad input raises ValueError."""
 
@@ -144,7 +152,8 @@ class Controls(
                 everyone); `pending_scopes` (applied for and not granted); `tenant_keys` (where it is
                 installed, `[]` = nowhere); `enabled` and `bot` (booleans); `event_mode` and `callback_mode`
                 (how events and card callbacks come: `auto`, `http` or `long_connection`); `redirect_urls`
-                (where its authorization page may send users back to, or None for anywhere).
+                (where its authorization page may send users back to, or None for anywhere); `event_types`
+                (which events it gets when something happens here; a list, or None for all).
 
         Raises:
             ValueError: no such app, an unknown member or a wrong type.

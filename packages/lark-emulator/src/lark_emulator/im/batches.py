@@ -164,7 +164,6 @@ ROUTES = (
         "POST",
         "/open-apis/message/v4/batch_send/",
         batch_send,
-        evidence="documentation",
         unconfirmed=(
             "everybody has it at once; 500,000 messages a day are not counted",
             "receivers that are not there do not refuse the request, even if they are all",

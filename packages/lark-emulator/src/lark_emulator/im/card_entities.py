@@ -34,7 +34,7 @@ def show_card(message: Message, card: dict[str, Any]) -> None:
     message.content = degraded(card)
 
 
-def keep(world: World, entity: CardEntity, card: dict[str, Any], now_ms: int) -> None:
+def keep(entity: CardEntity, card: dict[str, Any], now_ms: int) -> None:
     """Keep a changed card: in its message, once there is one."""
     if entity.message is None:
         entity.unsent = card

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.announcing import about_chat
-from lark_emulator.im.chat_settings import settings_of
+from lark_emulator.im.chat_settings import SETTINGS, settings_of
 from lark_emulator.im.chats import NO_SUBJECT, SHORTEST_PUBLIC_NAME, chat_of, listed, user_of
 from lark_emulator.im.roles import is_manager, is_owner, may
 from lark_emulator.routing import Call, Route
@@ -90,7 +90,8 @@ def update(call: Call) -> dict[str, Any]:
 
 
 def _described(chat: Chat) -> dict[str, Any]:
-    return {"name": chat.name, "description": chat.description, "avatar": chat.avatar, **chat.settings}
+    plain = {"name": chat.name, "description": chat.description, "avatar": chat.avatar}
+    return plain | {name: chat.settings.get(name, words[0]) for name, words in SETTINGS.items()}
 
 
 def _names(asked: object) -> dict[str, str]:

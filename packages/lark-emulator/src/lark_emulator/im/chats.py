@@ -45,6 +45,7 @@ def _owner(chat: Chat, app: App, id_type: str) -> dict[str, str]:
 
 
 def listed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
+    """Return what lists show of a group."""
     return {
         "chat_id": chat.chat_id,
         "avatar": avatar_of(chat),

@@ -230,6 +230,7 @@ ROUTES = (
         "GET",
         _PATH,
         list_tasks,
+        evidence="documentation",
         unconfirmed=("Lark asks for a user's token here; a bot gets what it is responsible for",),
     ),
 )
