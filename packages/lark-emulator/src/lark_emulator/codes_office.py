@@ -51,3 +51,9 @@ CALENDAR_USER = Code(195100, "user is dismiss or not exist in the tenant", 404)
 TASK_PARAM = Code(1470400, "Invalid request parameter")
 TASK_DENIED = Code(1470403, "No permission", 403)
 TASK_UNKNOWN = Code(1470404, "Resource not found", 404)
+
+# Mail and minutes --------------------------------------------------------------------------------------
+MAIL_PARAM = Code(1230001, "param is invalid")
+MINUTE_PARAM = Code(2091001, "param is invalid")
+MINUTE_UNKNOWN = Code(2091002, "resource not found", 404)
+MINUTE_DENIED = Code(2091005, "permission deny", 403)

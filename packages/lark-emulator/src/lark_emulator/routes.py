@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lark_emulator import auth, bot, discovery, gaps, scopes, store_auth, tenancy
+from lark_emulator import auth, bot, discovery, gaps, mailboxes, minutes, scopes, store_auth, tenancy
 from lark_emulator.bitable import apps, fields, records, search, tables, views
 from lark_emulator.calendar import attendees, calendars, events
 from lark_emulator.callbacks import update
@@ -19,6 +19,7 @@ from lark_emulator.im import (
     changes,
     chat_changes,
     chat_managers,
+    chat_search,
     chats,
     forwarding,
     members,
@@ -72,6 +73,7 @@ ROUTES = (
     *chats.ROUTES,
     *chat_changes.ROUTES,
     *chat_managers.ROUTES,
+    *chat_search.ROUTES,
     *members.ROUTES,
     *webhook_bot.ROUTES,
     *update.ROUTES,
@@ -90,6 +92,8 @@ ROUTES = (
     *tasklists.ROUTES,
     *comments.ROUTES,
     *tenancy.ROUTES,
+    *mailboxes.ROUTES,
+    *minutes.ROUTES,
     *apps.ROUTES,
     *tables.ROUTES,
     *fields.ROUTES,

@@ -214,3 +214,18 @@ def _tenant(lark: Emulator, sdk: Sdk, client: Any) -> None:
     kit = importlib.import_module("lark_oapi.api.event.v1")
     listed = good(client.event.v1.outbound_ip.list(sdk.request(kit, "ListOutboundIp")))
     assert listed.ip_list == ["127.0.0.1"]
+    kit = importlib.import_module("lark_oapi.api.minutes.v1")
+    token = lark.add_minute("Weekly", "alice", duration_ms=314_000)
+    request = sdk.request(kit, "GetMinute", minute_token=token, user_id_type="user_id")
+    minute = good(client.minutes.v1.minute.get(request)).minute
+    assert (minute.title, minute.owner_id, minute.duration) == ("Weekly", "alice", "314000")
+    kit = importlib.import_module("lark_oapi.api.mail.v1")
+    lark.change_user("alice", enterprise_email="alice@corp.example")
+    addresses = ["alice@corp.example", "x@corp.example", "x@none.example", "x"]
+    found = good(client.mail.v1.user.query(sdk.request(kit, "QueryUser", {"email_list": addresses})))
+    assert [one.status for one in found.user_list] == [4, 3, 2, 1]
+    kit = importlib.import_module("lark_oapi.api.im.v2")
+    body = {"query": "data", "filter": {"search_types": ["private"], "member_ids": ["alice"]}}
+    request = sdk.request(kit, "SearchChat", body, user_id_type="user_id")
+    chats = good(client.im.v2.chat.search(request))
+    assert [(one.id, one.meta_data.name) for one in chats.items] == [("oc_emulator_data_team", "Data team")]

@@ -249,3 +249,21 @@ def test_departments_that_cannot_be_seeded(lark: Emulator, spec: Any, text: str)
     with pytest.raises(ValueError, match=text):
         lark.add_department(**spec)
     assert lark.state()["departments"] == []
+
+
+def test_recordings_and_searches_have_their_refusals(api: Api, stranger: Api, lark: Emulator) -> None:
+    assert api("GET", "/minutes/v1/minutes/short")["code"] == 2091001
+    assert api("GET", f"/minutes/v1/minutes/{'x' * 24}")["http"] == 404
+    token = lark.add_minute("Weekly", "alice")
+    lark.change_app(available_to=["bob"])
+    assert api("GET", f"/minutes/v1/minutes/{token}")["code"] == 2091005
+    assert api("POST", "/mail/v1/users/query", {})["code"] == 99992402
+    search = "/im/v2/chats/search"
+    assert api("POST", search, {})["code"] == 232001
+    assert api("POST", search, {"query": "x", "filter": {"search_types": ["nonsense"]}})["code"] == 232001
+    assert api("POST", search, {"query": "x" * 65})["code"] == 99992402
+    assert api.data("POST", search, {"query": '"data"'})["total"] == 1
+    assert api.data("POST", search, {"query": "carol"})["total"] == 1
+    named = {"query": "carol", "filter": {"disable_search_by_user": True}}
+    assert api.data("POST", search, named)["total"] == 0
+    assert stranger.data("POST", search, {"query": "data"})["items"] == []

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import found, names, only, text
+from lark_emulator.control.specs import found, names, only, text, whole
 from lark_emulator.world.calendars import Event
 from lark_emulator.world.departments import ROOT, Department
+from lark_emulator.world.documents import Minute
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
@@ -91,6 +92,22 @@ def add_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     )
     calendar.events[made.event_id] = made
     return {"calendar_id": calendar.calendar_id, "event_id": made.event_id}
+
+
+def add_minute(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Add a recording: `title` and `user` (its owner's user_id), and `duration_ms` if wanted.
+
+    Returns:
+        Its `token`.
+    """
+    only(spec, "title", "user", "duration_ms")
+    owner = found(lark.world.users, "user", text(spec, "user"))
+    duration = whole(spec, "duration_ms") if spec.get("duration_ms") is not None else 0
+    made = Minute(
+        f"obcn{lark.world.new_id('', 20)}", text(spec, "title"), owner.user_id, lark.clock.now_ms(), duration
+    )
+    lark.world.minutes[made.token] = made
+    return {"token": made.token}
 
 
 def _seconds(spec: dict[str, Any], name: str) -> int:

@@ -104,3 +104,13 @@ class OfficeControls(ABC):
             "free_busy_status": free_busy_status,
         }
         return self._do(office.add_event, spec)
+
+    def add_minute(self, title: str, user: str, *, duration_ms: int = 0) -> str:
+        """Add a recording of a person (`user`: user_id), and return its token.
+
+        Raises:
+            ValueError: no such person, or a duration that is none.
+        """
+        spec = {"title": title, "user": user, "duration_ms": duration_ms}
+        token: str = self._do(office.add_minute, spec)["token"]
+        return token

@@ -183,6 +183,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "messages/pin"): conversations.pin_as_user,
     ("POST", "departments"): office.add_department,
     ("POST", "calendar/events"): office.add_event,
+    ("POST", "minutes"): office.add_minute,
     ("POST", "webhooks"): admin_api.add_webhook,
     ("POST", "bases/share"): admin_api.share_base,
     ("POST", "bases/limit"): admin_api.limit_base,

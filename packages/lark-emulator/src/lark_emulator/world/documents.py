@@ -85,3 +85,14 @@ class WikiMove:
     mover: tuple[str, str]
     node_token: str
     at: float
+
+
+@dataclass(slots=True)
+class Minute:
+    """A recording. `owner` is a user_id, `create_time` and `duration` are milliseconds."""
+
+    token: str
+    title: str
+    owner: str
+    create_time: int
+    duration: int = 0

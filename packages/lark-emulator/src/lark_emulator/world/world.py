@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.bases import Base
     from lark_emulator.world.batches import Batch
     from lark_emulator.world.card_entities import CardEntity
-    from lark_emulator.world.documents import Upload, WikiMove, WikiNode
+    from lark_emulator.world.documents import Minute, Upload, WikiMove, WikiNode
     from lark_emulator.world.message_marks import Urgent
 
 DEFAULT_APP_ID = "cli_emulator0001"
@@ -85,6 +85,8 @@ class World:
         #: (kind, app_id, client_token) of what was made in directory, calendars and tasks -> its id
         self.office_tokens: dict[tuple[str, str, str], str] = {}
         self.departments = Departments(self.users)
+        #: recordings, by token
+        self.minutes: dict[str, Minute] = {}
         self.calendars = Calendars()
         self.tasks = Tasks()
         #: sends an event to an app that is subscribed to it: app, type, content
