@@ -3,8 +3,8 @@
     .venv/bin/python -m scripts.demand [RANKING.tsv]
 
 The ranking has the columns packages, without_wrappers and endpoint; without an argument it is
-`packages/lark-emulator/tests/demand.tsv`. Uses that it does not list, because one package alone makes them, count
-as not covered.
+`packages/lark-emulator/tests/demand.tsv`. Uses that it does not list, because one package alone makes
+them, count as not covered.
 """
 
 from __future__ import annotations

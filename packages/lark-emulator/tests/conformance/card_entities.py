@@ -27,7 +27,7 @@ def drive(sdk: Sdk, client: Any) -> None:
     made = good(cards.create(sdk.request(kit, "CreateCard", {"type": "card_json", "data": data})))
     where = {"card_id": made.card_id}
     content = json.dumps({"type": "card", "data": where})
-    body = {"receive_id": "alice", "msg_type": "interactive", "content": content}
+    body: dict[str, Any] = {"receive_id": "alice", "msg_type": "interactive", "content": content}
     sent = good(
         client.im.v1.message.create(sdk.request(sdk.im, "CreateMessage", body, receive_id_type="user_id"))
     )

@@ -30,13 +30,13 @@ def drive(lark: Emulator, sdk: Sdk, client: Any) -> None:
 
 
 def _send(sdk: Sdk, client: Any, receiver: str, kind: str) -> Any:
-    body = {"receive_id": receiver, "msg_type": "text", "content": '{"text":"loaded"}'}
+    body: dict[str, Any] = {"receive_id": receiver, "msg_type": "text", "content": '{"text":"loaded"}'}
     return good(client.im.v1.message.create(sdk.request(sdk.im, "CreateMessage", body, receive_id_type=kind)))
 
 
 def _reactions(lark: Emulator, sdk: Sdk, api: Any, message_id: str) -> None:
     reactions = api.message_reaction
-    body = {"reaction_type": {"emoji_type": "DONE"}}
+    body: dict[str, Any] = {"reaction_type": {"emoji_type": "DONE"}}
     made = good(reactions.create(sdk.request(sdk.im, "CreateMessageReaction", body, message_id=message_id)))
     assert (made.operator.operator_type, made.reaction_type.emoji_type) == ("app", "DONE")
     lark.react(message_id, "bob", "THUMBSUP")
@@ -100,7 +100,7 @@ def _forwarding(sdk: Sdk, api: Any, message: Any) -> None:
         api.message.get(sdk.request(sdk.im, "GetMessage", message_id=merged.message.message_id))
     ).items
     assert (part.upper_message_id, part.body.content) == (whole.message_id, message.body.content)
-    body = {"msg_type": "text", "content": '{"text":"why"}', "reply_in_thread": True}
+    body: dict[str, Any] = {"msg_type": "text", "content": '{"text":"why"}', "reply_in_thread": True}
     answer = good(api.message.reply(sdk.request(sdk.im, "ReplyMessage", body, message_id=message.message_id)))
     thread = good(
         api.thread.forward(
@@ -141,7 +141,7 @@ def _urgent(lark: Emulator, sdk: Sdk, api: Any, message_id: str) -> None:
 
 def _bubbles(sdk: Sdk, client: Any, api: Any) -> None:
     message = _send(sdk, client, "alice", "user_id")
-    body = {"follow_ups": [{"content": "again"}]}
+    body: dict[str, Any] = {"follow_ups": [{"content": "again"}]}
     good(
         api.message.push_follow_up(
             sdk.request(sdk.im, "PushFollowUpMessage", body, message_id=message.message_id)
@@ -163,7 +163,11 @@ def _uploads(sdk: Sdk, api: Any) -> None:
 
 
 def _batch(sdk: Sdk, client: Any, api: Any) -> None:
-    body = {"msg_type": "text", "content": {"text": "to all"}, "user_ids": ["alice", "bob", "nobody"]}
+    body: dict[str, Any] = {
+        "msg_type": "text",
+        "content": {"text": "to all"},
+        "user_ids": ["alice", "bob", "nobody"],
+    }
     sent = client.request(sdk.plain("POST", "/open-apis/message/v4/batch_send/", body))
     good(sent)
     data = json.loads(sent.raw.content)["data"]
@@ -178,7 +182,7 @@ def _batch(sdk: Sdk, client: Any, api: Any) -> None:
 
 
 def _groups(sdk: Sdk, api: Any) -> None:
-    body = {"name": "Releases", "chat_type": "public", "user_id_list": ["alice", "bob"]}
+    body: dict[str, Any] = {"name": "Releases", "chat_type": "public", "user_id_list": ["alice", "bob"]}
     chat_id = good(api.chat.create(sdk.request(sdk.im, "CreateChat", body, user_id_type="user_id"))).chat_id
     body = {"name": "Releases 2026", "urgent_setting": "only_owner"}
     good(api.chat.update(sdk.request(sdk.im, "UpdateChat", body, chat_id=chat_id)))

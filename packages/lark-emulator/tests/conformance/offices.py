@@ -40,7 +40,7 @@ def _departments(sdk: Sdk, departments: Any) -> None:
     both = [data.open_department_id, loads.open_department_id]
     many = good(departments.batch(sdk.request(sdk.contact, "BatchDepartment", department_ids=both))).items
     assert len(many) == 2
-    body = {"name": "Syncs", "parent_department_id": "0"}
+    body: dict[str, Any] = {"name": "Syncs", "parent_department_id": "0"}
     request = sdk.request(sdk.contact, "UpdateDepartment", body, model="Department", **ids)
     assert good(departments.update(request)).department.name == "Syncs"
     request = sdk.request(sdk.contact, "PatchDepartment", {"order": "7"}, model="Department", **ids)
@@ -56,7 +56,7 @@ def _people(lark: Emulator, sdk: Sdk, api: Any) -> None:
     assert found.items[0].department_ids == [team["open_department_id"]]
     listed = good(api.user.list(sdk.request(sdk.contact, "ListUser", department_id="0"))).items
     assert [one.user_id for one in listed] == ["bob", "carol"]
-    body = {
+    body: dict[str, Any] = {
         "name": "Dan",
         "user_id": "dan",
         "mobile": "+8613900000009",
@@ -95,7 +95,7 @@ def _calendars(lark: Emulator, sdk: Sdk, api: Any) -> None:
 
 def _events(lark: Emulator, sdk: Sdk, api: Any, kit: Any, where: dict[str, str]) -> None:
     events = api.calendar_event
-    body = {
+    body: dict[str, Any] = {
         "summary": "Release",
         "start_time": {"timestamp": "1795690800"},
         "end_time": {"timestamp": "1795694400"},
@@ -144,7 +144,7 @@ def _events(lark: Emulator, sdk: Sdk, api: Any, kit: Any, where: dict[str, str])
 
 def _tasks(sdk: Sdk, api: Any) -> None:
     kit = importlib.import_module("lark_oapi.api.task.v2")
-    body = {"name": "Releases", "members": [{"id": "alice", "role": "editor"}]}
+    body: dict[str, Any] = {"name": "Releases", "members": [{"id": "alice", "role": "editor"}]}
     tasklist = good(
         api.tasklist.create(
             sdk.request(kit, "CreateTasklist", body, model="InputTasklist", user_id_type="user_id")
@@ -194,7 +194,7 @@ def _tasks(sdk: Sdk, api: Any) -> None:
 
 
 def _comments(sdk: Sdk, comments: Any, kit: Any, guid: str) -> None:
-    body = {"content": "late again", "resource_type": "task", "resource_id": guid}
+    body: dict[str, Any] = {"content": "late again", "resource_type": "task", "resource_id": guid}
     made = good(comments.create(sdk.request(kit, "CreateComment", body, model="InputComment"))).comment
     ids = {"comment_id": made.id}
     body = {"comment": {"content": "on time"}, "update_fields": ["content"]}
@@ -225,7 +225,7 @@ def _tenant(lark: Emulator, sdk: Sdk, client: Any) -> None:
     found = good(client.mail.v1.user.query(sdk.request(kit, "QueryUser", {"email_list": addresses})))
     assert [one.status for one in found.user_list] == [4, 3, 2, 1]
     kit = importlib.import_module("lark_oapi.api.im.v2")
-    body = {"query": "data", "filter": {"search_types": ["private"], "member_ids": ["alice"]}}
+    body: dict[str, Any] = {"query": "data", "filter": {"search_types": ["private"], "member_ids": ["alice"]}}
     request = sdk.request(kit, "SearchChat", body, user_id_type="user_id")
     chats = good(client.im.v2.chat.search(request))
     assert [(one.id, one.meta_data.name) for one in chats.items] == [("oc_emulator_data_team", "Data team")]
