@@ -53,7 +53,7 @@ def read(lines: Iterable[str], known: set[tuple[str, str]]) -> list[Use]:
         known: method and shape of the endpoints that the emulator has.
 
     Raises:
-        ValueError: a line has not three columns, or a count is no number.
+        ValueError: a line has not three columns, or a count is not a number.
     """
     uses = []
     for line in lines:

@@ -43,7 +43,7 @@ ROUTES = (
         "/open-apis/mail/v1/users/query",
         query,
         unconfirmed=(
-            "a domain exists if somebody's `enterprise_email` has it; no public mailboxes, groups, aliases",
+            "a domain exists if a user's `enterprise_email` has it; no public mailboxes, groups, aliases",
             "an address that is not there has no `type`",
         ),
     ),

@@ -13,7 +13,7 @@ from lark_emulator.world.calendars import Attendee
 
 MOST_AT_ONCE = 1000
 MOST_DELETED = 500
-#: The member that names somebody, by type.
+#: The member that names who is meant, by type.
 _MEMBERS = {"user": "user_id", "chat": "chat_id", "resource": "room_id", "third_party": "third_party_email"}
 
 
@@ -105,7 +105,7 @@ ROUTES = (
         "POST",
         _PATH,
         create,
-        unconfirmed=("rooms are reserved at once, any id is one; the answer has all who are invited",),
+        unconfirmed=("any `room_id` is taken and reserved at once; the answer has all who are invited",),
     ),
     Route("GET", _PATH, list_attendees, unconfirmed=("members of groups are not listed",)),
     Route(

@@ -115,8 +115,8 @@ def freebusy(call: Call) -> dict[str, Any]:
     start, end = _time(body, "time_min"), _time(body, "time_max")
     if not start < end or end - start > LONGEST_SPAN:
         raise RefusedError(codes_office.CALENDAR_PARAM)
-    value, room = optional_text(body, "user_id"), optional_text(body, "room_id")
-    if not value and not room:
+    value, resource = optional_text(body, "user_id"), optional_text(body, "room_id")
+    if not value and not resource:
         raise RefusedError(codes_office.CALENDAR_PARAM)
     busy_only = body.get("only_busy") is not False
     spans = []
@@ -173,7 +173,7 @@ ROUTES = (
         freebusy,
         unconfirmed=(
             "spans are not merged, and are given in UTC+8",
-            "a recurring event counts once; rooms are never busy",
+            "a recurring event counts once; a `room_id` is never busy",
         ),
     ),
 )

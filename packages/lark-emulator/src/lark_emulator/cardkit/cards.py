@@ -140,6 +140,6 @@ ROUTES = (
         "POST",
         f"{_PATH}/id_convert",
         id_convert,
-        unconfirmed=("a message of another app gets 300311, what is no card 10002, a card 1.0 300303",),
+        unconfirmed=("a message of another app gets 300311, what is not a card 10002, a card 1.0 300303",),
     ),
 )

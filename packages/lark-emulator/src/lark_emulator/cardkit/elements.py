@@ -129,7 +129,7 @@ def write(card: dict[str, Any], element_id: str, text: str) -> None:
     """Put a text in the place of a component's whole text.
 
     Raises:
-        RefusedError: 300313 (no such component), 300310 (its content is no text).
+        RefusedError: 300313 (no such component), 300310 (it does not hold text).
     """
     element = get(card, element_id)
     if element.get("tag") not in TEXTS:

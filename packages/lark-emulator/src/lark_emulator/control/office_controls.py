@@ -70,7 +70,7 @@ class OfficeControls(ABC):
             users: user ids of those who belong to it.
 
         Raises:
-            ValueError: the id is taken, or somebody or the parent is unknown.
+            ValueError: the id is taken, or the parent or a user is unknown.
         """
         spec = {
             "name": name,

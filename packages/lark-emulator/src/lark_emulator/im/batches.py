@@ -171,6 +171,11 @@ ROUTES = (
         ),
     ),
     Route("DELETE", _PATH, recall),
-    Route("GET", f"{_PATH}/get_progress", get_progress, unconfirmed=("progress is kept for ever",)),
+    Route(
+        "GET",
+        f"{_PATH}/get_progress",
+        get_progress,
+        unconfirmed=("progress is kept without end, not for 30 days",),
+    ),
     Route("GET", f"{_PATH}/read_user", read_user),
 )

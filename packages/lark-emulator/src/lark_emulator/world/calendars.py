@@ -11,7 +11,7 @@ DAY = 24 * 3600
 
 @dataclass(slots=True)
 class Attendee:
-    """Who is invited to an event: a person, a group, a room, or an address outside of the tenant."""
+    """Who is invited to an event: a person, a group, a resource, or an address outside of the tenant."""
 
     attendee_id: str
     type: str
