@@ -21,7 +21,7 @@ def drive(lark: Emulator, sdk: Sdk, client: Any) -> None:
     token = _document(sdk, client)
     _files(sdk, client)
     _tasks(sdk, client, token)
-    _wiki(sdk, client, token)
+    _wiki(lark, sdk, client, token)
     _base(sdk, client)
     lark.settings(rate_limits=True)
 
@@ -151,11 +151,15 @@ def _tasks(sdk: Sdk, client: Any, document: str) -> None:
     assert len(content) == made.file_size
 
 
-def _wiki(sdk: Sdk, client: Any, document: str) -> None:
+def _wiki(lark: Emulator, sdk: Sdk, client: Any, document: str) -> None:
     api, spaces, nodes = sdk.wiki, client.wiki.v2.space, client.wiki.v2.space_node
     assert good(spaces.get(sdk.request(api, "GetSpace", space_id=SPACE))).space.name == "Wiki"
-    client.request(sdk.plain("POST", "/open-apis/wiki/v2/spaces", {"name": "Ours"}))
-    listed = good(spaces.list(sdk.request(api, "ListSpace", page_size=10))).items
+    # Only users make spaces and search them.
+    people, token = sdk.client_for_users(lark), lark.user_token("alice")["user_access_token"]
+    option = sdk.lark.RequestOption.builder().user_access_token(token).build()
+    request = sdk.request(api, "CreateSpace", {"name": "Ours"}, model="Space")
+    assert good(people.wiki.v2.space.create(request, option)).space.name == "Ours"
+    listed = good(people.wiki.v2.space.list(sdk.request(api, "ListSpace", page_size=10), option)).items
     assert [space.name for space in listed] == ["Wiki", "Ours"]
 
     def node(name: str, method: str, body: Any, *, model: str = "", **parts: Any) -> Any:
@@ -180,8 +184,11 @@ def _wiki(sdk: Sdk, client: Any, document: str) -> None:
     body = {"obj_type": "docx", "obj_token": document}
     token = node("MoveDocsToWikiSpaceNode", "move_docs_to_wiki", body).wiki_token
     assert good(spaces.get_node(sdk.request(api, "GetNodeSpace", token=token))).node.obj_token == document
-    found = client.request(sdk.plain("POST", "/open-apis/wiki/v1/nodes/search", {"query": "our"}))
-    assert [each["title"] for each in json.loads(found.raw.content)["data"]["items"]] == ["Our page"]
+    from lark_oapi.api.wiki.v1 import SearchNodeRequest, SearchNodeRequestBody
+
+    request = SearchNodeRequest.builder().request_body(SearchNodeRequestBody({"query": "our"})).build()
+    found = good(people.wiki.v1.node.search(request, option))
+    assert [each.title for each in found.items] == ["Our page"]
 
 
 def task(lark: Emulator, sdk: Sdk, client: Any) -> None:
