@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     with step(1, "start a local Lark"):
         lark = start_emulator()
+    print(f"   Open {lark.base_url}/ in a browser to watch the chat, its cards and the table.", flush=True)
     try:
         ok = show(lark)
     except BaseException:
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise
     print(f"\n{'done' if ok else 'FAILED'} in {time.monotonic() - started:.1f} s")
     if arguments.keep:
-        print(f"The local Lark stays up: {lark.base_url}/_emulator/state   stop it: kill {lark.process.pid}")
+        print(f"The local Lark stays up: open {lark.base_url}/   stop it: kill {lark.process.pid}")
     else:
         lark.stop()
     return 0 if ok else 1

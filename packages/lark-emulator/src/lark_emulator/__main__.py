@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from lark_emulator.world.world import DEFAULT_APP_ID, DEFAULT_APP_SECRET
 
     def ready(base_url: str) -> None:
-        print(f"Lark emulator at {base_url}   (what arrived: {base_url}/_emulator/state; stop: Ctrl-C)")
+        print(f"Lark emulator at {base_url}   (open it in a browser: chats, cards, tables; stop: Ctrl-C)")
         print(
             f"LARK_BASE_URL={base_url} LARK_APP_ID={DEFAULT_APP_ID} LARK_APP_SECRET={DEFAULT_APP_SECRET}",
             flush=True,

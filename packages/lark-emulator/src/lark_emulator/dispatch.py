@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes, discovery, routes
 from lark_emulator.bitable import client_tokens
 from lark_emulator.codes import BITABLE_CODES, RefusedError
-from lark_emulator.control import plane
+from lark_emulator.control import guard, plane
 from lark_emulator.exchange import Answer, Outcome, as_json, plain
 from lark_emulator.faults import FIRST, LATE
 from lark_emulator.oauth.older import at_user_info
+from lark_emulator.page import service
 from lark_emulator.request_log import Entry
 from lark_emulator.routing import Call
 from lark_emulator.scopes import check_bot, check_scopes, check_user_scopes
@@ -81,6 +82,8 @@ class Dispatcher:
             return Outcome(plain(400, "upgrade is not supported"))
         if request.path.startswith(plane.PREFIX):
             return self._controlled(request)
+        if service.is_for_page(request):
+            return Outcome(service.answer(self._lark, request))
         found = routes.TABLE.match(request.method, request.path)
         route = None if found is None else found[0]
         fault = self._lark.faults.strike(request, route)
@@ -205,6 +208,9 @@ class Dispatcher:
         return answer
 
     def _controlled(self, request: Request) -> Outcome:
+        refused = guard.refusal(request)
+        if refused is not None:
+            return Outcome(refused)
         try:
             answer = plane.handle(self._lark, request)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
@@ -257,6 +263,7 @@ class Dispatcher:
     def _finished(
         self, request: Request, route: Route | None, fault: Fault | None, answer: Answer, call: Call | None
     ) -> Outcome:
+        self._lark.activity += 1
         log_id = answer.headers.get("X-Tt-Logid")
         if log_id is None:
             log_id = self._lark.next_log_id()

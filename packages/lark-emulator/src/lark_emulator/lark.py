@@ -43,6 +43,10 @@ class Lark:
         """Is called when something is due earlier than it was."""
         self.courier = Courier()
         self.links = Links(Clock(), Settings(), self.crashed)
+        self.activity = 0
+        """Counts what may have changed something: requests, controls, what is due by the clock."""
+        self.generation = 0
+        """Counts resets."""
         self._log_second = 0
         self._log_prefix = ""
         self._log_count = 0
@@ -50,6 +54,7 @@ class Lark:
 
     def reset(self) -> None:
         """Return to the state of a fresh emulator: tenant, settings, clock, faults, log."""
+        self.generation += 1
         self.settings = Settings()
         self.settings.change(self._initial_settings)
         self.courier.give_up()

@@ -120,4 +120,7 @@ class Emulator(Controls):
     async def _perform(self, operation: Operation, spec: dict[str, Any]) -> dict[str, Any]:
         """Perform an operation on the server's thread, which alone touches the state."""
         result = operation(self._lark, spec)
-        return result if isinstance(result, dict) else await result
+        try:
+            return result if isinstance(result, dict) else await result
+        finally:
+            self._lark.activity += 1

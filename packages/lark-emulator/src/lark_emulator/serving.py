@@ -59,6 +59,7 @@ class Serving:
 
     def _ring(self) -> None:
         self._lark.clock.ring()
+        self._lark.activity += 1
         self._set_alarm()
 
     async def __aexit__(self, *_: object) -> None:

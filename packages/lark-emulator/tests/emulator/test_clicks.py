@@ -399,7 +399,10 @@ def test_clicks_over_http(lark: Emulator, api: Api, app: AppServer) -> None:
 def test_requests_behind_a_click_wait_for_it(lark: Emulator, api: Api, app: AppServer) -> None:
     lark.set_callback(app.url, verify=False)
     body = b'{"user": "alice"}'
-    click = b"POST /_emulator/cards/%s/click HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
+    click = (
+        b"POST /_emulator/cards/%s/click HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+    )
     with socket.create_connection(("127.0.0.1", lark.port), timeout=5) as wire:
         wire.sendall(click % (sent(api).encode(), len(body), body))
         wire.sendall(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -130,7 +130,8 @@ def test_unknown_controls_list_the_known_ones(api: Api) -> None:
     answer = api.http.get("/_emulator/nothing")
     assert answer.status_code == 404
     assert "GET /_emulator/state" in answer.json()["known"]
-    assert api.http.post("/_emulator/settings", content=b"[").status_code == 400
+    wrong = api.http.post("/_emulator/settings", content=b"[", headers={"Content-Type": "application/json"})
+    assert wrong.status_code == 400
     assert api.http.post("/_emulator/settings", json=[]).status_code == 400
 
 

@@ -39,6 +39,7 @@ def action_of(
     wanted: str,
     given: dict[str, Any],
     *,
+    at: str = "",
     submit_value: bool = True,
     empty_fields: str = "left_out",
 ) -> Node:
@@ -47,6 +48,7 @@ def action_of(
     Args:
         card: the card as it was sent, 1.0 or 2.0.
         wanted: the `name`, the `element_id` or the label of a component; empty if there is only one.
+        at: its place instead, which is never ambiguous: keys and numbers, as in `body.elements.2.columns.0`.
         given: what the user chose or typed, see `GIVEN`.
         submit_value: whether a submit button brings its value, see `Settings.submit_value`.
         empty_fields: which fields that were left empty a form names, see `Settings.empty_fields`.
@@ -54,7 +56,7 @@ def action_of(
     Raises:
         ValueError: no such component, or it cannot be used like this.
     """
-    component, form = _component(card, wanted)
+    component, form = _at(card, at) if at else _component(card, wanted)
     if component.get("disabled"):
         raise ValueError(f"{_label(component)!r} is disabled")
     tag = component["tag"]
@@ -109,6 +111,23 @@ def _component(card: Node, wanted: str) -> tuple[Node, Node | None]:
     labels = ", ".join(repr(_label(node)) for node, _ in usable) or "none"
     which = f"{wanted!r} names {len(chosen)} of them" if wanted else "say which"
     raise ValueError(f"components that call back: {labels}; {which}")
+
+
+def _at(card: Node, place: str) -> tuple[Node, Node | None]:
+    """Return the component at a place of a card, and the form that it stands in."""
+    node: Any = card
+    for step in place.split("."):
+        if isinstance(node, dict):
+            node = node.get(step)
+        elif isinstance(node, list) and step.isascii() and step.isdigit() and int(step) < len(node):
+            node = node[int(step)]
+        else:
+            node = None
+    v2 = card.get("schema") == "2.0"
+    for known, form in _walk(card):
+        if known is node and _calls_back(known, form, v2=v2):
+            return known, form
+    raise ValueError(f"no component that calls back is at {place!r} of the card")
 
 
 def _calls_back(node: Node, form: Node | None, *, v2: bool) -> bool:

@@ -33,9 +33,10 @@ async def click(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Args:
         lark: where.
         spec: `message_id`; `user` (user_id of a member of its chat); `component` (its `name`, its
-            `element_id` or its label; may be absent if there is only one); `option`, `options`,
-            `input_value`, `checked`, `form_value`, `timezone` (what was chosen or typed); or `action`, which
-            is sent as it is; and `copies` (how often the same callback is sent, 1 if absent).
+            `element_id` or its label; may be absent if there is only one), or `at` (its place in the card,
+            such as `body.elements.2`); `option`, `options`, `input_value`, `checked`, `form_value`,
+            `timezone` (what was chosen or typed); or `action`, which is sent as it is; and `copies` (how
+            often the same callback is sent, 1 if absent).
 
     Returns:
         `event_id` and `token` of the callback, the `action` that was sent, and what became of it: `status`
@@ -47,7 +48,7 @@ async def click(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: no such card, user or component, or it cannot be used like this.
     """
-    only(spec, "message_id", "user", "component", "action", "copies", *GIVEN)
+    only(spec, "message_id", "user", "component", "at", "action", "copies", *GIVEN)
     copies = count(spec, "copies")
     message, user = _usable(lark, spec)
     given = {name: spec[name] for name in GIVEN if spec.get(name) is not None}
@@ -55,6 +56,7 @@ async def click(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         orjson.loads(message.sent),
         text(spec, "component"),
         given,
+        at=text(spec, "at"),
         submit_value=lark.settings.submit_value == "sent",
         empty_fields=lark.settings.empty_fields,
     )

@@ -26,6 +26,9 @@ from lark_emulator.control.clicks import click
 from lark_emulator.control.specs import only, text
 from lark_emulator.exchange import Answer, as_json
 from lark_emulator.faults import Fault
+from lark_emulator.page import chats, tables
+from lark_emulator.page import requests as request_windows
+from lark_emulator.page import settings as settings_view
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -52,17 +55,21 @@ def handle(lark: Lark, request: Request) -> Answer | Coroutine[None, None, Answe
             return as_json({"error": "the body must be a JSON object"}, 400)
         if message_id:
             body["message_id"] = message_id
+        if request.method != "GET":
+            lark.activity += 1
         result = operation(lark, body)
-        return as_json(result) if isinstance(result, dict) else _later(result)
+        return as_json(result) if isinstance(result, dict) else _later(lark, result)
     except ValueError as error:  # orjson.JSONDecodeError is one, too
         return as_json({"error": str(error)}, 400)
 
 
-async def _later(result: Awaitable[dict[str, Any]]) -> Answer:
+async def _later(lark: Lark, result: Awaitable[dict[str, Any]]) -> Answer:
     try:
         return as_json(await result)
     except ValueError as error:
         return as_json({"error": str(error)}, 400)
+    finally:
+        lark.activity += 1
 
 
 def _template(path: str) -> tuple[str, str]:
@@ -160,6 +167,12 @@ async def _pass_time(lark: Lark, seconds: float) -> dict[str, Any]:
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "state"): state,
     ("GET", "requests"): requests,
+    ("GET", "view/overview"): chats.overview,
+    ("GET", "view/messages"): chats.messages,
+    ("GET", "view/records"): tables.records,
+    ("GET", "view/sheet"): tables.sheet,
+    ("GET", "view/requests"): request_windows.requests,
+    ("GET", "view/settings"): settings_view.described,
     ("POST", "reset"): reset,
     ("GET", "settings"): lambda lark, _: settings(lark, {}),
     ("POST", "settings"): settings,

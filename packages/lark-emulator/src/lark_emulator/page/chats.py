@@ -1,0 +1,201 @@
+"""Chats and people as the page shows them: an overview, and windows of messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_emulator.control import snapshot
+from lark_emulator.control.specs import found, only, text
+from lark_emulator.page.windows import limit, number
+from lark_emulator.world.drive import SHEET
+from lark_emulator.world.sheets import Spreadsheet
+
+if TYPE_CHECKING:
+    from lark_emulator.lark import Lark
+    from lark_emulator.world.chats import Chat, Message, WebhookBot
+
+#: The most users, chats, bases and spreadsheets of an overview; how many there are is said beside them.
+MOST_SHOWN = 500
+_PREVIEW = 120
+#: Messages that are looked through for a thread, from the newest on.
+_MOST_SCANNED = 20_000
+WEBHOOK = "webhook:"
+
+
+def overview(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return what a tenant holds, without contents: apps, users, chats, bases, spreadsheets, counts.
+
+    At most 500 of a kind are listed, chats with the newest messages first.
+    """
+    only(spec)
+    world, log = lark.world, lark.log
+    chats = sorted(world.chats.values(), key=lambda each: each.active_time, reverse=True)
+    return {
+        "generation": lark.generation,
+        "now": lark.clock.now(),
+        "apps": [snapshot.app(each) for each in list(world.apps.values())[:MOST_SHOWN]],
+        "users": [snapshot.user(lark, each) for each in list(world.users.values())[:MOST_SHOWN]],
+        "user_count": len(world.users),
+        "chats": [_chat(each) for each in chats[:MOST_SHOWN]],
+        "chat_count": len(world.chats),
+        "webhooks": [_webhook(n, bot) for n, bot in enumerate(world.webhook_bots.values())],
+        "bases": [
+            {
+                "app_token": base.app_token,
+                "name": base.name,
+                "tables": [
+                    {"table_id": each.table_id, "name": each.name, "record_count": len(each.records)}
+                    for each in base.tables.values()
+                ],
+            }
+            for base in list(world.bases.values())[:MOST_SHOWN]
+        ],
+        "base_count": len(world.bases),
+        "spreadsheets": _spreadsheets(lark),
+        "counts": {
+            "requests": log.total,
+            "clicks": len(lark.clicks),
+            "crashes": log.crashes,
+            "not_emulated": dict(log.gaps),
+            "faults": len(lark.faults.planned),
+        },
+    }
+
+
+def _spreadsheets(lark: Lark) -> list[dict[str, Any]]:
+    return [
+        {
+            "token": each.token,
+            "title": each.title,
+            "sheets": [
+                {"sheet_id": one.sheet_id, "title": one.title} for one in each.content.sheets.values()
+            ],
+        }
+        for each in lark.world.drive.documents.values()
+        if each.type == SHEET and not each.deleted and isinstance(each.content, Spreadsheet)
+    ][:MOST_SHOWN]
+
+
+def _chat(chat: Chat) -> dict[str, Any]:
+    last = chat.messages[-1] if chat.messages else None
+    return {
+        **snapshot.chat(chat, summary=True),
+        "active_time": chat.active_time,
+        "last": None if last is None else _preview(last),
+    }
+
+
+def _webhook(place: int, bot: WebhookBot) -> dict[str, Any]:
+    """Return a custom bot; its token is a credential, so the page knows it by its place."""
+    last = bot.messages[-1] if bot.messages else None
+    return {
+        "chat_id": f"{WEBHOOK}{place}",
+        "name": bot.name,
+        "message_count": len(bot.messages),
+        "active_time": 0 if last is None else last["create_time"],
+    }
+
+
+def _preview(message: Message) -> dict[str, Any]:
+    """Return enough of a message for one line of it."""
+    shown: dict[str, Any] = {
+        "message_id": message.message_id,
+        "msg_type": message.msg_type,
+        "sender": message.app_id,
+        "create_time": message.create_time,
+        "deleted": message.deleted,
+        "text": "",
+    }
+    if message.deleted:
+        return shown
+    content = orjson.loads(message.sent)
+    if message.msg_type == "text":
+        shown["text"] = content["text"][:_PREVIEW]
+    elif message.msg_type == "interactive":
+        shown["text"] = _title(content)[:_PREVIEW]
+    elif message.msg_type == "post":
+        shown["text"] = str(next(iter(content.values())).get("title", ""))[:_PREVIEW]
+    return shown
+
+
+def _title(card: dict[str, Any]) -> str:
+    header = card.get("header")
+    title = header.get("title") if isinstance(header, dict) else None
+    content = title.get("content") if isinstance(title, dict) else None
+    return content if isinstance(content, str) else ""
+
+
+def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a window of the messages of a chat, oldest first.
+
+    Args:
+        lark: where.
+        spec: `chat_id` (or `webhook:0` and so on, for custom bots); `start`, the number of the first message
+            (absent = the newest ones); `limit` (absent = 50, at most 200); `thread_id`, for a thread alone.
+
+    Returns:
+        `total`, `start`, and `items`: messages as in the state, with `number` and the `parent` that each
+        answers.
+    """
+    only(spec, "chat_id", "start", "limit", "thread_id")
+    wanted, chat_id = limit(spec), text(spec, "chat_id")
+    if chat_id.startswith(WEBHOOK):
+        bot = _bot(lark, chat_id)
+        start = _start(spec, len(bot.messages), wanted)
+        posted = enumerate(bot.messages[start : start + wanted], start)
+        return {
+            "total": len(bot.messages),
+            "start": start,
+            "items": [_posted(place, bot, each) for place, each in posted],
+        }
+    chat = found(lark.world.chats, "chat", chat_id)
+    listed = chat.messages
+    if thread_id := text(spec, "thread_id"):
+        listed = [each for each in listed[-_MOST_SCANNED:] if each.thread_id == thread_id]
+    start = _start(spec, len(listed), wanted)
+    return {
+        "total": len(listed),
+        "start": start,
+        "items": [_message(lark, n, each) for n, each in enumerate(listed[start : start + wanted], start)],
+    }
+
+
+def _bot(lark: Lark, chat_id: str) -> WebhookBot:
+    bots = {f"{WEBHOOK}{place}": bot for place, bot in enumerate(lark.world.webhook_bots.values())}
+    return found(bots, "chat", chat_id)
+
+
+def _start(spec: dict[str, Any], total: int, wanted: int) -> int:
+    return min(number(spec, "start", max(0, total - wanted)), total)
+
+
+def _message(lark: Lark, place: int, message: Message) -> dict[str, Any]:
+    parent = lark.world.messages.get(message.parent_id)
+    return {
+        **snapshot.message(message),
+        "number": place,
+        "in_thread": message.in_thread,
+        "parent": None if parent is None else _preview(parent),
+    }
+
+
+def _posted(place: int, bot: WebhookBot, posted: dict[str, Any]) -> dict[str, Any]:
+    """Return what a custom bot posted, in the shape of other messages; its cards cannot be used."""
+    kind = str(posted.get("msg_type", ""))
+    content: Any = posted.get("content")
+    if kind == "post" and isinstance(content, dict) and isinstance(content.get("post"), dict):
+        content = content["post"]
+    return {
+        "message_id": f"{WEBHOOK}{place}",
+        "number": place,
+        "msg_type": kind,
+        "content": content if isinstance(content, dict) else {},
+        "sender": "",
+        "sender_name": bot.name,
+        "create_time": posted.get("create_time"),
+        "deleted": False,
+        "edits": 0,
+        "read_only": True,
+    }

@@ -1,0 +1,91 @@
+"""Telling open pages that something has happened: Server-Sent Events.
+
+An event says only that there is something new; a page then asks for what it shows. So a page that missed
+events, or an emulator under 6,000 requests a second, needs no queue: the next event says it all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import orjson
+
+from lark_emulator.exchange import Connection, Upgrade
+
+if TYPE_CHECKING:
+    from lark_emulator.lark import Lark
+
+#: Seconds between two looks at what has happened.
+TICK = 0.1
+#: Seconds between two lines that only show that the connection is alive.
+_ALIVE = 15.0
+#: Bytes that a page may leave unread before it is told nothing more until it has read them.
+_UNREAD = 64 * 1024
+_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-store\r\n"
+    b"X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\n"
+    b"Connection: close\r\n\r\nretry: 1000\n\n"
+)
+
+
+class LiveStream(asyncio.Protocol):
+    """The events for one page.
+
+    Args:
+        lark: whose.
+        transport: of the TCP connection.
+        kept: the connections of the server; it takes itself out when it is closed.
+    """
+
+    def __init__(self, lark: Lark, transport: asyncio.Transport, kept: set[Connection]) -> None:
+        self._lark, self._transport, self._kept = lark, transport, kept
+        self._loop = asyncio.get_running_loop()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+        self._told: tuple[int, int] | None = None
+        self._last = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Answer, and tell from now on."""
+        self._transport.set_protocol(self)
+        self._kept.add(self)
+        self._transport.write(_HEAD)
+        self._tick()
+
+    def _tick(self) -> None:
+        if self._transport.is_closing():
+            return
+        now, happened = self._loop.time(), (self._lark.generation, self._lark.activity)
+        if self._transport.get_write_buffer_size() < _UNREAD:
+            if happened != self._told:
+                self._told, self._last = happened, now
+                told = {"generation": happened[0], "activity": happened[1], "now": self._lark.clock.now()}
+                self._transport.write(b"data: " + orjson.dumps(told) + b"\n\n")
+            elif now - self._last > _ALIVE:
+                self._last = now
+                self._transport.write(b": alive\n\n")
+        self._timer = self._loop.call_later(TICK, self._tick)
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Forget the page."""
+        self._kept.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def shut(self) -> None:
+        """Drop the connection because the server stops."""
+        self._transport.abort()
+
+
+def stream(lark: Lark) -> Upgrade:
+    """Return the answer to `GET /_page/live`, which goes on until the page is closed."""
+
+    def start(transport: asyncio.Transport, behind: bytes, kept: set[Connection]) -> Connection:  # noqa: ARG001 - a page sends nothing behind
+        opened = LiveStream(lark, transport, kept)
+        opened.start()
+        return opened
+
+    return Upgrade(200, b"", code=None, start=start)

@@ -1,0 +1,218 @@
+"""Bitable tables and worksheets as the page shows them: windows of rows, and orders made in slices."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import json
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.bitable.columns import shown_field
+from lark_emulator.bitable.values import (
+    AUTO_NUMBER,
+    CREATED_TIME,
+    CREATED_USER,
+    MODIFIED_TIME,
+    MODIFIED_USER,
+    USER,
+)
+from lark_emulator.control.sheet_view import value_shown
+from lark_emulator.control.specs import found, only, text
+from lark_emulator.page.windows import limit, number
+from lark_emulator.sheets.ranges import a1, letters
+from lark_emulator.world.drive import SHEET
+from lark_emulator.world.grid import COLUMNS, ROWS
+from lark_emulator.world.sheets import Spreadsheet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from lark_emulator.lark import Lark
+    from lark_emulator.world.bases import Field, Table
+    from lark_emulator.world.records import Record
+
+#: Rows that are sorted, or merged, between two turns of other clients.
+_TURN = 5000
+#: Columns of a worksheet that the page shows.
+_MOST_COLUMNS = 200
+_AUTOMATIC: dict[int, Callable[[Record], Any]] = {
+    CREATED_TIME: lambda record: record.created_time,
+    MODIFIED_TIME: lambda record: record.modified_time,
+    CREATED_USER: lambda record: [record.created_by.name],
+    MODIFIED_USER: lambda record: [record.modified_by.name],
+    AUTO_NUMBER: lambda record: record.number,
+}
+
+
+def records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
+    """Return a window of the records of a table.
+
+    Args:
+        lark: where.
+        spec: `app_token`, `table_id`; `start` (absent = 0) and `limit` (absent = 50, at most 200); `sort`
+            (the name of a field), and `order`, `asc` or `desc`.
+
+    Returns:
+        `fields` as Lark shows them, `total`, `start`, and `items` with `record_id` and `fields`; people by
+        name.
+    """
+    only(spec, "app_token", "table_id", "start", "limit", "sort", "order")
+    base = found(lark.world.bases, "base", text(spec, "app_token"))
+    table = found(base.tables, "table", text(spec, "table_id"))
+    start, wanted = number(spec, "start", 0), limit(spec)
+    order = text(spec, "order") or "asc"
+    if order not in ("asc", "desc"):
+        raise ValueError(f"'order' must be asc or desc, not {order!r}")
+    by = text(spec, "sort")
+    if not by:
+        return _window(table, table.records.listed(), start, wanted)
+    column = found(table.names, "field", by)
+    question, version = ("page", column.field_id, order), (table.revision, table.records.version)
+    known = table.searches.get(question)
+    if known is not None and known[0] == version:
+        return _window(table, known[1], start, wanted)
+    return _sorted(table, column, question, version, start, wanted)
+
+
+async def _sorted(
+    table: Table,
+    column: Field,
+    question: tuple[str, str, str],
+    version: tuple[int, int],
+    start: int,
+    wanted: int,
+) -> dict[str, Any]:
+    """Sort in runs and merge them, with a turn for other clients between; empty cells are last."""
+    descending = question[2] == "desc"
+    rows = list(table.records.listed())
+    filled: list[list[tuple[Any, int, Record]]] = []
+    empty: list[Record] = []
+    for at in range(0, len(rows), _TURN):
+        run = []
+        for place, record in enumerate(rows[at : at + _TURN], at):
+            rank = _rank(column, record)
+            if rank is None:
+                empty.append(record)
+            else:
+                run.append((rank, -place if descending else place, record))
+        run.sort(key=_key, reverse=descending)
+        filled.append(run)
+        await asyncio.sleep(0)
+    ordered: list[Record] = []
+    for _, _, record in heapq.merge(*filled, key=_key, reverse=descending):
+        ordered.append(record)
+        if len(ordered) % _TURN == 0:
+            await asyncio.sleep(0)
+    ordered += empty
+    if version == (table.revision, table.records.version):
+        table.keep_search(question, version, ordered)
+    return _window(table, ordered, start, wanted)
+
+
+def _key(ranked: tuple[Any, int, Record]) -> tuple[Any, int]:
+    return ranked[:2]
+
+
+def _rank(column: Field, record: Record) -> tuple[int, Any] | None:
+    """Return what a record is ordered by: numbers before texts, options in the order of their field."""
+    value = _cell(column, record)
+    if value is None or value == []:
+        return None
+    if column.options:
+        places = column.options
+        first = value[0] if isinstance(value, list) else value
+        return (0, list(places).index(first)) if first in places else (1, str(first))
+    if isinstance(value, (int, float)):
+        return 0, value
+    return 1, value.casefold() if isinstance(value, str) else json.dumps(
+        value, ensure_ascii=False, default=str
+    )
+
+
+def _cell(column: Field, record: Record) -> Any:
+    automatic = _AUTOMATIC.get(column.type)
+    if automatic is not None:
+        return automatic(record)
+    value = record.cells.get(column.field_id)
+    if value is not None and column.type == USER:
+        return [person.name for person in value]
+    return value
+
+
+def _window(table: Table, rows: list[Record], start: int, wanted: int) -> dict[str, Any]:
+    columns = list(table.fields.values())
+    items = []
+    for record in rows[start : start + wanted]:
+        cells = {column.name: value for column in columns if (value := _cell(column, record)) is not None}
+        items.append({"record_id": record.record_id, "fields": cells})
+    return {
+        "name": table.name,
+        "fields": [shown_field(table, column) for column in columns],
+        "total": len(rows),
+        "start": start,
+        "items": items,
+    }
+
+
+def sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a window of the rows of a worksheet, as far as its data goes and a few beyond.
+
+    Args:
+        lark: where.
+        spec: `token`, `sheet_id`; `start` (the number of the first row, from 0) and `limit`.
+
+    Returns:
+        `title`, `row_count`, `column_count`, `total` (rows down to the last value), `start`; `rows`, each
+        with `values` and `styles` of its cells, `height` and `hidden`; `columns` with `name`, `width` and
+        `hidden`; `frozen_rows`, `frozen_columns` and `merges`.
+    """
+    only(spec, "token", "sheet_id", "start", "limit")
+    document = found(lark.world.drive.documents, "document", text(spec, "token"))
+    book = document.content
+    if document.type != SHEET or not isinstance(book, Spreadsheet):
+        raise ValueError(f"document {document.token!r} must be a spreadsheet")
+    one = found(book.sheets, "worksheet", text(spec, "sheet_id"))
+    start, wanted, grid = number(spec, "start", 0), limit(spec, 100), one.grid
+    width = min(grid.column_count, _MOST_COLUMNS)
+    heights, widths = grid.sizes[ROWS], grid.sizes[COLUMNS]
+    rows = []
+    for place in range(start, min(start + wanted, grid.row_count)):
+        row = grid.rows[place] if place < len(grid.rows) else None
+        values = [] if row is None else [value_shown(one, each) for each in row.values[:width]]
+        styles = {} if row is None else _styles(book, row.styles[:width])
+        size = heights.get(place)
+        rows.append(
+            {
+                "number": place + 1,
+                "values": values,
+                "styles": styles,
+                "height": None if size is None else size.pixels,
+                "hidden": size is not None and size.hidden,
+            }
+        )
+    return {
+        "title": one.title,
+        "row_count": grid.row_count,
+        "column_count": grid.column_count,
+        "total": grid.end_of_data(),
+        "start": start,
+        "rows": rows,
+        "columns": list(_columns(width, widths)),
+        "frozen_rows": one.frozen_rows,
+        "frozen_columns": one.frozen_columns,
+        "merges": [a1(rect) for rect in one.merges],
+    }
+
+
+def _styles(book: Spreadsheet, numbers: list[int]) -> dict[str, Any]:
+    return {str(column): book.styles[number_] for column, number_ in enumerate(numbers) if number_}
+
+
+def _columns(width: int, sizes: Any) -> Iterator[dict[str, Any]]:
+    for place in range(width):
+        size = sizes.get(place)
+        yield {
+            "name": letters(place),
+            "width": None if size is None else size.pixels,
+            "hidden": size is not None and size.hidden,
+        }

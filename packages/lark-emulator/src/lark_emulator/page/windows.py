@@ -1,0 +1,41 @@
+"""Which part of a long list a page asks for. In a query all values are text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: The most items of one answer.
+MOST = 200
+_DIGITS = 12
+
+
+def number(spec: Mapping[str, Any], name: str, default: int, *, most: int | None = None) -> int:
+    """Return a whole number that is not negative.
+
+    Args:
+        spec: the query.
+        name: of the member.
+        default: its value if it is absent.
+        most: its greatest value.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    given = spec.get(name)
+    if given is None or given == "":
+        return default
+    text = str(given)
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
+        raise ValueError(f"{name!r} must be a whole number, not {given!r}")
+    found = int(text)
+    if most is not None and found > most:
+        raise ValueError(f"{name!r} must be at most {most}, not {found}")
+    return found
+
+
+def limit(spec: Mapping[str, Any], default: int = 50) -> int:
+    """Return how many items are asked for: `limit`, at most 200."""
+    return number(spec, "limit", default, most=MOST)
