@@ -127,9 +127,10 @@ class Browser:
         return answer["result"].get("value")
 
     def wait(self, expression: str, seconds: float = 60) -> Any:
-        """Wait until JavaScript returns something truthy, and return it."""
+        """Wait until JavaScript returns something truthy, and return it; an element is returned as true."""
         end = time.monotonic() + seconds
-        while not (found := self.ask(expression)):
+        seen = f"(one => one instanceof Node ? true : one)({expression})"
+        while not (found := self.ask(seen)):
             time.sleep(0.05)
             assert time.monotonic() < end, (
                 f"{expression} stays {found!r}: {self.ask('document.body.innerText')}"

@@ -21,9 +21,15 @@ export const currentLanguage = () => language;
 export const cardLocale = () => (language === "zh" ? "zh_cn" : "en_us");
 export const intlLocale = () => (language === "zh" ? "zh-CN" : "en-GB");
 
+/** Tell the browser which language the page is in. */
+export function tellLanguage() {
+  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+}
+
+/** Change the language, and keep it for the next time. */
 export function setLanguage(wanted) {
   language = wanted === "zh" ? "zh" : "en";
-  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+  tellLanguage();
   try {
     localStorage.setItem(KEPT, language);
   } catch {

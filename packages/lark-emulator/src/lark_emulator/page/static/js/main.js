@@ -1,6 +1,6 @@
 // The page: what is open, who looks, and what all views know of the tenant.
 import { html, render, useEffect, useRef, useState } from "../vendor/index.js";
-import { currentLanguage, setLanguage, t } from "./i18n.js";
+import { currentLanguage, setLanguage, t, tellLanguage } from "./i18n.js";
 import { connect, useData, useLive } from "./live.js";
 import { Avatar, Dialogs, Failed, Icon, Toasts } from "./ui.js";
 import { Bases } from "./views/bases.js";
@@ -100,6 +100,6 @@ function App() {
   </${AppContext.Provider}>`;
 }
 
-setLanguage(currentLanguage());
+tellLanguage();
 connect();
 render(html`<${App} />`, document.getElementById("app"));

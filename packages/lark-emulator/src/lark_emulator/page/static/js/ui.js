@@ -1,5 +1,5 @@
 // Small pieces that all views share: icons, avatars, toasts, dialogs.
-import { html, useEffect, useRef, useState } from "../vendor/index.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/index.js";
 import { t } from "./i18n.js";
 
 const PATHS = {
@@ -88,7 +88,7 @@ export function Dialogs() {
     setDialog(null);
     before.current?.focus?.();
   };
-  useEffect(() => button.current?.focus(), [dialog]);
+  useLayoutEffect(() => button.current?.focus(), [dialog]);
   if (!dialog) return null;
   const keys = (event) => {
     if (event.key === "Escape") close(false);

@@ -22,7 +22,7 @@ const TOAST_CODES = {
 /** Draw one card of a message. `people` are the users, `me` who looks at it and clicks. */
 export function Card({ message, people, me, readOnly = false }) {
   const content = message.content;
-  const [busy, setBusy] = useState("");
+  const [busy, setBusy] = useState([]);
   const card = useMemo(() => about(content), [content]);
   const use = async (at, given, confirm) => {
     if (readOnly) {
@@ -30,7 +30,7 @@ export function Card({ message, people, me, readOnly = false }) {
       return false;
     }
     if (isObject(confirm) && !(await ask(textOf(confirm.title), textOf(confirm.text)))) return false;
-    setBusy(at);
+    setBusy((old) => [...old, at]);
     try {
       const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
       const done = await post(`cards/${encodeURIComponent(message.message_id)}/click`, { user: me.user_id, at, ...(given.zoned ? { timezone: zone } : {}), ...given.said });
@@ -40,7 +40,7 @@ export function Card({ message, people, me, readOnly = false }) {
       toast(error.message, "error");
       return false;
     } finally {
-      setBusy("");
+      setBusy((old) => old.filter((one) => one !== at));
     }
   };
   const context = { ...card, use, busy, me, users: people, appId: message.sender, readOnly, messageId: message.message_id };

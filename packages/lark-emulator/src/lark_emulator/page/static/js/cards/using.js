@@ -32,9 +32,9 @@ export function useAction(node, path) {
   const disabled = node.disabled === true;
   const tip = disabled ? textOf(node.disabled_tips) : textOf(node.hover_tips);
   const isCalling = callsBack(node, form !== null, card.version);
-  const busy = card.busy !== "" && card.busy === path;
+  const busy = card.busy.includes(path);
   const run = async (said, zoned = false) => {
-    if (disabled || card.busy) return false;
+    if (disabled || busy) return false;
     const url = opens(node);
     if (url) window.open(url, "_blank", "noopener,noreferrer");
     if (!isCalling) return true;
