@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.bitable.columns import shown_field
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from lark_emulator.world.bases import Field, Table
     from lark_emulator.world.records import Record
 
-#: Rows that are sorted, or merged, between two turns of other clients.
-_TURN = 5000
+#: Rows that are sorted, and that are merged, between two turns of other clients.
+_RUN, _TURN = 4000, 1000
 #: Columns of a worksheet that the page shows.
 _MOST_COLUMNS = 200
 _AUTOMATIC: dict[int, Callable[[Record], Any]] = {
@@ -82,24 +83,24 @@ async def _sorted(
     start: int,
     wanted: int,
 ) -> dict[str, Any]:
-    """Sort in runs and merge them, with a turn for other clients between; empty cells are last."""
-    descending = question[2] == "desc"
+    """Sort in runs and merge them, with a turn for other clients between; empty cells are last.
+
+    Ranks are made when they are compared, and not kept: two million tuples more would stop the whole process
+    for the garbage collector's rounds.
+    """
+    descending, rank = question[2] == "desc", partial(_rank, column)
     rows = list(table.records.listed())
-    filled: list[list[tuple[Any, int, Record]]] = []
+    runs: list[list[Record]] = []
     empty: list[Record] = []
-    for at in range(0, len(rows), _TURN):
-        run = []
-        for place, record in enumerate(rows[at : at + _TURN], at):
-            rank = _rank(column, record)
-            if rank is None:
-                empty.append(record)
-            else:
-                run.append((rank, -place if descending else place, record))
-        run.sort(key=_key, reverse=descending)
-        filled.append(run)
+    for at in range(0, len(rows), _RUN):
+        run: list[Record] = []
+        for record in rows[at : at + _RUN]:
+            (empty if _cell(column, record) in (None, []) else run).append(record)
+        run.sort(key=rank, reverse=descending)
+        runs.append(run)
         await asyncio.sleep(0)
     ordered: list[Record] = []
-    for _, _, record in heapq.merge(*filled, key=_key, reverse=descending):
+    for record in heapq.merge(*runs, key=rank, reverse=descending):
         ordered.append(record)
         if len(ordered) % _TURN == 0:
             await asyncio.sleep(0)
@@ -109,15 +110,9 @@ async def _sorted(
     return _window(table, ordered, start, wanted)
 
 
-def _key(ranked: tuple[Any, int, Record]) -> tuple[Any, int]:
-    return ranked[:2]
-
-
-def _rank(column: Field, record: Record) -> tuple[int, Any] | None:
+def _rank(column: Field, record: Record) -> tuple[int, Any]:
     """Return what a record is ordered by: numbers before texts, options in the order of their field."""
     value = _cell(column, record)
-    if value is None or value == []:
-        return None
     if column.options:
         places = column.options
         first = value[0] if isinstance(value, list) else value
