@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from lark_emulator import Emulator
+from lark_emulator.page import files as lark_emulator_files
 
 from lark_provider import __version__
 from lark_provider.storage import tables
@@ -168,13 +169,20 @@ def test_the_local_lark_runs_alone(emulator_wheel: Path, tmp_path: Path) -> None
     bin_ = environment(tmp_path / "alone", str(emulator_wheel))
     assert run(bin_ / "lark-emulator", "--version").strip() == f"lark-emulator {__version__}"
     script = """
-        import importlib.util, urllib.request
+        import importlib.util, re, urllib.request
         assert importlib.util.find_spec("lark_provider") is None
         from lark_emulator import Emulator
         with Emulator() as lark:
-            print(urllib.request.urlopen(f"{lark.base_url}/_emulator/state").status)
+            page = urllib.request.urlopen(lark.base_url).read().decode()
+            for path in ["/_emulator/state", *re.findall('(?:src|href)="([^"]+)"', page)]:
+                assert urllib.request.urlopen(lark.base_url + path).status == 200, path
+            print(page.count("/_page/"))
     """
-    assert run(bin_ / "python", "-c", textwrap.dedent(script)).strip() == "200"
+    assert run(bin_ / "python", "-c", textwrap.dedent(script)).strip() == "8"
+    static = Path(lark_emulator_files.__file__).parent / "static"
+    shipped = {name.removeprefix("lark_emulator/page/static/") for name in names if "/page/static/" in name}
+    assert shipped == {path.relative_to(static).as_posix() for path in static.rglob("*") if path.is_file()}
+    assert {"vendor/LICENSE.preact", "vendor/LICENSE.htm"} <= shipped
 
 
 def test_without_the_local_lark_the_command_says_what_to_install(wheel: Path, tmp_path: Path) -> None:

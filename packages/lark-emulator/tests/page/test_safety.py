@@ -135,8 +135,8 @@ def test_who_is_refused_is_told_why() -> None:
             assert httpx.get(lark.base_url, headers={"Host": host}).status_code == 403
         own = {"Origin": lark.base_url, "Sec-Fetch-Site": "same-origin"}
         assert httpx.post(url, json=fault, headers=own).status_code == 200
-        kind = {"Content-Type": "Application/JSON; charset=utf-8"}
-        assert httpx.post(url, content=b'{"status": 500}', headers=kind).status_code == 200
+        typed = {"Content-Type": "Application/JSON; charset=utf-8"}
+        assert httpx.post(url, content=b'{"status": 500}', headers=typed).status_code == 200
         assert httpx.post(f"{lark.base_url}/_emulator/reset").status_code == 200  # no body, no type
 
 

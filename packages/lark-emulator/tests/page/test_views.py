@@ -32,7 +32,7 @@ def _cells(page: Page, column: int) -> list[str]:
 
 def test_a_base_is_a_table_that_is_sorted_and_changes(page: Page) -> None:
     user = page.lark.state()["users"][1]["open_ids"][page.lark.app_id]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"Text": f"flight {n}", "Delay": n * 37 % 101, "Carrier": "UA" if n % 2 else "AA", "Done": n % 3 == 0}
         for n in range(120)
     ]
