@@ -21,7 +21,7 @@ export function Bases({ rest }) {
   const [appToken, tableId] = rest;
   const base = overview.bases.find((one) => one.app_token === appToken) ?? overview.bases[0];
   if (!base) return html`<${Empty}>${t("No bases yet. An app makes one, or a test seeds it.")}</${Empty}>`;
-  const table = base.tables.find((one) => one.table_id === tableId) ?? base.tables[0];
+  const table = base.tables.find((one) => one.table_id === tableId) ?? base.tables.find((one) => one.record_count > 0) ?? base.tables[0];
   return html`<div class="split"><aside class="tree" aria-label=${t("Bases")}>
       ${overview.bases.map((one) => html`<div key=${one.app_token} class="tree-group"><div class="tree-title"><${Icon} name="bases" size=${16} />${one.name || one.app_token}</div>
         ${one.tables.map((each) => html`<a key=${each.table_id} class=${each === table ? "tree-item current" : "tree-item"} href=${hrefOf("bases", one.app_token, each.table_id)}><span>${each.name}</span><small>${count(each.record_count)}</small></a>`)}</div>`)}
