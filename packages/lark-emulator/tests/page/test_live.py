@@ -39,7 +39,7 @@ def test_a_card_arrives_is_clicked_and_changes_before_the_eyes(page: Page) -> No
     page.click_label(card, "Approve")
     page.browser.wait("document.querySelector('.toast-success')?.innerText === 'Approved'")
     page.browser.wait(f"{card}.querySelector('[data-template=green]')?.innerText === 'Deployed'")
-    assert "updated" in page.browser.ask(f"{card}.innerText")
+    page.browser.wait(f"{card}.innerText.includes('updated') && {card}.innerText.includes('clicked by 李雷')")
     assert page.browser.ask("window.neverReloaded") is True
     [action] = page.actions()
     assert (action["tag"], action["value"]) == ("button", {"id": 7})

@@ -24,11 +24,11 @@ from lark_emulator.control import (
 )
 from lark_emulator.control.clicks import click
 from lark_emulator.control.specs import only, text
+from lark_emulator.control.views import chats, tables
+from lark_emulator.control.views import requests as request_windows
+from lark_emulator.control.views import settings as settings_view
 from lark_emulator.exchange import Answer, as_json
 from lark_emulator.faults import Fault
-from lark_emulator.page import chats, tables
-from lark_emulator.page import requests as request_windows
-from lark_emulator.page import settings as settings_view
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

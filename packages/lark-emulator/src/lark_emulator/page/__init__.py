@@ -1,7 +1,7 @@
 """The web page at `/`: what the emulator holds, as people would see it in Lark, and the controls of tests.
 
-`files` serves the page itself, `live` tells open pages that something has happened, `chats`, `tables` and
-`requests` are what they then ask for, in windows, so that a million records are never sent at once.
+`service` answers at `/` and under `/_page/`, `files` serves the page itself, `live` tells open pages that
+something has happened. What they then ask for is in `control.views`.
 """
 
 from __future__ import annotations

@@ -134,6 +134,7 @@ export const ZH = {
   bot: "机器人",
   card: "卡片",
   changed: "已修改",
+  "clicked by {names}": "{names} 已点击",
   "clicks go to {url}": "卡片回调发送到 {url}",
   "contact card": "个人名片",
   "custom bot: its cards cannot be used": "自定义机器人：其卡片不支持回传交互",

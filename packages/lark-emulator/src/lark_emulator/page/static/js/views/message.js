@@ -39,6 +39,7 @@ export function Message({ message, before, chat, inThread }) {
         ${message.deleted ? html`<div class="recalled">${t("This message was recalled")}</div>` : body}
         <div class="message-states">
           ${message.edits > 0 && !message.deleted && html`<span class="state" title=${longTime(message.update_time)}>${message.msg_type === "interactive" ? t("updated") : t("edited")} ${shortTime(message.update_time)}</span>`}
+          ${message.used_by?.length > 0 && html`<span class="state used">${t("clicked by {names}", { names: message.used_by.slice(0, 8).map((id) => users.find((user) => user.user_id === id)?.name ?? id).join(", ") })}</span>`}
           ${message.thread_id && !inThread && html`<a class="state" href=${hrefOf("chats", chat.chat_id, message.thread_id)}><${Icon} name="thread" size=${14} /> ${message.in_thread ? t("in a thread") : t("open the thread")}</a>`}
         </div>
       </div>

@@ -19,7 +19,7 @@ from lark_emulator.bitable.values import (
 )
 from lark_emulator.control.sheet_view import value_shown
 from lark_emulator.control.specs import found, only, text
-from lark_emulator.page.windows import limit, number
+from lark_emulator.control.views.windows import limit, number
 from lark_emulator.sheets.ranges import a1, letters
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.grid import COLUMNS, ROWS

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from lark_emulator.control import snapshot
 from lark_emulator.control.specs import found, only, text
-from lark_emulator.page.windows import limit, number
+from lark_emulator.control.views.windows import limit, number
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.sheets import Spreadsheet
 
@@ -21,6 +22,8 @@ MOST_SHOWN = 500
 _PREVIEW = 120
 #: Messages that are looked through for a thread, from the newest on.
 _MOST_SCANNED = 20_000
+#: Clicks that are looked through for those on the cards of a window, from the newest on.
+_MOST_CLICKS = 2000
 WEBHOOK = "webhook:"
 
 
@@ -136,8 +139,8 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             (absent = the newest ones); `limit` (absent = 50, at most 200); `thread_id`, for a thread alone.
 
     Returns:
-        `total`, `start`, and `items`: messages as in the state, with `number` and the `parent` that each
-        answers.
+        `total`, `start`, and `items`: messages as in the state, with `number`, the `parent` that each
+        answers, and `used_by`, the users who clicked on it.
     """
     only(spec, "chat_id", "start", "limit", "thread_id")
     wanted, chat_id = limit(spec), text(spec, "chat_id")
@@ -155,16 +158,31 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     if thread_id := text(spec, "thread_id"):
         listed = [each for each in listed[-_MOST_SCANNED:] if each.thread_id == thread_id]
     start = _start(spec, len(listed), wanted)
+    window = listed[start : start + wanted]
+    used_by = _used_by(lark, window)
     return {
         "total": len(listed),
         "start": start,
-        "items": [_message(lark, n, each) for n, each in enumerate(listed[start : start + wanted], start)],
+        "items": [
+            {**_message(lark, n, each), "used_by": used_by.get(each.message_id, [])}
+            for n, each in enumerate(window, start)
+        ],
     }
 
 
 def _bot(lark: Lark, chat_id: str) -> WebhookBot:
     bots = {f"{WEBHOOK}{place}": bot for place, bot in enumerate(lark.world.webhook_bots.values())}
     return found(bots, "chat", chat_id)
+
+
+def _used_by(lark: Lark, window: list[Message]) -> dict[str, list[str]]:
+    """Return who has used which card of a window, by user_id, the first one first."""
+    shown: dict[str, list[str]] = {each.message_id: [] for each in window}
+    for used in islice(reversed(lark.clicks), _MOST_CLICKS):
+        users = shown.get(used["message_id"])
+        if users is not None and used["user"] not in users:
+            users.insert(0, used["user"])
+    return shown
 
 
 def _start(spec: dict[str, Any], total: int, wanted: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.specs import only, text
-from lark_emulator.page.windows import limit, number
+from lark_emulator.control.views.windows import limit, number
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
