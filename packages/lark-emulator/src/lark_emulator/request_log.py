@@ -51,6 +51,10 @@ class RequestLog:
         if entry.code is not None:
             self.by_code[str(entry.code)] += 1
 
+    def shown(self, entry: Entry) -> dict[str, Any]:
+        """Return one entry for the page."""
+        return entry.as_dict()
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything for the control plane."""
         return {

@@ -122,6 +122,15 @@ def test_windows_refuse_what_they_do_not_know(api: Api) -> None:
         assert (answer.status_code, bool(answer.json()["error"])) == (400, True), (name, query)
 
 
+def test_no_credential_shows_in_the_requests(api: Api) -> None:
+    token, secret = api.login(), api.credentials["app_secret"]
+    api.send(text=f"said by mistake: {token} and {secret}")
+    shown = api.http.get("/_emulator/view/requests").text
+    assert "/open-apis/im/v1/messages" in shown
+    assert secret not in shown
+    assert token not in shown
+
+
 def test_what_a_custom_bot_posts_is_a_chat_without_its_token(api: Api, lark: Emulator) -> None:
     url = lark.add_webhook("Alerts", token="t0ken-of-the-hook")
     posted = {"msg_type": "text", "content": {"text": "disk full"}}
