@@ -84,6 +84,13 @@ def test_each_person_sees_their_chats_and_clicks_as_themselves(page: Page) -> No
     assert page.browser.ask("document.querySelectorAll('.chat-line').length") == 1
     become("bob")
     page.browser.wait("document.body.innerText.includes('is in no chat')")
+    # What a person sends by an app is theirs, and not a bot's.
+    token = page.lark.user_token("alice")["user_access_token"]
+    page.api.http.headers["Authorization"] = f"Bearer {token}"
+    become("carol")
+    own = f"{page.shown(page.send({'text': 'from Alice'}, 'text'))}.querySelector('.message-top').innerText"
+    assert page.browser.ask(own).startswith("李雷")
+    assert "bot" not in page.browser.ask(own)
 
 
 def test_an_app_that_does_not_answer_is_said_and_the_emulator_may_come_back(page: Page) -> None:

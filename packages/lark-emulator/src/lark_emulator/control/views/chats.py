@@ -107,6 +107,7 @@ def _preview(message: Message) -> dict[str, Any]:
         "message_id": message.message_id,
         "msg_type": message.msg_type,
         "sender": message.app_id,
+        "sender_user": message.user_id,
         "create_time": message.create_time,
         "deleted": message.deleted,
         "text": "",

@@ -22,8 +22,9 @@ export function preview(message) {
 export function Message({ message, before, chat, inThread }) {
   const { users, apps, me } = useApp();
   const app = apps.find((one) => one.app_id === message.sender);
-  const name = message.sender_name ?? app?.name ?? message.sender;
-  const isGrouped = before && before.sender === message.sender && message.create_time - before.create_time < GROUPED_MS && !message.parent && before.in_thread === message.in_thread && before.sender_name === message.sender_name;
+  const person = message.sender_user ? users.find((one) => one.user_id === message.sender_user) : null;
+  const name = message.sender_name ?? person?.name ?? (message.sender_user || app?.name) ?? message.sender;
+  const isGrouped = before && before.sender === message.sender && before.sender_user === message.sender_user && message.create_time - before.create_time < GROUPED_MS && !message.parent && before.in_thread === message.in_thread && before.sender_name === message.sender_name;
   const day = new Date(message.create_time).toDateString();
   const isNewDay = !before || new Date(before.create_time).toDateString() !== day;
   const body = useMemo(() => {
@@ -32,10 +33,10 @@ export function Message({ message, before, chat, inThread }) {
   }, [message, users, me]);
   return html`${isNewDay && html`<div class="day"><span>${longTime(message.create_time).split(/[ ,，]/)[0]}</span></div>`}
     <article class=${`message${isGrouped && !isNewDay ? " grouped" : ""}${message.in_thread && !inThread ? " in-thread" : ""}`} data-message=${message.message_id} data-type=${message.msg_type}>
-      <${Avatar} id=${message.sender || name} name=${name} size=${36} bot />
+      <${Avatar} id=${message.sender_user || message.sender || name} name=${name} size=${36} bot=${!message.sender_user} />
       <div class="message-main">
-        <div class="message-top"><b>${name}</b><span class="mini-tag">${t("bot")}</span><time title=${longTime(message.create_time)}>${shortTime(message.create_time)}</time></div>
-        ${message.parent && html`<div class="quote">${t("Reply to {name}", { name: apps.find((one) => one.app_id === message.parent.sender)?.name ?? message.parent.sender })}: ${preview(message.parent)}</div>`}
+        <div class="message-top"><b>${name}</b>${!message.sender_user && html`<span class="mini-tag">${t("bot")}</span>`}<time title=${longTime(message.create_time)}>${shortTime(message.create_time)}</time></div>
+        ${message.parent && html`<div class="quote">${t("Reply to {name}", { name: users.find((one) => one.user_id === message.parent.sender_user)?.name ?? apps.find((one) => one.app_id === message.parent.sender)?.name ?? message.parent.sender })}: ${preview(message.parent)}</div>`}
         ${message.deleted ? html`<div class="recalled">${t("This message was recalled")}</div>` : body}
         <div class="message-states">
           ${message.edits > 0 && !message.deleted && html`<span class="state" title=${longTime(message.update_time)}>${message.msg_type === "interactive" ? t("updated") : t("edited")} ${shortTime(message.update_time)}</span>`}
