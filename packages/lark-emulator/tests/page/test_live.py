@@ -54,6 +54,10 @@ def test_a_card_arrives_is_clicked_and_changes_before_the_eyes(page: Page) -> No
     assert "Reply to Emulator bot" in page.browser.ask(f"{page.shown(answered['message_id'])}.innerText")
     page.browser.click(f"{card}.querySelector('a.state')")
     page.browser.wait("document.querySelectorAll('article').length === 2")
+    post = page.api.http.post
+    react = {"message_id": sent, "user": "bob", "emoji_type": "OK"}
+    assert post("/_emulator/messages/react", json=react).status_code == 200
+    page.browser.wait(f"{card}.querySelector('.reaction')?.innerText === '👌 韩梅梅'")
     page.api.data("DELETE", f"/im/v1/messages/{sent}")
     page.browser.wait(f"{card}.innerText.includes('This message was recalled')")
 
@@ -103,3 +107,23 @@ def test_an_app_that_does_not_answer_is_said_and_the_emulator_may_come_back(page
     page.browser.wait("document.querySelector('.toast-error')?.innerText.includes('200671')")
     page.lark.reset()
     page.browser.wait("document.body.innerText.includes('No messages yet')")
+
+
+def test_a_card_that_streams_grows_and_keeps_what_is_open(page: Page) -> None:
+    panel = {
+        "tag": "collapsible_panel",
+        "header": {"title": {"tag": "plain_text", "content": "Details"}},
+        "elements": [{"tag": "markdown", "content": "inside"}],
+    }
+    card = _card("Report", "blue", {"tag": "markdown", "element_id": "text", "content": "one"}, panel)
+    card["config"] = {"streaming_mode": True}
+    made = {"type": "card_json", "data": json.dumps(card)}
+    card_id = page.api.data("POST", "/cardkit/v1/cards", made)["card_id"]
+    page.open()
+    shown = page.shown(page.send({"type": "card", "data": {"card_id": card_id}}))
+    page.browser.click(f"{shown}.querySelector('.panel-header')")
+    page.browser.wait(f"{shown}.innerText.includes('inside')")
+    path = f"/cardkit/v1/cards/{card_id}/elements/text/content"
+    page.api.data("PUT", path, {"content": "one **two**", "sequence": 1})
+    page.browser.wait(f"{shown}.querySelector('strong')?.innerText === 'two'")
+    assert "inside" in page.browser.ask(f"{shown}.innerText")

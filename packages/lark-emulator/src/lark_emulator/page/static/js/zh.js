@@ -158,6 +158,7 @@ export const ZH = {
   "only failures": "仅失败",
   "open the thread": "查看话题",
   picture: "图片",
+  pinned: "已置顶",
   post: "富文本",
   recalled: "已撤回",
   sticker: "表情包",

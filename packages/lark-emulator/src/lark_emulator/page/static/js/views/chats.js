@@ -59,11 +59,11 @@ function useWindow(chat, threadId) {
     const next = new Map();
     for (const item of shown.current?.items ?? []) {
       const old = kept.current.get(item.message_id);
-      const isSame = old && old.update_time === item.update_time && old.edits === item.edits && old.deleted === item.deleted && old.thread_id === item.thread_id && old.create_time === item.create_time && old.number === item.number && old.used_by?.length === item.used_by?.length && old.parent?.text === item.parent?.text && old.parent?.deleted === item.parent?.deleted;
-      next.set(item.message_id, isSame ? old : item);
+      const text = JSON.stringify(item);
+      next.set(item.message_id, old?.text === text ? old : { text, item });
     }
     kept.current = next;
-    return [...next.values()];
+    return [...next.values()].map((one) => one.item);
   }, [shown.current]);
   const first = shown.current?.start ?? 0;
   const total = shown.current?.total ?? 0;

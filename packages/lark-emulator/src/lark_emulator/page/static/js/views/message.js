@@ -3,6 +3,7 @@ import { html, useMemo } from "../../vendor/index.js";
 import { uploadUrl } from "../api.js";
 import { Card } from "../cards/all.js";
 import { CardContext } from "../cards/context.js";
+import { EMOJIS } from "../cards/inline.js";
 import { LONGEST, Picture } from "../cards/markdown.js";
 import { longTime, shortTime, t } from "../i18n.js";
 import { Avatar, Icon } from "../ui.js";
@@ -39,6 +40,7 @@ export function Message({ message, before, chat, inThread }) {
         ${message.parent && html`<div class="quote">${t("Reply to {name}", { name: users.find((one) => one.user_id === message.parent.sender_user)?.name ?? apps.find((one) => one.app_id === message.parent.sender)?.name ?? message.parent.sender })}: ${preview(message.parent)}</div>`}
         ${message.deleted ? html`<div class="recalled">${t("This message was recalled")}</div>` : body}
         <div class="message-states">
+          <${Marks} message=${message} users=${users} apps=${apps} />
           ${message.edits > 0 && !message.deleted && html`<span class="state" title=${longTime(message.update_time)}>${message.msg_type === "interactive" ? t("updated") : t("edited")} ${shortTime(message.update_time)}</span>`}
           ${message.used_by?.length > 0 && html`<span class="state used">${t("clicked by {names}", { names: message.used_by.slice(0, 8).map((id) => users.find((user) => user.user_id === id)?.name ?? id).join(", ") })}</span>`}
           ${message.thread_id && !inThread && html`<a class="state" href=${hrefOf("chats", chat.chat_id, message.thread_id)}><${Icon} name="thread" size=${14} /> ${message.in_thread ? t("in a thread") : t("open the thread")}</a>`}
@@ -47,11 +49,23 @@ export function Message({ message, before, chat, inThread }) {
     </article>`;
 }
 
+/** Reactions and the pin of a message. */
+function Marks({ message, users, apps }) {
+  const byEmoji = new Map();
+  for (const one of message.reactions ?? []) {
+    const name = users.find((user) => user.user_id === one.user)?.name ?? apps.find((app) => app.app_id === one.app_id)?.name ?? one.user ?? one.app_id;
+    byEmoji.set(one.emoji_type, [...(byEmoji.get(one.emoji_type) ?? []), name]);
+  }
+  return html`${[...byEmoji].map(([emoji, names]) => html`<span key=${emoji} class="reaction" title=${emoji}>${Object.hasOwn(EMOJIS, emoji) ? EMOJIS[emoji] : emoji} ${names.join(", ")}</span>`)}
+    ${message.pinned_by && html`<span class="state">${t("pinned")}</span>`}`;
+}
+
 function Body({ message, users, me }) {
   const content = message.content ?? {};
   switch (message.msg_type) {
     case "interactive":
-      return html`<${Card} key=${`${message.update_time}/${message.edits}`} message=${message} people=${users} me=${me ?? {}} readOnly=${message.read_only === true} />`;
+      // An updated card starts anew, as in Lark; one that streams grows, and what is open in it stays open.
+      return html`<${Card} key=${content.config?.streaming_mode === true ? "streaming" : `${message.update_time}/${message.edits}`} message=${message} people=${users} me=${me ?? {}} readOnly=${message.read_only === true} />`;
     case "text":
       return html`<div class="bubble"><${Text} text=${content.text} /></div>`;
     case "post":
@@ -62,6 +76,8 @@ function Body({ message, users, me }) {
     case "audio":
     case "media":
       return html`<a class="bubble file" href=${uploadUrl(content.file_key)} download=${content.file_name ?? ""}><${Icon} name=${message.msg_type === "file" ? "file" : "play"} size=${24} /><span>${content.file_name || t(KINDS[message.msg_type])}<small>${content.file_key}</small></span></a>`;
+    case "merge_forward":
+      return html`<div class="bubble">${(message.parts ?? []).slice(0, 50).map((part, n) => html`<div key=${n} class="quote">${preview({ ...part, text: part.content?.text ?? "" })}</div>`)}</div>`;
     default:
       return html`<div class="bubble"><span class="named">${t(KINDS[message.msg_type] ?? message.msg_type)}</span> <code>${JSON.stringify(content).slice(0, 300)}</code></div>`;
   }
