@@ -10,15 +10,30 @@ function change(next) {
   for (const listener of listeners) listener(state);
 }
 
+let source = null;
+
+/** Connect, while the page can be seen: a browser has six connections for one server, shared by all its tabs. */
+export function start() {
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && !source) connect();
+    if (document.hidden && source) {
+      source.close();
+      source = null;
+      change({ connected: false });
+    }
+  });
+  if (!document.hidden) connect();
+}
+
 /** Connect once; the browser connects again by itself when the emulator is back. */
-export function connect() {
-  const source = new EventSource("/_page/live");
+function connect() {
+  source = new EventSource("/_page/live");
   source.onopen = () => change({ connected: true });
   source.onerror = () => {
     change({ connected: false });
-    if (source.readyState === EventSource.CLOSED) {
-      source.close();
-      setTimeout(connect, 2000);
+    if (source?.readyState === EventSource.CLOSED) {
+      source = null;
+      setTimeout(() => source || document.hidden || connect(), 2000);
     }
   };
   source.onmessage = (event) => {

@@ -1,7 +1,7 @@
 // The page: what is open, who looks, and what all views know of the tenant.
 import { html, render, useEffect, useRef, useState } from "../vendor/index.js";
 import { currentLanguage, setLanguage, t, tellLanguage } from "./i18n.js";
-import { connect, useData, useLive } from "./live.js";
+import { start, useData, useLive } from "./live.js";
 import { Avatar, Dialogs, Failed, Icon, Toasts } from "./ui.js";
 import { Bases } from "./views/bases.js";
 import { Chats } from "./views/chats.js";
@@ -101,5 +101,5 @@ function App() {
 }
 
 tellLanguage();
-connect();
+start();
 render(html`<${App} />`, document.getElementById("app"));
