@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Generator
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from lark_emulator.codes import BITABLE_CODES, RefusedError
 from lark_emulator.control import plane
 from lark_emulator.exchange import Answer, Outcome, as_json, plain
 from lark_emulator.faults import FIRST, LATE
-from lark_emulator.request_log import Entry
+from lark_emulator.request_log import Body, Entry
 from lark_emulator.routing import Call
 from lark_emulator.scopes import check_bot, check_scopes
 from lark_emulator.world.apps import App, check_usable
@@ -31,8 +32,6 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _BAD_REQUEST = 400
 #: Who calls an endpoint that asks for no token.
 _NOBODY = App("", "", "nobody")
-#: Of a query, what is never logged.
-_SECRETS = ("access_key", "ticket")
 
 
 class Dispatcher:
@@ -72,6 +71,7 @@ class Dispatcher:
                 return outcome
 
     def _steps(self, request: Request) -> Generator[None, None, Outcome]:
+        started = time.perf_counter()
         self._lark.clock.ring()
         if not self._host_allowed(request.headers.get("host", "")):
             return Outcome(plain(403, "this Host is not served by the Lark emulator"))
@@ -91,7 +91,7 @@ class Dispatcher:
             self._postpone(request, *found, seconds=fault.late_s or 0)
         if fault is not None and (fault.answers or performed != FIRST):
             answer = self._planned(fault, route)
-        return self._finished(request, route, fault, answer, call)
+        return self._finished(request, route, fault, answer, call, started=started)
 
     def _host_allowed(self, host: str) -> bool:
         name = host[: host.rindex(":")] if ":" in host.rpartition("]")[2] else host
@@ -243,7 +243,14 @@ class Dispatcher:
         return _named(as_json(payload, status), log_id)
 
     def _finished(
-        self, request: Request, route: Route | None, fault: Fault | None, answer: Answer, call: Call | None
+        self,
+        request: Request,
+        route: Route | None,
+        fault: Fault | None,
+        answer: Answer,
+        call: Call | None,
+        *,
+        started: float,
     ) -> Outcome:
         log_id = answer.headers.get("X-Tt-Logid")
         if log_id is None:
@@ -252,27 +259,29 @@ class Dispatcher:
         # By the emulator's clock, which tests may advance, since Lark's time stamps and its header agree.
         answer.headers["Date"] = formatdate(self._lark.clock.now(), usegmt=True)
         dropped = None if fault is None else fault.drop
+        hold, release = (0.0, None) if call is None else (call.hold, call.release)
+        milliseconds = self._lark.settings.latency_ms + (0 if fault is None else fault.delay_ms)
         self._lark.log.note(
             Entry(
                 self._lark.clock.now(),
                 request.method,
                 # Without a token the path may be the credential, as a webhook's is.
-                request.path if route is None or route.token else route.path,
-                [(name, "***" if name in _SECRETS else value) for name, value in request.query],
+                request.path if route is None or route.token or not route.emulated else route.path,
+                request.query,
                 None if route is None else route.name,
                 None if dropped else answer.status,
                 None if dropped in ("before", "late") else answer.code,
                 log_id,
-                len(request.body),
                 None if call is None or call.app is _NOBODY else call.app.app_id,
                 None if call is None else call.tenant_key or None,
                 performed=call is not None,
                 dropped=dropped,
                 fault=fault is not None,
+                ms=(time.perf_counter() - started + hold) * 1000 + milliseconds,
+                request=Body(request.body, request.headers.get("content-type", "")),
+                response=Body(b"" if dropped else answer.body, answer.content_type.decode("latin-1")),
             )
         )
-        hold, release = (0.0, None) if call is None else (call.hold, call.release)
-        milliseconds = self._lark.settings.latency_ms + (0 if fault is None else fault.delay_ms)
         return Outcome(None if dropped else answer, hold + milliseconds / 1000, hold, release)
 
 

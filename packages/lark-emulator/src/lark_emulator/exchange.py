@@ -27,6 +27,8 @@ class Request:
     keep_alive: bool = True
     upgrade: bool = False
     """Whether it asks for a WebSocket."""
+    secure: bool = False
+    """Whether it came over TLS."""
 
 
 @dataclass(slots=True)

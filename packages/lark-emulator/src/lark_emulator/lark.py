@@ -63,7 +63,7 @@ class Lark:
         self.limits = Windows(self.clock)
         self.faults = Faults()
         self.late = LateRequests(self.clock)
-        self.log = RequestLog()
+        self.log = RequestLog(self.settings, self.known_secrets)
         self.links = Links(self.clock, self.settings, self.crashed)
         self.events = Events(self)
         self.clicks: deque[dict[str, Any]] = deque(maxlen=KEPT)
@@ -74,6 +74,17 @@ class Lark:
         """Count and print a bug of the emulator: it must be seen, and must not end the server."""
         self.log.crashes += 1
         traceback.print_exception(error, file=sys.stderr)
+
+    def known_secrets(self) -> list[str]:
+        """Return the credentials that exist: none of them may show in the request log."""
+        found: list[str | None] = []
+        for app in self.world.apps.values():
+            found += [app.secret, app.app_ticket]
+            if app.subscription is not None:
+                found += [app.subscription.verification_token, app.subscription.encrypt_key]
+        for bot in self.world.webhook_bots.values():
+            found += [bot.token, bot.secret]
+        return [value for value in found if value]
 
     def missed(self, route: Route) -> None:
         """Count a request for an endpoint that is not emulated, and print the first one for each."""

@@ -62,6 +62,7 @@ class HttpConnection(asyncio.Protocol):
         self._ending = False
         self._half_closed = False
         self._upgrading = False
+        self._secure = False
         self._behind = b""
         """What came behind a request for an upgrade, which is the last request of a connection."""
         self._fresh_head()
@@ -79,6 +80,7 @@ class HttpConnection(asyncio.Protocol):
         """Accept the connection."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP gives nothing else
         self._transport = transport
+        self._secure = transport.get_extra_info("sslcontext") is not None
         self._open.add(self)
         self._handler.connected()
 
@@ -175,6 +177,7 @@ class HttpConnection(asyncio.Protocol):
                 body=self._body[0] if len(self._body) == 1 else b"".join(self._body),
                 keep_alive=self._parser.should_keep_alive() and not leaves_http,
                 upgrade=leaves_http and self._headers.get("upgrade", "").lower() == "websocket",
+                secure=self._secure,
             )
         )
         if len(self._waiting) > MAX_PIPELINED and self._transport is not None:

@@ -64,6 +64,12 @@ class Settings(SheetSettings):
 
     latency_ms: float = 0.0
     """Added to every answer."""
+    log_entries: int = 10_000
+    """How many of the newest requests the log keeps."""
+    log_bytes: int = 16 * KIB * KIB
+    """How many bytes of bodies it keeps; beyond it the oldest bodies are dropped, and their entries stay."""
+    log_body_bytes: int = 256 * KIB
+    """Longer bodies are not kept, only their length and type."""
     write_ms: float = 30.0
     """How long a Bitable write takes and holds its table: another write to it meanwhile gets 1254291."""
     rate_limits: bool = True

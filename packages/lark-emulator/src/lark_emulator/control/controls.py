@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from lark_emulator.control import admin_api, plane
 from lark_emulator.control.callback_controls import CallbackControls
 from lark_emulator.control.connection_controls import ConnectionControls
@@ -14,6 +16,13 @@ from lark_emulator.world.world import DEFAULT_APP_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+
+def _json_or_none(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
 
 
 class Controls(CallbackControls, ConnectionControls, SheetControls, TableControls, ABC):
@@ -28,10 +37,33 @@ class Controls(CallbackControls, ConnectionControls, SheetControls, TableControl
         """Return everything the emulator holds; without records and messages if `summary`."""
         return self._do(plane.state, {"summary": "1"} if summary else {})
 
-    def requests(self) -> list[dict[str, Any]]:
-        """Return the newest requests, oldest first; counters are in `state()`."""
-        log: list[dict[str, Any]] = self._do(plane.requests, {})["requests"]
-        return log
+    def requests(
+        self, method: str = "*", path: str = "*", *, after: int = 0, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the newest requests, oldest first; counters are in `state()`.
+
+        Args:
+            method: an HTTP method, or `*`.
+            path: an exact path, a template such as `/open-apis/im/v1/messages/:message_id`, or a pattern
+                with `*`.
+            after: only requests with a greater `id`.
+            limit: the newest so many.
+
+        Returns:
+            For each request `id`, `at` (seconds since the epoch), `method`, `path`, `query`, `route`, `status`,
+            `code`, `app_id`, `ms`, `request` and `response` (texts without credentials), and `request_json`
+            and `response_json` (the same parsed; None for what is not JSON).
+        """
+        spec = {"method": method, "path": path, "after": after, "limit": limit}
+        log: list[dict[str, Any]] = self._do(plane.requests, spec)["requests"]
+        return [
+            {
+                **each,
+                "request_json": _json_or_none(each["request"]),
+                "response_json": _json_or_none(each["response"]),
+            }
+            for each in log
+        ]
 
     def reset(self) -> None:
         """Return to the state of a fresh emulator."""

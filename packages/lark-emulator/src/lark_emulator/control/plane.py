@@ -19,9 +19,10 @@ from lark_emulator.control import (
     snapshot,
 )
 from lark_emulator.control.clicks import click
-from lark_emulator.control.specs import only, text
+from lark_emulator.control.specs import only, text, whole_text
 from lark_emulator.exchange import Answer, as_json
 from lark_emulator.faults import Fault
+from lark_emulator.request_log import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -75,9 +76,20 @@ def state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     return snapshot.of(lark, summary=spec.get("summary") == "1")
 
 
-def requests(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
-    """Return the request log and its counters."""
-    return lark.log.as_dict()
+def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the request log and its counters.
+
+    Args:
+        lark: whose.
+        spec: which entries: `method`; `path` (exact, a template or a pattern with `*`); `after` (an `id`);
+            `limit` (the newest so many).
+    """
+    only(spec, "method", "path", "after", "limit")
+    limit = None if spec.get("limit") is None else whole_text(spec, "limit")
+    which = Wanted(
+        text(spec, "method").upper() or "*", text(spec, "path") or "*", whole_text(spec, "after"), limit
+    )
+    return lark.log.as_dict(which)
 
 
 def reset(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
