@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Generator
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark_emulator import codes, discovery, routes
 from lark_emulator.bitable import client_tokens
@@ -14,6 +14,7 @@ from lark_emulator.codes import BITABLE_CODES, RefusedError
 from lark_emulator.control import plane
 from lark_emulator.exchange import Answer, Outcome, as_json, plain
 from lark_emulator.faults import FIRST, LATE
+from lark_emulator.gaps import HEADER, VALUE
 from lark_emulator.request_log import Body, Entry
 from lark_emulator.routing import Call
 from lark_emulator.scopes import check_bot, check_scopes
@@ -34,6 +35,14 @@ _BAD_REQUEST = 400
 _NOBODY = App("", "", "nobody")
 
 
+class Stubbed(NamedTuple):
+    """The answer of a stub."""
+
+    stub_id: int
+    answer: Answer
+    delay_ms: float
+
+
 class Dispatcher:
     """Answers the requests to an emulator.
 
@@ -52,13 +61,18 @@ class Dispatcher:
         self._lark.log.connections += 1
 
     def handle(self, request: Request) -> Outcome:
-        """Perform one request; what takes long is done in slices between those of others."""
+        """Perform one request; what takes long is done in slices between those of others.
+
+        A bug of ours is answered, too: no request ends its connection without an answer.
+        """
         steps = self._steps(request)
         try:
             next(steps)
         except StopIteration as done:
             outcome: Outcome = done.value
             return outcome
+        except Exception as error:  # noqa: BLE001 - it must be seen, and must not end the connection
+            return Outcome(self._crashed(error))
         return Outcome(None, later=self._rest(steps))
 
     async def _rest(self, steps: Generator[None, None, Outcome]) -> Outcome:
@@ -69,6 +83,8 @@ class Dispatcher:
             except StopIteration as done:
                 outcome: Outcome = done.value
                 return outcome
+            except Exception as error:  # noqa: BLE001 - it must be seen, and must not end the connection
+                return Outcome(self._crashed(error))
 
     def _steps(self, request: Request) -> Generator[None, None, Outcome]:
         started = time.perf_counter()
@@ -84,14 +100,24 @@ class Dispatcher:
         fault = self._lark.faults.strike(request, route)
         call = None
         performed = FIRST if fault is None else fault.performed
-        answer = plain(404, "404 page not found")
-        if found is not None and performed == FIRST:
+        stub = self._stubbed(request) if performed == FIRST else None
+        answer = plain(404, "404 page not found") if stub is None else stub.answer
+        if stub is not None:
+            pass
+        elif found is not None and performed == FIRST:
             answer, call = yield from self._answered(request, *found)
         elif found is not None and fault is not None and performed == LATE:
             self._postpone(request, *found, seconds=fault.late_s or 0)
         if fault is not None and (fault.answers or performed != FIRST):
             answer = self._planned(fault, route)
-        return self._finished(request, route, fault, answer, call, started=started)
+        return self._finished(request, route, fault, answer, call, stub, started=started)
+
+    def _stubbed(self, request: Request) -> Stubbed | None:
+        stubs = self._lark.stubs
+        if stubs is None or request.upgrade:
+            return None
+        struck = stubs.strike(request, self._lark.clock.now())
+        return None if struck is None else Stubbed(struck[0].id, struck[1], struck[0].delay_ms)
 
     def _host_allowed(self, host: str) -> bool:
         name = host[: host.rindex(":")] if ":" in host.rpartition("]")[2] else host
@@ -101,13 +127,14 @@ class Dispatcher:
         self, request: Request, route: Route, params: dict[str, str]
     ) -> Generator[None, None, tuple[Answer, Call | None]]:
         log_id = self._lark.next_log_id()
-        if not route.emulated:
-            self._lark.missed(route)
         admitted = self._admitted(request, route, params, log_id)
         if isinstance(admitted, Answer):
             return admitted, None
         call, throttled = admitted
-        return throttled or (yield from self._performed(call, log_id)), call
+        answer = throttled or (yield from self._performed(call, log_id))
+        if not route.emulated and answer.headers.get(HEADER) == VALUE:
+            self._lark.missed(route)
+        return answer, call
 
     def _admitted(
         self, request: Request, route: Route, params: dict[str, str], log_id: str
@@ -249,6 +276,7 @@ class Dispatcher:
         fault: Fault | None,
         answer: Answer,
         call: Call | None,
+        stub: Stubbed | None,
         *,
         started: float,
     ) -> Outcome:
@@ -261,6 +289,7 @@ class Dispatcher:
         dropped = None if fault is None else fault.drop
         hold, release = (0.0, None) if call is None else (call.hold, call.release)
         milliseconds = self._lark.settings.latency_ms + (0 if fault is None else fault.delay_ms)
+        milliseconds += 0 if stub is None else stub.delay_ms
         self._lark.log.note(
             Entry(
                 self._lark.clock.now(),
@@ -274,15 +303,27 @@ class Dispatcher:
                 log_id,
                 None if call is None or call.app is _NOBODY else call.app.app_id,
                 None if call is None else call.tenant_key or None,
-                performed=call is not None,
+                performed=call is not None or stub is not None,
                 dropped=dropped,
                 fault=fault is not None,
+                answered_by=_answered_by(route, fault, stub, answer),
                 ms=(time.perf_counter() - started + hold) * 1000 + milliseconds,
                 request=Body(request.body, request.headers.get("content-type", "")),
                 response=Body(b"" if dropped else answer.body, answer.content_type.decode("latin-1")),
             )
         )
         return Outcome(None if dropped else answer, hold + milliseconds / 1000, hold, release)
+
+
+def _answered_by(route: Route | None, fault: Fault | None, stub: Stubbed | None, answer: Answer) -> str:
+    """Return what made an answer, for the request log."""
+    if fault is not None and (fault.answers or fault.drop):
+        return "fault"
+    if stub is not None:
+        return f"stub {stub.stub_id}"
+    if route is not None and not route.emulated:
+        return answer.headers.get(HEADER, "emulator")
+    return "emulator"
 
 
 def _at_once(steps: Generator[None, None, Answer]) -> Answer:

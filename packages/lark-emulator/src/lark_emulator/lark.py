@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lark_emulator.routing import Route
+    from lark_emulator.stubs.planned import Stubs
 
 
 class Lark:
@@ -62,6 +63,8 @@ class Lark:
         self.tokens = Tokens(self.clock, self.settings)
         self.limits = Windows(self.clock)
         self.faults = Faults()
+        self.stubs: Stubs | None = None
+        """Answers that a test plans; None until there are some."""
         self.late = LateRequests(self.clock)
         self.log = RequestLog(self.settings, self.known_secrets)
         self.links = Links(self.clock, self.settings, self.crashed)

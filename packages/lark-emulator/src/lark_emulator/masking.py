@@ -28,7 +28,7 @@ SECRET_NAMES = frozenset(
         ),
         *("tenant_access_token", "app_access_token", "user_access_token", "access_token", "refresh_token"),
         *("id_token", "verification_token", "encrypt_key", "app_ticket", "ticket", "jsapi_ticket"),
-        *("authorization", "session_key", "device_secret", "code_verifier", "code_challenge", "sign"),
+        *("authorization", "session_key", "access_key", "code_verifier", "code_challenge", "sign"),
     }
 )
 #: Of these alone, the value of `token` names a document.

@@ -42,7 +42,7 @@ class Body:
         return not self.content_type or self.content_type.startswith(_TEXTS)
 
     def shown(self, path: str, secrets: Collection[str]) -> str:
-        """Return it as text without credentials; what is binary, or no longer kept, is named by its length."""
+        """Return it as text without credentials; what is binary or too long is named by its length."""
         name = f"<{self.length} bytes of {self.content_type.partition(';')[0] or 'text'}>"
         if not self.is_kept:
             return name if self.length else ""

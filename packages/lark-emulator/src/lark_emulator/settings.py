@@ -64,6 +64,9 @@ class Settings(SheetSettings):
 
     latency_ms: float = 0.0
     """Added to every answer."""
+    fallback_answers: bool = False
+    """Whether endpoints that are not emulated get an answer of the right shape, where it is known, instead of
+    501. Nothing is kept or checked; the header `X-Lark-Emulator: fallback` says so."""
     log_entries: int = 10_000
     """How many of the newest requests the log keeps."""
     log_bytes: int = 16 * KIB * KIB

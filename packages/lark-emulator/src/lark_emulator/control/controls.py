@@ -11,6 +11,7 @@ from lark_emulator.control import admin_api, plane
 from lark_emulator.control.callback_controls import CallbackControls
 from lark_emulator.control.connection_controls import ConnectionControls
 from lark_emulator.control.sheet_controls import SheetControls
+from lark_emulator.control.stub_controls import StubControls
 from lark_emulator.control.table_controls import TableControls
 from lark_emulator.world.world import DEFAULT_APP_ID
 
@@ -25,7 +26,7 @@ def _json_or_none(text: str) -> Any:
         return None
 
 
-class Controls(CallbackControls, ConnectionControls, SheetControls, TableControls, ABC):
+class Controls(CallbackControls, ConnectionControls, SheetControls, StubControls, TableControls, ABC):
     """Every operation of the control plane as a method. Bad input raises ValueError."""
 
     @property
@@ -50,9 +51,9 @@ class Controls(CallbackControls, ConnectionControls, SheetControls, TableControl
             limit: the newest so many.
 
         Returns:
-            For each request `id`, `at` (seconds since the epoch), `method`, `path`, `query`, `route`, `status`,
-            `code`, `app_id`, `ms`, `request` and `response` (texts without credentials), and `request_json`
-            and `response_json` (the same parsed; None for what is not JSON).
+            For each request `id`, `at` (seconds since the epoch), `method`, `path`, `query`, `route`,
+            `status`, `code`, `app_id`, `ms`, `request` and `response` (texts without credentials), and
+            `request_json` and `response_json` (the same parsed; None for what is not JSON).
         """
         spec = {"method": method, "path": path, "after": after, "limit": limit}
         log: list[dict[str, Any]] = self._do(plane.requests, spec)["requests"]

@@ -17,6 +17,7 @@ from lark_emulator.control import (
     seeding,
     sheet_edits,
     snapshot,
+    stubbing,
 )
 from lark_emulator.control.clicks import click
 from lark_emulator.control.specs import only, text, whole_text
@@ -168,6 +169,10 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "faults"): faults,
     ("POST", "faults"): add_fault,
     ("DELETE", "faults"): clear_faults,
+    ("GET", "stubs"): stubbing.listed,
+    ("POST", "stubs"): stubbing.add,
+    ("POST", "stubs/reset"): stubbing.reset,
+    ("DELETE", "stubs"): stubbing.remove,
     ("GET", "late"): late,
     ("POST", "tokens/revoke"): revoke_tokens,
     ("POST", "clock"): move_clock,

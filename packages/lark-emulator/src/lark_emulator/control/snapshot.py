@@ -14,6 +14,7 @@ import orjson
 from lark_emulator import wiki
 from lark_emulator.bitable.columns import shown_field
 from lark_emulator.bitable.values import USER
+from lark_emulator.control.stubbing import unused
 from lark_emulator.im import uploads, webhook_bot
 from lark_emulator.world.apps import TENANT_KEY
 
@@ -54,6 +55,7 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "connections": lark.log.connections,
         "crashes": lark.log.crashes,
         "not_emulated": dict(lark.log.gaps),
+        "unused_stubs": unused(lark),
         "by_endpoint": dict(lark.log.by_endpoint),
         "by_code": dict(lark.log.by_code),
     }
