@@ -88,6 +88,7 @@ class Dispatcher:
 
     def _steps(self, request: Request) -> Generator[None, None, Outcome]:
         started = time.perf_counter()
+        self._lark.touched += 1
         self._lark.clock.ring()
         if not self._host_allowed(request.headers.get("host", "")):
             return Outcome(plain(403, "this Host is not served by the Lark emulator"))

@@ -44,6 +44,8 @@ class Lark:
         """Is called when something is due earlier than it was."""
         self.courier = Courier()
         self.links = Links(Clock(), Settings(), self.crashed)
+        self.touched = 0
+        """How often something was asked for that may have changed the state."""
         self._log_second = 0
         self._log_prefix = ""
         self._log_count = 0
@@ -51,8 +53,7 @@ class Lark:
 
     def reset(self) -> None:
         """Return to the state of a fresh emulator: tenant, settings, clock, faults, log."""
-        self.settings = Settings()
-        self.settings.change(self._initial_settings)
+        self.settings = self.initial_settings()
         self.courier.give_up()
         self.links.give_up()
         self.links.drop_all()
@@ -72,6 +73,12 @@ class Lark:
         self.clicks: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.world.ticket_issued = self.events.push_ticket
         self.links.on_ready = self.events.connected
+
+    def initial_settings(self) -> Settings:
+        """Return the settings that it starts with, and has after each reset."""
+        settings = Settings()
+        settings.change(self._initial_settings)
+        return settings
 
     def crashed(self, error: BaseException) -> None:
         """Count and print a bug of the emulator: it must be seen, and must not end the server."""

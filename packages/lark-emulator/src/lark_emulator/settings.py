@@ -41,6 +41,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
 #: Numbers that may be negative, and their least value.
 MINIMA = {"reconnect_count": -1}
 
+#: Greater numbers would not fit into Lark's own, which JavaScript reads.
+_MOST = 10**15
+
 #: Checks of cards whose outcome at Lark is not confirmed; those in `Settings.card_rules` apply.
 CARD_RULES = {
     "schema": "a `schema` other than 1.0 and 2.0 is refused",
@@ -232,8 +235,8 @@ def _checked(name: str, value: Any) -> Any:
     if not isinstance(value, wanted) or (isinstance(value, bool) and hint is not bool):
         raise ValueError(f"setting {name!r} must be of type {hint.__name__}, not {value!r}")
     least = MINIMA.get(name, 0)
-    if not math.isfinite(value) or value < least:
-        raise ValueError(f"setting {name!r} must be finite and at least {least}, not {value!r}")
+    if not math.isfinite(value) or not least <= value <= _MOST:
+        raise ValueError(f"setting {name!r} must be from {least} to {_MOST:,}, not {value!r}")
     return value
 
 

@@ -140,6 +140,7 @@ def move_clock(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[N
     seconds = spec.get("advance")
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not math.isfinite(seconds):
         raise ValueError(f"'advance' must be a number of seconds, not {seconds!r}")
+    lark.clock.check(seconds)
     if lark.loop is not None:
         return _pass_time(lark, seconds)
     lark.clock.advance(seconds)

@@ -1,4 +1,4 @@
-"""A certificate authority of the emulator's own, for TLS: made once, kept in a folder, trusted by whoever says so."""
+"""A certificate authority of the emulator's own, for TLS: made once, kept in a folder, trusted on request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ssl
 import stat
 import tempfile
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,13 +81,14 @@ class Authority:
             certificate = x509.load_pem_x509_certificate(content)
         except (ValueError, TypeError) as error:
             raise ValueError(
-                f"{self._key_file} is no key with a certificate ({error}). Next: delete the folder for a new authority"
+                f"{self._key_file} is no key with a certificate ({error}). Next: delete the folder for a new "
+                "authority"
             ) from None
         if not isinstance(key, EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
             raise ValueError(
                 f"{self._key_file} was not made by lark-emulator. Next: give another folder as --authority"
             )
-        if certificate.not_valid_after_utc <= datetime.now(timezone.utc) + _EARLIER:
+        if certificate.not_valid_after_utc <= datetime.now(UTC) + _EARLIER:
             raise ValueError(
                 f"the authority in {self._key_file} has expired. Next: delete the folder for a new one"
             )
@@ -120,9 +121,11 @@ def _new_authority() -> tuple[EllipticCurvePrivateKey, x509.Certificate]:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "lark-emulator, for tests on this machine")])
+    title = x509.NameAttribute(NameOID.COMMON_NAME, "lark-emulator, for tests on this machine")
+    name = x509.Name([title])
     builder = (
         _dated(_YEARS)
         .subject_name(name)
@@ -141,9 +144,10 @@ def _new_leaf(
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "lark-emulator")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lark-emulator")])
     own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     of_authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     builder = (
@@ -154,7 +158,7 @@ def _new_leaf(
         .add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(own, critical=False)
         .add_extension(of_authority, critical=False)
     )
@@ -189,7 +193,7 @@ def _usage(*, signs: bool) -> x509.KeyUsage:
 def _dated(life: timedelta) -> x509.CertificateBuilder:
     from cryptography import x509
 
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     builder = x509.CertificateBuilder().serial_number(x509.random_serial_number())
     return builder.not_valid_before(now - _EARLIER).not_valid_after(now - _EARLIER + life)
 

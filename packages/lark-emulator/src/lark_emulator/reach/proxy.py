@@ -1,8 +1,8 @@
 """The emulator as a forward proxy: what clients send to Lark's own hosts is answered here.
 
-A client whose address of Lark cannot be changed is given `HTTPS_PROXY` and the authority's certificate. It asks
-the proxy for a tunnel (`CONNECT open.feishu.cn:443`), and speaks TLS in it with the emulator. Other hosts get
-403, or a tunnel to themselves if the proxy was told to pass them through.
+A client whose address of Lark cannot be changed is given `HTTPS_PROXY` and the authority's certificate. It
+asks the proxy for a tunnel (`CONNECT open.feishu.cn:443`), and speaks TLS in it with the emulator. Other
+hosts get 403, or a tunnel to themselves if the proxy was told to pass them through.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class ForwardProxy:
         request.path, request.headers["host"] = slash + path or "/", authority
         if where is not None and is_larks(where[0]):
             return self._larks.handle(request)
-        # A client that sends everything through its proxy comes this way to the emulator, too. What it does not
-        # serve it refuses by the name in `Host`.
+        # A client that sends everything through its proxy comes this way to the emulator, too. What it does
+        # not serve it refuses by the name in `Host`.
         return self._own.handle(request)
 
     def _connect(self, request: Request) -> Outcome:

@@ -55,7 +55,7 @@ class Interception:
         self._task = loop.create_task(self._shake_hands(handler, context))
 
     async def _shake_hands(self, handler: Handler, context: ssl.SSLContext) -> None:
-        inner = HttpConnection(handler, self._kept)
+        inner = HttpConnection(handler, self._kept, secure=True)
         try:
             secured = await asyncio.get_running_loop().start_tls(
                 self._transport,
