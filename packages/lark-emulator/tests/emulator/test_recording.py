@@ -39,14 +39,14 @@ def send(http: httpx.Client, to: str, text: str) -> Any:
 def test_another_emulator_is_recorded_and_played_back(
     lark: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A message to a person and two to a chat, read back; the same program then runs against the stubs alone."""
+    """A message to a person and two to a chat, read back; the same then runs against the stubs alone."""
     lark.add_user("dave", name="Dave Lister", email="dave@corp.test", mobile="+8613912345678")
     file = tmp_path / "stubs.json"
     words = ("record", "--to", str(file), "--upstream", lark.base_url)
     with Command(*words) as command, httpx.Client(base_url=command.base_url, timeout=60) as http:
         token = log_in(http, lark)
         person = send(http, "dave@corp.test", "hi dave@corp.test")["data"]
-        first, second = (send(http, "oc_emulator_data_team", text)["data"] for text in ("one", "two"))
+        first, _ = (send(http, "oc_emulator_data_team", text)["data"] for text in ("one", "two"))
         read = http.get(f"{MESSAGES}/{first['message_id']}").json()["data"]["items"][0]
         assert read["message_id"] == first["message_id"]
         user = http.get("/open-apis/contact/v3/users/dave", params={"user_id_type": "user_id"}).json()
