@@ -15,6 +15,7 @@ import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from contextlib import suppress
 from dataclasses import fields
+from datetime import date, datetime, time, timedelta, timezone
 from functools import cache
 from importlib.resources import files
 from types import BuiltinFunctionType, FunctionType, MethodType
@@ -50,6 +51,7 @@ _PLAIN: dict[tuple[str, str], Any] = {
     ("collections", "Counter"): Counter,
     ("collections", "OrderedDict"): OrderedDict,
     ("collections", "defaultdict"): defaultdict,
+    **{("datetime", one.__name__): one for one in (date, datetime, time, timedelta, timezone)},
 }
 
 

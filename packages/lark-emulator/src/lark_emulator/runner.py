@@ -80,8 +80,10 @@ class Emulator(Controls):
             from lark_emulator.keeping import Keeper
 
             self._keeper = Keeper(self._lark, data)
-            self._keeper.load()
-            self._keeper.close()
+            try:
+                self._keeper.load()
+            finally:
+                self._keeper.close()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 

@@ -151,9 +151,14 @@ def serve(
         from lark_emulator.keeping import Keeper
 
         keeper = Keeper(lark, data)
-    if prepare is not None and not (keeper is not None and keeper.load()):
-        prepare(lark)
-    listener = listen(host, port)
+    try:
+        if (keeper is None or not keeper.load()) and prepare is not None:
+            prepare(lark)
+        listener = listen(host, port)
+    except (OSError, ValueError):
+        if keeper is not None:
+            keeper.close()
+        raise
 
     async def run() -> None:
         stopping = asyncio.Event()

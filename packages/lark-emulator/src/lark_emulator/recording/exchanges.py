@@ -114,11 +114,21 @@ def _match(scrubber: Scrubber, exchange: Exchange) -> tuple[dict[str, Any], Any]
 
 
 def _telling(value: Any, path: str) -> Any:
-    """Return of a body what tells a request from others: neither credentials nor what is new each time."""
-    if not isinstance(value, dict):
-        return value
-    kept = {name: inner for name, inner in value.items() if name not in _FRESH and not is_secret(name, path)}
-    return kept or None
+    """Return of a body what tells a request from others: neither credentials nor what is new each time.
+
+    JSON within strings is unfolded, so that white space in it tells nothing.
+    """
+    if isinstance(value, dict):
+        kept = {
+            name: _telling(inner, path)
+            for name, inner in value.items()
+            if name not in _FRESH and not is_secret(name, path)
+        }
+        return kept or None
+    if isinstance(value, list):
+        return [_telling(inner, path) for inner in value]
+    unfolded = parsed(value) if isinstance(value, str) and value[:1] in ("{", "[") else None
+    return value if unfolded is None else _telling(unfolded, path)
 
 
 def _answer(scrubber: Scrubber, exchange: Exchange) -> dict[str, Any]:
