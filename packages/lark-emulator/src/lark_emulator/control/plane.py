@@ -17,6 +17,7 @@ from lark_emulator.control import (
     seeding,
     sheet_edits,
     snapshot,
+    state_pages,
     stubbing,
 )
 from lark_emulator.control.clicks import click
@@ -72,8 +73,16 @@ def _template(path: str) -> tuple[str, str]:
 
 
 def state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Return everything the emulator holds; without records and messages if `summary` is 1."""
+    """Return everything the emulator holds.
+
+    Args:
+        lark: which.
+        spec: `summary` (1: without records and messages); or `only`, `limit` and `after`, for pages of some
+            parts, see `state_pages.pages`.
+    """
     lark.clock.ring()
+    if spec.keys() & {"only", "limit", "after"}:
+        return state_pages.pages(lark, spec)
     return snapshot.of(lark, summary=spec.get("summary") == "1")
 
 
