@@ -84,7 +84,7 @@ class Route:
 
     def __post_init__(self) -> None:
         """Attach what the documentation says about limits, scopes and statuses."""
-        object.__setattr__(self, "documented", documented().get(self.name, Documented()))
+        object.__setattr__(self, "documented", documented().get(self.name, NOTHING))
 
     @property
     def name(self) -> str:
@@ -99,6 +99,10 @@ class Documented:
     rates: tuple[tuple[float, float], ...] = ()
     scopes: tuple[str, ...] = ()
     statuses: dict[int, int] = field(default_factory=dict)
+
+
+#: Of most endpoints that are not emulated; they share it.
+NOTHING = Documented()
 
 
 @cache
