@@ -11,13 +11,16 @@ import hashlib
 import io
 import os
 import pickle
+import signal
 import sys
+import threading
 from collections import Counter, OrderedDict, defaultdict, deque
 from contextlib import suppress
 from dataclasses import fields
 from datetime import date, datetime, time, timedelta, timezone
 from functools import cache
 from importlib.resources import files
+from time import sleep
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
 STATE_FILE, LOCK_FILE = "state", "lock"
 SAVE_EVERY_S = 2.0
+_LOCK_PAUSE_S = 0.05
 #: Of the tenant, what is made afresh at each start.
 _NOT_KEPT = ("clock", "ticket_issued")
 _MAGIC = b"lark-emulator state "
@@ -173,6 +177,17 @@ def unpack(lark: Lark, content: bytes, name: str) -> None:
     lark.world.resume()
 
 
+def _is_alive(pid: bytes) -> bool:
+    """Say whether a process runs, by what it wrote into its lock."""
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 class Keeper:
     """Keeps the state of an emulator in a folder.
 
@@ -192,21 +207,34 @@ class Keeper:
         self._lock: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._saved = -1
+        self._saver: tuple[int, int] | None = None
+        """The process that saves now, and what it saves."""
         self._failed = False
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._take_lock()
 
     def _take_lock(self) -> None:
+        """Take the lock of the folder.
+
+        A process that was killed may have left one behind that is still saving: it is waited for.
+        """
         if self._lock is not None:
             return
         lock = os.open(self._folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            raise ValueError(
-                f"another emulator keeps its state in {self._folder}. Next: stop it, or give another --data"
-            ) from None
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                owner = os.pread(lock, 20, 0)
+                if _is_alive(owner):
+                    os.close(lock)
+                    raise ValueError(
+                        f"another emulator keeps its state in {self._folder}. Next: stop it, or give another "
+                        "--data"
+                    ) from None
+                sleep(_LOCK_PAUSE_S)
+        os.pwrite(lock, b"%-20d" % os.getpid(), 0)
         self._lock = lock
 
     def load(self) -> bool:
@@ -232,13 +260,51 @@ class Keeper:
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = loop.call_later(SAVE_EVERY_S, self._tick, loop)
-        if self._saved != self._lark.touched:
-            self.save()
+        if self._saver is None or self._has_ended(os.WNOHANG):
+            self._begin_save()
 
-    def save(self) -> None:
+    def _begin_save(self) -> None:
+        """Save in a copy of this process, so that nobody waits; where it has threads, it cannot be copied."""
+        if self._saved == self._lark.touched:
+            return
+        if threading.active_count() > 1:
+            self.save()
+            return
+        touched = self._lark.touched
+        saver = os.fork()
+        if saver:
+            self._saver = saver, touched
+            return
+        code = 1
+        try:  # the copy: whatever happens, it must not go on as a server
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+            code = 0 if self.save() else 1
+        finally:
+            os._exit(code)
+
+    def _has_ended(self, how: int) -> bool:
+        """Say whether the copy that saves has ended, and note what it has saved."""
+        assert self._saver is not None  # noqa: S101 - checked by whoever asks
+        pid, touched = self._saver
+        ended, status = os.waitpid(pid, how)
+        if not ended:
+            return False
+        self._saver = None
+        if status == 0:
+            self._saved, self._failed = touched, False
+        else:
+            self._failed = True  # it has said so itself
+        return True
+
+    def save(self) -> bool:
         """Save now. The file is the old one or the new one at any time, whatever happens meanwhile.
 
         What cannot be saved (a full disk) is said on stderr, once until it can be again, and tried again.
+
+        Returns:
+            Whether it was saved.
         """
         touched = self._lark.touched
         draft = self._file.with_suffix(".new")
@@ -254,14 +320,17 @@ class Keeper:
             if not self._failed:
                 sys.stderr.write(f"the state cannot be saved in {self._folder}: {error.strerror}\n")
             self._failed = True
-        else:
-            self._saved, self._failed = touched, False
+            return False
+        self._saved, self._failed = touched, False
+        return True
 
     def end(self) -> None:
         """Save a last time, and let other emulators use the folder."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._saver is not None:
+            self._has_ended(0)
         self.save()
         self.close()
 
