@@ -113,7 +113,7 @@ class _Unpickler(pickle.Unpickler):
             found = super().find_class(module, name)
             if isinstance(found, type) and found.__module__ == module:
                 return found
-        raise pickle.UnpicklingError(f"{module}.{name} is no part of a state")
+        raise pickle.UnpicklingError(f"{module}.{name} is not part of a state")
 
 
 def packed(lark: Lark) -> bytes:
@@ -152,7 +152,7 @@ def unpack(lark: Lark, content: bytes, name: str) -> None:
     head, _, body = content.partition(b"\n")
     words = head.decode("latin-1").split()
     if not content.startswith(_MAGIC) or len(words) != len(("lark-emulator", "state", "0", "f", "sum")):
-        raise ValueError(f"{name} is no state of lark-emulator. Next: give another folder as --data")
+        raise ValueError(f"{name} is not a state of lark-emulator. Next: give another folder as --data")
     if words[2:4] != [__version__, fingerprint()]:
         other = words[2] if words[2] != __version__ else f"another build of {words[2]}"
         raise ValueError(

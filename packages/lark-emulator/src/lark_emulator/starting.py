@@ -73,7 +73,7 @@ def _stubs_in(file: Path) -> dict[str, Any]:
     try:
         content = orjson.loads(file.read_bytes())
     except orjson.JSONDecodeError as error:
-        raise ValueError(f"{file} is no JSON: {error}. Next: correct it, or record it again") from None
+        raise ValueError(f"{file} is not JSON: {error}. Next: correct it, or record it again") from None
     plans = content.get("stubs") if isinstance(content, dict) else content
     if not isinstance(plans, list):
         raise ValueError(f"{file} has no list 'stubs'. Next: see docs/stubs.md for its shape")  # noqa: TRY004 - a file

@@ -179,7 +179,7 @@ def test_parts_of_the_state_come_in_pages(api: Api, sheet: Sheet, lark: Emulator
         ({"only": "people"}, "'only' knows apps, users"),
         ({"only": "users", "limit": "0"}, "'limit' must be"),
         ({"only": "users", "limit": "x"}, "'limit' must be"),
-        ({"only": "users", "after": "nobody"}, "is no id of users"),
+        ({"only": "users", "after": "nobody"}, "is not an id of users"),
         ({"only": "users,apps", "after": "alice"}, "name one in 'only'"),
         ({"limit": "1"}, "name one in 'only'"),
         ({"only": "users", "from": "1"}, "unknown member 'from'"),

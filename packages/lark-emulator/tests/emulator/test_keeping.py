@@ -91,9 +91,9 @@ def test_a_folder_of_another_version_or_of_something_else_is_refused(tmp_path: P
         (content.replace(words[2], b"0.0.9", 1), "was written by lark-emulator 0.0.9, and this is"),
         (content.replace(words[3], b"f" * 16, 1), "by lark-emulator another build of"),
         (content[:-1], "is damaged"),
-        (b"PK\x03\x04", "is no state of lark-emulator"),
-        (b"", "is no state of lark-emulator"),
-        (signed(words, evil), "is no part of a state"),
+        (b"PK\x03\x04", "is not a state of lark-emulator"),
+        (b"", "is not a state of lark-emulator"),
+        (signed(words, evil), "is not part of a state"),
         (signed(words, body[:50]), "cannot be read"),
         (signed(words, pickle.dumps({})), "cannot be read"),
     ):
@@ -228,8 +228,8 @@ def test_a_seed_in_json_and_an_unused_stub_is_named_at_the_end(tmp_path: Path) -
         ("s.toml", "\n[settings]\ntoken_lif = 1\n", "line 3: settings: unknown setting 'token_lif'"),
         ("s.toml", '[[users]]\nuser_id = "alice"\n', "line 1: users[0]: user 'alice' exists already"),
         ("s.toml", '[[chats]]\nname = "x"\nusers = ["nobody"]\n', "chats[0]: no user 'nobody'"),
-        ("s.toml", "x = ", "is no TOML"),
-        ("s.json", "{", "is no JSON"),
+        ("s.toml", "x = ", "is not TOML"),
+        ("s.json", "{", "is not JSON"),
         ("s.json", "[]", "must hold an object"),
         (
             "s.json",

@@ -130,7 +130,7 @@ def test_the_authority_is_made_once_and_its_key_is_nobody_elses(tmp_path: Path) 
         Authority(folder)
     key.chmod(0o600)
     key.write_bytes(b"x")
-    with pytest.raises(ValueError, match="no key with a certificate"):
+    with pytest.raises(ValueError, match="holds no key with a certificate"):
         Emulator(tls=True, authority=folder).start()
 
 

@@ -159,7 +159,7 @@ def tenants(draw: st.DrawFn) -> tuple[list[str], list[Exchange]]:
         query = [("q", draw(st.sampled_from((value, text, "")))), (draw(st.sampled_from(PLACES)), value)]
         bearer = {"authorization": f"Bearer {value}"} if draw(st.booleans()) else {}
         exchanges.append(exchange("POST", where, sent, answered, query, **bearer))
-        if draw(st.booleans()):  # and in what is no JSON
+        if draw(st.booleans()):  # and in what is not JSON
             request = Request("POST", "/open-apis/t", [], {"content-type": "text/plain"}, text.encode())
             exchanges.append(Exchange(request, 200, "text/html", f"<p>{text}</p>".encode()))
     return secrets, draw(st.permutations(exchanges))

@@ -88,7 +88,7 @@ class Seed:
             text = file.read_bytes().decode()
             content: Any = tomllib.loads(text) if is_toml else orjson.loads(text)
         except (tomllib.TOMLDecodeError, orjson.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{file} is no {'TOML' if is_toml else 'JSON'}: {error}") from None
+            raise ValueError(f"{file} is not {'TOML' if is_toml else 'JSON'}: {error}") from None
         if not isinstance(content, dict):
             raise ValueError(f"{file} must hold an object, not {content!r}")  # noqa: TRY004 - one kind of error
         seed = cls(str(file), text, content, is_toml)

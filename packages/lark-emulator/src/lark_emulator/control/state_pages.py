@@ -79,7 +79,7 @@ def pages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         The parts by name, and `next`: for each part that goes on, the `after` of its next page.
 
     Raises:
-        ValueError: an unknown part, a wrong limit, or an `after` that is no id of the part.
+        ValueError: an unknown part, a wrong limit, or an `after` that the part does not have.
     """
     only(spec, "only", "limit", "after", "summary")
     names = [name.strip() for name in text(spec, "only").split(",") if name.strip()]
@@ -99,9 +99,7 @@ def pages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     for name in names:
         items = PARTS[name](lark)
         if after and not any(item_id == after for item_id, _ in items):
-            raise ValueError(
-                f"'after' {after!r} is no id of {name}. Next: take it from 'next' of the page before"
-            )
+            raise ValueError(f"'after' {after!r} is not an id of {name}. Next: take it from 'next'")
         page: list[dict[str, Any]] = []
         last = ""
         for item_id, shown in items:

@@ -167,7 +167,7 @@ class Scrubber:
         return value
 
     def _member(self, name: str) -> str:
-        # A name such as `user_id` stays, even if it is also somebody's value.
+        # A name such as `user_id` stays, even if it is also the value of another member.
         return name if name.lower() in _PERSON or is_secret(name) else self.text(name)
 
     def _inner(self, name: str, value: Any, path: str) -> Any:

@@ -79,7 +79,7 @@ def holds(value: Any, wanted: Any) -> bool:
 
 
 def parsed(text: str | bytes) -> Any:
-    """Return what a JSON text holds; None if it is no JSON."""
+    """Return what a JSON text holds; None if it is not JSON."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

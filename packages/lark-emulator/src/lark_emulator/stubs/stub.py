@@ -59,9 +59,9 @@ class Stub:
     template: bool = True
     times: int | None = None
     delay_ms: float = 0
-    id: int = field(default=0, compare=False)
+    id: int = field(default=0, init=False, compare=False)
     """Its number, once it was added."""
-    used: int = field(default=0, compare=False)
+    used: int = field(default=0, init=False, compare=False)
     """How many requests it has answered."""
 
     def __post_init__(self) -> None:
