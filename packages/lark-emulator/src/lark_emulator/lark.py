@@ -44,6 +44,8 @@ class Lark:
         """Is called when something is due earlier than it was."""
         self.courier = Courier()
         self.links = Links(Clock(), Settings(), self.crashed)
+        self.furnish: Callable[[Lark], object] = lambda _: None
+        """Puts in what is to be there after a reset, such as the seed of the command."""
         self.touched = 0
         """How often something was asked for that may have changed the state."""
         self._log_second = 0
@@ -73,6 +75,7 @@ class Lark:
         self.clicks: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.world.ticket_issued = self.events.push_ticket
         self.links.on_ready = self.events.connected
+        self.furnish(self)
 
     def initial_settings(self) -> Settings:
         """Return the settings that it starts with, and has after each reset."""

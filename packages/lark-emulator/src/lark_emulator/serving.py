@@ -135,7 +135,8 @@ def serve(
         settings: settings that differ from the defaults.
         door: TLS or a forward proxy, if wanted.
         data: a folder that keeps the state, if wanted.
-        prepare: is given what the emulator holds before it listens, unless `data` held a state already.
+        prepare: is given what the emulator holds before it listens, unless `data` held a state already, and
+            after each reset.
         ended: is given it at the end.
 
     Raises:
@@ -154,6 +155,7 @@ def serve(
     try:
         if (keeper is None or not keeper.load()) and prepare is not None:
             prepare(lark)
+        lark.furnish = prepare or lark.furnish
         listener = listen(host, port)
     except (OSError, ValueError):
         if keeper is not None:

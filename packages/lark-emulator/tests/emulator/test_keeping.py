@@ -201,6 +201,12 @@ def test_a_seed_is_there_from_the_start_and_not_again(tmp_path: Path) -> None:
             )
             assert http.get("/_emulator/settings").json()["token_life"] == 60
             assert http.get("/open-apis/x").text == "seeded"
+            http.post("/_emulator/chats", json={"name": "more"}).raise_for_status()
+            http.post(
+                "/_emulator/reset"
+            ).raise_for_status()  # to the state of a fresh emulator: with the seed
+            assert http.get("/open-apis/x").text == "seeded"
+            assert len(http.get("/_emulator/state").json()["chats"]) == 2
             assert command.ended()[0] == 0
 
 

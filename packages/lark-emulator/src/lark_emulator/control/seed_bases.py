@@ -59,8 +59,7 @@ def add_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     ids = {table.name: table.table_id for table in base.tables.values()}
     for one in tables:
         if one.get("rows"):
-            rows = {"app_token": token, "table_id": ids[one["name"]], "rows": one["rows"]}
-            _write_rows(lark, rows)
+            _write_rows(lark, {"app_token": token, "table_id": ids[one["name"]]}, one["rows"])
     return {"app_token": token, "tables": ids}
 
 
@@ -82,8 +81,11 @@ def _add_table(actor: Actor, base: Base, spec: dict[str, Any]) -> None:
         base.tables[wanted] = table
 
 
-def _write_rows(lark: Lark, spec: dict[str, Any]) -> None:
-    done = seeding.add_rows(lark, spec)
-    if not isinstance(done, dict):  # it runs: a seed is put in before that
-        done.close()
-        raise ValueError("rows of a seed are written before the emulator runs")  # noqa: TRY004 - see specs
+def _write_rows(lark: Lark, spec: dict[str, Any], rows: Any) -> None:
+    if not isinstance(rows, list):
+        raise ValueError(f"'rows' must be a list of objects, not {rows!r}")  # noqa: TRY004 - one kind for bad input
+    to = seeding.writer(lark, spec)
+    to.begin()
+    for cells in [to.cells(row) for row in rows]:
+        to.add(cells)
+    to.end()

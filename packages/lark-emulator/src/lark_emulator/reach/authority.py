@@ -81,8 +81,8 @@ class Authority:
             certificate = x509.load_pem_x509_certificate(content)
         except (ValueError, TypeError) as error:
             raise ValueError(
-                f"{self._key_file} holds no key with a certificate ({error}). Next: delete the folder for a new "
-                "authority"
+                f"{self._key_file} holds no key with a certificate ({error}). Next: delete the folder for a "
+                "new authority"
             ) from None
         if not isinstance(key, EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
             raise ValueError(
