@@ -70,7 +70,7 @@ def examine_airflow(
     found: list[Settings] = []
     if run("settings", lambda: _settings(found, conn_id)):
         _airflow(run, found[0], files[0].current() if is_read else None)
-    run("API servers", _servers)
+    run("API servers", lambda: _servers(files[0].current().hold if is_read else None))
     if is_read:
         _lark(checks, run, files[0].current(), app_id)
     return checks
@@ -228,7 +228,7 @@ async def _plugin(api: AirflowApi, secrets: BridgeSecrets) -> Outcome:
     return Outcome("is there, and takes what this secret signs")
 
 
-def _servers() -> Outcome:
+def _servers(hold: float | None) -> Outcome:
     if not config.has_database():
         return Outcome(
             "A database must be configured, got none. Next: set LARK_DATABASE_URL or POSTGRES_HOST, …, the "
@@ -239,6 +239,7 @@ def _servers() -> Outcome:
     details = tuple(
         f"{one.host}: version {one.version}, Airflow {one.airflow_version}, "
         + ("guarded" if one.guarded else f"not guarded: {one.problem or 'no reason given'}")
+        + ("" if one.hold_seconds is None else f", holds answers for {one.hold_seconds:g} s")
         for one in found
     )
     if not found:
@@ -257,6 +258,17 @@ def _servers() -> Outcome:
     if len({one.version for one in found}) > 1:
         return Outcome(
             "API servers have different versions of this package. Next: finish the upgrade.",
+            "warning",
+            details,
+        )
+    holds = {one.hold_seconds for one in found if one.hold_seconds is not None}
+    if len(holds) > 1 or (holds and hold is not None and holds != {hold}):
+        got = ", ".join(f"{one:g} s" for one in sorted(holds))
+        wanted = "" if hold is None else f", and hold of lark.yaml is {hold:g} s"
+        return Outcome(
+            f"API servers must hold answers equally long, got {got}{wanted}. Next: set LARK_ANSWER_HOLD "
+            "alike in all of them, or leave it out and name the same lark.yaml; until then cards wait for "
+            "the longest.",
             "warning",
             details,
         )

@@ -146,7 +146,7 @@ def get_provider_info() -> dict[str, object]:
                     "answer_hold": {
                         "description": "For how many seconds after a task began to wait for an answer each "
                         "answer is held, so that it cannot fail the task; 0 to 300. It is for API servers; "
-                        "LARK_ANSWER_HOLD wins over it.",
+                        "LARK_ANSWER_HOLD wins over it, and it wins over hold of lark.yaml.",
                         "version_added": "0.1.0",
                         "type": "float",
                         "example": "15",

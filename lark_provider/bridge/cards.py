@@ -13,13 +13,15 @@ from lark_provider.api.cards import Card2
 from lark_provider.api.cards.airflow.ended import ended_card
 from lark_provider.api.cards.airflow.question import question_card
 from lark_provider.api.receivers import ReceiverIdType
-from lark_provider.bridge.lark import Apps, data_of, digest, is_lost
+from lark_provider.bridge.holds import Holds
+from lark_provider.bridge.lark import Apps, data_of, digest, is_gone, is_lost
 from lark_provider.bridge.receivers import Recipients
 from lark_provider.bridge.settings import Settings
+from lark_provider.outbox.delivering import replaces_cards
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.keys import idempotency_key
 from lark_provider.protocol.hitl.model import End
-from lark_provider.storage.question_cards import RESENT, Claimed, QuestionCards
+from lark_provider.storage.question_cards import IN_PLACE, RESENT, Claimed, QuestionCards
 from lark_provider.storage.questions import Questions, Recorded
 from lark_provider.support import measured, threads
 from lark_provider.support.throttle import Throttle
@@ -41,7 +43,9 @@ class QuestionCardSender:
         recipients: Who gets a card.
         apps: The apps that send.
         settings: The settings.
+        holds: How long a card waits after its task began to wait.
         warnings: Limits warnings about what is tried again.
+        replaces: Whether one new card is sent for one that cannot be updated, asked each time.
     """
 
     def __init__(
@@ -51,8 +55,11 @@ class QuestionCardSender:
         recipients: Recipients,
         apps: Apps,
         settings: Settings,
+        holds: Holds,
         warnings: Throttle,
+        replaces: Callable[[], bool] = replaces_cards,
     ) -> None:
+        self._holds, self._replaces = holds, replaces
         self._questions, self._cards, self._recipients = questions, cards, recipients
         self._apps, self._settings, self._warnings = apps, settings, warnings
         self._turns = asyncio.Semaphore(_AT_ONCE)
@@ -69,8 +76,12 @@ class QuestionCardSender:
         Raises:
             StorageError: The database cannot be used.
         """
-        before = now - timedelta(seconds=self._settings.hold_seconds)
-        return await threads.run(lambda: self._open(self._questions.held(before)))
+
+        def release() -> int:
+            before = now - timedelta(seconds=self._holds.seconds())
+            return self._open(self._questions.held(before))
+
+        return await threads.run(release)
 
     async def look_for_receivers(self) -> int:
         """Record cards for open questions that had no receiver, as when an assignee has linked meanwhile.
@@ -125,7 +136,7 @@ class QuestionCardSender:
             if card.end is None:
                 await self._send(card, self._asking(card))
                 return
-            if not card.is_tried:
+            if not card.is_tried and card.reason != IN_PLACE:
                 await threads.run(lambda: self._cards.closed(card.key, None, card.end))
                 return
             # A process that was killed may have sent it: Lark then returns that message for the same key.
@@ -206,6 +217,10 @@ class QuestionCardSender:
 
     async def _failed(self, card: Claimed, error: LarkError) -> None:
         fields = {"ti_id": card.card.ti_id, "app_id": card.card.app_id, "card": card.key, "error": str(error)}
+        if card.message_id is not None and is_gone(error) and self._replaces():
+            await threads.run(lambda: self._cards.replace(card.key, str(error)))
+            logger.info("Card of a question cannot be updated; sending a new one", extra=fields)
+            return
         if is_lost(error, card.age):
             await threads.run(lambda: self._cards.give_up(card.key, str(error)))
             measured.BRIDGE_CARDS.add("given_up")

@@ -15,7 +15,7 @@ from lark_provider.bridge.routes import RoutesFile
 from lark_provider.bridge.service import Step
 from lark_provider.outbox import outgoing
 from lark_provider.outbox.apps import Apps
-from lark_provider.outbox.delivering import Deliverer, replaces_cards
+from lark_provider.outbox.delivering import Deliverer
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.hitl.delivery import ClickResult
@@ -63,11 +63,7 @@ class FailureReports:
         cursor = FailureCursor(database, f"{settings.airflow.url}\n{settings.team or ''}")
         poller = FailurePoller(bridge.api, cursor, self._mutes, self._apps, self._routes, settings.public_url)
         apps = Apps(database.render_as_string(hide_password=False))
-
-        def replaces() -> bool:
-            return self._routes.current().new_card_when_lost or replaces_cards()
-
-        deliverer = Deliverer(Outbox(database), apps, replaces=replaces)
+        deliverer = Deliverer(Outbox(database), apps, replaces=self._routes.replaces_lost)
 
         async def deliver() -> bool:
             return await deliverer.once() > 0

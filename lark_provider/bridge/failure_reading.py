@@ -4,17 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from lark_provider.bridge.reading import Dag
+from lark_provider.protocol.incidents.changes import after, after_run, listed_again
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.protocol.incidents.model import Incident, after
+from lark_provider.protocol.incidents.model import Failure, Incident
 from lark_provider.protocol.redact import redact
 
 _RUNNER = ("/airflow/sdk/", "/airflow/providers/standard/")
+NO_FAILED_TASK = "no_failed_task"
+"""The reason of such a run; Airflow's REST API does not tell it."""
 _MAX_ERROR, _MAX_TRACEBACK = 5_000, 20_000
 """Characters; a card shows less."""
+
+
+class EndedRun(NamedTuple):
+    """A DAG run that has succeeded or failed.
+
+    Attributes:
+        dag_id: The DAG.
+        run_id: The run.
+        state: `success` or `failed`.
+        at: When it ended, as Airflow writes it: another time each time.
+    """
+
+    dag_id: str
+    run_id: str
+    state: str
+    at: str
+
+
+def ended_run(found: Mapping[str, Any]) -> EndedRun:
+    """Read an entry of `/dagRuns`."""
+    return EndedRun(
+        found["dag_id"], found["dag_run_id"], str(found["state"]), str(found.get("end_date") or "")
+    )
 
 
 def failure(ti: Mapping[str, Any], of_dag: Dag, url: str) -> RunEvent:
@@ -48,6 +74,25 @@ def failure(ti: Mapping[str, Any], of_dag: Dag, url: str) -> RunEvent:
 def run_url(dag_id: str, run_id: str, url: str) -> str:
     """Return the address of a DAG run's page in Airflow."""
     return f"{url}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+
+
+def run_failure(dag_id: str, run_id: str, of_dag: Dag, url: str) -> RunEvent:
+    """Return the event of a run that has failed without a failed task.
+
+    Args:
+        dag_id: The DAG.
+        run_id: The run.
+        of_dag: Its DAG.
+        url: Airflow's, for links.
+    """
+    return RunEvent(
+        "dag_failure",
+        dag_id,
+        run_id,
+        owners=of_dag.owners,
+        reason=NO_FAILED_TASK,
+        run_url=run_url(dag_id, run_id, url),
+    )
 
 
 def log_path(event: RunEvent) -> str:
@@ -98,16 +143,8 @@ def with_failures(before: Incident, events: Iterable[RunEvent], timezone: str) -
     """
     found = before
     for event in events:
-        old = next((one for one in found.failures if one.label == event.label), None)
-        if any(one.ti_id == event.ti_id for one in found.failures):
-            continue
-        added = after(found, event, {})
-        if added is None:
-            continue
-        if old is not None and not old.ti_id and not old.try_number:
-            # A callback of the DAG has counted it already, from Airflow's table of task states.
-            added = replace(added, count=max(found.count, len(added.failures)))
-        found = added
+        if not any(one.ti_id == event.ti_id for one in found.failures):
+            found = after(found, event, {}) or found
     return with_actions(found, timezone)
 
 
@@ -143,27 +180,35 @@ def recovered(
         None if nothing has recovered.
     """
     states = {_label(one): str(one["state"]) for one in instances}
-    if run_state == "success":  # A task that is in neither state was removed or skipped since.
-        states = {one.label: states.get(one.label, "success") for one in before.failures}
-    now = {one.label for one in before.failures if not one.recovered and states.get(one.label) == "success"}
-    if not now:
+    found = after_run(before, states, succeeded=run_state == "success")
+    if found == before:
         return None
-    known = {
-        label: state for label, state in states.items() if label in {one.label for one in before.failures}
-    }
-    is_over = all(one.recovered or one.label in now for one in before.failures)
-    last = [one for one in before.failures if one.label in now][-1]
-    kind = "dag_success" if is_over and run_state == "success" else "success"
+    found = listed_again(found, [_failed(one, url) for one in instances if one["state"] == "failed"])
+    old = {one.label for one in before.failures if one.recovered}
+    now = [one for one in found.failures if one.recovered and one.label not in old]
+    last = now[-1] if now else Failure("")
     event = RunEvent(
-        "dag_success" if kind == "dag_success" else "success",
+        "dag_success" if found.over and run_state == "success" else "success",
         dag_id,
         run_id,
         last.task_id or last.label,
         last.map_index if last.task_id else -1,
         run_url=run_url(dag_id, run_id, url),
     )
-    found = after(before, event, known)
-    return None if found is None else (found, event)
+    return found, event
+
+
+def _failed(ti: Mapping[str, Any], url: str) -> Failure:
+    """Return a failed task instance as incidents have it, without its error."""
+    event = failure(ti, Dag(), url)
+    return Failure(
+        event.label,
+        event.try_number,
+        log_url=event.log_url,
+        ti_id=event.ti_id,
+        task_id=event.task_id,
+        map_index=event.map_index,
+    )
 
 
 def _label(ti: Mapping[str, Any]) -> str:

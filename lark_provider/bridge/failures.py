@@ -17,9 +17,11 @@ from lark_provider.bridge import failure_reading as reading
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.dags import Dags
 from lark_provider.bridge.errors import AirflowRefusedError
+from lark_provider.bridge.failure_reading import EndedRun
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.bridge.routes import Receiver, RoutesFile
 from lark_provider.outbox import outgoing
+from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.shown import Place, Shown
 from lark_provider.protocol.tokens import App
@@ -69,6 +71,8 @@ class FailurePoller:
         self._dags = Dags(api)
         self._seen: dict[str, None] = {}
         """Failed tries that were looked at; rows decide after a restart."""
+        self._seen_runs: dict[EndedRun, None] = {}
+        """Failed runs that were looked at, likewise."""
         self._can_read_logs = True
 
     async def poll(self) -> None:
@@ -86,8 +90,9 @@ class FailurePoller:
         now = self._api.now()
         since = max(cursor - OVERLAP, now - _LONGEST)
         await self._report(since)
-        if open_runs:
-            await self._recover(open_runs, since)
+        ended = await self._ended(since, ("success", "failed") if open_runs else ("failed",))
+        await self._recover(open_runs, ended)
+        await self._report_runs([one for one in ended.values() if one.state == "failed"])
         await threads.run(lambda: self._cursor.write(max(cursor, now)))
         measured.BRIDGE_POLLS.add("failures")
 
@@ -146,7 +151,7 @@ class FailurePoller:
         for (dag_id, run_id, receiver), events in by_place.items():
             app = await self._apps.find(receiver.app_id)
             if app is not None:
-                place = Place(dag_id, run_id, receiver.receiver, receiver.receiver_type, receiver.language)
+                place = _place(events[0], receiver)
                 new = await self._changed(dag_id, run_id, partial(self._tell, app, place, receiver, events))
                 for _ in range(new or 0):
                     measured.BRIDGE_FAILURES.add("told")
@@ -172,7 +177,12 @@ class FailurePoller:
         recorded = incidents.of_run(place.dag_id, place.run_id)
         mine = [one for one in recorded if one.place.receiver == place.receiver]
         known = {failure.ti_id for one in mine for failure in one.incident.failures}
-        new = [one for one in events if one.ti_id not in known]
+        new = [
+            one
+            for one in events
+            if one.ti_id not in known
+            and not any(old.incident.is_counted(one.label, one.try_number) for old in mine)
+        ]
         if not new:
             return 0
         people = resolve(receiver.mentions, (), {})
@@ -197,37 +207,86 @@ class FailurePoller:
                     outgoing.card,
                 )
 
-    async def _recover(self, open_runs: set[OpenRun], since: datetime) -> None:
-        params = {"state": ("success", "failed"), "updated_at_gte": since.isoformat(), "order_by": "id"}
-        ended = await self._api.pages(RUNS, "dag_runs", params)
-        states = {(one["dag_id"], one["dag_run_id"]): str(one["state"]) for one in ended}
+    async def _ended(self, since: datetime, states: Sequence[str]) -> dict[tuple[str, str], EndedRun]:
+        params = {"state": states, "updated_at_gte": since.isoformat(), "order_by": "id"}
+        found = [reading.ended_run(one) for one in await self._api.pages(RUNS, "dag_runs", params)]
+        return {(one.dag_id, one.run_id): one for one in found}
+
+    async def _recover(self, open_runs: set[OpenRun], ended: Mapping[tuple[str, str], EndedRun]) -> None:
         for run in open_runs:
-            state = states.get((run.dag_id, run.run_id))
-            app = None if state is None else await self._apps.find(run.app_id)
-            if state is None or app is None:
+            end = ended.get((run.dag_id, run.run_id))
+            app = None if end is None else await self._apps.find(run.app_id)
+            if end is None or app is None:
                 continue
-            instances = await self._instances(run)
-            work = partial(self._end, app, run, state, instances)
-            await self._changed(run.dag_id, run.run_id, work)
+            params = {"state": ("success", "failed"), "order_by": "id"}
+            instances = await self._api.pages(_instances(end), "task_instances", params)
+            await self._changed(run.dag_id, run.run_id, partial(self._end, app, end, instances))
 
-    async def _instances(self, run: OpenRun) -> list[dict[str, Any]]:
-        dag_id, run_id = quote(run.dag_id, safe=""), quote(run.run_id, safe="")
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
-        return await self._api.pages(
-            path, "task_instances", {"state": ("success", "failed"), "order_by": "id"}
-        )
+    async def _report_runs(self, failed: Sequence[EndedRun]) -> None:
+        """Report runs that failed without a failed task, as by their time-out or since none could go on."""
+        new = [one for one in failed if one not in self._seen_runs]
+        dags = await self._dags.get({one.dag_id for one in new}) if new else {}
+        for run in new:
+            found = await self._api.get(_instances(run), {"state": "failed", "limit": 1}) or {}
+            if not found.get("task_instances"):
+                dag = dags[run.dag_id]
+                event = reading.run_failure(run.dag_id, run.run_id, dag, self._url)
+                receivers = self._routes.for_failure(run.dag_id, dag.tags, dag.owners, "")
+                for receiver in receivers:
+                    app = await self._apps.find(receiver.app_id)
+                    if app is not None:
+                        work = partial(self._tell_run, app, _place(event, receiver), receiver, event, run)
+                        if await self._changed(run.dag_id, run.run_id, work):
+                            measured.BRIDGE_FAILURES.add("told")
+                if not receivers:
+                    measured.BRIDGE_FAILURES.add("unrouted")
+            self._seen_runs[run] = None
+        while len(self._seen_runs) > _MOST_SEEN:
+            del self._seen_runs[next(iter(self._seen_runs))]
 
-    def _end(self, app: App, run: OpenRun, state: str, instances: Sequence[Mapping[str, Any]]) -> None:
+    def _tell_run(self, app: App, place: Place, receiver: Receiver, event: RunEvent, run: EndedRun) -> bool:
+        """Record that a run has failed, and return whether that is new. Blocks."""
+        incidents = Incidents(self._apps.database, app)
+        recorded = incidents.of_run(place.dag_id, place.run_id)
+        if any(one.place.receiver == place.receiver and one.incident.run_ended == run.at for one in recorded):
+            return False
+        people = resolve(receiver.mentions, (), {})
+
+        def change(before: Shown) -> Shown | None:
+            found = after(before.incident, event, {})
+            if found is None:
+                return None
+            found = reading.with_actions(replace(found, run_ended=run.at), receiver.timezone)
+            kept = before.mentions if any(before.mentions) else _names(people)
+            return replace(before, incident=found, event=event, mentions=kept)
+
+        incidents.record(place, event, change, outgoing.card)
+        return True
+
+    def _end(self, app: App, run: EndedRun, instances: Sequence[Mapping[str, Any]]) -> None:
         """Mark what has recovered on the cards of a run. Blocks."""
         incidents = Incidents(self._apps.database, app)
 
         def change(before: Shown) -> Shown | None:
-            found = reading.recovered(before.incident, run.dag_id, run.run_id, state, instances, self._url)
-            return None if found is None else replace(before, incident=found[0], event=found[1])
+            found = reading.recovered(
+                before.incident, run.dag_id, run.run_id, run.state, instances, self._url
+            )
+            if found is None:
+                return None
+            incident = replace(found[0], run_ended=run.at)
+            return replace(before, incident=incident, event=found[1])
 
         for one in incidents.of_run(run.dag_id, run.run_id):
             if not one.incident.over:
                 incidents.change(one.key, change, outgoing.card)
+
+
+def _place(event: RunEvent, to: Receiver) -> Place:
+    return Place(event.dag_id, event.run_id, to.receiver, to.receiver_type, to.language)
+
+
+def _instances(run: EndedRun) -> str:
+    return f"/dags/{quote(run.dag_id, safe='')}/dagRuns/{quote(run.run_id, safe='')}/taskInstances"
 
 
 def _names(people: Mentions) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:

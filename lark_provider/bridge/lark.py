@@ -7,6 +7,7 @@ from typing import Any
 
 from lark_provider.api.cards import Card, card_content
 from lark_provider.client.clients import AsyncLarkServiceClient
+from lark_provider.outbox.delivering import CARD_GONE
 from lark_provider.protocol.errors import (
     ConflictError,
     InvalidRequestError,
@@ -59,6 +60,11 @@ def is_lost(error: LarkError, age: float) -> bool:
         return True
     is_refused = isinstance(error, PermissionDeniedError) or not error.retryable
     return is_refused and age > _PATIENCE_SECONDS
+
+
+def is_gone(error: LarkError) -> bool:
+    """Return whether a card cannot be updated any more, such as one that was recalled."""
+    return isinstance(error, LarkAPIError) and error.code in CARD_GONE
 
 
 def digest(card: Card, mentions: tuple[str, ...] = ()) -> str:

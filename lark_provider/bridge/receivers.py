@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from lark_provider.api.routes.model import Receiver
+from lark_provider.outbox.delivering import replaces_cards
 from lark_provider.protocol.hitl.model import HitlQuestion
 from lark_provider.protocol.language import Language
 from lark_provider.storage.people import People
@@ -24,6 +25,9 @@ class Receivers(Protocol):
     def open_ids(self, names: Iterable[str]) -> Mapping[str, Sequence[str]]:
         """Return the open_ids that `people` of `lark.yaml` gives to users of Airflow, by name."""
 
+    def replaces_lost(self) -> bool:
+        """Return whether one new card is sent for one that cannot be updated, as it is now."""
+
 
 class NoRoutes:
     """No routes: every question goes to its assignees."""
@@ -35,6 +39,10 @@ class NoRoutes:
     def open_ids(self, names: Iterable[str]) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - the protocol's
         """Return none."""
         return {}
+
+    def replaces_lost(self) -> bool:
+        """Return what the environment says."""
+        return replaces_cards()
 
 
 class Recipients:

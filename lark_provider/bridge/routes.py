@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from lark_provider import config
 from lark_provider.api.routes.model import Quiet, Receiver, Route, Routes
 from lark_provider.api.routes.reading import read_routes
+from lark_provider.outbox.delivering import replaces_cards
 from lark_provider.protocol.hitl.model import HitlQuestion
 from lark_provider.support.environment import ENVIRONMENT
 from lark_provider.utils.watched_file import WatchedFile
@@ -45,6 +46,10 @@ class RoutesFile:
     def current(self) -> Routes:
         """Return the routes as they are now; a broken file keeps the last good ones, and is logged once."""
         return Routes() if self._file is None else self._file.current()
+
+    def replaces_lost(self) -> bool:
+        """Return whether one new card is sent for one that cannot be updated, now."""
+        return self.current().new_card_when_lost or replaces_cards()
 
     def for_question(self, question: HitlQuestion) -> list[Receiver]:
         """Return who is asked, now; empty for the assignees alone. See `Routes.for_question`."""

@@ -9,13 +9,14 @@ import asyncio
 import gc
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Protocol
 
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
+from lark_provider.bridge.holds import Holds
 from lark_provider.bridge.lark import Apps
 from lark_provider.bridge.probing import AirflowCheck, DatabaseCheck
 from lark_provider.bridge.questions import QuestionPoller
@@ -67,7 +68,7 @@ class Bridge:
     Args:
         settings: The settings.
         database: The database, as `storage.urls.database` returns it.
-        app_id: The app that sends where a route names none.
+        find_app: Returns the id of the app that sends where a route names none; it may block.
         routes: The routes.
         extensions: Further work.
         probes: Answers health probes.
@@ -75,19 +76,23 @@ class Bridge:
     Attributes:
         api: Airflow.
         apps: The clients of Lark.
+        app_id: The app that sends where a route names none.
     """
+
+    app_id: str
 
     def __init__(
         self,
         settings: Settings,
         database: Any,
-        app_id: str,
+        find_app: Callable[[], str],
         routes: Receivers,
         *,
         extensions: Sequence[Extension] = (),
         probes: Probes | None = None,
     ) -> None:
-        self.settings, self.database, self.app_id, self.routes = settings, database, app_id, routes
+        self.settings, self.database, self.routes = settings, database, routes
+        self._find_app = find_app
         self._extensions, self._probes = extensions, probes
         self._lease = BridgeLease(database, f"poll {settings.team or ''}", LEASE_SECONDS)
         self._leads = self._is_checked = False
@@ -102,31 +107,49 @@ class Bridge:
             stop: Set it to stop.
 
         Raises:
-            ConfigurationError: Another bridge uses this SQLite database, or Airflow has teams and the bridge
-                has none.
-            StorageError: The database cannot be used at the start.
+            ConfigurationError: Another bridge uses this SQLite database, Airflow has teams and the bridge
+                has none, or no app is configured.
         """
         self._stop = stop
-        self._leads = await threads.run(self._lease.take)
-        if self._lease.is_for_all and not self._leads:
-            raise ConfigurationError(
-                "A SQLite database must serve one bridge alone, and another one uses it. Next: stop that "
-                f"one, or wait {LEASE_SECONDS:g} s after it was killed; or use PostgreSQL for several."
-            )
         settings = self.settings
         async with AsyncExitStack() as stack:
             self.api = AirflowApi(settings.airflow, verify=settings.verify)
             stack.push_async_callback(self.api.close)
             self.apps = Apps()
-            steps = self._steps()
             if self._probes is not None:
                 checks = (DatabaseCheck(self.database), AirflowCheck(self.api))
                 await stack.enter_async_context(self._probes.serving(checks))
-            logger.info("Bridge started", extra={"airflow": settings.airflow.url, "polls": self._leads})
-            await self._until_stopped(steps)
-        with suppress(StorageError):  # It ends by itself.
-            await threads.run(self._lease.release)
+            if await self._has_database():
+                logger.info("Bridge started", extra={"airflow": settings.airflow.url, "polls": self._leads})
+                await self._until_stopped(self._steps())
+                with suppress(StorageError):  # It ends by itself.
+                    await threads.run(self._lease.release)
         logger.info("Bridge drained")
+
+    async def _has_database(self) -> bool:
+        """Wait until the database can be used, and return whether that is before the bridge is stopped."""
+        backoff = Backoff(1.0, 30.0)
+        while not self._stop.is_set():
+            try:
+                self.app_id = await threads.run(self._find_app)
+                self._leads = await threads.run(self._lease.take)
+            except StorageError as error:
+                pause = backoff.next()
+                logger.warning(
+                    "Bridge waits for its database",
+                    extra={"error": str(error), "retry_in_s": round(pause, 1)},
+                )
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._stop.wait()
+                continue
+            if self._lease.is_for_all and not self._leads:
+                raise ConfigurationError(
+                    "A SQLite database must serve one bridge alone, and another one uses it. Next: stop that "
+                    f"one, or wait {LEASE_SECONDS:g} s after it was killed; or use PostgreSQL for several."
+                )
+            return True
+        return False
 
     async def _until_stopped(self, steps: Sequence[Step]) -> None:
         warnings = asyncio.ensure_future(self._warnings.run())
@@ -162,9 +185,11 @@ class Bridge:
         self._clicks = AppliedClicks(database)
         recipients = Recipients(self.routes, People(database), self.app_id, settings.language)
         self._poller = QuestionPoller(self.api, self._questions, settings)
+        holds = Holds(ApiServers(database), settings.hold_seconds)
         self._sender = QuestionCardSender(
-            self._questions, self._cards, recipients, self.apps, settings, self._warnings
-        )
+            self._questions, self._cards, recipients, self.apps, settings, holds, self._warnings,
+            self.routes.replaces_lost,
+        )  # fmt: skip
         self._delivery = ClickDelivery(self.api, self._clicks, settings.secrets, self._warnings)
         self._display = ClickResultDisplay(
             self._clicks, self._questions, self._cards, ApiServers(database), self._poller, self._sender,
@@ -284,7 +309,6 @@ def serve(bridge: Bridge) -> None:
 
     Raises:
         ConfigurationError: As for `Bridge.run`.
-        StorageError: As for `Bridge.run`.
     """
 
     async def watch() -> None:

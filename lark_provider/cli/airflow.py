@@ -48,8 +48,8 @@ def _add_bridge(group: Any) -> None:
     bridge.add_argument(
         "--hold-seconds",
         type=float,
-        help="from the parking of a task until its card is sent: twice Airflow's [workers] "
-        f"min_heartbeat_interval and 5 s (default: hold of lark.yaml, or {HOLD_SECONDS:g}); earlier answers "
+        help="from the parking of a task until its card is sent, at least: as long as the API servers hold "
+        f"answers counts if it is longer (default: hold of lark.yaml, or {HOLD_SECONDS:g}); earlier answers "
         "can fail the task",
     )
     bridge.add_argument(
@@ -71,6 +71,12 @@ def _add_bridge(group: Any) -> None:
     bridge.set_defaults(run=run_bridge)
 
 
+def _hold(given: float | None, of_file: float | None) -> float:
+    from lark_provider.bridge.settings import HOLD_SECONDS
+
+    return next(one for one in (given, of_file, HOLD_SECONDS) if one is not None)
+
+
 def run_bridge(arguments: argparse.Namespace) -> int:
     """Run a bridge until stopped."""
     from lark_provider import metrics
@@ -81,7 +87,6 @@ def run_bridge(arguments: argparse.Namespace) -> int:
     from lark_provider.callbacks.probes.probes import Probes
     from lark_provider.client.clients import LarkServiceClient
     from lark_provider.storage import urls
-    from lark_provider.storage.inbox import Inbox
     from lark_provider.storage.outbox import Outbox
 
     log_as_service()
@@ -92,12 +97,11 @@ def run_bridge(arguments: argparse.Namespace) -> int:
         team=arguments.team,
         language=arguments.language or routes.language,
         timezone=arguments.timezone or routes.timezone,
-        hold_seconds=routes.hold if arguments.hold_seconds is None else arguments.hold_seconds,
+        hold_seconds=_hold(arguments.hold_seconds, routes.hold),
         poll_seconds=arguments.poll_seconds,
     )
     database = urls.database()
-    Inbox(database).database_id()  # Fails at once if the database is not ready.
-    app_id = LarkServiceClient(arguments.app_id or routes.app_id).app_id
+    client = LarkServiceClient(arguments.app_id or routes.app_id)
     start_metrics(arguments)
     if arguments.metrics_port is not None:
         metrics.collect(Outbox(database).readings)
@@ -110,7 +114,7 @@ def run_bridge(arguments: argparse.Namespace) -> int:
         Bridge(
             found,
             database,
-            app_id,
+            lambda: client.app_id,
             file,
             extensions=[FailureReports(file, arguments.failure_seconds)],
             probes=probes,

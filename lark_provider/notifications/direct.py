@@ -13,7 +13,8 @@ from lark_provider.notifications import airflow_context
 from lark_provider.notifications.delivery import deliver
 from lark_provider.notifications.notice import Notice
 from lark_provider.notifications.run_cards import RunCards
-from lark_provider.protocol.incidents.model import Incident, after
+from lark_provider.protocol.incidents.changes import after
+from lark_provider.protocol.incidents.model import Incident
 
 
 async def send(notice: Notice) -> Sequence[str]:

@@ -28,8 +28,9 @@ from typing import Any
 
 from lark_provider.notifications import airflow_context
 from lark_provider.notifications.deadline import call_in_thread
+from lark_provider.protocol.incidents.changes import merged
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.protocol.incidents.model import FAILURES, Incident, merged
+from lark_provider.protocol.incidents.model import FAILURES, Incident
 
 _logger = logging.getLogger(__name__)
 _MAX_AGE_SECONDS = 14 * 24 * 3600  # Lark updates no card older than that

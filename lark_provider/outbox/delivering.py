@@ -35,7 +35,7 @@ _DATABASE_SECONDS = 10.0
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 60.0
 _UNCERTAIN_SECONDS = 55 * 60.0
 """Lark recognizes a repeated key for an hour."""
-_NO_CARD = frozenset({230011, 230026, 230031, 230110, 230012, 230071})
+CARD_GONE = frozenset({230011, 230026, 230031, 230110, 230012, 230071})
 """A card that cannot be updated any more: recalled, deleted, older than 14 days, of another app."""
 _APP_CODES = range(99990000, 100000000)
 """Of the gateway: they concern the app, such as a missing scope, and not the message."""
@@ -133,7 +133,7 @@ class Deliverer:
             measured.OUTBOX_DELIVERED.add(row.app_id, "send" if row.message_id is None else "update")
 
     async def _refused(self, row: Claimed, error: LarkAPIError) -> None:
-        if row.message_id is not None and self._replaces() and error.code in _NO_CARD:
+        if row.message_id is not None and self._replaces() and error.code in CARD_GONE:
             extra = {"row": row.id, "message_id": row.message_id, "code": error.code}
             logger.info("Card cannot be updated; sending a new one", extra=extra)
             await _in_thread(lambda: self._outbox.replace(row, self._me))
@@ -160,7 +160,7 @@ class Deliverer:
 
 def _why(error: LarkAPIError) -> str:
     """Return the label of a refusal."""
-    if error.code in _NO_CARD:
+    if error.code in CARD_GONE:
         return "card_gone"
     if isinstance(error, NotFoundError | PermissionDeniedError):
         return "receiver"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lark_provider.plugins import identity, settings
 from lark_provider.plugins.answering import Clicker, answer
-from lark_provider.plugins.clearing import Shown, clear
+from lark_provider.plugins.clearing import Plans, Shown, clear
 from lark_provider.plugins.failures import act_on, incident
 from lark_provider.plugins.in_process import InProcess
 from lark_provider.plugins.sentences import sentence
@@ -21,6 +21,7 @@ from lark_provider.support import threads
 
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import Application
+    from lark_provider.storage.click_results import ClickResults
 
 _SECONDS = 20.0
 """For the look-ups of a click in our database, and of its person in Lark and in Airflow's database."""
@@ -36,11 +37,12 @@ class Actions:
     def __init__(self, app: Application) -> None:
         self._app = app
 
-    async def act(self, click: DeliveredClick) -> ClickResult:
+    async def act(self, click: DeliveredClick, results: ClickResults) -> ClickResult:
         """Do what a click means, and return what became of it.
 
         Args:
             click: The click, which was proven.
+            results: Where it is recorded what a click changes, before it does.
 
         Raises:
             LarkError: Our database or settings cannot be used.
@@ -53,12 +55,16 @@ class Actions:
         if isinstance(found, identity.Refusal):
             return ClickResult(found.outcome, found.message, open_id=open_id, link_url=found.link_url)
         who = Clicker(open_id, str(found.user.get_id()), str(found.user.get_name()))
+        plans = Plans(
+            lambda: results.plan(click.app_id, click.event_id),
+            lambda plan: results.decide(click, key_of(click) or "", plan),
+        )
         async with InProcess(self._app, found.user) as airflow:
             if not isinstance(card, QuestionCard):
-                return await act_on(airflow, card, click, who)
+                return await act_on(airflow, card, click, who, plans)
             if action_of(click.action.value) == "ask_again":
                 task = card.question.task
-                return await clear(airflow, [Shown(task, task.task_id)], who)
+                return await clear(airflow, [Shown(task, task.task_id)], who, plans)
             return await answer(airflow, card, click, who)
 
     async def with_link(self, click: DeliveredClick, result: ClickResult) -> ClickResult:

@@ -67,9 +67,9 @@ async def answer(airflow: InProcess, card: QuestionCard, click: DeliveredClick, 
     found = await airflow.call("GET", f"{task.path}/hitlDetails")
     if not found.is_ok:
         return refused(found, who)
-    if found.body["task_instance"]["id"] != task.ti_id:
-        return who.result("superseded")
     wanted = _read(card, click)
+    if found.body["task_instance"]["id"] != task.ti_id:
+        return await _earlier_try(airflow, card.question, wanted, who)
     if found.body["response_received"]:
         return _already(found.body, wanted, who)
     if (early := await _not_now(card.question, found.body["task_instance"]["state"], who)) is not None:
@@ -95,7 +95,7 @@ async def _send(airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer, 
         if not found.is_ok:
             return refused(found, who)
         if found.body["task_instance"]["id"] != question.task.ti_id or not found.body["response_received"]:
-            return who.result("superseded")
+            return await _earlier_try(airflow, question, wanted, who)
         return _already(found.body, wanted, who)
     if done.status == 403 and question.assignees:  # noqa: PLR2004 - forbidden
         assigned = {one.id: one.name for one in question.assignees}
@@ -110,6 +110,21 @@ async def _send(airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer, 
         if found.is_ok and found.body["task_instance"]["id"] == question.task.ti_id:
             return _already(found.body, wanted, who)
     return _answered(done.body, who)
+
+
+async def _earlier_try(
+    airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer | dict[str, str], who: Clicker
+) -> ClickResult:
+    """Return what became of a click on the question of an earlier try.
+
+    It may have been answered by this very click, before a process died and the task went on to its next try.
+    """
+    found = await airflow.call("GET", f"{question.task.path}/hitlDetails/tries/{question.task.try_number}")
+    if found.is_unavailable:
+        return refused(found, who)
+    if found.is_ok and found.body["response_received"] and _is_own(found.body, wanted, who):
+        return _answered(found.body, who)
+    return who.result("superseded")
 
 
 def refused(reply: Reply, who: Clicker) -> ClickResult:
@@ -150,7 +165,7 @@ async def _not_now(question: HitlQuestion, state: str | None, who: Clicker) -> C
     parked = await threads.run(
         lambda: hold.look(task.dag_id, task.run_id, task.task_id, task.map_index), _DATABASE_SECONDS
     )
-    if parked is not None and parked.left(settings.hold_seconds()) > 0:
+    if parked is not None and parked.left(settings.HOLD.seconds()) > 0:
         return who.result("too_early")
     return None
 
@@ -185,21 +200,26 @@ def _already(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who
 
     The answer of a delivery that was never acknowledged, since a process died, is found here again.
     """
+    if _is_own(detail, wanted, who):
+        return _answered(detail, who)
     by = detail["responded_by_user"]
-    is_same = (
+    name = None if by is None else by["name"]
+    end = _end(detail, name, None)
+    shown = ", ".join(end.options)
+    told = sentence("already_answered", who=answered_by(name), options=shown)
+    return who.result("already_answered", told, end=end)
+
+
+def _is_own(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who: Clicker) -> bool:
+    """Return whether the recorded person and answer are those of the click."""
+    by = detail["responded_by_user"]
+    return (
         isinstance(wanted, HitlAnswer)
         and by is not None
         and by["id"] == who.user_id
         and sorted(detail["chosen_options"] or []) == sorted(wanted.options)
         and (detail["params_input"] or {}) == dict(wanted.params)
     )
-    if is_same:
-        return _answered(detail, who)
-    name = None if by is None else by["name"]
-    end = _end(detail, name, None)
-    shown = ", ".join(end.options)
-    told = sentence("already_answered", who=answered_by(name), options=shown)
-    return who.result("already_answered", told, end=end)
 
 
 def _answered(detail: Mapping[str, Any], who: Clicker) -> ClickResult:

@@ -1,20 +1,32 @@
-"""Clear tasks as the person who clicked: only tries that were shown on the card and have failed since."""
+"""Clear tasks as the person who clicked: only tries that were shown on the card and have failed since.
+
+What a click clears is decided once and recorded before Airflow is told. A process may die after that, and the
+click is delivered again: then nothing else is cleared, and what Airflow's audit log shows as cleared by this
+person since counts as done.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 from urllib.parse import quote
 
+import orjson
+
+from lark_provider.plugins import audit
 from lark_provider.plugins.answering import Clicker, refused
-from lark_provider.plugins.in_process import InProcess
+from lark_provider.plugins.audit import Marker
+from lark_provider.plugins.in_process import InProcess, Reply
 from lark_provider.plugins.sentences import retried
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.model import TaskInstance
+from lark_provider.support import threads
 
 MOST = 100
 _MOST_NAMED = 20
 _NOT_FOUND = 404
+_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +41,53 @@ class Shown:
     task: TaskInstance
     label: str
 
+    @property
+    def marker(self) -> Marker:
+        """How the endpoint names it: without its index, all indices of a mapped task are meant."""
+        return self.task.task_id if self.task.map_index < 0 else (self.task.task_id, self.task.map_index)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a click clears, as it was decided when it was delivered first.
+
+    Attributes:
+        tries: The tries to clear, of one run.
+        others: Names of the failures that are left, since they had changed, or whose tries are not known.
+        after: The latest row of Airflow's audit log at that time.
+    """
+
+    tries: tuple[Shown, ...]
+    others: tuple[str, ...]
+    after: int
+
+    def dump(self) -> str:
+        """Return it as JSON."""
+        return orjson.dumps(asdict(self)).decode()
+
+    @classmethod
+    def load(cls, text: str) -> Plan:
+        """Read what `dump` returned."""
+        found = orjson.loads(text)
+        tries = tuple(Shown(TaskInstance(**one["task"]), one["label"]) for one in found["tries"])
+        return cls(tries, tuple(found["others"]), found["after"])
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """The recorded plan of one click. Both members block.
+
+    Attributes:
+        read: Returns it as it was recorded; None if none was.
+        decide: Records one, and returns what is recorded: the first counts.
+    """
+
+    read: Callable[[], str | None]
+    decide: Callable[[str], str]
+
 
 async def clear(
-    airflow: InProcess, shown: Sequence[Shown], who: Clicker, unknown: Sequence[str] = ()
+    airflow: InProcess, shown: Sequence[Shown], who: Clicker, plans: Plans, unknown: Sequence[str] = ()
 ) -> ClickResult:
     """Clear failed tasks of one DAG run whose last try is still the one shown.
 
@@ -39,37 +95,60 @@ async def clear(
         airflow: Airflow, as the person.
         shown: The tries, of one run; those beyond the first 100 are left and named.
         who: The person.
+        plans: The recorded plan of this click.
         unknown: Names of failures whose tries are not known, which are left and named, too.
     """
+    text = await threads.run(plans.read, _SECONDS)
+    is_again = text is not None
+    wanted = list(shown[:MOST]) if text is None else list(Plan.load(text).tries)
     unchanged: list[Shown] = []
-    others = list(shown[MOST:])
-    for one in shown[:MOST]:
+    for one in wanted:
         found = await airflow.call("GET", one.task.path)
         if not found.is_ok and found.status != _NOT_FOUND:
             return refused(found, who)
-        is_same = found.is_ok and found.body["id"] == one.task.ti_id and found.body["state"] == "failed"
-        (unchanged if is_same else others).append(one)
+        if found.is_ok and found.body["id"] == one.task.ti_id and found.body["state"] == "failed":
+            unchanged.append(one)
+    changed = [one for one in wanted if one not in unchanged]
+    if text is None:
+        others = [one.label for one in (*shown[MOST:], *changed)]
+        after = await threads.run(audit.last_row, _SECONDS)
+        made = Plan(tuple(unchanged), (*others, *unknown), after).dump()
+        text = await threads.run(lambda: plans.decide(made), _SECONDS)
+        is_again = text != made  # Another process was faster: the same click is delivered to both.
+    plan = Plan.load(text)
+    by_person = await _done(plan, who) if is_again else []
+    unchanged = [one for one in unchanged if one in plan.tries]
     if unchanged:
-        first = unchanged[0].task
-        # A task that another person cleared meanwhile, and that runs, is left alone.
-        body = {
-            "dry_run": False,
-            "dag_run_id": first.run_id,
-            "task_ids": [_marker(one.task) for one in unchanged],
-            "only_failed": True,
-        }
-        done = await airflow.call("POST", f"/dags/{quote(first.dag_id, safe='')}/clearTaskInstances", body)
+        done = await _post(airflow, unchanged)
         if not done.is_ok:
             return refused(done, who)
-    told = retried(
-        _names([one.label for one in unchanged]), _names([*(one.label for one in others), *unknown])
+    cleared = [one for one in plan.tries if one in unchanged or (one in changed and one in by_person)]
+    left = [one.label for one in plan.tries if one not in cleared]
+    told = retried(_names([one.label for one in cleared]), _names([*left, *plan.others]))
+    return who.result("retried" if cleared else "superseded", told)
+
+
+async def _done(plan: Plan, who: Clicker) -> list[Shown]:
+    """Return which tries of a plan the person has had cleared since it was made."""
+    if not plan.tries:
+        return []
+    first = plan.tries[0].task
+    found = await threads.run(
+        lambda: audit.cleared_since(plan.after, first.dag_id, first.run_id, who.name), _SECONDS
     )
-    return who.result("retried" if unchanged else "superseded", told)
+    return [one for one in plan.tries if one.marker in found]
 
 
-def _marker(task: TaskInstance) -> str | list[str | int]:
-    """Return how the endpoint names a task: without its index, all indices of a mapped task are meant."""
-    return task.task_id if task.map_index < 0 else [task.task_id, task.map_index]
+async def _post(airflow: InProcess, tries: Sequence[Shown]) -> Reply:
+    first = tries[0].task
+    # A task that another person cleared meanwhile, and that runs, is left alone.
+    body: dict[str, Any] = {
+        "dry_run": False,
+        "dag_run_id": first.run_id,
+        "task_ids": [one.marker for one in tries],
+        "only_failed": True,
+    }
+    return await airflow.call("POST", f"/dags/{quote(first.dag_id, safe='')}/clearTaskInstances", body)
 
 
 def _names(labels: Sequence[str]) -> str:

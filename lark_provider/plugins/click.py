@@ -127,7 +127,7 @@ class Clicks:
         known = await threads.run(lambda: results.result(click.app_id, click.event_id), _DATABASE_SECONDS)
         if known is not None:
             return await self._actions.with_link(click, known)
-        result = await self._actions.act(click)
+        result = await self._actions.act(click, results)
         if not result.is_final:
             return result
         key = key_of(click) or ""

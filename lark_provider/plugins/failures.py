@@ -11,7 +11,7 @@ from lark_provider.api.cards.airflow.failure_actions import read_mute
 from lark_provider.client import LarkServiceClient
 from lark_provider.client.clients import app_of
 from lark_provider.plugins.answering import Clicker, refused
-from lark_provider.plugins.clearing import Shown, clear
+from lark_provider.plugins.clearing import Plans, Shown, clear
 from lark_provider.plugins.sentences import sentence
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick
 from lark_provider.protocol.hitl.keys import action_of
@@ -53,7 +53,7 @@ def incident(url: URL, key: str, click: DeliveredClick) -> ShownIncident | None:
 
 
 async def act_on(
-    airflow: InProcess, shown: ShownIncident, click: DeliveredClick, who: Clicker
+    airflow: InProcess, shown: ShownIncident, click: DeliveredClick, who: Clicker, plans: Plans
 ) -> ClickResult:
     """Do what a click on the card of an incident means.
 
@@ -62,12 +62,13 @@ async def act_on(
         shown: The incident, as it is recorded.
         click: The click.
         who: The person.
+        plans: What the click clears, as recorded.
     """
     action, at = action_of(click.action.value), click.clicked_at.astimezone(UTC)
     if action == "retry":
         failed = [one for one in shown.incident.failures if not one.recovered]
         known = [Shown(_task(shown.place, one), one.label) for one in failed if one.ti_id]
-        return await clear(airflow, known, who, unknown=[one.label for one in failed if not one.ti_id])
+        return await clear(airflow, known, who, plans, unknown=[one.label for one in failed if not one.ti_id])
     if action == "claim":
         return await _note(
             airflow, shown.place, f"Claimed in Lark by {who.name}, {at:%Y-%m-%d %H:%M} UTC", who

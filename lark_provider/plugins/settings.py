@@ -47,7 +47,7 @@ def active() -> BridgeSecrets | None:
     try:
         found = secrets()
         if found is not None:
-            hold_seconds()
+            HOLD.seconds()
     except ConfigurationError as error:
         logger.error("Lark plugin is off: its settings are invalid", extra={"error": str(error)})  # noqa: TRY400
         return None
@@ -57,8 +57,9 @@ def active() -> BridgeSecrets | None:
 def hold_seconds(environ: Mapping[str, str] = ENVIRONMENT) -> float:
     """Return how long an answer is held after a task began to wait.
 
-    It is `LARK_ANSWER_HOLD`, else `[lark] answer_hold`, else twice `[workers] min_heartbeat_interval` and
-    5 s: the scheduler fails a task that is answered before it has read the report of the process that asked.
+    It is `LARK_ANSWER_HOLD`, else `[lark] answer_hold`, else `hold` of `lark.yaml`, else twice `[workers]
+    min_heartbeat_interval` and 5 s: the scheduler fails a task that is answered before it has read the report
+    of the process that asked. See `HOLD` for what counts in this process.
 
     Raises:
         ConfigurationError: It is not a number from 0 to 300.
@@ -67,9 +68,10 @@ def hold_seconds(environ: Mapping[str, str] = ENVIRONMENT) -> float:
         conf.get(airflow_config.SECTION, HOLD_OPTION, fallback=None) or ""
     )
     if not text.strip():
-        return min(
-            LONGEST_HOLD, 2 * conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0) + _MARGIN
-        )
+        seconds = _hold_of_file(environ)
+        if seconds is None:
+            seconds = 2 * conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0) + _MARGIN
+        return min(LONGEST_HOLD, seconds)
     try:
         seconds = float(text)
     except ValueError:
@@ -80,6 +82,38 @@ def hold_seconds(environ: Mapping[str, str] = ENVIRONMENT) -> float:
             f"to {LONGEST_HOLD:g}, got {text!r}. Next: set it to one, or leave it out."
         )
     return seconds
+
+
+def _hold_of_file(environ: Mapping[str, str]) -> float | None:
+    """Return `hold` of `lark.yaml`; None if there is none. A broken file must not turn the plugin off."""
+    path = config.routes(environ)
+    if path is None:
+        return None
+    from lark_provider.api.routes.reading import read_routes
+
+    try:
+        return read_routes(Path(path).read_bytes()).hold
+    except (OSError, ConfigurationError) as error:
+        logger.warning("Hold of lark.yaml unknown; the default counts", extra={"error": str(error)})
+        return None
+
+
+class _Hold:
+    """How long this process holds answers: decided once, since it is recorded and others rely on it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seconds: float | None = None
+
+    def seconds(self) -> float:
+        """Return it; raises as `hold_seconds`."""
+        with self._lock:
+            if self._seconds is None:
+                self._seconds = hold_seconds()
+            return self._seconds
+
+
+HOLD = _Hold()
 
 
 class _Database:

@@ -35,7 +35,7 @@ def started(app: Application) -> Application:
             return app
         problem = guard.install()
         _renew(problem)
-        return Hold(app, settings.hold_seconds())
+        return Hold(app, settings.HOLD.seconds())
     except Exception:  # Airflow must start, whatever is wrong with us.
         logger.exception("Lark plugin failed to start; answers are neither guarded nor held")
         return app
@@ -60,10 +60,15 @@ def _renewing(problem: str | None) -> None:
         airflow_version=airflow_version,
         guarded=problem is None,
         problem=problem,
+        hold_seconds=settings.HOLD.seconds(),
     )
     logger.info(
         "Lark plugin started in this API server",
-        extra={"guarded": server.guarded, "airflow_version": airflow_version},
+        extra={
+            "guarded": server.guarded,
+            "airflow_version": airflow_version,
+            "hold_s": server.hold_seconds,
+        },
     )
     while True:
         try:

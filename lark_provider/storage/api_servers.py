@@ -34,6 +34,7 @@ class ApiServer:
         guarded: Whether it lets exactly one answer count.
         problem: Why it does not.
         seen_at: When it last renewed its row, by the database's clock; None before it is recorded.
+        hold_seconds: How long it holds answers after a task began to wait; None if it does not say.
     """
 
     id: str
@@ -43,6 +44,7 @@ class ApiServer:
     guarded: bool
     problem: str | None = None
     seen_at: datetime | None = None
+    hold_seconds: float | None = None
 
 
 def process_id(started: float) -> str:
@@ -80,6 +82,7 @@ class ApiServers:
                 "guarded": server.guarded,
                 "problem": server.problem,
                 "seen_at": now,
+                "hold_seconds": server.hold_seconds,
             }
             added = insert(connection, api_servers).values(id=server.id, **values)
             connection.execute(added.on_conflict_do_update(index_elements=[rows.id], set_=values))
@@ -110,6 +113,19 @@ class ApiServers:
         """
         found = self.list(within)
         return bool(found) and all(server.guarded for server in found)
+
+    def longest_hold(self, within: timedelta = RECENT) -> float | None:
+        """Return for how many seconds the processes hold answers at most; None if none says so.
+
+        Args:
+            within: How long ago a process must have been seen to count.
+        """
+        rows = api_servers.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            since = read_clock(connection).now - within
+            query = sa.select(sa.func.max(rows.hold_seconds)).where(rows.seen_at >= since)
+            found: float | None = connection.execute(query).scalar()
+        return found
 
     def remove(self, server_id: str) -> None:
         """Remove a process that ends.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text
 
 from lark_provider.storage.schema import Moment, metadata, moment
 
@@ -88,6 +88,7 @@ api_servers = Table(
     Column("guarded", Boolean, nullable=False),
     Column("problem", Text, comment="why it is not guarded"),
     moment("seen_at"),
+    Column("hold_seconds", Float, comment="how long it holds answers; null if it does not say"),
 )
 
 applied_clicks = Table(
@@ -105,6 +106,7 @@ applied_clicks = Table(
     moment("created_at"),
     Column("done_at", Moment()),
     Column("shown_at", Moment()),
+    Column("plan", Text, comment="JSON: what it clears in Airflow, decided once"),
     Index("ix_applied_clicks_state", "state", "next_at"),
     Index("ix_applied_clicks_card_key", "card_key"),
 )

@@ -40,6 +40,54 @@ class ClickResults:
             ).scalar_one_or_none()
         return None if text is None else read_result(text)
 
+    def plan(self, app_id: str, event_id: str) -> str | None:
+        """Return what a click is to change in Airflow, as `decide` recorded it; None if nothing was decided.
+
+        Args:
+            app_id: The app.
+            event_id: The click.
+        """
+        rows = applied_clicks.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            found: str | None = connection.execute(
+                sa.select(rows.plan).where(rows.app_id == app_id, rows.event_id == event_id)
+            ).scalar_one_or_none()
+        return found
+
+    def decide(self, click: DeliveredClick, card_key: str, plan: str) -> str:
+        """Record what a click is to change in Airflow, and return what is recorded: the first plan counts.
+
+        Args:
+            click: The click.
+            card_key: The card that it was on.
+            plan: JSON.
+        """
+        rows = applied_clicks.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            added = insert(connection, applied_clicks).values(
+                app_id=click.app_id,
+                event_id=click.event_id,
+                card_key=card_key,
+                open_id=click.operator.open_id,
+                state=DUE,
+                attempts=0,
+                plan=plan,
+                next_at=now,
+                created_at=now,
+            )
+            connection.execute(
+                added.on_conflict_do_update(
+                    index_elements=[rows.app_id, rows.event_id],
+                    set_={"plan": plan},
+                    where=rows.plan.is_(None),
+                )
+            )
+            found: str = connection.execute(
+                sa.select(rows.plan).where(rows.app_id == click.app_id, rows.event_id == click.event_id)
+            ).scalar_one()
+        return found
+
     def finish(self, click: DeliveredClick, card_key: str, result: ClickResult) -> ClickResult:
         """Record what became of a click, and return what is recorded: the first result counts.
 

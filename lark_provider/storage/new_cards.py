@@ -45,13 +45,16 @@ class NewCard:
         return card_key(self.ti_id, self.app_id, self.receiver, self.round)
 
 
-def insert_cards(connection: Connection, cards: Sequence[NewCard], now: datetime) -> int:
+def insert_cards(
+    connection: Connection, cards: Sequence[NewCard], now: datetime, reason: str | None = None
+) -> int:
     """Record cards as due; one that is recorded already stays as it is.
 
     Args:
         connection: A transaction.
         cards: Any number.
         now: By the database's clock.
+        reason: Why they are sent, if not because the question is new.
 
     Returns:
         How many are new.
@@ -63,7 +66,7 @@ def insert_cards(connection: Connection, cards: Sequence[NewCard], now: datetime
             "key": one.key, "ti_id": one.ti_id, "app_id": one.app_id, "receiver": one.receiver,
             "receiver_type": one.receiver_type, "language": one.language, "round": one.round,
             "mentions": orjson.dumps(one.mentions).decode(), "state": "due", "created_at": now,
-            "updated_at": now,
+            "updated_at": now, "reason": reason,
         }
         for one in sorted(cards, key=lambda card: card.key)
     ]  # fmt: skip

@@ -22,12 +22,14 @@ from lark_provider.storage.engine import transaction
 from lark_provider.storage.new_cards import NewCard, insert_cards, read_card
 from lark_provider.storage.statements import among, read_clock
 
-__all__ = ["LEASE_SECONDS", "RESENT", "Claimed", "NewCard", "QuestionCards"]
+__all__ = ["IN_PLACE", "LEASE_SECONDS", "RESENT", "Claimed", "NewCard", "QuestionCards"]
 
 LEASE_SECONDS = 60.0
 """For one attempt at a card. Longer than a request to Lark with its retries may take in a bridge."""
 RESENT = "sent again"
 """The reason of a card whose question has a newer card."""
+IN_PLACE = "in place of a lost card"
+"""The reason of a card that is due although its question may be over."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 
 
@@ -41,7 +43,7 @@ class Claimed:
         state: `due` or `sent`.
         message_id: The message, once it was sent.
         shown: The digest of the content that it shows.
-        reason: Why it is to be closed although its question may be open.
+        reason: Why it is to be closed although its question may be open, or to be sent although that is over.
         question: The question.
         end: How the question ended; None while it is open.
         age: Seconds since the work became due.
@@ -211,6 +213,26 @@ class QuestionCards:
             reason: Why.
         """
         self._change(hitl_cards.c.key == key, state="given_up", reason=reason, next_at=None)
+
+    def replace(self, key: str, reason: str) -> None:
+        """Give up a card that cannot be updated any more, and record a new one in its place, once.
+
+        Args:
+            key: The card.
+            reason: Why.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            this = hitl_cards.c.key == key
+            row = connection.execute(sa.select(hitl_cards).where(this).with_for_update()).one()
+            if row.state == "given_up":
+                return
+            connection.execute(
+                hitl_cards.update()
+                .where(this)
+                .values(state="given_up", reason=reason, next_at=None, updated_at=now)
+            )
+            insert_cards(connection, [read_card(row, 1)], now, IN_PLACE)
 
     def send_again(self, older_than: timedelta, most: int = 500) -> int:
         """Record a new card for each open one that soon takes no more clicks, and close the old one.

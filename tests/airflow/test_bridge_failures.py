@@ -12,14 +12,16 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 
+from lark_provider.protocol.tokens import App
+from lark_provider.storage.incidents import Incidents
 from tests.airflow.conftest import CHAT, AirflowHome, connection
-from tests.airflow.test_bridge import SECRET, Place
+from tests.airflow.test_bridge import HOLD, SECRET, Place
 from tests.bridge.making import execute
 from tests.services.postgres import PostgresServer
 
 DAGS = """
-import os, signal
-from datetime import datetime
+import os, signal, time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, task
@@ -43,6 +45,21 @@ with DAG("pay_notifies", tags=["prod"]):
 
     notifier = LarkNotifier(receiver_id="CHAT", language="en")
     task(task_id="told", on_failure_callback=notifier)(lambda: fails("told"))()
+
+with DAG("pay_listened", tags=["prod"]):
+    # As a plugin of a task process does that has [lark] failure_listener.
+    def listened(name):
+        from airflow.sdk.listener import get_listener_manager
+        from lark_provider.plugins import listener
+
+        os.environ |= {"LARK_FAILURE_RECEIVER": "CHAT", "LARK_FAILURE_LANGUAGE": "en"}
+        get_listener_manager().add_listener(listener)
+        fails(name)
+
+    task(task_id="part")(listened).expand(name=["a", "b", "c"])
+
+with DAG("pay_slow", tags=["prod"], dagrun_timeout=timedelta(seconds=2)):
+    task(task_id="slow")(lambda: time.sleep(600))()
 
 with DAG("unrouted"):
     task(task_id="t")(lambda: fails("unrouted"))()
@@ -159,6 +176,47 @@ def test_what_a_notifier_has_told_is_not_told_again_and_gets_buttons(place: Plac
     assert "2 failures" not in text(card(place, run_id))
 
 
+def test_a_listener_beside_the_bridge_makes_one_card_of_a_run(place: Place) -> None:
+    run_id = failed(place, "pay_listened")
+    place.wait(lambda: place.messages(run_id) and '"retry"' in text(card(place, run_id)))
+    place.wait(lambda: all(f"part_{index}" in text(card(place, run_id)) for index in range(3)))
+    # Another run is told later: the bridge has looked at this one by then.
+    later = failed(place, "pay_killed")
+    place.wait(lambda: place.messages(later))
+    shown = text(card(place, run_id))
+    assert "3 failures" in shown
+    assert "no rows for" in shown
+    rows = execute(place.database, "SELECT key FROM incidents WHERE run_id = :r", r=run_id)
+    assert len(rows) == 1
+    sent = execute(
+        place.database,
+        "SELECT count(*) AS n FROM outbox WHERE card = :k AND kind = 'send'",
+        k=rows[0].key,
+    )
+    assert sent[0].n <= 3  # of the tasks that failed at one moment; Lark got one of them
+    instances = place.call("GET", f"dags/pay_listened/dagRuns/{run_id}/taskInstances")["task_instances"]
+    key = App(place.lark.base_url, place.lark.app_id, place.lark.app_secret)
+    (recorded,) = Incidents(place.database, key).of_run("pay_listened", run_id)
+    assert {one.ti_id for one in recorded.incident.failures} == {one["id"] for one in instances}
+
+
+def test_a_run_that_times_out_is_told_and_can_be_claimed(place: Place) -> None:
+    run_id = failed(place, "pay_slow")
+    place.wait(lambda: place.messages(run_id))
+    shown = text(card(place, run_id))
+    assert "no task failed" in shown
+    assert "Claim" in shown
+    assert "Retry" not in shown
+    place.stop_all()  # Another bridge looks at the same run.
+    place.bridge("--failure-seconds", "2")
+    place.start("callbacks", "listen")
+    later = failed(place, "pay_killed")
+    place.wait(lambda: place.messages(later))
+    assert len(place.messages(run_id)) == 1
+    (row,) = execute(place.database, "SELECT version FROM incidents WHERE run_id = :r", r=run_id)
+    assert row.version == 1
+
+
 def test_a_dag_without_a_route_is_told_to_nobody(place: Place) -> None:
     quiet, loud = failed(place, "unrouted"), failed(place, "pay_killed")
     place.wait(lambda: place.messages(loud))
@@ -269,3 +327,22 @@ def test_an_api_server_that_is_not_guarded_is_named(place: Place) -> None:
     finally:
         execute(place.database, "DELETE FROM api_servers WHERE id = 'x'")
     assert any("api-2: version 0" in one and "the model differs" in one for one in server["details"])
+
+
+def test_api_servers_that_hold_answers_differently_are_named(place: Place, tmp_path: Path) -> None:
+    execute(
+        place.database,
+        "INSERT INTO api_servers (id, host, version, airflow_version, guarded, hold_seconds, seen_at) "
+        "SELECT 'x', 'api-2', version, airflow_version, true, 45, now() FROM api_servers LIMIT 1",
+    )
+    try:
+        server = checked(place, 0)["API servers"]
+    finally:
+        execute(place.database, "DELETE FROM api_servers WHERE id = 'x'")
+    assert server["status"] == "warning"
+    assert any(f"holds answers for {HOLD:g} s" in one for one in server["details"])
+    assert any("api-2" in one and "holds answers for 45 s" in one for one in server["details"])
+    path = tmp_path / "lark.yaml"
+    path.write_text(ROUTES + "hold: 60\n")
+    server = checked(place, 0, LARK_ROUTES_PATH=str(path))["API servers"]
+    assert (server["status"], "hold of lark.yaml is 60 s" in server["text"]) == ("warning", True)

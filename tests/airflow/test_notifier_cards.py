@@ -14,8 +14,9 @@ from lark_provider.api.cards.airflow import failure_texts as texts
 from lark_provider.api.cards.airflow.markup import fence
 from lark_provider.api.cards.airflow.mentions import Mentions, resolve
 from lark_provider.notifications.run_event import read
+from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.protocol.incidents.model import MAX_FAILURES, Failure, Incident, after
+from lark_provider.protocol.incidents.model import MAX_FAILURES, Failure, Incident
 from lark_provider.protocol.language import LANGUAGES
 from lark_provider.protocol.redact import redact
 from lark_provider.support.text import clip, shorten

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -91,10 +92,21 @@ def test_a_wrong_setting_turns_it_off_with_an_error(
     assert "short-secret" not in caplog.text + str([vars(one) for one in caplog.records])
 
 
-def test_the_hold_follows_the_heartbeat_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hold_follows_the_heartbeat_of_workers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert settings.hold_seconds() == 15
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "20")
     assert settings.hold_seconds() == 45
+    routes = tmp_path / "lark.yaml"
+    monkeypatch.setenv("LARK_ROUTES_PATH", str(routes))
+    for text, seconds in (("hold: 30", 30), ("defaults: {language: en}", 45), ("hold: 3000", 300)):
+        routes.write_text(text)
+        assert settings.hold_seconds() == seconds
+    routes.write_text("hold: soon")
+    with caplog.at_level(logging.WARNING):
+        assert settings.hold_seconds() == 45
+    assert "Hold of lark.yaml unknown" in caplog.text
     monkeypatch.setenv("AIRFLOW__LARK__ANSWER_HOLD", "7.5")
     assert settings.hold_seconds() == 7.5
     monkeypatch.setenv("LARK_ANSWER_HOLD", "0")

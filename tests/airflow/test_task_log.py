@@ -13,8 +13,9 @@ from lark_emulator import Emulator
 
 from lark_provider.notifications import LarkNotifier
 from lark_provider.notifications.task_log import Ending, ending
+from lark_provider.protocol.incidents.changes import after, merged
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.protocol.incidents.model import Failure, Incident, after, merged
+from lark_provider.protocol.incidents.model import Failure, Incident
 from tests.airflow.conftest import CHAT, connection
 
 Log = Callable[..., None]

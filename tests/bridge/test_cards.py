@@ -13,18 +13,22 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider import LarkServiceClient
+from lark_provider.bridge import holds as holds_module
 from lark_provider.bridge.cards import QuestionCardSender
+from lark_provider.bridge.holds import Holds
 from lark_provider.bridge.lark import Apps
 from lark_provider.bridge.receivers import NoRoutes, Recipients
-from lark_provider.bridge.settings import Credentials, Settings
+from lark_provider.bridge.settings import HOLD_SECONDS, Credentials, Settings
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.proof import BridgeSecrets
+from lark_provider.storage.api_servers import ApiServer, ApiServers
 from lark_provider.storage.people import Account, People, Person
-from lark_provider.storage.question_cards import QuestionCards
+from lark_provider.storage.question_cards import NewCard, QuestionCards
 from lark_provider.storage.questions import Questions
 from lark_provider.support.secret import Secret
 from lark_provider.support.throttle import Throttle
+from tests.airflow.conftest import CHAT
 from tests.bridge.making import NOW, execute, question
 
 ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)
@@ -38,6 +42,7 @@ class Bench:
         self.questions, self.cards, self.people = Questions(url), QuestionCards(url), People(url)
         (user,) = (one for one in lark.state()["users"] if one["user_id"] == "bob")
         self.bob = user["open_ids"][lark.app_id]
+        self.replaces = False
 
     def link(self, open_id: str | None = None) -> None:
         person = Person(self.lark.app_id, "tenant", open_id or self.bob)
@@ -57,7 +62,9 @@ class Bench:
             Recipients(NoRoutes(), self.people, self.lark.app_id, "en"),
             Apps(),
             Settings(credentials, BridgeSecrets("s" * 32)),
+            Holds(ApiServers(self.url), HOLD_SECONDS),
             Throttle(),
+            lambda: self.replaces,
         )
 
         async def run() -> Any:
@@ -100,6 +107,28 @@ def test_a_card_is_sent_after_the_hold_and_shows_the_end(bench: Bench) -> None:
     assert bench.states() == [("over", None)]
     bench.work(QuestionCardSender.work)
     assert bench.messages() == [ended]
+
+
+def test_a_card_waits_for_as_long_as_the_api_servers_hold_answers(bench: Bench) -> None:
+    bench.asked()
+    servers = ApiServers(bench.url)
+    for name, seconds in (("a", 20.0), ("b", 45.0), ("c", None)):
+        servers.record(ApiServer(name, name, "1", "3.3", guarded=True, hold_seconds=seconds))
+    assert bench.work(lambda sender: sender.release(NOW + timedelta(seconds=44))) == 0
+    assert bench.work(lambda sender: sender.release(NOW + timedelta(seconds=46))) == 1
+
+
+def test_the_hold_stays_while_no_api_server_is_seen(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holds_module, "_SECONDS", 0.0)
+    servers = ApiServers(bench.url)
+    holds = Holds(servers, 15.0)
+    assert holds.seconds() == 15
+    servers.record(ApiServer("a", "a", "1", "3.3", guarded=True, hold_seconds=45.0))
+    assert holds.seconds() == 45
+    servers.remove("a")
+    assert holds.seconds() == 45
+    servers.record(ApiServer("b", "b", "1", "3.3", guarded=True, hold_seconds=5.0))
+    assert holds.seconds() == 15
 
 
 def test_a_card_whose_row_was_lost_on_the_way_is_sent_once(bench: Bench) -> None:
@@ -184,6 +213,55 @@ def test_a_recalled_card_is_given_up_with_the_reason(bench: Bench) -> None:
     ((state, reason),) = bench.states()
     assert state == "given_up"
     assert "230011" in str(reason)
+
+
+def test_a_lost_card_has_one_new_card_by_setting(bench: Bench) -> None:
+    bench.replaces = True
+    ti_id = bench.asked()
+    bench.work(lambda sender: sender.release(datetime.now(UTC)))
+    bench.work(QuestionCardSender.work)
+    (message,) = bench.messages()
+    LarkServiceClient().messaging.recall(message["message_id"])
+    bench.questions.end({ti_id: ANSWERED})
+    bench.work(QuestionCardSender.work)
+    bench.work(QuestionCardSender.work)
+    shown = [one for one in bench.messages() if one["message_id"] != message["message_id"]]
+    assert len(shown) == 1
+    assert "lark_wait" not in json.dumps(shown)
+    assert "Approve" in json.dumps(shown)
+    lost, new = bench.states()
+    assert (lost[0], new) == ("given_up", ("over", None))
+    assert "230011" in str(lost[1])
+    before = bench.messages()
+    bench.work(QuestionCardSender.work)
+    assert bench.messages() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({"dissolved": True}, "232009"), ({"remove_bots": True}, "230002")],
+    ids=["dissolved", "removed"],
+)
+def test_where_no_card_can_be_sent_the_old_one_is_given_up_with_the_reason(
+    bench: Bench, change: dict[str, Any], code: str
+) -> None:
+    bench.replaces = True
+    asked = question()
+    ti_id = asked.task.ti_id
+    bench.questions.record({ti_id: NOW}, [asked], None)
+    bench.questions.open({ti_id: [NewCard(ti_id, bench.lark.app_id, CHAT, "chat_id", "en")]})
+    bench.work(QuestionCardSender.work)
+    assert bench.states() == [("sent", None)]
+    changes = change | ({"remove_bots": [bench.lark.app_id]} if "remove_bots" in change else {})
+    bench.lark.change_chat(CHAT, **changes)
+    bench.questions.end({ti_id: ANSWERED})
+    # A permission may be granted within an hour; then it is given up.
+    execute(bench.url, "UPDATE hitl_questions SET updated_at = '2020-01-01 00:00:00.000000'")
+    execute(bench.url, "UPDATE hitl_cards SET created_at = '2020-01-01 00:00:00.000000'")
+    bench.work(QuestionCardSender.work)
+    ((state, reason),) = bench.states()
+    assert state == "given_up"
+    assert code in str(reason)
 
 
 def test_a_question_without_a_receiver_waits_for_one_who_links(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
 from lark_provider.bridge.errors import AirflowUnavailableError
+from lark_provider.bridge.holds import Holds
 from lark_provider.bridge.lark import Apps
 from lark_provider.bridge.questions import QuestionPoller
 from lark_provider.bridge.receivers import NoRoutes, Recipients
@@ -82,7 +83,8 @@ class Bench:
         api, apps, url = AirflowApi(self._credentials), Apps(), self.url
         delivery = ClickDelivery(api, self._clicks, settings.secrets, warnings)
         recipients = Recipients(NoRoutes(), People(url), self.lark.app_id)
-        sender = QuestionCardSender(self.questions, self.cards, recipients, apps, settings, warnings)
+        holds = Holds(ApiServers(url), settings.hold_seconds)
+        sender = QuestionCardSender(self.questions, self.cards, recipients, apps, settings, holds, warnings)
         display = ClickResultDisplay(
             self._clicks, self.questions, self.cards, ApiServers(url),
             QuestionPoller(api, self.questions, settings), sender, delivery, apps, language=language,

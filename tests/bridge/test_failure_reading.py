@@ -13,8 +13,9 @@ from lark_provider.bridge.reading import Dag
 from lark_provider.protocol.callbacks import Action, CardClick
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.protocol.incidents.model import Incident, after
+from lark_provider.protocol.incidents.model import Incident
 from tests.bridge.making import click
 
 URL = "https://airflow.example.com"

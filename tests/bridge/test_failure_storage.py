@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.engine import URL
 
 from lark_provider.outbox import outgoing
+from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.protocol.incidents.model import Incident, after
+from lark_provider.protocol.incidents.model import Incident
 from lark_provider.protocol.incidents.shown import Place, Shown
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.failures import FailureCursor, Mutes, OpenRun

@@ -13,7 +13,9 @@ from urllib.error import HTTPError
 import pytest
 from sqlalchemy.engine import URL
 
+from lark_provider.storage import migrate, urls
 from tests.failures.waiting import wait_until
+from tests.services.postgres import OwnPostgres
 from tests.services.processes import free_port
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -35,10 +37,12 @@ def start(sqlite: URL, tmp_path: Path) -> Iterator[Start]:
     }
     running: list[subprocess.Popen[bytes]] = []
 
-    def make(*more: str) -> subprocess.Popen[bytes]:
+    def make(*more: str, **settings: str) -> subprocess.Popen[bytes]:
         with (tmp_path / f"bridge-{len(running)}.log").open("wb") as log:
             command = [sys.executable, "-m", "lark_provider.cli", "airflow", "bridge", *more]
-            running.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))  # noqa: S603 - ours
+            running.append(
+                subprocess.Popen(command, env=environment | settings, stdout=log, stderr=log)  # noqa: S603 - ours
+            )
         return running[-1]
 
     yield make
@@ -71,6 +75,31 @@ def test_a_second_bridge_on_sqlite_ends_with_an_error(start: Start, tmp_path: Pa
     third = start()
     wait_until(lambda: "Bridge started" in (tmp_path / "bridge-2.log").read_text())
     assert third.poll() is None
+
+
+def test_without_its_database_it_waits_and_goes_on(
+    start: Start, own_postgres: OwnPostgres, tmp_path: Path
+) -> None:
+    with own_postgres.server.databases() as databases:
+        ours = databases.make()
+        migrate.upgrade(urls.parse(ours, "ours"))
+        own_postgres.stop("immediate")
+        port, log = free_port(), tmp_path / "bridge-0.log"
+        waiting = start("--probe-port", str(port), LARK_DATABASE_URL=ours)
+        wait_until(lambda: log.read_text().count("Bridge waits for its database") > 1)
+        wait_until(lambda: status(f"http://127.0.0.1:{port}/healthz") == 200)
+        assert status(f"http://127.0.0.1:{port}/readyz") == 503
+        stopped = start(LARK_DATABASE_URL=ours)
+        wait_until(lambda: "Bridge waits for its database" in (tmp_path / "bridge-1.log").read_text())
+        stopped.terminate()
+        assert stopped.wait(60) == 0
+        own_postgres.start()
+        wait_until(lambda: "Bridge started" in log.read_text(), 90)
+        # Neither Airflow nor Lark is there; it goes on all the same.
+        wait_until(lambda: "Bridge step failed; will retry" in log.read_text())
+        assert waiting.poll() is None
+        waiting.terminate()
+        assert waiting.wait(60) == 0
 
 
 def test_probes_tell_that_airflow_is_missing(start: Start) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
+from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.protocol.incidents.model import Claim, after
+from lark_provider.protocol.incidents.model import Claim
 from lark_provider.protocol.incidents.shown import Place, Shown
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.bridge_tables import incidents, outbox

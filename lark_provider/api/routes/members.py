@@ -170,15 +170,15 @@ class Reader:
             return default
         return value.plain
 
-    def number(self, name: str, default: float, highest: float) -> float:
-        """Return a number from 0 on."""
+    def number(self, name: str, highest: float) -> float | None:
+        """Return a number from 0 on; None if there is none, or a wrong one."""
         value = self.get(name)
         if value is None:
-            return default
+            return None
         is_number = isinstance(value.plain, int | float) and not isinstance(value.plain, bool)
         if not is_number or not 0 <= value.plain <= highest:
             self.wrong(name, f"a number of seconds from 0 to {highest:g}", value, "write one, without a unit")
-            return default
+            return None
         return float(value.plain)
 
     def checked(

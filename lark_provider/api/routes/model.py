@@ -20,9 +20,6 @@ from lark_provider.protocol.language import Language
 What: TypeAlias = Literal["questions", "failures"]
 ReceiverType: TypeAlias = Literal["open_id", "union_id", "user_id", "email", "chat_id"]
 
-HOLD_SECONDS = 15.0
-"""Twice `[workers] min_heartbeat_interval`, and 5 s: an earlier answer can fail the task."""
-
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
@@ -123,7 +120,7 @@ class Routes:
     Attributes:
         routes: In the order of the file.
         people: How people are mapped to users of Airflow, beside the links that they make themselves.
-        hold: Seconds after a task was parked before its card is sent.
+        hold: Seconds after a task was parked before its card is sent; None if the file does not say.
         new_card_when_lost: Whether a card that can no longer be updated is replaced by a new one.
         language: Of cards to assignees, whom no route names.
         timezone: Likewise.
@@ -132,7 +129,7 @@ class Routes:
 
     routes: tuple[Route, ...] = ()
     people: PeopleSettings = field(default_factory=PeopleSettings)
-    hold: float = HOLD_SECONDS
+    hold: float | None = None
     new_card_when_lost: bool = False
     language: Language = "zh"
     timezone: str = "UTC"

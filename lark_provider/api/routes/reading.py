@@ -11,7 +11,6 @@ from typing import cast
 from lark_provider.api.receivers import receiver as receiver_of
 from lark_provider.api.routes.members import Mistakes, Reader, is_zone
 from lark_provider.api.routes.model import (
-    HOLD_SECONDS,
     Quiet,
     Receiver,
     Route,
@@ -100,7 +99,7 @@ def _file(root: Value, mistakes: Mistakes) -> Routes:
             for number, one in enumerate(routes.plain if routes else (), start=1)
         ),
         people=_people(file),
-        hold=file.number("hold", HOLD_SECONDS, _MAX_HOLD),
+        hold=file.number("hold", _MAX_HOLD),
         new_card_when_lost=file.flag("new_card_when_lost"),
         language=how.language,
         timezone=how.timezone,

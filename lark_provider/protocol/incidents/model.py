@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from types import MappingProxyType
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
-
-from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.support.text import clip
 
 FAILURES = frozenset({"failure", "retry", "dag_failure"})
 MAX_FAILURES = 100
@@ -103,6 +100,10 @@ class Incident:
         has_actions: Whether its card has buttons, as a bridge delivers clicks on them.
         timezone: An IANA name, in which the card shows times.
         deeds: What became of the latest clicks on the card.
+        more: The last failed try of each task that is not in `failures`, since those are `MAX_FAILURES`, by a
+            digest of its label: so that none is counted twice, whoever reports it.
+        more_recovered: Those of `more` that have succeeded since.
+        run_ended: When the run ended, as it was looked at last: the same end is reported once.
     """
 
     cards: tuple[str, ...] = ()
@@ -116,6 +117,28 @@ class Incident:
     has_actions: bool = False
     timezone: str = "UTC"
     deeds: tuple[Deed, ...] = ()
+    more: Mapping[str, int] = field(default_factory=dict)
+    more_recovered: tuple[str, ...] = ()
+    run_ended: str = ""
+
+    @property
+    def total(self) -> int:
+        """How many tasks have failed."""
+        return len(self.failures) + len(self.more)
+
+    @property
+    def unlisted(self) -> int:
+        """How many tasks of `more` have not recovered."""
+        return len(self.more) - len(self.more_recovered)
+
+    def is_counted(self, label: str, try_number: int) -> bool:
+        """Return whether a failed try is counted in `more`.
+
+        Args:
+            label: The task instance.
+            try_number: The try.
+        """
+        return self.more.get(digest_of(label)) == try_number
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -144,6 +167,9 @@ class Incident:
             has_actions=bool(found.get("has_actions")),
             timezone=str(found.get("timezone", "UTC")),
             deeds=tuple(Deed(**one) for one in found.get("deeds", ())),
+            more={str(name): int(number) for name, number in found.get("more", {}).items()},
+            more_recovered=tuple(found.get("more_recovered", ())),
+            run_ended=str(found.get("run_ended", "")),
         )
 
     def with_deed(self, deed: Deed) -> Incident:
@@ -162,99 +188,6 @@ class Incident:
         return replace(self, cards=tuple(dict.fromkeys(cards))[:_MAX_CARDS])
 
 
-def after(
-    before: Incident | None,
-    event: RunEvent,
-    states: Mapping[str, str],
-    errors: Mapping[str, str] = MappingProxyType({}),
-) -> Incident | None:
-    """Return the incident after one more event.
-
-    Args:
-        before: The incident recorded so far.
-        event: The event.
-        states: Airflow's states of the run's task instances; empty if unknown.
-        errors: Errors of failed task instances that sent no notification.
-
-    Returns:
-        The incident now; None if the event belongs to none.
-    """
-    known = {one.label: one for one in before.failures} if before else {}
-    before = before or Incident()
-    if event.kind in FAILURES:
-        known, new = _with_states(known, states), False
-        if event.kind != "dag_failure":
-            old, now = known.get(event.label), _failure(event)
-            new = old is None or old.try_number != now.try_number  # Airflow can call twice for one try
-            known[event.label] = now
-        for label, error in errors.items():
-            old = known.get(label) or Failure(label, log_url=event.log_url if label == event.label else "")
-            if not (old.error or old.recovered):
-                known[label] = replace(old, error=clip(error, 160))
-        count = max(before.count + new, len(known))
-        run_failed = before.run_failed or event.kind == "dag_failure"
-        return replace(before, count=count, failures=_bounded(known), run_failed=run_failed, over=False)
-    is_recorded = bool(before.cards or before.version)
-    if event.kind == "dag_success" and is_recorded:
-        recovered = tuple(replace(one, recovered=True) for one in known.values())
-        return replace(before, failures=recovered, run_failed=False, over=True)
-    if event.kind == "success" and is_recorded and event.label in known:
-        known = _with_states(known, states)
-        known[event.label] = replace(known[event.label], recovered=True)
-        over = all(one.recovered for one in known.values())
-        return replace(before, failures=_bounded(known), run_failed=False, over=over)
-    return None
-
-
-def merged(mine: Incident, other: Incident, before: Incident) -> Incident:
-    """Merge what two processes made of the same incident at the same time.
-
-    Args:
-        mine: This process's.
-        other: Another process's, recorded meanwhile.
-        before: What `mine` was made from.
-    """
-    old = {one.label: one for one in before.failures}
-    known = {one.label: one for one in mine.failures}
-    for one in other.failures:
-        mine_too = known.get(one.label)
-        # A failure with try 0 is only derived from Airflow's table; a task's own report has more details.
-        newer = mine_too is None or mine_too == old.get(one.label) or mine_too.try_number == 0
-        if one != old.get(one.label) and newer:
-            known[one.label] = one
-    failures = _bounded(known)
-    count = max(mine.count + max(0, other.count - before.count), len(failures))
-    run_failed = mine.run_failed or (other.run_failed and not before.run_failed)
-    new = (card for card in other.cards if card not in before.cards)
-    return replace(mine, count=count, failures=failures, run_failed=run_failed).with_cards(*mine.cards, *new)
-
-
-def _failure(event: RunEvent) -> Failure:
-    error = ": ".join(filter(None, (event.error_type, clip(event.error, 160))))
-    return Failure(
-        event.label,
-        event.try_number,
-        error,
-        event.log_url,
-        ti_id=event.ti_id,
-        task_id=event.task_id,
-        map_index=event.map_index,
-    )
-
-
-def _with_states(known: Mapping[str, Failure], states: Mapping[str, str]) -> dict[str, Failure]:
-    found = dict(known)
-    for label, state in states.items():
-        if state == "failed":
-            found[label] = replace(found.get(label) or Failure(label), recovered=False)
-        elif state == "success" and label in found:
-            found[label] = replace(found[label], recovered=True)
-    return found
-
-
-def _bounded(known: Mapping[str, Failure]) -> tuple[Failure, ...]:
-    # If there are more than can be recorded, those that have not recovered stay.
-    ranked = (
-        sorted(known.values(), key=lambda one: one.recovered) if len(known) > MAX_FAILURES else known.values()
-    )
-    return tuple(ranked)[:MAX_FAILURES]
+def digest_of(label: str) -> str:
+    """Return what stands for a task instance in `Incident.more`, whatever the length of its name."""
+    return hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()[:16]

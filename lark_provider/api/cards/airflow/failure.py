@@ -155,9 +155,11 @@ def _links(event: RunEvent) -> Sequence[tuple[str, str]]:
 def _failed(incident: Incident, language: Language) -> str:
     ranked = sorted(incident.failures, key=lambda one: one.recovered)
     shown = [_failure(one, language) for one in ranked[:_MAX_LISTED]]
-    if rest := len(ranked) - len(shown):
+    if rest := incident.total - len(shown):
         shown.append(translate(language, "more", count=rest))
-    return "\n".join([f"**{translate(language, 'failed_tasks')}** ({len(ranked)})", *shown] if shown else [])
+    return "\n".join(
+        [f"**{translate(language, 'failed_tasks')}** ({incident.total})", *shown] if shown else []
+    )
 
 
 def _failure(one: Failure, language: Language) -> str:

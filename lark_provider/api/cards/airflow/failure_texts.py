@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lark_provider.protocol.language import LANGUAGES, Language
+from lark_provider.api.cards.airflow.texts import translator
+from lark_provider.protocol.language import Language
 
 _TEXTS: dict[str, tuple[str, str]] = {
     "failure": ("任务失败", "Task failed"),
@@ -52,21 +53,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "task_failure": ("有任务失败", "a task failed"),
     "all_tasks_deadlocked": ("任务互相等待,无法继续", "all tasks are deadlocked"),
     "timed_out": ("运行超时", "the run timed out"),
+    "no_failed_task": (
+        "没有任务失败:运行超时、无法继续或被标记为失败",
+        "no task failed: the run timed out, could not go on, or was marked as failed",
+    ),
 }
 
-
-def translate(language: Language, key: str, **values: object) -> str:
-    """Return a text in a language.
-
-    Args:
-        language: `zh` or `en`.
-        key: Which text.
-        values: For its placeholders.
-
-    Raises:
-        KeyError: There is no such text.
-    """
-    return _TEXTS[key][LANGUAGES.index(language)].format(**values)
+translate = translator(_TEXTS)
+"""Return a text in a language; see `Translate`."""
 
 
 def reason(language: Language, word: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lark_provider.protocol.language import LANGUAGES, Language
+from lark_provider.api.cards.airflow.texts import translator
 
 _TEXTS: dict[str, tuple[str, str]] = {
     "question": ("待回答的问题", "Question"),
@@ -80,16 +80,5 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
 }
 
-
-def translate(language: Language, key: str, **values: object) -> str:
-    """Return a text in a language.
-
-    Args:
-        language: `zh` or `en`.
-        key: Which text.
-        values: For its placeholders.
-
-    Raises:
-        KeyError: There is no such text.
-    """
-    return _TEXTS[key][LANGUAGES.index(language)].format(**values)
+translate = translator(_TEXTS)
+"""Return a text in a language; see `Translate`."""

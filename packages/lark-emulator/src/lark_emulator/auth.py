@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from lark_emulator import codes
 from lark_emulator.codes import Code, RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object
+from lark_emulator.validation import form_or_json
 from lark_emulator.world.apps import TENANT_KEY
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 STATUS = "HTTP status of a refused request: 200 here, settable (`wrong_secret_status`)"
 KINDS = "an app of the other kind gets 10005 (settable, `app_type_mismatch`: 10014)"
+FORMS = "form-encoded bodies are taken (settable, `form_token_requests`: 10003)"
 DISABLED = "a disabled app gets 10014 (settable, `disabled_app_token`: a token all the same)"
 
 
@@ -33,7 +36,10 @@ def members_of(call: Call, *names: str) -> list[str]:
         RefusedError: 10003.
     """
     call.tokens.requests += 1
-    body = json_object(call, codes.INVALID_TOKEN_PARAM)
+    try:
+        body = form_or_json(call)
+    except orjson.JSONDecodeError:
+        raise refused(call, codes.INVALID_TOKEN_PARAM) from None
     values = [body.get(name) for name in names]
     if not all(isinstance(value, str) and value for value in values):
         raise refused(call, codes.INVALID_TOKEN_PARAM)
@@ -93,7 +99,7 @@ ROUTES = (
         tenant_access_token,
         token=False,
         flat=True,
-        unconfirmed=(STATUS, KINDS, DISABLED, "an app that is not installed gets a token"),
+        unconfirmed=(STATUS, FORMS, KINDS, DISABLED, "an app that is not installed gets a token"),
     ),
     Route(
         "POST",
@@ -101,6 +107,6 @@ ROUTES = (
         app_access_token,
         token=False,
         flat=True,
-        unconfirmed=(STATUS, KINDS, DISABLED, "that a custom app's app token equals its tenant token"),
+        unconfirmed=(STATUS, FORMS, KINDS, DISABLED, "that a custom app's app token equals its tenant token"),
     ),
 )

@@ -50,6 +50,9 @@ CONNECTION_NO_CREDENTIAL = Code(1000040344, "app_id or app_secret is missing", 2
 CONNECTION_BAD_CREDENTIAL = Code(1000040345, "app_id or app_secret is invalid", 200)
 CONNECTIONS_EXCEEDED = Code(1000040350, "the number of connections exceeded the limit", 200)
 
+TROUBLE_PAGES = "https://open.feishu.cn/document/uAjLw4CM/ugTN1YjL4UTN24CO1UjN/trouble-shooting/"
+SEE_PAGE = f"Refer to the documentation to fix the error: {TROUBLE_PAGES}"
+
 # Gateway -----------------------------------------------------------------------------------------------
 MISSING_TOKEN = Code(
     99991661,
@@ -65,6 +68,14 @@ INVALID_USER_TOKEN = Code(
     99991668,
     "Invalid access token for authorization. Please make a request with token attached.",
 )
+USER_TOKEN_UNSUPPORTED = Code(99991668, "user access token not support")
+TENANT_TOKEN_UNSUPPORTED = Code(99991663, "tenant access token not support")
+USER_TOKEN_EXPIRED = Code(99991677, "user access token expired")
+USER_SCOPE_MISSING = Code(
+    99991679,
+    "Unauthorized. You do not have permission to perform the requested operation on the resource. Please "
+    "request user re-authorization and try again. required one of these privileges under the user identity",
+)
 TOKEN_PREFIX = Code(99991671, "Invalid access token: it must start with t- or u-")
 MISSING_SCOPE = Code(99991672, "Access denied. One of the following scopes is required")
 APP_NOT_INSTALLED = Code(99991673, "unauthorized app")
@@ -76,16 +87,17 @@ UNION_ID_NOT_EXISTED = Code(99992363, "these ids not existed")
 OTHER_APPS_OPEN_ID = Code(99992361, "open_id cross app")
 
 # Bots --------------------------------------------------------------------------------------------------
-APP_WITHOUT_BOT = Code(11205, "App do not have bot.", 200)
+APP_WITHOUT_BOT = Code(11205, "app do not have bot", 200)
 
 # IM: messages ------------------------------------------------------------------------------------------
 IM_PARAM = Code(230001, "Your request contains an invalid request parameter")
-BOT_NOT_IN_CHAT = Code(230002, "The bot can not be outside the group.")
+BOT_NOT_IN_CHAT = Code(230002, "Bot/User can NOT be out of the chat.")
 IM_NEEDS_BOT = Code(230006, "Bot ability is not activated.")
 RECALL_EXPIRED = Code(230009, "Message has expired when recall message.")
-MESSAGE_RECALLED = Code(230011, "The message is recalled.")
+MESSAGE_RECALLED = Code(230011, "The message was withdrawn.")
 NOT_SENDER_OF_CARD = Code(230012, "Bot is NOT the sender of the message.")
 NO_AVAILABILITY = Code(230013, "Bot has NO availability to this user.")
+LACKS_PERMISSION = Code(230027, "Lack of necessary permissions")
 NOT_RESOURCE_OWNER = Code(230017, "Bot is NOT the owner of the resource.")
 RECEIVER_FREQUENCY = Code(230020, "This operation triggers the frequency limit.")
 CONTENT_TOO_LONG = Code(230025, "The length of the message content reaches its limit.")
@@ -141,6 +153,7 @@ UNAVAILABLE_IDS = Code(232043, "Your request contains unavailable ids.")
 
 # Custom bots -------------------------------------------------------------------------------------------
 WEBHOOK_BAD_REQUEST = Code(9499, "Bad Request", 200)
+WEBHOOK_MSG_TYPE = Code(19002, "params error, msg_type need", 200)
 WEBHOOK_CARD = Code(11246, "card content failed", 200)
 WEBHOOK_FREQUENCY = Code(11232, "frequency limited", 200)
 WEBHOOK_UNKNOWN = Code(19001, "param invalid: incoming webhook access token invalid", 200)
@@ -262,6 +275,13 @@ FOLDER_CHILDREN = Code(1062507, "parent node out of sibling num.")
 FOLDER_DEPTH = Code(1062506, "node exceeds the depth limit.")
 FOLDER_NODES = Code(1062505, "parent node out of size.")
 META_PARAM = Code(970005, "param error")
+
+#: Codes whose answers hold an empty `data`: those of requests without a token, and one of documents.
+EMPTY_DATA = frozenset(
+    code.number
+    for name, code in list(globals().items())
+    if name.startswith("WEBHOOK_") or name in ("INVALID_TOKEN_PARAM", "NEVER_SHARED")
+)
 
 #: Codes whose HTTP status follows the Bitable pages and `bitable_error_status`.
 BITABLE_CODES = range(1254000, 1256000)

@@ -55,6 +55,9 @@ _NOT_EXISTED = {
 }
 
 
+_EXAMPLES = {"open_id": "ou_******", "union_id": "on_******", "user_id": "64*******87"}
+
+
 def _within_range(app: App, user: User) -> bool:
     return app.sees(user.user_id) and not user.is_external
 
@@ -140,8 +143,14 @@ def _id_types(call: Call) -> str:
 
 
 def _refuse_ids(id_type: str, ids: list[str]) -> NoReturn:
-    code = _NOT_EXISTED[id_type]
-    raise RefusedError(code._replace(msg=f"{code.msg}: [{' '.join(ids)}]"))
+    raise RefusedError(
+        _NOT_EXISTED[id_type]._replace(
+            msg=f"The request you send is not a valid {{{id_type}}} or not exists, and the example value is "
+            f"{{{_EXAMPLES[id_type]}}}. Invalid ids: [{' '.join(ids)}] . Please see field_violations for "
+            "details and refer to API documentation to correct accordingly and resubmit"
+        ),
+        error={"field_violations": [{"field": id_type, "value": one, "description": ""} for one in ids]},
+    )
 
 
 def _shown(app: App, user: User) -> dict[str, Any]:

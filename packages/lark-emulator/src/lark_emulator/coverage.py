@@ -42,9 +42,9 @@ _SENT = (
         "`card.action.trigger`",
         "when a user uses a card; 3 s to answer 200; encrypted and signed if there is a key; never again",
         (
-            "an empty answer counts as a bad one (200672); fields of a form that were left empty are not "
-            "sent; without a key there are no headers for time and nonce; a card that is not shared by all "
-            "its readers is updated for all of them"
+            "an empty answer counts as a bad one (200672); which fields of a form that were left empty are "
+            "sent (settable, `empty_fields`: inputs); without a key there are no headers for time and nonce; "
+            "a card that is not shared by all its readers is updated for all of them"
         ),
     ),
     (

@@ -15,9 +15,10 @@ from lark_emulator.control import plane
 from lark_emulator.exchange import Answer, Outcome, as_json, plain
 from lark_emulator.faults import FIRST, LATE
 from lark_emulator.gaps import HEADER, VALUE
+from lark_emulator.oauth.older import at_user_info
 from lark_emulator.request_log import Body, Entry
 from lark_emulator.routing import Call
-from lark_emulator.scopes import check_bot, check_scopes
+from lark_emulator.scopes import check_bot, check_scopes, check_user_scopes
 from lark_emulator.world.apps import App, check_usable
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _BAD_REQUEST = 400
 #: Who calls an endpoint that asks for no token.
 _NOBODY = App("", "", "nobody")
+_TROUBLESHOOTER = "排查建议查看(Troubleshooting suggestions): https://open.feishu.cn/search?from=openapi"
 
 
 class Stubbed(NamedTuple):
@@ -146,13 +148,19 @@ class Dispatcher:
             The refusal, or the call with the answer it gets if there were too many.
         """
         app, tenant_key = _NOBODY, ""
+        grant = None
         try:
             if route.token:
-                grant = self._lark.tokens.caller_of(request.headers.get("authorization", ""))
+                header = request.headers.get("authorization", "")
+                grant = self._lark.tokens.caller_of(header, route.token_kinds)
                 app, tenant_key = grant.app, grant.tenant_key
-                check_usable(app, tenant_key)
-                check_scopes(app, route)
-                check_bot(app, route)
+                # The app token of a store app belongs to no tenant.
+                check_usable(app, tenant_key or next(iter(app.tenant_keys), ""))
+                if grant.user is None:
+                    check_scopes(app, route)
+                    check_bot(app, route)
+                else:
+                    check_user_scopes(grant.scopes, route)
             call = Call(
                 self._lark.world,
                 self._lark.settings,
@@ -167,10 +175,12 @@ class Dispatcher:
                 request.query,
                 request.body,
                 request.headers.get("content-type", ""),
+                user=None if grant is None else grant.user,
+                user_scopes=None if grant is None else grant.scopes,
             )
             return call, self._throttled(route, call, log_id)
         except RefusedError as refusal:
-            return self._refusal(refusal, route, log_id)
+            return self._refusal(at_user_info(self._lark.settings, route, refusal), route, log_id)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
             return _named(self._crashed(error), log_id)
 
@@ -259,14 +269,14 @@ class Dispatcher:
             documented = route.documented.statuses.get(number, status)
             status = 200 if self._lark.settings.bitable_error_status == "200" else documented
         payload: dict[str, Any] = {"code": number, "msg": refusal.msg}
-        # Token endpoints alone answer without an `error` object.
+        # Endpoints that ask for no token answer without an `error` object.
         if route.token:
             payload["error"] = {
                 "log_id": log_id,
-                "troubleshooter": f"https://open.feishu.cn/search?log_id={log_id}",
+                "troubleshooter": f"{_TROUBLESHOOTER}&log_id={log_id}&code={number}",
                 **refusal.error,
             }
-        elif number == codes.INVALID_TOKEN_PARAM.number:
+        if number in codes.EMPTY_DATA:
             payload["data"] = {}
         return _named(as_json(payload, status), log_id)
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.exchange import Answer, as_json
-from lark_emulator.routing import Route
+from lark_emulator.routing import Route, shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,10 +36,10 @@ def beside(routes: Iterable[Route]) -> list[Route]:
     Args:
         routes: the emulated ones.
     """
-    emulated = {(route.method, _shape(route.path)) for route in routes}
+    emulated = {(route.method, shape(route.path)) for route in routes}
     gaps: dict[tuple[str, str], Route] = {}
     for method, path in known():
-        key = (method, _shape(path))
+        key = (method, shape(path))
         if key not in emulated:
             # No token is asked for: what is missing is said to everybody.
             gaps.setdefault(key, Route(method, path, _not_emulated, token=False, emulated=False))
@@ -66,7 +66,3 @@ def _not_emulated(call: Call) -> dict[str, Any] | Answer:
     answer = as_json({"code": CODE, "msg": sentence(call.route)}, 501)
     answer.headers[HEADER] = VALUE
     return answer
-
-
-def _shape(path: str) -> str:
-    return "/".join(":" if part.startswith(":") else part for part in path.strip("/").split("/"))

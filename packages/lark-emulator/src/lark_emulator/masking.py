@@ -56,7 +56,7 @@ def masked_value(value: Any, path: str = "") -> Any:
     """Return a JSON value without credentials; JSON inside of strings is looked into as well."""
     if isinstance(value, dict):
         return {
-            name: MASK if is_secret(name, path) and _is_said(inner) else masked_value(inner, path)
+            name: MASK if _is_credential(name, inner, path) else masked_value(inner, path)
             for name, inner in value.items()
         }
     if isinstance(value, list):
@@ -66,8 +66,11 @@ def masked_value(value: Any, path: str = "") -> Any:
     return value
 
 
-def _is_said(value: Any) -> bool:
-    return value is not None and value != ""
+def _is_credential(name: str, value: Any, path: str) -> bool:
+    if value is None or value == "":
+        return False
+    # Lark's own `code` is a number; that of a login is a string.
+    return is_secret(name, path) or (name == "code" and isinstance(value, str))
 
 
 def _masked_string(value: str, path: str) -> str:
@@ -112,7 +115,7 @@ def masked_text(text: str, path: str = "", content_type: str = "") -> str:
 
 def masked_pair(name: str, value: str, path: str = "") -> str:
     """Return the value of a query parameter or a form field, or the mask."""
-    return MASK if is_secret(name, path) and value else plain_masked(value)
+    return MASK if _is_credential(name, value, path) else plain_masked(value)
 
 
 _PIECE = re.compile(

@@ -7,6 +7,7 @@ from lark_emulator.bitable import apps, fields, records, search, tables
 from lark_emulator.callbacks import update
 from lark_emulator.drive import files, permissions, public
 from lark_emulator.im import changes, chats, members, messages, resources, uploads, webhook_bot
+from lark_emulator.oauth import authorize, older, token
 from lark_emulator.routing import RouteTable
 from lark_emulator.sheets import (
     dimensions,
@@ -24,6 +25,9 @@ from lark_emulator.sheets import (
 ROUTES = (
     *auth.ROUTES,
     *store_auth.ROUTES,
+    *authorize.ROUTES,
+    *token.ROUTES,
+    *older.ROUTES,
     *scopes.ROUTES,
     *discovery.ROUTES,
     *bot.ROUTES,

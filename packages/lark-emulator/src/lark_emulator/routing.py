@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from lark_emulator.tokens import Tokens
     from lark_emulator.websocket.links import Links
     from lark_emulator.world.apps import App
+    from lark_emulator.world.drive import Who
+    from lark_emulator.world.users import User
     from lark_emulator.world.world import World
 
     Slices = Generator[None, None, dict[str, Any]]
@@ -25,12 +27,37 @@ Evidence = Literal["sdk + documentation", "documentation"]
 
 @dataclass(slots=True)
 class Actor:
-    """In whose name something happens: an app in a tenant, in one emulator."""
+    """In whose name something happens: an app in a tenant, in one emulator, or a user by means of the app."""
 
     world: World
     settings: Settings
     app: App
     tenant_key: str
+    user: User | None = field(default=None, kw_only=True)
+    """Whose access token was sent; None if it was the app's own."""
+    user_scopes: frozenset[str] | None = field(default=None, kw_only=True)
+    """What the user allowed the app to do; None = everything."""
+
+    @property
+    def who(self) -> Who:
+        """The one who acts, as documents name them."""
+        return ("app", self.app.app_id) if self.user is None else ("user", self.user.user_id)
+
+    @property
+    def author(self) -> App | User:
+        """The one who acts, as records name them."""
+        return self.app if self.user is None else self.user
+
+    @property
+    def open_id(self) -> str:
+        """The open_id of the one who acts: of the user, or of the app's bot."""
+        return self.app.bot_open_id if self.user is None else self.user.id_for(self.app, "open_id")
+
+    def has_any(self, *scopes: str) -> bool:
+        """Say whether the app, or the user to the app, granted one of these scopes."""
+        if self.user is None:
+            return self.app.has_any(*scopes)
+        return self.user_scopes is None or not self.user_scopes.isdisjoint(scopes)
 
 
 @dataclass(slots=True)
@@ -67,7 +94,7 @@ class Route:
             have their turn where it yields.
         unconfirmed: what about the answers is a guess, for the coverage list.
         evidence: what the rest is based on.
-        token: whether a tenant token is asked for.
+        token: whether a token is asked for; of which kinds, `token_kinds` says.
         flat: the answer's members stand beside `code` and `msg`, not in `data`.
         emulated: whether it is; else its handler says that it is not.
     """
@@ -81,10 +108,13 @@ class Route:
     flat: bool = False
     emulated: bool = True
     documented: Documented = field(init=False)
+    token_kinds: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Attach what the documentation says about limits, scopes and statuses."""
+        """Attach what the documentation says about limits, scopes, statuses and tokens."""
         object.__setattr__(self, "documented", documented().get(self.name, NOTHING))
+        kinds = token_kinds().get(f"{self.method} {shape(self.path)}", ("tenant", "user"))
+        object.__setattr__(self, "token_kinds", kinds)
 
     @property
     def name(self) -> str:
@@ -117,6 +147,18 @@ def documented() -> dict[str, Documented]:
         )
         for name, page in raw["endpoints"].items()
     }
+
+
+@cache
+def token_kinds() -> dict[str, tuple[str, ...]]:
+    """Load `token_kinds.json`: which endpoints take other tokens than a tenant's or a user's."""
+    raw = json.loads(files(__package__).joinpath("token_kinds.json").read_text("utf-8"))
+    return {name: tuple(kinds.split("+")) for kinds, names in raw["endpoints"].items() for name in names}
+
+
+def shape(path: str) -> str:
+    """Return a path whose parameters have no names, as two sources may name them differently."""
+    return "/".join(":" if part.startswith(":") else part for part in path.strip("/").split("/"))
 
 
 class _Node:

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - Lark's own answers, whose Chinese has its own punctuation
 """Scopes: what a call needs (99991672), and `GET /application/v6/scopes`: what was granted."""
 
 from __future__ import annotations
@@ -33,18 +34,42 @@ def check_scopes(app: App, route: Route) -> None:
     wanted = route.documented.scopes
     if not wanted or app.has_any(*wanted):
         return
+    names = ", ".join(wanted)
+    url = f"{CONSOLE}/{app.app_id}/auth?q={','.join(wanted)}&op_from=openapi&token_type=tenant"
     raise RefusedError(
-        codes.MISSING_SCOPE._replace(msg=f"{codes.MISSING_SCOPE.msg}: [{', '.join(wanted)}]"),
+        codes.MISSING_SCOPE._replace(
+            msg=f"{codes.MISSING_SCOPE.msg}: [{names}].应用尚未开通所需的应用身份权限：[{names}]，"
+            f"点击链接申请并开通任一权限即可：{url}"
+        ),
+        error={
+            "message": f"{codes.SEE_PAGE}how-to-fix-the-99991672-error",
+            "permission_violations": [
+                {"type": "action_scope_required", "subject": scope} for scope in wanted
+            ],
+            "helps": [{"url": url, "description": f"Learn more about scopes and how to add them: [{names}]"}],
+        },
+    )
+
+
+def check_user_scopes(granted: frozenset[str] | None, route: Route) -> None:
+    """Check that a user allowed an app one of the scopes that an endpoint asks for.
+
+    Raises:
+        RefusedError: 99991679 with the scopes.
+    """
+    wanted = route.documented.scopes
+    if not wanted or granted is None or not granted.isdisjoint(wanted):
+        return
+    names = ", ".join(wanted)
+    raise RefusedError(
+        codes.USER_SCOPE_MISSING._replace(
+            msg=f"{codes.USER_SCOPE_MISSING.msg}: [{names}].应用未获取所需的用户授权：[{names}]，"
+            f"点击链接查看解决方案：{codes.TROUBLE_PAGES}how-to-resolve-error-99991679"
+        ),
         error={
             "permission_violations": [
-                {"type": "action_scope_required", "subject": scope, "description": ""} for scope in wanted
-            ],
-            "helps": [
-                {
-                    "url": f"{CONSOLE}/{app.app_id}/auth?q={','.join(wanted)}&op_from=openapi",
-                    "description": "Apply for the scopes in the developer console",
-                }
-            ],
+                {"type": "action_privilege_required", "subject": scope} for scope in wanted
+            ]
         },
     )
 

@@ -21,6 +21,7 @@ MAX_PIPELINED = 64
 
 _REASONS = {
     200: b"OK",
+    302: b"Found",
     400: b"Bad Request",
     401: b"Unauthorized",
     403: b"Forbidden",

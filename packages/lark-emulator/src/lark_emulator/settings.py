@@ -6,7 +6,8 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from lark_emulator.sheet_settings import KIB, SHEET_CHOICES, SheetSettings
+from lark_emulator.access_settings import ACCESS_CHOICES, AccessSettings
+from lark_emulator.sheet_settings import KIB, SHEET_CHOICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,12 +30,15 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "disabled_app_token": ("10014", "given"),
     "unknown_user_ids": ("gateway", "endpoint"),
     "submit_value": ("sent", "left_out"),
+    "empty_fields": ("inputs", "left_out", "all"),
+    "card_update_status": ("400", "200"),
     "refusal_data": ("absent", "empty"),
     "connect_when_off": ("1000040345", "allowed"),
     "connection_limit_at": ("handshake", "discovery"),
     "pong_payload": ("config", "empty"),
     "gap_events": ("scheduled", "on_connect"),
     "card_frame_ack": ("ignored", "taken"),
+    **ACCESS_CHOICES,
     **SHEET_CHOICES,
 }
 
@@ -58,11 +62,16 @@ CARD_RULES = {
     "form_names": "a form component without a name is refused when it is sent, not at the click",
     "submit_behaviors": "in 2.0, too, a button with `behaviors` does not submit its form",
     "fences": "tables in code fences count",
+    "lock": "a card cannot be updated by the message API before the callback of a click on it was answered",
+    "required": "a card 2.0 without a property that its page calls required is refused",
+    "lengths": "texts of buttons, options and placeholders longer than 100 characters are refused",
+    "ranges": "numbers out of the range that the page gives are refused",
+    "places": "in 1.0, components where their pages do not let them stand are refused",
 }
 
 
 @dataclass(slots=True)
-class Settings(SheetSettings):
+class Settings(AccessSettings):
     """The switches of one emulator. Where Lark's documents are silent or clash, there is a switch."""
 
     latency_ms: float = 0.0
@@ -154,14 +163,23 @@ class Settings(SheetSettings):
     """How often the token of a click updates its card. An older page says 3."""
     card_templates: list[str] = field(default_factory=list)
     """Template ids that exist; a card made from any other gets 230099 / 200380."""
+    hidden_card_templates: list[str] = field(default_factory=list)
+    """Those of the templates that were not shared with the app; a card made from one gets 230099 / 200381."""
     card_entities: list[str] = field(default_factory=list)
     """Card ids that exist; a reference to any other gets 230099 / 11310."""
     card_rules: list[str] = field(
-        default_factory=lambda: ["schema", "properties", "tags", "nesting", "container_table", "multi_select"]
+        default_factory=lambda: [
+            *("schema", "properties", "tags", "nesting", "container_table", "multi_select", "lock"),
+        ]
     )
     """Which of the unconfirmed checks of cards apply, see `CARD_RULES`."""
     max_card_tables: int = 5
     """Tables in a card, those in Markdown counted; beyond it 230099 / 11310. One project saw 6 pass."""
+    empty_fields: str = "inputs"
+    """Which fields of a form that were left empty its callback names, with an empty string: inputs, as the
+    page shows it, none, or all. Unconfirmed for all but inputs."""
+    card_update_status: str = "400"
+    """HTTP status of what `POST /interactive/v1/card/update` refuses. No page says."""
     submit_value: str = "sent"
     """Whether the callback of a form brings the submit button's `value`. The sources differ."""
     reconnect_count: int = -1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lark_emulator import codes
-from lark_emulator.auth import DISABLED, KINDS, STATUS, check_kind, known_app, members_of, refused
+from lark_emulator.auth import DISABLED, FORMS, KINDS, STATUS, check_kind, known_app, members_of, refused
 from lark_emulator.routing import Call, Route
 
 
@@ -54,6 +54,7 @@ ROUTES = (
         flat=True,
         unconfirmed=(
             STATUS,
+            FORMS,
             KINDS,
             DISABLED,
             "only the newest ticket is good, for as long as it is the newest",
@@ -67,6 +68,7 @@ ROUTES = (
         flat=True,
         unconfirmed=(
             STATUS,
+            FORMS,
             DISABLED,
             "a bad app token, and a tenant where the app is not installed, get 10013",
             "all tenants of a store app see the same users, chats and documents here",
@@ -78,6 +80,6 @@ ROUTES = (
         resend_ticket,
         token=False,
         flat=True,
-        unconfirmed=(STATUS,),
+        unconfirmed=(STATUS, FORMS),
     ),
 )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from lark_emulator.clock import Clock
+    from lark_emulator.codes import Code
     from lark_emulator.settings import Settings
     from lark_emulator.world.apps import App
+    from lark_emulator.world.users import User
 
 TENANT_PREFIX = "t-"
 APP_PREFIX = "a-"
@@ -21,12 +26,15 @@ USER_PREFIXES = ("u-", "eyJ")
 
 @dataclass(slots=True)
 class Grant:
-    """A token given to an app: for one tenant, or, with none, the app token of a store app."""
+    """A token given to an app: for one tenant, for one user, or, without a tenant, the store app's own."""
 
-    token: str
+    token: str = field(repr=False)
     app: App
     tenant_key: str
     expires: float
+    user: User | None = None
+    scopes: frozenset[str] | None = None
+    """What the user allowed; None = everything."""
 
 
 class Tokens:
@@ -68,51 +76,103 @@ class Tokens:
             self.issued += 1
         return grant.token, max(0, round(grant.expires - now))
 
-    def caller_of(self, authorization: str) -> Grant:
+    def give_user(
+        self, app: App, tenant_key: str, user: User, scopes: frozenset[str] | None, *, jwt: bool
+    ) -> tuple[str, int]:
+        """Return a fresh token of a user for an app, and the seconds that it lives.
+
+        Args:
+            app: who may act for the user.
+            tenant_key: of the user.
+            user: whose token.
+            scopes: what the app may do; None = everything.
+            jwt: the long shape of newer tokens, which looks like a JWT.
+        """
+        seconds = self._settings.user_token_life
+        token = long_token() if jwt else f"{USER_PREFIXES[0]}emulator{secrets.token_hex(16)}"
+        expires = self._clock.now() + seconds
+        self._alive[token] = Grant(token, app, tenant_key, expires, user, scopes)
+        self.issued += 1
+        return token, round(seconds)
+
+    def caller_of(self, authorization: str, kinds: Collection[str] = ("tenant",)) -> Grant:
         """Return whose request this is.
 
         Args:
             authorization: the `Authorization` header, or an empty string.
+            kinds: the tokens that the endpoint takes: `tenant`, `user`, `app`.
 
         Raises:
-            RefusedError: 99991661, 99991671, 99991664, 99991668 or 99991663.
+            RefusedError: 99991661, 99991671, 99991664, 99991668, 99991677 or 99991663.
         """
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme != "Bearer" or not token:
             raise RefusedError(codes.MISSING_TOKEN)
-        # No emulated endpoint takes an app's or a user's token, alive or not.
         if token.startswith(APP_PREFIX):
-            raise RefusedError(codes.INVALID_APP_TOKEN)
+            return self._checked(
+                token, codes.INVALID_APP_TOKEN, None if "app" in kinds else codes.INVALID_APP_TOKEN
+            )
         if token.startswith(USER_PREFIXES):
-            raise RefusedError(codes.INVALID_USER_TOKEN)
+            grant = self._alive.get(token)
+            if grant is not None and grant.expires <= self._clock.now():
+                raise RefusedError(codes.USER_TOKEN_EXPIRED)
+            unsupported = None if "user" in kinds else codes.USER_TOKEN_UNSUPPORTED
+            return self._checked(token, codes.INVALID_USER_TOKEN, unsupported)
         if not token.startswith(TENANT_PREFIX):
             raise RefusedError(codes.TOKEN_PREFIX)
+        # The app token of a custom app is its tenant token.
+        supported = "tenant" in kinds or "app" in kinds
+        return self._checked(
+            token, codes.INVALID_TOKEN, None if supported else codes.TENANT_TOKEN_UNSUPPORTED
+        )
+
+    def _checked(self, token: str, dead: Code, unsupported: Code | None) -> Grant:
         grant = self._living(token)
         if grant is None:
-            raise RefusedError(codes.INVALID_TOKEN)
+            raise RefusedError(dead)
+        if unsupported is not None:
+            raise RefusedError(unsupported)
         return grant
 
     def store_app_of(self, app_access_token: str) -> App | None:
         """Return the store app that an app token was given to, or None."""
         grant = self._living(app_access_token)
-        return None if grant is None or grant.tenant_key else grant.app
+        return None if grant is None or grant.tenant_key or grant.user else grant.app
 
     def _living(self, token: str) -> Grant | None:
         grant = self._alive.get(token)
         if grant is not None and grant.expires <= self._clock.now():
-            del self._alive[token]
+            if grant.user is None:  # those of users are kept: Lark has a code for an expired one
+                del self._alive[token]
             return None
         return grant
 
-    def revoke(self, app_id: str | None = None, tenant_key: str | None = None) -> int:
-        """Make tokens invalid at once, of one app or tenant or of all, and return how many were alive."""
+    def revoke(
+        self, app_id: str | None = None, tenant_key: str | None = None, user_id: str | None = None
+    ) -> int:
+        """Make tokens invalid at once, of one app, tenant or user or of all; return how many there were."""
         doomed = [
             grant
             for grant in self._alive.values()
-            if app_id in (None, grant.app.app_id) and tenant_key in (None, grant.tenant_key)
+            if app_id in (None, grant.app.app_id)
+            and tenant_key in (None, grant.tenant_key)
+            and (user_id is None or (grant.user is not None and grant.user.user_id == user_id))
         ]
         for grant in doomed:
             del self._alive[grant.token]
-            self._current.pop((grant.app.app_id, grant.tenant_key), None)
+            if grant.user is None:
+                self._current.pop((grant.app.app_id, grant.tenant_key), None)
         return len(doomed)
+
+
+def long_token() -> str:
+    """Return a token of the newer shape: a JWT of more than 1,000 characters, which says nothing."""
+    head, body = (
+        base64.urlsafe_b64encode(part.encode()).rstrip(b"=").decode()
+        for part in (
+            '{"alg":"ES256","typ":"JWT"}',
+            f'{{"jti":"emulator","pad":"{secrets.token_urlsafe(750)}"}}',
+        )
+    )
+    return f"{head}.{body}.{secrets.token_urlsafe(64)}"

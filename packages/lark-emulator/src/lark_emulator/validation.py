@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -74,6 +75,22 @@ def json_object(call: Call, code: Code) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise RefusedError(code)
     return body
+
+
+def form_or_json(call: Call) -> dict[str, Any]:
+    """Return the body of a token request: JSON, or, unless `form_token_requests` says no, a form.
+
+    Raises:
+        JSONDecodeError: it is neither, or no object.
+    """
+    if call.content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
+        if call.settings.form_token_requests == "refused":  # noqa: S105 - no password
+            raise orjson.JSONDecodeError("a form", "", 0)
+        return dict(parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
+    found = parsed(call.body)
+    if not isinstance(found, dict):
+        raise orjson.JSONDecodeError("not an object", "", 0)
+    return found
 
 
 def required_text(body: dict[str, Any], name: str, *, longest: int | None = None) -> str:

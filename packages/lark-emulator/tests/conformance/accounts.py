@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
 
 if TYPE_CHECKING:
     from lark_emulator import Emulator
@@ -51,6 +54,43 @@ def store_tokens(lark: Emulator, sdk: Sdk, client: Any) -> None:
     )
     good(answer)
     assert json.loads(answer.raw.content)["tenant_access_token"].startswith("t-")
+
+
+def code(lark: Emulator) -> str:
+    """Return the code with which the authorization page sends a user back."""
+    query = {"client_id": lark.app_id, "redirect_uri": "https://app.example/", "scope": "offline_access"}
+    answer = httpx.get(f"{lark.base_url}/open-apis/authen/v1/authorize", params=query)
+    return parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
+
+
+def user_tokens(lark: Emulator, sdk: Sdk, client: Any) -> None:
+    lark.authorize_as("bob")
+    people = sdk.client_for_users(lark)
+    for api, access, refresh in (
+        (client.authen.v1.access_token, "CreateAccessToken", "CreateRefreshAccessToken"),
+        (client.authen.v1.oidc_access_token, "CreateOidcAccessToken", "CreateOidcRefreshAccessToken"),
+    ):
+        body = {"grant_type": "authorization_code", "code": code(lark)}
+        first = good(api.create(sdk.request(sdk.authen, access, body)))
+        assert first.access_token.startswith("u-")
+        body = {"grant_type": "refresh_token", "refresh_token": first.refresh_token}
+        oidc = "oidc" in access.lower()
+        renew = client.authen.v1.oidc_refresh_access_token if oidc else client.authen.v1.refresh_access_token
+        second = good(renew.create(sdk.request(sdk.authen, refresh, body)))
+        assert second.refresh_token != first.refresh_token
+        again = renew.create(sdk.request(sdk.authen, refresh, body))
+        assert (again.code, again.raw.status_code) == (20038, 200)
+        if not oidc:
+            assert (first.name, first.open_id) == ("韩梅梅", "ou_emulator0001_bob")
+        option = sdk.lark.RequestOption.builder().user_access_token(second.access_token).build()
+        me = good(people.authen.v1.user_info.get(sdk.authen.GetUserInfoRequest.builder().build(), option))
+        assert (me.user_id, me.open_id) == ("bob", "ou_emulator0001_bob")
+    token = lark.user_token("alice")["user_access_token"]
+    option = sdk.lark.RequestOption.builder().user_access_token(token).build()
+    body = {"receive_id": "bob", "msg_type": "text", "content": json.dumps({"text": "from alice"})}
+    request = sdk.request(sdk.im, "CreateMessage", body, receive_id_type="user_id")
+    sender = good(people.im.v1.message.create(request, option)).sender
+    assert (sender.sender_type, sender.id) == ("user", "ou_emulator0001_alice")
 
 
 def bot(sdk: Sdk, client: Any) -> None:

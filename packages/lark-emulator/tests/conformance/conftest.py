@@ -19,6 +19,7 @@ class Sdk:
     def __init__(self) -> None:
         self.lark = importlib.import_module("lark_oapi")
         self.im = importlib.import_module("lark_oapi.api.im.v1")
+        self.authen = importlib.import_module("lark_oapi.api.authen.v1")
         self.auth = importlib.import_module("lark_oapi.api.auth.v3")
         self.application = importlib.import_module("lark_oapi.api.application.v6")
         self.bitable = importlib.import_module("lark_oapi.api.bitable.v1")
@@ -45,6 +46,11 @@ class Sdk:
             .log_level(self.lark.LogLevel.CRITICAL)
             .build()
         )
+
+    def client_for_users(self, lark: Emulator) -> Any:
+        """Return a client that takes the token of each call from its options, as those of users must be."""
+        builder = self.lark.Client.builder().app_id(lark.app_id).app_secret(lark.app_secret)
+        return builder.domain(lark.base_url).enable_set_token(True).build()
 
     def bot_info(self) -> Any:
         """Return the request for `GET /bot/v3/info`."""

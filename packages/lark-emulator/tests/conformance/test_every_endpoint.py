@@ -25,6 +25,7 @@ def test_the_official_sdk_drives_every_claimed_endpoint(lark: Emulator, sdk: Sdk
     client = sdk.client(lark)
     accounts.tokens(lark, sdk, client)
     accounts.store_tokens(lark, sdk, client)
+    accounts.user_tokens(lark, sdk, client)
     accounts.scopes(sdk, client)
     accounts.bot(sdk, client)
     accounts.contact(sdk, client)

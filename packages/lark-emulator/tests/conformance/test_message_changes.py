@@ -75,7 +75,7 @@ def test_a_card_is_updated(messages: Messages) -> None:
     answer = messages.update(message_id, card("after"))
     assert answer.success()
     assert json.loads(answer.raw.content)["data"] == {}
-    (read,) = messages.do("get", message_id).data.items
+    (read,) = messages.do("get", message_id, card_msg_content_type="user_card_content").data.items
     assert (read.updated, "after" in read.body.content) == (True, True)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from lark_emulator.im import card_schema
+from lark_emulator.im import card_bounds, card_schema
 from tests.emulator.conftest import Api
 from tests.emulator.live_cards import (
     ACCEPTED,
@@ -16,6 +16,7 @@ from tests.emulator.live_cards import (
     REFUSED_BY_LOOKUP,
     SEND,
     TABLE,
+    buttons,
     card,
     columns,
     form,
@@ -30,7 +31,7 @@ from tests.emulator.test_uploads import file, image, png
 if TYPE_CHECKING:
     from lark_emulator import Emulator
 
-DEFAULT_RULES = ["schema", "properties", "tags", "nesting", "container_table", "multi_select"]
+DEFAULT_RULES = ["schema", "properties", "tags", "nesting", "container_table", "multi_select", "lock"]
 
 
 @pytest.fixture(autouse=True)
@@ -101,11 +102,22 @@ def nested(levels: int) -> Any:
         ("form_names", card(form({"tag": "input"}, SEND)), 200530),
         ("submit_behaviors", card(form({**SEND, "behaviors": []})), 300123),
         ("fences", card(markdown("```\n" + MARKDOWN_TABLE * 6 + "```")), 11310),
+        ("required", card({"tag": "img", "img_key": ""}), 200621),
+        ("required", card({"tag": "button", "text": plain(), "confirm": {"title": plain()}}), 200621),
+        ("required", card({"tag": "interactive_container", "elements": []}), 200621),
+        ("lengths", card({"tag": "button", "text": plain("x" * 101)}), 11310),
+        ("lengths", card({"tag": "checker", "button_area": {"buttons": buttons(4)}}), 11310),
+        ("ranges", card({**TABLE, "page_size": 11}), 200621),
+        ("ranges", card({"tag": "input", "max_length": 0}), 200621),
+        ("places", old({"tag": "button", "text": plain()}), 11310),
+        ("places", old(form({"tag": "div", "text": plain()}, {**SEND, "action_type": "form_submit"})), 11310),
+        ("places", old(columns({"tag": "overflow", "options": []})), 11310),
     ],
 )
 def test_what_is_not_confirmed_can_be_switched(
     api: Api, lark: Emulator, rule: str, content: Any, code: int
 ) -> None:
+    """Each outcome that is contested, both ways."""
     assert sub_code(send(api, "interactive", content)) == (code if rule in DEFAULT_RULES else 0)
     lark.settings(card_rules=[rule])
     assert sub_code(send(api, "interactive", content)) == code
@@ -117,7 +129,17 @@ def test_the_number_of_tables_and_the_card_entities_are_settings(api: Api, lark:
     lark.settings(max_card_tables=6, card_entities=["1"])
     assert sub_code(send(api, "interactive", card(*[TABLE] * 6))) == 0
     assert sub_code(send(api, "interactive", card(*[TABLE] * 7))) == 11310
-    assert sub_code(send(api, "interactive", {"type": "card", "data": {"card_id": "1"}})) == 0
+    entity = {"type": "card", "data": {"card_id": "1"}}
+    assert sub_code(send(api, "interactive", entity)) == 0
+    again = send(api, "interactive", entity)
+    assert sub_code(again) == 200780
+    assert "ErrMsg: card binding biz count over limit; " in again["msg"]
+
+
+def test_templates_that_were_not_shared_with_the_app(api: Api, lark: Emulator) -> None:
+    lark.settings(card_templates=["AAq", "AAr"], hidden_card_templates=["AAr"])
+    sent = [{"type": "template", "data": {"template_id": name}} for name in ("AAq", "AAr")]
+    assert [sub_code(send(api, "interactive", one)) for one in sent] == [0, 200381]
 
 
 def test_an_unknown_rule_is_refused(lark: Emulator) -> None:
@@ -197,6 +219,30 @@ def test_the_card_of_a_custom_bot(lark: Emulator) -> None:
     for who in ("alice", "ou_emulator0001_alice", "all"):
         body = {"msg_type": "interactive", "card": card(markdown(f"<at id={who}></at>"))}
         assert httpx.post(url, json=body).json()["code"] == 0
+
+
+def test_no_rule_refuses_what_the_pages_allow(api: Api, lark: Emulator) -> None:
+    lark.settings(card_rules=["required", "lengths", "ranges", "places"])
+    texts = {"title": plain(), "text": plain()}
+    for content in (
+        card(header={"title": plain(), "text_tag_list": [{"tag": "text_tag", "text": plain()}]}),
+        card({"tag": "button", "text": plain("x" * 100), "confirm": texts}),
+        card({"tag": "markdown", "i18n_content": {"en_us": "a"}}),
+        card({**TABLE, "page_size": 10}, form({"tag": "input", "name": "a", "max_length": 1000}, SEND)),
+        old({"tag": "action", "actions": buttons(2)}, columns(HR, {"tag": "button", "text": plain()})),
+        old({"tag": "div", "text": plain(), "extra": {"tag": "button", "text": plain()}}),
+    ):
+        assert sub_code(send(api, "interactive", content)) == 0, content
+
+
+def test_bounds_are_those_of_properties_that_exist() -> None:
+    kinds = {**card_schema.OBJECTS, **card_schema.TAGS}
+    named = [(kind, name) for kind, names in card_bounds.REQUIRED.items() for name in names]
+    named += [*card_bounds.LONGEST, *card_bounds.RANGES, *card_bounds.MOST]
+    assert [one for one in named if one[1] not in kinds[one[0]]] == []
+    for container, tags in card_bounds.PLACES_1.items():
+        assert container in card_schema.TAGS_1
+        assert tags <= card_schema.TAGS_1.keys()
 
 
 def test_every_kind_and_slot_that_the_schema_names_is_there() -> None:

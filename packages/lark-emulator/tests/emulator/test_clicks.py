@@ -555,3 +555,52 @@ def test_other_apps_and_recalled_cards(lark: Emulator, api: Api, token: str) -> 
     other.http.close()
     api("DELETE", f"/im/v1/messages/{lark.state()['chats'][0]['messages'][-1]['message_id']}")
     assert api("POST", UPDATE, {"token": token, "card": DONE})["code"] == 200000
+
+
+def test_a_card_is_locked_while_a_click_waits(lark: Emulator, api: Api, app: AppServer) -> None:
+    lark.set_callback(app.url, verify=False)
+    message_id = sent(api)
+    codes: list[Any] = []
+
+    def patched() -> Any:
+        return api("PATCH", f"/im/v1/messages/{message_id}", {"content": json.dumps(DONE)})
+
+    def answer(_: Received) -> Answered:
+        codes.append(patched())
+        return Answered(body=b"{}")
+
+    app.answer = answer
+    assert lark.click(message_id, "alice")["code"] == 0
+    assert (codes[0]["code"], codes[0]["msg"]) == (
+        230099,
+        "Failed to create card content, ext=ErrCode: 11310; ErrMsg: card action is lock; ",
+    )
+    assert patched()["code"] == 0
+    lark.settings(card_rules=[])
+    assert lark.click(sent(api), "alice")["code"] == 0
+    assert codes[1]["code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("which", "empty"),
+    [("inputs", {"why": ""}), ("left_out", {}), ("all", {"why": "", "when": ""})],
+)
+def test_fields_left_empty(
+    lark: Emulator, api: Api, app: AppServer, which: str, empty: dict[str, str]
+) -> None:
+    lark.set_callback(app.url, verify=False)
+    lark.settings(empty_fields=which)
+    fields = [{"tag": "input", "name": "why"}, {"tag": "date_picker", "name": "when"}]
+    send = {"tag": "button", "name": "go", "form_action_type": "submit"}
+    card = {
+        "schema": "2.0",
+        "body": {"elements": [{"tag": "form", "name": "f", "elements": [*fields, send]}]},
+    }
+    lark.click(sent(api, card), "alice")
+    assert app.received[0].json["event"]["action"]["form_value"] == empty
+
+
+def test_the_status_of_a_refused_update_is_a_setting(lark: Emulator, api: Api) -> None:
+    for status in (400, 200):
+        lark.settings(card_update_status=str(status))
+        assert api("POST", UPDATE, {"token": "c-none", "card": DONE})["http"] == status

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from lark_emulator.im.card_reading import UPGRADE, UPGRADE_PICTURE
 from tests.emulator.conftest import Api
 
 if TYPE_CHECKING:
@@ -76,10 +77,34 @@ def test_a_card_reads_as_text_or_as_it_was_sent(api: Api) -> None:
     sent = card(MARKDOWN, header={"title": {"tag": "plain_text", "content": "T"}})
     message_id = send(api, "interactive", sent)["data"]["message_id"]
     path = f"/im/v1/messages/{message_id}"
-    (simple,) = api.data("GET", path)["items"]
-    assert json.loads(simple["body"]["content"])["title"] == "T"
-    (original,) = api.data("GET", path, card_msg_content_type="user_card_content")["items"]
-    assert json.loads(original["body"]["content"]) == sent
+
+    def content(path: str, **query: str) -> Any:
+        (read,) = api.data("GET", path, **query)["items"]
+        return json.loads(read["body"]["content"])
+
+    assert content(path) == {
+        "title": "T",
+        "elements": [[{"tag": "img", "image_key": UPGRADE_PICTURE}, {"tag": "text", "text": UPGRADE}]],
+    }
+    assert content(path, card_msg_content_type="user_card_content") == sent
+    raw = content(path, card_msg_content_type="raw_card_content")
+    assert (json.loads(raw["json_card"]), raw["card_schema"]) == (sent, 2)
+    old = {
+        "elements": [
+            {"tag": "div", "text": {"tag": "lark_md", "content": "**a** ~~b~~ [c](http://c.example) 2 * 3"}},
+            {"tag": "hr"},
+            {"tag": "div", "fields": [{"text": {"tag": "plain_text", "content": word}} for word in "de"]},
+        ]
+    }
+    message_id = send(api, "interactive", old)["data"]["message_id"]
+    assert content(f"/im/v1/messages/{message_id}") == {
+        "title": None,
+        "elements": [
+            [{"tag": "text", "text": "a b c 2 * 3"}],
+            [{"tag": "hr"}],
+            [{"tag": "text", "text": "d"}, {"tag": "text", "text": "e"}],
+        ],
+    }
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT, VIEW, may
 from lark_emulator.validation import flag
+from lark_emulator.world.bases import NO_LIMIT
 
 if TYPE_CHECKING:
     from lark_emulator.routing import Call
     from lark_emulator.settings import Settings
-    from lark_emulator.world.bases import Base, Table
+    from lark_emulator.world.bases import Base, Limit, Table
 
 DATA_NOT_CHANGE = str(codes.DATA_NOT_CHANGE.number)
 UNCHANGED = "a write that changes nothing succeeds (settable, `unchanged_write`: else 1254606)"
@@ -33,11 +34,16 @@ def base_of(call: Call) -> Base:
 
 
 def _may(call: Call, base: Base, need: str) -> bool:
-    """Say whether the app may do something: a base is shared as a document, or by the control plane."""
-    if call.app.app_id in base.shared_with:
+    """Say whether the caller may do something: a base is shared as a document, or by the control plane."""
+    if call.user is None and call.app.app_id in base.shared_with:
         return True
     document = call.world.drive.documents.get(base.app_token)
     return document is not None and may(call, document, need)
+
+
+def limit_of(call: Call, base: Base) -> Limit:
+    """Return what advanced permissions leave to the one who calls; they are set for apps alone."""
+    return NO_LIMIT if call.user is not None else base.limit_of(call.app.app_id)
 
 
 def table_of(call: Call) -> Table:
@@ -75,7 +81,7 @@ def records_to_write(call: Call) -> Table:
     """
     unchecked = flag(call.query, "ignore_consistency_check")
     table = table_to_write(call)
-    if not base_of(call).limit_of(call.app.app_id).writes:
+    if not limit_of(call, base_of(call)).writes:
         raise RefusedError(codes.PERMISSION_DENIED)
     begin_write(call.settings, table, unchecked=unchecked)
     return table

@@ -9,6 +9,7 @@ from lark_emulator import codes
 from lark_emulator.bitable.access import base_of
 from lark_emulator.bitable.columns import new_table
 from lark_emulator.codes import RefusedError
+from lark_emulator.drive.access import apps_of
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, optional_text, violation
 from lark_emulator.world.bases import Base
@@ -24,16 +25,15 @@ def _url(base: Base) -> str:
 
 
 def _document(call: Call, base: Base) -> Document:
-    """Return the base as a document of the drive, which belongs to the calling app."""
+    """Return the base as a document of the drive, which belongs to the one who calls."""
     drive = call.world.drive
     folder = drive.documents.get(base.folder_token)
     parent = base.folder_token if folder is not None and folder.type == FOLDER else ""
-    owner = ("app", call.app.app_id)
     return Document(
         base.app_token,
         BITABLE,
-        owner,
-        parent or drive.root_of(call.app.app_id).token,
+        call.who,
+        parent or drive.root_of(call.who).token,
         call.world.clock.now(),
         base,
     )
@@ -53,7 +53,7 @@ def create(call: Call) -> dict[str, Any]:
         name,
         optional_text(body, "folder_token"),
         ZoneInfo(zone).key,
-        {call.app.app_id},
+        apps_of(call),
     )
     table = new_table(call, base, DEFAULT_TABLE)
     call.world.bases[base.app_token] = base

@@ -76,9 +76,9 @@ def _insert(call: Call, rows: list[Any]) -> list[dict[str, Any]]:
     for cells in converted:
         filled = {field_id: value for field_id, value in cells.items() if value is not None}
         record_id = call.world.new_id("rec", 11)
-        record = table.records.add(record_id, filled, call.app, int(now * 1000), now=now)
+        record = table.records.add(record_id, filled, call.author, int(now * 1000), now=now)
         if paired:
-            duplex.follow(base, table, record, {}, call.app, now=now)
+            duplex.follow(base, table, record, {}, call.author, now=now)
         answers.append(converter.echoed(record, filled))
     _written(call, table)
     return answers
@@ -104,9 +104,9 @@ def _change(call: Call, changes: list[tuple[str, Any]]) -> list[dict[str, Any]]:
     answers = []
     for record, cells in zip(records, converted, strict=True):
         before = dict(record.cells) if paired else {}
-        table.records.change(record, cells, call.app, int(now * 1000), now=now)
+        table.records.change(record, cells, call.author, int(now * 1000), now=now)
         if paired:
-            duplex.follow(base, table, record, before, call.app, now=now)
+            duplex.follow(base, table, record, before, call.author, now=now)
         answers.append(converter.echoed(record, cells))
     _written(call, table)
     return answers

@@ -66,7 +66,7 @@ class Rows:
                     codes.FIELD_NAME_NOT_FOUND,
                     error={
                         "message": f"Invalid request parameter: 'fields.{name}'. "
-                        "Correct format : the name of a field of this table."
+                        "Correct format : field_name not found. Please check and modify accordingly."
                     },
                 )
             if self._gives_computed and column.type in COMPUTED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lark_emulator import codes
+from lark_emulator.bitable.access import limit_of
 from lark_emulator.codes import RefusedError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ UNCONFIRMED = (
 
 def all_of_it(call: Call, base: Base) -> bool:
     """Say whether reads show exactly what the table holds now."""
-    return call.settings.stale_reads_s <= 0 and base.limit_of(call.app.app_id).sees == "all"
+    return call.settings.stale_reads_s <= 0 and limit_of(call, base).sees == "all"
 
 
 def listed(call: Call, base: Base, table: Table) -> list[Record]:
@@ -30,7 +31,7 @@ def listed(call: Call, base: Base, table: Table) -> list[Record]:
     records = table.records.listed()
     if call.settings.stale_reads_s > 0:
         records = table.records.as_of(call.world.clock.now() - call.settings.stale_reads_s)
-    limit = base.limit_of(call.app.app_id)
+    limit = limit_of(call, base)
     return records if limit.sees == "all" else [record for record in records if _sees(call, base, record)]
 
 
@@ -76,5 +77,5 @@ def to_write(call: Call, base: Base, table: Table, record_ids: Iterable[str]) ->
 
 
 def _sees(call: Call, base: Base, record: Record) -> bool:
-    sees = base.limit_of(call.app.app_id).sees
-    return sees == "all" or (sees == "own" and record.created_by is call.app)
+    sees = limit_of(call, base).sees
+    return sees == "all" or (sees == "own" and record.created_by is call.author)

@@ -34,7 +34,14 @@ GIVEN = ("option", "options", "input_value", "checked", "form_value", "timezone"
 TIMEZONE = "Asia/Shanghai"
 
 
-def action_of(card: Node, wanted: str, given: dict[str, Any], *, submit_value: bool = True) -> Node:
+def action_of(
+    card: Node,
+    wanted: str,
+    given: dict[str, Any],
+    *,
+    submit_value: bool = True,
+    empty_fields: str = "left_out",
+) -> Node:
     """Return the `action` of a callback.
 
     Args:
@@ -42,6 +49,7 @@ def action_of(card: Node, wanted: str, given: dict[str, Any], *, submit_value: b
         wanted: the `name`, the `element_id` or the label of a component; empty if there is only one.
         given: what the user chose or typed, see `GIVEN`.
         submit_value: whether a submit button brings its value, see `Settings.submit_value`.
+        empty_fields: which fields that were left empty a form names, see `Settings.empty_fields`.
 
     Raises:
         ValueError: no such component, or it cannot be used like this.
@@ -59,7 +67,7 @@ def action_of(card: Node, wanted: str, given: dict[str, Any], *, submit_value: b
     if _submits(component):
         if form is None:
             raise ValueError(f"{_label(component)!r} submits a form, and stands in none")
-        action["form_value"] = _form_value(form, given)
+        action["form_value"] = _form_value(form, given, empty_fields)
     elif tag in ANSWERS:
         action[ANSWERS[tag]] = _answer(component, given)
     if tag in PICKERS or given.get("timezone"):
@@ -157,7 +165,7 @@ def _answer(node: Node, given: dict[str, Any]) -> Any:
     return answer
 
 
-def _form_value(form: Node, given: dict[str, Any]) -> Node:
+def _form_value(form: Node, given: dict[str, Any], empty_fields: str) -> Node:
     filled = given.get("form_value") or {}
     fields = {
         node["name"]: node for node, _ in _walk(form) if node.get("tag") in ANSWERS and node.get("name")
@@ -170,4 +178,9 @@ def _form_value(form: Node, given: dict[str, Any]) -> Node:
             raise ValueError(f"the field {name!r} is required")
         if name in filled:
             _answer(node, {ANSWERS[node["tag"]]: filled[name]})
-    return dict(filled)
+    empty = {
+        name: ""
+        for name, node in fields.items()
+        if empty_fields == "all" or (empty_fields == "inputs" and node["tag"] == "input")
+    }
+    return {**empty, **filled}

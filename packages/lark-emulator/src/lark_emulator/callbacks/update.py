@@ -22,6 +22,14 @@ LIFE = 30 * 60
 
 def update(call: Call) -> dict[str, Any]:
     """Answer with no more than code and msg."""
+    try:
+        return _updated(call)
+    except RefusedError as refusal:
+        refusal.code = refusal.code._replace(status=int(call.settings.card_update_status))
+        raise
+
+
+def _updated(call: Call) -> dict[str, Any]:
     body = json_object(call, codes.UPDATE_NO_JSON)
     token, card = body.get("token"), body.get("card")
     if not isinstance(token, str) or not isinstance(card, dict):
@@ -72,7 +80,7 @@ ROUTES = (
         update,
         flat=True,
         unconfirmed=(
-            "HTTP status of errors: 400 here, no page says",
+            "HTTP status of errors: 400 (settable, `card_update_status`), no page says",
             "before the callback was answered: 300020",
             "how often a token can be used: twice (settable, `card_update_uses`; an older page says 3)",
             "more than 30 KB gets 100000, which the page gives for 100 KB",

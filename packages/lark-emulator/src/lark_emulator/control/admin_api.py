@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: What can be said about an app when it is added, and changed later.
 APP_MEMBERS = (
     *("secret", "name", "scopes", "pending_scopes", "available_to", "tenant_keys", "enabled", "bot"),
-    *("event_mode", "callback_mode"),
+    *("event_mode", "callback_mode", "redirect_urls"),
 )
 #: The same of a user.
 USER_MEMBERS = ("name", "en_name", "email", "enterprise_email", "mobile", "status")
@@ -57,7 +57,8 @@ def change_app(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         spec: `secret`; `name`; `scopes` and `available_to` (lists, or null for everything and everyone);
             `pending_scopes` (a list); `tenant_keys` (a list: where it is installed, [] = nowhere);
             `enabled` and `bot` (true or false); `event_mode` and `callback_mode` (how events and card
-            callbacks come: `auto`, `http` or `long_connection`).
+            callbacks come: `auto`, `http` or `long_connection`); `redirect_urls` (a list: where its
+            authorization page may send users back to, or null for anywhere).
 
     Returns:
         The app as the state shows it.
@@ -73,7 +74,7 @@ def _app_changes(spec: dict[str, Any]) -> dict[str, Any]:
     for name in APP_MEMBERS:
         if name not in spec:
             continue
-        if name in ("scopes", "available_to"):
+        if name in ("scopes", "available_to", "redirect_urls"):
             changes[name] = name_set(spec, name)
         elif name == "pending_scopes":
             changes[name] = name_set(spec, name) or frozenset()

@@ -56,13 +56,16 @@ async def click(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         text(spec, "component"),
         given,
         submit_value=lark.settings.submit_value == "sent",
+        empty_fields=lark.settings.empty_fields,
     )
     used = Click(lark.world.apps[message.app_id], message, user, action)
     update = lark.world.card_updates[used.token] = CardUpdate(message, lark.clock.now())
+    message.clicks_waiting += 1
     try:
         outcomes = [await _call_back(lark, used) for _ in range(copies)]
     finally:
         update.answered = True
+        message.clicks_waiting -= 1
     shown = {
         "event_id": used.event_id,
         "token": used.token,

@@ -13,6 +13,7 @@ from lark_emulator.control.connection_controls import ConnectionControls
 from lark_emulator.control.sheet_controls import SheetControls
 from lark_emulator.control.stub_controls import StubControls
 from lark_emulator.control.table_controls import TableControls
+from lark_emulator.control.user_controls import UserControls
 from lark_emulator.world.world import DEFAULT_APP_ID
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def _json_or_none(text: str) -> Any:
         return None
 
 
-class Controls(CallbackControls, ConnectionControls, SheetControls, StubControls, TableControls, ABC):
+class Controls(
+    CallbackControls, ConnectionControls, SheetControls, StubControls, TableControls, UserControls, ABC
+):
     """Every operation of the control plane as a method. Bad input raises ValueError."""
 
     @property
@@ -146,7 +149,8 @@ class Controls(CallbackControls, ConnectionControls, SheetControls, StubControls
             scopes: what it may do; absent = everything.
             available_to: user ids that it may write to and read about; absent = everyone.
             store: whether it is a store (ISV) app.
-            details: `pending_scopes`, `tenant_keys`, `enabled`, `bot`, `event_mode`, `callback_mode`, see
+            details: `pending_scopes`, `tenant_keys`, `enabled`, `bot`, `event_mode`, `callback_mode`,
+                `redirect_urls`, see
                 `change_app`.
 
         Raises:
@@ -171,7 +175,8 @@ class Controls(CallbackControls, ConnectionControls, SheetControls, StubControls
             changes: `secret`; `name`; `scopes` and `available_to` (lists, or None for everything and
                 everyone); `pending_scopes` (applied for and not granted); `tenant_keys` (where it is
                 installed, `[]` = nowhere); `enabled` and `bot` (booleans); `event_mode` and `callback_mode`
-                (how events and card callbacks come: `auto`, `http` or `long_connection`).
+                (how events and card callbacks come: `auto`, `http` or `long_connection`); `redirect_urls`
+                (where its authorization page may send users back to, or None for anywhere).
 
         Raises:
             ValueError: no such app, an unknown member or a wrong type.
@@ -313,12 +318,6 @@ class Controls(CallbackControls, ConnectionControls, SheetControls, StubControls
         apps = None if shared_with is None else list(shared_with)
         spec = {"obj_type": obj_type, "obj_token": obj_token, "title": title, "shared_with": apps}
         return str(self._do(admin_api.add_wiki_node, spec)["node_token"])
-
-    def revoke_tokens(self, app_id: str | None = None, *, tenant_key: str | None = None) -> int:
-        """Make tokens invalid at once, of one app or tenant or of all, and return how many there were."""
-        spec = {"app_id": app_id, "tenant_key": tenant_key}
-        revoked: int = self._do(plane.revoke_tokens, spec)["revoked"]
-        return revoked
 
     def advance(self, seconds: float) -> None:
         """Move the emulator's clock forward; returns when all that was due by then was tried.

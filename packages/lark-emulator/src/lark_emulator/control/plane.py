@@ -19,6 +19,7 @@ from lark_emulator.control import (
     snapshot,
     state_pages,
     stubbing,
+    user_tokens,
 )
 from lark_emulator.control.clicks import click
 from lark_emulator.control.specs import only, text, whole_text
@@ -138,9 +139,15 @@ def late(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
 
 
 def revoke_tokens(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Make tokens invalid at once: of one app (`app_id`), of one tenant (`tenant_key`), or all."""
-    only(spec, "app_id", "tenant_key")
-    return {"revoked": lark.tokens.revoke(text(spec, "app_id") or None, text(spec, "tenant_key") or None)}
+    """Make tokens invalid at once: of an app (`app_id`), a tenant (`tenant_key`), a user (`user_id`), or all.
+
+    With `user_id`, the refresh tokens of that user are revoked, too.
+    """
+    only(spec, "app_id", "tenant_key", "user_id")
+    app_id, user_id = text(spec, "app_id") or None, text(spec, "user_id") or None
+    if user_id is not None:
+        lark.world.consents.withdraw(app_id, user_id)
+    return {"revoked": lark.tokens.revoke(app_id, text(spec, "tenant_key") or None, user_id)}
 
 
 def move_clock(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
@@ -185,6 +192,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("DELETE", "stubs"): stubbing.remove,
     ("GET", "late"): late,
     ("POST", "tokens/revoke"): revoke_tokens,
+    ("POST", "tokens/user"): user_tokens.issue,
+    ("POST", "authorize"): user_tokens.visit,
     ("POST", "clock"): move_clock,
     ("POST", "apps"): admin_api.add_app,
     ("POST", "apps/change"): admin_api.change_app,

@@ -54,7 +54,7 @@ def add_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         _add_table(actor, base, one)
     world.bases[token] = base
     owner = ("app", apps[0].app_id)
-    root = world.drive.root_of(apps[0].app_id).token
+    root = world.drive.root_of(owner).token
     world.drive.add(Document(token, BITABLE, owner, root, lark.clock.now(), base))
     ids = {table.name: table.table_id for table in base.tables.values()}
     for one in tables:

@@ -50,9 +50,14 @@ def level(world: World, settings: Settings, who: Who, document: Document) -> str
 
 
 def may(actor: Actor, document: Document, need: str) -> bool:
-    """Say whether the calling app may view, edit or fully manage a document."""
-    found = level(actor.world, actor.settings, ("app", actor.app.app_id), document)
+    """Say whether the one who acts may view, edit or fully manage a document."""
+    found = level(actor.world, actor.settings, actor.who, document)
     return found == OWNER or (found is not None and PERMS.index(found) >= PERMS.index(need))
+
+
+def apps_of(actor: Actor) -> set[str]:
+    """Return the apps that a new base is shared with: the one that makes it, unless a user does."""
+    return {actor.app.app_id} if actor.user is None else set()
 
 
 def openers(world: World, settings: Settings, document: Document) -> dict[Who, str]:
@@ -103,14 +108,14 @@ def document_named(call: Call, token: str, kind: str, absent: Code, deleted: Cod
 
 
 def folder_named(call: Call, token: str) -> Document:
-    """Return the folder of a new document, the app's own root folder if none is named.
+    """Return the folder of a new document, the caller's own root folder if none is named.
 
     Raises:
         RefusedError: 1061003, 1061007, 1061004 (the app may not write to it), 1062507 (full), 1062506 (too
             deep).
     """
     if not token:
-        folder = call.world.drive.root_of(call.app.app_id)
+        folder = call.world.drive.root_of(call.who)
     else:
         folder = document_named(call, token, FOLDER, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
     if not may(call, folder, EDIT):

@@ -14,6 +14,7 @@ from lark_emulator.drive.access import (
     FULL,
     OWNER,
     VIEW,
+    apps_of,
     document_named,
     folder_named,
     level,
@@ -38,7 +39,7 @@ _META_DENIED = 970003
 
 
 def new_document(call: Call, kind: str, title: str, folder_token: str, prefix: str, content: Any) -> Document:
-    """Make a document that belongs to the calling app.
+    """Make a document that belongs to the one who calls.
 
     Raises:
         RefusedError: as `folder_named` does.
@@ -46,14 +47,14 @@ def new_document(call: Call, kind: str, title: str, folder_token: str, prefix: s
     folder = folder_named(call, folder_token)
     token = call.world.new_id(prefix, 22)
     now = call.world.clock.now()
-    document = Document(token, kind, ("app", call.app.app_id), folder.token, now, content, title)
+    document = Document(token, kind, call.who, folder.token, now, content, title)
     return call.world.drive.add(document)
 
 
 def root_meta(call: Call) -> dict[str, Any]:
     """Answer `GET /drive/explorer/v2/root_folder/meta`."""
-    root = call.world.drive.root_of(call.app.app_id)
-    return {"token": root.token, "id": str(int(root.token[5:18], 16)), "user_id": call.app.bot_open_id}
+    root = call.world.drive.root_of(call.who)
+    return {"token": root.token, "id": str(int(root.token[5:18], 16)), "user_id": call.open_id}
 
 
 def create_folder(call: Call) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def list_files(call: Call) -> dict[str, Any]:
         if not may(call, folder, VIEW):
             raise RefusedError(codes.FILE_DENIED)
     else:
-        folder = call.world.drive.root_of(call.app.app_id)
+        folder = call.world.drive.root_of(call.who)
     order = call.query.get("order_by") or "EditedTime"
     direction = call.query.get("direction") or "DESC"
     if order not in ("EditedTime", "CreatedTime") or direction not in ("ASC", "DESC"):
@@ -174,7 +175,7 @@ def copy(call: Call) -> Slices:
     folder_token = optional_text(body, "folder_token")
     if isinstance(source.content, Base):
         content: Any = copying.deepcopy(source.content)
-        content.name, content.replays, content.shared_with = name, {}, {call.app.app_id}
+        content.name, content.replays, content.shared_with = name, {}, apps_of(call)
         made = new_document(call, kind, "", folder_token, "bascn", content)
         content.app_token = made.token
         call.world.bases[made.token] = content
@@ -204,7 +205,7 @@ def delete(call: Call) -> dict[str, Any]:
     kind = call.query.get("type", "")
     token = call.params["file_token"]
     document = document_named(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
-    owns = level(call.world, call.settings, ("app", call.app.app_id), document) == OWNER
+    owns = level(call.world, call.settings, call.who, document) == OWNER
     parent = call.world.drive.documents.get(document.parent)
     if not document.parent or not (owns or (parent is not None and may(call, parent, FULL))):
         raise RefusedError(codes.FILE_DENIED)

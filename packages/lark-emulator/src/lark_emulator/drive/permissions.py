@@ -145,8 +145,7 @@ def _flag(call: Call, name: str, *, default: bool) -> bool:
 def transfer_owner(call: Call) -> dict[str, Any]:
     """Answer `POST …/members/transfer_owner`; only the owner may."""
     document = shared(call, VIEW)
-    me = ("app", call.app.app_id)
-    if access.level(call.world, call.settings, me, document) != OWNER:
+    if access.level(call.world, call.settings, call.who, document) != OWNER:
         raise RefusedError(codes.MEMBER_DENIED)
     body = json_object(call, codes.MEMBER_PARAM)
     if body.get("member_type") not in ("email", "openid", "userid"):

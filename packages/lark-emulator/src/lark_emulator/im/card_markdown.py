@@ -13,6 +13,8 @@ _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 _RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
 _AT = re.compile(r"<at\s+(?:id|ids|user_id|email)\s*=\s*[\"']?([^\"'\s>]+)")
+_LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)")
+_MARKS = re.compile(r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|~~|__|</?(?:font|at|text_tag)\b[^>]*>")
 _PICTURE = re.compile(r"!\[[^\]\n]*\]\(\s*([^)\s]+)")
 
 
@@ -53,6 +55,11 @@ def mentions(text: str) -> Iterator[str]:
     """Iterate over the ids and addresses in `<at …>`."""
     for found in _AT.findall(text):
         yield from filter(None, found.split(","))
+
+
+def marks_removed(text: str) -> str:
+    """Return a text without the marks of Markdown: what is bold, a link or coloured is plain then."""
+    return _MARKS.sub("", _LINK.sub(r"\1", text))
 
 
 def pictures(text: str) -> Iterator[str]:

@@ -8,20 +8,22 @@ import orjson
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
+from lark_emulator.im.card_documented import check_documented
 from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, Reader, card_error, unparsable
 from lark_emulator.im.card_rules import Sent, check_rules
 from lark_emulator.validation import parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lark_emulator.routing import Actor
     from lark_emulator.settings import Settings
     from lark_emulator.world.apps import App
+    from lark_emulator.world.chats import Message
     from lark_emulator.world.world import World
 
 # Sub-codes, inside the text of 230099.
 TEMPLATE_MISSING = 200380
+TEMPLATE_HIDDEN = 200381
+ENTITY_BOUND = 200780
 BODY_MISSING = 200610
 SCHEMA_LOWERED = 200830
 
@@ -62,6 +64,7 @@ def check_object(card: Any, world: World, settings: Settings, app: App | None) -
     if v2 and card.get("body") is None and "body" in settings.card_rules:
         raise card_error(BODY_MISSING, "body is nil")
     nodes = Reader(settings.card_rules, v2=v2).read(card)
+    check_documented(nodes, settings.card_rules, v2=v2)
     check_rules(Sent(nodes, v2, settings.card_rules, settings.max_card_tables, world, app))
     return card
 
@@ -81,6 +84,16 @@ def check_update(actor: Actor, before: str, after: str) -> None:
     old, new = orjson.loads(before), orjson.loads(after)
     if actor.settings.update_multi and not (is_shared(old) and is_shared(new)):
         raise RefusedError(codes.IM_PARAM, "This message is NOT a card")
+
+
+def check_lock(actor: Actor, message: Message) -> None:
+    """Check that no click on a card waits for its answer.
+
+    Raises:
+        RefusedError: 230099 with 11310.
+    """
+    if message.clicks_waiting and "lock" in actor.settings.card_rules:
+        raise card_error(LIMIT_OR_DUPLICATE, "card action is lock")
 
 
 def check_schema(before: str, after: str) -> None:
@@ -117,28 +130,20 @@ def _check_reference(card: dict[str, Any], settings: Settings) -> None:
             "template does not exist, please confirm whether this template has been released",
             f"templateID: {template_id}",
         )
+    if card["type"] == "template" and template_id in settings.hidden_card_templates:
+        raise card_error(TEMPLATE_HIDDEN, "template is not visible to app", f"templateID: {template_id}")
 
 
-def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Walk through all objects of a card, outermost first."""
-    if isinstance(value, dict):
-        yield value
-        for member in value.values():
-            yield from _nodes(member)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _nodes(item)
+def bind_entity(actor: Actor, sent: str) -> None:
+    """Note that a card entity is sent, which works once; anything else is left alone.
 
-
-def readable_card(card: dict[str, Any]) -> str:
-    """Return what readers of a chat get for a card: its title and texts, not its JSON."""
-    header = card.get("header")
-    title = header.get("title") if isinstance(header, dict) else None
-    body = {name: member for name, member in card.items() if name != "header"}
-    texts = [
-        [{"tag": "text", "text": node["content"]}]
-        for node in _nodes(body)
-        if isinstance(node.get("content"), str)
-    ]
-    shown = {"title": title.get("content") if isinstance(title, dict) else None, "elements": texts}
-    return orjson.dumps(shown).decode()
+    Raises:
+        RefusedError: 230099 with 200780, it was sent before.
+    """
+    card = orjson.loads(sent)
+    if not isinstance(card, dict) or card.get("type") != "card":
+        return
+    card_id = card["data"]["card_id"]
+    if card_id in actor.world.bound_entities:
+        raise card_error(ENTITY_BOUND, "card binding biz count over limit")
+    actor.world.bound_entities.add(card_id)

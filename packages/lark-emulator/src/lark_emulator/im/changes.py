@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.cards import check_update
+from lark_emulator.im.cards import check_lock, check_update
 from lark_emulator.im.content import checked_content
-from lark_emulator.im.messages import content_of, rendered, visible
+from lark_emulator.im.messages import content_of, visible
+from lark_emulator.im.shown import rendered
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, required_text
 
@@ -25,7 +26,7 @@ UPDATE_MS = 14 * 24 * 3600 * 1000
 def edit(call: Call) -> dict[str, Any]:
     """Answer `PUT /im/v1/messages/:message_id`: text and post, at most 20 times."""
     message, _ = visible(call)
-    if message.app_id != call.app.app_id:
+    if not message.is_from(call.who):
         raise RefusedError(codes.NOT_SENDER)
     if message.msg_type not in EDITABLE:
         raise RefusedError(codes.MESSAGE_TYPE_UNSUPPORTED)
@@ -44,13 +45,14 @@ def update_card(call: Call) -> dict[str, Any]:
     message, _ = visible(call)
     if message.msg_type != "interactive":
         raise RefusedError(codes.IM_PARAM, "This message is NOT a card")
-    if message.app_id != call.app.app_id:
+    if not message.is_from(call.who):
         raise RefusedError(codes.NOT_SENDER_OF_CARD)
     if call.world.clock.now_ms() - message.create_time > UPDATE_MS:
         raise RefusedError(codes.UPDATE_EXPIRED)
     body = json_object(call, codes.IM_PARAM)
     content = checked_content(call, "interactive", required_text(body, "content"))
     check_update(call, message.sent, content.sent)
+    check_lock(call, message)
     per_second = call.settings.update_qps if call.settings.rate_limits else 0
     updates = ("update", message.message_id)
     if per_second and call.world.receiver_windows.take(updates, [(per_second, 1.0)]):
@@ -62,7 +64,7 @@ def update_card(call: Call) -> dict[str, Any]:
 def recall(call: Call) -> dict[str, Any]:
     """Answer `DELETE /im/v1/messages/:message_id`: the bot's own, within `recall_window`."""
     message, _ = visible(call)
-    if message.app_id != call.app.app_id:
+    if not message.is_from(call.who):
         raise RefusedError(codes.MAY_NOT_RECALL)
     now = call.world.clock.now_ms()
     if now - message.create_time > call.settings.recall_window * 1000:

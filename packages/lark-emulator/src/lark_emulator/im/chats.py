@@ -121,7 +121,7 @@ def get(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/chats/:chat_id`; counts are strings."""
     id_type = user_id_type(call)
     chat = chat_of(call)
-    if call.app.app_id not in chat.bots:
+    if not chat.has(call.who):
         raise RefusedError(codes.OPERATOR_NOT_IN_CHAT)
     return {
         **_detailed(chat, call, id_type),
@@ -131,13 +131,13 @@ def get(call: Call) -> dict[str, Any]:
 
 
 def list_chats(call: Call) -> dict[str, Any]:
-    """Answer `GET /im/v1/chats`: the groups of this bot, no p2p chats."""
+    """Answer `GET /im/v1/chats`: the groups of this bot or user, no p2p chats."""
     id_type = user_id_type(call)
     order = choice(
         call.query, "sort_type", ("ByCreateTimeAsc", "ByActiveTimeDesc"), default="ByCreateTimeAsc"
     )
     size = page_size(call, most=100)
-    own = (chat for chat in call.world.chats.values() if call.app.app_id in chat.bots)
+    own = (chat for chat in call.world.chats.values() if chat.has(call.who))
     chats = [chat for chat in own if chat.mode != "p2p" and not chat.dissolved]
     if order == "ByActiveTimeDesc":
         chats.sort(key=lambda chat: chat.active_time, reverse=True)

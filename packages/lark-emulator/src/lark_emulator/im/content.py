@@ -9,7 +9,8 @@ import orjson
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.cards import check_card, readable_card
+from lark_emulator.im.card_reading import degraded
+from lark_emulator.im.cards import check_card
 from lark_emulator.im.uploads import check_sendable
 from lark_emulator.validation import parsed
 
@@ -62,7 +63,7 @@ def checked_content(actor: Actor, msg_type: str, raw: str) -> Content:
         if len(raw.encode()) > actor.settings.max_card_bytes:
             raise RefusedError(codes.CONTENT_TOO_LONG)
         card = check_card(actor, raw)
-        return Content(msg_type, raw, readable_card(card), [])
+        return Content(msg_type, raw, degraded(card), [])
     if msg_type not in REFERENCES and msg_type not in ("text", "post"):
         raise RefusedError(codes.IM_PARAM, f"invalid msg_type {msg_type}")
     content = _object(raw)
@@ -92,11 +93,11 @@ def _object(raw: str) -> dict[str, Any]:
 def _text(actor: Actor, raw: str, content: dict[str, Any]) -> Content:
     text = content.get("text")
     if not isinstance(text, str):
-        raise RefusedError(codes.IM_PARAM, "content of a text message needs text")
+        raise RefusedError(codes.IM_PARAM, "invalid message content")
     if len(raw.encode()) > actor.settings.max_text_bytes:
         raise RefusedError(codes.CONTENT_TOO_LONG)
     if not text:
-        raise RefusedError(codes.IM_PARAM, "text is empty")
+        raise RefusedError(codes.IM_PARAM, "invalid message content")
     mentions: list[dict[str, Any]] = []
 
     def mention(found: re.Match[str]) -> str:

@@ -23,7 +23,7 @@ def _chat_of_member(call: Call) -> Chat:
     chat = chat_of(call)
     if chat.dissolved:
         raise RefusedError(codes.CHAT_DISSOLVED)
-    if call.app.app_id not in chat.bots:
+    if not chat.has(call.who):
         raise RefusedError(codes.OPERATOR_NOT_IN_CHAT)
     return chat
 
@@ -94,7 +94,7 @@ def list_members(call: Call) -> dict[str, Any]:
 def is_in_chat(call: Call) -> dict[str, Any]:
     """Answer `GET …/members/is_in_chat`: whether this bot is in the chat."""
     chat = chat_of(call)
-    return {"is_in_chat": call.app.app_id in chat.bots and not chat.dissolved}
+    return {"is_in_chat": chat.has(call.who) and not chat.dissolved}
 
 
 _PATH = "/open-apis/im/v1/chats/:chat_id/members"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
+from lark_emulator.im.cards import bind_entity
 from lark_emulator.im.content import Content, checked_content
+from lark_emulator.im.shown import rendered
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     choice,
@@ -22,47 +24,17 @@ from lark_emulator.validation import (
 from lark_emulator.world.chats import Chat, Message
 from lark_emulator.world.users import User
 
-if TYPE_CHECKING:
-    from lark_emulator.world.apps import App
-
 RECEIVE_ID_TYPES = ("open_id", "union_id", "user_id", "email", "chat_id")
 LONGEST_UUID = 50
+SEND_AS_USER = "im:message.send_as_user"
 #: Statuses of those whom no message reaches any more.
 GONE = ("resigned", "exited")
-RECALLED = "This message was recalled"
 MOST_PER_PAGE = 50
-
-
-def rendered(message: Message, call: Call) -> dict[str, Any]:
-    """Return a message as Lark shows it: times are milliseconds in strings."""
-    original = call.query.get("card_msg_content_type") == "user_card_content"
-    content = message.sent if original and message.msg_type == "interactive" else message.content
-    shown: dict[str, Any] = {
-        "message_id": message.message_id,
-        "msg_type": message.msg_type,
-        "create_time": str(message.create_time),
-        "update_time": str(message.update_time),
-        "deleted": message.deleted,
-        "updated": message.edits > 0,
-        "chat_id": message.chat_id,
-        "sender": {
-            "id": message.app_id,
-            "id_type": "app_id",
-            "sender_type": "app",
-            "tenant_key": message.tenant_key,
-        },
-        "body": {"content": RECALLED if message.deleted else content},
-    }
-    for name in ("root_id", "parent_id", "thread_id"):
-        if getattr(message, name):
-            shown[name] = getattr(message, name)
-    if message.mentions and not message.deleted:
-        shown["mentions"] = message.mentions
-    return shown
 
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/messages`."""
+    _check_may_send(call)
     id_type = choice(call.query, "receive_id_type", RECEIVE_ID_TYPES)
     body = json_object(call, codes.IM_PARAM)
     receive_id = required_text(body, "receive_id")
@@ -72,12 +44,13 @@ def create(call: Call) -> dict[str, Any]:
     replayed = _replayed(call, uuid)
     if replayed is not None:
         return rendered(replayed, call)
-    chat = receiver if isinstance(receiver, Chat) else call.world.p2p_chat(call.app, receiver)
+    chat = receiver if isinstance(receiver, Chat) else call.world.p2p_chat(call.author, receiver)
     return rendered(_post(call, chat, content, uuid), call)
 
 
 def reply(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/messages/:message_id/reply`."""
+    _check_may_send(call)
     parent, chat = visible(call)
     body = json_object(call, codes.IM_PARAM)
     content = content_of(call, body)
@@ -121,7 +94,7 @@ def list_messages(call: Call) -> dict[str, Any]:
         chat = call.world.chats.get(container)
         if chat is None:
             raise RefusedError(codes.IM_PARAM, "invalid container_id")
-        _require_bot(call.app, chat)
+        _require_member(call, chat)
         # Replies within a thread are listed with container_id_type=thread, except the one that opened it.
         messages = [m for m in chat.messages if not m.in_thread]
         if start is not None:
@@ -134,11 +107,17 @@ def list_messages(call: Call) -> dict[str, Any]:
         messages = [m for m in call.world.messages.values() if m.thread_id == container]
         if not messages:
             raise RefusedError(codes.IM_PARAM, "invalid container_id")
-        _require_bot(call.app, call.world.chats[messages[0].chat_id])
+        _require_member(call, call.world.chats[messages[0].chat_id])
     if order == "ByCreateTimeDesc":
         messages = messages[::-1]
     items, more = page(messages, call, size, codes.IM_PARAM)
     return {"items": [rendered(m, call) for m in items], **more}
+
+
+def _check_may_send(call: Call) -> None:
+    """Check that a user allowed the app to write in their name, beyond what the endpoint asks for."""
+    if call.user is not None and not call.has_any(SEND_AS_USER):
+        raise RefusedError(codes.LACKS_PERMISSION, f"requires {SEND_AS_USER} scope.")
 
 
 def content_of(call: Call, body: dict[str, Any]) -> Content:
@@ -147,13 +126,13 @@ def content_of(call: Call, body: dict[str, Any]) -> Content:
 
 
 def _receiver(call: Call, id_type: str, receive_id: str) -> Chat | User:
-    """Find the chat or the user that a message is for, and check that this bot may write there."""
+    """Find the chat or the user that a message is for, and check that the caller may write there."""
     if id_type == "chat_id":
         chat = call.world.chats.get(receive_id)
         if chat is None:
             raise RefusedError(codes.RECEIVE_ID_INVALID)
         _require_open(chat)
-        _require_bot(call.app, chat)
+        _require_member(call, chat)
         return chat
     user = call.world.find_user(call.app, id_type, receive_id)
     if user is None:
@@ -181,6 +160,8 @@ def _replayed(call: Call, uuid: str) -> Message | None:
 
 def _post(call: Call, chat: Chat, content: Content, uuid: str) -> Message:
     world = call.world
+    if content.msg_type == "interactive":
+        bind_entity(call, content.sent)
     per_second = call.settings.receiver_qps if call.settings.rate_limits else 0
     if per_second and world.receiver_windows.take(_receiver_key(chat), [(per_second, 1.0)]):
         raise RefusedError(codes.RECEIVER_FREQUENCY)
@@ -197,6 +178,7 @@ def _post(call: Call, chat: Chat, content: Content, uuid: str) -> Message:
         content.mentions,
         uuid,
         tenant_key=call.tenant_key,
+        user_id="" if call.user is None else call.user.user_id,
     )
     chat.messages.append(message)
     chat.active_time = now
@@ -208,7 +190,7 @@ def _post(call: Call, chat: Chat, content: Content, uuid: str) -> Message:
 
 def _receiver_key(chat: Chat) -> str:
     """Return what the limit per receiver counts by: the user of a p2p chat, whichever bot writes."""
-    return f"user {next(iter(chat.users))}" if chat.mode == "p2p" else chat.chat_id
+    return f"user {next(iter(chat.users))}" if chat.mode == "p2p" and chat.bots else chat.chat_id
 
 
 def visible(call: Call, *, recalled_too: bool = False) -> tuple[Message, Chat]:
@@ -224,7 +206,7 @@ def visible(call: Call, *, recalled_too: bool = False) -> tuple[Message, Chat]:
     chat = call.world.chats[message.chat_id]
     if not recalled_too:  # a read: its page names no code for a chat that is dissolved
         _require_open(chat)
-    _require_bot(call.app, chat)
+    _require_member(call, chat)
     if message.deleted and not recalled_too:
         raise RefusedError(codes.MESSAGE_RECALLED)
     return message, chat
@@ -235,8 +217,8 @@ def _require_open(chat: Chat) -> None:
         raise RefusedError(codes.CHAT_DISSOLVED)
 
 
-def _require_bot(app: App, chat: Chat) -> None:
-    if app.app_id not in chat.bots:
+def _require_member(call: Call, chat: Chat) -> None:
+    if not chat.has(call.who):
         raise RefusedError(codes.BOT_NOT_IN_CHAT)
 
 
@@ -258,7 +240,7 @@ _CONTENT = (
     "keys of stickers are not looked up; `system` messages are not emulated",
     "checks of cards that no answer confirms (settable, `card_rules`)",
     "sub-codes of nesting and of `form_action_type` outside a form (11310), of `element_id` (300301)",
-    "places of components in cards 1.0, required properties and lengths of texts are not checked",
+    "required properties, lengths, ranges and places in cards 1.0: not checked unless `card_rules` says so",
     "an unknown key gets 230001 (`invalid image_key`), an avatar sent as a message 230055",
     "which bytes the size limits count; wording behind `ext=`",
 )
@@ -273,7 +255,8 @@ ROUTES = (
             "unknown receivers of any id type get 230034",
             "resigned and exited receivers get 230029; frozen ones, and who has not joined, are written to",
             *_CONTENT,
-            "what a card reads as without `card_msg_content_type`",
+            "what a card 1.0 reads as besides its texts; the picture in the place of a card 2.0",
+            "`raw_card_content` holds the card as it was sent, Lark's has a form of its own",
         ),
     ),
     Route("GET", _PATH, list_messages, unconfirmed=("a recalled message's content is not JSON",)),

@@ -33,7 +33,7 @@ def get(call: Call) -> Answer:
     message = call.world.messages.get(call.params["message_id"])
     if message is None:
         raise RefusedError(codes.UPLOAD_PARAM, "invalid message_id")
-    if call.app.app_id not in call.world.chats[message.chat_id].bots:
+    if not call.world.chats[message.chat_id].has(call.who):
         raise RefusedError(codes.APP_NOT_IN_CHAT)
     if message.deleted:
         raise RefusedError(codes.MESSAGE_DELETED)

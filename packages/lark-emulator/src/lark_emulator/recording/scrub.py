@@ -84,6 +84,8 @@ class Scrubber:
             for name, inner in value.items():
                 self._learn_text(name)
                 kind = self._kind(name, path) or ("name" if is_person and name in _NAMES else "")
+                if name == "code" and isinstance(inner, str):  # of a login; Lark's own is a number
+                    kind = "secret"
                 if kind:
                     self._learn_all(inner, kind)
                 self.learn(inner, path)

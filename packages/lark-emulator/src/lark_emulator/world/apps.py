@@ -63,6 +63,8 @@ class App:
     bot: bool = True
     event_mode: str = "auto"
     callback_mode: str = "auto"
+    redirect_urls: frozenset[str] | None = None
+    """Where its authorization page may send users back to; None = anywhere."""
     app_ticket: str | None = field(default=None, repr=False)
     """The newest ticket of a store app, see `World.issue_ticket`."""
     subscription: Subscription | None = None

@@ -36,11 +36,19 @@ class Message:
     in_thread: bool = False
     deleted: bool = False
     edits: int = 0
+    clicks_waiting: int = 0
+    """Clicks on the card whose callbacks were not answered yet."""
+    user_id: str = ""
+    """The user in whose name the app sent it; empty = the app's bot did."""
+
+    def is_from(self, who: tuple[str, str]) -> bool:
+        """Say whether an app or a user, as `routing.Actor.who` names them, sent it."""
+        return who == (("user", self.user_id) if self.user_id else ("app", self.app_id))
 
 
 @dataclass(slots=True)
 class Chat:
-    """A group, or the p2p chat between a bot and a user. Dicts keep the order of joining."""
+    """A group, or the p2p chat of a user with a bot or another user. Dicts keep the order of joining."""
 
     chat_id: str
     name: str
@@ -55,6 +63,10 @@ class Chat:
     messages: list[Message] = field(default_factory=list)
     active_time: int = 0
     dissolved: bool = False
+
+    def has(self, who: tuple[str, str]) -> bool:
+        """Say whether an app or a user, as `routing.Actor.who` names them, is in it."""
+        return who[1] in (self.bots if who[0] == "app" else self.users)
 
     @property
     def is_external(self) -> bool:

@@ -102,12 +102,13 @@ class Drive:
         document.note(self._clock.now())
         return document
 
-    def root_of(self, app_id: str) -> Document:
-        """Return the root folder of an app, made when it is first needed."""
-        token = "nodcn" + hashlib.blake2s(app_id.encode()).hexdigest()[:22]
+    def root_of(self, who: Who) -> Document:
+        """Return the root folder of an app or of a user, made when it is first needed."""
+        name = who[1] if who[0] == "app" else ":".join(who)
+        token = "nodcn" + hashlib.blake2s(name.encode()).hexdigest()[:22]
         found = self.documents.get(token)
         if found is None:
-            found = self.add(Document(token, FOLDER, ("app", app_id), "", self._clock.now(), root=True))
+            found = self.add(Document(token, FOLDER, who, "", self._clock.now(), root=True))
         return found
 
     def children(self, token: str) -> list[Document]:

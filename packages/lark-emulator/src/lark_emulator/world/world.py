@@ -12,6 +12,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.limits import Windows
 from lark_emulator.world.apps import TENANT_KEY, App
 from lark_emulator.world.chats import CardUpdate, Chat, Message, WebhookBot
+from lark_emulator.world.consents import Consents
 from lark_emulator.world.drive import Drive
 from lark_emulator.world.page_plans import PagePlans
 from lark_emulator.world.sheet_plans import SheetPlans
@@ -69,6 +70,10 @@ class World:
         self.ticket_issued: Callable[[App], object] = lambda _: None
         #: messages per second to each user or group, from all bots together
         self.receiver_windows = Windows(clock)
+        #: card entities that were sent
+        self.bound_entities: set[str] = set()
+        #: what users allowed apps to do
+        self.consents = Consents()
         self._ids = 0
         self._furnish()
 
@@ -202,12 +207,17 @@ class World:
             return self.users.get(value.removeprefix(own))
         for other in self.apps.values():
             if value.startswith(f"{other.open_id_prefix}_"):
-                raise RefusedError(codes.OTHER_APPS_OPEN_ID)
+                raise RefusedError(
+                    codes.OTHER_APPS_OPEN_ID, error={"message": f"{codes.SEE_PAGE}how-to-obtain-openid"}
+                )
         return None
 
-    def p2p_chat(self, app: App, user: User) -> Chat:
-        """Return the chat between a bot and a user, made when the first message is sent."""
-        chat_id = "oc_" + hashlib.blake2s(f"{app.app_id} {user.user_id}".encode()).hexdigest()[:32]
+    def p2p_chat(self, sender: App | User, user: User) -> Chat:
+        """Return the chat of a bot or a user with a user, made when the first message is sent."""
+        bots, users = ([sender], [user]) if isinstance(sender, App) else ([], [sender, user])
+        # Either user may write first: it is the same chat.
+        ends = [app.app_id for app in bots] + sorted(one.user_id for one in users)
+        chat_id = "oc_" + hashlib.blake2s(" ".join(ends).encode()).hexdigest()[:32]
         return self.chats.get(chat_id) or self.add_chat(
-            "", users=[user], bots=[app], chat_id=chat_id, mode="p2p"
+            "", users=users, bots=bots, chat_id=chat_id, mode="p2p"
         )

@@ -1,0 +1,36 @@
+"""Texts in Chinese and in English, with placeholders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, TypeAlias
+
+from lark_provider.protocol.language import LANGUAGES, Language
+
+Texts: TypeAlias = Mapping[str, tuple[str, str]]
+"""By key, in the order of `LANGUAGES`."""
+
+
+class Translate(Protocol):
+    """Returns a text in a language."""
+
+    def __call__(self, language: Language, key: str, **values: object) -> str:
+        """Return a text.
+
+        Args:
+            language: `zh` or `en`.
+            key: Which text.
+            values: For its placeholders.
+
+        Raises:
+            KeyError: There is no such text.
+        """
+
+
+def translator(texts: Texts) -> Translate:
+    """Return what translates the keys of some texts."""
+
+    def translate(language: Language, key: str, **values: object) -> str:
+        return texts[key][LANGUAGES.index(language)].format(**values)
+
+    return translate

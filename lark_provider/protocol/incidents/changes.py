@@ -1,0 +1,179 @@
+"""How the incident of a DAG run changes: by events, and by what Airflow says of the run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.model import FAILURES, MAX_FAILURES, Failure, Incident, digest_of
+from lark_provider.support.text import clip
+
+
+def after(
+    before: Incident | None,
+    event: RunEvent,
+    states: Mapping[str, str],
+    errors: Mapping[str, str] = MappingProxyType({}),
+) -> Incident | None:
+    """Return the incident after one more event.
+
+    Args:
+        before: The incident recorded so far.
+        event: The event.
+        states: Airflow's states of the run's task instances; empty if unknown.
+        errors: Errors of failed task instances that sent no notification.
+
+    Returns:
+        The incident now; None if the event belongs to none.
+    """
+    before = before or Incident()
+    known = {one.label: one for one in before.failures}
+    if event.kind in FAILURES:
+        known = _with_states(known, states, before.more)
+        new = False
+        if event.kind != "dag_failure":
+            old, now = known.get(event.label), _failure(event)
+            last = before.more.get(digest_of(event.label)) if old is None else old.try_number
+            # Airflow can call twice for one try, and a failure with try 0 was counted by its state.
+            new = last is None or last not in {0, now.try_number}
+            known[event.label] = now
+        for label, error in errors.items():
+            old = known.get(label) or Failure(label, log_url=event.log_url if label == event.label else "")
+            if not (old.error or old.recovered):
+                known[label] = replace(old, error=clip(error, 160))
+        run_failed = before.run_failed or event.kind == "dag_failure"
+        found = _bounded(replace(before, run_failed=run_failed, over=False), known, states)
+        return replace(found, count=max(before.count + new, found.total))
+    is_recorded = bool(before.cards or before.version)
+    if event.kind == "dag_success" and is_recorded:
+        recovered = tuple(replace(one, recovered=True) for one in known.values())
+        rest = tuple(sorted(before.more))
+        return replace(before, failures=recovered, more_recovered=rest, run_failed=False, over=True)
+    is_known = event.label in known or digest_of(event.label) in before.more
+    if event.kind == "success" and is_recorded and is_known:
+        known = _with_states(known, states, before.more)
+        if event.label in known:
+            known[event.label] = replace(known[event.label], recovered=True)
+        found = _bounded(before, known, {**states, event.label: "success"})
+        over = all(one.recovered for one in found.failures) and not found.unlisted
+        return replace(found, run_failed=False, over=over)
+    return None
+
+
+def after_run(before: Incident, states: Mapping[str, str], *, succeeded: bool) -> Incident:
+    """Return an incident after its run has ended again; unchanged if nothing has recovered.
+
+    Args:
+        before: The incident.
+        states: Airflow's states of the run's task instances that have succeeded or failed.
+        succeeded: Whether the run has: then a task in neither state was removed or skipped.
+    """
+    otherwise = "success" if succeeded else ""
+    known = {
+        one.label: replace(one, recovered=True) if states.get(one.label, otherwise) == "success" else one
+        for one in before.failures
+    }
+    found = _bounded(before, known, states)
+    if succeeded:
+        failed = {digest_of(label) for label, state in states.items() if state == "failed"}
+        rest = tuple(sorted(name for name in found.more if name not in failed))
+        found = replace(found, more_recovered=rest)
+    if before.total and _recovered(found) <= _recovered(before):
+        return before
+    over = all(one.recovered for one in found.failures) and not found.unlisted
+    return replace(found, run_failed=False, over=over) if before.total or succeeded else before
+
+
+def _recovered(incident: Incident) -> int:
+    return sum(one.recovered for one in incident.failures) + len(incident.more_recovered)
+
+
+def merged(mine: Incident, other: Incident, before: Incident) -> Incident:
+    """Merge what two processes made of the same incident at the same time.
+
+    Args:
+        mine: This process's.
+        other: Another process's, recorded meanwhile.
+        before: What `mine` was made from.
+    """
+    old = {one.label: one for one in before.failures}
+    known = {one.label: one for one in mine.failures}
+    for one in other.failures:
+        mine_too = known.get(one.label)
+        # A failure with try 0 is only derived from Airflow's table; a task's own report has more details.
+        newer = mine_too is None or mine_too == old.get(one.label) or mine_too.try_number == 0
+        if one != old.get(one.label) and newer:
+            known[one.label] = one
+    recovered = {*mine.more_recovered, *other.more_recovered}
+    both = replace(mine, more={**other.more, **mine.more}, more_recovered=tuple(sorted(recovered)))
+    found = _bounded(both, known, {})
+    count = max(mine.count + max(0, other.count - before.count), found.total)
+    run_failed = mine.run_failed or (other.run_failed and not before.run_failed)
+    new = (card for card in other.cards if card not in before.cards)
+    return replace(found, count=count, run_failed=run_failed).with_cards(*mine.cards, *new)
+
+
+def _failure(event: RunEvent) -> Failure:
+    error = ": ".join(filter(None, (event.error_type, clip(event.error, 160))))
+    return Failure(
+        event.label,
+        event.try_number,
+        error,
+        event.log_url,
+        ti_id=event.ti_id,
+        task_id=event.task_id,
+        map_index=event.map_index,
+    )
+
+
+def _with_states(
+    known: Mapping[str, Failure], states: Mapping[str, str], more: Mapping[str, int]
+) -> dict[str, Failure]:
+    found = dict(known)
+    for label, state in states.items():
+        if state == "failed" and (label in found or digest_of(label) not in more):
+            found[label] = replace(found.get(label) or Failure(label), recovered=False)
+        elif state == "success" and label in found:
+            found[label] = replace(found[label], recovered=True)
+    return found
+
+
+def _bounded(before: Incident, known: Mapping[str, Failure], states: Mapping[str, str]) -> Incident:
+    """Return an incident with these failures; of those beyond `MAX_FAILURES` only the try is kept.
+
+    Args:
+        before: The incident, with what it did not list so far.
+        known: The failures by label.
+        states: Airflow's states of task instances.
+    """
+    # If there are more than can be recorded, those that have not recovered stay.
+    is_full = len(known) > MAX_FAILURES
+    ranked = sorted(known.values(), key=lambda one: one.recovered) if is_full else list(known.values())
+    listed, rest = ranked[:MAX_FAILURES], ranked[MAX_FAILURES:]
+    here = {digest_of(label) for label in known} if before.more or rest else set()
+    more = {name: number for name, number in before.more.items() if name not in here}
+    recovered = {name for name in before.more_recovered if name in more}
+    if more and states:
+        by_name = {digest_of(label): state for label, state in states.items()}
+        recovered |= {name for name in more if by_name.get(name) == "success"}
+        recovered -= {name for name in more if by_name.get(name) == "failed"}
+    more |= {digest_of(one.label): one.try_number for one in rest}
+    recovered |= {digest_of(one.label) for one in rest if one.recovered}
+    return replace(before, failures=tuple(listed), more=more, more_recovered=tuple(sorted(recovered)))
+
+
+def listed_again(before: Incident, failed: Collection[Failure]) -> Incident:
+    """Return an incident that lists failures of `more`, in place of some that have recovered.
+
+    Args:
+        before: The incident.
+        failed: What has failed in the run, as Airflow has it now.
+    """
+    more = [one for one in failed if digest_of(one.label) in before.more]
+    free = MAX_FAILURES - sum(not one.recovered for one in before.failures)
+    if not more or free <= 0:
+        return before
+    known = {one.label: one for one in before.failures} | {one.label: one for one in more[:free]}
+    return _bounded(before, known, {})

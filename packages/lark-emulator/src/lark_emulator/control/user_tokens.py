@@ -1,0 +1,52 @@
+"""Tokens of users without a browser, and who sits at the browser of the authorization page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control.specs import flag, found, name_set, only, text
+from lark_emulator.tokens import long_token
+from lark_emulator.world.consents import Consent, RefreshToken
+from lark_emulator.world.world import DEFAULT_APP_ID
+
+if TYPE_CHECKING:
+    from lark_emulator.lark import Lark
+
+
+def visit(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Say who sees the authorization page from now on (`user_id`), and whether they refuse (`deny`)."""
+    only(spec, "user_id", "deny")
+    user_id = text(spec, "user_id")
+    if user_id:
+        found(lark.world.users, "user", user_id)
+    consents = lark.world.consents
+    consents.visitor, consents.denies = user_id, flag(spec, "deny", default=False)
+    return {"user_id": consents.visitor or next(iter(lark.world.users), ""), "deny": consents.denies}
+
+
+def issue(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Issue tokens of a user, as if they had been at the authorization page.
+
+    Args:
+        lark: where.
+        spec: `user_id`; `app_id` (absent = the app that is there from the start); `scopes` (a list, or null
+            for everything).
+
+    Returns:
+        `user_access_token`, `expires_in`, `refresh_token`, `refresh_token_expires_in`, `open_id`.
+    """
+    only(spec, "user_id", "app_id", "scopes")
+    user = found(lark.world.users, "user", text(spec, "user_id"))
+    app = found(lark.world.apps, "app", text(spec, "app_id") or DEFAULT_APP_ID)
+    scopes, now = name_set(spec, "scopes"), lark.clock.now()
+    consent = Consent(app, user.tenant_key, user, scopes, now)
+    token, seconds = lark.tokens.give_user(app, user.tenant_key, user, scopes, jwt=True)
+    life = lark.settings.refresh_token_life
+    refresh = lark.world.consents.add_refresh(long_token(), RefreshToken(consent, now + life, jwt=True))
+    return {
+        "user_access_token": token,
+        "expires_in": seconds,
+        "refresh_token": refresh,
+        "refresh_token_expires_in": round(life),
+        "open_id": user.id_for(app, "open_id"),
+    }

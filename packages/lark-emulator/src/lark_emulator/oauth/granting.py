@@ -1,0 +1,68 @@
+"""What all token endpoints for users have in common: is the user still there, and which tokens follow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from lark_emulator.tokens import long_token
+from lark_emulator.world.consents import OFFLINE, Consent, RefreshToken
+
+if TYPE_CHECKING:
+    from lark_emulator.codes import Code
+    from lark_emulator.routing import Call
+    from lark_emulator.world.users import User
+
+DAY = 24 * 3600.0
+#: A user has to agree again after that time, however often the tokens were refreshed.
+CONSENT_LIFE = 365 * DAY
+OLD_REFRESH_LIFE = 30 * DAY
+
+
+class Given(NamedTuple):
+    """The tokens of one exchange; `refresh_token` is empty where none is given."""
+
+    access_token: str
+    expires_in: int
+    refresh_token: str
+    refresh_expires_in: int
+    scopes: frozenset[str] | None
+
+
+def give(call: Call, consent: Consent, scopes: frozenset[str] | None, *, jwt: bool) -> Given:
+    """Return fresh tokens.
+
+    Args:
+        call: the request for them.
+        consent: what the user allowed.
+        scopes: what the access token is for; not more than the user allowed.
+        jwt: whether they are those of the newest endpoint: JWTs, and a refresh token only for those who may
+            act while the user is away.
+    """
+    token, seconds = call.tokens.give_user(consent.app, consent.tenant_key, consent.user, scopes, jwt=jwt)
+    if jwt and consent.scopes is not None and OFFLINE not in consent.scopes:
+        return Given(token, seconds, "", 0, scopes)
+    life = call.settings.refresh_token_life if jwt else OLD_REFRESH_LIFE
+    refresh = RefreshToken(consent, call.world.clock.now() + life, jwt)
+    name = long_token() if jwt else call.world.consents.new_refresh_name()
+    call.world.consents.add_refresh(name, refresh)
+    return Given(token, seconds, name, round(life), scopes)
+
+
+def is_over(call: Call, refresh: RefreshToken) -> bool:
+    """Say whether a refresh token has expired, or what the user allowed."""
+    now = call.world.clock.now()
+    return refresh.expires <= now or refresh.consent.since + CONSENT_LIFE <= now
+
+
+def status_code(call: Call, user: User, codes: dict[str, Code], gone: Code) -> Code | None:
+    """Return why a user gets no token, or None.
+
+    Args:
+        call: the request.
+        user: who.
+        codes: the code of each status that is refused.
+        gone: the code of a user who is not there.
+    """
+    if user.user_id not in call.world.users:
+        return gone
+    return codes.get(user.status)

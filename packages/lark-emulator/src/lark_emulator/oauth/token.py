@@ -1,0 +1,137 @@
+"""`POST /authen/v2/oauth/token`: tokens of a user for an authorization code or a refresh token."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.codes import RefusedError
+from lark_emulator.exchange import Answer, as_json
+from lark_emulator.oauth import refusals
+from lark_emulator.oauth.clients import body_of, client_of, text_of
+from lark_emulator.oauth.granting import give, is_over, status_code
+from lark_emulator.routing import Call, Route
+
+if TYPE_CHECKING:
+    from lark_emulator.world.apps import App
+    from lark_emulator.world.consents import AuthorizationCode, Consent, RefreshToken
+
+_GONE = {"resigned": refusals.USER_STATUS, "exited": refusals.USER_STATUS, "frozen": refusals.USER_STATUS}
+
+
+def token(call: Call) -> Answer:
+    """Answer as OAuth does: no envelope, and `error` with `error_description` for what is refused."""
+    call.tokens.requests += 1
+    try:
+        return as_json(_exchanged(call))
+    except RefusedError as refusal:
+        word = refusals.WORDS.get(refusal.code.number, refusals.INVALID_GRANT)
+        described = {"code": refusal.code.number, "error": word, "error_description": refusal.msg}
+        return as_json(described, refusal.code.status)
+
+
+def _exchanged(call: Call) -> dict[str, Any]:
+    body = body_of(call)
+    kind = text_of(body, "grant_type")
+    if kind not in ("authorization_code", "refresh_token"):
+        raise RefusedError(refusals.GRANT_TYPE)
+    app = client_of(call, body)
+    grant = _by_code(call, app, body) if kind == "authorization_code" else _by_refresh(call, app, body)
+    consent = grant.consent
+    code = status_code(call, consent.user, _GONE, refusals.USER_UNKNOWN)
+    if code is None and not app.sees(consent.user.user_id):
+        code = refusals.NOT_AVAILABLE
+    if code is not None:
+        raise RefusedError(code)
+    scopes = _narrowed(consent, body)
+    grant.used = True
+    given = give(call, consent, scopes, jwt=True)
+    answer: dict[str, Any] = {
+        "code": 0,
+        "access_token": given.access_token,
+        "expires_in": given.expires_in,
+        "token_type": "Bearer",
+        "scope": " ".join(sorted(scopes or ())),
+    }
+    if given.refresh_token:
+        answer["refresh_token"] = given.refresh_token
+        answer["refresh_token_expires_in"] = given.refresh_expires_in
+    return answer
+
+
+def _by_code(call: Call, app: App, body: dict[str, Any]) -> AuthorizationCode:
+    found = call.world.consents.codes.get(text_of(body, "code"))
+    if found is None:
+        raise RefusedError(refusals.CODE_UNKNOWN)
+    if found.consent.app is not app:
+        raise RefusedError(refusals.OTHER_CLIENT)
+    if found.used:
+        raise RefusedError(refusals.CODE_USED)
+    if found.expires <= call.world.clock.now():
+        raise RefusedError(refusals.CODE_EXPIRED)
+    if body.get("redirect_uri") not in (None, "", found.redirect_uri):
+        raise RefusedError(refusals.REDIRECT_URI)
+    if found.challenge and not _fits(found, body.get("code_verifier")):
+        raise RefusedError(refusals.PKCE)
+    return found
+
+
+def _fits(code: AuthorizationCode, verifier: object) -> bool:
+    if not isinstance(verifier, str):
+        return False
+    shown = verifier
+    if code.method == "S256":
+        digest = hashlib.sha256(verifier.encode()).digest()
+        shown = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return secrets.compare_digest(shown.encode(), code.challenge.encode())
+
+
+def _by_refresh(call: Call, app: App, body: dict[str, Any]) -> RefreshToken:
+    found = call.world.consents.refresh_tokens.get(text_of(body, "refresh_token"))
+    if found is None or not found.jwt:
+        raise RefusedError(refusals.REFRESH_UNKNOWN)
+    if found.consent.app is not app:
+        raise RefusedError(refusals.OTHER_CLIENT)
+    if found.revoked:
+        raise RefusedError(refusals.REFRESH_REVOKED)
+    if found.used:
+        again = call.settings.refresh_token_reuse
+        raise RefusedError(refusals.REFRESH_REVOKED if again == "20064" else refusals.REFRESH_USED)
+    if is_over(call, found):
+        raise RefusedError(refusals.REFRESH_EXPIRED)
+    return found
+
+
+def _narrowed(consent: Consent, body: dict[str, Any]) -> frozenset[str] | None:
+    wanted = body.get("scope")
+    if wanted is None or wanted == "":
+        return consent.scopes
+    if not isinstance(wanted, str):
+        raise RefusedError(refusals.MALFORMED)
+    names = wanted.split()
+    if len(set(names)) != len(names):
+        raise RefusedError(refusals.SCOPES_TWICE)
+    if consent.scopes is not None and not consent.scopes.issuperset(names):
+        raise RefusedError(refusals.SCOPES_NOT_ALLOWED)
+    return frozenset(names)
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/open-apis/authen/v2/oauth/token",
+        token,
+        unconfirmed=(
+            "the word in `error` (RFC 6749), and whether what is missing gets 20001 or 20063",
+            "form-encoded bodies (settable, `form_token_requests`) and Basic authentication are taken",
+            "a code or a refresh token is used up by success alone",
+            "a refresh token used again gets 20073 (settable, `refresh_token_reuse`: 20064)",
+            "20074 (refreshing is switched off for the app) never comes; the device flow is not emulated",
+        ),
+        evidence="documentation",
+        token=False,
+        flat=True,
+    ),
+)

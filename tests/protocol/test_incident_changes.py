@@ -1,0 +1,94 @@
+"""The count of a run's failures, whoever reports them, how often, and in which order."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lark_provider.protocol.incidents.changes import after, after_run, listed_again
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.model import MAX_FAILURES, Failure, Incident
+
+MANY = MAX_FAILURES + 50
+
+
+def event(place: int, number: int = 1, kind: str = "failure") -> RunEvent:
+    return RunEvent(kind, "d", "r", "t", place, number, ti_id=f"{place}-{number}")  # type: ignore[arg-type]  # one of the kinds
+
+
+def reported(events: Sequence[RunEvent], before: Incident | None = None) -> Incident:
+    found = before or Incident()
+    for one in events:
+        found = replace(after(found, one, {}) or found, version=1)
+    return found
+
+
+def stored(incident: Incident) -> Incident:
+    """What another process reads."""
+    return replace(Incident.from_json(orjson.loads(orjson.dumps(incident.to_json()))), version=1)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.randoms(use_true_random=False))
+def test_each_try_counts_once_however_many_there_are(chance: random.Random) -> None:
+    first, second = (chance.sample(range(MANY), MANY) for _ in range(2))
+    found = stored(reported([event(one) for one in first]))
+    assert (found.count, len(found.failures), found.total) == (MANY, MAX_FAILURES, MANY)
+    assert reported([event(one) for one in second], found).count == MANY
+    again = chance.sample(range(MANY), 20)
+    tried = reported([event(one, 2) for one in again], found)
+    assert tried.count == MANY + len(again)
+    assert reported([event(one, 2) for one in again], stored(tried)) == tried
+
+
+def test_what_a_dags_callback_took_from_the_states_counts_once_beyond_a_hundred() -> None:
+    states = {event(one).label: "failed" for one in range(MANY)}
+    before = after(None, RunEvent("dag_failure", "d", "r"), states)
+    assert before is not None
+    assert before.count == MANY
+    found = reported([event(one) for one in range(MANY)], stored(before))
+    assert (found.count, found.total) == (MANY, MANY)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.sets(st.integers(0, MANY - 1), min_size=1))
+def test_a_run_is_over_when_all_have_recovered_also_those_not_listed(green: set[int]) -> None:
+    found = reported([event(one) for one in range(MANY)])
+    states = {event(one).label: "success" if one in green else "failed" for one in range(MANY)}
+    now = after_run(found, states, succeeded=False)
+    assert now.over == (len(green) == MANY)
+    assert sum(not one.recovered for one in now.failures) + now.unlisted == MANY - len(green)
+    failed = [Failure(event(one).label, 1, ti_id=f"{one}-1") for one in range(MANY) if one not in green]
+    listed = listed_again(now, failed)
+    left = [one for one in listed.failures if not one.recovered]
+    # What is left can be run again from the card, as far as it lists them.
+    assert len(left) == min(MAX_FAILURES, len(failed))
+    assert all(one.ti_id for one in left)
+    assert (listed.total, listed.count) == (MANY, MANY)
+    assert after_run(listed, {}, succeeded=True).over
+
+
+def test_a_success_of_a_task_not_listed_counts() -> None:
+    found = reported([event(one) for one in range(MAX_FAILURES + 1)])
+    (rest,) = {event(one).label for one in range(MAX_FAILURES + 1)} - {one.label for one in found.failures}
+    done = found
+    for one in found.failures:
+        done = after(done, event(int(one.label.removeprefix("t_")), 2, "success"), {}) or done
+    assert not done.over
+    done = after(done, event(int(rest.removeprefix("t_")), 2, "success"), {}) or done
+    assert done.over
+
+
+def test_a_run_that_failed_without_a_failed_task_recovers_with_its_run() -> None:
+    found = after(None, RunEvent("dag_failure", "d", "r"), {})
+    assert found is not None
+    found = replace(found, version=1)
+    assert (found.count, found.run_failed) == (0, True)
+    assert after_run(found, {"t": "success"}, succeeded=False) == found
+    done = after_run(found, {"t": "success"}, succeeded=True)
+    assert (done.over, done.run_failed) == (True, False)
