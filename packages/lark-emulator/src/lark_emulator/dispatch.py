@@ -258,7 +258,9 @@ class Dispatcher:
         )
         if tripped is None:
             return None
-        answer = self._refusal(RefusedError(codes.RATE_LIMITED), route, log_id)
+        limited = codes.RATE_LIMITED
+        status = route.documented.statuses.get(limited.number, limited.status)
+        answer = self._refusal(RefusedError(limited._replace(status=status)), route, log_id)
         answer.headers["x-ogw-ratelimit-limit"] = f"{tripped[0]:g}"
         answer.headers["x-ogw-ratelimit-reset"] = f"{tripped[1]:.3f}"
         return answer

@@ -42,7 +42,7 @@ STATE_FILE, LOCK_FILE = "state", "lock"
 SAVE_EVERY_S = 2.0
 _LOCK_PAUSE_S = 0.05
 #: Of the tenant, what is made afresh at each start.
-_NOT_KEPT = ("clock", "ticket_issued")
+_NOT_KEPT = ("announce", "clock", "ticket_issued")
 _MAGIC = b"lark-emulator state "
 #: What only the running emulator needs: handlers at work, and requests that hold a table.
 _PASSING = (Actor, Request, FunctionType, MethodType, BuiltinFunctionType)

@@ -74,6 +74,7 @@ class Lark:
         self.events = Events(self)
         self.clicks: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.world.ticket_issued = self.events.push_ticket
+        self.world.announce = self.events.announce
         self.links.on_ready = self.events.connected
         self.furnish(self)
 

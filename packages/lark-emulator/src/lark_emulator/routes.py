@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
-from lark_emulator import auth, bot, contact, discovery, gaps, scopes, store_auth, wiki
-from lark_emulator.bitable import apps, fields, records, search, tables
+from lark_emulator import auth, bot, discovery, gaps, mailboxes, minutes, scopes, store_auth, tenancy
+from lark_emulator.bitable import apps, fields, records, search, tables, views
+from lark_emulator.calendar import attendees, calendars, events
 from lark_emulator.callbacks import update
-from lark_emulator.drive import files, permissions, public
-from lark_emulator.im import changes, chats, members, messages, resources, uploads, webhook_bot
+from lark_emulator.cardkit import cards as card_entities
+from lark_emulator.cardkit import components
+from lark_emulator.contact import changes as user_changes
+from lark_emulator.contact import department_changes, departments, directory, users
+from lark_emulator.conversions import exports, imports
+from lark_emulator.docx import children, convert, documents, edits, reading
+from lark_emulator.drive import downloads, files, permissions, public, subscriptions
+from lark_emulator.drive import uploads as drive_uploads
+from lark_emulator.im import (
+    batches,
+    changes,
+    chat_changes,
+    chat_managers,
+    chat_search,
+    chats,
+    forwarding,
+    members,
+    messages,
+    pins,
+    reactions,
+    readers,
+    resources,
+    uploads,
+    urgent,
+    webhook_bot,
+)
 from lark_emulator.oauth import authorize, older, token
 from lark_emulator.routing import RouteTable
 from lark_emulator.sheets import (
@@ -21,6 +46,10 @@ from lark_emulator.sheets import (
     values,
     worksheets,
 )
+from lark_emulator.tasks import comments, tasklists, tasks
+from lark_emulator.tasks import members as task_members
+from lark_emulator.wiki import moving, nodes, spaces
+from lark_emulator.wiki import search as wiki_search
 
 ROUTES = (
     *auth.ROUTES,
@@ -35,17 +64,46 @@ ROUTES = (
     *changes.ROUTES,
     *uploads.ROUTES,
     *resources.ROUTES,
+    *reactions.ROUTES,
+    *forwarding.ROUTES,
+    *pins.ROUTES,
+    *readers.ROUTES,
+    *urgent.ROUTES,
+    *batches.ROUTES,
     *chats.ROUTES,
+    *chat_changes.ROUTES,
+    *chat_managers.ROUTES,
+    *chat_search.ROUTES,
     *members.ROUTES,
     *webhook_bot.ROUTES,
     *update.ROUTES,
-    *contact.ROUTES,
+    *card_entities.ROUTES,
+    *components.ROUTES,
+    *users.ROUTES,
+    *user_changes.ROUTES,
+    *directory.ROUTES,
+    *departments.ROUTES,
+    *department_changes.ROUTES,
+    *calendars.ROUTES,
+    *events.ROUTES,
+    *attendees.ROUTES,
+    *tasks.ROUTES,
+    *task_members.ROUTES,
+    *tasklists.ROUTES,
+    *comments.ROUTES,
+    *tenancy.ROUTES,
+    *mailboxes.ROUTES,
+    *minutes.ROUTES,
     *apps.ROUTES,
     *tables.ROUTES,
     *fields.ROUTES,
     *records.ROUTES,
     *search.ROUTES,
-    *wiki.ROUTES,
+    *views.ROUTES,
+    *spaces.ROUTES,
+    *nodes.ROUTES,
+    *moving.ROUTES,
+    *wiki_search.ROUTES,
     *spreadsheets.ROUTES,
     *worksheets.ROUTES,
     *values.ROUTES,
@@ -59,6 +117,16 @@ ROUTES = (
     *files.ROUTES,
     *permissions.ROUTES,
     *public.ROUTES,
+    *drive_uploads.ROUTES,
+    *downloads.ROUTES,
+    *subscriptions.ROUTES,
+    *imports.ROUTES,
+    *exports.ROUTES,
+    *documents.ROUTES,
+    *reading.ROUTES,
+    *children.ROUTES,
+    *edits.ROUTES,
+    *convert.ROUTES,
 )
 
 TABLE = RouteTable((*ROUTES, *gaps.beside(ROUTES)))

@@ -192,14 +192,15 @@ class RouteTable:
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """Return the route and its path parameters, or None.
 
-        A trailing slash is accepted on token endpoints only, where live probes saw it work.
+        A trailing slash is accepted on token endpoints, where live probes saw it work, and where it stands on
+        Lark's page; there it may be left out.
         """
         slashed = path.endswith("/")
         found = _walk(self._root, method, path.strip("/").split("/"), 0, [])
         if found is None:
             return None
         route, names, values = found
-        if slashed and route.token:
+        if slashed and route.token and not route.path.endswith("/"):
             return None
         return route, dict(zip(names, values, strict=True))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator import codes
+from lark_emulator import codes, codes_office
 from lark_emulator.codes import RefusedError
-from lark_emulator.contact import FIELD_SCOPES
+from lark_emulator.contact.users import FIELD_SCOPES
 from lark_emulator.routing import Call, Route, documented
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ NEEDS_BOT = (
     ("/open-apis/im/v1/images", codes.UPLOAD_NEEDS_BOT),
     ("/open-apis/im/v1/files", codes.UPLOAD_NEEDS_BOT),
     ("/open-apis/im/v1/", codes.IM_NEEDS_BOT),
+    ("/open-apis/message/v4/", codes.APP_WITHOUT_BOT),
+    ("/open-apis/calendar/v4/", codes_office.CALENDAR_NEEDS_BOT),
 )
 CONSOLE = "https://open.feishu.cn/app"
 GRANTED, NOT_GRANTED = 1, 2

@@ -6,7 +6,9 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from lark_emulator.access_settings import ACCESS_CHOICES, AccessSettings
+from lark_emulator.access_settings import ACCESS_CHOICES
+from lark_emulator.document_settings import DOCUMENT_CHOICES
+from lark_emulator.message_settings import MessageSettings
 from lark_emulator.sheet_settings import KIB, SHEET_CHOICES
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "card_frame_ack": ("ignored", "taken"),
     **ACCESS_CHOICES,
     **SHEET_CHOICES,
+    **DOCUMENT_CHOICES,
 }
 
 #: Numbers that may be negative, and their least value.
@@ -71,7 +74,7 @@ CARD_RULES = {
 
 
 @dataclass(slots=True)
-class Settings(AccessSettings):
+class Settings(MessageSettings):
     """The switches of one emulator. Where Lark's documents are silent or clash, there is a switch."""
 
     latency_ms: float = 0.0

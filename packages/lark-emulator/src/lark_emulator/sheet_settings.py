@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lark_emulator.document_settings import DocumentSettings
+
 KIB = 1024
 
 #: Settings whose value is one of a few words. The first is the default.
@@ -41,7 +43,7 @@ SHEET_CHOICES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(slots=True)
-class SheetSettings:
+class SheetSettings(DocumentSettings):
     """The switches of spreadsheets and the drive."""
 
     sheet_write_ms: float = 10.0

@@ -161,26 +161,33 @@ def parsed(raw: str | bytes) -> Any:
     return found
 
 
-def page_size(call: Call, *, most: int, code_for_zero: Code | None = None) -> int:
-    """Return the page size: 20 unless asked for, within bounds.
+def page_size(
+    call: Call, *, most: int, code_for_zero: Code | None = None, default: int = 20, least: int = 1
+) -> int:
+    """Return the page size: `default` unless asked for, within bounds.
 
     Raises:
         RefusedError: `code_for_zero` if given and the size is below 1, else 99992402.
     """
     raw = call.query.get("page_size")
     if not raw:
-        return 20
+        return default
     size = whole_number(raw)
     if size is None:
         violation("page_size", raw, "page_size must be an integer")
     if size < 1 and code_for_zero is not None:
         raise RefusedError(code_for_zero)
-    if not 1 <= size <= most:
-        violation("page_size", raw, f"page_size must be between 1 and {most}")
+    if not least <= size <= most:
+        violation("page_size", raw, f"page_size must be between {least} and {most}")
     return size
 
 
 def page(items: Sequence[T], call: Call, size: int, bad_token: Code) -> tuple[list[T], dict[str, Any]]:
+    """Cut the page that the query asks for, see `page_of`."""
+    return page_of(items, call.query.get("page_token", ""), size, bad_token)
+
+
+def page_of(items: Sequence[T], token: str, size: int, bad_token: Code) -> tuple[list[T], dict[str, Any]]:
     """Cut one page.
 
     Returns:
@@ -189,7 +196,6 @@ def page(items: Sequence[T], call: Call, size: int, bad_token: Code) -> tuple[li
     Raises:
         RefusedError: `bad_token`, the page token is not one of ours.
     """
-    token = call.query.get("page_token", "")
     start = 0
     if token:
         try:

@@ -26,6 +26,7 @@ class Sdk:
         self.contact = importlib.import_module("lark_oapi.api.contact.v3")
         self.drive = importlib.import_module("lark_oapi.api.drive.v1")
         self.drive2 = importlib.import_module("lark_oapi.api.drive.v2")
+        self.docx = importlib.import_module("lark_oapi.api.docx.v1")
         self.sheets = importlib.import_module("lark_oapi.api.sheets.v3")
         self.wiki = importlib.import_module("lark_oapi.api.wiki.v2")
         self._tokens = importlib.import_module("lark_oapi.core.token.manager").TokenManager

@@ -9,7 +9,16 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.routes import ROUTES
-from tests.conformance import accounts, documents, official_clients, spreadsheets
+from tests.conformance import (
+    accounts,
+    card_entities,
+    conversations,
+    documents,
+    offices,
+    official_clients,
+    papers,
+    spreadsheets,
+)
 from tests.conformance.accounts import good
 from tests.emulator.app_server import PATIENT, AppServer
 
@@ -37,6 +46,11 @@ def test_the_official_sdk_drives_every_claimed_endpoint(lark: Emulator, sdk: Sdk
     _wiki(lark, sdk, client)
     spreadsheets.drive(sdk, client)
     documents.drive(sdk, client)
+    papers.drive(lark, sdk, client)
+    papers.task(lark, sdk, client)
+    conversations.drive(lark, sdk, client)
+    card_entities.drive(sdk, client)
+    offices.drive(lark, sdk, client)
     _long_connection(lark)
     driven = {entry["route"] for entry in lark.requests() if entry["code"] == 0}
     assert driven == {route.name for route in ROUTES if route.evidence == "sdk + documentation"}

@@ -15,6 +15,6 @@ def test_the_sentence_and_a_code_that_is_not_larks(sdk: Sdk, lark: Emulator) -> 
     client = sdk.client(lark)
     for answer in (
         client.drive.v1.file_version.list(sdk.request(sdk.drive, "ListFileVersion", file_token="t")),
-        client.im.v1.chat.search(sdk.request(sdk.im, "SearchChat", query="x")),
+        client.im.v1.chat_moderation.get(sdk.request(sdk.im, "GetChatModeration", chat_id="c")),
     ):
         assert (answer.code, answer.msg.startswith("not emulated: GET /open-apis/")) == (gaps.CODE, True)

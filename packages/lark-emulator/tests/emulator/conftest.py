@@ -52,6 +52,15 @@ def api(lark: Emulator) -> Iterator[Api]:
     made.http.close()
 
 
+@pytest.fixture
+def stranger(lark: Emulator) -> Iterator[Api]:
+    """Another app, whose bot is in no group."""
+    lark.add_app("cli_stranger", "s")
+    made = Api(lark, "cli_stranger", "s")
+    yield made
+    made.http.close()
+
+
 class Sheet:
     """A Bitable table for a test."""
 

@@ -92,7 +92,7 @@ def test_user_ids_need_a_scope_of_their_own(api: Api, lark: Emulator) -> None:
 
 ALWAYS = {"union_id", "open_id", "mobile_visible"}
 BASE = {"name", "en_name", "avatar"}
-EMPLOYEE = {"status", "is_tenant_manager", "employee_type", "job_title", "enterprise_email"}
+EMPLOYEE = {"employee_no", "status", "is_tenant_manager", "employee_type", "job_title", "enterprise_email"}
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ EMPLOYEE = {"status", "is_tenant_manager", "employee_type", "job_title", "enterp
         ("contact:user.email:readonly", {"email"}),
         ("contact:user.phone:readonly", {"mobile"}),
         ("contact:user.gender:readonly", {"gender"}),
-        ("contact:user.department:readonly", {"department_ids"}),
+        ("contact:user.department:readonly", {"department_ids", "leader_user_id"}),
         ("contact:user.employee:readonly", EMPLOYEE),
-        ("contact:contact:readonly_as_app", {*BASE, *EMPLOYEE, "gender", "department_ids"}),
+        ("contact:contact:readonly_as_app", {*BASE, *EMPLOYEE, "gender", "department_ids", "leader_user_id"}),
     ],
 )
 def test_fields_appear_with_their_scopes(api: Api, lark: Emulator, scope: str, fields: set[str]) -> None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from lark_emulator import codes
 from lark_emulator.bitable.access import base_of
 from lark_emulator.bitable.columns import new_table
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive.access import apps_of
+from lark_emulator.drive.access import apps_of, folder_named
+from lark_emulator.drive.objects import copied_object
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, optional_text, violation
+from lark_emulator.validation import json_object, optional_flag, optional_text, violation
 from lark_emulator.world.bases import Base
 from lark_emulator.world.drive import BITABLE, FOLDER, Document
+from lark_emulator.world.records import Records
+
+if TYPE_CHECKING:
+    from lark_emulator.routing import Slices
 
 LONGEST_NAME = 255
 DEFAULT_TABLE = "Table 1"
+MOST_COPIED = 50_000
 DEFAULT_ZONE = "Asia/Shanghai"
 
 
@@ -106,6 +112,41 @@ def update(call: Call) -> dict[str, Any]:
     }
 
 
+def copy(call: Call) -> Slices:
+    """Answer `POST /bitable/v1/apps/:app_token/copy`: with the records, unless `without_content`."""
+    base = base_of(call)
+    body = json_object(call, codes.WRONG_JSON)
+    name = optional_text(body, "name", default=base.name)
+    if len(name) > LONGEST_NAME:
+        raise RefusedError(codes.INVALID_APP_NAME)
+    zone = optional_text(body, "time_zone", default=base.time_zone)
+    if zone not in available_timezones():
+        violation("time_zone", zone, "time_zone must be the name of a time zone")
+    empty = optional_flag(body, "without_content")
+    folder_token = optional_text(body, "folder_token")
+    try:
+        folder = folder_named(call, folder_token)
+    except RefusedError as refusal:
+        missing = refusal.code in (codes.FILE_NOT_FOUND, codes.FILE_DELETED)
+        raise RefusedError(codes.FOLDER_NOT_FOUND if missing else codes.FOLDER_DENIED) from None
+    source = call.world.drive.documents[base.app_token]
+    made = yield from copied_object(call, source, name, folder.token)
+    copied = call.world.bases[made.token]
+    copied.time_zone = zone
+    for table in copied.tables.values():
+        if empty or len(table.records) > MOST_COPIED:
+            table.records = Records()
+    return {
+        "app": {
+            "app_token": copied.app_token,
+            "name": copied.name,
+            "folder_token": folder_token,
+            "url": _url(copied),
+            "time_zone": copied.time_zone,
+        }
+    }
+
+
 _PATH = "/open-apis/bitable/v1/apps"
 
 ROUTES = (
@@ -116,6 +157,17 @@ ROUTES = (
         unconfirmed=(
             "the first table has one text field and no rows",
             "a `folder_token` that names no folder is taken for the root folder",
+        ),
+    ),
+    Route(
+        "POST",
+        f"{_PATH}/:app_token/copy",
+        copy,
+        unconfirmed=(
+            (
+                "the copy keeps the ids of tables, fields, views and records; of a table of more than 50,000 "
+                "records the structure alone is copied"
+            ),
         ),
     ),
     Route("GET", f"{_PATH}/:app_token", get, unconfirmed=("another app's base gets 1254302",)),

@@ -25,6 +25,8 @@ class Cell:
     field: Field
     id_type: str
     settings: Settings
+    origin: str = ""
+    """Scheme and host of the emulator, as the caller knows it."""
 
 
 @dataclass(frozen=True, slots=True)

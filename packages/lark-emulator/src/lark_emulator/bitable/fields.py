@@ -14,6 +14,7 @@ from lark_emulator.bitable.access import (
     table_of,
     table_to_write,
 )
+from lark_emulator.bitable.base_events import field_changed
 from lark_emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
 from lark_emulator.bitable.client_tokens import remember, replayed
 from lark_emulator.bitable.columns import SELECTS, new_field, shown_field
@@ -40,6 +41,7 @@ def create(call: Call) -> dict[str, Any]:
     duplex.pair(call, base, table, column)
     table.add_field(column)
     base.touch(table)
+    field_changed(call.world, base, table, call.author, None, column)
     hold(call, table)
     return remember(call, base, {"field": shown_field(table, column)})
 
@@ -48,7 +50,7 @@ def list_fields(call: Call) -> dict[str, Any]:
     """Answer `GET …/fields`."""
     table = table_of(call)
     as_array = flag(call.query, "text_field_as_array")
-    if (call.query.get("view_id") or table.view_id) != table.view_id:
+    if (call.query.get("view_id") or table.view_id) not in table.views:
         raise RefusedError(codes.VIEW_NOT_FOUND)
     size = page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
     items, more = page(list(table.fields.values()), call, size, codes.INVALID_PAGE_TOKEN)
@@ -81,6 +83,7 @@ def update(call: Call) -> dict[str, Any]:
     ]
     table.records.drop_values(after.field_id, surviving)
     base.touch(table)
+    field_changed(call.world, base, table, call.author, before, after)
     hold(call, table)
     return {"field": shown_field(table, after)}
 
@@ -109,6 +112,7 @@ def delete(call: Call) -> dict[str, Any]:
     del table.fields[column.field_id], table.names[column.name]
     table.records.drop_values(column.field_id)
     base.touch(table)
+    field_changed(call.world, base, table, call.author, column, None)
     hold(call, table)
     return {"field_id": column.field_id, "deleted": True}
 

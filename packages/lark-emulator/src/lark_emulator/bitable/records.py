@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
-from lark_emulator.bitable import duplex
+from lark_emulator.bitable import duplex, views
 from lark_emulator.bitable.access import (
     UNCHANGED,
     base_of,
@@ -15,14 +15,16 @@ from lark_emulator.bitable.access import (
     refuse_unchanged,
     table_of,
 )
+from lark_emulator.bitable.base_events import Changes
 from lark_emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
 from lark_emulator.bitable.client_tokens import remember, replayed
 from lark_emulator.bitable.options import undone_on_refusal
 from lark_emulator.bitable.pages import UNCONFIRMED as PAGES
 from lark_emulator.bitable.pages import paged, sized
 from lark_emulator.bitable.rows import Rows
+from lark_emulator.bitable.search import found
 from lark_emulator.bitable.sight import UNCONFIRMED as SIGHT
-from lark_emulator.bitable.sight import by_id, listed, to_write
+from lark_emulator.bitable.sight import by_id, to_write
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
@@ -72,6 +74,7 @@ def _insert(call: Call, rows: list[Any]) -> list[dict[str, Any]]:
     with undone_on_refusal(table):
         converted = [converter.cells(row.get("fields") if isinstance(row, dict) else None) for row in rows]
     now = call.world.clock.now()
+    changes = _changes(call, table)
     answers = []
     for cells in converted:
         filled = {field_id: value for field_id, value in cells.items() if value is not None}
@@ -79,8 +82,9 @@ def _insert(call: Call, rows: list[Any]) -> list[dict[str, Any]]:
         record = table.records.add(record_id, filled, call.author, int(now * 1000), now=now)
         if paired:
             duplex.follow(base, table, record, {}, call.author, now=now)
+        changes.added(record)
         answers.append(converter.echoed(record, filled))
-    _written(call, table)
+    _written(call, table, changes)
     return answers
 
 
@@ -101,14 +105,16 @@ def _change(call: Call, changes: list[tuple[str, Any]]) -> list[dict[str, Any]]:
         ),
     )
     now = call.world.clock.now()
+    noted = _changes(call, table)
     answers = []
     for record, cells in zip(records, converted, strict=True):
-        before = dict(record.cells) if paired else {}
+        before = dict(record.cells) if paired or noted.wanted else {}
         table.records.change(record, cells, call.author, int(now * 1000), now=now)
         if paired:
             duplex.follow(base, table, record, before, call.author, now=now)
+        noted.edited(record, before)
         answers.append(converter.echoed(record, cells))
-    _written(call, table)
+    _written(call, table, noted)
     return answers
 
 
@@ -116,14 +122,21 @@ def _remove(call: Call, record_ids: list[str]) -> list[dict[str, Any]]:
     table = records_to_write(call)
     to_write(call, base_of(call), table, record_ids)
     now = call.world.clock.now()
+    changes = _changes(call, table)
     for record_id in record_ids:
+        changes.deleted(table.records[record_id])
         table.records.remove(record_id, now=now)
-    _written(call, table)
+    _written(call, table, changes)
     return [{"deleted": True, "record_id": record_id} for record_id in record_ids]
 
 
-def _written(call: Call, table: Table) -> None:
+def _changes(call: Call, table: Table) -> Changes:
+    return Changes(call.world, call.settings, base_of(call), table, call.author)
+
+
+def _written(call: Call, table: Table, changes: Changes) -> None:
     base_of(call).touch(table)
+    changes.send()
     hold(call, table)
 
 
@@ -213,11 +226,11 @@ def list_records(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.INVALID_FILTER, "the emulator knows no formula filter, use search")
     if call.query.get("sort"):
         raise RefusedError(codes.INVALID_SORT, "the emulator sorts in search only")
-    if (call.query.get("view_id") or table.view_id) != table.view_id:
-        raise RefusedError(codes.VIEW_NOT_FOUND)
+    condition = views.condition_of(table, call.query.get("view_id") or table.view_id)
     size = sized(call)
     converter = Rows(call, base, table, user_id_type(call))
-    return paged(call, table, listed(call, base, table), size, partial(_legacy, call, converter))
+    records = found(call, base, table, user_id_type(call), condition, None)
+    return paged(call, table, records, size, partial(_legacy, call, converter))
 
 
 def _legacy(call: Call, converter: Rows, record: Record) -> dict[str, Any]:
@@ -233,7 +246,7 @@ _PATH = "/open-apis/bitable/v1/apps/:app_token/tables/:table_id/records"
 _STATUS = "HTTP status of errors: as this endpoint's page says (settable, `bitable_error_status`)"
 _VALUES = (
     "values for read-only, location and group fields that do not fit get 1254015",
-    "attachments cannot be written: uploads are not emulated, so every file_token gets 1254303",
+    "a file_token that was not uploaded to this very base gets 1254303",
 )
 _ECHO = "create and update echo the fields that were written, in the write shape"
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 MOST_PEOPLE = 1000
 MOST_LINKS = 500
+MOST_ATTACHMENTS = 100
+#: What media are uploaded as to become attachments.
+ATTACHABLE = ("bitable_file", "bitable_image")
 
 
 def _ids(value: Any, most: int) -> list[str]:
@@ -71,12 +74,38 @@ def read_groups(cell: Cell, value: Any) -> list[dict[str, Any]]:
     return [{"id": chat.chat_id, "name": chat.name, "avatar_url": chat_avatar_of(chat)} for chat in chats]
 
 
-def attachments(_cell: Cell, value: Any) -> None:
-    """Accept an empty list only: Bitable uploads are not emulated."""
-    require(isinstance(value, list))
+def attachments(cell: Cell, value: Any) -> list[str] | None:
+    """Return the tokens of media that were uploaded to this base, as `[{"file_token": …}]` names them."""
+    require(isinstance(value, list) and len(value) <= MOST_ATTACHMENTS)
     require(all(isinstance(item, dict) and isinstance(item.get("file_token"), str) for item in value))
-    if value:  # nothing was ever uploaded: the drive is not emulated
-        raise RefusedError(codes.ATTACHMENT_FOREIGN)
+    tokens = [item["file_token"] for item in value]
+    for token in tokens:
+        media = cell.world.drive.medias.get(token)
+        if media is None or media.parent_type not in ATTACHABLE or media.document != cell.base.app_token:
+            raise RefusedError(codes.ATTACHMENT_FOREIGN)
+    return tokens or None
+
+
+def read_attachments(cell: Cell, value: Any) -> list[dict[str, Any]]:
+    """Show attachments with their names and where to download them."""
+    where = f"{cell.origin}/open-apis/drive/v1/medias"
+    medias = [cell.world.drive.medias[token] for token in value]
+    return [
+        {
+            "file_token": media.token,
+            "name": media.name,
+            "size": len(media.content),
+            "tmp_url": f"{where}/batch_get_tmp_download_url?file_tokens={media.token}",
+            "type": media.content_type,
+            "url": f"{where}/{media.token}/download",
+        }
+        for media in medias
+    ]
+
+
+def echo_attachments(_cell: Cell, value: Any) -> list[dict[str, Any]]:
+    """Show attachments as they were written."""
+    return [{"file_token": token} for token in value]
 
 
 def links(cell: Cell, value: Any) -> list[str] | None:

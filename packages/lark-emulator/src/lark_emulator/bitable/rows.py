@@ -17,6 +17,7 @@ from lark_emulator.bitable.values import (
     write,
 )
 from lark_emulator.codes import RefusedError
+from lark_emulator.streams import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,8 +45,9 @@ class Rows:
         self._table = table
         self._id_type = id_type
         self._gives_computed = gives_computed
+        origin = origin_of(actor)
         self._cells = {
-            column.field_id: Cell(actor.world, actor.app, base, column, id_type, actor.settings)
+            column.field_id: Cell(actor.world, actor.app, base, column, id_type, actor.settings, origin)
             for column in table.fields.values()
         }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lark_emulator import codes
-from lark_emulator.bitable import filters, pages, sight
+from lark_emulator.bitable import filters, pages, sight, views
 from lark_emulator.bitable.access import base_of, table_of
 from lark_emulator.bitable.filters import Filters
 from lark_emulator.bitable.rows import Rows
@@ -32,9 +32,9 @@ def search(call: Call) -> dict[str, Any]:
     size = pages.sized(call)
     body = json_object(call, codes.WRONG_JSON)
     condition, sorts, view_id = body.get("filter"), body.get("sort"), body.get("view_id")
-    records = _found(call, base, table, id_type, condition, sorts)
-    if view_id and not condition and not sorts and view_id != table.view_id:
-        raise RefusedError(codes.VIEW_NOT_FOUND)
+    if view_id and not condition and not sorts:
+        condition = views.condition_of(table, view_id)
+    records = found(call, base, table, id_type, condition, sorts)
     columns = _columns(table, body.get("field_names"))
     rows = Rows(call, base, table, id_type)
     automatic = body.get("automatic_fields") is True
@@ -43,7 +43,7 @@ def search(call: Call) -> dict[str, Any]:
     )
 
 
-def _found(call: Call, base: Base, table: Table, id_type: str, condition: Any, sorts: Any) -> list[Record]:
+def found(call: Call, base: Base, table: Table, id_type: str, condition: Any, sorts: Any) -> list[Record]:
     """Return the records that a search shows, in its order.
 
     The result is kept until the table changes, so that the next page is cut from it and not searched again.

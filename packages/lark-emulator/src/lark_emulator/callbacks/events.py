@@ -6,11 +6,12 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lark_emulator.callbacks.payloads import old_event
+from lark_emulator.callbacks.payloads import event, old_event
 from lark_emulator.callbacks.post import UnreachableError
 from lark_emulator.callbacks.subscription import wrapped
 from lark_emulator.callbacks.ways import frame_of, way_of_events
 from lark_emulator.websocket.links import NoAckError
+from lark_emulator.world.apps import TENANT_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,6 +130,20 @@ class Events:
         """Send a store app its newest ticket."""
         event = {"app_id": app.app_id, "app_ticket": app.app_ticket, "type": "app_ticket"}
         self.push(app, old_event(app, self._sender.clock.now(), event))
+
+    def announce(
+        self, app: App, event_type: str, content: dict[str, Any], tenant_key: str = TENANT_KEY
+    ) -> None:
+        """Send an app an event of version 2.0 about what has just happened, if it is subscribed to it.
+
+        Args:
+            app: to whom.
+            event_type: such as `im.chat.updated_v1`.
+            content: what stands in `event`.
+            tenant_key: where it happened.
+        """
+        if app.event_types is None or event_type in app.event_types:
+            self.push(app, event(app, self._sender.clock.now(), event_type, content, tenant_key))
 
     def _plan(self, delivery: Delivery, at: float) -> None:
         delivery.next_attempt = at

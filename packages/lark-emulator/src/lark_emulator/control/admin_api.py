@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator import wiki
 from lark_emulator.clock import MOST_AHEAD
 from lark_emulator.control import snapshot
 from lark_emulator.control.specs import flag, found, name_set, names, one_of, only, text
 from lark_emulator.im import webhook_bot
+from lark_emulator.wiki import pages
 from lark_emulator.world.apps import MODES, TENANT_KEY
 from lark_emulator.world.bases import SIGHTS, Limit
 from lark_emulator.world.users import USER_STATUSES
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: What can be said about an app when it is added, and changed later.
 APP_MEMBERS = (
     *("secret", "name", "scopes", "pending_scopes", "available_to", "tenant_keys", "enabled", "bot"),
-    *("event_mode", "callback_mode", "redirect_urls"),
+    *("event_mode", "callback_mode", "redirect_urls", "event_types"),
 )
 #: The same of a user.
 USER_MEMBERS = ("name", "en_name", "email", "enterprise_email", "mobile", "status")
@@ -58,7 +58,8 @@ def change_app(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             `pending_scopes` (a list); `tenant_keys` (a list: where it is installed, [] = nowhere);
             `enabled` and `bot` (true or false); `event_mode` and `callback_mode` (how events and card
             callbacks come: `auto`, `http` or `long_connection`); `redirect_urls` (a list: where its
-            authorization page may send users back to, or null for anywhere).
+            authorization page may send users back to, or null for anywhere); `event_types` (which events it
+            gets when something happens here; a list, or null for all).
 
     Returns:
         The app as the state shows it.
@@ -74,7 +75,7 @@ def _app_changes(spec: dict[str, Any]) -> dict[str, Any]:
     for name in APP_MEMBERS:
         if name not in spec:
             continue
-        if name in ("scopes", "available_to", "redirect_urls"):
+        if name in ("scopes", "available_to", "redirect_urls", "event_types"):
             changes[name] = name_set(spec, name)
         elif name == "pending_scopes":
             changes[name] = name_set(spec, name) or frozenset()
@@ -243,13 +244,24 @@ def sight_of(spec: dict[str, Any]) -> Limit:
 
 
 def add_wiki_node(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Add a wiki page that holds `obj_token` of `obj_type`; `title` and `shared_with` if wanted."""
-    only(spec, "obj_type", "obj_token", "title", "shared_with")
+    """Add a wiki page that holds `obj_token` of `obj_type`, and return it.
+
+    Args:
+        lark: where.
+        spec: `obj_type`, `obj_token`, and if wanted `title`, `shared_with` (the apps that may read it),
+            `space_id` and `parent_node_token`.
+    """
+    only(spec, "obj_type", "obj_token", "title", "shared_with", "space_id", "parent_node_token")
     apps = names(spec, "shared_with")
     for name in apps or ():
         found(lark.world.apps, "app", name)
-    return wiki.shown(
-        wiki.add(
-            lark.world, text(spec, "obj_type"), text(spec, "obj_token"), text(spec, "title") or "Page", apps
-        )
+    node = pages.add(
+        lark.world,
+        text(spec, "obj_type"),
+        text(spec, "obj_token"),
+        text(spec, "title") or "Page",
+        apps,
+        space_id=text(spec, "space_id"),
+        parent=text(spec, "parent_node_token"),
     )
+    return pages.shown(lark.world, node)

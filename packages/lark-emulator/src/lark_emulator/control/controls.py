@@ -10,6 +10,8 @@ import orjson
 from lark_emulator.control import admin_api, plane
 from lark_emulator.control.callback_controls import CallbackControls
 from lark_emulator.control.connection_controls import ConnectionControls
+from lark_emulator.control.office_controls import OfficeControls
+from lark_emulator.control.paper_controls import PaperControls
 from lark_emulator.control.sheet_controls import SheetControls
 from lark_emulator.control.stub_controls import StubControls
 from lark_emulator.control.table_controls import TableControls
@@ -28,7 +30,15 @@ def _json_or_none(text: str) -> Any:
 
 
 class Controls(
-    CallbackControls, ConnectionControls, SheetControls, StubControls, TableControls, UserControls, ABC
+    CallbackControls,
+    ConnectionControls,
+    OfficeControls,
+    PaperControls,
+    SheetControls,
+    StubControls,
+    TableControls,
+    UserControls,
+    ABC,
 ):
     """Every operation of the control plane as a method. Bad input raises ValueError."""
 
@@ -176,7 +186,8 @@ class Controls(
                 everyone); `pending_scopes` (applied for and not granted); `tenant_keys` (where it is
                 installed, `[]` = nowhere); `enabled` and `bot` (booleans); `event_mode` and `callback_mode`
                 (how events and card callbacks come: `auto`, `http` or `long_connection`); `redirect_urls`
-                (where its authorization page may send users back to, or None for anywhere).
+                (where its authorization page may send users back to, or None for anywhere); `event_types`
+                (which events it gets when something happens here; a list, or None for all).
 
         Raises:
             ValueError: no such app, an unknown member or a wrong type.
@@ -303,6 +314,8 @@ class Controls(
         *,
         title: str | None = None,
         shared_with: Iterable[str] | None = None,
+        space_id: str | None = None,
+        parent: str | None = None,
     ) -> str:
         """Add a wiki page that holds a document, and return its node_token.
 
@@ -311,12 +324,15 @@ class Controls(
             obj_token: the document's own token; a base must exist.
             title: what the page is called.
             shared_with: app ids that may read it; absent = all.
+            space_id: its space; absent = that of the page above, or the one that is there from the start.
+            parent: the node_token of the page above; absent = it is on the first level.
 
         Raises:
-            ValueError: an unknown type, base or app.
+            ValueError: an unknown type, base, app, space or page.
         """
         apps = None if shared_with is None else list(shared_with)
         spec = {"obj_type": obj_type, "obj_token": obj_token, "title": title, "shared_with": apps}
+        spec |= {"space_id": space_id, "parent_node_token": parent}
         return str(self._do(admin_api.add_wiki_node, spec)["node_token"])
 
     def advance(self, seconds: float) -> None:

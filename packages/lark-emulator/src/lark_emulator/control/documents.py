@@ -6,24 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.specs import found, one_of, only, text
 from lark_emulator.drive.access import openers
+from lark_emulator.drive.objects import PREFIXES, new_docx
 from lark_emulator.sheets.spreadsheets import new_worksheet
-from lark_emulator.world.drive import FOLDER, PERMS, SHEET, Document
+from lark_emulator.world.drive import DOCX, FOLDER, PERMS, SHEET, Document
 from lark_emulator.world.sheets import FIRST_TITLE, Spreadsheet
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
+    from lark_emulator.world.docx import Docx
     from lark_emulator.world.drive import Who
 
 _KINDS = ("user", "app", "chat")
 
 
 def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Add a folder, a spreadsheet or another file of a person, or of an app, and return it as `access` does.
+    """Add a folder, a spreadsheet, a docx or another file of a person, or of an app.
 
     Args:
         lark: where.
-        spec: `type` (`folder`, `sheet`, or another type, whose content is not held), `title`, `owner` (such
-            as `user:alice` or `app:cli_emulator0001`; absent = the first user), `folder_token`.
+        spec: `type` (`folder`, `sheet`, `docx`, or another type, whose content is not held), `title`,
+            `owner` (such as `user:alice` or `app:cli_emulator0001`; absent = the first user), `folder_token`.
+
+    Returns:
+        What `access` does.
     """
     only(spec, "type", "title", "owner", "folder_token")
     kind, title = text(spec, "type") or SHEET, text(spec, "title")
@@ -32,12 +37,14 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     parent = text(spec, "folder_token")
     if parent and found(world.drive.documents, "folder", parent).type != FOLDER:
         raise ValueError(f"{parent!r} is not a folder")
-    content = None
-    if kind == SHEET:
+    content: Spreadsheet | Docx | None = None
+    prefix = {FOLDER: "fldcn", **PREFIXES}.get(kind, "boxcn")
+    token = world.new_id(prefix, 22)
+    if kind == DOCX:
+        content = new_docx(token, title)
+    elif kind == SHEET:
         sheet = new_worksheet(world, FIRST_TITLE)
         content = Spreadsheet({sheet.sheet_id: sheet})
-    prefix = {FOLDER: "fldcn", SHEET: "shtcn"}.get(kind, "boxcn")
-    token = world.new_id(prefix, 22)
     world.drive.add(Document(token, kind, owner, parent, lark.clock.now(), content, title))
     return access(lark, {"token": token})
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator.bitable import duplex
 from lark_emulator.bitable.access import begin_write
+from lark_emulator.bitable.base_events import Changes
 from lark_emulator.bitable.rows import Rows
 from lark_emulator.bitable.values import DATE, NUMBER
 from lark_emulator.codes import RefusedError
@@ -55,10 +56,12 @@ class Writer:
         self._rows = Rows(actor, self._base, self.table, "user_id", gives_computed=True)
         self._paired = duplex.links_both_ways(self.table)
         self._now = self._lark.clock.now()
+        self._changes = Changes(self._lark.world, self._lark.settings, self._base, self.table, self.user)
 
     def end(self) -> None:
-        """Count the edit; call it after each run of writes."""
+        """Count the edit, and tell of it; call it after each run of writes."""
         self._base.touch(self.table)
+        self._changes.send()
 
     def cells(self, fields: Any) -> dict[str, Any]:
         """Return stored values.
@@ -80,6 +83,7 @@ class Writer:
         record = self.table.records.add(record_id, filled, self.user, int(self._now * 1000), now=self._now)
         if self._paired:
             duplex.follow(self._base, self.table, record, {}, self.user, now=self._now)
+        self._changes.added(record)
         return record_id
 
     def change(self, record_id: str, cells: dict[str, Any]) -> None:
@@ -89,9 +93,11 @@ class Writer:
         self.table.records.change(record, cells, self.user, int(self._now * 1000), now=self._now)
         if self._paired:
             duplex.follow(self._base, self.table, record, before, self.user, now=self._now)
+        self._changes.edited(record, before)
 
     def remove(self, record_id: str) -> None:
         """Remove a row."""
+        self._changes.deleted(self.table.records[record_id])
         self.table.records.remove(record_id, now=self._now)
 
 

@@ -96,11 +96,11 @@ class SheetControls(ABC):
         owner: str | None = None,
         folder_token: str | None = None,
     ) -> str:
-        """Add a folder, a spreadsheet or another file that a person made, and return its token.
+        """Add a folder, a spreadsheet, a docx or another file that a person made, and return its token.
 
         Args:
             title: what it is called.
-            type: `folder`, `sheet`, or another type, whose content is not held.
+            type: `folder`, `sheet`, `docx`, or another type, whose content is not held.
             owner: such as `user:alice` or `app:cli_emulator0001`; absent = the first user.
             folder_token: where; absent = in no folder.
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from lark_emulator import wiki
 from lark_emulator.bitable.columns import shown_field
 from lark_emulator.bitable.values import USER
+from lark_emulator.control import office
 from lark_emulator.control.stubbing import unused
 from lark_emulator.im import uploads, webhook_bot
+from lark_emulator.wiki import pages
 from lark_emulator.world.apps import TENANT_KEY
 
 if TYPE_CHECKING:
@@ -43,8 +44,10 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
             for each in world.drive.documents.values()
             if not each.deleted
         ],
-        "wiki_nodes": [wiki.shown(node) for node in world.wiki_nodes.values()],
+        "wiki_spaces": [pages.shown_space(space) for space in world.wiki_spaces.values()],
+        "wiki_nodes": [pages.shown(world, node) for node in world.wiki_nodes.values()],
         "upload_count": len(world.uploads),
+        "media_count": len(world.drive.medias),
         "click_count": len(lark.clicks),
         "late_waiting": lark.late.waiting,
         "event_states": dict(Counter(delivery.state for delivery in lark.events.all)),
@@ -63,6 +66,7 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         state["clicks"] = list(lark.clicks)
         state["events"] = [delivery.shown() for delivery in lark.events.all]
         state["uploads"] = [uploads.shown(each) for each in world.uploads.values()]
+        state |= office.shown(world)
     return state
 
 
@@ -82,6 +86,7 @@ def app(which: App) -> dict[str, Any]:
         "event_mode": which.event_mode,
         "callback_mode": which.callback_mode,
         "redirect_urls": None if which.redirect_urls is None else sorted(which.redirect_urls),
+        "event_types": None if which.event_types is None else sorted(which.event_types),
         "callback": None if which.subscription is None else _subscription(which.subscription),
         "app_ticket": which.app_ticket,
         "token_requests": which.token_requests,
@@ -108,6 +113,7 @@ def user(lark: Lark, who: User) -> dict[str, Any]:
         "mobile": who.mobile,
         "enterprise_email": who.enterprise_email,
         "status": who.status,
+        "departments": who.departments,
         "tenant_key": who.tenant_key,
         "open_ids": {each.app_id: who.id_for(each, "open_id") for each in lark.world.apps.values()},
     }
@@ -123,6 +129,8 @@ def chat(which: Chat, *, summary: bool) -> dict[str, Any]:
         "users": list(which.users),
         "bots": list(which.bots),
         "dissolved": which.dissolved,
+        "owner": which.owner,
+        "managers": sorted(which.managers),
         "message_count": len(which.messages),
     }
     return shown if summary else {**shown, "messages": [message(each) for each in which.messages]}
@@ -145,6 +153,14 @@ def message(which: Message) -> dict[str, Any]:
         "mentions": which.mentions,
         "edits": which.edits,
         "deleted": which.deleted,
+        "reactions": [
+            {"emoji_type": each.emoji_type, "app_id": each.app_id, "user": each.user_id}
+            for each in which.reactions
+        ],
+        "pinned_by": None if which.pin is None else which.pin.user_id or which.pin.app_id,
+        "readers": dict(which.readers),
+        "follow_ups": which.follow_ups,
+        "parts": [message(each) for each in which.parts],
     }
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator import wiki
 from lark_emulator.control import snapshot
 from lark_emulator.control.specs import only, text, whole_text
 from lark_emulator.im import uploads, webhook_bot
+from lark_emulator.wiki import pages as wiki_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +62,9 @@ PARTS: dict[str, Callable[[Lark], Iterator[Item]]] = {
     "bitables": _listed(lambda lark: lark.world.bases, lambda _, base: snapshot.base(base, summary=True)),
     "records": _records,
     "webhooks": _listed(lambda lark: lark.world.webhook_bots, lambda _, bot: webhook_bot.shown(bot)),
-    "wiki_nodes": _listed(lambda lark: lark.world.wiki_nodes, lambda _, node: wiki.shown(node)),
+    "wiki_nodes": _listed(
+        lambda lark: lark.world.wiki_nodes, lambda lark, node: wiki_pages.shown(lark.world, node)
+    ),
     "uploads": _listed(lambda lark: lark.world.uploads, lambda _, upload: uploads.shown(upload)),
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import copy as copying
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
@@ -14,26 +13,27 @@ from lark_emulator.drive.access import (
     FULL,
     OWNER,
     VIEW,
-    apps_of,
     document_named,
     folder_named,
     level,
     may,
     owner_id,
 )
+from lark_emulator.drive.objects import copied_object
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, optional_text, page_size, user_id_type, whole_number
-from lark_emulator.world.bases import Base
-from lark_emulator.world.drive import BITABLE, FOLDER, SHEET, Document
+from lark_emulator.world.drive import BITABLE, DOCX, FILE, FOLDER, SHEET, Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lark_emulator.routing import Slices
+    from lark_emulator.world.bases import Base
 
 MOST_PER_PAGE = 200
 MOST_METAS = 200
 LONGEST_NAME = 256
+COPIED = (SHEET, BITABLE, DOCX, FILE)
 _META_MISSING = 970005
 _META_DENIED = 970003
 
@@ -163,7 +163,7 @@ def copy(call: Call) -> Slices:
     """Answer `POST /drive/v1/files/:file_token/copy`."""
     body = json_object(call, codes.FILE_PARAM)
     name = optional_text(body, "name")
-    if not 0 < len(name.encode()) <= LONGEST_NAME or body.get("type") not in (SHEET, BITABLE):
+    if not 0 < len(name.encode()) <= LONGEST_NAME or body.get("type") not in COPIED:
         raise RefusedError(codes.FILE_PARAM)
     kind, token = body["type"], call.params["file_token"]
     source = document_named(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
@@ -172,16 +172,8 @@ def copy(call: Call) -> Slices:
     if call.world.drive.copying is not None and not call.late:
         raise RefusedError(codes.FILE_BUSY)
     _hold(call)
-    folder_token = optional_text(body, "folder_token")
-    if isinstance(source.content, Base):
-        content: Any = copying.deepcopy(source.content)
-        content.name, content.replays, content.shared_with = name, {}, apps_of(call)
-        made = new_document(call, kind, "", folder_token, "bascn", content)
-        content.app_token = made.token
-        call.world.bases[made.token] = content
-    else:
-        content = None if source.content is None else (yield from source.content.copied())
-        made = new_document(call, kind, name, folder_token, "shtcn", content)
+    folder = folder_named(call, optional_text(body, "folder_token"))
+    made = yield from copied_object(call, source, name, folder.token)
     return {"file": _file(call, made, made.title, made.parent, user_id_type(call))}
 
 
@@ -274,7 +266,9 @@ ROUTES = (
         "POST",
         f"{_PATH}/:file_token/copy",
         copy,
-        unconfirmed=("spreadsheets and bases only; the copy keeps the ids of worksheets and tables",),
+        unconfirmed=(
+            "a copy keeps the ids of worksheets, tables and blocks; folders and other types get 1061002",
+        ),
     ),
     Route(
         "POST",

@@ -10,6 +10,7 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.card_documented import check_documented
 from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, Reader, card_error, unparsable
+from lark_emulator.im.card_references import check_entity
 from lark_emulator.im.card_rules import Sent, check_rules
 from lark_emulator.validation import parsed
 
@@ -53,7 +54,7 @@ def check_object(card: Any, world: World, settings: Settings, app: App | None) -
     if not isinstance(card, dict):
         unparsable("the card is not an object")
     if _is_reference(card):
-        _check_reference(card, settings)
+        _check_reference(card, world, settings, app)
         return {}
     if "msg_type" in card:
         unparsable("unknown property, property: msg_type", "ROOT")
@@ -118,11 +119,11 @@ def is_shared(card: dict[str, Any]) -> bool:
     return declared or card.get("schema") == "2.0" or _is_reference(card)
 
 
-def _check_reference(card: dict[str, Any], settings: Settings) -> None:
+def _check_reference(card: dict[str, Any], world: World, settings: Settings, app: App | None) -> None:
     data = card.get("data")
     data = data if isinstance(data, dict) else {}
-    if card["type"] == "card" and data.get("card_id") not in settings.card_entities:
-        raise card_error(LIMIT_OR_DUPLICATE, "cardid is invalid")
+    if card["type"] == "card":
+        check_entity(world, app, data.get("card_id"), settings.card_entities)
     template_id = data.get("template_id")
     if card["type"] == "template" and template_id not in settings.card_templates:
         raise card_error(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
+from lark_emulator.im.chat_settings import SETTINGS, settings_of
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     choice,
@@ -33,7 +34,7 @@ SHORTEST_PUBLIC_NAME = 2
 
 def avatar_of(chat: Chat) -> str:
     """Return the address of a picture; nothing is served there."""
-    return f"https://emulator.invalid/avatar/{chat.chat_id}.png"
+    return f"https://emulator.invalid/avatar/{chat.avatar or chat.chat_id}.png"
 
 
 def _owner(chat: Chat, app: App, id_type: str) -> dict[str, str]:
@@ -43,7 +44,8 @@ def _owner(chat: Chat, app: App, id_type: str) -> dict[str, str]:
     return {"owner_id": user.id_for(app, id_type), "owner_id_type": id_type}
 
 
-def _listed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
+def listed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
+    """Return what lists show of a group."""
     return {
         "chat_id": chat.chat_id,
         "avatar": avatar_of(chat),
@@ -58,33 +60,32 @@ def _listed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
 
 def _detailed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
     return {
-        **_listed(chat, call, id_type),
+        **listed(chat, call, id_type),
         "chat_mode": chat.mode,
         "chat_type": chat.chat_type,
         "chat_tag": "inner",
         "group_message_type": chat.message_type,
-        "add_member_permission": "all_members",
-        "share_card_permission": "allowed",
-        "at_all_permission": "all_members",
-        "edit_permission": "all_members",
-        "join_message_visibility": "all_members",
-        "leave_message_visibility": "all_members",
-        "membership_approval": "no_approval_required",
-        "moderation_permission": "all_members",
+        **{name: chat.settings.get(name, options[0]) for name, options in SETTINGS.items()},
+        **({"i18n_names": chat.i18n_names} if chat.i18n_names else {}),
+        "user_manager_id_list": [
+            chat.users[name].id_for(call.app, id_type) for name in chat.users if name in chat.managers
+        ],
+        "bot_manager_id_list": [name for name in chat.bots if name in chat.managers],
     }
 
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/chats`: the bot is a member, and the owner unless another is named."""
     id_type = user_id_type(call)
-    flag(call.query, "set_bot_manager")
+    manages = flag(call.query, "set_bot_manager")
     uuid = optional_text(dict(call.query), "uuid", longest=LONGEST_UUID)
     body = json_object(call, codes.CHAT_PARAM)
     name = optional_text(body, "name")
     chat_type = choice(body, "chat_type", ("private", "public"), default="private")
     message_type = choice(body, "group_message_type", ("chat", "thread"), default="chat")
     description = optional_text(body, "description")
-    users = [_user(call, id_type, value) for value in text_list(body, "user_id_list", most=MOST_USERS)]
+    settings = settings_of(body)
+    users = [user_of(call, id_type, value) for value in text_list(body, "user_id_list", most=MOST_USERS)]
     bots = [_bot(call, value) for value in text_list(body, "bot_id_list", most=MOST_BOTS)]
     owner = call.app.app_id
     owner_id = optional_text(body, "owner_id")
@@ -112,6 +113,10 @@ def create(call: Call) -> dict[str, Any]:
         description=description,
         message_type=message_type,
     )
+    chat.creator = call.app.app_id
+    chat.settings = settings
+    if manages:
+        chat.managers.add(call.app.app_id)
     if uuid:
         call.world.chat_uuids[key] = (chat.chat_id, now)
     return _detailed(chat, call, id_type)
@@ -142,7 +147,7 @@ def list_chats(call: Call) -> dict[str, Any]:
     if order == "ByActiveTimeDesc":
         chats.sort(key=lambda chat: chat.active_time, reverse=True)
     items, more = page(chats, call, size, codes.CHAT_PARAM)
-    return {"items": [_listed(chat, call, id_type) for chat in items], **more}
+    return {"items": [listed(chat, call, id_type) for chat in items], **more}
 
 
 def chat_of(call: Call) -> Chat:
@@ -157,7 +162,8 @@ def chat_of(call: Call) -> Chat:
     return chat
 
 
-def _user(call: Call, id_type: str, value: str) -> User:
+def user_of(call: Call, id_type: str, value: str) -> User:
+    """Return a user, or refuse with 232030."""
     user = call.world.find_user(call.app, id_type, value)
     if user is None:
         raise RefusedError(codes.USER_ID_INVALID)
@@ -180,7 +186,7 @@ ROUTES = (
         create,
         unconfirmed=(
             "a repeated `uuid` answers with the first chat",
-            "group settings other than name, description, type and message type are not kept",
+            "labels, avatars and the restricted mode are not kept",
         ),
     ),
     Route("GET", _PATH, list_chats, unconfirmed=("dissolved chats are not listed",)),

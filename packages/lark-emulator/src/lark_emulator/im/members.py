@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator import codes
+from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
+from lark_emulator.im.announcing import about_bot, about_members
+from lark_emulator.im.chat_changes import own_chat
 from lark_emulator.im.chats import MOST_BOTS, MOST_USERS, chat_of
+from lark_emulator.im.roles import is_manager, may
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import choice, json_object, page, page_size, text_list, user_id_type
 from lark_emulator.world.users import USER_ID_TYPES, User
 
 if TYPE_CHECKING:
     from lark_emulator.world.apps import App
-    from lark_emulator.world.chats import Chat
 
 # succeed_type: what happens to the rest if some ids cannot be added.
 ALL_OR_ERROR_IF_ABSENT, AS_MANY_AS_POSSIBLE, ALL_OR_NONE = "0", "1", "2"
-
-
-def _chat_of_member(call: Call) -> Chat:
-    chat = chat_of(call)
-    if chat.dissolved:
-        raise RefusedError(codes.CHAT_DISSOLVED)
-    if not chat.has(call.who):
-        raise RefusedError(codes.OPERATOR_NOT_IN_CHAT)
-    return chat
 
 
 def add(call: Call) -> dict[str, Any]:
@@ -37,7 +30,9 @@ def add(call: Call) -> dict[str, Any]:
         (ALL_OR_ERROR_IF_ABSENT, AS_MANY_AS_POSSIBLE, ALL_OR_NONE),
         default=ALL_OR_ERROR_IF_ABSENT,
     )
-    chat = _chat_of_member(call)
+    chat = own_chat(call)
+    if not may(call.app, chat, "add_member_permission"):
+        raise RefusedError(codes_im.NOT_OWNER)
     body = json_object(call, codes.CHAT_PARAM)
     ids = text_list(body, "id_list", most=MOST_BOTS if id_type == "app_id" else MOST_USERS)
     if not ids:
@@ -55,12 +50,64 @@ def add(call: Call) -> dict[str, Any]:
             found.append(member)
     if (absent and succeed == ALL_OR_ERROR_IF_ABSENT) or ((absent or invisible) and succeed == ALL_OR_NONE):
         raise RefusedError(codes.UNAVAILABLE_IDS)
+    new = [user for user in found if isinstance(user, User) and user.user_id not in chat.users]
     for member in found:
         if isinstance(member, User):
             chat.users[member.user_id] = member
-        else:
+        elif member.app_id not in chat.bots:
             chat.bots[member.app_id] = member
+            about_bot(call.world, chat, "im.chat.member.bot.added_v1", call.app, member)
+    about_members(call.world, chat, "im.chat.member.user.added_v1", call.app, new)
     return {"invalid_id_list": invisible, "not_existed_id_list": absent, "pending_approval_id_list": []}
+
+
+def remove(call: Call) -> dict[str, Any]:
+    """Answer `DELETE …/members`: by owner and administrators; any bot can leave by itself."""
+    id_type = choice(call.query, "member_id_type", (*USER_ID_TYPES, "app_id"), default="open_id")
+    chat = own_chat(call)
+    body = json_object(call, codes.CHAT_PARAM)
+    ids = text_list(body, "id_list", most=MOST_BOTS if id_type == "app_id" else MOST_USERS)
+    members: list[App | User] = []
+    invalid: list[str] = []
+    for value in ids:
+        member = call.world.apps.get(value) if id_type == "app_id" else _user(call, id_type, value)
+        name = getattr(member, "user_id", getattr(member, "app_id", ""))
+        if member is None or name not in (chat.bots if id_type == "app_id" else chat.users):
+            invalid.append(value)
+        else:
+            members.append(member)
+    if not members:
+        raise RefusedError(codes.NO_VALID_MEMBERS)
+    if members != [call.app] and not is_manager(call.app, chat):
+        raise RefusedError(codes_im.MEMBERS_REFUSED)
+    if any(isinstance(member, User) and member.user_id == chat.owner for member in members):
+        raise RefusedError(codes_im.OWNER_KICKED)
+    gone = [member for member in members if isinstance(member, User)]
+    about_members(call.world, chat, "im.chat.member.user.deleted_v1", call.app, gone)
+    for member in members:
+        if isinstance(member, User):
+            del chat.users[member.user_id]
+            chat.managers.discard(member.user_id)
+        else:
+            del chat.bots[member.app_id]
+            chat.managers.discard(member.app_id)
+            about_bot(call.world, chat, "im.chat.member.bot.deleted_v1", call.app, member)
+    return {"invalid_id_list": invalid}
+
+
+def me_join(call: Call) -> dict[str, Any]:
+    """Answer `PATCH …/members/me_join`: this bot joins a public group."""
+    chat = chat_of(call)
+    if chat.dissolved:
+        raise RefusedError(codes.CHAT_DISSOLVED)
+    if chat.mode == "p2p" or chat.chat_type != "public":
+        raise RefusedError(codes_im.CHAT_TYPE)
+    if chat.settings.get("membership_approval") == "approval_required":
+        raise RefusedError(codes_im.JOIN_APPROVAL)
+    if call.app.app_id not in chat.bots:
+        chat.bots[call.app.app_id] = call.app
+        about_bot(call.world, chat, "im.chat.member.bot.added_v1", call.app, call.app)
+    return {}
 
 
 def _user(call: Call, id_type: str, value: str) -> User | None:
@@ -74,7 +121,7 @@ def list_members(call: Call) -> dict[str, Any]:
     """Answer `GET …/members`: bots are never listed."""
     id_type = user_id_type(call, "member_id_type")
     size = page_size(call, most=100)
-    chat = _chat_of_member(call)
+    chat = own_chat(call)
     items, more = page(list(chat.users.values()), call, size, codes.CHAT_PARAM)
     return {
         "items": [
@@ -109,6 +156,16 @@ ROUTES = (
             "people of other tenants are reported as invalid: the control plane adds them (`chats/change`)",
         ),
     ),
+    Route(
+        "DELETE",
+        _PATH,
+        remove,
+        unconfirmed=(
+            "the owner is never removed (232076); who is not in the group is reported as invalid",
+            "the app that made a group removes others with the scope `im:chat:operate_as_owner`",
+        ),
+    ),
+    Route("PATCH", f"{_PATH}/me_join", me_join, unconfirmed=("a private group gets 232008",)),
     Route("GET", _PATH, list_members, unconfirmed=("pages here are always full",)),
     Route("GET", f"{_PATH}/is_in_chat", is_in_chat, unconfirmed=("in a dissolved chat: false",)),
 )

@@ -6,8 +6,8 @@ from typing import Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.cards import bind_entity
-from lark_emulator.im.content import Content, checked_content
+from lark_emulator.im import card_entities, cards
+from lark_emulator.im.content import UNCONFIRMED, Content, checked_content
 from lark_emulator.im.shown import rendered
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
@@ -38,14 +38,14 @@ def create(call: Call) -> dict[str, Any]:
     id_type = choice(call.query, "receive_id_type", RECEIVE_ID_TYPES)
     body = json_object(call, codes.IM_PARAM)
     receive_id = required_text(body, "receive_id")
-    receiver = _receiver(call, id_type, receive_id)
+    receiver = receiver_of(call, id_type, receive_id)
     content = content_of(call, body)
     uuid = optional_text(body, "uuid", longest=LONGEST_UUID)
-    replayed = _replayed(call, uuid)
+    replayed = replayed_message(call, uuid)
     if replayed is not None:
         return rendered(replayed, call)
     chat = receiver if isinstance(receiver, Chat) else call.world.p2p_chat(call.author, receiver)
-    return rendered(_post(call, chat, content, uuid), call)
+    return rendered(post(call, chat, content, uuid), call)
 
 
 def reply(call: Call) -> dict[str, Any]:
@@ -58,10 +58,10 @@ def reply(call: Call) -> dict[str, Any]:
     in_thread = body.get("reply_in_thread", False)
     if not isinstance(in_thread, bool):
         violation("reply_in_thread", in_thread, "reply_in_thread must be a boolean")
-    replayed = _replayed(call, uuid)
+    replayed = replayed_message(call, uuid)
     if replayed is not None:
         return rendered(replayed, call)
-    message = _post(call, chat, content, uuid)
+    message = post(call, chat, content, uuid)
     message.parent_id = parent.message_id
     message.root_id = parent.root_id or parent.message_id
     if in_thread or parent.thread_id:
@@ -76,7 +76,7 @@ def get(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/messages/:message_id`."""
     user_id_type(call)
     message, _ = visible(call, recalled_too=True)
-    return {"items": [rendered(message, call)]}
+    return {"items": [rendered(one, call) for one in (message, *message.parts)]}
 
 
 def list_messages(call: Call) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def list_messages(call: Call) -> dict[str, Any]:
         chat = call.world.chats.get(container)
         if chat is None:
             raise RefusedError(codes.IM_PARAM, "invalid container_id")
-        _require_member(call, chat)
+        require_member(call, chat)
         # Replies within a thread are listed with container_id_type=thread, except the one that opened it.
         messages = [m for m in chat.messages if not m.in_thread]
         if start is not None:
@@ -107,7 +107,7 @@ def list_messages(call: Call) -> dict[str, Any]:
         messages = [m for m in call.world.messages.values() if m.thread_id == container]
         if not messages:
             raise RefusedError(codes.IM_PARAM, "invalid container_id")
-        _require_member(call, call.world.chats[messages[0].chat_id])
+        require_member(call, call.world.chats[messages[0].chat_id])
     if order == "ByCreateTimeDesc":
         messages = messages[::-1]
     items, more = page(messages, call, size, codes.IM_PARAM)
@@ -125,14 +125,14 @@ def content_of(call: Call, body: dict[str, Any]) -> Content:
     return checked_content(call, required_text(body, "msg_type"), required_text(body, "content"))
 
 
-def _receiver(call: Call, id_type: str, receive_id: str) -> Chat | User:
+def receiver_of(call: Call, id_type: str, receive_id: str) -> Chat | User:
     """Find the chat or the user that a message is for, and check that the caller may write there."""
     if id_type == "chat_id":
         chat = call.world.chats.get(receive_id)
         if chat is None:
             raise RefusedError(codes.RECEIVE_ID_INVALID)
-        _require_open(chat)
-        _require_member(call, chat)
+        require_open(chat)
+        require_member(call, chat)
         return chat
     user = call.world.find_user(call.app, id_type, receive_id)
     if user is None:
@@ -146,7 +146,7 @@ def _receiver(call: Call, id_type: str, receive_id: str) -> Chat | User:
     return user
 
 
-def _replayed(call: Call, uuid: str) -> Message | None:
+def replayed_message(call: Call, uuid: str) -> Message | None:
     """Return the message that this app sent with the same uuid within the window."""
     if not uuid:
         return None
@@ -158,10 +158,15 @@ def _replayed(call: Call, uuid: str) -> Message | None:
     return call.world.messages[known[0]]
 
 
-def _post(call: Call, chat: Chat, content: Content, uuid: str) -> Message:
+def post(call: Call, chat: Chat, content: Content, uuid: str = "") -> Message:
+    """Put a message into a chat.
+
+    Raises:
+        RefusedError: 230020, too many messages a second for this user or group.
+    """
     world = call.world
     if content.msg_type == "interactive":
-        bind_entity(call, content.sent)
+        cards.bind_entity(call, content.sent)
     per_second = call.settings.receiver_qps if call.settings.rate_limits else 0
     if per_second and world.receiver_windows.take(_receiver_key(chat), [(per_second, 1.0)]):
         raise RefusedError(codes.RECEIVER_FREQUENCY)
@@ -180,6 +185,7 @@ def _post(call: Call, chat: Chat, content: Content, uuid: str) -> Message:
         tenant_key=call.tenant_key,
         user_id="" if call.user is None else call.user.user_id,
     )
+    card_entities.show_entity(world, message)
     chat.messages.append(message)
     chat.active_time = now
     world.messages[message.message_id] = message
@@ -193,31 +199,38 @@ def _receiver_key(chat: Chat) -> str:
     return f"user {next(iter(chat.users))}" if chat.mode == "p2p" and chat.bots else chat.chat_id
 
 
-def visible(call: Call, *, recalled_too: bool = False) -> tuple[Message, Chat]:
-    """Return the message of the path and its chat.
+def visible(call: Call, message_id: str | None = None, *, recalled_too: bool = False) -> tuple[Message, Chat]:
+    """Return a message and its chat.
+
+    Args:
+        call: whose.
+        message_id: that of the path if absent.
+        recalled_too: whether it is only read, which works with a recalled one, too.
 
     Raises:
         RefusedError: 230001 (no such message), 232009 (its chat is dissolved), 230002 (the bot is not in its
             chat), 230011 (recalled).
     """
-    message = call.world.messages.get(call.params["message_id"])
+    message = call.world.messages.get(call.params["message_id"] if message_id is None else message_id)
     if message is None:
         raise RefusedError(codes.IM_PARAM, "invalid message_id")
     chat = call.world.chats[message.chat_id]
     if not recalled_too:  # a read: its page names no code for a chat that is dissolved
-        _require_open(chat)
-    _require_member(call, chat)
+        require_open(chat)
+    require_member(call, chat)
     if message.deleted and not recalled_too:
         raise RefusedError(codes.MESSAGE_RECALLED)
     return message, chat
 
 
-def _require_open(chat: Chat) -> None:
+def require_open(chat: Chat) -> None:
+    """Refuse with 232009 what happens in a chat that is dissolved."""
     if chat.dissolved:
         raise RefusedError(codes.CHAT_DISSOLVED)
 
 
-def _require_member(call: Call, chat: Chat) -> None:
+def require_member(call: Call, chat: Chat) -> None:
+    """Refuse with 230002 an app whose bot, or a user who, is not in a chat."""
     if not chat.has(call.who):
         raise RefusedError(codes.BOT_NOT_IN_CHAT)
 
@@ -236,14 +249,6 @@ _PATH = "/open-apis/im/v1/messages"
 _UUID = (
     "a repeated `uuid` answers with the first message (settable, `uuid_replay`: else 230001); kept per app"
 )
-_CONTENT = (
-    "keys of stickers are not looked up; `system` messages are not emulated",
-    "checks of cards that no answer confirms (settable, `card_rules`)",
-    "sub-codes of nesting and of `form_action_type` outside a form (11310), of `element_id` (300301)",
-    "required properties, lengths, ranges and places in cards 1.0: not checked unless `card_rules` says so",
-    "an unknown key gets 230001 (`invalid image_key`), an avatar sent as a message 230055",
-    "which bytes the size limits count; wording behind `ext=`",
-)
 
 ROUTES = (
     Route(
@@ -254,7 +259,7 @@ ROUTES = (
             _UUID,
             "unknown receivers of any id type get 230034",
             "resigned and exited receivers get 230029; frozen ones, and who has not joined, are written to",
-            *_CONTENT,
+            *UNCONFIRMED,
             "what a card 1.0 reads as besides its texts; the picture in the place of a card 2.0",
             "`raw_card_content` holds the card as it was sent, Lark's has a form of its own",
         ),
@@ -270,6 +275,6 @@ ROUTES = (
         "POST",
         f"{_PATH}/:message_id/reply",
         reply,
-        unconfirmed=(_UUID, *_CONTENT, "when a thread_id appears"),
+        unconfirmed=(_UUID, *UNCONFIRMED, "when a thread_id appears"),
     ),
 )

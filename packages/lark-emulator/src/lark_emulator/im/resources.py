@@ -1,4 +1,4 @@
-"""`/im/v1/messages/:message_id/resources/:file_key`: the bytes that a message carries."""
+"""The bytes that a message carries, and those that an app has uploaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import orjson
 
-from lark_emulator import codes
+from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
 from lark_emulator.exchange import Answer
 from lark_emulator.im import pictures
@@ -45,6 +45,29 @@ def get(call: Call) -> Answer:
     upload = call.world.uploads[key]
     if upload.is_image != (kind == "image"):
         raise RefusedError(codes.UPLOAD_PARAM, f"{key} is no {kind}")
+    return _sent(upload)
+
+
+def get_image(call: Call) -> Answer:
+    """Answer `GET /im/v1/images/:image_key`: what this app has uploaded."""
+    return _own(call, call.params["image_key"], image=True)
+
+
+def get_file(call: Call) -> Answer:
+    """Answer `GET /im/v1/files/:file_key`: what this app has uploaded."""
+    return _own(call, call.params["file_key"], image=False)
+
+
+def _own(call: Call, key: str, *, image: bool) -> Answer:
+    upload = call.world.uploads.get(key)
+    if upload is None or upload.is_image != image:
+        raise RefusedError(codes.UPLOAD_PARAM, f"invalid {'image' if image else 'file'}_key")
+    if upload.app_id != call.app.app_id:
+        raise RefusedError(codes_im.NOT_UPLOADER)
+    return _sent(upload)
+
+
+def _sent(upload: Upload) -> Answer:
     ascii_name = upload.file_name.encode("ascii", "replace").decode()
     ascii_name = "".join(
         "_" if letter in '?"\\;' or not letter.isprintable() else letter for letter in ascii_name
@@ -88,5 +111,17 @@ ROUTES = (
             "how `Content-Disposition` spells a name: both `filename` and `filename*`",
             "byte ranges are not served",
         ),
+    ),
+    Route(
+        "GET",
+        "/open-apis/im/v1/images/:image_key",
+        get_image,
+        unconfirmed=("an unknown key gets 234001; avatars are served, too",),
+    ),
+    Route(
+        "GET",
+        "/open-apis/im/v1/files/:file_key",
+        get_file,
+        unconfirmed=("an unknown key gets 234001; files of any age are served",),
     ),
 )

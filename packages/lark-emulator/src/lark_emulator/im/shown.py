@@ -30,7 +30,7 @@ def rendered(message: Message, call: Call) -> dict[str, Any]:
         "sender": _sender(message, call),
         "body": {"content": RECALLED if message.deleted else content},
     }
-    for name in ("root_id", "parent_id", "thread_id"):
+    for name in ("root_id", "parent_id", "thread_id", "upper_message_id"):
         if getattr(message, name):
             shown[name] = getattr(message, name)
     if message.mentions and not message.deleted:

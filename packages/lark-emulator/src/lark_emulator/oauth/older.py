@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.contact import FIELD_SCOPES
+from lark_emulator.contact.users import FIELD_SCOPES
 from lark_emulator.oauth import refusals
 from lark_emulator.oauth.granting import Given, give, is_over, status_code
 from lark_emulator.routing import Call, Route

@@ -65,6 +65,8 @@ class App:
     callback_mode: str = "auto"
     redirect_urls: frozenset[str] | None = None
     """Where its authorization page may send users back to; None = anywhere."""
+    event_types: frozenset[str] | None = None
+    """The events it is subscribed to, of those that what happens here causes; None = all of them."""
     app_ticket: str | None = field(default=None, repr=False)
     """The newest ticket of a store app, see `World.issue_ticket`."""
     subscription: Subscription | None = None

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from lark_emulator.world.records import Record
 
 KEPT_SEARCHES = 8
+#: The types of fields that hold text, and media that were uploaded to their base.
+TEXT, ATTACHMENT = 1, 17
 
 
 @dataclass(slots=True)
@@ -27,6 +29,18 @@ class Field:
     description: str = ""
     options: dict[str, str] = field(default_factory=dict)
     colors: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class View:
+    """A view of a table. What it hides and filters is kept and shown, and changes no answer of records."""
+
+    view_id: str
+    name: str
+    type: str = "grid"
+    filter_info: dict[str, Any] | None = None
+    hidden_fields: list[str] | None = None
+    hierarchy_config: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -50,6 +64,12 @@ class Table:
     count_before: int = 0
     searches: dict[Hashable, tuple[Hashable, list[Record]]] = field(default_factory=dict)
     """The newest searches and what they found, each with the version of the table in which it did."""
+    views: dict[str, View] = field(default_factory=dict)
+    """By view_id, the first one included."""
+
+    def __post_init__(self) -> None:
+        """Add the view that a table has from the start."""
+        self.views = self.views or {self.view_id: View(self.view_id, self.view_name)}
 
     @property
     def primary(self) -> Field:

@@ -9,6 +9,7 @@ from lark_emulator.world.apps import TENANT_KEY
 
 if TYPE_CHECKING:
     from lark_emulator.world.apps import App
+    from lark_emulator.world.message_marks import Pin, Reaction
     from lark_emulator.world.users import User
 
 
@@ -40,6 +41,16 @@ class Message:
     """Clicks on the card whose callbacks were not answered yet."""
     user_id: str = ""
     """The user in whose name the app sent it; empty = the app's bot did."""
+    reactions: list[Reaction] = field(default_factory=list)
+    pin: Pin | None = None
+    readers: dict[str, int] = field(default_factory=dict)
+    """Who has read it (user ids), and when (milliseconds)."""
+    follow_ups: list[str] = field(default_factory=list)
+    """Bubbles below it that a person may click."""
+    upper_message_id: str = ""
+    """The message of merged messages that this one is part of."""
+    parts: list[Message] = field(default_factory=list)
+    """What was merged into it; none of these stands in a chat."""
 
     def is_from(self, who: tuple[str, str]) -> bool:
         """Say whether an app or a user, as `routing.Actor.who` names them, sent it."""
@@ -63,6 +74,14 @@ class Chat:
     messages: list[Message] = field(default_factory=list)
     active_time: int = 0
     dissolved: bool = False
+    creator: str = ""
+    """The app that made it; empty if a person did."""
+    managers: set[str] = field(default_factory=set)
+    """User ids and app ids of its administrators."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """Who may do what, where that was changed, see `im.chat_settings`."""
+    i18n_names: dict[str, str] = field(default_factory=dict)
+    avatar: str = ""
 
     def has(self, who: tuple[str, str]) -> bool:
         """Say whether an app or a user, as `routing.Actor.who` names them, is in it."""

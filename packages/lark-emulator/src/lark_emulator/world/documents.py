@@ -9,6 +9,8 @@ FILE_TYPES = ("opus", "mp4", "pdf", "doc", "xls", "ppt", "stream")
 #: Files that are sent as another type of message than `file`.
 _SENT_AS = {"opus": "audio", "mp4": "media"}
 
+#: The space that is there from the start.
+SPACE_ID = "7000000000000000001"
 OBJ_TYPES = ("doc", "docx", "sheet", "mindnote", "bitable", "file", "slides")
 
 
@@ -39,7 +41,19 @@ class Upload:
 
 @dataclass(slots=True)
 class WikiNode:
-    """A page of the one wiki space. `shared_with` None = every app may read it (app ids)."""
+    """A page of a wiki space.
+
+    Args:
+        node_token: its token.
+        obj_type: the type of the document that it holds.
+        obj_token: the token of that document.
+        title: what it is called, unless the document is held here and has a title of its own.
+        create_time: when it was made, in seconds since the epoch.
+        shared_with: the apps that may read it (app ids); None = every app.
+        space_id: its space.
+        parent: the node_token of the page above; empty = none.
+        origin: for a shortcut, the node_token of the page that it leads to; empty = it is a page itself.
+    """
 
     node_token: str
     obj_type: str
@@ -47,3 +61,38 @@ class WikiNode:
     title: str
     create_time: int
     shared_with: frozenset[str] | None = None
+    space_id: str = SPACE_ID
+    parent: str = ""
+    origin: str = ""
+
+
+@dataclass(slots=True)
+class WikiSpace:
+    """A wiki space. `members` are those who may read and write it; None = everybody."""
+
+    space_id: str
+    name: str
+    description: str = ""
+    open_sharing: str = "closed"
+    members: set[tuple[str, str]] | None = None
+
+
+@dataclass(slots=True)
+class WikiMove:
+    """A document on its way into the wiki: it is there `at` a time, as a page with this token."""
+
+    task_id: str
+    mover: tuple[str, str]
+    node_token: str
+    at: float
+
+
+@dataclass(slots=True)
+class Minute:
+    """A recording. `owner` is a user_id, `create_time` and `duration` are milliseconds."""
+
+    token: str
+    title: str
+    owner: str
+    create_time: int
+    duration: int = 0

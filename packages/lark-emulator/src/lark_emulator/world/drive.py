@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.world.bases import Base
+from lark_emulator.world.docx import Docx
+from lark_emulator.world.media import Media
 from lark_emulator.world.sheets import Spreadsheet
 
 if TYPE_CHECKING:
     from lark_emulator.clock import Clock
+    from lark_emulator.world.media import PartialUpload, Task
 
     #: A kind (`app`, `user` or `chat`) and an app_id, user_id or chat_id.
     Who = tuple[str, str]
 
 PERMS = ("view", "edit", "full_access")
-FOLDER, SHEET, BITABLE = "folder", "sheet", "bitable"
+FOLDER, SHEET, BITABLE, DOCX, FILE = "folder", "sheet", "bitable", "docx", "file"
 PUBLIC: dict[str, Any] = {
     "external_access_entity": "closed",
     "security_entity": "anyone_can_view",
@@ -53,7 +56,7 @@ class Document:
     owner: Who
     parent: str
     created: float
-    content: Spreadsheet | Base | None = None
+    content: Spreadsheet | Base | Docx | Media | None = None
     own_title: str = ""
     members: dict[Who, str] = field(default_factory=dict)
     public: dict[str, Any] = field(default_factory=lambda: dict(PUBLIC))
@@ -65,7 +68,9 @@ class Document:
     @property
     def title(self) -> str:
         """What it is called."""
-        return self.content.name if isinstance(self.content, Base) else self.own_title
+        if isinstance(self.content, Base):
+            return self.content.name
+        return self.content.title if isinstance(self.content, Docx) else self.own_title
 
     @property
     def url(self) -> str:
@@ -95,6 +100,19 @@ class Drive:
         self.tasks: dict[str, str] = {}
         #: the copy that is being made, or None
         self.copying: object = None
+        #: uploads that are being made, by app_id
+        self.uploading: dict[str, object] = {}
+        #: images and attachments inside documents, by token
+        self.medias: dict[str, Media] = {}
+        #: uploads in parts, by upload_id
+        self.partial: dict[str, PartialUpload] = {}
+        #: imports and exports, by ticket
+        self.imports: dict[str, Task] = {}
+        self.exports: dict[str, Task] = {}
+        #: what a temporary address leads to, by its code: the token of a media, and when it ends
+        self.addresses: dict[str, tuple[str, float]] = {}
+        #: who wants the events of a file: token -> app_id -> tenant_key
+        self.subscribers: dict[str, dict[str, str]] = {}
 
     def add(self, document: Document) -> Document:
         """Add a document that was just made."""

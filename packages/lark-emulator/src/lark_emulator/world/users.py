@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lark_emulator.world.apps import TENANT_KEY
@@ -27,6 +27,14 @@ class User:
     enterprise_email: str = ""
     """The address of the company's own mail; `email` is what its administrator has entered."""
     tenant_key: str = TENANT_KEY
+    departments: list[str] = field(default_factory=list)
+    """Open ids of the departments it belongs to; empty = the root."""
+    job_title: str = ""
+    employee_no: str = ""
+    leader: str = ""
+    """The user_id of who leads it, or empty."""
+    gender: int = 0
+    employee_type: int = 1
 
     @property
     def status_flags(self) -> dict[str, bool]:

@@ -11,11 +11,15 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.limits import Windows
 from lark_emulator.world.apps import TENANT_KEY, App
+from lark_emulator.world.calendars import Calendars
 from lark_emulator.world.chats import CardUpdate, Chat, Message, WebhookBot
 from lark_emulator.world.consents import Consents
+from lark_emulator.world.departments import Departments
+from lark_emulator.world.documents import SPACE_ID, WikiSpace
 from lark_emulator.world.drive import Drive
 from lark_emulator.world.page_plans import PagePlans
 from lark_emulator.world.sheet_plans import SheetPlans
+from lark_emulator.world.tasks import Tasks
 from lark_emulator.world.users import User
 
 if TYPE_CHECKING:
@@ -23,7 +27,10 @@ if TYPE_CHECKING:
 
     from lark_emulator.clock import Clock
     from lark_emulator.world.bases import Base
-    from lark_emulator.world.documents import Upload, WikiNode
+    from lark_emulator.world.batches import Batch
+    from lark_emulator.world.card_entities import CardEntity
+    from lark_emulator.world.documents import Minute, Upload, WikiMove, WikiNode
+    from lark_emulator.world.message_marks import Urgent
 
 DEFAULT_APP_ID = "cli_emulator0001"
 DEFAULT_APP_SECRET = "emulator-secret"  # noqa: S105 - public on purpose: it opens nothing but the emulator
@@ -53,6 +60,9 @@ class World:
         self.uploads: dict[str, Upload] = {}
         #: pages of the wiki by node_token
         self.wiki_nodes: dict[str, WikiNode] = {}
+        self.wiki_spaces = {SPACE_ID: WikiSpace(SPACE_ID, "Wiki")}
+        #: moves of documents into the wiki, by task_id
+        self.wiki_moves: dict[str, WikiMove] = {}
         #: by token
         self.webhook_bots: dict[str, WebhookBot] = {}
         #: (app_id, uuid) -> (message_id, when), and the same for chats
@@ -66,8 +76,24 @@ class World:
         self.people_edits: deque[dict[str, Any]] = deque(maxlen=10_000)
         #: updates of cards that a click allowed, by token
         self.card_updates: dict[str, CardUpdate] = {}
+        #: cards that are kept apart from messages (CardKit), by card_id
+        self.card_entities: dict[str, CardEntity] = {}
+        #: what `batch_send` sent, by its id
+        self.batches: dict[str, Batch] = {}
+        #: messages that were made urgent, oldest first
+        self.urgents: list[Urgent] = []
+        #: (kind, app_id, client_token) of what was made in directory, calendars and tasks -> its id
+        self.office_tokens: dict[tuple[str, str, str], str] = {}
+        self.departments = Departments(self.users)
+        #: recordings, by token
+        self.minutes: dict[str, Minute] = {}
+        self.calendars = Calendars()
+        self.tasks = Tasks()
+        #: sends an event to an app that is subscribed to it: app, type, content
+        self.announce: Callable[..., object] = lambda *_: None
         #: is told about every new ticket of a store app
         self.ticket_issued: Callable[[App], object] = lambda _: None
+        #: is told about an event for an app: whom, its type, its content, the tenant
         #: messages per second to each user or group, from all bots together
         self.receiver_windows = Windows(clock)
         #: card entities that were sent

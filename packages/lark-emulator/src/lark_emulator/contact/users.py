@@ -15,6 +15,7 @@ from lark_emulator.validation import (
     user_id_type,
     violation,
 )
+from lark_emulator.world.departments import ROOT
 
 if TYPE_CHECKING:
     from lark_emulator.world.apps import App
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 MOST_PER_KIND = 50
 MOST_USERS = 50
 MAINLAND = "+86"
+DEPARTMENT_ID_TYPES = ("open_department_id", "department_id")
 
 _AS_APP = (
     "contact:contact:access_as_app",
@@ -46,6 +48,8 @@ FIELD_SCOPES: dict[str, tuple[str, ...]] = {
     "is_tenant_manager": _EMPLOYEE,
     "employee_type": _EMPLOYEE,
     "job_title": _EMPLOYEE,
+    "leader_user_id": ("contact:user.department:readonly", *_AS_APP),
+    "employee_no": _EMPLOYEE,
 }
 
 _NOT_EXISTED = {
@@ -58,7 +62,8 @@ _NOT_EXISTED = {
 _EXAMPLES = {"open_id": "ou_******", "union_id": "on_******", "user_id": "64*******87"}
 
 
-def _within_range(app: App, user: User) -> bool:
+def within_range(app: App, user: User) -> bool:
+    """Say whether an app may read about a person."""
     return app.sees(user.user_id) and not user.is_external
 
 
@@ -89,36 +94,45 @@ def batch_get_id(call: Call) -> dict[str, Any]:
 
 
 def _by_address(call: Call, kind: str, address: str) -> User | None:
-    wanted = _with_country(address) if kind == "mobile" else address
+    wanted = with_country(address) if kind == "mobile" else address
     for user in call.world.users.values():
-        own = _with_country(user.mobile) if kind == "mobile" else user.email
-        if own and own == wanted and _within_range(call.app, user):
+        own = with_country(user.mobile) if kind == "mobile" else user.email
+        if own and own == wanted and within_range(call.app, user):
             return user
     return None
 
 
-def _with_country(mobile: str) -> str:
+def with_country(mobile: str) -> str:
     """A number without a country's code is a Chinese one."""
     return mobile if not mobile or mobile.startswith("+") else MAINLAND + mobile
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/users/:user_id`."""
-    id_type = _id_types(call)
+    id_type, department_type = id_types(call)
+    return {"user": shown(call, user_of(call, id_type), id_type, department_type)}
+
+
+def user_of(call: Call, id_type: str) -> User:
+    """Return the person of the path.
+
+    Raises:
+        RefusedError: 99992351 and its like or 41012 (see `Settings.unknown_user_ids`), 41050 (out of range).
+    """
     value = call.params["user_id"]
     user = call.world.find_user(call.app, id_type, value)
     if user is None:
         if call.settings.unknown_user_ids == "endpoint":
             raise RefusedError(codes.USER_ID_INVALID_ERROR)
         _refuse_ids(id_type, [value])
-    if not _within_range(call.app, user):
+    if not within_range(call.app, user):
         raise RefusedError(codes.NO_USER_AUTHORITY)
-    return {"user": _shown(call.app, user)}
+    return user
 
 
 def batch(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/users/batch`: users out of the app's range are left out."""
-    id_type = _id_types(call)
+    id_type, department_type = id_types(call)
     ids = [value for name, value in call.query_pairs if name == "user_ids" and value]
     if not ids:
         violation("user_ids", None, "user_ids is required")
@@ -128,18 +142,15 @@ def batch(call: Call) -> dict[str, Any]:
     unknown = [value for value, user in found.items() if user is None]
     if unknown and call.settings.unknown_user_ids == "gateway":
         _refuse_ids(id_type, unknown)
-    seen = [user for user in found.values() if user is not None and _within_range(call.app, user)]
-    return {"items": [_shown(call.app, user) for user in seen]}
+    seen = [user for user in found.values() if user is not None and within_range(call.app, user)]
+    return {"items": [shown(call, user, id_type, department_type) for user in seen]}
 
 
-def _id_types(call: Call) -> str:
-    choice(
-        call.query,
-        "department_id_type",
-        ("open_department_id", "department_id"),
-        default="open_department_id",
+def id_types(call: Call) -> tuple[str, str]:
+    """Return which kinds of user id and of department id the caller speaks."""
+    return user_id_type(call), choice(
+        call.query, "department_id_type", DEPARTMENT_ID_TYPES, default="open_department_id"
     )
-    return user_id_type(call)
 
 
 def _refuse_ids(id_type: str, ids: list[str]) -> NoReturn:
@@ -153,7 +164,12 @@ def _refuse_ids(id_type: str, ids: list[str]) -> NoReturn:
     )
 
 
-def _shown(app: App, user: User) -> dict[str, Any]:
+def shown(
+    call: Call, user: User, id_type: str = "open_id", department_type: str = "open_department_id"
+) -> dict[str, Any]:
+    """Return a person with the members that the app's scopes allow."""
+    app, departments = call.app, call.world.departments
+    leader = call.world.users.get(user.leader)
     address = f"https://emulator.invalid/avatar/{user.user_id}.png"
     members = {
         "union_id": user.union_id,
@@ -165,26 +181,30 @@ def _shown(app: App, user: User) -> dict[str, Any]:
         "enterprise_email": user.enterprise_email,
         "mobile": user.mobile,
         "mobile_visible": True,
-        "gender": 0,
+        "gender": user.gender,
         "avatar": dict.fromkeys(("avatar_72", "avatar_240", "avatar_640", "avatar_origin"), address),
         "status": user.status_flags,
-        "department_ids": ["0"],
+        "department_ids": [
+            one.id_for(department_type)
+            for one in map(departments.find, user.departments or [ROOT])
+            if one is not None
+        ],
+        "leader_user_id": "" if leader is None else leader.id_for(app, id_type),
+        "employee_no": user.employee_no,
         "is_tenant_manager": False,
-        "employee_type": 1,
-        "job_title": "",
+        "employee_type": user.employee_type,
+        "job_title": user.job_title,
     }
     return {name: value for name, value in members.items() if _may_see(app, name)}
 
 
 _PATH = "/open-apis/contact/v3/users"
-_IDS = (
+IDS = (
     "unknown ids get 99992351, 99992360 or 99992363, which name them"
     " (settable, `unknown_user_ids`: 41012, and nothing in a batch)"
 )
-_FIELDS = (
-    "departments, orders, leaders and custom fields are not emulated: everyone is in the root department"
-)
-_RANGE = (
+FIELDS = "orders and custom fields are not emulated; who is in no department is in the root"
+RANGE = (
     "the app's range in the directory is the range of those whom it may write to; people of other tenants are"
     " outside of it"
 )
@@ -197,14 +217,14 @@ ROUTES = (
         unconfirmed=(
             "`status` is sent only with `include_resigned`",
             "mobile numbers without `+` and a country's code are Chinese ones",
-            _RANGE,
+            RANGE,
         ),
     ),
-    Route("GET", f"{_PATH}/:user_id", get, unconfirmed=(_IDS, _FIELDS, _RANGE)),
+    Route("GET", f"{_PATH}/:user_id", get, unconfirmed=(IDS, FIELDS, RANGE)),
     Route(
         "GET",
         f"{_PATH}/batch",
         batch,
-        unconfirmed=(_IDS, _FIELDS, _RANGE, "an id that is named twice comes back once"),
+        unconfirmed=(IDS, FIELDS, RANGE, "an id that is named twice comes back once"),
     ),
 )

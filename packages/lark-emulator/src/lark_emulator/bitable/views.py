@@ -1,0 +1,225 @@
+"""`…/tables/:table_id/views`: create, list, read, change and delete views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from lark_emulator import codes
+from lark_emulator.bitable.access import base_of, table_of, table_to_write
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import json_object, page, page_size
+from lark_emulator.world.bases import Table, View
+
+MOST_PER_PAGE = 100
+MOST_VIEWS = 200
+LONGEST_NAME = 100
+MOST_CONDITIONS = 50
+MOST_HIDDEN = 300
+OPERATORS = frozenset(
+    {
+        *("is", "isNot", "contains", "doesNotContain", "isEmpty", "isNotEmpty"),
+        *("isGreater", "isGreaterEqual", "isLess", "isLessEqual"),
+    }
+)
+TYPES = ("grid", "kanban", "gallery", "gantt", "form")
+
+
+def _name(table: Table, name: Any, but: View | None = None) -> str:
+    """Return the checked name of a view.
+
+    Raises:
+        RefusedError: 1254021 (empty), 1254022 (too long, or with brackets), 1254020 (taken).
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise RefusedError(codes.EMPTY_VIEW_NAME)
+    if len(name) > LONGEST_NAME or "[" in name or "]" in name:
+        raise RefusedError(codes.INVALID_VIEW_NAME)
+    if any(view.name == name for view in table.views.values() if view is not but):
+        raise RefusedError(codes.VIEW_NAME_DUPLICATED)
+    return name
+
+
+def _view_of(call: Call, table: Table) -> View:
+    view = table.views.get(call.params["view_id"])
+    if view is None:
+        raise RefusedError(codes.VIEW_NOT_FOUND)
+    return view
+
+
+def _shown(view: View, *, full: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"view_id": view.view_id, "view_name": view.name, "view_type": view.type}
+    if full:
+        shown["property"] = {
+            "filter_info": view.filter_info,
+            "hidden_fields": view.hidden_fields,
+            "hierarchy_config": view.hierarchy_config,
+        }
+    return shown
+
+
+def condition_of(table: Table, view_id: Any) -> dict[str, Any] | None:
+    """Return the filter of a view as a search takes it; None if it has none.
+
+    Raises:
+        RefusedError: 1254042.
+    """
+    view = table.views.get(view_id) if isinstance(view_id, str) else None
+    if view is None:
+        raise RefusedError(codes.VIEW_NOT_FOUND)
+    if view.filter_info is None or not view.filter_info["conditions"]:
+        return None
+    conditions = []
+    for each in view.filter_info["conditions"]:
+        column = table.fields.get(each["field_id"])
+        if column is None:  # deleted since
+            continue
+        names = {option_id: name for name, option_id in column.options.items()}
+        held = [] if each["value"] is None else orjson.loads(each["value"])
+        value = [names.get(item, item) if isinstance(item, str) else str(item) for item in held]
+        conditions.append({"field_name": column.name, "operator": each["operator"], "value": value})
+    return {"conjunction": view.filter_info["conjunction"], "conditions": conditions} if conditions else None
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST …/views`."""
+    base, table = base_of(call), table_to_write(call)
+    body = json_object(call, codes.WRONG_JSON)
+    kind = body.get("view_type") or TYPES[0]
+    if kind not in TYPES:
+        raise RefusedError(codes.INVALID_VIEW_TYPE)
+    name = _name(table, body.get("view_name"))
+    if len(table.views) >= MOST_VIEWS:
+        raise RefusedError(codes.VIEWS_EXCEEDED)
+    view = View(call.world.new_id("vew", 10), name, kind)
+    table.views[view.view_id] = view
+    base.touch(table)
+    return {"view": _shown(view, full=False)}
+
+
+def list_views(call: Call) -> dict[str, Any]:
+    """Answer `GET …/views`."""
+    table = table_of(call)
+    size = page_size(call, most=MOST_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    items, more = page(list(table.views.values()), call, size, codes.INVALID_PAGE_TOKEN)
+    return {"items": [_shown(view, full=False) for view in items], **more, "total": len(table.views)}
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET …/views/:view_id`."""
+    return {"view": _shown(_view_of(call, table_of(call)), full=True)}
+
+
+def patch(call: Call) -> dict[str, Any]:
+    """Answer `PATCH …/views/:view_id`: what is named changes, null takes it away."""
+    base, table = base_of(call), table_to_write(call)
+    view, body = _view_of(call, table), json_object(call, codes.WRONG_JSON)
+    name = _name(table, body["view_name"], view) if body.get("view_name") is not None else view.name
+    given = body.get("property")
+    if given is None:
+        given = {}
+    if not isinstance(given, dict):
+        raise RefusedError(codes.WRONG_BODY)
+    changes: dict[str, Any] = {}
+    if "filter_info" in given:
+        changes["filter_info"] = _filter(call, table, given["filter_info"])
+    if "hidden_fields" in given:
+        changes["hidden_fields"] = _hidden(table, given["hidden_fields"])
+    if "hierarchy_config" in given:
+        config = given["hierarchy_config"]
+        if config is not None and (
+            not isinstance(config, dict) or config.get("field_id") not in table.fields
+        ):
+            raise RefusedError(codes.FIELD_NOT_FOUND)
+        changes["hierarchy_config"] = config
+    view.name = name
+    for member, value in changes.items():
+        setattr(view, member, value)
+    base.touch(table)
+    return {"view": _shown(view, full=True)}
+
+
+def _filter(call: Call, table: Table, given: Any) -> dict[str, Any] | None:
+    if given is None:
+        return None
+    conditions = given.get("conditions") if isinstance(given, dict) else None
+    if not isinstance(conditions, list) or len(conditions) > MOST_CONDITIONS:
+        raise RefusedError(codes.INVALID_FILTER)
+    if given.get("conjunction", "and") not in ("and", "or"):
+        raise RefusedError(codes.INVALID_FILTER)
+    made = []
+    for each in conditions:
+        if not isinstance(each, dict) or each.get("operator", "is") not in OPERATORS:
+            raise RefusedError(codes.INVALID_FILTER)
+        field_id = each.get("field_id")
+        column = table.fields.get(field_id) if isinstance(field_id, str) else None
+        if column is None:
+            raise RefusedError(codes.FIELD_NOT_FOUND)
+        made.append(
+            {
+                "condition_id": call.world.new_id("con", 7),
+                "field_id": field_id,
+                "field_type": column.type,
+                "operator": each.get("operator", "is"),
+                "value": _value(each.get("value")),
+            }
+        )
+    return {
+        "conjunction": given.get("conjunction", "and"),
+        "conditions": made,
+        "condition_omitted": None,
+    }
+
+
+def _value(given: Any) -> str | None:
+    """Return the value of a condition, which is the JSON of a list, as a string."""
+    if given is None:
+        return None
+    try:
+        held = orjson.loads(given) if isinstance(given, str) else None
+    except orjson.JSONDecodeError:
+        held = None
+    if not isinstance(held, list):
+        raise RefusedError(codes.INVALID_FILTER)
+    return str(given)
+
+
+def _hidden(table: Table, given: Any) -> list[str] | None:
+    if given is None:
+        return None
+    if not isinstance(given, list) or len(given) > MOST_HIDDEN:
+        raise RefusedError(codes.WRONG_BODY)
+    if not all(isinstance(each, str) and each in table.fields for each in given):
+        raise RefusedError(codes.FIELD_NOT_FOUND)
+    return list(given)
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Answer `DELETE …/views/:view_id`; the last one stays."""
+    base, table = base_of(call), table_to_write(call)
+    view = _view_of(call, table)
+    if len(table.views) == 1:
+        raise RefusedError(codes.WRONG_BODY)
+    del table.views[view.view_id]
+    if table.view_id == view.view_id:
+        first = next(iter(table.views.values()))
+        table.view_id, table.view_name = first.view_id, first.name
+    base.touch(table)
+    return {}
+
+
+_PATH = "/open-apis/bitable/v1/apps/:app_token/tables/:table_id/views"
+_EFFECT = (
+    "the filter of a view applies to lists, and to searches without a filter and a sort of their own; hidden "
+    "fields are kept and shown, and are read nevertheless"
+)
+
+ROUTES = (
+    Route("GET", _PATH, list_views),
+    Route("POST", _PATH, create, unconfirmed=("a form can be made, but forms are not emulated",)),
+    Route("GET", f"{_PATH}/:view_id", get, unconfirmed=(_EFFECT,)),
+    Route("PATCH", f"{_PATH}/:view_id", patch, unconfirmed=(_EFFECT,)),
+    Route("DELETE", f"{_PATH}/:view_id", delete, unconfirmed=("the last view cannot be deleted: 1254001",)),
+)

@@ -1,0 +1,1 @@
+"""`/calendar/v4`: calendars, events, who is invited, who is busy."""

@@ -1,0 +1,117 @@
+"""`/calendar/v4/calendars/:calendar_id/events/:event_id/attendees`: who is invited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lark_emulator import codes_office
+from lark_emulator.calendar.access import event_of
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import json_object, page, page_size, text_list, user_id_type, violation
+from lark_emulator.world.calendars import Attendee
+
+MOST_AT_ONCE = 1000
+MOST_DELETED = 500
+#: The member that names who is meant, by type.
+_MEMBERS = {"user": "user_id", "chat": "chat_id", "resource": "room_id", "third_party": "third_party_email"}
+
+
+def shown(attendee: Attendee, call: Call, id_type: str) -> dict[str, Any]:
+    """Return who is invited as Lark shows it."""
+    user = call.world.users.get(attendee.target) if attendee.type == "user" else None
+    chat = call.world.chats.get(attendee.target)
+    name = attendee.target if user is None else user.name
+    return {
+        "type": attendee.type,
+        "attendee_id": attendee.attendee_id,
+        "rsvp_status": attendee.rsvp_status,
+        "is_optional": attendee.is_optional,
+        "is_organizer": False,
+        "is_external": attendee.type == "third_party",
+        "display_name": name if chat is None else chat.name,
+        _MEMBERS[attendee.type]: attendee.target if user is None else user.id_for(call.app, id_type),
+    }
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST …/attendees`; who is invited already is not invited twice."""
+    id_type = user_id_type(call)
+    event = event_of(call, writes=True)
+    asked = json_object(call, codes_office.CALENDAR_PARAM).get("attendees")
+    if not isinstance(asked, list) or not 1 <= len(asked) <= MOST_AT_ONCE:
+        violation("attendees", asked, f"the length must be between 1 and {MOST_AT_ONCE}")
+    targets = [(_target(call, one, id_type), one.get("is_optional") is True) for one in asked]
+    known = {(one.type, one.target) for one in event.attendees}
+    for target, is_optional in targets:
+        if target not in known:
+            known.add(target)
+            attendee_id = f"{target[0]}_{call.world.new_id('', 16)}"
+            event.attendees.append(Attendee(attendee_id, *target, is_optional=is_optional))
+    return {"attendees": [shown(one, call, id_type) for one in event.attendees]}
+
+
+def list_attendees(call: Call) -> dict[str, Any]:
+    """Answer `GET …/attendees`."""
+    id_type = user_id_type(call)
+    size = page_size(call, most=100)
+    event = event_of(call)
+    items, more = page(event.attendees, call, size, codes_office.CALENDAR_PAGE)
+    return {"items": [shown(one, call, id_type) for one in items], **more}
+
+
+def batch_delete(call: Call) -> dict[str, Any]:
+    """Answer `POST …/attendees/batch_delete`: by `attendee_ids`, by `delete_ids`, or both."""
+    id_type = user_id_type(call)
+    event = event_of(call, writes=True)
+    body = json_object(call, codes_office.CALENDAR_PARAM)
+    ids = set(text_list(body, "attendee_ids", most=MOST_DELETED))
+    others = body.get("delete_ids") or []
+    if not isinstance(others, list) or not 1 <= len(ids) + len(others) <= MOST_DELETED:
+        raise RefusedError(codes_office.CALENDAR_PARAM)
+    targets = {_target(call, one, id_type) for one in others}
+    known = {one.attendee_id for one in event.attendees}
+    if not ids <= known or not targets <= {(one.type, one.target) for one in event.attendees}:
+        raise RefusedError(codes_office.ATTENDEE_UNKNOWN)
+    event.attendees = [
+        one for one in event.attendees if one.attendee_id not in ids and (one.type, one.target) not in targets
+    ]
+    return {}
+
+
+def _target(call: Call, asked: object, id_type: str) -> tuple[str, str]:
+    """Return the type and the id of who is meant; a person by user_id."""
+    asked = asked if isinstance(asked, dict) else {}
+    kind = asked.get("type")
+    if kind not in _MEMBERS:
+        raise RefusedError(codes_office.ATTENDEE_TYPE)
+    value = asked.get(_MEMBERS[kind])
+    if not isinstance(value, str) or not value:
+        raise RefusedError(codes_office.CALENDAR_PARAM)
+    if kind == "user":
+        user = call.world.find_user(call.app, id_type, value)
+        if user is None or user.status in ("resigned", "exited"):
+            raise RefusedError(codes_office.CALENDAR_USER)
+        value = user.user_id
+    if kind == "chat" and value not in call.world.chats:
+        raise RefusedError(codes_office.CALENDAR_PARAM)
+    return kind, value
+
+
+_PATH = "/open-apis/calendar/v4/calendars/:calendar_id/events/:event_id/attendees"
+
+ROUTES = (
+    Route(
+        "POST",
+        _PATH,
+        create,
+        unconfirmed=("any `room_id` is taken and reserved at once; the answer has all who are invited",),
+    ),
+    Route("GET", _PATH, list_attendees, unconfirmed=("members of groups are not listed",)),
+    Route(
+        "POST",
+        f"{_PATH}/batch_delete",
+        batch_delete,
+        unconfirmed=("one who is not invited refuses all with 194000",),
+    ),
+)

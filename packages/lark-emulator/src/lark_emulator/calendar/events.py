@@ -1,0 +1,188 @@
+"""`/calendar/v4/calendars/:calendar_id/events`."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from lark_emulator import codes_office
+from lark_emulator.calendar.access import calendar_of, event_of
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import (
+    choice,
+    json_object,
+    optional_text,
+    page,
+    page_size,
+    user_id_type,
+    whole_number,
+)
+from lark_emulator.world.calendars import Event, seconds_of
+
+LEAST_PER_PAGE, MOST_PER_PAGE, PER_PAGE = 50, 1000, 500
+SHORTEST_KEY, LONGEST_KEY = 32, 128
+_TEXTS = {"summary": 1000, "description": 40_960, "recurrence": 2000}
+_WORDS = {
+    "visibility": ("default", "public", "private"),
+    "attendee_ability": ("none", "can_see_others", "can_invite_others", "can_modify_event"),
+    "free_busy_status": ("busy", "free"),
+}
+#: Members that are kept and shown as they came.
+_KEPT = ("location", "color", "reminders", "vchat", "schemas", "attachments", "event_check_in")
+
+
+def shown(event: Event, call: Call) -> dict[str, Any]:
+    """Return an event as Lark shows it."""
+    return {
+        "event_id": event.event_id,
+        "organizer_calendar_id": event.calendar_id,
+        "summary": event.summary,
+        "description": event.description,
+        "start_time": event.start,
+        "end_time": event.end,
+        "visibility": event.visibility,
+        "attendee_ability": event.attendee_ability,
+        "free_busy_status": event.free_busy_status,
+        "recurrence": event.recurrence,
+        "status": "cancelled" if event.deleted else "confirmed",
+        "is_exception": False,
+        "create_time": str(event.create_time // 1000),
+        "event_organizer": {"user_id": "", "display_name": call.world.apps[event.app_id].name},
+        "app_link": f"https://emulator.invalid/calendar/{event.event_id}",
+        **event.more,
+    }
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST …/events`; a repeated `idempotency_key` answers with the first event."""
+    user_id_type(call)
+    calendar = calendar_of(call, writes=True)
+    key = optional_text(dict(call.query), "idempotency_key")
+    if key and not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
+        raise RefusedError(codes_office.CALENDAR_PARAM)
+    known = call.world.office_tokens.get(("event", calendar.calendar_id, key)) if key else None
+    if known is not None:
+        return {"event": shown(calendar.events[known], call)}
+    body = json_object(call, codes_office.CALENDAR_PARAM)
+    event = Event(
+        f"{call.world.new_id('', 32)}_0",
+        calendar.calendar_id,
+        call.app.app_id,
+        call.world.clock.now_ms(),
+        _time(body, "start_time"),
+        _time(body, "end_time"),
+    )
+    _change(event, body)
+    calendar.events[event.event_id] = event
+    if key:
+        call.world.office_tokens["event", calendar.calendar_id, key] = event.event_id
+    return {"event": shown(event, call)}
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET …/events/:event_id`."""
+    user_id_type(call)
+    return {"event": shown(event_of(call), call)}
+
+
+def list_events(call: Call) -> dict[str, Any]:
+    """Answer `GET …/events`: those that overlap a span, in the order in which they were made."""
+    size = page_size(call, most=MOST_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
+    calendar = calendar_of(call, reads_events=True)
+    start, end = _seconds(call, "start_time"), _seconds(call, "end_time")
+    found = [
+        event
+        for event in calendar.events.values()
+        if not event.deleted
+        and (start is None or event.span[1] > start)
+        and (end is None or event.span[0] < end)
+    ]
+    items, more = page(found, call, size, codes_office.CALENDAR_PAGE)
+    sync = "" if more["has_more"] else f"ListCalendarEventsSyncToken_{call.world.clock.now_ms()}"
+    return {"items": [shown(event, call) for event in items], **more, "sync_token": sync}
+
+
+def patch(call: Call) -> dict[str, Any]:
+    """Answer `PATCH …/events/:event_id`: what is named is changed."""
+    user_id_type(call)
+    event = event_of(call, writes=True)
+    _change(event, json_object(call, codes_office.CALENDAR_PARAM))
+    return {"event": shown(event, call)}
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Answer `DELETE …/events/:event_id`."""
+    event_of(call, writes=True).deleted = True
+    return {}
+
+
+def _change(event: Event, body: dict[str, Any]) -> None:
+    """Change an event, all or nothing."""
+    changes: dict[str, Any] = {
+        name: optional_text(body, name, longest=longest)
+        for name, longest in _TEXTS.items()
+        if body.get(name) is not None
+    }
+    changes |= {name: choice(body, name, words) for name, words in _WORDS.items() if body.get(name)}
+    start = _time(body, "start_time") if body.get("start_time") else event.start
+    end = _time(body, "end_time") if body.get("end_time") else event.end
+    whole_days = "date" in start
+    if whole_days != ("date" in end) or seconds_of(end) < seconds_of(start):
+        raise RefusedError(codes_office.CALENDAR_PARAM)
+    for name, value in changes.items():
+        setattr(event, name, value)
+    event.start, event.end = start, end
+    event.more |= {name: body[name] for name in _KEPT if body.get(name) is not None}
+
+
+def _time(body: dict[str, Any], name: str) -> dict[str, str]:
+    """Return a `time_info`: a day, or a time in seconds, never both."""
+    given = body.get(name)
+    given = given if isinstance(given, dict) else {}
+    day, stamp = given.get("date"), given.get("timestamp")
+    if bool(day) == bool(stamp):
+        raise RefusedError(codes_office.CALENDAR_PARAM)
+    zone = given.get("timezone")
+    if stamp:
+        seconds = whole_number(stamp) if isinstance(stamp, str) else None
+        if seconds is None or seconds < 0:
+            raise RefusedError(codes_office.CALENDAR_PARAM)
+        return {"timestamp": str(stamp), "timezone": str(zone or "Asia/Shanghai")}
+    try:
+        date.fromisoformat(str(day))
+    except ValueError:
+        raise RefusedError(codes_office.CALENDAR_PARAM) from None
+    return {"date": str(day), "timezone": "UTC"}
+
+
+def _seconds(call: Call, name: str) -> int | None:
+    raw = call.query.get(name)
+    if not raw:
+        return None
+    seconds = whole_number(raw)
+    if seconds is None or seconds < 0:
+        raise RefusedError(codes_office.CALENDAR_PARAM)
+    return seconds
+
+
+_PATH = "/open-apis/calendar/v4/calendars/:calendar_id/events"
+_KEPT_NOTE = "`vchat`, `reminders`, `location` and their like are kept and shown as they came, unchecked"
+
+ROUTES = (
+    Route(
+        "POST",
+        _PATH,
+        create,
+        unconfirmed=(_KEPT_NOTE, "a repeated `idempotency_key` answers with the first event"),
+    ),
+    Route("GET", f"{_PATH}/:event_id", get, unconfirmed=("the organizer has no user_id",)),
+    Route(
+        "GET",
+        _PATH,
+        list_events,
+        unconfirmed=("recurring events are not expanded; `sync_token` and `anchor_time` are not looked at",),
+    ),
+    Route("PATCH", f"{_PATH}/:event_id", patch, unconfirmed=(_KEPT_NOTE,)),
+    Route("DELETE", f"{_PATH}/:event_id", delete),
+)

@@ -1,0 +1,147 @@
+"""`/contact/v3/users`: hire, change, let go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes, codes_office
+from lark_emulator.codes import RefusedError
+from lark_emulator.contact.departments import department_of
+from lark_emulator.contact.users import FIELDS, id_types, shown, user_of, with_country
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import json_object, optional_text, text_list, user_id_type, violation
+
+if TYPE_CHECKING:
+    from lark_emulator.world.users import User
+
+MOST_DEPARTMENTS = 50
+_TEXTS = ("name", "en_name", "email", "mobile", "enterprise_email", "job_title", "employee_no")
+_NUMBERS = {"gender": (0, 1, 2, 3), "employee_type": range(1, 1000)}
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST /contact/v3/users`; a repeated `client_token` answers with the first person."""
+    id_type, department_type = id_types(call)
+    body = json_object(call, codes.CONTACT_PARAM)
+    token = ("user", call.app.app_id, call.query.get("client_token", ""))
+    known = call.world.office_tokens.get(token) if token[2] else None
+    if known is not None:
+        return {"user": shown(call, call.world.users[known], id_type, department_type)}
+    changes = _changes(call, body, id_type, department_type, None)
+    _check_whole(changes)
+    own_id = optional_text(body, "user_id")
+    if own_id in call.world.users:
+        raise RefusedError(codes_office.USER_ID_TAKEN)
+    user = call.world.add_user(own_id or call.world.new_id("", 8), changes["name"])
+    user.email = ""
+    _apply(user, changes)
+    if token[2]:
+        call.world.office_tokens[token] = user.user_id
+    return {"user": shown(call, user, id_type, department_type)}
+
+
+def patch(call: Call) -> dict[str, Any]:
+    """Answer `PATCH /contact/v3/users/:user_id`: what is named is changed."""
+    return _changed(call, whole=False)
+
+
+def update(call: Call) -> dict[str, Any]:
+    """Answer `PUT /contact/v3/users/:user_id`: all of it."""
+    return _changed(call, whole=True)
+
+
+def _changed(call: Call, *, whole: bool) -> dict[str, Any]:
+    id_type, department_type = id_types(call)
+    user = user_of(call, id_type)
+    body = json_object(call, codes.CONTACT_PARAM)
+    changes = _changes(call, body, id_type, department_type, user)
+    if whole:
+        _check_whole(changes)
+    _apply(user, changes)
+    frozen = body.get("is_frozen")
+    if isinstance(frozen, bool) and user.status in ("activated", "frozen"):
+        user.status = "frozen" if frozen else "activated"
+    return {"user": shown(call, user, id_type, department_type)}
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Answer `DELETE /contact/v3/users/:user_id`: they have resigned, and leave their groups."""
+    user = user_of(call, user_id_type(call))
+    user.status = "resigned"
+    for chat in call.world.chats.values():
+        if chat.mode != "p2p" and user.user_id in chat.users:
+            del chat.users[user.user_id]
+            chat.managers.discard(user.user_id)
+    return {}
+
+
+def _check_whole(changes: dict[str, Any]) -> None:
+    for name, code in (
+        ("name", codes_office.NO_NAME),
+        ("mobile", codes_office.NO_MOBILE),
+        ("departments", codes_office.NO_USER_DEPARTMENT),
+        ("employee_type", codes.CONTACT_PARAM),
+    ):
+        if not changes.get(name):
+            raise RefusedError(code)
+
+
+def _changes(
+    call: Call, body: dict[str, Any], id_type: str, department_type: str, own: User | None
+) -> dict[str, Any]:
+    """Return what a request changes, checked."""
+    changes: dict[str, Any] = {name: optional_text(body, name) for name in _TEXTS if name in body}
+    for name, known in _NUMBERS.items():
+        if body.get(name) is None:
+            continue
+        if not isinstance(body[name], int) or body[name] not in known:
+            violation(name, body[name], f"{name} is invalid")
+        changes[name] = body[name]
+    if "name" in changes and not changes["name"]:
+        raise RefusedError(codes_office.NO_NAME)
+    for other in call.world.users.values():
+        if other is own:
+            continue
+        if changes.get("email") and other.email == changes["email"]:
+            raise RefusedError(codes_office.EMAIL_TAKEN)
+        mobile = changes.get("mobile")
+        if mobile and other.mobile and with_country(other.mobile) == with_country(mobile):
+            raise RefusedError(codes_office.MOBILE_TAKEN)
+    if "department_ids" in body:
+        ids = text_list(body, "department_ids", most=MOST_DEPARTMENTS)
+        if not ids:
+            raise RefusedError(codes_office.NO_USER_DEPARTMENT)
+        found = [department_of(call, value, department_type) for value in ids]
+        changes["departments"] = [one.open_department_id for one in found]
+    leader = optional_text(body, "leader_user_id")
+    if leader:
+        found_leader = call.world.find_user(call.app, id_type, leader)
+        if found_leader is None:
+            raise RefusedError(codes.USER_ID_INVALID_ERROR)
+        changes["leader"] = found_leader.user_id
+    return changes
+
+
+def _apply(user: User, changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        setattr(user, name, value)
+
+
+_PATH = "/open-apis/contact/v3/users"
+
+ROUTES = (
+    Route(
+        "POST",
+        _PATH,
+        create,
+        unconfirmed=(FIELDS, "they are active at once", "a repeated `client_token` answers with the first"),
+    ),
+    Route("PATCH", f"{_PATH}/:user_id", patch, unconfirmed=(FIELDS,)),
+    Route("PUT", f"{_PATH}/:user_id", update, unconfirmed=(FIELDS,)),
+    Route(
+        "DELETE",
+        f"{_PATH}/:user_id",
+        delete,
+        unconfirmed=("their groups and documents are handed to nobody",),
+    ),
+)

@@ -1,0 +1,153 @@
+"""`/contact/v3/departments`: read, list, walk up and down, search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes, codes_office
+from lark_emulator.codes import RefusedError
+from lark_emulator.contact.users import id_types
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import flag, json_object, page, required_text, violation, whole_number
+from lark_emulator.world.departments import ROOT, Department
+
+if TYPE_CHECKING:
+    from lark_emulator.routing import Actor
+
+MOST_PER_PAGE = 50
+MOST_IDS = 50
+
+
+def shown(
+    actor: Actor, department: Department, id_type: str = "open_id", department_type: str = "department_id"
+) -> dict[str, Any]:
+    """Return a department as Lark shows it."""
+    departments = actor.world.departments
+    parent = departments.find(department.parent)
+    leader = actor.world.users.get(department.leader)
+    lead = "" if leader is None else leader.id_for(actor.app, id_type)
+    return {
+        "name": department.name,
+        "i18n_name": {"zh_cn": "", "ja_jp": "", "en_us": ""},
+        "parent_department_id": "" if parent is None else parent.id_for(department_type),
+        "department_id": department.department_id,
+        "open_department_id": department.open_department_id,
+        "leader_user_id": lead,
+        "chat_id": department.chat_id,
+        "order": department.order,
+        "unit_ids": [],
+        "member_count": len(departments.members(department, recursive=True)),
+        "primary_member_count": len(departments.members(department, recursive=True)),
+        "status": {"is_deleted": False},
+        "leaders": [{"leaderType": 1, "leaderID": lead}] if lead else [],
+    }
+
+
+def department_of(call: Call, value: str, department_type: str) -> Department:
+    """Return a department.
+
+    Raises:
+        RefusedError: 40015 (there is none), 40004 (out of the app's range).
+    """
+    department = call.world.departments.find(value, department_type)
+    if department is None:
+        raise RefusedError(codes_office.DEPARTMENT_UNKNOWN)
+    if not call.world.departments.visible_to(call.app, department):
+        raise RefusedError(codes_office.NO_DEPARTMENT_AUTHORITY)
+    return department
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET /contact/v3/departments/:department_id`."""
+    id_type, department_type = id_types(call)
+    department = department_of(call, call.params["department_id"], department_type)
+    return {"department": shown(call, department, id_type, department_type)}
+
+
+def batch(call: Call) -> dict[str, Any]:
+    """Answer `GET /contact/v3/departments/batch`: those out of range are left out."""
+    id_type, department_type = id_types(call)
+    ids = [value for name, value in call.query_pairs if name == "department_ids" and value]
+    if not 1 <= len(ids) <= MOST_IDS:
+        violation("department_ids", len(ids), f"the length must be between 1 and {MOST_IDS}")
+    found = (call.world.departments.find(value, department_type) for value in dict.fromkeys(ids))
+    return {
+        "items": [
+            shown(call, one, id_type, department_type)
+            for one in found
+            if one is not None and call.world.departments.visible_to(call.app, one)
+        ]
+    }
+
+
+def children(call: Call) -> dict[str, Any]:
+    """Answer `GET /contact/v3/departments/:department_id/children`."""
+    return _below(call, call.params["department_id"])
+
+
+def list_departments(call: Call) -> dict[str, Any]:
+    """Answer `GET /contact/v3/departments`, the older way to list."""
+    return _below(call, call.query.get("parent_department_id") or ROOT)
+
+
+def _below(call: Call, value: str) -> dict[str, Any]:
+    _, department_type = id_types(call)
+    parent = department_of(call, value, department_type)
+    found = call.world.departments.children(parent, recursive=flag(call.query, "fetch_child"))
+    return _page(call, [one for one in found if call.world.departments.visible_to(call.app, one)], 10)
+
+
+def parent(call: Call) -> dict[str, Any]:
+    """Answer `GET /contact/v3/departments/parent`: those above a department, the nearest first."""
+    _, department_type = id_types(call)
+    department = department_of(call, required_text(dict(call.query), "department_id"), department_type)
+    return _page(call, call.world.departments.parents(department), 20)
+
+
+def search(call: Call) -> dict[str, Any]:
+    """Answer `POST /contact/v3/departments/search`: by a part of the name."""
+    query = required_text(json_object(call, codes.CONTACT_PARAM), "query").casefold()
+    found = [
+        one
+        for one in call.world.departments.by_id.values()
+        if query in one.name.casefold() and call.world.departments.visible_to(call.app, one)
+    ]
+    return _page(call, found, 20)
+
+
+def _page(call: Call, found: list[Department], default: int) -> dict[str, Any]:
+    id_type, department_type = id_types(call)
+    items, more = page(found, call, contact_page_size(call, default), codes_office.CONTACT_PAGE_TOKEN)
+    return {"items": [shown(call, one, id_type, department_type) for one in items], **more}
+
+
+def contact_page_size(call: Call, default: int) -> int:
+    """Return the page size; 40011 if it is out of bounds."""
+    raw = call.query.get("page_size")
+    size = default if not raw else whole_number(raw)
+    if size is None or not 1 <= size <= MOST_PER_PAGE:
+        raise RefusedError(codes_office.CONTACT_PAGE_SIZE)
+    return size
+
+
+_PATH = "/open-apis/contact/v3/departments"
+_FIELDS = "names in other languages, units and HR partners are not emulated"
+_RANGE = (
+    "an app with a limited range sees the departments of those whom it sees, and those above (else 40004)"
+)
+_COUNT = "`member_count` counts the people of departments below, each once"
+
+ROUTES = (
+    Route("GET", f"{_PATH}/:department_id", get, unconfirmed=(_FIELDS, _RANGE, _COUNT)),
+    Route("GET", f"{_PATH}/batch", batch, unconfirmed=(_FIELDS, "unknown ids are left out")),
+    Route("GET", f"{_PATH}/:department_id/children", children, unconfirmed=(_RANGE,)),
+    Route("GET", _PATH, list_departments, unconfirmed=("pages of 10 unless asked for",)),
+    Route("GET", f"{_PATH}/parent", parent, unconfirmed=("the root is not listed",)),
+    Route(
+        "POST",
+        f"{_PATH}/search",
+        search,
+        evidence="documentation",
+        unconfirmed=("Lark asks for a user's token here; a part of the name is searched for",),
+    ),
+)

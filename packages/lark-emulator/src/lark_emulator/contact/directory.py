@@ -1,0 +1,99 @@
+"""`/contact/v3`: the people of a department, names of people, what an app may see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes, codes_office
+from lark_emulator.codes import RefusedError
+from lark_emulator.contact.departments import contact_page_size, department_of
+from lark_emulator.contact.users import FIELDS, RANGE, id_types, shown, within_range
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import json_object, page, page_size, required_text, text_list, user_id_type
+from lark_emulator.world.departments import ROOT
+
+if TYPE_CHECKING:
+    from lark_emulator.world.users import User
+
+GONE = ("resigned", "exited")
+MOST_NAMES = 10
+
+
+def find_by_department(call: Call) -> dict[str, Any]:
+    """Answer `GET /contact/v3/users/find_by_department`: those in it, not those in departments below."""
+    return _members(call, required_text(dict(call.query), "department_id"))
+
+
+def list_users(call: Call) -> dict[str, Any]:
+    """Answer `GET /contact/v3/users`, the older way to list."""
+    return _members(call, call.query.get("department_id") or ROOT)
+
+
+def _members(call: Call, value: str) -> dict[str, Any]:
+    id_type, department_type = id_types(call)
+    size = contact_page_size(call, 10)
+    department = department_of(call, value, department_type)
+    people = [
+        user
+        for user in call.world.departments.members(department)
+        if within_range(call.app, user) and user.status not in GONE
+    ]
+    items, more = page(people, call, size, codes_office.CONTACT_PAGE_TOKEN)
+    return {"items": [shown(call, user, id_type, department_type) for user in items], **more}
+
+
+def basic_batch(call: Call) -> dict[str, Any]:
+    """Answer `POST /contact/v3/users/basic_batch`: names by ids; unknown ones are left out."""
+    id_type = user_id_type(call)
+    body = json_object(call, codes.CONTACT_PARAM)
+    ids = text_list(body, "user_ids", most=MOST_NAMES)
+    if not ids:
+        raise RefusedError(codes.CONTACT_PARAM)
+    found: dict[str, User | None] = {value: call.world.find_user(call.app, id_type, value) for value in ids}
+    return {
+        "users": [
+            {
+                "user_id": value,
+                "name": user.name,
+                "i18n_name": {"zh_cn": user.name, "en_us": user.en_name, "ja_jp": ""},
+            }
+            for value, user in found.items()
+            if user is not None and within_range(call.app, user)
+        ]
+    }
+
+
+def scopes(call: Call) -> dict[str, Any]:
+    """Answer `GET /contact/v3/scopes`: whom the app may see; `0` stands for everybody."""
+    id_type, _ = id_types(call)
+    size = page_size(call, most=100, default=50)
+    if call.app.available_to is None:
+        return {"department_ids": [ROOT], "user_ids": [], "group_ids": [], "has_more": False}
+    people = [user for user in call.world.users.values() if within_range(call.app, user)]
+    items, more = page(people, call, size, codes.CONTACT_PARAM)
+    return {
+        "department_ids": [],
+        "user_ids": [user.id_for(call.app, id_type) for user in items],
+        "group_ids": [],
+        **more,
+    }
+
+
+_PATH = "/open-apis/contact/v3/users"
+
+ROUTES = (
+    Route(
+        "GET",
+        f"{_PATH}/find_by_department",
+        find_by_department,
+        unconfirmed=(FIELDS, RANGE, "who has resigned or left is not listed"),
+    ),
+    Route("GET", _PATH, list_users, unconfirmed=(FIELDS, RANGE, "the root if no department is named")),
+    Route("POST", f"{_PATH}/basic_batch", basic_batch, unconfirmed=("unknown ids are left out",)),
+    Route(
+        "GET",
+        "/open-apis/contact/v3/scopes",
+        scopes,
+        unconfirmed=("a limited range is a list of people here, without departments and groups",),
+    ),
+)

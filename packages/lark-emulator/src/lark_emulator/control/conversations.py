@@ -1,0 +1,82 @@
+"""The part of the control plane for what people do in chats: they react, read, and pin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control import snapshot
+from lark_emulator.control.specs import flag, found, only, text
+from lark_emulator.im.announcing import ids_of
+from lark_emulator.im.emoji import EMOJI_TYPES
+from lark_emulator.im.reactions import react, take_away
+from lark_emulator.world.apps import TENANT_KEY
+from lark_emulator.world.message_marks import Pin
+
+if TYPE_CHECKING:
+    from lark_emulator.lark import Lark
+    from lark_emulator.world.chats import Message
+    from lark_emulator.world.users import User
+
+
+def react_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Put an emoji on a message, or take it away; apps in the chat are sent the event.
+
+    Args:
+        lark: where.
+        spec: `message_id`, `user` (user_id of a member of its chat), `emoji_type` (such as `THUMBSUP`), and
+            `remove` (true: take it away).
+
+    Returns:
+        The message as the state shows it.
+    """
+    only(spec, "message_id", "user", "emoji_type", "remove")
+    message, user = _place(lark, spec)
+    emoji_type = text(spec, "emoji_type")
+    if emoji_type not in EMOJI_TYPES:
+        raise ValueError(f"'emoji_type' must be one of Lark's, such as THUMBSUP, not {emoji_type!r}")
+    if not flag(spec, "remove", default=False):
+        react(lark.world, message, emoji_type, user_id=user.user_id)
+        return snapshot.message(message)
+    for reaction in message.reactions:
+        if (reaction.emoji_type, reaction.user_id) == (emoji_type, user.user_id):
+            take_away(lark.world, message, reaction)
+            return snapshot.message(message)
+    raise ValueError(f"{user.user_id!r} has not put {emoji_type} on this message")
+
+
+def read_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Read a message; the app that sent it to this person alone is sent the event.
+
+    Args:
+        lark: where.
+        spec: `message_id` and `user` (user_id of a member of its chat).
+
+    Returns:
+        The message as the state shows it.
+    """
+    only(spec, "message_id", "user")
+    message, user = _place(lark, spec)
+    if user.user_id not in message.readers:
+        now = lark.clock.now_ms()
+        message.readers[user.user_id] = now
+        app = lark.world.apps[message.app_id]
+        if lark.world.chats[message.chat_id].mode == "p2p":
+            reader = {"reader_id": ids_of(user, app), "read_time": str(now), "tenant_key": TENANT_KEY}
+            content = {"reader": reader, "message_id_list": [message.message_id]}
+            lark.world.announce(app, "im.message.message_read_v1", content)
+    return snapshot.message(message)
+
+
+def pin_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Pin a message (`message_id`) as a member of its chat (`user`), or take the pin away (`remove`)."""
+    only(spec, "message_id", "user", "remove")
+    message, user = _place(lark, spec)
+    removed = flag(spec, "remove", default=False)
+    message.pin = None if removed else message.pin or Pin(lark.clock.now_ms(), user_id=user.user_id)
+    return snapshot.message(message)
+
+
+def _place(lark: Lark, spec: dict[str, Any]) -> tuple[Message, User]:
+    message = found(lark.world.messages, "message", text(spec, "message_id"))
+    chat = lark.world.chats[message.chat_id]
+    return message, found(chat.users, f"member of chat {chat.chat_id!r}", text(spec, "user"))

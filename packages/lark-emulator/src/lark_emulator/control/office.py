@@ -1,0 +1,187 @@
+"""The part of the control plane for departments and calendars."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control.specs import found, names, only, text, whole
+from lark_emulator.world.calendars import Event
+from lark_emulator.world.departments import ROOT, Department
+from lark_emulator.world.documents import Minute
+
+if TYPE_CHECKING:
+    from lark_emulator.lark import Lark
+    from lark_emulator.world.world import World
+
+
+def add_department(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Add a department.
+
+    Args:
+        lark: where.
+        spec: `name`, and, if wanted, `department_id` (its own, made up if absent), `parent` (an id of either
+            type, the root if absent), `leader` and `users` (user ids of those who belong to it).
+
+    Returns:
+        The department as the state shows it.
+    """
+    only(spec, "name", "department_id", "parent", "leader", "users")
+    world = lark.world
+    name = text(spec, "name")
+    if not name:
+        raise ValueError("'name' is required")
+    parent = world.departments.find(text(spec, "parent") or ROOT)
+    if parent is None:
+        raise ValueError(f"no department {text(spec, 'parent')!r}")
+    own_id = text(spec, "department_id") or world.new_id("", 16)
+    if world.departments.find(own_id) is not None:
+        raise ValueError(f"department {own_id!r} exists already")
+    leader = text(spec, "leader")
+    if leader:
+        found(world.users, "user", leader)
+    people = [found(world.users, "user", user) for user in names(spec, "users") or []]
+    made = Department(world.new_id("od-"), own_id, name, parent.open_department_id, leader)
+    world.departments.by_id[made.open_department_id] = made
+    for user in people:
+        user.departments.append(made.open_department_id)
+    return department(world, made)
+
+
+def department(world: World, which: Department) -> dict[str, Any]:
+    """Return a department with the people who belong to it."""
+    return {
+        "open_department_id": which.open_department_id,
+        "department_id": which.department_id,
+        "name": which.name,
+        "parent": which.parent,
+        "leader": which.leader,
+        "users": [user.user_id for user in world.departments.members(which)],
+    }
+
+
+def add_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Add an event to a person's main calendar, so that the person is busy.
+
+    Args:
+        lark: where.
+        spec: `user` (user_id), `start` and `end` (such as `2026-11-26T09:00:00+08:00`), and, if wanted,
+            `summary` and `free_busy_status` (`busy` or `free`).
+
+    Returns:
+        `calendar_id` and `event_id`.
+    """
+    only(spec, "user", "start", "end", "summary", "free_busy_status")
+    user = found(lark.world.users, "user", text(spec, "user"))
+    start, end = _seconds(spec, "start"), _seconds(spec, "end")
+    if end <= start:
+        raise ValueError("'end' must be later than 'start'")
+    status = text(spec, "free_busy_status") or "busy"
+    if status not in ("busy", "free"):
+        raise ValueError(f"'free_busy_status' must be busy or free, not {status!r}")
+    calendar = lark.world.calendars.primary(user_id=user.user_id, name=user.name)
+    made = Event(
+        f"{lark.world.new_id('', 32)}_0",
+        calendar.calendar_id,
+        "",
+        lark.clock.now_ms(),
+        {"timestamp": str(start), "timezone": "Asia/Shanghai"},
+        {"timestamp": str(end), "timezone": "Asia/Shanghai"},
+        summary=text(spec, "summary"),
+        free_busy_status=status,
+    )
+    calendar.events[made.event_id] = made
+    return {"calendar_id": calendar.calendar_id, "event_id": made.event_id}
+
+
+def add_minute(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Add a recording: `title` and `user` (its owner's user_id), and `duration_ms` if wanted.
+
+    Returns:
+        Its `token`.
+    """
+    only(spec, "title", "user", "duration_ms")
+    owner = found(lark.world.users, "user", text(spec, "user"))
+    duration = whole(spec, "duration_ms") if spec.get("duration_ms") is not None else 0
+    made = Minute(
+        f"obcn{lark.world.new_id('', 20)}", text(spec, "title"), owner.user_id, lark.clock.now_ms(), duration
+    )
+    lark.world.minutes[made.token] = made
+    return {"token": made.token}
+
+
+def _seconds(spec: dict[str, Any], name: str) -> int:
+    try:
+        time = datetime.fromisoformat(text(spec, name))
+    except ValueError:
+        raise ValueError(f"{name!r} must be a time such as 2026-11-26T09:00:00+08:00") from None
+    if time.tzinfo is None:
+        raise ValueError(f"{name!r} must have an offset from UTC, such as +08:00")
+    return int(time.timestamp())
+
+
+def shown(world: World) -> dict[str, Any]:
+    """Return departments, calendars with their events, tasks, card entities and urgent messages."""
+    return {
+        "departments": [department(world, each) for each in world.departments.by_id.values()],
+        "calendars": [
+            {
+                "calendar_id": calendar.calendar_id,
+                "type": calendar.type,
+                "summary": calendar.summary,
+                "owner": calendar.app_id or calendar.user_id,
+                "deleted": calendar.deleted,
+                "events": [
+                    {
+                        "event_id": event.event_id,
+                        "summary": event.summary,
+                        "start": event.start,
+                        "end": event.end,
+                        "free_busy_status": event.free_busy_status,
+                        "deleted": event.deleted,
+                        "attendees": [f"{one.type}:{one.target}" for one in event.attendees],
+                    }
+                    for event in calendar.events.values()
+                ],
+            }
+            for calendar in world.calendars.by_id.values()
+        ],
+        "tasks": [
+            {
+                "guid": task.guid,
+                "summary": task.summary,
+                "completed_at": task.completed_at,
+                "members": [f"{one.role}:{one.type}:{one.id}" for one in task.members],
+                "tasklists": task.tasklists,
+                "comments": [
+                    one.content for one in world.tasks.comments.values() if one.task_guid == task.guid
+                ],
+            }
+            for task in world.tasks.tasks.values()
+        ],
+        "tasklists": [
+            {"guid": one.guid, "name": one.name, "owner": f"{one.owner.type}:{one.owner.id}"}
+            for one in world.tasks.tasklists.values()
+        ],
+        "card_entities": [
+            {
+                "card_id": entity.card_id,
+                "app_id": entity.app_id,
+                "sequence": entity.sequence,
+                "message_id": None if entity.message is None else entity.message.message_id,
+                "card": entity.card,
+            }
+            for entity in world.card_entities.values()
+        ],
+        "urgents": [
+            {
+                "kind": urgent.kind,
+                "message_id": urgent.message_id,
+                "app_id": urgent.app_id,
+                "users": urgent.users,
+                "cost": urgent.cost,
+                "time": urgent.time,
+            }
+            for urgent in world.urgents
+        ],
+    }

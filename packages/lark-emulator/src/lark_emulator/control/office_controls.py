@@ -1,0 +1,116 @@
+"""For Python callers: what people do in chats, and the departments and calendars of the tenant."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control import conversations, office
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lark_emulator.control.plane import Operation
+
+
+class OfficeControls(ABC):
+    """The part of `Controls` for reactions, reading, pins, departments and calendars."""
+
+    @abstractmethod
+    def _do(self, operation: Operation, spec: dict[str, Any]) -> dict[str, Any]:
+        """Perform an operation on the server's thread, which alone touches the state."""
+
+    def react(self, message_id: str, user: str, emoji_type: str, *, remove: bool = False) -> dict[str, Any]:
+        """Put an emoji on a message as a person, and return the message as the state shows it.
+
+        Args:
+            message_id: which.
+            user: the user_id of a member of its chat.
+            emoji_type: Lark's name, such as `THUMBSUP`.
+            remove: take it away instead.
+
+        Raises:
+            ValueError: no such message, member or emoji, or nothing to take away.
+        """
+        spec = {"message_id": message_id, "user": user, "emoji_type": emoji_type, "remove": remove}
+        return self._do(conversations.react_as_user, spec)
+
+    def read_message(self, message_id: str, user: str) -> dict[str, Any]:
+        """Read a message as a person (`user`: user_id), and return the message as the state shows it.
+
+        Raises:
+            ValueError: no such message, or the person is not in its chat.
+        """
+        return self._do(conversations.read_as_user, {"message_id": message_id, "user": user})
+
+    def pin_message(self, message_id: str, user: str, *, remove: bool = False) -> dict[str, Any]:
+        """Pin a message as a person (`user`: user_id), or take the pin away.
+
+        Raises:
+            ValueError: no such message, or the person is not in its chat.
+        """
+        return self._do(conversations.pin_as_user, {"message_id": message_id, "user": user, "remove": remove})
+
+    def add_department(
+        self,
+        name: str,
+        *,
+        department_id: str | None = None,
+        parent: str | None = None,
+        leader: str | None = None,
+        users: Iterable[str] = (),
+    ) -> dict[str, Any]:
+        """Add a department, and return it with its `open_department_id`.
+
+        Args:
+            name: what it is called.
+            department_id: its own id; made up if absent.
+            parent: an id, of either type, of the department above; the root if absent.
+            leader: a user_id.
+            users: user ids of those who belong to it.
+
+        Raises:
+            ValueError: the id is taken, or the parent or a user is unknown.
+        """
+        spec = {
+            "name": name,
+            "department_id": department_id,
+            "parent": parent,
+            "leader": leader,
+            "users": list(users),
+        }
+        return self._do(office.add_department, spec)
+
+    def add_calendar_event(
+        self, user: str, start: str, end: str, *, summary: str = "", free_busy_status: str = "busy"
+    ) -> dict[str, Any]:
+        """Add an event to a person's main calendar, and return its `calendar_id` and `event_id`.
+
+        Args:
+            user: a user_id.
+            start: such as `2026-11-26T09:00:00+08:00`.
+            end: the same, later.
+            summary: its title.
+            free_busy_status: `busy` or `free`.
+
+        Raises:
+            ValueError: no such person, or a time that is none.
+        """
+        spec = {
+            "user": user,
+            "start": start,
+            "end": end,
+            "summary": summary,
+            "free_busy_status": free_busy_status,
+        }
+        return self._do(office.add_event, spec)
+
+    def add_minute(self, title: str, user: str, *, duration_ms: int = 0) -> str:
+        """Add a recording of a person (`user`: user_id), and return its token.
+
+        Raises:
+            ValueError: no such person, or a duration that is none.
+        """
+        spec = {"title": title, "user": user, "duration_ms": duration_ms}
+        token: str = self._do(office.add_minute, spec)["token"]
+        return token

@@ -1,0 +1,56 @@
+"""Documents, files and the wiki for Python callers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control import papers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lark_emulator.control.plane import Operation
+
+
+class PaperControls(ABC):
+    """The part of `Controls` about documents, files and the wiki. Bad input raises ValueError."""
+
+    @abstractmethod
+    def _do(self, operation: Operation, spec: dict[str, Any]) -> dict[str, Any]:
+        """Perform an operation on the server's thread, which alone touches the state."""
+
+    def document_content(self, token: str) -> dict[str, Any]:
+        """Return what a docx holds: `title`, `revision`, `text` and `blocks`, see `papers.content`.
+
+        Raises:
+            ValueError: no such document, or no docx.
+        """
+        return self._do(papers.content, {"token": token})
+
+    def medias(self) -> list[dict[str, Any]]:
+        """Return the images and attachments that documents hold, without their bytes."""
+        found: list[dict[str, Any]] = self._do(papers.medias, {})["medias"]
+        return found
+
+    def add_wiki_space(
+        self, name: str, *, description: str | None = None, members: Iterable[str] | None = None
+    ) -> str:
+        """Add a wiki space, and return its space_id.
+
+        Args:
+            name: what it is called.
+            description: what it is for.
+            members: such as `app:cli_emulator0001` or `user:alice`; absent = everybody.
+
+        Raises:
+            ValueError: no such member.
+        """
+        given = None if members is None else list(members)
+        spec = {"name": name, "description": description, "members": given}
+        return str(self._do(papers.add_space, spec)["space_id"])
+
+    def wiki_spaces(self) -> list[dict[str, Any]]:
+        """Return the spaces of the wiki, each with its `pages`."""
+        found: list[dict[str, Any]] = self._do(papers.spaces, {})["spaces"]
+        return found

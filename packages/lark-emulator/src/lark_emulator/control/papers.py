@@ -1,0 +1,92 @@
+"""Documents, files and the wiki as the control plane shows them, and spaces that it adds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control.documents import who
+from lark_emulator.control.specs import found, names, only, text
+from lark_emulator.docx.documents import text_of
+from lark_emulator.wiki import pages
+from lark_emulator.world.documents import WikiSpace
+from lark_emulator.world.docx import Docx
+
+if TYPE_CHECKING:
+    from lark_emulator.lark import Lark
+    from lark_emulator.world.media import Media
+
+
+def content(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return what a document (`token`) holds.
+
+    Returns:
+        `token`, `title`, `revision`, `text` (as `raw_content` has it) and `blocks` in the order in which they
+        are read.
+    """
+    only(spec, "token")
+    token = text(spec, "token")
+    document = found(lark.world.drive.documents, "document", token).content
+    if not isinstance(document, Docx):
+        raise ValueError(f"{token!r} is not a docx")  # noqa: TRY004 - one kind of error for bad input
+    return {
+        "token": token,
+        "title": document.title,
+        "revision": document.revision,
+        "text": text_of(document),
+        "blocks": [block.shown() for block in document.walk(document.root)],
+    }
+
+
+def medias(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Return the images and attachments that documents hold, without their bytes."""
+    return {"medias": [_media(each) for each in lark.world.drive.medias.values()]}
+
+
+def _media(media: Media) -> dict[str, Any]:
+    return {
+        "token": media.token,
+        "name": media.name,
+        "size": len(media.content),
+        "type": media.content_type,
+        "parent_type": media.parent_type,
+        "parent_node": media.parent_node,
+        "document": media.document,
+        "app_id": media.app_id,
+        "created": media.created,
+    }
+
+
+def add_space(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Add a wiki space, and return it as the state shows it.
+
+    Args:
+        lark: where.
+        spec: `name`, `description`, and `members`, a list such as `["app:cli_emulator0001", "user:alice"]`;
+            absent = everybody.
+    """
+    only(spec, "name", "description", "members")
+    given = names(spec, "members")
+    members = None if given is None else {who(lark, each) for each in given}
+    space_id = str(7 * 10**18 + int(lark.world.new_id("", 14), 16))
+    name = text(spec, "name") or "Wiki"
+    made = WikiSpace(space_id, name, text(spec, "description"), members=members)
+    lark.world.wiki_spaces[space_id] = made
+    return pages.shown_space(made)
+
+
+def spaces(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Return the spaces of the wiki, each with its pages."""
+    world = lark.world
+    return {
+        "spaces": [
+            pages.shown_space(space)
+            | {
+                "pages": [
+                    pages.shown(world, node)
+                    for node in world.wiki_nodes.values()
+                    if node.space_id == space.space_id
+                ]
+            }
+            for space in world.wiki_spaces.values()
+        ]
+    }

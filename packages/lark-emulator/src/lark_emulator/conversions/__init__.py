@@ -1,0 +1,1 @@
+"""Files that become documents, spreadsheets and bases, and the other way round."""

@@ -1,0 +1,307 @@
+"""`/drive/v1/import_tasks`: files that become documents, spreadsheets and bases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.bitable.columns import MOST_FIELDS, MOST_TABLES, new_table
+from lark_emulator.bitable.values import NUMBER, TEXT
+from lark_emulator.codes import RefusedError
+from lark_emulator.conversions.unreadable import UnreadableError
+from lark_emulator.docx import markdown, nodes
+from lark_emulator.docx.making import new_id
+from lark_emulator.drive.access import EDIT, VIEW, may
+from lark_emulator.drive.objects import new_object
+from lark_emulator.drive.uploads import IMPORT
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import json_object
+from lark_emulator.world import docx
+from lark_emulator.world.bases import Base
+from lark_emulator.world.docx import Block, Docx
+from lark_emulator.world.drive import BITABLE, DOCX, FOLDER, SHEET
+from lark_emulator.world.media import IMPORT_LIFE, Media, Task
+from lark_emulator.world.sheets import Spreadsheet, Worksheet
+
+if TYPE_CHECKING:
+    from lark_emulator.conversions.tabular import Rows
+    from lark_emulator.docx.nodes import Node
+    from lark_emulator.world.drive import Document
+
+EXTENSIONS = {
+    DOCX: ("docx", "doc", "txt", "md", "mark", "markdown", "html"),
+    SHEET: ("xlsx", "xls", "csv"),
+    BITABLE: ("xlsx", "csv"),
+}
+MOST_BLOCKS = 20_000
+LONGEST_CELL = 50_000
+MOST_COLUMNS = 13_000
+#: Statuses of a task that failed, and what an import has cut off.
+UNREADABLE, WRONG_EXTENSION, TOO_MANY_BLOCKS = 112, 118, 7000
+CUT_COLUMNS, CUT_CELLS, CUT_TEXT, CUT_FIELDS = "2000", "2001", "2005", "3003"
+STARTING, RUNNING = 1, 2
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise RefusedError(codes.TASK_PARAM)
+    return value
+
+
+def _source(call: Call, token: str) -> Media:
+    """Return the file to import.
+
+    Raises:
+        RefusedError: 1069914 (none), 1069913 (uploaded for this more than 5 minutes ago), 1069906.
+    """
+    media = call.world.drive.medias.get(token)
+    if media is not None and media.parent_type == IMPORT:
+        if media.app_id != call.app.app_id:
+            raise RefusedError(codes.TASK_FORBIDDEN)
+        if call.world.clock.now() - media.created > IMPORT_LIFE:
+            raise RefusedError(codes.TASK_UPLOAD_EXPIRED)
+        return media
+    document = call.world.drive.documents.get(token)
+    if document is None or document.deleted or not isinstance(document.content, Media):
+        raise RefusedError(codes.TASK_TOKEN)
+    if not may(call, document, VIEW):
+        raise RefusedError(codes.TASK_FORBIDDEN)
+    return document.content
+
+
+def _folder(call: Call, point: Any) -> str:
+    """Return the folder that the document goes to.
+
+    Raises:
+        RefusedError: 1069904, 1069912 (none), 1069908 (the app may not write to it).
+    """
+    key = point.get("mount_key") if isinstance(point, dict) else None
+    if not isinstance(key, str) or point.get("mount_type") != 1:
+        raise RefusedError(codes.TASK_PARAM)
+    drive = call.world.drive
+    folder = drive.documents.get(key) if key else drive.root_of(call.who)
+    if folder is None or folder.deleted or folder.type != FOLDER:
+        raise RefusedError(codes.TASK_FOLDER)
+    if not may(call, folder, EDIT):
+        raise RefusedError(codes.TASK_MOUNT)
+    return folder.token
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST /drive/v1/import_tasks`: always a new document."""
+    body = json_object(call, codes.TASK_PARAM)
+    kind, extension, token = (_text(body, name) for name in ("type", "file_extension", "file_token"))
+    if kind not in EXTENSIONS:
+        raise RefusedError(codes.TASK_TYPE)
+    if extension not in EXTENSIONS[kind]:
+        raise RefusedError(codes.TASK_EXTENSION)
+    folder = _folder(call, body.get("point"))
+    media = _source(call, token)
+    title = body.get("file_name") or media.name.rpartition(".")[0] or media.name
+    if not isinstance(title, str):
+        raise RefusedError(codes.TASK_PARAM)
+    ticket = str(int(call.world.new_id("", 15), 16))
+    task = Task(ticket, call.app.app_id, {"type": kind}, call.world.clock.now())
+    call.world.drive.imports[ticket] = task
+    _perform(call, task, media, extension, title, folder)
+    call.world.drive.medias.pop(token, None)
+    return {"ticket": ticket}
+
+
+def _perform(call: Call, task: Task, media: Media, extension: str, title: str, folder: str) -> None:
+    """Make the document, or note why it cannot be made."""
+    kind = task.spec["type"]
+    if media.name.rpartition(".")[2].lower() != extension:
+        task.status, task.error = WRONG_EXTENSION, "the extension of the file is another one"
+        return
+    try:
+        if kind == DOCX:
+            found = list(_blocks(media.content, extension))
+            if len(found) > MOST_BLOCKS:
+                task.status, task.error = TOO_MANY_BLOCKS, "too many blocks"
+                return
+            task.token = _document(call, found, title, folder).token
+        else:
+            sheets = _sheets(media.content, extension)
+            make = _spreadsheet if kind == SHEET else _base
+            task.token = make(call, sheets, title, folder, task).token
+    except UnreadableError as error:
+        task.status, task.error = UNREADABLE, str(error)
+
+
+def _blocks(content: bytes, extension: str) -> Any:
+    # What reads Word files, XLSX and HTML takes tens of milliseconds to load.
+    if extension == "docx":
+        from lark_emulator.conversions import words
+
+        return words.read(content)
+    if extension == "doc":
+        raise UnreadableError("the emulator reads no .doc")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableError(str(error)) from error
+    if extension == "html":
+        from lark_emulator.docx import html
+
+        return html.blocks(text)
+    if extension == "txt":
+        return (node for line in text.splitlines() for node in nodes.text(docx.TEXT, nodes.plain(line)))
+    return markdown.blocks(text)
+
+
+def _sheets(content: bytes, extension: str) -> list[tuple[str, Rows]]:
+    from lark_emulator.conversions import tabular
+
+    if extension == "csv":
+        return [("Sheet1", tabular.read_csv(content))]
+    if extension == "xls":
+        raise UnreadableError("the emulator reads no .xls")
+    return tabular.read_xlsx(content)
+
+
+def _document(call: Call, found: list[Node], title: str, folder: str) -> Document:
+    made = new_object(call, DOCX, title, folder)
+    document = made.content
+    assert isinstance(document, Docx)  # noqa: S101 - that is what was asked for
+    document.root.children = [_put(call, document, node, made.token) for node in found]
+    return made
+
+
+def _put(call: Call, document: Docx, node: Node, parent: str) -> str:
+    block = Block(new_id(call), node.block_type, node.data, parent)
+    document.blocks[block.block_id] = block
+    block.children = [_put(call, document, child, block.block_id) for child in node.children]
+    if block.block_type == docx.TABLE:
+        block.data["cells"] = list(block.children)
+    return block.block_id
+
+
+def _spreadsheet(call: Call, sheets: list[tuple[str, Rows]], title: str, folder: str, task: Task) -> Document:
+    made = new_object(call, SHEET, title, folder)
+    book = made.content
+    assert isinstance(book, Spreadsheet)  # noqa: S101 - that is what was asked for
+    if sheets:
+        book.sheets.clear()
+    for name, rows in sheets:
+        sheet = Worksheet(call.world.new_id("", 6), name)
+        book.sheets[sheet.sheet_id] = sheet
+        width = max(map(len, rows), default=0)
+        if width > MOST_COLUMNS:
+            task.extra.append(CUT_COLUMNS)
+            width = MOST_COLUMNS
+        fits = call.settings.max_sheet_cells // max(1, width)
+        if len(rows) > fits:
+            task.extra.append(CUT_CELLS)
+        for number, row in enumerate(rows[:fits]):
+            sheet.grid.put(number, 0, [_cut(value, task) for value in row[:width]], rich=False)
+        sheet.grid.row_count = max(sheet.grid.row_count, len(rows[:fits]))
+        sheet.grid.column_count = max(sheet.grid.column_count, width)
+    return made
+
+
+def _cut(value: Any, task: Task) -> Any:
+    if not isinstance(value, str) or len(value) <= LONGEST_CELL:
+        return value
+    if CUT_TEXT not in task.extra:
+        task.extra.append(CUT_TEXT)
+    return value[:LONGEST_CELL]
+
+
+def _base(call: Call, sheets: list[tuple[str, Rows]], title: str, folder: str, task: Task) -> Document:
+    made = new_object(call, BITABLE, title, folder)
+    base = made.content
+    assert isinstance(base, Base)  # noqa: S101 - that is what was asked for
+    if any(rows for _, rows in sheets):
+        base.tables.clear()
+    now = call.world.clock.now()
+    for name, rows in [each for each in sheets if each[1]][:MOST_TABLES]:
+        if len(rows[0]) > MOST_FIELDS:
+            task.extra.append(CUT_FIELDS)
+        names = _headers(rows[0][:MOST_FIELDS])
+        numeric = [_all_numbers(rows[1:], column) for column in range(len(names))]
+        specs = [
+            {"field_name": each, "type": NUMBER if numeric[n] and n else TEXT} for n, each in enumerate(names)
+        ]
+        table = new_table(call, base, name, specs)
+        columns = list(table.fields.values())
+        for row in rows[1:]:
+            cells = {
+                column.field_id: value if column.type == NUMBER else _cut(str(value), task)
+                for column, value in zip(columns, row, strict=False)
+                if value is not None
+            }
+            table.records.add(call.world.new_id("rec", 11), cells, call.app, int(now * 1000), now=now)
+    return made
+
+
+def _headers(row: list[Any]) -> list[str]:
+    """Return the names of the fields: those of the first row, made different where they are not."""
+    names: dict[str, None] = {}
+    for number, value in enumerate(row, 1):
+        wanted = str(value).strip() if value is not None else ""
+        name, again = wanted or f"Field {number}", 2
+        while name in names:
+            name, again = f"{wanted or f'Field {number}'} {again}", again + 1
+        names[name] = None
+    return list(names)
+
+
+def _all_numbers(rows: Rows, column: int) -> bool:
+    values = [row[column] for row in rows if column < len(row) and row[column] is not None]
+    return bool(values) and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+
+
+def status_of(call: Call, task: Task) -> int:
+    """Return the status of a task now."""
+    lasts = call.settings.drive_task_s
+    passed = call.world.clock.now() - task.started
+    if passed < lasts / 2:
+        return STARTING
+    return RUNNING if passed < lasts else task.status
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET /drive/v1/import_tasks/:ticket`, to whoever began the import."""
+    task = call.world.drive.imports.get(call.params["ticket"])
+    if task is None:
+        raise RefusedError(codes.TASK_NOT_FOUND)
+    if task.app_id != call.app.app_id:
+        raise RefusedError(codes.TASK_DENIED)
+    status = status_of(call, task)
+    result: dict[str, Any] = {"ticket": task.ticket, "type": task.spec["type"], "job_status": status}
+    if status in (STARTING, RUNNING):
+        return {"result": result | {"job_error_msg": ""}}
+    result |= {"job_error_msg": task.error, "extra": task.extra}
+    if task.token and (call.settings.import_token == "with_status" or "seen" in task.spec):  # noqa: S105
+        document = call.world.drive.documents[task.token]
+        result |= {"token": task.token, "url": document.url}
+    task.spec["seen"] = "yes"
+    return {"result": result}
+
+
+_PATH = "/open-apis/drive/v1/import_tasks"
+
+ROUTES = (
+    Route(
+        "POST",
+        _PATH,
+        create,
+        unconfirmed=(
+            (
+                "how long it takes (settable, `drive_task_s`); `.doc` and `.xls` fail with status 112; of "
+                "Word files headings and text are read; in a base a column of numbers becomes numbers, all "
+                "else text, and the first column is always text"
+            ),
+        ),
+    ),
+    Route(
+        "GET",
+        f"{_PATH}/:ticket",
+        get,
+        unconfirmed=(
+            "when the token comes (settable, `import_token`); `extra` knows 2000, 2001, 2005 and 3003",
+        ),
+    ),
+)

@@ -1,0 +1,80 @@
+"""`POST /docx/v1/documents/blocks/convert`: Markdown or HTML as blocks, to be put in with `descendant`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.docx import markdown
+from lark_emulator.docx.making import new_id
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import json_object, user_id_type
+from lark_emulator.world import docx
+from lark_emulator.world.docx import Block
+
+if TYPE_CHECKING:
+    from lark_emulator.docx.nodes import Node
+    from lark_emulator.routing import Slices
+
+LONGEST = 10_485_760
+_SLICE = 10
+
+
+def convert(call: Call) -> Slices:
+    """Answer with blocks under ids that hold for nothing else; others have their turn meanwhile."""
+    user_id_type(call)
+    body = json_object(call, codes.DOCX_PARAM)
+    content, kind = body.get("content"), body.get("content_type")
+    if not isinstance(content, str) or not content or kind not in ("markdown", "html"):
+        raise RefusedError(codes.DOCX_PARAM)
+    if len(content) > LONGEST:
+        raise RefusedError(codes.DOCX_CONTENT_SIZE)
+    first: list[str] = []
+    made: list[Block] = []
+    urls: list[dict[str, str]] = []
+    if kind == "html":
+        from lark_emulator.docx import html  # takes tens of milliseconds to load
+
+        found = html.blocks(content)
+    else:
+        found = markdown.blocks(content)
+    for n, node in enumerate(found):
+        first.append(_numbered(call, node, made, urls))
+        if n % _SLICE == 0:
+            yield
+    if call.settings.convert_order == "shuffled":
+        made.sort(key=lambda block: block.block_id)  # the ids are hashes
+    return {
+        "first_level_block_ids": first,
+        "blocks": [block.shown() for block in made],
+        "block_id_to_image_urls": urls,
+    }
+
+
+def _numbered(call: Call, node: Node, made: list[Block], urls: list[dict[str, str]], parent: str = "") -> str:
+    """Give a block and all below it ids, and return its own."""
+    block = Block(new_id(call), node.block_type, node.data, parent)
+    made.append(block)
+    if node.url:
+        urls.append({"block_id": block.block_id, "image_url": node.url})
+    block.children = [_numbered(call, child, made, urls, block.block_id) for child in node.children]
+    if node.block_type == docx.TABLE:
+        block.data["cells"] = list(block.children)
+    return block.block_id
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST",
+        "/open-apis/docx/v1/documents/blocks/convert",
+        convert,
+        unconfirmed=(
+            "order of `blocks` (settable, `convert_order`)",
+            (
+                "lines of one paragraph are joined by a line break; a rule becomes a divider; what "
+                "else HTML and Markdown know becomes text"
+            ),
+        ),
+    ),
+)

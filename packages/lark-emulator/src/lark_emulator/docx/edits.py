@@ -1,0 +1,160 @@
+"""`PATCH …/blocks/:block_id` and `…/blocks/batch_update`: changes of what blocks hold."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.docx import schema, tables
+from lark_emulator.docx.opened import EDITS, Opened, edited
+from lark_emulator.routing import Call, Route
+from lark_emulator.world import docx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lark_emulator.world.docx import Block
+
+    Change = Callable[[Opened, Block, dict[str, Any]], None]
+
+MOST_REQUESTS = 200
+#: The members of a text's style, as `fields` numbers them.
+STYLE_FIELDS = {
+    1: "align",
+    2: "done",
+    3: "folded",
+    4: "language",
+    5: "wrap",
+    6: "background_color",
+    7: "indentation_level",
+    8: "sequence",
+}
+
+
+def _elements(file: Opened, block: Block, spec: dict[str, Any]) -> None:
+    block.data["elements"] = schema.elements(file.call, spec.get("elements"))
+
+
+def _style(_file: Opened, block: Block, spec: dict[str, Any]) -> None:
+    fields, given = spec.get("fields"), spec.get("style")
+    if not isinstance(fields, list) or not isinstance(given, dict):
+        raise RefusedError(codes.DOCX_PARAM)
+    if not all(isinstance(each, int) and each in STYLE_FIELDS for each in fields):
+        raise RefusedError(codes.DOCX_PARAM)
+    named = {STYLE_FIELDS[each] for each in fields}
+    filled = schema.style(block.block_type, {name: given.get(name) for name in named})
+    block.data["style"] = block.data["style"] | {name: filled[name] for name in named if name in filled}
+
+
+def _text(file: Opened, block: Block, spec: dict[str, Any]) -> None:
+    _elements(file, block, spec)
+    if spec.get("fields"):
+        _style(file, block, spec)
+
+
+def _replaced(*kinds: str) -> Change:
+    """Return what gives an image or file block its media, which was uploaded to this very block."""
+
+    def change(file: Opened, block: Block, spec: dict[str, Any]) -> None:
+        media = file.call.world.drive.medias.get(spec.get("token") or "")
+        if media is None or media.parent_type not in kinds or media.document != file.document.token:
+            raise RefusedError(codes.DOCX_RELATION)
+        if media.parent_node not in (block.block_id, file.document.token):
+            raise RefusedError(codes.DOCX_RELATION)
+        block.data["token"] = media.token
+        if block.block_type == docx.FILE:
+            block.data["name"] = media.name
+        for name in ("width", "height", "align", "caption", "scale"):
+            if spec.get(name) is not None:
+                block.data[name] = spec[name]
+
+    return change
+
+
+def _task(_file: Opened, block: Block, spec: dict[str, Any]) -> None:
+    for name in ("task_id", "folded"):
+        if spec.get(name) is not None:
+            block.data[name] = spec[name]
+
+
+_TABLE, _GRID = frozenset({docx.TABLE}), frozenset({docx.GRID})
+CHANGES: dict[str, tuple[frozenset[int], Change]] = {
+    "update_text_elements": (docx.TEXTS, _elements),
+    "update_text_style": (docx.TEXTS, _style),
+    "update_text": (docx.TEXTS, _text),
+    "update_table_property": (_TABLE, tables.change),
+    "insert_table_row": (_TABLE, tables.insert_row),
+    "insert_table_column": (_TABLE, tables.insert_column),
+    "delete_table_rows": (_TABLE, tables.delete_rows),
+    "delete_table_columns": (_TABLE, tables.delete_columns),
+    "merge_table_cells": (_TABLE, tables.merge),
+    "unmerge_table_cells": (_TABLE, tables.unmerge),
+    "insert_grid_column": (_GRID, tables.insert_grid_column),
+    "delete_grid_column": (_GRID, tables.delete_grid_column),
+    "update_grid_column_width_ratio": (_GRID, tables.resize_grid),
+    "replace_image": (frozenset({docx.IMAGE}), _replaced("docx_image")),
+    "replace_file": (frozenset({docx.FILE}), _replaced("docx_file")),
+    "update_task": (frozenset({docx.TASK}), _task),
+}
+
+
+def _changed(file: Opened, block_id: Any, request: Any) -> Block:
+    """Perform one change.
+
+    Raises:
+        RefusedError: 1770001 (not exactly one change), 1770002 (no such block), 1770025 (the change is not
+            for blocks of its type), or what the change raises.
+    """
+    if not isinstance(request, dict) or not isinstance(block_id, str):
+        raise RefusedError(codes.DOCX_PARAM)
+    wanted = [name for name, spec in request.items() if name in CHANGES and spec is not None]
+    if len(wanted) != 1 or not isinstance(request[wanted[0]], dict):
+        raise RefusedError(codes.DOCX_PARAM)
+    block = file.block(block_id)
+    kinds, change = CHANGES[wanted[0]]
+    if block.block_type not in kinds:
+        raise RefusedError(codes.DOCX_OPERATION_BLOCK)
+    change(file, block, request[wanted[0]])
+    return block
+
+
+def patch(call: Call) -> dict[str, Any]:
+    """Answer `PATCH …/blocks/:block_id`."""
+    return edited(
+        call, lambda file: {"block": _whole(file, [(call.params["block_id"], file.body())])[0].shown()}
+    )
+
+
+def batch_update(call: Call) -> dict[str, Any]:
+    """Answer `PATCH …/blocks/batch_update`: all changes, or none."""
+    return edited(call, _batch)
+
+
+def _batch(file: Opened) -> dict[str, Any]:
+    requests = file.body().get("requests")
+    if not isinstance(requests, list) or not 0 < len(requests) <= MOST_REQUESTS:
+        raise RefusedError(codes.DOCX_PARAM)
+    if not all(isinstance(each, dict) for each in requests):
+        raise RefusedError(codes.DOCX_PARAM)
+    blocks = _whole(file, [(each.get("block_id"), each) for each in requests])
+    return {"blocks": [block.shown() for block in blocks]}
+
+
+def _whole(file: Opened, requests: list[tuple[Any, Any]]) -> list[Block]:
+    before = copy.deepcopy(file.docx.blocks)
+    try:
+        return [_changed(file, block_id, request) for block_id, request in requests]
+    except RefusedError:
+        file.docx.blocks = before
+        raise
+
+
+_PATH = "/open-apis/docx/v1/documents/:document_id/blocks"
+_CHANGES = "a media that was not uploaded to the block gets 1770013; merged cells keep their own blocks"
+
+ROUTES = (
+    Route("PATCH", f"{_PATH}/:block_id", patch, unconfirmed=(EDITS, _CHANGES)),
+    Route("PATCH", f"{_PATH}/batch_update", batch_update, unconfirmed=(EDITS, _CHANGES)),
+)

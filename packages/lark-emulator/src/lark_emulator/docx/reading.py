@@ -1,0 +1,59 @@
+"""`…/documents/:document_id/blocks`: all blocks of a document, one, and the children of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.docx.opened import opened
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import flag, page, user_id_type, whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lark_emulator.world.docx import Block
+
+MOST_PER_PAGE = 500
+
+
+def _paged(call: Call, blocks: Sequence[Block]) -> dict[str, Any]:
+    user_id_type(call)
+    size = whole_number(call.query.get("page_size") or str(MOST_PER_PAGE))
+    if size is None or not 1 <= size <= MOST_PER_PAGE:
+        raise RefusedError(codes.DOCX_PARAM)
+    found, more = page(blocks, call, size, codes.DOCX_PAGE_TOKEN)
+    if not more["has_more"]:
+        del more["page_token"]
+    return {"items": [block.shown() for block in found], **more}
+
+
+def list_blocks(call: Call) -> dict[str, Any]:
+    """Answer `GET …/blocks`: in the order in which the document is read."""
+    docx = opened(call).docx
+    return _paged(call, list(docx.walk(docx.root)))
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET …/blocks/:block_id`."""
+    return {"block": opened(call).block(call.params["block_id"]).shown()}
+
+
+def children(call: Call) -> dict[str, Any]:
+    """Answer `GET …/blocks/:block_id/children`."""
+    file = opened(call)
+    block = file.block(call.params["block_id"])
+    if flag(call.query, "with_descendants"):
+        return _paged(call, list(file.docx.walk(block))[1:])
+    return _paged(call, [file.docx.blocks[child] for child in block.children])
+
+
+_PATH = "/open-apis/docx/v1/documents/:document_id/blocks"
+_OLD = "an older `document_revision_id` is checked, and shows the newest version"
+
+ROUTES = (
+    Route("GET", _PATH, list_blocks, unconfirmed=(_OLD,)),
+    Route("GET", f"{_PATH}/:block_id", get, unconfirmed=(_OLD,)),
+    Route("GET", f"{_PATH}/:block_id/children", children, unconfirmed=(_OLD,)),
+)

@@ -1,0 +1,128 @@
+"""The tree of blocks that `descendant` is given, with ids that its request made up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.docx.schema import (
+    NEVER_EMPTY,
+    NOT_IN_CELLS,
+    ONLY_IN,
+    PARENTS,
+    Content,
+    check_resources,
+    content_of,
+)
+from lark_emulator.world import docx
+
+if TYPE_CHECKING:
+    from lark_emulator.docx.opened import Opened
+    from lark_emulator.routing import Call
+    from lark_emulator.world.docx import Block
+
+MOST_DESCENDANTS = 1000
+
+
+class Tree:
+    """Blocks by the ids that a request gave them.
+
+    Args:
+        call: the request.
+        body: its body.
+
+    Raises:
+        RefusedError: 1770001 (a list is missing, empty or too long), 1770019 (an id comes twice), 1770006 or
+            1770014 (an id leads nowhere, or a block is not among the children of exactly one), or what
+            `content_of` raises.
+    """
+
+    def __init__(self, call: Call, body: dict[str, Any]) -> None:
+        self.first = _ids(body.get("children_id"))
+        specs = body.get("descendants")
+        if not self.first or not isinstance(specs, list) or not 0 < len(specs) <= MOST_DESCENDANTS:
+            raise RefusedError(codes.DOCX_PARAM)
+        self.contents: dict[str, Content] = {}
+        self.children: dict[str, list[str]] = {}
+        for spec in specs:
+            content = content_of(call, spec)
+            name = spec.get("block_id")
+            if not isinstance(name, str) or not name:
+                raise RefusedError(codes.DOCX_PARAM)
+            if name in self.contents:
+                raise RefusedError(codes.DOCX_REPEATED_ID)
+            self.contents[name] = content
+            self.children[name] = _ids(spec.get("children"))
+            if content.block_type == docx.FILE:
+                raise RefusedError(codes.DOCX_NOT_CREATED)
+        check_resources(self.contents.values())
+        self._check_family()
+
+    def _check_family(self) -> None:
+        named = [*self.first, *(child for children in self.children.values() for child in children)]
+        if len(set(self.first)) < len(self.first):
+            raise RefusedError(codes.DOCX_REPEATED_ID)
+        if len(set(named)) < len(named):
+            raise RefusedError(codes.DOCX_SCHEMA)
+        if not self.contents.keys() >= set(named):
+            raise RefusedError(codes.DOCX_PARENT)
+        reached, waiting = 0, list(self.first)
+        while waiting:
+            reached += 1
+            waiting += self.children[waiting.pop()]
+        if reached < len(self.contents):  # some are in a circle, or nobody's children
+            raise RefusedError(codes.DOCX_PARENT)
+
+    def check(self, file: Opened, parent: Block) -> None:
+        """Check that each block may stand where it stands.
+
+        Args:
+            file: the document.
+            parent: the block that the first level goes to.
+
+        Raises:
+            RefusedError: 1770028, 1770030 (a block in one that does not take it), 1770006 (a cell, column or
+                callout without a block, a table without a cell for each place).
+        """
+        above: Block | None = parent
+        in_cell = False
+        while above is not None:
+            in_cell = in_cell or above.block_type == docx.TABLE_CELL
+            above = file.docx.blocks.get(above.parent_id)
+        waiting = [(name, in_cell) for name in self.first]
+        while waiting:
+            name, inside = waiting.pop()
+            kind, children = self.contents[name].block_type, self.children[name]
+            if inside and kind in NOT_IN_CELLS:
+                raise RefusedError(codes.DOCX_BAD_PARENT)
+            if children and kind not in PARENTS:
+                raise RefusedError(codes.DOCX_NO_CHILDREN)
+            if not children and kind in NEVER_EMPTY:
+                raise RefusedError(codes.DOCX_SCHEMA)
+            if len(children) != _places(self.contents[name], len(children)):
+                raise RefusedError(codes.DOCX_SCHEMA)
+            alone = kind in ONLY_IN.values()
+            for child in children:
+                theirs = self.contents[child].block_type
+                if (alone or theirs in ONLY_IN) and ONLY_IN.get(theirs) != kind:
+                    raise RefusedError(codes.DOCX_BAD_PARENT)
+                waiting.append((child, inside or kind == docx.TABLE_CELL))
+
+
+def _places(content: Content, count: int) -> int:
+    """Return how many children a block must have; those that it has, if it may have any number."""
+    if content.block_type == docx.TABLE:
+        looks = content.data["property"]
+        return int(looks["row_size"] * looks["column_size"])
+    return int(content.data["column_size"]) if content.block_type == docx.GRID else count
+
+
+def _ids(raw: Any) -> list[str]:
+    if raw is None:
+        return []
+    if not isinstance(raw, list) or len(raw) > MOST_DESCENDANTS:
+        raise RefusedError(codes.DOCX_PARAM)
+    if not all(isinstance(each, str) and each for each in raw):
+        raise RefusedError(codes.DOCX_PARAM)
+    return list(raw)

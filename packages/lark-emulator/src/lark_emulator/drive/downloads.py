@@ -1,0 +1,135 @@
+"""Downloads of files and media: whole, in ranges, and by temporary addresses."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.drive.access import VIEW, document_named, may
+from lark_emulator.routing import Call, Route
+from lark_emulator.streams import answered, origin_of
+from lark_emulator.world.bases import Base
+from lark_emulator.world.drive import FILE
+from lark_emulator.world.media import Media
+
+if TYPE_CHECKING:
+    from lark_emulator.exchange import Answer
+
+ADDRESS = "/space/api/box/stream/download/authcode/"
+ADDRESS_LIFE = 24 * 3600.0
+MOST_ADDRESSES = 5
+
+
+def download_file(call: Call) -> Answer:
+    """Answer `GET /drive/v1/files/:file_token/download`; what documents hold is not given here."""
+    token = call.params["file_token"]
+    if token in call.world.drive.medias:
+        raise RefusedError(codes.FILE_DENIED)
+    document = document_named(call, token, FILE, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
+    if not may(call, document, VIEW):
+        raise RefusedError(codes.FILE_DENIED)
+    media = document.content
+    if not isinstance(media, Media):  # a file that the control plane added has no content
+        return _sent(call, Media(token, "", "", "", document.title, b"", document.created))
+    return _sent(call, media)
+
+
+def download_media(call: Call) -> Answer:
+    """Answer `GET /drive/v1/medias/:file_token/download`."""
+    media = call.world.drive.medias.get(call.params["file_token"])
+    if media is None:
+        raise RefusedError(codes.FILE_NOT_FOUND)
+    if not _readable(call, media):
+        raise RefusedError(codes.FILE_DENIED)
+    return _sent(call, media)
+
+
+def _sent(call: Call, media: Media) -> Answer:
+    return answered(media.name, media.content, media.content_type, call.request.headers.get("range", ""))
+
+
+def _readable(call: Call, media: Media) -> bool:
+    """Say whether the app may read a media: it may if it may open the document that the media is part of."""
+    document = call.world.drive.documents.get(media.document)
+    if document is None:
+        return media.app_id == call.app.app_id
+    if document.deleted or not may(call, document, VIEW):
+        return False
+    base = document.content
+    return not (isinstance(base, Base) and base.is_advanced) or _vouched(call, base, media.token)
+
+
+def _vouched(call: Call, base: Base, token: str) -> bool:
+    """Say whether `extra` names the cell that holds an attachment, as advanced permissions ask for."""
+    try:
+        stated = json.loads(call.query.get("extra", ""))["bitablePerm"]
+        table = base.tables[stated["tableId"]]
+        return any(
+            token in tokens and token in table.records[record_id].cells.get(field_id, ())
+            for field_id, records in stated["attachments"].items()
+            for record_id, tokens in records.items()
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def temporary(call: Call) -> dict[str, Any]:
+    """Answer `GET /drive/v1/medias/batch_get_tmp_download_url`; media that may not be read are left out."""
+    tokens = [value for name, value in call.query_pairs if name == "file_tokens"]
+    tokens = [token for each in tokens for token in each.split(",") if token]
+    if not 0 < len(tokens) <= MOST_ADDRESSES:
+        raise RefusedError(codes.FILE_PARAM)
+    drive, now = call.world.drive, call.world.clock.now()
+    made = []
+    for token in tokens:
+        media = drive.medias.get(token)
+        if media is None or not _readable(call, media):
+            continue
+        code = call.world.new_id("", 40)
+        drive.addresses[code] = token, now + ADDRESS_LIFE
+        url = f"{origin_of(call)}{ADDRESS}?code={code}"
+        made.append({"file_token": token, "tmp_download_url": url})
+    return {"tmp_download_urls": made}
+
+
+def follow(call: Call) -> Answer:
+    """Answer at a temporary address, without a token."""
+    drive = call.world.drive
+    token, ends = drive.addresses.get(call.query.get("code", ""), ("", 0.0))
+    media = drive.medias.get(token)
+    if media is None or call.world.clock.now() >= ends:
+        raise RefusedError(codes.FILE_DENIED)
+    return _sent(call, media)
+
+
+_MEDIAS = "/open-apis/drive/v1/medias"
+_RANGES = "several ranges in one request are answered with the whole file; a range beyond the end gets 416"
+
+ROUTES = (
+    Route("GET", "/open-apis/drive/v1/files/:file_token/download", download_file, unconfirmed=(_RANGES,)),
+    Route(
+        "GET",
+        f"{_MEDIAS}/:file_token/download",
+        download_media,
+        unconfirmed=(
+            _RANGES,
+            "with advanced permissions an `extra` that does not name the cell gets 1061004",
+        ),
+    ),
+    Route(
+        "GET",
+        f"{_MEDIAS}/batch_get_tmp_download_url",
+        temporary,
+        unconfirmed=("media that the app may not read are left out of the answer",),
+    ),
+    Route(
+        "GET",
+        ADDRESS,
+        follow,
+        evidence="documentation",
+        token=False,
+        unconfirmed=("the path of temporary addresses; one that has ended gets 1061004",),
+    ),
+)

@@ -1,0 +1,114 @@
+"""Documents that come into being inside others: in the wiki, in a docx, or by an import."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.drive.access import apps_of
+from lark_emulator.world.bases import ATTACHMENT, TEXT, Base, Field, Table
+from lark_emulator.world.docx import PAGE, Block, Docx
+from lark_emulator.world.drive import BITABLE, DOCX, SHEET, Document
+from lark_emulator.world.media import Media
+from lark_emulator.world.sheets import FIRST_TITLE, Spreadsheet, Worksheet
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from lark_emulator.routing import Call
+
+PREFIXES = {DOCX: "doxcn", SHEET: "shtcn", BITABLE: "bascn"}
+FIRST_TABLE = "Table 1"
+DEFAULT_ZONE = "Asia/Shanghai"
+
+
+def new_object(call: Call, kind: str, title: str, parent: str = "") -> Document:
+    """Make an empty document that belongs to the calling app.
+
+    Args:
+        call: who asks.
+        kind: `docx`, `sheet`, `bitable`, or another type, whose content is not held.
+        title: what it is called.
+        parent: the token of its folder; empty = it is in none, but in the wiki or in another document.
+    """
+    token = call.world.new_id(PREFIXES.get(kind, "boxcn"), 22)
+    content: Any = None
+    if kind == DOCX:
+        content = new_docx(token, title)
+    elif kind == SHEET:
+        sheet = Worksheet(call.world.new_id("", 6), FIRST_TITLE)
+        content = Spreadsheet({sheet.sheet_id: sheet})
+    elif kind == BITABLE:
+        content = Base(token, title, parent, DEFAULT_ZONE, apps_of(call))
+        table = Table(call.world.new_id("tbl", 13), FIRST_TABLE, call.world.new_id("vew", 10), "Grid")
+        table.add_field(Field(call.world.new_id("fld", 10), "Text", TEXT, "Text"))
+        content.tables[table.table_id] = table
+        call.world.bases[token] = content
+    made = Document(token, kind, call.who, parent, call.world.clock.now(), content, title)
+    return call.world.drive.add(made)
+
+
+def new_docx(document_id: str, title: str) -> Docx:
+    """Return an empty document."""
+    page = Block(document_id, PAGE, {"elements": [], "style": {"align": 1, "folded": False}})
+    made = Docx(document_id, {document_id: page})
+    made.retitle(title)
+    return made
+
+
+def copied_object(
+    call: Call, source: Document, title: str, parent: str = ""
+) -> Generator[None, None, Document]:
+    """Copy a document for the calling app; others have their turn meanwhile.
+
+    Args:
+        call: who asks.
+        source: what is copied.
+        title: what the copy is called.
+        parent: the token of its folder; empty = it is in none.
+    """
+    token = call.world.new_id(PREFIXES.get(source.type, "boxcn"), 22)
+    content: Any = source.content
+    if isinstance(content, Base):
+        content = copy.deepcopy(content)
+        content.name, content.app_token, content.folder_token = title, token, parent
+        content.replays, content.shared_with = {}, apps_of(call)
+        _copy_attachments(call, content)
+        call.world.bases[token] = content
+    elif isinstance(content, Spreadsheet):
+        content = yield from content.copied()
+    elif isinstance(content, Docx):
+        content = content.copied(token)
+        content.retitle(title)
+        for block in content.blocks.values():
+            media = call.world.drive.medias.get(block.data.get("token") or "")
+            if media is not None:
+                block.data["token"] = _copied_media(call, media, token, block.block_id)
+    elif isinstance(content, Media):
+        content = dataclasses.replace(content, token=token, name=title)
+    now = call.world.clock.now()
+    made = Document(token, source.type, call.who, parent, now, content, title)
+    return call.world.drive.add(made)
+
+
+def _copy_attachments(call: Call, base: Base) -> None:
+    """Give a copied base attachments of its own: the tokens of another base hold for that one alone."""
+    drive = call.world.drive
+    for table in base.tables.values():
+        columns = [column.field_id for column in table.fields.values() if column.type == ATTACHMENT]
+        for record in table.records if columns else ():
+            for field_id in columns:
+                tokens = record.cells.get(field_id)
+                if tokens:
+                    record.cells[field_id] = [
+                        _copied_media(call, drive.medias[each], base.app_token, base.app_token)
+                        for each in tokens
+                    ]
+
+
+def _copied_media(call: Call, media: Media, document: str, node: str) -> str:
+    token = call.world.new_id("boxcn", 22)
+    copied = dataclasses.replace(media, token=token, document=document, parent_node=node)
+    call.world.drive.medias[token] = copied
+    return token

@@ -1,0 +1,264 @@
+"""`/drive/v1/files/upload_…` and `/drive/v1/medias/upload_…`: whole files, and files in parts."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes, multipart
+from lark_emulator.codes import RefusedError
+from lark_emulator.drive.access import EDIT, folder_named, may
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import json_object, whole_number
+from lark_emulator.world.docx import Docx
+from lark_emulator.world.drive import BITABLE, FILE, FOLDER, SHEET, Document
+from lark_emulator.world.media import BLOCK_SIZE, UPLOAD_LIFE, Media, PartialUpload
+
+if TYPE_CHECKING:
+    from lark_emulator.multipart import Part
+
+LARGEST_WHOLE = 20 * 1024 * 1024
+LONGEST_NAME = 250
+EXPLORER = "explorer"
+IMPORT = "ccm_import_open"
+#: The type of the document that a media becomes part of.
+_PARENTS = {
+    "docx_image": "docx",
+    "docx_file": "docx",
+    "sheet_image": SHEET,
+    "sheet_file": SHEET,
+    "bitable_image": BITABLE,
+    "bitable_file": BITABLE,
+}
+
+
+def _busy(call: Call) -> None:
+    """Refuse a second upload of an app while one is going on, and begin this one.
+
+    Raises:
+        RefusedError: 1061045.
+    """
+    uploading, app_id = call.world.drive.uploading, call.app.app_id
+    if app_id in uploading and not call.late:
+        raise RefusedError(codes.FILE_BUSY._replace(status=200))
+    if call.settings.upload_ms <= 0 or call.late:
+        return
+    uploading[app_id] = upload = object()
+    call.hold = call.settings.upload_ms / 1000
+
+    def let_go() -> None:
+        if uploading.get(app_id) is upload:
+            del uploading[app_id]
+
+    call.release = let_go
+
+
+def _point(call: Call) -> str:
+    return "files" if "/drive/v1/files/" in call.route.path else "medias"
+
+
+def _place(call: Call, media: Media, extra: str) -> str:
+    """Return the token of the document or folder that an upload goes to.
+
+    Raises:
+        RefusedError: 1061002 (no such type), 1061044, 1061041, 1061004, or what `folder_named` raises.
+    """
+    if _point(call) == "files":
+        if media.parent_type != EXPLORER:
+            raise RefusedError(codes.FILE_PARAM)
+        folder = call.world.drive.documents.get(media.parent_node) if media.parent_node else None
+        if media.parent_node and (folder is None or folder.type != FOLDER):
+            raise RefusedError(codes.PARENT_MISSING)
+        if folder is not None and folder.deleted:
+            raise RefusedError(codes.PARENT_DELETED)
+        return folder_named(call, media.parent_node).token
+    if media.parent_type == IMPORT:
+        return ""
+    kind = _PARENTS.get(media.parent_type)
+    if kind is None:
+        raise RefusedError(codes.FILE_PARAM)
+    document = _document(call, media.parent_node, kind, extra)
+    if document is None or document.type != kind:
+        raise RefusedError(codes.PARENT_MISSING)
+    if document.deleted:
+        raise RefusedError(codes.PARENT_DELETED)
+    if not may(call, document, EDIT):
+        raise RefusedError(codes.FILE_DENIED)
+    return document.token
+
+
+def _document(call: Call, node: str, kind: str, extra: str) -> Document | None:
+    """Return the document that a media belongs to; `drive_route_token` names that of a block."""
+    documents = call.world.drive.documents
+    if kind != "docx":
+        return documents.get(node)
+    try:
+        route = json.loads(extra).get("drive_route_token") if extra else None
+    except (ValueError, AttributeError):
+        raise RefusedError(codes.FILE_PARAM) from None
+    among = documents.values() if route is None else [documents[route]] if route in documents else []
+    for each in among:
+        if isinstance(each.content, Docx) and (node == each.token or node in each.content.blocks):
+            return each
+    return None
+
+
+def _described(call: Call, source: dict[str, Any]) -> tuple[Media, int, str]:
+    """Return what an upload says about itself: the media without its bytes, its size and `extra`.
+
+    Raises:
+        RefusedError: 1061002, 1061008 (name).
+    """
+    name, size = source.get("file_name"), source.get("size")
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+        raise RefusedError(codes.FILE_NAME)
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise RefusedError(codes.FILE_PARAM)
+    texts = [source.get(each) or "" for each in ("parent_type", "parent_node", "extra")]
+    if not all(isinstance(each, str) for each in texts):
+        raise RefusedError(codes.FILE_PARAM)
+    kind, node, extra = texts
+    return Media("", kind, node, call.app.app_id, name, b"", call.world.clock.now()), size, extra
+
+
+def _form(call: Call) -> dict[str, Part]:
+    try:
+        return multipart.parse(call.content_type, call.body)
+    except multipart.MalformedError as error:
+        raise RefusedError(codes.FILE_PARAM, str(error)) from error
+
+
+def _fields(form: dict[str, Part]) -> dict[str, Any]:
+    """Return the text fields of a form; those that are numbers as such."""
+    try:
+        found: dict[str, Any] = {name: part.text for name, part in form.items() if name != "file"}
+    except multipart.MalformedError as error:
+        raise RefusedError(codes.FILE_PARAM, str(error)) from error
+    return found | {name: whole_number(found[name]) for name in ("size", "seq") if name in found}
+
+
+def _content(form: dict[str, Part], fields: dict[str, Any], size: int) -> bytes:
+    """Return the bytes of a form, checked against what it says about them.
+
+    Raises:
+        RefusedError: 1061002 (none), 1062009 (size), 1062008 (checksum).
+    """
+    if "file" not in form:
+        raise RefusedError(codes.FILE_PARAM, "file is required")
+    content = form["file"].content
+    if len(content) != size:
+        raise RefusedError(codes.UPLOAD_SIZE)
+    checksum = fields.get("checksum")
+    if checksum and checksum != str(zlib.adler32(content)):
+        raise RefusedError(codes.UPLOAD_CHECKSUM)
+    return content
+
+
+def _keep(call: Call, media: Media, place: str) -> str:
+    """Store an upload, as a file of a folder or as part of a document, and return its token."""
+    drive, now = call.world.drive, call.world.clock.now()
+    media.token = call.world.new_id("boxcn", 22)
+    media.created = now
+    if _point(call) == "files":
+        owner = ("app", call.app.app_id)
+        drive.add(Document(media.token, FILE, owner, place, now, media, media.name))
+    else:
+        media.document = place
+        drive.medias[media.token] = media
+    return media.token
+
+
+def upload_all(call: Call) -> dict[str, Any]:
+    """Answer `POST …/upload_all`; the same file uploaded again gets another token."""
+    _busy(call)
+    form = _form(call)
+    fields = _fields(form)
+    media, size, extra = _described(call, fields)
+    if size > LARGEST_WHOLE:
+        raise RefusedError(codes.FILE_PARAM)
+    place = _place(call, media, extra)
+    media.content = _content(form, fields, size)
+    return {"file_token": _keep(call, media, place)}
+
+
+def prepare(call: Call) -> dict[str, Any]:
+    """Answer `POST …/upload_prepare`."""
+    _busy(call)
+    media, size, extra = _described(call, json_object(call, codes.FILE_PARAM))
+    media.document = _place(call, media, extra)
+    upload_id = str(int(call.world.new_id("", 15), 16))
+    partial = PartialUpload(upload_id, _point(call), media, size)
+    call.world.drive.partial[upload_id] = partial
+    return {"upload_id": upload_id, "block_size": BLOCK_SIZE, "block_num": partial.block_count}
+
+
+def _partial(call: Call, upload_id: Any) -> PartialUpload:
+    """Return an upload in parts.
+
+    Raises:
+        RefusedError: 1061002 (none), 1061021 (older than a day), 1062007 (another app's).
+    """
+    found = call.world.drive.partial.get(upload_id) if isinstance(upload_id, str) else None
+    if found is None or found.point != _point(call):
+        raise RefusedError(codes.FILE_PARAM)
+    if found.media.app_id != call.app.app_id:
+        raise RefusedError(codes.UPLOAD_USER)
+    if call.world.clock.now() - found.media.created > UPLOAD_LIFE:
+        raise RefusedError(codes.UPLOAD_EXPIRED)
+    return found
+
+
+def part(call: Call) -> dict[str, Any]:
+    """Answer `POST …/upload_part`: in any order, and as often as wanted."""
+    _busy(call)
+    form = _form(call)
+    fields = _fields(form)
+    upload = _partial(call, fields.get("upload_id"))
+    seq, size = fields.get("seq"), fields.get("size")
+    if seq is None or size is None or seq < 0:
+        raise RefusedError(codes.FILE_PARAM)
+    if seq >= upload.block_count:
+        raise RefusedError(codes.UPLOAD_BLOCK_BOUNDS)
+    content = _content(form, fields, size)
+    if size != upload.size_of(seq):
+        raise RefusedError(codes.UPLOAD_SIZE)
+    upload.parts[seq] = content
+    return {}
+
+
+def finish(call: Call) -> dict[str, Any]:
+    """Answer `POST …/upload_finish`."""
+    _busy(call)
+    body = json_object(call, codes.FILE_PARAM)
+    upload = _partial(call, body.get("upload_id"))
+    if body.get("block_num") != upload.block_count:
+        raise RefusedError(codes.UPLOAD_BLOCK_BOUNDS)
+    if len(upload.parts) < upload.block_count:
+        raise RefusedError(codes.UPLOAD_BLOCK_MISSING)
+    upload.media.content = b"".join(content for _, content in sorted(upload.parts.items()))
+    del call.world.drive.partial[upload.upload_id]
+    return {"file_token": _keep(call, upload.media, upload.media.document)}
+
+
+_WHOLE = (
+    "more than 20 MB gets 1061002; how long an upload keeps others of the same app out (settable, "
+    "`upload_ms`); an empty `parent_node` of a file is the app's root folder; content is not checked"
+)
+_PARTS = "`upload_id`s live 24 hours, then 1061021; an unknown one gets 1061002, another app's 1062007"
+
+ROUTES = tuple(
+    route
+    for point in ("files", "medias")
+    for route in (
+        Route("POST", f"/open-apis/drive/v1/{point}/upload_all", upload_all, unconfirmed=(_WHOLE,)),
+        Route("POST", f"/open-apis/drive/v1/{point}/upload_prepare", prepare, unconfirmed=(_PARTS,)),
+        Route("POST", f"/open-apis/drive/v1/{point}/upload_part", part, unconfirmed=(_PARTS,)),
+        Route(
+            "POST",
+            f"/open-apis/drive/v1/{point}/upload_finish",
+            finish,
+            unconfirmed=(_PARTS, "a `block_num` other than that of the preparation gets 1062011"),
+        ),
+    )
+)

@@ -1,0 +1,181 @@
+"""`/message/v4/batch_send/` and `/im/v1/batch_messages`: one message to many people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_emulator import codes, codes_im
+from lark_emulator.codes import RefusedError
+from lark_emulator.im.content import Content, checked_content
+from lark_emulator.im.messages import GONE
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import choice, json_object, text_list
+from lark_emulator.world.batches import Batch
+from lark_emulator.world.chats import Message
+
+if TYPE_CHECKING:
+    from lark_emulator.world.users import User
+
+MOST_IDS = 200
+MSG_TYPES = ("text", "image", "post", "share_chat", "interactive")
+_KINDS = {"open_ids": "open_id", "user_ids": "user_id", "union_ids": "union_id"}
+
+
+def batch_send(call: Call) -> dict[str, Any]:
+    """Answer `POST /message/v4/batch_send/`: `content` is an object here, and a card stands in `card`."""
+    body = json_object(call, codes_im.BATCH_PARAM)
+    msg_type = choice(body, "msg_type", MSG_TYPES)
+    people: dict[str, User] = {}
+    invalid: dict[str, list[str]] = {}
+    for member, id_type in _KINDS.items():
+        for value in text_list(body, member, most=MOST_IDS):
+            user = _receiver(call, id_type, value)
+            if user is None:
+                invalid.setdefault(member, []).append(value)
+            else:
+                people[user.user_id] = user
+    for value in text_list(body, "department_ids", most=MOST_IDS):
+        department = call.world.departments.find(value)
+        if department is None:
+            invalid.setdefault("department_ids", []).append(value)
+            continue
+        for user in call.world.departments.members(department, recursive=True):
+            if call.app.sees(user.user_id) and user.status not in GONE and not user.is_external:
+                people[user.user_id] = user
+    if not people and not invalid:
+        raise RefusedError(codes_im.BATCH_PARAM, "no receivers")
+    content = _content(call, msg_type, body)
+    batch = Batch(call.world.new_id("bm-"), call.app.app_id, call.world.clock.now_ms())
+    for user in people.values():
+        batch.messages.append(_delivered(call, user, content))
+    call.world.batches[batch.batch_id] = batch
+    members = ("department_ids", *_KINDS)
+    return {
+        "message_id": batch.batch_id,
+        **{f"invalid_{member}": invalid.get(member, []) for member in members},
+    }
+
+
+def recall(call: Call) -> dict[str, Any]:
+    """Answer `DELETE /im/v1/batch_messages/:batch_message_id`."""
+    batch = _found(call)
+    if batch.app_id != call.app.app_id:
+        raise RefusedError(codes.MAY_NOT_RECALL)
+    now = call.world.clock.now_ms()
+    if now - batch.create_time > call.settings.recall_window * 1000:
+        raise RefusedError(codes.RECALL_EXPIRED)
+    batch.recalled = True
+    for message in batch.messages:
+        message.deleted = True
+        message.update_time = now
+    return {}
+
+
+def get_progress(call: Call) -> dict[str, Any]:
+    """Answer `GET …/get_progress`: all that was valid has been delivered."""
+    batch = _own(call)
+    sent = len(batch.messages)
+    return {
+        "batch_message_send_progress": {
+            "valid_user_ids_count": sent,
+            "success_user_ids_count": sent,
+            "read_user_ids_count": _read(batch),
+        },
+        "batch_message_recall_progress": {
+            "recall": batch.recalled,
+            "recall_count": sum(message.deleted for message in batch.messages),
+        },
+    }
+
+
+def read_user(call: Call) -> dict[str, Any]:
+    """Answer `GET …/read_user`: counts in strings."""
+    batch = _own(call)
+    return {"read_user": {"read_count": str(_read(batch)), "total_count": str(len(batch.messages))}}
+
+
+def _read(batch: Batch) -> int:
+    return sum(bool(message.readers) for message in batch.messages)
+
+
+def _receiver(call: Call, id_type: str, value: str) -> User | None:
+    try:
+        user = call.world.find_user(call.app, id_type, value)
+    except RefusedError:
+        return None
+    usable = user is not None and not user.is_external and user.status not in GONE
+    return user if usable and user is not None and call.app.sees(user.user_id) else None
+
+
+def _content(call: Call, msg_type: str, body: dict[str, Any]) -> Content:
+    given = body.get("card" if msg_type == "interactive" else "content")
+    if not isinstance(given, dict):
+        raise RefusedError(codes_im.BATCH_PARAM)
+    if msg_type == "post" and isinstance(given.get("post"), dict):
+        given = given["post"]
+    try:
+        return checked_content(call, msg_type, orjson.dumps(given).decode())
+    except RefusedError as refusal:
+        failed = codes_im.BATCH_CONTENT if msg_type == "interactive" else codes_im.BATCH_MESSAGE
+        raise RefusedError(failed, refusal.msg) from None
+
+
+def _delivered(call: Call, user: User, content: Content) -> Message:
+    """Put the message into the chat with one person; the limits per receiver do not apply."""
+    chat, now = call.world.p2p_chat(call.app, user), call.world.clock.now_ms()
+    message = Message(
+        call.world.new_id("om_"),
+        chat.chat_id,
+        content.msg_type,
+        content.shown,
+        content.sent,
+        call.app.app_id,
+        now,
+        now,
+        content.mentions,
+        tenant_key=call.tenant_key,
+    )
+    chat.messages.append(message)
+    chat.active_time = now
+    call.world.messages[message.message_id] = message
+    return message
+
+
+def _found(call: Call) -> Batch:
+    batch = call.world.batches.get(call.params["batch_message_id"])
+    if batch is None:
+        raise RefusedError(codes_im.BATCH_ID)
+    return batch
+
+
+def _own(call: Call) -> Batch:
+    batch = _found(call)
+    if batch.app_id != call.app.app_id:
+        raise RefusedError(codes.NOT_SENDER_OF_CARD)
+    return batch
+
+
+_PATH = "/open-apis/im/v1/batch_messages/:batch_message_id"
+
+ROUTES = (
+    Route(
+        "POST",
+        "/open-apis/message/v4/batch_send/",
+        batch_send,
+        unconfirmed=(
+            "everybody has it at once; 500,000 messages a day are not counted",
+            "receivers that are not there do not refuse the request, even if they are all",
+            "wording behind `ext=`",
+        ),
+    ),
+    Route("DELETE", _PATH, recall),
+    Route(
+        "GET",
+        f"{_PATH}/get_progress",
+        get_progress,
+        unconfirmed=("progress is kept without end, not for 30 days",),
+    ),
+    Route("GET", f"{_PATH}/read_user", read_user),
+)

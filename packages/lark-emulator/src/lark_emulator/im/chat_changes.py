@@ -1,0 +1,177 @@
+"""`/im/v1/chats`: change, dissolve, search, share by a link."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes, codes_im
+from lark_emulator.codes import RefusedError
+from lark_emulator.im.announcing import about_chat
+from lark_emulator.im.chat_settings import SETTINGS, settings_of
+from lark_emulator.im.chats import NO_SUBJECT, SHORTEST_PUBLIC_NAME, chat_of, listed, user_of
+from lark_emulator.im.roles import is_manager, is_owner, may
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import choice, json_object, optional_text, page, page_size, user_id_type
+
+if TYPE_CHECKING:
+    from lark_emulator.world.chats import Chat
+
+LONGEST_QUERY = 64
+_DAY = 24 * 3600
+#: Seconds that a link is good for.
+_PERIODS = {"week": 7 * _DAY, "year": 365 * _DAY, "permanently": 0}
+_NAMES = ("zh_cn", "en_us", "ja_jp")
+
+
+def own_chat(call: Call) -> Chat:
+    """Return the chat of the path, in which this bot is.
+
+    Raises:
+        RefusedError: 232006 (no such chat), 232009 (dissolved), 232011 (the bot is not in it).
+    """
+    chat = chat_of(call)
+    if chat.dissolved:
+        raise RefusedError(codes.CHAT_DISSOLVED)
+    if call.app.app_id not in chat.bots:
+        raise RefusedError(codes.OPERATOR_NOT_IN_CHAT)
+    return chat
+
+
+def update(call: Call) -> dict[str, Any]:
+    """Answer `PUT /im/v1/chats/:chat_id`: what is named is changed, all or nothing."""
+    id_type = user_id_type(call)
+    chat = own_chat(call)
+    if chat.mode == "p2p":
+        raise RefusedError(codes_im.CHAT_TYPE)
+    body = json_object(call, codes.CHAT_PARAM)
+    settings = settings_of(body)
+    plain = {name: optional_text(body, name) for name in ("name", "description", "avatar") if name in body}
+    chat_type = choice(body, "chat_type", ("private", "public"), default=chat.chat_type)
+    message_type = choice(body, "group_message_type", ("chat", "thread"), default=chat.message_type)
+    owner_id = optional_text(body, "owner_id")
+    names = _names(body.get("i18n_names"))
+    if not may(call.app, chat, "edit_permission"):
+        raise RefusedError(codes_im.CHAT_EDIT_REFUSED)
+    restricted = settings or owner_id or chat_type != chat.chat_type or message_type != chat.message_type
+    if restricted and not is_manager(call.app, chat):
+        raise RefusedError(codes_im.CHAT_EDIT_PARTS)
+    if owner_id:
+        owner = user_of(call, id_type, owner_id)
+        if owner.user_id not in chat.users:
+            raise RefusedError(codes_im.OWNER_OUTSIDE)
+        if not is_owner(call.app, chat):
+            raise RefusedError(codes_im.CHAT_EDIT_PARTS)
+        owner_id = owner.user_id
+    name = plain.get("name", chat.name)
+    if chat_type == "public" and not name:
+        raise RefusedError(codes.PUBLIC_NAME_EMPTY)
+    if chat_type == "public" and len(name) < SHORTEST_PUBLIC_NAME:
+        raise RefusedError(codes.PUBLIC_NAME_SHORT)
+    before = _described(chat)
+    chat.name = name or NO_SUBJECT
+    chat.description = plain.get("description", chat.description)
+    chat.avatar = plain.get("avatar", chat.avatar)
+    chat.chat_type, chat.message_type = chat_type, message_type
+    chat.owner = owner_id or chat.owner
+    chat.settings |= settings
+    chat.i18n_names |= names
+    after = _described(chat)
+    changed = [member for member in after if before[member] != after[member]]
+    if changed:
+        about_chat(
+            call.world,
+            chat,
+            "im.chat.updated_v1",
+            call.app,
+            before_change={member: before[member] for member in changed},
+            after_change={member: after[member] for member in changed},
+        )
+    return {}
+
+
+def _described(chat: Chat) -> dict[str, Any]:
+    plain = {"name": chat.name, "description": chat.description, "avatar": chat.avatar}
+    return plain | {name: chat.settings.get(name, words[0]) for name, words in SETTINGS.items()}
+
+
+def _names(asked: object) -> dict[str, str]:
+    if asked is None:
+        return {}
+    if not isinstance(asked, dict):
+        raise RefusedError(codes.CHAT_PARAM, "i18n_names must be an object")
+    return {name: optional_text(asked, name) for name in _NAMES if asked.get(name)}
+
+
+def dissolve(call: Call) -> dict[str, Any]:
+    """Answer `DELETE /im/v1/chats/:chat_id`: by its owner, or by the app that made it."""
+    chat = own_chat(call)
+    if chat.mode == "p2p":
+        raise RefusedError(codes_im.CHAT_TYPE)
+    if not is_owner(call.app, chat):
+        raise RefusedError(codes_im.NOT_OWNER)
+    chat.dissolved = True
+    about_chat(call.world, chat, "im.chat.disbanded_v1", call.app, name=chat.name)
+    return {}
+
+
+def search(call: Call) -> dict[str, Any]:
+    """Answer `GET /im/v1/chats/search`: groups of this bot, and public ones, by a part of their name."""
+    id_type = user_id_type(call)
+    size = page_size(call, most=100)
+    query = call.query.get("query", "").casefold()
+    chats = [
+        chat
+        for chat in call.world.chats.values()
+        if chat.mode != "p2p"
+        and not chat.dissolved
+        and (call.app.app_id in chat.bots or chat.chat_type == "public")
+        and any(query in name.casefold() for name in (chat.name, *chat.i18n_names.values()))
+    ]
+    if not query or len(query) > LONGEST_QUERY:
+        chats = []
+    items, more = page(chats, call, size, codes.CHAT_PARAM)
+    return {"items": [listed(chat, call, id_type) for chat in items], **more}
+
+
+def link(call: Call) -> dict[str, Any]:
+    """Answer `POST /im/v1/chats/:chat_id/link`: an address at which nothing is served."""
+    chat = own_chat(call)
+    if chat.mode == "p2p":
+        raise RefusedError(codes_im.P2P_LINK)
+    period = choice(json_object(call, codes.CHAT_PARAM), "validity_period", tuple(_PERIODS), default="week")
+    ends = "" if period == "permanently" else str(int(call.world.clock.now()) + _PERIODS[period])
+    return {
+        "share_link": f"https://emulator.invalid/chat/{chat.chat_id}?token={call.world.new_id('', 16)}",
+        "expire_time": ends,
+        "is_permanent": period == "permanently",
+    }
+
+
+_PATH = "/open-apis/im/v1/chats"
+_CREATOR = "the app that made a group acts as its owner with the scope `im:chat:operate_as_owner`"
+
+ROUTES = (
+    Route(
+        "PUT",
+        f"{_PATH}/:chat_id",
+        update,
+        unconfirmed=(
+            _CREATOR,
+            "what a member that is no administrator may change: name, description and avatar",
+            "the restricted mode is not emulated; `avatar` keeps the key",
+        ),
+    ),
+    Route("DELETE", f"{_PATH}/:chat_id", dissolve, unconfirmed=(_CREATOR,)),
+    Route(
+        "GET",
+        f"{_PATH}/search",
+        search,
+        unconfirmed=("a group is found by a part of its name, in the order in which groups were made",),
+    ),
+    Route(
+        "POST",
+        f"{_PATH}/:chat_id/link",
+        link,
+        unconfirmed=("`expire_time` is seconds, empty for a permanent link",),
+    ),
+)

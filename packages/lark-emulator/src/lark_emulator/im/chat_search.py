@@ -1,0 +1,96 @@
+"""`/im/v2/chats/search`: groups by their name, and by the people in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.im.chats import listed
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import json_object, optional_text, page, page_size, text_list, user_id_type
+
+if TYPE_CHECKING:
+    from lark_emulator.world.chats import Chat
+
+LONGEST_QUERY = 64
+MOST_MEMBERS = 50
+SEARCH_TYPES = ("private", "external", "public_joined", "public_not_joined")
+
+
+def search(call: Call) -> dict[str, Any]:
+    """Answer `POST /im/v2/chats/search`: groups of this bot, and public ones."""
+    id_type = user_id_type(call)
+    size = page_size(call, most=100)
+    body = json_object(call, codes.CHAT_PARAM)
+    # A query in quotes is looked for as it stands.
+    query = optional_text(body, "query", longest=LONGEST_QUERY).strip('"').casefold()
+    given = body.get("filter") or {}
+    if not isinstance(given, dict):
+        raise RefusedError(codes.CHAT_PARAM, "filter must be an object")
+    members = [
+        call.world.find_user(call.app, id_type, value)
+        for value in text_list(given, "member_ids", most=MOST_MEMBERS)
+    ]
+    if not query and not members:
+        raise RefusedError(codes.CHAT_PARAM, "query or member_ids is required")
+    types = text_list(given, "search_types", most=len(SEARCH_TYPES))
+    if set(types) - set(SEARCH_TYPES):
+        raise RefusedError(codes.CHAT_PARAM, f"search_types may hold {', '.join(SEARCH_TYPES)}")
+    modes = text_list(given, "chat_modes", most=2)
+    by_people = given.get("disable_search_by_user") is not True
+    own = {call.app.app_id}
+    found = [
+        chat
+        for chat in call.world.chats.values()
+        if (kind := _type(call, chat)) is not None
+        and (not types or kind in types)
+        and (not modes or chat.mode in modes)
+        and _matches(chat, query, by_people=by_people)
+        and all(user is not None and user.user_id in chat.users for user in members)
+        and (given.get("is_manager") is not True or own & {chat.owner, chat.creator, *chat.managers})
+    ]
+    items, more = page(found, call, size, codes.CHAT_PARAM)
+    return {"items": [_shown(chat, call, id_type) for chat in items], **more, "total": len(found)}
+
+
+def _type(call: Call, chat: Chat) -> str | None:
+    """Return what kind of group it is to this bot; None if it is not visible."""
+    joined = call.app.app_id in chat.bots
+    if chat.mode == "p2p" or chat.dissolved or not (joined or chat.chat_type == "public"):
+        return None
+    if chat.is_external:
+        return "external"
+    if chat.chat_type == "public":
+        return "public_joined" if joined else "public_not_joined"
+    return "private"
+
+
+def _matches(chat: Chat, query: str, *, by_people: bool) -> bool:
+    names = [chat.name, *chat.i18n_names.values()]
+    if by_people:
+        names += [name for user in chat.users.values() for name in (user.name, user.en_name)]
+    return any(query in name.casefold() for name in names)
+
+
+def _shown(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
+    meta = {
+        **listed(chat, call, id_type),
+        "chat_mode": chat.mode,
+        "create_time": str(chat.create_time),
+        "update_time": str(max(chat.create_time, chat.active_time)),
+    }
+    return {"id": chat.chat_id, "display_info": chat.name, "meta_data": meta}
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/open-apis/im/v2/chats/search",
+        search,
+        unconfirmed=(
+            "no page: request and answer follow the SDK's model and the official command line",
+            "by a part of a name; no pinyin; `sorter` is not looked at; without a query and members 232001",
+        ),
+    ),
+)

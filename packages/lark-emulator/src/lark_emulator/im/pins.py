@@ -1,0 +1,99 @@
+"""`/im/v1/pins`: the messages that are pinned in a chat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes, codes_im
+from lark_emulator.codes import RefusedError
+from lark_emulator.im.messages import require_member, visible
+from lark_emulator.im.roles import may
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import json_object, page, page_size, required_text, whole_number
+from lark_emulator.world.message_marks import Pin
+
+if TYPE_CHECKING:
+    from lark_emulator.world.chats import Chat, Message
+
+MOST_PER_PAGE = 50
+PER_SECOND = 5
+
+
+def shown(message: Message, pin: Pin, call: Call) -> dict[str, Any]:
+    """Return a pin as Lark shows it: its time is milliseconds in a string."""
+    user = call.world.users.get(pin.user_id)
+    return {
+        "message_id": message.message_id,
+        "chat_id": message.chat_id,
+        "operator_id": pin.app_id if user is None else user.id_for(call.app, "open_id"),
+        "operator_id_type": "app_id" if user is None else "open_id",
+        "create_time": str(pin.create_time),
+    }
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST /im/v1/pins`; a message that is pinned already answers with the pin it has."""
+    body = json_object(call, codes.IM_PARAM)
+    message, chat = visible(call, required_text(body, "message_id"))
+    _check(call, message, chat)
+    if message.pin is None:
+        message.pin = Pin(call.world.clock.now_ms(), app_id=call.app.app_id)
+    return {"pin": shown(message, message.pin, call)}
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Answer `DELETE /im/v1/pins/:message_id`; a message that is not pinned is a success as well."""
+    message, chat = visible(call, recalled_too=True)
+    if chat.dissolved:
+        raise RefusedError(codes.CHAT_DISSOLVED)
+    _check(call, message, chat)
+    message.pin = None
+    return {}
+
+
+def list_pins(call: Call) -> dict[str, Any]:
+    """Answer `GET /im/v1/pins`, newest first."""
+    chat_id = required_text(dict(call.query), "chat_id")
+    size = page_size(call, most=MOST_PER_PAGE)
+    start, end = _milliseconds(call, "start_time"), _milliseconds(call, "end_time")
+    if start is not None and end is not None and start >= end:
+        raise RefusedError(codes.IM_PARAM, "start_time must be less than end_time")
+    chat = call.world.chats.get(chat_id)
+    if chat is None:
+        raise RefusedError(codes.IM_PARAM, "invalid chat_id")
+    require_member(call, chat)
+    pinned = [(one.pin.create_time, one, one.pin) for one in chat.messages if one.pin and not one.deleted]
+    pinned.sort(key=lambda each: each[0], reverse=True)
+    within = [
+        (message, pin)
+        for time, message, pin in pinned
+        if (start is None or time >= start) and (end is None or time <= end)
+    ]
+    items, more = page(within, call, size, codes.IM_PARAM)
+    return {"items": [shown(message, pin, call) for message, pin in items], **more}
+
+
+def _check(call: Call, message: Message, chat: Chat) -> None:
+    if not may(call.app, chat, "pin_manage_setting"):
+        raise RefusedError(codes_im.PIN_REFUSED)
+    if not call.settings.rate_limits:
+        return
+    if call.world.receiver_windows.take(("pin", message.message_id), [(PER_SECOND, 1.0)]):
+        raise RefusedError(codes_im.PIN_FREQUENCY)
+
+
+def _milliseconds(call: Call, name: str) -> int | None:
+    raw = call.query.get(name)
+    if not raw:
+        return None
+    time = whole_number(raw)
+    if time is None or time < 0:
+        raise RefusedError(codes.IM_PARAM, f"{name} must be milliseconds since the epoch")
+    return time
+
+
+ROUTES = (
+    Route("POST", "/open-apis/im/v1/pins", create, unconfirmed=("messages of p2p chats are pinned, too",)),
+    Route("GET", "/open-apis/im/v1/pins", list_pins, unconfirmed=("recalled messages are not listed",)),
+    Route("DELETE", "/open-apis/im/v1/pins/:message_id", delete),
+)

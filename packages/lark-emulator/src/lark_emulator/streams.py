@@ -1,0 +1,59 @@
+"""Answers that are files, whole or in byte ranges, and the address under which a client finds them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from lark_emulator.exchange import Answer
+
+if TYPE_CHECKING:
+    from lark_emulator.routing import Actor
+
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_NOWHERE = "https://emulator.invalid"
+
+
+def origin_of(actor: Actor) -> str:
+    """Return scheme and host under which the caller reached the emulator."""
+    request = getattr(actor, "request", None)
+    host = "" if request is None else request.headers.get("host", "")
+    return f"http://{host}" if host else _NOWHERE
+
+
+def disposition(name: str) -> str:
+    """Return a `Content-Disposition` that says a file name in ASCII and, exactly, in UTF-8 (RFC 6266)."""
+    ascii_name = name.encode("ascii", "replace").decode()
+    ascii_name = "".join("_" if each in '?"\\;' or not each.isprintable() else each for each in ascii_name)
+    return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def answered(name: str, content: bytes, content_type: str, asked: str = "") -> Answer:
+    """Return a file, or the part of it that a `Range` header asks for.
+
+    Args:
+        name: the file name.
+        content: all of its bytes.
+        content_type: its media type.
+        asked: the `Range` header; one that is malformed, or asks for several ranges, is ignored (RFC 9110).
+
+    Returns:
+        200 with all of it, 206 with a part, or 416 if the range begins behind its end.
+    """
+    headers = {"Content-Disposition": disposition(name), "Accept-Ranges": "bytes"}
+    found = _RANGE.fullmatch(asked.strip())
+    if found is None or not (found[1] or found[2]):
+        return Answer(200, content, content_type.encode(), headers, code=0)
+    size = len(content)
+    if found[1]:
+        start, end = int(found[1]), min(int(found[2]) + 1, size) if found[2] else size
+    else:
+        start, end = max(0, size - int(found[2])), size
+    if found[1] and found[2] and int(found[2]) < int(found[1]):
+        return Answer(200, content, content_type.encode(), headers, code=0)
+    if start >= end:
+        headers["Content-Range"] = f"bytes */{size}"
+        return Answer(416, b"", content_type.encode(), headers, code=0)
+    headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    return Answer(206, content[start:end], content_type.encode(), headers, code=0)

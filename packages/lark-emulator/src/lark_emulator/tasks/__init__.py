@@ -1,0 +1,1 @@
+"""`/task/v2`: tasks, lists of them, comments."""

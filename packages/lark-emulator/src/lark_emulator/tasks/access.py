@@ -1,0 +1,145 @@
+"""Who is meant by a task's members, and what a bot may read and change."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from lark_emulator import codes_office
+from lark_emulator.codes import RefusedError
+from lark_emulator.world.tasks import Member
+
+if TYPE_CHECKING:
+    from lark_emulator.routing import Call
+    from lark_emulator.world.tasks import Task, Tasklist
+    from lark_emulator.world.world import World
+
+ASSIGNEE, FOLLOWER = "assignee", "follower"
+EDITOR, VIEWER, OWNER = "editor", "viewer", "owner"
+TASK_ROLES = (ASSIGNEE, FOLLOWER)
+LIST_ROLES = (EDITOR, VIEWER)
+
+
+def refuse(reason: str) -> NoReturn:
+    """Refuse with 1470400, whose wording says why."""
+    raise RefusedError(codes_office.TASK_PARAM._replace(msg=reason))
+
+
+def new_guid(world: World) -> str:
+    """Return an id of the shape of a UUID."""
+    digits = world.new_id("", 32)
+    return re.sub(r"(.{8})(.{4})(.{4})(.{4})(.{12})", r"\1-\2-\3-\4-\5", digits)
+
+
+def itself(call: Call, role: str) -> Member:
+    """Return the bot as a member."""
+    return Member(call.app.app_id, "app", role)
+
+
+def shown(call: Call, member: Member, id_type: str) -> dict[str, Any]:
+    """Return a member as Lark shows it."""
+    user = call.world.users.get(member.id) if member.type == "user" else None
+    value = member.id if user is None else user.id_for(call.app, id_type)
+    name = call.world.apps[member.id].name if member.type == "app" and member.id in call.world.apps else ""
+    return {
+        "id": value,
+        "type": member.type,
+        "role": member.role,
+        "name": name if user is None else user.name,
+    }
+
+
+def members_of(
+    call: Call, asked: object, id_type: str, roles: tuple[str, ...], *, most: int, default: str = ""
+) -> list[Member]:
+    """Return the members that a request names, each once.
+
+    Raises:
+        RefusedError: 1470400, one is malformed or unknown, or there are too many.
+    """
+    if asked is None:
+        return []
+    if not isinstance(asked, list):
+        refuse("members must be a list")
+    found = list(dict.fromkeys(_member(call, one, id_type, roles, default) for one in asked))
+    if len(found) > most:
+        refuse(f"too many members, at most {most}")
+    return found
+
+
+def _member(call: Call, asked: object, id_type: str, roles: tuple[str, ...], default: str) -> Member:
+    asked = asked if isinstance(asked, dict) else {}
+    value, kind, role = asked.get("id"), asked.get("type") or "user", asked.get("role") or default
+    if not isinstance(value, str) or not value:
+        refuse("member id is required")
+    if role not in roles:
+        refuse(f"member role must be one of {', '.join(roles)}")
+    if kind == "app" and value in call.world.apps:
+        return Member(value, "app", role)
+    if kind == "chat" and value in call.world.chats and role in LIST_ROLES:
+        return Member(value, "chat", role)
+    user = call.world.find_user(call.app, id_type, value) if kind == "user" else None
+    if user is None:
+        refuse(f"invalid member {value}")
+    return Member(user.user_id, "user", role)
+
+
+def list_role(call: Call, tasklist: Tasklist) -> str:
+    """Return what the bot may do with a list: owner, editor, viewer or nothing."""
+    if (tasklist.owner.type, tasklist.owner.id) == ("app", call.app.app_id):
+        return OWNER
+    roles = [one.role for one in tasklist.members if (one.type, one.id) == ("app", call.app.app_id)]
+    in_chats = [
+        one.role
+        for one in tasklist.members
+        if one.type == "chat" and call.app.app_id in call.world.chats[one.id].bots
+    ]
+    return next((role for role in LIST_ROLES if role in (*roles, *in_chats)), "")
+
+
+def task_role(call: Call, task: Task) -> str:
+    """Return what the bot may do with a task: editor, viewer or nothing."""
+    own = (task.creator, *(one for one in task.members if one.role == ASSIGNEE))
+    if any((one.type, one.id) == ("app", call.app.app_id) for one in own):
+        return EDITOR
+    lists = [call.world.tasks.tasklists[guid] for guid in task.tasklists]
+    roles = {list_role(call, tasklist) for tasklist in lists}
+    if roles & {OWNER, EDITOR}:
+        return EDITOR
+    follows = any((one.type, one.id) == ("app", call.app.app_id) for one in task.members)
+    return VIEWER if follows or VIEWER in roles else ""
+
+
+def task_of(call: Call, guid: str | None = None, *, writes: bool = False) -> Task:
+    """Return a task, that of the path unless a guid is given.
+
+    Raises:
+        RefusedError: 1470404 (unknown), 1470403 (the bot may not).
+    """
+    task = call.world.tasks.tasks.get(call.params["task_guid"] if guid is None else guid)
+    if task is None:
+        raise RefusedError(codes_office.TASK_UNKNOWN)
+    role = task_role(call, task)
+    if not role or (writes and role != EDITOR):
+        raise RefusedError(codes_office.TASK_DENIED)
+    return task
+
+
+def tasklist_of(call: Call, guid: str | None = None, *, roles: tuple[str, ...] = ()) -> Tasklist:
+    """Return a list, that of the path unless a guid is given.
+
+    Args:
+        call: whose.
+        guid: its guid.
+        roles: one of these is needed; empty = any.
+
+    Raises:
+        RefusedError: 1470404 (unknown), 1470403 (the bot may not).
+    """
+    tasklist = call.world.tasks.tasklists.get(call.params["tasklist_guid"] if guid is None else guid)
+    if tasklist is None:
+        raise RefusedError(codes_office.TASK_UNKNOWN)
+    role = list_role(call, tasklist)
+    if not role or (roles and role not in roles):
+        raise RefusedError(codes_office.TASK_DENIED)
+    return tasklist

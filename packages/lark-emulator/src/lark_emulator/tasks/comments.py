@@ -1,0 +1,124 @@
+"""`/task/v2/comments`: what is said about a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lark_emulator import codes_office
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.tasks import access
+from lark_emulator.tasks.access import itself, refuse, task_of
+from lark_emulator.validation import choice, json_object, page, page_size, user_id_type
+from lark_emulator.world.tasks import Comment
+
+LONGEST_TEXT = 3000
+
+
+def shown(comment: Comment, call: Call, id_type: str) -> dict[str, Any]:
+    """Return a comment as Lark shows it."""
+    return {
+        "id": comment.comment_id,
+        "content": comment.content,
+        "creator": access.shown(call, comment.creator, id_type),
+        "reply_to_comment_id": comment.reply_to,
+        "created_at": str(comment.created_at),
+        "updated_at": str(comment.updated_at),
+        "resource_type": "task",
+        "resource_id": comment.task_guid,
+    }
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST /task/v2/comments`: on a task that the bot may read."""
+    id_type = user_id_type(call)
+    body = json_object(call, codes_office.TASK_PARAM)
+    content = _content(body.get("content"))
+    if body.get("resource_type", "task") != "task":
+        refuse("resource_type must be task")
+    task = task_of(call, str(body.get("resource_id", "")))
+    reply_to = str(body.get("reply_to_comment_id") or "")
+    if reply_to and _known(call, reply_to).task_guid != task.guid:
+        refuse("reply_to_comment_id is a comment on another task")
+    now = call.world.clock.now_ms()
+    number = int(call.world.new_id("", 15), 16)
+    made = Comment(
+        f"7{number % 10**18:018d}", task.guid, content, itself(call, "creator"), now, now, reply_to
+    )
+    call.world.tasks.comments[made.comment_id] = made
+    return {"comment": shown(made, call, id_type)}
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET /task/v2/comments/:comment_id`."""
+    id_type = user_id_type(call)
+    return {"comment": shown(_readable(call), call, id_type)}
+
+
+def list_comments(call: Call) -> dict[str, Any]:
+    """Answer `GET /task/v2/comments`: those on one task."""
+    id_type = user_id_type(call)
+    size = page_size(call, most=100, default=50)
+    if call.query.get("resource_type", "task") != "task":
+        refuse("resource_type must be task")
+    order = choice(call.query, "direction", ("asc", "desc"), default="asc")
+    guid = task_of(call, call.query.get("resource_id", "")).guid
+    found = [one for one in call.world.tasks.comments.values() if one.task_guid == guid]
+    items, more = page(found[::-1] if order == "desc" else found, call, size, codes_office.TASK_PARAM)
+    return {"items": [shown(one, call, id_type) for one in items], **more}
+
+
+def patch(call: Call) -> dict[str, Any]:
+    """Answer `PATCH /task/v2/comments/:comment_id`: the bot's own."""
+    id_type = user_id_type(call)
+    comment = _own(call)
+    body = json_object(call, codes_office.TASK_PARAM)
+    given, names = body.get("comment"), body.get("update_fields")
+    if names != ["content"]:
+        refuse("update_fields may hold content")
+    comment.content = _content(given.get("content") if isinstance(given, dict) else None)
+    comment.updated_at = call.world.clock.now_ms()
+    return {"comment": shown(comment, call, id_type)}
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Answer `DELETE /task/v2/comments/:comment_id`: the bot's own."""
+    del call.world.tasks.comments[_own(call).comment_id]
+    return {}
+
+
+def _content(value: object) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_TEXT:
+        refuse(f"content must have 1 to {LONGEST_TEXT} characters")
+    return value
+
+
+def _known(call: Call, comment_id: str) -> Comment:
+    comment = call.world.tasks.comments.get(comment_id)
+    if comment is None:
+        raise RefusedError(codes_office.TASK_UNKNOWN)
+    return comment
+
+
+def _readable(call: Call) -> Comment:
+    comment = _known(call, call.params["comment_id"])
+    task_of(call, comment.task_guid)
+    return comment
+
+
+def _own(call: Call) -> Comment:
+    comment = _readable(call)
+    if (comment.creator.type, comment.creator.id) != ("app", call.app.app_id):
+        raise RefusedError(codes_office.TASK_DENIED)
+    return comment
+
+
+_PATH = "/open-apis/task/v2/comments"
+
+ROUTES = (
+    Route("POST", _PATH, create),
+    Route("GET", f"{_PATH}/:comment_id", get),
+    Route("GET", _PATH, list_comments),
+    Route("PATCH", f"{_PATH}/:comment_id", patch, unconfirmed=("another's comment gets 1470403",)),
+    Route("DELETE", f"{_PATH}/:comment_id", delete, unconfirmed=("another's comment gets 1470403",)),
+)

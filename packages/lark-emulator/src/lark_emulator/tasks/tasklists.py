@@ -1,0 +1,162 @@
+"""`/task/v2/tasklists`: lists of tasks, their members, their tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lark_emulator import codes_office
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.tasks import access
+from lark_emulator.tasks.access import itself, members_of, refuse, tasklist_of
+from lark_emulator.tasks.tasks import page_of_tasks
+from lark_emulator.validation import json_object, page, page_size, user_id_type
+from lark_emulator.world.tasks import Member, Tasklist
+
+LONGEST_NAME = 100
+MOST_MEMBERS = 500
+UPDATE_FIELDS = ("name", "owner")
+
+
+def shown(tasklist: Tasklist, call: Call, id_type: str) -> dict[str, Any]:
+    """Return a list as Lark shows it."""
+    return {
+        "guid": tasklist.guid,
+        "name": tasklist.name,
+        "creator": access.shown(call, tasklist.creator, id_type),
+        "owner": access.shown(call, tasklist.owner, id_type),
+        "members": [access.shown(call, member, id_type) for member in tasklist.members],
+        "url": f"https://applink.feishu.cn/client/todo/task_list?guid={tasklist.guid}",
+        "created_at": str(tasklist.created_at),
+        "updated_at": str(tasklist.updated_at),
+    }
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST /task/v2/tasklists`: the bot owns the list."""
+    id_type = user_id_type(call)
+    body = json_object(call, codes_office.TASK_PARAM)
+    name = _name(body.get("name"))
+    members = _named(call, body, id_type)
+    now = call.world.clock.now_ms()
+    own = itself(call, access.OWNER)
+    made = Tasklist(access.new_guid(call.world), name, itself(call, "creator"), own, now, now)
+    made.members = _without_owner(made, members)
+    call.world.tasks.tasklists[made.guid] = made
+    return {"tasklist": shown(made, call, id_type)}
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET /task/v2/tasklists/:tasklist_guid`."""
+    id_type = user_id_type(call)
+    return {"tasklist": shown(tasklist_of(call), call, id_type)}
+
+
+def patch(call: Call) -> dict[str, Any]:
+    """Answer `PATCH /task/v2/tasklists/:tasklist_guid`: name, and owner by the owner."""
+    id_type = user_id_type(call)
+    tasklist = tasklist_of(call, roles=(access.OWNER, access.EDITOR))
+    body = json_object(call, codes_office.TASK_PARAM)
+    names = body.get("update_fields")
+    if not isinstance(names, list) or not names or any(name not in UPDATE_FIELDS for name in names):
+        refuse(f"update_fields may hold {', '.join(UPDATE_FIELDS)}")
+    given = body.get("tasklist")
+    values: dict[str, Any] = given if isinstance(given, dict) else {}
+    name = _name(values.get("name")) if "name" in names else tasklist.name
+    if "owner" in names:
+        if access.list_role(call, tasklist) != access.OWNER:
+            raise RefusedError(codes_office.TASK_DENIED)
+        owner = {**(values.get("owner") or {}), "role": access.EDITOR}
+        (found,) = members_of(call, [owner], id_type, access.LIST_ROLES, most=1)
+        kept = Member(tasklist.owner.id, tasklist.owner.type, str(body.get("origin_owner_to_role") or ""))
+        if kept.role in access.LIST_ROLES:
+            tasklist.members.append(kept)
+        tasklist.owner = Member(found.id, found.type, access.OWNER)
+        tasklist.members = _without_owner(tasklist, tasklist.members)
+    tasklist.name = name
+    tasklist.updated_at = call.world.clock.now_ms()
+    return {"tasklist": shown(tasklist, call, id_type)}
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Answer `DELETE /task/v2/tasklists/:tasklist_guid`: by its owner; the tasks stay."""
+    call.world.tasks.drop_list(tasklist_of(call, roles=(access.OWNER,)))
+    return {}
+
+
+def list_tasklists(call: Call) -> dict[str, Any]:
+    """Answer `GET /task/v2/tasklists`: those that the bot may read."""
+    id_type = user_id_type(call)
+    size = page_size(call, most=100, default=50)
+    own = [one for one in call.world.tasks.tasklists.values() if access.list_role(call, one)]
+    items, more = page(own, call, size, codes_office.TASK_PARAM)
+    return {"items": [shown(one, call, id_type) for one in items], **more}
+
+
+def tasks(call: Call) -> dict[str, Any]:
+    """Answer `GET /task/v2/tasklists/:tasklist_guid/tasks`."""
+    id_type = user_id_type(call)
+    size = page_size(call, most=100, default=50)
+    guid = tasklist_of(call).guid
+    found = [task for task in call.world.tasks.tasks.values() if guid in task.tasklists]
+    return page_of_tasks(call, found, size, id_type)
+
+
+def add_members(call: Call) -> dict[str, Any]:
+    """Answer `POST …/add_members`; who is in it already gets the new role."""
+    id_type = user_id_type(call)
+    tasklist = tasklist_of(call, roles=(access.OWNER, access.EDITOR))
+    named = _named(call, json_object(call, codes_office.TASK_PARAM), id_type, needed=True)
+    others = [one for one in tasklist.members if (one.type, one.id) not in {(m.type, m.id) for m in named}]
+    tasklist.members = _without_owner(tasklist, [*others, *named])
+    return {"tasklist": shown(tasklist, call, id_type)}
+
+
+def remove_members(call: Call) -> dict[str, Any]:
+    """Answer `POST …/remove_members`; who is not in it is passed over."""
+    id_type = user_id_type(call)
+    tasklist = tasklist_of(call, roles=(access.OWNER, access.EDITOR))
+    named = _named(call, json_object(call, codes_office.TASK_PARAM), id_type, needed=True)
+    gone = {(one.type, one.id) for one in named}
+    tasklist.members = [one for one in tasklist.members if (one.type, one.id) not in gone]
+    return {"tasklist": shown(tasklist, call, id_type)}
+
+
+def _named(call: Call, body: dict[str, Any], id_type: str, *, needed: bool = False) -> list[Member]:
+    named = members_of(
+        call, body.get("members"), id_type, access.LIST_ROLES, most=MOST_MEMBERS, default=access.VIEWER
+    )
+    if needed and not named:
+        refuse("members is required")
+    return named
+
+
+def _without_owner(tasklist: Tasklist, members: list[Member]) -> list[Member]:
+    """Return the members but for the owner: nobody has two roles."""
+    own = (tasklist.owner.type, tasklist.owner.id)
+    return [member for member in members if (member.type, member.id) != own]
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_NAME:
+        refuse(f"name must have 1 to {LONGEST_NAME} characters")
+    return value
+
+
+_PATH = "/open-apis/task/v2/tasklists"
+
+ROUTES = (
+    Route("POST", _PATH, create),
+    Route("GET", f"{_PATH}/:tasklist_guid", get),
+    Route("PATCH", f"{_PATH}/:tasklist_guid", patch, unconfirmed=("sections are not emulated",)),
+    Route("DELETE", f"{_PATH}/:tasklist_guid", delete),
+    Route("GET", _PATH, list_tasklists, unconfirmed=("in the order in which they were made",)),
+    Route(
+        "GET",
+        f"{_PATH}/:tasklist_guid/tasks",
+        tasks,
+        unconfirmed=("whole tasks, in the order in which they were made; no filter by time of creation",),
+    ),
+    Route("POST", f"{_PATH}/:tasklist_guid/add_members", add_members),
+    Route("POST", f"{_PATH}/:tasklist_guid/remove_members", remove_members),
+)

@@ -1,0 +1,1 @@
+"""The wiki: spaces, and pages that hold documents."""

@@ -1,0 +1,191 @@
+"""`/wiki/v2/spaces/:space_id/nodes`: list, create, copy, move and rename pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.drive.objects import copied_object, new_object
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import json_object, page
+from lark_emulator.wiki import pages
+from lark_emulator.wiki.spaces import MEMBERS, sized
+from lark_emulator.world.documents import OBJ_TYPES, WikiNode
+from lark_emulator.world.docx import Docx
+
+if TYPE_CHECKING:
+    from lark_emulator.routing import Slices
+
+MOST_SIBLINGS = 2000
+MOST_DEPTH = 50
+LONGEST_TITLE = 800
+#: Types whose pages can be made, copied or renamed through the API.
+MADE = ("docx", "sheet", "bitable", "mindnote", "slides")
+COPIED = ("docx", "sheet", "bitable")
+RENAMED = ("doc", "docx")
+
+
+def list_nodes(call: Call) -> dict[str, Any]:
+    """Answer `GET …/nodes`: the pages right below one, or the first level."""
+    size = sized(call)
+    parent = call.query.get("parent_node_token", "")
+    if parent:
+        if pages.node_named(call, parent).space_id != call.params["space_id"]:
+            raise RefusedError(codes.WIKI_NOT_FOUND, "node not found")
+    else:
+        pages.space_named(call, call.params["space_id"])
+    below = pages.children(call.world, call.params["space_id"], parent)
+    seen = [node for node in below if pages.readable(call, node)]
+    found, more = page(seen, call, size, codes.WIKI_PARAM)
+    return {"items": [pages.answered(call, node) for node in found], **more}
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise RefusedError(codes.WIKI_PARAM)
+    return value
+
+
+def placed(call: Call, space_id: str, parent: str) -> str:
+    """Return the space in which a page goes below another, or to the first level.
+
+    Raises:
+        RefusedError: 131005, 131006, 131003 (too many beside it, or too deep).
+    """
+    if parent:
+        above = pages.node_named(call, parent)
+        if space_id and above.space_id != space_id:
+            raise RefusedError(codes.WIKI_NOT_FOUND, "node not found")
+        space_id = above.space_id
+    pages.space_named(call, space_id)
+    if len(pages.children(call.world, space_id, parent)) >= MOST_SIBLINGS:
+        raise RefusedError(codes.WIKI_LIMIT)
+    depth, token = 0, parent
+    while token:
+        depth, token = depth + 1, call.world.wiki_nodes[token].parent
+    if depth >= MOST_DEPTH:
+        raise RefusedError(codes.WIKI_LIMIT)
+    return space_id
+
+
+def page_for(call: Call, kind: str, token: str, title: str, space_id: str, parent: str) -> WikiNode:
+    """Add a page for a document."""
+    now = int(call.world.clock.now())
+    node_token = call.world.new_id("wikcn", 22)
+    node = WikiNode(node_token, kind, token, title, now, None, space_id, parent)
+    call.world.wiki_nodes[node_token] = node
+    return node
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST …/nodes`: an empty document with a page, or a shortcut to a page."""
+    body = json_object(call, codes.WIKI_PARAM)
+    kind, node_type = _text(body, "obj_type"), _text(body, "node_type")
+    title, parent = _text(body, "title"), _text(body, "parent_node_token")
+    if kind == "doc":
+        raise RefusedError(codes.WIKI_DOC_TYPE)
+    if kind not in OBJ_TYPES or node_type not in ("origin", "shortcut") or len(title) > LONGEST_TITLE:
+        raise RefusedError(codes.WIKI_PARAM)
+    space_id = placed(call, call.params["space_id"], parent)
+    if node_type == "shortcut":
+        origin = pages.node_named(call, body.get("origin_node_token"))
+        title = title or pages.title_of(call.world, origin)
+        node = page_for(call, origin.obj_type, origin.obj_token, title, space_id, parent)
+        node.origin = origin.node_token
+    else:
+        if kind not in MADE:
+            raise RefusedError(codes.WIKI_PARAM)
+        made = new_object(call, kind, title)
+        node = page_for(call, kind, made.token, title, space_id, parent)
+    return {"node": pages.answered(call, node)}
+
+
+def _node_of(call: Call) -> WikiNode:
+    """Return the page of the path.
+
+    Raises:
+        RefusedError: 131005, 131006.
+    """
+    node = pages.node_named(call, call.params["node_token"])
+    if node.space_id != call.params["space_id"]:
+        raise RefusedError(codes.WIKI_NOT_FOUND, "node not found")
+    return node
+
+
+def copy(call: Call) -> Slices:
+    """Answer `POST …/nodes/:node_token/copy`: the page and its document, without the pages below."""
+    node, body = _node_of(call), json_object(call, codes.WIKI_PARAM)
+    parent, space_id = _text(body, "target_parent_token"), _text(body, "target_space_id")
+    if not parent and not space_id:
+        raise RefusedError(codes.WIKI_PARAM)
+    title = pages.title_of(call.world, node) if body.get("title") is None else _text(body, "title")
+    document = call.world.drive.documents.get(node.obj_token)
+    if node.obj_type not in COPIED or document is None:
+        raise RefusedError(codes.WIKI_PARAM)
+    space_id = placed(call, space_id, parent)
+    made = yield from copied_object(call, document, title)
+    return {"node": pages.answered(call, page_for(call, node.obj_type, made.token, title, space_id, parent))}
+
+
+def move(call: Call) -> dict[str, Any]:
+    """Answer `POST …/nodes/:node_token/move`: the page goes with all below it."""
+    node, body = _node_of(call), json_object(call, codes.WIKI_PARAM)
+    parent, space_id = _text(body, "target_parent_token"), _text(body, "target_space_id")
+    if not parent and not space_id:
+        raise RefusedError(codes.WIKI_PARAM)
+    pages.space_named(call, node.space_id)
+    family = [node, *pages.below(call.world, node)]
+    if any(each.node_token == parent for each in family):
+        raise RefusedError(codes.WIKI_PARAM)
+    if len(family) > MOST_SIBLINGS:
+        raise RefusedError(codes.WIKI_LIMIT)
+    space_id = placed(call, space_id, parent)
+    node.parent = parent
+    for each in family:
+        each.space_id = space_id
+    return {"node": pages.answered(call, node)}
+
+
+def update_title(call: Call) -> dict[str, Any]:
+    """Answer `POST …/nodes/:node_token/update_title`: of documents and shortcuts."""
+    node, body = _node_of(call), json_object(call, codes.WIKI_PARAM)
+    title = body.get("title")
+    if not isinstance(title, str) or len(title) > LONGEST_TITLE:
+        raise RefusedError(codes.WIKI_PARAM)
+    if not node.origin and node.obj_type not in RENAMED:
+        raise RefusedError(codes.WIKI_PARAM)
+    pages.space_named(call, node.space_id)
+    node.title = title
+    document = call.world.drive.documents.get(node.obj_token)
+    if not node.origin and document is not None and isinstance(document.content, Docx):
+        document.content.retitle(title)
+        document.content.revision += 1
+        document.note(call.world.clock.now())
+    return {}
+
+
+_PATH = "/open-apis/wiki/v2/spaces/:space_id/nodes"
+
+ROUTES = (
+    Route("GET", _PATH, list_nodes, unconfirmed=(MEMBERS, "pages are listed in the order they were made")),
+    Route(
+        "POST",
+        _PATH,
+        create,
+        unconfirmed=(
+            "mind notes and slides have no content; of a docx alone the title is that of its document",
+        ),
+    ),
+    Route(
+        "POST",
+        f"{_PATH}/:node_token/copy",
+        copy,
+        unconfirmed=("documents, spreadsheets and bases only; without the pages below",),
+    ),
+    Route("POST", f"{_PATH}/:node_token/move", move, unconfirmed=("a page below itself gets 131002",)),
+    Route("POST", f"{_PATH}/:node_token/update_title", update_title),
+)

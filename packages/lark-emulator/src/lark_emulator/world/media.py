@@ -1,0 +1,91 @@
+"""Files and media as the drive holds them, uploads in parts, and tasks that import and export."""
+
+from __future__ import annotations
+
+import mimetypes
+from dataclasses import dataclass, field
+
+BLOCK_SIZE = 4 * 1024 * 1024
+UPLOAD_LIFE = 24 * 3600.0
+IMPORT_LIFE = 5 * 60.0
+EXPORT_LIFE = 10 * 60.0
+DEFAULT_TYPE = "application/octet-stream"
+#: Without the files of the machine, so that a name means the same everywhere.
+_TYPES = mimetypes.MimeTypes(())
+
+
+@dataclass(slots=True)
+class Media:
+    """A file of the drive, or an image or attachment inside a document.
+
+    Args:
+        token: its file_token.
+        parent_type: the kind of place it was uploaded to, such as `explorer` or `bitable_file`.
+        parent_node: the token of that place: a folder, a document, or a block of a docx.
+        app_id: who uploaded it.
+        name: the file name.
+        content: its bytes.
+        created: when it was uploaded, in seconds since the epoch.
+        document: the token of the document that it is part of; empty = none.
+    """
+
+    token: str
+    parent_type: str
+    parent_node: str
+    app_id: str
+    name: str
+    content: bytes = field(repr=False)
+    created: float
+    document: str = ""
+
+    @property
+    def content_type(self) -> str:
+        """Told by the extension of its name."""
+        return _TYPES.guess_type(self.name)[0] or DEFAULT_TYPE
+
+
+@dataclass(slots=True)
+class PartialUpload:
+    """An upload in parts. `point` is `files` or `medias`; parts may come in any order, and again."""
+
+    upload_id: str
+    point: str
+    media: Media
+    size: int
+    parts: dict[int, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def block_count(self) -> int:
+        """How many parts there are."""
+        return max(1, -(-self.size // BLOCK_SIZE))
+
+    def size_of(self, seq: int) -> int:
+        """Return how many bytes a part has."""
+        return min(BLOCK_SIZE, self.size - seq * BLOCK_SIZE)
+
+
+@dataclass(slots=True)
+class Task:
+    """An import or export.
+
+    Args:
+        ticket: its name.
+        app_id: whose.
+        spec: what was asked for.
+        started: when, in seconds since the epoch.
+        status: Lark's `job_status` once it is over: 0 = done.
+        error: Lark's `job_error_msg`.
+        token: of the document that was made, or of the file to download.
+        name: of the file to download.
+        extra: what an import has cut off, as Lark's codes.
+    """
+
+    ticket: str
+    app_id: str
+    spec: dict[str, str]
+    started: float
+    status: int = 0
+    error: str = "success"
+    token: str = ""
+    name: str = ""
+    extra: list[str] = field(default_factory=list)
