@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lark_emulator import Emulator
     from tests.emulator.conftest import Api
 
-TASKS = "/open-apis/calendar/v4/calendars/:calendar_id/events"
+ACLS = "/open-apis/calendar/v4/calendars/:calendar_id/acls"
 
 
 def request(method: str = "GET", path: str = "/a", body: Any = None, **headers: str) -> Request:
@@ -92,7 +92,7 @@ def test_every_value_holds_itself_and_an_answer_without_placeholders_stays(value
 def test_an_answer_is_filled_from_the_request(api: Api, lark: Emulator) -> None:
     lark.stub(
         "POST",
-        TASKS,
+        ACLS,
         json={
             "code": 0,
             "data": {
@@ -111,7 +111,7 @@ def test_an_answer_is_filled_from_the_request(api: Api, lark: Emulator) -> None:
         answer_headers={"X-Kind": "{{header.x-kind}}", "Content-Type": "application/json"},
     )
     body = {"summary": "会议", "attendees": [{"id": "a"}, {"id": "b"}]}
-    path = TASKS.replace(":calendar_id", "c%201")
+    path = ACLS.replace(":calendar_id", "c%201")
     answers = [
         api.http.post(path, json=body, params={"size": "3"}, headers={"X-Kind": "a\tb"}) for _ in range(2)
     ]
@@ -126,37 +126,37 @@ def test_an_answer_is_filled_from_the_request(api: Api, lark: Emulator) -> None:
 
 
 def test_stubs_win_over_what_is_emulated_and_over_501_and_the_newest_first(api: Api, lark: Emulator) -> None:
-    assert api("GET", "/calendar/v4/calendars/c/events")["http"] == 501
+    assert api("GET", "/calendar/v4/calendars/c/acls")["http"] == 501
     with lark.stubbed(
-        Stub(method="GET", path=TASKS, json={"code": 0, "data": "first"}, times=1),
-        Stub(method="GET", path=TASKS, json={"code": 0, "data": "then"}),
+        Stub(method="GET", path=ACLS, json={"code": 0, "data": "first"}, times=1),
+        Stub(method="GET", path=ACLS, json={"code": 0, "data": "then"}),
         Stub(path="/open-apis/bot/*", status=418, text="a teapot"),
     ) as ids:
-        said = [api("GET", "/calendar/v4/calendars/c/events")["data"] for _ in range(3)]
+        said = [api("GET", "/calendar/v4/calendars/c/acls")["data"] for _ in range(3)]
         assert said == ["first", "then", "then"]
         assert api.http.get("/open-apis/bot/v3/info").status_code == 418
-        lark.stub("GET", TASKS, json={"data": "newest"})
-        assert api("GET", "/calendar/v4/calendars/c/events")["data"] == "newest"
+        lark.stub("GET", ACLS, json={"data": "newest"})
+        assert api("GET", "/calendar/v4/calendars/c/acls")["data"] == "newest"
         entry = lark.requests()[-3]
         assert (entry["answered_by"], entry["performed"], entry["route"]) == (
             f"stub {ids[1]}",
             True,
-            f"GET {TASKS}",
+            f"GET {ACLS}",
         )
     assert api("GET", "/bot/v3/info")["code"] == 0
     assert [stub["used"] for stub in lark.stubs()] == [1]
     lark.clear_stubs()
-    assert api("GET", "/calendar/v4/calendars/c/events")["http"] == 501
-    assert lark.state(summary=True)["not_emulated"] == {f"GET {TASKS}": 2}
+    assert api("GET", "/calendar/v4/calendars/c/acls")["http"] == 501
+    assert lark.state(summary=True)["not_emulated"] == {f"GET {ACLS}": 2}
 
 
 def test_faults_strike_stubs_too(api: Api, lark: Emulator) -> None:
-    lark.stub("GET", TASKS, json={"code": 0})
-    lark.add_faults(Fault(path=TASKS, code=99991400, status=429), Fault(path=TASKS, drop="after"))
-    assert api("GET", "/calendar/v4/calendars/c/events")["code"] == 99991400
+    lark.stub("GET", ACLS, json={"code": 0})
+    lark.add_faults(Fault(path=ACLS, code=99991400, status=429), Fault(path=ACLS, drop="after"))
+    assert api("GET", "/calendar/v4/calendars/c/acls")["code"] == 99991400
     assert lark.unused_stubs()
     with pytest.raises(Exception, match="disconnected"):
-        api("GET", "/calendar/v4/calendars/c/events")
+        api("GET", "/calendar/v4/calendars/c/acls")
     assert lark.unused_stubs() == []
     with pytest.raises(ValueError, match="needs one of"):
         lark.add_faults(Fault())
