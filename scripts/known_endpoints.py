@@ -3,7 +3,7 @@
     .venv/bin/python -m scripts.known_endpoints ENDPOINTS.json
 
 `ENDPOINTS.json` holds `{"endpoints": [{"method": …, "path": …}]}`, for those that the SDK has no call for.
-Only methods and paths are taken over, which are facts of Lark's interface.
+What the list has already stays. Only methods and paths are taken over, which are facts of Lark's interface.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def of_sdk() -> Iterator[tuple[str, str]]:
 def main() -> None:
     """Write the list."""
     listed = json.loads(Path(sys.argv[1]).read_text("utf-8"))["endpoints"]
-    found = {*of_sdk(), *((one["method"], one["path"]) for one in listed)}
+    old = (line.rpartition(" ") for line in TARGET.read_text("utf-8").splitlines() if line.startswith("/"))
+    found = {*of_sdk(), *((one["method"], one["path"]) for one in listed), *((m, p) for p, _, m in old)}
     lines = sorted(f"{path} {method}" for method, path in found if path.startswith("/open-apis/"))
     head = (
         f"# Lark's endpoints: of lark-oapi {version('lark-oapi')} (MIT) and of Lark's pages.\n"

@@ -11,16 +11,20 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lark_emulator.faults import Fault
     from lark_emulator.runner import Emulator
     from lark_emulator.serving import serve
+    from lark_emulator.stubs.stub import Stub
 
-__all__ = ["Emulator", "__version__", "serve"]
+__all__ = ["Emulator", "Fault", "Stub", "__version__", "serve"]
+
+_HOMES = {"Emulator": "runner", "Fault": "faults", "Stub": "stubs.stub", "serve": "serving"}
 
 
 def __getattr__(name: str) -> object:
     """Load the server only when it is asked for, so that the package itself imports in no time."""
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from lark_emulator import runner, serving
+    from importlib import import_module
 
-    return getattr(serving if name == "serve" else runner, name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,64 +1,113 @@
-"""`lark-emulator`: a local Lark in the foreground."""
+"""`lark-emulator`: a local Lark in the foreground; `lark-emulator record`: a real one, recorded as stubs."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lark_emulator import __version__
+from lark_emulator.options import add_arguments, add_place, applied
 
-_LAST_PORT = 65535
-DEFAULT_PORT = 8765
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
+    from lark_emulator.lark import Lark
+    from lark_emulator.reach.door import Door
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command to a parser, so that other command lines can offer it as well.
-
-    Args:
-        parser: The parser; `run` reads what it parses.
-    """
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
-    parser.add_argument(
-        "--port",
-        type=_port,
-        default=DEFAULT_PORT,
-        help=f"port to listen on; 0 takes a free one (default: {DEFAULT_PORT})",
-    )
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= _LAST_PORT):
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number from 0 to {_LAST_PORT}")
-    return int(text)
+__all__ = ["add_arguments", "main", "run"]
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM.
 
     Args:
-        arguments: With `host` and `port`, see `add_arguments`.
+        arguments: parsed by what `add_arguments` was given. Options that were not given come from
+            `LARK_EMULATOR_…`.
 
     Returns:
-        The exit code: 0, or 1 if the address cannot be used.
+        The exit code: 0, or 1 if the address or a file cannot be used.
     """
-    from lark_emulator.serving import serve  # so that `--version` and errors of use are quick
-    from lark_emulator.world.world import DEFAULT_APP_ID, DEFAULT_APP_SECRET
-
-    def ready(base_url: str) -> None:
-        print(f"Lark emulator at {base_url}   (open it in a browser: chats, cards, tables; stop: Ctrl-C)")
-        print(
-            f"LARK_BASE_URL={base_url} LARK_APP_ID={DEFAULT_APP_ID} LARK_APP_SECRET={DEFAULT_APP_SECRET}",
-            flush=True,
-        )
+    from lark_emulator import starting  # so that `--version` and errors of use are quick
+    from lark_emulator.serving import names_of, serve
 
     try:
-        serve(arguments.host, arguments.port, ready=ready)
-    except OSError as error:
-        why = error.strerror or error
-        print(f"lark-emulator: {why}. Next: choose another --port or --host.", file=sys.stderr)
-        return 1
+        options = applied(arguments)
+        door = _door(options)
+        prepare = starting.preparation(options.seed, options.stubs)
+        names = {*names_of(options.host, None), *options.allow_host}
+
+        def ready(base_url: str) -> None:
+            print(starting.greeting(base_url, door), flush=True)
+
+        serve(
+            options.host,
+            options.port,
+            ready=ready,
+            allowed_hosts=sorted(names),
+            settings=starting.settings(options.set, fallback_answers=options.fallback_answers),
+            door=door,
+            data=options.data,
+            prepare=prepare,
+            ended=_report_unused,
+        )
+    except (OSError, ValueError) as error:
+        return _failed(error)
     return 0
+
+
+def _door(options: argparse.Namespace) -> Door | None:
+    if not (options.tls or options.proxy or options.proxy_passthrough):
+        return None
+    from lark_emulator.reach.door import Door
+
+    return Door(options.tls, options.proxy, options.proxy_passthrough, options.authority)
+
+
+def _report_unused(lark: Lark) -> None:
+    from lark_emulator.control.stubbing import unused
+
+    for stub in unused(lark):
+        match = stub["match"]
+        print(f"unused stub: {match.get('method', '*')} {match['path']}", file=sys.stderr)
+
+
+def record(arguments: argparse.Namespace) -> int:
+    """Proxy to a real tenant until SIGINT or SIGTERM, and write what it answered as stubs.
+
+    Args:
+        arguments: with `host`, `port`, `to` and `upstream`.
+
+    Returns:
+        The exit code: 0, or 1 if the address, the upstream or the file cannot be used.
+    """
+    from lark_emulator.recording.recorder import record_until_stopped
+
+    try:
+        options = applied(arguments)
+        if options.to is None:
+            return _failed(ValueError("no file to write to. Next: give --to FILE or set LARK_EMULATOR_TO"))
+
+        def ready(base_url: str) -> None:
+            print(
+                f"Recording {options.upstream} at {base_url} into {options.to}   (stop: Ctrl-C)", flush=True
+            )
+
+        number = record_until_stopped(options.host, options.port, options.upstream, options.to, ready)
+    except (OSError, ValueError) as error:
+        return _failed(error)
+    print(f"{number} stubs in {options.to}. Next: look through it, then lark-emulator --stubs {options.to}")
+    return 0
+
+
+def _failed(error: Exception) -> int:
+    text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.filename}: {text}"
+    hint = "" if "Next:" in text else ". Next: choose another --port or --host" if "listen" in text else ""
+    print(f"lark-emulator: {text}{hint}{'' if text.endswith('.') else '.'}", file=sys.stderr)
+    return 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,11 +120,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code; wrong use ends the process with 2.
     """
     parser = argparse.ArgumentParser(
-        prog="lark-emulator", description="Run a local Lark / Feishu for development and tests."
+        prog="lark-emulator",
+        description="Run a local Lark / Feishu for development and tests. Every option is also a variable: "
+        "--allow-host is LARK_EMULATOR_ALLOW_HOST.",
     )
     parser.add_argument("--version", action="version", version=f"lark-emulator {__version__}")
     add_arguments(parser)
-    return run(parser.parse_args(argv))
+    parser.set_defaults(run=run)
+    commands: Any = parser.add_subparsers(title="commands", metavar="")
+    recording = commands.add_parser(
+        "record", help="proxy to a real tenant, and write its answers as stubs without credentials and people"
+    )
+    add_place(recording)
+    for name, kind, metavar, about in (
+        ("--to", Path, "FILE", "where to write the stubs"),
+        ("--upstream", str, "URL", "the real one (default: https://open.feishu.cn)"),
+    ):
+        recording.add_argument(name, type=kind, default=argparse.SUPPRESS, metavar=metavar, help=about)
+    recording.set_defaults(run=record)
+    arguments = parser.parse_args(argv)
+    code: int = arguments.run(arguments)
+    return code
 
 
 if __name__ == "__main__":

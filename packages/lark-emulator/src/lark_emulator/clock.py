@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: Lark's time stamps are of this century; beyond the year 9999 no date can be written at all.
+MOST_AHEAD = 100 * 365 * 24 * 3600
+
 
 class Clock:
     """Wall time that never runs backwards and can be advanced by hand.
@@ -33,6 +36,11 @@ class Clock:
         """Return milliseconds since the epoch, the unit of Lark's own time stamps."""
         return int(self.now() * 1000)
 
+    @property
+    def ahead(self) -> float:
+        """How far it was advanced, in seconds."""
+        return self._ahead
+
     def advance(self, seconds: float) -> None:
         """Jump ahead.
 
@@ -40,12 +48,25 @@ class Clock:
             seconds: how far; never negative.
 
         Raises:
-            ValueError: the clock cannot be turned back.
+            ValueError: the clock cannot be turned back, nor be a century ahead.
         """
-        if seconds < 0:
-            raise ValueError("the clock only moves forward")
+        self.check(seconds)
         self._ahead += seconds
         self._changed()
+
+    def check(self, seconds: float) -> None:
+        """Check that the clock can be advanced by so much.
+
+        Raises:
+            ValueError: it cannot be turned back, nor be a century ahead.
+        """
+        if seconds < 0:
+            raise ValueError(f"the clock only moves forward, not by {seconds:g} seconds")
+        if self._ahead + seconds > MOST_AHEAD:
+            raise ValueError(
+                f"the clock can be {MOST_AHEAD:,} seconds (100 years) ahead, not {self._ahead + seconds:g}. "
+                "Next: give seconds, not milliseconds or nanoseconds"
+            )
 
     def at(self, due: float, action: Callable[[float], None]) -> None:
         """Set an alarm.

@@ -42,7 +42,8 @@ def discover(call: Call) -> dict[str, Any] | Answer:
         }
     )
     host = call.request.headers.get("host", "")
-    return {"URL": f"ws://{host}{SOCKET}?{query}", "ClientConfig": call.links.client_config()}
+    scheme = "wss" if call.request.secure else "ws"
+    return {"URL": f"{scheme}://{host}{SOCKET}?{query}", "ClientConfig": call.links.client_config()}
 
 
 def _app(call: Call) -> App | Code:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Generator
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark_emulator import codes, discovery, routes
 from lark_emulator.bitable import client_tokens
@@ -13,9 +14,10 @@ from lark_emulator.codes import BITABLE_CODES, RefusedError
 from lark_emulator.control import guard, plane
 from lark_emulator.exchange import Answer, Outcome, as_json, plain
 from lark_emulator.faults import FIRST, LATE
+from lark_emulator.gaps import HEADER, VALUE
 from lark_emulator.oauth.older import at_user_info
 from lark_emulator.page import service
-from lark_emulator.request_log import Entry
+from lark_emulator.request_log import Body, Entry
 from lark_emulator.routing import Call
 from lark_emulator.scopes import check_bot, check_scopes, check_user_scopes
 from lark_emulator.world.apps import App, check_usable
@@ -34,8 +36,14 @@ _BAD_REQUEST = 400
 #: Who calls an endpoint that asks for no token.
 _NOBODY = App("", "", "nobody")
 _TROUBLESHOOTER = "排查建议查看(Troubleshooting suggestions): https://open.feishu.cn/search?from=openapi"
-#: Of a query, what is never logged.
-_SECRETS = ("access_key", "ticket", "code", "code_challenge")
+
+
+class Stubbed(NamedTuple):
+    """The answer of a stub."""
+
+    stub_id: int
+    answer: Answer
+    delay_ms: float
 
 
 class Dispatcher:
@@ -56,13 +64,18 @@ class Dispatcher:
         self._lark.log.connections += 1
 
     def handle(self, request: Request) -> Outcome:
-        """Perform one request; what takes long is done in slices between those of others."""
+        """Perform one request; what takes long is done in slices between those of others.
+
+        A bug of ours is answered, too: no request ends its connection without an answer.
+        """
         steps = self._steps(request)
         try:
             next(steps)
         except StopIteration as done:
             outcome: Outcome = done.value
             return outcome
+        except Exception as error:  # noqa: BLE001 - it must be seen, and must not end the connection
+            return Outcome(self._crashed(error))
         return Outcome(None, later=self._rest(steps))
 
     async def _rest(self, steps: Generator[None, None, Outcome]) -> Outcome:
@@ -73,8 +86,12 @@ class Dispatcher:
             except StopIteration as done:
                 outcome: Outcome = done.value
                 return outcome
+            except Exception as error:  # noqa: BLE001 - it must be seen, and must not end the connection
+                return Outcome(self._crashed(error))
 
     def _steps(self, request: Request) -> Generator[None, None, Outcome]:
+        started = time.perf_counter()
+        self._lark.touched += 1
         self._lark.clock.ring()
         if not self._host_allowed(request.headers.get("host", "")):
             return Outcome(plain(403, "this Host is not served by the Lark emulator"))
@@ -89,14 +106,24 @@ class Dispatcher:
         fault = self._lark.faults.strike(request, route)
         call = None
         performed = FIRST if fault is None else fault.performed
-        answer = plain(404, "404 page not found")
-        if found is not None and performed == FIRST:
+        stub = self._stubbed(request) if performed == FIRST else None
+        answer = plain(404, "404 page not found") if stub is None else stub.answer
+        if stub is not None:
+            pass
+        elif found is not None and performed == FIRST:
             answer, call = yield from self._answered(request, *found)
         elif found is not None and fault is not None and performed == LATE:
             self._postpone(request, *found, seconds=fault.late_s or 0)
         if fault is not None and (fault.answers or performed != FIRST):
             answer = self._planned(fault, route)
-        return self._finished(request, route, fault, answer, call)
+        return self._finished(request, route, fault, answer, call, stub, started=started)
+
+    def _stubbed(self, request: Request) -> Stubbed | None:
+        stubs = self._lark.stubs
+        if stubs is None or request.upgrade:
+            return None
+        struck = stubs.strike(request, self._lark.clock.now())
+        return None if struck is None else Stubbed(struck[0].id, struck[1], struck[0].delay_ms)
 
     def _host_allowed(self, host: str) -> bool:
         name = host[: host.rindex(":")] if ":" in host.rpartition("]")[2] else host
@@ -106,13 +133,14 @@ class Dispatcher:
         self, request: Request, route: Route, params: dict[str, str]
     ) -> Generator[None, None, tuple[Answer, Call | None]]:
         log_id = self._lark.next_log_id()
-        if not route.emulated:
-            self._lark.missed(route)
         admitted = self._admitted(request, route, params, log_id)
         if isinstance(admitted, Answer):
             return admitted, None
         call, throttled = admitted
-        return throttled or (yield from self._performed(call, log_id)), call
+        answer = throttled or (yield from self._performed(call, log_id))
+        if not route.emulated and answer.headers.get(HEADER) == VALUE:
+            self._lark.missed(route)
+        return answer, call
 
     def _admitted(
         self, request: Request, route: Route, params: dict[str, str], log_id: str
@@ -261,7 +289,15 @@ class Dispatcher:
         return _named(as_json(payload, status), log_id)
 
     def _finished(
-        self, request: Request, route: Route | None, fault: Fault | None, answer: Answer, call: Call | None
+        self,
+        request: Request,
+        route: Route | None,
+        fault: Fault | None,
+        answer: Answer,
+        call: Call | None,
+        stub: Stubbed | None,
+        *,
+        started: float,
     ) -> Outcome:
         self._lark.activity += 1
         log_id = answer.headers.get("X-Tt-Logid")
@@ -271,28 +307,43 @@ class Dispatcher:
         # By the emulator's clock, which tests may advance, since Lark's time stamps and its header agree.
         answer.headers["Date"] = formatdate(self._lark.clock.now(), usegmt=True)
         dropped = None if fault is None else fault.drop
+        hold, release = (0.0, None) if call is None else (call.hold, call.release)
+        milliseconds = self._lark.settings.latency_ms + (0 if fault is None else fault.delay_ms)
+        milliseconds += 0 if stub is None else stub.delay_ms
         self._lark.log.note(
             Entry(
                 self._lark.clock.now(),
                 request.method,
                 # Without a token the path may be the credential, as a webhook's is.
-                request.path if route is None or route.token else route.path,
-                [(name, "***" if name in _SECRETS else value) for name, value in request.query],
+                request.path if route is None or route.token or not route.emulated else route.path,
+                request.query,
                 None if route is None else route.name,
                 None if dropped else answer.status,
                 None if dropped in ("before", "late") else answer.code,
                 log_id,
-                len(request.body),
                 None if call is None or call.app is _NOBODY else call.app.app_id,
                 None if call is None else call.tenant_key or None,
-                performed=call is not None,
+                performed=call is not None or stub is not None,
                 dropped=dropped,
                 fault=fault is not None,
+                answered_by=_answered_by(route, fault, stub, answer),
+                ms=(time.perf_counter() - started + hold) * 1000 + milliseconds,
+                request=Body(request.body, request.headers.get("content-type", "")),
+                response=Body(b"" if dropped else answer.body, answer.content_type.decode("latin-1")),
             )
         )
-        hold, release = (0.0, None) if call is None else (call.hold, call.release)
-        milliseconds = self._lark.settings.latency_ms + (0 if fault is None else fault.delay_ms)
         return Outcome(None if dropped else answer, hold + milliseconds / 1000, hold, release)
+
+
+def _answered_by(route: Route | None, fault: Fault | None, stub: Stubbed | None, answer: Answer) -> str:
+    """Return what made an answer, for the request log."""
+    if fault is not None and (fault.answers or fault.drop):
+        return "fault"
+    if stub is not None:
+        return f"stub {stub.stub_id}"
+    if route is not None and not route.emulated:
+        return answer.headers.get(HEADER, "emulator")
+    return "emulator"
 
 
 def _at_once(steps: Generator[None, None, Answer]) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 JSON_TYPE = b"application/json; charset=utf-8"
 TEXT_TYPE = b"text/plain; charset=utf-8"
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_UNSAFE = re.compile(r"[^\t -~\xa0-\xff]")
+#: Headers that say how long an answer is and how it is sent: the server's own.
+_FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 
 
 @dataclass(slots=True)
@@ -27,6 +32,8 @@ class Request:
     keep_alive: bool = True
     upgrade: bool = False
     """Whether it asks for a WebSocket."""
+    secure: bool = False
+    """Whether it came over TLS."""
 
 
 @dataclass(slots=True)
@@ -79,3 +86,25 @@ def plain(status: int, text: str) -> Answer:
 def as_json(payload: dict[str, Any], status: int = 200) -> Answer:
     """Return a JSON answer; a `code` in the payload is noted for the request log."""
     return Answer(status, orjson.dumps(payload), code=payload.get("code"))
+
+
+def check_headers(headers: Any) -> None:
+    """Check that headers of an answer can be sent.
+
+    Raises:
+        ValueError: naming the one that cannot.
+    """
+    if not isinstance(headers, dict) or not all(
+        isinstance(part, str) for pair in headers.items() for part in pair
+    ):
+        raise ValueError(f"'headers' must map names to strings, not {headers!r}")
+    for name, value in headers.items():
+        if _HEADER_NAME.fullmatch(name) is None or name.lower() in _FRAMING:
+            raise ValueError(f"an answer cannot have the header {name!r}. Next: leave it out")
+        if _UNSAFE.search(value):
+            raise ValueError(f"the header {name!r} cannot have the value {value!r}. Next: use plain ASCII")
+
+
+def sendable(value: str) -> str:
+    """Return the value of a header with `?` for what would end it, or for what a header cannot hold."""
+    return _UNSAFE.sub("?", value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from lark_emulator.exchange import JSON_TYPE, Answer
+from lark_emulator.exchange import JSON_TYPE, Answer, check_headers
 
 if TYPE_CHECKING:
     from lark_emulator.exchange import Request
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NEVER, FIRST, LATE = "never", "first", "late"
 #: What each way of closing the connection says about that.
 DROPS = {"before": NEVER, "after": FIRST, "late": LATE}
+_LOWEST, _HIGHEST = 200, 999
 _HTML = b"text/html; charset=utf-8"
 
 
@@ -85,8 +86,9 @@ class Fault:
         fault = cls(**plan)
         if fault.drop is not None and fault.drop not in DROPS:
             raise ValueError(f"'drop' must be one of {', '.join(DROPS)}, not {fault.drop!r}")
-        if not all(isinstance(value, str) for value in fault.headers.values()):
-            raise ValueError("'headers' must map names to strings")
+        check_headers(fault.headers)
+        if fault.status is not None and not _LOWEST <= fault.status <= _HIGHEST:
+            raise ValueError(f"'status' must be a number from {_LOWEST} to {_HIGHEST}, not {fault.status}")
         if not (fault.answers or fault.delay_ms or fault.drop):
             raise ValueError("a fault needs one of 'status', 'code', 'body', 'delay_ms', 'drop'")
         fault._check_time()
@@ -119,7 +121,9 @@ class Fault:
         """Return that answer: the raw body, or an envelope with code and msg."""
         if self.body is not None:
             kind = _HTML if self.body.lstrip().startswith("<") else b"text/plain; charset=utf-8"
-            return Answer(self.status or 502, self.body.encode(), kind, dict(self.headers), self.code)
+            return Answer(
+                self.status or 502, self.body.encode(errors="replace"), kind, dict(self.headers), self.code
+            )
         status = self.status or 200
         code = self.code if self.code is not None else status
         payload = orjson.dumps({"code": code, "msg": self.msg or "injected by the emulator"})

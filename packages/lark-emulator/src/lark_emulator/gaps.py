@@ -48,13 +48,21 @@ def beside(routes: Iterable[Route]) -> list[Route]:
 
 def sentence(route: Route) -> str:
     """Return what is missing, and how a test can answer it."""
+    match = f'{{"method": "{route.method}", "path": "{route.path}"}}'
     return (
-        f"not emulated: {route.name}; answer it yourself with POST /_emulator/faults "
-        f'{{"method": "{route.method}", "path": "{route.path}", "status": 200, "body": "…"}}'
+        f"not emulated: {route.name}; stub it with POST /_emulator/stubs "
+        f'{{"match": {match}, "answer": {{"json": {{"code": 0, "data": {{}}}}}}}}, or turn on the setting '
+        "fallback_answers"
     )
 
 
 def _not_emulated(call: Call) -> dict[str, Any] | Answer:
+    if call.settings.fallback_answers:
+        from lark_emulator.fallback.answers import shaped  # with a large table, which others need not load
+
+        made = shaped(call)
+        if made is not None:
+            return made
     answer = as_json({"code": CODE, "msg": sentence(call.route)}, 501)
     answer.headers[HEADER] = VALUE
     return answer

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lark_emulator.routing import Route
+    from lark_emulator.stubs.planned import Stubs
 
 
 class Lark:
@@ -47,6 +48,10 @@ class Lark:
         """Counts what may have changed something: requests, controls, what is due by the clock."""
         self.generation = 0
         """Counts resets."""
+        self.furnish: Callable[[Lark], object] = lambda _: None
+        """Puts in what is to be there after a reset, such as the seed of the command."""
+        self.touched = 0
+        """How often something was asked for that may have changed the state."""
         self._log_second = 0
         self._log_prefix = ""
         self._log_count = 0
@@ -55,8 +60,7 @@ class Lark:
     def reset(self) -> None:
         """Return to the state of a fresh emulator: tenant, settings, clock, faults, log."""
         self.generation += 1
-        self.settings = Settings()
-        self.settings.change(self._initial_settings)
+        self.settings = self.initial_settings()
         self.courier.give_up()
         self.links.give_up()
         self.links.drop_all()
@@ -67,19 +71,39 @@ class Lark:
         self.tokens = Tokens(self.clock, self.settings)
         self.limits = Windows(self.clock)
         self.faults = Faults()
+        self.stubs: Stubs | None = None
+        """Answers that a test plans; None until there are some."""
         self.late = LateRequests(self.clock)
-        self.log = RequestLog()
+        self.log = RequestLog(self.settings, self.known_secrets)
         self.links = Links(self.clock, self.settings, self.crashed)
         self.events = Events(self)
         self.clicks: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.world.ticket_issued = self.events.push_ticket
         self.world.announce = self.events.announce
         self.links.on_ready = self.events.connected
+        self.furnish(self)
+
+    def initial_settings(self) -> Settings:
+        """Return the settings that it starts with, and has after each reset."""
+        settings = Settings()
+        settings.change(self._initial_settings)
+        return settings
 
     def crashed(self, error: BaseException) -> None:
         """Count and print a bug of the emulator: it must be seen, and must not end the server."""
         self.log.crashes += 1
         traceback.print_exception(error, file=sys.stderr)
+
+    def known_secrets(self) -> list[str]:
+        """Return the credentials that exist: none of them may show in the request log."""
+        found: list[str | None] = []
+        for app in self.world.apps.values():
+            found += [app.secret, app.app_ticket]
+            if app.subscription is not None:
+                found += [app.subscription.verification_token, app.subscription.encrypt_key]
+        for bot in self.world.webhook_bots.values():
+            found += [bot.token, bot.secret]
+        return [value for value in found if value]
 
     def missed(self, route: Route) -> None:
         """Count a request for an endpoint that is not emulated, and print the first one for each."""

@@ -1,17 +1,65 @@
-"""What was asked and answered: the newest requests, and counters of all."""
+"""What was asked and answered: the newest requests with their bodies, and counters of all."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
 
+from lark_emulator.masking import masked_pair, masked_text, without
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from lark_emulator.settings import Settings
+
+#: How many clicks are kept; of requests, `Settings.log_entries` says it.
 KEPT = 10_000
+_TEXTS = ("application/json", "text/", "application/x-www-form-urlencoded", "application/xml")
 
 
-class Entry(NamedTuple):
-    """One request. Tokens, secrets and bodies are never kept."""
+@dataclass(slots=True)
+class Body:
+    """The body of a request or an answer. What it holds in memory is masked whenever it is read."""
 
-    time: float
+    content: bytes
+    content_type: str = ""
+    length: int = field(init=False)
+    is_kept: bool = True
+
+    def __post_init__(self) -> None:
+        """Note the length, which stays when the content is dropped."""
+        self.length = len(self.content)
+
+    def drop(self) -> None:
+        """Keep length and type only."""
+        self.content, self.is_kept = b"", False
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a person can read it."""
+        return not self.content_type or self.content_type.startswith(_TEXTS)
+
+    def shown(self, path: str, secrets: Collection[str]) -> str:
+        """Return it as text without credentials; what is binary or too long is named by its length."""
+        name = f"<{self.length} bytes of {self.content_type.partition(';')[0] or 'text'}>"
+        if not self.is_kept:
+            return name if self.length else ""
+        if not self.is_text:
+            return name if self.length else ""
+        try:
+            text = self.content.decode()
+        except UnicodeDecodeError:
+            return name
+        return without(masked_text(text, path, self.content_type), secrets)
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request and its answer. Headers are never kept: `Authorization` is one of them."""
+
+    at: float
     method: str
     path: str
     query: list[tuple[str, str]]
@@ -19,23 +67,88 @@ class Entry(NamedTuple):
     status: int | None
     code: int | None
     log_id: str
-    body_size: int
     app_id: str | None
     tenant_key: str | None
     performed: bool
     dropped: str | None
     fault: bool
+    ms: float
+    request: Body
+    response: Body
+    answered_by: str = "emulator"
+    id: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the entry for the control plane."""
-        return {**self._asdict(), "query": [list(pair) for pair in self.query]}
+    def as_dict(self, secrets: Collection[str] = ()) -> dict[str, Any]:
+        """Return the entry for the control plane.
+
+        Args:
+            secrets: credentials that are known, which never show.
+        """
+        return {
+            "id": self.id,
+            "at": self.at,
+            "time": self.at,
+            "method": self.method,
+            "path": without(self.path, secrets),
+            "query": [
+                [name, without(masked_pair(name, value, self.path), secrets)] for name, value in self.query
+            ],
+            "route": self.route,
+            "status": self.status,
+            "code": self.code,
+            "log_id": self.log_id,
+            "body_size": self.request.length,
+            "app_id": self.app_id,
+            "tenant_key": self.tenant_key,
+            "performed": self.performed,
+            "dropped": self.dropped,
+            "fault": self.fault,
+            "answered_by": self.answered_by,
+            "ms": round(self.ms, 3),
+            "request": self.request.shown(self.path, secrets),
+            "response": self.response.shown(self.path, secrets),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries are asked for.
+
+    Args:
+        method: an HTTP method, or `*`.
+        path: an exact path, a template as Lark's pages write it, or a pattern with `*`.
+        after: only entries with a greater id.
+        limit: the newest so many; None = all.
+    """
+
+    method: str = "*"
+    path: str = "*"
+    after: int = 0
+    limit: int | None = None
+
+    def holds(self, entry: Entry) -> bool:
+        """Say whether an entry is one of them."""
+        if entry.id <= self.after or self.method not in ("*", entry.method):
+            return False
+        if self.path in ("*", entry.path) or (entry.route or "").partition(" ")[2] == self.path:
+            return True
+        return "*" in self.path and fnmatchcase(entry.path, self.path)
 
 
 class RequestLog:
-    """The newest requests (bounded) and counters since the last reset."""
+    """The newest requests (bounded in number and in bytes) and counters since the last reset.
 
-    def __init__(self) -> None:
-        self.entries: deque[Entry] = deque(maxlen=KEPT)
+    Args:
+        settings: say how much is kept.
+        secrets: returns the credentials that must not show.
+    """
+
+    def __init__(self, settings: Settings, secrets: Callable[[], Collection[str]] = lambda: ()) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self.entries: deque[Entry] = deque()
+        self._with_bodies: deque[Entry] = deque()
+        self._bytes = 0
         self.total = 0
         self.connections = 0
         self.crashes = 0
@@ -45,22 +158,49 @@ class RequestLog:
 
     def note(self, entry: Entry) -> None:
         """Keep one entry."""
-        self.entries.append(entry)
         self.total += 1
+        entry.id = self.total
         self.by_endpoint[entry.route or "not emulated"] += 1
         if entry.code is not None:
             self.by_code[str(entry.code)] += 1
+        for body in (entry.request, entry.response):
+            if body.length > self._settings.log_body_bytes or not body.is_text:
+                body.drop()
+        self.entries.append(entry)
+        self._with_bodies.append(entry)
+        self._bytes += _held(entry)
+        while len(self.entries) > self._settings.log_entries:
+            gone = self.entries.popleft()
+            if self._with_bodies and self._with_bodies[0] is gone:
+                self._bytes -= _held(self._with_bodies.popleft())
+        while self._bytes > self._settings.log_bytes:
+            oldest = self._with_bodies.popleft()
+            self._bytes -= _held(oldest)
+            oldest.request.drop()
+            oldest.response.drop()
 
     def shown(self, entry: Entry) -> dict[str, Any]:
-        """Return one entry for the page."""
-        return entry.as_dict()
+        """Return one entry for the page, without credentials that are known."""
+        return entry.as_dict(self._secrets())
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything for the control plane."""
+    def wanted(self, which: Wanted) -> Iterator[Entry]:
+        """Yield entries, oldest first."""
+        found: Iterable[Entry] = (entry for entry in self.entries if which.holds(entry))
+        if which.limit is not None:
+            found = deque(found, maxlen=which.limit)
+        yield from found
+
+    def as_dict(self, which: Wanted | None = None) -> dict[str, Any]:
+        """Return counters and entries for the control plane."""
+        secrets = self._secrets()
         return {
             "total": self.total,
             "connections": self.connections,
             "by_endpoint": dict(self.by_endpoint),
             "by_code": dict(self.by_code),
-            "requests": [entry.as_dict() for entry in self.entries],
+            "requests": [entry.as_dict(secrets) for entry in self.wanted(which or Wanted())],
         }
+
+
+def _held(entry: Entry) -> int:
+    return len(entry.request.content) + len(entry.response.content)

@@ -112,7 +112,7 @@ class Route:
 
     def __post_init__(self) -> None:
         """Attach what the documentation says about limits, scopes, statuses and tokens."""
-        object.__setattr__(self, "documented", documented().get(self.name, Documented()))
+        object.__setattr__(self, "documented", documented().get(self.name, NOTHING))
         kinds = token_kinds().get(f"{self.method} {shape(self.path)}", ("tenant", "user"))
         object.__setattr__(self, "token_kinds", kinds)
 
@@ -129,6 +129,10 @@ class Documented:
     rates: tuple[tuple[float, float], ...] = ()
     scopes: tuple[str, ...] = ()
     statuses: dict[int, int] = field(default_factory=dict)
+
+
+#: Of most endpoints that are not emulated; they share it.
+NOTHING = Documented()
 
 
 @cache

@@ -8,18 +8,20 @@ from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.controls import Controls
-from lark_emulator.dispatch import LOOPBACK_NAMES
 from lark_emulator.lark import Lark
-from lark_emulator.serving import Serving, listen, url_of
+from lark_emulator.serving import Serving, listen, names_of, url_of
 from lark_emulator.world.world import DEFAULT_APP_ID, DEFAULT_APP_SECRET
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
     from lark_emulator.control.plane import Operation
+    from lark_emulator.keeping import Keeper
+    from lark_emulator.reach.door import Door
 
 
 class Emulator(Controls):
@@ -35,6 +37,15 @@ class Emulator(Controls):
         port: 0 picks a free one.
         allowed_hosts: names accepted in the Host header; by default the loopback names and `host`.
         settings: settings that differ from the defaults, see `settings.Settings`.
+        tls: whether it listens with TLS; clients must trust `authority_file`.
+        proxy: whether it is a forward proxy that answers for Lark's own hosts; clients must trust
+            `authority_file`.
+        proxy_passthrough: whether that proxy passes other hosts through, instead of answering 403.
+        authority: the folder of the authority that signs; None = below the user's own data.
+        data: a folder that keeps the state from one start to the next.
+
+    Raises:
+        ValueError: these cannot be had together, or the folders cannot be used.
     """
 
     def __init__(
@@ -44,21 +55,53 @@ class Emulator(Controls):
         *,
         allowed_hosts: Iterable[str] | None = None,
         settings: Mapping[str, Any] | None = None,
+        tls: bool = False,
+        proxy: bool = False,
+        proxy_passthrough: bool = False,
+        authority: Path | None = None,
+        data: Path | None = None,
     ) -> None:
         self.app_id = DEFAULT_APP_ID
         self.app_secret = DEFAULT_APP_SECRET
         self.port = port
         self._host = host
         self._wanted_port = port
-        self._allowed_hosts = {*LOOPBACK_NAMES, host} if allowed_hosts is None else allowed_hosts
+        self._allowed_hosts = names_of(host, allowed_hosts)
         self._lark = Lark(settings)
+        self._door: Door | None = None
+        self._secure = tls
+        if tls or proxy or proxy_passthrough:
+            from lark_emulator.reach.door import Door  # with what TLS needs, which others need not load
+
+            self._door = Door(tls=tls, proxy=proxy, passes=proxy_passthrough, authority=authority)
+            self._door.check(host)
+        self._keeper: Keeper | None = None
+        if data is not None:
+            from lark_emulator.keeping import Keeper
+
+            self._keeper = Keeper(self._lark, data)
+            try:
+                self._keeper.load()
+            finally:
+                self._keeper.close()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     @property
     def base_url(self) -> str:
         """Where clients find it, without a trailing slash."""
-        return url_of(self._host, self.port)
+        return url_of(self._host, self.port, secure=self._secure)
+
+    @property
+    def authority_file(self) -> Path:
+        """The certificate of the authority that signs, for `SSL_CERT_FILE` and its like.
+
+        Raises:
+            RuntimeError: the emulator speaks plain HTTP.
+        """
+        if self._door is None:
+            raise RuntimeError("the emulator speaks plain HTTP. Next: start it with tls or proxy")
+        return self._door.opened().certificate_file
 
     def start(self) -> Self:
         """Listen and answer.
@@ -79,14 +122,26 @@ class Emulator(Controls):
             target=asyncio.run, args=(self._run(listener, ready),), name="lark-emulator", daemon=True
         )
         self._thread.start()
-        self._loop = ready.result()
+        try:
+            self._loop = ready.result()
+        except BaseException:
+            self._thread.join()
+            self._thread = None
+            raise
         return self
 
     async def _run(self, listener: socket.socket, ready: Future[asyncio.AbstractEventLoop]) -> None:
         self._stopping = asyncio.Event()
-        async with Serving(self._lark, listener, self._allowed_hosts):
-            ready.set_result(asyncio.get_running_loop())
-            await self._stopping.wait()
+        door, keeper = self._door, self._keeper
+        try:
+            async with Serving(self._lark, listener, self._allowed_hosts, door=door, keeper=keeper):
+                ready.set_result(asyncio.get_running_loop())
+                await self._stopping.wait()
+        except (OSError, ValueError) as error:  # of the authority or the folder, before it listens
+            if ready.done():
+                raise
+            listener.close()
+            ready.set_exception(error)
 
     def stop(self) -> None:
         """Close the port and all connections. The state stays, and can still be looked at."""
@@ -119,6 +174,7 @@ class Emulator(Controls):
 
     async def _perform(self, operation: Operation, spec: dict[str, Any]) -> dict[str, Any]:
         """Perform an operation on the server's thread, which alone touches the state."""
+        self._lark.touched += 1
         result = operation(self._lark, spec)
         try:
             return result if isinstance(result, dict) else await result

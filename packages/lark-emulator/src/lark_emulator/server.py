@@ -50,9 +50,15 @@ class Handler(Protocol):
 
 
 class HttpConnection(asyncio.Protocol):
-    """One TCP connection. Requests are answered strictly in the order in which they came."""
+    """One TCP connection. Requests are answered strictly in the order in which they came.
 
-    def __init__(self, handler: Handler, open_connections: set[Connection]) -> None:
+    Args:
+        handler: answers them.
+        open_connections: where it is kept while it is open.
+        secure: whether it is known to be TLS before the transport says so.
+    """
+
+    def __init__(self, handler: Handler, open_connections: set[Connection], *, secure: bool = False) -> None:
         self._handler = handler
         self._open = open_connections
         self._loop = asyncio.get_running_loop()
@@ -66,6 +72,7 @@ class HttpConnection(asyncio.Protocol):
         self._ending = False
         self._half_closed = False
         self._upgrading = False
+        self._secure = secure
         self._behind = b""
         """What came behind a request for an upgrade, which is the last request of a connection."""
         self._fresh_head()
@@ -83,8 +90,11 @@ class HttpConnection(asyncio.Protocol):
         """Accept the connection."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP gives nothing else
         self._transport = transport
+        self._secure = self._secure or transport.get_extra_info("sslcontext") is not None
         self._open.add(self)
         self._handler.connected()
+        # What came with the end of a TLS handshake was read before the transport was there.
+        self._answer_waiting()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; a malformed request is answered with 400 and ends the connection."""
@@ -116,6 +126,8 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Keep a half-closed connection open while answers are still owed."""
         self._half_closed = True
+        if self._secure:  # TLS knows no half-closed connections
+            return False
         return bool(self._waiting or self._busy)
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -179,6 +191,7 @@ class HttpConnection(asyncio.Protocol):
                 body=self._body[0] if len(self._body) == 1 else b"".join(self._body),
                 keep_alive=self._parser.should_keep_alive() and not leaves_http,
                 upgrade=leaves_http and self._headers.get("upgrade", "").lower() == "websocket",
+                secure=self._secure,
             )
         )
         if len(self._waiting) > MAX_PIPELINED and self._transport is not None:

@@ -13,11 +13,16 @@ from lark_emulator.server import HttpConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from lark_emulator.exchange import Connection
+    from lark_emulator.keeping import Keeper
+    from lark_emulator.reach.door import Door
+    from lark_emulator.server import Handler
 
 BACKLOG = 1024
 DRAIN_SECONDS = 5.0
+HANDSHAKE_SECONDS = 10.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked up, not bound
 
@@ -29,11 +34,28 @@ class Serving:
         lark: whose requests are answered.
         listener: bound.
         allowed_hosts: names accepted in the Host header.
+        door: TLS or a forward proxy, if wanted.
+        keeper: keeps the state in a folder, if wanted.
     """
 
-    def __init__(self, lark: Lark, listener: socket.socket, allowed_hosts: Iterable[str]) -> None:
+    def __init__(
+        self,
+        lark: Lark,
+        listener: socket.socket,
+        allowed_hosts: Iterable[str],
+        *,
+        door: Door | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
         self._lark = lark
-        self._dispatcher = Dispatcher(lark, allowed_hosts)
+        self._keeper = keeper
+        names = list(allowed_hosts)
+        self._handler: Handler = Dispatcher(lark, names)
+        self._tls: dict[str, Any] = {}
+        if door is not None:
+            self._handler, context = door.fitted(self._handler, lark, names)
+            if context is not None:
+                self._tls = {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_SECONDS}
         self._listener = listener
         self._connections: set[Connection] = set()
         self._alarm: asyncio.TimerHandle | None = None
@@ -41,13 +63,18 @@ class Serving:
     async def __aenter__(self) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: HttpConnection(self._dispatcher, self._connections), sock=self._listener, backlog=BACKLOG
+            lambda: HttpConnection(self._handler, self._connections),
+            sock=self._listener,
+            backlog=BACKLOG,
+            **self._tls,
         )
         self._lark.loop, self._lark.wake = loop, self._set_alarm
         waiting, self._lark.when_running = self._lark.when_running, []
         for action in waiting:
             action()
         self._set_alarm()
+        if self._keeper is not None:
+            self._keeper.begin(loop)
 
     def _set_alarm(self) -> None:
         """Look at the emulator's clock again when something is due by it."""
@@ -83,6 +110,8 @@ class Serving:
             connection.shut()
         await asyncio.gather(*(connection.closed for connection in closing))
         await self._server.wait_closed()
+        if self._keeper is not None:
+            self._keeper.end()
 
 
 def serve(
@@ -92,6 +121,10 @@ def serve(
     *,
     allowed_hosts: Iterable[str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    door: Door | None = None,
+    data: Path | None = None,
+    prepare: Callable[[Lark], object] | None = None,
+    ended: Callable[[Lark], object] | None = None,
 ) -> None:
     """Run an emulator in the foreground until SIGINT or SIGTERM; a second one ends the process at once.
 
@@ -101,13 +134,34 @@ def serve(
         ready: called with the base URL once it listens.
         allowed_hosts: names accepted in the Host header; by default the loopback names and `host`.
         settings: settings that differ from the defaults.
+        door: TLS or a forward proxy, if wanted.
+        data: a folder that keeps the state, if wanted.
+        prepare: is given what the emulator holds before it listens, unless `data` held a state already, and
+            after each reset.
+        ended: is given it at the end.
 
     Raises:
-        OSError: the port is taken or the host is not ours.
+        OSError: the port is taken, the host is not ours, or a folder cannot be used.
+        ValueError: what `door` or `data` ask for cannot be had.
     """
     lark = Lark(settings)
-    names = {*LOOPBACK_NAMES, host} if allowed_hosts is None else allowed_hosts
-    listener = listen(host, port)
+    names = names_of(host, allowed_hosts)
+    if door is not None:
+        door.check(host)
+    keeper = None
+    if data is not None:
+        from lark_emulator.keeping import Keeper
+
+        keeper = Keeper(lark, data)
+    try:
+        if (keeper is None or not keeper.load()) and prepare is not None:
+            prepare(lark)
+        lark.furnish = prepare or lark.furnish
+        listener = listen(host, port)
+    except (OSError, ValueError):
+        if keeper is not None:
+            keeper.close()
+        raise
 
     async def run() -> None:
         stopping = asyncio.Event()
@@ -121,12 +175,26 @@ def serve(
 
         for number in _SIGNALS:
             loop.add_signal_handler(number, stop)
-        async with Serving(lark, listener, names):
+        async with Serving(lark, listener, names, door=door, keeper=keeper):
             if ready is not None:
-                ready(url_of(host, listener.getsockname()[1]))
+                ready(url_of(host, listener.getsockname()[1], secure=door is not None and door.tls))
             await stopping.wait()
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    finally:
+        listener.close()
+        if keeper is not None:
+            keeper.close()
+    if ended is not None:
+        ended(lark)
+
+
+def names_of(host: str, allowed_hosts: Iterable[str] | None) -> list[str]:
+    """Return the names that are accepted in the Host header: the given ones, or the usual."""
+    if allowed_hosts is not None:
+        return list(allowed_hosts)
+    return sorted({*LOOPBACK_NAMES, host} - _WILDCARDS.keys())
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -146,7 +214,8 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(host: str, port: int) -> str:
+def url_of(host: str, port: int, *, secure: bool = False) -> str:
     """Return where clients find what listens there."""
     name = _WILDCARDS.get(host, host)
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"

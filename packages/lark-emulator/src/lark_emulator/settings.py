@@ -48,6 +48,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
 #: Numbers that may be negative, and their least value.
 MINIMA = {"reconnect_count": -1}
 
+#: Greater numbers would not fit into Lark's own, which JavaScript reads.
+_MOST = 10**15
+
 #: Checks of cards whose outcome at Lark is not confirmed; those in `Settings.card_rules` apply.
 CARD_RULES = {
     "schema": "a `schema` other than 1.0 and 2.0 is refused",
@@ -76,6 +79,15 @@ class Settings(MessageSettings):
 
     latency_ms: float = 0.0
     """Added to every answer."""
+    fallback_answers: bool = False
+    """Whether endpoints that are not emulated get an answer of the right shape, where it is known, instead of
+    501. Nothing is kept or checked; the header `X-Lark-Emulator: fallback` says so."""
+    log_entries: int = 10_000
+    """How many of the newest requests the log keeps."""
+    log_bytes: int = 16 * KIB * KIB
+    """How many bytes of bodies it keeps; beyond it the oldest bodies are dropped, and their entries stay."""
+    log_body_bytes: int = 256 * KIB
+    """Longer bodies are not kept, only their length and type."""
     write_ms: float = 30.0
     """How long a Bitable write takes and holds its table: another write to it meanwhile gets 1254291."""
     rate_limits: bool = True
@@ -244,8 +256,8 @@ def _checked(name: str, value: Any) -> Any:
     if not isinstance(value, wanted) or (isinstance(value, bool) and hint is not bool):
         raise ValueError(f"setting {name!r} must be of type {hint.__name__}, not {value!r}")
     least = MINIMA.get(name, 0)
-    if not math.isfinite(value) or value < least:
-        raise ValueError(f"setting {name!r} must be finite and at least {least}, not {value!r}")
+    if not math.isfinite(value) or not least <= value <= _MOST:
+        raise ValueError(f"setting {name!r} must be from {least} to {_MOST:,}, not {value!r}")
     return value
 
 

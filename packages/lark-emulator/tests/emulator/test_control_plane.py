@@ -151,3 +151,41 @@ def test_a_crash_is_an_answer_and_is_counted(
         assert api.http.post("/_emulator/users", json={}).status_code == 500
         assert lark.state(summary=True)["crashes"] == 2
         api.http.close()
+
+
+def test_parts_of_the_state_come_in_pages(api: Api, sheet: Sheet, lark: Emulator) -> None:
+    lark.settings(rate_limits=False, receiver_qps=0)
+    sent = [api.send(text=str(n))["data"]["message_id"] for n in range(5)]
+    sheet.add_many([{"fields": {"Text": str(n)}} for n in range(3)])
+
+    def state(**query: Any) -> Any:
+        return api.http.get("/_emulator/state", params=query).json()
+
+    first = state(only="chats,messages", limit=2)
+    assert [chat["name"] for chat in first["chats"]] == ["Data team"]
+    assert [one["message_id"] for one in first["messages"]] == sent[:2]
+    assert first["next"] == {"messages": sent[1]}
+    page = state(only="messages", limit=2, after=sent[1])
+    assert [one["message_id"] for one in page["messages"]] == sent[2:4]
+    last = state(only="messages", limit=2, after=page["next"]["messages"])
+    assert ([one["message_id"] for one in last["messages"]], last["next"]) == (sent[4:], {})
+    (record,) = state(only="records", limit=1)["records"]
+    assert (record["fields"], record["app_token"]) == ({"Text": "0"}, sheet.app["app_token"])
+    assert state(only="users,apps,bitables,webhooks,wiki_nodes,uploads")["next"] == {}
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"only": "people"}, "'only' knows apps, users"),
+        ({"only": "users", "limit": "0"}, "'limit' must be"),
+        ({"only": "users", "limit": "x"}, "'limit' must be"),
+        ({"only": "users", "after": "nobody"}, "is not an id of users"),
+        ({"only": "users,apps", "after": "alice"}, "name one in 'only'"),
+        ({"limit": "1"}, "name one in 'only'"),
+        ({"only": "users", "from": "1"}, "unknown member 'from'"),
+    ],
+)
+def test_wrong_pages_are_refused(api: Api, query: dict[str, str], said: str) -> None:
+    answer = api.http.get("/_emulator/state", params=query)
+    assert (answer.status_code, said in answer.json()["error"]) == (400, True), answer.text

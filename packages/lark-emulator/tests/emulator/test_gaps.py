@@ -101,3 +101,11 @@ def test_the_fixture_can_fail_on_a_gap(tmp_path: Path, *, fails: bool) -> None:
     )
     assert (done.returncode != 0) == fails, done.stdout
     assert ("not emulated: GET /open-apis/okr/v1/periods" in done.stdout) == fails
+
+
+def test_the_sentence_holds_a_stub_that_works(api: Api) -> None:
+    path = "/open-apis/okr/v1/periods"
+    said = api.http.get(path).json()["msg"]
+    plan = said[said.index("{") : said.rindex("}") + 1]
+    assert api.http.post("/_emulator/stubs", content=plan).status_code == 200
+    assert api.http.get(path).json() == {"code": 0, "data": {}}

@@ -17,7 +17,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.world.bases import Field, Table
 
 if TYPE_CHECKING:
-    from lark_emulator.routing import Call
+    from lark_emulator.routing import Actor
     from lark_emulator.world.bases import Base
 
 MOST_FIELDS = 300
@@ -33,7 +33,7 @@ UNCONFIRMED = (
 )
 
 
-def new_field(call: Call, base: Base, table: Table, spec: Any, *, instead_of: Field | None = None) -> Field:
+def new_field(call: Actor, base: Base, table: Table, spec: Any, *, instead_of: Field | None = None) -> Field:
     """Return a field made from a request; the table does not hold it yet.
 
     Args:
@@ -91,7 +91,7 @@ def _description(spec: dict[str, Any]) -> str:
     return description if isinstance(description, str) else ""
 
 
-def _add_options(call: Call, column: Field, instead_of: Field | None) -> None:
+def _add_options(call: Actor, column: Field, instead_of: Field | None) -> None:
     properties = column.property or {}
     options = properties.pop("options", None) or []
     refusal = SELECTS[column.type]
@@ -131,7 +131,7 @@ def shown_field(table: Table, column: Field) -> dict[str, Any]:
 
 
 def new_table(
-    call: Call, base: Base, name: str, specs: list[Any] | None = None, view_name: str = DEFAULT_VIEW
+    call: Actor, base: Base, name: str, specs: list[Any] | None = None, view_name: str = DEFAULT_VIEW
 ) -> Table:
     """Add a table to a base; without fields it gets one text field.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lark_emulator.clock import MOST_AHEAD
 from lark_emulator.control import snapshot
 from lark_emulator.control.specs import flag, found, name_set, names, one_of, only, text
 from lark_emulator.im import webhook_bot
@@ -183,8 +184,8 @@ def change_message(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     message = found(lark.world.messages, "message", text(spec, "message_id"))
     age = spec.get("age_s")
     is_number = isinstance(age, int | float) and not isinstance(age, bool)
-    if age is not None and not (is_number and 0 <= age < float("inf")):
-        raise ValueError(f"'age_s' must be a number of seconds, not {age!r}")
+    if age is not None and not (is_number and 0 <= age <= MOST_AHEAD):
+        raise ValueError(f"'age_s' must be a number of seconds, up to 100 years, not {age!r}")
     message.deleted = message.deleted or flag(spec, "recalled", default=False)
     if age is not None:
         message.create_time = lark.clock.now_ms() - int(age * 1000)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from lark_emulator.control import admin_api, plane
 from lark_emulator.control.callback_controls import CallbackControls
 from lark_emulator.control.connection_controls import ConnectionControls
 from lark_emulator.control.office_controls import OfficeControls
 from lark_emulator.control.paper_controls import PaperControls
 from lark_emulator.control.sheet_controls import SheetControls
+from lark_emulator.control.stub_controls import StubControls
 from lark_emulator.control.table_controls import TableControls
 from lark_emulator.control.user_controls import UserControls
 from lark_emulator.world.world import DEFAULT_APP_ID
@@ -19,12 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+def _json_or_none(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
 class Controls(
     CallbackControls,
     ConnectionControls,
     OfficeControls,
     PaperControls,
     SheetControls,
+    StubControls,
     TableControls,
     UserControls,
     ABC,
@@ -40,10 +51,33 @@ class Controls(
         """Return everything the emulator holds; without records and messages if `summary`."""
         return self._do(plane.state, {"summary": "1"} if summary else {})
 
-    def requests(self) -> list[dict[str, Any]]:
-        """Return the newest requests, oldest first; counters are in `state()`."""
-        log: list[dict[str, Any]] = self._do(plane.requests, {})["requests"]
-        return log
+    def requests(
+        self, method: str = "*", path: str = "*", *, after: int = 0, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the newest requests, oldest first; counters are in `state()`.
+
+        Args:
+            method: an HTTP method, or `*`.
+            path: an exact path, a template such as `/open-apis/im/v1/messages/:message_id`, or a pattern
+                with `*`.
+            after: only requests with a greater `id`.
+            limit: the newest so many.
+
+        Returns:
+            For each request `id`, `at` (seconds since the epoch), `method`, `path`, `query`, `route`,
+            `status`, `code`, `app_id`, `ms`, `request` and `response` (texts without credentials), and
+            `request_json` and `response_json` (the same parsed; None for what is not JSON).
+        """
+        spec = {"method": method, "path": path, "after": after, "limit": limit}
+        log: list[dict[str, Any]] = self._do(plane.requests, spec)["requests"]
+        return [
+            {
+                **each,
+                "request_json": _json_or_none(each["request"]),
+                "response_json": _json_or_none(each["response"]),
+            }
+            for each in log
+        ]
 
     def reset(self) -> None:
         """Return to the state of a fresh emulator."""

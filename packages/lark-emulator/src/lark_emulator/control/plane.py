@@ -20,15 +20,18 @@ from lark_emulator.control import (
     seeding,
     sheet_edits,
     snapshot,
+    state_pages,
+    stubbing,
     user_tokens,
 )
 from lark_emulator.control.clicks import click
-from lark_emulator.control.specs import only, text
+from lark_emulator.control.specs import only, text, whole_text
 from lark_emulator.control.views import chats, tables
 from lark_emulator.control.views import requests as request_windows
 from lark_emulator.control.views import settings as settings_view
 from lark_emulator.exchange import Answer, as_json
 from lark_emulator.faults import Fault
+from lark_emulator.request_log import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -81,14 +84,33 @@ def _template(path: str) -> tuple[str, str]:
 
 
 def state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Return everything the emulator holds; without records and messages if `summary` is 1."""
+    """Return everything the emulator holds.
+
+    Args:
+        lark: which.
+        spec: `summary` (1: without records and messages); or `only`, `limit` and `after`, for pages of some
+            parts, see `state_pages.pages`.
+    """
     lark.clock.ring()
+    if spec.keys() & {"only", "limit", "after"}:
+        return state_pages.pages(lark, spec)
     return snapshot.of(lark, summary=spec.get("summary") == "1")
 
 
-def requests(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
-    """Return the request log and its counters."""
-    return lark.log.as_dict()
+def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the request log and its counters.
+
+    Args:
+        lark: whose.
+        spec: which entries: `method`; `path` (exact, a template or a pattern with `*`); `after` (an `id`);
+            `limit` (the newest so many).
+    """
+    only(spec, "method", "path", "after", "limit")
+    limit = None if spec.get("limit") is None else whole_text(spec, "limit")
+    which = Wanted(
+        text(spec, "method").upper() or "*", text(spec, "path") or "*", whole_text(spec, "after"), limit
+    )
+    return lark.log.as_dict(which)
 
 
 def reset(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
@@ -144,6 +166,7 @@ def move_clock(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[N
     seconds = spec.get("advance")
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not math.isfinite(seconds):
         raise ValueError(f"'advance' must be a number of seconds, not {seconds!r}")
+    lark.clock.check(seconds)
     if lark.loop is not None:
         return _pass_time(lark, seconds)
     lark.clock.advance(seconds)
@@ -179,6 +202,10 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "faults"): faults,
     ("POST", "faults"): add_fault,
     ("DELETE", "faults"): clear_faults,
+    ("GET", "stubs"): stubbing.listed,
+    ("POST", "stubs"): stubbing.add,
+    ("POST", "stubs/reset"): stubbing.reset,
+    ("DELETE", "stubs"): stubbing.remove,
     ("GET", "late"): late,
     ("POST", "tokens/revoke"): revoke_tokens,
     ("POST", "tokens/user"): user_tokens.issue,

@@ -14,6 +14,7 @@ import orjson
 from lark_emulator.bitable.columns import shown_field
 from lark_emulator.bitable.values import USER
 from lark_emulator.control import office
+from lark_emulator.control.stubbing import unused
 from lark_emulator.im import uploads, webhook_bot
 from lark_emulator.wiki import pages
 from lark_emulator.world.apps import TENANT_KEY
@@ -37,7 +38,7 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "users": [user(lark, each) for each in world.users.values()],
         "chats": [chat(each, summary=summary) for each in world.chats.values()],
         "webhooks": [webhook_bot.shown(bot) for bot in world.webhook_bots.values()],
-        "bitables": [_base(base, summary=summary) for base in world.bases.values()],
+        "bitables": [base(each, summary=summary) for each in world.bases.values()],
         "documents": [
             {"token": each.token, "type": each.type, "title": each.title, "owner": ":".join(each.owner)}
             for each in world.drive.documents.values()
@@ -57,6 +58,7 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "connections": lark.log.connections,
         "crashes": lark.log.crashes,
         "not_emulated": dict(lark.log.gaps),
+        "unused_stubs": unused(lark),
         "by_endpoint": dict(lark.log.by_endpoint),
         "by_code": dict(lark.log.by_code),
     }
@@ -162,13 +164,14 @@ def message(which: Message) -> dict[str, Any]:
     }
 
 
-def _base(base: Base, *, summary: bool) -> dict[str, Any]:
+def base(which: Base, *, summary: bool) -> dict[str, Any]:
+    """Return a base with its tables and, unless `summary`, their records."""
     return {
-        "app_token": base.app_token,
-        "name": base.name,
-        "shared_with": sorted(base.shared_with),
-        **limits(base),
-        "tables": [_table(table, summary=summary) for table in base.tables.values()],
+        "app_token": which.app_token,
+        "name": which.name,
+        "shared_with": sorted(which.shared_with),
+        **limits(which),
+        "tables": [_table(table, summary=summary) for table in which.tables.values()],
     }
 
 
@@ -187,13 +190,14 @@ def _table(table: Table, *, summary: bool) -> dict[str, Any]:
         "fields": [shown_field(table, column) for column in table.fields.values()],
         "record_count": len(table.records),
     }
-    return shown if summary else {**shown, "records": [_record(table, r) for r in table.records]}
+    return shown if summary else {**shown, "records": [record(table, r) for r in table.records]}
 
 
-def _record(table: Table, record: Record) -> dict[str, Any]:
-    fields = {}
-    for field_id, value in record.cells.items():
+def record(table: Table, which: Record) -> dict[str, Any]:
+    """Return a record with its cells by the names of their fields."""
+    shown = {}
+    for field_id, value in which.cells.items():
         column = table.fields[field_id]
         people = column.type == USER
-        fields[column.name] = [person.user_id for person in value] if people else value
-    return {"record_id": record.record_id, "fields": fields}
+        shown[column.name] = [person.user_id for person in value] if people else value
+    return {"record_id": which.record_id, "fields": shown}

@@ -63,6 +63,14 @@ def whole(spec: dict[str, Any], name: str) -> int:
     return value
 
 
+def whole_text(spec: dict[str, Any], name: str) -> int:
+    """Return a number that is not negative, which a query gives as text; 0 if it is absent."""
+    value = spec.get(name)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:  # noqa: PLR2004
+        return int(value)
+    return whole(spec, name)
+
+
 def names(spec: dict[str, Any], name: str) -> list[str] | None:
     """Return a list of strings; None if it is absent."""
     value = spec.get(name)

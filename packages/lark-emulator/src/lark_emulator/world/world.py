@@ -150,6 +150,15 @@ class World:
         app.app_ticket = self.new_id("")
         self.ticket_issued(app)
 
+    def resume(self) -> None:
+        """Go on with a state that was put in: no write holds a table, and store apps get their tickets."""
+        for base in self.bases.values():
+            for table in base.tables.values():
+                table.held = None
+        for app in self.apps.values():
+            if app.store:
+                self._issue_hourly(app)
+
     def _issue_hourly(self, app: App) -> None:
         def due(at: float) -> None:
             self.issue_ticket(app)

@@ -1,0 +1,91 @@
+"""A base with its tables, fields and rows, as a seed describes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
+
+from lark_emulator.bitable.columns import new_table
+from lark_emulator.codes import RefusedError
+from lark_emulator.control import seeding
+from lark_emulator.control.specs import found, names, only, text
+from lark_emulator.routing import Actor
+from lark_emulator.world.apps import TENANT_KEY
+from lark_emulator.world.bases import Base
+from lark_emulator.world.drive import BITABLE, Document
+from lark_emulator.world.world import DEFAULT_APP_ID
+
+if TYPE_CHECKING:
+    from lark_emulator.lark import Lark
+
+_ZONE = "Asia/Shanghai"
+
+
+def add_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Add a base that is open to apps.
+
+    Args:
+        lark: where.
+        spec: `name`; `app_token` (made up if absent); `time_zone`; `apps` (app ids, absent = the app that is
+            there from the start); `tables`, each with `name`, `table_id` (made up if absent), `fields` (as
+            the API takes them: `field_name`, `type`, `property`) and `rows` (fields by name).
+
+    Returns:
+        `app_token`, and `tables`: the table ids by name.
+
+    Raises:
+        ValueError: an unknown member, an id that is taken, or a field or value that Lark would refuse.
+    """
+    only(spec, "name", "app_token", "time_zone", "apps", "tables")
+    world = lark.world
+    apps = [found(world.apps, "app", name) for name in names(spec, "apps") or [DEFAULT_APP_ID]]
+    token = text(spec, "app_token") or world.new_id("bascn", 22)
+    if token in world.bases:
+        raise ValueError(f"'app_token' {token!r} is taken")
+    zone = text(spec, "time_zone") or _ZONE
+    if zone not in available_timezones():
+        raise ValueError(f"'time_zone' must be the name of a time zone, not {zone!r}")
+    base = Base(token, text(spec, "name"), "", zone, {app.app_id for app in apps})
+    actor = Actor(world, lark.settings, apps[0], TENANT_KEY)
+    tables = spec.get("tables") or [{"name": "Table 1"}]
+    if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
+        raise ValueError(f"'tables' must be a list of objects, not {tables!r}")
+    for one in tables:
+        _add_table(actor, base, one)
+    world.bases[token] = base
+    owner = ("app", apps[0].app_id)
+    root = world.drive.root_of(owner).token
+    world.drive.add(Document(token, BITABLE, owner, root, lark.clock.now(), base))
+    ids = {table.name: table.table_id for table in base.tables.values()}
+    for one in tables:
+        if one.get("rows"):
+            _write_rows(lark, {"app_token": token, "table_id": ids[one["name"]]}, one["rows"])
+    return {"app_token": token, "tables": ids}
+
+
+def _add_table(actor: Actor, base: Base, spec: dict[str, Any]) -> None:
+    only(spec, "name", "table_id", "fields", "rows")
+    fields = spec.get("fields")
+    if fields is not None and not isinstance(fields, list):
+        raise ValueError(f"'fields' must be a list of objects, not {fields!r}")
+    try:
+        table = new_table(actor, base, text(spec, "name"), fields)
+    except RefusedError as refusal:
+        raise ValueError(f"'fields' of table {spec.get('name')!r} are refused: {refusal}") from None
+    wanted = text(spec, "table_id")
+    if wanted:
+        if wanted in base.tables:
+            raise ValueError(f"'table_id' {wanted!r} is taken")
+        del base.tables[table.table_id]
+        table.table_id = wanted
+        base.tables[wanted] = table
+
+
+def _write_rows(lark: Lark, spec: dict[str, Any], rows: Any) -> None:
+    if not isinstance(rows, list):
+        raise ValueError(f"'rows' must be a list of objects, not {rows!r}")  # noqa: TRY004 - one kind for bad input
+    to = seeding.writer(lark, spec)
+    to.begin()
+    for cells in [to.cells(row) for row in rows]:
+        to.add(cells)
+    to.end()

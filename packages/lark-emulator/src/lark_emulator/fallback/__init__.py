@@ -1,0 +1,1 @@
+"""Answers of the right shape for endpoints that are not emulated."""

@@ -1,0 +1,114 @@
+"""Answers made from the response models of the official SDK: the right members and types, and made-up values.
+
+The models are in `response_models.json`, which `scripts/response_models.py` wrote; the SDK is not needed.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_emulator.exchange import Answer, as_json
+
+if TYPE_CHECKING:
+    from lark_emulator.routing import Call
+
+HEADER, VALUE = "X-Lark-Emulator", "fallback"
+#: Models hold themselves, as departments do: deeper objects are left out.
+DEEPEST = 4
+_LONGEST_ECHO = 64 * 1024
+
+
+@cache
+def models() -> dict[str, Any]:
+    """Load the models: `endpoints` (the number of a model, or null, by name) and `models`."""
+    loaded: dict[str, Any] = json.loads(
+        files(__package__).joinpath("response_models.json").read_text("utf-8")
+    )
+    return loaded
+
+
+def is_known(name: str) -> bool:
+    """Say whether the shape of an endpoint's answer is known, by method and path template."""
+    return name in models()["endpoints"]
+
+
+def shaped(call: Call) -> Answer | None:
+    """Return an answer of the right shape; None if the shape is not known.
+
+    A member has the value of the request's path, query or body that has the same name and type, else a value
+    made up of its name.
+    """
+    known = models()["endpoints"]
+    if call.route.name not in known:
+        return None
+    number = known[call.route.name]
+    given = {**call.query, **_members(call.body), **call.params}
+    data = {} if number is None else _Maker(given, call.world.clock.now()).made(number, 0)
+    answer = as_json({"code": 0, "msg": "success", "data": data})
+    answer.headers[HEADER] = VALUE
+    return answer
+
+
+def _members(body: bytes) -> dict[str, Any]:
+    if not body or len(body) > _LONGEST_ECHO:
+        return {}
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+_PYTHON: dict[str, type | tuple[type, ...]] = {"s": str, "i": int, "f": (int, float), "b": bool}
+
+
+class _Maker:
+    """Makes values of one answer.
+
+    Args:
+        given: the members of the request.
+        now: seconds since the epoch.
+    """
+
+    def __init__(self, given: dict[str, Any], now: float) -> None:
+        self._given = given
+        self._now = now
+
+    def made(self, number: int, depth: int) -> dict[str, Any]:
+        """Return an object of a model."""
+        shape: dict[str, Any] = models()["models"][number]
+        pairs = ((name, self._value(name, kind, depth)) for name, kind in shape.items())
+        return {name: value for name, value in pairs if value is not None}
+
+    def _value(self, name: str, kind: Any, depth: int) -> Any:
+        if isinstance(kind, list):
+            item = self._value(name, kind[0], depth)
+            return [] if item is None else [item]
+        if isinstance(kind, int):
+            return self.made(kind, depth + 1) if depth < DEEPEST else None
+        given = self._given.get(name)
+        if kind in _PYTHON and isinstance(given, _PYTHON[kind]) and isinstance(given, bool) == (kind == "b"):
+            return given
+        return self._fresh(name, kind)
+
+    def _fresh(self, name: str, kind: str) -> Any:
+        """Return a value that clients can work with: pages end, ids are not empty, times are of today."""
+        if kind == "b":
+            return False
+        is_time = name.endswith(("_time", "_at", "timestamp"))
+        if kind in ("i", "f"):
+            return int(self._now) if is_time else 0
+        if kind == "a":
+            return None
+        if name.endswith("page_token"):
+            return ""
+        if is_time:
+            return str(int(self._now))
+        if name == "id" or name.endswith(("_id", "_token", "_key", "_guid")) or name in ("token", "key"):
+            return f"fallback_{name}"
+        return "https://example.com/" if name.endswith("url") else ""

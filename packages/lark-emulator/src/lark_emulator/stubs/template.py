@@ -1,0 +1,136 @@
+"""Values of a request, and fresh ones, put into the answer of a stub: `{{path.id}}`, `{{now}}`."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_PLACE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_KNOWN = re.compile(
+    r"(?:path|query)\.[^.\s]+|header\.[A-Za-z0-9-]+|body(?:\.[^.\s]+)*|counter|now|now_ms|id(?:\.\w+)?"
+)
+KNOWN = (
+    "{{path.NAME}}, {{query.NAME}}, {{header.NAME}}, {{body}}, {{body.NAME.NAME}}, {{counter}}, {{now}}, "
+    "{{now_ms}}, {{id}} and {{id.PREFIX}}"
+)
+
+
+@dataclass(slots=True)
+class Values:
+    """What the placeholders of one answer stand for.
+
+    Args:
+        path: the values of `:name` segments.
+        query: by name.
+        headers: by name in lower case.
+        body: the body as JSON.
+        counter: how often the stub has answered, this time included.
+        now: seconds since the epoch, by the emulator's clock.
+    """
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any
+    counter: int
+    now: float
+    _ids: dict[str, str] = field(default_factory=dict)
+
+    def of(self, name: str) -> Any:
+        """Return the value of a placeholder; None if the request has none."""
+        kind, _, rest = name.partition(".")
+        match kind:
+            case "path":
+                return self.path.get(rest)
+            case "query":
+                return self.query.get(rest)
+            case "header":
+                return self.headers.get(rest.lower())
+            case "body":
+                return _inside(self.body, rest.split(".") if rest else [])
+            case "counter":
+                return self.counter
+            case "now":
+                return int(self.now)
+            case "now_ms":
+                return int(self.now * 1000)
+            case _:  # the same id wherever it stands in one answer
+                return self._ids.setdefault(rest, rest + secrets.token_hex(16))
+
+
+def _inside(value: Any, names: list[str]) -> Any:
+    for name in names:
+        if isinstance(value, str):
+            try:
+                value = orjson.loads(value)
+            except orjson.JSONDecodeError:
+                return None
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and name.isascii() and name.isdigit() and len(name) < 6:  # noqa: PLR2004
+            value = value[int(name)] if int(name) < len(value) else None
+        else:
+            return None
+    return value
+
+
+def check(template: Any) -> None:
+    """Check the placeholders of an answer.
+
+    Raises:
+        ValueError: one that is not known.
+    """
+    for name in _names(template):
+        if _KNOWN.fullmatch(name) is None:
+            raise ValueError(
+                f"unknown placeholder {{{{{name}}}}}. Next: use {KNOWN}, or 'template': false to answer it "
+                "as it stands"
+            )
+
+
+def _names(template: Any) -> Iterator[str]:
+    if isinstance(template, str):
+        yield from _PLACE.findall(template)
+    elif isinstance(template, dict):
+        for name, inner in template.items():
+            yield from _PLACE.findall(name)
+            yield from _names(inner)
+    elif isinstance(template, list):
+        for inner in template:
+            yield from _names(inner)
+
+
+def filled(template: Any, values: Values) -> Any:
+    """Return an answer with its values.
+
+    Args:
+        template: JSON. A string that is nothing but a placeholder becomes the value itself, with its type
+            (null if there is none); within a longer string it becomes text.
+        values: of one request.
+    """
+    if isinstance(template, str):
+        whole = _PLACE.fullmatch(template)
+        return values.of(whole.group(1)) if whole else filled_text(template, values)
+    if isinstance(template, dict):
+        return {filled_text(name, values): filled(inner, values) for name, inner in template.items()}
+    if isinstance(template, list):
+        return [filled(inner, values) for inner in template]
+    return template
+
+
+def filled_text(template: str, values: Values) -> str:
+    """Return a text with its values."""
+    return _PLACE.sub(lambda found: _as_text(values.of(found.group(1))), template)
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
