@@ -33,7 +33,7 @@ export function setLanguage(wanted) {
   try {
     localStorage.setItem(KEPT, language);
   } catch {
-    // As above.
+    // Storage may be off.
   }
 }
 

@@ -42,7 +42,7 @@ function Picker({ node, path }) {
       set(before);
     }
   };
-  // While somebody types, each key may make a valid date: it is told when they are done.
+  // While a person types, each key may make a valid date: it is told when they are done.
   const change = (event) => {
     const next = said(event.target.value);
     set(next);

@@ -7,7 +7,7 @@ import { ChatContext, hrefOf, useApp } from "./context.js";
 import { Message, preview } from "./message.js";
 
 const PAGE = 40;
-/** Messages in the page at once; further ones come when somebody scrolls to them. */
+/** Messages in the page at once; further ones come when a person scrolls to them. */
 const MOST = 120;
 
 export function chatName(chat, apps) {

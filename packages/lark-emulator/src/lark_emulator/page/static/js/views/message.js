@@ -64,7 +64,7 @@ function Body({ message, users, me }) {
   const content = message.content ?? {};
   switch (message.msg_type) {
     case "interactive":
-      // An updated card starts anew, as in Lark; one that streams grows, and what is open in it stays open.
+      // An updated card starts from its own values, as in Lark; one that streams grows, and what is open in it stays open.
       return html`<${Card} key=${content.config?.streaming_mode === true ? "streaming" : `${message.update_time}/${message.edits}`} message=${message} people=${users} me=${me ?? {}} readOnly=${message.read_only === true} />`;
     case "text":
       return html`<div class="bubble"><${Text} text=${content.text} /></div>`;
