@@ -9,13 +9,8 @@ from typing import Any
 
 from lark_provider.api.clouddoc.loads.chunks import first_difference
 from lark_provider.api.clouddoc.loads.errors import SourceChangedError
-from lark_provider.api.clouddoc.sheets.tables.chunks import (
-    SUM_BYTES,
-    Chunk,
-    check_sum,
-    chunk_of,
-    comparable,
-)
+from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk_of
+from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES, check_sum, comparable
 from lark_provider.api.clouddoc.sheets.tables.judging import (
     Verdict,
     changed_rows,
@@ -241,7 +236,7 @@ class Appender(Writer):
         last, last_row = self.last if self.last is not None else (None, 0)
         if last is not None and last_row + last.count == row:
             sums = [last.sums[at : at + SUM_BYTES] for at in range(0, len(last.sums), SUM_BYTES)]
-            now = check_sum(above, last.wild).to_bytes(SUM_BYTES, "big")
+            now = check_sum(above, last.wild)
             for count in range(1, min(_NEAR, last.count - 1) + 1):
                 end = chunk.count + count
                 if sums[-1 - count] == now and all(map(is_blank, there[chunk.count : end])):

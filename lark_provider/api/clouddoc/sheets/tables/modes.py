@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,8 +177,7 @@ def _headed(writer: Writer, layout: Layout) -> Procedure[None]:
 
 def header_chunk(layout: Layout, blocks: Any) -> Chunk:
     """Return the header as a chunk."""
-    nothing: list[Sequence[str | None]] = [[None] * layout.width]
-    return chunk(0, 1, [list(layout.titles)], nothing, blocks, header_rows=1)
+    return chunk(0, 1, [layout.titles], [None] * layout.width, blocks, header_rows=1)
 
 
 def _text(cell: Any) -> str:

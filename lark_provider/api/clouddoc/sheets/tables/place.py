@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.addressing import MAX_CELLS, Range
-from lark_provider.api.clouddoc.sheets.tables.chunks import Blocks, Chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk
+from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.api.clouddoc.sheets.tables.turn import Turn
 from lark_provider.protocol.calls import Call, LarkResponse, request
