@@ -45,7 +45,8 @@ def is_blank(row: Sequence[Any]) -> bool:
     Args:
         row: The cells, as Lark answers them.
     """
-    return all(cell is None or cell == "" for cell in row)
+    # Few rows are looked at cell by cell: those without any content but 0 and False.
+    return not any(row) and all(cell is None or cell == "" for cell in row)
 
 
 def judge(now: Sequence[Sequence[Any]], chunk: Chunk) -> Judgement:
