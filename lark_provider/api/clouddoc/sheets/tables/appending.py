@@ -17,9 +17,10 @@ from lark_provider.api.clouddoc.sheets.tables.judging import (
     is_blank,
     judge,
     offset_of,
+    spans,
 )
-from lark_provider.api.clouddoc.sheets.tables.turn import TakenOverError
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.api.clouddoc.turn import TakenOverError
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Segment
@@ -209,6 +210,13 @@ class Appender(Writer):
             if all(map(is_blank, above)) or [comparable(cell) for cell in now[0]] == [
                 comparable(cell) for cell in above[0]
             ]:
+                # Lark has no compare-and-set: what others typed into these rows after they were read is gone.
+                logger.warning(
+                    "Others have written in the spreadsheet while rows were appended; if they typed into "
+                    "these rows, it was overwritten: %s",
+                    spans(range(row, row + chunk.count)),
+                    extra={"worksheet": self.place.title, "row": row, "rows": chunk.count},
+                )
                 return row
             return (yield from self._pushed(chunk, row, now[0], there))
         offset = offset_of(there, chunk.sums, chunk.wild)

@@ -12,8 +12,8 @@ from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
 from lark_provider.api.clouddoc.sheets.tables.source import Source
-from lark_provider.api.clouddoc.sheets.tables.turn import TakenOverError
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.api.clouddoc.turn import TakenOverError
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError
 from lark_provider.protocol.ledger_entry import State

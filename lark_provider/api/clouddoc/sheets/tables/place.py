@@ -10,7 +10,7 @@ from lark_provider.api.clouddoc.sheets.addressing import MAX_CELLS, Range
 from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
-from lark_provider.api.clouddoc.sheets.tables.turn import Turn
+from lark_provider.api.clouddoc.turn import Turn
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Procedure, perform

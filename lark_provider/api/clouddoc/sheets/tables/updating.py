@@ -19,7 +19,7 @@ from lark_provider.api.clouddoc.sheets.tables.layout import Layout
 from lark_provider.api.clouddoc.sheets.tables.modes import Extent, recorded_segments
 from lark_provider.api.clouddoc.sheets.tables.place import TOO_LARGE, V2, Place
 from lark_provider.api.clouddoc.sheets.tables.source import Source
-from lark_provider.api.clouddoc.sheets.tables.turn import Turn
+from lark_provider.api.clouddoc.turn import Turn
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkAPIError
 from lark_provider.protocol.ledger_entry import State

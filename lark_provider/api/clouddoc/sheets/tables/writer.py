@@ -17,7 +17,7 @@ from lark_provider.api.clouddoc.sheets.tables.judging import (
 )
 from lark_provider.api.clouddoc.sheets.tables.options import Options
 from lark_provider.api.clouddoc.sheets.tables.place import Place
-from lark_provider.api.clouddoc.sheets.tables.turn import Turn
+from lark_provider.api.clouddoc.turn import Turn
 from lark_provider.protocol.errors import ConflictError
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
