@@ -18,7 +18,7 @@ MAX_ROWS, MAX_COLUMNS = 5000, 100
 MAX_BYTES = 2_000_000
 """Of one request's body. Lark documents no limit, and refuses bodies of 4 MB."""
 DIGEST_BYTES = 32
-ROOM = 200
+OVERHEAD = 200
 """Bytes of a body besides its rows."""
 
 
@@ -98,13 +98,13 @@ class Chunk:
         Returns:
             The first row of each part, and the one after its last.
         """
-        found, first, size = list[tuple[int, int]](), start, ROOM
+        found, first, size = list[tuple[int, int]](), start, OVERHEAD
         lines = self.lines[block]
         for place in range(start, self.count):
             length = len(lines[place]) + 1
             if place > first and size + length > limit:
                 found.append((first, place))
-                first, size = place, ROOM
+                first, size = place, OVERHEAD
             size += length
         return [*found, (first, self.count)]
 

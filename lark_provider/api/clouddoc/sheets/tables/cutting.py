@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc.sheets.tables.chunks import (
     DIGEST_BYTES,
     MAX_BYTES,
     MAX_ROWS,
-    ROOM,
+    OVERHEAD,
     Chunk,
     digested,
 )
@@ -55,7 +55,7 @@ class Cutter:
         self._count = 0
         self._lines: list[list[bytes]] = [[] for _ in self._blocks]
         self._formats: list[Formats] | None = None
-        self._sizes = [ROOM] * len(self._blocks)
+        self._sizes = [OVERHEAD] * len(self._blocks)
         self._parts: list[_Part] = []
         self._digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
         self._header_rows = 0
