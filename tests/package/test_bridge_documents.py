@@ -1,4 +1,4 @@
-"""The documents that have Chinese readers: each has a Chinese twin of the same content, and names what is there."""
+"""The documents that have Chinese twins: each has the same content, and names what is there."""
 
 from __future__ import annotations
 
