@@ -14,7 +14,7 @@ from lark_provider.api.clouddoc.sheets.tables.options import Options
 from lark_provider.transfers import LarkReportOperator
 
 # The waits of the real ones, in proportion.
-procedure.Options = functools.partial(  # type: ignore[misc, assignment]
+procedure.Options = functools.partial(  # type: ignore[assignment, attr-defined]
     Options, look_after=0.4, lease_seconds=1.0, max_rows=60
 )
 
