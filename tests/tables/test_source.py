@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.sheets.kinds import Link
@@ -59,6 +59,7 @@ def chunks_of(rows: Sequence[Sequence[Any]], options: Options, order: Sequence[i
             found.append(end.value)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TABLES, st.integers(1, 12), st.integers(250, 900), st.booleans())
 def test_a_table_is_its_cells(table: list[Any], max_rows: int, max_bytes: int, is_turned: bool) -> None:
     width = len(table[0])
@@ -86,6 +87,7 @@ def test_a_table_is_its_cells(table: list[Any], max_rows: int, max_bytes: int, i
             number += 1
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TABLES)
 def test_checksums_do_not_depend_on_how_rows_were_encoded(table: list[Any]) -> None:
     rows = [[cell for cell, _ in encode_row(row, 1)] for row in table]
