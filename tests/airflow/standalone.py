@@ -30,17 +30,23 @@ class Standalone:
         dag_files: Names to texts.
         settings: Added to its environment. With an auth manager other than Simple, for which
             `airflow standalone` has no use, its parts are started one by one.
+        port: Of its API server; a free one by default.
     """
 
     def __init__(
-        self, model: AirflowHome, home: Path, dag_files: Mapping[str, str], settings: Mapping[str, str]
+        self,
+        model: AirflowHome,
+        home: Path,
+        dag_files: Mapping[str, str],
+        settings: Mapping[str, str],
+        port: int | None = None,
     ) -> None:
         if not home.exists():  # Else it goes on from what another Airflow has left there.
             shutil.copytree(model.home, home, ignore=shutil.ignore_patterns("dags", "logs"))
         self.airflow = AirflowHome(home, model.interpreter)
         for name, text in dag_files.items():
             (self.airflow.dags / name).write_text(text)
-        port, logs = free_port(), free_port()
+        port, logs = port or free_port(), free_port()
         self.url = f"http://localhost:{port}"
         self.airflow.env = {
             **self.airflow.env,

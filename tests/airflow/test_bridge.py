@@ -88,24 +88,20 @@ class Place:
             "LARK_BRIDGE_SECRET": SECRET,
             "LARK_CONFIG_ENCRYPTION_KEY": self.key,
         }
-        self.airflow = Standalone(
-            model,
-            home / "airflow",
-            {"asks.py": dags},
-            {
-                **ours,
-                "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "20",  # Each test renews a token or two.
-                "LARK_ANSWER_HOLD": str(HOLD),
-                "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-                "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
-                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
-                    f"{name}:{role}" for name, role in ROLES.items()
-                ),
-                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-                **settings,
-            },
-        )
+        self.settings = {
+            **ours,
+            "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "20",  # Each test renews a token or two.
+            "LARK_ANSWER_HOLD": str(HOLD),
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+                f"{name}:{role}" for name, role in ROLES.items()
+            ),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+            **settings,
+        }
+        self.airflow = Standalone(model, home / "airflow", {"asks.py": dags}, self.settings)
         self.airflow.wait()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LARK_")},
