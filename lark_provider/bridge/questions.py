@@ -14,8 +14,9 @@ from lark_provider.bridge import reading
 from lark_provider.bridge.airflow_api import PAGE, AirflowApi
 from lark_provider.bridge.dags import Dags
 from lark_provider.bridge.errors import AirflowRefusedError
-from lark_provider.bridge.reading import WAITING
 from lark_provider.bridge.settings import Settings
+from lark_provider.bridge.waiting import WaitingStates
+from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import End, HitlQuestion
 from lark_provider.storage.questions import Questions
 from lark_provider.support import threads
@@ -54,6 +55,7 @@ class QuestionPoller:
         self._passes = 0
         self._seen: dict[str, None] = {}
         """Task instances that are known to be recorded, or not to be questions."""
+        self._states = WaitingStates(api)
         self._can_read_log = True
         self._left: list[str] = []
         """Questions that are open no longer, and whose ends are yet to be read: some with each poll."""
@@ -66,6 +68,13 @@ class QuestionPoller:
         Raises:
             LarkError: Airflow or the database cannot be used. Nothing is lost: the next call looks again.
         """
+        try:
+            await self._poll()
+        except LarkError:
+            self._states.forget()
+            raise
+
+    async def _poll(self) -> None:
         if time.monotonic() >= self._complete_due or self._cursor is None:
             await self.complete()
             return
@@ -91,10 +100,11 @@ class QuestionPoller:
             LarkError: As for `poll`.
         """
         began = time.monotonic()
+        self._states.forget()
         cursor = self._api.now() if self._cursor is not None else None
         # Read first: a question that is recorded meanwhile must not count as one that is open no longer.
         live = await threads.run(self._store.live)
-        params = {"response_received": "false", "state": WAITING, "order_by": "ti_id"}
+        params = {"response_received": "false", "state": await self._states.get(), "order_by": "ti_id"}
         details = await self._api.pages(OPEN, "hitl_details", params)
         found = {
             str(one["task_instance"]["id"]): one for one in details if reading.is_asking(one["task_instance"])
@@ -173,7 +183,7 @@ class QuestionPoller:
         return count
 
     async def _changes(self, since: datetime) -> None:
-        params = {"state": WAITING, "updated_at_gte": since.isoformat(), "order_by": "id"}
+        params = {"state": await self._states.get(), "updated_at_gte": since.isoformat(), "order_by": "id"}
         found = await self._api.pages(INSTANCES, "task_instances", params)
         asking = {str(one["id"]): one for one in found if reading.is_asking(one)}
         unseen = [ti_id for ti_id in asking if ti_id not in self._seen]
@@ -198,7 +208,8 @@ class QuestionPoller:
 
     async def _newest(self, ti_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
         """Return the details of those questions that are among the newest: all, but for later tries."""
-        params: dict[str, Any] = {"response_received": "false", "state": WAITING, "order_by": "-created_at"}
+        states = await self._states.get()
+        params: dict[str, Any] = {"response_received": "false", "state": states, "order_by": "-created_at"}
         offsets = range(0, len(ti_ids) + PAGE, PAGE)
         pages = await asyncio.gather(
             *(self._api.get(OPEN, {**params, "limit": PAGE, "offset": offset}) for offset in offsets)
