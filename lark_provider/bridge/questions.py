@@ -51,6 +51,8 @@ class QuestionPoller:
         self._api, self._store, self._settings = api, store, settings
         self._dags = Dags(api)
         self._cursor: datetime | None = None
+        self._oldest: datetime | None = None
+        """When the oldest open question was created: the answers of earlier ones need not be searched."""
         self._complete_due = float("-inf")
         self._passes = 0
         self._seen: dict[str, None] = {}
@@ -84,7 +86,7 @@ class QuestionPoller:
         if self._passes % _ANSWERED_EVERY == 0:
             live = await threads.run(self._store.live)
             if live:
-                ends = await self._answered(live.keys(), _MOST_PAGES)
+                ends = await self._answered(live.keys(), _MOST_PAGES, since=self._oldest)
                 await self._record_ends(ends)
                 if len(ends) > PAGE * (_MOST_PAGES - 1):
                     # More were answered than were read. The next look at the latest answers would not get
@@ -109,6 +111,7 @@ class QuestionPoller:
         found = {
             str(one["task_instance"]["id"]): one for one in details if reading.is_asking(one["task_instance"])
         }
+        self._oldest = reading.oldest(found.values(), None)
         await self._record([one for ti_id, one in found.items() if ti_id not in live])
         self._left = sorted(live.keys() - found.keys())
         if len(self._left) > _MOST_SETTLED:
@@ -220,6 +223,7 @@ class QuestionPoller:
     async def _record(self, details: Collection[Mapping[str, Any]]) -> None:
         if not details:
             return
+        self._oldest = reading.oldest(details, self._oldest)
         dags = await self._dags.get({one["task_instance"]["dag_id"] for one in details})
         url = self._settings.public_url
         questions = [reading.question(one, dags[one["task_instance"]["dag_id"]], url) for one in details]
@@ -257,7 +261,12 @@ class QuestionPoller:
         return list(found.get("event_logs", ()))
 
     async def _answered(
-        self, ti_ids: Collection[str], most_pages: int, *, passes: bool = False
+        self,
+        ti_ids: Collection[str],
+        most_pages: int,
+        *,
+        passes: bool = False,
+        since: datetime | None = None,
     ) -> dict[str, End]:
         """Return the ends of those questions that are among the last ones that were answered.
 
@@ -265,10 +274,12 @@ class QuestionPoller:
             ti_ids: The questions.
             most_pages: How many pages are read at most.
             passes: Whether pages without one of them are passed, as where many are recorded already.
+            since: None of them was created earlier. Without it, Airflow sorts all answers that it ever had.
         """
+        bound = {} if since is None else {"created_at_gte": since.isoformat()}
         wanted, ends = set(ti_ids), dict[str, End]()
         for number in range(most_pages):
-            params: dict[str, str | int] = {"response_received": "true", "order_by": "-responded_at"}
+            params = {"response_received": "true", "order_by": "-responded_at", **bound}
             page = await self._api.get(OPEN, {**params, "limit": PAGE, "offset": PAGE * number}) or {}
             details = page.get("hitl_details", ())
             new = {

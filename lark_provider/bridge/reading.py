@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -153,6 +153,17 @@ def end(detail: Mapping[str, Any] | None, ti_id: str) -> End | None:
     if state in _FAILED and not detail.get("defaults"):
         return End("timed_out", at=at, detail=state)
     return End("withdrawn", at=at, detail=str(state))
+
+
+def oldest(details: Iterable[Mapping[str, Any]], known: datetime | None) -> datetime | None:
+    """Return when the first of some questions was created.
+
+    Args:
+        details: Entries of `/hitlDetails`.
+        known: When the first one of others was; None if there are no others.
+    """
+    created = [moment(one.get("created_at")) for one in details]
+    return min((one for one in (*created, known) if one is not None), default=None)
 
 
 def moment(text: Any) -> datetime | None:

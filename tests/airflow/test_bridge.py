@@ -357,10 +357,13 @@ def test_beside_an_unguarded_api_server_the_card_shows_the_answer_that_counts(pl
     execute(
         place.database,
         "INSERT INTO api_servers (id, host, version, airflow_version, guarded, problem, seen_at) "
-        "VALUES ('x', 'api-2', '0', '3.2.0', false, 'the model differs', now())",
+        "VALUES ('x', 'api-2', '0', '3.2.0', false, 'the model differs', now()), "
+        "('y', 'api-3', '0.0.9', '3.3.2', true, null, now())",
     )
     try:
         place.bridge()
+        place.wait(lambda: "API server not guarded" in place.logs())
+        assert "API server has another version of this package" in place.logs()
         place.start("callbacks", "listen")
         run_id = place.run("asks")
         ti_id = parked(place, "asks", run_id)["id"]
@@ -374,7 +377,7 @@ def test_beside_an_unguarded_api_server_the_card_shows_the_answer_that_counts(pl
         place.wait(lambda: place.messages(f"Deploy {run_id}?")[0]["content"] != message["content"])
         (ended,) = place.messages(f"Deploy {run_id}?")
     finally:
-        execute(place.database, "DELETE FROM api_servers WHERE id = 'x'")
+        execute(place.database, "DELETE FROM api_servers WHERE id IN ('x', 'y')")
     (question,) = execute(place.database, "SELECT outcome FROM hitl_questions WHERE ti_id = :t", t=ti_id)
     assert json.loads(question.outcome)["person"] == "admin"
     assert "admin" in json.dumps(ended["content"])
