@@ -76,7 +76,7 @@ class Standalone:
 
     def wait(self) -> None:
         """Wait until it serves."""
-        wait_until(self._healthy, 120)
+        wait_until(self._healthy, 300)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Call Airflow's REST API."""

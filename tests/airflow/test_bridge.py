@@ -34,7 +34,7 @@ SECRET = "a-secret-of-the-bridge-with-32-bytes-or-more"
 ROLES = {"admin": "admin", "bob": "user", "watcher": "viewer"}
 SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 HOLD = 6.0
-SECONDS = 120.0
+SECONDS = 300.0
 MANY = 8
 DAGS = f"""
 from datetime import timedelta

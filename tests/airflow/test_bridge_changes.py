@@ -100,7 +100,7 @@ def click(place: Place, name: str, option: str = "Yes") -> dict[str, Any]:
 def outcome(place: Place, name: str) -> dict[str, Any]:
     """How a question ended, once it has."""
     statement = "SELECT outcome FROM hitl_questions WHERE dag_id = :d AND state = 'over'"
-    # Of a question that is withdrawn the bridge learns from a complete pass: the slower Airflow is, the later.
+    # The bridge learns of a question that is withdrawn by a complete pass, which is late if Airflow is slow.
     place.wait(lambda: execute(place.database, statement, d=name), 400)
     found: dict[str, Any] = json.loads(execute(place.database, statement, d=name)[0].outcome)
     return found

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from lark_emulator import Emulator
+from sqlalchemy.engine import make_url
 
 from lark_provider.storage.people import Person
 from tests.airflow.conftest import CHAT, AirflowHome
@@ -56,14 +56,30 @@ _ROUTES = f"defaults: {{language: en}}\nroutes:\n  - {{dag: '*', to: {CHAT}}}\n"
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[Place]:
+def metadata(postgres_server: PostgresServer) -> Iterator[sa.Engine]:
+    """Airflow's own database."""
+    with postgres_server.databases() as databases:
+        engine = sa.create_engine(make_url(databases.make()).set(drivername="postgresql+psycopg2"))
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def place(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, metadata: sa.Engine
+) -> Iterator[Place]:
     home = tmp_path_factory.mktemp("fab")
     model = AirflowHome(tmp_path_factory.mktemp("model"))
-    model.env["AIRFLOW__CORE__AUTH_MANAGER"] = FAB
+    airflow = {
+        "AIRFLOW__CORE__AUTH_MANAGER": FAB,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata.url.render_as_string(hide_password=False),
+    }
+    model.env |= airflow
     model.airflow("db", "migrate")
     model.python("-c", _USERS, json.dumps(ROLES))
-    with closing(sqlite3.connect(model.home / "airflow.db")) as connection:
-        users = {name: str(number) for number, name in connection.execute("SELECT id, username FROM ab_user")}
+    with metadata.connect() as connection:
+        rows = connection.execute(sa.text("SELECT username, id FROM ab_user")).all()
+    users = {row.username: str(row.id) for row in rows}
     assigned = {name: users[name] for name in ("bob", "alice", "dave")}
     with postgres_server.databases() as databases, Emulator() as lark:
         lark.settings(rate_limits=False)
@@ -74,7 +90,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresSer
             "LARK_APP_ID": lark.app_id,
             "LARK_APP_SECRET": lark.app_secret,
             "LARK_BASE_URL": lark.base_url,
-            "AIRFLOW__CORE__AUTH_MANAGER": FAB,
+            **airflow,
         }
         made = Place(model, home, databases.make(), lark, f"USERS = {assigned}\n{_DAGS}", app)
         try:
@@ -137,13 +153,16 @@ def owners(place: Place, event: str, run_id: str) -> list[str]:
     return [one["owner"] for one in found]
 
 
-def change(place: Place, name: str, active: int) -> None:
-    place.metadata("UPDATE ab_user SET active = ? WHERE username = ?", str(active), name)
+def deactivate(metadata: sa.Engine, name: str) -> None:
+    with metadata.begin() as connection:
+        connection.execute(sa.text("UPDATE ab_user SET active = false WHERE username = :n"), {"n": name})
 
 
-def test_only_an_active_and_assigned_op_answers_and_every_refusal_is_told_and_logged(place: Place) -> None:
+def test_only_an_active_and_assigned_op_answers_and_every_refusal_is_told_and_logged(
+    place: Place, metadata: sa.Engine
+) -> None:
     run_id, message_id = asked(place)
-    change(place, "dave", 0)
+    deactivate(metadata, "dave")
     who = person(place, "fremd")
     # A link of a person of another company, as if one had got into the table, must not help them.
     bob = place.people.find(place.bob.app_id, place.bob.tenant_key, place.bob.open_id)
@@ -187,8 +206,8 @@ def test_a_failure_is_retried_by_an_op_and_by_no_viewer(place: Place) -> None:
     assert sorted(cleared) == ["alice", "carol"]  # Airflow has a row of whom it refuses, too.
 
 
-def test_who_has_no_active_user_cannot_link(place: Place) -> None:
-    change(place, "dave", 0)
+def test_who_has_no_active_user_cannot_link(place: Place, metadata: sa.Engine) -> None:
+    deactivate(metadata, "dave")
     who = person(place, "dave")
     place.people.revoke(who.open_id)
     with pytest.raises(AssertionError):
