@@ -6,7 +6,7 @@ LOCK := requirements-dev.lock
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test check bench soak soak-bridge soak-clicks soak-early soak-failures soak-loads soak-polling \
+.PHONY: help demo quick test check bench soak soak-bridge soak-loads soak-polling \
 	soak-sheets soak-upgrade fmt lock clean
 
 help: ## Say what there is
@@ -53,16 +53,7 @@ soak-sheets: $(READY) ## Kill and freeze writers of spreadsheets at random, and 
 soak-bridge: $(READY) ## Kill and freeze bridges, API servers and database while Airflow's questions are answered (QUESTIONS=200 SEED=…)
 	@$(BIN)/python -m tests.soak.bridge --questions $(or $(QUESTIONS),200) $(if $(SEED),--seed $(SEED))
 
-soak-clicks: $(READY) ## Kill bridges only, and measure from a click until its task is scheduled (QUESTIONS=200 SEED=…)
-	@$(BIN)/python -m tests.soak.bridge --questions $(or $(QUESTIONS),200) --faults kill --ways card $(if $(SEED),--seed $(SEED))
-
-soak-early: $(READY) ## Answer Airflow's questions at any time after they are asked (QUESTIONS=500 SEED=…)
-	@$(BIN)/python -m tests.soak.early --questions $(or $(QUESTIONS),500) $(if $(SEED),--seed $(SEED))
-
-soak-failures: $(READY) ## Fail all tasks of many DAGs while Lark is unavailable (DAGS=50 TASKS=20 AWAY=600)
-	@$(BIN)/python -m tests.soak.failures --dags $(or $(DAGS),50) --tasks $(or $(TASKS),20) --away $(or $(AWAY),600)
-
-soak-polling: $(READY) ## Measure what a bridge costs an API server, beside 3 million task instances (INSTANCES=3000000 QUESTIONS=10000)
+soak-polling: $(READY) ## Measure the CPU of an API server that a bridge polls, beside 3 million task instances (INSTANCES=3000000 QUESTIONS=10000)
 	@$(BIN)/python -m tests.soak.polling --instances $(or $(INSTANCES),3000000) --questions $(or $(QUESTIONS),10000)
 
 soak-upgrade: $(READY) ## Run the bridge on Airflow 3.2, and upgrade that to 3.3 while questions are open

@@ -16,7 +16,7 @@ from lark_provider.storage.api_servers import ApiServer, ApiServers
 OLD = ApiServer("a", "api-1", "0.0.9", "3.2.2", guarded=True)
 UNGUARDED = ApiServer("b", "api-2", __version__, "3.4.0", guarded=False, problem="the model differs")
 GOOD = ApiServer("c", "api-3", __version__, "3.3.2", guarded=True)
-UNFIT = "API server has another version of this package"
+OTHER_VERSION = "API server has another version of this package"
 READ_BACK = "API server not guarded; answers are read back"
 AGAIN = "API servers fit this bridge again"
 
@@ -36,7 +36,7 @@ def test_each_change_is_told_once(url: URL, caplog: pytest.LogCaptureFixture) ->
     store.record(GOOD)
     assert told() == []
     store.record(OLD)
-    assert told(3) == [UNFIT]
+    assert told(3) == [OTHER_VERSION]
     assert not caplog.text.count("api-3")
     store.record(UNGUARDED)
     assert told(3) == [READ_BACK]
