@@ -6,7 +6,8 @@ LOCK := requirements-dev.lock
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test check bench soak soak-bridge soak-loads soak-sheets fmt lock clean
+.PHONY: help demo quick test check bench soak soak-bridge soak-loads soak-polling \
+	soak-sheets soak-upgrade fmt lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -51,6 +52,12 @@ soak-sheets: $(READY) ## Kill and freeze writers of spreadsheets at random, and 
 
 soak-bridge: $(READY) ## Kill and freeze bridges, API servers and database while Airflow's questions are answered (QUESTIONS=200 SEED=…)
 	@$(BIN)/python -m tests.soak.bridge --questions $(or $(QUESTIONS),200) $(if $(SEED),--seed $(SEED))
+
+soak-polling: $(READY) ## Measure the CPU of an API server that a bridge polls, beside 3 million task instances (INSTANCES=3000000 QUESTIONS=10000)
+	@$(BIN)/python -m tests.soak.polling --instances $(or $(INSTANCES),3000000) --questions $(or $(QUESTIONS),10000)
+
+soak-upgrade: $(READY) ## Run the bridge on Airflow 3.2, and upgrade that to 3.3 while questions are open
+	@$(BIN)/python -m tests.soak.upgrade
 
 soak: $(READY) ## Break everything at random while people click (SECONDS=600 SEED=… RATE=50 ROTATE=0 CUT=0 AIRFLOW=0)
 	@$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \

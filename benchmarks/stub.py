@@ -57,11 +57,12 @@ class Stub(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Answer it."""
-        content = _answer(self._url, self._body)
-        head = (
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n\r\n"
-        )
-        self._transport.write(head % len(content) + content)
+        content = self.answer(self._parser.get_method(), self._url, self._body)
+        self._transport.write(_HEAD % len(content) + content)
+
+    def answer(self, _method: bytes, url: bytes, body: list[bytes]) -> bytes:
+        """The answer of a request."""
+        return _answer(url, body)
 
 
 def _answer(url: bytes, body: list[bytes]) -> bytes:
@@ -84,10 +85,10 @@ def _records(body: bytes) -> bytes:
     return b"".join((b'{"code":0,"msg":"success","data":', first, *numbered, b"}"))
 
 
-async def main() -> None:
+async def main(protocol: type[Stub] = Stub) -> None:
     """Serve until the standard input ends."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Stub, "127.0.0.1", 0)
+    server = await loop.create_server(protocol, "127.0.0.1", 0)
     async with server:
         sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
         sys.stdout.flush()

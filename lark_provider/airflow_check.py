@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, cast
 from urllib.parse import quote
 
-from lark_provider import config
+from lark_provider import __version__, config
 from lark_provider.api.contact import UserIdType
 from lark_provider.api.routes.model import Receiver, Route, Routes
 from lark_provider.bridge import reading
@@ -255,9 +255,10 @@ def _servers(hold: float | None) -> Outcome:
             "unhealthy",
             details,
         )
-    if len({one.version for one in found}) > 1:
+    if {one.version for one in found} != {__version__}:
         return Outcome(
-            "API servers have different versions of this package. Next: finish the upgrade.",
+            f"Each API server should have the version {__version__} of this package, as here, and some have "
+            "another one. Next: finish the upgrade; answers count all the same.",
             "warning",
             details,
         )

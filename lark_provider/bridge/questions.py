@@ -14,8 +14,9 @@ from lark_provider.bridge import reading
 from lark_provider.bridge.airflow_api import PAGE, AirflowApi
 from lark_provider.bridge.dags import Dags
 from lark_provider.bridge.errors import AirflowRefusedError
-from lark_provider.bridge.reading import WAITING
 from lark_provider.bridge.settings import Settings
+from lark_provider.bridge.waiting import WaitingStates
+from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import End, HitlQuestion
 from lark_provider.storage.questions import Questions
 from lark_provider.support import threads
@@ -50,10 +51,13 @@ class QuestionPoller:
         self._api, self._store, self._settings = api, store, settings
         self._dags = Dags(api)
         self._cursor: datetime | None = None
+        self._oldest: datetime | None = None
+        """When the oldest open question was created: the answers of earlier ones need not be searched."""
         self._complete_due = float("-inf")
         self._passes = 0
         self._seen: dict[str, None] = {}
         """Task instances that are known to be recorded, or not to be questions."""
+        self._states = WaitingStates(api)
         self._can_read_log = True
         self._left: list[str] = []
         """Questions that are open no longer, and whose ends are yet to be read: some with each poll."""
@@ -66,6 +70,13 @@ class QuestionPoller:
         Raises:
             LarkError: Airflow or the database cannot be used. Nothing is lost: the next call looks again.
         """
+        try:
+            await self._poll()
+        except LarkError:
+            self._states.forget()
+            raise
+
+    async def _poll(self) -> None:
         if time.monotonic() >= self._complete_due or self._cursor is None:
             await self.complete()
             return
@@ -75,7 +86,7 @@ class QuestionPoller:
         if self._passes % _ANSWERED_EVERY == 0:
             live = await threads.run(self._store.live)
             if live:
-                ends = await self._answered(live.keys(), _MOST_PAGES)
+                ends = await self._answered(live.keys(), _MOST_PAGES, since=self._oldest)
                 await self._record_ends(ends)
                 if len(ends) > PAGE * (_MOST_PAGES - 1):
                     # More were answered than were read. The next look at the latest answers would not get
@@ -91,14 +102,16 @@ class QuestionPoller:
             LarkError: As for `poll`.
         """
         began = time.monotonic()
+        self._states.forget()
         cursor = self._api.now() if self._cursor is not None else None
         # Read first: a question that is recorded meanwhile must not count as one that is open no longer.
         live = await threads.run(self._store.live)
-        params = {"response_received": "false", "state": WAITING, "order_by": "ti_id"}
+        params = {"response_received": "false", "state": await self._states.get(), "order_by": "ti_id"}
         details = await self._api.pages(OPEN, "hitl_details", params)
         found = {
             str(one["task_instance"]["id"]): one for one in details if reading.is_asking(one["task_instance"])
         }
+        self._oldest = reading.oldest(found.values(), None)
         await self._record([one for ti_id, one in found.items() if ti_id not in live])
         self._left = sorted(live.keys() - found.keys())
         if len(self._left) > _MOST_SETTLED:
@@ -173,7 +186,7 @@ class QuestionPoller:
         return count
 
     async def _changes(self, since: datetime) -> None:
-        params = {"state": WAITING, "updated_at_gte": since.isoformat(), "order_by": "id"}
+        params = {"state": await self._states.get(), "updated_at_gte": since.isoformat(), "order_by": "id"}
         found = await self._api.pages(INSTANCES, "task_instances", params)
         asking = {str(one["id"]): one for one in found if reading.is_asking(one)}
         unseen = [ti_id for ti_id in asking if ti_id not in self._seen]
@@ -198,7 +211,8 @@ class QuestionPoller:
 
     async def _newest(self, ti_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
         """Return the details of those questions that are among the newest: all, but for later tries."""
-        params: dict[str, Any] = {"response_received": "false", "state": WAITING, "order_by": "-created_at"}
+        states = await self._states.get()
+        params: dict[str, Any] = {"response_received": "false", "state": states, "order_by": "-created_at"}
         offsets = range(0, len(ti_ids) + PAGE, PAGE)
         pages = await asyncio.gather(
             *(self._api.get(OPEN, {**params, "limit": PAGE, "offset": offset}) for offset in offsets)
@@ -209,6 +223,7 @@ class QuestionPoller:
     async def _record(self, details: Collection[Mapping[str, Any]]) -> None:
         if not details:
             return
+        self._oldest = reading.oldest(details, self._oldest)
         dags = await self._dags.get({one["task_instance"]["dag_id"] for one in details})
         url = self._settings.public_url
         questions = [reading.question(one, dags[one["task_instance"]["dag_id"]], url) for one in details]
@@ -246,7 +261,12 @@ class QuestionPoller:
         return list(found.get("event_logs", ()))
 
     async def _answered(
-        self, ti_ids: Collection[str], most_pages: int, *, passes: bool = False
+        self,
+        ti_ids: Collection[str],
+        most_pages: int,
+        *,
+        passes: bool = False,
+        since: datetime | None = None,
     ) -> dict[str, End]:
         """Return the ends of those questions that are among the last ones that were answered.
 
@@ -254,10 +274,12 @@ class QuestionPoller:
             ti_ids: The questions.
             most_pages: How many pages are read at most.
             passes: Whether pages without one of them are passed, as where many are recorded already.
+            since: None of them was created earlier. Without it, Airflow sorts all answers that it ever had.
         """
+        bound = {} if since is None else {"created_at_gte": since.isoformat()}
         wanted, ends = set(ti_ids), dict[str, End]()
         for number in range(most_pages):
-            params: dict[str, str | int] = {"response_received": "true", "order_by": "-responded_at"}
+            params = {"response_received": "true", "order_by": "-responded_at", **bound}
             page = await self._api.get(OPEN, {**params, "limit": PAGE, "offset": PAGE * number}) or {}
             details = page.get("hitl_details", ())
             new = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -11,6 +11,9 @@ from lark_provider.protocol.hitl.model import Assignee, End, HitlQuestion, TaskI
 
 WAITING = ("awaiting_input", "deferred")
 """The state of a waiting task: in Airflow 3.3, and before."""
+_EARLIER = ("deferred",)
+"""All that Airflow 3.2 knows: it refuses a query for a state that it does not."""
+_FIRST_WITH_STATE = (3, 3)
 _RUNNING = (None, "scheduled", "queued", "running", "restarting")
 _FAILED = ("failed", "up_for_retry")
 _HITL_TRIGGER = "HITLTrigger"
@@ -30,6 +33,16 @@ def dag(found: Mapping[str, Any] | None) -> Dag:
         return Dag()
     tags = tuple(sorted(str(one["name"]) for one in found.get("tags") or ()))
     return Dag(tuple(found.get("owners") or ()), tags)
+
+
+def waiting_states(version: str) -> tuple[str, ...]:
+    """Return the states of waiting tasks that an Airflow knows.
+
+    Args:
+        version: Of Airflow, such as `3.3.2`. After an upgrade, tasks wait as the earlier version left them.
+    """
+    parts = tuple(int(one) for one in version.split(".")[:2] if one.isdecimal())
+    return _EARLIER if parts and parts < _FIRST_WITH_STATE else WAITING
 
 
 def is_asking(ti: Mapping[str, Any]) -> bool:
@@ -140,6 +153,17 @@ def end(detail: Mapping[str, Any] | None, ti_id: str) -> End | None:
     if state in _FAILED and not detail.get("defaults"):
         return End("timed_out", at=at, detail=state)
     return End("withdrawn", at=at, detail=str(state))
+
+
+def oldest(details: Iterable[Mapping[str, Any]], known: datetime | None) -> datetime | None:
+    """Return when the first of some questions was created.
+
+    Args:
+        details: Entries of `/hitlDetails`.
+        known: When the first one of others was; None if there are no others.
+    """
+    created = [moment(one.get("created_at")) for one in details]
+    return min((one for one in (*created, known) if one is not None), default=None)
 
 
 def moment(text: Any) -> datetime | None:

@@ -22,6 +22,8 @@ from lark_provider.bridge.probing import AirflowCheck, DatabaseCheck
 from lark_provider.bridge.questions import QuestionPoller
 from lark_provider.bridge.receivers import Receivers, Recipients
 from lark_provider.bridge.results import ClickResultDisplay, OtherResult
+from lark_provider.bridge.servers import SECONDS as SERVERS_SECONDS
+from lark_provider.bridge.servers import ApiServerWatch
 from lark_provider.bridge.settings import Settings
 from lark_provider.bridge.steps import Step
 from lark_provider.bridge.teams import check_teams
@@ -200,6 +202,7 @@ class Bridge:
             Step("poll", settings.poll_seconds, self._poll, is_alone=True),
             Step("audit", _AUDIT_SECONDS, lambda: self._poller.watch_answered(_WATCH_SECONDS), is_alone=True),
             Step("renewal", _SLOW_SECONDS, self._renew_cards, is_alone=True),
+            Step("servers", SERVERS_SECONDS, ApiServerWatch(ApiServers(database)).look, is_alone=True),
             Step("release", _CARD_SECONDS, self._release, is_alone=True),
             Step("cards", _CARD_SECONDS, self._sender.work),
             Step("clicks", _CLICK_SECONDS, self._deliver),

@@ -10,6 +10,8 @@ from lark_provider.errors import InvalidRequestError
 CSV: Final = "csv"
 JSON_LINES: Final = "jsonl"
 PARQUET: Final = "parquet"
+XLSX: Final = "xlsx"
+"""Written only: what people open."""
 KINDS: Final = {".csv": CSV, ".jsonl": JSON_LINES, ".ndjson": JSON_LINES, ".parquet": PARQUET}
 PARQUET_ROWS: Final = 10_000
 
@@ -54,3 +56,19 @@ def pyarrow(module: str = "") -> Any:
             "or use CSV or JSON Lines."
         ) from error
     return pa.parquet if module else pa
+
+
+def openpyxl() -> Any:
+    """Return openpyxl, which an extra installs.
+
+    Raises:
+        FileError: It is not installed.
+    """
+    try:
+        import openpyxl  # type: ignore[import-untyped]  # an extra
+    except ImportError as error:
+        raise FileError(
+            "XLSX needs openpyxl, which is not installed. Next: install 'airflow-provider-lark[xlsx]', "
+            "or use CSV."
+        ) from error
+    return openpyxl

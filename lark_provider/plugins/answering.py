@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, cast
 
 from lark_provider.plugins import guard, hold, settings
 from lark_provider.plugins.in_process import InProcess, Reply
+from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.sentences import answered_by, sentence
 from lark_provider.protocol.hitl.answers import InvalidAnswerError, read_answer
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, Outcome
@@ -21,7 +21,7 @@ from lark_provider.storage.api_servers import ApiServers
 from lark_provider.storage.clicked_cards import QuestionCard
 from lark_provider.support import threads
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 _READ_BACK_SECONDS = 0.3
 """Two answers that overlap without the guard are both written within this time."""
 _GUARDED_SECONDS = 30.0

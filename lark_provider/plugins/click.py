@@ -7,13 +7,13 @@ read of a request that is not proven.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import TYPE_CHECKING
 
 from lark_provider.plugins import settings
 from lark_provider.plugins.acting import Actions, key_of
 from lark_provider.plugins.asgi import header, read_body, send_json
+from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.sentences import sentence
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, Outcome, read_click
@@ -32,7 +32,7 @@ from lark_provider.support import threads
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import Application, Receive, Scope, Send
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 MOST_AT_ONCE = 4
 """Clicks that a process works on at once: Airflow's pool of connections is for its own users."""
 _SECONDS = 30.0

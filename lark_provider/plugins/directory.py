@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -10,9 +9,10 @@ from typing import Literal, TypeAlias
 from lark_provider.api.contact import User
 from lark_provider.client import LarkServiceClient
 from lark_provider.errors import ConfigurationError, PermissionDeniedError
+from lark_provider.plugins.logs import get_logger
 from lark_provider.support.throttle import Throttle
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Standing: TypeAlias = Literal["active", "inactive", "unknown"]
 """Whether the person works there: `unknown` if this app may not see it, or has no credentials here."""

@@ -7,7 +7,6 @@ has failed loads this module.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,10 +20,11 @@ from lark_provider.errors import ConfigurationError
 from lark_provider.hooks.airflow_config import SECTION
 from lark_provider.notifications import airflow_context
 from lark_provider.notifications.lark import LarkNotifier
+from lark_provider.plugins.logs import get_logger
 from lark_provider.protocol.language import Language
 from lark_provider.support.environment import ENVIRONMENT
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 _LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 

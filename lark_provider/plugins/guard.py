@@ -7,13 +7,13 @@ that writes.
 
 from __future__ import annotations
 
-import logging
 from contextvars import ContextVar
 from typing import Any
 
+from lark_provider.plugins.logs import get_logger
 from lark_provider.support.locks import ForkSafeLock
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 EXPECTED: ContextVar[str | None] = ContextVar("lark_expected_task_instance", default=None)
 """The id of the task instance that a click is for; it travels with the request through Airflow's routes."""
 _QUESTION = (

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
 import time
 from collections import deque
@@ -16,13 +15,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from lark_provider.plugins.logs import get_logger
 from lark_provider.support import threads
 from lark_provider.support.futures import consume_exception
 
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import Application, Message, Receive, Scope, Send
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 PATH = re.compile(
     r"/api/v2/dags/(?P<dag_id>[^/]+)/dagRuns/(?P<run_id>[^/]+)/taskInstances/(?P<task_id>[^/]+)"
     r"/(?P<map_index>-?[0-9]{1,9})/hitlDetails/?$"

@@ -7,7 +7,6 @@ whom Lark calls frozen or resigned, are refused before.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from lark_provider.errors import ConfigurationError, LarkError
 from lark_provider.plugins import users
 from lark_provider.plugins.directory import Directory, Listed
+from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.people_texts import REFUSALS, Text
 from lark_provider.plugins.users import AuthManagerUnsupportedError, InactiveUserError
 from lark_provider.protocol.hitl.people import PeopleSettings
@@ -24,7 +24,7 @@ from lark_provider.storage.people import People
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Outcome: TypeAlias = Literal["unlinked", "foreign_tenant", "inactive", "forbidden", "unavailable"]
 Source: TypeAlias = Literal["link", "table", "email"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,11 +34,12 @@ from lark_provider.plugins.link_html import (
     message_page,
     shortened,
 )
+from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.users import AuthManagerUnsupportedError, InactiveUserError
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.people import CODE_MINUTES, Account, People, Person
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 T = TypeVar("T")
 
 PATH = "/link"

@@ -11,18 +11,19 @@ scheduler. The bridge reports those failures. For the same reason there is no ho
 from __future__ import annotations
 
 import contextvars
-import logging
 import os
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
+
+if TYPE_CHECKING:
+    from lark_provider.plugins.logs import FieldLogger
 
 SECONDS = 3.0
 """For everything. A listener that hangs keeps the task running, and Airflow kills it after 20 s."""
 
-_logger = logging.getLogger(__name__)
 _reported: set[str] = set()
 
 
@@ -60,6 +61,7 @@ def on_task_instance_failed(task_instance: Any, error: BaseException | str | Non
     thread.start()
     thread.join(SECONDS)
     if thread.is_alive():
+        _logger = _field_logger()
         _logger.error(
             "Failure report timed out; the task is not held up",
             extra={"dag_id": task_instance.dag_id, "task_id": task_instance.task_id, "seconds": SECONDS},
@@ -72,6 +74,7 @@ def _report(task_instance: Any, error: BaseException | str | None) -> None:
 
         report(task_instance, error, SECONDS * 0.8)
     except BaseException as failure:  # noqa: BLE001 - a listener must not fail its task, and this is a thread's end
+        _logger = _field_logger()
         _logger.error(  # noqa: TRY400 - the traceback could hold secrets
             "Failure report failed",
             extra={
@@ -105,13 +108,21 @@ def _is_on() -> bool:
 
             given = (conf.get("lark", "failure_listener", fallback="") or "").strip()
     except Exception as error:  # noqa: BLE001 - a plugin that cannot be loaded would be worse
+        _logger = _field_logger()
         _logger.error(  # noqa: TRY400 - the traceback says nothing more
             "Failure listener is off: its configuration cannot be read", extra={"error": type(error).__name__}
         )
         return False
     if given.lower() not in {"", "1", "true", "t", "yes", "on", "0", "false", "f", "no", "off"}:
+        _logger = _field_logger()
         _logger.error(
             "Failure listener is off: [lark] failure_listener must be true or false. Next: correct it.",
             extra={"value": given[:20]},
         )
     return given.lower() in {"1", "true", "t", "yes", "on"}
+
+
+def _field_logger() -> FieldLogger:
+    from lark_provider.plugins.logs import get_logger  # A task that does not fail must not pay for it.
+
+    return get_logger(__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from airflow.configuration import conf
 
 from lark_provider import config
 from lark_provider.hooks import airflow_config
+from lark_provider.plugins.logs import get_logger
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.hitl.people import PeopleSettings, people_settings
 from lark_provider.protocol.hitl.proof import SECRET_VARIABLE, BridgeSecrets
@@ -20,7 +20,7 @@ from lark_provider.support.environment import ENVIRONMENT
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 ROUTES_VARIABLE = "LARK_ROUTES_PATH"
 HOLD_OPTION, HOLD_VARIABLE = "answer_hold", "LARK_ANSWER_HOLD"
 LONGEST_HOLD = 300.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import threading
@@ -12,11 +11,12 @@ from typing import TYPE_CHECKING
 from lark_provider import __version__
 from lark_provider.plugins import guard, settings
 from lark_provider.plugins.hold import Hold
+from lark_provider.plugins.logs import get_logger
 
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import Application
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 _renewed_by: set[int] = set()
 """The process in which the thread runs that renews its row: a forked child needs its own."""
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import cached_property
 from itertools import chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.links import LarkChatLink, chat_url
@@ -16,6 +16,7 @@ from lark_provider.hooks.task import attempt_key, lark_errors
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.object_storage import MAX_FILE_BYTES
 from lark_provider.operators.progress import Progress
+from lark_provider.protocol.errors import unknown_choice
 from lark_provider.transfers import values
 from lark_provider.transfers.database import Parameters, checked_query, selected, sql_hook
 
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
 
     from lark_provider.api.messaging import OnUnknown
 
+FileFormat: TypeAlias = Literal["csv", "xlsx"]
 _MOST_ROWS = 100
 """On a card."""
 
 
 class SqlToLarkMessageOperator(LarkOperator):
-    """Send the rows of a SQL query as a table on a card; if it does not hold all of them, also as a CSV file.
+    """Send the rows of a SQL query as a table on a card; if it does not hold all of them, also as a file.
 
     The query is streamed: memory does not grow with its result. A retry sends nothing twice, as with
     `LarkSendMessageOperator`. For more than 30 MB, or for a table to work with: `LarkReportOperator`.
@@ -44,8 +46,9 @@ class SqlToLarkMessageOperator(LarkOperator):
         title: The card's title.
         text: Something before the table, in Markdown.
         max_rows: The most rows on the card, 1 to 100; further ones are counted on it.
-        attach: Whether all rows are sent as a CSV file where the card does not hold them.
-        file_name: Of the file; by default the title with `.csv`.
+        attach: Whether all rows are sent as a file where the card does not hold them.
+        file_format: `csv`, or `xlsx` for Excel, with types, which needs `airflow-provider-lark[xlsx]`.
+        file_name: Of the file; by default the title with the ending of the format.
         skip_empty: Whether nothing is sent if the query returns no rows.
         idempotency_key: Any text that identifies the message; by default derived from DAG, run, task and
             attempt.
@@ -83,6 +86,7 @@ class SqlToLarkMessageOperator(LarkOperator):
         text: str = "",
         max_rows: int = _MOST_ROWS,
         attach: bool = True,
+        file_format: FileFormat = "csv",
         file_name: str | None = None,
         skip_empty: bool = False,
         idempotency_key: str | None = None,
@@ -95,6 +99,8 @@ class SqlToLarkMessageOperator(LarkOperator):
             raise InvalidRequestError(
                 f"max_rows must be an int of 1 to {_MOST_ROWS}, got {max_rows!r}. Next: pass one."
             )
+        if file_format not in get_args(FileFormat):
+            raise unknown_choice("file_format", file_format, get_args(FileFormat))
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.receiver_id = receiver_id
@@ -103,6 +109,7 @@ class SqlToLarkMessageOperator(LarkOperator):
         self.text = text
         self.max_rows = max_rows
         self.attach = attach
+        self.file_format = file_format
         self.file_name = file_name
         self.skip_empty = skip_empty
         self.idempotency_key = idempotency_key
@@ -121,7 +128,7 @@ class SqlToLarkMessageOperator(LarkOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the query and send its rows."""
         with lark_errors(), tempfile.TemporaryDirectory(prefix="lark-rows-") as folder:
-            file = Path(folder) / "rows.csv"
+            file = Path(folder) / f"rows.{self.file_format}"
             count, kept, columns = self._spooled(file)
             if not count and self.skip_empty:
                 self.log.info("The query returned no rows; nothing was sent.")
@@ -133,8 +140,11 @@ class SqlToLarkMessageOperator(LarkOperator):
     def _spooled(self, file: Path) -> tuple[int, list[dict[str, Any]], list[str]]:
         """Write all rows into a file, and return their number, the first of them, and the columns."""
         from lark_provider.files import writing
-        from lark_provider.files.formats import CSV
+        from lark_provider.files.formats import CSV, XLSX, openpyxl
+        from lark_provider.files.workbooks import write_workbook
 
+        if self.file_format == XLSX:
+            openpyxl()  # before the query runs
         query = selected(
             sql_hook(self.sql_conn_id, self.hook_params), checked_query(self.sql), self.parameters
         )
@@ -144,12 +154,15 @@ class SqlToLarkMessageOperator(LarkOperator):
 
             def rows() -> Iterator[dict[str, Any]]:
                 for row in self.progress.reading(query):
-                    cells = dict(zip(columns, map(values.to_sheet_cell, row), strict=True))
                     if len(kept) < self.max_rows:
-                        kept.append(cells)
-                    yield cells
+                        kept.append(dict(zip(columns, map(values.to_sheet_cell, row), strict=True)))
+                    shown = row if self.file_format == XLSX else map(values.to_sheet_cell, row)
+                    yield dict(zip(columns, shown, strict=True))
 
-            count = writing.write_to(file, CSV, dict.fromkeys(columns, "text"), rows())
+            if self.file_format == XLSX:
+                count = write_workbook(file, columns, rows())
+            else:
+                count = writing.write_to(file, CSV, dict.fromkeys(columns, "text"), rows())
         return count, kept, columns
 
     def _sent(
@@ -179,7 +192,7 @@ class SqlToLarkMessageOperator(LarkOperator):
         self.chat_link = chat_url(client.base_url, answer.get("chat_id", ""), self.hook.web_domain)
         sent = [answer["message_id"]]
         if is_attached:
-            name = self.file_name or f"{self.title.replace('/', '-')}.csv"
+            name = self.file_name or f"{self.title.replace('/', '-')}.{self.file_format}"
             sent.append(
                 client.messaging.send_file(
                     to.id, str(file), file_name=name, file_type="xls", idempotency_key=f"{key}\nfile", **how

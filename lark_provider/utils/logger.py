@@ -41,7 +41,7 @@ class RedactingFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Write a record's line, without the traceback."""
-        fields = [f"{key}={_shown(key, value)}" for key, value in fields_of(record)]
+        fields = [f"{key}={shown(key, value)}" for key, value in fields_of(record)]
         # Mask, then escape: an escaped line break would hide where a token begins.
         line = _BREAKS.sub(_escaped, redact(super().formatMessage(record)))
         return " ".join([line, *fields])
@@ -51,7 +51,13 @@ class RedactingFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
-def _shown(key: str, value: Any) -> str:
+def shown(key: str, value: Any) -> str:
+    """Return the value of a field as it stands in a line of text, without secrets.
+
+    Args:
+        key: The field's name, which may say that it is secret.
+        value: The value.
+    """
     if is_secret(key):
         return MASK
     text = redact(str(value))

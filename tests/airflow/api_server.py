@@ -158,6 +158,11 @@ class ApiServer:
 
         wait_until(serves, 180)
 
+    @property
+    def pid(self) -> int:
+        """Its first process."""
+        return self._process.pid
+
     def log(self) -> str:
         """What it has printed."""
         return self.log_file.read_text(errors="replace")

@@ -29,10 +29,16 @@ def _no_limits(request: pytest.FixtureRequest) -> None:
 
 
 class AirflowHome:
-    """An Airflow of its own, reached by its command line as its users do."""
+    """An Airflow of its own, reached by its command line as its users do.
 
-    def __init__(self, home: Path) -> None:
+    Args:
+        home: A folder.
+        interpreter: Of the environment that it is installed in; this one by default.
+    """
+
+    def __init__(self, home: Path, interpreter: str | Path = sys.executable) -> None:
         self.home, self.dags = home, home / "dags"
+        self.interpreter = str(interpreter)
         self.dags.mkdir(exist_ok=True)
         self.env = {
             **os.environ,
@@ -44,7 +50,7 @@ class AirflowHome:
     def python(self, *arguments: str, lark: Emulator | None = None) -> str:
         """Run the interpreter and return all it printed."""
         env = self.env if lark is None else {**self.env, "AIRFLOW_CONN_LARK_DEFAULT": connection(lark)}
-        command = [sys.executable, *arguments]
+        command = [self.interpreter, *arguments]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - ours
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         return done.stdout + done.stderr

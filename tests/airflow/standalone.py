@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,6 +17,9 @@ from tests.airflow.conftest import AirflowHome
 from tests.failures.waiting import wait_until
 from tests.services.processes import alive, free_port, tree
 
+_PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+_COMMAND = ["sh", "-c", " & ".join(f"airflow {part}" for part in _PARTS) + " & wait"]
+
 
 class Standalone:
     """Airflow on a port of its own; everybody is its admin.
@@ -26,21 +28,29 @@ class Standalone:
         model: An Airflow whose database is up to date.
         home: Where the copy of it goes.
         dag_files: Names to texts.
-        settings: Added to its environment.
+        settings: Added to its environment. With an auth manager other than Simple, for which
+            `airflow standalone` has no use, its parts are started one by one.
+        port: Of its API server; a free one by default.
     """
 
     def __init__(
-        self, model: AirflowHome, home: Path, dag_files: Mapping[str, str], settings: Mapping[str, str]
+        self,
+        model: AirflowHome,
+        home: Path,
+        dag_files: Mapping[str, str],
+        settings: Mapping[str, str],
+        port: int | None = None,
     ) -> None:
-        shutil.copytree(model.home, home, ignore=shutil.ignore_patterns("dags", "logs"))
-        self.airflow = AirflowHome(home)
+        if not home.exists():  # Else it goes on from what another Airflow has left there.
+            shutil.copytree(model.home, home, ignore=shutil.ignore_patterns("dags", "logs"))
+        self.airflow = AirflowHome(home, model.interpreter)
         for name, text in dag_files.items():
             (self.airflow.dags / name).write_text(text)
-        port, logs = free_port(), free_port()
+        port, logs = port or free_port(), free_port()
         self.url = f"http://localhost:{port}"
         self.airflow.env = {
             **self.airflow.env,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # it starts its parts by name
+            "PATH": f"{Path(model.interpreter).parent}:{os.environ['PATH']}",  # it starts its parts by name
             "AIRFLOW__API__PORT": str(port),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
@@ -56,8 +66,8 @@ class Standalone:
         }
         self._log = home / "standalone.log"
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "airflow", "standalone"],
+            self._process = subprocess.Popen(  # noqa: S603 - ours
+                _COMMAND if "AIRFLOW__CORE__AUTH_MANAGER" in settings else ["airflow", "standalone"],
                 env=self.airflow.env,
                 stdout=log,
                 stderr=log,
@@ -66,7 +76,7 @@ class Standalone:
 
     def wait(self) -> None:
         """Wait until it serves."""
-        wait_until(self._healthy, 120)
+        wait_until(self._healthy, 300)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Call Airflow's REST API."""

@@ -34,7 +34,7 @@ SECRET = "a-secret-of-the-bridge-with-32-bytes-or-more"
 ROLES = {"admin": "admin", "bob": "user", "watcher": "viewer"}
 SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 HOLD = 6.0
-SECONDS = 120.0
+SECONDS = 300.0
 MANY = 8
 DAGS = f"""
 from datetime import timedelta
@@ -88,24 +88,20 @@ class Place:
             "LARK_BRIDGE_SECRET": SECRET,
             "LARK_CONFIG_ENCRYPTION_KEY": self.key,
         }
-        self.airflow = Standalone(
-            model,
-            home / "airflow",
-            {"asks.py": dags},
-            {
-                **ours,
-                "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "20",  # Each test renews a token or two.
-                "LARK_ANSWER_HOLD": str(HOLD),
-                "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-                "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
-                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
-                    f"{name}:{role}" for name, role in ROLES.items()
-                ),
-                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-                **settings,
-            },
-        )
+        self.settings = {
+            **ours,
+            "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "20",  # Each test renews a token or two.
+            "LARK_ANSWER_HOLD": str(HOLD),
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+                f"{name}:{role}" for name, role in ROLES.items()
+            ),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+            **settings,
+        }
+        self.airflow = Standalone(model, home / "airflow", {"asks.py": dags}, self.settings)
         self.airflow.wait()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LARK_")},
@@ -361,10 +357,13 @@ def test_beside_an_unguarded_api_server_the_card_shows_the_answer_that_counts(pl
     execute(
         place.database,
         "INSERT INTO api_servers (id, host, version, airflow_version, guarded, problem, seen_at) "
-        "VALUES ('x', 'api-2', '0', '3.2.0', false, 'the model differs', now())",
+        "VALUES ('x', 'api-2', '0', '3.2.0', false, 'the model differs', now()), "
+        "('y', 'api-3', '0.0.9', '3.3.2', true, null, now())",
     )
     try:
         place.bridge()
+        place.wait(lambda: "API server not guarded" in place.logs())
+        assert "API server has another version of this package" in place.logs()
         place.start("callbacks", "listen")
         run_id = place.run("asks")
         ti_id = parked(place, "asks", run_id)["id"]
@@ -378,7 +377,7 @@ def test_beside_an_unguarded_api_server_the_card_shows_the_answer_that_counts(pl
         place.wait(lambda: place.messages(f"Deploy {run_id}?")[0]["content"] != message["content"])
         (ended,) = place.messages(f"Deploy {run_id}?")
     finally:
-        execute(place.database, "DELETE FROM api_servers WHERE id = 'x'")
+        execute(place.database, "DELETE FROM api_servers WHERE id IN ('x', 'y')")
     (question,) = execute(place.database, "SELECT outcome FROM hitl_questions WHERE ti_id = :t", t=ti_id)
     assert json.loads(question.outcome)["person"] == "admin"
     assert "admin" in json.dumps(ended["content"])

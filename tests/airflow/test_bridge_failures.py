@@ -346,3 +346,18 @@ def test_api_servers_that_hold_answers_differently_are_named(place: Place, tmp_p
     path.write_text(ROUTES + "hold: 60\n")
     server = checked(place, 0, LARK_ROUTES_PATH=str(path))["API servers"]
     assert (server["status"], "hold of lark.yaml is 60 s" in server["text"]) == ("warning", True)
+
+
+def test_an_api_server_of_another_version_is_named(place: Place) -> None:
+    execute(
+        place.database,
+        "INSERT INTO api_servers (id, host, version, airflow_version, guarded, problem, seen_at) "
+        "VALUES ('y', 'api-3', '0.0.9', '3.3.2', true, null, now())",
+    )
+    try:
+        server = checked(place, 0)["API servers"]
+    finally:
+        execute(place.database, "DELETE FROM api_servers WHERE id = 'y'")
+    assert server["status"] == "warning"
+    assert "finish the upgrade" in server["text"]
+    assert any("api-3: version 0.0.9" in one for one in server["details"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from lark_emulator import Emulator
+from openpyxl import load_workbook  # type: ignore[import-untyped]
 
 from lark_provider import LarkServiceClient
 from lark_provider.errors import InvalidRequestError
@@ -60,6 +62,32 @@ def test_many_rows_are_a_file_as_well_and_arrive_once(
     assert (lines[:2], lines[-1], len(lines)) == (["no,code", "1,001"], "2000,002000", 2_001)
     tell(sqlite, 2_000, attach=False).execute(context(task_id="other"))
     assert [one["msg_type"] for one in sent(lark)] == ["interactive", "file", "interactive"]
+
+
+def test_a_workbook_has_types_and_text_stays_text(
+    lark: Emulator, context: Context, sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = """SELECT 7 AS "no", '007' AS "code", '=1+1' AS "formula", 123456789012345678 AS "id",
+              0.5 AS "part", NULL AS "none" UNION ALL SELECT i, 'x', 'y', i, i, 'z' FROM n"""
+    many = MANY.format(count=300).partition("SELECT i AS")[0]
+    operator = tell(sqlite, sql=f"{many} {rows}", max_rows=7, file_format="xlsx")
+    done = operator.execute(context())
+    [card, file] = sent(lark)
+    assert (done["rows"], card["msg_type"], file["msg_type"]) == (301, "interactive", "file")
+    back = tmp_path / "back.xlsx"
+    LarkServiceClient().messaging.download(file["message_id"], file["content"]["file_key"], back)
+    book = load_workbook(back)
+    [header, first, *others] = book.active.values
+    assert (header, len(others)) == (("no", "code", "formula", "id", "part", "none"), 300)
+    assert first == (7, "007", "=1+1", "123456789012345678", 0.5, None)
+    assert book.active["C2"].data_type == "s"  # no formula
+    book.close()
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(AirflowFailException, match=r"install 'airflow-provider-lark\[xlsx\]', or use CSV"):
+        operator.execute(context(task_id="without"))
+    assert len(sent(lark)) == 2
+    with pytest.raises(InvalidRequestError, match="file_format"):
+        tell(sqlite, file_format="xls")
 
 
 def test_no_rows(lark: Emulator, context: Context, sqlite: Database) -> None:

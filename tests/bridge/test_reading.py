@@ -84,3 +84,17 @@ def test_who_answered_what() -> None:
     )  # fmt: skip
     at = datetime(2026, 11, 26, 12, tzinfo=UTC)
     assert reading.end(answered, TI) == End("answered", ("Reject",), {"n": 3}, "bob", at=at)
+
+
+@pytest.mark.parametrize(
+    ("version", "states"),
+    [
+        ("3.2.2", ("deferred",)),
+        ("3.3.0", ("awaiting_input", "deferred")),
+        ("3.3.2rc1", ("awaiting_input", "deferred")),
+        ("3.10.0", ("awaiting_input", "deferred")),
+        ("4.0", ("awaiting_input", "deferred")),
+    ],
+)
+def test_a_query_names_the_states_that_airflow_knows(version: str, states: tuple[str, ...]) -> None:
+    assert reading.waiting_states(version) == states

@@ -8,7 +8,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.api.clouddoc.drive import Share, folders
+from lark_provider.api.clouddoc.drive import Share, making
 from lark_provider.errors import (
     ConflictError,
     InvalidRequestError,
@@ -295,7 +295,7 @@ def test_a_folder_is_looked_for_before_it_is_made_again(
     lark: Emulator, do: Do, monkeypatch: pytest.MonkeyPatch, drop: str
 ) -> None:
     lark.settings(rate_limits=False)
-    monkeypatch.setattr(folders, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(making, "LOOK_SECONDS", 0.01)
     lark.fault("POST", "*/create_folder", drop=drop)
     token = do(lambda c: c.clouddoc.drive.ensure_folder("Reports"))
     assert [one["token"] for one in lark.documents() if one["title"] == "Reports"] == [token]

@@ -107,6 +107,8 @@ def _main() -> None:
     # What a client imports when it is first used.
     for name in ("storage.store", "storage.urls", "storage.migrate"):
         importlib.import_module(f"lark_provider.{name}")
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
     http_library.library()
     children: dict[int, int] = {}
     lock = threading.Lock()
@@ -136,6 +138,7 @@ def _main() -> None:
 
 def _child(spec: dict[str, Any], writing: int) -> None:
     code = 1
+    os.dup2(2, 1)  # what an attempt prints is no answer
     try:
         os.environ.update(spec["environ"])
         work = importlib.import_module(spec["module"]).attempt if "module" in spec else attempt
@@ -152,12 +155,13 @@ class Attempts:
 
     Args:
         environ: Added to the environment of each.
+        preload: A module that is imported before the processes are forked.
     """
 
-    def __init__(self, environ: dict[str, str]) -> None:
+    def __init__(self, environ: dict[str, str], preload: str | None = None) -> None:
         self._environ = environ
         self._parent = subprocess.Popen(  # noqa: S603 - a fixed command
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-m", __name__, *([preload] if preload else [])],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

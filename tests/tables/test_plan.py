@@ -13,11 +13,11 @@ from lark_provider.api.clouddoc.sheets.addressing import Range
 from lark_provider.api.clouddoc.sheets.tables.chunks import (
     MAX_COLUMNS,
     Chunk,
-    Cutter,
     blocks_of,
-    check_sum,
     chunk,
 )
+from lark_provider.api.clouddoc.sheets.tables.cutting import Cutter
+from lark_provider.api.clouddoc.sheets.tables.encoding import check_sum
 from lark_provider.api.clouddoc.sheets.tables.formatting import pieces
 from lark_provider.api.clouddoc.sheets.tables.judging import Verdict, changed_rows, judge, offset_of, spans
 from lark_provider.api.clouddoc.sheets.tables.layout import layout
@@ -39,12 +39,12 @@ def tables(draw: st.DrawFn, least: int = 1, most: int = 20) -> list[list[Any]]:
 
 
 def made(cells: list[list[Any]], number: int = 0) -> Chunk:
-    return chunk(number, 1, cells, [[None] * len(cells[0])] * len(cells), blocks_of(len(cells[0])))
+    return chunk(number, 1, [*cells], [None] * len(cells[0]), blocks_of(len(cells[0])))
 
 
 def cut(cells: list[list[Any]], max_rows: int, max_bytes: int) -> list[Chunk]:
     cutter = Cutter(blocks_of(len(cells[0])), max_rows, max_bytes)
-    found = [one for row in cells if (one := cutter.add(row, [None] * len(row))) is not None]
+    found = list(cutter.add(cells, [None] * len(cells[0])))
     return [*found, *([last] if (last := cutter.rest()) is not None else [])]
 
 

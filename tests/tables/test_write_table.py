@@ -12,6 +12,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
+from lark_provider.api.clouddoc.sheets import ConditionalFormat, Style
 from lark_provider.api.clouddoc.sheets.kinds import Formula, Link
 from lark_provider.errors import ConflictError, InvalidRequestError
 from tests.tables.conftest import HEADER, PUT, Place, rows, table
@@ -54,6 +55,49 @@ def test_a_daily_rerun_changes_nothing(place: Place) -> None:
     assert once["widths"]["B"] == 180
     assert once["formats"]["A1"]["font"] == {"bold": True}
     assert once["formats"]["A31"] == {"formatter": "#,##0"}
+
+
+def test_conditional_formats_are_made_once_and_grow_with_the_table(place: Place) -> None:
+    red = {"rule_type": "cellIs", "operator": "lessThan", "values": [3], "style": {"color": "#d83931"}}
+    given: dict[str, Any] = {
+        "key": "daily",
+        "conditional_formats": {
+            "No": red,
+            "Name": [ConditionalFormat((), "duplicateValues", Style(bold=True))],
+        },
+    }
+    theirs = ConditionalFormat(["A1:A9"], "cellIs", Style(color="#d83931"), "lessThan", (3,))
+    place.sheets.add_conditional_formats(place.token, [theirs])
+    place.write(rows(30), **given)
+    once = place.sheets.list_conditional_formats(place.token)
+    assert [one.ranges for one in once] == [["A1:A9"], ["A2:A31"], ["B2:B31"]]
+    place.write(rows(30), **given)
+    place.write(rows(7), **given | {"key": "shorter"})
+    assert place.sheets.list_conditional_formats(place.token) == once
+    place.write(rows(40), **given | {"key": "longer"})
+    grown = place.sheets.list_conditional_formats(place.token)
+    assert [one.ranges for one in grown] == [["A1:A9"], ["A2:A41"], ["B2:B41"]]
+    assert [one.id for one in grown] == [one.id for one in once]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"Nome": {"rule_type": "duplicateValues"}}, "must name columns of the table"),
+        ({"No": {"operator": "lessThan"}}, "must be a ConditionalFormat or a dict of rule_type"),
+        ({"No": {"rule_type": "cellIs", "operator": "lessThan", "values": []}}, "must have 1 value"),
+        ({"No": {"rule_type": "duplicateValues", "style": {"colour": "red"}}}, "attributes of Style"),
+        ({"No": ConditionalFormat(["A1"], "duplicateValues")}, "must have no ranges"),
+        ({"No": [{"rule_type": "duplicateValues"}] * 21}, "at most 20 conditional formats, got 21"),
+    ],
+)
+def test_wrong_conditional_formats_are_refused_before_anything_is_sent(
+    place: Place, given: Any, said: str
+) -> None:
+    before = place.lark.state(summary=True)["by_endpoint"]
+    with pytest.raises(InvalidRequestError, match=said):
+        place.write(rows(3), conditional_formats=given)
+    assert place.lark.state(summary=True)["by_endpoint"] == before
 
 
 def test_values_have_their_types_and_formats(place: Place) -> None:

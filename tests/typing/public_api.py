@@ -12,7 +12,7 @@ from lark_provider.api.cards import Button, Card2, Markdown, notice_card
 from lark_provider.api.clouddoc.bitable import BaseAnswer, FieldAnswer
 from lark_provider.api.clouddoc.bulk import BulkResult
 from lark_provider.api.clouddoc.drive import Grant, Share
-from lark_provider.api.clouddoc.drive.folders import DriveFile
+from lark_provider.api.clouddoc.drive.listing import DriveFile
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.records import DeletedAnswer, Record, RecordAnswer
 from lark_provider.api.clouddoc.sheets import Formula, Link, SpreadsheetInfo, Worksheet, Written

@@ -59,6 +59,29 @@ def test_a_block_is_its_rows(table: list[tuple[Any, ...]]) -> None:
             assert found == formatter or wire == "" or (found == TEXT and type(wire) is str)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        (Decimal("1E-400"), Decimal(1)),  # no double but 0 is near it
+        (10**400, 1),
+        (10**400, 1.5),
+        (2**53 - 1, -(2**53)),
+        ("\u2003 12", "x"),
+        ("\u0661\u0662", "x"),
+        ("t", "True"),
+        ("a\tb", "c\nd"),
+    ],
+)
+def test_what_a_column_at_once_could_get_wrong(values: tuple[Any, ...]) -> None:
+    table = [(one,) for one in values]
+    expected = [encode_row(row, 1)[0] for row in table]
+    block = encode_block(table, 1)
+    assert [repr(row[0]) for row in block.rows] == [repr(wire) for wire, _ in expected]
+    formats = block.formats[0] if isinstance(block.formats[0], list) else [block.formats[0]] * len(table)
+    needed = [one for _, one in expected]
+    assert formats == needed or formats == [TEXT] * len(table)
+
+
 def test_a_large_table_has_few_formats() -> None:
     day = dt.date(2026, 1, 1)
     table = encode([["Day", "No"], *([day, f"{number:05d}"] for number in range(3 * BLOCK))], Cell(2, 2))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal, Required, TypeAlias, TypedDict
 
 from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, document_of
-from lark_provider.api.clouddoc.drive.folders import DriveFile, folder_token, list_folder
+from lark_provider.api.clouddoc.drive.folders import folder_token
+from lark_provider.api.clouddoc.drive.listing import DriveFile, list_folder
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.effects import Sleep
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError

@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Required, TypedDict
+from typing import Any
 
 from lark_provider.api import links
+from lark_provider.api.clouddoc.drive.listing import FolderAnswer, creation, oldest_named
+from lark_provider.api.clouddoc.drive.making import made
 from lark_provider.protocol.calls import Call, LarkResponse, request
-from lark_provider.protocol.effects import Memoize, Sleep
-from lark_provider.protocol.errors import InvalidRequestError, NotFoundError, OutcomeUnknownError
-from lark_provider.protocol.operations import Listing, Page, Procedure, memoize, perform
-from lark_provider.protocol.paging import Pager
+from lark_provider.protocol.effects import Memoize
+from lark_provider.protocol.errors import InvalidRequestError, NotFoundError
+from lark_provider.protocol.operations import Procedure, memoize, perform
 from lark_provider.protocol.paths import path
 
-PAGE = 200
-LOOKS, LOOK_SECONDS = 3, 5.0
-"""How often a folder whose creation has no answer is looked for, and the pause between: lists lag."""
 _MAX_NAME_BYTES, _MAX_DEPTH = 256, 15
 _TOKEN = re.compile(r"fld[A-Za-z0-9]{5,}|(?=[A-Za-z]*[0-9])(?=[a-z0-9]*[A-Z])[A-Za-z0-9]{20,}")
 _ROOT_MAX_AGE, _FOLDER_MAX_AGE = 3600.0, 300.0
 _WRONG_NAME, _NO_FOLDER = 1061008, 1061003
-
-
-class DriveFile(TypedDict, total=False):
-    """A file or folder as Lark lists it."""
-
-    token: Required[str]
-    name: str
-    type: str
-    parent_token: str
-    url: str
-    created_time: str
-    modified_time: str
-    owner_id: str
-
-
-class FolderAnswer(TypedDict, total=False):
-    """What `create_folder` answers."""
-
-    token: Required[str]
-    url: str
 
 
 def create_folder(name: str, *, parent: str | None = None) -> Procedure[LarkResponse[FolderAnswer]]:
@@ -65,15 +43,16 @@ def create_folder(name: str, *, parent: str | None = None) -> Procedure[LarkResp
     """
     _checked_name(name)
     above = "" if parent is None else (yield from folder_token(parent))
-    return (yield from perform(_creation(name, above)))
+    return (yield from perform(creation(name, above)))
 
 
 def ensure_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str]:
     """Find a folder by its path, and make what is missing of it.
 
     See GET /open-apis/drive/v1/files and POST /open-apis/drive/v1/files/create_folder. Of folders with the
-    same name the oldest counts. Lark has no way to create a folder only if it is missing: two processes that
-    make the same path for the first time at the same moment may make two.
+    same name the oldest counts. Lark has no way to create a folder only if it is missing. With a database,
+    one process at a time makes a folder, and the others read which one that is; without one, two processes
+    that make the same path for the first time at the same moment may make two.
 
     Args:
         folder_path: Such as `Reports/2026-11`.
@@ -88,6 +67,7 @@ def ensure_folder(folder_path: str, *, parent: str | None = None) -> Procedure[s
         PermissionDeniedError: `parent` was not shared with the app.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
+        StorageError: The database is unavailable, and a folder is missing.
     """
     names = path_of(folder_path)
     found = (yield from _root()) if parent is None else links.folder(parent)
@@ -115,7 +95,7 @@ def find_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str
     """
     found: str | None = (yield from _root()) if parent is None else links.folder(parent)
     for name in path_of(folder_path):
-        found = yield from _listed(found or "", name)
+        found = yield from oldest_named(found or "", name)
         if found is None:
             return None
     return found
@@ -145,25 +125,6 @@ def folder_token(folder: str, *, create: bool = True) -> Procedure[str]:
             code=_NO_FOLDER,
         )
     return found
-
-
-def list_folder(token: str, *, order_by: str = "CreatedTime", direction: str = "ASC") -> Listing[DriveFile]:
-    """List a folder by its token; see `list_files`."""
-
-    def page(page_token: str | None) -> Procedure[Page[DriveFile]]:
-        params = {
-            "folder_token": token or None,
-            "page_size": str(PAGE) if token else None,  # the top folder is listed without pages
-            "page_token": page_token,
-            "order_by": order_by,
-            "direction": direction,
-        }
-        call: Call[Any] = request("GET", path("/drive/v1/files"), params=params)
-        data = (yield from perform(call)).data
-        more = {"items": data.get("files") or (), "has_more": data.get("has_more")}
-        return Page.of({**more, "page_token": data.get("next_page_token")})
-
-    return Listing(page)
 
 
 def path_of(folder_path: object) -> list[str]:
@@ -206,11 +167,6 @@ def _checked_name(name: object) -> None:
         )
 
 
-def _creation(name: str, parent: str) -> Call[FolderAnswer]:
-    url = path("/drive/v1/files/create_folder")
-    return request("POST", url, json={"name": name, "folder_token": parent}, subject=name)
-
-
 def _root() -> Procedure[str]:
     """Return the token of the app's own top folder."""
 
@@ -222,34 +178,10 @@ def _root() -> Procedure[str]:
 
 
 def _child(parent: str, name: str) -> Procedure[str]:
-    """Find a folder in another, or make it. What this process has made is cached, since lists lag."""
+    """Find a folder in another, or make it. What was found is cached, since lists lag."""
 
     def find() -> Procedure[str]:
-        found = yield from _listed(parent, name)
-        return found or (yield from _created(parent, name))
+        found = yield from oldest_named(parent, name)
+        return found or (yield from made(parent, name))
 
     return (yield from memoize(Memoize(("drive.folder", parent, name), find, _FOLDER_MAX_AGE)))
-
-
-def _created(parent: str, name: str) -> Procedure[str]:
-    """Make a folder; if the answer is lost, look for it before it is made again."""
-    try:
-        return (yield from perform(_creation(name, parent))).data["token"]
-    except OutcomeUnknownError:
-        for _ in range(LOOKS):
-            yield Sleep(LOOK_SECONDS)
-            found = yield from _listed(parent, name)
-            if found is not None:
-                return found
-    return (yield from perform(_creation(name, parent))).data["token"]
-
-
-def _listed(parent: str, name: str) -> Procedure[str | None]:
-    """Return the oldest folder with a name in another."""
-    pager = Pager(list_folder(parent))
-    found: list[DriveFile] = []
-    while not pager.ended:
-        page = yield from pager.next_page()
-        found += [one for one in page if one.get("type") == "folder" and one.get("name") == name]
-    oldest = min(found, key=lambda one: (int(one.get("created_time") or 0), one["token"]), default=None)
-    return oldest["token"] if oldest else None

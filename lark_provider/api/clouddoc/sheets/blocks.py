@@ -7,11 +7,12 @@ converted cell by cell, which finds the same, and names the cell that does not f
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
-from operator import itemgetter
+from operator import itemgetter, sub, truediv
 from types import NoneType
 from typing import Any, NamedTuple, TypeAlias
 
@@ -34,11 +35,36 @@ BLOCK = 500
 """Rows that are converted at once."""
 Formats: TypeAlias = str | list[str | None] | None
 """What the cells of a column need: one formatter for all, one for each, or none."""
-Column: TypeAlias = tuple[Sequence[Any], Formats]
 _FIRST = itemgetter(slice(0, 1))
+_CONTROLS = bytes(one for one in range(32) if one not in b"\t\n\r")
 _SAFE_DIGITS = 15
 """Any decimal number of so many digits is kept by a double."""
 _TYPED_FIRST = frozenset("=+-(.,$¥€£0123456789tTfF \t\n\r\f\v")
+
+
+class Kind(enum.Enum):
+    """What the cells of a column may be besides empty."""
+
+    PLAIN = enum.auto()
+    """Text and integers."""
+    NUMBER = enum.auto()
+    """Numbers, some of them doubles."""
+    OTHER = enum.auto()
+    """Anything."""
+
+
+class Column(NamedTuple):
+    """A converted column.
+
+    Attributes:
+        cells: As Lark takes them.
+        formats: What they need.
+        kind: What they may be.
+    """
+
+    cells: Sequence[Any]
+    formats: Formats = None
+    kind: Kind = Kind.PLAIN
 
 
 class Block(NamedTuple):
@@ -87,28 +113,38 @@ def encode_block(
     if set(map(len, rows)) != {width}:
         raise next(ragged(width, len(row), at) for at, row in enumerate(rows, number) if len(row) != width)
     try:
-        columns = [_column(values, zone) for values in zip(*rows, strict=True)]
+        columns = [encode_column(values, zone) for values in zip(*rows, strict=True)]
     except MisfitError:
         for at, row in enumerate(rows, number):
             encode_row(row, at, first_column, zone)  # names the first cell that does not fit
         raise
-    return Block(list(zip(*(wire for wire, _ in columns), strict=True)), [formats for _, formats in columns])
+    return Block(list(zip(*(one.cells for one in columns), strict=True)), [one.formats for one in columns])
 
 
-def _column(values: tuple[Any, ...], zone: dt.tzinfo | None) -> Column:
+def encode_column(values: tuple[Any, ...], zone: dt.tzinfo | None = None) -> Column:
+    """Convert some cells of a column.
+
+    Args:
+        values: Their values.
+        zone: The zone to which aware datetimes are converted.
+
+    Raises:
+        MisfitError: A value does not fit; the text does not say which.
+    """
     kinds = set(map(type, values))
     if NoneType not in kinds:
         return _present(values, kinds, zone)
     kinds.discard(NoneType)
     if not kinds:
-        return [""] * len(values), None
-    present = tuple(value for value in values if value is not None)
-    found, formats = _present(present, kinds, zone)
-    wire, places = iter(found), iter(formats) if isinstance(formats, list) else None
+        return Column([""] * len(values))
+    found = _present(tuple(value for value in values if value is not None), kinds, zone)
+    wire = iter(found.cells)
     cells = ["" if value is None else next(wire) for value in values]
-    if places is None:
-        return cells, formats
-    return cells, [None if value is None else next(places) for value in values]
+    formats = found.formats
+    if isinstance(formats, list):
+        places = iter(formats)
+        formats = [None if value is None else next(places) for value in values]
+    return Column(cells, formats, found.kind)
 
 
 def _present(values: tuple[Any, ...], kinds: set[type], zone: dt.tzinfo | None) -> Column:
@@ -120,61 +156,74 @@ def _present(values: tuple[Any, ...], kinds: set[type], zone: dt.tzinfo | None) 
     if found is not None:
         return found
     encoded: list[Encoded] = [to_cell(value, zone) for value in values]
-    return [cell for cell, _ in encoded], [formatter for _, formatter in encoded]
+    formats = [formatter for _, formatter in encoded]
+    return Column([cell for cell, _ in encoded], formats if len(set(formats)) > 1 else formats[0], Kind.OTHER)
 
 
 def _texts(values: tuple[str, ...]) -> Column | None:
     joined = "".join(values)
-    if not joined.isprintable() or len(joined) > MAX_CHARS:
+    try:
+        data = joined.encode()
+    except UnicodeEncodeError:
+        return None
+    if len(joined) > MAX_CHARS or len(data.translate(None, _CONTROLS)) < len(data):
         return None
     firsts = set(map(_FIRST, values))
-    if firsts.isdisjoint(_TYPED_FIRST) and joined.isascii():
-        return values, None
+    if firsts.isdisjoint(_TYPED_FIRST) and not any(one.isdecimal() or one.isspace() for one in firsts):
+        return Column(values)
     if joined.isdecimal():
-        return values, TEXT
+        return Column(values, TEXT)
     if "=" in firsts:
         return None
-    return values, TEXT if any(map(is_typed, values)) else None
+    return Column(values, TEXT if any(map(is_typed, values)) else None)
 
 
 def _numbers(values: tuple[Any, ...]) -> Column | None:
-    if not math.isfinite(sum(values)):
-        return None
-    is_exact = min(values) >= -EXACT_INT and max(values) <= EXACT_INT
-    return (values, None) if is_exact else None
+    # NaN may hide from min and max between others. A sum would do, and integers may be too large for it.
+    is_exact = _are_small(values) and all(map(math.isfinite, values))
+    return Column(values, None, Kind.NUMBER) if is_exact else None
+
+
+def _integers(values: tuple[int, ...]) -> Column | None:
+    return Column(values) if _are_small(values) else None
+
+
+def _are_small(values: Sequence[Any]) -> bool:
+    """Return whether no integer among them is too large for a double."""
+    return bool(min(values) >= -EXACT_INT and max(values) <= EXACT_INT)
 
 
 def _floats(values: tuple[float, ...]) -> Column | None:
-    return (values, None) if math.isfinite(sum(values)) else None
+    return Column(values, None, Kind.NUMBER) if all(map(math.isfinite, values)) else None
 
 
 def _decimals(values: tuple[Decimal, ...]) -> Column | None:
     # Longer ones and exponents are looked at one by one.
-    if not all(map(Decimal.is_finite, values)) or max(map(len, map(str, values))) > _SAFE_DIGITS:
+    texts = list(map(str, values))
+    joined = "".join(texts)
+    if max(map(len, texts)) > _SAFE_DIGITS or any(one in joined for one in "ENn"):  # also of NaN and Infinity
         return None
-    found = list(map(float, values))
-    is_exact = math.isfinite(sum(found)) and min(found) >= -EXACT_INT and max(found) <= EXACT_INT
-    return (found, None) if is_exact else None
+    return Column(list(map(float, texts)), None, Kind.NUMBER)
 
 
 def _dates(values: tuple[dt.date, ...]) -> Column | None:
     days = [value - EPOCH_DAY for value in map(dt.date.toordinal, values)]
-    return (days, DATE) if min(days) >= 0 else None
+    return Column(days, DATE) if min(days) >= 0 else None
 
 
 def _datetimes(values: tuple[dt.datetime, ...]) -> Column | None:
     try:
-        days = [(value - EPOCH) / DAY for value in values]
+        days = list(map(truediv, map(sub, values, itertools.repeat(EPOCH)), itertools.repeat(DAY)))
     except TypeError:  # one is aware
         return None
-    return (days, DATETIME) if min(days) >= 0 else None
+    return Column(days, DATETIME, Kind.NUMBER) if min(days) >= 0 else None
 
 
 _FAST: dict[type, Callable[[tuple[Any, ...]], Column | None]] = {
     str: _texts,
-    int: _numbers,
+    int: _integers,
     float: _floats,
-    bool: lambda values: (values, None),
+    bool: lambda values: Column(values, None, Kind.OTHER),
     Decimal: _decimals,
     dt.date: _dates,
     dt.datetime: _datetimes,

@@ -69,8 +69,7 @@ class ConditionalFormat:
         Raises:
             InvalidRequestError: It is invalid.
         """
-        if self.rule_type not in get_args(RuleType):
-            raise unknown_choice("rule_type", self.rule_type, get_args(RuleType), _WRONG)
+        rule = self.rule()
         ranges = [
             Place(at.token, at.sheet, range_of(one)).clipped().on(at.sheet.sheet_id) for one in self.ranges
         ]
@@ -78,7 +77,17 @@ class ConditionalFormat:
             raise InvalidRequestError(
                 "A conditional format must have ranges, got none. Next: pass ['C2:C100'].", code=_WRONG
             )
-        found: dict[str, Any] = {"ranges": ranges, "rule_type": self.rule_type}
+        return {"ranges": ranges, **rule}
+
+    def rule(self) -> dict[str, Any]:
+        """Return what Lark takes, without the ranges.
+
+        Raises:
+            InvalidRequestError: It is invalid.
+        """
+        if self.rule_type not in get_args(RuleType):
+            raise unknown_choice("rule_type", self.rule_type, get_args(RuleType), _WRONG)
+        found: dict[str, Any] = {"rule_type": self.rule_type}
         attributes = self._attributes()
         if attributes:
             found["attrs"] = [{"operator": self.operator, **attributes}]
@@ -167,10 +176,10 @@ def add_conditional_formats(
     at = yield from place(token, fresh=True)
     wire = [one.to_lark(at) for one in wanted]
     standing = yield from _formats_of(at)
-    known = {_canonical(one) for one in standing}
+    known = {canonical(one) for one in standing}
     missing = []
     for one in wire:
-        if (name := _canonical(one)) not in known:
+        if (name := canonical(one)) not in known:
             known.add(name)
             missing.append(one)
     if len(standing) + len(missing) > MAX_FORMATS:
@@ -186,11 +195,11 @@ def add_conditional_formats(
         try:
             answer = yield from perform(request("POST", url, json={"sheet_condition_formats": items}))
         except OutcomeUnknownError:
-            now = {_canonical(one) for one in (yield from _formats_of(at))}
-            if not all(_canonical(one) in now for one in part):
+            now = {canonical(one) for one in (yield from _formats_of(at))}
+            if not all(canonical(one) in now for one in part):
                 raise
         else:
-            _check_items(answer.data, [f"{one['rule_type']} on {', '.join(one['ranges'])}" for one in part])
+            check_items(answer.data, [f"{one['rule_type']} on {', '.join(one['ranges'])}" for one in part])
     return [_format_of(one) for one in (yield from _formats_of(at))]
 
 
@@ -218,15 +227,27 @@ def delete_conditional_formats(token: Target, ids: Iterable[str] | None = None) 
         part = wanted[start : start + FORMATS_AT_ONCE]
         body = {"sheet_cf_ids": [{"sheet_id": at.sheet.sheet_id, "cf_id": one} for one in part]}
         answer = yield from perform(request("DELETE", url, json=body, idempotent=True))
-        _check_items(answer.data, part)
+        check_items(answer.data, part)
     return len(wanted)
 
 
 def _formats_of(at: Place) -> Procedure[list[dict[str, Any]]]:
-    url = path(V2 + "/condition_formats", token=at.token)
-    answer = yield from perform(request("GET", url, params={"sheet_ids": at.sheet.sheet_id}))
+    return (yield from formats_of(at.token, at.sheet.sheet_id))
+
+
+def formats_of(token: str, sheet_id: str) -> Procedure[list[dict[str, Any]]]:
+    """Return the conditional formats of a worksheet as Lark has them.
+
+    See GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/condition_formats.
+
+    Args:
+        token: The spreadsheet.
+        sheet_id: The worksheet.
+    """
+    url = path(V2 + "/condition_formats", token=token)
+    answer = yield from perform(request("GET", url, params={"sheet_ids": sheet_id}))
     items = answer.data.get("sheet_condition_formats") or ()
-    return [one["condition_format"] for one in items if one.get("sheet_id") == at.sheet.sheet_id]
+    return [one["condition_format"] for one in items if one.get("sheet_id") == sheet_id]
 
 
 def _format_of(data: Mapping[str, Any]) -> ConditionalFormat:
@@ -252,10 +273,13 @@ def _format_of(data: Mapping[str, Any]) -> ConditionalFormat:
     )
 
 
-def _canonical(data: Mapping[str, Any]) -> str:
+def canonical(data: Mapping[str, Any]) -> str:
     """Return a form in which equal conditional formats are equal.
 
     What is off and what is not named are the same.
+
+    Args:
+        data: One as Lark has it.
     """
     style = data.get("style") or {}
     font = style.get("font") or {}
@@ -273,8 +297,16 @@ def _canonical(data: Mapping[str, Any]) -> str:
     )
 
 
-def _check_items(data: Mapping[str, Any], names: Sequence[str]) -> None:
-    """Check the results of single items, which may fail beside others."""
+def check_items(data: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Check the results of single items, which may fail beside others.
+
+    Args:
+        data: What Lark has answered.
+        names: What each item is called, for the error.
+
+    Raises:
+        LarkAPIError: Some failed; the text says which.
+    """
     failed = [
         (names[number] if number < len(names) else f"item {number + 1}", one)
         for number, one in enumerate(data.get("responses") or ())

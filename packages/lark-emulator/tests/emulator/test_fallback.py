@@ -12,22 +12,22 @@ if TYPE_CHECKING:
     from lark_emulator import Emulator
     from tests.emulator.conftest import Api
 
-ROOMS = "/open-apis/vc/v1/rooms"
+NOTES = "/open-apis/hire/v1/notes"
 
 
 def test_it_is_off_in_the_fixture_and_marked_when_on(api: Api, lark: Emulator) -> None:
-    assert api.http.get(ROOMS).status_code == 501
+    assert api.http.get(NOTES).status_code == 501
     lark.settings(fallback_answers=True)
-    answer = api.http.post(ROOMS, json={"name": "Blue", "capacity": "3"})
+    answer = api.http.post(NOTES, json={"content": "Met", "privacy": "3"})
     assert (answer.status_code, answer.headers["x-lark-emulator"]) == (200, "fallback")
-    room = answer.json()["data"]["room"]
+    note = answer.json()["data"]["note"]
     # What was sent comes back where name and type fit; all else is made up.
-    assert (room["name"], room["capacity"]) == ("Blue", 0)
-    assert room["room_id"] == "fallback_room_id"
-    listed = api.http.get(ROOMS, params={"page_token": "x"}).json()["data"]
-    assert (listed["has_more"], len(listed["rooms"])) == (False, 1)
+    assert (note["content"], note["privacy"]) == ("Met", 0)
+    assert note["talent_id"] == "fallback_talent_id"
+    listed = api.http.get(NOTES, params={"page_token": "x"}).json()["data"]
+    assert (listed["has_more"], len(listed["items"])) == (False, 1)
     assert [entry["answered_by"] for entry in lark.requests()[-2:]] == ["fallback", "fallback"]
-    assert lark.state(summary=True)["not_emulated"] == {f"GET {ROOMS}": 1}
+    assert lark.state(summary=True)["not_emulated"] == {f"GET {NOTES}": 1}
 
 
 def test_what_is_emulated_or_has_no_known_shape_stays_as_it_is(api: Api, lark: Emulator) -> None:

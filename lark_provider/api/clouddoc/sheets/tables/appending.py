@@ -9,22 +9,18 @@ from typing import Any
 
 from lark_provider.api.clouddoc.loads.chunks import first_difference
 from lark_provider.api.clouddoc.loads.errors import SourceChangedError
-from lark_provider.api.clouddoc.sheets.tables.chunks import (
-    SUM_BYTES,
-    Chunk,
-    check_sum,
-    chunk_of,
-    comparable,
-)
+from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk_of
+from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES, check_sum, comparable
 from lark_provider.api.clouddoc.sheets.tables.judging import (
     Verdict,
     changed_rows,
     is_blank,
     judge,
     offset_of,
+    spans,
 )
-from lark_provider.api.clouddoc.sheets.tables.turn import TakenOverError
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.api.clouddoc.turn import TakenOverError
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Segment
@@ -214,6 +210,13 @@ class Appender(Writer):
             if all(map(is_blank, above)) or [comparable(cell) for cell in now[0]] == [
                 comparable(cell) for cell in above[0]
             ]:
+                # Lark has no compare-and-set: what others typed into these rows after they were read is gone.
+                logger.warning(
+                    "Others have written in the spreadsheet while rows were appended; if they typed into "
+                    "these rows, it was overwritten: %s",
+                    spans(range(row, row + chunk.count)),
+                    extra={"worksheet": self.place.title, "row": row, "rows": chunk.count},
+                )
                 return row
             return (yield from self._pushed(chunk, row, now[0], there))
         offset = offset_of(there, chunk.sums, chunk.wild)
@@ -241,7 +244,7 @@ class Appender(Writer):
         last, last_row = self.last if self.last is not None else (None, 0)
         if last is not None and last_row + last.count == row:
             sums = [last.sums[at : at + SUM_BYTES] for at in range(0, len(last.sums), SUM_BYTES)]
-            now = check_sum(above, last.wild).to_bytes(SUM_BYTES, "big")
+            now = check_sum(above, last.wild)
             for count in range(1, min(_NEAR, last.count - 1) + 1):
                 end = chunk.count + count
                 if sums[-1 - count] == now and all(map(is_blank, there[chunk.count : end])):

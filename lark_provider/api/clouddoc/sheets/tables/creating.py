@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.tables.place import V3
-from lark_provider.api.clouddoc.sheets.tables.turn import TakenOverError, Turn, turn
+from lark_provider.api.clouddoc.turn import TakenOverError, Turn, turn
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.effects import Memoize
 from lark_provider.protocol.errors import LarkAPIError, OutcomeUnknownError, TransportError

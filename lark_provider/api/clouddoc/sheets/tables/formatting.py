@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.addressing import Range, column_name, range_of
+from lark_provider.api.clouddoc.sheets.tables import conditional
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
 from lark_provider.api.clouddoc.sheets.tables.modes import Extent
 from lark_provider.api.clouddoc.sheets.tables.options import Options
@@ -61,6 +62,8 @@ def apply(
         yield from _freeze(writer, options.freeze)
     if options.filter:
         yield from _filter(writer, extent)
+    rules = conditional.rules_of(options.conditional_formats, layout)
+    yield from conditional.apply(writer, rules, extent, extent.first + options.header, order)
 
 
 def _blocks(writer: Writer, row: int) -> list[Range]:

@@ -14,9 +14,9 @@ from lark_provider.api.clouddoc.sheets.tables.layout import Layout
 from lark_provider.api.clouddoc.sheets.tables.options import Options
 from lark_provider.api.clouddoc.sheets.tables.place import Place
 from lark_provider.api.clouddoc.sheets.tables.source import Source
-from lark_provider.api.clouddoc.sheets.tables.turn import Turn
 from lark_provider.api.clouddoc.sheets.tables.updating import Update, arranged, header_of
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.api.clouddoc.turn import Turn
 from lark_provider.protocol.effects import Stream
 from lark_provider.protocol.errors import ConflictError, LarkError
 from lark_provider.protocol.ledger_entry import State

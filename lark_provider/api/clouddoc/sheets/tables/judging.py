@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.api.clouddoc.sheets.tables.chunks import SUM_BYTES, Chunk, check_sum, comparable
+from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk
+from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES, comparable, sums_of
 
 
 class Verdict(enum.Enum):
@@ -44,7 +45,8 @@ def is_blank(row: Sequence[Any]) -> bool:
     Args:
         row: The cells, as Lark answers them.
     """
-    return all(cell is None or cell == "" for cell in row)
+    # Few rows are looked at cell by cell: those without any content but 0 and False.
+    return not any(row) and all(cell is None or cell == "" for cell in row)
 
 
 def judge(now: Sequence[Sequence[Any]], chunk: Chunk) -> Judgement:
@@ -84,12 +86,9 @@ def changed_rows(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]
         sums: The checksums of what was written.
         wild: Columns that are not compared.
     """
-    return [
-        place
-        for place, row in enumerate(now)
-        if check_sum(row, wild).to_bytes(SUM_BYTES, "big")
-        != sums[SUM_BYTES * place : SUM_BYTES * (place + 1)]
-    ]
+    found = sums_of(now, frozenset(range(len(now[0]))), wild) if now else b""
+    starts = range(0, len(found), SUM_BYTES)
+    return [at // SUM_BYTES for at in starts if found[at : at + SUM_BYTES] != sums[at : at + SUM_BYTES]]
 
 
 def offset_of(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -> int | None:
@@ -100,7 +99,7 @@ def offset_of(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -
         sums: The checksums of what was written.
         wild: Columns that are not compared.
     """
-    found = b"".join(check_sum(row, wild).to_bytes(SUM_BYTES, "big") for row in now)
+    found = sums_of(now, frozenset(range(len(now[0]))), wild) if now else b""
     at = found.find(sums)
     while at > 0 and at % SUM_BYTES:
         at = found.find(sums, at + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from lark_provider.api.clouddoc.cells import show
@@ -52,6 +53,26 @@ class Layout:
             f"{option} must name columns of the table ({', '.join(self.names[:20])}), got {show(name)}. "
             "Next: correct the name."
         )
+
+    def rows(self, rows: Sequence[Any], number: int) -> Sequence[Sequence[Any]]:
+        """Return the values of rows in the order of the columns, all of the same length.
+
+        Args:
+            rows: Dicts by name, or sequences.
+            number: Of the first row in the source, from 1.
+
+        Raises:
+            InvalidRequestError: A row is something else, of another length, or has a key that is no column.
+        """
+        kinds, width = set(map(type, rows)), len(self.names)
+        if kinds <= {tuple, list} and set(map(len, rows)) == {width}:
+            return rows
+        if kinds == {dict} and width > 1 and (not self.is_closed or set(map(len, rows)) == {width}):
+            try:
+                return list(map(itemgetter(*self.names), rows))
+            except KeyError:
+                pass  # what a row lacks is None
+        return [self.values(row, at) for at, row in enumerate(rows, number)]
 
     def values(self, row: Any, number: int) -> Sequence[Any]:
         """Return the values of a row in the order of the columns.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +12,8 @@ from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
 from lark_provider.api.clouddoc.sheets.tables.source import Source
-from lark_provider.api.clouddoc.sheets.tables.turn import TakenOverError
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.api.clouddoc.turn import TakenOverError
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError
 from lark_provider.protocol.ledger_entry import State
@@ -178,8 +177,7 @@ def _headed(writer: Writer, layout: Layout) -> Procedure[None]:
 
 def header_chunk(layout: Layout, blocks: Any) -> Chunk:
     """Return the header as a chunk."""
-    nothing: list[Sequence[str | None]] = [[None] * layout.width]
-    return chunk(0, 1, [list(layout.titles)], nothing, blocks, header_rows=1)
+    return chunk(0, 1, [layout.titles], [None] * layout.width, blocks, header_rows=1)
 
 
 def _text(cell: Any) -> str:

@@ -41,6 +41,7 @@ class Options:
     widths: Literal["content"] | Mapping[str, int] | None = None
     freeze: tuple[int, int] | None = None
     filter: bool = False
+    conditional_formats: Mapping[str, Any] | None = None
     unmerge: bool = False
     zone: dt.tzinfo | None = None
     lease_wait: float = WAIT_SECONDS

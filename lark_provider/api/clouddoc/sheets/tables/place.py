@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.addressing import MAX_CELLS, Range
-from lark_provider.api.clouddoc.sheets.tables.chunks import Blocks, Chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk
+from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
-from lark_provider.api.clouddoc.sheets.tables.turn import Turn
+from lark_provider.api.clouddoc.turn import Turn
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Procedure, perform
@@ -98,33 +99,31 @@ class Place:
         while at <= last:
             end = min(at + step - 1, last)
             try:
-                found += yield from self._window(turn, at, end)
+                parts = yield from self._answers(turn, at, end)
             except LarkAPIError as error:
                 if error.code != ANSWER_TOO_LARGE or step == 1:
                     raise
                 step = max(1, step // 2)
                 continue
+            found += _rows(parts, self.blocks, end - at + 1)
             at = end + 1
         return found
 
-    def _window(self, turn: Turn, first: int, last: int) -> Procedure[list[list[Any]]]:
-        rows: list[list[Any]] = [[] for _ in range(last - first + 1)]
+    def _answers(self, turn: Turn, first: int, last: int) -> Procedure[list[list[list[Any] | None]]]:
+        """Return the rows of each block of columns as Lark answers them: some may be missing or short."""
+        parts: list[list[list[Any] | None]] = []
         for (start, end), left in zip(self.blocks, self.lefts, strict=True):
-            width = end - start
-            wanted = Range(first, left, last, left + width - 1)
+            wanted = Range(first, left, last, left + end - start - 1)
             there = wanted.within(self.rows, self.columns)
-            values: list[Any] = []
+            values: list[list[Any] | None] = []
             if there is not None:
                 yield from turn.keep()
                 url = path(V2 + "/values/{range}", token=self.token, range=there.on(self.sheet_id))
                 answer = yield from perform(request("GET", url))
                 values = (answer.data.get("valueRange") or {}).get("values") or []
                 self._note(_revision(answer), 0)
-            for place, row in enumerate(rows):
-                cells = (values[place] or []) if place < len(values) else []
-                row.extend(cells[:width])
-                row.extend([None] * (end - len(row)))
-        return rows
+            parts.append(values)
+        return parts
 
     def last_row(self, turn: Turn, above: int) -> Procedure[int]:
         """Return the last row with content in the table's columns.
@@ -136,13 +135,22 @@ class Place:
             above: What to return if no row from here on has any, plus 1.
         """
         yield from self.refresh(turn)
-        end = self.rows
+        end, step = self.rows, _READ_ROWS
         while end >= above:
-            first = max(above, end - _READ_ROWS + 1)
-            rows = yield from self.read(turn, first, end)
-            for place in range(len(rows) - 1, -1, -1):
-                if not is_blank(rows[place]):
-                    return first + place
+            first = max(above, end - step + 1)
+            try:
+                parts = yield from self._answers(turn, first, end)
+            except LarkAPIError as error:
+                if error.code != ANSWER_TOO_LARGE or step == 1:
+                    raise
+                step = max(1, step // 2)
+                continue
+            filled = [
+                next((at for at in range(len(rows) - 1, -1, -1) if not is_blank(rows[at] or ())), -1)
+                for rows in parts
+            ]
+            if max(filled) >= 0:
+                return first + max(filled)
             end = first - 1
         return above - 1
 
@@ -260,6 +268,17 @@ def sheets(token: str) -> Procedure[list[dict[str, Any]]]:
     answer = yield from perform(request("GET", path(V3 + "/sheets/query", token=token)))
     found: list[dict[str, Any]] = answer.data.get("sheets") or []
     return found
+
+
+def _rows(parts: Sequence[list[list[Any] | None]], blocks: Blocks, count: int) -> list[list[Any]]:
+    """Return rows of blocks of columns as rows of the table, with blank cells for those that are missing."""
+    rows: list[list[Any]] = [[] for _ in range(count)]
+    for values, (start, end) in zip(parts, blocks, strict=True):
+        for place, row in enumerate(rows):
+            cells = (values[place] or []) if place < len(values) else []
+            row.extend(cells[: end - start])
+            row.extend([None] * (end - len(row)))
+    return rows
 
 
 def _revision(answer: LarkResponse[Any]) -> int | None:

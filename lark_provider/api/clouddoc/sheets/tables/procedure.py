@@ -19,14 +19,15 @@ from lark_provider.api.clouddoc.sheets.files import checked_title
 from lark_provider.api.clouddoc.sheets.files import get as spreadsheet_info
 from lark_provider.api.clouddoc.sheets.tables import creating
 from lark_provider.api.clouddoc.sheets.tables.chunks import blocks_of
+from lark_provider.api.clouddoc.sheets.tables.conditional import Rules, rules_of
 from lark_provider.api.clouddoc.sheets.tables.job import Job
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout, layout
 from lark_provider.api.clouddoc.sheets.tables.options import HEADER_STYLE, Format, Mode, Options, frozen
 from lark_provider.api.clouddoc.sheets.tables.place import Place
 from lark_provider.api.clouddoc.sheets.tables.source import Source
-from lark_provider.api.clouddoc.sheets.tables.turn import turn
 from lark_provider.api.clouddoc.sheets.targets import SheetRef, Target, Worksheet, spreadsheet
 from lark_provider.api.clouddoc.sheets.targets import place as sheet_place
+from lark_provider.api.clouddoc.turn import turn
 from lark_provider.protocol.effects import NewKey, Stream, Take
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import checked_key
@@ -70,6 +71,7 @@ def write_table(
     widths: Literal["content"] | Mapping[str, int] | None = "content",
     freeze: bool | int | tuple[int, int] | None = None,
     filter: bool = False,  # noqa: A002 - as people call it
+    conditional_formats: Rules | None = None,
     start: str | tuple[int, int] = "A1",
     unmerge: bool = False,
     zone: dt.tzinfo | None = None,
@@ -107,6 +109,9 @@ def write_table(
         widths: `content`, pixels by column, or None to leave them.
         freeze: True for the header, a number of rows, or (rows, columns); None to leave it.
         filter: Whether the header gets a filter.
+        conditional_formats: By column one or several `ConditionalFormat` without ranges, or dicts such as
+            `{"rule_type": "cellIs", "operator": "lessThan", "values": [0], "style": {"color": "#d83931"}}`.
+            One that stands already is left alone, and extended where the table has become longer.
         start: The upper left cell of the table.
         unmerge: Whether merged cells in the way are unmerged; else they are an error.
         zone: The zone to which aware datetimes are converted.
@@ -140,6 +145,7 @@ def write_table(
         widths=widths,
         freeze=frozen(freeze, corner.row),
         filter=filter,
+        conditional_formats=conditional_formats,
         unmerge=unmerge,
         zone=zone,
         lease_wait=lease_wait,
@@ -232,6 +238,7 @@ def _check(columns: Layout, options: Options, rows: Any, head: Sequence[Any]) ->
             f"columns must be given where rows are sequences and there is a header, got {show(head[0])} as "
             "the first row. Next: pass columns=, or header=False."
         )
+    rules_of(options.conditional_formats, columns)
     blocks, order = blocks_of(columns.width), range(columns.width)
     source = Source(Stream(()), (), columns, blocks, order, options, with_header=False)
     if isinstance(rows, list | tuple):

@@ -10,17 +10,18 @@ from typing import Any
 
 import orjson
 
-from lark_provider.api.clouddoc.cells import MisfitError, show
-from lark_provider.api.clouddoc.sheets.tables.chunks import Blocks, Chunk, Cutter
+from lark_provider.api.clouddoc.cells import EXACT_INT, MisfitError, show
+from lark_provider.api.clouddoc.sheets.blocks import BLOCK, Column, Formats, Kind, encode_column
+from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk
+from lark_provider.api.clouddoc.sheets.tables.cutting import Cutter
+from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
 from lark_provider.api.clouddoc.sheets.tables.options import Format, Options
-from lark_provider.api.clouddoc.sheets.values import encode_row, to_cell
+from lark_provider.api.clouddoc.sheets.values import MAX_CHARS, TEXT, TOO_LONG, WRONG_VALUE, to_cell
 from lark_provider.protocol.effects import Stream, Take
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure, take
 
-_AT_ONCE = 200
-"""Rows that are taken from the source at a time."""
 STYLE = "\0"
 """What a format begins with that is a style and no formatter."""
 _WIDE = frozenset("WF")
@@ -99,8 +100,6 @@ class Source:
         self._ready: deque[Chunk] = deque()
         self._number, self._is_over = 0, False
         self._is_measured = options.widths == "content"
-        # Few rows differ in their formats, so that each combination is kept once.
-        self._formats: dict[tuple[str | None, ...], tuple[str | None, ...]] = {}
         self.widths = [0] * layout.width
         given = options.formats or {}
         self._by_type = {
@@ -112,10 +111,10 @@ class Source:
             if not isinstance(name, type)
         }
         if with_header or options.header:
-            self._measure(layout.titles)
+            self._measure([[one] for one in layout.titles])
         if with_header:
-            titles = [layout.titles[place] for place in order]
-            self._cutter.add(titles, [None] * len(titles), is_header=True)
+            titles = tuple(layout.titles[place] for place in order)
+            self._ready += self._cutter.add([titles], (), is_header=True)
 
     def chunk(self) -> Procedure[Chunk | None]:
         """Return the next chunk; None at the end.
@@ -124,12 +123,11 @@ class Source:
             InvalidRequestError: A value does not fit; the text names its row and column.
         """
         while not self._ready and not self._is_over:
-            rows = self._head or (yield from take(Take(self._stream, _AT_ONCE)))
+            rows = self._head or (yield from take(Take(self._stream, BLOCK)))
             self._head = ()
-            for row in rows:
-                if (made := self._add(row)) is not None:
-                    self._ready.append(made)
-            if not rows:
+            if rows:
+                self._add(rows)
+            else:
                 self._is_over = True
                 if (made := self._cutter.rest()) is not None:
                     self._ready.append(made)
@@ -141,53 +139,134 @@ class Source:
         Args:
             rows: All rows of the source.
         """
-        for number, row in enumerate(rows, 1):
-            self._converted(self._layout.values(row, number), number)
+        for start in range(0, len(rows), BLOCK):
+            self._converted(self._layout.rows(rows[start : start + BLOCK], start + 1), start + 1)
 
-    def _add(self, row: Any) -> Chunk | None:
-        self._number += 1
-        values = self._layout.values(row, self._number)
-        encoded = self._converted(values, self._number)
-        cells, formats = [one for one, _ in encoded], [one for _, one in encoded]
-        if self._is_measured and (self._number <= _MEASURED or self._number % _EVERY == 0):
-            self._measure(cells)
-        if self._by_type:
-            for place, value in enumerate(values):
-                if (found := self._by_type.get(type(value))) is not None:
-                    formats[place] = with_formatter(found, formats[place])
-        for place, found in self._by_column.items():
-            formats[place] = with_formatter(found, formats[place])
+    def _add(self, rows: Sequence[Any]) -> None:
+        number = self._number + 1
+        self._number += len(rows)
+        values = self._layout.rows(rows, number)
+        columns = self._converted(values, number)
+        if self._is_measured:
+            is_top = number <= _MEASURED
+            some = slice(None) if is_top else slice(-number % _EVERY, None, _EVERY)
+            self._measure([one.cells[some] for one in columns])
+        odd = frozenset(place for place, one in enumerate(columns) if one.kind is Kind.OTHER)
+        columns = [
+            one._replace(cells=canonical(one.cells)) if one.kind is Kind.NUMBER else one for one in columns
+        ]
+        formats = self._formatted(values, [one.formats for one in columns])
         if self._order is not None:
-            cells, formats = [cells[one] for one in self._order], [formats[one] for one in self._order]
-        key = tuple(formats)
-        return self._cutter.add(cells, self._formats.setdefault(key, key))
+            columns, formats = [columns[one] for one in self._order], [formats[one] for one in self._order]
+            odd = frozenset(at for at, place in enumerate(self._order) if place in odd)
+        formats = [
+            settled(one, column.cells) if isinstance(one, list) else one
+            for one, column in zip(formats, columns, strict=True)
+        ]
+        cells = list(zip(*(one.cells for one in columns), strict=True))
+        self._ready += self._cutter.add(cells, formats, odd)
 
-    def _converted(self, values: Sequence[Any], number: int) -> list[tuple[Any, str | None]]:
+    def _formatted(self, values: Sequence[Sequence[Any]], needed: list[Formats]) -> list[Formats]:
+        """Return the formats of columns, where the caller has given some."""
+        if self._by_type:
+            for place, column in enumerate(zip(*values, strict=True)):
+                given = [self._by_type.get(type(value)) for value in column]
+                if any(given):
+                    needed[place] = [
+                        formatter if one is None else with_formatter(one, formatter)
+                        for one, formatter in zip(given, _each(needed[place], len(column)), strict=True)
+                    ]
+        for place, found in self._by_column.items():
+            needed[place] = (
+                [with_formatter(found, one) for one in formats]
+                if isinstance(formats := needed[place], list)
+                else with_formatter(found, formats)
+            )
+        return needed
+
+    def _converted(self, values: Sequence[Sequence[Any]], number: int) -> list[Column]:
+        zone = self._options.zone
         try:
-            return encode_row(values, number, 1, self._options.zone)
-        except InvalidRequestError as refused:
-            for name, value in zip(self._layout.names, values, strict=True):
-                try:
-                    to_cell(value, self._options.zone)
-                except MisfitError as error:
-                    raise InvalidRequestError(
-                        f"Row {number} of the source, column {name!r}: the value {error}, got {show(value)}. "
-                        "Nothing of its chunk was sent. Next: correct the value.",
-                        code=refused.code,
-                        field_violations=refused.field_violations,
-                    ) from None
+            return [encode_column(column, zone) for column in zip(*values, strict=True)]
+        except MisfitError:
+            for at, row in enumerate(values, number):
+                for name, value in zip(self._layout.names, row, strict=True):
+                    try:
+                        to_cell(value, zone)
+                    except MisfitError as error:
+                        raise self._misfit(at, name, value, error) from None
             raise
 
-    def _measure(self, cells: Sequence[Any]) -> None:
+    def _misfit(self, number: int, name: str, value: Any, error: MisfitError) -> InvalidRequestError:
+        code = TOO_LONG if isinstance(value, str) and len(value) > MAX_CHARS else WRONG_VALUE
+        return InvalidRequestError(
+            f"Row {number} of the source, column {name!r}: the value {error}, got {show(value)}. "
+            "Nothing of its chunk was sent. Next: correct the value.",
+            code=code,
+            field_violations=[{"field": name, "value": show(value), "description": str(error)}],
+        )
+
+    def _measure(self, columns: Sequence[Sequence[Any]]) -> None:
         """Note how wide the columns have to be."""
-        widths = self.widths
-        for place, cell in enumerate(cells):
-            if isinstance(cell, str):
-                length = len(cell)
-                if length > widths[place]:
-                    if not cell.isascii():
-                        length += sum(unicodedata.east_asian_width(one) in _WIDE for one in cell[:100])
-                    widths[place] = max(widths[place], length)
-            elif widths[place] < _SHOWN:
-                length = len(str(cell.get("text", "") if isinstance(cell, dict) else cell))
-                widths[place] = max(widths[place], min(length, _SHOWN))
+        for place, cells in enumerate(columns):
+            width = self.widths[place]
+            texts = [cell for cell in cells if type(cell) is str]
+            longest = max(map(len, texts), default=0)
+            if "".join(texts).isascii():
+                width = max(width, longest)
+            elif longest > width / 2:  # Chinese characters count twice
+                width = max(width, *map(_length, texts))
+            if len(texts) < len(cells) and width < _SHOWN:
+                some = cells[::_EVERY]
+                longest = max((len(_shown(cell)) for cell in some if type(cell) is not str), default=0)
+                width = max(width, min(_SHOWN, longest))
+            self.widths[place] = width
+
+
+def _shown(cell: Any) -> str:
+    return str(cell.get("text", "") if isinstance(cell, dict) else cell)
+
+
+def _length(text: str) -> int:
+    """Return how wide a text is, in characters; Chinese ones count twice."""
+    if text.isascii():
+        return len(text)
+    return len(text) + sum(unicodedata.east_asian_width(one) in _WIDE for one in text[:100])
+
+
+def canonical(cells: Sequence[Any]) -> Sequence[Any]:
+    """Return numbers as they are compared: those without a fraction as integers, as Lark may answer them.
+
+    Args:
+        cells: Numbers and `""`.
+    """
+    try:
+        return [cell if cell % 1 else _whole(cell) for cell in cells]
+    except TypeError:
+        return [cell if cell == "" or cell % 1 else _whole(cell) for cell in cells]
+
+
+def _whole(number: float) -> float:
+    return int(number) if -EXACT_INT <= number <= EXACT_INT else number
+
+
+def _each(formats: Formats, count: int) -> list[str | None]:
+    return formats if isinstance(formats, list) else [formats] * count
+
+
+def settled(formats: Sequence[str | None], cells: Sequence[Any]) -> Formats:
+    """Return the formats of a column in few runs: one alone if all cells may have it.
+
+    An empty cell takes the format of the cell above it, and other text that of text.
+
+    Args:
+        formats: What each cell needs.
+        cells: As Lark takes them.
+    """
+    found: list[str | None] = []
+    before: str | None = None
+    for cell, one in zip(cells, formats, strict=True):
+        if one != before and not (cell == "" or (one is None and before == TEXT and type(cell) is str)):
+            before = one
+        found.append(before)
+    return before if found.count(before) == len(found) else found

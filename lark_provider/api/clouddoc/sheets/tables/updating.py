@@ -12,13 +12,14 @@ import orjson
 from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.sheets.addressing import Range, column_name
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
-from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_COLUMNS, Blocks, Chunk, chunk_of, comparable
+from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_COLUMNS, Chunk, chunk_of
+from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks, comparable
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank, spans
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
 from lark_provider.api.clouddoc.sheets.tables.modes import Extent, recorded_segments
 from lark_provider.api.clouddoc.sheets.tables.place import TOO_LARGE, V2, Place
 from lark_provider.api.clouddoc.sheets.tables.source import Source
-from lark_provider.api.clouddoc.sheets.tables.turn import Turn
+from lark_provider.api.clouddoc.turn import Turn
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkAPIError
 from lark_provider.protocol.ledger_entry import State
@@ -232,7 +233,7 @@ class Update:
         for run in _runs(rows):
             for block, ((first, end), left) in enumerate(zip(place.blocks, place.lefts, strict=True)):
                 where = Range(run[0], left, run[-1], left + end - first - 1).on(place.sheet_id)
-                values = b",".join([made.lines[found[row]][block] for row in run])
+                values = b",".join([made.lines[block][found[row]] for row in run])
                 parts.append(b'{"range":' + orjson.dumps(where) + b',"values":[' + values + b"]}")
         return len(parts), b'{"valueRanges":[' + b",".join(parts) + b"]}"
 
@@ -243,7 +244,7 @@ class Update:
         answer = yield from writer.turn.send(call)
         is_disturbed = place.noted(answer)
         for run in _runs(rows):
-            writer.note(chunk_of(made, [found[row] for row in run]), run[0])
+            writer.note(made, run[0], places=[found[row] for row in run])
         if is_disturbed:
             doubled = set(self._doubled)
             yield from self._read()

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.addressing import Range
-from lark_provider.api.clouddoc.sheets.tables.chunks import (
-    SUM_BYTES,
-    Chunk,
-    chunk,
-)
+from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk
+from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES
 from lark_provider.api.clouddoc.sheets.tables.judging import (
     changed_rows,
     spans,
 )
 from lark_provider.api.clouddoc.sheets.tables.options import Options
 from lark_provider.api.clouddoc.sheets.tables.place import Place
-from lark_provider.api.clouddoc.sheets.tables.turn import Turn
-from lark_provider.api.clouddoc.sheets.values import Runs
+from lark_provider.api.clouddoc.turn import Turn
 from lark_provider.protocol.errors import ConflictError
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
@@ -60,43 +57,46 @@ class Writer:
     _ends: dict[tuple[str, int, int], int] = field(default_factory=dict)
     """The place of the range of a format that ends in a column and a row."""
 
-    def note(self, chunk: Chunk, row: int, *, is_replayed: bool = False) -> None:
-        """Note that a chunk stands.
+    def note(
+        self, chunk: Chunk, row: int, *, places: Sequence[int] | None = None, is_replayed: bool = False
+    ) -> None:
+        """Note that rows of a chunk stand.
 
         Args:
             chunk: The chunk.
-            row: Where it begins.
-            is_replayed: Whether an earlier attempt has written it.
+            row: Where they begin.
+            places: The rows, from 0; all of the chunk if None.
+            is_replayed: Whether an earlier attempt has written them.
         """
-        count = chunk.count - chunk.header_rows
+        height = chunk.count if places is None else len(places)
+        count = height - chunk.header_rows
         self.written += count
         self.replayed += count if is_replayed else 0
-        last = row + chunk.count - 1
+        last = row + height - 1
         if self.ranges and self.ranges[-1][1] == row - 1:
             self.ranges[-1] = (self.ranges[-1][0], last)
         else:
             self.ranges.append((row, last))
-        formats = chunk.formats[chunk.header_rows :]
-        some = {id(one): one for one in formats}.values()
-        for column in sorted({at for one in some for at, text in enumerate(one) if text is not None}):
-            runs = Runs(self.place.column(column))
-            cells = chunk.rows[chunk.header_rows :]
-            for number, (line, one) in enumerate(zip(cells, formats, strict=True), row + chunk.header_rows):
-                runs.add(number, ((line[column], one[column]),))
-            for text, found in runs.closed().items():
-                self._add_formats(text, found)
+        top = row + chunk.header_rows
+        for place, formats in enumerate(chunk.formats):
+            column = self.place.column(place) if formats is not None else 0
+            if isinstance(formats, str) and count:
+                self._add_formats(formats, Range(top, column, last, column))
+            elif isinstance(formats, list):
+                each = formats if places is None else [formats[at] for at in places]
+                for text, first, end in runs(each):
+                    self._add_formats(text, Range(top + first, column, top + end, column))
 
-    def _add_formats(self, text: str, found: Sequence[Range]) -> None:
+    def _add_formats(self, text: str, one: Range) -> None:
         known = self.formats.setdefault(text, [])
-        for one in found:
-            assert one.last_row is not None  # noqa: S101 - the ranges are closed
-            place = self._ends.pop((text, one.first_column, one.first_row - 1), None)
-            if place is None:
-                place = len(known)
-                known.append(one)
-            else:
-                known[place] = known[place]._replace(last_row=one.last_row)
-            self._ends[text, one.first_column, one.last_row] = place
+        assert one.last_row is not None  # noqa: S101 - the range is closed
+        place = self._ends.pop((text, one.first_column, one.first_row - 1), None)
+        if place is None:
+            place = len(known)
+            known.append(one)
+        else:
+            known[place] = known[place]._replace(last_row=one.last_row)
+        self._ends[text, one.first_column, one.last_row] = place
 
     def quiet(self, recorded: RecordedSegment) -> Procedure[None]:
         """Wait until a request that was sent for a segment cannot take effect any more."""
@@ -172,9 +172,8 @@ class Writer:
         """
         for row in range(first, last + 1, _BLANKED):
             count = min(_BLANKED, last - row + 1)
-            rows: list[list[Any]] = [[""] * self.place.width] * count
-            empty: list[Sequence[str | None]] = [()] * count
-            yield from self.place.write(self.turn, chunk(0, 1, rows, empty, self.place.blocks), row)
+            rows: list[Sequence[Any]] = [("",) * self.place.width] * count
+            yield from self.place.write(self.turn, chunk(0, 1, rows, (), self.place.blocks), row)
 
     def finish(self) -> Procedure[None]:
         """Record that everything stands."""
@@ -196,3 +195,20 @@ class Writer:
             "look at these rows in the spreadsheet's history; "
             "then call again."
         )
+
+
+def runs(formats: Iterable[str | None]) -> Iterator[tuple[str, int, int]]:
+    """Yield the runs of cells of a column that need the same format.
+
+    Args:
+        formats: Of each cell, if it needs one.
+
+    Yields:
+        A format, and the first and the last cell that has it, from 0.
+    """
+    start = 0
+    for text, some in itertools.groupby(formats):
+        end = start + sum(1 for _ in some)
+        if text is not None:
+            yield text, start, end - 1
+        start = end

@@ -1,0 +1,82 @@
+"""What is in folders, as Lark lists it."""
+
+from __future__ import annotations
+
+from typing import Any, Required, TypedDict
+
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.operations import Listing, Page, Procedure, perform
+from lark_provider.protocol.paging import Pager
+from lark_provider.protocol.paths import path
+
+PAGE = 200
+
+
+class DriveFile(TypedDict, total=False):
+    """A file or folder as Lark lists it."""
+
+    token: Required[str]
+    name: str
+    type: str
+    parent_token: str
+    url: str
+    created_time: str
+    modified_time: str
+    owner_id: str
+
+
+class FolderAnswer(TypedDict, total=False):
+    """What `create_folder` answers."""
+
+    token: Required[str]
+    url: str
+
+
+def list_folder(token: str, *, order_by: str = "CreatedTime", direction: str = "ASC") -> Listing[DriveFile]:
+    """List a folder by its token; see `list_files`."""
+
+    def page(page_token: str | None) -> Procedure[Page[DriveFile]]:
+        params = {
+            "folder_token": token or None,
+            "page_size": str(PAGE) if token else None,  # the top folder is listed without pages
+            "page_token": page_token,
+            "order_by": order_by,
+            "direction": direction,
+        }
+        call: Call[Any] = request("GET", path("/drive/v1/files"), params=params)
+        data = (yield from perform(call)).data
+        more = {"items": data.get("files") or (), "has_more": data.get("has_more")}
+        return Page.of({**more, "page_token": data.get("next_page_token")})
+
+    return Listing(page)
+
+
+def creation(name: str, parent: str) -> Call[FolderAnswer]:
+    """Return the call that creates a folder.
+
+    See POST /open-apis/drive/v1/files/create_folder.
+
+    Args:
+        name: Its name.
+        parent: The token of the folder above.
+    """
+    url = path("/drive/v1/files/create_folder")
+    return request("POST", url, json={"name": name, "folder_token": parent}, subject=name)
+
+
+def oldest_named(parent: str, name: str) -> Procedure[str | None]:
+    """Return the oldest folder with a name in another; None if there is none.
+
+    See GET /open-apis/drive/v1/files.
+
+    Args:
+        parent: The token of the folder above.
+        name: Its name.
+    """
+    pager = Pager(list_folder(parent))
+    found: list[DriveFile] = []
+    while not pager.ended:
+        page = yield from pager.next_page()
+        found += [one for one in page if one.get("type") == "folder" and one.get("name") == name]
+    oldest = min(found, key=lambda one: (int(one.get("created_time") or 0), one["token"]), default=None)
+    return oldest["token"] if oldest else None

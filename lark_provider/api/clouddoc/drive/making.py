@@ -1,0 +1,102 @@
+"""Make a folder once: what was decided is recorded in the database, and the others read it there.
+
+Lark has no way to create a folder only if it is missing, and its lists lag. So one process at a time decides
+about a name in a folder; the next one reads what it has made, before the lists show it.
+"""
+
+from __future__ import annotations
+
+from lark_provider.api.clouddoc.drive.listing import creation, oldest_named
+from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
+from lark_provider.api.clouddoc.turn import TakenOverError, Turn, turn
+from lark_provider.protocol.errors import OutcomeUnknownError
+from lark_provider.protocol.keys import client_token
+from lark_provider.protocol.ledger_entry import Entry, State
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.store import shared
+
+LOOKS, LOOK_SECONDS = 3, 5.0
+"""How often a folder whose creation has no answer is looked for, and the pause between: lists lag."""
+_LAG_SECONDS = 60.0
+"""After which a folder that was made and is not listed was moved, renamed or deleted."""
+_TAKEN_OVER = 10
+
+
+def made(parent: str, name: str) -> Procedure[str]:
+    """Make a folder that was not listed, unless another process has made it just now.
+
+    See POST /open-apis/drive/v1/files/create_folder.
+
+    Args:
+        parent: The token of the folder above.
+        name: Its name.
+
+    Returns:
+        Its token.
+
+    Raises:
+        LarkError: As for any call, and if the database is unavailable.
+    """
+    is_shared = (yield from shared(lambda _: True)) is not None
+    held = yield from turn(
+        f"folder/{client_token(parent, name, 'folder')}", f"folder {name!r}", LEASE_SECONDS, WAIT_SECONDS
+    )
+    if not is_shared:
+        return (yield from _sent(held, parent, name))
+    yield from held.begin()
+    try:
+        for _ in range(_TAKEN_OVER):
+            try:
+                return (yield from _once(held, parent, name))
+            except TakenOverError:
+                continue
+    finally:
+        yield from held.end()
+    raise TakenOverError(
+        f"Other processes make the folder {name!r} as well. Next: call again later.", retryable=True
+    )
+
+
+def _once(held: Turn, parent: str, name: str) -> Procedure[str]:
+    """Return the folder that is recorded, or make and record it."""
+    key = f"folder {name}"
+    entry = yield from _recorded(parent, key)
+    while entry.state is State.DONE:
+        token: str = entry.result["token"]
+        if entry.age < _LAG_SECONDS:
+            return token
+        key = f"{key}\nafter {token}"
+        entry = yield from _recorded(parent, key)
+    # Again, since another process may have made it before the lease was granted.
+    found = yield from oldest_named(parent, name)
+    looks = 0 if entry.is_new or entry.age >= _LAG_SECONDS else LOOKS
+    while found is None and looks:
+        yield from held.pause(LOOK_SECONDS)
+        found, looks = (yield from oldest_named(parent, name)), looks - 1
+    if found is None:
+        found = yield from _sent(held, parent, name)
+    result = {"token": found}
+    (is_first,) = (yield from shared(lambda store: store.files.done(entry, result))) or (True,)
+    if is_first:
+        return found
+    return str((yield from _recorded(parent, key)).result["token"])
+
+
+def _recorded(parent: str, key: str) -> Procedure[Entry]:
+    found = yield from shared(lambda store: store.files.begin(parent, key, "folder"))
+    assert found is not None  # noqa: S101 - the lease has come from a database
+    return found[0]
+
+
+def _sent(held: Turn, parent: str, name: str) -> Procedure[str]:
+    """Make a folder; if the answer is lost, look for it before it is made again."""
+    call = creation(name, parent)
+    try:
+        return str((yield from held.send(call)).data["token"])
+    except OutcomeUnknownError:
+        for _ in range(LOOKS):
+            yield from held.pause(LOOK_SECONDS)
+            found = yield from oldest_named(parent, name)
+            if found is not None:
+                return found
+    return str((yield from perform(call)).data["token"])

@@ -1,0 +1,168 @@
+"""The conditional formats of a table, by column. Those that stand are compared, so that a rerun adds none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from lark_provider.api.clouddoc.cells import show
+from lark_provider.api.clouddoc.sheets.addressing import Range, range_of
+from lark_provider.api.clouddoc.sheets.conditions import (
+    FORMATS_AT_ONCE,
+    MAX_FORMATS,
+    ConditionalFormat,
+    canonical,
+    check_items,
+    formats_of,
+)
+from lark_provider.api.clouddoc.sheets.styles import Style
+from lark_provider.api.clouddoc.sheets.tables.layout import Layout
+from lark_provider.api.clouddoc.sheets.tables.modes import Extent
+from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.api.clouddoc.sheets.writing import V2
+from lark_provider.protocol.calls import request
+from lark_provider.protocol.errors import ConflictError, InvalidRequestError, OutcomeUnknownError
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.paths import path
+
+Rule: TypeAlias = ConditionalFormat | Mapping[str, Any]
+Rules: TypeAlias = Mapping[str, Rule | Sequence[Rule]]
+"""Conditional formats by column; a dict has the arguments of `ConditionalFormat` without `ranges`."""
+_NAMES = ("rule_type", "style", "operator", "values")
+
+
+def rules_of(given: Rules | None, layout: Layout) -> list[tuple[int, dict[str, Any]]]:
+    """Return the place of a column and what Lark takes, for each conditional format.
+
+    Args:
+        given: By column.
+        layout: The columns.
+
+    Raises:
+        InvalidRequestError: One is invalid, or there are too many.
+    """
+    found = [
+        (layout.place(name, "conditional_formats"), _rule(name, one).rule())
+        for name, some in (given or {}).items()
+        for one in (some if isinstance(some, list | tuple) else (some,))
+    ]
+    if len(found) > MAX_FORMATS:
+        raise InvalidRequestError(
+            f"A worksheet must have at most {MAX_FORMATS} conditional formats, got {len(found)}. Next: leave "
+            "some out."
+        )
+    return found
+
+
+def _rule(name: str, given: Any) -> ConditionalFormat:
+    if isinstance(given, ConditionalFormat):
+        if given.ranges:
+            raise InvalidRequestError(
+                f"conditional_formats[{name!r}] must have no ranges, since it is for a column, got "
+                f"{given.ranges!r}. Next: pass () as its ranges; for others, see add_conditional_formats."
+            )
+        return given
+    is_style = isinstance(given, Mapping) and isinstance(given.get("style") or Style(), Style | Mapping)
+    if not is_style or not set(given) <= set(_NAMES) or "rule_type" not in given:
+        raise InvalidRequestError(
+            f"conditional_formats[{name!r}] must be a ConditionalFormat or a dict of "
+            f"{', '.join(_NAMES)}, got {show(given)}. Next: write "
+            "{'rule_type': 'cellIs', 'operator': 'lessThan', 'values': [0], "
+            "'style': {'color': '#d83931'}}."
+        )
+    style = given.get("style") or Style()
+    try:
+        made = style if isinstance(style, Style) else Style(**style)
+    except TypeError:
+        raise InvalidRequestError(
+            f"The style of conditional_formats[{name!r}] must have the attributes of Style, got "
+            f"{show(style)}. Next: use bold, italic, underline, strike, color and background."
+        ) from None
+    values = given.get("values", ())
+    return ConditionalFormat(
+        (),
+        given["rule_type"],
+        made,
+        given.get("operator", "is"),
+        tuple(values) if isinstance(values, list | tuple) else (values,),
+    )
+
+
+def apply(
+    writer: Writer,
+    rules: Sequence[tuple[int, dict[str, Any]]],
+    extent: Extent,
+    first: int,
+    order: Sequence[int],
+) -> Procedure[None]:
+    """Give the columns of a table their conditional formats.
+
+    One that stands already from the same row down is left alone, or extended to the table's end.
+
+    See POST /open-apis/sheets/v2/spreadsheets/:token/condition_formats/batch_create and …/batch_update.
+
+    Args:
+        writer: Has written the table.
+        rules: See `rules_of`.
+        extent: Its rows.
+        first: The first row below the header.
+        order: The place in the layout of each column of the worksheet.
+
+    Raises:
+        ConflictError: The worksheet has too many others.
+        LarkAPIError: Lark refused some; the text says which.
+    """
+    place = writer.place
+    if not rules or extent.last < first:
+        return
+    yield from writer.turn.keep()
+    standing = yield from formats_of(place.token, place.sheet_id)
+    missing, short = list[dict[str, Any]](), list[dict[str, Any]]()
+    for at, rule in rules:
+        column = place.column(list(order).index(at))
+        wanted = Range(first, column, extent.last, column)
+        made = {"ranges": [wanted.on(place.sheet_id)], **rule}
+        same = [one for one in standing if _is_same(one, made, wanted)]
+        if not same:
+            missing.append(made)
+        elif all((_range_of(one).last_row or 0) < extent.last for one in same):
+            short.append({"cf_id": same[0]["cf_id"], **made})
+    if len(standing) + len(missing) > MAX_FORMATS:
+        raise ConflictError(
+            f"Worksheet {place.title!r} must have at most {MAX_FORMATS} conditional formats, has "
+            f"{len(standing)} and needs {len(missing)} more for the table, whose rows stand. Next: delete "
+            "some with delete_conditional_formats, and call again."
+        )
+    for kind, some in (("batch_create", missing), ("batch_update", short)):
+        for start in range(0, len(some), FORMATS_AT_ONCE):
+            yield from _sent(writer, kind, some[start : start + FORMATS_AT_ONCE])
+
+
+def _sent(writer: Writer, kind: str, some: Sequence[dict[str, Any]]) -> Procedure[None]:
+    place = writer.place
+    url = path(V2 + "/condition_formats/{kind}", token=place.token, kind=kind)
+    items = [{"sheet_id": place.sheet_id, "condition_format": one} for one in some]
+    call: Any = request(
+        "POST", url, json={"sheet_condition_formats": items}, idempotent=kind == "batch_update"
+    )
+    try:
+        answer = yield from writer.turn.send(call)
+    except OutcomeUnknownError:
+        now = {canonical(one) for one in (yield from formats_of(place.token, place.sheet_id))}
+        if not all(canonical(one) in now for one in some):
+            raise
+    else:
+        check_items(answer.data, [f"{one['rule_type']} on {', '.join(one['ranges'])}" for one in some])
+
+
+def _is_same(standing: Mapping[str, Any], made: Mapping[str, Any], wanted: Range) -> bool:
+    """Return whether a conditional format is one of the table's, whatever its last row."""
+    if len(standing.get("ranges") or ()) != 1:
+        return False
+    there = _range_of(standing)
+    is_there = (there.first, there.last_column) == (wanted.first, wanted.last_column)
+    return is_there and canonical({**standing, "ranges": ()}) == canonical({**made, "ranges": ()})
+
+
+def _range_of(standing: Mapping[str, Any]) -> Range:
+    return range_of(standing["ranges"][0].rpartition("!")[2])

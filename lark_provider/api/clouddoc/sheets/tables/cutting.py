@@ -1,0 +1,173 @@
+"""Cut the rows of a table into chunks, by rows and bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lark_provider.api.clouddoc.sheets.blocks import Formats
+from lark_provider.api.clouddoc.sheets.tables.chunks import (
+    DIGEST_BYTES,
+    MAX_BYTES,
+    MAX_ROWS,
+    OVERHEAD,
+    Chunk,
+    digested,
+)
+from lark_provider.api.clouddoc.sheets.tables.encoding import (
+    SUM_BYTES,
+    Blocks,
+    Encoded,
+    decoded,
+    encoded,
+    sums_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows that were added together. What is known of each is found while they are in the cache."""
+
+    count: int
+    odd: frozenset[int]
+    wild: frozenset[int]
+    sums: bytes
+
+
+class Cutter:
+    """Cuts rows into chunks, each of at most so many rows and bytes. The cuts follow from the rows alone.
+
+    Args:
+        blocks: Of columns, see `blocks_of`.
+        max_rows: Of a chunk.
+        max_bytes: Of each block of columns of a chunk.
+    """
+
+    def __init__(self, blocks: Blocks, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> None:
+        self._blocks = blocks
+        self._max_rows, self._max_bytes = max_rows, max_bytes
+        self._number, self._first = 0, 1
+        self._clear()
+
+    def _clear(self) -> None:
+        self._count = 0
+        self._lines: list[list[bytes]] = [[] for _ in self._blocks]
+        self._formats: list[Formats] | None = None
+        self._sizes = [OVERHEAD] * len(self._blocks)
+        self._parts: list[_Part] = []
+        self._digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        self._header_rows = 0
+
+    def add(
+        self,
+        rows: Sequence[Sequence[Any]],
+        formats: Sequence[Formats],
+        odd: frozenset[int] = frozenset(),
+        *,
+        is_header: bool = False,
+    ) -> Iterator[Chunk]:
+        """Add rows of the same length.
+
+        Args:
+            rows: The cells, as they are sent.
+            formats: For each column the formatter of its cells, or a list of them, or None.
+            odd: The columns that may have other cells than text, integers and numbers with a fraction.
+            is_header: Whether they are the header, which is no row of the source.
+
+        Yields:
+            The chunks that are complete.
+        """
+        made = encoded(rows, self._blocks, odd)
+        start, count = 0, len(rows)
+        while start < count:
+            stop = self._fitting(made.lines, start, count)
+            if stop > start:
+                lines = [texts[start:stop] for texts in made.lines]
+                sums = made.sums[SUM_BYTES * start : SUM_BYTES * stop]
+                self._take(Encoded(lines, made.wild, sums), odd)
+                self._header_rows += (stop - start) * is_header
+                if not is_header:
+                    self._join(formats, start, stop)
+            if stop < count and (full := self.rest()) is not None:
+                yield full
+            start = stop
+
+    def rest(self) -> Chunk | None:
+        """Return the chunk of the rows that were added last; None if there are none."""
+        if not self._count:
+            return None
+        wild = frozenset[int]().union(*(part.wild for part in self._parts))
+        made = Chunk(
+            self._number,
+            self._first,
+            self._lines,
+            self._digest.hexdigest(),
+            b"".join(self._sums(wild)),
+            wild,
+            self._formats or [None] * self._blocks[-1][1],
+            self._blocks,
+            self._header_rows,
+        )
+        self._number, self._first = self._number + 1, self._first + made.count - made.header_rows
+        self._clear()
+        return made
+
+    def _take(self, made: Encoded, odd: frozenset[int]) -> None:
+        count = len(made.lines[0])
+        self._parts.append(_Part(count, odd, made.wild, made.sums))
+        if self._count:
+            self._digest.update(b"\n")
+        self._digest.update(digested(made.lines))
+        self._count += count
+        for known, texts in zip(self._lines, made.lines, strict=True):
+            known.extend(texts)
+
+    def _sums(self, wild: frozenset[int]) -> Iterator[bytes]:
+        """Yield the checksums of all rows, where columns of any of them are not compared in any."""
+        start = 0
+        for part in self._parts:
+            end = start + part.count
+            if part.wild == wild:
+                yield part.sums
+            else:
+                yield sums_of(decoded([texts[start:end] for texts in self._lines]), part.odd, wild)
+            start = end
+
+    def _fitting(self, lines: Sequence[Sequence[bytes]], start: int, count: int) -> int:
+        """Return up to which row the rows from `start` on fit into the chunk; one does always if it is empty.
+
+        The sizes are those of the chunk with these rows then.
+        """
+        whole = [
+            size + sum(map(len, texts[start:] if start else texts)) + count - start
+            for size, texts in zip(self._sizes, lines, strict=True)
+        ]
+        if self._count + count - start <= self._max_rows and max(whole) <= self._max_bytes:
+            self._sizes = whole
+            return count
+        stop = start
+        for line in zip(*(texts[start:] for texts in lines), strict=True):
+            taken = self._count + stop - start
+            sizes = [size + len(text) + 1 for size, text in zip(self._sizes, line, strict=True)]
+            if taken and (taken >= self._max_rows or max(sizes) > self._max_bytes):
+                break
+            self._sizes, stop = sizes, stop + 1
+        return stop
+
+    def _join(self, formats: Sequence[Formats], start: int, stop: int) -> None:
+        """Note the formats of rows that were just added."""
+        taken = [one[start:stop] if isinstance(one, list) else one for one in formats]
+        if self._formats is None:
+            self._formats = taken
+            return
+        count = stop - start
+        before = self._count - self._header_rows - count
+        for place, (known, new) in enumerate(zip(self._formats, taken, strict=True)):
+            if known != new or isinstance(known, list):
+                self._formats[place] = _spread(known, before) + _spread(new, count)
+
+
+def _spread(formats: Formats, count: int) -> list[str | None]:
+    return formats if isinstance(formats, list) else [formats] * count

@@ -1,0 +1,141 @@
+"""Encode rows as JSON, many at a time, and make the checksums by which they are recognized."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import orjson
+
+from lark_provider.api.clouddoc.cells import EXACT_INT
+
+SUM_BYTES = 4
+Blocks: TypeAlias = tuple[tuple[int, int], ...]
+# Raw control characters are in no JSON text, since those of strings are escaped.
+_BREAK, _BETWEEN = orjson.Fragment(b"\n"), b",\n,"
+_MARKS = {True: orjson.Fragment(b"\1"), False: orjson.Fragment(b"\2"), "": orjson.Fragment(b"\3")}
+_SENT = ((b"\1", b"true"), (b"\2", b"false"), (b"\3", b'""'))
+_FLAGS = frozenset({bool, str})
+
+
+class Encoded(NamedTuple):
+    """Encoded rows.
+
+    Attributes:
+        lines: For each block of columns the JSON of each row.
+        wild: Columns that cannot be compared, from 0.
+        sums: A checksum of 4 bytes for each row.
+    """
+
+    lines: list[list[bytes]]
+    wild: frozenset[int]
+    sums: bytes
+
+
+def encoded(rows: Sequence[Sequence[Any]], blocks: Blocks, odd: frozenset[int]) -> Encoded:
+    """Encode rows.
+
+    Args:
+        rows: The cells, as they are sent; all rows of the same length.
+        blocks: Of columns.
+        odd: The columns that may have other cells than text, integers and numbers with a fraction.
+    """
+    is_single = len(blocks) == 1
+    if is_single and not odd:
+        lines = _split(_joined(rows))
+        return Encoded([lines], frozenset(), _packed(lines))  # as they are sent is how they are compared
+    wild = frozenset(place for place in odd if any(comparable(row[place]) is None for row in rows))
+    if is_single and wild == odd and all(_is_flags(row[place] for row in rows) for place in wild):
+        # Encoded once: both forms follow from the same text.
+        columns = list[Sequence[Any]](zip(*rows, strict=True))
+        for place in wild:
+            columns[place] = [_MARKS[cell] for cell in columns[place]]
+        compared = marked = _joined(list(zip(*columns, strict=True)))
+        for mark, sent in _SENT:
+            marked, compared = marked.replace(mark, sent), compared.replace(mark, b"null")
+        return Encoded([_split(marked)], wild, _packed(_split(compared)))
+    parts = [[row[first:end] for row in rows] for first, end in blocks]
+    return Encoded([_split(_joined(part)) for part in parts], wild, sums_of(rows, odd, wild))
+
+
+def decoded(lines: Sequence[Sequence[bytes]]) -> list[list[Any]]:
+    """Return the cells of rows.
+
+    Args:
+        lines: For each block of columns the JSON of each row.
+    """
+    parts = [orjson.loads(b"[" + b",".join(texts) + b"]") for texts in lines]
+    if len(parts) == 1:
+        found: list[list[Any]] = parts[0]
+        return found
+    return [list(itertools.chain(*each)) for each in zip(*parts, strict=True)]
+
+
+def sums_of(rows: Sequence[Sequence[Any]], odd: frozenset[int], wild: frozenset[int]) -> bytes:
+    """Return a checksum of each row.
+
+    Args:
+        rows: The cells, as they are sent or as Lark answers them.
+        odd: The columns that may have other cells than text, integers and numbers with a fraction.
+        wild: The columns that are not compared.
+    """
+    columns = list[Sequence[Any]](zip(*rows, strict=True))
+    for place in odd | wild:
+        columns[place] = (
+            [None] * len(rows) if place in wild else [comparable(cell) for cell in columns[place]]
+        )
+    return _packed(_split(_joined(list(zip(*columns, strict=True)))))
+
+
+def check_sum(row: Sequence[Any], wild: frozenset[int]) -> bytes:
+    """Return the checksum of a row.
+
+    Args:
+        row: The cells, as they are sent or as Lark answers them.
+        wild: Columns that cannot be compared, from 0.
+    """
+    return sums_of([row], frozenset(range(len(row))), wild)
+
+
+def comparable(cell: Any) -> Any:
+    """Return a cell in the form in which it is compared, written or read: None if it cannot be.
+
+    Numbers are doubles; of links and other rich texts only the text counts. What Lark computes or fills in
+    (formulas, people) and booleans, which it may give back as text, are not compared.
+
+    Args:
+        cell: As it is sent, or as Lark answers it.
+    """
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return None
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) <= EXACT_INT:
+        return int(cell)
+    if isinstance(cell, list):
+        texts = [one.get("text") if isinstance(one, dict) else None for one in cell]
+        return "".join(texts) if all(isinstance(one, str) for one in texts) else None  # type: ignore[arg-type]
+    if isinstance(cell, dict):
+        return cell.get("text") if cell.get("type") in ("text", "url") else None
+    return cell
+
+
+def _is_flags(cells: Any) -> bool:
+    return all(type(cell) in _FLAGS and cell in _MARKS for cell in cells)
+
+
+def _joined(rows: Sequence[Sequence[Any]]) -> bytes:
+    """Return the JSON of rows, with breaks between them. At once it costs a tenth of row by row."""
+    parts = itertools.chain.from_iterable(zip(rows, itertools.repeat(_BREAK)))
+    return orjson.dumps(list(parts))
+
+
+def _split(joined: bytes) -> list[bytes]:
+    return joined[1 : -len(_BETWEEN)].split(_BETWEEN) if len(joined) > len("[]") else []
+
+
+def _packed(compared: Sequence[bytes]) -> bytes:
+    return struct.pack(f">{len(compared)}I", *map(zlib.crc32, compared))

@@ -1,0 +1,60 @@
+"""Say in the log which API servers do not fit this bridge, as while this package is being upgraded."""
+
+from __future__ import annotations
+
+import logging
+
+from lark_provider import __version__
+from lark_provider.storage.api_servers import ApiServer, ApiServers
+from lark_provider.support import threads
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 60.0
+
+
+class ApiServerWatch:
+    """Looks at the rows of the API servers, and logs each change once.
+
+    Answers are right meanwhile: they are read back while a process is without the guard, and clicks and
+    results are read by other versions. What a newer version alone can do waits for the end of the upgrade.
+
+    Args:
+        store: The rows.
+    """
+
+    def __init__(self, store: ApiServers) -> None:
+        self._store = store
+        self._known: frozenset[tuple[str, str, str | None]] = frozenset()
+
+    async def look(self) -> None:
+        """Look once.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        servers = await threads.run(self._store.list)
+        found = {_summary(one): one for one in servers if not _fits(one)}
+        for key in sorted(found.keys() - self._known, key=str):
+            one = found[key]
+            fields = {"host": one.host, "version": one.version, "airflow_version": one.airflow_version}
+            if not one.guarded:
+                logger.warning(
+                    "API server not guarded; answers are read back", extra=fields | {"problem": one.problem}
+                )
+            else:
+                logger.warning(
+                    "API server has another version of this package",
+                    extra=fields | {"bridge_version": __version__},
+                )
+        if self._known and not found and servers:
+            logger.info("API servers fit this bridge again", extra={"processes": len(servers)})
+        self._known = frozenset(found)
+
+
+def _fits(server: ApiServer) -> bool:
+    return server.guarded and server.version == __version__
+
+
+def _summary(server: ApiServer) -> tuple[str, str, str | None]:
+    return server.host, server.version, None if server.guarded else server.problem or "no reason given"

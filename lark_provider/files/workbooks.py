@@ -1,0 +1,103 @@
+"""Write a workbook of Excel (XLSX), row by row."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lark_provider.files.formats import FileError, openpyxl
+
+MAX_ROWS, MAX_COLUMNS, MAX_CHARS = 1_048_576, 16_384, 32_767
+"""Of a worksheet, and of a cell."""
+_EXACT_DIGITS = 15
+"""A number with more loses digits in Excel, so that it is written as text."""
+_FIRST_DAY = dt.date(1900, 3, 1)
+"""Excel takes 1900 for a leap year; the days before are off by one."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write rows with a header into a workbook; text stays text, also where it begins with `=`.
+
+    Memory does not grow with the rows.
+
+    Args:
+        path: The file.
+        columns: The columns.
+        rows: Values by column.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        FileError: openpyxl is not installed, or there are more rows or columns than a worksheet takes.
+    """
+    library = openpyxl()
+    if len(columns) > MAX_COLUMNS:
+        raise FileError(
+            f"A worksheet of Excel must have at most {MAX_COLUMNS:,} columns, got {len(columns):,}. "
+            "Next: select fewer, or use CSV."
+        )
+    book = library.Workbook(write_only=True)
+    sheet = book.create_sheet("Sheet1")
+    sheet.freeze_panes = "A2"
+    bold = library.styles.Font(bold=True)
+
+    def cell(value: Any, font: Any = None) -> Any:
+        made = library.cell.WriteOnlyCell(sheet)
+        plain = _plain(value)
+        if isinstance(plain, str):
+            # Not by value: openpyxl takes a text that begins with = for a formula.
+            made._value, made.data_type = plain, "s"  # noqa: SLF001 - it has no other way to say so
+        else:
+            made.value = plain
+        if font is not None:
+            made.font = font
+        return made
+
+    def fill() -> int:
+        count = 0
+        sheet.append([cell(name, bold) for name in columns])
+        for row in rows:
+            if count + 1 == MAX_ROWS:
+                raise FileError(
+                    f"A worksheet of Excel must have at most {MAX_ROWS:,} rows, its header included. "
+                    "Next: narrow the query, or use CSV."
+                )
+            sheet.append([cell(row.get(name)) for name in columns])
+            count += 1
+        return count
+
+    try:
+        count = fill()
+        book.save(path)
+    except BaseException:
+        sheet.close()  # what it has of the file
+        raise
+    return count
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as a cell of Excel holds it without loss."""
+    if value is None or isinstance(value, bool | dt.time):
+        return value
+    if isinstance(value, int | float | Decimal):
+        text = str(value)
+        is_exact = len(text.strip("-").replace(".", "")) <= _EXACT_DIGITS or isinstance(value, float)
+        return value if is_exact and value == value and abs(value) != float("inf") else text  # noqa: PLR0124 - NaN
+    if isinstance(value, dt.datetime):
+        return value if value.tzinfo is None and value.date() >= _FIRST_DAY else value.isoformat(" ")
+    if isinstance(value, dt.date):
+        return value if value >= _FIRST_DAY else value.isoformat()
+    if isinstance(value, list | dict):
+        value = orjson.dumps(value).decode()
+    elif isinstance(value, uuid.UUID):
+        value = str(value)
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(value))[:MAX_CHARS]

@@ -1,0 +1,202 @@
+"""What a bridge's polling costs an API server: 10,000 open questions beside 3 million task instances.
+
+`.venv/bin/python -m tests.soak.polling --instances 3000000 --questions 10000 --minutes 6.5`. Rows are written
+into a migrated metadata database on PostgreSQL; a real bridge polls a real API server of one process, for
+questions and for failures. After its first complete pass, the CPU of the API server and of PostgreSQL is
+measured until the second one has ended, five minutes later; the goal is 3 s a minute for the API server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from tests.airflow.api_server import ROLES, SECRET, ApiServer
+from tests.airflow.conftest import CHAT
+from tests.bridge.making import execute
+from tests.failures.waiting import wait_until
+from tests.services import postgres
+from tests.services.processes import tree
+
+GOAL = 3.0
+_TASKS = 100
+"""Of each run in the history: the DAG `many`, again and again, one run a quarter of an hour."""
+_RUNS = """
+INSERT INTO dag_run (id, run_id, logical_date, state, updated_at, {columns})
+SELECT 1000000 + n, 'old ' || n, NULL, CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'success' END,
+       now() - n * interval '15 minutes', {columns}
+FROM dag_run, generate_series(1, :runs) n WHERE run_id = :run
+"""
+_INSTANCES = """
+INSERT INTO task_instance (id, run_id, state, try_number, updated_at, end_date, {columns})
+SELECT gen_random_uuid(), 'old ' || n, CASE WHEN random() < 0.02 THEN 'failed' ELSE 'success' END, 1,
+       now() - n * interval '15 minutes', now() - n * interval '15 minutes', {columns}
+FROM task_instance, generate_series(:first, :last) n WHERE run_id = :run
+"""
+_WAITING = """
+INSERT INTO task_instance (id, map_index, state, try_number, updated_at, {columns})
+SELECT gen_random_uuid(), n, 'awaiting_input', 1, now() - interval '1 hour', {columns}
+FROM task_instance, generate_series(0, :last) n
+WHERE dag_id = 'ask' AND run_id = :run AND task_id = 'q' AND map_index = -1
+"""
+_ANSWERED = """
+INSERT INTO hitl_detail (ti_id, options, subject, multiple, params, assignees, params_input, created_at,
+                         responded_at, chosen_options, responded_by)
+SELECT id, '["Approve", "Reject"]', 'Deploy?', false, '{}', '[]', '{}', updated_at, updated_at,
+       '["Approve"]', '{"id": "bob", "name": "bob"}'
+FROM task_instance WHERE run_id LIKE 'old %' AND task_id = 'q7' AND state = 'success'
+"""
+_OPEN = """
+INSERT INTO hitl_detail (ti_id, options, subject, multiple, params, assignees, params_input, created_at)
+SELECT id, '["Approve", "Reject"]', 'Deploy?', false, '{}', '[{"id": "bob", "name": "bob"}]', '{}', updated_at
+FROM task_instance WHERE run_id = :run AND map_index >= 0
+"""
+
+
+def fill(server: ApiServer, instances: int, questions: int) -> None:
+    """Write the history and the open questions into Airflow's database."""
+    asking, model = server.run("ask"), server.run("many")
+    runs = instances // _TASKS
+    with server.sql.begin() as connection:
+        connection.execute(sa.text("SET session_replication_role = replica"))  # The rows fit together.
+        given = {"run": model, "runs": runs}
+        of_run = _columns(connection, "dag_run", {"id", "run_id", "logical_date", "state", "updated_at"})
+        connection.execute(sa.text(_RUNS.format(columns=of_run)), given)
+    own = {"id", "run_id", "state", "try_number", "updated_at", "end_date"}
+    for first in range(1, runs + 1, 2000):
+        with server.sql.begin() as connection:
+            connection.execute(sa.text("SET session_replication_role = replica"))
+            statement = sa.text(_INSTANCES.format(columns=_columns(connection, "task_instance", own)))
+            last = min(first + 1999, runs)
+            connection.execute(statement, {"run": model, "first": first, "last": last})
+        _say(f"{last * _TASKS} task instances")
+    with server.sql.begin() as connection:
+        own = {"id", "map_index", "state", "try_number", "updated_at"}
+        statement = sa.text(_WAITING.format(columns=_columns(connection, "task_instance", own)))
+        connection.execute(statement, {"run": asking, "last": questions - 1})
+        connection.execute(sa.text(_ANSWERED))
+        connection.execute(sa.text(_OPEN), {"run": asking})
+    with server.sql.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("ANALYZE"))
+
+
+def _columns(connection: sa.Connection, table: str, own: set[str]) -> str:
+    names = [one["name"] for one in sa.inspect(connection).get_columns(table)]
+    return ", ".join(f'"{name}"' for name in names if name not in own)
+
+
+def cpu(pid: int) -> float:
+    """Return the seconds of CPU that a process and its children have used; of ended ones, too."""
+    ticks = 0
+    for one in tree(pid):
+        try:
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        except FileNotFoundError:
+            continue
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def bridge(server: ApiServer, home: Path) -> subprocess.Popen[bytes]:
+    """Start a bridge as it is deployed; no person is linked, so that it sends nothing."""
+    (home / "lark.yaml").write_text(f"routes:\n  - {{dag: '*', to: {CHAT}, what: failures}}\n")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("LARK_")},
+        "LARK_DATABASE_URL": server.ours,
+        "LARK_CONFIG_ENCRYPTION_KEY": server.key,
+        "LARK_BRIDGE_SECRET": SECRET,
+        "LARK_APP_ID": "cli_a",
+        "LARK_APP_SECRET": "secret",
+        "LARK_BASE_URL": "http://127.0.0.1:9",
+        "LARK_REGISTRY_PATH": str(home / "applications.db"),
+        "LARK_AIRFLOW_URL": server.url,
+        "LARK_AIRFLOW_USERNAME": "eve",
+        "LARK_AIRFLOW_PASSWORD": "eve",
+        "LARK_ROUTES_PATH": str(home / "lark.yaml"),
+    }
+    with (home / "bridge.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "lark_provider.cli", "airflow", "bridge"],
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def main() -> int:
+    """Run it, and return 1 if the goal is missed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--instances", type=int, default=3_000_000)
+    parser.add_argument("--questions", type=int, default=10_000)
+    parser.add_argument("--minutes", type=float, default=6.5)
+    given = parser.parse_args()
+    assert ROLES["eve"] == "viewer"
+    home = Path(tempfile.mkdtemp(prefix="bridge-polling-"))
+    # No fsync: what is measured is read.
+    own = postgres.OwnPostgres({"fsync": "off", "shared_buffers": "512MB"}).start()
+    with closing(own), own.server.databases() as databases:
+        (home / "api").mkdir()
+        metadata = make_url(databases.make()).render_as_string(hide_password=False)
+        with ApiServer(home / "api", metadata, databases.make()) as server:
+            began = time.monotonic()
+            fill(server, given.instances, given.questions)
+            _say(f"filled in {time.monotonic() - began:.0f} s")
+            idle = _measure(server, own.pid, 0.5)
+            _say(f"without a bridge: API server {idle[0]:.2f} s, PostgreSQL {idle[1]:.2f} s of CPU a minute")
+            began, process = time.monotonic(), bridge(server, home)
+            try:
+                counted = "SELECT count(*) AS n FROM hitl_questions"
+                wait_until(lambda: execute(server.database, counted)[0].n >= given.questions, 600)
+                _say(f"{given.questions} questions recorded after {time.monotonic() - began:.0f} s")
+                wait_until(lambda: execute(server.database, "SELECT 1 FROM meta WHERE key LIKE 'fail%'"), 60)
+                spent = _measure(server, own.pid, given.minutes)
+                assert process.poll() is None, (home / "bridge.log").read_text()[-4000:]
+            finally:
+                process.terminate()
+                process.wait(60)
+            _say(
+                f"{given.instances} task instances, {given.questions} open questions: "
+                f"API server {spent[0]:.2f} s, PostgreSQL {spent[1]:.2f} s of CPU a minute (goal {GOAL:g} s "
+                f"for the API server); most of it:"
+            )
+            for row in _slowest(server):
+                _say(row)
+            _say(f"logs in {home}")
+            return int(spent[0] - idle[0] > GOAL)
+
+
+def _measure(server: ApiServer, postmaster: int, minutes: float) -> tuple[float, float]:
+    before, began = (cpu(server.pid), cpu(postmaster)), time.monotonic()
+    time.sleep(minutes * 60)
+    passed = (time.monotonic() - began) / 60
+    return (cpu(server.pid) - before[0]) / passed, (cpu(postmaster) - before[1]) / passed
+
+
+def _slowest(server: ApiServer) -> list[str]:
+    """Return what the bridge's requests took, by path and query, as the access log has it."""
+    taken: dict[str, list[int]] = {}
+    for line in server.log().splitlines():
+        parts = dict(one.split("=", 1) for one in line.split() if "=" in one)
+        if "duration_us" in parts and "path" in parts:
+            key = f"{parts['path']} {parts.get('query', '').split('updated_at_gte')[0][:60]}"
+            taken.setdefault(key, []).append(int(parts["duration_us"]))
+    ranked = sorted(taken.items(), key=lambda item: -sum(item[1]))[:8]
+    return [f"  {len(some):5} times {sum(some) / len(some) / 1000:7.1f} ms  {key}" for key, some in ranked]
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

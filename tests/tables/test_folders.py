@@ -1,0 +1,74 @@
+"""Two processes that need one folder make it once, also where lists lag."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from lark_emulator import Emulator
+
+from lark_provider import LarkServiceClient
+from lark_provider.api.clouddoc.drive import making
+
+PROCESSES = 4
+PATH = "Reports/2026-11"
+CODE = f"""
+import json, sys
+from lark_provider import LarkServiceClient
+drive = LarkServiceClient().clouddoc.drive
+list(drive.list_files())
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps(drive.ensure_folder({PATH!r})))
+"""
+
+
+def test_processes_make_one_folder(lark: Emulator, database: str) -> None:
+    lark.settings(rate_limits=False, list_lag_s=600)
+    started = [
+        subprocess.Popen(  # noqa: S603 - ourselves
+            [sys.executable, "-c", CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(PROCESSES)
+    ]
+    try:
+        for one in started:
+            assert one.stdout is not None
+            assert one.stdout.readline().strip() == "ready"
+        for one in started:
+            assert one.stdin is not None
+            one.stdin.write("\n")
+            one.stdin.flush()
+        found = [json.loads(one.communicate(timeout=300)[0]) for one in started]
+    finally:
+        for one in started:
+            one.kill()
+            one.wait()
+    assert len(set(found)) == 1
+    assert sorted(one["title"] for one in lark.documents() if one["type"] == "folder" and one["title"]) == [
+        "2026-11",
+        "Reports",
+    ]
+
+
+def test_a_folder_that_was_deleted_is_made_again(
+    lark: Emulator, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lark.settings(rate_limits=False, list_lag_s=0)
+    client = LarkServiceClient()
+    above = client.clouddoc.drive.ensure_folder("Reports")
+
+    def made() -> str:
+        return str(client.perform(making.made(above, "2026-11")))
+
+    first = made()
+    client.clouddoc.drive.delete(first, type="folder")
+    # While lists may lag, what is recorded counts: a folder that is not listed may be there.
+    assert made() == first
+    with monkeypatch.context() as later:
+        later.setattr(making, "_LAG_SECONDS", 0.0)
+        second = made()
+        assert second != first
+        assert made() == second

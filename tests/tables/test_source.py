@@ -1,0 +1,102 @@
+"""Tables are converted a block at a time to what their cells are one by one, and cut by rows and bytes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lark_provider.api.clouddoc.sheets.kinds import Link
+from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, blocks_of, chunk
+from lark_provider.api.clouddoc.sheets.tables.encoding import check_sum, comparable, encoded
+from lark_provider.api.clouddoc.sheets.tables.layout import layout
+from lark_provider.api.clouddoc.sheets.tables.options import Options
+from lark_provider.api.clouddoc.sheets.tables.source import Source
+from lark_provider.api.clouddoc.sheets.values import TEXT, encode_row
+from lark_provider.protocol.effects import Stream, Take
+
+KINDS = [
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=6),
+    st.from_regex(r"[=+0-9./:\\[\\],\"]{1,6}", fullmatch=True),
+    st.integers(-(10**20), 10**20),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-5, 5).map(float),
+    st.decimals(-1000, 1000, places=2),
+    st.booleans(),
+    st.dates(dt.date(1890, 1, 1)),
+    st.datetimes(dt.datetime(1890, 1, 1)),  # noqa: DTZ001 - cells have no zone
+    st.builds(Link, st.just("page"), st.just("https://example.com")),
+]
+COLUMNS = st.sampled_from(KINDS).flatmap(
+    lambda kind: st.sampled_from([kind, st.none() | kind, st.sampled_from(KINDS).flatmap(lambda one: one)])
+)
+TABLES = st.lists(COLUMNS, min_size=1, max_size=5).flatmap(
+    lambda each: st.lists(st.tuples(*each), min_size=1, max_size=30)
+)
+
+
+def chunks_of(rows: Sequence[Sequence[Any]], options: Options, order: Sequence[int]) -> list[Chunk]:
+    """Return the chunks of a table, driving the source as the trampoline does."""
+    columns = layout([f"c{place}" for place in range(len(rows[0]))], None)
+    stream, source = iter(rows), None
+    blocks = blocks_of(len(rows[0]))
+    source = Source(Stream(()), (), columns, blocks, order, options, with_header=True)
+    found: list[Chunk] = []
+    while True:
+        steps = source.chunk()
+        try:
+            effect = next(steps)
+            while True:
+                assert isinstance(effect, Take)
+                effect = steps.send([row for _, row in zip(range(7), stream, strict=False)])
+        except StopIteration as end:
+            if end.value is None:
+                return found
+            found.append(end.value)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(TABLES, st.integers(1, 12), st.integers(250, 900), st.booleans())
+def test_a_table_is_its_cells(table: list[Any], max_rows: int, max_bytes: int, is_turned: bool) -> None:
+    width = len(table[0])
+    order = list(reversed(range(width))) if is_turned else list(range(width))
+    options = Options(max_rows=max_rows, max_bytes=max_bytes, widths="content")
+    chunks = chunks_of(table, options, order)
+    assert chunks[0].header_rows == 1
+    assert sum(one.count - one.header_rows for one in chunks) == len(table)
+    expected = [encode_row([row[place] for place in order], 1) for row in table]
+    number = 0
+    for one in chunks:
+        assert one.count <= max_rows
+        assert len(one.body(0, 0, one.count, "Q7PlXT!A1:D20")) <= max_bytes or one.count == 1
+        assert one.first == number + 1
+        for at, row in enumerate(one.rows):
+            assert one.sums[4 * at : 4 * at + 4] == check_sum(row, one.wild)
+            if at < one.header_rows:
+                continue
+            assert row == orjson.loads(orjson.dumps([cell for cell, _ in expected[number]]))
+            for place, (wire, needed) in enumerate(expected[number]):
+                formats = one.formats[place]
+                found = formats[at - one.header_rows] if isinstance(formats, list) else formats
+                assert found == needed or wire == "" or (found == TEXT and type(wire) is str)
+                assert (comparable(wire) is not None) or place in one.wild
+            number += 1
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(TABLES)
+def test_checksums_do_not_depend_on_how_rows_were_encoded(table: list[Any]) -> None:
+    rows = [[cell for cell, _ in encode_row(row, 1)] for row in table]
+    every = frozenset(range(len(rows[0])))
+    wide = encoded(
+        [row * 60 for row in rows], blocks_of(60 * len(rows[0])), frozenset(range(60 * len(every)))
+    )
+    found = encoded(rows, blocks_of(len(rows[0])), every)
+    assert [orjson.loads(line) for line in found.lines[0]] == orjson.loads(orjson.dumps(rows))
+    assert found.sums == b"".join(check_sum(row, found.wild) for row in rows)
+    assert wide.sums == b"".join(check_sum(row * 60, wide.wild) for row in rows)
+    assert found.sums == chunk(0, 1, rows, [None] * len(rows[0]), blocks_of(len(rows[0]))).sums
