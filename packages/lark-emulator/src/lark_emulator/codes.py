@@ -342,6 +342,19 @@ DOCX_FOLDER_FULL = Code(1770037, "folder size exceeded limit")
 DOCX_FOLDER_NOT_FOUND = Code(1770039, "folder not found")
 DOCX_FOLDER_DENIED = Code(1770040, "no folder permission", 403)
 
+# Native approvals --------------------------------------------------------------------------------------
+APPROVAL_PARAM = Code(1390001, "param is invalid")
+APPROVAL_NOT_FOUND = Code(1390002, "approval code not found")
+APPROVAL_INSTANCE_NOT_FOUND = Code(1390003, "instance code not found")
+APPROVAL_USER_NOT_FOUND = Code(1390004, "user not found")
+APPROVAL_SUBSCRIPTION = Code(1390007, "subscription existed or not existed")
+APPROVAL_DENIED = Code(1390009, "operation is not allowed", 403)
+APPROVAL_TASK_NOT_FOUND = Code(1390010, "task id not found")
+APPROVAL_DISABLED = Code(1390015, "approval is disabled")
+APPROVAL_DELETED = Code(1390016, "approval is deleted")
+APPROVAL_UUID_USED = Code(60012, "uuid conflict")
+APPROVAL_DATA_DENIED = Code(60009, "no permission for the data of this approval")
+
 #: Codes whose answers hold an empty `data`: those of requests without a token, and one of documents.
 EMPTY_DATA = frozenset(
     code.number

@@ -91,6 +91,20 @@ _SENT = (
             "fields and the other side of two-way links are left out; `drive.file.edit_v1` is not sent"
         ),
     ),
+    (
+        "`approval_instance`, `approval_task`",
+        (
+            "events 1.0 to each app that subscribed the definition, from then on; those of an instance one "
+            "after the other: the next one goes out once the one before was acknowledged or failed for good; "
+            "late, doubled, in reverse or lost on demand (`approval_event_delay_s`, `approval_event_copies`, "
+            "`approval_events`)"
+        ),
+        (
+            "instances older than the subscription send events, too; `operate_time` is a number for REVERTED "
+            "only (settable, `approval_operate_time`); events of leave, trips and overtime, and "
+            "`approval_cc`, are not sent"
+        ),
+    ),
     ("`app_ticket`", "to store apps: every hour, and when asked for", "-"),
 )
 

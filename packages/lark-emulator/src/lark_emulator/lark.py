@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import gaps
+from lark_emulator.callbacks.approvals import Notices
 from lark_emulator.callbacks.events import Events
 from lark_emulator.callbacks.post import Courier
 from lark_emulator.clock import Clock
@@ -80,6 +81,7 @@ class Lark:
         self.clicks: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.world.ticket_issued = self.events.push_ticket
         self.world.announce = self.events.announce
+        self.world.approvals.tell = Notices(self).tell
         self.links.on_ready = self.events.connected
         self.furnish(self)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lark_emulator import auth, bot, discovery, gaps, mailboxes, minutes, scopes, store_auth, tenancy
+from lark_emulator.approval.routes import ROUTES as APPROVAL_ROUTES
 from lark_emulator.bitable import apps, fields, records, search, tables, views
 from lark_emulator.calendar import attendees, calendars, events
 from lark_emulator.callbacks import update
@@ -127,6 +128,7 @@ ROUTES = (
     *children.ROUTES,
     *edits.ROUTES,
     *convert.ROUTES,
+    *APPROVAL_ROUTES,
 )
 
 TABLE = RouteTable((*ROUTES, *gaps.beside(ROUTES)))

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from lark_emulator.access_settings import ACCESS_CHOICES
+from lark_emulator.approval_settings import APPROVAL_CHOICES, ApprovalSettings
 from lark_emulator.document_settings import DOCUMENT_CHOICES
-from lark_emulator.message_settings import MessageSettings
 from lark_emulator.sheet_settings import KIB, SHEET_CHOICES
 
 if TYPE_CHECKING:
@@ -41,12 +41,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "gap_events": ("scheduled", "on_connect"),
     "card_frame_ack": ("ignored", "taken"),
     **ACCESS_CHOICES,
+    **APPROVAL_CHOICES,
     **SHEET_CHOICES,
     **DOCUMENT_CHOICES,
 }
 
 #: Numbers that may be negative, and their least value.
-MINIMA = {"reconnect_count": -1}
+MINIMA = {"reconnect_count": -1, "approval_event_copies": 1}
 
 #: Greater numbers would not fit into Lark's own, which JavaScript reads.
 _MOST = 10**15
@@ -74,7 +75,7 @@ CARD_RULES = {
 
 
 @dataclass(slots=True)
-class Settings(MessageSettings):
+class Settings(ApprovalSettings):
     """The switches of one emulator. Where Lark's documents are silent or clash, there is a switch."""
 
     latency_ms: float = 0.0

@@ -23,6 +23,7 @@ class Sdk:
         self.auth = importlib.import_module("lark_oapi.api.auth.v3")
         self.application = importlib.import_module("lark_oapi.api.application.v6")
         self.bitable = importlib.import_module("lark_oapi.api.bitable.v1")
+        self.approval = importlib.import_module("lark_oapi.api.approval.v4")
         self.contact = importlib.import_module("lark_oapi.api.contact.v3")
         self.drive = importlib.import_module("lark_oapi.api.drive.v1")
         self.drive2 = importlib.import_module("lark_oapi.api.drive.v2")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.routes import ROUTES
 from tests.conformance import (
     accounts,
+    approvals,
     card_entities,
     conversations,
     documents,
@@ -46,6 +47,7 @@ def test_the_official_sdk_drives_every_claimed_endpoint(lark: Emulator, sdk: Sdk
     _wiki(lark, sdk, client)
     spreadsheets.drive(sdk, client)
     documents.drive(sdk, client)
+    approvals.drive(lark, sdk, client)
     papers.drive(lark, sdk, client)
     papers.task(lark, sdk, client)
     conversations.drive(lark, sdk, client)

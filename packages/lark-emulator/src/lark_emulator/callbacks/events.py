@@ -46,6 +46,8 @@ class Delivery:
     attempts: list[dict[str, Any]] = field(default_factory=list)
     nacks: int = 0
     """How often it was acknowledged with an error."""
+    done: Callable[[], object] | None = None
+    """Is called once it was acknowledged, or was tried for the last time."""
 
     def pause(self, nack_repeats: int) -> float | None:
         """Return the seconds from the last, failed try to the next; None if there is none.
@@ -100,13 +102,21 @@ class Events:
         self.all: list[Delivery] = []
         self._trying: dict[asyncio.Task[None], Delivery] = {}
 
-    def push(self, app: App, payload: dict[str, Any], *, copies: int = 1) -> Delivery | None:
+    def push(
+        self,
+        app: App,
+        payload: dict[str, Any],
+        *,
+        copies: int = 1,
+        done: Callable[[], object] | None = None,
+    ) -> Delivery | None:
         """Send an event.
 
         Args:
             app: to whom.
             payload: as `payloads.event` or `payloads.old_event` made it.
             copies: how often it is to arrive.
+            done: is called once it was acknowledged, or was tried for the last time.
 
         Returns:
             The event on its way; None if the app has no address for events and no long connection.
@@ -120,6 +130,7 @@ class Events:
             payload["event"]["type"] if header is None else header["event_type"],
             payload,
             copies,
+            done=done,
         )
         self.all.append(delivery)
         self._plan(delivery, self._sender.clock.now())
@@ -187,12 +198,19 @@ class Events:
             delivery.state = "delivered"
             for _ in range(delivery.copies - 1):
                 await self._attempt(delivery)
+            self._finished(delivery)
             return
         pause = delivery.pause(self._sender.settings.nack_repeats)
         if pause is None:
             delivery.state = "failed"
+            self._finished(delivery)
         else:
             self._plan(delivery, due + pause)
+
+    def _finished(self, delivery: Delivery) -> None:
+        # After a reset, what was on its way belongs to a tenant that is gone.
+        if delivery.done is not None and self._sender.events is self:
+            delivery.done()
 
     async def _attempt(self, delivery: Delivery) -> bool:
         attempt: dict[str, Any] = {"at": self._sender.clock.now(), "status": None, "error": None}

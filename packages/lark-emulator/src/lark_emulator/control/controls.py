@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lark_emulator.control import admin_api, plane
+from lark_emulator.control.approval_controls import ApprovalControls
 from lark_emulator.control.callback_controls import CallbackControls
 from lark_emulator.control.connection_controls import ConnectionControls
 from lark_emulator.control.office_controls import OfficeControls
@@ -30,6 +31,7 @@ def _json_or_none(text: str) -> Any:
 
 
 class Controls(
+    ApprovalControls,
     CallbackControls,
     ConnectionControls,
     OfficeControls,

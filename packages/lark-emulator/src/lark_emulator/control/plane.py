@@ -10,6 +10,7 @@ import orjson
 
 from lark_emulator.control import (
     admin_api,
+    approvals,
     connections,
     console,
     conversations,
@@ -250,6 +251,10 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "wiki/nodes"): admin_api.add_wiki_node,
     ("GET", "wiki/spaces"): papers.spaces,
     ("POST", "wiki/spaces"): papers.add_space,
+    ("GET", "approvals"): approvals.listed,
+    ("POST", "approvals"): approvals.add,
+    ("POST", "approvals/change"): approvals.change,
+    ("POST", "approvals/decide"): approvals.decide,
     ("GET", "connections"): connections.listed,
     ("POST", "connections/drop"): connections.drop,
     ("POST", "connections/hang"): connections.hang,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.limits import Windows
+from lark_emulator.world.approvals import Approvals
 from lark_emulator.world.apps import TENANT_KEY, App
 from lark_emulator.world.calendars import Calendars
 from lark_emulator.world.chats import CardUpdate, Chat, Message, WebhookBot
@@ -100,6 +101,8 @@ class World:
         self.bound_entities: set[str] = set()
         #: what users allowed apps to do
         self.consents = Consents()
+        #: native approvals
+        self.approvals = Approvals()
         self._ids = 0
         self._furnish()
 

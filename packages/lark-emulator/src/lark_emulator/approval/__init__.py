@@ -1,0 +1,1 @@
+"""Native approvals: `/open-apis/approval/v4`."""

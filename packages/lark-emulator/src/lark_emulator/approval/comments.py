@@ -1,0 +1,127 @@
+"""`/approval/v4/instances/:instance_id/comments`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_emulator import codes
+from lark_emulator.approval.parameters import (
+    body_of,
+    instance_of,
+    optional,
+    page_size,
+    person_of,
+    refused,
+    required,
+)
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import page
+from lark_emulator.world.approvals import Comment, id_for
+
+if TYPE_CHECKING:
+    from lark_emulator.world.approvals import Instance
+
+
+def _found(instance: Instance, comment_id: str) -> Comment:
+    comment = next((one for one in instance.comments if one.comment_id == comment_id), None)
+    if comment is None:
+        raise refused(f"unknown comment {comment_id}")
+    return comment
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Write a comment, or change one (`comment_id`)."""
+    body = body_of(call)
+    instance = instance_of(call, call.params["instance_id"])
+    author, now = person_of(call, required(dict(call.query), "user_id")), call.world.clock.now_ms()
+    content = required(body, "content")
+    try:
+        parsed = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise refused("content must be a JSON string of an object")
+    if body.get("comment_id"):
+        comment = _found(instance, required(body, "comment_id"))
+        if comment.author is not author:
+            raise RefusedError(codes.APPROVAL_DENIED)
+        comment.content, comment.update_time = content, now
+        return {"comment_id": comment.comment_id}
+    parent = optional(body, "parent_comment_id")
+    if parent:
+        _found(instance, parent)
+    comment = Comment(
+        call.world.approvals.number(),
+        author,
+        content,
+        now,
+        now,
+        parent,
+        at_info=body.get("at_info_list") or [],
+        extra=optional(body, "extra"),
+    )
+    instance.comments.append(comment)
+    return {"comment_id": comment.comment_id}
+
+
+def listed(call: Call) -> dict[str, Any]:
+    """List the comments, each with its replies."""
+    instance = instance_of(call, call.params["instance_id"])
+    person_of(call, required(dict(call.query), "user_id"))
+    tops = [one for one in instance.comments if not one.parent_id]
+    part, rest = page(tops, call, page_size(call, least=1, most=1000, default=10), codes.APPROVAL_PARAM)
+    return {
+        "comments": [
+            _shown(call, one)
+            | {
+                "replies": [
+                    _shown(call, each) for each in instance.comments if each.parent_id == one.comment_id
+                ]
+            }
+            for one in part
+        ],
+        **rest,
+    }
+
+
+def _shown(call: Call, comment: Comment) -> dict[str, Any]:
+    return {
+        "id": comment.comment_id,
+        "content": comment.content,
+        "create_time": str(comment.create_time),
+        "update_time": str(comment.update_time),
+        "is_delete": int(comment.deleted),
+        "at_info_list": comment.at_info,
+        "commentator": id_for(comment.author, call.app, call.query.get("user_id_type") or "open_id"),
+        "extra": comment.extra,
+    }
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Delete a comment; it stays in the list, marked."""
+    instance = instance_of(call, call.params["instance_id"])
+    author = person_of(call, required(dict(call.query), "user_id"))
+    comment = _found(instance, call.params["comment_id"])
+    if comment.author is not author:
+        raise RefusedError(codes.APPROVAL_DENIED)
+    comment.deleted, comment.update_time = True, call.world.clock.now_ms()
+    return {"comment_id": comment.comment_id}
+
+
+def remove(call: Call) -> dict[str, Any]:
+    """Remove all comments."""
+    instance = instance_of(call, call.params["instance_id"])
+    instance.comments.clear()
+    return {"instance_id": instance.code, "external_id": ""}
+
+
+_PATH = "/open-apis/approval/v4/instances/:instance_id/comments"
+ROUTES = (
+    Route("POST", _PATH, create),
+    Route("GET", _PATH, listed, unconfirmed=("deleted comments stay in the list with their content",)),
+    Route("DELETE", f"{_PATH}/:comment_id", delete, unconfirmed=("a repeat succeeds",)),
+    Route("POST", f"{_PATH}/remove", remove, unconfirmed=("who may do so is not checked",)),
+)

@@ -1,0 +1,233 @@
+"""`/approval/v4/approvals`: definitions, and the subscriptions of apps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.approval.forms import as_text
+from lark_emulator.approval.parameters import body_of, definition_of, form_text, optional, refused, required
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import choice
+from lark_emulator.world.approvals import NODE_TYPES, Definition, Node
+
+if TYPE_CHECKING:
+    from lark_emulator.world.world import World
+
+_OWN_OPTIONS = ("radio", "radioV2", "checkbox", "checkboxV2")
+_APPROVER_TYPES = (
+    *("Supervisor", "SupervisorTopDown", "DepartmentManager", "DepartmentManagerTopDown"),
+    *("Personal", "Free"),
+)
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST /approval/v4/approvals`: make a definition, or overwrite one."""
+    body = body_of(call)
+    texts = _texts(body)
+    form = body.get("form")
+    if not isinstance(form, dict):
+        raise refused("form is required")
+    widgets = [_widget(one, texts) for one in form_text(form.get("form_content"), "form_content")]
+    nodes = _nodes(call, body, texts)
+    settings = body.get("settings") or {}
+    if not isinstance(settings, dict):
+        raise refused("settings must be an object")
+    if not isinstance(body.get("viewers"), list) or not body["viewers"]:
+        raise refused("viewers is required")
+    definitions = call.world.approvals.definitions
+    code = optional(body, "approval_code").upper()
+    old = definition_of(call, code) if code else None
+    definition = Definition(
+        code or call.world.approvals.new_code(),
+        call.world.approvals.number() if old is None else old.approval_id,
+        texts.get(required(body, "approval_name"), body["approval_name"]),
+        widgets,
+        nodes,
+        revert_s=float(settings.get("revert_interval", 31 * 24 * 3600)),
+        reject_to_submitter=settings.get("reject_option") == 1,
+    )
+    definitions[definition.code] = definition
+    return {"approval_code": definition.code, "approval_id": definition.approval_id}
+
+
+def _texts(body: dict[str, Any]) -> dict[str, str]:
+    """Return the texts of the default language by their keys."""
+    found: dict[str, str] = {}
+    resources = body.get("i18n_resources")
+    if not isinstance(resources, list) or not resources:
+        raise refused("i18n_resources is required")
+    for resource in sorted(resources, key=lambda one: bool(one.get("is_default"))):
+        choice(resource, "locale", ("zh-CN", "en-US", "ja-JP"))
+        found |= {str(one["key"]): str(one["value"]) for one in resource.get("texts") or ()}
+    return found
+
+
+def _widget(given: Any, texts: dict[str, str]) -> dict[str, Any]:
+    if not isinstance(given, dict) or not given.get("id") or not given.get("type"):
+        raise refused("a widget needs an id and a type")
+    kind = given["type"]
+    widget = {
+        "id": given["id"],
+        "custom_id": given.get("custom_id", ""),
+        "name": texts.get(given.get("name", ""), given.get("name", "")),
+        "type": kind,
+        "required": bool(given.get("required")),
+        "printable": True,
+        "visible": True,
+    }
+    if kind in _OWN_OPTIONS:
+        choices = given.get("value") or ()
+        widget["option"] = [
+            {"value": one["key"], "text": texts.get(one["text"], one["text"])} for one in choices
+        ]
+    if kind == "fieldList":
+        widget["children"] = [_widget(one, texts) for one in given.get("value") or ()]
+    return widget
+
+
+def _nodes(call: Call, body: dict[str, Any], texts: dict[str, str]) -> tuple[Node, ...]:
+    given = body.get("node_list")
+    if not isinstance(given, list) or [
+        one.get("id") for one in (*given[:1], *given[-1:]) if isinstance(one, dict)
+    ] != [
+        "START",
+        "END",
+    ]:
+        raise refused("node_list must begin with START and end with END")
+    nodes = []
+    for one in given[1:-1]:
+        approvers = one.get("approver") or ()
+        kinds = [approver.get("type") for approver in approvers]
+        node_type = one.get("node_type")
+        if node_type not in NODE_TYPES or any(kind not in _APPROVER_TYPES for kind in kinds):
+            raise refused(f"node {one.get('id')} is invalid")
+        if node_type == "SEQUENTIAL" and kinds != ["Free"]:
+            raise refused(f"node {one.get('id')}: SEQUENTIAL needs the approver Free")
+        people = tuple(str(each.get("user_id")) for each in approvers if each.get("type") == "Personal")
+        for person in people:
+            if person not in call.world.users:
+                raise RefusedError(codes.APPROVAL_USER_NOT_FOUND)
+        nodes.append(
+            Node(
+                call.world.new_id(""),
+                str(one["id"]),
+                texts.get(one.get("name", ""), one.get("name", "")),
+                node_type,
+                people,
+                "Free" in kinds,
+            )
+        )
+    return tuple(nodes)
+
+
+def add(world: World, spec: dict[str, Any]) -> Definition:
+    """Add a definition as the approval console does.
+
+    Args:
+        world: where.
+        spec: `name`, `form` (widgets, as the definition is read), `nodes` (each `name`, `node_type`,
+            `approvers` as user_ids, `need_approver`, `custom_node_id`), and, if wanted, `code`, `status`,
+            `may_withdraw`, `revert_s`, `reject_to_submitter`, `visible_to`.
+
+    Raises:
+        ValueError: a member is wrong.
+    """
+    nodes = []
+    for one in spec["nodes"]:
+        node_type = one.get("node_type", "OR")
+        if node_type not in NODE_TYPES:
+            raise ValueError(f"'node_type' must be one of {', '.join(NODE_TYPES)}, not {node_type!r}")
+        approvers = tuple(one.get("approvers") or ())
+        for person in approvers:
+            if person not in world.users:
+                raise ValueError(f"no user {person!r}; known: {', '.join(world.users)}")
+        nodes.append(
+            Node(
+                world.new_id(""),
+                one.get("custom_node_id", ""),
+                one.get("name", "Approval"),
+                node_type,
+                approvers,
+                bool(one.get("need_approver")),
+            )
+        )
+    for widget in spec["form"]:
+        if not isinstance(widget, dict) or not widget.get("id") or not widget.get("type"):
+            raise ValueError(f"a widget of 'form' needs an 'id' and a 'type', not {widget!r}")
+    code = (spec.get("code") or world.approvals.new_code()).upper()
+    if code in world.approvals.definitions:
+        raise ValueError(f"approval {code!r} exists already")
+    definition = Definition(code, world.approvals.number(), spec["name"], list(spec["form"]), tuple(nodes))
+    world.approvals.definitions[code] = definition
+    return definition
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET /approval/v4/approvals/:approval_code`."""
+    choice(call.query, "locale", ("zh-CN", "en-US", "ja-JP"), default="zh-CN")
+    definition = definition_of(call, call.params["approval_code"])
+    return {
+        "approval_name": definition.name,
+        "status": definition.status,
+        "form": as_text(definition.form),
+        "node_list": [
+            {
+                "name": node.name,
+                "need_approver": node.need_approver,
+                "node_id": node.node_id,
+                "custom_node_id": node.custom_node_id,
+                "node_type": node.node_type,
+                "approver_chosen_multi": node.need_approver,
+                "approver_chosen_range": [],
+                "require_signature": False,
+            }
+            for node in definition.nodes
+        ],
+        "viewers": [{"type": "TENANT", "id": "", "user_id": ""}],
+        "form_widget_relation": "{}",
+    }
+
+
+def subscribe(call: Call) -> dict[str, Any]:
+    """Answer `POST …/subscribe`: from now on the app gets events of this definition's instances."""
+    key = (call.app.app_id, definition_of(call, call.params["approval_code"]).code)
+    if key in call.world.approvals.subscriptions:
+        raise RefusedError(codes.APPROVAL_SUBSCRIPTION)
+    call.world.approvals.subscriptions.add(key)
+    return {}
+
+
+def unsubscribe(call: Call) -> dict[str, Any]:
+    """Answer `POST …/unsubscribe`."""
+    key = (call.app.app_id, definition_of(call, call.params["approval_code"]).code)
+    if key not in call.world.approvals.subscriptions:
+        raise RefusedError(codes.APPROVAL_SUBSCRIPTION)
+    call.world.approvals.subscriptions.remove(key)
+    return {}
+
+
+_PATH = "/open-apis/approval/v4/approvals"
+ROUTES = (
+    Route(
+        "POST",
+        _PATH,
+        create,
+        unconfirmed=(
+            "approvers by rank (`Supervisor`, `DepartmentManager` and their like) pass by themselves",
+            "`privilege_field`, `ccer`, `config`, `process_manager_ids` and viewers are not read",
+        ),
+    ),
+    Route(
+        "GET",
+        f"{_PATH}/:approval_code",
+        get,
+        unconfirmed=(
+            "a `fieldList` shows its fields as `children`, an `amount` its currencies as `option`",
+            "every locale gets the texts of the default one; administrators are not shown",
+        ),
+    ),
+    Route("POST", f"{_PATH}/:approval_code/subscribe", subscribe),
+    Route("POST", f"{_PATH}/:approval_code/unsubscribe", unsubscribe),
+)

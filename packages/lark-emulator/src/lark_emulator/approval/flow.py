@@ -1,0 +1,252 @@
+"""How an instance moves from step to step, and which events tell of it, in Lark's order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_emulator import codes
+from lark_emulator.approval.parameters import ids_of
+from lark_emulator.codes import RefusedError
+from lark_emulator.world.approvals import Node, Task
+
+if TYPE_CHECKING:
+    from lark_emulator.world.approvals import Instance, Person
+    from lark_emulator.world.apps import App
+    from lark_emulator.world.world import World
+
+_START = Node("START", "", "Submit", "AND")
+
+
+def start(world: World, instance: Instance) -> None:
+    """Begin: the instance is pending, and so are the tasks of its first step."""
+    now = world.clock.now_ms()
+    instance.set_status("PENDING", now)
+    _note(world, instance, "START", instance.submitter, node="START")
+    _tell_instance(world, instance, "PENDING")
+    _next(world, instance)
+
+
+def _next(world: World, instance: Instance) -> None:
+    """Go to the next step that waits for a person, or end."""
+    nodes = instance.definition.nodes
+    while instance.place + 1 < len(nodes):
+        instance.place += 1
+        node = nodes[instance.place]
+        people = _people(world, instance, node)
+        if node.node_type == "CC_NODE":
+            _note(world, instance, "CC", None, node=node.node_id)
+            continue
+        if not people:
+            task = _add(world, instance, node, None, "AUTO_PASS")
+            _end(world, instance, task, "APPROVED")
+            _note(world, instance, "AUTO_PASS", None, node=node.node_id, task=task)
+            continue
+        for person in people[:1] if node.node_type == "SEQUENTIAL" else people:
+            _tell_task(world, instance, _add(world, instance, node, person, node.node_type))
+        return
+    instance.set_status("APPROVED", world.clock.now_ms())
+    _tell_instance(world, instance, "APPROVED")
+
+
+def _people(world: World, instance: Instance, node: Node) -> list[Person]:
+    named = instance.approvers.get(node.node_id)
+    if named is not None:
+        return list(named)
+    return [world.users[one] for one in node.approvers]
+
+
+def _add(world: World, instance: Instance, node: Node, person: Person | None, kind: str) -> Task:
+    task = Task(world.approvals.number(), person, node, kind, world.clock.now_ms())
+    instance.tasks.append(task)
+    return task
+
+
+def _end(world: World, instance: Instance, task: Task, status: str, told: str = "", **more: Any) -> None:
+    task.status, task.end_time = status, world.clock.now_ms()
+    _tell_task(world, instance, task, told, **more)
+
+
+def _open(instance: Instance) -> list[Task]:
+    return [task for task in instance.tasks if task.status == "PENDING"]
+
+
+def _end_others(world: World, instance: Instance) -> None:
+    for task in _open(instance):
+        _end(world, instance, task, "DONE")
+
+
+def pending(instance: Instance, task_id: str, person: Person | None) -> Task:
+    """Return a task that waits for a decision.
+
+    Args:
+        instance: of which.
+        task_id: which one.
+        person: who decides; None = whoever it is for.
+
+    Raises:
+        RefusedError: 1390010, it is unknown or decided; 1390009, it is another person's.
+    """
+    task = next((one for one in _open(instance) if one.task_id == task_id), None)
+    if task is None:
+        raise RefusedError(codes.APPROVAL_TASK_NOT_FOUND)
+    if person is not None and task.person is not person:
+        raise RefusedError(codes.APPROVAL_DENIED)
+    return task
+
+
+def approve(world: World, instance: Instance, task: Task, comment: str = "") -> None:
+    """Approve a task: the instance goes on once its step is complete."""
+    _end(world, instance, task, "APPROVED")
+    _note(world, instance, "PASS", task.person, node=task.node.node_id, task=task, comment=comment)
+    node = task.node
+    if node.node_type == "OR":
+        _end_others(world, instance)
+    elif node.node_type == "SEQUENTIAL":
+        people = _people(world, instance, node)
+        done = sum(one.node is node and one.status == "APPROVED" for one in instance.tasks)
+        if done < len(people):
+            _tell_task(world, instance, _add(world, instance, node, people[done], node.node_type))
+            return
+    elif _open(instance):
+        return
+    _next(world, instance)
+
+
+def reject(world: World, instance: Instance, task: Task, comment: str = "") -> None:
+    """Reject a task: the instance ends, unless its definition sends it back to the submitter."""
+    returns = instance.definition.reject_to_submitter
+    extra = {"extra": orjson.dumps({"rollback_node_ids": ["START"]}).decode()} if returns else {}
+    _end(world, instance, task, "REJECTED", "ROLLBACK" if returns else "", **extra)
+    _note(
+        world,
+        instance,
+        "ROLLBACK" if returns else "REJECT",
+        task.person,
+        node=task.node.node_id,
+        task=task,
+        comment=comment,
+    )
+    _end_others(world, instance)
+    if returns:
+        instance.place = -1
+        _tell_task(world, instance, _add(world, instance, _START, instance.submitter, "AND"))
+        return
+    instance.set_status("REJECTED", world.clock.now_ms())
+    _tell_instance(world, instance, "REJECTED")
+
+
+def resubmit(
+    world: World, instance: Instance, task: Task, form: list[dict[str, Any]], comment: str = ""
+) -> None:
+    """Ask again with another form, after the instance was sent back.
+
+    Raises:
+        RefusedError: 1390009, it was not.
+    """
+    if task.node is not _START:
+        raise RefusedError(codes.APPROVAL_DENIED)
+    instance.form = form
+    _end(world, instance, task, "APPROVED")
+    _note(world, instance, "START", task.person, node="START", task=task, comment=comment)
+    _next(world, instance)
+
+
+def transfer(world: World, instance: Instance, task: Task, to: Person, comment: str = "") -> None:
+    """Hand a task over to another person."""
+    _end(world, instance, task, "TRANSFERRED")
+    _note(world, instance, "TRANSFER", task.person, node=task.node.node_id, task=task, comment=comment)
+    _tell_task(world, instance, _add(world, instance, task.node, to, task.kind))
+
+
+def cancel(world: World, instance: Instance) -> None:
+    """Withdraw a running instance, or revert an approved one.
+
+    Raises:
+        RefusedError: 1390009, the definition does not allow it, or the instance has ended otherwise.
+    """
+    definition, now = instance.definition, world.clock.now_ms()
+    if instance.status == "APPROVED":
+        if now > instance.end_time + definition.revert_s * 1000:
+            raise RefusedError(codes.APPROVAL_DENIED)
+        revert(world, instance)
+        return
+    if instance.status != "PENDING" or not definition.may_withdraw:
+        raise RefusedError(codes.APPROVAL_DENIED)
+    _close(world, instance, "CANCELED", "CANCEL")
+
+
+def revert(world: World, instance: Instance) -> None:
+    """Revert an approved instance: the API then says `CANCELED`, the event `REVERTED`."""
+    instance.reverted = True
+    instance.set_status("REVERTED", world.clock.now_ms())
+    _note(world, instance, "CANCEL", instance.submitter)
+    _tell_instance(world, instance, "REVERTED")
+
+
+def delete(world: World, instance: Instance) -> None:
+    """Delete an instance, as an administrator does."""
+    _close(world, instance, "DELETED", "DELETE")
+
+
+def _close(world: World, instance: Instance, status: str, kind: str) -> None:
+    _end_others(world, instance)
+    instance.set_status(status, world.clock.now_ms())
+    _note(world, instance, kind, instance.submitter)
+    _tell_instance(world, instance, status)
+
+
+def _note(
+    world: World,
+    instance: Instance,
+    kind: str,
+    person: Person | None,
+    *,
+    node: str = "",
+    task: Task | None = None,
+    comment: str = "",
+) -> None:
+    instance.timeline.append(
+        {
+            "type": kind,
+            "create_time": str(world.clock.now_ms()),
+            "person": person,
+            "task_id": "" if task is None else task.task_id,
+            "comment": comment,
+            "node_key": node,
+            "ext": "{}",
+        }
+    )
+
+
+def _tell_instance(world: World, instance: Instance, status: str) -> None:
+    now = world.clock.now_ms()
+
+    def members(_: App) -> dict[str, Any]:
+        return {
+            "status": status,
+            "operate_time": now if status == "REVERTED" else str(now),
+            "instance_operate_time": str(now),
+            "uuid": instance.uuid,
+        }
+
+    world.approvals.tell(instance, "approval_instance", members)
+
+
+def _tell_task(world: World, instance: Instance, task: Task, status: str = "", **more: Any) -> None:
+    now, told = str(world.clock.now_ms()), status or task.status
+
+    def members(app: App) -> dict[str, Any]:
+        return {
+            "task_id": task.task_id,
+            **ids_of(app, task.person),
+            "status": told,
+            "operate_time": now,
+            "custom_key": task.node.custom_node_id,
+            "def_key": task.node.node_id,
+            "extra": "",
+            **more,
+        }
+
+    world.approvals.tell(instance, "approval_task", members)

@@ -1,0 +1,230 @@
+"""Forms: what a request may fill in, and how it is read afterwards."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_emulator.approval.parameters import refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+NOT_CREATABLE = ("text", "mutableGroup", "account", "serialNumber", "tripGroup", "remedyGroupV2")
+URL = "https://emulator.invalid/approval/"
+_SIBLINGS = ("currency", "open_ids", "timezoneOffset")
+
+
+def as_text(form: list[dict[str, Any]]) -> str:
+    """Return a form as answers hold it: a JSON string."""
+    return orjson.dumps(form).decode()
+
+
+def filled(widgets: Iterable[dict[str, Any]], given: list[Any]) -> list[dict[str, Any]]:
+    """Check the form of a request and return it as it is read.
+
+    A required widget may be left out, as in Lark.
+
+    Args:
+        widgets: the definition's.
+        given: widgets with `id`, `type` and `value`.
+
+    Raises:
+        RefusedError: 1390001; the text names the widget.
+    """
+    known = list(widgets)
+    return [_filled(known, one) for one in given]
+
+
+def _filled(known: list[dict[str, Any]], one: Any) -> dict[str, Any]:
+    name = one.get("id") if isinstance(one, dict) else None
+    widget = next((each for each in known if name and name in (each["id"], each.get("custom_id"))), None)
+    if widget is None:
+        raise _bad(name, "unknown widget")
+    kind = widget["type"]
+    if one.get("type") != kind:
+        raise _bad(name, f"type must be {kind}")
+    if kind in NOT_CREATABLE or kind.startswith("apaascorehr"):
+        raise _bad(name, f"{kind} is not supported")
+    if "value" not in one and not (kind == "contact" and "open_ids" in one):
+        raise _bad(name, "value is required")
+    check = _CHECKS.get(kind)
+    if check is not None and not check(widget, one):
+        raise _bad(name, "value is invalid")
+    shown = {
+        "id": widget["id"],
+        "custom_id": widget.get("custom_id", ""),
+        "name": widget.get("name", ""),
+        "type": kind,
+        "ext": None,
+    }
+    shown |= {sibling: one[sibling] for sibling in _SIBLINGS if sibling in one}
+    return shown | _READ.get(kind, _as_sent)(widget, one)
+
+
+def _bad(name: Any, why: str) -> Exception:
+    return refused(f"控件={name} {why}")
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _moment(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _values(widget: dict[str, Any]) -> dict[str, str] | None:
+    """Return value → text of the options; None if they are of an outside source."""
+    options = widget.get("option")
+    return None if not options else {one["value"]: one.get("text", "") for one in options}
+
+
+def _amount(widget: dict[str, Any], one: dict[str, Any]) -> bool:
+    currencies = _values(widget)
+    currency = one.get("currency")
+    return (
+        _number(one["value"]) and isinstance(currency, str) and (currencies is None or currency in currencies)
+    )
+
+
+def _interval(_: dict[str, Any], one: dict[str, Any]) -> bool:
+    value = one["value"]
+    if not isinstance(value, dict) or not _number(value.get("interval")):
+        return False
+    return _moment(value.get("start")) and _moment(value.get("end"))
+
+
+def _radio(widget: dict[str, Any], one: dict[str, Any]) -> bool:
+    known = _values(widget)
+    return isinstance(one["value"], str) and (known is None or one["value"] in known)
+
+
+def _checkbox(widget: dict[str, Any], one: dict[str, Any]) -> bool:
+    known = _values(widget)
+    return _texts(one["value"]) and (known is None or all(value in known for value in one["value"]))
+
+
+def _telephone(_: dict[str, Any], one: dict[str, Any]) -> bool:
+    value = one["value"]
+    return isinstance(value, dict) and all(
+        isinstance(value.get(part), str) for part in ("countryCode", "nationalNumber")
+    )
+
+
+def _objects(*parts: str) -> Callable[[dict[str, Any], dict[str, Any]], bool]:
+    def check(_: dict[str, Any], one: dict[str, Any]) -> bool:
+        value = one["value"]
+        return isinstance(value, list) and all(
+            isinstance(each, dict) and all(each.get(part) for part in parts) for each in value
+        )
+
+    return check
+
+
+def _rows(widget: dict[str, Any], one: dict[str, Any]) -> bool:
+    rows = one["value"]
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        return False
+    for row in rows:
+        filled(widget.get("children") or (), row)
+    return True
+
+
+def _text(_: dict[str, Any], one: dict[str, Any]) -> bool:
+    return isinstance(one["value"], str)
+
+
+_CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], bool]] = {
+    "input": _text,
+    "textarea": _text,
+    "number": lambda _, one: _number(one["value"]),
+    "formula": lambda _, one: _number(one["value"]),
+    "amount": _amount,
+    "date": lambda _, one: _moment(one["value"]),
+    "dateInterval": _interval,
+    "radio": _radio,
+    "radioV2": _radio,
+    "checkbox": _checkbox,
+    "checkboxV2": _checkbox,
+    "contact": lambda _, one: _texts(one.get("value", [])) and _texts(one.get("open_ids", [])),
+    "department": _objects("open_id"),
+    "connect": lambda _, one: _texts(one["value"]),
+    "document": lambda _, one: isinstance(one["value"], dict) and bool(one["value"].get("token")),
+    "attachmentV2": lambda _, one: _texts(one["value"]),
+    "image": lambda _, one: _texts(one["value"]),
+    "imageV2": lambda _, one: _texts(one["value"]),
+    "telephone": _telephone,
+    "address": _objects("id"),
+    "fieldList": _rows,
+}
+
+
+def _as_sent(_: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
+    return {"value": one.get("value", [])}
+
+
+def _chosen(widget: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
+    """An option goes in as its value and comes out as its text; one of an outside source stays as it is."""
+    texts = _values(widget) or {}
+    value = one["value"]
+    if isinstance(value, str):
+        return {"value": texts.get(value, value), "option": {"key": value, "text": texts.get(value, value)}}
+    return {"value": [texts.get(each, each) for each in value]}
+
+
+def _urls(_: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
+    return {"value": [f"{URL}{code}" for code in one["value"]], "ext": ",".join(one["value"])}
+
+
+def _phone(_: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
+    value = one["value"]
+    return {"value": {"country_code": value["countryCode"], "national_number": value["nationalNumber"]}}
+
+
+def _document(_: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
+    value = one["value"]
+    token = value["token"]
+    return {
+        "value": {
+            "token": token,
+            "type": value.get("type", "docx"),
+            "title": "Document",
+            "url": f"{URL}{token}",
+        }
+    }
+
+
+def _place(_: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
+    first = one["value"][0] if one["value"] else {}
+    return {"value": "/".join(str(first[part]) for part in ("id", "detailAddress") if first.get(part))}
+
+
+def _row_values(widget: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
+    return {"value": [filled(widget.get("children") or (), row) for row in one["value"]]}
+
+
+_READ: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] = {
+    "radio": _chosen,
+    "radioV2": _chosen,
+    "checkbox": _chosen,
+    "checkboxV2": _chosen,
+    "telephone": _phone,
+    "document": _document,
+    "attachmentV2": _urls,
+    "image": _urls,
+    "imageV2": _urls,
+    "address": _place,
+    "fieldList": _row_values,
+}

@@ -1,0 +1,275 @@
+"""`/approval/v4/instances`: ask for an approval, read it, list, copy, preview, withdraw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lark_emulator import codes
+from lark_emulator.approval import flow
+from lark_emulator.approval.forms import as_text, filled
+from lark_emulator.approval.parameters import (
+    body_of,
+    definition_of,
+    form_text,
+    ids_of,
+    instance_of,
+    milliseconds,
+    optional,
+    page_size,
+    people_of,
+    person_of,
+    refused,
+    required,
+)
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import page
+from lark_emulator.world.approvals import Definition, Instance, Person, Task, id_for
+
+_MOST_UUID = 64
+_MOST_COPIED = 20
+_SPAN_MS = 10 * 3600 * 1000
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Answer `POST /approval/v4/instances`; a used `uuid` gets 60012, and creates nothing."""
+    body = body_of(call)
+    approvals = call.world.approvals
+    definition = definition_of(call, required(body, "approval_code"))
+    if definition.status != "ACTIVE":
+        raise RefusedError(
+            codes.APPROVAL_DELETED if definition.status == "DELETED" else codes.APPROVAL_DISABLED
+        )
+    submitter = _submitter(call, body)
+    uuid = optional(body, "uuid")
+    if len(uuid) > _MOST_UUID:
+        raise refused(f"uuid must not be longer than {_MOST_UUID}")
+    form = filled(definition.form, form_text(body.get("form")))
+    approvers = _named(call, definition, body, "node_approver")
+    _named(call, definition, body, "node_cc", most=_MOST_COPIED)
+    for node in definition.nodes:
+        if node.need_approver and not approvers.get(node.node_id):
+            raise refused(f"node {node.node_id} needs approvers")
+    if uuid and uuid.lower() in approvals.by_uuid:
+        used = codes.APPROVAL_UUID_USED
+        raise RefusedError(used._replace(status=int(call.settings.approval_uuid_status)))
+    instance = Instance(
+        approvals.new_code(),
+        definition,
+        f"{call.world.clock.now_ms() // 86_400_000}{len(approvals.instances) + 1:06d}",
+        uuid,
+        submitter,
+        optional(body, "department_id"),
+        form,
+        approvers,
+        call.world.clock.now_ms(),
+    )
+    approvals.instances[instance.code] = instance
+    if uuid:
+        approvals.by_uuid[uuid.lower()] = instance
+    flow.start(call.world, instance)
+    return {"instance_code": instance.code}
+
+
+def _submitter(call: Call, body: dict[str, Any]) -> Person:
+    for kind in ("user_id", "open_id"):
+        value = optional(body, kind)
+        if value:
+            return person_of(call, value, kind)
+    raise refused("user_id or open_id is required")
+
+
+def _named(
+    call: Call, definition: Definition, body: dict[str, Any], prefix: str, *, most: int | None = None
+) -> dict[str, list[Person]]:
+    """Return node_id → people that a request names, by both kinds of ids together."""
+    found: dict[str, list[Person]] = {}
+    for kind in ("user_id", "open_id"):
+        given = body.get(f"{prefix}_{kind}_list") or []
+        if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+            raise refused(f"{prefix}_{kind}_list must be a list of objects")
+        for one in given:
+            key = required(one, "key")
+            node = next(
+                (each for each in definition.nodes if key in (each.node_id, each.custom_node_id)), None
+            )
+            if node is None:
+                raise refused(f"unknown node {key}")
+            people = found.setdefault(node.node_id, [])
+            people += [each for each in people_of(call, one, "value", kind) if each not in people]
+            if most is not None and len(people) > most:
+                raise refused(f"node {key}: at most {most}")
+    return found
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET /approval/v4/instances/:instance_id` by code or uuid."""
+    return shown(call, instance_of(call, call.params["instance_id"]))
+
+
+def shown(call: Call, instance: Instance) -> dict[str, Any]:
+    """Return an instance as an app reads it."""
+    app = call.app
+    return {
+        "approval_name": instance.definition.name,
+        "approval_code": instance.definition.code,
+        "instance_code": instance.code,
+        "serial_number": instance.serial_number,
+        "uuid": instance.uuid,
+        "start_time": str(instance.start_time),
+        "end_time": str(instance.end_time),
+        **ids_of(app, instance.submitter),
+        "department_id": instance.department_id,
+        "status": instance.status,
+        "reverted": instance.reverted,
+        "form": as_text(instance.form),
+        "task_list": [_task(call, one) for one in instance.tasks],
+        "comment_list": [
+            {
+                "id": one.comment_id,
+                **ids_of(app, one.author),
+                "comment": one.content,
+                "create_time": str(one.create_time),
+            }
+            for one in instance.comments
+            if not one.deleted
+        ],
+        "timeline": [
+            {name: value for name, value in one.items() if name != "person"} | ids_of(app, one["person"])
+            for one in instance.timeline
+        ],
+    }
+
+
+def _task(call: Call, task: Task) -> dict[str, Any]:
+    return {
+        "id": task.task_id,
+        **ids_of(call.app, task.person),
+        "status": task.status,
+        "node_id": task.node.node_id,
+        "node_name": task.node.name,
+        "custom_node_id": task.node.custom_node_id,
+        "type": task.kind,
+        "start_time": str(task.start_time),
+        "end_time": str(task.end_time),
+    }
+
+
+def listed(call: Call) -> dict[str, Any]:
+    """Answer `GET /approval/v4/instances`: codes by the time of creation, oldest first."""
+    definition = definition_of(call, required(dict(call.query), "approval_code"))
+    begin, end = milliseconds(dict(call.query), "start_time"), milliseconds(dict(call.query), "end_time")
+    if end < begin:
+        raise refused("end_time must not be before start_time")
+    if call.settings.approval_list_span == "refused" and end - begin > _SPAN_MS:
+        raise refused("the span must not be longer than 10 hours")
+    found = [
+        one.code
+        for one in call.world.approvals.instances.values()
+        if one.definition.code == definition.code and begin <= one.start_time <= end
+    ]
+    size = page_size(call, least=1, most=100, default=100)
+    part, rest = page(found, call, size, codes.APPROVAL_PARAM)
+    return {"instance_code_list": part, **rest}
+
+
+def cancel(call: Call) -> dict[str, Any]:
+    """Answer `POST …/cancel`, in the submitter's name."""
+    body = body_of(call)
+    instance = instance_of(call, required(body, "instance_code"), required(body, "approval_code"))
+    if person_of(call, required(body, "user_id")) is not instance.submitter:
+        raise RefusedError(codes.APPROVAL_DENIED)
+    flow.cancel(call.world, instance)
+    return {}
+
+
+def copy_to(call: Call) -> dict[str, Any]:
+    """Answer `POST …/cc`."""
+    body = body_of(call)
+    instance = instance_of(call, required(body, "instance_code"), required(body, "approval_code"))
+    sender, people = person_of(call, required(body, "user_id")), people_of(call, body, "cc_user_ids")
+    instance.timeline.append(
+        {
+            "type": "CC",
+            "create_time": str(call.world.clock.now_ms()),
+            "person": sender,
+            "task_id": "",
+            "comment": optional(body, "comment"),
+            "node_key": "",
+            "ext": "{}",
+            "cc_user_list": [
+                {"open_id": id_for(one, call.app, "open_id"), "cc_id": call.world.approvals.number()}
+                for one in people
+            ],
+        }
+    )
+    return {}
+
+
+def preview(call: Call) -> dict[str, Any]:
+    """Answer `POST …/preview`: who would decide, or still has to."""
+    body = body_of(call)
+    person_of(call, required(body, "user_id"))
+    if body.get("instance_code"):
+        instance = instance_of(call, required(body, "instance_code"))
+        definition, named = instance.definition, instance.approvers
+        nodes = definition.nodes[max(instance.place, 0) :]
+    else:
+        definition, named = definition_of(call, required(body, "approval_code")), {}
+        filled(definition.form, form_text(body.get("form")))
+        nodes = definition.nodes
+    kind = call.query.get("user_id_type") or "open_id"
+    return {
+        "preview_nodes": [
+            {
+                "user_id_list": [
+                    id_for(one, call.app, kind)
+                    for one in named.get(node.node_id)
+                    or [call.world.users[person] for person in node.approvers]
+                ],
+                "end_cc_id_list": [],
+                "node_id": node.node_id,
+                "node_name": node.name,
+                "node_type": node.node_type,
+                "custom_node_id": node.custom_node_id,
+                "comments": [],
+                "is_empty_logic": False,
+                "is_approver_type_free": node.need_approver,
+                "has_cc_type_free": False,
+            }
+            for node in nodes
+        ]
+    }
+
+
+_PATH = "/open-apis/approval/v4/instances"
+ROUTES = (
+    Route(
+        "POST",
+        _PATH,
+        create,
+        unconfirmed=(
+            "HTTP status of 60012 (settable, `approval_uuid_status`: 400)",
+            "a form is checked before the `uuid`",
+            "titles, resubmission flags, notices of the bot and `node_auto_approval_list` are not read",
+            "a `contact` needs `value` or `open_ids`; addresses are read back as their region id",
+            "values of leave, overtime, trip and shift groups are not checked",
+            "a `uuid` stays used indefinitely",
+        ),
+    ),
+    Route("GET", f"{_PATH}/:instance_id", get),
+    Route(
+        "GET",
+        _PATH,
+        listed,
+        unconfirmed=("spans over 10 hours (settable, `approval_list_span`: answered)",),
+    ),
+    Route(
+        "POST",
+        f"{_PATH}/cancel",
+        cancel,
+        unconfirmed=("an approved instance is reverted at once: `CANCELED`, `reverted`, an event REVERTED",),
+    ),
+    Route("POST", f"{_PATH}/cc", copy_to, unconfirmed=("no `approval_cc` event is sent",)),
+    Route("POST", f"{_PATH}/preview", preview, unconfirmed=("departments and conditions are not read",)),
+)

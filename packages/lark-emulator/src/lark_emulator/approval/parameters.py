@@ -1,0 +1,166 @@
+"""What the endpoints of approvals share: parameters, people, and what is refused how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_emulator import codes
+from lark_emulator.codes import RefusedError
+from lark_emulator.validation import json_object, parsed, user_id_type, whole_number
+from lark_emulator.world.apps import App
+
+if TYPE_CHECKING:
+    from lark_emulator.routing import Call
+    from lark_emulator.world.approvals import Definition, Instance, Person
+
+
+def refused(detail: str) -> RefusedError:
+    """Return the refusal of a parameter or a form: 1390001."""
+    return RefusedError(codes.APPROVAL_PARAM, detail)
+
+
+def body_of(call: Call) -> dict[str, Any]:
+    """Return the body."""
+    return json_object(call, codes.APPROVAL_PARAM)
+
+
+def required(source: dict[str, Any], name: str) -> str:
+    """Return a string that must be there."""
+    value = source.get(name)
+    if not isinstance(value, str) or not value:
+        raise refused(f"{name} is required")
+    return value
+
+
+def optional(source: dict[str, Any], name: str) -> str:
+    """Return a string; empty if it is absent."""
+    value = source.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise refused(f"{name} must be a string")
+    return value
+
+
+def definition_of(call: Call, code: str) -> Definition:
+    """Return the definition with a code.
+
+    Raises:
+        RefusedError: 1390002, or 60009 if its data is not open to the app.
+    """
+    definition = call.world.approvals.definitions.get(code.upper())
+    if definition is None:
+        raise RefusedError(codes.APPROVAL_NOT_FOUND)
+    if definition.visible_to is not None and call.app.app_id not in definition.visible_to:
+        raise RefusedError(codes.APPROVAL_DATA_DENIED)
+    return definition
+
+
+def instance_of(call: Call, name: str, approval_code: str | None = None) -> Instance:
+    """Return the instance with a code or uuid, of one definition if that is named.
+
+    Raises:
+        RefusedError: 1390002 or 1390003.
+    """
+    if approval_code is not None:
+        definition_of(call, approval_code)
+    instance = call.world.approvals.find(name)
+    if instance is None or (approval_code is not None and instance.definition.code != approval_code.upper()):
+        raise RefusedError(codes.APPROVAL_INSTANCE_NOT_FOUND)
+    definition_of(call, instance.definition.code)
+    return instance
+
+
+def person_of(call: Call, value: str, id_type: str | None = None) -> Person:
+    """Return a person, or the app's own bot, by an id.
+
+    Args:
+        call: the request.
+        value: the id.
+        id_type: its kind; None = what `user_id_type` says.
+
+    Raises:
+        RefusedError: 1390004.
+    """
+    kind = id_type or user_id_type(call)
+    if kind == "open_id" and value == call.app.bot_open_id:
+        return call.app
+    user = call.world.find_user(call.app, kind, value)
+    if user is None or user.is_external or user.status in ("resigned", "exited"):
+        raise RefusedError(codes.APPROVAL_USER_NOT_FOUND)
+    return user
+
+
+def people_of(call: Call, body: dict[str, Any], name: str, id_type: str | None = None) -> list[Person]:
+    """Return a list of people.
+
+    Raises:
+        RefusedError: 1390001 or 1390004.
+    """
+    ids = body.get(name)
+    if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
+        raise refused(f"{name} must be a list of ids")
+    return [person_of(call, one, id_type) for one in ids]
+
+
+def shows_user_ids(app: App) -> bool:
+    """Say whether an app sees user_ids."""
+    return not app.store and app.has_any("contact:user.employee_id:readonly")
+
+
+def ids_of(app: App, person: Person | None) -> dict[str, str]:
+    """Return `open_id` and `user_id` of a person as an app sees them."""
+    if person is None:
+        return {"open_id": "", "user_id": ""}
+    if isinstance(person, App):
+        return {"open_id": person.bot_open_id, "user_id": ""}
+    return {
+        "open_id": person.id_for(app, "open_id"),
+        "user_id": person.user_id if shows_user_ids(app) else "",
+    }
+
+
+def form_text(value: Any, name: str = "form") -> list[Any]:
+    """Return the list that a JSON string holds.
+
+    Raises:
+        RefusedError: 1390001.
+    """
+    if not isinstance(value, str):
+        raise refused(f"{name} must be a JSON string")
+    try:
+        found = parsed(value)
+    except orjson.JSONDecodeError:
+        raise refused(f"{name} is not JSON") from None
+    if not isinstance(found, list):
+        raise refused(f"{name} must be a list of widgets")
+    return found
+
+
+def milliseconds(source: dict[str, Any], name: str) -> int:
+    """Return a required time in milliseconds, sent as digits.
+
+    Raises:
+        RefusedError: 1390001.
+    """
+    number = whole_number(str(source.get(name, "")))
+    if number is None or number < 0:
+        raise refused(f"{name} must be milliseconds")
+    return number
+
+
+def page_size(call: Call, *, least: int, most: int, default: int) -> int:
+    """Return the size of a page.
+
+    Raises:
+        RefusedError: 1390001.
+    """
+    raw = call.query.get("page_size")
+    if not raw:
+        return default
+    size = whole_number(raw)
+    if size is None or not least <= size <= most:
+        raise refused(f"page_size must be between {least} and {most}")
+    return size

@@ -1,0 +1,88 @@
+"""`/approval/v4/tasks`: decide in a person's name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.approval import flow
+from lark_emulator.approval.forms import filled
+from lark_emulator.approval.parameters import body_of, form_text, instance_of, optional, person_of, required
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+
+if TYPE_CHECKING:
+    from lark_emulator.world.approvals import Instance, Task
+
+
+def _task(call: Call, body: dict[str, Any]) -> tuple[Instance, Task]:
+    instance = instance_of(call, required(body, "instance_code"), required(body, "approval_code"))
+    person = person_of(call, required(body, "user_id"))
+    return instance, flow.pending(instance, required(body, "task_id"), person)
+
+
+def _refill(body: dict[str, Any], instance: Instance) -> None:
+    """Overwrite the widgets that a decision brings."""
+    if body.get("form") is None:
+        return
+    changed = {one["id"]: one for one in filled(instance.definition.form, form_text(body["form"]))}
+    kept = [changed.pop(one["id"], one) for one in instance.form]
+    instance.form = kept + list(changed.values())
+
+
+def approve(call: Call) -> dict[str, Any]:
+    """Answer `POST …/approve`."""
+    body = body_of(call)
+    instance, task = _task(call, body)
+    _refill(body, instance)
+    flow.approve(call.world, instance, task, optional(body, "comment"))
+    return {}
+
+
+def reject(call: Call) -> dict[str, Any]:
+    """Answer `POST …/reject`."""
+    body = body_of(call)
+    instance, task = _task(call, body)
+    _refill(body, instance)
+    flow.reject(call.world, instance, task, optional(body, "comment"))
+    return {}
+
+
+def transfer(call: Call) -> dict[str, Any]:
+    """Answer `POST …/transfer`."""
+    body = body_of(call)
+    instance, task = _task(call, body)
+    to = person_of(call, required(body, "transfer_user_id"))
+    if to is task.person:
+        raise RefusedError(codes.APPROVAL_DENIED)
+    flow.transfer(call.world, instance, task, to, optional(body, "comment"))
+    return {}
+
+
+def resubmit(call: Call) -> dict[str, Any]:
+    """Answer `POST …/resubmit`, after a rejection that sent the instance back."""
+    body = body_of(call)
+    instance, task = _task(call, body)
+    form = filled(instance.definition.form, form_text(body.get("form")))
+    flow.resubmit(call.world, instance, task, form, optional(body, "comment"))
+    return {}
+
+
+_PATH = "/open-apis/approval/v4/tasks"
+_FORM = "condition branches are not emulated"
+ROUTES = (
+    Route("POST", f"{_PATH}/approve", approve, unconfirmed=(_FORM,)),
+    Route("POST", f"{_PATH}/reject", reject, unconfirmed=(_FORM,)),
+    Route(
+        "POST",
+        f"{_PATH}/transfer",
+        transfer,
+        unconfirmed=("a transfer to the same person gets 1390009",),
+    ),
+    Route(
+        "POST",
+        f"{_PATH}/resubmit",
+        resubmit,
+        unconfirmed=("a returned instance has a pending task of its submitter in a step START",),
+    ),
+)

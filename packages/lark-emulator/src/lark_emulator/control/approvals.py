@@ -1,0 +1,176 @@
+"""The part of the control plane for native approvals: what administrators define, and what people decide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.approval import definitions, flow
+from lark_emulator.approval.forms import filled
+from lark_emulator.codes import RefusedError
+from lark_emulator.control.specs import flag, found, name_set, one_of, only, text
+
+if TYPE_CHECKING:
+    from lark_emulator.lark import Lark
+    from lark_emulator.world.approvals import Definition, Instance, Task
+
+DECISIONS = ("approve", "reject", "transfer", "resubmit", "withdraw", "revert", "delete")
+STATUSES = ("ACTIVE", "INACTIVE", "DELETED")
+_CHANGES = ("status", "may_withdraw", "revert_s", "reject_to_submitter", "visible_to")
+
+
+def listed(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+    """Return all definitions and instances."""
+    approvals = lark.world.approvals
+    return {
+        "definitions": [_definition(one) for one in approvals.definitions.values()],
+        "instances": [shown(one) for one in approvals.instances.values()],
+        "subscriptions": sorted(f"{app} {code}" for app, code in approvals.subscriptions),
+    }
+
+
+def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Add a definition, see `approval.definitions.add`, and return it."""
+    only(spec, "name", "form", "nodes", "code", *_CHANGES)
+    for name in ("form", "nodes"):
+        value = spec.get(name)
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            raise ValueError(f"{name!r} must be a list of objects, not {value!r}")
+    checked = _checked(spec)
+    definition = definitions.add(lark.world, {**spec, "name": text(spec, "name") or "Approval"})
+    for name, value in checked.items():
+        setattr(definition, name, value)
+    return _definition(definition)
+
+
+def change(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Change a definition (`code`), all or nothing: `status`, `may_withdraw` and the like."""
+    only(spec, "code", *_CHANGES)
+    definition = found(lark.world.approvals.definitions, "approval", text(spec, "code").upper())
+    for name, value in _checked(spec).items():
+        setattr(definition, name, value)
+    return _definition(definition)
+
+
+def _checked(spec: dict[str, Any]) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if spec.get("status") is not None:
+        changes["status"] = one_of(spec, "status", STATUSES)
+    for name in ("may_withdraw", "reject_to_submitter"):
+        if spec.get(name) is not None:
+            changes[name] = flag(spec, name, default=False)
+    seconds = spec.get("revert_s")
+    if seconds is not None:
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
+            raise ValueError(f"'revert_s' must be a number of seconds, not {seconds!r}")
+        changes["revert_s"] = float(seconds)
+    if "visible_to" in spec:
+        changes["visible_to"] = name_set(spec, "visible_to")
+    return changes
+
+
+def decide(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Let a person decide.
+
+    Args:
+        lark: where.
+        spec: `instance` (code or uuid), `decision` (one of `DECISIONS`), `user_id` (who; absent = whoever
+            has the first pending task), `comment`, `to` (user_id, for a transfer), `form` (widgets, for a
+            resubmission).
+
+    Returns:
+        The instance.
+    """
+    only(spec, "instance", "decision", "user_id", "comment", "to", "form")
+    world = lark.world
+    instance = world.approvals.find(text(spec, "instance"))
+    if instance is None:
+        raise ValueError(f"no instance {text(spec, 'instance')!r}")
+    decision, comment = one_of(spec, "decision", DECISIONS), text(spec, "comment")
+    try:
+        if decision == "withdraw":
+            flow.cancel(world, instance)
+        elif decision == "revert":
+            if instance.status != "APPROVED":
+                raise ValueError(f"instance {instance.code} is {instance.status}, not APPROVED")
+            flow.revert(world, instance)
+        elif decision == "delete":
+            flow.delete(world, instance)
+        else:
+            task = _pending(lark, instance, text(spec, "user_id"))
+            if decision == "approve":
+                flow.approve(world, instance, task, comment)
+            elif decision == "reject":
+                flow.reject(world, instance, task, comment)
+            elif decision == "transfer":
+                to = found(world.users, "user", text(spec, "to"))
+                flow.transfer(world, instance, task, to, comment)
+            else:
+                form = filled(instance.definition.form, spec.get("form") or [])
+                flow.resubmit(world, instance, task, form, comment)
+    except RefusedError as error:
+        raise ValueError(str(error)) from None
+    return shown(instance)
+
+
+def _pending(lark: Lark, instance: Instance, user_id: str) -> Task:
+    person = found(lark.world.users, "user", user_id) if user_id else None
+    for task in instance.tasks:
+        if task.status == "PENDING" and (person is None or task.person is person):
+            return task
+    raise ValueError(
+        f"instance {instance.code} ({instance.status}) has no pending task of {user_id or 'anyone'}"
+    )
+
+
+def _definition(which: Definition) -> dict[str, Any]:
+    return {
+        "code": which.code,
+        "name": which.name,
+        "status": which.status,
+        "form": which.form,
+        "nodes": [
+            {
+                "node_id": node.node_id,
+                "custom_node_id": node.custom_node_id,
+                "name": node.name,
+                "node_type": node.node_type,
+                "approvers": list(node.approvers),
+                "need_approver": node.need_approver,
+            }
+            for node in which.nodes
+        ],
+        "may_withdraw": which.may_withdraw,
+        "revert_s": which.revert_s,
+        "reject_to_submitter": which.reject_to_submitter,
+        "visible_to": None if which.visible_to is None else sorted(which.visible_to),
+    }
+
+
+def shown(instance: Instance) -> dict[str, Any]:
+    """Return an instance for the state."""
+    return {
+        "code": instance.code,
+        "approval_code": instance.definition.code,
+        "uuid": instance.uuid,
+        "serial_number": instance.serial_number,
+        "submitter": _name(instance.submitter),
+        "status": instance.status,
+        "reverted": instance.reverted,
+        "form": instance.form,
+        "tasks": [
+            {
+                "task_id": task.task_id,
+                "person": _name(task.person),
+                "node": task.node.name,
+                "status": task.status,
+            }
+            for task in instance.tasks
+        ],
+        "comments": [one.content for one in instance.comments if not one.deleted],
+    }
+
+
+def _name(person: Any) -> str:
+    if person is None:
+        return ""
+    return str(getattr(person, "user_id", "") or person.app_id)

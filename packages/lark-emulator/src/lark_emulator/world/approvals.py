@@ -1,0 +1,184 @@
+"""Native approvals of the tenant: definitions, instances, tasks, comments, and the subscriptions of apps."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from lark_emulator.world.apps import App
+from lark_emulator.world.users import User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    #: Gets each change: the instance, the event's type, and its members as an app sees them.
+    Tell = Callable[["Instance", str, Callable[[App], dict[str, Any]]], object]
+
+#: A bot may ask for an approval and decide one, like a person.
+Person: TypeAlias = User | App
+NODE_TYPES = ("AND", "OR", "SEQUENTIAL", "CC_NODE")
+DAY_S = 24 * 3600.0
+
+
+def id_for(person: Person | None, app: App, id_type: str) -> str:
+    """Return an id of a person or a bot as `app` sees it; empty if there is none."""
+    if person is None:
+        return ""
+    if isinstance(person, App):
+        return person.bot_open_id if id_type == "open_id" else ""
+    return person.id_for(app, id_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A step of a definition.
+
+    Args:
+        node_id: 32 hexadecimal digits.
+        custom_node_id: what its author called it, or empty.
+        name: what people see.
+        node_type: one of `NODE_TYPES`.
+        approvers: user_ids of those who decide; empty passes by itself.
+        need_approver: whether a request names its approvers.
+    """
+
+    node_id: str
+    custom_node_id: str
+    name: str
+    node_type: str
+    approvers: tuple[str, ...] = ()
+    need_approver: bool = False
+
+
+@dataclass(slots=True)
+class Definition:
+    """An approval that can be asked for.
+
+    Args:
+        code: upper-case UUID.
+        approval_id: decimal digits.
+        name: what people see.
+        form: its widgets, as the definition is read.
+        nodes: its steps.
+        status: `ACTIVE`, `INACTIVE` or `DELETED`.
+        may_withdraw: whether a running instance may be cancelled.
+        revert_s: seconds in which an approved one may be reverted; 0 = never.
+        reject_to_submitter: whether a rejection sends the instance back instead of ending it.
+        visible_to: app ids that may use its data; None = all.
+    """
+
+    code: str
+    approval_id: str
+    name: str
+    form: list[dict[str, Any]]
+    nodes: tuple[Node, ...]
+    status: str = "ACTIVE"
+    may_withdraw: bool = True
+    revert_s: float = 31 * DAY_S
+    reject_to_submitter: bool = False
+    visible_to: frozenset[str] | None = None
+
+
+@dataclass(slots=True)
+class Task:
+    """One person's part in an instance; `person` is None for what passes by itself."""
+
+    task_id: str
+    person: Person | None
+    node: Node
+    kind: str
+    start_time: int
+    status: str = "PENDING"
+    end_time: int = 0
+
+
+@dataclass(slots=True)
+class Comment:
+    """A comment on an instance, or a reply to one."""
+
+    comment_id: str
+    author: Person
+    content: str
+    create_time: int
+    update_time: int
+    parent_id: str = ""
+    deleted: bool = False
+    at_info: list[dict[str, Any]] = field(default_factory=list)
+    extra: str = ""
+
+
+@dataclass(slots=True)
+class Instance:
+    """An approval that was asked for.
+
+    Args:
+        code: upper-case UUID.
+        definition: what was asked for.
+        serial_number: what people see.
+        uuid: what the request named it, or empty.
+        submitter: who asked.
+        department_id: of the submitter.
+        form: as it is read.
+        approvers: node_id → those whom the request named.
+        start_time: milliseconds since the epoch.
+    """
+
+    code: str
+    definition: Definition
+    serial_number: str
+    uuid: str
+    submitter: Person
+    department_id: str
+    form: list[dict[str, Any]]
+    approvers: dict[str, list[Person]]
+    start_time: int
+    status: str = "PENDING"
+    reverted: bool = False
+    end_time: int = 0
+    place: int = -1
+    """The index of the node that is being decided."""
+    tasks: list[Task] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+    timeline: list[dict[str, Any]] = field(default_factory=list)
+    history: list[tuple[int, str]] = field(default_factory=list)
+    """Milliseconds and the status since then; `REVERTED` where the API says `CANCELED`."""
+
+    def set_status(self, status: str, now_ms: int) -> None:
+        """Change the status and record when."""
+        self.status = "CANCELED" if status == "REVERTED" else status
+        self.end_time = 0 if status == "PENDING" else now_ms
+        self.history.append((now_ms, status))
+
+    def status_at(self, now_ms: int) -> str | None:
+        """Return the status at a time; None if the instance was not there yet."""
+        return next((status for when, status in reversed(self.history) if when <= now_ms), None)
+
+
+class Approvals:
+    """All definitions and instances."""
+
+    def __init__(self) -> None:
+        self.definitions: dict[str, Definition] = {}
+        self.instances: dict[str, Instance] = {}
+        #: uuid in lower case -> instance
+        self.by_uuid: dict[str, Instance] = {}
+        #: (app_id, approval_code)
+        self.subscriptions: set[tuple[str, str]] = set()
+        #: gets each change
+        self.tell: Tell = lambda *_: None
+        self._numbers = 0
+
+    def number(self) -> str:
+        """Return a fresh id of decimal digits."""
+        self._numbers += 1
+        return str(7_000_000_000_000_000_000 + self._numbers)
+
+    @staticmethod
+    def new_code() -> str:
+        """Return a fresh code of a definition or an instance."""
+        return str(uuid.uuid4()).upper()
+
+    def find(self, name: str) -> Instance | None:
+        """Return the instance with a code or a uuid."""
+        return self.instances.get(name.upper()) or self.by_uuid.get(name.lower())
