@@ -48,6 +48,7 @@ def get_provider_info() -> dict[str, object]:
                     "lark_provider.operators.bitable",
                     "lark_provider.operators.bitable_sync",
                     "lark_provider.operators.file",
+                    "lark_provider.operators.native_approval",
                     "lark_provider.operators.update",
                     "lark_provider.operators.webhook",
                 ],
@@ -57,7 +58,11 @@ def get_provider_info() -> dict[str, object]:
         "triggers": [
             {
                 "integration-name": "Lark",
-                "python-modules": ["lark_provider.triggers.card_callback", "lark_provider.triggers.events"],
+                "python-modules": [
+                    "lark_provider.triggers.card_callback",
+                    "lark_provider.triggers.events",
+                    "lark_provider.triggers.native_approval",
+                ],
             }
         ],
         "queues": ["lark_provider.queues.LarkMessageQueueProvider"],

@@ -87,3 +87,60 @@ def resolved(to: Receiver) -> Procedure[Receiver]:
             code=_NO_RECEIVER,
         )
     return Receiver(open_id, "open_id")
+
+
+def person(who: str, what: str) -> Procedure[Receiver]:
+    """Find a person by an open_id or user_id, which stay as they are, or by anything else that names one.
+
+    Args:
+        who: An open_id, union_id, user_id, e-mail address or mobile number (`+…`).
+        what: Who it is, for error texts, such as `submitter`.
+
+    Raises:
+        InvalidRequestError: It is empty, or a chat.
+        NotFoundError: No user visible to the app has the id, address or number.
+        PermissionDeniedError: The app lacks a scope to look people up.
+    """
+    if not (isinstance(who, str) and who.strip()):
+        raise InvalidRequestError(
+            f"{what} must be a non-empty string, got {who!r}. Next: pass an open_id (ou_…), a user_id, an "
+            "e-mail address or a mobile number (+…).",
+        )
+    found = receiver(who)
+    if found.id_type == "chat_id":
+        raise InvalidRequestError(
+            f"{what} must be a person, got the chat {found.id}. Next: pass an open_id (ou_…)."
+        )
+    return (
+        found
+        if found.id_type in ("open_id", "user_id")
+        else Receiver((yield from _open_id(found)), "open_id")
+    )
+
+
+def open_id_of(who: str, what: str) -> Procedure[str]:
+    """Find a person's open_id. Parameters and errors as for `person`.
+
+    Args:
+        who: An open_id, union_id, user_id, e-mail address or mobile number (`+…`).
+        what: Who it is, for error texts.
+    """
+    return (yield from _open_id((yield from person(who, what))))
+
+
+def _open_id(found: Receiver) -> Procedure[str]:
+    open_id: str | None = found.id
+    if found.id_type in ("email", "mobile"):
+        open_id = yield from contact.get_id(found.id)
+    elif found.id_type in ("union_id", "user_id"):
+        kind: contact.UserIdType = "union_id" if found.id_type == "union_id" else "user_id"
+        user = yield from contact.get_user(found.id, user_id_type=kind)
+        open_id = user.get("open_id") if user else None
+    if open_id is None:
+        raise NotFoundError(
+            f"A person must be a user visible to this app, got {found.id}, whom it does not see. Next: "
+            "check the id, address or number, and make the person part of the app's availability in the "
+            "developer console.",
+            code=_NO_RECEIVER,
+        )
+    return open_id

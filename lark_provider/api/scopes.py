@@ -21,6 +21,9 @@ _SHEET = "/open-apis/sheets/v3/spreadsheets"
 _SHEETS, _DRIVE = "sheets:spreadsheet", "drive:drive"
 _READ_SHEETS = (_SHEETS, f"{_SHEETS}:readonly", _DRIVE, f"{_DRIVE}:readonly", f"{_SHEETS}:read")
 _WRITE_SHEETS = (_SHEETS, _DRIVE, f"{_SHEETS}:write_only")
+_APPROVAL = "approval:approval"
+_READ_APPROVAL = (_APPROVAL, f"{_APPROVAL}:readonly")
+_INSTANCES = "/open-apis/approval/v4/instances"
 _MEMBERS = "/open-apis/drive/v1/permissions/:token/members"
 _SHARE = (_DRIVE, "docs:permission.member")
 
@@ -94,6 +97,21 @@ AREAS: dict[str, dict[str, tuple[str, ...]]] = {
         f"DELETE {_MEMBERS}/:member_id": _SHARE,
         f"POST {_MEMBERS}/transfer_owner": _SHARE,
         "PATCH /open-apis/drive/v2/permissions/:token/public": (_DRIVE, "docs:permission.setting"),
+    },
+    "approval": {
+        "GET /open-apis/approval/v4/approvals/:approval_code": (*_READ_APPROVAL, "approval:definition"),
+        "POST /open-apis/approval/v4/approvals/:approval_code/subscribe": (_APPROVAL, "approval:definition"),
+        "POST /open-apis/approval/v4/approvals/:approval_code/unsubscribe": (
+            _APPROVAL,
+            "approval:definition",
+        ),
+        f"POST {_INSTANCES}": (_APPROVAL, "approval:instance"),
+        f"GET {_INSTANCES}": (*_READ_APPROVAL, "approval:instance"),
+        f"GET {_INSTANCES}/:instance_id": (*_READ_APPROVAL, "approval:instance"),
+        f"POST {_INSTANCES}/cancel": (*_READ_APPROVAL, "approval:instance"),
+        f"POST {_INSTANCES}/:instance_id/comments": (_APPROVAL, "approval:instance.comment"),
+        f"GET {_INSTANCES}/:instance_id/comments": (*_READ_APPROVAL, "approval:instance.comment"),
+        f"DELETE {_INSTANCES}/:instance_id/comments/:comment_id": (_APPROVAL, "approval:instance.comment"),
     },
     "wiki": {
         "GET /open-apis/wiki/v2/spaces/get_node": ("wiki:wiki:readonly", "wiki:wiki", "wiki:node:read"),

@@ -27,6 +27,7 @@ from lark_provider.protocol.tokens import App
 from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
+    from lark_provider.client.approval import Approval
     from lark_provider.client.documents import CloudDoc
     from lark_provider.client.sdk import OfficialClient
     from lark_provider.engine.http import AsyncClient, SyncClient
@@ -183,6 +184,13 @@ class _Client(Generic[R_co, H]):
         from lark_provider.client.documents import CloudDoc
 
         return CloudDoc(self)
+
+    @cached_property
+    def approval(self) -> Approval[R_co]:
+        """Native approvals (审批)."""
+        from lark_provider.client.approval import Approval
+
+        return Approval(self)
 
     @cached_property
     def sdk(self) -> OfficialClient:

@@ -9,6 +9,7 @@ __all__ = [
     "LarkBitableBulkInsertOperator",
     "LarkBitableSearchOperator",
     "LarkBitableSyncOperator",
+    "LarkNativeApprovalOperator",
     "LarkSendFileOperator",
     "LarkSendMessageOperator",
     "LarkUpdateMessageOperator",
@@ -22,6 +23,7 @@ __getattr__ = lazy_exports(
         "LarkBitableBulkInsertOperator": "bitable",
         "LarkBitableSearchOperator": "bitable",
         "LarkBitableSyncOperator": "bitable_sync",
+        "LarkNativeApprovalOperator": "native_approval",
         "LarkSendFileOperator": "file",
         "LarkSendMessageOperator": "message",
         "LarkUpdateMessageOperator": "update",
@@ -37,5 +39,8 @@ if TYPE_CHECKING:
     from lark_provider.operators.bitable_sync import LarkBitableSyncOperator as LarkBitableSyncOperator
     from lark_provider.operators.file import LarkSendFileOperator as LarkSendFileOperator
     from lark_provider.operators.message import LarkSendMessageOperator as LarkSendMessageOperator
+    from lark_provider.operators.native_approval import (
+        LarkNativeApprovalOperator as LarkNativeApprovalOperator,
+    )
     from lark_provider.operators.update import LarkUpdateMessageOperator as LarkUpdateMessageOperator
     from lark_provider.operators.webhook import LarkWebhookOperator as LarkWebhookOperator

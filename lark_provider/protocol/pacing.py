@@ -91,6 +91,16 @@ _RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
         (r"\w+ (/open-apis/drive/v1/files/)[^/]+(/[a-z_]+)?", (Rate(5, 1),)),
     ),
     "wiki": ((r"\w+ (/open-apis/wiki/v2/)spaces.*", (Rate(100, 60),)),),
+    "approval": (
+        (
+            r"\w+ (/open-apis/approval/v4/\w+/(?:cancel|cc|approve|reject|transfer|resubmit))",
+            _MINUTE,
+        ),
+        (r"POST (/open-apis/approval/v4/instances/(?:query|specified_rollback))", _MESSAGES),
+        (r"\w+ (/open-apis/approval/v4/instances/)[^/]+(/comments)?.*", _MESSAGES),
+        (r"\w+ (/open-apis/approval/v4/instances)", _MINUTE),
+        (r"\w+ (/open-apis/approval/v4/approvals/)[^/]+(/\w+)?", _MINUTE),
+    ),
     "contact": (
         (r"\w+ (/open-apis/contact/v3/users/(?:batch_get_id|batch|find_by_department))", _MESSAGES),
         (r"\w+ (/open-apis/contact/v3/\w+/)[^/]+", _MESSAGES),

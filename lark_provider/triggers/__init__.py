@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from lark_provider.hooks.exports import lazy_exports
 
-__all__ = ["LarkCardCallbackTrigger", "LarkEventTrigger"]
+__all__ = ["LarkCardCallbackTrigger", "LarkEventTrigger", "LarkNativeApprovalTrigger"]
 
 __getattr__ = lazy_exports(
-    __name__, {"LarkCardCallbackTrigger": "card_callback", "LarkEventTrigger": "events"}
+    __name__,
+    {
+        "LarkCardCallbackTrigger": "card_callback",
+        "LarkEventTrigger": "events",
+        "LarkNativeApprovalTrigger": "native_approval",
+    },
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lark_provider.triggers.card_callback import LarkCardCallbackTrigger as LarkCardCallbackTrigger
     from lark_provider.triggers.events import LarkEventTrigger as LarkEventTrigger
+    from lark_provider.triggers.native_approval import LarkNativeApprovalTrigger as LarkNativeApprovalTrigger

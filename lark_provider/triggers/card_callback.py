@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -13,17 +12,13 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from lark_provider.errors import LarkError
 from lark_provider.hooks import airflow_config
 from lark_provider.protocol.waits import Wait
+from lark_provider.triggers import task_state
 
 if TYPE_CHECKING:
     from lark_provider.callbacks.waiting import Hub
-    from lark_provider.protocol.questions import Asked, Origin
+    from lark_provider.protocol.questions import Asked
 
 logger = logging.getLogger(__name__)
-
-# A trigger that fires while its task is still being deferred can make the executor and the scheduler
-# disagree about the task, which then fails.
-_MIN_SECONDS = 2.0
-_DEFERRED = "deferred"
 
 
 class LarkCardCallbackTrigger(BaseTrigger):
@@ -59,7 +54,7 @@ class LarkCardCallbackTrigger(BaseTrigger):
         loop = asyncio.get_running_loop()
         started = loop.time()
         if self.wait_id is not None and self.trigger_id is not None:  # it has none in `dag.test()`
-            _prepare_airflow()
+            task_state.prepare()
         # A worker reads the answer by the id in the event, not by the DAG file, which may have been edited.
         named = {"wait": self.wait} if self.wait_id is None else {"wait_id": self.wait_id}
         try:
@@ -72,7 +67,7 @@ class LarkCardCallbackTrigger(BaseTrigger):
             event = {"status": "answered", **named}
         except LarkError as error:
             event = {"status": "error", "message": f"{type(error).__name__}: {error}", **named}
-        await asyncio.sleep(max(0.0, started + _MIN_SECONDS - loop.time()))
+        await asyncio.sleep(max(0.0, started + task_state.MIN_SECONDS - loop.time()))
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
 
     async def on_kill(self) -> None:
@@ -86,48 +81,7 @@ class LarkCardCallbackTrigger(BaseTrigger):
             return
         # In an asyncio task of its own: the triggerer cancels a trigger repeatedly until it has ended, and
         # the second time would stop this after the question is closed, and before its card is.
-        await asyncio.shield(_in_background(_close(self.wait_id)))
-
-
-_background: set[asyncio.Future[None]] = set()
-"""Tasks that outlive their trigger; the event loop itself keeps no strong reference to them."""
-
-
-def _in_background(work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
-    task = asyncio.ensure_future(work)
-    _background.add(task)
-    task.add_done_callback(_background.discard)
-    return task
-
-
-_is_prepared = False
-"""Whether this process has queried Airflow, or is doing so."""
-
-
-def _prepare_airflow() -> None:
-    """Query Airflow once in this process, in the background.
-
-    For the first query of a triggerer, its supervisor builds the whole execution API. That takes seconds, on
-    a busy machine half a minute, and the supervisor does nothing else meanwhile. `on_kill` has 30 seconds,
-    so this must not begin only when a user clears a task.
-    """
-    global _is_prepared  # noqa: PLW0603 - the supervisor is one for the process
-    if _is_prepared or not hasattr(BaseTrigger, "on_kill"):  # Airflow 3.2 has none, so nothing is asked there
-        return
-    _is_prepared = True
-    _in_background(_query_airflow())
-
-
-async def _query_airflow() -> None:
-    global _is_prepared  # noqa: PLW0603 - the supervisor is one for the process
-    began = time.monotonic()
-    try:
-        await _task_states("", task_ids=[], run_ids=[])  # No DAG has this id: the answer is empty.
-    except Exception as error:  # noqa: BLE001 - whatever it is, the wait continues
-        _is_prepared = False  # The next trigger tries again.
-        logger.warning("Airflow's API is not ready; withdrawing a question may time out: %s", error)
-    else:
-        logger.info("Airflow's API ready after %.1f s", time.monotonic() - began)
+        await asyncio.shield(task_state.in_background(_close(self.wait_id)))
 
 
 async def _close(wait_id: str) -> None:
@@ -137,39 +91,14 @@ async def _close(wait_id: str) -> None:
     asked = await asyncio.to_thread(waiting.with_waits, lambda found: found.get(wait_id), url)
     if asked is None or asked.state != "open":
         return
-    if await _is_deferred(asked.origin):
+    origin = asked.origin
+    if await task_state.is_deferred(origin.dag_id, origin.run_id, origin.task_id, origin.map_index):
         logger.info("Task still deferred; question %s stays open", wait_id)
         return
     asked = await asyncio.to_thread(waiting.with_waits, lambda found: found.close(wait_id, "withdrawn"), url)
     if asked is not None and asked.state == "closed":
         logger.info("Question %s of task %s withdrawn", wait_id, asked.origin.task_id)
         await _withdraw(asked)
-
-
-async def _is_deferred(origin: Origin) -> bool:
-    """Return whether the task is deferred; True if Airflow does not answer."""
-    try:
-        found = await _task_states(
-            origin.dag_id,
-            map_index=None if origin.map_index < 0 else origin.map_index,
-            task_ids=[origin.task_id],
-            run_ids=[origin.run_id],
-        )
-    except Exception:
-        logger.warning("Task state unknown; leaving the question open until its deadline", exc_info=True)
-        return True
-    states = found.get(origin.run_id, {}) if isinstance(found, dict) else {}
-    return _DEFERRED in {str(getattr(state, "value", state)) for state in states.values()}
-
-
-async def _task_states(dag_id: str, **criteria: Any) -> Any:
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-    from asgiref.sync import sync_to_async
-
-    # In a thread of asgiref's, from which Airflow's blocking call can reach this event loop. Not the one
-    # that all triggers share by default: the first call takes long.
-    get_states = sync_to_async(RuntimeTaskInstance.get_task_states, thread_sensitive=False)
-    return await get_states(dag_id, **criteria)
 
 
 async def _withdraw(asked: Asked) -> None:

@@ -41,7 +41,7 @@ from lark_provider.storage import looks, migrate, tables, urls
 from lark_provider.storage.engine import engine
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
-from lark_provider.triggers import LarkCardCallbackTrigger, card_callback
+from lark_provider.triggers import LarkCardCallbackTrigger, task_state
 from tests.airflow.conftest import CHAT, connection
 from tests.airflow.test_card_callbacks import BOB, BOSS, buttons, click, messages
 from tests.callbacks.parts import KnownKeys
@@ -600,7 +600,7 @@ def test_airflow_is_queried_once_and_no_wait_waits_for_it(
         return {}
 
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", get_task_states)
-    monkeypatch.setattr(card_callback, "_is_prepared", False)
+    monkeypatch.setattr(task_state, "_is_prepared", False)
     triggers = [defer(approval(), start(task_id=f"t{number}")) for number in range(3)]
     for number, trigger in enumerate(triggers):
         trigger.trigger_id = number  # as a triggerer sets it
@@ -609,7 +609,7 @@ def test_airflow_is_queried_once_and_no_wait_waits_for_it(
     async def run() -> list[Any]:
         events = [await asyncio.wait_for(anext(aiter(trigger.run())), 30) for trigger in triggers]
         answer.set()
-        await asyncio.gather(*card_callback._background)
+        await task_state.finish()
         return events
 
     assert [event.payload["status"] for event in asyncio.run(run())] == ["answered"] * 3

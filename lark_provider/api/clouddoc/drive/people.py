@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from lark_provider.api import contact
-from lark_provider.api.receivers import Receiver, receiver, resolved
-from lark_provider.protocol.errors import InvalidRequestError, NotFoundError, unknown_choice
+from lark_provider.api.receivers import Receiver, open_id_of, receiver
+from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 from lark_provider.protocol.operations import Procedure
 
 Role: TypeAlias = Literal["view", "edit", "full_access"]
@@ -184,21 +183,7 @@ def member_of(who: str) -> Procedure[Member]:
     to = checked_who(who)
     if to.id_type == "chat_id":
         return Member(to.id, "openchat", who)
-    if to.id_type == "mobile":
-        to = yield from resolved(to)
-    open_id: str | None = to.id
-    if to.id_type == "email":
-        open_id = yield from contact.get_id(to.id)
-    elif to.id_type in ("union_id", "user_id"):
-        kind: contact.UserIdType = "union_id" if to.id_type == "union_id" else "user_id"
-        user = yield from contact.get_user(to.id, user_id_type=kind)
-        open_id = user.get("open_id") if user else None
-    if open_id is None:
-        raise NotFoundError(
-            f"A person must be a user visible to this app, got {who}, whom it does not see. Next: check the "
-            "id or address, and make the person part of the app's availability in the developer console.",
-            code=WRONG_MEMBER,
-        )
+    open_id = yield from open_id_of(to.id, "A person")
     return Member(open_id, "openid", who)
 
 

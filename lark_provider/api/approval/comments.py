@@ -1,0 +1,147 @@
+"""Comments on an approval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from lark_provider.api import receivers
+from lark_provider.api.approval.definitions import checked_code
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.operations import Listing, Page, Procedure, perform
+from lark_provider.protocol.paths import path
+
+_COMMENTS = "/approval/v4/instances/{instance}/comments"
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment.
+
+    Attributes:
+        id: Lark's id.
+        author: The open_id of who wrote it, or empty.
+        text: What it says.
+        is_deleted: Whether it was removed.
+    """
+
+    id: str
+    author: str
+    text: str
+    is_deleted: bool
+
+
+def add_comment(instance: str, text: str, *, author: str) -> Procedure[str]:
+    """Write a comment on an approval in a person's name. A repeat writes another one: Lark takes no key.
+
+    See POST /open-apis/approval/v4/instances/:instance_id/comments.
+
+    Args:
+        instance: The instance_code.
+        text: What it says.
+        author: In whose name: an open_id, user_id, e-mail address or mobile number (`+…`).
+
+    Returns:
+        The comment's id.
+
+    Raises:
+        InvalidRequestError: An argument is invalid; nothing was sent.
+        NotFoundError: There is no such instance or person.
+        PermissionDeniedError: The app lacks the scope.
+        OutcomeUnknownError: No answer came: it may have been written.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    url = path(_COMMENTS, instance=checked_code(instance, "instance"))
+    if not (isinstance(text, str) and text.strip()):
+        raise InvalidRequestError(
+            f"A comment must be a non-empty string, got {text!r}. Next: pass what it says.", code=1390001
+        )
+    who = yield from receivers.person(author, "author")
+    call: Call[Any] = request(
+        "POST",
+        url,
+        params={"user_id": who.id, "user_id_type": who.id_type},
+        json={"content": orjson.dumps({"text": text, "files": []}).decode()},
+    )
+    return str((yield from perform(call)).data["comment_id"])
+
+
+def list_comments(instance: str, *, reader: str) -> Listing[Comment]:
+    """List the comments on an approval.
+
+    See GET /open-apis/approval/v4/instances/:instance_id/comments.
+
+    Args:
+        instance: The instance_code.
+        reader: Who may see it, such as the person who asked: an open_id, user_id, e-mail address or mobile
+            number (`+…`).
+
+    Raises:
+        InvalidRequestError: An argument is invalid; nothing was sent.
+        NotFoundError: There is no such instance or person.
+        PermissionDeniedError: The app lacks the scope.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    url = path(_COMMENTS, instance=checked_code(instance, "instance"))
+
+    def page(token: str | None) -> Procedure[Page[Comment]]:
+        who = yield from receivers.person(reader, "reader")
+        params = {
+            "user_id": who.id,
+            "user_id_type": who.id_type,
+            "page_size": str(_PAGE),
+            "page_token": token,
+        }
+        data = (yield from perform(request("GET", url, params=params))).data
+        found: Page[Any] = Page.of({**data, "items": data.get("comments")})
+        return Page([_comment(one) for one in found.items], found.next_token)
+
+    return Listing(page)
+
+
+def _comment(given: dict[str, Any]) -> Comment:
+    content = given.get("content") or ""
+    try:
+        parsed = orjson.loads(content)
+    except ValueError:
+        parsed = content
+    text = parsed.get("text") if isinstance(parsed, dict) else content
+    return Comment(
+        str(given.get("id") or ""),
+        str(given.get("commentator") or ""),
+        str(text or ""),
+        bool(given.get("is_delete")),
+    )
+
+
+def remove_comment(instance: str, comment_id: str, *, author: str) -> Procedure[None]:
+    """Remove a comment; a repeat does no harm.
+
+    See DELETE /open-apis/approval/v4/instances/:instance_id/comments/:comment_id.
+
+    Args:
+        instance: The instance_code.
+        comment_id: What `add_comment` returned.
+        author: In whose name: an open_id, user_id, e-mail address or mobile number (`+…`).
+
+    Raises:
+        InvalidRequestError: An argument is invalid; nothing was sent.
+        NotFoundError: There is no such instance, comment or person.
+        PermissionDeniedError: The app lacks the scope.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    url = path(
+        _COMMENTS + "/{comment}",
+        instance=checked_code(instance, "instance"),
+        comment=checked_code(comment_id, "comment_id"),
+    )
+    who = yield from receivers.person(author, "author")
+    call: Call[Any] = request("DELETE", url, params={"user_id": who.id, "user_id_type": who.id_type})
+    yield from perform(call)

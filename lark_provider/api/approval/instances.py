@@ -1,0 +1,311 @@
+"""Ask for an approval, once; read how it stands; withdraw it.
+
+Lark takes a `uuid` for a new instance and refuses it the second time. It does not answer with the first
+instance then, so that one is read by its uuid.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from lark_provider.api import receivers
+from lark_provider.api.approval.definitions import checked_code, get_definition
+from lark_provider.api.approval.model import Instance, instance_of
+from lark_provider.api.approval.values import written_form
+from lark_provider.api.clouddoc.fields import zone_of
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.effects import NewKey
+from lark_provider.protocol.errors import (
+    ConflictError,
+    InvalidRequestError,
+    LarkAPIError,
+    NotFoundError,
+    OutcomeUnknownError,
+)
+from lark_provider.protocol.keys import checked_key
+from lark_provider.protocol.operations import Listing, Page, Procedure, perform
+from lark_provider.protocol.paths import path
+
+_INVALID = 1390001
+_USED = 60012
+"""The uuid has an instance."""
+_INSTANCES = "/approval/v4/instances"
+_WINDOW = dt.timedelta(hours=10)
+"""The longest span that Lark advises for one listing."""
+_PAGE = 100
+_CANCEL_TRIES = 3
+_FIRST = dt.datetime(2016, 1, 1, tzinfo=dt.UTC)
+
+
+def create_instance(
+    approval_code: str,
+    form: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    *,
+    submitter: str,
+    idempotency_key: str | None = None,
+    approvers: Mapping[str, Iterable[str]] | None = None,
+    copies: Mapping[str, Iterable[str]] | None = None,
+    department_id: str | None = None,
+    zone: str | dt.tzinfo | None = None,
+) -> Procedure[Instance]:
+    """Ask for an approval.
+
+    See POST /open-apis/approval/v4/instances. With `idempotency_key` a repeat, also from another process,
+    gives the instance that the first one created.
+
+    Args:
+        approval_code: Of the definition.
+        form: Field → value, a field by its id, custom_id or visible name and a value of Python's own types;
+            options may be given by their texts. Or Lark's own list of widgets, which is sent as it is.
+        submitter: Who asks: an open_id, user_id, e-mail address or mobile number (`+…`).
+        idempotency_key: Any text that names this request and no other.
+        approvers: Step → people, by the same kinds of ids, for steps whose approvers are named by whoever
+            asks. A step is named by its id, custom id or visible name.
+        copies: Likewise, who gets a copy.
+        department_id: The submitter's department, if there are several; without it, Lark takes the first.
+        zone: The time zone of naive datetimes and of dates, such as "Asia/Shanghai".
+
+    Returns:
+        The instance as it stands.
+
+    Raises:
+        InvalidRequestError: An argument is invalid, a field is unknown or a value does not fit; nothing was
+            created.
+        ConflictError: The key was used for another approval or by another person.
+        NotFoundError: There is no such definition or person.
+        PermissionDeniedError: The app lacks the scope, or access to this definition's data.
+        OutcomeUnknownError: No answer came, and none about the uuid either.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    code = checked_code(approval_code)
+    uuid = None if idempotency_key is None else instance_uuid(checked_key(idempotency_key))
+    tz = zone_of(zone)
+    if not isinstance(form, Mapping | list | tuple):
+        raise InvalidRequestError(
+            f"form must be a dict of field and value, got {type(form).__name__}. Next: pass one.",
+            code=_INVALID,
+        )
+    who = yield from receivers.person(submitter, "submitter")
+    definition = None
+    if isinstance(form, Mapping) or approvers or copies:
+        definition = yield from get_definition(code)
+    if isinstance(form, Mapping):
+        assert definition is not None  # noqa: S101 - it was read for the form
+        where = f"the form of approval {definition.name or code!r}"
+        form = written_form(definition.widgets, form, tz, where)
+    if uuid is None:
+        uuid = yield NewKey()
+    body = {
+        "approval_code": code,
+        "form": _form_text(form),
+        "uuid": uuid,
+        **_person(who),
+        **({} if department_id is None else {"department_id": department_id}),
+    }
+    for name, given in (("node_approver_open_id_list", approvers), ("node_cc_open_id_list", copies)):
+        if given:
+            assert definition is not None  # noqa: S101 - likewise
+            body[name] = yield from _people_of_steps(definition.nodes, given)
+    call: Call[Any] = request(
+        "POST", path(_INSTANCES), json=body, idempotent=True, subject=f"approval {code}"
+    )
+    try:
+        answer = yield from perform(call)
+    except LarkAPIError as error:
+        if error.code != _USED:
+            raise
+        return (yield from _recovered(uuid, code, who, error))
+    except OutcomeUnknownError as error:
+        return (yield from _recovered(uuid, code, who, error))
+    return (yield from get_instance(answer.data["instance_code"]))
+
+
+def _form_text(form: Sequence[Mapping[str, Any]]) -> str:
+    try:
+        return orjson.dumps(list(form)).decode()
+    except TypeError as error:
+        raise InvalidRequestError(
+            f"form must hold what JSON can, got: {error}. Next: convert it.", code=_INVALID
+        ) from None
+
+
+def instance_uuid(key: str) -> str:
+    """Return what Lark knows an instance by, from a caller's key. It is unique in the tenant, for all apps.
+
+    Args:
+        key: The caller's key.
+    """
+    # Lark takes 64 characters and does not tell upper from lower case; a key may be longer and does.
+    return hashlib.sha256(key.encode()).hexdigest()[:40]
+
+
+def _recovered(
+    uuid: str, code: str, who: receivers.Receiver, error: LarkAPIError | OutcomeUnknownError
+) -> Procedure[Instance]:
+    """Return the instance that an earlier request created under a uuid."""
+    try:
+        found = yield from get_instance(uuid)
+    except NotFoundError:
+        raise error from None
+    mine = found.open_id if who.id_type == "open_id" else found.user_id
+    if found.approval_code.upper() != code.upper() or (mine and mine != who.id):
+        raise ConflictError(
+            f"idempotency_key must name one approval, and instance {found.code} has it, of another "
+            "definition or another person. Next: pass a key of its own for each request.",
+            code=_USED,
+        ) from None
+    return found
+
+
+def _person(who: receivers.Receiver) -> dict[str, str]:
+    return {"open_id" if who.id_type == "open_id" else "user_id": who.id}
+
+
+def _people_of_steps(nodes: Sequence[Any], given: Mapping[str, Iterable[str]]) -> Procedure[list[Any]]:
+    found = []
+    for name, people in given.items():
+        node = next((one for one in nodes if name in (one.id, one.custom_id, one.name) and name), None)
+        if node is None:
+            known = ", ".join(f"{one.id} ({one.name})" for one in nodes)
+            raise InvalidRequestError(
+                f"The approval has no step {name!r}. Next: use one of {known}.", code=_INVALID
+            )
+        ids: list[str] = []
+        for one in [people] if isinstance(people, str) else people:
+            ids += [(yield from receivers.open_id_of(one, f"an approver of step {name!r}"))]
+        found.append({"key": node.id or node.custom_id, "value": ids})
+    return found
+
+
+def get_instance(instance: str) -> Procedure[Instance]:
+    """Read how an approval stands.
+
+    See GET /open-apis/approval/v4/instances/:instance_id.
+
+    Args:
+        instance: Its instance_code, or the uuid under which it was created.
+
+    Returns:
+        The instance with its form, and each person's part.
+
+    Raises:
+        InvalidRequestError: The code is invalid; nothing was sent.
+        NotFoundError: There is no such instance in the app's tenant.
+        PermissionDeniedError: The app lacks the scope.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    url = path(_INSTANCES + "/{instance}", instance=checked_code(instance, "instance"))
+    call: Call[Any] = request("GET", url, params={"user_id_type": "open_id"})
+    return instance_of((yield from perform(call)).data)
+
+
+def list_instances(approval_code: str, start: dt.datetime, end: dt.datetime | None = None) -> Listing[str]:
+    """List the codes of instances by the time of their creation, oldest first.
+
+    See GET /open-apis/approval/v4/instances, ten hours at a time, as Lark advises.
+
+    Args:
+        approval_code: Of the definition.
+        start: From when, with a time zone.
+        end: Until when, with a time zone; until now if None.
+
+    Raises:
+        InvalidRequestError: An argument is invalid; nothing was sent.
+        NotFoundError: There is no such definition.
+        PermissionDeniedError: The app lacks the scope.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    code = checked_code(approval_code)
+    for name, moment in (("start", start), ("end", end)):
+        if (moment is not None or name == "start") and not (
+            isinstance(moment, dt.datetime) and moment.tzinfo is not None
+        ):
+            raise InvalidRequestError(
+                f"{name} must be a datetime with a time zone, got {moment!r}. Next: pass one.", code=_INVALID
+            )
+    last = end if end is not None else dt.datetime.now(dt.UTC)
+    first = max(start, _FIRST)
+
+    def page(token: str | None) -> Procedure[Page[str]]:
+        number, _, mark = (token or "0:").partition(":")
+        begins = first + int(number) * _WINDOW
+        ends = min(begins + _WINDOW, last)
+        if begins >= last:
+            return Page([], None)
+        params = {
+            "approval_code": code,
+            "start_time": str(_milliseconds(begins)),
+            # Both ends count, and neighbouring windows must not show an instance twice.
+            "end_time": str(_milliseconds(ends) - (1 if ends < last else 0)),
+            "page_size": str(_PAGE),
+            "page_token": mark or None,
+        }
+        data = (yield from perform(request("GET", path(_INSTANCES), params=params))).data
+        found: Page[str] = Page.of({**data, "items": data.get("instance_code_list")})
+        if found.next_token:
+            return Page(found.items, f"{number}:{found.next_token}")
+        return Page(found.items, f"{int(number) + 1}:" if ends < last else None)
+
+    return Listing(page)
+
+
+def _milliseconds(moment: dt.datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def cancel_instance(instance: str) -> Procedure[Instance]:
+    """Withdraw an approval in the name of the person who asked; one that has ended stays as it is.
+
+    See POST /open-apis/approval/v4/instances/cancel. The definition must allow it.
+
+    Args:
+        instance: Its instance_code, or the uuid under which it was created.
+
+    Returns:
+        The instance as it stands afterwards.
+
+    Raises:
+        InvalidRequestError: The code is invalid; nothing was sent.
+        NotFoundError: There is no such instance.
+        PermissionDeniedError: The definition does not allow it, or the app lacks the scope.
+        OutcomeUnknownError: No answer came, and the instance is still pending.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    found = yield from get_instance(instance)
+    body = {"approval_code": found.approval_code, "instance_code": found.code}
+    call: Call[Any] = request(
+        "POST",
+        path(_INSTANCES + "/cancel"),
+        params={"user_id_type": "open_id" if found.open_id else "user_id"},
+        json=body | {"user_id": found.open_id or found.user_id},
+        subject=f"approval instance {found.code}",
+    )
+    lost: OutcomeUnknownError | None = None
+    for _ in range(_CANCEL_TRIES):
+        # Read before each try: once an instance is approved, the same request reverts it.
+        if found.is_final:
+            return found
+        refused: LarkAPIError | None = None
+        try:
+            yield from perform(call)
+        except OutcomeUnknownError as error:
+            lost = error
+        except LarkAPIError as error:
+            refused = error
+        found = yield from get_instance(found.code)
+        if refused is not None and not found.is_final:
+            raise refused
+        if refused is None and lost is None:
+            return found
+    if lost is not None and not found.is_final:
+        raise lost
+    return found

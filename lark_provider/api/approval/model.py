@@ -1,0 +1,209 @@
+"""What Lark says of an approval instance."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from lark_provider.api.approval.values import read_value
+from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
+
+
+class Status(enum.StrEnum):
+    """Of an instance or a task, as the API has it; events add words of their own."""
+
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    CANCELED = "CANCELED"
+    """Withdrawn, or approved and later reverted: then `Instance.is_reverted` says so."""
+    DELETED = "DELETED"
+    TRANSFERRED = "TRANSFERRED"
+    DONE = "DONE"
+    """Of a task that another person's decision has ended."""
+    UNKNOWN = "UNKNOWN"
+    """A word that this version does not know."""
+
+
+FINAL = frozenset({Status.APPROVED, Status.REJECTED, Status.CANCELED, Status.DELETED})
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One person's part in an approval.
+
+    Attributes:
+        id: Lark's id.
+        open_id: Whose it is; empty for automatic ones.
+        status: How it stands.
+        node: The visible name of the step.
+        ended_at: When it ended, or None.
+    """
+
+    id: str
+    open_id: str
+    status: Status
+    node: str
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A filled-in field of the form.
+
+    Attributes:
+        id: The widget's id.
+        custom_id: Its author's id, or empty.
+        name: What people see.
+        type: Lark's type.
+        value: As Python has it; see `values.read_value`.
+    """
+
+    id: str
+    custom_id: str
+    name: str
+    type: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An approval that was asked for.
+
+    Attributes:
+        code: The instance_code.
+        approval_code: Of the definition.
+        name: The definition's name.
+        serial_number: The number that people see.
+        uuid: What it was created under, or empty.
+        status: How it stands.
+        is_reverted: Whether it was approved and then reverted; Lark's status is `CANCELED` then.
+        open_id: Who has asked.
+        user_id: Likewise, where the app may see it, else empty.
+        started_at: When it was created.
+        ended_at: When it ended, or None.
+        fields: The form, in its order.
+        tasks: Each person's part.
+        raw: Lark's answer.
+    """
+
+    code: str
+    approval_code: str
+    name: str
+    serial_number: str
+    uuid: str
+    status: Status
+    is_reverted: bool
+    open_id: str
+    user_id: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    fields: tuple[Field, ...]
+    tasks: tuple[Task, ...]
+    raw: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nobody's decision is waited for."""
+        return self.status in FINAL
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """The form's values by visible name, or by id where a name is missing or used twice."""
+        names = [one.name for one in self.fields]
+        return {
+            one.name if one.name and names.count(one.name) == 1 else one.id: one.value for one in self.fields
+        }
+
+    def value(self, name: str) -> Any:
+        """Return the value of a field; None if it was left empty.
+
+        Args:
+            name: Its id, custom_id or visible name.
+
+        Raises:
+            InvalidRequestError: Several fields have that name.
+        """
+        for kind in ("id", "custom_id", "name"):
+            found = [one for one in self.fields if getattr(one, kind) == name]
+            if len(found) > 1:
+                raise InvalidRequestError(
+                    f"The name {name!r} must tell one field from the others, and {len(found)} have it. Next: "
+                    f"use an id: {', '.join(one.id for one in found)}."
+                )
+            if found:
+                return found[0].value
+        return None
+
+
+def instance_of(data: Mapping[str, Any]) -> Instance:
+    """Read Lark's answer to `GET /open-apis/approval/v4/instances/:instance_id`.
+
+    Args:
+        data: Its `data`.
+
+    Raises:
+        LarkAPIError: It lacks what every instance has.
+    """
+    try:
+        return Instance(
+            code=str(data["instance_code"]),
+            approval_code=str(data["approval_code"]),
+            name=str(data.get("approval_name") or ""),
+            serial_number=str(data.get("serial_number") or ""),
+            uuid=str(data.get("uuid") or ""),
+            status=_status(data["status"]),
+            is_reverted=bool(data.get("reverted")),
+            open_id=str(data.get("open_id") or ""),
+            user_id=str(data.get("user_id") or ""),
+            started_at=_time(data.get("start_time")),
+            ended_at=_time(data.get("end_time")),
+            fields=tuple(_field(one) for one in orjson.loads(data.get("form") or "[]")),
+            tasks=tuple(_task(one) for one in _list(data.get("task_list"))),
+            raw=data,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LarkAPIError(
+            f"Lark's answer about an approval cannot be read ({type(error).__name__}: {error}). Next: report "
+            "it with the log id.",
+        ) from error
+
+
+def _status(word: Any) -> Status:
+    return Status(word) if word in Status.__members__ else Status.UNKNOWN
+
+
+def _time(given: Any) -> datetime | None:
+    """Read milliseconds, as text; an end that has not come is `0`."""
+    milliseconds = int(given or 0)
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
+
+
+def _field(given: Mapping[str, Any]) -> Field:
+    kind = str(given.get("type") or "")
+    return Field(
+        str(given["id"]),
+        str(given.get("custom_id") or ""),
+        str(given.get("name") or ""),
+        kind,
+        read_value(kind, given),
+    )
+
+
+def _task(given: Mapping[str, Any]) -> Task:
+    return Task(
+        str(given["id"]),
+        str(given.get("open_id") or ""),
+        _status(given.get("status")),
+        str(given.get("node_name") or ""),
+        _time(given.get("end_time")),
+    )
+
+
+def _list(given: Any) -> Sequence[Mapping[str, Any]]:
+    return given if isinstance(given, list) else ()

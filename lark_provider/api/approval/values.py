@@ -1,0 +1,298 @@
+"""The values of a form: from Python's types to what a new instance takes, and back from what Lark shows.
+
+Lark reads other shapes than it writes: an option goes out as its value and comes back as its text, and a
+telephone number changes the names of its parts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from lark_provider.api.approval.widgets import Widget, find_widget
+from lark_provider.protocol.errors import InvalidRequestError
+
+_INVALID = 1390001
+_DAY_SECONDS = 86_400
+_PAIR, _TRIPLE = 2, 3
+_OPEN_ID = "ou_"
+_TOO_LARGE = 10**18
+"""JSON numbers of more digits change on their way."""
+
+
+class MisfitError(ValueError):
+    """What a value must be, and is not."""
+
+
+def written_form(
+    widgets: Sequence[Widget], form: Mapping[str, Any], zone: dt.tzinfo | None, where: str
+) -> list[dict[str, Any]]:
+    """Return a form as a new instance takes it.
+
+    Args:
+        widgets: The definition's.
+        form: Field → value. A field is named by its id, custom_id or visible name; a value of None leaves it
+            out.
+        zone: The zone of naive datetimes and of dates.
+        where: The form, for error texts.
+
+    Returns:
+        Widgets with `id`, `type` and `value`.
+
+    Raises:
+        InvalidRequestError: A field is unknown, named twice or cannot be filled in by a request, or a value
+            does not fit.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in form.items():
+        widget = find_widget(widgets, name, where)
+        if widget.id in found:
+            raise InvalidRequestError(
+                f"A field of {where} must be named once, got {widget.id!r} again as {name!r}. Next: remove "
+                "one of them.",
+                code=_INVALID,
+            )
+        if value is not None:
+            found[widget.id] = _written(widget, value, zone, f"Field {name!r} of {where}")
+    return list(found.values())
+
+
+def _written(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> dict[str, Any]:
+    if not widget.can_be_written:
+        raise InvalidRequestError(
+            f"{what} is a {widget.type}, which no request can fill in. Next: leave it out, or let people "
+            "start this approval in Lark.",
+            code=_INVALID,
+        )
+    base = {"id": widget.id, "type": widget.type}
+    try:
+        if widget.type == "fieldList":
+            return base | {"value": _rows(widget, value, zone, what)}
+        return base | _WRITERS.get(widget.type, _as_given)(widget, value, zone)
+    except MisfitError as error:
+        raise InvalidRequestError(
+            f"{what} {error}, got {value!r:.80}. Next: correct it; its type is {widget.type}.", code=_INVALID
+        ) from None
+
+
+def _rows(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> list[list[dict[str, Any]]]:
+    if not isinstance(value, list | tuple) or not all(isinstance(one, Mapping) for one in value):
+        raise MisfitError("must be a list of dicts, one for each row")
+    return [
+        written_form(widget.children, row, zone, f"{what}, row {number}")
+        for number, row in enumerate(value, 1)
+    ]
+
+
+def _as_given(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    """Pass a value on in Lark's own shape: for types that have no counterpart in Python."""
+    return {"value": value}
+
+
+def _text(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    if not isinstance(value, str):
+        raise MisfitError("must be a string")
+    return {"value": value}
+
+
+def _number(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    return {"value": _finite(value)}
+
+
+def _finite(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
+        raise MisfitError("must be a finite number")
+    if not isinstance(value, float) and abs(Decimal(value)) >= _TOO_LARGE:
+        raise MisfitError("must be a number of less than 19 digits")
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
+def _amount(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    pair = value if isinstance(value, list | tuple) else (value, None)
+    if len(pair) != _PAIR:
+        raise MisfitError('must be a number and a currency, such as (12.5, "CNY")')
+    currency = pair[1] or (widget.currencies[0] if len(widget.currencies) == 1 else None)
+    if not isinstance(currency, str):
+        raise MisfitError('must name its currency, such as (12.5, "CNY")')
+    if widget.currencies and currency not in widget.currencies:
+        raise MisfitError(f"must have one of the currencies {', '.join(widget.currencies)}")
+    return {"value": _finite(pair[0]), "currency": currency}
+
+
+def _moment(value: Any, zone: dt.tzinfo | None) -> dt.datetime:
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(value)
+        except ValueError:
+            raise MisfitError('must be a datetime or such as "2026-01-31T08:00:00+08:00"') from None
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        value = dt.datetime(value.year, value.month, value.day)  # noqa: DTZ001 - the zone follows
+    if not isinstance(value, dt.datetime):
+        raise MisfitError("must be a date or a datetime")
+    moment: dt.datetime = value
+    if moment.tzinfo is None:
+        if zone is None:
+            raise MisfitError("must have a time zone, unless zone= names one")
+        moment = moment.replace(tzinfo=zone)
+    return moment
+
+
+def _written_moment(value: dt.datetime) -> str:
+    return value.replace(microsecond=0).isoformat()
+
+
+def _date(_widget: Widget, value: Any, zone: dt.tzinfo | None) -> dict[str, Any]:
+    return {"value": _written_moment(_moment(value, zone))}
+
+
+def _interval(_widget: Widget, value: Any, zone: dt.tzinfo | None) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        value = tuple(value.get(name) for name in ("start", "end", "interval") if name in value)
+    if not isinstance(value, list | tuple) or len(value) not in (_PAIR, _TRIPLE):
+        raise MisfitError("must be a start and an end, with the number of days as a third value if wanted")
+    start, end = _moment(value[0], zone), _moment(value[1], zone)
+    if end < start:
+        raise MisfitError("must not end before it starts")
+    days = _finite(value[2]) if len(value) == _TRIPLE else (end - start).total_seconds() / _DAY_SECONDS
+    return {"value": {"start": _written_moment(start), "end": _written_moment(end), "interval": float(days)}}
+
+
+def _option(widget: Widget, value: Any) -> str:
+    """Return the value of an option, which may be given by its text."""
+    if not isinstance(value, str):
+        raise MisfitError("must be the text or value of an option")
+    if not widget.options or any(value == one for one, _ in widget.options):
+        return value  # options of an outside source are not in the definition
+    found = [one for one, text in widget.options if text == value]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise MisfitError(
+            f"must be the value of an option ({', '.join(found)}), since several have that text"
+        )
+    raise MisfitError(f"must be one of {', '.join(text or one for one, text in widget.options)}")
+
+
+def _radio(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    return {"value": _option(widget, value)}
+
+
+def _checkbox(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    return {"value": [_option(widget, one) for one in _several(value)]}
+
+
+def _several(value: Any) -> list[Any]:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, list | tuple | set | frozenset):
+        raise MisfitError("must be a list")
+    found = list(value)
+    return [one for number, one in enumerate(found) if one not in found[:number]]
+
+
+def _texts(value: Any, what: str) -> list[str]:
+    given = [value] if isinstance(value, str) else _several(value)
+    if not all(isinstance(one, str) and one for one in given):
+        raise MisfitError(f"must be a list of {what}")
+    return given
+
+
+def _contact(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    ids = _texts(value, "open_ids or user_ids")
+    open_ids = [one for one in ids if one.startswith(_OPEN_ID)]
+    return {"value": [one for one in ids if not one.startswith(_OPEN_ID)], "open_ids": open_ids}
+
+
+def _department(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    return {"value": [{"open_id": one} for one in _texts(value, "department ids (od-…)")]}
+
+
+def _codes(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    return {"value": _texts(value, "codes")}
+
+
+def _telephone(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        value = (value.get("countryCode"), value.get("nationalNumber"))
+    if not (isinstance(value, list | tuple) and len(value) == _PAIR) or not all(
+        isinstance(one, str) and one for one in value
+    ):
+        raise MisfitError('must be a country code and a number, such as ("+86", "13800000000")')
+    return {"value": {"countryCode": value[0], "nationalNumber": value[1]}}
+
+
+def _document(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    if isinstance(value, str):
+        value = {"token": value, "type": "docx"}
+    if not isinstance(value, Mapping):
+        raise MisfitError("must be the token of a document")
+    token, kind = value.get("token"), value.get("type", "docx")
+    if not (isinstance(token, str) and token and isinstance(kind, str)):
+        raise MisfitError('must be the token of a document, or {"token": …, "type": "docx"}')
+    return {"value": {"token": token, "type": kind}}
+
+
+_Writer = Callable[[Widget, Any, "dt.tzinfo | None"], "dict[str, Any]"]
+_WRITERS: dict[str, _Writer] = {
+    "input": _text,
+    "textarea": _text,
+    "number": _number,
+    "formula": _number,
+    "amount": _amount,
+    "date": _date,
+    "dateInterval": _interval,
+    "radio": _radio,
+    "radioV2": _radio,
+    "checkbox": _checkbox,
+    "checkboxV2": _checkbox,
+    "contact": _contact,
+    "department": _department,
+    "connect": _codes,
+    "document": _document,
+    "attachmentV2": _codes,
+    "image": _codes,
+    "imageV2": _codes,
+    "telephone": _telephone,
+}
+
+
+def read_value(kind: str, given: Mapping[str, Any]) -> Any:
+    """Return the value of a widget of an instance as Python has it.
+
+    Args:
+        kind: The widget's type.
+        given: The widget, as Lark shows it.
+
+    Returns:
+        A datetime for a date, a pair of them for an interval, `(number, currency)` for an amount, the texts
+        of chosen options, open_ids of people, `(country code, number)` for a telephone, a list of dicts for
+        rows; anything else as Lark has it.
+    """
+    value = given.get("value")
+    try:
+        match kind:
+            case "date" if isinstance(value, str):
+                return dt.datetime.fromisoformat(value)
+            case "dateInterval" if isinstance(value, Mapping):
+                return tuple(dt.datetime.fromisoformat(value[name]) for name in ("start", "end"))
+            case "amount":
+                return (
+                    value,
+                    given.get("currency")
+                    or (given.get("ext") if isinstance(given.get("ext"), str) else None),
+                )
+            case "telephone" if isinstance(value, Mapping):
+                return (value["country_code"], value["national_number"])
+            case "contact":
+                return list(given.get("open_ids") or value or ())
+            case "fieldList" if isinstance(value, list):
+                return [
+                    {str(one.get("name") or one["id"]): read_value(str(one.get("type")), one) for one in row}
+                    for row in value
+                ]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return value  # a shape that no page shows: better as it is than not at all
+    return value

@@ -1,0 +1,290 @@
+"""Ask for a native approval (审批), wait until people have decided, and continue with the decision."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferralTimeout
+
+from lark_provider.errors import LarkError, NotFoundError
+from lark_provider.hooks.task import attempt_key, first_try, lark_errors, task_key
+from lark_provider.operators.base import LarkOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from lark_provider.api.approval.model import Instance
+
+INSTANCE_XCOM = "lark_approval_instance"
+_APPROVED = "APPROVED"
+_EARLIER = 10
+"""How many earlier starts of a cleared task are looked at for an instance to withdraw."""
+
+
+class LarkNativeApprovalOperator(LarkOperator):
+    """Start an approval that was defined in Lark (审批), and wait for its outcome.
+
+    The instance is created once for all retries of a task, whatever answers are lost: a retry goes on waiting
+    for the same one. A task that is cleared asks again, and withdraws the instance before where the
+    definition lets submitters withdraw. While it waits, no worker is held: the triggerer reads the instance
+    every `poll_interval` seconds, and at once on an event where a broker is configured.
+
+    An approval that is reverted after it was approved changes nothing any more: the log and `reverted` in
+    the result say so. `redirect_all_to` of the connection does not apply: an approval has no
+    chat.
+
+    Args:
+        approval_code: Of the definition; it stands in the address of its page (`definitionCode=…`).
+        form: Field → value, see `client.approval.create_instance`.
+        submitter: Who asks: an open_id, user_id, e-mail address, mobile number or a name from the
+            connection's `receivers`.
+        approvers: Step → people, for steps whose approvers are named by whoever asks.
+        copies: Likewise, who gets a copy.
+        department_id: The submitter's department, if there are several.
+        zone: The time zone of naive datetimes and of dates in the form; that of the DAG if None.
+        on_reject: After a rejection, a withdrawal or a deletion, `fail` the task, `skip` it, or `return` the
+            outcome.
+        withdraw: Whether the instance is withdrawn when the task is cleared, marked or deleted while it
+            waits (in the triggerer: Airflow 3.3 and later), or stopped on its worker.
+        poll_interval: Seconds between two looks.
+        timeout: Seconds, or a timedelta, until the attempt fails although the approval is pending; None for
+            no limit. A retry goes on waiting for the same instance.
+        deferrable: Wait in the triggerer, without a worker; the default.
+        lark_conn_id: The connection.
+
+    Returns:
+        As XCom: `instance_code`, `serial_number`, `status`, `reverted`, `form` (field → value, as people
+        filled it in, times in ISO 8601) and `tasks` (each person's part: `open_id`, `node`, `status`).
+
+    Raises:
+        AirflowFailException: It was not approved and `on_reject` is `fail`; or Lark refuses the request.
+        AirflowSkipException: It was not approved and `on_reject` is `skip`.
+        TaskDeferralTimeout: Its time was up.
+    """
+
+    template_fields: Collection[str] = (
+        "approval_code",
+        "form",
+        "submitter",
+        "approvers",
+        "copies",
+        "lark_conn_id",
+    )
+    required_templates: ClassVar[Collection[str]] = ("approval_code", "submitter")
+
+    def __init__(
+        self,
+        *,
+        approval_code: str,
+        form: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        submitter: str,
+        approvers: Mapping[str, Iterable[str]] | None = None,
+        copies: Mapping[str, Iterable[str]] | None = None,
+        department_id: str | None = None,
+        zone: str | None = None,
+        on_reject: Literal["fail", "skip", "return"] = "fail",
+        withdraw: bool = True,
+        poll_interval: float = 30.0,
+        timeout: timedelta | float | None = None,
+        deferrable: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if on_reject not in ("fail", "skip", "return"):
+            raise ValueError(
+                f"on_reject must be fail, skip or return, got {on_reject!r}. Next: pass one of these."
+            )
+        self.approval_code, self.form, self.submitter = approval_code, form, submitter
+        self.approvers, self.copies, self.department_id = approvers, copies, department_id
+        self.zone, self.on_reject, self.withdraw, self.deferrable = zone, on_reject, withdraw, deferrable
+        self.poll_interval = _seconds("poll_interval", poll_interval)
+        self.timeout = None if timeout is None else _seconds("timeout", timeout)
+        self._waits_for: str | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Create the instance unless an earlier attempt has, and wait."""
+        with lark_errors():
+            self._withdraw_earlier(context)
+            instance = self._created(context)
+        context["ti"].xcom_push(key=INSTANCE_XCOM, value=instance.code)
+        self.log.info("Approval %s (%s) is %s", instance.serial_number, instance.code, instance.status)
+        if instance.is_final:
+            return self._outcome(instance, str(instance.status))
+        if self.deferrable:
+            self._defer(context, instance)
+        return self._wait(instance)
+
+    def _defer(self, context: Context, instance: Instance) -> NoReturn:
+        from lark_provider.triggers.native_approval import LarkNativeApprovalTrigger
+
+        ti = context["ti"]
+        map_index = -1 if ti.map_index is None else int(ti.map_index)
+        origin = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": map_index}
+        self.defer(
+            trigger=LarkNativeApprovalTrigger(
+                instance.code,
+                approval_code=instance.approval_code,
+                lark_conn_id=self.lark_conn_id,
+                poll_interval=self.poll_interval,
+                withdraw=self.withdraw,
+                origin=origin,
+            ),
+            method_name="execute_complete",
+            timeout=None if self.timeout is None else timedelta(seconds=self.timeout),
+        )
+        raise AssertionError  # `defer` raises
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:  # noqa: ARG002 - Airflow passes it
+        """Continue with what the trigger has seen.
+
+        Args:
+            context: The task's.
+            event: The trigger's: `instance_code`, and the `status` that ended the wait, or `error` with a
+                `message`.
+
+        Raises:
+            AirflowFailException: Waiting failed, or it was not approved.
+            AirflowSkipException: It was not approved, and `on_reject` is `skip`.
+        """
+        if event["status"] == "error":
+            raise AirflowFailException(event["message"])
+        with lark_errors():
+            instance = self.hook.client.approval.get_instance(event["instance_code"])
+        return self._outcome(instance, str(event["status"]))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Continue after the wait in the triggerer, also after its timeout."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout:
+            # A decision that came in time counts, even if no triggerer was running to see it.
+            with lark_errors():
+                instance = self._created(context)
+            if not instance.is_final:
+                raise
+            return self._outcome(instance, str(instance.status))
+
+    def _withdraw_earlier(self, context: Context) -> None:
+        """Withdraw what this task asked for before it was cleared, if that is still pending."""
+        newest = first_try(context) - 1
+        if not self.withdraw or newest < 1:
+            return
+        from lark_provider.api.approval.instances import instance_uuid
+
+        client = self.hook.client
+        key = task_key(context, client, "approval", self.approval_code)
+        for number in range(newest, max(0, newest - _EARLIER), -1):
+            try:
+                found = client.approval.cancel_instance(instance_uuid(f"{key}\n{number}"))
+            except NotFoundError:
+                continue  # a retry, or an attempt that asked for nothing
+            except LarkError as error:
+                self.log.warning("Failed to withdraw the approval before: %s", error)
+            else:
+                self.log.info("Approval %s of an earlier start is %s", found.serial_number, found.status)
+            return
+
+    def _created(self, context: Context) -> Instance:
+        client = self.hook.client
+        zone = getattr(context.get("dag"), "timezone", None)
+        alias = self.hook.alias
+        return client.approval.create_instance(
+            self.approval_code,
+            self.form,
+            submitter=alias(self.submitter),
+            idempotency_key=attempt_key(context, client, "approval", self.approval_code),
+            approvers=_named(self.approvers, alias),
+            copies=_named(self.copies, alias),
+            department_id=self.department_id,
+            zone=self.zone or (str(getattr(zone, "name", None) or zone) if zone else None),
+        )
+
+    def _wait(self, instance: Instance) -> Any:
+        """Wait on the worker."""
+        self._waits_for = instance.code
+        ends = None if self.timeout is None else time.monotonic() + self.timeout
+        while not instance.is_final:
+            left = math.inf if ends is None else ends - time.monotonic()
+            if left <= 0:
+                raise TaskDeferralTimeout(
+                    f"Approval {instance.serial_number} must be decided within {self.timeout:g} s, and is "
+                    "pending. Next: ask its approvers; a retry goes on waiting for the same instance."
+                )
+            time.sleep(min(self.poll_interval, left))
+            try:
+                instance = self.hook.client.approval.get_instance(instance.code)
+            except LarkError as error:
+                if not error.retryable:
+                    raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+                self.log.warning("Approval %s not read; still waiting for it: %s", instance.code, error)
+        self._waits_for = None
+        return self._outcome(instance, str(instance.status))
+
+    def _outcome(self, instance: Instance, status: str) -> dict[str, Any]:
+        """Act on the status that ended the wait: a later one is reported, and changes nothing."""
+        if status == _APPROVED and instance.is_reverted:
+            self.log.warning(
+                "Approval %s was reverted after it was approved; the task goes on", instance.serial_number
+            )
+        if status != _APPROVED:
+            text = f"Approval {instance.serial_number} ({instance.name}) is {status}."
+            if self.on_reject == "fail":
+                raise AirflowFailException(f"{text} Next: clear the task to ask again, or set on_reject.")
+            if self.on_reject == "skip":
+                raise AirflowSkipException(text)
+        return {
+            "instance_code": instance.code,
+            "serial_number": instance.serial_number,
+            "status": status,
+            "reverted": instance.is_reverted,
+            "form": _plain(instance.form),
+            "tasks": [
+                {"open_id": one.open_id, "node": one.node, "status": str(one.status)}
+                for one in instance.tasks
+            ],
+        }
+
+    def on_kill(self) -> None:
+        """Withdraw the instance of a task that is stopped while it waits on its worker."""
+        if not (self.withdraw and self._waits_for):
+            return
+        try:
+            found = self.hook.client.approval.cancel_instance(self._waits_for)
+        except LarkError as error:
+            self.log.warning("Failed to withdraw approval %s: %s", self._waits_for, error)
+        else:
+            self.log.info("Approval %s of the stopped task is %s", found.serial_number, found.status)
+
+
+def _seconds(name: str, value: Any) -> float:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not (is_number and math.isfinite(seconds) and seconds > 0):
+        raise ValueError(
+            f"{name} must be a positive number of seconds, got {value!r}. Next: pass one, or a timedelta."
+        )
+    return float(seconds)
+
+
+def _named(
+    steps: Mapping[str, Iterable[str]] | None, alias: Callable[[str], str]
+) -> dict[str, list[str]] | None:
+    if steps is None:
+        return None
+    return {
+        step: [alias(one) for one in ([people] if isinstance(people, str) else people)]
+        for step, people in steps.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that XCom stores whatever its backend is: times as ISO 8601."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value.isoformat() if hasattr(value, "isoformat") else value
