@@ -336,7 +336,7 @@ def test_the_template_fields_are_rendered() -> None:
 
 
 def test_the_example_runs(lark: Emulator, airflow_home: AirflowHome, tmp_path: Path) -> None:
-    form = [
+    form: list[dict[str, Any]] = [
         {"id": "w1", "type": "input", "name": "Version"},
         {
             "id": "w2",
@@ -376,7 +376,7 @@ def test_the_example_runs(lark: Emulator, airflow_home: AirflowHome, tmp_path: P
 
 
 def test_the_snippets_of_the_document_run(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    form = [
+    form: list[dict[str, Any]] = [
         {"id": "w1", "type": "input", "name": "Version"},
         {"id": "w2", "type": "radioV2", "name": "Environment", "option": PRODUCTION},
     ]
