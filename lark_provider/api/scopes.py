@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 _MESSAGE = "im:message"
+_URGENT = "/open-apis/im/v1/messages/:message_id/urgent"
 _HISTORY = "im:message.history:readonly"
 _READ_MESSAGE = f"{_MESSAGE}:readonly"
 _SEND = (_MESSAGE, f"{_MESSAGE}:send_as_bot", f"{_MESSAGE}:send")
@@ -40,6 +41,11 @@ AREAS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "GET /open-apis/im/v1/messages/:message_id": (_MESSAGE, _READ_MESSAGE),
         "GET /open-apis/im/v1/messages": (_MESSAGE, _READ_MESSAGE, _HISTORY),
+    },
+    "urgent": {
+        f"PATCH {_URGENT}_app": ("im:message.urgent", "im:message.urgent:app_send"),
+        f"PATCH {_URGENT}_sms": ("im:message.urgent:sms", "im:message.urgent:sms_send"),
+        f"PATCH {_URGENT}_phone": ("im:message.urgent:phone", "im:message.urgent:phone_send"),
     },
     "files": {
         "POST /open-apis/im/v1/images": _UPLOAD,

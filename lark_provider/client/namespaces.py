@@ -52,6 +52,7 @@ class Messaging(Namespace[R_co]):
     edit = CallMethod(messaging.edit)
     update_card = CallMethod(messaging.update_card)
     recall = CallMethod(messaging.recall)
+    urgent = ProcedureMethod(messaging.urgent)
     get = CallMethod(messaging.get)
     list = ListingMethod(messaging.list_messages)
     download = CallMethod(messaging.download)

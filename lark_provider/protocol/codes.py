@@ -150,8 +150,16 @@ TABLE: dict[int, Code] = {
     230009: Code(Kind.CONFLICT, "the time for recalling this message is over"),
     230011: Code(Kind.GONE, "the message was recalled already"),
     230015: Code(Kind.INVALID, "a card with this content cannot go to a single person; send it to a group"),
-    230023: Code(Kind.CONFLICT, "the person has too many unread urgent messages"),
-    230024: Code(Kind.CONFLICT, "the tenant's quota for urgent messages is used up"),
+    230023: Code(
+        Kind.CONFLICT, "a person has 200 unread urgent messages: they have to read some of them in their chats"
+    ),
+    230024: Code(
+        Kind.CONFLICT, "the tenant's quota of urgent SMS or calls is used up: an admin can buy more"
+    ),
+    230052: Code(
+        Kind.PERMISSION, "let everybody in the group make messages urgent, or make the bot an admin of it"
+    ),
+    230098: Code(Kind.CONFLICT, "the message is folded away and cannot be made urgent: send a new one"),
     230033: Code(Kind.CONFLICT, "the readers of a message can be listed for 7 days"),
     230036: Code(Kind.NOT_FOUND, "the tenant does not exist any more"),
     230050: Code(Kind.PERMISSION, "the message is not visible to this app"),

@@ -142,6 +142,36 @@ mutes = Table(
     moment("until"),
 )
 
+escalation_steps = Table(
+    "escalation_steps",
+    metadata,
+    Column("incident_key", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True, comment="from 1"),
+    Column("app_id", String(255), nullable=False),
+    Column("urgent", String(16), nullable=False, comment="app, sms or phone"),
+    Column(
+        "state", String(16), nullable=False,
+        comment="due, started, done, failed, unknown, skipped or ended",
+    ),
+    Column("content", Text, nullable=False, comment="encrypted; what it does, the rota, and who it was"),
+    Column("reason", Text, comment="why it failed, ended or is tried again"),
+    moment("due_at"),
+    Column("next_at", Moment(), comment="when it is tried again; null for at once"),
+    Column("started_at", Moment(), comment="committed before the call"),
+    moment("created_at"),
+    moment("updated_at"),
+    Index("ix_escalation_steps_state", "state", "due_at"),
+)  # fmt: skip
+
+digests = Table(
+    "digests",
+    metadata,
+    Column("route", String(64), primary_key=True, comment="digest of Airflow, team and route"),
+    Column("day", String(10), primary_key=True, comment="the local day"),
+    Column("state", String(16), nullable=False, comment="recorded or skipped"),
+    moment("created_at"),
+)
+
 outbox = Table(
     "outbox",
     metadata,
@@ -163,6 +193,7 @@ outbox = Table(
     Column("first_sent_at", Moment()),
     moment("created_at"),
     moment("updated_at"),
+    Column("expires_at", Moment(), comment="after it, it is given up; null for never"),
     Index("ix_outbox_state", "state", "next_at"),
     Index("ix_outbox_card", "card", "version"),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import orjson
@@ -153,13 +154,16 @@ class Incidents:
                     return self._changed(connection, before, change, render)
             return Recorded(None)
 
-    def change(self, key: str, change: Change, render: Render) -> Recorded:
+    def change(
+        self, key: str, change: Change, render: Render, within: Callable[[Connection], object] | None = None
+    ) -> Recorded:
         """Change an incident, such as by a claim, and add the card's next version to the outbox.
 
         Args:
             key: Its key.
             change: Changes it.
             render: Builds the card.
+            within: What else is written in the same transaction, first.
 
         Raises:
             DecryptionError: It was encrypted under another secret of the app.
@@ -168,6 +172,8 @@ class Incidents:
             row = _row(connection, key)
             if row is None or row.app_id != self._app.app_id:
                 return Recorded(None)
+            if within is not None:
+                within(connection)
             return self._changed(connection, self._shown(row), change, render)
 
     def _locked(self, connection: Connection, new: Shown, *, creating: bool) -> Shown | None:
@@ -213,7 +219,11 @@ class Incidents:
             )
         )
         row = hashlib.sha256(f"{before.key}\n{version}".encode()).hexdigest()
-        entry = Entry(row, after.place.receiver, render(after), after.key, version, after.message_id)
+        waits = after.incident.not_before if after.message_id is None else ""
+        entry = Entry(
+            row, after.place.receiver, render(after), after.key, version, after.message_id,
+            not_before=datetime.fromisoformat(waits) if waits else None,
+        )  # fmt: skip
         rows_of_outbox.add(connection, self._app, entry)
         return Recorded(after, row)
 

@@ -43,6 +43,8 @@ class Entry:
         card: The card whose versions follow each other; None for a message of its own.
         version: Of the card.
         message_id: The card's message, if it is known.
+        not_before: When it is due, with its time zone; None for at once.
+        expires_at: After which it is given up, with its time zone; None for never.
     """
 
     id: str
@@ -51,6 +53,8 @@ class Entry:
     card: str | None = None
     version: int = 0
     message_id: str | None = None
+    not_before: datetime | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +125,10 @@ def add(connection: Connection, app: App, entry: Entry) -> bool:
         state="due",
         attempts=0,
         message_id=entry.message_id,
-        next_at=now,
+        next_at=now if entry.not_before is None else max(now, entry.not_before),
         created_at=now,
         updated_at=now,
+        expires_at=entry.expires_at,
     )
     made = added.on_conflict_do_nothing(index_elements=[rows.id]).returning(rows.id)
     is_new = connection.execute(made).one_or_none() is not None
@@ -193,6 +198,7 @@ class Outbox:
         with transaction(migrate.opened(self._url)) as connection:
             now = statements.read_clock(connection).now
             until = now + timedelta(seconds=seconds)
+            _expire(connection, now)
             while True:
                 found, obsolete = [], []
                 for row in connection.execute(_heads(now, without, only).limit(most)).all():
@@ -317,6 +323,17 @@ class Outbox:
             due, age = self.depth()
             yield measured.OUTBOX_DUE, (), float(due)
             yield measured.OUTBOX_AGE, (), age
+
+
+def _expire(connection: Connection, now: datetime) -> None:
+    """Give up what is too late to be of use, unless a process is delivering it."""
+    rows = outbox.c
+    is_free = sa.or_(rows.owner.is_(None), rows.owned_until < now)
+    connection.execute(
+        outbox.update()
+        .where(rows.state == "due", rows.expires_at < now, is_free)
+        .values(state="given_up", reason="It expired before Lark took it.", owner=None, updated_at=now)
+    )
 
 
 def _is_free(now: datetime, without: Collection[str]) -> sa.ColumnElement[bool]:

@@ -106,6 +106,8 @@ def _conditions_of_bridge(periods: Retention, now: datetime) -> dict[sa.Table, s
         bridge.link_codes: bridge.link_codes.c.until < short,
         bridge.api_servers: bridge.api_servers.c.seen_at < short,
         bridge.mutes: bridge.mutes.c.until < short,
+        bridge.escalation_steps: bridge.escalation_steps.c.updated_at < now - periods.incidents,
+        bridge.digests: bridge.digests.c.created_at < now - periods.incidents,
         bridge.incidents: bridge.incidents.c.updated_at < now - periods.incidents,
         bridge.outbox: sa.or_(
             sa.and_(outbox.state != "due", outbox.updated_at < now - periods.outbox),

@@ -38,6 +38,7 @@ assert_type(c.messaging.reply("om_1", "hi", in_thread=True), LarkResponse[Messag
 assert_type(c.messaging.edit("om_1", "hi", msg_type="post"), LarkResponse[Message])
 assert_type(c.messaging.update_card("om_1", {"elements": []}), LarkResponse[dict[str, Any]])
 assert_type(c.messaging.recall("om_1"), LarkResponse[dict[str, Any]])
+assert_type(c.messaging.urgent("om_1", ["ou_1"], kind="sms"), LarkResponse[dict[str, Any]])
 assert_type(c.messaging.get("om_1").data["items"][0], Message)
 assert_type(c.messaging.list("oc_1", newest_first=True), Iterator[Message])
 assert_type(a.messaging.list("oc_1"), AsyncIterator[Message])

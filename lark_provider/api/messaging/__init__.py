@@ -22,6 +22,7 @@ from lark_provider.api.messaging.send import (
     send_post,
     send_text,
 )
+from lark_provider.api.messaging.urgent import UrgentKind, urgent
 
 __all__ = [
     "MAX_TEXT_BYTES",
@@ -29,6 +30,7 @@ __all__ = [
     "Message",
     "MessageType",
     "OnUnknown",
+    "UrgentKind",
     "download",
     "edit",
     "get",
@@ -45,4 +47,5 @@ __all__ = [
     "update_card",
     "upload_file",
     "upload_image",
+    "urgent",
 ]

@@ -15,7 +15,9 @@ from zoneinfo import ZoneInfo
 
 from lark_provider.protocol.hitl.model import HitlQuestion
 from lark_provider.protocol.hitl.people import PeopleSettings
+from lark_provider.protocol.incidents.escalation import Escalation
 from lark_provider.protocol.language import Language
+from lark_provider.protocol.quiet_hours import QuietHours
 
 What: TypeAlias = Literal["questions", "failures"]
 ReceiverType: TypeAlias = Literal["open_id", "union_id", "user_id", "email", "chat_id"]
@@ -32,6 +34,8 @@ class Receiver:
         language: Of the card.
         mentions: Open_ids, union_ids or e-mail addresses of people to mention, or `all`.
         timezone: An IANA name, in which the card shows times.
+        quiet_hours: In which no card is sent; those of the route.
+        escalation: What is done with a failure that nobody claims; that of the route.
     """
 
     app_id: str | None
@@ -40,6 +44,8 @@ class Receiver:
     language: Language = "zh"
     mentions: tuple[str, ...] = ()
     timezone: str = "UTC"
+    quiet_hours: QuietHours | None = None
+    escalation: Escalation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,10 @@ class Route:
         mute: Whether nobody is notified of failures, and questions go to their assignees alone.
         is_final: Whether no later route is looked at.
         quiet: When mentions are left out.
+        quiet_hours: When cards and urgent messages wait.
+        digest: When the digest of each day is sent.
+        escalation: What is done with a failure that nobody claims.
+        timezone: In which days begin.
     """
 
     name: str
@@ -99,6 +109,10 @@ class Route:
     mute: bool = False
     is_final: bool = True
     quiet: Quiet | None = None
+    quiet_hours: QuietHours | None = None
+    digest: time | None = None
+    escalation: Escalation | None = None
+    timezone: str = "UTC"
 
     def matches(
         self, dag_id: str, task_id: str, tags: Iterable[str], owners: Iterable[str], team: str | None
@@ -211,4 +225,9 @@ def _of(routes: Iterable[Route], at: datetime | None) -> Iterator[Receiver]:
     for route in routes:
         is_quiet = at is not None and route.quiet is not None and route.quiet.covers(at)
         for receiver in route.receivers:
-            yield replace(receiver, mentions=()) if is_quiet else receiver
+            yield replace(
+                receiver,
+                mentions=() if is_quiet else receiver.mentions,
+                quiet_hours=route.quiet_hours,
+                escalation=route.escalation,
+            )

@@ -9,6 +9,7 @@ from datetime import time
 from typing import cast
 
 from lark_provider.api.receivers import receiver as receiver_of
+from lark_provider.api.routes import escalation_reading as timed
 from lark_provider.api.routes.members import Mistakes, Reader, is_zone
 from lark_provider.api.routes.model import (
     Quiet,
@@ -25,7 +26,8 @@ from lark_provider.protocol.language import Language
 _FILE = ("routes", "defaults", "people", "email_domains", "hold", "new_card_when_lost")
 _HOW = ("app", "language", "timezone", "mentions", "quiet")
 _MATCH = ("dag", "tag", "owner", "task", "team")
-_ROUTE = ("name", *_MATCH, "to", "what", *_HOW, "mute", "continue")
+_TIMED = ("quiet_hours", "digest", "escalation")
+_ROUTE = ("name", *_MATCH, "to", "what", *_HOW, "mute", "continue", *_TIMED)
 _RECEIVER = ("id", "app", "language", "timezone", "mentions")
 _WHAT: Mapping[str, frozenset[What]] = {
     "questions": frozenset({"questions"}),
@@ -36,7 +38,6 @@ _LANGUAGES = ("zh", "en")
 _MAX_HOLD = 3600.0
 _MENTION = re.compile(r"o[un]_[A-Za-z0-9_-]+|all|[^\s<>\"'@,]+@[^\s<>\"'@,]+")
 _ID = re.compile(r"[^\s<>\"',]+")
-_QUIET = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
 _ZONE_STEP = "write one such as Asia/Shanghai"
 
 
@@ -49,6 +50,7 @@ class _How:
     timezone: str = "UTC"
     mentions: tuple[str, ...] = ()
     quiet: str = ""
+    named_zone: str | None = None
 
 
 def read_routes(text: str | bytes) -> Routes:
@@ -93,11 +95,13 @@ def _file(root: Value, mistakes: Mistakes) -> Routes:
     if routes is not None and not isinstance(routes.plain, list):
         file.wrong("routes", "a list", routes, "begin each route with `- `")
         routes = None
+    found = tuple(
+        _route(Reader(one, "a route", _ROUTE, mistakes), number, how)
+        for number, one in enumerate(routes.plain if routes else (), start=1)
+    )
+    _check_names(found, mistakes)
     return Routes(
-        routes=tuple(
-            _route(Reader(one, "a route", _ROUTE, mistakes), number, how)
-            for number, one in enumerate(routes.plain if routes else (), start=1)
-        ),
+        routes=found,
         people=_people(file),
         hold=file.number("hold", _MAX_HOLD),
         new_card_when_lost=file.flag("new_card_when_lost"),
@@ -105,6 +109,21 @@ def _file(root: Value, mistakes: Mistakes) -> Routes:
         timezone=how.timezone,
         app_id=how.app_id,
     )
+
+
+def _check_names(routes: tuple[Route, ...], mistakes: Mistakes) -> None:
+    """Add a mistake for each route with a digest whose name, by which its days are recorded, is not its own."""
+    known: dict[str, int] = {}
+    for route in routes:
+        if route.digest is None:
+            continue
+        if route.name in known:
+            mistakes.add(
+                route.line,
+                f"a route with a digest must have a name of its own, got {route.name[:80]!r}, which line "
+                f"{known[route.name]} has, too. Next: change one of them.",
+            )
+        known.setdefault(route.name, route.line)
 
 
 def _route(given: Reader, number: int, defaults: _How) -> Route:
@@ -122,12 +141,21 @@ def _route(given: Reader, number: int, defaults: _How) -> Route:
         given.mistakes.add(
             given.line, "a route must have receivers, got none. Next: add `to: [oc_…]`, or `mute: true`."
         )
-    quiet = _QUIET.fullmatch(how.quiet)
+    quiet = timed.HOURS.fullmatch(how.quiet)
+    what = _WHAT[given.choice("what", _WHAT, "both")]
+    quiet_hours = timed.quiet_hours(given, how.named_zone)
+    digest = timed.digest(given, how.named_zone, quiet_hours)
+    escalation = timed.escalation(given, how.named_zone)
+    for member in _TIMED:
+        if (value := given.get(member)) is not None and (
+            mute or (member != "quiet_hours" and "failures" not in what)
+        ):
+            given.wrong(member, "left out of such a route", value, f"remove {member}, or `mute` and `what`")
     return Route(
         name=given.text("name", f"route {number}"),
         line=given.line,
         receivers=receivers,
-        what=_WHAT[given.choice("what", _WHAT, "both")],
+        what=what,
         dags=given.texts("dag"),
         tags=given.texts("tag"),
         owners=given.texts("owner"),
@@ -138,6 +166,10 @@ def _route(given: Reader, number: int, defaults: _How) -> Route:
         quiet=None
         if quiet is None
         else Quiet(time(int(quiet[1]), int(quiet[2])), time(int(quiet[3]), int(quiet[4])), how.timezone),
+        quiet_hours=quiet_hours,
+        digest=digest,
+        escalation=escalation,
+        timezone=how.timezone,
     )
 
 
@@ -161,16 +193,20 @@ def _how(given: Reader, defaults: _How) -> _How:
     quiet = given.checked(
         "quiet",
         defaults.quiet,
-        _QUIET.fullmatch,
+        timed.HOURS.fullmatch,
         "hours such as 22:00-07:00",
         "write two times of day with a hyphen, in quotes",
     )
+    zone = given.checked("timezone", None, is_zone, "an IANA time zone", _ZONE_STEP)
+    if zone is None and given.get("timezone") is not None:
+        zone = "UTC"  # The mistake is recorded; what needs a time zone has none to add.
     return _How(
         app_id=given.text("app", defaults.app_id),
         language=cast("Language", language),
-        timezone=given.checked("timezone", defaults.timezone, is_zone, "an IANA time zone", _ZONE_STEP),
+        timezone=zone or defaults.timezone,
         mentions=mentions if given.get("mentions") is not None else defaults.mentions,
         quiet=quiet,
+        named_zone=defaults.named_zone if zone is None else zone,
     )
 
 

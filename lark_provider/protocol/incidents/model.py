@@ -85,6 +85,27 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
+class Urged:
+    """A step of the incident's escalation, as its card shows it.
+
+    Attributes:
+        number: From 1.
+        urgent: How the card rang: `app`, `sms` or `phone`.
+        name: For whom; empty if that is not known.
+        at: When, in ISO 8601.
+        outcome: What became of it: `done`, `failed`, `unknown` or `skipped`.
+        detail: Why it failed: a word of ours, or Lark's text.
+    """
+
+    number: int
+    urgent: str
+    name: str
+    at: str
+    outcome: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """The failures of one DAG run.
 
@@ -104,6 +125,8 @@ class Incident:
             digest of its label: so that none is counted twice, whoever reports it.
         more_recovered: Those of `more` that have succeeded since.
         run_ended: When the run ended, as it was looked at last: the same end is reported once.
+        not_before: Until when its first card waits for the end of quiet hours, in ISO 8601; empty if it does not.
+        urged: The steps of its escalation so far.
     """
 
     cards: tuple[str, ...] = ()
@@ -120,6 +143,8 @@ class Incident:
     more: Mapping[str, int] = field(default_factory=dict)
     more_recovered: tuple[str, ...] = ()
     run_ended: str = ""
+    not_before: str = ""
+    urged: tuple[Urged, ...] = ()
 
     @property
     def total(self) -> int:
@@ -170,6 +195,8 @@ class Incident:
             more={str(name): int(number) for name, number in found.get("more", {}).items()},
             more_recovered=tuple(found.get("more_recovered", ())),
             run_ended=str(found.get("run_ended", "")),
+            not_before=str(found.get("not_before", "")),
+            urged=tuple(Urged(**one) for one in found.get("urged", ())),
         )
 
     def with_deed(self, deed: Deed) -> Incident:
@@ -182,6 +209,11 @@ class Incident:
         """Return the same incident with a task muted, instead of what was said of the task before."""
         others = tuple(one for one in self.mutes if one.task_id != mute.task_id)
         return replace(self, mutes=(*others, mute)[-_MAX_MUTES:])
+
+    def with_urged(self, urged: Urged) -> Incident:
+        """Return the same incident with a step of its escalation, instead of what was said of it before."""
+        others = [one for one in self.urged if one.number != urged.number]
+        return replace(self, urged=tuple(sorted([*others, urged], key=lambda one: one.number)))
 
     def with_cards(self, *cards: str) -> Incident:
         """Return the same incident, shown by these cards."""

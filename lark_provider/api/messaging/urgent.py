@@ -1,0 +1,90 @@
+"""Make a message urgent: it rings for people, in the app, by SMS or by phone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias, get_args
+
+from lark_provider.api import contact
+from lark_provider.api.receivers import receiver
+from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.protocol.errors import InvalidRequestError, NotFoundError, unknown_choice
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+UrgentKind: TypeAlias = Literal["app", "sms", "phone"]
+MAX_PEOPLE = 200
+_INVALID, _NO_RECEIVER = 230001, 230034
+_PEOPLE = {"open_id", "union_id", "user_id", "email", "mobile"}
+
+
+def urgent(
+    message_id: str, people: str | Sequence[str], kind: UrgentKind = "app"
+) -> Procedure[LarkResponse[dict[str, Any]]]:
+    """Make a message of this app urgent for people who are in its chat.
+
+    See PATCH /open-apis/im/v1/messages/:message_id/urgent_app, urgent_sms and urgent_phone. SMS and phone use
+    up the tenant's paid quota, and nothing takes an urgent message back: so after a lost answer it is not
+    retried.
+
+    Args:
+        message_id: The message, `om_…`, which this app has sent.
+        people: Up to 200, or one: all of them open_ids (`ou_…`), e-mail addresses or mobile numbers
+            (`+…`), whose open_ids are looked up; or all of them union_ids (`on_…`), or user_ids.
+        kind: How it rings: `app`, `sms` or `phone`, each with its own scope. The latter two include the first.
+
+    Returns:
+        The answer; `.data["invalid_user_id_list"]` has the ids of those who are not in the chat.
+
+    Raises:
+        InvalidRequestError: An argument is invalid, and nothing was sent; or none of the people is in the chat.
+        NotFoundError: No user visible to the app has an address or number; nothing was sent.
+        PermissionDeniedError: The app lacks the scope, did not send the message, or may not urge in the group.
+        ConflictError: The quota is used up, or a person has 200 unread urgent messages.
+        OutcomeUnknownError: The answer is lost: it may have rung.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    if kind not in get_args(UrgentKind):
+        raise unknown_choice("kind", kind, get_args(UrgentKind), _INVALID)
+    given = [people] if isinstance(people, str) else list(people)
+    found = [receiver(one) for one in dict.fromkeys(given)]
+    if not 0 < len(found) <= MAX_PEOPLE:
+        raise InvalidRequestError(
+            f"people must be 1 to {MAX_PEOPLE} ids, got {len(found)}. Next: name them, or send several requests.",
+            code=_INVALID,
+        )
+    kinds = {"open_id" if one.id_type in {"email", "mobile"} else one.id_type for one in found}
+    if len(kinds) > 1 or not kinds <= _PEOPLE:
+        raise InvalidRequestError(
+            f"people must be ids of people, all of one kind, got {', '.join(sorted(kinds))}. Next: pass open_ids, "
+            "e-mail addresses or mobile numbers alone.",
+            code=_INVALID,
+        )
+    url = path("/im/v1/messages/{message_id}/" + f"urgent_{kind}", message_id=message_id)
+    return _urge(url, [(one.id, one.id_type) for one in found], kinds.pop())
+
+
+def _urge(
+    url: str, people: Sequence[tuple[str, str]], id_type: str
+) -> Procedure[LarkResponse[dict[str, Any]]]:
+    emails = [one for one, kind in people if kind == "email"]
+    mobiles = [one for one, kind in people if kind == "mobile"]
+    known: dict[str, str | None] = {}
+    if emails:
+        known |= yield from contact.find_by_email(emails)
+    if mobiles:
+        known |= yield from contact.find_by_mobile(mobiles)
+    missing = [one for one, found in known.items() if found is None]
+    if missing:
+        raise NotFoundError(
+            f"No user visible to this app has {', '.join(missing[:5])}. Next: check the address or number, and "
+            "that the app is available to the person.",
+            code=_NO_RECEIVER,
+        )
+    ids = list(dict.fromkeys(known.get(one) or one for one, _ in people))
+    # Each repeat would ring, and cost, again: so only what Lark has certainly not performed is retried.
+    call: Call[dict[str, Any]] = request(
+        "PATCH", url, params={"user_id_type": id_type}, json={"user_id_list": ids}, idempotent=False
+    )
+    return (yield from perform(call))

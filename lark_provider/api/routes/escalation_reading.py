@@ -1,0 +1,208 @@
+"""Read what a route does at which time: quiet hours, its digest, and the escalation of what nobody claims."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, time
+from itertools import pairwise
+from typing import cast
+
+from lark_provider.api.receivers import receiver as receiver_of
+from lark_provider.api.routes.members import Reader
+from lark_provider.api.routes.yaml_text import Value
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.incidents.escalation import (
+    KINDS,
+    Escalation,
+    Rota,
+    RotaTable,
+    Step,
+    UrgentKind,
+)
+from lark_provider.protocol.quiet_hours import QuietHours
+
+HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
+_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+_ESCALATION, _STEP = ("rota", "weekly_from", "steps"), ("after", "urgent", "always")
+_TABLE = ("base", "table", "person", "from", "until")
+_ID = re.compile(r"[A-Za-z0-9_-]+")
+_MAX_MINUTES = 7 * 24 * 60
+_MAX_STEPS, _MAX_PEOPLE = 20, 200
+_PEOPLE_STEP = "write an open_id (ou_…), an e-mail address, or a mobile number as +8613…, in quotes"
+
+
+def quiet_hours(route: Reader, timezone: str | None) -> QuietHours | None:
+    """Return the quiet hours of a route; None, perhaps with a mistake, if it has none.
+
+    Args:
+        route: The route.
+        timezone: That the route or the defaults name; None if neither does.
+    """
+    value = route.get("quiet_hours")
+    if value is None:
+        return None
+    text = route.checked(
+        "quiet_hours", None, HOURS.fullmatch, "hours such as 22:00-07:00", "write two times of day, in quotes"
+    )
+    found = None if text is None else HOURS.fullmatch(text)
+    if found is None or _lacks_zone(route, "quiet_hours", value, timezone):
+        return None
+    begin, end = time(int(found[1]), int(found[2])), time(int(found[3]), int(found[4]))
+    if begin == end:
+        route.wrong("quiet_hours", "two different times", value, "write another one, or remove it")
+        return None
+    return QuietHours(begin, end, timezone or "")
+
+
+def digest(route: Reader, timezone: str | None, quiet: QuietHours | None) -> time | None:
+    """Return the time of a route's digest; None, perhaps with a mistake, if it has none.
+
+    Args:
+        route: The route.
+        timezone: That the route or the defaults name; None if neither does.
+        quiet: Its quiet hours.
+    """
+    value = route.get("digest")
+    if value is None:
+        return None
+    text = route.checked("digest", None, _TIME.fullmatch, "a time such as 09:00", "write one, in quotes")
+    found = None if text is None else _TIME.fullmatch(text)
+    if found is None or _lacks_zone(route, "digest", value, timezone):
+        return None
+    at = time(int(found[1]), int(found[2]))
+    if quiet is not None and _is_in(quiet, at):
+        route.wrong("digest", "outside of quiet_hours", value, "name a time at which the route is not quiet")
+        return None
+    return at
+
+
+def escalation(route: Reader, timezone: str | None) -> Escalation | None:
+    """Return the escalation of a route; None, perhaps with a mistake, if it has none.
+
+    Args:
+        route: The route.
+        timezone: That the route or the defaults name; None if neither does.
+    """
+    value = route.get("escalation")
+    if value is None:
+        return None
+    given = Reader(value, "an escalation", _ESCALATION, route.mistakes)
+    rota, steps = _rota(given, timezone), _steps(given)
+    return None if rota is None or not steps else Escalation(steps, rota)
+
+
+def _lacks_zone(route: Reader, name: str, value: Value, timezone: str | None) -> bool:
+    if timezone is None:
+        route.mistakes.add(
+            value.line,
+            f"{name} must come with a timezone, got none. Next: add one such as `timezone: Asia/Shanghai` to "
+            "the route or to `defaults`.",
+        )
+    return timezone is None
+
+
+def _is_in(quiet: QuietHours, at: time) -> bool:
+    if quiet.begin < quiet.end:
+        return quiet.begin <= at < quiet.end
+    return at >= quiet.begin or at < quiet.end
+
+
+def _rota(given: Reader, timezone: str | None) -> Rota | None:
+    value = given.get("rota")
+    if value is None:
+        given.mistakes.add(
+            given.line, "an escalation must have a rota, got none. Next: add `rota: [ou_…, ann@example.com]`."
+        )
+        return None
+    table, people = None, ()
+    if isinstance(value.plain, dict):
+        table = _table(Reader(value, "rota", _TABLE, given.mistakes))
+    else:
+        people = _people(given, value)
+    begin = _day(given, timezone)
+    return Rota(people, begin, table, timezone or "UTC") if people or table is not None else None
+
+
+def _people(given: Reader, value: Value) -> tuple[str, ...]:
+    listed = value.plain if isinstance(value.plain, list) else [value]
+    if not 0 < len(listed) <= _MAX_PEOPLE:
+        given.wrong("rota", f"a list of 1 to {_MAX_PEOPLE} people", value, _PEOPLE_STEP)
+    found = []
+    for one in listed:
+        text = given.as_text("rota", one)
+        if text is None:
+            continue
+        try:
+            to = receiver_of(text)
+        except InvalidRequestError as error:
+            given.mistakes.add(one.line, str(error))
+            continue
+        if to.id_type not in {"open_id", "email", "mobile"}:
+            given.wrong("rota", "a list of people", one, _PEOPLE_STEP)
+        found.append(text)
+    return tuple(found)
+
+
+def _table(given: Reader) -> RotaTable | None:
+    def id_(name: str) -> str:
+        wanted = f"the {name}'s id, as the address bar shows it"
+        return given.checked(name, "", _ID.fullmatch, wanted, "write the id alone, without the URL")
+
+    found = RotaTable(
+        id_("base"), id_("table"), given.text("person", ""), given.text("from", ""), given.text("until", "")
+    )
+    for name, text in (("base", found.base), ("table", found.table), ("person", found.person)):
+        if not text and given.get(name) is None:
+            given.mistakes.add(
+                given.line,
+                f"a rota in a Bitable must have {name}, got none. Next: write `rota: {{base: bascn…, table: "
+                "tbl…, person: On duty, from: Begin, until: End}`.",
+            )
+    return found if found.base and found.table and found.person else None
+
+
+def _day(given: Reader, timezone: str | None) -> date | None:
+    value = given.get("weekly_from")
+    if value is None or _lacks_zone(given, "weekly_from", value, timezone):
+        return None
+    try:
+        return date.fromisoformat(value.text.strip())
+    except ValueError:
+        given.wrong("weekly_from", "a day such as 2026-11-30", value, "write the day of the first change")
+        return None
+
+
+def _steps(given: Reader) -> tuple[Step, ...]:
+    value = given.get("steps")
+    listed = value.plain if value is not None and isinstance(value.plain, list) else []
+    if not 0 < len(listed) <= _MAX_STEPS:
+        given.mistakes.add(
+            given.line if value is None else value.line,
+            f"an escalation must have 1 to {_MAX_STEPS} steps, got {len(listed)}. Next: add `steps: [{{after: "
+            "10, urgent: app}]`, with minutes.",
+        )
+        return ()
+    found = [(one, _step(Reader(one, "a step", _STEP, given.mistakes))) for one in listed]
+    for (_, before), (one, after) in pairwise(found):
+        if before is not None and after is not None and after.after <= before.after:
+            given.wrong(
+                "after", f"more than the {before.after:g} minutes of the step before", one,
+                "put the steps in the order of their times",
+            )  # fmt: skip
+    return tuple(step for _, step in found if step is not None)
+
+
+def _step(given: Reader) -> Step | None:
+    value = given.get("after")
+    minutes = None if value is None else value.plain
+    is_number = isinstance(minutes, int | float) and not isinstance(minutes, bool)
+    kind = given.choice("urgent", KINDS, "app")
+    always = given.flag("always")
+    if not is_number or not 0 < minutes <= _MAX_MINUTES:  # type: ignore[operator] # a number
+        given.mistakes.add(
+            given.line if value is None else value.line,
+            f"after must be a number of minutes above 0 and at most {_MAX_MINUTES:,}, got "
+            f"{'nothing' if value is None else repr(value.text[:40])}. Next: write one such as 10.",
+        )
+        return None
+    return Step(float(minutes), cast("UrgentKind", kind), always)

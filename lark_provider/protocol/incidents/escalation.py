@@ -1,0 +1,195 @@
+"""Whom an incident that nobody claims is brought to, and when. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from zoneinfo import ZoneInfo
+
+from lark_provider.protocol.incidents.model import Incident
+from lark_provider.protocol.quiet_hours import QuietHours
+
+UrgentKind: TypeAlias = Literal["app", "sms", "phone"]
+KINDS: tuple[UrgentKind, ...] = get_args(UrgentKind)
+StepState: TypeAlias = Literal["due", "started", "done", "failed", "unknown", "skipped", "ended"]
+"""`started` is committed before the call; `unknown` is what it becomes if its outcome was never recorded."""
+End: TypeAlias = Literal["claimed", "recovered", "muted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of an escalation.
+
+    Attributes:
+        after: Minutes since the incident was opened; without those in quiet hours, unless `always`.
+        urgent: How the card rings: in the app, by SMS or by phone.
+        always: Whether it ignores quiet hours.
+    """
+
+    after: float
+    urgent: UrgentKind
+    always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RotaTable:
+    """A Bitable with the people on duty.
+
+    Attributes:
+        base: The base's `app_token`.
+        table: The table's id.
+        person: The column with a person, or with an open_id, e-mail address or mobile number.
+        begin: The column with the time from which they are on duty; empty for always.
+        end: The column with the time until which they are; empty for always.
+    """
+
+    base: str
+    table: str
+    person: str
+    begin: str = ""
+    end: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rota:
+    """Whose turn it is.
+
+    Attributes:
+        people: Open_ids, e-mail addresses or mobile numbers, in their order; empty with a table.
+        weekly_from: The day on which the first person's week began; None if the first is always first.
+        table: Where the people are instead.
+        timezone: In which days begin.
+    """
+
+    people: tuple[str, ...] = ()
+    weekly_from: date | None = None
+    table: RotaTable | None = None
+    timezone: str = "UTC"
+
+    def turn(self, number: int, at: datetime, people: Sequence[str]) -> str | None:
+        """Return whose turn a step is; None if nobody is on duty.
+
+        Args:
+            number: Of the step, from 1.
+            at: The moment, with its time zone.
+            people: Those on duty in their order: `people`, or what the table has.
+        """
+        if not people:
+            return None
+        weeks = 0
+        if self.weekly_from is not None:
+            weeks = (at.astimezone(ZoneInfo(self.timezone)).date() - self.weekly_from).days // 7
+        return people[(weeks + number - 1) % len(people)]
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """What a route does with an incident that nobody claims.
+
+    Attributes:
+        steps: By ascending time.
+        rota: Whose turn it is: each step is the next one's.
+    """
+
+    steps: tuple[Step, ...]
+    rota: Rota
+
+
+class PlannedStep(NamedTuple):
+    """A step that is recorded.
+
+    Attributes:
+        number: From 1.
+        due_at: When it is to be taken.
+        state: How far it is.
+    """
+
+    number: int
+    due_at: datetime
+    state: StepState
+
+
+class Decision(NamedTuple):
+    """What to do about the steps of an incident now.
+
+    Attributes:
+        take: The number of the step to take; None for none.
+        skip: Numbers of steps that are too late, as a later one is due.
+        end: Why no step is taken any more; None if they go on.
+    """
+
+    take: int | None = None
+    skip: tuple[int, ...] = ()
+    end: End | None = None
+
+
+def due_at(opened: datetime, step: Step, quiet: QuietHours | None) -> datetime:
+    """Return when a step is to be taken.
+
+    Args:
+        opened: When the incident was opened, with its time zone.
+        step: The step.
+        quiet: The route's quiet hours.
+    """
+    if quiet is None or step.always:
+        return opened + timedelta(minutes=step.after)
+    return quiet.later(opened, step.after)
+
+
+def plan(opened: datetime, steps: Sequence[Step], quiet: QuietHours | None) -> list[PlannedStep]:
+    """Return the steps of an incident with their times, all of them due. Arguments are those of `due_at`."""
+    return [
+        PlannedStep(number, due_at(opened, one, quiet), "due") for number, one in enumerate(steps, start=1)
+    ]
+
+
+def ended(incident: Incident) -> End | None:
+    """Return why an incident needs no further step; None if it does."""
+    if incident.over:
+        return "recovered"
+    if incident.claim is not None:
+        return "claimed"
+    return "muted" if incident.mutes else None
+
+
+def decide(incident: Incident, steps: Sequence[PlannedStep], now: datetime) -> Decision:
+    """Return what to do about the steps of an incident.
+
+    Args:
+        incident: As it is now.
+        steps: All of its steps.
+        now: By the clock that `due_at` was taken from.
+    """
+    open_ = [one for one in steps if one.state == "due"]
+    end = ended(incident)
+    if end is not None:
+        return Decision(skip=(), end=end if open_ else None)
+    # After an outage only the last one that is due is taken: it is the one that matters now.
+    due = sorted(one.number for one in open_ if one.due_at <= now)
+    return Decision(due[-1], tuple(due[:-1])) if due else Decision()
+
+
+def to_json(step: Step, rota: Rota) -> dict[str, Any]:
+    """Return a step with its rota as plain values."""
+    found = asdict(rota)
+    found["weekly_from"] = None if rota.weekly_from is None else rota.weekly_from.isoformat()
+    return {"step": asdict(step), "rota": found}
+
+
+def from_json(found: Mapping[str, Any]) -> tuple[Step, Rota]:
+    """Return what `to_json` wrote.
+
+    Raises:
+        KeyError: A value is missing.
+        TypeError: A value is unknown.
+    """
+    rota = found["rota"]
+    day, table = rota["weekly_from"], rota["table"]
+    return Step(**found["step"]), Rota(
+        tuple(rota["people"]),
+        None if day is None else date.fromisoformat(day),
+        None if table is None else RotaTable(**table),
+        rota["timezone"],
+    )

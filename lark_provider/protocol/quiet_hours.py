@@ -1,0 +1,112 @@
+"""Hours of the day in which nobody is to be disturbed, by the wall clock of a time zone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+_HORIZON = timedelta(days=3)
+"""Longer than any quiet hours with a change of the clocks in them."""
+_FINEST = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """Hours of each day. A moment is in them if the wall clock shows it, also where the clocks change.
+
+    Attributes:
+        begin: When they begin.
+        end: When they end; before `begin`, it is that of the next day.
+        timezone: Whose clock: an IANA name.
+    """
+
+    begin: time
+    end: time
+    timezone: str
+
+    def covers(self, at: datetime) -> bool:
+        """Return whether a moment is in these hours.
+
+        Args:
+            at: With its time zone.
+        """
+        now = at.astimezone(ZoneInfo(self.timezone)).time()
+        if self.begin <= self.end:
+            return self.begin <= now < self.end
+        return now >= self.begin or now < self.end
+
+    def end_after(self, at: datetime) -> datetime:
+        """Return when the hours that cover a moment end, in UTC; the moment itself if none do.
+
+        Args:
+            at: With its time zone.
+        """
+        return self._change(at, covered=False)
+
+    def begin_after(self, at: datetime) -> datetime:
+        """Return when the next hours begin, in UTC; the moment itself if it is in them.
+
+        Args:
+            at: With its time zone.
+        """
+        return self._change(at, covered=True)
+
+    def later(self, at: datetime, minutes: float) -> datetime:
+        """Return the moment after so many minutes that are not in these hours; it is not in them itself.
+
+        Args:
+            at: From when on, with its time zone.
+            minutes: How many, from 0.
+        """
+        now, left = self.end_after(at), timedelta(minutes=minutes)
+        while now + left >= (begin := self.begin_after(now)):
+            left -= begin - now
+            now = self.end_after(begin)
+        return now + left
+
+    def _change(self, at: datetime, *, covered: bool) -> datetime:
+        now = at.astimezone(UTC)
+        if self.covers(now) is covered:
+            return now
+        # What the wall clock shows passes a limit at that time of day, or when the clocks are changed.
+        return next(one for one in sorted(self._limits(now)) if one > now and self.covers(one) is covered)
+
+    def _limits(self, now: datetime) -> Iterator[datetime]:
+        zone = ZoneInfo(self.timezone)
+        first = now.astimezone(zone).date() - timedelta(days=1)
+        for number in range(_HORIZON.days + 2):
+            for limit in (self.begin, self.end):
+                for fold in (0, 1):
+                    day = first + timedelta(days=number)
+                    yield datetime.combine(day, limit, zone).replace(fold=fold).astimezone(UTC)
+        yield from _clock_changes(now, now + _HORIZON, zone)
+
+
+def _clock_changes(begin: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    """Return when the zone's clocks are changed between two moments; one change, unless there is none."""
+
+    def offset(at: datetime) -> timedelta | None:
+        return at.astimezone(zone).utcoffset()
+
+    if offset(begin) == offset(end):
+        return
+    while end - begin > _FINEST:
+        middle = begin + (end - begin) / 2
+        if offset(middle) == offset(begin):
+            begin = middle
+        else:
+            end = middle
+    yield end.replace(microsecond=0)
+
+
+def moment_of(day: date, at: time, timezone: str) -> datetime:
+    """Return a local time of a day in UTC: the first of two, and what is as long after midnight if there is none.
+
+    Args:
+        day: The local day.
+        at: The time of day.
+        timezone: An IANA name.
+    """
+    return datetime.combine(day, at, ZoneInfo(timezone)).astimezone(UTC)

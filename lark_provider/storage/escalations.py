@@ -1,0 +1,366 @@
+"""The steps of escalations: each is recorded as started before Lark is called, and so is taken once at most.
+
+A step changes only while the row of its incident is locked. So a claim that is committed before it ends it, and
+what became of it is on the card in the same transaction in which it is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from lark_provider.protocol.incidents.escalation import (
+    Decision,
+    Escalation,
+    PlannedStep,
+    Rota,
+    Step,
+    StepState,
+    decide,
+    ended,
+    from_json,
+    plan,
+    to_json,
+)
+from lark_provider.protocol.incidents.model import Urged
+from lark_provider.protocol.incidents.shown import Shown
+from lark_provider.protocol.quiet_hours import QuietHours
+from lark_provider.protocol.tokens import App
+from lark_provider.storage import migrate, statements
+from lark_provider.storage.bridge_tables import escalation_steps, incidents
+from lark_provider.storage.crypto import TokenBox
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.incidents import Incidents, Render
+
+_MAX_REASON = 500
+
+
+class Waiting(NamedTuple):
+    """An incident with a step that is to be taken, or whose outcome is not known.
+
+    Attributes:
+        app_id: The app that has sent its card.
+        key: The incident.
+    """
+
+    app_id: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A step that is to be taken.
+
+    Attributes:
+        key: The incident.
+        number: From 1.
+        step: What it does.
+        rota: Whose turn it is.
+        due_at: When it was due.
+        retries_until: Until when it is tried again, if Lark has certainly not performed it.
+        shown: The incident.
+        now: By the database's clock.
+    """
+
+    key: str
+    number: int
+    step: Step
+    rota: Rota
+    due_at: datetime
+    retries_until: datetime
+    shown: Shown
+    now: datetime
+
+
+class WaitingEscalations:
+    """What is to be done about escalations in one database. Raises StorageError if it cannot be used.
+
+    Args:
+        url: The database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def find(self, stale: timedelta, most: int) -> list[Waiting]:
+        """Return incidents with a step that is due, or was started so long ago that its process is gone.
+
+        Args:
+            stale: So long.
+            most: How many incidents at most.
+        """
+        rows = escalation_steps.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            now = statements.read_clock(connection).now
+            is_due = sa.and_(rows.state == "due", rows.due_at <= now)
+            may_be_tried = sa.or_(rows.next_at.is_(None), rows.next_at <= now)
+            is_stale = sa.and_(rows.state == "started", rows.started_at < now - stale)
+            query = (
+                sa.select(rows.app_id, rows.incident_key, sa.func.min(rows.due_at))
+                .where(sa.or_(sa.and_(is_due, may_be_tried), is_stale))
+                .group_by(rows.app_id, rows.incident_key)
+                .order_by(sa.func.min(rows.due_at))
+                .limit(most)
+            )
+            return [Waiting(row[0], row[1]) for row in connection.execute(query)]
+
+    def quota_used_up(self, since: timedelta, mark: str) -> dict[str, datetime]:
+        """Return when steps last failed for one reason, by how they ring.
+
+        Args:
+            since: How long ago at most.
+            mark: Which the reason begins with.
+        """
+        rows = escalation_steps.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            now = statements.read_clock(connection).now
+            query = (
+                sa.select(rows.urgent, sa.func.max(rows.updated_at))
+                .where(rows.state == "failed", rows.reason.startswith(mark), rows.updated_at > now - since)
+                .group_by(rows.urgent)
+            )
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+
+class Escalations:
+    """The escalations of one app's incidents. All methods raise StorageError if the database cannot be used.
+
+    Args:
+        url: The database.
+        app: The app; who is on a rota is encrypted under a key derived from its secret.
+        render: Builds the cards of incidents.
+    """
+
+    def __init__(self, url: URL, app: App, render: Render) -> None:
+        self._url, self._app, self._render = url, app, render
+        self._incidents = Incidents(url, app)
+
+    def plan(self, key: str, escalation: Escalation, quiet: QuietHours | None) -> bool:
+        """Record the steps of an incident, counted from when it was opened; once.
+
+        Args:
+            key: The incident.
+            escalation: What its route does.
+            quiet: The route's quiet hours.
+
+        Returns:
+            Whether they are new.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            query = sa.select(incidents.c.created_at, incidents.c.state).where(incidents.c.key == key)
+            row = connection.execute(query.with_for_update()).one_or_none()
+            if row is None or row.state != "open" or _rows(connection, key):
+                return False
+            now = statements.read_clock(connection).now
+            steps = zip(plan(row.created_at, escalation.steps, quiet), escalation.steps, strict=True)
+            values = [
+                {
+                    "incident_key": key, "number": planned.number, "app_id": self._app.app_id,
+                    "urgent": step.urgent, "state": "due", "due_at": planned.due_at,
+                    "content": self._sealed(key, planned.number, to_json(step, escalation.rota)),
+                    "created_at": now, "updated_at": now,
+                }
+                for planned, step in steps
+            ]  # fmt: skip
+            added = statements.insert(connection, escalation_steps).on_conflict_do_nothing()
+            connection.execute(added, values)
+            return True
+
+    def look(self, key: str, stale: timedelta) -> tuple[Taken | None, list[tuple[str, str]]]:
+        """Record what has ended, is too late or unknown, and return the step to take now.
+
+        Args:
+            key: The incident.
+            stale: After which the outcome of a step that was started is unknown.
+
+        Returns:
+            The step; None if there is none. And what was recorded: how each step rings, and its state now.
+
+        Raises:
+            DecryptionError: The incident was encrypted under another secret of the app.
+        """
+        recorded: list[tuple[str, str]] = []
+        taken: Taken | None = None
+        urged: list[Urged] = []
+
+        def look(connection: Connection, shown: Shown) -> None:
+            nonlocal taken
+            rows, now = _rows(connection, key), statements.read_clock(connection).now
+            decision = decide(shown.incident, [_planned(row) for row in rows], now)
+            for row in rows:
+                state = _after(row, decision, now - stale)
+                if state is not None:
+                    reason = decision.end if state == "ended" else None
+                    _set(connection, key, row.number, now, state=state, reason=reason)
+                    recorded.append((row.urgent, state))
+                    if state != "ended":
+                        urged.append(self._urged(row, state, now))
+            taken = self._taken(rows, decision.take, shown, now)
+
+        self._change(key, look, urged)
+        return taken, recorded
+
+    def begin(self, taken: Taken, name: str) -> Shown | None:
+        """Record that a step is started, before Lark is called.
+
+        Args:
+            taken: The step.
+            name: For whom.
+
+        Returns:
+            The incident as it is now; None if the step is not to be taken any more, or another process took it.
+        """
+        found: Shown | None = None
+
+        def begin(connection: Connection, shown: Shown) -> None:
+            nonlocal found
+            rows, now = _rows(connection, taken.key), statements.read_clock(connection).now
+            decision = decide(shown.incident, [_planned(row) for row in rows], now)
+            if decision.take == taken.number and shown.message_id is not None:
+                content = to_json(taken.step, taken.rota) | {"name": name}
+                sealed = self._sealed(taken.key, taken.number, content)
+                _set(connection, taken.key, taken.number, now, state="started", started_at=now, content=sealed)
+                found = shown
+
+        self._change(taken.key, begin, [])
+        return found
+
+    def finish(self, key: str, number: int, state: StepState, reason: str = "") -> bool:
+        """Record what became of a step, and show it on the card.
+
+        Args:
+            key: The incident.
+            number: The step.
+            state: `done`, `failed` or `unknown`.
+            reason: Why it failed.
+
+        Returns:
+            Whether it was recorded: it was started, and nothing else is known of it.
+        """
+        is_recorded = False
+        urged: list[Urged] = []
+
+        def finish(connection: Connection, _: Shown) -> None:
+            nonlocal is_recorded
+            row = next((one for one in _rows(connection, key) if one.number == number), None)
+            # A process that was frozen may know what another one has recorded as unknown.
+            if row is not None and row.state in {"due", "started", "unknown"} and row.state != state:
+                now = statements.read_clock(connection).now
+                _set(connection, key, number, now, state=state, reason=reason[:_MAX_REASON] or None)
+                urged.append(self._urged(row, state, now, reason))
+                is_recorded = True
+
+        self._change(key, finish, urged)
+        return is_recorded
+
+    def again(self, key: str, number: int, seconds: float, reason: str) -> None:
+        """Record that a step was certainly not performed, and is tried again.
+
+        Args:
+            key: The incident.
+            number: The step.
+            seconds: When, from now.
+            reason: Why.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            now = statements.read_clock(connection).now
+            later = now + timedelta(seconds=seconds)
+            values = {"state": "due", "next_at": later, "started_at": None, "reason": reason[:_MAX_REASON]}
+            _set(connection, key, number, now, states=("due", "started"), **values)
+
+    def send_card(self, key: str) -> None:
+        """Have the card of an incident sent at once that waits for the end of quiet hours."""
+        self._incidents.change(
+            key, lambda one: replace(one, incident=replace(one.incident, not_before="")), self._render
+        )
+
+    def _change(self, key: str, work: Any, urged: list[Urged]) -> None:
+        """Do work while the incident is locked, then show on its card what the work has appended to `urged`."""
+        holder: list[Connection] = []
+
+        def change(before: Shown) -> Shown:
+            work(holder[0], before)
+            incident = before.incident
+            for one in urged:
+                incident = incident.with_urged(one)
+            return replace(before, incident=incident)
+
+        self._incidents.change(key, change, self._render, within=holder.append)
+
+    def _taken(
+        self, rows: Iterable[sa.Row[Any]], number: int | None, shown: Shown, now: datetime
+    ) -> Taken | None:
+        row = next((one for one in rows if one.number == number), None)
+        if row is None or (row.next_at is not None and row.next_at > now):
+            return None
+        step, rota = from_json(self._content(row))
+        later = [one.due_at for one in rows if one.state == "due" and one.due_at > now]
+        until = min([row.due_at + timedelta(minutes=15), *later])
+        return Taken(row.incident_key, row.number, step, rota, row.due_at, until, shown, now)
+
+    def _urged(self, row: sa.Row[Any], outcome: str, now: datetime, detail: str = "") -> Urged:
+        name = str(self._content(row).get("name", ""))
+        at = row.started_at or now
+        return Urged(row.number, row.urgent, name, at.isoformat(), outcome, detail[:200])
+
+    def _content(self, row: sa.Row[Any]) -> dict[str, Any]:
+        text = self._box(row.incident_key, row.number).open(row.content)
+        # Its incident could be decrypted, so only somebody who has written the table can have changed it.
+        found: dict[str, Any] = {} if text is None else orjson.loads(text)
+        return found or {"step": {"after": 0.0, "urgent": row.urgent}, "rota": _NO_ROTA}
+
+    def _sealed(self, key: str, number: int, content: dict[str, Any]) -> str:
+        return self._box(key, number).seal(orjson.dumps(content).decode())
+
+    def _box(self, key: str, number: int) -> TokenBox:
+        return TokenBox(self._app.app_secret, f"escalation\0{key}\0{number}\0{self._app.app_id}")
+
+
+_NO_ROTA: dict[str, Any] = {"people": [], "weekly_from": None, "table": None, "timezone": "UTC"}
+
+
+def _rows(connection: Connection, key: str) -> list[sa.Row[Any]]:
+    rows = escalation_steps.c
+    query = sa.select(escalation_steps).where(rows.incident_key == key).order_by(rows.number)
+    return list(connection.execute(query))
+
+
+def _planned(row: sa.Row[Any]) -> PlannedStep:
+    return PlannedStep(row.number, row.due_at, row.state)
+
+
+def _after(row: sa.Row[Any], decision: Decision, stale: datetime) -> StepState | None:
+    """Return the state that a step has from now on; None if it keeps its own."""
+    if row.state == "started":
+        return "unknown" if row.started_at is None or row.started_at < stale else None
+    if row.state != "due":
+        return None
+    if decision.end is not None:
+        return "ended"
+    return "skipped" if row.number in decision.skip else None
+
+
+def _set(
+    connection: Connection,
+    key: str,
+    number: int,
+    now: datetime,
+    *,
+    states: tuple[str, ...] = ("due", "started", "unknown"),
+    **values: Any,
+) -> None:
+    rows = escalation_steps.c
+    connection.execute(
+        escalation_steps.update()
+        .where(rows.incident_key == key, rows.number == number, rows.state.in_(states))
+        .values(updated_at=now, **values)
+    )
+
+
+__all__ = ["Escalations", "Taken", "Waiting", "WaitingEscalations", "ended"]
