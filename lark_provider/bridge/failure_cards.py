@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lark_provider.api.cards.airflow.failure_actions import read_mute
+from lark_provider.bridge import escalating
+from lark_provider.bridge.escalating import Escalator
 from lark_provider.bridge.failures import POLL_SECONDS, FailurePoller
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.bridge.routes import RoutesFile
@@ -68,8 +70,10 @@ class FailureReports:
         async def deliver() -> bool:
             return await deliverer.once() > 0
 
+        escalator = Escalator(database, self._apps, bridge.apps)
         return (
             Step("failures", self._seconds, poller.poll, is_alone=True),
+            Step("escalations", escalating.SECONDS, escalator.work),
             Step("outbox", _OUTBOX_SECONDS, deliver),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from lark_provider.bridge.reading import Dag
 from lark_provider.protocol.incidents.changes import after, after_run, listed_again
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
+from lark_provider.protocol.quiet_hours import QuietHours
 from lark_provider.protocol.redact import redact
 
 _RUNNER = ("/airflow/sdk/", "/airflow/providers/standard/")
@@ -156,6 +158,19 @@ def with_actions(before: Incident, timezone: str) -> Incident:
         timezone: Of times on its card, unless it has buttons already.
     """
     return before if before.has_actions else replace(before, has_actions=True, timezone=timezone)
+
+
+def waiting(before: Incident, quiet: QuietHours | None, now: datetime) -> Incident:
+    """Return an incident whose card waits for the end of quiet hours, if it begins in them.
+
+    Args:
+        before: The incident.
+        quiet: The route's quiet hours.
+        now: With its time zone.
+    """
+    if quiet is None or before.version or not quiet.covers(now):
+        return before
+    return replace(before, not_before=quiet.end_after(now).isoformat())
 
 
 def recovered(

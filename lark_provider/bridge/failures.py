@@ -7,7 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -26,6 +26,7 @@ from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.shown import Place, Shown
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.errors import DecryptionError
+from lark_provider.storage.escalations import Escalations
 from lark_provider.storage.failures import FailureCursor, Mutes, OpenRun
 from lark_provider.storage.incidents import Incidents
 from lark_provider.support import measured, threads
@@ -184,16 +185,25 @@ class FailurePoller:
             and not any(old.incident.is_counted(one.label, one.try_number) for old in mine)
         ]
         if not new:
+            self._escalate(app, receiver, next((one.key for one in mine if not one.incident.over), None))
             return 0
         people = resolve(receiver.mentions, (), {})
 
         def change(before: Shown) -> Shown:
             incident = reading.with_failures(before.incident, new, receiver.timezone)
             kept = before.mentions if any(before.mentions) else _names(people)
+            incident = reading.waiting(incident, receiver.quiet_hours, datetime.now(UTC))
             return replace(before, incident=incident, event=new[-1], mentions=kept)
 
-        incidents.record(place, new[-1], change, outgoing.card)
+        done = incidents.record(place, new[-1], change, outgoing.card)
+        self._escalate(app, receiver, None if done.shown is None else done.shown.key)
         return len(new)
+
+    def _escalate(self, app: App, receiver: Receiver, key: str | None) -> None:
+        """Record the steps of an incident's escalation, unless they are recorded. Blocks."""
+        if key is not None and receiver.escalation is not None:
+            steps = Escalations(self._apps.database, app, outgoing.card)
+            steps.plan(key, receiver.escalation, receiver.quiet_hours)
 
     def _offer(self, app: App, dag_id: str, run_id: str) -> None:
         """Add buttons to cards that a task itself has sent. Blocks."""
@@ -247,9 +257,11 @@ class FailurePoller:
     def _tell_run(self, app: App, place: Place, receiver: Receiver, event: RunEvent, run: EndedRun) -> bool:
         """Record that a run has failed, and return whether that is new. Blocks."""
         incidents = Incidents(self._apps.database, app)
-        recorded = incidents.of_run(place.dag_id, place.run_id)
-        if any(one.place.receiver == place.receiver and one.incident.run_ended == run.at for one in recorded):
-            return False
+        known = incidents.of_run(place.dag_id, place.run_id)
+        for one in known:
+            if one.place.receiver == place.receiver and one.incident.run_ended == run.at:
+                self._escalate(app, receiver, one.key)
+                return False
         people = resolve(receiver.mentions, (), {})
 
         def change(before: Shown) -> Shown | None:
@@ -257,10 +269,12 @@ class FailurePoller:
             if found is None:
                 return None
             found = reading.with_actions(replace(found, run_ended=run.at), receiver.timezone)
+            found = reading.waiting(found, receiver.quiet_hours, datetime.now(UTC))
             kept = before.mentions if any(before.mentions) else _names(people)
             return replace(before, incident=found, event=event, mentions=kept)
 
-        incidents.record(place, event, change, outgoing.card)
+        done = incidents.record(place, event, change, outgoing.card)
+        self._escalate(app, receiver, None if done.shown is None else done.shown.key)
         return True
 
     def _end(self, app: App, run: EndedRun, instances: Sequence[Mapping[str, Any]]) -> None:

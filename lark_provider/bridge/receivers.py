@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from lark_provider.api.routes.model import Receiver
 from lark_provider.outbox.delivering import replaces_cards
 from lark_provider.protocol.hitl.model import HitlQuestion
 from lark_provider.protocol.language import Language
+from lark_provider.protocol.quiet_hours import QuietHours
 from lark_provider.storage.people import People
 from lark_provider.storage.question_cards import NewCard
 
@@ -78,6 +80,7 @@ class Recipients:
         return {question.task.ti_id: self._cards(question, linked) for question in wanted}
 
     def _cards(self, question: HitlQuestion, linked: Mapping[str, Sequence[str]]) -> list[NewCard]:
+        now = datetime.now(UTC)
         people = list(dict.fromkeys(who for one in question.assignees for who in linked.get(one.id, ())))
         routed = self._routes.for_question(question)
         receivers = routed or [Receiver(None, who, PERSON, self._language) for who in people]
@@ -88,10 +91,29 @@ class Recipients:
             own = people if one.receiver_type == CHAT and app_id == self._app_id else []
             mentions = tuple(dict.fromkeys((*one.mentions, *own)))
             card = NewCard(
-                question.task.ti_id, app_id, one.receiver, one.receiver_type, one.language, mentions
-            )
+                question.task.ti_id, app_id, one.receiver, one.receiver_type, one.language, mentions,
+                not_before=waits_until(one.quiet_hours, question.deadline, now),
+            )  # fmt: skip
             cards.setdefault(card.key, card)
         return list(cards.values())
+
+
+def waits_until(
+    quiet: QuietHours | None, deadline: datetime | None, now: datetime
+) -> datetime | None:
+    """Return the end of quiet hours for which a question's card waits; None if it does not wait; pure.
+
+    A question that has to be answered before they end is asked at once.
+
+    Args:
+        quiet: The route's quiet hours.
+        deadline: Of the question.
+        now: With its time zone.
+    """
+    if quiet is None or not quiet.covers(now):
+        return None
+    end = quiet.end_after(now)
+    return None if deadline is not None and deadline <= end else end
 
 
 def _names(questions: Iterable[HitlQuestion]) -> dict[str, set[str]]:

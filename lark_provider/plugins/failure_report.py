@@ -88,6 +88,8 @@ def _routed(task_instance: Any, conn_id: str, path: str) -> Iterator[LarkNotifie
     receivers = routes.for_failure(dag.dag_id, sorted(dag.tags), owners, task_instance.task_id, at=at)
     app_id = LarkHook.get_connection(conn_id).login if receivers else None
     for receiver in receivers:
+        if receiver.quiet_hours is not None and receiver.quiet_hours.covers(at):
+            continue  # The bridge reports it when they end.
         if receiver.app_id in {None, app_id}:  # The bridge, which has all apps, reports to the others.
             yield LarkNotifier(
                 receiver_id=receiver.receiver,

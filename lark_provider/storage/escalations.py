@@ -23,7 +23,6 @@ from lark_provider.protocol.incidents.escalation import (
     Step,
     StepState,
     decide,
-    ended,
     from_json,
     plan,
     to_json,
@@ -362,5 +361,3 @@ def _set(
         .values(updated_at=now, **values)
     )
 
-
-__all__ = ["Escalations", "Taken", "Waiting", "WaitingEscalations", "ended"]

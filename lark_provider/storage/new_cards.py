@@ -16,6 +16,9 @@ from lark_provider.protocol.language import Language
 from lark_provider.storage.bridge_tables import hitl_cards
 from lark_provider.storage.statements import insert
 
+QUIET = "quiet hours"
+"""The reason of a card that waits for their end, and that nobody has tried to send."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewCard:
@@ -29,6 +32,7 @@ class NewCard:
         language: `zh` or `en`.
         mentions: Open_ids to be named on it.
         round: From 0.
+        not_before: When it may be sent, with its time zone; None for at once.
     """
 
     ti_id: str
@@ -38,6 +42,7 @@ class NewCard:
     language: Language
     mentions: tuple[str, ...] = ()
     round: int = 0
+    not_before: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -66,7 +71,8 @@ def insert_cards(
             "key": one.key, "ti_id": one.ti_id, "app_id": one.app_id, "receiver": one.receiver,
             "receiver_type": one.receiver_type, "language": one.language, "round": one.round,
             "mentions": orjson.dumps(one.mentions).decode(), "state": "due", "created_at": now,
-            "updated_at": now, "reason": reason,
+            "updated_at": now, "next_at": one.not_before,
+            "reason": reason if one.not_before is None else QUIET,
         }
         for one in sorted(cards, key=lambda card: card.key)
     ]  # fmt: skip

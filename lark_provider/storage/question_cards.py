@@ -19,7 +19,7 @@ from lark_provider.protocol.hitl.records import load_end, load_question
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.new_cards import NewCard, insert_cards, read_card
+from lark_provider.storage.new_cards import QUIET, NewCard, insert_cards, read_card
 from lark_provider.storage.statements import among, read_clock
 
 __all__ = ["IN_PLACE", "LEASE_SECONDS", "RESENT", "Claimed", "NewCard", "QuestionCards"]
@@ -87,15 +87,17 @@ class QuestionCards:
                 cards.state == "due", sa.and_(cards.state == "sent", sa.or_(cards.reason == RESENT, is_over))
             )
             is_free = sa.or_(cards.next_at.is_(None), cards.next_at <= now)
-            query = sa.select(cards.key, cards.next_at).where(is_work, is_free)
+            query = sa.select(cards.key, cards.next_at, cards.reason).where(is_work, is_free)
             query = query.order_by(cards.created_at).limit(most)
             found = connection.execute(query.with_for_update(skip_locked=True)).all()
             if not found:
                 return []
             until = now + timedelta(seconds=seconds)
             mine = among(connection, cards.key, [row.key for row in found])
-            connection.execute(hitl_cards.update().where(mine).values(next_at=until))
-            tried = {row.key for row in found if row.next_at is not None}
+            # Once it was taken, a card that has waited may have been sent, as any other.
+            reason = sa.case((cards.reason == QUIET, None), else_=cards.reason)
+            connection.execute(hitl_cards.update().where(mine).values(next_at=until, reason=reason))
+            tried = {row.key for row in found if row.next_at is not None and row.reason != QUIET}
             return [replace(one, is_tried=one.key in tried) for one in _claimed(connection, mine, now)]
 
     def read(self, keys: Iterable[str]) -> list[Claimed]:

@@ -246,6 +246,23 @@ BRIDGE_FAILURES = Counter(
     ("outcome",),
     values=_each("told", "muted", "unrouted"),
 )
+BRIDGE_ESCALATION_STEPS = Counter(
+    "lark_bridge_escalation_steps_total",
+    "Steps of escalations, by how the card rings and what became of them; ended are those that a claim, a "
+    "recovery or a mute made needless",
+    ("urgent", "outcome"),
+    values=tuple(
+        (urgent, outcome)
+        for urgent in ("app", "sms", "phone")
+        for outcome in ("done", "failed", "unknown", "skipped", "ended")
+    ),
+)
+BRIDGE_DIGESTS = Counter(
+    "lark_bridge_digests_total",
+    "Digests of routes and days that were recorded to be sent, or skipped since it was too late",
+    ("outcome",),
+    values=_each("recorded", "skipped"),
+)
 BRIDGE_CLICKS = Counter(
     "lark_bridge_clicks_total",
     "Clicks on cards of Airflow's, by what became of them: applied, or the reason of the refusal",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy.engine import URL
 
-from lark_provider.bridge.receivers import Recipients
+from lark_provider.bridge.receivers import Recipients, waits_until
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.protocol.hitl.model import Assignee
+from lark_provider.protocol.quiet_hours import QuietHours
 from lark_provider.storage.people import Account, People, Person
 from tests.bridge.making import question
 
@@ -35,3 +38,40 @@ def test_assignees_are_asked_who_are_linked_or_in_the_table(sqlite: URL, tmp_pat
 def test_a_route_takes_their_place_and_mentions_them(sqlite: URL, tmp_path: Path, key: str) -> None:
     text = "people: {ou_ann: ann}\nroutes: [{dag: d, to: oc_1}, {dag: d, to: oc_2}]"
     assert asked(sqlite, tmp_path, text, ANN, BOB) == [("oc_1", ("ou_ann", "ou_bob"))]
+
+
+NIGHT = QuietHours(time(22), time(7), "Asia/Shanghai")
+EVENING, MORNING = datetime(2026, 11, 26, 15, tzinfo=UTC), datetime(2026, 11, 26, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "now", "waits"),
+    [
+        (None, EVENING, MORNING),
+        (MORNING + timedelta(seconds=1), EVENING, MORNING),
+        (MORNING, EVENING, None),  # It has to be answered before they end.
+        (EVENING + timedelta(hours=1), EVENING, None),
+        (None, MORNING, None),
+    ],
+)
+def test_a_question_waits_for_the_morning_unless_it_ends_before(
+    deadline: datetime | None, now: datetime, waits: datetime | None
+) -> None:
+    assert waits_until(NIGHT, deadline, now) == waits
+    assert waits_until(None, deadline, now) is None
+
+
+def test_a_card_knows_until_when_it_waits(sqlite: URL, tmp_path: Path, key: str) -> None:
+    now = datetime.now(UTC)
+    hours = "-".join((now + timedelta(hours=one)).strftime("%H:%M") for one in (-1, 2))
+    (tmp_path / "lark.yaml").write_text(
+        f"routes: [{{dag: d, to: oc_1, timezone: UTC, quiet_hours: '{hours}', continue: true}}, {{to: oc_2}}]"
+    )
+    recipients = Recipients(RoutesFile(str(tmp_path / "lark.yaml")), People(sqlite), "cli_a")
+    made, soon = question(), question(deadline=now + timedelta(hours=1))
+    found = recipients.cards([made, soon])
+    quiet, loud = found[made.task.ti_id]
+    assert quiet.not_before is not None
+    assert timedelta(hours=1) < quiet.not_before - now <= timedelta(hours=2)
+    assert loud.not_before is None
+    assert [one.not_before for one in found[soon.task.ti_id]] == [None, None]

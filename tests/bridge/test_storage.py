@@ -249,3 +249,24 @@ def test_a_lease_is_one_processs(url: URL) -> None:
     assert (second.take(), first.take()) == (True, False)
     second.release()
     assert first.take()
+
+
+def test_a_card_that_waits_for_the_morning_is_sent_then_or_never(
+    url: URL, questions: Questions, cards: QuestionCards
+) -> None:
+    ids = []
+    for _ in range(2):
+        made = question()
+        questions.record({made.task.ti_id: NOW}, [made], None)
+        later = datetime.now(UTC) + timedelta(hours=8)
+        questions.open({made.task.ti_id: [card(made.task.ti_id, not_before=later)]})
+        ids.append(made.task.ti_id)
+    assert cards.claim(10) == []
+    questions.end({ids[0]: End("withdrawn")})
+    execute(url, "UPDATE hitl_cards SET next_at = :past", past="2020-01-01 00:00:00+00:00")
+    found = {one.question.task.ti_id: one for one in cards.claim(10)}
+    assert not found[ids[0]].is_tried  # so that no card is sent for a question that is over
+    assert found[ids[0]].end is not None
+    assert found[ids[1]].end is None
+    execute(url, "UPDATE hitl_cards SET next_at = :past", past="2020-01-01 00:00:00+00:00")
+    assert all(one.is_tried for one in cards.claim(10))  # the process that took them was killed

@@ -114,7 +114,8 @@ def _rota(given: Reader, timezone: str | None) -> Rota | None:
             given.line, "an escalation must have a rota, got none. Next: add `rota: [ou_…, ann@example.com]`."
         )
         return None
-    table, people = None, ()
+    table: RotaTable | None = None
+    people: tuple[str, ...] = ()
     if isinstance(value.plain, dict):
         table = _table(Reader(value, "rota", _TABLE, given.mistakes))
     else:
@@ -194,15 +195,15 @@ def _steps(given: Reader) -> tuple[Step, ...]:
 
 def _step(given: Reader) -> Step | None:
     value = given.get("after")
-    minutes = None if value is None else value.plain
-    is_number = isinstance(minutes, int | float) and not isinstance(minutes, bool)
+    plain = None if value is None else value.plain
+    minutes = float(plain) if isinstance(plain, int | float) and not isinstance(plain, bool) else 0.0
     kind = given.choice("urgent", KINDS, "app")
     always = given.flag("always")
-    if not is_number or not 0 < minutes <= _MAX_MINUTES:  # type: ignore[operator] # a number
+    if not 0 < minutes <= _MAX_MINUTES:
         given.mistakes.add(
             given.line if value is None else value.line,
             f"after must be a number of minutes above 0 and at most {_MAX_MINUTES:,}, got "
             f"{'nothing' if value is None else repr(value.text[:40])}. Next: write one such as 10.",
         )
         return None
-    return Step(float(minutes), cast("UrgentKind", kind), always)
+    return Step(minutes, cast("UrgentKind", kind), always)

@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from lark_provider.api.cards.airflow.failure_texts import translate
+from lark_provider.api.cards.airflow.failure_texts import TEXTS, translate
 from lark_provider.api.cards.airflow.markup import escape
 from lark_provider.api.cards.containers import Column, ColumnSet
 from lark_provider.api.cards.element import Element
 from lark_provider.api.cards.interactive import Button, SelectStatic
 from lark_provider.protocol.hitl.keys import button_value
-from lark_provider.protocol.incidents.model import Incident
+from lark_provider.protocol.incidents.model import Incident, Urged
 from lark_provider.protocol.language import Language
 from lark_provider.protocol.moments import shown
 from lark_provider.support.text import clip
 
+_MARKS = {"failed": "⚠️", "unknown": "❓", "skipped": "⏭️"}
 MUTE_HOURS = (1, 8, 24, 168)
 _LONGEST_TASK = 40
 _MAX_TASKS = 10
@@ -41,9 +42,21 @@ def _lines(incident: Incident, language: Language) -> Iterator[str]:
         yield f"🙋 {translate(language, 'claimed', name=claim.name, at=_shown(claim.at, zone))}"
     for deed in incident.deeds:
         yield f"↩️ {_shown(deed.at, zone)} {deed.text}"
+    for urged in incident.urged:
+        yield _urged(urged, zone, language)
     for mute in incident.mutes:
         until = _shown(mute.until, zone)
         yield f"🔇 {translate(language, 'muted', task=mute.task_id, name=mute.name, until=until)}"
+
+
+def _urged(urged: Urged, zone: str, language: Language) -> str:
+    detail = urged.detail
+    word = detail.partition(":")[0]
+    if f"urged_{word}" in TEXTS:
+        detail = translate(language, f"urged_{word}")
+    how = translate(language, f"urged_{urged.urgent}")
+    text = translate(language, f"urged_{urged.outcome}", how=how, name=urged.name or "?", detail=detail)
+    return f"{_MARKS.get(urged.outcome, '🔔')} {_shown(urged.at, zone)} {text}"
 
 
 def buttons(incident: Incident, key: str, language: Language) -> dict[str, Any] | None:

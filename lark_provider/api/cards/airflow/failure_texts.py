@@ -5,7 +5,7 @@ from __future__ import annotations
 from lark_provider.api.cards.airflow.texts import translator
 from lark_provider.protocol.language import Language
 
-_TEXTS: dict[str, tuple[str, str]] = {
+TEXTS: dict[str, tuple[str, str]] = {
     "failure": ("任务失败", "Task failed"),
     "retry": ("任务将重试", "Task will be retried"),
     "success": ("任务成功", "Task succeeded"),
@@ -50,6 +50,23 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "claimed": ("{name} 于 {at} 认领", "Claimed by {name} at {at}"),
     "muted": ("任务 {task} 已被 {name} 静默至 {until}", "Task {task} muted by {name} until {until}"),
     "retried": ("{name} 于 {at}:{text}", "{name} at {at}: {text}"),
+    "urged_app": ("应用内加急", "urgent message in the app"),
+    "urged_sms": ("短信加急", "SMS"),
+    "urged_phone": ("电话加急", "phone call"),
+    "urged_done": ("无人认领,已通知 {name}:{how}", "Nobody has claimed it: {how} to {name}"),
+    "urged_failed": ("未能通知 {name}({how}):{detail}", "{how} to {name} failed: {detail}"),
+    "urged_unknown": (
+        "不确定是否已通知 {name}({how}):结果丢失,不会重复",
+        "{how} to {name}: outcome unknown, and not repeated",
+    ),
+    "urged_skipped": ("{how}:太迟,已跳过", "{how}: skipped, since a later step was due"),
+    "urged_no_card": ("卡片没有发出", "the card was not sent"),
+    "urged_nobody": ("没有人值班", "nobody is on duty"),
+    "urged_not_member": ("此人不在群里,或应用对其不可用", "not in this chat, or out of the app's availability"),
+    "urged_quota": ("加急额度已用完", "the tenant's quota is used up"),
+    "urged_unread": ("此人的未读加急消息过多", "too many unread urgent messages"),
+    "urged_forbidden": ("群设置不允许机器人加急", "the group does not let the bot do this"),
+    "urged_scope": ("应用缺少加急权限", "the app lacks the scope"),
     "task_failure": ("有任务失败", "a task failed"),
     "all_tasks_deadlocked": ("任务互相等待,无法继续", "all tasks are deadlocked"),
     "timed_out": ("运行超时", "the run timed out"),
@@ -59,10 +76,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
 }
 
-translate = translator(_TEXTS)
+translate = translator(TEXTS)
 """Return a text in a language; see `Translate`."""
 
 
 def reason(language: Language, word: str) -> str:
     """Return Airflow's word for why a run ended, translated if it is a known one."""
-    return translate(language, word) if word in _TEXTS else word
+    return translate(language, word) if word in TEXTS else word

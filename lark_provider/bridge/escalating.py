@@ -1,0 +1,168 @@
+"""Take the steps of escalations: make the cards of incidents that nobody claims urgent."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from lark_provider.bridge.incident_apps import IncidentApps
+from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.rotas import OnDuty, whose_turn
+from lark_provider.outbox import outgoing
+from lark_provider.protocol.errors import LarkAPIError, LarkError, OutcomeUnknownError
+from lark_provider.protocol.incidents.escalation import StepState
+from lark_provider.storage.errors import DecryptionError
+from lark_provider.storage.escalations import Escalations, Taken, Waiting, WaitingEscalations
+from lark_provider.support import measured, threads
+from lark_provider.support.throttle import Throttle
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 2.0
+"""Between two looks."""
+STALE = timedelta(seconds=90)
+"""A call to Lark takes 30 s at most; a step that was started so long ago was its process's last."""
+_MOST = 50
+_CARD_SECONDS, _RETRY_SECONDS, _DAMAGED_SECONDS = 3.0, 20.0, 60.0
+NO_CARD, NOBODY, NOT_MEMBER, QUOTA, UNREAD, FORBIDDEN, SCOPE = (
+    "no_card", "nobody", "not_member", "quota", "unread", "forbidden", "scope",
+)  # fmt: skip
+_REASONS: Mapping[int, str] = {
+    230001: NOT_MEMBER, 230013: NOT_MEMBER, 230023: UNREAD, 230024: QUOTA, 230052: FORBIDDEN,
+    230002: FORBIDDEN, 230012: FORBIDDEN, 230027: SCOPE, 99991672: SCOPE, 99991676: SCOPE,
+}  # fmt: skip
+"""Words for what a card says about Lark's codes, by the facts of urgent messages."""
+
+
+class Escalator:
+    """Takes steps that are due. For one event loop; any number of bridges may do so.
+
+    Args:
+        database: The database.
+        apps: The apps that have sent the cards.
+        clients: Their clients.
+        stale: After which the outcome of a step that was started is unknown.
+    """
+
+    def __init__(
+        self, database: Any, apps: IncidentApps, clients: Apps, stale: timedelta = STALE
+    ) -> None:
+        self._database, self._apps, self._clients, self._stale = database, apps, clients, stale
+        self._waiting = WaitingEscalations(database)
+        self._damaged: dict[str, float] = {}
+        self._warnings = Throttle(most=200)
+
+    async def work(self) -> bool:
+        """Take the steps that are due, one for each incident.
+
+        Returns:
+            Whether there may be more.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        found = await threads.run(lambda: self._waiting.find(self._stale, _MOST))
+        for one in found:
+            if self._damaged.get(one.key, float("-inf")) > time.monotonic():
+                continue
+            try:
+                await self._one(one)
+            except DecryptionError as error:
+                self._damaged[one.key] = time.monotonic() + _DAMAGED_SECONDS
+                logger.error(  # noqa: TRY400 - the text says all
+                    "Escalation cannot be read", extra={"incident": one.key, "error": str(error)}
+                )
+        return len(found) == _MOST
+
+    async def _one(self, waiting: Waiting) -> None:
+        app = await self._apps.find(waiting.app_id)
+        if app is None:
+            self._damaged[waiting.key] = time.monotonic() + _DAMAGED_SECONDS
+            return
+        steps = Escalations(self._database, app, outgoing.card)
+        taken, recorded = await threads.run(partial(steps.look, waiting.key, self._stale))
+        for urgent, state in recorded:
+            measured.BRIDGE_ESCALATION_STEPS.add(urgent, state)
+            if state == "unknown":
+                extra = {"incident": waiting.key, "urgent": urgent}
+                logger.warning("Outcome of an escalation step is unknown; it is not repeated", extra=extra)
+        if taken is not None:
+            await self._take(steps, taken, waiting.app_id)
+
+    async def _take(self, steps: Escalations, taken: Taken, app_id: str) -> None:
+        client = self._clients.client(app_id)
+        if taken.shown.message_id is None:
+            if taken.shown.incident.not_before:
+                await threads.run(partial(steps.send_card, taken.key))
+            await self._again(steps, taken, NO_CARD, _CARD_SECONDS)
+            return
+        try:
+            person = await whose_turn(client, taken.rota, taken.number, taken.now)
+        except LarkError as error:
+            await self._not_performed(steps, taken, error)
+            return
+        if person is None:
+            await self._finish(steps, taken, "failed", NOBODY)
+            return
+        shown = await threads.run(partial(steps.begin, taken, person.name))
+        if shown is None or shown.message_id is None:
+            return  # Claimed or recovered meanwhile, or another bridge has it.
+        await self._urge(client, steps, taken, shown.message_id, person)
+
+    async def _urge(
+        self, client: Any, steps: Escalations, taken: Taken, message_id: str, person: OnDuty
+    ) -> None:
+        try:
+            await client.messaging.urgent(message_id, [person.id], kind=taken.step.urgent)
+        except OutcomeUnknownError as error:
+            await self._finish(steps, taken, "unknown", str(error))
+        except LarkError as error:
+            await self._not_performed(steps, taken, error)
+        else:
+            await self._finish(steps, taken, "done")
+
+    async def _not_performed(self, steps: Escalations, taken: Taken, error: LarkError) -> None:
+        """Try again later what Lark has certainly not done, unless it has refused it for good."""
+        is_refused = isinstance(error, LarkAPIError) and not error.retryable
+        reason = _REASONS.get(error.code or 0, "") if isinstance(error, LarkAPIError) else ""
+        text = f"{reason}: {error}" if reason else str(error)
+        if is_refused:
+            await self._finish(steps, taken, "failed", text)
+        else:
+            await self._again(steps, taken, text, _RETRY_SECONDS)
+
+    async def _again(self, steps: Escalations, taken: Taken, reason: str, seconds: float) -> None:
+        if taken.now + timedelta(seconds=seconds) >= taken.retries_until:
+            await self._finish(steps, taken, "failed", reason)
+            return
+        await threads.run(partial(steps.again, taken.key, taken.number, seconds, reason))
+
+        def log(suppressed: int) -> None:
+            extra = {**_fields(taken), "error": reason, "retry_in_s": seconds, "suppressed": suppressed}
+            logger.warning("Escalation step not taken yet; will retry", extra=extra)
+
+        if reason != NO_CARD:
+            self._warnings.note((taken.key, reason[:40]), log)
+
+    async def _finish(
+        self, steps: Escalations, taken: Taken, state: StepState, reason: str = ""
+    ) -> None:
+        if not await threads.run(partial(steps.finish, taken.key, taken.number, state, reason)):
+            return
+        measured.BRIDGE_ESCALATION_STEPS.add(taken.step.urgent, state)
+        if state == "done":
+            logger.info("Escalation step taken", extra=_fields(taken))
+        else:
+            extra = {**_fields(taken), "outcome": state, "error": reason}
+            logger.error("Escalation step failed; the next one is taken in time", extra=extra)
+
+
+def _fields(taken: Taken) -> dict[str, Any]:
+    place = taken.shown.place
+    return {
+        "dag_id": place.dag_id, "run_id": place.run_id, "step": taken.number, "urgent": taken.step.urgent,
+    }  # fmt: skip
