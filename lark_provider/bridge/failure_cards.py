@@ -9,7 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lark_provider.api.cards.airflow.failure_actions import read_mute
+from lark_provider.bridge import digests as digesting
 from lark_provider.bridge import escalating
+from lark_provider.bridge.digests import DigestSender
 from lark_provider.bridge.escalating import Escalator
 from lark_provider.bridge.failures import POLL_SECONDS, FailurePoller
 from lark_provider.bridge.incident_apps import IncidentApps
@@ -26,6 +28,7 @@ from lark_provider.protocol.incidents.model import Claim, Deed, Incident, Mute
 from lark_provider.protocol.incidents.shown import Shown
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.applied_clicks import Applied, AppliedClicks
+from lark_provider.storage.digests import Digests
 from lark_provider.storage.failures import FailureCursor, Mutes
 from lark_provider.storage.incidents import Incidents
 from lark_provider.storage.outbox import Outbox
@@ -71,9 +74,14 @@ class FailureReports:
             return await deliverer.once() > 0
 
         escalator = Escalator(database, self._apps, bridge.apps)
+        name = f"{settings.airflow.url}\n{settings.team or ''}"
+        digests = DigestSender(
+            bridge.api, Digests(database, name), self._apps, self._routes, settings.public_url
+        )
         return (
             Step("failures", self._seconds, poller.poll, is_alone=True),
             Step("escalations", escalating.SECONDS, escalator.work),
+            Step("digests", digesting.SECONDS, digests.work, is_alone=True),
             Step("outbox", _OUTBOX_SECONDS, deliver),
         )
 

@@ -1,0 +1,129 @@
+"""The card of a digest: what the DAGs of a route did in a day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lark_provider.api.cards.airflow.markup import escape, link
+from lark_provider.api.cards.airflow.texts import translator
+from lark_provider.protocol.language import Language
+from lark_provider.protocol.moments import shown
+from lark_provider.support.text import clip
+
+_LISTED = 10
+_NAME = 120
+_TEXTS: dict[str, tuple[str, str]] = {
+    "title": ("每日汇总 · {name}", "Digest · {name}"),
+    "period": ("{begin} 至 {end}", "{begin} to {end}"),
+    "counts": ("结束的运行 **{runs}** 次,失败 **{failed}** 次", "**{runs}** runs ended, **{failed}** failed"),
+    "failed": ("失败的运行", "Failed runs"),
+    "slowest": ("最慢的运行", "Slowest runs"),
+    "broken": ("仍未恢复", "Still broken"),
+    "more": ("…… 另有 {count} 个", "… and {count} more"),
+}
+translate = translator(_TEXTS)
+
+
+@dataclass(frozen=True, slots=True)
+class SlowRun:
+    """A run that took long.
+
+    Attributes:
+        dag_id: The DAG.
+        run_id: The run.
+        seconds: How long it took.
+        url: Its page.
+    """
+
+    dag_id: str
+    run_id: str
+    seconds: float
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What a digest says.
+
+    Attributes:
+        name: Of the route.
+        begin: From when on.
+        end: Until when.
+        timezone: An IANA name, in which it shows times.
+        runs: How many runs have ended.
+        failed: How many have failed, by DAG, most first.
+        slowest: Those that took longest.
+        broken: DAGs whose last run failed, or with failures that have not recovered.
+    """
+
+    name: str
+    begin: datetime
+    end: datetime
+    timezone: str
+    runs: int = 0
+    failed: Sequence[tuple[str, int]] = ()
+    slowest: Sequence[SlowRun] = ()
+    broken: Sequence[str] = ()
+
+
+def card(digest: Digest, language: Language) -> dict[str, Any]:
+    """Return the card of a digest.
+
+    Args:
+        digest: What it says.
+        language: `zh` or `en`.
+
+    Returns:
+        Card JSON 2.0, of some kilobytes at most.
+    """
+    failed = sum(count for _, count in digest.failed)
+    title = translate(language, "title", name=clip(digest.name, 200))
+    begin, end = shown(digest.begin, digest.timezone), shown(digest.end, digest.timezone)
+    head = "\n".join(
+        (
+            escape(translate(language, "period", begin=begin, end=end)),
+            translate(language, "counts", runs=digest.runs, failed=failed),
+        )
+    )
+    counts = [f"❌ {_name(dag_id)} × {count}" for dag_id, count in digest.failed]
+    slow = [
+        f"🐢 {_name(one.dag_id)} {_duration(one.seconds)} {link(clip(one.run_id, _NAME), one.url)}"
+        for one in digest.slowest
+    ]
+    broken = [f"🔴 {_name(dag_id)}" for dag_id in digest.broken]
+    parts = [
+        head,
+        _listed("failed", counts, language),
+        _listed("slowest", slow, language),
+        _listed("broken", broken, language),
+    ]
+    return {
+        "schema": "2.0",
+        "config": {"summary": {"content": title}},
+        "header": {
+            "title": {"tag": "plain_text", "content": title},
+            "template": "red" if digest.broken else "orange" if failed else "green",
+        },
+        "body": {"elements": [{"tag": "markdown", "content": part} for part in parts if part]},
+    }
+
+
+def _name(dag_id: str) -> str:
+    return escape(clip(dag_id, _NAME))
+
+
+def _listed(heading: str, lines: Sequence[str], language: Language) -> str:
+    if not lines:
+        return ""
+    rest = len(lines) - _LISTED
+    more = [translate(language, "more", count=rest)] if rest > 0 else []
+    return "\n".join([f"**{translate(language, heading)}**", *lines[:_LISTED], *more])
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"

@@ -1,0 +1,141 @@
+"""What the digest of a route says, from what Airflow says of the runs of a day. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from lark_provider.api.cards.airflow.digest import Digest, SlowRun
+from lark_provider.api.routes.model import Route, Routes
+from lark_provider.bridge.failure_reading import run_url
+from lark_provider.bridge.reading import Dag
+from lark_provider.protocol.quiet_hours import moment_of
+
+LATEST = timedelta(hours=2)
+"""After its time a digest is skipped: it would be about yesterday's news."""
+_SLOWEST = 3
+
+
+class Period(NamedTuple):
+    """What a digest is about.
+
+    Attributes:
+        day: The local day on which it is sent.
+        begin: When the digest of the day before was due, in UTC.
+        end: When it is due, in UTC.
+    """
+
+    day: date
+    begin: datetime
+    end: datetime
+
+
+class Run(NamedTuple):
+    """A DAG run that has ended.
+
+    Attributes:
+        dag_id: The DAG.
+        run_id: The run.
+        failed: Whether it has failed.
+        end: When it ended.
+        seconds: How long it took; None if that is not known.
+    """
+
+    dag_id: str
+    run_id: str
+    failed: bool
+    end: datetime
+    seconds: float | None
+
+
+def latest(at: time, timezone: str, now: datetime) -> Period:
+    """Return the latest digest whose time has come.
+
+    Args:
+        at: The local time of day.
+        timezone: An IANA name.
+        now: With its time zone.
+    """
+    day = now.astimezone(ZoneInfo(timezone)).date() + timedelta(days=1)
+    while moment_of(day, at, timezone) > now:
+        day -= timedelta(days=1)
+    return Period(day, moment_of(day - timedelta(days=1), at, timezone), moment_of(day, at, timezone))
+
+
+def ended_run(found: Mapping[str, Any]) -> Run:
+    """Read an entry of `/dagRuns` that has ended."""
+    begin, end = _moment(found.get("start_date")), _moment(found.get("end_date"))
+    seconds = None if begin is None or end is None else (end - begin).total_seconds()
+    is_failed = str(found["state"]) == "failed"
+    return Run(found["dag_id"], found["dag_run_id"], is_failed, end or datetime.min.replace(tzinfo=UTC), seconds)
+
+
+def _moment(text: Any) -> datetime | None:
+    if not text:
+        return None
+    found = datetime.fromisoformat(str(text))
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def is_of(routes: Routes, route: Route, dag_id: str, of_dag: Dag, team: str | None) -> bool:
+    """Return whether a DAG is in the digest of a route: as its failures are, whichever of its tasks fail.
+
+    Args:
+        routes: All routes, in their order.
+        route: One of them.
+        dag_id: The DAG.
+        of_dag: Its tags and owners.
+        team: Of the DAG, in a multi-team Airflow.
+    """
+    for one in routes.routes:
+        own = replace(one, tasks=()) if one is route else one
+        if "failures" in one.what and own.matches(dag_id, "", of_dag.tags, of_dag.owners, team):
+            if one is route:
+                return True
+            if one.is_final or one.mute:
+                return False
+    return False
+
+
+def digest(
+    name: str, period: Period, runs: Iterable[Run], open_dags: Iterable[str], url: str, timezone: str
+) -> Digest:
+    """Return what a digest says.
+
+    Args:
+        name: Of the route.
+        period: What it is about.
+        runs: The runs of its DAGs that have ended; those of other times are left out, and each counts once.
+        open_dags: Its DAGs with failures that have not recovered, also of earlier days.
+        url: Airflow's, for links.
+        timezone: In which it shows times.
+    """
+    within = {(one.dag_id, one.run_id): one for one in runs if period.begin <= one.end < period.end}
+    found = sorted(within.values(), key=lambda one: (one.end, one.dag_id, one.run_id))
+    failed = Counter(one.dag_id for one in found if one.failed)
+    last = {one.dag_id: one for one in found}
+    broken = {dag_id for dag_id, one in last.items() if one.failed}
+    broken |= {one for one in open_dags if one not in last}
+    return Digest(
+        name,
+        period.begin,
+        period.end,
+        timezone,
+        len(found),
+        tuple(sorted(failed.items(), key=lambda one: (-one[1], one[0]))),
+        _slowest(found, url),
+        tuple(sorted(broken)),
+    )
+
+
+def _slowest(runs: Sequence[Run], url: str) -> tuple[SlowRun, ...]:
+    timed = [one for one in runs if one.seconds is not None]
+    ranked = sorted(timed, key=lambda one: (-(one.seconds or 0.0), one.dag_id, one.run_id))[:_SLOWEST]
+    return tuple(
+        SlowRun(one.dag_id, one.run_id, one.seconds or 0.0, run_url(one.dag_id, one.run_id, url))
+        for one in ranked
+    )

@@ -1,0 +1,133 @@
+"""Send the digest of each route and local day."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import partial
+
+from lark_provider.api.cards.airflow import digest as cards
+from lark_provider.api.cards.airflow.digest import Digest
+from lark_provider.api.cards.airflow.mentions import Mentions
+from lark_provider.api.routes.model import Route, Routes
+from lark_provider.bridge import digest_reading as reading
+from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.dags import Dags
+from lark_provider.bridge.digest_reading import Period, Run
+from lark_provider.bridge.incident_apps import IncidentApps
+from lark_provider.bridge.routes import RoutesFile
+from lark_provider.outbox import outgoing
+from lark_provider.protocol.tokens import App
+from lark_provider.storage.digests import Digests
+from lark_provider.storage.outbox import Entry
+from lark_provider.support import measured, threads
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 20.0
+"""Between two looks at the clock."""
+_RUNS = "/dags/~/dagRuns"
+
+
+class DigestSender:
+    """Sends digests whose time has come. For one event loop; one call at a time.
+
+    Args:
+        api: Airflow.
+        digests: Those that are recorded.
+        apps: The apps that send them.
+        routes: Who gets them, and when.
+        url: Airflow's, for links on cards.
+    """
+
+    def __init__(
+        self, api: AirflowApi, digests: Digests, apps: IncidentApps, routes: RoutesFile, url: str
+    ) -> None:
+        self._api, self._digests, self._apps, self._routes, self._url = api, digests, apps, routes, url
+        self._dags = Dags(api)
+        self._seen: set[tuple[str, date]] = set()
+
+    async def work(self) -> None:
+        """Record the digests that are due, and their cards; Airflow is asked once for each time of day.
+
+        Raises:
+            LarkError: Airflow or the database cannot be used. The next call tries again.
+        """
+        routes, now = self._routes.current(), self._api.now()
+        due = [
+            (route, reading.latest(route.digest, route.timezone, now))
+            for route in routes.routes
+            if route.digest is not None and self._is_of_team(route)
+        ]
+        names = {(route.name, period.day) for route, period in due}
+        due = [(route, period) for route, period in due if (route.name, period.day) not in self._seen]
+        if not due:
+            return
+        known = await threads.run(lambda: self._digests.recorded(names))
+        by_period: dict[tuple[datetime, datetime], list[tuple[Route, Period]]] = defaultdict(list)
+        for route, period in due:
+            if (route.name, period.day) in known:
+                self._seen.add((route.name, period.day))
+            elif now - period.end > reading.LATEST:
+                await self._skip(route, period)
+            elif any([await self._apps.find(one.app_id) for one in route.receivers]):
+                by_period[period.begin, period.end].append((route, period))
+        for (begin, end), some in by_period.items():
+            runs = await self._runs(begin, end)
+            for route, period in some:
+                await self._record(routes, route, period, runs)
+        self._seen &= names  # Those of earlier days are asked about no more.
+
+    def _is_of_team(self, route: Route) -> bool:
+        return not route.teams or self._routes.team in route.teams
+
+    async def _skip(self, route: Route, period: Period) -> None:
+        if await threads.run(partial(self._digests.record, route.name, period.day, "skipped")):
+            measured.BRIDGE_DIGESTS.add("skipped")
+            extra = {"route": route.name, "day": str(period.day)}
+            logger.info("Digest skipped; its time was over two hours ago", extra=extra)
+        self._seen.add((route.name, period.day))
+
+    async def _runs(self, begin: datetime, end: datetime) -> list[Run]:
+        params = {
+            "state": ("success", "failed"), "order_by": "id",
+            "end_date_gte": begin.isoformat(), "end_date_lte": end.isoformat(),
+        }  # fmt: skip
+        return [reading.ended_run(one) for one in await self._api.pages(_RUNS, "dag_runs", params)]
+
+    async def _record(self, routes: Routes, route: Route, period: Period, runs: Sequence[Run]) -> None:
+        receivers = [one.receiver for one in route.receivers]
+        open_ = await threads.run(lambda: self._digests.open_dags(receivers))
+        dags = await self._dags.get({one.dag_id for one in runs} | open_)
+        own = {
+            dag_id
+            for dag_id, of_dag in dags.items()
+            if reading.is_of(routes, route, dag_id, of_dag, self._routes.team)
+        }
+        mine = [one for one in runs if one.dag_id in own]
+        found = reading.digest(route.name, period, mine, open_ & own, self._url, route.timezone)
+        entries = await self._entries(route, period, found)
+        if not entries:
+            return
+        record = partial(self._digests.record, route.name, period.day, "recorded", entries)
+        if await threads.run(record):
+            measured.BRIDGE_DIGESTS.add("recorded")
+        self._seen.add((route.name, period.day))
+
+    async def _entries(self, route: Route, period: Period, found: Digest) -> list[tuple[App, Entry]]:
+        """Return the cards; none if no app that sends them is known here."""
+        entries: list[tuple[App, Entry]] = []
+        for one in route.receivers:
+            app = await self._apps.find(one.app_id)
+            if app is None:
+                continue
+            content = cards.card(found, one.language)
+            made = outgoing.message(one.receiver, one.receiver_type, "interactive", content, Mentions())
+            names = f"digest\n{self._digests.key(route.name)}\n{period.day}\n{app.app_id}\n{one.receiver}"
+            row = hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest()
+            expires = period.end + reading.LATEST
+            entries.append((app, Entry(row, one.receiver, made.to_json(), expires_at=expires)))
+        return entries
