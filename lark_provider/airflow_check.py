@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, cast
 from urllib.parse import quote
@@ -17,6 +18,8 @@ from lark_provider.api.routes.model import Receiver, Route, Routes
 from lark_provider.bridge import reading
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.errors import AirflowRefusedError
+from lark_provider.bridge.escalating import QUOTA
+from lark_provider.bridge.escalation_check import faults
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.bridge.settings import Credentials, Settings, load
 from lark_provider.checks import Check, Outcome, check
@@ -28,11 +31,14 @@ from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, SECRET_VA
 from lark_provider.protocol.paths import path
 from lark_provider.storage import urls
 from lark_provider.storage.api_servers import ApiServers
+from lark_provider.storage.escalations import WaitingEscalations
 
 Run: TypeAlias = Callable[[str, Callable[[], Outcome]], bool]
 """Runs a check, and returns whether what relies on it can be checked."""
 
 _SECONDS = 10.0
+_QUOTA_DAYS = timedelta(days=31)
+"""A quota that was used up longer ago may have been renewed."""
 _MOST_DAGS = 20
 """DAGs of one route whose tasks are read."""
 _FEW_SIGNS = 10
@@ -55,8 +61,8 @@ def examine_airflow(
 
     Returns:
         One check each for `routes`, `secret`, `settings`, `airflow`, `account`, `routes in Airflow`,
-        `plugin`, `API servers`; then those of `doctor` and the receivers for each app that sends. What
-        relies on one that has failed is left out.
+        `plugin`, `API servers`; then those of `doctor`, the receivers, and the escalations of routes if there
+        are any, for each app that sends. What relies on one that has failed is left out.
     """
     checks: list[Check] = []
 
@@ -297,6 +303,27 @@ def _lark(
         people = routes.people if app == (app_id or routes.app_id) else PeopleSettings()
         if receivers or people.users:
             run(f"{prefix}receivers", lambda: _receivers(client, receivers, people))  # noqa: B023 - called now
+        own = [(one, [to for to in one.receivers if to in receivers]) for one in routes.routes]
+        escalated = [(one, to) for one, to in own if one.escalation is not None and to]
+        if escalated:
+            run(f"{prefix}escalation", lambda: _escalation(client, escalated))  # noqa: B023 - called now
+
+
+def _escalation(client: LarkServiceClient, routes: Sequence[tuple[Route, Sequence[Receiver]]]) -> Outcome:
+    used_up: Mapping[str, datetime] = {}
+    if config.has_database():
+        used_up = WaitingEscalations(urls.database()).quota_used_up(_QUOTA_DAYS, QUOTA)
+    found = faults(client, routes, used_up)
+    if found:
+        return Outcome(
+            f"{len(found)} fault(s) in the escalation of {len(routes)} route(s). Next: grant the scopes and "
+            "publish a version, invite people to the chats, and correct the rotas.",
+            "unhealthy",
+            tuple(found),
+        )
+    return Outcome(
+        f"{len(routes)} route(s): scopes and members are right; no call tells the quota that is left"
+    )
 
 
 def _receivers(client: LarkServiceClient, receivers: Iterable[Receiver], people: PeopleSettings) -> Outcome:

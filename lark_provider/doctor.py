@@ -23,7 +23,7 @@ def examine(
     app_id: str | None = None,
     *,
     tenant_key: str | None = None,
-    areas: Collection[str] = tuple(scopes.AREAS),
+    areas: Collection[str] = scopes.USUAL,
     bitable: str | None = None,
 ) -> list[Check]:
     """Check an app with requests that change nothing.

@@ -125,6 +125,9 @@ AREAS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Area → endpoint → scopes of which one is enough. First the one to apply for: it covers most of its area."""
 
+USUAL = tuple(area for area in AREAS if area != "urgent")
+"""The areas that are checked unless some are named: urgent messages wake people, and cost money."""
+
 _GRANTED = 1
 
 

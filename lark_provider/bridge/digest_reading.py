@@ -71,7 +71,9 @@ def ended_run(found: Mapping[str, Any]) -> Run:
     begin, end = _moment(found.get("start_date")), _moment(found.get("end_date"))
     seconds = None if begin is None or end is None else (end - begin).total_seconds()
     is_failed = str(found["state"]) == "failed"
-    return Run(found["dag_id"], found["dag_run_id"], is_failed, end or datetime.min.replace(tzinfo=UTC), seconds)
+    return Run(
+        found["dag_id"], found["dag_run_id"], is_failed, end or datetime.min.replace(tzinfo=UTC), seconds
+    )
 
 
 def _moment(text: Any) -> datetime | None:

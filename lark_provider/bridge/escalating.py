@@ -48,9 +48,7 @@ class Escalator:
         stale: After which the outcome of a step that was started is unknown.
     """
 
-    def __init__(
-        self, database: Any, apps: IncidentApps, clients: Apps, stale: timedelta = STALE
-    ) -> None:
+    def __init__(self, database: Any, apps: IncidentApps, clients: Apps, stale: timedelta = STALE) -> None:
         self._database, self._apps, self._clients, self._stale = database, apps, clients, stale
         self._waiting = WaitingEscalations(database)
         self._damaged: dict[str, float] = {}
@@ -148,9 +146,7 @@ class Escalator:
         if reason != NO_CARD:
             self._warnings.note((taken.key, reason[:40]), log)
 
-    async def _finish(
-        self, steps: Escalations, taken: Taken, state: StepState, reason: str = ""
-    ) -> None:
+    async def _finish(self, steps: Escalations, taken: Taken, state: StepState, reason: str = "") -> None:
         if not await threads.run(partial(steps.finish, taken.key, taken.number, state, reason)):
             return
         measured.BRIDGE_ESCALATION_STEPS.add(taken.step.urgent, state)

@@ -98,9 +98,7 @@ class Recipients:
         return list(cards.values())
 
 
-def waits_until(
-    quiet: QuietHours | None, deadline: datetime | None, now: datetime
-) -> datetime | None:
+def waits_until(quiet: QuietHours | None, deadline: datetime | None, now: datetime) -> datetime | None:
     """Return the end of quiet hours for which a question's card waits; None if it does not wait; pure.
 
     A question that has to be answered before they end is asked at once.

@@ -28,9 +28,7 @@ class OnDuty(NamedTuple):
     name: str
 
 
-async def whose_turn(
-    client: AsyncLarkServiceClient, rota: Rota, number: int, at: datetime
-) -> OnDuty | None:
+async def whose_turn(client: AsyncLarkServiceClient, rota: Rota, number: int, at: datetime) -> OnDuty | None:
     """Return whose turn a step is; None if nobody is on duty.
 
     Args:
@@ -42,7 +40,7 @@ async def whose_turn(
     Raises:
         LarkError: The Bitable cannot be read.
     """
-    people = {one: "" for one in rota.people}
+    people = dict.fromkeys(rota.people, "")
     if rota.table is not None:
         people = {one.id: one.name for one in await on_duty(client, rota.table, at)}
     found = rota.turn(number, at, tuple(people))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from lark_provider.api.scopes import AREAS
+from lark_provider.api.scopes import AREAS, USUAL
 from lark_provider.cli import logs
 from lark_provider.cli.arguments import add_app_options
 from lark_provider.cli.report import report
@@ -26,7 +26,8 @@ def add_to(commands: Any) -> None:
         "--uses",
         action="append",
         choices=tuple(AREAS),
-        help="what the app is used for, repeatable; only scopes for this are missed (default: everything)",
+        help="what the app is used for, repeatable; only scopes for this are missed (default: everything "
+        "but urgent)",
     )
     command.add_argument(
         "--bitable",
@@ -40,6 +41,6 @@ def add_to(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the checks and print them."""
     logs.silence()
-    areas = tuple(arguments.uses or AREAS)
+    areas = tuple(arguments.uses or USUAL)
     found = examine(arguments.app_id, tenant_key=arguments.tenant_key, areas=areas, bitable=arguments.bitable)
     return report(found, as_json=arguments.json)

@@ -151,7 +151,8 @@ TABLE: dict[int, Code] = {
     230011: Code(Kind.GONE, "the message was recalled already"),
     230015: Code(Kind.INVALID, "a card with this content cannot go to a single person; send it to a group"),
     230023: Code(
-        Kind.CONFLICT, "a person has 200 unread urgent messages: they have to read some of them in their chats"
+        Kind.CONFLICT,
+        "a person has 200 unread urgent messages: they have to read some of them in their chats",
     ),
     230024: Code(
         Kind.CONFLICT, "the tenant's quota of urgent SMS or calls is used up: an admin can buy more"

@@ -102,7 +102,9 @@ def _clock_changes(begin: datetime, end: datetime, zone: ZoneInfo) -> Iterator[d
 
 
 def moment_of(day: date, at: time, timezone: str) -> datetime:
-    """Return a local time of a day in UTC: the first of two, and what is as long after midnight if there is none.
+    """Return a local time of a day in UTC, also where the clocks are changed.
+
+    Of two such times it is the first; where there is none, it is as much later as the clocks were moved.
 
     Args:
         day: The local day.

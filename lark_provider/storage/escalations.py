@@ -1,7 +1,7 @@
 """The steps of escalations: each is recorded as started before Lark is called, and so is taken once at most.
 
-A step changes only while the row of its incident is locked. So a claim that is committed before it ends it, and
-what became of it is on the card in the same transaction in which it is recorded.
+A step changes only while the row of its incident is locked. So a claim that is committed before it ends it,
+and what became of it is on the card in the same transaction in which it is recorded.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ class Escalations:
             name: For whom.
 
         Returns:
-            The incident as it is now; None if the step is not to be taken any more, or another process took it.
+            The incident as it is now; None if the step is needless by now, or another process took it.
         """
         found: Shown | None = None
 
@@ -224,7 +224,9 @@ class Escalations:
             if decision.take == taken.number and shown.message_id is not None:
                 content = to_json(taken.step, taken.rota) | {"name": name}
                 sealed = self._sealed(taken.key, taken.number, content)
-                _set(connection, taken.key, taken.number, now, state="started", started_at=now, content=sealed)
+                _set(
+                    connection, taken.key, taken.number, now, state="started", started_at=now, content=sealed
+                )
                 found = shown
 
         self._change(taken.key, begin, [])
@@ -280,7 +282,7 @@ class Escalations:
         )
 
     def _change(self, key: str, work: Any, urged: list[Urged]) -> None:
-        """Do work while the incident is locked, then show on its card what the work has appended to `urged`."""
+        """Do work while the incident is locked, then show on its card what it has appended to `urged`."""
         holder: list[Connection] = []
 
         def change(before: Shown) -> Shown:
@@ -360,4 +362,3 @@ def _set(
         .where(rows.incident_key == key, rows.number == number, rows.state.in_(states))
         .values(updated_at=now, **values)
     )
-

@@ -50,7 +50,9 @@ def upgrade() -> None:
     )
     op.add_column(
         "outbox",
-        sa.Column("expires_at", sa.DateTime(timezone=True), comment="after it, it is given up; null for never"),
+        sa.Column(
+            "expires_at", sa.DateTime(timezone=True), comment="after it, it is given up; null for never"
+        ),
     )
 
 

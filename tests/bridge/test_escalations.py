@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
@@ -32,6 +33,9 @@ from lark_provider.protocol.incidents.model import Claim, Mute
 from lark_provider.protocol.incidents.shown import Place, Shown
 from lark_provider.protocol.quiet_hours import QuietHours
 from lark_provider.protocol.tokens import App
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import escalation_steps
+from lark_provider.storage.engine import transaction
 from lark_provider.storage.escalations import Escalations, WaitingEscalations
 from lark_provider.storage.incidents import Incidents
 from lark_provider.storage.outbox import Outbox
@@ -95,18 +99,13 @@ class Scene:
     def pass_minutes(self, minutes: float) -> None:
         """Let time pass for everything that is recorded."""
         for column in ("due_at", "next_at", "started_at"):
-            rows = execute(
-                self.url, f"SELECT number, {column} AS moment FROM escalation_steps WHERE {column} IS NOT NULL"
-            )
-            for row in rows:
-                found = row.moment if isinstance(row.moment, datetime) else datetime.fromisoformat(row.moment)
-                earlier: Any = found - timedelta(minutes=minutes)
-                execute(
-                    self.url,
-                    f"UPDATE escalation_steps SET {column} = :m WHERE number = :n",
-                    m=earlier if isinstance(row.moment, datetime) else str(earlier),
-                    n=row.number,
-                )
+            rows = escalation_steps.c
+            with transaction(migrate.opened(self.url)) as connection:
+                query = sa.select(rows.number, rows[column]).where(rows[column].is_not(None))
+                for number, moment in connection.execute(query).all():
+                    earlier = {column: moment - timedelta(minutes=minutes)}
+                    of_step = escalation_steps.update().where(rows.number == number)
+                    connection.execute(of_step.values(earlier))
 
     def work(self) -> None:
         """What a bridge does, until there is nothing to do."""
@@ -135,10 +134,10 @@ class Scene:
 
 
 @pytest.fixture
-def scene(url: URL, lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def scene(url: URL, lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Scene:
     lark.settings(rate_limits=False)
     monkeypatch.setenv("LARK_PACING", "0")
-    yield Scene(url, lark)
+    return Scene(url, lark)
 
 
 def test_each_step_rings_for_the_next_of_the_rota(scene: Scene) -> None:
@@ -365,8 +364,9 @@ def test_who_is_on_duty_is_read_from_a_bitable(sqlite: URL, lark: Emulator) -> N
     with LarkServiceClient() as client:
         base = client.clouddoc.bitable.create_app("Duty").data["app"]["app_token"]
         fields = [
-            {"field_name": "Who", "type": 1}, {"field_name": "From", "type": 5}, {"field_name": "Until", "type": 5},
-        ]  # fmt: skip
+            {"field_name": "Who", "type": 1},
+            *({"field_name": name, "type": 5} for name in ("From", "Until")),
+        ]
         path = f"/bitable/v1/apps/{base}/tables"
         body = {"table": {"name": "Duty", "default_view_name": "All", "fields": fields}}
         table = client.call("POST", path, json=body).data["table_id"]

@@ -15,7 +15,10 @@ from lark_provider.support import measured
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-TWINS = ("answer-in-lark", "approvals", "every-dag-reports", "routes", "sharing", "sheets", "which-question")
+TWINS = (
+    "answer-in-lark", "approvals", "escalation", "every-dag-reports", "routes", "sharing", "sheets",
+    "which-question",
+)  # fmt: skip
 PAGES = [DOCS / f"{name}{end}" for name in TWINS for end in (".md", ".zh.md")]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)

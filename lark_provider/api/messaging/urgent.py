@@ -31,15 +31,15 @@ def urgent(
         message_id: The message, `om_…`, which this app has sent.
         people: Up to 200, or one: all of them open_ids (`ou_…`), e-mail addresses or mobile numbers
             (`+…`), whose open_ids are looked up; or all of them union_ids (`on_…`), or user_ids.
-        kind: How it rings: `app`, `sms` or `phone`, each with its own scope. The latter two include the first.
+        kind: How it rings: `app`, `sms` or `phone`, each with its own scope. The other two include `app`.
 
     Returns:
         The answer; `.data["invalid_user_id_list"]` has the ids of those who are not in the chat.
 
     Raises:
-        InvalidRequestError: An argument is invalid, and nothing was sent; or none of the people is in the chat.
+        InvalidRequestError: An argument is invalid, and nothing was sent; or nobody of them is in the chat.
         NotFoundError: No user visible to the app has an address or number; nothing was sent.
-        PermissionDeniedError: The app lacks the scope, did not send the message, or may not urge in the group.
+        PermissionDeniedError: The app lacks the scope, has not sent the message, or may not do it there.
         ConflictError: The quota is used up, or a person has 200 unread urgent messages.
         OutcomeUnknownError: The answer is lost: it may have rung.
         LarkAPIError: Lark refused it.
@@ -51,14 +51,14 @@ def urgent(
     found = [receiver(one) for one in dict.fromkeys(given)]
     if not 0 < len(found) <= MAX_PEOPLE:
         raise InvalidRequestError(
-            f"people must be 1 to {MAX_PEOPLE} ids, got {len(found)}. Next: name them, or send several requests.",
+            f"people must be 1 to {MAX_PEOPLE} ids, got {len(found)}. Next: name them, or divide the list.",
             code=_INVALID,
         )
     kinds = {"open_id" if one.id_type in {"email", "mobile"} else one.id_type for one in found}
     if len(kinds) > 1 or not kinds <= _PEOPLE:
         raise InvalidRequestError(
-            f"people must be ids of people, all of one kind, got {', '.join(sorted(kinds))}. Next: pass open_ids, "
-            "e-mail addresses or mobile numbers alone.",
+            f"people must be ids of people, all of one kind, got {', '.join(sorted(kinds))}. Next: pass "
+            "open_ids, e-mail addresses or mobile numbers alone.",
             code=_INVALID,
         )
     url = path("/im/v1/messages/{message_id}/" + f"urgent_{kind}", message_id=message_id)
@@ -78,8 +78,8 @@ def _urge(
     missing = [one for one, found in known.items() if found is None]
     if missing:
         raise NotFoundError(
-            f"No user visible to this app has {', '.join(missing[:5])}. Next: check the address or number, and "
-            "that the app is available to the person.",
+            f"No user visible to this app has {', '.join(missing[:5])}. Next: check the address or number, "
+            "and that the app is available to the person.",
             code=_NO_RECEIVER,
         )
     ids = list(dict.fromkeys(known.get(one) or one for one, _ in people))

@@ -179,8 +179,8 @@ def _steps(given: Reader) -> tuple[Step, ...]:
     if not 0 < len(listed) <= _MAX_STEPS:
         given.mistakes.add(
             given.line if value is None else value.line,
-            f"an escalation must have 1 to {_MAX_STEPS} steps, got {len(listed)}. Next: add `steps: [{{after: "
-            "10, urgent: app}]`, with minutes.",
+            f"an escalation must have 1 to {_MAX_STEPS} steps, got {len(listed)}. Next: add `steps: "
+            "[{after: 10, urgent: app}]`, in minutes.",
         )
         return ()
     found = [(one, _step(Reader(one, "a step", _STEP, given.mistakes))) for one in listed]

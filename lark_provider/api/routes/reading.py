@@ -112,7 +112,7 @@ def _file(root: Value, mistakes: Mistakes) -> Routes:
 
 
 def _check_names(routes: tuple[Route, ...], mistakes: Mistakes) -> None:
-    """Add a mistake for each route with a digest whose name, by which its days are recorded, is not its own."""
+    """Add a mistake for each digest whose route, by whose name its days are recorded, shares that name."""
     known: dict[str, int] = {}
     for route in routes:
         if route.digest is None:

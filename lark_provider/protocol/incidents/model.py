@@ -125,7 +125,7 @@ class Incident:
             digest of its label: so that none is counted twice, whoever reports it.
         more_recovered: Those of `more` that have succeeded since.
         run_ended: When the run ended, as it was looked at last: the same end is reported once.
-        not_before: Until when its first card waits for the end of quiet hours, in ISO 8601; empty if it does not.
+        not_before: Until when its first card waits for the end of quiet hours, in ISO 8601; else empty.
         urged: The steps of its escalation so far.
     """
 

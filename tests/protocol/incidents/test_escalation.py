@@ -45,9 +45,7 @@ moments = st.builds(
 @st.composite
 def hours(draw: st.DrawFn) -> QuietHours:
     begin, end = draw(st.lists(minutes, min_size=2, max_size=2, unique=True))
-    return QuietHours(
-        time(*divmod(begin, 60)), time(*divmod(end, 60)), draw(st.sampled_from(ZONES))
-    )
+    return QuietHours(time(*divmod(begin, 60)), time(*divmod(end, 60)), draw(st.sampled_from(ZONES)))
 
 
 def at(text: str, zone: str = "Asia/Shanghai") -> datetime:

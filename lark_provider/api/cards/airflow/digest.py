@@ -88,7 +88,7 @@ def card(digest: Digest, language: Language) -> dict[str, Any]:
             translate(language, "counts", runs=digest.runs, failed=failed),
         )
     )
-    counts = [f"❌ {_name(dag_id)} × {count}" for dag_id, count in digest.failed]
+    counts = [f"❌ {_name(dag_id)}: {count}" for dag_id, count in digest.failed]
     slow = [
         f"🐢 {_name(one.dag_id)} {_duration(one.seconds)} {link(clip(one.run_id, _NAME), one.url)}"
         for one in digest.slowest
@@ -126,4 +126,6 @@ def _listed(heading: str, lines: Sequence[str], language: Language) -> str:
 def _duration(seconds: float) -> str:
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+    return (
+        f"{hours} h {minutes} min" if hours else f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+    )

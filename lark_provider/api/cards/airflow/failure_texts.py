@@ -62,7 +62,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "urged_skipped": ("{how}:太迟,已跳过", "{how}: skipped, since a later step was due"),
     "urged_no_card": ("卡片没有发出", "the card was not sent"),
     "urged_nobody": ("没有人值班", "nobody is on duty"),
-    "urged_not_member": ("此人不在群里,或应用对其不可用", "not in this chat, or out of the app's availability"),
+    "urged_not_member": (
+        "此人不在群里,或应用对其不可用",
+        "not in this chat, or out of the app's availability",
+    ),
     "urged_quota": ("加急额度已用完", "the tenant's quota is used up"),
     "urged_unread": ("此人的未读加急消息过多", "too many unread urgent messages"),
     "urged_forbidden": ("群设置不允许机器人加急", "the group does not let the bot do this"),

@@ -1,0 +1,125 @@
+"""What will not work in the escalations of routes: scopes, quota, rotas, and who is in which chat."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from lark_provider.api import scopes
+from lark_provider.api.receivers import receiver as receiver_of
+from lark_provider.api.routes.model import Receiver, Route
+from lark_provider.bridge.rotas import of_records
+from lark_provider.client import LarkServiceClient
+from lark_provider.protocol.errors import LarkError
+from lark_provider.protocol.incidents.escalation import Escalation, Rota
+from lark_provider.protocol.paths import path
+
+_NAMES = {"app": "urgent messages in the app", "sms": "urgent SMS", "phone": "urgent calls"}
+_OWNER_ONLY = "only_owner"
+
+
+def faults(
+    client: LarkServiceClient,
+    routes: Iterable[tuple[Route, Sequence[Receiver]]],
+    used_up: Mapping[str, datetime],
+) -> list[str]:
+    """Return what will not work in the escalations of one app's routes; empty if nothing is known.
+
+    Args:
+        client: Of the app.
+        routes: Routes with an escalation, each with its receivers of this app.
+        used_up: When the tenant's quota was found used up, by how a step rings.
+
+    Raises:
+        LarkError: Lark cannot be asked.
+    """
+    having = scopes.granted(client.call("GET", "/application/v6/scopes").data)
+    found: list[str] = []
+    for route, receivers in routes:
+        if route.escalation is None:
+            continue
+        where = f"line {route.line}, {route.name}: "
+        found += [where + text for text in _of_scopes(route.escalation, having)]
+        found += [where + text for text in _of_quota(route.escalation, used_up)]
+        people, texts = _people(client, route.escalation.rota)
+        found += [where + text for text in texts]
+        for one in receivers:
+            found += [where + text for text in _of_receiver(client, one, people)]
+    return list(dict.fromkeys(found))
+
+
+def _of_scopes(escalation: Escalation, having: Collection[str]) -> Iterator[str]:
+    for kind in dict.fromkeys(step.urgent for step in escalation.steps):
+        one_of = scopes.AREAS["urgent"][f"PATCH /open-apis/im/v1/messages/:message_id/urgent_{kind}"]
+        if not set(one_of).intersection(having):
+            yield f"the app lacks the scope {one_of[0]} for {_NAMES[kind]}"
+
+
+def _of_quota(escalation: Escalation, used_up: Mapping[str, datetime]) -> Iterator[str]:
+    for kind in dict.fromkeys(step.urgent for step in escalation.steps):
+        if kind in used_up:
+            day = f"{used_up[kind]:%Y-%m-%d}"
+            yield f"the tenant's quota for {_NAMES[kind]} was used up on {day}; an admin can buy more"
+
+
+def _people(client: LarkServiceClient, rota: Rota) -> tuple[dict[str, str], list[str]]:
+    """Return the open_ids of a rota by how it names them, and what is wrong with it."""
+    named = rota.people
+    if (table := rota.table) is not None:
+        fields = [one for one in (table.person, table.begin, table.end) if one]
+        try:
+            listed = client.clouddoc.bitable.search_records(
+                table.base, table.table, field_names=fields, convert=False
+            )
+            records = [one.get("fields") or {} for one in listed]
+        except LarkError as error:
+            return {}, [f"its rota cannot be read: {error}"]
+        named = tuple(one.id for one in of_records(records, table, datetime.now(UTC)))
+        if not named:
+            return {}, ["nobody is on duty now, by its rota"]
+    found: dict[str, str] = {}
+    texts = []
+    for one in named:
+        try:
+            is_id = receiver_of(one).id_type == "open_id"
+            open_id = one if is_id else client.contact.get_id(one, max_age=0)
+        except LarkError as error:
+            texts.append(f"{one} cannot be looked up: {error}")
+            continue
+        if open_id is None:
+            texts.append(f"no user visible to the app is {one}")
+        else:
+            found[one] = open_id
+    return found, texts
+
+
+def _of_receiver(client: LarkServiceClient, to: Receiver, people: Mapping[str, str]) -> Iterator[str]:
+    if to.receiver_type != "chat_id":
+        for name, open_id in people.items():
+            if to.receiver not in {name, open_id}:
+                yield f"{name} does not see the card, which goes to {to.receiver} alone"
+        return
+    try:
+        members = set(_members(client, to.receiver))
+        chat = client.call("GET", path("/im/v1/chats/{chat_id}", chat_id=to.receiver)).data
+    except LarkError as error:
+        yield f"the members of {to.receiver} cannot be read: {error}"
+        return
+    for name, open_id in people.items():
+        if open_id not in members:
+            yield f"{name} is not in the chat {to.receiver}"
+    managers = chat.get("bot_manager_id_list") or ()
+    if chat.get("urgent_setting") == _OWNER_ONLY and client.app_id not in managers:
+        yield f"in the chat {to.receiver} only admins may make messages urgent, and the bot is none"
+
+
+def _members(client: LarkServiceClient, chat_id: str) -> Iterator[str]:
+    where, token = path("/im/v1/chats/{chat_id}/members", chat_id=chat_id), ""
+    while True:
+        params = {"page_size": "100", **({"page_token": token} if token else {})}
+        data = client.call("GET", where, params=params).data
+        for one in data.get("items") or ():
+            yield str(one["member_id"])
+        token = str(data.get("page_token") or "")
+        if not data.get("has_more") or not token:
+            return
