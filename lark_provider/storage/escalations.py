@@ -312,7 +312,7 @@ class Escalations:
 
     def _content(self, row: sa.Row[Any]) -> dict[str, Any]:
         text = self._box(row.incident_key, row.number).open(row.content)
-        # Its incident could be decrypted, so only somebody who has written the table can have changed it.
+        # Its incident could be decrypted, so what cannot be read here was changed in the table itself.
         found: dict[str, Any] = {} if text is None else orjson.loads(text)
         return found or {"step": {"after": 0.0, "urgent": row.urgent}, "rota": _NO_ROTA}
 
