@@ -50,8 +50,8 @@ class Retention:
             retry from writing it again, and `restart` from finding the load's records.
         questions: Questions of Airflow with their cards and clicks, after they were over.
         people: Links of people to Airflow's users, after they were revoked.
-        incidents: After the failures of a run, or a step of their escalation, last changed; after a digest was
-            recorded.
+        incidents: After the failures of a run, or a step of their escalation, last changed; and after a
+            digest was recorded.
         outbox: After a message was delivered or given up. One that is neither stays for 30 days at least.
 
     Raises:
