@@ -65,7 +65,12 @@ def place(
     home = tmp_path_factory.mktemp("escalation")
     with postgres_server.databases() as databases, Emulator() as lark:
         lark.settings(rate_limits=False)
-        made = Place(airflow_home, home, databases.make(), lark, DAGS)
+        app = {  # The plugin reads the recorded failures.
+            "LARK_APP_ID": lark.app_id,
+            "LARK_APP_SECRET": lark.app_secret,
+            "LARK_BASE_URL": lark.base_url,
+        }
+        made = Place(airflow_home, home, databases.make(), lark, DAGS, app)
         (home / "lark.yaml").write_text(routes())
         made.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
         try:
@@ -113,6 +118,8 @@ def test_a_failure_that_nobody_claims_rings_although_a_bridge_is_killed(place: P
 
 def test_a_claim_ends_it(place: Place) -> None:
     place.link()
+    place.bridge("--failure-seconds", "1")
+    place.wait(lambda: execute(place.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
     place.start("callbacks", "listen")
     place.wait(place.lark.connections)
     run_id = place.run("pay_claimed")

@@ -221,7 +221,8 @@ def test_purge_counts_what_it_deletes(run: Run, ask: psycopg2.extensions.cursor)
     rest += (
         "0 from hitl_cards, 0 from applied_clicks, 0 from hitl_questions, 0 from people, 0 from link_codes, "
     )
-    rest += "0 from api_servers, 0 from mutes, 0 from incidents, 0 from outbox; and what was"
+    rest += "0 from api_servers, 0 from mutes, 0 from escalation_steps, "
+    rest += "0 from digests, 0 from incidents, 0 from outbox; and what was"
     assert (done.code, done.out) == (
         0,
         f"Deleted: 1 from tokens, 0 from user_cache, 0 from leases, {rest} entered with 0 click(s).\n",
@@ -245,6 +246,8 @@ def test_purge_counts_what_it_deletes(run: Run, ask: psycopg2.extensions.cursor)
         "link_codes": 0,
         "api_servers": 0,
         "mutes": 0,
+        "escalation_steps": 0,
+        "digests": 0,
         "incidents": 0,
         "outbox": 0,
         "form_inputs": 0,

@@ -42,6 +42,8 @@ NONE = {
     "link_codes": 0,
     "api_servers": 0,
     "mutes": 0,
+    "escalation_steps": 0,
+    "digests": 0,
     "incidents": 0,
     "outbox": 0,
     "form_inputs": 0,
@@ -96,6 +98,9 @@ def add_of_bridge(url: URL, name: str, at: datetime, **changes: Any) -> None:
     server = {"host": "h", "version": "1", "airflow_version": "3", "guarded": True}
     add(url, bridge.api_servers, id=name, **server, seen_at=at)
     add(url, bridge.mutes, dag_id="d", task_id=name, muted_by="{}", until=at)
+    step = {"number": 1, "app_id": "cli_a", "urgent": "sms", "state": "done", "content": "sealed"}
+    add(url, bridge.escalation_steps, incident_key=name, **step, due_at=at, **times)
+    add(url, bridge.digests, route=name, day="2026-11-26", state="recorded", created_at=at)
     add(url, bridge.incidents, key=name, **place, **to, state="open", version=1, content="sealed", **times)
     message = {"kind": "send", "app_id": "cli_a", "base_url": "u", "target": "t", "version": 0}
     sent = {"payload": "sealed", "state": "delivered", "attempts": 1, "next_at": at, **times}
@@ -161,6 +166,8 @@ def test_a_clean_up_takes_what_is_old_and_no_usable_credential(url: URL) -> None
         "link_codes": 4,
         "api_servers": 4,
         "mutes": 4,
+        "escalation_steps": 1,
+        "digests": 1,
         "incidents": 1,
         "outbox": 3,
         "form_inputs": 0,
@@ -184,7 +191,12 @@ def test_each_table_has_a_period_of_its_own(
     for name in names():
         monkeypatch.setenv(f"LARK_RETENTION_{name.upper()}", "300d")
     short_lived = ["table_leases", "pacing", "link_codes", "api_servers", "mutes"]
-    also = {tables.ledger: ["ledger_chunks"], tables.leases: short_lived}.get(table, [])
+    of_incidents = ["escalation_steps", "digests"]
+    also = {
+        tables.ledger: ["ledger_chunks"],
+        tables.leases: short_lived,
+        bridge.incidents: of_incidents,
+    }.get(table, [])
     taken = NONE | dict.fromkeys([table.name, *also], 1)
     shorter, rest = ("25h", 29 * HOUR) if table is tables.ledger else ("20h", 8 * HOUR)
     monkeypatch.setenv(f"LARK_RETENTION_{table.name.upper()}", shorter)
