@@ -190,8 +190,8 @@ def test_the_check_names_what_is_missing(place: Place) -> None:
     place.lark.change_app(scopes=[*having, "im:message.urgent"])
     execute(
         place.database,
-        "UPDATE escalation_steps SET state = 'failed', reason = 'quota: …', updated_at = now() "
-        "WHERE urgent = 'sms'",
+        "INSERT INTO escalation_steps (incident_key, number, app_id, urgent, state, content, reason, due_at, "
+        "created_at, updated_at) VALUES ('x', 1, 'cli_x', 'sms', 'failed', '', 'quota: x', now(), now(), now())",
     )
     try:
         found = checked(place, 1, LARK_ROUTES_PATH=str(path))["escalation"]
