@@ -191,7 +191,8 @@ def test_the_check_names_what_is_missing(place: Place) -> None:
     execute(
         place.database,
         "INSERT INTO escalation_steps (incident_key, number, app_id, urgent, state, content, reason, due_at, "
-        "created_at, updated_at) VALUES ('x', 1, 'cli_x', 'sms', 'failed', '', 'quota: x', now(), now(), now())",
+        "created_at, updated_at) VALUES ('x', 1, 'cli_x', 'sms', 'failed', '', 'quota: x', now(), now(), "
+        "now())",
     )
     try:
         found = checked(place, 1, LARK_ROUTES_PATH=str(path))["escalation"]
