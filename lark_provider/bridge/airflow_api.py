@@ -125,12 +125,15 @@ class AirflowApi:
             found += (answer or {}).get(key, ())
         return found
 
-    async def deliver(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Deliver a click to the plugin.
+    async def deliver(
+        self, body: bytes, headers: Mapping[str, str], path: str = CLICK_PATH
+    ) -> tuple[int, dict[str, Any]]:
+        """Deliver a click, or something else, to the plugin.
 
         Args:
             body: JSON.
             headers: They prove it.
+            path: The plugin's endpoint.
 
         Returns:
             Status and answer; an empty answer if it is not JSON.
@@ -140,7 +143,7 @@ class AirflowApi:
         """
         async with self._clicks:
             given = {"Content-Type": "application/json", **headers}
-            status, answer = await self._request("POST", CLICK_PATH, content=body, headers=given)
+            status, answer = await self._request("POST", path, content=body, headers=given)
         return status, answer if isinstance(answer, dict) else {}
 
     async def close(self) -> None:

@@ -81,6 +81,7 @@ def run_bridge(arguments: argparse.Namespace) -> int:
     """Run a bridge until stopped."""
     from lark_provider import metrics
     from lark_provider.bridge import settings
+    from lark_provider.bridge.commands import ChatCommandWork
     from lark_provider.bridge.failure_cards import FailureReports
     from lark_provider.bridge.routes import RoutesFile
     from lark_provider.bridge.service import Bridge, serve
@@ -116,7 +117,7 @@ def run_bridge(arguments: argparse.Namespace) -> int:
             database,
             lambda: client.app_id,
             file,
-            extensions=[FailureReports(file, arguments.failure_seconds)],
+            extensions=[FailureReports(file, arguments.failure_seconds), ChatCommandWork(file)],
             probes=probes,
         )
     )

@@ -44,6 +44,7 @@ _KEPT = {
     "questions": "how long ago questions of Airflow were over",
     "people": "how long ago links of people to Airflow's users were revoked",
     "incidents": "how long ago the failures of runs last changed",
+    "commands": "how long ago chat commands were answered for the last time",
     "outbox": "how long ago notifications were delivered or given up",
 }
 

@@ -26,8 +26,9 @@ class _Site:
 
     def __init__(self, app: Application, secrets: BridgeSecrets) -> None:
         from lark_provider.plugins.click import Clicks
+        from lark_provider.plugins.command import Commands
 
-        self.app, self.clicks = app, Clicks(app, secrets)
+        self.app, self.clicks, self.commands = app, Clicks(app, secrets), Commands(app, secrets)
         self._link: Application | None = None
         self._lock = asyncio.Lock()
 
@@ -72,6 +73,8 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
     site, path = _site(scope["app"]), path_of(scope).rstrip("/")
     if site is not None and path == "/click":
         await site.clicks.serve(scope, receive, send)
+    elif site is not None and path == "/command":
+        await site.commands.serve(scope, receive, send)
     elif site is not None and path == "/link":
         await (await site.link())(scope, receive, send)
     else:

@@ -111,6 +111,30 @@ applied_clicks = Table(
     Index("ix_applied_clicks_card_key", "card_key"),
 )
 
+chat_commands = Table(
+    "chat_commands",
+    metadata,
+    Column("app_id", String(255), primary_key=True),
+    Column("message_id", String(255), primary_key=True),
+    Column("tenant_key", String(255), nullable=False),
+    Column("open_id", String(255), nullable=False, comment="who typed it"),
+    Column("chat_id", String(255), nullable=False),
+    Column("is_direct", Boolean, nullable=False),
+    Column("text", Text, nullable=False, comment="as Lark has it, with keys for mentions"),
+    Column("mentions", Text, nullable=False, comment="JSON"),
+    Column("state", String(16), nullable=False, comment="due, decided, running, ended or done"),
+    Column("attempts", Integer, nullable=False, comment="in this state"),
+    Column("outcome", String(32), comment="what became of it, decided once"),
+    Column("answer", Text, comment="JSON: what is answered, at once and when the run has ended"),
+    Column("dag_id", String(250), comment="of the run that it started"),
+    Column("run_id", String(250)),
+    moment("sent_at"),
+    moment("next_at"),
+    moment("created_at"),
+    moment("updated_at"),
+    Index("ix_chat_commands_state", "state", "next_at"),
+)
+
 incidents = Table(
     "incidents",
     metadata,

@@ -13,10 +13,11 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.callbacks import CardClick, Delivery, Event
 from lark_provider.protocol.callbacks.storable import LONGEST_ID, is_id, without_zeros
+from lark_provider.protocol.commands.message import CommandMessage, command_of
 from lark_provider.protocol.waits import Wait, correlation_of
-from lark_provider.storage import migrate
+from lark_provider.storage import chat_commands, migrate
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.statements import among, insert
@@ -40,25 +41,29 @@ class Inbox:
     def __init__(self, url: URL) -> None:
         self._url = url
 
-    def store(self, clicks: Iterable[CardClick]) -> int:
-        """Store clicks; one that is stored already stays as it is.
+    def store(self, deliveries: Iterable[Delivery]) -> int:
+        """Store clicks and chat commands; what is stored already stays as it is.
 
         Args:
-            clicks: Any number. All are stored, or none.
+            deliveries: Any number. All are stored, or none.
 
         Returns:
-            How many are new.
+            How many clicks are new.
 
         Raises:
-            StorageError: Also, as `permanent`, if no database can store a click.
+            StorageError: Also, as `permanent`, if no database can store one, or an event is no chat command.
         """
+        given = list(deliveries)
+        clicks = [one for one in given if isinstance(one, CardClick)]
+        commands = [_command(one) for one in given if isinstance(one, Event)]
         # Sorted by time, so that ids follow it, and so that two processes that store the same clicks at once
         # cannot deadlock.
         ordered = sorted(clicks, key=lambda click: (click.created_at, click.event_id))
         rows = [_row(click) for click in ordered]
-        if not rows:
+        if not rows and not commands:
             return 0
         with transaction(migrate.opened(self._url)) as connection:
+            chat_commands.record(connection, commands)
             new = _insert(connection, rows)
             others = [row for row in rows if (row["app_id"], row["event_id"]) not in new]
             # What was not inserted is a duplicate, or another app has an event of that id.
@@ -69,7 +74,8 @@ class Inbox:
                 if (row["app_id"], row["event_id"]) not in known
             ]
             count = len(new) + len(_insert(connection, renamed))
-        measured.DATABASE_CLICKS.add("new", amount=count)
+        if rows:
+            measured.DATABASE_CLICKS.add("new", amount=count)
         if count < len(rows):
             measured.DATABASE_CLICKS.add("duplicate", amount=len(rows) - count)
             measured.DUPLICATES.add("database", amount=len(rows) - count)
@@ -202,6 +208,17 @@ def _check(what: str, text: str | None) -> None:
             "Next: check who sent it.",
             permanent=True,
         )
+
+
+def _command(event: Event) -> CommandMessage:
+    found = command_of(event)
+    if found is None:
+        raise StorageError(
+            f"An event in the database must be a chat command, got one of type {event.type}. Next: consume "
+            "events with `lark-provider callbacks consume` or LarkEventTrigger.",
+            permanent=True,
+        )
+    return found
 
 
 def _row(click: CardClick) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def _conditions(
 def _conditions_of_bridge(periods: Retention, now: datetime) -> dict[sa.Table, sa.ColumnElement[bool]]:
     """Return which rows to delete of the tables of Airflow's questions and failures."""
     questions, cards, clicks = bridge.hitl_questions.c, bridge.hitl_cards.c, bridge.applied_clicks.c
-    people, outbox = bridge.people.c, bridge.outbox.c
+    people, outbox, commands = bridge.people.c, bridge.outbox.c, bridge.chat_commands.c
     ends, short = now - periods.questions, now - periods.leases
     running = sa.select(questions.ti_id).where(questions.state != "over")
     return {
@@ -109,6 +109,7 @@ def _conditions_of_bridge(periods: Retention, now: datetime) -> dict[sa.Table, s
         bridge.escalation_steps: bridge.escalation_steps.c.updated_at < now - periods.incidents,
         bridge.digests: bridge.digests.c.created_at < now - periods.incidents,
         bridge.incidents: bridge.incidents.c.updated_at < now - periods.incidents,
+        bridge.chat_commands: sa.and_(commands.state == "done", commands.updated_at < now - periods.commands),
         bridge.outbox: sa.or_(
             sa.and_(outbox.state != "due", outbox.updated_at < now - periods.outbox),
             outbox.created_at < min(now - periods.outbox, now - _UNDELIVERED),

@@ -26,6 +26,8 @@ _SHORTEST = {
     # A person may still look at what became of a click, and a run may still recover.
     "questions": _HOUR,
     "incidents": _HOUR,
+    # A command that is forgotten earlier would be done again by a repeat.
+    "commands": 8 * _HOUR,
     # A repeated callback has to find that its message was recorded.
     "outbox": _HOUR,
 }
@@ -52,6 +54,7 @@ class Retention:
         people: Links of people to Airflow's users, after they were revoked.
         incidents: After the failures of a run, or a step of their escalation, last changed; and after a
             digest was recorded.
+        commands: Chat commands, after they were answered for the last time.
         outbox: After a message was delivered or given up. One that is neither stays for 30 days at least.
 
     Raises:
@@ -70,6 +73,7 @@ class Retention:
     questions: timedelta = 90 * _DAY
     people: timedelta = 90 * _DAY
     incidents: timedelta = 90 * _DAY
+    commands: timedelta = 90 * _DAY
     outbox: timedelta = 7 * _DAY
 
     def __post_init__(self) -> None:

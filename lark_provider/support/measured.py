@@ -40,6 +40,24 @@ BRIDGE_OUTCOMES = (
 )
 """What becomes of a click on a card of Airflow's."""
 
+COMMAND_OUTCOMES = (
+    "started",
+    "shown",
+    "helped",
+    "ignored",
+    "too_old",
+    "not_open",
+    "invalid",
+    "unlinked",
+    "forbidden",
+    "foreign_tenant",
+    "inactive",
+    "not_found",
+)
+"""What becomes of a chat command."""
+COMMAND_STATES = ("due", "decided", "running", "ended")
+"""What is to be done next with a chat command: perform it, answer it, watch its run, answer its end."""
+
 # Clients
 REQUESTS = Counter(
     "lark_requests_total", "HTTP requests to Lark, by the code of the answer", ("app", "operation", "code")
@@ -273,6 +291,15 @@ BRIDGE_CLICK_SECONDS = Histogram(
     "lark_bridge_click_seconds",
     "Time from finding a click on a card of Airflow's until its result is known",
     buckets=_PEOPLE_SECONDS,
+)
+BRIDGE_COMMANDS = Counter(
+    "lark_bridge_commands_total",
+    "Chat commands, by what became of them: performed, or the reason of the refusal",
+    ("outcome",),
+    values=_each(*COMMAND_OUTCOMES),
+)
+BRIDGE_COMMANDS_OPEN = Gauge(
+    "lark_bridge_commands", "Chat commands that are not over, by what is next", ("state",), merge="min"
 )
 
 ALL: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
+from lark_provider.api.routes.commands import CommandRule
 from lark_provider.protocol.hitl.model import HitlQuestion
 from lark_provider.protocol.hitl.people import PeopleSettings
 from lark_provider.protocol.incidents.escalation import Escalation
@@ -139,6 +140,7 @@ class Routes:
         language: Of cards to assignees, whom no route names.
         timezone: Likewise.
         app_id: Likewise; None for the default app.
+        commands: What messages may run or show; empty unless the file has `commands`.
     """
 
     routes: tuple[Route, ...] = ()
@@ -148,6 +150,7 @@ class Routes:
     language: Language = "zh"
     timezone: str = "UTC"
     app_id: str | None = None
+    commands: tuple[CommandRule, ...] = ()
 
     @property
     def teams(self) -> frozenset[str]:

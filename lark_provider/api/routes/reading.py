@@ -10,6 +10,7 @@ from typing import cast
 
 from lark_provider.api.receivers import receiver as receiver_of
 from lark_provider.api.routes import escalation_reading as timed
+from lark_provider.api.routes.commands import read_rules
 from lark_provider.api.routes.members import Mistakes, Reader, is_zone
 from lark_provider.api.routes.model import (
     Quiet,
@@ -23,7 +24,7 @@ from lark_provider.protocol.errors import ConfigurationError, InvalidRequestErro
 from lark_provider.protocol.hitl.people import PeopleSettings, people_settings
 from lark_provider.protocol.language import Language
 
-_FILE = ("routes", "defaults", "people", "email_domains", "hold", "new_card_when_lost")
+_FILE = ("routes", "commands", "defaults", "people", "email_domains", "hold", "new_card_when_lost")
 _HOW = ("app", "language", "timezone", "mentions", "quiet")
 _MATCH = ("dag", "tag", "owner", "task", "team")
 _TIMED = ("quiet_hours", "digest", "escalation")
@@ -108,6 +109,7 @@ def _file(root: Value, mistakes: Mistakes) -> Routes:
         language=how.language,
         timezone=how.timezone,
         app_id=how.app_id,
+        commands=read_rules(file.get("commands"), mistakes),
     )
 
 

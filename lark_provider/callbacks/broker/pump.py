@@ -25,7 +25,8 @@ from lark_provider.callbacks.broker.confirms import Confirms
 from lark_provider.callbacks.broker.link import Delivered, Deliveries, connected, keep_connected
 from lark_provider.callbacks.broker.topology import CARDS
 from lark_provider.callbacks.probes.probes import Probes
-from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError, CardClick
+from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError, Delivery, Event
+from lark_provider.protocol.commands.message import command_of
 from lark_provider.protocol.errors import TransportError
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
@@ -233,16 +234,16 @@ class _Store:
         """
         await self._ask(self._inbox.check_writable)
 
-    async def store(self, clicks: Sequence[CardClick]) -> None:
-        """Store clicks.
+    async def store(self, deliveries: Sequence[Delivery]) -> None:
+        """Store clicks and chat commands.
 
         Args:
-            clicks: All are stored, or none.
+            deliveries: All are stored, or none.
 
         Raises:
             StorageError: As for `Inbox.store`, or as for `check`.
         """
-        await self._ask(lambda: self._inbox.store(clicks))
+        await self._ask(lambda: self._inbox.store(deliveries))
 
     async def _ask(self, work: Callable[[], T]) -> T:
         try:
@@ -253,10 +254,10 @@ class _Store:
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """A message with a click in it."""
+    """A message with a click or a chat command in it."""
 
     delivered: Delivered
-    click: CardClick
+    content: Delivery
 
 
 class _Work:
@@ -292,17 +293,18 @@ class _Work:
 
     async def _read(self, delivered: Delivered) -> _Message | None:
         try:
-            click = delivered.read()
+            content = delivered.read()
         except CallbackRefusedError as error:
             await self._dead_letter(delivered, str(error))
             return None
-        if not isinstance(click, CardClick):
+        if isinstance(content, Event) and command_of(content) is None:
             await self._dead_letter(
                 delivered,
-                f"The message must be a click, got an event of type {click.type}. Next: unbind events here.",
+                f"The message must be a click, got an event of type {content.type}. Next: unbind events "
+                "here.",
             )
             return None
-        return _Message(delivered, click)
+        return _Message(delivered, content)
 
     async def _dead_letter(self, delivered: Delivered, reason: str) -> None:
         """Dead-letter a message, and acknowledge it at once: it must not be dead-lettered a second time."""
@@ -315,7 +317,7 @@ class _Work:
         if not batch:
             return
         try:
-            await self._store.store([message.click for message in batch])
+            await self._store.store([message.content for message in batch])
         except StorageError as error:
             if not error.permanent:
                 raise

@@ -13,6 +13,7 @@ from lark_provider import config
 from lark_provider.callbacks.broker import amqp
 from lark_provider.callbacks.broker.publisher import Publisher
 from lark_provider.callbacks.broker.topology import card_key, event_key
+from lark_provider.callbacks.http.commands import CommandFilter
 from lark_provider.callbacks.http.questions import Questions
 from lark_provider.callbacks.http.sinks import Sink
 from lark_provider.callbacks.http.writer import Writer
@@ -29,15 +30,22 @@ _CHECK_SECONDS = 10.0
 class BrokerSink:
     """Stores clicks and events in RabbitMQ.
 
+    A chat command is stored twice: in the queue of clicks, whose pump stores
+    it for the bridge; and as the event that it is, so that no consumer of events misses it.
+
     Args:
         publisher: Runs as long as the gateway does.
         database_url: Stores the tickets of store apps: they are for clients, not for consumers.
+        commands: Recognizes chat commands; by default there are none.
     """
 
     name = "rabbitmq"
 
-    def __init__(self, publisher: Publisher, database_url: str | None = None) -> None:
+    def __init__(
+        self, publisher: Publisher, database_url: str | None = None, commands: CommandFilter | None = None
+    ) -> None:
         self._publisher, self._database_url = publisher, database_url
+        self._commands = commands or CommandFilter(None)
 
     @property
     def is_up(self) -> bool:
@@ -68,21 +76,36 @@ class BrokerSink:
             return
         else:
             key = event_key(delivery.app_id)
+            if self._commands.is_command(delivery):
+                command = card_key(delivery.app_id or "unknown")
+                await self._publisher.publish(command, delivery.event_id, orjson.dumps(delivery.raw))
         await self._publisher.publish(key, delivery.event_id, orjson.dumps(delivery.raw))
 
 
 class InboxSink:
-    """Stores clicks in the database. Events have no table: without RabbitMQ, Lark stores and repeats them.
+    """Stores clicks and chat commands in the database.
+
+    Other events have no table: where they have consumers, Lark keeps and repeats them until RabbitMQ is back.
 
     Args:
         writer: Writes into the inbox.
         database_url: As for `BrokerSink`.
+        commands: Recognizes chat commands; by default there are none.
+        has_consumers: Whether RabbitMQ is configured, so that events may have consumers.
     """
 
     name = "database"
 
-    def __init__(self, writer: Writer, database_url: str | None = None) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        database_url: str | None = None,
+        commands: CommandFilter | None = None,
+        *,
+        has_consumers: bool = False,
+    ) -> None:
         self._writer, self._database_url = writer, database_url
+        self._commands, self._has_consumers = commands or CommandFilter(None), has_consumers
 
     @property
     def is_up(self) -> bool:
@@ -98,20 +121,27 @@ class InboxSink:
         await self._writer.probe()
 
     async def store(self, delivery: Delivery) -> None:
-        """Store a click.
+        """Store a click or a chat command.
 
         Args:
-            delivery: The click.
+            delivery: The click or the event.
 
         Raises:
-            ConfigurationError: It is an event.
+            ConfigurationError: It is an event that may have consumers. A command is stored all the same: it
+                is done once, and Lark repeats it for the consumers.
             LarkError: It is not stored, as far as is known.
         """
         if isinstance(delivery, CardClick):
             await self._writer.write(delivery)
         elif delivery.type == _TICKET:
             await _store_ticket(delivery, self._database_url)
+        elif self._commands.is_message(delivery) and not self._has_consumers:
+            # Nothing can consume events here: what people say to the bot besides commands is left alone.
+            if self._commands.is_command(delivery):
+                await self._writer.write(delivery)
         else:
+            if self._commands.is_command(delivery):
+                await self._writer.write(delivery)
             raise ConfigurationError(
                 "Events must have RabbitMQ, got a database alone. Next: set RABBITMQ_URL."
             )
@@ -141,14 +171,16 @@ def configured(
     """
     sinks: list[Sink] = []
     background: list[Callable[[], Awaitable[None]]] = []
+    commands = CommandFilter.configured()
     if (broker := amqp.configured(broker_url)) is not None:
         publisher = Publisher(broker)
-        sinks.append(BrokerSink(publisher, database_url))
+        sinks.append(BrokerSink(publisher, database_url, commands))
         background.append(publisher.run)
     if config.has_database(database_url):
         from lark_provider.storage import inbox, urls
 
-        sinks.append(InboxSink(Writer(inbox.Inbox(urls.database(database_url))), database_url))
+        writer = Writer(inbox.Inbox(urls.database(database_url)))
+        sinks.append(InboxSink(writer, database_url, commands, has_consumers=broker is not None))
     return sinks, background
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.callbacks import Delivery
 from lark_provider.protocol.errors import LarkError, TransportError
 from lark_provider.storage.work import DatabaseWork
 from lark_provider.support import threads
@@ -30,7 +30,7 @@ class Writer:
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
-        self._waiting: list[tuple[CardClick, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Delivery, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._unavailable_until = 0.0
         self._probes = DatabaseWork(
@@ -50,17 +50,17 @@ class Writer:
         """
         await self._probes.run(self._inbox.check_writable)
 
-    async def write(self, click: CardClick) -> None:
-        """Write a click, with others; return when it is committed.
+    async def write(self, delivery: Delivery) -> None:
+        """Write a click or a chat command, with others; return when it is committed.
 
         Args:
-            click: The click.
+            delivery: The click or the command.
 
         Raises:
             LarkError: It is not in the database, as far as is known.
         """
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((click, written))
+        self._waiting.append((delivery, written))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.ensure_future(self._write())
         await written
@@ -72,14 +72,14 @@ class Writer:
                 [one for one in batch if not one[1].done()]
             )  # A caller may have been cancelled.
 
-    async def _store(self, batch: list[tuple[CardClick, asyncio.Future[None]]]) -> None:
+    async def _store(self, batch: list[tuple[Delivery, asyncio.Future[None]]]) -> None:
         if not batch:
             return
-        clicks = [click for click, _ in batch]
+        deliveries = [delivery for delivery, _ in batch]
         error: Exception | None = None
         try:
             async with asyncio.timeout(_STORE_SECONDS):
-                await asyncio.wrap_future(threads.start(lambda: self._inbox.store(clicks)))
+                await asyncio.wrap_future(threads.start(lambda: self._inbox.store(deliveries)))
         except TimeoutError:
             error = TransportError(
                 f"The database must answer within {_STORE_SECONDS:g} s, got no answer. Next: check that it "

@@ -1,0 +1,119 @@
+"""Answer chat commands in their threads; each answer is recorded before it is sent, and sent once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from lark_provider.bridge.command_texts import harmless, told
+from lark_provider.bridge.lark import Apps, is_lost
+from lark_provider.bridge.routes import RoutesFile
+from lark_provider.protocol.errors import LarkAPIError, LarkError, PermissionDeniedError
+from lark_provider.protocol.hitl.keys import idempotency_key
+from lark_provider.storage.chat_commands import ChatCommands, Claimed
+from lark_provider.support import threads
+
+logger = logging.getLogger(__name__)
+
+_NO_THREAD = (230071, 230072)
+"""The chat has no threads, or the message takes none: it is answered below the message."""
+_LEASE_SECONDS, _MOST, _LONGEST_PAUSE = 60.0, 16, 30.0
+
+
+class CommandReplies:
+    """Sends answers. For one event loop.
+
+    Args:
+        store: The commands.
+        apps: The apps whose bots answer.
+        routes: Says in which language.
+    """
+
+    def __init__(self, store: ChatCommands, apps: Apps, routes: RoutesFile) -> None:
+        self._store, self._apps, self._routes = store, apps, routes
+        self._bots: dict[str, str] = {}
+
+    async def bot(self, app_id: str) -> str:
+        """Return the open_id of an app's bot.
+
+        Args:
+            app_id: The app.
+
+        Raises:
+            LarkError: Lark cannot be asked.
+        """
+        if app_id not in self._bots:
+            found = await self._apps.client(app_id).bot.info()
+            self._bots[app_id] = str(found.data["bot"]["open_id"])
+        return self._bots[app_id]
+
+    async def work(self) -> bool:
+        """Send the answers that are due, and return whether there were any."""
+        found = await threads.run(lambda: self._store.claim(("decided", "ended"), _MOST, _LEASE_SECONDS))
+        await asyncio.gather(*(self._one(claimed) for claimed in found))
+        return bool(found)
+
+    async def send_link(self, claimed: Claimed, url: str) -> None:
+        """Send a person the link to link themselves, and nobody else: whoever has it can act as they.
+
+        Args:
+            claimed: Their command.
+            url: The link.
+
+        Raises:
+            LarkError: It was not sent, and can be later.
+        """
+        message = claimed.message
+        try:
+            await self._apps.client(message.app_id).messaging.send_text(
+                message.open_id,
+                told("link", self._routes.current().language, url=url),
+                receiver_id_type="open_id",
+                uuid=idempotency_key(message.message_id, "link", message.app_id),
+            )
+        except LarkError as error:
+            if isinstance(error, LarkAPIError) and (
+                isinstance(error, PermissionDeniedError) or not error.retryable
+            ):
+                fields = _named(claimed) | {"error": str(error)}
+                logger.error("Link not sent to the person who typed a command", extra=fields)  # noqa: TRY400
+                return
+            raise
+
+    async def _one(self, claimed: Claimed) -> None:
+        try:
+            await self._reply(claimed)
+        except LarkError as error:
+            fields = _named(claimed) | {"error": str(error)}
+            if not is_lost(error, claimed.changed_ago):
+                pause = min(_LONGEST_PAUSE, 0.5 * 2 ** min(claimed.attempts - 1, 10))
+                logger.warning(
+                    "Chat command not answered; will retry", extra=fields | {"retry_in_s": round(pause, 1)}
+                )
+                await threads.run(lambda: self._store.postpone(claimed, pause))
+                return
+            logger.error("Chat command cannot be answered", extra=fields)  # noqa: TRY400 - the text says it all
+        await threads.run(lambda: self._store.answered(claimed))
+
+    async def _reply(self, claimed: Claimed) -> None:
+        message = claimed.message
+        messaging = self._apps.client(message.app_id).messaging
+        key = idempotency_key(message.message_id, claimed.state, message.app_id)
+        text = harmless(claimed.text)
+        if message.is_direct:
+            await messaging.reply(message.message_id, text, uuid=key)
+            return
+        try:
+            await messaging.reply(message.message_id, text, in_thread=True, uuid=key)
+        except LarkAPIError as error:
+            if error.code not in _NO_THREAD:
+                raise
+            await messaging.reply(message.message_id, text, uuid=key)
+
+
+def _named(claimed: Claimed) -> dict[str, str | int]:
+    return {
+        "app_id": claimed.message.app_id,
+        "message_id": claimed.message.message_id,
+        "attempts": claimed.attempts,
+    }

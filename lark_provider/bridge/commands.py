@@ -1,0 +1,267 @@
+"""Chat commands: what a person typed is decided once, done by the plugin as that person, and answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from lark_provider.api.routes.commands import CommandRule
+from lark_provider.bridge import reading
+from lark_provider.bridge.command_replies import CommandReplies
+from lark_provider.bridge.command_texts import shown_end, shown_help, told
+from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
+from lark_provider.bridge.routes import RoutesFile
+from lark_provider.bridge.steps import Step
+from lark_provider.protocol.commands.arguments import named
+from lark_provider.protocol.commands.delivery import (
+    COMMAND_PATH,
+    CommandResult,
+    DeliveredCommand,
+    is_dag_id,
+    read_result,
+)
+from lark_provider.protocol.commands.parsing import Typed, read_command
+from lark_provider.protocol.errors import InvalidRequestError, LarkError
+from lark_provider.protocol.hitl.proof import LARGEST_BODY
+from lark_provider.storage.chat_commands import ChatCommands, Claimed
+from lark_provider.support import measured, meters, threads
+
+if TYPE_CHECKING:
+    from lark_provider.bridge.service import Bridge
+
+logger = logging.getLogger(__name__)
+
+TOO_OLD_SECONDS = 1800.0
+"""Lark repeats a message for hours; a command is meant for now."""
+WATCH_SECONDS = 7 * 86_400.0
+_SECONDS, _AUDIT_SECONDS = 0.5, 15.0
+_LEASE_SECONDS, _MOST, _MOST_WATCHED = 60.0, 16, 50
+_LONGEST_PAUSE, _FIRST_WATCH, _LAST_WATCH = 30.0, 2.0, 60.0
+_UNPROVEN, _ABSENT = 401, {404, 405}
+_OVER = ("success", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What becomes of a command: its outcome, what is answered, and the run that it started."""
+
+    outcome: str
+    text: str
+    dag_id: str | None = None
+    run_id: str | None = None
+
+
+class ChatCommandWork:
+    """The work on chat commands, for `Bridge(extensions=…)`.
+
+    Args:
+        routes: What messages may run or show.
+    """
+
+    def __init__(self, routes: RoutesFile) -> None:
+        self._routes = routes
+
+    def steps(self, bridge: Bridge) -> Sequence[Step]:
+        """Return what is repeated: new commands, their answers, and the ends of their runs."""
+        self._api, self._settings = bridge.api, bridge.settings
+        self._store = ChatCommands(bridge.database)
+        self._replies = CommandReplies(self._store, bridge.apps, self._routes)
+        return (
+            Step("commands", _SECONDS, self.work),
+            Step("command replies", _SECONDS, self._replies.work),
+            Step("command runs", _SECONDS, self.watch),
+            Step("command metrics", _AUDIT_SECONDS, self._measure),
+        )
+
+    async def show(self, _applied: Any, _result: Any) -> bool:
+        """Return that no click is on a card of commands: they have none."""
+        return False
+
+    async def work(self) -> bool:
+        """Decide the commands that are due, and return whether there were any."""
+        found = await threads.run(lambda: self._store.claim(("due",), _MOST, _LEASE_SECONDS))
+        await asyncio.gather(*(self._one(claimed) for claimed in found))
+        return bool(found)
+
+    async def _one(self, claimed: Claimed) -> None:
+        try:
+            decision = await self._decide(claimed)
+        except LarkError as error:
+            await self._postpone(claimed, str(error))
+            return
+        if decision is None:
+            return
+        if await threads.run(
+            lambda: self._store.decide(
+                claimed, decision.outcome, decision.text, dag_id=decision.dag_id, run_id=decision.run_id
+            )
+        ):
+            measured.BRIDGE_COMMANDS.add(decision.outcome)
+            fields = _named(claimed) | {"outcome": decision.outcome}
+            logger.info("Chat command decided", extra=fields)
+
+    async def _decide(self, claimed: Claimed) -> _Decision | None:
+        """Return what becomes of a command; None if that is not known yet.
+
+        Raises:
+            LarkError: Airflow or Lark cannot be used now.
+        """
+        message, routes = claimed.message, self._routes.current()
+        own = await self._replies.bot(message.app_id)
+        if not (message.is_direct or message.mentions_person(own)):
+            return _Decision("ignored", "")
+        if claimed.sent_ago > TOO_OLD_SECONDS:
+            return self._told("too_old", "too_old")
+        rules = [
+            rule
+            for rule in routes.commands
+            if rule.is_open_to(message.app_id, message.chat_id, message.open_id, is_direct=message.is_direct)
+        ]
+        try:
+            typed = read_command(message.typed(own))
+            if typed.verb == "help":
+                return _Decision("helped", shown_help(rules, routes.language))
+            return await self._allowed(claimed, typed, rules)
+        except InvalidRequestError as error:
+            return self._told("invalid", "invalid", reason=str(error))
+
+    async def _allowed(
+        self, claimed: Claimed, typed: Typed, rules: Sequence[CommandRule]
+    ) -> _Decision | None:
+        """Return what becomes of a command on a DAG, if a rule allows it.
+
+        Raises:
+            InvalidRequestError: The command is not complete, or its arguments do not fit the rule.
+            LarkError: Airflow cannot be used now.
+        """
+        if not typed.words or (typed.verb != "run" and len(typed.words) > 1):
+            raise InvalidRequestError(
+                f"/{typed.verb} must have the name of a DAG{' first' if typed.verb == 'run' else ' alone'}, "
+                f"got {len(typed.words)} words. Next: send /help."
+            )
+        dag_id = typed.words[0]
+        rule = await self._rule(typed.verb, dag_id, rules) if is_dag_id(dag_id) else None
+        if rule is None:
+            return self._told("not_open", "not_open", dag=dag_id[:100])
+        arguments = named(typed.words[1:], rule.arguments)
+        message = claimed.message
+        command = DeliveredCommand(
+            app_id=message.app_id,
+            tenant_key=message.tenant_key,
+            open_id=message.open_id,
+            message_id=message.message_id,
+            act="run" if typed.verb == "run" else "status" if typed.verb == "status" else "runs",
+            dag_id=dag_id,
+            arguments=arguments,
+        )
+        result = await self._deliver(claimed, command)
+        if result is None:
+            return None
+        if result.link_url is not None:
+            # Before the outcome is recorded: the link is not, and would be lost with this process.
+            await self._replies.send_link(claimed, result.link_url)
+        text = result.message.get(self._language) or result.outcome
+        if result.run_id is not None:
+            text += f"\n{self._link(dag_id, result.run_id)}"
+        return _Decision(result.outcome, text, None if result.run_id is None else dag_id, result.run_id)
+
+    async def _rule(self, act: str, dag_id: str, rules: Sequence[CommandRule]) -> CommandRule | None:
+        """Return the first rule that is for a command on a DAG; tags are read as they are now."""
+        tags: tuple[str, ...] = ()
+        if any(rule.tags for rule in rules):
+            tags = reading.dag(await self._api.get(f"/dags/{quote(dag_id, safe='')}")).tags
+        return next((rule for rule in rules if rule.fits(act, dag_id, tags)), None)
+
+    async def _deliver(self, claimed: Claimed, command: DeliveredCommand) -> CommandResult | None:
+        """Return the plugin's result; None, and the command is put off, if it has no final one.
+
+        Raises:
+            AirflowUnavailableError: Airflow was not reached.
+            InvalidRequestError: The command is too long for the plugin.
+        """
+        body = command.body()
+        if len(body) > LARGEST_BODY:
+            raise InvalidRequestError(
+                f"A command must have at most {LARGEST_BODY} bytes, got {len(body)}. Next: shorten it."
+            )
+        headers = self._settings.secrets.headers(
+            "POST", COMMAND_PATH, int(time.time()), command.message_id, body
+        )
+        status, answer = await self._api.deliver(body, headers, COMMAND_PATH)
+        try:
+            result = read_result(answer)
+        except ValueError:
+            result = None
+        if result is not None and result.is_final and result.status == status:
+            return result
+        if status == _UNPROVEN:
+            logger.error(
+                "Command not proven to Airflow's plugin; check LARK_BRIDGE_SECRET", extra=_named(claimed)
+            )
+        reason = f"status {status}: {'no result' if result is None else result.outcome}"
+        if result is None and status in _ABSENT:
+            reason += "; the plugin of the API servers is of an earlier version"
+        await self._postpone(claimed, reason)
+        return None
+
+    async def watch(self) -> bool:
+        """Look at the runs that commands started, and return whether one has ended."""
+        found = await threads.run(lambda: self._store.claim(("running",), _MOST_WATCHED, _LEASE_SECONDS))
+        return any(await asyncio.gather(*(self._watch(claimed) for claimed in found)))
+
+    async def _watch(self, claimed: Claimed) -> bool:
+        dag_id, run_id = claimed.dag_id or "", claimed.run_id or ""
+        pause = min(_LAST_WATCH, max(_FIRST_WATCH, claimed.changed_ago / 20))
+        try:
+            run = await self._api.get(f"/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}")
+        except (AirflowUnavailableError, AirflowRefusedError) as error:
+            fields = _named(claimed) | {"error": str(error), "retry_in_s": round(pause, 1)}
+            logger.warning("Run of a chat command not read; will retry", extra=fields)
+            await threads.run(lambda: self._store.postpone(claimed, pause))
+            return False
+        state = "deleted" if run is None else str(run.get("state"))
+        if state not in {*_OVER, "deleted"}:
+            if claimed.changed_ago < WATCH_SECONDS:
+                await threads.run(lambda: self._store.postpone(claimed, pause))
+                return False
+            state = "unwatched"
+        text = shown_end(state, dag_id, run or {}, self._language)
+        if run is not None:
+            text += f"\n{self._link(dag_id, run_id)}"
+        return await threads.run(lambda: self._store.ended(claimed, text))
+
+    async def _postpone(self, claimed: Claimed, reason: str) -> None:
+        pause = min(_LONGEST_PAUSE, 0.5 * 2 ** min(claimed.attempts - 1, 10))
+        fields = _named(claimed) | {"reason": reason, "retry_in_s": round(pause, 1)}
+        logger.warning("Chat command not performed; will retry", extra=fields)
+        await threads.run(lambda: self._store.postpone(claimed, pause))
+
+    async def _measure(self) -> None:
+        if not meters.are_on():
+            return
+        counts = await threads.run(self._store.counts)
+        for state in measured.COMMAND_STATES:
+            measured.BRIDGE_COMMANDS_OPEN.set(counts.get(state, 0), state)
+
+    @property
+    def _language(self) -> str:
+        return self._routes.current().language
+
+    def _told(self, outcome: str, name: str, **values: str) -> _Decision:
+        return _Decision(outcome, told(name, self._language, **values))
+
+    def _link(self, dag_id: str, run_id: str) -> str:
+        return f"{self._settings.public_url}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+
+
+def _named(claimed: Claimed) -> dict[str, Any]:
+    return {
+        "app_id": claimed.message.app_id,
+        "message_id": claimed.message.message_id,
+        "attempts": claimed.attempts,
+    }

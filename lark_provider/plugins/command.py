@@ -1,0 +1,139 @@
+"""`POST /lark/command`: a chat command, delivered by the bridge, done as the person who typed it.
+
+It is proven as a click is. Nothing is recorded here: a run's id is that of the message, so that a repeated
+delivery finds the run that the first one started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from lark_provider.plugins import identity, settings
+from lark_provider.plugins.asgi import header, read_body, send_json
+from lark_provider.plugins.in_process import InProcess
+from lark_provider.plugins.running import perform, told
+from lark_provider.protocol.commands.delivery import (
+    COMMAND_PATH,
+    CommandResult,
+    DeliveredCommand,
+    Outcome,
+    read_delivered,
+)
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.hitl.proof import (
+    EVENT_HEADER,
+    LARGEST_BODY,
+    SIGNATURE_HEADER,
+    TIME_HEADER,
+    BridgeSecrets,
+)
+from lark_provider.storage.people import People
+from lark_provider.support import threads
+
+if TYPE_CHECKING:
+    from lark_provider.plugins.asgi import Application, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
+_MOST_AT_ONCE = 4
+"""As for clicks: Airflow's pool of connections is for its own users."""
+_SECONDS, _PERSON_SECONDS = 30.0, 20.0
+_RETRY_AFTER = 2
+
+
+class Commands:
+    """The endpoint.
+
+    Args:
+        app: Airflow's own application.
+        secrets: The secrets of the bridge.
+    """
+
+    def __init__(self, app: Application, secrets: BridgeSecrets) -> None:
+        self._app, self._secrets = app, secrets
+        self._running = 0
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, which is not proven yet.
+
+        Args:
+            scope: The request.
+            receive: Receives its body.
+            send: Sends the answer.
+        """
+        if scope["method"] != "POST":
+            await send_json(send, 405, "{}", {"allow": "POST"})
+            return
+        body = await read_body(scope, receive, LARGEST_BODY)
+        if isinstance(body, int):
+            await send_json(send, body, "{}")
+            return
+        message_id = header(scope, EVENT_HEADER)
+        at, signature = header(scope, TIME_HEADER), header(scope, SIGNATURE_HEADER)
+        if not self._secrets.prove(
+            scope["method"], COMMAND_PATH, at, message_id, body, signature, now=time.time()
+        ):
+            logger.warning("Unproven command refused", extra={"client": (scope.get("client") or ("",))[0]})
+            await _send(send, _plain("unproven"))
+            return
+        try:
+            command = read_delivered(body)
+        except InvalidRequestError as error:
+            logger.error("Delivered command is unreadable", extra={"error": str(error)})  # noqa: TRY400 - the text says all
+            await _send(send, _plain("invalid", str(error)))
+            return
+        same = command.message_id == message_id
+        await _send(send, await self._decide(command) if same else _plain("unproven"))
+
+    async def _decide(self, command: DeliveredCommand) -> CommandResult:
+        if self._running >= _MOST_AT_ONCE:
+            return _plain("busy")
+        self._running += 1
+        began = time.monotonic()
+        fields = {
+            "app_id": command.app_id,
+            "message_id": command.message_id,
+            "open_id": command.open_id,
+            "act": command.act,
+            "dag_id": command.dag_id,
+        }
+        try:
+            async with asyncio.timeout(_SECONDS):
+                result = await self._perform(command)
+        except Exception:  # A run that was started all the same is found by its id.
+            logger.exception("Command not performed; it can be delivered again", extra=fields)
+            result = _plain("unavailable")
+        finally:
+            self._running -= 1
+        fields |= {"outcome": result.outcome, "seconds": str(round(time.monotonic() - began, 3))}
+        if result.status == 200:  # noqa: PLR2004 - OK
+            logger.info("Command performed for the person who typed it", extra=fields)
+        else:
+            logger.info("Command refused", extra=fields)
+        return result
+
+    async def _perform(self, command: DeliveredCommand) -> CommandResult:
+        found = await threads.run(lambda: _identified(command), _PERSON_SECONDS)
+        if isinstance(found, identity.Refusal):
+            text = told("unlinked") if found.link_url else dict(found.message)
+            return CommandResult(found.outcome, text, link_url=found.link_url)
+        async with InProcess(self._app, found.user) as airflow:
+            return await perform(airflow, command, str(found.user.get_name()))
+
+
+def _identified(command: DeliveredCommand) -> identity.Identified | identity.Refusal:
+    """Return the user of Airflow that a person acts as, or why they may not. It blocks."""
+    who = identity.Clicker(command.app_id, command.tenant_key, command.open_id, command.tenant_key)
+    people = People(settings.DATABASE.url())
+    return identity.Identities(people, settings=settings.PEOPLE.read).resolve(who)
+
+
+def _plain(outcome: Outcome, reason: str = "") -> CommandResult:
+    return CommandResult(outcome, told(outcome, reason=reason))
+
+
+async def _send(send: Send, result: CommandResult) -> None:
+    more = {} if result.is_final else {"retry-after": str(_RETRY_AFTER)}
+    await send_json(send, result.status, "{}" if result.outcome == "unproven" else result.dump(), more)

@@ -1,0 +1,169 @@
+"""What a chat command does in Airflow, as the person who typed it: Airflow checks every right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, cast
+from urllib.parse import quote
+
+from lark_provider.plugins.in_process import InProcess, Reply
+from lark_provider.protocol.commands.arguments import converted
+from lark_provider.protocol.commands.delivery import CommandResult, DeliveredCommand, Outcome, run_id_of
+from lark_provider.protocol.errors import InvalidRequestError
+
+_CONFLICT, _NOT_FOUND = 409, 404
+_RUNS, _TASKS = "5", "100"
+_TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "started": (
+            "已由 Airflow 用户 {person} 启动 {dag}，运行 ID：{run}。结束后会在此回复。",  # noqa: RUF001 - Chinese
+            "{dag} was started by the Airflow user {person}, run {run}. The end is reported here.",
+        ),
+        "paused": (
+            "该 DAG 已暂停，恢复后才会执行。",  # noqa: RUF001 - Chinese
+            "The DAG is paused: the run waits until it is resumed.",
+        ),
+        "no_runs": ("{dag} 还没有运行记录。", "{dag} has no runs."),
+        "invalid": ("命令有误：{reason}", "The command does not fit: {reason}"),  # noqa: RUF001 - Chinese
+        "unproven": ("请求未通过验证。", "The request is not proven."),
+        "unlinked": (
+            "你还没有关联 Airflow 用户。关联链接已单独发给你，完成后请重新发送命令。",  # noqa: RUF001 - Chinese
+            "You are not linked to an Airflow user. Open the link that was sent to you, then try again.",
+        ),
+        "forbidden": (
+            "Airflow 用户 {person} 没有权限执行此操作。请联系 Airflow 管理员。",
+            "The Airflow user {person} is not allowed to do this. Ask an administrator of Airflow.",
+        ),
+        "not_found": ("Airflow 中没有 {dag}。", "Airflow has no DAG {dag}."),
+        "busy": ("Airflow 正忙，稍后会自动重试。", "Airflow is busy; it is tried again soon."),  # noqa: RUF001 - Chinese
+        "unavailable": (
+            "Airflow 或数据库暂时不可用，稍后会自动重试。",  # noqa: RUF001 - Chinese
+            "Airflow or the database is unavailable; it is tried again soon.",
+        ),
+    }
+)
+
+
+def told(name: str, **values: str) -> dict[str, str]:
+    """Return what a person is told, by language.
+
+    Args:
+        name: What became of the command.
+        values: What stands in the sentence.
+    """
+    return {
+        language: text.format_map(values) for language, text in zip(("zh", "en"), _TEXTS[name], strict=True)
+    }
+
+
+async def perform(airflow: InProcess, command: DeliveredCommand, person: str) -> CommandResult:
+    """Do what a command asks for.
+
+    Args:
+        airflow: Airflow, as the person.
+        command: The command.
+        person: The person's name in Airflow.
+    """
+    dag = f"/dags/{quote(command.dag_id, safe='')}"
+    if command.act == "run":
+        return await _run(airflow, command, dag, person)
+    most = "1" if command.act == "status" else _RUNS
+    found = await airflow.call("GET", f"{dag}/dagRuns", order_by="-run_after", limit=most)
+    if not found.is_ok:
+        return _refused(found, command, person)
+    runs = found.body["dag_runs"]
+    if not runs:
+        return CommandResult("shown", told("no_runs", dag=command.dag_id))
+    lines = [f"{command.dag_id}:", *(_line(run) for run in runs)]
+    if command.act == "status":
+        tasks = await airflow.call(
+            "GET", f"{dag}/dagRuns/{quote(runs[0]['dag_run_id'], safe='')}/taskInstances", limit=_TASKS
+        )
+        if not tasks.is_ok:
+            return _refused(tasks, command, person)
+        lines += _tasks(tasks.body["task_instances"], int(tasks.body["total_entries"]))
+    text = "\n".join(lines)
+    return CommandResult("shown", {"zh": text, "en": text})
+
+
+async def _run(airflow: InProcess, command: DeliveredCommand, dag: str, person: str) -> CommandResult:
+    details = await airflow.call("GET", f"{dag}/details")
+    if not details.is_ok:
+        return _refused(details, command, person)
+    params = details.body.get("params") or {}
+    try:
+        conf = converted(command.arguments, params)
+    except InvalidRequestError as error:
+        return _invalid(str(error))
+    if faults := _faults(conf, params):
+        return _invalid(faults)
+    run_id = run_id_of(command.message_id)
+    asked = {
+        "dag_run_id": run_id,
+        "logical_date": None,
+        "conf": conf,
+        "note": f"Started in Lark by {person}"[:1000],
+    }
+    done = await airflow.call("POST", f"{dag}/dagRuns", asked)
+    if done.status == _CONFLICT:  # Delivered again, after an answer was lost: the run is there.
+        done = await airflow.call("GET", f"{dag}/dagRuns/{run_id}")
+    if not done.is_ok:
+        return _refused(done, command, person)
+    text = told("started", person=person, dag=command.dag_id, run=run_id)
+    if details.body.get("is_paused"):
+        text = {language: f"{one}\n{told('paused')[language]}" for language, one in text.items()}
+    return CommandResult("started", text, run_id=run_id)
+
+
+def _faults(conf: Mapping[str, Any], params: Mapping[str, Any]) -> str:
+    """Return what is wrong with params, as Airflow's own check would find when the run starts; else nothing.
+
+    Params that the command does not give keep their defaults, and a default may be missing.
+    """
+    from jsonschema import FormatChecker
+    from jsonschema.validators import Draft202012Validator, validator_for
+    from referencing import Registry
+
+    found = []
+    for name, param in params.items():
+        schema = param.get("schema") or {}
+        value = conf.get(name, param.get("value"))
+        # References to other places must not be fetched from here.
+        kind = validator_for(schema, default=Draft202012Validator)
+        checker = cast("Any", kind)(schema, registry=Registry(), format_checker=FormatChecker())
+        try:
+            error = next(checker.iter_errors(value), None)
+        except Exception as raised:  # noqa: BLE001 - a schema may be invalid in any way
+            found.append(f"{name} cannot be checked: {type(raised).__name__}")
+            continue
+        if error is not None:
+            found.append(f"{name}: {str(error.message)[:200]}")
+    return "; ".join(found)
+
+
+def _line(run: Mapping[str, Any]) -> str:
+    began = str(run.get("start_date") or run.get("queued_at") or "")[:19]
+    return f"{run['state']} · {run['dag_run_id']}" + (f" · {began}Z" if began else "")
+
+
+def _tasks(tasks: list[Mapping[str, Any]], total: int) -> list[str]:
+    counts = Counter(str(one.get("state") or "none") for one in tasks)
+    shown = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    rest = f" ({len(tasks)}/{total})" if total > len(tasks) else ""
+    failed = [str(one["task_id"]) for one in tasks if one.get("state") in {"failed", "upstream_failed"}]
+    return [f"{shown}{rest}"] + ([f"failed: {', '.join(failed[:10])}"] if failed else [])
+
+
+def _invalid(reason: str) -> CommandResult:
+    return CommandResult("invalid", told("invalid", reason=reason))
+
+
+def _refused(reply: Reply, command: DeliveredCommand, person: str) -> CommandResult:
+    if reply.is_unavailable:
+        return CommandResult("unavailable", told("unavailable"))
+    outcome: Outcome = "not_found" if reply.status == _NOT_FOUND else "forbidden"
+    if reply.status in {401, 403, _NOT_FOUND}:
+        return CommandResult(outcome, told(outcome, person=person, dag=command.dag_id))
+    return _invalid(reply.detail or f"HTTP {reply.status}")

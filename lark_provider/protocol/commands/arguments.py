@@ -1,0 +1,90 @@
+"""From the words of a command to the params of a DAG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from lark_provider.protocol.errors import InvalidRequestError
+
+
+def named(words: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Return the words of a command by the names of params.
+
+    Args:
+        words: Values in the order of the names, or `name=value`.
+        names: The params that `lark.yaml` opens to the command.
+
+    Raises:
+        InvalidRequestError: There are too many values, or a param is given twice.
+    """
+    found: dict[str, str] = {}
+    free = iter(names)
+    for word in words:
+        name, mark, value = word.partition("=")
+        if not mark or name not in names:
+            value = word
+            name = next((one for one in free if one not in found), "")
+        elif name in found:
+            raise InvalidRequestError(
+                f"The argument {name} must be given once, got it twice. Next: remove one."
+            )
+        if not name:
+            shown = ", ".join(names) or "none"
+            raise InvalidRequestError(
+                f"The arguments must be {shown}, got {value[:60]!r} as well. Next: remove it, or quote texts "
+                "with spaces."
+            )
+        found[name] = value
+    return found
+
+
+def converted(given: Mapping[str, str], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments as the types that a DAG's params want.
+
+    Args:
+        given: Texts by param.
+        params: Of the DAG, as Airflow's REST API shows them: each with its `schema`.
+
+    Raises:
+        InvalidRequestError: The DAG has no such param, or a text is not of its type.
+    """
+    unknown = [name for name in given if name not in params]
+    if unknown:
+        raise InvalidRequestError(
+            f"The DAG must have the param {unknown[0]}, and has {', '.join(params) or 'none'}. Next: correct "
+            "`arguments` in lark.yaml, or the DAG."
+        )
+    return {name: _value(name, text, _types(params[name])) for name, text in given.items()}
+
+
+def _types(param: Any) -> frozenset[str]:
+    schema = (param.get("schema") if isinstance(param, Mapping) else None) or {}
+    kind = schema.get("type")
+    kinds = [kind] if isinstance(kind, str) else kind if isinstance(kind, list) else []
+    if not kinds:
+        kinds = _types_of(schema.get("enum") or [param.get("value") if isinstance(param, Mapping) else None])
+    return frozenset(kinds)
+
+
+def _types_of(values: Sequence[Any]) -> list[str]:
+    """Return what values are; a param without a type takes what its default is."""
+    kinds = {bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+    return [kinds.get(type(value), "string") for value in values]
+
+
+def _value(name: str, text: str, types: frozenset[str]) -> Any:
+    if "string" in types:
+        return text
+    try:
+        value = orjson.loads(text.lower() if types & {"boolean", "null"} else text)
+    except orjson.JSONDecodeError:
+        value = text
+    if isinstance(value, str) or (isinstance(value, bool) and "boolean" not in types):
+        raise InvalidRequestError(
+            f"The argument {name} must be {' or '.join(sorted(types))}, got {text[:60]!r}. Next: write such "
+            "a value; lists and objects as JSON, in single quotes."
+        )
+    return value

@@ -1,0 +1,170 @@
+"""A command as the bridge delivers it to the plugin, and what the plugin answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+import orjson
+
+from lark_provider.protocol.callbacks.storable import is_id
+from lark_provider.protocol.errors import InvalidRequestError
+
+COMMAND_PATH = "/lark/command"
+"""As it is signed, whatever prefix a reverse proxy adds."""
+Act: TypeAlias = Literal["run", "status", "runs"]
+Outcome: TypeAlias = Literal[
+    "started",
+    "shown",
+    "invalid",
+    "unproven",
+    "unlinked",
+    "forbidden",
+    "foreign_tenant",
+    "inactive",
+    "not_found",
+    "busy",
+    "unavailable",
+]
+STATUS: Mapping[Outcome, int] = MappingProxyType(
+    {
+        "started": 200,
+        "shown": 200,
+        "invalid": 400,
+        "unproven": 401,
+        "unlinked": 403,
+        "forbidden": 403,
+        "foreign_tenant": 403,
+        "inactive": 403,
+        "not_found": 404,
+        "busy": 503,
+        "unavailable": 503,
+    }
+)
+"""The HTTP status of each outcome."""
+TRANSIENT: frozenset[Outcome] = frozenset({"unproven", "busy", "unavailable"})
+"""The same command, delivered again, can have another outcome."""
+_DAG_ID = re.compile(r"[\w.-]{1,250}")
+
+
+def is_dag_id(text: str) -> bool:
+    """Return whether a text can be the id of a DAG, and nothing else in a URL."""
+    return bool(_DAG_ID.fullmatch(text)) and text not in {".", ".."}
+
+
+def run_id_of(message_id: str) -> str:
+    """Return the id of the run that a message starts: a repeated delivery finds the same run."""
+    return f"lark__{message_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredCommand:
+    """A command that `lark.yaml` allows, for the person who typed it.
+
+    Attributes:
+        app_id: The app whose bot received it.
+        tenant_key: The tenant of the app.
+        open_id: Who typed it.
+        message_id: The message.
+        act: What to do.
+        dag_id: With which DAG.
+        arguments: Texts by param.
+    """
+
+    app_id: str
+    tenant_key: str
+    open_id: str
+    message_id: str
+    act: Act
+    dag_id: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+    def body(self) -> bytes:
+        """Return the body of the request to the plugin, JSON."""
+        return orjson.dumps(asdict(self))
+
+
+def read_delivered(body: bytes) -> DeliveredCommand:
+    """Read what `DeliveredCommand.body` returned; members that a newer version added are left out.
+
+    Args:
+        body: The body, which must have been proven before.
+
+    Raises:
+        InvalidRequestError: It is not such a body.
+    """
+    try:
+        given = orjson.loads(body)
+        found = DeliveredCommand(
+            **{name: value for name, value in given.items() if name in DeliveredCommand.__dataclass_fields__}
+        )
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _unreadable(type(error).__name__) from None
+    ids = (found.app_id, found.tenant_key, found.open_id, found.message_id)
+    texts = isinstance(found.arguments, dict) and all(
+        isinstance(one, str) for one in found.arguments.values()
+    )
+    is_named = all(is_id(one) for one in ids) and isinstance(found.dag_id, str) and is_dag_id(found.dag_id)
+    if not is_named or found.act not in {"run", "status", "runs"} or not texts:
+        raise _unreadable("a member of it is not usable")
+    return found
+
+
+def _unreadable(reason: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"A delivered command must be a JSON object with all its members, got another body ({reason}). Next: "
+        "run the same version of this package in the bridge and in Airflow's API servers."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """What became of a command.
+
+    Attributes:
+        outcome: In one word.
+        message: For the person, by language (`zh`, `en`).
+        run_id: The run that was started.
+        link_url: Where the person links themselves to their user of Airflow. Not recorded: it holds a code.
+    """
+
+    outcome: Outcome
+    message: Mapping[str, str]
+    run_id: str | None = None
+    link_url: str | None = field(default=None, repr=False)
+
+    @property
+    def status(self) -> int:
+        """Return the HTTP status."""
+        return STATUS[self.outcome]
+
+    @property
+    def is_final(self) -> bool:
+        """Return whether the same command can have no other outcome."""
+        return self.outcome not in TRANSIENT
+
+    def dump(self) -> str:
+        """Return it as JSON, with the link."""
+        return orjson.dumps(asdict(self)).decode()
+
+
+def read_result(given: Mapping[str, Any]) -> CommandResult:
+    """Read what `CommandResult.dump` returned.
+
+    Args:
+        given: The parsed body of the plugin's answer.
+
+    Raises:
+        ValueError: It is not a result, or one of a newer version that this one does not know.
+    """
+    try:
+        if given["outcome"] not in STATUS:
+            raise ValueError(f"The outcome of a command must be known, got {given['outcome']!r}.")
+        return CommandResult(
+            **{name: value for name, value in given.items() if name in CommandResult.__dataclass_fields__}
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"The result of a command must be complete, got {error!r}.") from None

@@ -1,0 +1,150 @@
+"""Which events are commands that a person typed: everything else is left alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from lark_provider.protocol.callbacks import Event
+from lark_provider.protocol.callbacks.storable import is_id
+
+RECEIVED = "im.message.receive_v1"
+VERBS = ("run", "status", "runs", "help")
+LONGEST = 4000
+"""Characters of a command; a longer text is cut, and refused when it is read."""
+_MESSAGE_ID = re.compile(r"om_[A-Za-z0-9_-]{1,200}")
+_KEY = re.compile(r"@_(?:user_\d+|all)")
+_LEADING = re.compile(rf"(?:\s|{_KEY.pattern}(?!\d))*")
+_VERB = re.compile(rf"/(?:{'|'.join(VERBS)})(?!\S)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Who is mentioned in a message.
+
+    Attributes:
+        key: Stands for them in the text, e.g. `@_user_1`.
+        open_id: Who it is; empty where Lark does not say, as for everybody in the chat.
+        name: As the chat shows it.
+    """
+
+    key: str
+    open_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandMessage:
+    """A message that begins with the name of a command.
+
+    Attributes:
+        app_id: The app whose bot received it.
+        message_id: The message, `om_…`; two bots of a group receive the same one.
+        tenant_key: The tenant of the app, and of the sender.
+        open_id: The sender.
+        chat_id: The chat.
+        is_direct: Whether it was written to the bot alone.
+        text: As Lark has it, with keys for mentions.
+        mentions: Who is mentioned.
+        sent_at: When, in UTC.
+    """
+
+    app_id: str
+    message_id: str
+    tenant_key: str
+    open_id: str
+    chat_id: str
+    is_direct: bool
+    text: str
+    mentions: tuple[Mention, ...]
+    sent_at: datetime
+
+    def mentions_person(self, open_id: str) -> bool:
+        """Return whether a person or bot is mentioned by name, not with everybody."""
+        return any(one.open_id == open_id and one.key != "@_all" for one in self.mentions)
+
+    def typed(self, own_open_id: str) -> str:
+        """Return the command as it was typed: without the bot's mention, other people by their names.
+
+        Args:
+            own_open_id: The bot.
+        """
+        names = {one.key: "" if one.open_id == own_open_id else f"@{one.name}" for one in self.mentions}
+        names["@_all"] = ""
+        rest = _LEADING.sub("", self.text, count=1)
+        return _KEY.sub(lambda found: names.get(found[0], found[0]), rest).strip()
+
+
+def command_of(event: Event) -> CommandMessage | None:
+    """Return the command that an event brings; None for every other event.
+
+    A command is a new text message (not forwarded, not edited) of a person of the app's own tenant, which
+    begins with the name of a command. In a group it mentions somebody: whether that is the bot is decided
+    where the bot's open_id is known.
+
+    Args:
+        event: Verified.
+    """
+    if event.type != RECEIVED:
+        return None
+    try:
+        return _command(event)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+        return None  # A message of another shape is no command, and must reach whoever consumes events.
+
+
+def _command(event: Event) -> CommandMessage | None:
+    message, sender = event.event["message"], event.event["sender"]
+    own, theirs = event.tenant_key, sender.get("tenant_key")
+    if sender["sender_type"] != "user" or message["message_type"] != "text" or not own or theirs != own:
+        return None
+    if message.get("upper_message_id") or _is_edited(message):
+        return None
+    text = orjson.loads(message["content"])["text"]
+    if not isinstance(text, str) or not is_command(text):
+        return None
+    mentions = tuple(_mentions(message.get("mentions") or ()))
+    is_direct = message["chat_type"] == "p2p"
+    if not (is_direct or any(one.open_id for one in mentions)):
+        return None
+    found = CommandMessage(
+        app_id=event.app_id or "",
+        message_id=message["message_id"],
+        tenant_key=own,
+        open_id=sender["sender_id"]["open_id"],
+        chat_id=message["chat_id"],
+        is_direct=is_direct,
+        text=text[: LONGEST + 1],
+        mentions=mentions,
+        sent_at=datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(message["create_time"])),
+    )
+    ids = (found.app_id, found.tenant_key, found.open_id, found.chat_id)
+    # The id becomes part of a run's id.
+    return found if all(map(is_id, ids)) and _MESSAGE_ID.fullmatch(found.message_id) else None
+
+
+def is_command(text: str) -> bool:
+    """Return whether a text begins with the name of a command, after mentions.
+
+    Args:
+        text: As Lark has it, with keys for mentions.
+    """
+    leading = _LEADING.match(text)
+    return bool(_VERB.match(text, leading.end() if leading else 0))
+
+
+def _is_edited(message: Mapping[str, Any]) -> bool:
+    changed = message.get("update_time")
+    return changed not in {None, "", "0", 0} and int(changed) != int(message["create_time"])
+
+
+def _mentions(given: Sequence[Mapping[str, Any]]) -> list[Mention]:
+    return [
+        Mention(str(one["key"]), str((one.get("id") or {}).get("open_id") or ""), str(one.get("name") or ""))
+        for one in given
+    ]

@@ -1,0 +1,223 @@
+"""Commands that people type in chats: each is stored once, decided once, and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any, Literal, TypeAlias
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from lark_provider.protocol.callbacks.storable import without_zeros
+from lark_provider.protocol.commands.message import CommandMessage, Mention
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import chat_commands
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.statements import insert, read_clock
+
+State: TypeAlias = Literal["due", "decided", "running", "ended", "done"]
+"""To be done; done and to be answered; answered and its run goes on; the end is to be answered; over."""
+_COLUMNS = chat_commands.c
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A command that this process works on for a while.
+
+    Attributes:
+        message: The message.
+        state: What is to be done with it.
+        attempts: How often it was taken up, this time included.
+        sent_ago: Seconds since it was sent, by the database's clock.
+        changed_ago: Seconds since its state changed.
+        text: What is to be answered in this state; empty where nothing is.
+        dag_id: Of the run that it started.
+        run_id: Of that run.
+    """
+
+    message: CommandMessage
+    state: State
+    attempts: int
+    sent_ago: float
+    changed_ago: float
+    text: str = ""
+    dag_id: str | None = None
+    run_id: str | None = None
+
+
+def record(connection: Connection, messages: Collection[CommandMessage]) -> int:
+    """Record commands in a transaction, each once by app and message, and return how many are new.
+
+    Args:
+        connection: The transaction.
+        messages: The commands.
+    """
+    if not messages:
+        return 0
+    now = read_clock(connection).now
+    rows = [
+        {
+            "app_id": one.app_id,
+            "message_id": one.message_id,
+            "tenant_key": one.tenant_key,
+            "open_id": one.open_id,
+            "chat_id": one.chat_id,
+            "is_direct": one.is_direct,
+            "text": one.text.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+            "mentions": without_zeros(orjson.dumps([asdict(mention) for mention in one.mentions])).decode(),
+            "state": "due",
+            "attempts": 0,
+            "sent_at": one.sent_at,
+            "next_at": now,
+            "created_at": now,
+            "updated_at": now,
+        }
+        for one in sorted(messages, key=lambda one: (one.app_id, one.message_id))  # Sorted against deadlocks.
+    ]
+    added = insert(connection, chat_commands).on_conflict_do_nothing().returning(_COLUMNS.message_id)
+    return len(connection.execute(added, rows).all())
+
+
+class ChatCommands:
+    """The commands in one database. All methods raise StorageError if it cannot be used.
+
+    Args:
+        url: The database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def claim(self, states: Iterable[State], most: int, seconds: float) -> list[Claimed]:
+        """Take commands that are to be worked on now, oldest first.
+
+        Args:
+            states: In one of these states.
+            most: How many at most.
+            seconds: For how long no other process takes them.
+        """
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            query = (
+                sa.select(chat_commands)
+                .where(_COLUMNS.state.in_(tuple(states)), _COLUMNS.next_at <= now)
+                .order_by(_COLUMNS.next_at)
+                .limit(most)
+            )
+            rows = connection.execute(query.with_for_update(skip_locked=True)).all()
+            for row in rows:
+                connection.execute(
+                    chat_commands.update()
+                    .where(*_one(row.app_id, row.message_id))
+                    .values(next_at=now + timedelta(seconds=seconds), attempts=row.attempts + 1)
+                )
+        return [_claimed(row, now) for row in rows]
+
+    def decide(
+        self,
+        claimed: Claimed,
+        outcome: str,
+        text: str,
+        *,
+        dag_id: str | None = None,
+        run_id: str | None = None,
+    ) -> bool:
+        """Record what became of a command, unless that is recorded already; return whether it was now.
+
+        Args:
+            claimed: The command.
+            outcome: In one word.
+            text: What is to be answered; empty for nothing, which ends it.
+            dag_id: Of the run that it started, whose end is to be answered as well.
+            run_id: Of that run.
+        """
+        state: State = "decided" if text else "done"
+        return self._move(
+            claimed, ("due",), state, outcome=outcome, answer=_dumped(text), dag_id=dag_id, run_id=run_id
+        )
+
+    def answered(self, claimed: Claimed) -> bool:
+        """Record that a command was answered: it goes on while its run does, else it is over."""
+        waits = claimed.state == "decided" and claimed.run_id is not None
+        return self._move(claimed, (claimed.state,), "running" if waits else "done")
+
+    def ended(self, claimed: Claimed, text: str) -> bool:
+        """Record that the run of a command has ended.
+
+        Args:
+            claimed: The command.
+            text: What is to be answered; empty for nothing, which ends it.
+        """
+        return self._move(claimed, ("running",), "ended" if text else "done", answer=_dumped(text))
+
+    def postpone(self, claimed: Claimed, seconds: float) -> None:
+        """Put off what is to be done next with a command, unless its state has changed meanwhile.
+
+        Args:
+            claimed: The command.
+            seconds: For how long.
+        """
+        message = claimed.message
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            connection.execute(
+                chat_commands.update()
+                .where(*_one(message.app_id, message.message_id), _COLUMNS.state == claimed.state)
+                .values(next_at=now + timedelta(seconds=seconds))
+            )
+
+    def counts(self) -> dict[str, int]:
+        """Return how many commands there are that are not over, by state."""
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            query = (
+                sa.select(_COLUMNS.state, sa.func.count())
+                .where(_COLUMNS.state != "done")
+                .group_by(_COLUMNS.state)
+            )
+            return {state: int(count) for state, count in connection.execute(query)}
+
+    def _move(self, claimed: Claimed, before: tuple[State, ...], after: State, **values: Any) -> bool:
+        message = claimed.message
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            moved = connection.execute(
+                chat_commands.update()
+                .where(*_one(message.app_id, message.message_id), _COLUMNS.state.in_(before))
+                .values(state=after, attempts=0, next_at=now, updated_at=now, **values)
+            )
+            return bool(moved.rowcount)
+
+
+def _one(app_id: str, message_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return _COLUMNS.app_id == app_id, _COLUMNS.message_id == message_id
+
+
+def _dumped(text: str) -> str:
+    return orjson.dumps({"text": text}).decode()
+
+
+def _claimed(row: sa.Row[Any], now: Any) -> Claimed:
+    message = CommandMessage(
+        app_id=row.app_id,
+        message_id=row.message_id,
+        tenant_key=row.tenant_key,
+        open_id=row.open_id,
+        chat_id=row.chat_id,
+        is_direct=row.is_direct,
+        text=row.text,
+        mentions=tuple(Mention(**one) for one in orjson.loads(row.mentions)),
+        sent_at=row.sent_at,
+    )
+    return Claimed(
+        message,
+        row.state,
+        row.attempts + 1,
+        (now - row.sent_at).total_seconds(),
+        (now - row.updated_at).total_seconds(),
+        orjson.loads(row.answer)["text"] if row.answer else "",
+        row.dag_id,
+        row.run_id,
+    )
