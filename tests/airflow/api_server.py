@@ -21,6 +21,7 @@ from typing import Any, Self
 
 import httpx
 import sqlalchemy as sa
+from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
 from lark_provider.protocol.callbacks import Action, Operator
@@ -45,8 +46,13 @@ ROLES = {"admin": "admin", "alice": "user", "bob": "user", "eve": "viewer"}
 MANY = 100
 _DAGS = f"""
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Param
 
+with DAG("etl", tags=["chat"], params={{
+    "day": Param("2026-01-01", type="string", format="date"),
+    "count": Param(1, type="integer", maximum=9),
+}}):
+    EmptyOperator(task_id="load")
 with DAG("ask"):
     EmptyOperator(task_id="q")
 with DAG("many"):
@@ -132,6 +138,7 @@ class ApiServer:
         self.secrets = BridgeSecrets(SECRET)
         self.http = httpx.Client(base_url=self.url, timeout=60, limits=httpx.Limits(max_connections=250))
         self.lark_url = ""
+        self.lark: Emulator | None = None
         self._tokens: dict[str, str] = {}
 
     def __enter__(self) -> Self:

@@ -79,7 +79,7 @@ def api_server(
         home = tmp_path_factory.mktemp("api")
         settings = {"LARK_APP_ID": APP, "LARK_APP_SECRET": APP_SECRET, "LARK_BASE_URL": lark.base_url}
         with ApiServer(home, databases.make(), databases.make(), settings) as made:
-            made.lark_url = lark.base_url
+            made.lark, made.lark_url = lark, lark.base_url
             for user in ("alice", "bob", "eve"):
                 made.link(user)
             yield made

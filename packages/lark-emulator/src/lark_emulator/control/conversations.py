@@ -59,8 +59,8 @@ def read_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     if user.user_id not in message.readers:
         now = lark.clock.now_ms()
         message.readers[user.user_id] = now
-        app = lark.world.apps[message.app_id]
-        if lark.world.chats[message.chat_id].mode == "p2p":
+        app = lark.world.apps.get(message.app_id)  # a person's own message has none
+        if app is not None and lark.world.chats[message.chat_id].mode == "p2p":
             reader = {"reader_id": ids_of(user, app), "read_time": str(now), "tenant_key": TENANT_KEY}
             content = {"reader": reader, "message_id_list": [message.message_id]}
             lark.world.announce(app, "im.message.message_read_v1", content)

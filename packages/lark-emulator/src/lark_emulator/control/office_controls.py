@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control import conversations, office
+from lark_emulator.control import conversations, office, speaking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +19,54 @@ class OfficeControls(ABC):
     @abstractmethod
     def _do(self, operation: Operation, spec: dict[str, Any]) -> dict[str, Any]:
         """Perform an operation on the server's thread, which alone touches the state."""
+
+    def say(
+        self,
+        user: str,
+        text: str = "",
+        *,
+        chat_id: str | None = None,
+        app_id: str | None = None,
+        mentions: Iterable[str] = (),
+        reply_to: str | None = None,
+        in_thread: bool = False,
+        msg_type: str | None = None,
+        content: dict[str, Any] | None = None,
+        copies: int = 1,
+    ) -> dict[str, Any]:
+        """Write a message as a person; each bot that may hear it is sent `im.message.receive_v1`.
+
+        Args:
+            user: the user_id.
+            text: what follows the mentions.
+            chat_id: a chat that the user is in.
+            app_id: instead of it, the app to whose bot alone the user writes.
+            mentions: app ids, user ids or `all`.
+            reply_to: the message_id of what is answered.
+            in_thread: whether the answer opens a thread; within one it stays there.
+            msg_type: `text` if absent.
+            content: instead of `text`, for other types.
+            copies: how often each event arrives.
+
+        Returns:
+            The message as the state shows it, and `events`, one for each bot that hears it.
+
+        Raises:
+            ValueError: no such user, chat, app or message, or the user is not in the chat.
+        """
+        spec = {
+            "user": user,
+            "text": text,
+            "chat_id": chat_id,
+            "app_id": app_id,
+            "mentions": list(mentions),
+            "reply_to": reply_to,
+            "in_thread": in_thread,
+            "msg_type": msg_type,
+            "content": content,
+            "copies": copies,
+        }
+        return self._do(speaking.say, spec)
 
     def react(self, message_id: str, user: str, emoji_type: str, *, remove: bool = False) -> dict[str, Any]:
         """Put an emoji on a message as a person, and return the message as the state shows it.

@@ -1,0 +1,169 @@
+"""The part of the control plane for what people say: bots that may hear it are sent `im.message.receive_v1`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lark_emulator.callbacks import payloads
+from lark_emulator.control import snapshot
+from lark_emulator.control.specs import count, flag, found, names, only, text
+from lark_emulator.im.announcing import ids_of
+from lark_emulator.world.apps import TENANT_KEY
+from lark_emulator.world.chats import Message
+
+if TYPE_CHECKING:
+    from lark_emulator.callbacks.events import Delivery
+    from lark_emulator.lark import Lark
+    from lark_emulator.world.apps import App
+    from lark_emulator.world.chats import Chat
+    from lark_emulator.world.users import User
+
+RECEIVED = "im.message.receive_v1"
+_DIRECT = ("im:message.p2p_msg:readonly", "im:message.p2p_msg")
+_ALL = ("im:message.group_msg", "im:message.group_msg:readonly")
+_MENTIONED = (
+    "im:message.group_at_msg:readonly",
+    "im:message.group_at_msg",
+    "im:message.group_at_msg.include_bot:readonly",
+    *_ALL,
+)
+
+
+async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Write a message as a person, and wait until each bot that hears it was sent the event once.
+
+    Args:
+        lark: where.
+        spec: `user` (user_id); `chat_id` (a chat that the user is in) or `app_id` (to its bot alone); `text`;
+            `mentions` (app ids, user ids or `all`, whose names stand before the text); `reply_to` (a
+            message_id) and `in_thread`; `msg_type` and `content` (an object) instead of `text`; `copies` (how
+            often each event arrives).
+
+    Returns:
+        The message as the state shows it, and `events` as in the state, one for each bot that hears it.
+
+    Raises:
+        ValueError: no such user, chat, app or message, or the user is not in the chat.
+    """
+    only(
+        spec, "user", "chat_id", "app_id", "text", "mentions", "reply_to", "in_thread", "msg_type", "content",
+        "copies",
+    )  # fmt: skip
+    user = found(lark.world.users, "user", text(spec, "user"))
+    chat = _chat(lark, spec, user)
+    mentioned = names(spec, "mentions") or []
+    message = _message(lark, spec, user, chat, mentioned)
+    chat.messages.append(message)
+    chat.active_time = message.create_time
+    lark.world.messages[message.message_id] = message
+    sent = [
+        delivery
+        for app in chat.bots.values()
+        if _hears(app, chat, mentioned) and (delivery := _push(lark, app, chat, user, message, spec))
+    ]
+    for delivery in sent:
+        await lark.events.settle(delivery)
+    return {**snapshot.message(message), "events": [delivery.shown() for delivery in sent]}
+
+
+def _chat(lark: Lark, spec: dict[str, Any], user: User) -> Chat:
+    chat_id = text(spec, "chat_id")
+    if not chat_id:
+        return lark.world.p2p_chat(found(lark.world.apps, "app", text(spec, "app_id")), user)
+    chat = found(lark.world.chats, "chat", chat_id)
+    found(chat.users, f"member of chat {chat_id!r}", user.user_id)
+    return chat
+
+
+def _message(lark: Lark, spec: dict[str, Any], user: User, chat: Chat, mentioned: list[str]) -> Message:
+    for one in mentioned:
+        if one != "all" and one not in lark.world.apps:
+            found(lark.world.users, "app or user", one)
+    keys = [_key(place, one) for place, one in enumerate(mentioned, start=1)]
+    content = spec.get("content")
+    if content is None:
+        content = {"text": " ".join([*keys, text(spec, "text")])}
+    if not isinstance(content, dict):
+        raise ValueError(f"'content' must be an object, not {content!r}")  # noqa: TRY004 - one kind for bad input
+    raw, now = orjson.dumps(content).decode(), lark.clock.now_ms()
+    message = Message(
+        lark.world.new_id("om_"), chat.chat_id, text(spec, "msg_type") or "text", raw, raw, "", now, now,
+        [], tenant_key=user.tenant_key if user.is_external else TENANT_KEY, user_id=user.user_id,
+    )  # fmt: skip
+    parent_id = text(spec, "reply_to")
+    if parent_id:
+        parent = found(lark.world.messages, "message", parent_id)
+        message.parent_id, message.root_id = parent_id, parent.root_id or parent_id
+        if parent.thread_id or flag(spec, "in_thread", default=False):
+            message.in_thread = True
+            message.thread_id = parent.thread_id = parent.thread_id or lark.world.new_id("omt_", 16)
+    return message
+
+
+def _key(place: int, one: str) -> str:
+    return "@_all" if one == "all" else f"@_user_{place}"
+
+
+def _hears(app: App, chat: Chat, mentioned: list[str]) -> bool:
+    if chat.mode == "p2p":
+        return app.has_any(*_DIRECT)
+    return app.has_any(*(_MENTIONED if app.app_id in mentioned else _ALL))
+
+
+def _push(
+    lark: Lark, app: App, chat: Chat, user: User, message: Message, spec: dict[str, Any]
+) -> Delivery | None:
+    if app.event_types is not None and RECEIVED not in app.event_types:
+        return None
+    tenant_key = user.tenant_key if user.is_external else TENANT_KEY
+    shown: dict[str, Any] = {
+        "message_id": message.message_id,
+        "chat_id": chat.chat_id,
+        "chat_type": chat.mode,
+        "message_type": message.msg_type,
+        "content": message.content,
+        "create_time": str(message.create_time),
+        "update_time": str(message.update_time),
+    }
+    # What does not apply is missing, not null.
+    shown |= {
+        name: getattr(message, name)
+        for name in ("root_id", "parent_id", "thread_id")
+        if getattr(message, name)
+    }
+    mentions = _mentions(lark, app, names(spec, "mentions") or [])
+    if mentions:
+        shown["mentions"] = mentions
+    content = {
+        "sender": {"sender_id": ids_of(user, app), "sender_type": "user", "tenant_key": tenant_key},
+        "message": shown,
+    }
+    payload = payloads.event(app, lark.clock.now(), RECEIVED, content, TENANT_KEY)
+    return lark.events.push(app, payload, copies=count(spec, "copies"))
+
+
+def _mentions(lark: Lark, app: App, mentioned: list[str]) -> list[dict[str, Any]]:
+    """Return who is mentioned as one app sees them; everybody (`all`) stands in the text alone."""
+    items = []
+    for place, one in enumerate(mentioned, start=1):
+        if one == "all":
+            continue
+        other = lark.world.apps.get(one)
+        if other is None:
+            user = lark.world.users[one]
+            ids, name, kind = ids_of(user, app), user.name, "user"
+            tenant_key = user.tenant_key if user.is_external else TENANT_KEY
+        else:
+            ids, name, kind, tenant_key = {"open_id": other.bot_open_id}, other.name, "bot", TENANT_KEY
+        items.append(
+            {
+                "key": _key(place, one),
+                "id": ids,
+                "mentioned_type": kind,
+                "name": name,
+                "tenant_key": tenant_key,
+            }
+        )
+    return items

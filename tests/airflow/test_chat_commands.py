@@ -1,0 +1,285 @@
+"""Chat commands, from a message in the local Lark to a run of a real API server's, and back into the thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from lark_emulator import Emulator
+
+from lark_provider.storage.bridge_tables import chat_commands
+from lark_provider.storage.crypto import Keys
+from lark_provider.storage.engine import engine
+from lark_provider.storage.people import Account, People, Person
+from tests.airflow.api_server import ROLES, SECRET, SIMPLE, ApiServer
+from tests.failures.waiting import wait_until
+
+APP, APP_SECRET = "cli_commands", "secret-of-the-app-of-commands"
+SECONDS = 90.0
+RULES = """
+defaults: {{language: en}}
+commands:
+  - dag: et*
+    tag: chat
+    chat: [{chat}, direct]
+    arguments: [day, count]
+  - dag: ask
+    chat: {chat}
+    what: status
+"""
+
+
+class Place:
+    """A chat of people and a bot, a listener, and bridges."""
+
+    def __init__(self, server: ApiServer, lark: Emulator, home: Path) -> None:
+        self.server, self.lark, self.home = server, lark, home
+        self.chat: str = lark.add_chat("ops", users=["alice", "bob", "mallory"], bots=[APP])["chat_id"]
+        self.routes = home / "lark.yaml"
+        self.routes.write_text(RULES.format(chat=self.chat))
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("LARK_")},
+            "LARK_DATABASE_URL": server.ours,
+            "LARK_BRIDGE_SECRET": SECRET,
+            "LARK_CONFIG_ENCRYPTION_KEY": server.key,
+            "LARK_APP_ID": APP,
+            "LARK_APP_SECRET": APP_SECRET,
+            "LARK_BASE_URL": lark.base_url,
+            "LARK_REGISTRY_PATH": str(home / "applications.db"),
+            "LARK_ROUTES_PATH": str(self.routes),
+            "LARK_AIRFLOW_URL": server.url,
+            "LARK_AIRFLOW_USERNAME": "admin",
+            "LARK_AIRFLOW_PASSWORD": "admin",
+            "LARK_PACING": "0",
+            "LOG_FORMAT": "json",
+        }
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self.home / f"process-{len(self._running)}.log").open("wb") as log:
+            command = [sys.executable, "-m", "lark_provider.cli", *arguments]
+            self._running.append(
+                subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)  # noqa: S603 - ours
+            )
+        return self._running[-1]
+
+    def bridge(self) -> subprocess.Popen[bytes]:
+        return self.start("airflow", "bridge", "--poll-seconds", "5")
+
+    def close(self) -> None:
+        for process in self._running:
+            process.kill()
+            process.wait()
+
+    def logs(self) -> str:
+        return "\n".join(one.read_text(errors="replace") for one in sorted(self.home.glob("process-*.log")))
+
+    def person(self, user: str) -> Person:
+        state = self.lark.state()
+        (found,) = (one for one in state["users"] if one["user_id"] == user)
+        return Person(APP, state["tenant_key"], found["open_ids"][APP])
+
+    def link(self, user: str, airflow_user: str) -> None:
+        account = Account(
+            SIMPLE, airflow_user, airflow_user, {"sub": airflow_user, "role": ROLES[airflow_user].upper()}
+        )
+        People(self.server.database, Keys(self.server.key)).link(self.person(user), account)
+
+    def say(self, text: str, user: str = "alice", **more: Any) -> dict[str, Any]:
+        given = {"mentions": [APP]} | more
+        if "app_id" not in given:
+            given["chat_id"] = self.chat
+        return self.lark.say(user, text, **given)
+
+    def row(self, message_id: str) -> Any:
+        with engine(self.server.database).connect() as connection:
+            wanted = sa.select(chat_commands).where(chat_commands.c.message_id == message_id)
+            return connection.execute(wanted).one_or_none()
+
+    def answers(self, message_id: str) -> list[str]:
+        """What the bot has answered to a message, in its thread."""
+        found = [
+            one
+            for chat in self.lark.state()["chats"]
+            for one in chat["messages"]
+            if one.get("root_id") == message_id
+        ]
+        return [json.loads(one["sent"])["text"] for one in found]
+
+    def answer(self, said: dict[str, Any], count: int = 1) -> str:
+        wait_until(lambda: len(self.answers(said["message_id"])) >= count, SECONDS)
+        return self.answers(said["message_id"])[count - 1]
+
+    def run(self, message_id: str, dag_id: str = "etl") -> dict[str, Any]:
+        found = self.server.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/lark__{message_id}")
+        return found.json() if found.is_success else {}
+
+    def end(self, message_id: str, state: str = "success") -> None:
+        path = f"/api/v2/dags/etl/dagRuns/lark__{message_id}"
+        assert self.server.call("PATCH", path, {"state": state}).is_success
+
+
+@pytest.fixture(scope="module")
+def place(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    lark = api_server.lark
+    assert lark is not None
+    known = {one["user_id"] for one in lark.state()["users"]}
+    for name in {"alice", "bob", "mallory"} - known:
+        lark.add_user(name)
+    lark.add_app(APP, secret=APP_SECRET)
+    made = Place(api_server, lark, tmp_path_factory.mktemp("commands"))
+    made.link("alice", "alice")
+    made.link("bob", "eve")
+    try:
+        made.start("callbacks", "listen")
+        wait_until(lambda: "Long connection opened" in made.logs(), SECONDS)
+        made.bridge()
+        yield made
+    finally:
+        print(made.logs()[-8000:])
+        made.close()
+
+
+def test_a_run_is_started_as_the_person_and_its_end_is_told_in_the_thread(place: Place) -> None:
+    said = place.say('/run etl "2026-02-03" count=3')
+    text = place.answer(said)
+    assert "etl was started by the Airflow user alice" in text
+    assert f"/dags/etl/runs/lark__{said['message_id']}" in text
+    run = place.run(said["message_id"])
+    assert run["conf"] == {"day": "2026-02-03", "count": 3}
+    assert (run["triggering_user_name"], run["note"]) == ("alice", "Started in Lark by alice")
+    place.end(said["message_id"])
+    assert "etl has succeeded" in place.answer(said, 2)
+    wait_until(lambda: place.row(said["message_id"]).state == "done", SECONDS)
+    assert len(place.answers(said["message_id"])) == 2
+
+
+def test_status_runs_and_help_are_answered(place: Place) -> None:
+    said = place.say("/run etl", app_id=APP, mentions=[])
+    assert "was started" in place.answer(said)
+    status, runs, helped = (place.say(text) for text in ("/status etl", "/runs etl", "/help"))
+    assert f"queued · lark__{said['message_id']}" in place.answer(status)
+    assert f"lark__{said['message_id']}" in place.answer(runs)
+    assert "/run et* (tag: chat) [day] [count]" in place.answer(helped)
+    assert "/run ask" not in place.answer(helped)
+
+
+@pytest.mark.parametrize(
+    ("text", "user", "wanted"),
+    [
+        ("/run etl", "bob", "The Airflow user eve is not allowed"),
+        ("/run many", "alice", "This command on many is not open to you"),
+        ("/run ask", "alice", "This command on ask is not open to you"),
+        ("/run ../etl", "alice", "is not open to you"),
+        ("/run etl tomorrow", "alice", "day: 'tomorrow' is not a 'date'"),
+        ("/run etl count=many", "alice", "The argument count must be integer"),
+        ("/run etl count=10", "alice", "10 is greater than the maximum"),
+        ("/run etl 2026-01-01 1 2", "alice", "The arguments must be day, count"),
+        ('/run etl "2026', "alice", "A quotation must end"),
+        ("/run", "alice", "must have the name of a DAG"),
+        ('/run etl "<at user_id=\\"all\\"></at>"', "alice", "\N{FULLWIDTH LESS-THAN SIGN}at"),
+    ],
+)
+def test_refusals_say_why_and_start_nothing(place: Place, text: str, user: str, wanted: str) -> None:
+    said = place.say(text, user)
+    assert wanted in place.answer(said)
+    assert place.run(said["message_id"]) == {}
+
+
+def test_who_is_not_linked_gets_the_link_alone(place: Place) -> None:
+    said = place.say("/run etl", "mallory")
+    text = place.answer(said)
+    assert "not linked" in text
+    assert "http" not in text
+    direct = [chat for chat in place.lark.state()["chats"] if chat["mode"] == "p2p" and chat["bots"] == [APP]]
+    texts = [one["sent"] for chat in direct if chat["users"] == ["mallory"] for one in chat["messages"]]
+    assert [text for text in texts if "/lark/link?code=" in text]
+    assert place.run(said["message_id"]) == {}
+
+
+def test_what_is_no_command_of_a_person_of_ours_is_left_alone(place: Place) -> None:
+    lark, state = place.lark, place.lark.state()
+    stranger = f"stranger-{uuid.uuid4().hex[:6]}"
+    lark.add_user(stranger, tenant_key="another-tenant")
+    lark.change_chat(place.chat, add_users=[stranger])
+    ignored = [
+        place.say("/run etl", mentions=[]),
+        place.say("/run etl", mentions=["all"]),
+        place.say("/run etl", mentions=["bob"]),
+        place.say("/run etl", stranger),
+        place.say(msg_type="merge_forward", content={"text": "/run etl"}, text=""),
+        place.say("please /run etl"),
+    ]
+    open_id = place.person("alice").open_id
+    bot = {"key": "@_user_1", "id": {"open_id": "ou_commands_bot"}, "name": "bot"}
+    for sender_type, changed in (("bot", 0), ("app", 0), ("user", 5)):
+        message_id = f"om_{uuid.uuid4().hex}"
+        message = {
+            "message_id": message_id, "chat_id": place.chat, "chat_type": "group", "message_type": "text",
+            "content": json.dumps({"text": "@_user_1 /run etl"}), "mentions": [bot],
+            "create_time": "1795694400000", "update_time": str(1795694400000 + changed),
+        }  # fmt: skip
+        sender = {"sender_id": {"open_id": open_id}, "sender_type": sender_type}
+        sender["tenant_key"] = state["tenant_key"]
+        lark.push_event("im.message.receive_v1", {"sender": sender, "message": message}, app_id=APP)
+        ignored.append({"message_id": message_id})
+    last = place.say("/help")
+    place.answer(last)
+    wait_until(
+        lambda: all((row := place.row(one["message_id"])) is None or row.state == "done" for one in ignored),
+        SECONDS,
+    )
+    for one in ignored:
+        assert place.answers(one["message_id"]) == []
+        assert place.run(one["message_id"]) == {}
+        row = place.row(one["message_id"])
+        assert row is None or row.outcome == "ignored"
+
+
+def test_repeats_and_two_bridges_start_one_run_although_one_is_killed(place: Place) -> None:
+    second = place.bridge()
+    said = [place.say("/run etl 2026-01-02", copies=3) for _ in range(6)]
+    wait_until(lambda: any(place.run(one["message_id"]) for one in said), SECONDS)
+    second.kill()
+    second.wait()
+    for one in said:
+        place.answer(one)
+        assert place.run(one["message_id"])["conf"] == {"day": "2026-01-02"}
+        place.end(one["message_id"], "failed")
+    for one in said:
+        assert "etl has failed" in place.answer(one, 2)
+    wait_until(lambda: all(place.row(one["message_id"]).state == "done" for one in said), SECONDS)
+    assert [len(place.answers(one["message_id"])) for one in said] == [2] * 6
+
+
+def test_rules_are_read_again_and_old_commands_are_refused(place: Place) -> None:
+    before = place.routes.read_text()
+    place.routes.write_text(before.replace("dag: et*", "dag: other"))
+    try:
+        assert "is not open to you" in place.answer(place.say("/run etl"))
+    finally:
+        place.routes.write_text(before)
+    message_id = f"om_{uuid.uuid4().hex}"
+    said = place.say("/help", app_id=APP, mentions=[])
+    chat = said["chat_id"]
+    message = {
+        "message_id": message_id, "chat_id": chat, "chat_type": "p2p", "message_type": "text",
+        "content": json.dumps({"text": "/run etl"}), "create_time": "1764547200000",
+    }  # fmt: skip
+    person = place.person("alice")
+    sender = {
+        "sender_id": {"open_id": person.open_id},
+        "sender_type": "user",
+        "tenant_key": person.tenant_key,
+    }
+    place.lark.push_event("im.message.receive_v1", {"sender": sender, "message": message}, app_id=APP)
+    wait_until(lambda: (row := place.row(message_id)) is not None and row.outcome == "too_old", SECONDS)
+    assert place.run(message_id) == {}

@@ -1,0 +1,223 @@
+"""Which messages are commands, how they are split, and what their words become."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lark_provider.errors import InvalidRequestError
+from lark_provider.protocol.callbacks import Event, read
+from lark_provider.protocol.commands.arguments import converted, named
+from lark_provider.protocol.commands.delivery import (
+    CommandResult,
+    DeliveredCommand,
+    is_dag_id,
+    read_delivered,
+    read_result,
+)
+from lark_provider.protocol.commands.message import LONGEST, CommandMessage, command_of, is_command
+from lark_provider.protocol.commands.parsing import VERBS, read_command, split
+
+BOT, OTHER = "ou_bot", "ou_other"
+AT_BOT = {"key": "@_user_1", "id": {"open_id": BOT}, "name": "Airflow"}
+AT_OTHER = {"key": "@_user_10", "id": {"open_id": OTHER}, "name": "Ann"}
+
+
+def event(text: Any, *, mentions: Any = (AT_BOT,), **changes: Any) -> Event:
+    message = {
+        "message_id": "om_1",
+        "chat_id": "oc_1",
+        "chat_type": "group",
+        "message_type": "text",
+        "content": orjson.dumps({"text": text}).decode(),
+        "create_time": "1795694400123",
+        "mentions": list(mentions) if isinstance(mentions, tuple) else mentions,
+    }
+    sender = {"sender_id": {"open_id": "ou_ann"}, "sender_type": "user", "tenant_key": "own"}
+    for name, value in changes.items():
+        (sender if name in {"sender_type", "tenant_key", "sender_id"} else message)[name] = value
+    made = read(
+        {
+            "schema": "2.0",
+            "header": {
+                "event_id": "e", "event_type": "im.message.receive_v1", "app_id": "cli_a", "tenant_key": "own",
+                "create_time": "1795694400123",
+            },
+            "event": {"sender": sender, "message": message},
+        }
+    )  # fmt: skip
+    assert isinstance(made, Event)
+    return made
+
+
+def command(text: str, **changes: Any) -> CommandMessage:
+    found = command_of(event(text, **changes))
+    assert found is not None
+    return found
+
+
+def test_a_command_is_recognized_with_who_where_and_when() -> None:
+    found = command("@_user_1 /run etl", update_time="1795694400123")
+    assert (found.app_id, found.message_id, found.open_id, found.chat_id) == (
+        "cli_a", "om_1", "ou_ann", "oc_1",
+    )  # fmt: skip
+    assert found.sent_at.isoformat() == "2026-11-26T12:00:00.123000+00:00"
+    assert found.mentions_person(BOT)
+    assert not found.mentions_person(OTHER)
+    assert command("/help", chat_type="p2p", mentions=()).is_direct
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sender_type": "bot"}, {"sender_type": "app"}, {"tenant_key": "other"}, {"tenant_key": None},
+        {"message_type": "post"}, {"message_type": "merge_forward"}, {"upper_message_id": "om_0"},
+        {"update_time": "1795694400124"}, {"mentions": ()}, {"mentions": None},
+        {"mentions": ({"key": "@_all", "id": {}, "name": "all"},)}, {"content": "{"}, {"content": "[]"},
+        {"message_id": "om_1/../x"}, {"message_id": None}, {"create_time": "x"}, {"create_time": "9" * 30},
+        {"sender_id": {}}, {"sender_id": None}, {"chat_id": ""}, {"mentions": "x"},
+    ],
+)  # fmt: skip
+def test_other_messages_are_left_alone(changes: dict[str, Any]) -> None:
+    assert command_of(event("@_user_1 /run etl", **changes)) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "run etl", "/runx", "x /run", "//run", "/", "@_user_1", 3, None, "@_user_x /run"]
+)
+def test_other_texts_are_left_alone(text: Any) -> None:
+    assert command_of(event(text)) is None
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda one: st.lists(one) | st.dictionaries(st.text(), one),
+    )
+)
+def test_no_event_raises(content: Any) -> None:
+    made = event("/run etl")
+    for name in ("sender", "message"):
+        made.event[name] = content
+        assert command_of(made) is None
+
+
+def test_mentions_become_names_and_the_own_one_goes() -> None:
+    found = command("@_user_1  /run etl @_user_10 @_user_1", mentions=(AT_BOT, AT_OTHER))
+    assert read_command(found.typed(BOT)).words == ("etl", "@Ann")
+    assert (
+        read_command(command("@_user_10 @_all @_user_1 /help", mentions=(AT_BOT, AT_OTHER)).typed(BOT)).verb
+        == "help"
+    )
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]).filter(lambda c: c not in "“”‘’"))))
+def test_what_a_shell_quotes_is_split_as_it_was(words: list[str]) -> None:
+    assert split(shlex.join(words)) == words
+
+
+@given(st.text(alphabet="ab'\"\\“”‘’ =\n"))
+def test_any_text_is_split_or_refused(text: str) -> None:
+    try:
+        found = split(text)
+    except InvalidRequestError as error:
+        assert "Next: " in str(error)
+    else:
+        assert not any(one.isspace() for word in found for one in word) or set(text) & set("'\"“‘\\")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a  b\tc\u3000d", ["a", "b", "c", "d"]),
+        ("“a b” ‘c d’", ["a b", "c d"]),
+        (r'"a\"b" "a\n" a\ b', ['a"b', r"a\n", "a b"]),
+        ("x='a b'y ''", ["x=a by", ""]),
+    ],
+)
+def test_quotes(text: str, words: list[str]) -> None:
+    assert split(text) == words
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["/run 'a", '/run "a', "/run “a", "/run a\\", "/run " + "x" * LONGEST, "/run" + " x" * 60, "/walk", ""],
+)
+def test_refused_commands(text: str) -> None:
+    with pytest.raises(InvalidRequestError, match="Next: "):
+        read_command(text)
+
+
+def test_verbs_are_read_in_any_case() -> None:
+    assert [read_command(f"/{verb.upper()}").verb for verb in VERBS] == list(VERBS)
+    assert is_command("@_all @_user_3\n/RUN")
+
+
+def test_words_become_named_arguments() -> None:
+    names = ("day", "full")
+    assert named(["2026-01-01", "true"], names) == {"day": "2026-01-01", "full": "true"}
+    assert named(["full=1", "a=b"], names) == {"full": "1", "day": "a=b"}
+    for words in (["1", "2", "3"], ["day=1", "day=2"], ["day=1", "2", "3"]):
+        with pytest.raises(InvalidRequestError):
+            named(words, names)
+    with pytest.raises(InvalidRequestError, match="must be none"):
+        named(["1"], ())
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), st.text()))
+def test_arguments_by_name_are_what_was_given(arguments: dict[str, str]) -> None:
+    assert named([f"{name}={value}" for name, value in arguments.items()], "abcd") == arguments
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "value"),
+    [
+        ({"type": "string"}, "12", "12"), ({"type": ["null", "string"]}, "null", "null"),
+        ({"type": "integer"}, "12", 12), ({"type": "number"}, "1.5", 1.5), ({"type": "boolean"}, "True", True),
+        ({"type": ["null", "integer"]}, "NULL", None), ({"type": "array"}, "[1, 2]", [1, 2]),
+        ({"type": "object"}, '{"a": 1}', {"a": 1}), ({"enum": ["1", "2"]}, "1", "1"), ({"enum": [1, 2]}, "1", 1),
+    ],
+)  # fmt: skip
+def test_texts_become_what_a_schema_wants(schema: dict[str, Any], text: str, value: Any) -> None:
+    assert converted({"x": text}, {"x": {"schema": schema, "value": None}}) == {"x": value}
+
+
+def test_a_param_without_a_type_takes_what_its_default_is() -> None:
+    params = {"n": {"value": 1, "schema": {}}, "s": {"value": "a", "schema": {}}, "b": {"value": False}}
+    assert converted({"n": "2", "s": "2", "b": "true"}, params) == {"n": 2, "s": "2", "b": True}
+    for name, text in (("n", "x"), ("n", "true"), ("other", "1")):
+        with pytest.raises(InvalidRequestError, match="Next: "):
+            converted({name: text}, params)
+
+
+def test_what_is_delivered_is_read_as_it_was() -> None:
+    made = DeliveredCommand("cli_a", "own", "ou_ann", "om_1", "run", "etl", {"day": "1"})
+    assert read_delivered(made.body()) == made
+    result = CommandResult("started", {"en": "yes"}, "lark__om_1", "https://secret")
+    assert read_result(orjson.loads(result.dump())) == result
+    assert "secret" not in repr(result)
+    for name, value in (
+        ("act", "delete"),
+        ("dag_id", ".."),
+        ("dag_id", 1),
+        ("arguments", {"a": 1}),
+        ("open_id", ""),
+    ):
+        body = orjson.dumps(orjson.loads(made.body()) | {name: value})
+        with pytest.raises(InvalidRequestError):
+            read_delivered(body)
+    for answer in ({}, {"outcome": "new"}, {"outcome": "started"}):
+        with pytest.raises(ValueError, match="must be"):
+            read_result(answer)
+
+
+@given(st.text())
+def test_the_id_of_a_dag_stays_in_its_place_of_a_url(text: str) -> None:
+    if is_dag_id(text):
+        assert not set(text) & set("/?#%\\ ")
+        assert text not in {".", ".."}
