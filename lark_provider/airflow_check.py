@@ -13,10 +13,13 @@ from typing import Any, TypeAlias, cast
 from urllib.parse import quote
 
 from lark_provider import __version__, config
+from lark_provider.api import scopes
 from lark_provider.api.contact import UserIdType
+from lark_provider.api.routes.commands import DIRECT, CommandRule
 from lark_provider.api.routes.model import Receiver, Route, Routes
 from lark_provider.bridge import reading
 from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.command_check import SUBSCRIPTION, missing_scopes
 from lark_provider.bridge.errors import AirflowRefusedError
 from lark_provider.bridge.escalating import QUOTA
 from lark_provider.bridge.escalation_check import faults
@@ -61,8 +64,8 @@ def examine_airflow(
 
     Returns:
         One check each for `routes`, `secret`, `settings`, `airflow`, `account`, `routes in Airflow`,
-        `plugin`, `API servers`; then those of `doctor`, the receivers, and the escalations of routes if there
-        are any, for each app that sends. What relies on one that has failed is left out.
+        `plugin`, `API servers`; then those of `doctor`, the receivers, the escalations of routes if there are
+        any and the commands, for each app. What relies on one that has failed is left out.
     """
     checks: list[Check] = []
 
@@ -92,7 +95,8 @@ def _file(found: list[RoutesFile], team: str | None) -> Outcome:
         )
     routes = file.current()
     people = len(routes.people.users)
-    return Outcome(f"{len(routes.routes)} route(s) and {people} person(s) in {file.path}")
+    commands = f", {len(routes.commands)} rule(s) of chat commands" if routes.commands else ""
+    return Outcome(f"{len(routes.routes)} route(s) and {people} person(s){commands} in {file.path}")
 
 
 def _secret() -> Outcome:
@@ -291,6 +295,11 @@ def _lark(
     by_app: dict[str | None, list[Receiver]] = {app_id or routes.app_id: []}
     for receiver in (one for route in routes.routes for one in route.receivers):
         by_app.setdefault(receiver.app_id or app_id or routes.app_id, []).append(receiver)
+    commands: dict[str | None, list[CommandRule]] = {}
+    for rule in routes.commands:
+        app = rule.app_id or app_id or routes.app_id
+        commands.setdefault(app, []).append(rule)
+        by_app.setdefault(app, []).extend(_places(rule))
     for app, receivers in by_app.items():
         prefix = "" if len(by_app) == 1 else f"{app or 'default app'} "
         found = examine(app, areas=("messages", "people"))
@@ -307,6 +316,8 @@ def _lark(
         escalated = [(one, to) for one, to in own if one.escalation is not None and to]
         if escalated:
             run(f"{prefix}escalation", lambda: _escalation(client, escalated))  # noqa: B023 - called now
+        if rules := commands.get(app):
+            run(f"{prefix}commands", lambda: _commands(client, rules))  # noqa: B023 - called now
 
 
 def _escalation(client: LarkServiceClient, routes: Sequence[tuple[Route, Sequence[Receiver]]]) -> Outcome:
@@ -324,6 +335,25 @@ def _escalation(client: LarkServiceClient, routes: Sequence[tuple[Route, Sequenc
     return Outcome(
         f"{len(routes)} route(s): scopes and members are right; no call tells the quota that is left"
     )
+
+
+def _places(rule: CommandRule) -> list[Receiver]:
+    """Return the chats and people of a command, whom the bot must reach to answer."""
+    chats = [Receiver(rule.app_id, chat, "chat_id") for chat in rule.chats if chat != DIRECT]
+    return chats + [Receiver(rule.app_id, one, "open_id") for one in rule.people]
+
+
+def _commands(client: LarkServiceClient, rules: Sequence[CommandRule]) -> Outcome:
+    having = scopes.granted(client.call("GET", "/application/v6/scopes").data)
+    lacking = missing_scopes(rules, having)
+    if lacking:
+        return Outcome(
+            f"The bot must hear commands, and lacks {', '.join(lacking)}. Next: in the developer console → "
+            f"Permissions & Scopes → Batch import, paste the following, and publish a version. {SUBSCRIPTION}.",
+            "unhealthy",
+            (scopes.to_import(lacking),),
+        )
+    return Outcome(f"{len(rules)} rule(s), and the scopes to hear them", details=(SUBSCRIPTION,))
 
 
 def _receivers(client: LarkServiceClient, receivers: Iterable[Receiver], people: PeopleSettings) -> Outcome:

@@ -14,7 +14,7 @@ depends_on = None
 def upgrade() -> None:
     """Create the table."""
 
-    def moment(name: str) -> sa.Column[sa.DateTime]:
+    def moment(name: str) -> sa.Column[object]:
         return sa.Column(name, sa.DateTime(timezone=True), nullable=False)
 
     op.create_table(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.callbacks.broker.pump import Pump
-from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.callbacks import CardClick, Delivery
 from lark_provider.storage import engine as engines
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.tables import card_callbacks
@@ -47,9 +47,9 @@ class Watched(Inbox):
         super().__init__(url)
         self._before = before
 
-    def store(self, clicks: Iterable[CardClick]) -> int:
-        batch = list(clicks)
-        self._before(batch)
+    def store(self, deliveries: Iterable[Delivery]) -> int:
+        batch = list(deliveries)
+        self._before([one for one in batch if isinstance(one, CardClick)])
         return super().store(batch)
 
 

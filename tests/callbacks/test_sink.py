@@ -22,7 +22,7 @@ from lark_provider.callbacks.http.sinks import NotStoredError, Sink, store_first
 from lark_provider.callbacks.http.stores import BrokerSink, InboxSink, configured
 from lark_provider.callbacks.http.writer import Writer
 from lark_provider.errors import ConfigurationError, TransportError
-from lark_provider.protocol.callbacks import CardClick, Delivery, Event, read
+from lark_provider.protocol.callbacks import Delivery, Event, read
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import engine as engines
 from lark_provider.storage import urls
@@ -76,8 +76,8 @@ class Counting(Inbox):
         self.batches: list[int] = []
         self._before = before
 
-    def store(self, clicks: Iterable[CardClick]) -> int:
-        batch = list(clicks)
+    def store(self, deliveries: Iterable[Delivery]) -> int:
+        batch = list(deliveries)
         self.batches.append(len(batch))
         self._before()
         return super().store(batch)

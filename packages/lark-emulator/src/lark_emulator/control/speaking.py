@@ -1,4 +1,4 @@
-"""The part of the control plane for what people say: bots that may hear it are sent `im.message.receive_v1`."""
+"""The part of the control plane for what people say: bots that hear it are sent `im.message.receive_v1`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     user = found(lark.world.users, "user", text(spec, "user"))
     chat = _chat(lark, spec, user)
-    mentioned = names(spec, "mentions") or []
+    mentioned, copies = names(spec, "mentions") or [], count(spec, "copies")
     message = _message(lark, spec, user, chat, mentioned)
     chat.messages.append(message)
     chat.active_time = message.create_time
@@ -61,7 +61,8 @@ async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     sent = [
         delivery
         for app in chat.bots.values()
-        if _hears(app, chat, mentioned) and (delivery := _push(lark, app, chat, user, message, spec))
+        if _hears(app, chat, mentioned)
+        and (delivery := _push(lark, app, chat, user, message, mentioned, copies))
     ]
     for delivery in sent:
         await lark.events.settle(delivery)
@@ -113,7 +114,7 @@ def _hears(app: App, chat: Chat, mentioned: list[str]) -> bool:
 
 
 def _push(
-    lark: Lark, app: App, chat: Chat, user: User, message: Message, spec: dict[str, Any]
+    lark: Lark, app: App, chat: Chat, user: User, message: Message, mentioned: list[str], copies: int
 ) -> Delivery | None:
     if app.event_types is not None and RECEIVED not in app.event_types:
         return None
@@ -133,7 +134,7 @@ def _push(
         for name in ("root_id", "parent_id", "thread_id")
         if getattr(message, name)
     }
-    mentions = _mentions(lark, app, names(spec, "mentions") or [])
+    mentions = _mentions(lark, app, mentioned)
     if mentions:
         shown["mentions"] = mentions
     content = {
@@ -141,7 +142,7 @@ def _push(
         "message": shown,
     }
     payload = payloads.event(app, lark.clock.now(), RECEIVED, content, TENANT_KEY)
-    return lark.events.push(app, payload, copies=count(spec, "copies"))
+    return lark.events.push(app, payload, copies=copies)
 
 
 def _mentions(lark: Lark, app: App, mentioned: list[str]) -> list[dict[str, Any]]:

@@ -1,0 +1,99 @@
+"""People write messages: which bots hear them, and what stands in the event."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.emulator.app_server import PATIENT, AppServer
+from tests.emulator.conftest import Api
+from tests.emulator.test_messages import GROUP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lark_emulator import Emulator
+
+
+@pytest.fixture
+def heard(lark: Emulator) -> Iterator[AppServer]:
+    lark.settings(**PATIENT)
+    with AppServer() as app:
+        lark.set_callback("", event_url=app.url)
+        yield app
+
+
+def events(heard: AppServer) -> list[dict[str, Any]]:
+    found = [json.loads(request.body) for request in heard.received]
+    return [one for one in found if one.get("header", {}).get("event_type") == "im.message.receive_v1"]
+
+
+def test_a_message_that_mentions_the_bot_is_heard_as_lark_sends_it(lark: Emulator, heard: AppServer) -> None:
+    said = lark.say("alice", "/run etl", chat_id=GROUP, mentions=[lark.app_id, "bob", "all"])
+    assert [one["state"] for one in said["events"]] == ["delivered"]
+    (event,) = events(heard)
+    message, sender = event["event"]["message"], event["event"]["sender"]
+    assert json.loads(message["content"]) == {"text": "@_user_1 @_user_2 @_all /run etl"}
+    assert (message["message_id"], message["chat_id"], message["chat_type"]) == (
+        said["message_id"], GROUP, "group",
+    )  # fmt: skip
+    assert message["create_time"] == message["update_time"] == str(said["create_time"])
+    assert {"root_id", "parent_id", "thread_id"}.isdisjoint(message)
+    assert [(one["key"], one["mentioned_type"]) for one in message["mentions"]] == [
+        ("@_user_1", "bot"), ("@_user_2", "user"),
+    ]  # fmt: skip
+    assert message["mentions"][0]["id"]["open_id"].endswith("_bot")
+    assert (sender["sender_type"], sender["tenant_key"]) == ("user", event["header"]["tenant_key"])
+
+
+def test_scopes_say_what_a_bot_hears(lark: Emulator, heard: AppServer) -> None:
+    def hears(*scopes: str) -> list[int]:
+        lark.change_app(scopes=list(scopes))
+        said = (
+            lark.say("alice", "a", chat_id=GROUP),
+            lark.say("alice", "b", chat_id=GROUP, mentions=[lark.app_id]),
+            lark.say("alice", "c", app_id=lark.app_id),
+        )
+        return [len(one["events"]) for one in said]
+
+    assert hears() == [0, 0, 0]
+    assert hears("im:message.group_at_msg:readonly") == [0, 1, 0]
+    assert hears("im:message.p2p_msg:readonly") == [0, 0, 1]
+    assert hears("im:message.group_msg") == [1, 1, 0]
+    lark.change_app(event_types=[])
+    assert hears("im:message.group_msg") == [0, 0, 0]
+
+
+def test_answers_stay_in_their_thread(api: Api, lark: Emulator, heard: AppServer) -> None:
+    said = lark.say("alice", "x", chat_id=GROUP, mentions=[lark.app_id], copies=2)
+    content = {"msg_type": "text", "content": json.dumps({"text": "y"}), "reply_in_thread": True}
+    answer = api.data("POST", f"/im/v1/messages/{said['message_id']}/reply", content)
+    assert answer["root_id"] == said["message_id"]
+    again = lark.say("alice", "z", chat_id=GROUP, mentions=[lark.app_id], reply_to=answer["message_id"])
+    assert (again["thread_id"], again["root_id"]) == (answer["thread_id"], said["message_id"])
+    found = events(heard)
+    assert [one["event"]["message"].get("thread_id") for one in found] == [None, None, answer["thread_id"]]
+    assert found[0]["header"]["event_id"] == found[1]["header"]["event_id"]
+    (read,) = api.data("GET", f"/im/v1/messages/{said['message_id']}")["items"]
+    assert (read["sender"]["sender_type"], json.loads(read["body"]["content"])) == (
+        "user",
+        {"text": "@_user_1 x"},
+    )
+    lark.read_message(said["message_id"], "bob")
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ({"user": "nobody"}, "nobody"),
+        ({"user": "alice", "chat_id": "oc_none"}, "oc_none"),
+        ({"user": "alice", "chat_id": GROUP, "mentions": ["nobody"]}, "nobody"),
+        ({"user": "alice", "chat_id": GROUP, "reply_to": "om_none"}, "om_none"),
+        ({"user": "alice", "chat_id": GROUP, "copies": 0}, "'copies'"),
+    ],
+)
+def test_what_nobody_can_say(lark: Emulator, heard: AppServer, spec: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        lark.say(**spec)
+    assert events(heard) == []
