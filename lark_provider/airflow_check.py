@@ -349,7 +349,8 @@ def _commands(client: LarkServiceClient, rules: Sequence[CommandRule]) -> Outcom
     if lacking:
         return Outcome(
             f"The bot must hear commands, and lacks {', '.join(lacking)}. Next: in the developer console → "
-            f"Permissions & Scopes → Batch import, paste the following, and publish a version. {SUBSCRIPTION}.",
+            "Permissions & Scopes → Batch import, paste the following, and publish a version. "
+            f"{SUBSCRIPTION}.",
             "unhealthy",
             (scopes.to_import(lacking),),
         )

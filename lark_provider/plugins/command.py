@@ -7,13 +7,13 @@ delivery finds the run that the first one started.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import TYPE_CHECKING
 
 from lark_provider.plugins import identity, settings
 from lark_provider.plugins.asgi import header, read_body, send_json
 from lark_provider.plugins.in_process import InProcess
+from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.running import perform, told
 from lark_provider.protocol.commands.delivery import (
     COMMAND_PATH,
@@ -36,7 +36,7 @@ from lark_provider.support import threads
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import Application, Receive, Scope, Send
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 _MOST_AT_ONCE = 4
 """As for clicks: Airflow's pool of connections is for its own users."""
 _SECONDS, _PERSON_SECONDS = 30.0, 20.0

@@ -158,6 +158,15 @@ def test_a_run_is_started_as_the_person_and_its_end_is_told_in_the_thread(place:
     place.end(said["message_id"])
     assert "etl has succeeded" in place.answer(said, 2)
     wait_until(lambda: place.row(said["message_id"]).state == "done", SECONDS)
+    # A process that was killed after it had answered, and before it recorded that, answers again.
+    for state in ("decided", "ended"):
+        with engine(place.server.database).begin() as connection:
+            connection.execute(
+                chat_commands.update()
+                .where(chat_commands.c.message_id == said["message_id"])
+                .values(state=state)
+            )
+        wait_until(lambda: place.row(said["message_id"]).state == "done", SECONDS)
     assert len(place.answers(said["message_id"])) == 2
 
 

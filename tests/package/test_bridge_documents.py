@@ -11,13 +11,14 @@ import yaml
 from lark_provider.api.routes.reading import read_routes
 from lark_provider.bridge import settings
 from lark_provider.get_provider_info import get_provider_info
+from lark_provider.storage import retention
 from lark_provider.support import measured
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 TWINS = (
-    "answer-in-lark", "approvals", "escalation", "every-dag-reports", "routes", "sharing", "sheets",
-    "which-question",
+    "answer-in-lark", "approvals", "chat-commands", "escalation", "every-dag-reports", "routes", "sharing",
+    "sheets", "which-question",
 )  # fmt: skip
 PAGES = [DOCS / f"{name}{end}" for name in TWINS for end in (".md", ".zh.md")]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -84,7 +85,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_routes_are_valid(page: Path) -> None:
     for _, code in blocks(page.read_text("utf-8"), "yaml"):
         found = read_routes(code)
-        assert found.routes or found.people.users
+        assert found.routes or found.people.users or found.commands
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -93,6 +94,7 @@ def test_settings_metrics_and_alerts_are_there(page: Path) -> None:
     options = get_provider_info()["config"]["lark"]["options"]  # type: ignore[index]
     code = "\n".join(path.read_text("utf-8") for path in (ROOT / "lark_provider").rglob("*.py"))
     known = {*re.findall(r"\bLARK_[A-Z_]+\b", code), *(f"LARK_{name.upper()}" for name in options)}
+    known |= {f"{retention.PREFIX}{name.upper()}" for name in retention.names()}
     known |= {settings.URL, settings.USERNAME, settings.PASSWORD, settings.TOKEN}
     assert set(re.findall(r"\bLARK_[A-Z_]+\b", text)) - known == set()
     named = {*re.findall(r"\[lark\] (\w+)", text)}

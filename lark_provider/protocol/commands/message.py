@@ -84,7 +84,7 @@ def command_of(event: Event) -> CommandMessage | None:
     """Return the command that an event brings; None for every other event.
 
     A command is a new text message (not forwarded, not edited) of a person of the app's own tenant, which
-    begins with the name of a command. In a group it mentions somebody: whether that is the bot is decided
+    begins with the name of a command. In a group it mentions a person or bot: whether that is ours is decided
     where the bot's open_id is known.
 
     Args:

@@ -1,0 +1,103 @@
+"""Chat commands in the database and in texts; what an app lacks to hear them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from lark_emulator import Emulator
+from sqlalchemy.engine import URL
+
+from lark_provider.airflow_check import _commands
+from lark_provider.api.routes.commands import CommandRule
+from lark_provider.bridge.command_check import SUBSCRIPTION
+from lark_provider.bridge.command_texts import harmless, shown_end, shown_help
+from lark_provider.client import LarkServiceClient
+from lark_provider.protocol.commands.message import CommandMessage, Mention
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import chat_commands
+from lark_provider.storage.chat_commands import ChatCommands, record
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.purging import purge
+from lark_provider.storage.retention import Retention
+
+MESSAGE = CommandMessage(
+    "cli_a", "om_1", "own", "ou_ann", "oc_1", False, "@_user_1 /run \x00",
+    (Mention("@_user_1", "ou_bot", "Bot \x00"),), datetime.now(UTC) - timedelta(seconds=90),
+)  # fmt: skip
+
+
+def stored(url: URL, *messages: CommandMessage) -> int:
+    with transaction(migrate.opened(url)) as connection:
+        return record(connection, messages)
+
+
+def test_a_command_goes_through_its_states_once(url: URL) -> None:
+    store = ChatCommands(url)
+    assert stored(url, MESSAGE, replace(MESSAGE, app_id="cli_b")) == 2
+    assert stored(url, MESSAGE) == 0
+    taken = store.claim(("due",), 10, 60)
+    assert [one.message.app_id for one in taken] == ["cli_a", "cli_b"]
+    assert store.claim(("due",), 10, 60) == []
+    first, second = taken
+    assert (first.attempts, first.message.text) == (1, "@_user_1 /run \N{REPLACEMENT CHARACTER}")
+    assert 90 <= first.sent_ago < 3600
+    store.postpone(second, 0)
+    assert [one.attempts for one in store.claim(("due",), 10, 60)] == [2]
+    assert store.decide(first, "started", "yes", dag_id="etl", run_id="lark__om_1")
+    assert not store.decide(first, "invalid", "no")
+    assert store.decide(second, "ignored", "")
+    (decided,) = store.claim(("decided",), 10, 60)
+    assert (decided.text, decided.run_id) == ("yes", "lark__om_1")
+    assert store.answered(decided)
+    assert not store.answered(decided)
+    (running,) = store.claim(("running",), 10, 60)
+    assert store.counts() == {"running": 1}
+    assert store.ended(running, "over")
+    assert not store.ended(running, "again")
+    (ended,) = store.claim(("ended",), 10, 60)
+    assert ended.text == "over"
+    assert store.answered(ended)
+    assert store.counts() == {}
+
+
+def test_commands_that_are_over_are_purged(url: URL) -> None:
+    store = ChatCommands(url)
+    stored(url, MESSAGE, replace(MESSAGE, app_id="cli_b"))
+    store.decide(store.claim(("due",), 1, 60)[0], "ignored", "")
+    with transaction(migrate.opened(url)) as connection:
+        old = datetime.now(UTC) - timedelta(days=91)
+        connection.execute(chat_commands.update().values(updated_at=old))
+    assert purge(url, Retention())["chat_commands"] == 1
+    with transaction(migrate.opened(url), reading=True) as connection:
+        assert connection.scalars(sa.select(chat_commands.c.state)).all() == ["due"]
+
+
+def test_texts() -> None:
+    run = {"start_date": "2026-11-26T12:00:00Z", "end_date": "2026-11-26T12:01:01.6Z"}
+    assert shown_end("success", "etl", run, "en") == "etl has succeeded after 62 s."
+    assert shown_end("deleted", "etl", {}, "zh") == "etl 的这次运行已被删除。"
+    rule = CommandRule(1, ("direct",), ("etl",), arguments=("day",))
+    assert shown_help([rule, rule], "en").splitlines()[1:] == ["/run etl [day]", "/status etl", "/runs etl"]
+    assert "No command" in shown_help([], "en")
+    assert "<" not in harmless('<at user_id="all"></at>')
+
+
+@pytest.mark.parametrize(
+    ("scopes", "lacks"),
+    [
+        (["im:message"], ["im:message.p2p_msg:readonly", "im:message.group_at_msg:readonly"]),
+        (["im:message.p2p_msg"], ["im:message.group_at_msg:readonly"]),
+        (["im:message.p2p_msg", "im:message.group_msg"], []),
+    ],
+)
+def test_the_check_names_scopes_and_the_subscription(
+    lark: Emulator, scopes: list[str], lacks: list[str]
+) -> None:
+    lark.change_app(scopes=scopes)
+    found = _commands(LarkServiceClient(), [CommandRule(1, ("oc_a", "direct"), ("*",))])
+    assert found.status == ("unhealthy" if lacks else "healthy")
+    assert [scope for scope in lacks if scope in found.text] == lacks
+    assert SUBSCRIPTION in f"{found.text} {found.details}"
