@@ -299,7 +299,7 @@ BRIDGE_COMMANDS = Counter(
     values=_each(*COMMAND_OUTCOMES),
 )
 BRIDGE_COMMANDS_OPEN = Gauge(
-    "lark_bridge_commands", "Chat commands that are not over, by what is next", ("state",), merge="min"
+    "lark_bridge_commands_open", "Chat commands that are not over, by what is next", ("state",), merge="min"
 )
 
 ALL: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
