@@ -21,7 +21,7 @@ from lark_provider.files.formats import FileError
 
 COMMANDS = (
     "app", "key", "db", "ledger", "health", "doctor", "message", "bitable", "sheet", "drive", "callbacks",
-    "airflow", "outbox", "emulator", "demo",
+    "airflow", "outbox", "emulator", "demo", "verify-live",
 )  # fmt: skip
 """Modules beside this one; each adds the command of its name."""
 
@@ -37,7 +37,7 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     commands = root.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name in COMMANDS:
         if not argv or argv[0] == name or argv[0] not in COMMANDS:
-            import_module(f"lark_provider.cli.{name}").add_to(commands)
+            import_module(f"lark_provider.cli.{name.replace('-', '_')}").add_to(commands)
     return root
 
 

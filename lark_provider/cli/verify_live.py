@@ -1,0 +1,191 @@
+"""`lark-provider verify-live`: find out how a real tenant behaves where Lark's documents are silent."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import secrets
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lark_provider import __version__
+from lark_provider.cli import logs, terminal
+from lark_provider.cli.arguments import WrongUseError, add_app_options
+from lark_provider.cli.output import print_json, table
+from lark_provider.verify import catalogue
+from lark_provider.verify.corpus import Corpus
+from lark_provider.verify.probe import Finding, Probe, Target
+from lark_provider.verify.runner import Runner, settings_of
+from lark_provider.verify.tenant import Tenant
+
+_MOST = 300
+_INTERRUPTED = 130
+_MARKS = {"confirmed": "ok  ", "contradicted": "DIFF", "could not be probed": "-   "}
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to what `add_subparsers` returned."""
+    command = commands.add_parser(
+        "verify-live",
+        help="probe what Lark's documents leave open, in a real tenant",
+        description="Probe with a throwaway app how a real tenant behaves where Lark's documents are silent "
+        "or clash, and print what is confirmed, contradicted, or could not be probed. It makes a group, a "
+        "base, spreadsheets and a document of its own, writes to nothing else unless it is named, and deletes "
+        "what it made, also after Ctrl-C. Ends with 0 whatever it found, and with 1 if it left something behind.",
+    )
+    add_app_options(command)
+    command.add_argument("--list", action="store_true", help="print the probes and send nothing")
+    command.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run this probe only, repeatable; card_rules stands for all of its kind",
+    )
+    command.add_argument("--yes", action="store_true", help="do not ask before the first request")
+    command.add_argument(
+        "--max-calls", type=int, default=_MOST, metavar="N", help=f"requests at most (default: {_MOST})"
+    )
+    command.add_argument("--chat", metavar="CHAT_ID", help="send messages here (default: to a new group)")
+    command.add_argument("--folder", metavar="TOKEN", help="make documents here (default: the app's space)")
+    command.add_argument("--person", metavar="OPEN_ID", help="share a document that is made with this person")
+    command.add_argument("--corpus", type=Path, metavar="FILE", help="write the exchanges, without ids, here")
+    command.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="write the settings for `lark-emulator --seed FILE.json`",
+    )
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the probes and print what they found."""
+    logs.silence()
+    try:
+        probes = catalogue.named(tuple(arguments.only))
+    except KeyError as error:
+        raise WrongUseError(
+            f"--only must name a probe, got {error.args[0]!r}. Next: see `lark-provider verify-live --list`."
+        ) from None
+    if arguments.max_calls < 1:
+        raise WrongUseError(f"--max-calls must be 1 or more, got {arguments.max_calls}. Next: pass more.")
+    if arguments.settings is not None and arguments.settings.suffix != ".json":
+        raise WrongUseError(f"--settings must end with .json, got {arguments.settings}. Next: rename it.")
+    if arguments.list:
+        return _list(probes, as_json=arguments.json)
+    with Tenant(arguments.app_id, arguments.tenant_key) as tenant:
+        app = tenant.app
+        if not (arguments.yes or _is_confirmed(len(probes), app.base_url, app.app_id)):
+            print("Nothing was sent.")
+            return 1
+        named = [one for one in (arguments.chat, arguments.folder, arguments.person) if one]
+        target = Target(
+            app.app_id,
+            app.app_secret,
+            f"verify-{secrets.token_hex(8)}",
+            arguments.chat,
+            arguments.folder,
+            arguments.person,
+        )
+        runner = Runner(
+            tenant.send,
+            time.sleep,
+            target,
+            arguments.max_calls,
+            Corpus((app.app_id, app.app_secret, *named)),
+        )
+        findings = runner.run(probes, _ignored if arguments.json else _tell)
+    return _finish(arguments, runner, findings)
+
+
+def _finish(arguments: argparse.Namespace, runner: Runner, findings: list[Finding]) -> int:
+    settings = settings_of(findings, catalogue.PROBES)
+    if arguments.corpus is not None:
+        head = {"version": __version__, "day": datetime.now(UTC).date().isoformat()}
+        _write(arguments.corpus, {**head, "exchanges": runner.corpus.entries})
+    if arguments.settings is not None:
+        _write(arguments.settings, {"settings": settings})
+    if arguments.json:
+        print_json(
+            {
+                "requests": runner.sent,
+                "findings": [dataclasses.asdict(one) for one in findings],
+                "settings": settings,
+                "left_behind": runner.left_behind,
+            }
+        )
+    else:
+        _sum_up(runner, findings)
+    for one in runner.left_behind:
+        print(
+            f"lark-provider: could not be deleted: {one}. Next: send this again, or delete it by hand.",
+            file=sys.stderr,
+        )
+    if runner.interrupted:
+        return _INTERRUPTED
+    return 1 if runner.left_behind else 0
+
+
+def _write(file: Path, value: Any) -> None:
+    file.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def _list(probes: tuple[Probe, ...], *, as_json: bool) -> int:
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": one.name,
+                    "fact": one.fact,
+                    "setting": one.setting,
+                    "assumed": one.assumed,
+                    "answers": one.answers,
+                    "max_calls": one.calls,
+                }
+                for one in probes
+            ]
+        )
+        return 0
+    rows = [(one.name, str(one.calls), _shown(one.assumed), one.fact) for one in probes]
+    print(table(("probe", "requests", "assumed", "fact"), rows))
+    print()
+    for lot in catalogue.UNPROBED:
+        print(f"Not probed, as {lot.reason}: {', '.join(lot.settings)}.")
+    return 0
+
+
+def _ignored(_: Finding) -> None:
+    """Print nothing: JSON is printed at the end."""
+
+
+def _tell(found: Finding) -> None:
+    detail = f"({found.reason})" if found.reason else ""
+    if found.value is not None:
+        detail = f"{_shown(found.value)}" + (
+            f", not {_shown(found.assumed)} as assumed" if found.status == "contradicted" else ""
+        )
+    print(f"{_MARKS[found.status]} {found.name:<28} {found.status}: {detail}", flush=True)
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _sum_up(runner: Runner, findings: list[Finding]) -> None:
+    counts = {status: sum(one.status == status for one in findings) for status in _MARKS}
+    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    end = "Interrupted. " if runner.interrupted else ""
+    print(f"{end}{told}; {runner.sent} requests sent.")
+
+
+def _is_confirmed(count: int, base_url: str, app_id: str) -> bool:
+    if not terminal.can_ask():
+        raise WrongUseError("Standard input must be a terminal to confirm this. Next: pass --yes.")
+    question = f"Run {count} probe(s) as app {app_id} at {base_url}? What they make is deleted. [y/N] "
+    return input(question).strip().lower() in {"y", "yes"}

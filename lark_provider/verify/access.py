@@ -1,0 +1,98 @@
+"""Probes of token requests, and of reading people."""
+
+from __future__ import annotations
+
+from lark_provider.verify.probe import Probe, Reply, Request, Steps, Target, UnexpectedError, chosen
+
+_TOKEN = "/auth/v3/tenant_access_token"  # noqa: S105 - a path
+_BAD_FORM, _OTHER_KIND, _UNAUTHORIZED = 10003, 10005, 10014
+_NOBODY = "ou_00000000000000000000000000000000"
+
+
+def _token_request(target: Target, secret: str, **more: str) -> dict[str, str]:
+    return {"app_id": target.app_id, "app_secret": secret, **more}
+
+
+def _wrong_secret_status(target: Target) -> Steps:
+    body = _token_request(target, "wrong")
+    reply = yield Request("POST", f"{_TOKEN}/internal", body, authorized=False, private=True)
+    return _refusal_status(reply)
+
+
+def _refusal_status(reply: Reply) -> int:
+    if not reply.code:
+        raise UnexpectedError("the request was not refused")
+    return reply.status
+
+
+def _form_token_requests(target: Target) -> Steps:
+    form = _token_request(target, target.app_secret)
+    reply = yield Request("POST", f"{_TOKEN}/internal", form=form, authorized=False, private=True)
+    return chosen(reply, {0: "accepted", _BAD_FORM: "refused"})
+
+
+def _app_type_mismatch(target: Target) -> Steps:
+    body = _token_request(target, target.app_secret, app_ticket="none")
+    where = "/auth/v3/app_access_token"
+    reply = yield Request("POST", where, body, authorized=False, private=True)
+    return chosen(reply, {_OTHER_KIND: "10005", _UNAUTHORIZED: "10014"})
+
+
+def _unknown_user_ids(_: Target) -> Steps:
+    reply = yield Request("GET", f"/contact/v3/users/{_NOBODY}", params={"user_id_type": "open_id"})
+    return chosen(reply, {99992351: "gateway", 41012: "endpoint"})
+
+
+def _card_update_status(_: Target) -> Steps:
+    card = {"elements": [{"tag": "hr"}]}
+    reply = yield Request("POST", "/interactive/v1/card/update", {"token": "c-none", "card": card})
+    return str(_refusal_status(reply))
+
+
+PROBES = (
+    Probe(
+        "wrong_secret_status",
+        "The HTTP status of a token request with a wrong secret.",
+        "wrong_secret_status",
+        200,
+        (200, 400),
+        1,
+        _wrong_secret_status,
+    ),
+    Probe(
+        "form_token_requests",
+        "Whether token endpoints take form-encoded bodies.",
+        "form_token_requests",
+        "accepted",
+        ("accepted", "refused"),
+        1,
+        _form_token_requests,
+    ),
+    Probe(
+        "app_type_mismatch",
+        "What a custom app gets at the token endpoint of store apps.",
+        "app_type_mismatch",
+        "10005",
+        ("10005", "10014"),
+        1,
+        _app_type_mismatch,
+    ),
+    Probe(
+        "unknown_user_ids",
+        "Whether the gateway or the endpoint refuses the id of an unknown person.",
+        "unknown_user_ids",
+        "gateway",
+        ("gateway", "endpoint"),
+        1,
+        _unknown_user_ids,
+    ),
+    Probe(
+        "card_update_status",
+        "The HTTP status of what interactive/v1/card/update refuses.",
+        "card_update_status",
+        "400",
+        ("400", "200"),
+        1,
+        _card_update_status,
+    ),
+)

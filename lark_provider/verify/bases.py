@@ -1,0 +1,207 @@
+"""Probes of Bitable; they write into a base that they make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lark_provider.verify.probe import (
+    Made,
+    Probe,
+    Reply,
+    Request,
+    Setting,
+    Steps,
+    Target,
+    UnexpectedError,
+    chosen,
+    needed,
+)
+
+_TITLE = "lark-provider verify-live"
+_NUMBER, _SINGLE_SELECT = 2, 3
+_FILTER_TOO_LONG, _NO_OPTION = 1254107, 1254062
+_DOCUMENTED_FILTER = 2000
+
+
+def _undo(reply: Reply) -> Request:
+    return Request("DELETE", f"/drive/v1/files/{reply.data['app']['app_token']}", params={"type": "bitable"})
+
+
+def _table(target: Target) -> Made:
+    """Return the path of a table with fields `text`, `number` (two decimals) and `option`."""
+
+    def make() -> Made:
+        body = {"name": _TITLE}
+        if target.folder is not None:
+            body["folder_token"] = target.folder
+        base = (yield from needed(Request("POST", "/bitable/v1/apps", body, undo=_undo)))["app"]
+        fields: list[dict[str, Any]] = [
+            {"field_name": "text", "type": 1},
+            {"field_name": "number", "type": _NUMBER, "property": {"formatter": "0.00"}},
+            {"field_name": "option", "type": _SINGLE_SELECT, "property": {"options": [{"name": "a"}]}},
+        ]
+        table = {"table": {"name": "probes", "fields": fields}}
+        tables = f"/bitable/v1/apps/{base['app_token']}/tables"
+        made = yield from needed(Request("POST", tables, table))
+        return f"{tables}/{made['table_id']}"
+
+    return (yield from target.once("table", make))
+
+
+def _create(table: str, fields: dict[str, Any], **params: str) -> Request:
+    return Request("POST", f"{table}/records", {"fields": fields}, params=params)
+
+
+def _stored(target: Target, name: str, value: Any) -> Made:
+    """Write a value, and return how it is read."""
+    table = yield from _table(target)
+    record = (yield from needed(_create(table, {name: value})))["record"]
+    read = yield from needed(Request("GET", f"{table}/records/{record['record_id']}"))
+    return read["record"]["fields"].get(name)
+
+
+def _client_token_replay(target: Target) -> Steps:
+    table = yield from _table(target)
+    token = target.uuid4("record")
+    request = _create(table, {"text": "a"}, client_token=token)
+    first = yield from needed(request)
+    again = yield request
+    if again.code:
+        return chosen(again, {1254608: "1254608", 1255006: "1255006"})
+    if again.data["record"]["record_id"] != first["record"]["record_id"]:
+        raise UnexpectedError("a second record was made: the client_token was ignored")
+    return "same"
+
+
+def _unchanged_write(target: Target) -> Steps:
+    table = yield from _table(target)
+    record = (yield from needed(_create(table, {"text": "a"})))["record"]
+    reply = yield Request("PUT", f"{table}/records/{record['record_id']}", {"fields": {"text": "a"}})
+    return chosen(reply, {0: "ok", 1254606: "1254606"})
+
+
+def _number_precision(target: Target) -> Steps:
+    return _one_of(
+        float((yield from _stored(target, "number", 1.23456))), {1.23456: "kept", 1.23: "formatter"}
+    )
+
+
+def _text_ends(target: Target) -> Steps:
+    read = yield from _stored(target, "text", " a ")
+    text = "".join(part["text"] for part in read) if isinstance(read, list) else str(read)
+    return _one_of(text, {" a ": "kept", "a": "trimmed"})
+
+
+def _one_of(read: Any, answers: dict[Any, Setting]) -> Setting:
+    if read in answers:
+        return answers[read]
+    raise UnexpectedError(f"it was read as {read!r}")
+
+
+def _unknown_options(target: Target) -> Steps:
+    table = yield from _table(target)
+    reply = yield _create(table, {"option": "b"})
+    return chosen(reply, {0: "created", _NO_OPTION: "refused"})
+
+
+def _search_total(target: Target) -> Steps:
+    table = yield from _table(target)
+    search = Request("POST", f"{table}/records/search", {}, params={"page_size": "500"})
+    yield from needed(_create(table, {"text": "a"}))
+    found = yield from needed(search)
+    if found.get("total") is None:
+        return "absent"
+    return "exact" if found["total"] == len(found.get("items") or ()) else "stale"
+
+
+def _bitable_error_status(target: Target) -> Steps:
+    table = yield from _table(target)
+    malformed = f"{target.nonce}-malformed"  # documented: HTTP 400
+    reply = yield _create(table, {"text": "a"}, client_token=malformed)
+    if not reply.code:
+        raise UnexpectedError("a malformed client_token was not refused")
+    return "200" if reply.status == 200 else "documented"  # noqa: PLR2004 - HTTP
+
+
+def _max_filter_chars(target: Target) -> Steps:
+    table = yield from _table(target)
+    condition = {"field_name": "text", "operator": "is", "value": ["x" * _DOCUMENTED_FILTER]}
+    body = {"filter": {"conjunction": "and", "conditions": [condition]}}
+    reply = yield Request("POST", f"{table}/records/search", body)
+    return chosen(reply, {_FILTER_TOO_LONG: _DOCUMENTED_FILTER, 0: 0})
+
+
+PROBES = (
+    Probe(
+        "client_token_replay",
+        "A record written again with its client_token is the first one again, or one of two errors.",
+        "client_token_replay",
+        "same",
+        ("same", "1254608", "1255006"),
+        2,
+        _client_token_replay,
+    ),
+    Probe(
+        "unchanged_write",
+        "Whether a record that is overwritten with what is there already is a success.",
+        "unchanged_write",
+        "ok",
+        ("ok", "1254606"),
+        2,
+        _unchanged_write,
+    ),
+    Probe(
+        "number_precision",
+        "Whether a number field keeps more decimals than it shows.",
+        "number_precision",
+        "kept",
+        ("kept", "formatter"),
+        2,
+        _number_precision,
+    ),
+    Probe(
+        "text_ends",
+        "Whether white space at both ends of a text is kept.",
+        "text_ends",
+        "kept",
+        ("kept", "trimmed"),
+        2,
+        _text_ends,
+    ),
+    Probe(
+        "unknown_options",
+        "Whether a write makes an option that a select field does not have.",
+        "unknown_options",
+        "created",
+        ("created", "refused"),
+        1,
+        _unknown_options,
+    ),
+    Probe(
+        "search_total",
+        "Whether the `total` of a search counts the newest write.",
+        "search_total",
+        "exact",
+        ("exact", "absent", "stale"),
+        2,
+        _search_total,
+    ),
+    Probe(
+        "bitable_error_status",
+        "Whether the errors of Bitable have a status of their own, or always 200.",
+        "bitable_error_status",
+        "documented",
+        ("documented", "200"),
+        1,
+        _bitable_error_status,
+    ),
+    Probe(
+        "max_filter_chars",
+        "Whether a search's filter may be longer than 2,000 characters.",
+        "max_filter_chars",
+        _DOCUMENTED_FILTER,
+        (_DOCUMENTED_FILTER, 0),
+        1,
+        _max_filter_chars,
+    ),
+)

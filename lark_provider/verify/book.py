@@ -1,0 +1,122 @@
+"""A worksheet for one probe of spreadsheets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lark_provider.verify.probe import CannotProbeError, Made, Reply, Request, Target, needed
+
+RANGE = 90202
+_TITLE = "lark-provider verify-live"
+
+
+def undo_file(kind: str, *path: str) -> Any:
+    """Return what deletes a document, given the reply that made it.
+
+    Args:
+        kind: Its type at the drive, such as `sheet`.
+        path: The members of the reply's data under which its token is.
+    """
+
+    def undo(reply: Reply) -> Request:
+        found: Any = reply.data
+        for name in path:
+            found = found[name]
+        return Request("DELETE", f"/drive/v1/files/{found}", params={"type": kind})
+
+    return undo
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A worksheet.
+
+    Attributes:
+        token: Of its spreadsheet.
+        sheet_id: Its id.
+    """
+
+    token: str
+    sheet_id: str
+
+    @property
+    def v2(self) -> str:
+        """Path of the spreadsheet in v2."""
+        return f"/sheets/v2/spreadsheets/{self.token}"
+
+    @property
+    def v3(self) -> str:
+        """Path of the worksheet in v3."""
+        return f"/sheets/v3/spreadsheets/{self.token}/sheets/{self.sheet_id}"
+
+    def at(self, cells: str) -> str:
+        """Return a range of the worksheet."""
+        return f"{self.sheet_id}!{cells}"
+
+    def put(self, cells: str, values: list[list[Any]]) -> Request:
+        """Return the request that writes values."""
+        body = {"valueRange": {"range": self.at(cells), "values": values}}
+        return Request("PUT", f"{self.v2}/values", body)
+
+    def style(self, cells: str, style: dict[str, Any]) -> Request:
+        """Return the request that sets a style."""
+        return Request("PUT", f"{self.v2}/style", {"appendStyle": {"range": self.at(cells), "style": style}})
+
+    def merge(self, cells: str) -> Request:
+        """Return the request that merges cells."""
+        body = {"range": self.at(cells), "mergeType": "MERGE_ALL"}
+        return Request("POST", f"{self.v2}/merge_cells", body)
+
+    def find(self, text: str, cells: str, **condition: bool) -> tuple[str, dict[str, Any]]:
+        """Return path and body of a request that looks for a text."""
+        where = {"range": self.at(cells), **condition}
+        return f"{self.v3}/find", {"find": text, "find_condition": where}
+
+    def read(self, cells: str, **params: str) -> Made:
+        """Read values."""
+        request = Request("GET", f"{self.v2}/values/{self.at(cells)}", params=params)
+        return (yield from needed(request))["valueRange"]["values"]
+
+    def cell(self, cells: str, **params: str) -> Made:
+        """Read the first cell of a range; None if it is empty, and so left out."""
+        rows = yield from self.read(cells, **params)
+        return rows[0][0] if rows and rows[0] else None
+
+    def worksheets(self) -> Made:
+        """Read the properties of all worksheets."""
+        return (yield from needed(Request("GET", f"{self.v2}/metainfo")))["sheets"]
+
+    def properties(self) -> Made:
+        """Read the properties of this worksheet."""
+        found = [one for one in (yield from self.worksheets()) if one["sheetId"] == self.sheet_id]
+        if not found:
+            raise CannotProbeError("the worksheet is not listed")
+        return found[0]
+
+
+def opened(target: Target, *, alone: bool = False) -> Made:
+    """Make a worksheet.
+
+    Args:
+        target: Where.
+        alone: In a spreadsheet of its own, whose only one it is; else beside those of other probes.
+    """
+    if alone:
+        return (yield from _spreadsheet(target))
+    book = yield from target.once("spreadsheet", lambda: _spreadsheet(target))
+    number = target.shared["worksheets"] = target.shared.get("worksheets", 0) + 1
+    body = {"requests": [{"addSheet": {"properties": {"title": f"probe {number}"}}}]}
+    made = yield from needed(Request("POST", f"{book.v2}/sheets_batch_update", body))
+    return Book(book.token, made["replies"][0]["addSheet"]["properties"]["sheetId"])
+
+
+def _spreadsheet(target: Target) -> Made:
+    body = {"title": _TITLE}
+    if target.folder is not None:
+        body["folder_token"] = target.folder
+    undo = undo_file("sheet", "spreadsheet", "spreadsheet_token")
+    made = yield from needed(Request("POST", "/sheets/v3/spreadsheets", body, undo=undo))
+    token = made["spreadsheet"]["spreadsheet_token"]
+    found = yield from needed(Request("GET", f"/sheets/v3/spreadsheets/{token}/sheets/query"))
+    return Book(token, found["sheets"][0]["sheet_id"])

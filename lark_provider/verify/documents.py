@@ -1,0 +1,145 @@
+"""Probes of documents and of who may open them; they make the documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lark_provider.verify.book import undo_file
+from lark_provider.verify.probe import Made, Probe, Request, Steps, Target, UnexpectedError, chosen, needed
+
+_TITLE = "lark-provider verify-live"
+_MARKDOWN = "# a\n\n- b\n  - c\n\n| d | e |\n|---|---|\n| f | g |\n"
+
+
+def _text(content: str) -> dict[str, Any]:
+    return {"block_type": 2, "text": {"elements": [{"text_run": {"content": content}}]}}
+
+
+def _document(target: Target) -> Made:
+    """Return the id of a document that the probes made."""
+
+    def make() -> Made:
+        body = {"title": _TITLE}
+        if target.folder is not None:
+            body["folder_token"] = target.folder
+        undo = undo_file("docx", "document", "document_id")
+        made = yield from needed(Request("POST", "/docx/v1/documents", body, undo=undo))
+        return made["document"]["document_id"]
+
+    return (yield from target.once("document", make))
+
+
+def _docx_client_token(target: Target) -> Steps:
+    document = yield from _document(target)
+    token = target.uuid4("block")
+    where = f"/docx/v1/documents/{document}/blocks/{document}/children"
+    request = Request("POST", where, {"children": [_text("a")]}, params={"client_token": token})
+    first = (yield from needed(request))["children"][0]["block_id"]
+    again = (yield from needed(request))["children"][0]["block_id"]
+    return "same" if again == first else "performed"
+
+
+def _docx_inserted(target: Target) -> Steps:
+    document = yield from _document(target)
+    blocks = [
+        {"block_id": "outer", "block_type": 12, "bullet": _text("a")["text"], "children": ["inner"]},
+        {"block_id": "inner", **_text("b"), "children": []},
+    ]
+    body = {"children_id": ["outer"], "descendants": blocks}
+    where = f"/docx/v1/documents/{document}/blocks/{document}/descendant"
+    shown = len((yield from needed(Request("POST", where, body)))["children"])
+    if shown not in (1, 2):
+        raise UnexpectedError(f"{shown} blocks were shown")
+    return "first_level" if shown == 1 else "all"
+
+
+def _convert_order(_: Target) -> Steps:
+    body = {"content_type": "markdown", "content": _MARKDOWN}
+    found = yield from needed(Request("POST", "/docx/v1/documents/blocks/convert", body))
+    by_id = {block["block_id"]: block for block in found["blocks"]}
+    order: list[str] = []
+    left = list(reversed(found["first_level_block_ids"]))
+    while left:
+        order.append(left.pop())
+        left += reversed(by_id[order[-1]].get("children") or ())
+    return "document" if list(by_id) == order else "shuffled"
+
+
+def _owner_listed(target: Target) -> Steps:
+    document = yield from _document(target)
+    where = f"/drive/v1/permissions/{document}/members"
+    listed = (yield from needed(Request("GET", where, params={"type": "docx"})))["items"]
+    return "listed" if listed else "absent"
+
+
+def _member_again(target: Target) -> Steps:
+    document = yield from _document(target)
+    where = f"/drive/v1/permissions/{document}/members"
+    kinds = {"type": "docx", "need_notification": "false"}
+
+    def add(perm: str) -> Request:
+        body = {"member_type": "openid", "member_id": target.person, "perm": perm}
+        return Request("POST", where, body, params=kinds)
+
+    def perm() -> Made:
+        listed = (yield from needed(Request("GET", where, params={"type": "docx"})))["items"]
+        return next(one["perm"] for one in listed if one["member_id"] == target.person)
+
+    yield from needed(add("edit"))
+    lower = yield add("view")
+    if lower.code:
+        return chosen(lower, {1063003: "1063003"})
+    if (yield from perm()) == "view":
+        return "upsert"
+    yield from needed(add("full_access"))
+    return "raised" if (yield from perm()) == "full_access" else "kept"
+
+
+PROBES = (
+    Probe(
+        "docx_client_token",
+        "Whether an edit of a document repeated with its client_token is performed again.",
+        "docx_client_token",
+        "same",
+        ("same", "performed"),
+        2,
+        _docx_client_token,
+    ),
+    Probe(
+        "docx_inserted",
+        "Which of the new blocks the answer of `descendant` shows.",
+        "docx_inserted",
+        "first_level",
+        ("first_level", "all"),
+        1,
+        _docx_inserted,
+    ),
+    Probe(
+        "convert_order",
+        "Whether the blocks of converted Markdown come in the order of the document.",
+        "convert_order",
+        "shuffled",
+        ("shuffled", "document"),
+        1,
+        _convert_order,
+    ),
+    Probe(
+        "owner_listed",
+        "Whether the list of a document's collaborators holds its owner.",
+        "owner_listed",
+        "absent",
+        ("absent", "listed"),
+        1,
+        _owner_listed,
+    ),
+    Probe(
+        "member_again",
+        "What becomes of a collaborator who is added again with another permission.",
+        "member_again",
+        "upsert",
+        ("upsert", "kept", "raised", "1063003"),
+        5,
+        _member_again,
+        needs_person=True,
+    ),
+)

@@ -1,0 +1,247 @@
+"""Probes of messages and cards; they write into a chat that was named, or into one that they make."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+from lark_provider.verify.probe import (
+    CannotProbeError,
+    Made,
+    Probe,
+    Reply,
+    Request,
+    Steps,
+    Target,
+    UnexpectedError,
+    needed,
+)
+
+Card = dict[str, Any]
+_TITLE = "lark-provider verify-live"
+_CARD_REFUSED, _TOO_LONG = 230099, 230025
+_HR: Card = {"tag": "hr"}
+_SUBMIT: Card = {"tag": "button", "name": "send", "form_action_type": "submit"}
+_TABLE: Card = {"tag": "table", "columns": [{"name": "a", "data_type": "text"}], "rows": []}
+_KIB = 1024
+
+
+def _card(*elements: Card, **more: Any) -> Card:
+    return {"schema": "2.0", "body": {"elements": list(elements)}, **more}
+
+
+def _plain(content: str = "a") -> Card:
+    return {"tag": "plain_text", "content": content}
+
+
+def _markdown(content: str) -> Card:
+    return {"tag": "markdown", "content": content}
+
+
+def _form(*elements: Card) -> Card:
+    return {"tag": "form", "name": "f", "elements": list(elements)}
+
+
+def _nested(levels: int) -> Card:
+    inner = _HR
+    for _ in range(levels):
+        inner = {"tag": "collapsible_panel", "header": {"title": _plain()}, "elements": [inner]}
+    return inner
+
+
+_MARKDOWN_TABLE = "|a|b|\n|-|-|\n|1|2|\n\n"
+
+#: For each unconfirmed rule of the emulator: what it refuses, whether it is on by default, and a card.
+CARD_RULES: dict[str, tuple[str, bool, Card]] = {
+    "schema": ("a `schema` other than 1.0 and 2.0", True, {"schema": "3.0"}),
+    "properties": ("an unknown property in a card 2.0", True, _card({**_HR, "verify_live": 1})),
+    "tags": ("an unknown tag in a card 2.0", True, _card({"tag": "verify_live"})),
+    "nesting": ("containers nested 6 levels deep", True, _card(_nested(6))),
+    "container_table": (
+        "a table in an interactive_container",
+        True,
+        _card({"tag": "interactive_container", "elements": [_TABLE]}),
+    ),
+    "multi_select": (
+        "a choice of several options outside a form",
+        True,
+        _card(
+            {
+                "tag": "multi_select_static",
+                "name": "m",
+                "options": [{"text": _plain(), "value": "1"}],
+            }
+        ),
+    ),
+    "body": ("a card 2.0 without a body", False, {"schema": "2.0"}),
+    "values": (
+        "a word that a property does not have",
+        False,
+        _card({"tag": "button", "text": _plain(), "type": "huge"}),
+    ),
+    "text_tags": (
+        "lark_md where the page names plain_text only",
+        False,
+        _card({"tag": "button", "text": {"tag": "lark_md", "content": "a"}}),
+    ),
+    "form_names": ("a form's component without a name", False, _card(_form({"tag": "input"}, _SUBMIT))),
+    "submit_behaviors": (
+        "a submit button with `behaviors` as a form's only one",
+        False,
+        _card(_form({**_SUBMIT, "behaviors": []})),
+    ),
+    "fences": ("six tables in a code fence", False, _card(_markdown(f"```\n{_MARKDOWN_TABLE * 6}```"))),
+    "required": ("an `img` without `alt`, with an empty key", False, _card({"tag": "img", "img_key": ""})),
+    "lengths": (
+        "a button's text of 101 characters",
+        False,
+        _card({"tag": "button", "text": _plain("x" * 101)}),
+    ),
+    "ranges": ("a table with page_size 11", False, _card({**_TABLE, "page_size": 11})),
+    "places": (
+        "a button of a card 1.0 outside an action",
+        False,
+        {"elements": [{"tag": "button", "text": _plain()}]},
+    ),
+}
+
+
+def _undo_chat(reply: Reply) -> Request:
+    return Request("DELETE", f"/im/v1/chats/{reply.data['chat_id']}")
+
+
+def _undo_message(reply: Reply) -> Request:
+    return Request("DELETE", f"/im/v1/messages/{reply.data['message_id']}")
+
+
+def _new_chat() -> Made:
+    made = yield from needed(Request("POST", "/im/v1/chats", {"name": _TITLE}, undo=_undo_chat))
+    return made["chat_id"]
+
+
+def _chat(target: Target) -> Made:
+    if target.chat_id is not None:
+        return target.chat_id
+    return (yield from target.once("chat", _new_chat))
+
+
+def _message(target: Target, kind: str, content: Card, uuid: str | None = None) -> Made:
+    """Return the request that sends a message; a chat that the probes made goes with what is in it."""
+    chat_id = yield from _chat(target)
+    body = {"receive_id": chat_id, "msg_type": kind, "content": json.dumps(content)}
+    if uuid is not None:
+        body["uuid"] = uuid
+    undo = None if target.chat_id is None else _undo_message
+    return Request("POST", "/im/v1/messages", body, params={"receive_id_type": "chat_id"}, undo=undo)
+
+
+def _uuid_replay(target: Target) -> Steps:
+    uuid = f"{target.nonce}-replay"
+    request = yield from _message(target, "text", {"text": _TITLE}, uuid)
+    first = yield from needed(request)
+    again = yield request
+    if again.code:
+        return "error"
+    if again.data.get("message_id") != first["message_id"]:
+        raise UnexpectedError("a second message was sent: the uuid was ignored")
+    return "same"
+
+
+def _rule(card: Card, target: Target) -> Steps:
+    request = yield from _message(target, "interactive", card)
+    reply = yield request
+    if reply.code not in (0, _CARD_REFUSED):
+        raise CannotProbeError(f"sending answered HTTP {reply.status}, code {reply.code}: {reply.msg}")
+    return reply.code == _CARD_REFUSED
+
+
+def _largest(target: Target, kind: str, cards: dict[int, Card], refusal: int) -> Made:
+    """Return the largest key whose card is taken, of keys that grow; 0 if none is."""
+    largest = 0
+    for size, card in cards.items():
+        request = yield from _message(target, kind, card)
+        reply = yield request
+        if reply.code == refusal:
+            break
+        if reply.code:
+            raise UnexpectedError(f"HTTP {reply.status}, code {reply.code}: {reply.msg}")
+        largest = size
+    return largest
+
+
+def _max_card_tables(target: Target) -> Steps:
+    cards = {count: _card(*[_TABLE] * count) for count in range(5, 9)}
+    return int((yield from _largest(target, "interactive", cards, _CARD_REFUSED)))
+
+
+def _padded(size: int) -> Card:
+    """Return a card whose JSON has so many bytes."""
+    card = _card(_markdown(""))
+    return _card(_markdown("x" * (size - len(json.dumps(card)))))
+
+
+def _max_card_bytes(target: Target) -> Steps:
+    cards = {size * _KIB: _padded(size * _KIB) for size in (30, 40, 64, 100)}
+    return int((yield from _largest(target, "interactive", cards, _TOO_LONG)))
+
+
+def _update_multi(target: Target) -> Steps:
+    card: Card = {"elements": [_HR]}
+    request = yield from _message(target, "interactive", card)
+    message_id = (yield from needed(request))["message_id"]
+    reply = yield Request("PATCH", f"/im/v1/messages/{message_id}", {"content": json.dumps(card)})
+    return reply.code != 0
+
+
+PROBES = (
+    Probe(
+        "uuid_replay",
+        "A message repeated with its uuid is the first message again, or an error.",
+        "uuid_replay",
+        "same",
+        ("same", "error"),
+        2,
+        _uuid_replay,
+    ),
+    *(
+        Probe(
+            f"card_rules.{name}",
+            f"Whether Lark refuses {what}.",
+            "card_rules",
+            is_on,
+            (True, False),
+            1,
+            partial(_rule, card),
+            rule=name,
+        )
+        for name, (what, is_on, card) in CARD_RULES.items()
+    ),
+    Probe(
+        "max_card_tables",
+        "How many tables a card may hold (up to 8 are tried).",
+        "max_card_tables",
+        5,
+        (),
+        4,
+        _max_card_tables,
+    ),
+    Probe(
+        "max_card_bytes",
+        "How many bytes of JSON a card may have (30, 40, 64 and 100 KiB are tried).",
+        "max_card_bytes",
+        30 * _KIB,
+        (),
+        4,
+        _max_card_bytes,
+    ),
+    Probe(
+        "update_multi",
+        "Whether a card 1.0 must say update_multi to be updated.",
+        "update_multi",
+        True,
+        (True, False),
+        2,
+        _update_multi,
+    ),
+)

@@ -1,0 +1,199 @@
+"""What a probe is: a pure procedure that yields requests, is sent their replies, and returns what it saw."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Setting: TypeAlias = str | int | bool
+Status: TypeAlias = Literal["confirmed", "contradicted", "could not be probed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to Lark.
+
+    Attributes:
+        method: The HTTP method.
+        path: Behind `/open-apis`, with the ids in it.
+        body: The JSON body; None for none.
+        form: A form-encoded body in place of JSON.
+        params: The query.
+        authorized: Whether the tenant's token is sent.
+        undo: Given the reply of a success, the request that deletes what was made.
+        private: Whether body and reply hold credentials, so that neither is written to the corpus.
+    """
+
+    method: str
+    path: str
+    body: dict[str, Any] | None = field(default=None, repr=False)
+    form: dict[str, str] | None = field(default=None, repr=False)
+    params: dict[str, str] = field(default_factory=dict)
+    authorized: bool = True
+    undo: Callable[[Reply], Request] | None = None
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What Lark answered.
+
+    Attributes:
+        status: The HTTP status.
+        code: The code of Lark's envelope; -1 if the answer is not Lark's.
+        msg: Its text.
+        data: Its `data`, `{}` if there is none.
+    """
+
+    status: int
+    code: int
+    msg: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+Steps: TypeAlias = Generator[Request, Reply, Setting]
+Made: TypeAlias = Generator[Request, Reply, Any]
+
+
+@dataclass(slots=True)
+class Target:
+    """Where probes may write, and what they share.
+
+    Attributes:
+        app_id: The app.
+        app_secret: Its secret.
+        chat_id: A chat that was named; None to make one.
+        folder: The token of a folder that was named; None for the app's own space.
+        person: The open_id of a person who may be added to documents; None for no one.
+        nonce: Makes idempotency keys of this run unlike those of any other.
+        shared: What was made for several probes, by name.
+    """
+
+    app_id: str
+    app_secret: str = field(repr=False)
+    nonce: str
+    chat_id: str | None = None
+    folder: str | None = None
+    person: str | None = None
+    shared: dict[str, Any] = field(default_factory=dict)
+
+    def uuid4(self, name: str) -> str:
+        """Return an idempotency key of this run in the shape of a random UUID, which Bitable asks for."""
+        digest = hashlib.sha256(f"{self.nonce} {name}".encode()).digest()
+        return str(uuid.UUID(bytes=digest[:16], version=4))
+
+    def once(self, name: str, make: Callable[[], Made]) -> Made:
+        """Return what was made under this name, making it at the first call."""
+        if name not in self.shared:
+            self.shared[name] = yield from make()
+        return self.shared[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A fact, and how it is found out.
+
+    Attributes:
+        name: What `--only` takes.
+        fact: The question, as a sentence.
+        setting: The emulator's setting that it decides; None if there is none.
+        assumed: The emulator's default, or what the fact says.
+        answers: The values that it can find; empty for any number.
+        calls: How many requests it sends at most, without those that make and delete what probes share.
+        run: The procedure.
+        rule: For `card_rules`: the rule that the answer switches on or off.
+        needs_person: Whether a person must be named.
+    """
+
+    name: str
+    fact: str
+    setting: str | None
+    assumed: Setting
+    answers: tuple[Setting, ...]
+    calls: int
+    run: Callable[[Target], Steps] = field(repr=False)
+    rule: str | None = None
+    needs_person: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unprobed:
+    """A fact that no program can find out with one app, and why."""
+
+    settings: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of a probe.
+
+    Attributes:
+        name: The probe.
+        fact: Its question.
+        status: Whether the assumed answer is right.
+        assumed: The assumed answer.
+        setting: The emulator's setting; None if there is none.
+        rule: As of the probe.
+        value: What was found; None if it could not be probed.
+        reason: Why it could not, or what was strange.
+    """
+
+    name: str
+    fact: str
+    status: Status
+    assumed: Setting
+    setting: str | None = None
+    rule: str | None = None
+    value: Setting | None = None
+    reason: str = ""
+
+
+class CannotProbeError(Exception):
+    """The tenant did not let a probe get as far as its question; the text says why."""
+
+
+class UnexpectedError(Exception):
+    """Lark did something that is none of the known answers; the text says what."""
+
+
+def needed(request: Request) -> Generator[Request, Reply, dict[str, Any]]:
+    """Send a request that only prepares the question, and return its data.
+
+    Raises:
+        CannotProbeError: It was refused.
+    """
+    reply = yield request
+    if reply.code:
+        where = f"{request.method} {request.path.split('?')[0]}"
+        raise CannotProbeError(f"{where} answered HTTP {reply.status}, code {reply.code}: {reply.msg}")
+    return reply.data
+
+
+def chosen(reply: Reply, answers: dict[int, Setting]) -> Setting:
+    """Return the answer that a code stands for.
+
+    Raises:
+        UnexpectedError: The code is none of the known ones.
+    """
+    if reply.code in answers:
+        return answers[reply.code]
+    raise UnexpectedError(f"HTTP {reply.status}, code {reply.code}: {reply.msg}")
+
+
+def refused_or(reply: Reply, refused: Setting, taken: Setting, *codes: int) -> Setting:
+    """Return one answer for a success and another for a refusal.
+
+    Args:
+        reply: What Lark answered.
+        refused: The answer if the code is one of `codes`.
+        taken: The answer if it is 0.
+        codes: Codes of the refusal.
+
+    Raises:
+        UnexpectedError: Any other code.
+    """
+    return chosen(reply, {0: taken, **dict.fromkeys(codes, refused)})

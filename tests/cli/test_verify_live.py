@@ -1,0 +1,256 @@
+"""`lark-provider verify-live`, against a local Lark that behaves in each way that a tenant may."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lark_emulator import Emulator
+from lark_emulator.control.seed_file import Seed
+from lark_emulator.settings import CARD_RULES, CHOICES, Settings
+
+from lark_provider.verify import catalogue
+from lark_provider.verify.corpus import Corpus
+from lark_provider.verify.probe import Probe, Reply, Request, Steps, Target
+from lark_provider.verify.runner import Runner
+from tests.cli.conftest import Done, Run, failed
+
+ALICE = "ou_emulator0001_alice"
+LIMITS = {"max_card_tables": (5, 7), "max_card_bytes": (30 * 1024, 64 * 1024), "max_style_rows": (2001, 5000)}
+
+
+def _answer(probe: Probe, position: int) -> Any:
+    answers = probe.answers or LIMITS[str(probe.setting)]
+    return answers[min(position, len(answers) - 1)]
+
+
+@pytest.fixture(autouse=True)
+def _quick(lark: Emulator) -> None:
+    lark.settings(
+        rate_limits=False, write_ms=0, sheet_write_ms=0, receiver_qps=0, update_qps=0, docx_edit_qps=0
+    )
+
+
+def verify(run: Run, *argv: str) -> dict[str, Any]:
+    done = run("verify-live", "--yes", "--json", *argv)
+    assert done.code == 0, done
+    found: dict[str, Any] = json.loads(done.out)
+    return found
+
+
+@pytest.mark.parametrize("position", range(4))
+def test_the_probes_find_out_how_lark_behaves(run: Run, lark: Emulator, position: int) -> None:
+    """Each switch of the emulator in each of its positions."""
+    wanted = {probe.name: _answer(probe, position) for probe in catalogue.PROBES if probe.setting is not None}
+    rules = [
+        probe.rule for probe in catalogue.PROBES if probe.rule is not None and wanted.get(probe.name, False)
+    ]
+    others = {
+        str(probe.setting): wanted[probe.name]
+        for probe in catalogue.PROBES
+        if probe.rule is None and probe.setting is not None
+    }
+    lark.settings(**others, card_rules=rules)
+    found = verify(run, "--person", ALICE)
+    findings = {one["name"]: one for one in found["findings"] if one["setting"] is not None}
+    assert {name: one["value"] for name, one in findings.items()} == wanted, findings
+    for probe in catalogue.PROBES:
+        if probe.name in findings:
+            is_assumed = wanted[probe.name] == probe.assumed
+            assert findings[probe.name]["status"] == ("confirmed" if is_assumed else "contradicted")
+    assert sorted(found["settings"].pop("card_rules")) == sorted([*rules, "lock"])
+    assert found["settings"] == others
+    assert found["left_behind"] == []
+
+
+def test_the_probes_assume_what_the_emulator_does() -> None:
+    defaults = Settings().as_dict()
+    for probe in catalogue.PROBES:
+        if probe.rule is not None:
+            assert (probe.rule in defaults["card_rules"]) == probe.assumed, probe.name
+        elif probe.setting is not None:
+            assert defaults[probe.setting] == probe.assumed, probe.name
+            if probe.setting in CHOICES:
+                assert set(CHOICES[probe.setting]) == set(probe.answers), probe.name
+
+
+def test_each_setting_is_probed_or_the_reason_is_said() -> None:
+    told = {probe.setting for probe in catalogue.PROBES} | {
+        name for lot in catalogue.UNPROBED for name in lot.settings
+    }
+    assert CHOICES.keys() <= told
+    rules = {probe.rule for probe in catalogue.PROBES} | {"lock"}
+    assert rules - {None} == CARD_RULES.keys()
+    assert {name.partition(".")[0] for name in told if name} <= set(Settings().as_dict())
+
+
+def test_a_whole_run(run: Run, lark: Emulator, tmp_path: Path) -> None:
+    corpus, settings = tmp_path / "corpus.json", tmp_path / "settings.json"
+    done = run(
+        "verify-live", "--yes", "--person", ALICE, "--corpus", str(corpus), "--settings", str(settings)
+    )
+    assert done.code == 0, done
+    assert " 0 contradicted, 0 could not be probed; " in done.out.replace("confirmed,", "")
+    assert len(done.out.splitlines()) == len(catalogue.PROBES) + 1
+    made = [one for one in lark.documents() if one["title"] == "lark-provider verify-live"]
+    assert sorted(one["type"] for one in made if one["deleted"]) == ["bitable", "docx", "sheet", "sheet"]
+    assert all(one["deleted"] for one in made)
+    mine = [chat for chat in lark.state()["chats"] if chat["name"] == "lark-provider verify-live"]
+    assert [chat["dissolved"] for chat in mine] == [True]
+    # The corpus holds nothing by which anybody is known, and all that was asked.
+    text = corpus.read_text("utf-8")
+    for name in (lark.app_id, lark.app_secret, ALICE, "t-", "oc_", "om_", "log_id"):
+        assert name not in text, name
+    assert not re.search(r"ou_\w|bascn|shtcn", text)
+    exchanges = json.loads(text)["exchanges"]
+    assert len(exchanges) == int(done.out.split("; ")[-1].split()[0])
+    # The settings are a seed that says what the emulator does already.
+    defaults = Settings().as_dict()
+    for name, value in json.loads(settings.read_text())["settings"].items():
+        assert sorted(value) == sorted(defaults[name]) if name == "card_rules" else value == defaults[name]
+    assert Seed.read(settings).content["settings"]
+    lark.settings(**Seed.read(settings).content["settings"])
+
+
+def test_a_named_chat_is_written_to_and_left_as_it_was(run: Run, lark: Emulator) -> None:
+    chat = lark.add_chat("Ops", bots=[lark.app_id])["chat_id"]
+    verify(run, "--only", "uuid_replay", "--chat", chat)
+    deleted = lark.requests("DELETE", "/open-apis/im/v1/messages/:message_id")
+    assert [one["code"] for one in deleted] == [0]
+    assert not lark.requests("POST", "/open-apis/im/v1/chats")
+
+
+def test_no_more_requests_than_allowed(run: Run, lark: Emulator) -> None:
+    found = verify(run, "--max-calls", "8", "--only", "client_token_replay", "--only", "grid_growth")
+    assert found["requests"] <= 8
+    assert found["findings"][1]["status"] == "could not be probed"
+    assert "8 requests of --max-calls" in found["findings"][1]["reason"]
+    assert found["left_behind"] == []
+    assert lark.requests("DELETE", "/open-apis/drive/v1/files/:file_token")
+
+
+def test_what_cannot_be_deleted_is_named(run: Run, lark: Emulator) -> None:
+    lark.fault("DELETE", "*", code=1061004, status=403, times=9)
+    done = run("verify-live", "--yes", "--only", "unchanged_write")
+    assert done.code == 1
+    assert "could not be deleted: DELETE /drive/v1/files/" in done.err
+
+
+def test_a_tenant_without_a_scope_could_not_be_probed(run: Run, lark: Emulator) -> None:
+    lark.change_app(scopes=[])
+    (finding,) = verify(run, "--only", "unchanged_write")["findings"]
+    assert finding["status"] == "could not be probed"
+    assert "99991672" in finding["reason"]
+
+
+def test_a_busy_tenant_is_asked_again(run: Run, lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    lark.fault("PUT", "*/records/*", code=1254291, times=2)
+    (finding,) = verify(run, "--only", "unchanged_write")["findings"]
+    assert finding["value"] == "ok"
+
+
+def _made(then: Callable[[], None]) -> Callable[[Target], Steps]:
+    def run(_: Target) -> Steps:
+        yield Request(
+            "POST", "/things", {}, undo=lambda reply: Request("DELETE", f"/things/{reply.data['n']}")
+        )
+        then()
+        return True
+
+    return run
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def _crash() -> None:
+    raise RuntimeError("a defect")
+
+
+@pytest.mark.parametrize(("then", "error"), [(_interrupt, None), (_crash, RuntimeError)])
+def test_what_was_made_is_deleted_after_ctrl_c_and_after_an_error(
+    then: Callable[[], None], error: type[Exception] | None
+) -> None:
+    sent: list[str] = []
+    interrupt_once = [KeyboardInterrupt()]
+
+    def send(request: Request) -> Reply:
+        if request.method == "DELETE" and interrupt_once:
+            raise interrupt_once.pop()  # Ctrl-C once more, while it is deleted.
+        sent.append(f"{request.method} {request.path}")
+        return Reply(200, 0, "", {"n": 7})
+
+    target = Target("cli_a", "secret", "nonce")
+    runner = Runner(send, lambda _: None, target, 99, Corpus(()))
+    probe = Probe("p", "A fact.", None, True, (True,), 1, _made(then))
+    if error is None:
+        assert runner.run([probe], lambda _: None) == []
+    else:
+        with pytest.raises(error):
+            runner.run([probe], lambda _: None)
+    assert sent == ["POST /things", "DELETE /things/7"]
+    assert (runner.interrupted, runner.left_behind) == (True, [])
+
+
+def test_an_unknown_answer_contradicts_without_a_setting() -> None:
+    replies = iter(
+        [Reply(200, 0, "", {"chat_id": "oc_1"}), *[Reply(200, 0, "", {"message_id": n}) for n in "ab"]]
+    )
+    probe = catalogue.named(("uuid_replay",))[0]
+    runner = Runner(
+        lambda _: next(replies, Reply(200, 0)), lambda _: None, Target("c", "s", "n"), 9, Corpus(())
+    )
+    (finding,) = runner.run([probe], lambda _: None)
+    assert (finding.status, finding.value) == ("contradicted", None)
+    assert finding.reason == "a second message was sent: the uuid was ignored"
+
+
+def test_a_corpus_keeps_only_what_the_probes_wrote() -> None:
+    corpus = Corpus(("cli_a1b2c3",))
+    request = Request("POST", "/im/v1/messages/om_X/reply", {"text": "ours", "who": "cli_a1b2c3"})
+    data = {"text": "ours", "owner": "Ann Lee", "id": "om_77", "time": 1770000000000, "ok": True, "n": 3}
+    corpus.add("p", request, Reply(200, 0, "no Ann Lee (a@b.example) at 20261126ABCDEF", data))
+    corpus.add("p", Request("GET", "/x"), Reply(400, 5, "Ann Lee is away, cli_a1b2c3"))
+    first, second = corpus.entries
+    assert first["path"] == "/im/v1/messages/:id/reply"
+    assert first["data"] == {
+        "text": "ours", "owner": "<7 characters>", "id": "<5 characters>", "time": 0, "ok": True, "n": 3,
+    }  # fmt: skip
+    assert first["request"] == {"text": "ours", "who": "<10 characters>"}
+    assert second["msg"] == "… is away, …"
+    assert "ABCDEF" not in first["msg"]
+    assert "a@b" not in first["msg"]
+
+
+def test_the_list_sends_nothing(run: Run, lark: Emulator) -> None:
+    done = run("verify-live", "--list")
+    assert done.code == 0
+    assert "grid_growth" in done.out
+    assert "Not probed, as a person has to click a card: card_rules.lock" in done.out
+    listed = json.loads(run("verify-live", "--list", "--json", "--only", "card_rules").out)
+    assert {one["setting"] for one in listed} == {"card_rules"}
+    assert lark.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (("--only", "nonsense"), "--only must name a probe, got 'nonsense'. Next: "),
+        (("--max-calls", "0"), "--max-calls must be 1 or more, got 0. Next: "),
+        (("--settings", "a.toml"), "--settings must end with .json, got a.toml. Next: "),
+    ],
+)
+def test_wrong_use(run: Run, lark: Emulator, argv: tuple[str, ...], text: str) -> None:
+    assert text in failed(run("verify-live", "--yes", *argv), 2)
+
+
+def test_without_a_terminal_it_asks_for_yes(run: Run, lark: Emulator) -> None:
+    done: Done = run("verify-live", "--only", "uuid_replay")
+    assert "Next: pass --yes." in failed(done, 2)
+    assert not lark.requests("POST", "/open-apis/im/v1/messages")
