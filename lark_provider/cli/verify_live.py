@@ -34,8 +34,9 @@ def add_to(commands: Any) -> None:
         help="probe what Lark's documents leave open, in a real tenant",
         description="Probe with a throwaway app how a real tenant behaves where Lark's documents are silent "
         "or clash, and print what is confirmed, contradicted, or could not be probed. It makes a group, a "
-        "base, spreadsheets and a document of its own, writes to nothing else unless it is named, and deletes "
-        "what it made, also after Ctrl-C. Ends with 0 whatever it found, and with 1 if it left something behind.",
+        "base, spreadsheets and a document of its own, writes to nothing else unless it is named, and "
+        "deletes what it made, also after Ctrl-C. Ends with 0 whatever it found, and with 1 if it left "
+        "something behind.",
     )
     add_app_options(command)
     command.add_argument("--list", action="store_true", help="print the probes and send nothing")

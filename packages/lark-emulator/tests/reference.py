@@ -1,0 +1,133 @@
+"""Write docs/control-plane.md from the code: `python packages/lark-emulator/tests/reference.py`."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import re
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control import plane
+from lark_emulator.faults import Fault
+from lark_emulator.settings import CARD_RULES, CHOICES, Settings
+from lark_emulator.stubs.stub import Stub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DOCS = Path(__file__).parents[1] / "docs"
+_HEADS = {
+    "en": (
+        "control-plane.md",
+        "Reference of the control plane",
+        (
+            "Generated from the code. `$LARK` is the emulator's address, such as `http://127.0.0.1:8765`. "
+            'Bodies and answers are JSON objects; bad input gets 400 and `{"error": …}`, and changes nothing.'
+        ),
+        "Operations",
+        "Settings",
+        "Members of a fault",
+        "Members of a stub",
+        ("setting", "default", "values", "meaning"),
+        "Rules of cards",
+    ),
+    "zh": (
+        "control-plane.zh.md",
+        "控制面参考",
+        (
+            "本页由代码生成, 说明沿用代码中的英文。`$LARK` 是模拟器的地址, 例如 `http://127.0.0.1:8765`。"
+            '请求体和响应都是 JSON 对象。输入有误时返回 400 和 `{"error": …}`, 不做任何修改。'
+        ),
+        "操作",
+        "设置",
+        "故障的字段",
+        "桩的字段",
+        ("设置", "默认值", "可选值", "含义"),
+        "卡片规则",
+    ),
+}
+
+
+def text(language: str) -> str:
+    """Return the whole page in a language: `en` or `zh`."""
+    _, title, intro, operations, settings, fault, stub, columns, rules = _HEADS[language]
+    parts = [f"# {title}", intro, f"## {operations}"]
+    for (method, path), function in plane.OPERATIONS.items():
+        parts += [f"### `{method} /_emulator/{path}`", _told(function), _curl(method, path)]
+    parts += [f"## {settings}", _table(columns, _settings()), f"### {rules}", _listed(CARD_RULES)]
+    parts += [f"## {fault}", _listed(_arguments(Fault)), f"## {stub}", _listed(_arguments(Stub))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _told(function: Callable[..., Any]) -> str:
+    if function.__name__ == "<lambda>":  # reading what another operation changes
+        return "Return all settings."
+    said = inspect.getdoc(function) or ""
+    head, _, rest = said.partition("\n\nArgs:\n")
+    head = re.sub(r"\n\n(Raises|Returns):.*", "", head, flags=re.DOTALL)
+    spec = re.search(
+        r"^    (?:spec|plan|changes|body): (.*?)(?=^    \w+: |^\w|\Z)", rest, re.MULTILINE | re.DOTALL
+    )
+    members = f"\n\n{_line(spec.group(1))}" if spec else ""
+    return _line(head) + members
+
+
+def _line(words: str) -> str:
+    """Return a text as one line whose first letter is a capital."""
+    joined = " ".join(words.split())
+    return joined[:1].upper() + joined[1:]
+
+
+def _curl(method: str, path: str) -> str:
+    where = f'"$LARK/_emulator/{path.replace(":message_id", "$MESSAGE_ID")}"'
+    if method == "GET":
+        return f"```sh\ncurl {where}\n```"
+    how = f"curl -X {method} {where} -H 'Content-Type: application/json'"
+    return f"```sh\n{how} -d @body.json\n```" if method == "POST" else f"```sh\n{how}\n```"
+
+
+def _settings() -> list[tuple[str, ...]]:
+    told = _attribute_docs(Settings)
+    rows = []
+    for name, value in Settings().as_dict().items():
+        choices = ", ".join(f"`{one}`" for one in CHOICES.get(name, ()))
+        rows.append((f"`{name}`", f"`{value}`", choices or type(value).__name__, told[name]))
+    return sorted(rows)
+
+
+def _attribute_docs(kind: type) -> dict[str, str]:
+    """Return the text behind each field of a dataclass and of those that it extends."""
+    told: dict[str, str] = {}
+    for each in reversed(kind.__mro__[:-1]):
+        body = ast.parse(textwrap.dedent(inspect.getsource(each))).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for member, behind in zip(body.body, body.body[1:], strict=False):
+            if isinstance(member, ast.AnnAssign) and isinstance(behind, ast.Expr):
+                assert isinstance(member.target, ast.Name)
+                told[member.target.id] = " ".join(ast.literal_eval(behind.value).split())
+    return told
+
+
+def _arguments(kind: type) -> dict[str, str]:
+    args = (inspect.getdoc(kind) or "").partition("\n\nArgs:\n")[2].partition("\n\n")[0]
+    found = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |^\w|\Z)", args, re.MULTILINE | re.DOTALL)
+    told = {name: " ".join(words.split()) for name, words in found}
+    assert told.keys() == {one.name for one in dataclasses.fields(kind) if one.init}, kind
+    return told
+
+
+def _listed(told: dict[str, str]) -> str:
+    return "\n".join(f"- `{name}`: {words}" for name, words in told.items())
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [columns, ("---",) * len(columns), *rows]
+    return "\n".join("| " + " | ".join(one.replace("|", "\\|") for one in line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    for language, (file, *_) in _HEADS.items():
+        (DOCS / file).write_text(text(language), "utf-8")
