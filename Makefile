@@ -6,11 +6,11 @@ LOCK := requirements-dev.lock
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test check bench soak soak-bridge soak-loads soak-polling \
+.PHONY: help demo third-party quick test check bench soak soak-bridge soak-loads soak-polling \
 	soak-sheets soak-upgrade fmt lock clean
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(READY): $(LOCK) pyproject.toml packages/lark-emulator/pyproject.toml scripts/bootstrap.sh
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" LOCK="$(LOCK)" bash scripts/bootstrap.sh
@@ -39,6 +39,9 @@ check: $(READY) ## Lint, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/basedpyright --pythonpath $(BIN)/python
 	@$(BIN)/lint-imports
+
+third-party: $(READY) ## Run published clients, unchanged, against the local Lark (NAME=larkpy runs one)
+	@$(BIN)/python packages/lark-emulator/tests/third_party/run.py $(NAME)
 
 bench: $(READY) ## Measure, beside the official SDK (WRITE=1 renews docs/benchmarks.md)
 	@$(BIN)/python -m benchmarks $(if $(WRITE),--write docs/benchmarks.md)

@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import json
+import os
+
+from chatbot.client import ChatBotClient
+
+client = ChatBotClient(os.environ["APP_ID"], os.environ["APP_SECRET"])
+message = {"receive_id": os.environ["CHAT_ID"], "msg_type": "text", "content": json.dumps({"text": "flow"})}
+client.send(message, receive_id_type="chat_id")
