@@ -44,6 +44,10 @@ UNPROBED: tuple[Unprobed, ...] = (
     ),
     Unprobed(("scopeless_authorization", "refresh_token_reuse", "user_info_bad_token"), _LOGIN),
     Unprobed(("client_token_waiting", "stale_after", "sheet_busy", "import_token"), _TIMING),
+    Unprobed(
+        ("approval_uuid_status", "approval_list_span", "approval_operate_time", "approval_events"),
+        "an approval that is made cannot be deleted, and people are asked to decide it",
+    ),
     Unprobed(("webhook_timestamps",), "a person has to add a custom bot to a chat"),
 )
 
