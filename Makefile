@@ -6,7 +6,7 @@ LOCK := requirements-dev.lock
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo third-party quick test check bench soak soak-bridge soak-loads soak-polling \
+.PHONY: help demo third-party quick test check bench soak soak-bridge soak-failures soak-loads soak-polling \
 	soak-sheets soak-upgrade fmt lock clean
 
 help: ## Say what there is
@@ -55,6 +55,10 @@ soak-sheets: $(READY) ## Kill and freeze writers of spreadsheets at random, and 
 
 soak-bridge: $(READY) ## Kill and freeze bridges, API servers and database while Airflow's questions are answered (QUESTIONS=200 SEED=…)
 	@$(BIN)/python -m tests.soak.bridge --questions $(or $(QUESTIONS),200) $(if $(SEED),--seed $(SEED))
+
+soak-failures: $(READY) ## Let a folder of DAGs fail while Lark is unavailable and bridges are killed (DAGS=50 WIDE=50 TASKS=2 AWAY=60)
+	@$(BIN)/python -m tests.soak.failures --dags $(or $(DAGS),50) --wide $(or $(WIDE),50) \
+		--tasks $(or $(TASKS),2) --away $(or $(AWAY),60)
 
 soak-polling: $(READY) ## Measure the CPU of an API server that a bridge polls, beside 3 million task instances (INSTANCES=3000000 QUESTIONS=10000)
 	@$(BIN)/python -m tests.soak.polling --instances $(or $(INSTANCES),3000000) --questions $(or $(QUESTIONS),10000)

@@ -3,7 +3,8 @@
 `.venv/bin/python -m tests.soak.bridge --questions 200 --seed 1`. The listener, the API servers and the
 database fail, too. Each question is answered on its card, on Airflow's own page, or on both at once. Every
 receiver must get one card for each question, each card must show the end that Airflow has, and each click
-that was accepted must have a result that was shown.
+that was accepted must have a result that was shown. The last questions are clicked on after the faults have
+ended: how long does it take from a click until its task is scheduled?
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ import urllib.error
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from lark_emulator import Emulator
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from lark_provider.storage.errors import StorageError
 from tests.airflow.conftest import CHAT, AirflowHome
@@ -46,6 +49,8 @@ with DAG("soak", max_active_tasks=64):
     )
 """
 _SECONDS = 900.0
+_BETWEEN = 0.6
+"""Seconds between two clicks whose latency is measured."""
 
 
 class Soak:
@@ -64,6 +69,8 @@ class Soak:
         self.faults: Counter[str] = Counter()
         self.clicks = self.pages = 0
         self._counting = threading.Lock()
+        self.clicked: dict[str, datetime] = {}
+        """When each question was clicked on that is measured."""
         self.bridges = [place.bridge(), place.bridge()]
         self.listener = place.start("callbacks", "listen")
 
@@ -110,21 +117,14 @@ class Soak:
         if self.listener.poll() is not None:
             self.listener = self.place.start("callbacks", "listen")
 
-    def answer(self) -> None:
-        """Answer each question whose card is there: on the card, on the page, or on both at once."""
+    def answer(self, count: int) -> set[str]:
+        """Answer questions whose cards are there, and return them: on the card, on the page, or on both."""
         answered: set[str] = set()
         until = time.monotonic() + _SECONDS
         with ThreadPoolExecutor(8) as pool:
-            while len(answered) < self.count and time.monotonic() < until:
-                rows = self.read(
-                    "SELECT c.message_id, q.ti_id, q.run_id, q.map_index FROM hitl_cards c "
-                    "JOIN hitl_questions q ON q.ti_id = c.ti_id WHERE c.state = 'sent' ORDER BY q.map_index"
-                )
-                cards: dict[str, list[Any]] = {}
-                for row in rows:
-                    cards.setdefault(row.ti_id, []).append(row)
-                for ti_id, some in cards.items():
-                    if ti_id in answered or self.rng.random() < 0.5:
+            while len(answered) < count and time.monotonic() < until:
+                for ti_id, some in self.cards().items():
+                    if ti_id in answered or len(answered) == count or self.rng.random() < 0.5:
                         continue
                     answered.add(ti_id)
                     way = self.rng.choice(["card", "cards", "page", "race"])
@@ -137,7 +137,38 @@ class Soak:
                     if way in {"page", "race"}:
                         pool.submit(self._page, some[0])
                 time.sleep(0.5)
-        assert len(answered) == self.count, f"{len(answered)} of {self.count} asked"
+        assert len(answered) == count, f"{len(answered)} of {count} asked"
+        return answered
+
+    def measure(self, answered: set[str]) -> None:
+        """Click on the other questions, one after the other."""
+        until = time.monotonic() + _SECONDS
+        while len(self.clicked) < self.count - len(answered):
+            assert time.monotonic() < until, f"{len(answered) + len(self.clicked)} of {self.count} asked"
+            for ti_id, some in self.cards().items():
+                if ti_id not in answered and ti_id not in self.clicked:
+                    self.clicked[ti_id] = self._click(some[0].message_id, "Approve")
+                    time.sleep(self.rng.uniform(0, 2 * _BETWEEN))
+
+    def latencies(self, metadata: URL) -> list[float]:
+        """Return the seconds from each click that is measured until its task was scheduled, longest last."""
+        engine = sa.create_engine(metadata)
+        with engine.connect() as connection:
+            rows = connection.execute(sa.text("SELECT id, scheduled_dttm FROM task_instance")).all()
+        engine.dispose()
+        at = {str(row.id): row.scheduled_dttm for row in rows}
+        return sorted((at[ti_id] - clicked).total_seconds() for ti_id, clicked in self.clicked.items())
+
+    def cards(self) -> dict[str, list[Any]]:
+        """Return the cards of each question that is open."""
+        rows = self.read(
+            "SELECT c.message_id, q.ti_id, q.run_id, q.map_index FROM hitl_cards c "
+            "JOIN hitl_questions q ON q.ti_id = c.ti_id WHERE c.state = 'sent' ORDER BY q.map_index"
+        )
+        found: dict[str, list[Any]] = {}
+        for row in rows:
+            found.setdefault(row.ti_id, []).append(row)
+        return found
 
     def read(self, statement: str) -> list[Any]:
         """Query our database, once it is there."""
@@ -150,19 +181,21 @@ class Soak:
                     raise
                 time.sleep(0.5)
 
-    def _click(self, message_id: str, option: str) -> None:
+    def _click(self, message_id: str, option: str) -> datetime:
         until = time.monotonic() + 120
         while time.monotonic() < until:
             # The card is over, or the listener is not there.
             with suppress(ValueError, OSError, AssertionError):
                 wait_until(self.place.lark.connections, 10)
+                at = datetime.now(UTC)
                 clicked = self.place.lark.click(message_id, "bob", option)
                 # One that could not be stored is answered in time as well: the person reads that it was not.
                 if clicked["code"] == 0 and (clicked["toast"] or {}).get("type") != "error":
                     with self._counting:
                         self.clicks += 1
-                    return
+                    return at
             time.sleep(0.5)
+        return datetime.now(UTC)
 
     def _page(self, row: Any) -> None:
         path = f"dags/soak/dagRuns/{row.run_id}/taskInstances/q/{row.map_index}/hitlDetails"
@@ -237,6 +270,7 @@ def main() -> int:
     """Run it, and return 1 if something is wrong."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument("--measured", type=int, default=50, help="questions answered after the faults")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     given = parser.parse_args()
     rng = random.Random(given.seed)  # noqa: S311 - not for secrets
@@ -272,11 +306,16 @@ def main() -> int:
             chaos = threading.Thread(target=soak.chaos)
             chaos.start()
             try:
-                soak.answer()
+                answered = soak.answer(given.questions - given.measured)
             finally:
                 soak.done.set()
                 chaos.join()
                 soak._supervise()
+            # Once what was clicked during the faults is done, the bridges are there again.
+            shown = "SELECT count(*) AS n FROM applied_clicks WHERE shown_at IS NOT NULL"
+            wait_until(lambda: soak.read(shown)[0].n >= soak.clicks, 150)
+            load = os.getloadavg()[0]
+            soak.measure(answered)
             with suppress(AssertionError):
                 wait_until(soak.settled, 150)
             problems = soak.problems(run_id)
@@ -287,6 +326,13 @@ def main() -> int:
                 f"{dict(soak.faults)}; {soak.clicks} clicks, {soak.pages} answers on the page; results "
                 f"{[tuple(one) for one in outcomes]}"
             )
+            took = soak.latencies(metadata)
+            if took:
+                at = [took[min(len(took) - 1, int(share * len(took)))] for share in (0.5, 0.99)]
+                _say(
+                    f"{len(took)} clicks measured, load {load:.1f} to {os.getloadavg()[0]:.1f}: click to "
+                    f"task scheduled p50 {at[0]:.2f} s, p99 {at[1]:.2f} s, longest {took[-1]:.2f} s"
+                )
             if not soak.settled():
                 problems.append("not settled")
             _say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))
