@@ -59,6 +59,10 @@ class Deadlines:
         limits = {"statement_timeout": self.statement, "lock_timeout": self.lock}
         return "".join(f"SET LOCAL {name} = {_ms(seconds)};" for name, seconds in limits.items())
 
+    def alone(self) -> str:
+        """Set the limits and the isolation level of the one statement that follows in the same message."""
+        return f"SET LOCAL transaction_isolation = 'read committed';{self.sql()}"
+
     def begin(self) -> str:
         """Begin a transaction with all limits, in one round trip.
 

@@ -168,10 +168,11 @@ def _sqlite_begins(connection: Connection) -> None:
 
 def _postgres_begins(connection: Connection) -> None:
     options = connection.get_execution_options()
-    limits, reading = options.get("limits", deadlines.STATEMENT), options.get("reading", False)
+    limits = options.get("limits", deadlines.STATEMENT)
+    each_alone = options.get("reading", False) or options.get("each_alone", False)
     watched = cast("WatchedConnection", connection.connection.dbapi_connection)
-    watched.limit(limits, each_alone=reading)
-    if not reading:
+    watched.limit(limits, each_alone=each_alone)
+    if not each_alone:
         connection.exec_driver_sql(limits.begin())
 
 
@@ -217,7 +218,7 @@ def make_file(url: URL) -> None:
 
 @contextmanager
 def transaction(
-    on: Engine, *, reading: bool = False, limits: Deadlines | None = None
+    on: Engine, *, reading: bool = False, each_alone: bool = False, limits: Deadlines | None = None
 ) -> Iterator[Connection]:
     """Open a transaction; errors of the database in it become a `StorageError`.
 
@@ -225,13 +226,15 @@ def transaction(
         on: The engine.
         reading: Whether it only reads, so that a SQLite file need not be locked, nor writable, and each
             statement on PostgreSQL is a transaction of its own: one round trip, with nothing held open.
+        each_alone: Whether each statement is such a transaction on PostgreSQL although it writes.
         limits: How long its statements may take on PostgreSQL, `deadlines.STATEMENT` by default. On SQLite
             a lock is waited for `BUSY_SECONDS`.
 
     Raises:
         StorageError: The database is unavailable, denies access, is too slow, or lacks our tables.
     """
-    on = on.execution_options(reading=reading, limits=limits or deadlines.STATEMENT)
+    limits = limits or deadlines.STATEMENT
+    on = on.execution_options(reading=reading, each_alone=each_alone, limits=limits)
     try:
         with _connect(on) as connection, connection.begin():
             yield connection

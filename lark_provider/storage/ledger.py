@@ -6,7 +6,6 @@ process that has frozen, and lost the table meanwhile, cannot record anything th
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,7 +15,6 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from lark_provider.protocol.errors import ConflictError
 from lark_provider.protocol.ledger import (
     Chunk,
     Claimant,
@@ -30,40 +28,16 @@ from lark_provider.protocol.ledger import (
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.redact import masked_addresses
 from lark_provider.protocol.tokens import App
-from lark_provider.storage import ledger_parts, migrate, statements
+from lark_provider.storage import ledger_parts, ledger_rows, ledger_step, migrate, statements
 from lark_provider.storage.aead import Aead, derive
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.statements import Clock, read_clock
 from lark_provider.storage.table_leases import claim, lease_key
 from lark_provider.storage.tables import ledger, ledger_chunks
+from lark_provider.storage.urls import SQLITE_DRIVER
 
 _TOUCHED = 16
 """Every so many chunks it is recorded that a load goes on, for its retention."""
-
-
-# The statements of a step are made once, since it precedes each chunk.
-_STANDS = (
-    ledger_chunks.update()
-    .where(
-        ledger_chunks.c.ledger_id == sa.bindparam("the_load"),
-        ledger_chunks.c.number == sa.bindparam("the_number"),
-        ledger_chunks.c.token == sa.bindparam("the_token"),
-    )
-    .values(
-        state=State.DONE.value,
-        record_ids=sa.bindparam("new_ids"),
-        reason=None,
-        keys=None,
-        updated_at=sa.bindparam("now"),
-    )
-)
-
-
-@functools.cache
-def _added(dialect: str) -> Any:
-    made = statements.insert_for(dialect, ledger_chunks)
-    key = ledger_chunks.primary_key.columns
-    return made.on_conflict_do_nothing(index_elements=key).returning(ledger_chunks.c.number)
 
 
 def ledger_id(app: str, kind: str, target: str, key: str) -> str:
@@ -150,21 +124,34 @@ class LoadLedger:
             done: The chunk that stands.
             pending: The next one; if the ledger has that number already, what it has is returned.
         """
-        with transaction(migrate.opened(self._url)) as connection:
+        on = migrate.opened(self._url)
+        if pending is not None and on.dialect.name != SQLITE_DRIVER:
+            values = self._values(load, pending)
+            key = lease_key(self._app.base_url, claimant.key)
+            with transaction(on, each_alone=True) as connection:
+                stepped = ledger_step.run(connection, load, key, claimant, done, values)
+                if stepped.lease is not None:
+                    if stepped.added_at is None:
+                        return Step(stepped.lease, self._recorded(connection, load, pending.number))
+                    _touch_sometimes(connection, load, pending, stepped.added_at)
+                    return _added(stepped.lease, pending, stepped.added_at)
+            done = None
+        with transaction(on) as connection:
             clock = read_clock(connection)
             if done is not None:
-                _record_done(connection, load, done, clock.now)
+                ledger_rows.record_done(connection, load, done, clock.now)
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, Held) or pending is None:
                 return Step(lease)
-            values = {"ledger_id": load, **self._values(load, pending, clock.now)}
-            if connection.execute(_added(connection.dialect.name), values).one_or_none() is None:
+            values = {"ledger_id": load, **self._values(load, pending), **_clock(clock.now)}
+            key_columns = ledger_chunks.primary_key.columns
+            added = statements.insert(connection, ledger_chunks).on_conflict_do_nothing(
+                index_elements=key_columns
+            )
+            if connection.execute(added.returning(ledger_chunks.c.number), values).one_or_none() is None:
                 return Step(lease, self._recorded(connection, load, pending.number))
-            if pending.number % _TOUCHED == 0:
-                _touch(connection, load, clock.now)
-            sent_at = clock.now.timestamp()
-            recorded = Recorded(pending, State.PENDING, None, None, 0.0, 0.0, sent_at)
-            return Step(lease, recorded, is_new=True)
+            _touch_sometimes(connection, load, pending, clock.now)
+            return _added(lease, pending, clock.now)
 
     def resend(self, load: str, claimant: Claimant, token: str, chunk: Chunk) -> Step:
         """Record that a chunk is sent again: with a new token, or once more with the same one.
@@ -183,7 +170,7 @@ class LoadLedger:
                 return Step(lease)
             values: dict[str, Any] = {"state": State.PENDING, "updated_at": now, "reason": None}
             if chunk.token != token:
-                values |= self._values(load, chunk, now)
+                values |= {**self._values(load, chunk), **_clock(now)}
             changed = connection.execute(
                 ledger_chunks.update()
                 .where(rows.ledger_id == load, rows.number == chunk.number, rows.token == token)
@@ -224,7 +211,7 @@ class LoadLedger:
         with transaction(migrate.opened(self._url)) as connection:
             clock = read_clock(connection)
             if done is not None:
-                _record_done(connection, load, done, clock.now)
+                ledger_rows.record_done(connection, load, done, clock.now)
             _touch(connection, load, clock.now, state=State.DONE)
 
     def chunks(self, load: str, after: int, count: int) -> Sequence[Recorded]:
@@ -235,28 +222,18 @@ class LoadLedger:
             after: Those with greater numbers than this.
             count: At most so many.
         """
-        rows = ledger_chunks.c
         with transaction(migrate.opened(self._url), reading=True) as connection:
-            found = connection.execute(
-                sa.select(ledger_chunks, statements.clock(connection))
-                .where(rows.ledger_id == load, rows.number > after)
-                .order_by(rows.number)
-                .limit(count)
-            ).all()
-        return [self._read(row) for row in found]
+            return ledger_rows.first(connection, self._cipher, load, after, count)
 
     def parts(self, load: str, number: int) -> Sequence[Recorded]:
-        """Return the parts in which a refused chunk is written, in no particular order.
+        """Return the parts in which a refused chunk is written, by number.
 
         Args:
             load: The load.
             number: The chunk.
         """
         with transaction(migrate.opened(self._url), reading=True) as connection:
-            found = connection.execute(
-                sa.select(ledger_chunks, statements.clock(connection)).where(ledger_parts.of(load, number))
-            ).all()
-        return [self._read(row) for row in found]
+            return ledger_rows.read(connection, self._cipher, ledger_parts.of(load, number))
 
     def revise(self, load: str, claimant: Claimant, token: str, chunk: Chunk) -> Step:
         """Record other rows for a refused chunk of which parts stand, and renew the lease.
@@ -273,13 +250,13 @@ class LoadLedger:
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, Held):
                 return Step(lease)
-            values = self._values(load, chunk, clock.now)
-            kept = ("row_count", "content", "row_sums", "fields", "keys", "updated_at")
+            values = self._values(load, chunk)
+            kept = {name: values[name] for name in ledger_rows.CONTENT}
             changed = connection.execute(
                 ledger_chunks.update()
                 .where(rows.ledger_id == load, rows.number == chunk.number, rows.token == token)
                 .where(rows.state == State.REFUSED)
-                .values(**{name: values[name] for name in kept})
+                .values(**kept, updated_at=clock.now)
             )
             return Step(lease, self._recorded(connection, load, chunk.number), changed.rowcount == 1)
 
@@ -336,70 +313,25 @@ class LoadLedger:
     def _claim(self, connection: Connection, clock: Clock, claimant: Claimant) -> Lease | Held:
         return claim(connection, clock, lease_key(self._app.base_url, claimant.key), claimant)
 
-    def _values(self, load: str, chunk: Chunk, now: datetime) -> dict[str, Any]:
-        place = (load, str(chunk.number))
-        return {
-            "number": chunk.number,
-            "state": State.PENDING,
-            "first_row": chunk.first_row,
-            "row_count": chunk.row_count,
-            "content": chunk.content,
-            "row_sums": chunk.row_sums,
-            "fields": orjson.dumps(dict(chunk.fields)).decode(),
-            "keys": None if chunk.keys is None else self._cipher.seal(chunk.keys, place),
-            "token": chunk.token,
-            "sends": chunk.sends,
-            "record_ids": None,
-            "reason": None,
-            "sent_at": now,
-            "updated_at": now,
-        }
+    def _values(self, load: str, chunk: Chunk) -> dict[str, Any]:
+        return ledger_rows.values(self._cipher, load, chunk)
 
     def _recorded(self, connection: Connection, load: str, number: int) -> Recorded:
-        rows = ledger_chunks.c
-        wanted = sa.select(ledger_chunks, statements.clock(connection)).where(
-            rows.ledger_id == load, rows.number == number
-        )
-        return self._read(connection.execute(wanted).one())
-
-    def _read(self, row: sa.Row[Any]) -> Recorded:
-        place = (row.ledger_id, str(row.number))
-        chunk = Chunk(
-            row.number,
-            row.first_row,
-            row.row_count,
-            row.content,
-            bytes(row.row_sums),
-            orjson.loads(row.fields),
-            None if row.keys is None else self._cipher.open(row.keys, place),
-            row.token,
-            row.sends,
-        )
-        return Recorded(
-            chunk,
-            State(row.state),
-            None if row.record_ids is None else orjson.loads(row.record_ids),
-            row.reason,
-            (row.clock - row.sent_at).total_seconds(),
-            (row.clock - row.updated_at).total_seconds(),
-            row.sent_at.timestamp(),
-        )
+        return ledger_rows.one(connection, self._cipher, load, number)
 
 
-def _record_done(connection: Connection, load: str, done: Done, now: datetime) -> None:
-    changed = {
-        "the_load": load,
-        "the_number": done.number,
-        "the_token": done.token,
-        "new_ids": orjson.dumps(list(done.record_ids)).decode(),
-        "now": now,
-    }
-    if not connection.execute(_STANDS, changed).rowcount:
-        raise ConflictError(
-            f"Chunk {done.number} of load {load[:12]} was written here, but another process has recorded it "
-            "otherwise meanwhile. Next: let one process write a load at a time, and look for doubled rows: "
-            f"{', '.join(done.record_ids[:3])}…"
-        )
+def _added(lease: Lease, chunk: Chunk, at: datetime) -> Step:
+    recorded = Recorded(chunk, State.PENDING, None, None, 0.0, 0.0, at.timestamp())
+    return Step(lease, recorded, is_new=True)
+
+
+def _clock(now: datetime) -> dict[str, datetime]:
+    return {"sent_at": now, "updated_at": now}
+
+
+def _touch_sometimes(connection: Connection, load: str, chunk: Chunk, now: datetime) -> None:
+    if chunk.number % _TOUCHED == 0:
+        _touch(connection, load, now)
 
 
 def _touch(connection: Connection, load: str, now: datetime, **values: Any) -> None:

@@ -30,7 +30,7 @@ def test_reading_is_a_ping_and_a_statement(start_postgres: StartServer[OwnPostgr
         "SELECT 'here False'",
         "COMMIT",
         "SELECT 1",
-        LIMITS,
+        f"SET LOCAL transaction_isolation = 'read committed';{LIMITS}",
         "\tSELECT 'here True'",
     ]
     on.dispose()

@@ -1,0 +1,166 @@
+"""Rows of `ledger_chunks` as the chunks that they record, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from lark_provider.protocol.errors import ConflictError
+from lark_provider.protocol.ledger import Chunk, Done, Recorded
+from lark_provider.protocol.ledger_entry import State
+from lark_provider.storage import statements
+from lark_provider.storage.aead import Aead
+from lark_provider.storage.tables import ledger_chunks
+
+CONTENT = ("row_count", "content", "row_sums", "fields", "keys")
+"""The columns that say which rows a chunk has."""
+
+# Made once, since it precedes each chunk.
+STANDS = (
+    ledger_chunks.update()
+    .where(
+        ledger_chunks.c.ledger_id == sa.bindparam("the_load"),
+        ledger_chunks.c.number == sa.bindparam("the_number"),
+        ledger_chunks.c.token == sa.bindparam("the_token"),
+    )
+    .values(state=State.DONE.value, record_ids=sa.bindparam("new_ids"), reason=None, keys=None)
+)
+"""Records that a chunk stands; `standing` makes its parameters, and `updated_at` is still to be set."""
+_STANDS_NOW = STANDS.values(updated_at=sa.bindparam("now"))
+
+
+def values(cipher: Aead, load: str, chunk: Chunk) -> dict[str, Any]:
+    """Return the columns of a pending chunk, without those of the clock.
+
+    Args:
+        cipher: Seals what its rows are looked for by.
+        load: The load.
+        chunk: The chunk.
+    """
+    return {
+        "number": chunk.number,
+        "state": State.PENDING.value,
+        "first_row": chunk.first_row,
+        "row_count": chunk.row_count,
+        "content": chunk.content,
+        "row_sums": chunk.row_sums,
+        "fields": orjson.dumps(dict(chunk.fields)).decode(),
+        "keys": None if chunk.keys is None else cipher.seal(chunk.keys, (load, str(chunk.number))),
+        "token": chunk.token,
+        "sends": chunk.sends,
+        "record_ids": None,
+        "reason": None,
+    }
+
+
+def read(connection: Connection, cipher: Aead, *conditions: sa.ColumnElement[bool]) -> list[Recorded]:
+    """Return chunks in the order of their numbers.
+
+    Args:
+        connection: The database's.
+        cipher: Opens what their rows are looked for by.
+        conditions: Which ones.
+    """
+    wanted = sa.select(ledger_chunks, statements.clock(connection)).where(*conditions)
+    return [_recorded(cipher, row) for row in connection.execute(wanted.order_by(ledger_chunks.c.number))]
+
+
+def first(connection: Connection, cipher: Aead, load: str, after: int, count: int) -> Sequence[Recorded]:
+    """Return the chunks of a load that follow one.
+
+    Args:
+        connection: The database's.
+        cipher: Opens what their rows are looked for by.
+        load: The load.
+        after: Those with greater numbers than this.
+        count: At most so many.
+    """
+    rows = ledger_chunks.c
+    wanted = sa.select(ledger_chunks, statements.clock(connection)).where(
+        rows.ledger_id == load, rows.number > after
+    )
+    found = connection.execute(wanted.order_by(rows.number).limit(count))
+    return [_recorded(cipher, row) for row in found]
+
+
+def one(connection: Connection, cipher: Aead, load: str, number: int) -> Recorded:
+    """Return a chunk that the ledger has.
+
+    Args:
+        connection: The database's.
+        cipher: Opens what its rows are looked for by.
+        load: The load.
+        number: The chunk.
+    """
+    rows = ledger_chunks.c
+    (found,) = read(connection, cipher, rows.ledger_id == load, rows.number == number)
+    return found
+
+
+def standing(load: str, done: Done) -> dict[str, Any]:
+    """Return the parameters of `STANDS`.
+
+    Args:
+        load: The load.
+        done: The chunk that stands.
+    """
+    ids = orjson.dumps(list(done.record_ids)).decode()
+    return {"the_load": load, "the_number": done.number, "the_token": done.token, "new_ids": ids}
+
+
+def record_done(connection: Connection, load: str, done: Done, now: datetime) -> None:
+    """Record that a chunk stands.
+
+    Args:
+        connection: A transaction.
+        load: The load.
+        done: The chunk.
+        now: The database's clock.
+
+    Raises:
+        ConflictError: The ledger has it under another token.
+    """
+    if not connection.execute(_STANDS_NOW, {**standing(load, done), "now": now}).rowcount:
+        raise recorded_otherwise(load, done)
+
+
+def recorded_otherwise(load: str, done: Done) -> ConflictError:
+    """Return the error for a chunk that stands here, and that the ledger has under another token.
+
+    Args:
+        load: The load.
+        done: The chunk.
+    """
+    return ConflictError(
+        f"Chunk {done.number} of load {load[:12]} was written here, but another process has recorded it "
+        "otherwise meanwhile. Next: let one process write a load at a time, and look for doubled rows: "
+        f"{', '.join(done.record_ids[:3])}…"
+    )
+
+
+def _recorded(cipher: Aead, row: sa.Row[Any]) -> Recorded:
+    chunk = Chunk(
+        row.number,
+        row.first_row,
+        row.row_count,
+        row.content,
+        bytes(row.row_sums),
+        orjson.loads(row.fields),
+        None if row.keys is None else cipher.open(row.keys, (row.ledger_id, str(row.number))),
+        row.token,
+        row.sends,
+    )
+    return Recorded(
+        chunk,
+        State(row.state),
+        None if row.record_ids is None else orjson.loads(row.record_ids),
+        row.reason,
+        (row.clock - row.sent_at).total_seconds(),
+        (row.clock - row.updated_at).total_seconds(),
+        row.sent_at.timestamp(),
+    )

@@ -1,0 +1,113 @@
+"""The step of a load as one statement of PostgreSQL: one round trip and one commit for each chunk.
+
+It does what an attempt in good order needs: a chunk stands, the lease is renewed, the next chunk is pending.
+Whatever else a step may find (no lease yet, another holder) is left to a transaction of several statements.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import Connection
+
+from lark_provider.protocol.ledger import Claimant, Done, Lease
+from lark_provider.storage import ledger_rows
+from lark_provider.storage.schema import Moment
+from lark_provider.storage.tables import ledger_chunks, table_leases
+
+_CLOCK = ("sent_at", "updated_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """What the statement did.
+
+    Attributes:
+        lease: The renewed lease; None if the writer does not have it, and then nothing is pending.
+        added_at: When the next chunk was recorded, by the database's clock; None if it was not.
+    """
+
+    lease: Lease | None
+    added_at: datetime | None
+
+
+def run(
+    connection: Connection,
+    load: str,
+    key: str,
+    claimant: Claimant,
+    done: Done | None,
+    pending: dict[str, Any],
+) -> Stepped:
+    """Record that a chunk stands, renew the lease, and record the next chunk if that was granted.
+
+    That a chunk stands is recorded even if the lease is lost, since it is certain.
+
+    Args:
+        connection: One that commits each statement.
+        load: The load.
+        key: The key of the table's lease.
+        claimant: Who writes.
+        done: The chunk that stands.
+        pending: The columns of the next one, see `ledger_rows.values`.
+
+    Raises:
+        ConflictError: The ledger has the chunk that stands under another token; nothing is pending then.
+    """
+    given = {f"new_{name}": value for name, value in pending.items()}
+    given |= {"the_load": load, "the_key": key, "the_owner": claimant.owner, "seconds": claimant.seconds}
+    if done is not None:
+        given |= ledger_rows.standing(load, done)
+    # The database reads its clock after this, so that its row of the lease ends no earlier than ours.
+    began = time.monotonic()
+    found = connection.execute(_statement(is_done=done is not None), given).one()
+    if done is not None and found.stood is None:
+        raise ledger_rows.recorded_otherwise(load, done)
+    if found.renewed_at is None:
+        return Stepped(None, None)
+    lease = Lease(claimant.key, claimant.owner, began + claimant.seconds)
+    return Stepped(lease, None if found.added is None else found.renewed_at)
+
+
+@functools.cache
+def _statement(*, is_done: bool) -> sa.Select[Any]:
+    """Make the statement, whose parts PostgreSQL runs in one commit.
+
+    The lease does not depend on the chunk that stands: a part that waits for a locked row is evaluated again
+    by PostgreSQL, which then cannot ask another part that writes.
+    """
+    clock = sa.func.clock_timestamp(type_=Moment())
+    leases = table_leases.c
+    lasts = sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.bindparam("seconds"))
+    lease = (
+        table_leases.update()
+        .where(leases.key == sa.bindparam("the_key"), leases.owner == sa.bindparam("the_owner"))
+        .values(until=clock + lasts)
+        .returning(clock.label("now"))
+        .cte("lease")
+    )
+    stands = ledger_rows.STANDS.values(updated_at=clock).returning(ledger_chunks.c.number).cte("stands")
+    rows = [one for one in ledger_chunks.c if one.name not in {"ledger_id", *_CLOCK}]
+    chunk = sa.select(
+        sa.bindparam("the_load", type_=ledger_chunks.c.ledger_id.type),
+        *(sa.bindparam(f"new_{one.name}", type_=one.type) for one in rows),
+        *(lease.c.now for _ in _CLOCK),
+    ).select_from(lease.join(stands, sa.true()) if is_done else lease)
+    added = (
+        insert(ledger_chunks)
+        .from_select(["ledger_id", *(one.name for one in rows), *_CLOCK], chunk)
+        .on_conflict_do_nothing(index_elements=ledger_chunks.primary_key.columns)
+        .returning(ledger_chunks.c.number)
+        .cte("added")
+    )
+    return sa.select(
+        (sa.select(stands.c.number).scalar_subquery() if is_done else sa.null()).label("stood"),
+        sa.select(lease.c.now).scalar_subquery().label("renewed_at"),
+        sa.select(added.c.number).scalar_subquery().label("added"),
+    )

@@ -1,0 +1,94 @@
+"""What a step of a load costs on the wire, and what it leaves when it is refused."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy.engine import URL
+
+from lark_provider.protocol.errors import ConflictError
+from lark_provider.protocol.ledger import Chunk, Claimant, Done, Held, Lease
+from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.tokens import App
+from lark_provider.storage import migrate, urls
+from lark_provider.storage.ledger import LoadLedger
+from lark_provider.storage.table_leases import TableLeases
+from lark_provider.storage.watched import WatchedConnection
+
+APP = App("https://open.example.com", "cli_step", "secret")
+ME, OTHER = Claimant("base/tbl", "me", "load 1", 30.0), Claimant("base/tbl", "other", "load 2", 30.0)
+
+
+def chunk(number: int) -> Chunk:
+    return Chunk(
+        number, number + 1, 1, f"digest {number}", b"\0" * 4, {"Name": "fld1"}, '["k"]', f"t{number}"
+    )
+
+
+def done(number: int, token: str = "") -> Done:
+    return Done(number, token or f"t{number}", [f"rec{number}"])
+
+
+@pytest.fixture
+def url(database_url: str) -> URL:
+    made = urls.parse(database_url, "test")
+    migrate.upgrade(made)
+    return made
+
+
+def test_a_chunk_is_a_ping_and_a_statement(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = LoadLedger(url, APP)
+    load = ledger.open("base/tbl", "key", 1, 0).id
+    assert ledger.step(load, ME, None, chunk(0)).is_new
+    calls, watched = [], WatchedConnection.watched
+
+    def counted(connection: WatchedConnection) -> object:
+        calls.append(connection)
+        return watched(connection)
+
+    monkeypatch.setattr(WatchedConnection, "watched", counted)
+    for number in range(3):
+        calls.clear()
+        step = ledger.step(load, ME, done(number), chunk(number + 1))
+        assert step.is_new
+        assert isinstance(step.lease, Lease)
+        assert len(calls) == 2, number
+    found = ledger.chunks(load, -1, 10)
+    assert [one.state for one in found] == [State.DONE] * 3 + [State.PENDING]
+    assert [one.record_ids for one in found] == [["rec0"], ["rec1"], ["rec2"], None]
+    assert [one.chunk for one in found[3:]] == [chunk(3)]  # the keys of the others are no longer needed
+    assert step.recorded is not None
+    assert step.recorded.sent_at == pytest.approx(found[3].sent_at, abs=1e-6)
+
+
+def test_a_lost_lease_records_what_stands_and_nothing_else(url: URL) -> None:
+    ledger = LoadLedger(url, APP)
+    load = ledger.open("base/tbl", "key", 1, 0).id
+    ledger.step(load, ME, None, chunk(0))
+    leases = TableLeases(url, APP.base_url, APP.app_secret)
+    leases.release(ME)
+    assert isinstance(leases.take(OTHER), Lease)
+    step = ledger.step(load, ME, done(0), chunk(1))
+    assert isinstance(step.lease, Held)
+    assert [one.state for one in ledger.chunks(load, -1, 10)] == [State.DONE]
+
+
+def test_a_chunk_recorded_otherwise_stops_the_load(url: URL) -> None:
+    ledger = LoadLedger(url, APP)
+    load = ledger.open("base/tbl", "key", 1, 0).id
+    ledger.step(load, ME, None, chunk(0))
+    with pytest.raises(ConflictError, match="recorded it otherwise"):
+        ledger.step(load, ME, done(0, "another token"), chunk(1))
+    assert [(one.state, one.chunk.number) for one in ledger.chunks(load, -1, 10)] == [(State.PENDING, 0)]
+
+
+def test_a_chunk_that_the_ledger_has_is_returned(url: URL) -> None:
+    ledger = LoadLedger(url, APP)
+    load = ledger.open("base/tbl", "key", 1, 0).id
+    ledger.step(load, ME, None, chunk(0))
+    ledger.step(load, ME, done(0), chunk(1))
+    step = ledger.step(load, OTHER, None, chunk(0))
+    assert isinstance(step.lease, Held)
+    step = ledger.step(load, ME, None, chunk(0))
+    assert not step.is_new
+    assert step.recorded is not None
+    assert (step.recorded.state, step.recorded.record_ids) == (State.DONE, ["rec0"])
