@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import zlib
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc import field_types as types
@@ -116,3 +118,29 @@ def test_only_a_call_that_ended_early_is_waited_for(passed: float, pause: float)
 )
 def test_addresses_are_masked(text: str, masked: str) -> None:
     assert masked_addresses(text) == masked
+
+
+cells = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text() | st.sampled_from(['}},{"fields":{', "},{"]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text() | st.just("fields"), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.dictionaries(st.text(max_size=3) | st.just("fields"), cells, max_size=3), min_size=1, max_size=4
+    )
+)
+@example([{"a": [{"fields": {"b": {}}}, {"fields": {}}]}, {}])
+def test_a_chunk_is_encoded_as_its_rows_are_one_by_one(given_rows: Rows) -> None:
+    """Loads that an earlier version began are recognized by the digests of their rows."""
+    made = content(given_rows, 1, frozenset(), None)
+    each = [orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in given_rows]
+    joined = b'},{"fields":'.join(each)
+    assert made.body == b'{"records":[{"fields":' + joined + b"}]}"
+    assert made.digest == hashlib.blake2b(joined, digest_size=32).hexdigest()
+    assert made.row_sums == b"".join(zlib.crc32(row).to_bytes(4, "big") for row in each)

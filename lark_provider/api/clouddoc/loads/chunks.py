@@ -15,6 +15,8 @@ from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.ledger import Done
 
 _SUM_BYTES = 4
+_START, _BETWEEN, _END = b'{"records":[{"fields":{', b'}},{"fields":{', b"}}]}"
+_BRACE = zlib.crc32(b"{")
 _OPTIONS = orjson.OPT_SORT_KEYS  # The order of columns may differ between two reads of a source.
 
 
@@ -72,11 +74,9 @@ def content(
     Raises:
         InvalidRequestError: A row has no JSON form.
     """
-    rows = [_encoded(row, number) for number, row in enumerate(wire, first_row)]
-    sums = b"".join(zlib.crc32(row).to_bytes(_SUM_BYTES, "big") for row in rows)
-    joined = b'},{"fields":'.join(rows)
-    digest = hashlib.blake2b(joined, digest_size=32).hexdigest()
-    body = b'{"records":[{"fields":' + joined + b"}]}"
+    body, rows = _encoded(wire, first_row)
+    sums = b"".join(zlib.crc32(b"}", zlib.crc32(row, _BRACE)).to_bytes(_SUM_BYTES, "big") for row in rows)
+    digest = hashlib.blake2b(memoryview(body)[len(_START) - 1 : -len(_END) + 1], digest_size=32).hexdigest()
     return Content(first_row, len(rows), body, digest, sums, names, keys)
 
 
@@ -113,7 +113,25 @@ def first_difference(old: bytes, new: bytes) -> int:
     return min(len(old), len(new)) // _SUM_BYTES
 
 
-def _encoded(row: Mapping[str, Any], number: int) -> bytes:
+def _encoded(wire: Sequence[Mapping[str, Any]], first_row: int) -> tuple[bytes, list[bytes]]:
+    """Return the body of a request, and the JSON of each row without its braces.
+
+    All rows are encoded at once, which takes a fraction of the time of one call for each.
+    """
+    try:
+        body = orjson.dumps({"records": [{"fields": row} for row in wire]}, option=_OPTIONS)
+    except TypeError:
+        pass  # Encoding them one by one finds the row.
+    else:
+        rows = body[len(_START) : -len(_END)].split(_BETWEEN)
+        # Each end of a row is found. If there are more, a cell holds what looks like one.
+        if len(rows) == len(wire):
+            return body, rows
+    rows = [_encoded_row(row, number)[1:-1] for number, row in enumerate(wire, first_row)]
+    return _START + _BETWEEN.join(rows) + _END, rows
+
+
+def _encoded_row(row: Mapping[str, Any], number: int) -> bytes:
     try:
         return orjson.dumps(row, option=_OPTIONS)
     except TypeError as error:

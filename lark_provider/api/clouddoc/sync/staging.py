@@ -208,8 +208,8 @@ class Stager:
         if not batch.rejects:
             # Plain tuples: making a million named ones takes half a second.
             staged = [
-                (number, key, shape, digest(vector or ()), orjson.dumps(row))
-                for number, key, shape, vector, row in rows
+                (number, key, shape, digest(vector or ()), encoded)
+                for (number, key, shape, vector, _), encoded in zip(rows, _encoded(wire), strict=True)
             ]
             batch.staged = cast("list[Staged]", staged)
             return
@@ -275,6 +275,15 @@ class Stager:
         own = {name: column[place] for name, column in modes.items()}
         names = [name for name in row if name not in self._keys.names]
         return self._layout.shape({name: own.get(name, canonical.EXACT) for name in names})
+
+
+def _encoded(rows: Sequence[dict[str, Any]]) -> list[bytes]:
+    """Return the JSON of each row; encoding all at once takes a fraction of the time."""
+    parts = orjson.dumps(rows)[2:-2].split(b"},{")
+    # Each end of a row is found. If there are more, a cell holds what looks like one.
+    if len(parts) != len(rows):
+        return [orjson.dumps(row) for row in rows]
+    return [b"{%b}" % part for part in parts]
 
 
 def _is_named(value: Any) -> bool:
