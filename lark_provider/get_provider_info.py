@@ -59,6 +59,7 @@ def get_provider_info() -> dict[str, object]:
             {
                 "integration-name": "Lark",
                 "python-modules": [
+                    "lark_provider.triggers.base_watcher",
                     "lark_provider.triggers.card_callback",
                     "lark_provider.triggers.events",
                     "lark_provider.triggers.native_approval",

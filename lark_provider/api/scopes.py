@@ -27,6 +27,8 @@ _READ_APPROVAL = (_APPROVAL, f"{_APPROVAL}:readonly")
 _INSTANCES = "/open-apis/approval/v4/instances"
 _MEMBERS = "/open-apis/drive/v1/permissions/:token/members"
 _SHARE = (_DRIVE, "docs:permission.member")
+_SUBSCRIBED = "/open-apis/drive/v1/files/:file_token"
+_SUBSCRIBE, _EVENTS = "docs:event:subscribe", (_DRIVE, "docs:doc", _SHEETS)
 
 AREAS: dict[str, dict[str, tuple[str, ...]]] = {
     "messages": {
@@ -119,6 +121,13 @@ AREAS: dict[str, dict[str, tuple[str, ...]]] = {
         f"GET {_INSTANCES}/:instance_id/comments": (*_READ_APPROVAL, "approval:instance.comment"),
         f"DELETE {_INSTANCES}/:instance_id/comments/:comment_id": (_APPROVAL, "approval:instance.comment"),
     },
+    "record_events": {
+        f"POST {_SUBSCRIBED}/subscribe": (_SUBSCRIBE, *_EVENTS),
+        f"GET {_SUBSCRIBED}/get_subscribe": (_SUBSCRIBE, *_EVENTS),
+        f"DELETE {_SUBSCRIBED}/delete_subscribe": (_SUBSCRIBE, *_EVENTS),
+        f"POST {_RECORDS}/search": (_BASE, _READ_BASE, "base:record:retrieve"),
+        f"POST {_RECORDS}/batch_get": (_BASE, _READ_BASE, "base:record:read"),
+    },
     "wiki": {
         "GET /open-apis/wiki/v2/spaces/get_node": ("wiki:wiki:readonly", "wiki:wiki", "wiki:node:read"),
     },
@@ -127,6 +136,10 @@ AREAS: dict[str, dict[str, tuple[str, ...]]] = {
 
 USUAL = tuple(area for area in AREAS if area != "urgent")
 """The areas that are checked unless some are named: urgent messages wake people, and cost money."""
+EVENTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "record_events": {"drive.file.bitable_record_changed_v1": ("base:record:read", _BASE, _DRIVE)},
+}
+"""Area → event → scopes of which one is enough, granted to the app and for acting as a user alike."""
 
 _GRANTED = 1
 
@@ -154,7 +167,8 @@ def missing(area: str, having: Collection[str]) -> list[str]:
         area: One of `AREAS`.
         having: The scopes granted.
     """
-    lacking = [one_of for one_of in AREAS[area].values() if not set(one_of).intersection(having)]
+    needed = [*AREAS[area].values(), *EVENTS.get(area, {}).values()]
+    lacking = [one_of for one_of in needed if not set(one_of).intersection(having)]
     return list(dict.fromkeys(one_of[0] for one_of in lacking))
 
 

@@ -6,8 +6,8 @@ Each waiter also consumes the queue, where a broker is configured, so that nothi
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from lark_provider.callbacks.broker import amqp
 from lark_provider.callbacks.broker.pump import Pump
@@ -19,6 +19,7 @@ from lark_provider.protocol.waits import Wait
 from lark_provider.storage import urls
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
+from lark_provider.storage.record_cursors import RecordCursors, cursor_key
 from lark_provider.storage.waits import Waits
 from lark_provider.support import threads
 
@@ -65,6 +66,24 @@ def waits(database_url: str | None = None) -> Waits:
         ConfigurationError: No database is configured.
     """
     return Waits(urls.database(database_url))
+
+
+def record_cursors(
+    app: str, app_token: str, table_id: str, wanted: Mapping[str, Any], database_url: str | None = None
+) -> RecordCursors:
+    """Return what is recorded of a watched table, in the configured database.
+
+    Args:
+        app: The app's id and base URL.
+        app_token: The base.
+        table_id: The table.
+        wanted: What the watcher looks for; another filter has a cursor of its own.
+        database_url: As for `inbox`.
+
+    Raises:
+        ConfigurationError: No database is configured.
+    """
+    return RecordCursors(urls.database(database_url), cursor_key(app, app_token, table_id, wanted))
 
 
 def with_waits(ask: Callable[[Waits], T], database_url: str | None = None) -> T:

@@ -46,6 +46,7 @@ _KEPT = {
     "incidents": "how long ago the failures of runs last changed",
     "commands": "how long ago chat commands were answered for the last time",
     "outbox": "how long ago notifications were delivered or given up",
+    "record_cursors": "how long ago watched tables were last scanned",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from lark_provider.api.clouddoc import bitable, bulk, records
+from lark_provider.api.clouddoc import bitable, bulk, getting, records
 from lark_provider.api.clouddoc.sync import procedure
 from lark_provider.client.bind import Async, CallMethod, ListingMethod, Namespace, ProcedureMethod, Sync
 
@@ -26,6 +26,8 @@ class Bitable(Namespace[R_co]):
     create_record = ProcedureMethod(records.create_record)
     update_record = ProcedureMethod(records.update_record)
     delete_record = ProcedureMethod(records.delete_record)
+    locate = ProcedureMethod(getting.locate)
+    get_records = ProcedureMethod(getting.get_records)
     search_records = ListingMethod(records.search_records)
     bulk_insert = ProcedureMethod(bulk.bulk_insert)
     bulk_update = ProcedureMethod(bulk.bulk_update)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TypeVar
 
-from lark_provider.api.clouddoc.drive import files, folders, permissions, sharing
+from lark_provider.api.clouddoc.drive import files, folders, permissions, sharing, subscriptions
 from lark_provider.client.bind import Async, ListingMethod, Namespace, ProcedureMethod, Sync
 
 R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
@@ -31,6 +31,9 @@ class Drive(Namespace[R_co]):
     list_files = ListingMethod(files.list_files)
     copy = ProcedureMethod(files.copy)
     delete = ProcedureMethod(files.delete)
+    subscribe = ProcedureMethod(subscriptions.subscribe)
+    is_subscribed = ProcedureMethod(subscriptions.is_subscribed)
+    unsubscribe = ProcedureMethod(subscriptions.unsubscribe)
 
     @cached_property
     def permissions(self) -> Permissions[R_co]:

@@ -314,6 +314,18 @@ TABLE: dict[int, Code] = {
     1063005: Code(Kind.NOT_FOUND, "it was deleted: create another one"),
     1063006: Code(Kind.RATE, _WAIT),
     1066001: Code(Kind.AMBIGUOUS, _WAIT),
+    # events of documents
+    1064230: Code(Kind.BUSY, "the document is being migrated; call again later"),
+    1069601: Code(Kind.AMBIGUOUS, _WAIT),
+    1069602: Code(Kind.INVALID, "check that token and type belong together; a wiki link's token is not one"),
+    1069603: Code(
+        Kind.PERMISSION,
+        "let the document's owner add the app with the right to manage it (… → more → add document app), or "
+        "transfer it to the app; if the app manages it, the tenant's admin has to turn on access records of "
+        "documents",
+    ),
+    1069604: Code(Kind.NOT_FOUND, "check the token: there is no such document"),
+    1069605: Code(Kind.REFUSED, "subscribe to the document first"),
     # wiki
     131001: Code(Kind.AMBIGUOUS, _WAIT),
     131007: Code(Kind.AMBIGUOUS, _WAIT),

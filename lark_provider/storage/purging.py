@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
 from lark_provider.storage import bridge_tables as bridge
-from lark_provider.storage import migrate, tables
+from lark_provider.storage import migrate, tables, watch_tables
 from lark_provider.storage.deadlines import MAINTENANCE
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.maintenance import existing
@@ -59,37 +59,41 @@ def _conditions(
 ) -> dict[sa.Table, sa.ColumnElement[bool]]:
     """Return which rows to delete, by table."""
     clicks, waits, ends = tables.card_callbacks.c, tables.waits.c, now - periods.waits
-    return {
-        tables.tokens: tables.tokens.c.expires_at < now - periods.tokens,
-        tables.user_cache: tables.user_cache.c.expires_at < now - periods.user_cache,
-        tables.leases: tables.leases.c.until < now - periods.leases,
-        tables.card_callbacks: sa.and_(
-            clicks.stored_at < now - periods.card_callbacks, _unneeded(connection)
-        ),
-        tables.card_answers: tables.card_answers.c.decided_at < now - periods.card_answers,
-        tables.handled_events: tables.handled_events.c.handled_at < now - periods.handled_events,
-        tables.waits: sa.or_(
-            sa.and_(waits.state != "open", waits.updated_at < ends),
-            sa.and_(waits.state == "open", waits.deadline < ends),
-            sa.and_(
-                waits.state == "open",
-                waits.deadline.is_(None),
-                waits.created_at < min(ends, now - _WITHOUT_DEADLINE),
+    return (
+        {
+            tables.tokens: tables.tokens.c.expires_at < now - periods.tokens,
+            tables.user_cache: tables.user_cache.c.expires_at < now - periods.user_cache,
+            tables.leases: tables.leases.c.until < now - periods.leases,
+            tables.card_callbacks: sa.and_(
+                clicks.stored_at < now - periods.card_callbacks, _unneeded(connection)
             ),
-        ),
-        tables.ledger_chunks: tables.ledger_chunks.c.ledger_id.in_(
-            sa.select(tables.ledger.c.id).where(tables.ledger.c.updated_at < now - periods.ledger)
-        ),
-        tables.ledger: tables.ledger.c.updated_at < now - periods.ledger,
-        # What a sync was about to create is settled by the next one, and stays until then.
-        tables.table_leases: sa.and_(
-            tables.table_leases.c.until < now - periods.leases,
-            sa.or_(
-                tables.table_leases.c.intent.is_(None), tables.table_leases.c.until < now - periods.ledger
+            tables.card_answers: tables.card_answers.c.decided_at < now - periods.card_answers,
+            tables.handled_events: tables.handled_events.c.handled_at < now - periods.handled_events,
+            tables.waits: sa.or_(
+                sa.and_(waits.state != "open", waits.updated_at < ends),
+                sa.and_(waits.state == "open", waits.deadline < ends),
+                sa.and_(
+                    waits.state == "open",
+                    waits.deadline.is_(None),
+                    waits.created_at < min(ends, now - _WITHOUT_DEADLINE),
+                ),
             ),
-        ),
-        tables.pacing: tables.pacing.c.next_at < now - periods.leases,
-    } | _conditions_of_bridge(periods, now)
+            tables.ledger_chunks: tables.ledger_chunks.c.ledger_id.in_(
+                sa.select(tables.ledger.c.id).where(tables.ledger.c.updated_at < now - periods.ledger)
+            ),
+            tables.ledger: tables.ledger.c.updated_at < now - periods.ledger,
+            # What a sync was about to create is settled by the next one, and stays until then.
+            tables.table_leases: sa.and_(
+                tables.table_leases.c.until < now - periods.leases,
+                sa.or_(
+                    tables.table_leases.c.intent.is_(None), tables.table_leases.c.until < now - periods.ledger
+                ),
+            ),
+            tables.pacing: tables.pacing.c.next_at < now - periods.leases,
+        }
+        | _conditions_of_bridge(periods, now)
+        | _conditions_of_watched(now - periods.record_cursors)
+    )
 
 
 def _conditions_of_bridge(periods: Retention, now: datetime) -> dict[sa.Table, sa.ColumnElement[bool]]:
@@ -114,6 +118,16 @@ def _conditions_of_bridge(periods: Retention, now: datetime) -> dict[sa.Table, s
             sa.and_(outbox.state != "due", outbox.updated_at < now - periods.outbox),
             outbox.created_at < min(now - periods.outbox, now - _UNDELIVERED),
         ),
+    }
+
+
+def _conditions_of_watched(ends: datetime) -> dict[sa.Table, sa.ColumnElement[bool]]:
+    """Return which rows to delete of watched tables; what was seen goes with its cursor."""
+    cursors, seen = watch_tables.record_cursors.c, watch_tables.seen_records.c
+    kept = sa.select(cursors.key).where(cursors.updated_at >= ends)
+    return {
+        watch_tables.seen_records: sa.and_(seen.updated_at < ends, seen.cursor_key.not_in(kept)),
+        watch_tables.record_cursors: cursors.updated_at < ends,
     }
 
 

@@ -28,6 +28,8 @@ _SHORTEST = {
     "incidents": _HOUR,
     # A command that is forgotten earlier would be done again by a repeat.
     "commands": 8 * _HOUR,
+    # A watcher that was away for less has to go on where it was.
+    "record_cursors": _DAY,
     # A repeated callback has to find that its message was recorded.
     "outbox": _HOUR,
 }
@@ -55,6 +57,7 @@ class Retention:
         incidents: After the failures of a run, or a step of their escalation, last changed; and after a
             digest was recorded.
         commands: Chat commands, after they were answered for the last time.
+        record_cursors: After a watched table was last scanned. Whoever watches it again later begins again.
         outbox: After a message was delivered or given up. One that is neither stays for 30 days at least.
 
     Raises:
@@ -75,6 +78,7 @@ class Retention:
     incidents: timedelta = 90 * _DAY
     commands: timedelta = 90 * _DAY
     outbox: timedelta = 7 * _DAY
+    record_cursors: timedelta = 90 * _DAY
 
     def __post_init__(self) -> None:
         """Reject periods that would break running waits, and bound those that a datetime cannot hold."""

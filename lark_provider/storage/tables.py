@@ -16,10 +16,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from lark_provider.storage import bridge_tables
+from lark_provider.storage import bridge_tables, watch_tables
 from lark_provider.storage.schema import GUIDE_INDEXES, HEAD, VERSION_TABLE, Moment, metadata, moment
 
-__all__ = ["GUIDE_INDEXES", "HEAD", "VERSION_TABLE", "Moment", "bridge_tables", "metadata"]
+__all__ = ["GUIDE_INDEXES", "HEAD", "VERSION_TABLE", "Moment", "bridge_tables", "metadata", "watch_tables"]
 
 applications = Table(
     "applications",

@@ -302,4 +302,17 @@ BRIDGE_COMMANDS_OPEN = Gauge(
     "lark_bridge_commands_open", "Chat commands that are not over, by what is next", ("state",), merge="min"
 )
 
+# Watching bases
+RECORD_EVENTS = Counter(
+    "lark_record_events_total",
+    "Record events of watched tables, by what became of them",
+    ("app", "outcome"),
+)
+RECORD_GAPS = Counter(
+    "lark_record_gaps_total", "Changed records of watched tables that a scan found, and no event", ("app",)
+)
+RECORD_SCANS = Counter(
+    "lark_record_scans_total", "Scans of watched tables, by whether they were complete", ("app", "outcome")
+)
+
 ALL: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -33,7 +33,12 @@ _GATHER_SECONDS = 3.0
 _MAX_STORED_KEYS = 10_000
 _SECRETS = frozenset({"token", "app_ticket"})
 _UNWANTED_SECONDS = 7 * 86_400.0
-_UNWANTED = "No LarkEventTrigger in the triggerer matched the event. Next: widen a filter, or unsubscribe."
+STREAM = (__name__, "lark.events.inbox")
+"""The key of the shared stream, of all triggers that consume the queue."""
+_UNWANTED = (
+    "No LarkEventTrigger or LarkBaseWatcher in the triggerer matched the event. Next: widen a filter, or "
+    "unsubscribe."
+)
 
 
 class LarkEventTrigger(BaseEventTrigger):
@@ -88,17 +93,17 @@ class LarkEventTrigger(BaseEventTrigger):
 
     def shared_stream_key(self) -> tuple[str, str]:
         """Return the same key for all triggers, since they consume the same queue."""
-        return __name__, "lark.events.inbox"
+        return STREAM
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:  # noqa: ARG003 - no filter matters
         """Return the producer, which acknowledges events once they are stored."""
-        return _Events()
+        return EventStream()
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[_Offer]) -> AsyncIterator[TriggerEvent]:
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Offer]) -> AsyncIterator[TriggerEvent]:
         """Fire for each event of the stream that the filter matches."""
         async for offer in shared_stream:
-            if self._matches(offer.event):
+            if offer.event is not None and self._matches(offer.event):
                 offer.is_matched = True
                 yield TriggerEvent(_payload(offer.event))  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
 
@@ -127,38 +132,74 @@ def _payload(event: Event) -> dict[str, Any]:
     }
 
 
-@dataclass(slots=True)
-class _Offer:
-    """An event until Airflow has stored it: each of its deliveries, and whether a trigger matched it."""
+@dataclass(slots=True, eq=False)
+class Offer:
+    """What the triggers of the stream are offered, until Airflow has stored what they made of it.
 
-    event: Event
-    received: list[Received]
+    Attributes:
+        key: Names it among those that are offered.
+        event: The event; None for what a watcher has found out by itself.
+        received: Each delivery of the event.
+        is_matched: Whether a trigger wanted it.
+        stored: Called once Airflow has stored all that was made of it.
+    """
+
+    key: str
+    event: Event | None = None
+    received: list[Received] = field(default_factory=list)
     is_matched: bool = False
+    stored: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
-class _Events(SharedStreamProducer):
+_open: list[EventStream] = []
+"""The streams of this process that run: one, or while one ends and another begins, two."""
+
+
+def offer(found: Offer) -> None:
+    """Offer the triggers of this process what one of them has found out by itself.
+
+    Args:
+        found: What was found, without an event.
+
+    Raises:
+        LarkError: No stream runs.
+    """
+    if not _open:
+        raise LarkError("The stream of Lark's events must run, and has ended. Next: see the triggers' logs.")
+    _open[-1].put(found)
+
+
+class EventStream(SharedStreamProducer):
     """Offer the queue's events to the triggers, and acknowledge each once it is stored."""
 
     def __init__(self) -> None:
         self._receiver: Receiver | None = None
-        self._offered: dict[str, _Offer] = {}
+        self._arrived: asyncio.Queue[Received | Offer | None] = asyncio.Queue()
+        self._offered: dict[str, Offer] = {}
         self._stored: OrderedDict[str, None] = OrderedDict()
 
-    async def open_stream(self) -> AsyncIterator[tuple[_Offer, str]]:
+    def put(self, found: Offer) -> None:
+        """Offer something that is no event of the queue."""
+        self._arrived.put_nowait(found)
+
+    async def open_stream(self) -> AsyncIterator[tuple[Offer, str]]:
         """Connect in a thread, which does not block the loop, and yield each new event."""
+        _open.append(self)
         await asyncio.sleep(_GATHER_SECONDS)
         broker = await asyncio.to_thread(_broker)
         from lark_provider.callbacks.broker.receiver import Receiver
 
-        arrived: asyncio.Queue[Received | None] = asyncio.Queue()
-        put = _from_threads(arrived)
+        put = _from_threads(self._arrived)
         self._receiver = Receiver(broker, put, lambda: put(None))
-        while (received := await arrived.get()) is not None:
-            if (offer := self._register(received)) is not None:
-                yield offer, received.key
+        while (arrived := await self._arrived.get()) is not None:
+            if isinstance(arrived, Offer):
+                self._offered[arrived.key] = arrived
+                yield arrived, arrived.key
+            elif (offered := self._register(arrived)) is not None:
+                yield offered, arrived.key
         raise LarkError("The thread of the RabbitMQ connection must run, and has ended. Next: see the log.")
 
-    def _register(self, received: Received) -> _Offer | None:
+    def _register(self, received: Received) -> Offer | None:
         """Register a delivery; return an offer if its event is new, and None if it is redelivered."""
         if not received.is_ours:
             return None
@@ -169,8 +210,8 @@ class _Events(SharedStreamProducer):
         if known is not None:
             known.received.append(received)
             return None
-        offer = self._offered[received.key] = _Offer(received.event, [received])
-        return offer
+        offered = self._offered[received.key] = Offer(received.key, received.event, [received])
+        return offered
 
     def get_advance_lane(self, broker_payload: str) -> str:
         """Return a lane for each event: RabbitMQ acknowledges them one by one, in any order."""
@@ -187,11 +228,13 @@ class _Events(SharedStreamProducer):
                 raise LarkError(
                     f"Event {key} was not stored, and is redelivered. Next: see the triggers' logs."
                 )
-            offer = self._offered.pop(key)
-            if offer.is_matched:
+            offered = self._offered.pop(key)
+            for record in offered.stored:
+                await record()
+            if offered.is_matched and offered.received:
                 self._remember(key)
-            for received in offer.received:
-                if offer.is_matched:
+            for received in offered.received:
+                if offered.is_matched:
                     received.acknowledge()
                 elif received.is_ours:
                     received.dead_letter(_UNWANTED, _UNWANTED_SECONDS)
@@ -203,6 +246,8 @@ class _Events(SharedStreamProducer):
 
     async def aclose(self) -> None:
         """Disconnect; RabbitMQ redelivers what is not acknowledged to the next consumer."""
+        with suppress(ValueError):  # it was not opened
+            _open.remove(self)
         if self._receiver is not None:
             # Shielded, since a closing loop cancels its tasks, and nothing else would end the thread.
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self._receiver.stop))
@@ -214,7 +259,7 @@ def _broker() -> Broker:
     return amqp.broker(airflow_config.rabbitmq_url())
 
 
-def _from_threads(queue: asyncio.Queue[Received | None]) -> Callable[[Received | None], None]:
+def _from_threads(queue: asyncio.Queue[Received | Offer | None]) -> Callable[[Received | None], None]:
     loop = asyncio.get_running_loop()
 
     def put(item: Received | None) -> None:

@@ -1,0 +1,110 @@
+"""Which documents an app gets the events of."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, document_of
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import LarkAPIError, unknown_choice
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+_TYPES = ("bitable", "doc", "docx", "sheet", "file", "folder", "slides")
+_NOT_SUBSCRIBED, _PARAMETER = 1069605, 1069602
+_FOLDER_EVENT = "file.created_in_folder_v1"
+
+
+class _Subscribed(TypedDict, total=False):
+    is_subscribe: bool
+
+
+def subscribe(token: str, *, type: DocumentType | None = None) -> Procedure[None]:  # noqa: A002 - Lark's name
+    """Let the app have the events of a document; of a folder, those of files created in it.
+
+    The app must own or manage the document. A repeat changes nothing. Events also have to be added to the app
+    in the developer console, such as `drive.file.bitable_record_changed_v1`.
+
+    See POST /open-apis/drive/v1/files/:file_token/subscribe.
+
+    Args:
+        token: The document: a link, or a token beside `type`. A base on a wiki page is named by the link.
+        type: Its kind, if `token` does not show it.
+
+    Raises:
+        InvalidRequestError: The kind is needed, or has no events; nothing was sent.
+        PermissionDeniedError: The app neither owns nor manages it.
+        NotFoundError: There is no such document.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    document = yield from _document(token, type)
+    event_type = _FOLDER_EVENT if document.type == "folder" else None
+    call: Call[Any] = request(
+        "POST",
+        path("/drive/v1/files/{token}/subscribe", token=document.token),
+        params={"file_type": document.type, "event_type": event_type},
+        idempotent=True,  # subscribed is subscribed
+    )
+    yield from perform(call)
+
+
+def is_subscribed(token: str, *, type: DocumentType | None = None) -> Procedure[bool]:  # noqa: A002
+    """Return whether the app has the events of a document. Lark answers this 10 times a minute.
+
+    See GET /open-apis/drive/v1/files/:file_token/get_subscribe.
+
+    Args:
+        token: As for `subscribe`.
+        type: As for `subscribe`.
+
+    Raises:
+        InvalidRequestError: The kind is needed, or has no events; nothing was sent.
+        PermissionDeniedError: The app neither owns nor manages it.
+        NotFoundError: There is no such document.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    document = yield from _document(token, type)
+    call: Call[_Subscribed] = request(
+        "GET",
+        path("/drive/v1/files/{token}/get_subscribe", token=document.token),
+        params={"file_type": document.type},
+    )
+    return (yield from perform(call)).data.get("is_subscribe") is True
+
+
+def unsubscribe(token: str, *, type: DocumentType | None = None) -> Procedure[None]:  # noqa: A002
+    """Let the app have no more events of a document; not being subscribed is no error.
+
+    See DELETE /open-apis/drive/v1/files/:file_token/delete_subscribe.
+
+    Args:
+        token: As for `subscribe`.
+        type: As for `subscribe`.
+
+    Raises:
+        InvalidRequestError: The kind is needed, or has no events; nothing was sent.
+        PermissionDeniedError: The app neither owns nor manages it.
+        NotFoundError: There is no such document.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    document = yield from _document(token, type)
+    call: Call[Any] = request(
+        "DELETE",
+        path("/drive/v1/files/{token}/delete_subscribe", token=document.token),
+        params={"file_type": document.type},
+    )
+    try:
+        yield from perform(call)
+    except LarkAPIError as error:
+        if error.code != _NOT_SUBSCRIBED:
+            raise
+
+
+def _document(token: str, type: DocumentType | None) -> Procedure[Document]:  # noqa: A002
+    document = yield from document_of(token, type)
+    if document.type not in _TYPES:
+        raise unknown_choice("type", document.type, _TYPES, _PARAMETER)
+    return document

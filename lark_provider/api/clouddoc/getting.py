@@ -1,0 +1,121 @@
+"""Records of a Bitable table by their ids."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from lark_provider.api.clouddoc.bitable import UserIdType
+from lark_provider.api.clouddoc.conversion import converter_for
+from lark_provider.api.clouddoc.fields import names_of
+from lark_provider.api.clouddoc.records import RECORDS, Record
+from lark_provider.api.links import table
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.paths import path
+
+MAX_GET = 100
+
+
+class RecordsRead(NamedTuple):
+    """Records that were read by id.
+
+    Attributes:
+        records: Those that exist, in the order in which they were asked for.
+        absent: Ids of records that do not exist.
+        forbidden: Ids of records that the app may not see.
+    """
+
+    records: list[Record]
+    absent: list[str]
+    forbidden: list[str]
+
+
+class TablePlace(NamedTuple):
+    """A table: its base's token and its id."""
+
+    app_token: str
+    table_id: str
+
+
+def locate(app_token: str, table_id: str | None = None) -> Procedure[TablePlace]:
+    """Find the table that a link names; one on a wiki page is looked up.
+
+    See GET /open-apis/wiki/v2/spaces/get_node.
+
+    Args:
+        app_token: The base, or a link to it.
+        table_id: The table; None for the one that the link names.
+
+    Raises:
+        InvalidRequestError: No table is named, or the link leads to something else.
+        NotFoundError: There is no such wiki page.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    return TablePlace(*(yield from table(app_token, table_id)))
+
+
+def get_records(
+    app_token: str,
+    table_id: str | None,
+    record_ids: Collection[str],
+    *,
+    automatic_fields: bool = False,
+    user_id_type: UserIdType = "open_id",
+    zone: str | dt.tzinfo | None = None,
+    convert: bool = True,
+) -> Procedure[RecordsRead]:
+    """Read records by id, 100 in a request.
+
+    See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_get.
+
+    Args:
+        app_token: The base, or a link to it.
+        table_id: The table; None for the one that the link names.
+        record_ids: The records, `rec…`; any number.
+        automatic_fields: Also read who created and changed a record, and when.
+        user_id_type: Which ids people are named by.
+        zone: The time zone of the datetimes returned; UTC if None.
+        convert: Convert by field type. If False, values are left as Lark sends them.
+
+    Returns:
+        The records, and the ids of those that do not exist or are hidden.
+
+    Raises:
+        InvalidRequestError: `record_ids` holds something else than ids; nothing was sent.
+        NotFoundError: There is no such base or table.
+        LarkAPIError: Lark refused it.
+        TransportError: Lark was not reached.
+    """
+    if isinstance(record_ids, str) or not all(isinstance(one, str) and one for one in record_ids):
+        raise InvalidRequestError(
+            f"record_ids must be a list of record ids, got {str(record_ids)[:80]!r}. Next: pass a list of "
+            "rec… ids."
+        )
+    wanted = list(dict.fromkeys(record_ids))
+    base, found = yield from table(app_token, table_id)
+    url = path(RECORDS + "/batch_get", app_token=base, table_id=found)
+    records: list[Record] = []
+    absent: list[str] = []
+    forbidden: list[str] = []
+    for start in range(0, len(wanted), MAX_GET):
+        body = {
+            "record_ids": wanted[start : start + MAX_GET],
+            "user_id_type": user_id_type,
+            "automatic_fields": automatic_fields,
+        }
+        call: Call[Any] = request("POST", url, json=body, safe=True)
+        data = (yield from perform(call)).data
+        records += data.get("records") or ()
+        absent += data.get("absent_record_ids") or ()
+        forbidden += data.get("forbidden_record_ids") or ()
+    if convert and records:
+        names = names_of(one["fields"] for one in records)
+        converter = yield from converter_for(base, found, zone, names)
+        records = [{**one, "fields": converter.from_wire(one["fields"])} for one in records]
+    place = {record_id: number for number, record_id in enumerate(wanted)}
+    records.sort(key=lambda one: place.get(one["record_id"], len(place)))
+    return RecordsRead(records, absent, forbidden)

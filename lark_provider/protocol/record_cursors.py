@@ -1,0 +1,172 @@
+"""Which changes of a table's records are new, from events and from scans. Pure; times in milliseconds.
+
+A watcher learns of a change by an event, or by a scan that compares when records were last modified. Both can
+tell of the same change, in either order. What was reported of a record is a `Seen`; the rules are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+ADDED, EDITED, DELETED = "record_added", "record_edited", "record_deleted"
+CHANGES = (ADDED, EDITED, DELETED)
+OVERLAP_MS = 600_000
+"""Each scan looks this much further back: clocks differ, and Lark's index of a search may lag."""
+_SECOND_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was reported of a record.
+
+    Attributes:
+        modified_ms: The modification whose values were read; 0 if none were.
+        scanned_ms: The latest modification that a scan reported; 0 if none did.
+        is_deleted: Whether its deletion was reported.
+    """
+
+    modified_ms: int = 0
+    scanned_ms: int = 0
+    is_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A record as it was read.
+
+    Attributes:
+        record_id: The record.
+        created_ms: When it was created.
+        modified_ms: When it was last modified.
+        created_by: The id of who created it; "" if Lark does not say.
+        modified_by: The id of who modified it last; "" if Lark does not say.
+    """
+
+    record_id: str
+    created_ms: int
+    modified_ms: int
+    created_by: str = ""
+    modified_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a table was scanned.
+
+    Attributes:
+        began_ms: When it was first watched: what was modified before is not reported.
+        scanned_ms: The time of which the last complete scan has seen all modifications.
+    """
+
+    began_ms: int
+    scanned_ms: int
+
+    @property
+    def since_ms(self) -> int:
+        """Modifications after this time are compared by the next scan."""
+        return max(self.began_ms, self.scanned_ms - OVERLAP_MS)
+
+
+def missed(
+    versions: Iterable[Version],
+    seen: Mapping[str, Seen],
+    cursor: Cursor,
+    *,
+    until_ms: int,
+    own: frozenset[str] = frozenset(),
+) -> list[tuple[Version, str]]:
+    """Return the records whose last modification was not reported, each with the kind of its change.
+
+    Args:
+        versions: The records as a scan reads them, in any order; a record may come twice.
+        seen: What was reported, by record id.
+        cursor: How far the table was scanned.
+        until_ms: Later modifications are left to their events, and to the next scan.
+        own: The ids of writers whose modifications are skipped.
+    """
+    latest: dict[str, Version] = {}
+    for version in versions:
+        known = latest.get(version.record_id)
+        if known is None or known.modified_ms < version.modified_ms:
+            latest[version.record_id] = version
+    found = []
+    for version in latest.values():
+        if not cursor.since_ms < version.modified_ms <= until_ms or version.modified_by in own:
+            continue
+        before = seen.get(version.record_id)
+        if before is not None and before.modified_ms >= version.modified_ms:
+            continue
+        is_new = before is None and version.created_ms > cursor.since_ms and version.created_by not in own
+        found.append((version, ADDED if is_new else EDITED))
+    return found
+
+
+def deleted(present: Iterable[str], seen: Mapping[str, Seen]) -> list[str]:
+    """Return the records that were there and are gone, and whose deletion was not reported.
+
+    Args:
+        present: The ids of all records of the table.
+        seen: All that was reported or recorded, by record id.
+    """
+    there = set(present)
+    return sorted(
+        record_id for record_id, one in seen.items() if record_id not in there and not one.is_deleted
+    )
+
+
+def is_covered(kind: str, seen: Seen | None, *, at_s: int, current_ms: int | None) -> bool:
+    """Return whether a scan has reported what an event tells of a record, before the event came.
+
+    Args:
+        kind: The event's kind of change.
+        seen: What was reported of the record.
+        at_s: The time of the change as the event has it, in whole seconds.
+        current_ms: When the record was last modified, as just read; None if it could not be read.
+    """
+    if seen is None:
+        return False
+    if kind == DELETED:
+        return seen.is_deleted
+    if not seen.scanned_ms:
+        return False
+    second = seen.scanned_ms // _SECOND_MS
+    # Within one second the event does not say which came first; what is there now does.
+    return second > at_s or (second == at_s and current_ms == seen.scanned_ms)
+
+
+def after_event(kind: str, seen: Seen | None, current_ms: int | None) -> Seen:
+    """Return what is known of a record once an event about it is reported.
+
+    Args:
+        kind: The event's kind of change.
+        seen: What was known.
+        current_ms: The modification whose values were read with it; None if none were.
+    """
+    before = seen or Seen()
+    if kind == DELETED:
+        return Seen(before.modified_ms, before.scanned_ms, is_deleted=True)
+    return Seen(max(before.modified_ms, current_ms or 0), before.scanned_ms)
+
+
+def after_scan(seen: Seen | None, modified_ms: int | None) -> Seen:
+    """Return what is known of a record once a scan has reported it.
+
+    Args:
+        seen: What was known.
+        modified_ms: The modification; None if the scan found that the record is gone.
+    """
+    before = seen or Seen()
+    if modified_ms is None:
+        return Seen(before.modified_ms, before.scanned_ms, is_deleted=True)
+    return Seen(max(before.modified_ms, modified_ms), max(before.scanned_ms, modified_ms))
+
+
+def after_complete_scan(cursor: Cursor, until_ms: int) -> Cursor:
+    """Return the cursor once a scan is complete; it never moves back.
+
+    Args:
+        cursor: The cursor that the scan began with.
+        until_ms: As for `missed`.
+    """
+    return Cursor(cursor.began_ms, max(cursor.scanned_ms, until_ms))

@@ -1,0 +1,167 @@
+"""What was reported of a watched table's records, and how far it was scanned."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.protocol.record_cursors import Cursor, Seen
+from lark_provider.storage import migrate
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.statements import among, insert, read_clock
+from lark_provider.storage.tables import handled_events
+from lark_provider.storage.watch_tables import record_cursors, seen_records
+
+_KEPT = timedelta(days=1)
+"""Lark repeats an event for 7.1 hours; longer than that no row is compared with one."""
+_ROWS = 500
+
+
+def cursor_key(app: str, app_token: str, table_id: str, wanted: Mapping[str, Any]) -> str:
+    """Return the key of a cursor.
+
+    Args:
+        app: The app's id and base URL.
+        app_token: The base.
+        table_id: The table.
+        wanted: What the watcher looks for; another filter has a cursor of its own.
+    """
+    content = json.dumps([app, app_token, table_id, dict(wanted)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+class RecordCursors:
+    """The cursor of one watched table. All methods raise StorageError if the database cannot be used.
+
+    Args:
+        url: The database.
+        key: See `cursor_key`.
+    """
+
+    def __init__(self, url: URL, key: str) -> None:
+        self._url, self._key, self._consumer = url, key, f"records:{key}"
+
+    def begin(self, app_id: str, app_token: str, table_id: str, now_ms: int) -> tuple[Cursor, bool]:
+        """Return the cursor, which is recorded if it is new.
+
+        Args:
+            app_id: The app.
+            app_token: The base.
+            table_id: The table.
+            now_ms: Where a new one begins.
+
+        Returns:
+            The cursor, and whether it is new.
+        """
+        rows = record_cursors.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            added = insert(connection, record_cursors).values(
+                key=self._key,
+                app_id=app_id,
+                app_token=app_token,
+                table_id=table_id,
+                began_ms=now_ms,
+                scanned_ms=now_ms,
+                created_at=now,
+                updated_at=now,
+            )
+            new = connection.execute(
+                added.on_conflict_do_nothing(index_elements=[rows.key]).returning(rows.key)
+            ).one_or_none()
+            row = connection.execute(
+                sa.select(rows.began_ms, rows.scanned_ms).where(rows.key == self._key)
+            ).one()
+        return Cursor(row.began_ms, row.scanned_ms), new is not None
+
+    def is_handled(self, event_key: str) -> bool:
+        """Return whether an event was reported.
+
+        Args:
+            event_key: What its deliveries have in common.
+        """
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            query = sa.select(handled_events.c.event_id).where(
+                handled_events.c.consumer == self._consumer, handled_events.c.event_id == event_key
+            )
+            return connection.execute(query).one_or_none() is not None
+
+    def seen(self, record_ids: Collection[str] | None = None) -> dict[str, Seen]:
+        """Return what was reported, by record id.
+
+        Args:
+            record_ids: The records; None for all.
+        """
+        rows = seen_records.c
+        query = sa.select(rows.record_id, rows.modified_ms, rows.scanned_ms, rows.is_deleted).where(
+            rows.cursor_key == self._key
+        )
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            if record_ids is not None:
+                query = query.where(among(connection, rows.record_id, record_ids))
+            return {
+                row.record_id: Seen(row.modified_ms, row.scanned_ms, row.is_deleted)
+                for row in connection.execute(query)
+            }
+
+    def note(self, found: Mapping[str, Seen], event_key: str | None = None) -> None:
+        """Record what was reported, in one transaction. Times only grow, whoever else records.
+
+        Args:
+            found: What is known now, by record id.
+            event_key: The event that was reported; None after a scan.
+        """
+        rows = seen_records.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            values = [
+                {"cursor_key": self._key, "record_id": record_id, "updated_at": now, **asdict(one)}
+                for record_id, one in sorted(found.items())
+            ]
+            for start in range(0, len(values), _ROWS):
+                added = insert(connection, seen_records).values(values[start : start + _ROWS])
+                given = added.excluded
+                largest = {
+                    column.name: sa.case((given[column.name] > column, given[column.name]), else_=column)
+                    for column in (rows.modified_ms, rows.scanned_ms)
+                }
+                changed = {**largest, "is_deleted": given.is_deleted, "updated_at": given.updated_at}
+                connection.execute(
+                    added.on_conflict_do_update(
+                        index_elements=[rows.cursor_key, rows.record_id], set_=changed
+                    )
+                )
+            if event_key is not None:
+                row = {"consumer": self._consumer, "event_id": event_key, "handled_at": now}
+                connection.execute(insert(connection, handled_events).values(row).on_conflict_do_nothing())
+
+    def complete(self, cursor: Cursor, *, keeps_all: bool) -> None:
+        """Record that a scan is complete, and forget what no event or scan is compared with any more.
+
+        Args:
+            cursor: The cursor after the scan.
+            keeps_all: Whether rows of all records stay, which deletions are found by.
+        """
+        cursors, rows = record_cursors.c, seen_records.c
+        with transaction(migrate.opened(self._url)) as connection:
+            now = read_clock(connection).now
+            later = sa.case(
+                (cursors.scanned_ms > cursor.scanned_ms, cursors.scanned_ms), else_=cursor.scanned_ms
+            )
+            connection.execute(
+                record_cursors.update()
+                .where(cursors.key == self._key)
+                .values(scanned_ms=later, updated_at=now)
+            )
+            old = sa.and_(rows.cursor_key == self._key, rows.updated_at < now - _KEPT)
+            unneeded = sa.or_(
+                rows.is_deleted, sa.false() if keeps_all else rows.modified_ms <= cursor.since_ms
+            )
+            connection.execute(seen_records.delete().where(old, unneeded))

@@ -1,0 +1,88 @@
+"""What a watcher fires: records as they are now, in payloads that stay small."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from lark_provider.protocol.record_cursors import Version
+
+BATCH = 100
+"""Records of one payload; as many as Lark reads in one request."""
+PREFIX = "record_"
+MS = 1000
+
+
+def divided(
+    head: Mapping[str, Any], records: Collection[dict[str, Any]], most: int
+) -> Iterator[dict[str, Any]]:
+    """Yield payloads that hold all records, in order, each of at most so many bytes of JSON and 100 records.
+
+    Args:
+        head: What each payload begins with.
+        records: The records; the values of one that is too large alone are left out.
+        most: Bytes of a payload.
+    """
+    room = most - len(orjson.dumps({**head, "records": []}))
+    part: list[dict[str, Any]] = []
+    used = 0
+    for record in records:
+        size = len(orjson.dumps(record)) + 1
+        if size > room:
+            record = {  # noqa: PLW2901 - the same record, without its values
+                **{name: record[name] for name in ("record_id", "change", "modified_at")},
+                "fields": None,
+                "truncated": True,
+            }
+            size = len(orjson.dumps(record)) + 1
+        if part and (used + size > room or len(part) == BATCH):
+            yield {**head, "records": part}
+            part, used = [], 0
+        part.append(record)
+        used += size
+    if part:
+        yield {**head, "records": part}
+
+
+def shown(record_id: str, kind: str, read: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a record as a payload has it.
+
+    Args:
+        record_id: The record.
+        kind: What became of it, as Lark names it.
+        read: The record as it was read; None if it is gone or was not read.
+    """
+    fields = None if read is None else orjson.loads(orjson.dumps(read["fields"]))  # datetimes as ISO 8601
+    modified = None if read is None else version_of(read).modified_ms
+    return {
+        "record_id": record_id,
+        "change": kind.removeprefix(PREFIX),
+        "fields": fields,
+        "modified_at": iso(modified) if modified else None,
+    }
+
+
+def version_of(record: Mapping[str, Any]) -> Version:
+    """Return when a record was created and modified, and by whom, as Lark's automatic fields say."""
+
+    def by(name: str) -> str:
+        person = record.get(name)
+        return str(person.get("id") or "") if isinstance(person, Mapping) else ""
+
+    created, modified = (int(record.get(name) or 0) for name in ("created_time", "last_modified_time"))
+    return Version(
+        record["record_id"], created, max(created, modified), by("created_by"), by("last_modified_by")
+    )
+
+
+def moment(ms: int) -> dt.datetime:
+    """Return a time in UTC from milliseconds since 1970."""
+    return dt.datetime.fromtimestamp(ms / MS, dt.UTC)
+
+
+def iso(ms: int) -> str:
+    """Return milliseconds since 1970 as ISO 8601, in UTC."""
+    return moment(ms).isoformat()
