@@ -141,12 +141,28 @@ def after_event(kind: str, seen: Seen | None, current_ms: int | None) -> Seen:
     Args:
         kind: The event's kind of change.
         seen: What was known.
-        current_ms: The modification whose values were read with it; None if none were.
+        current_ms: The modification whose values were reported with it; None if none were, as when a scan
+            had covered it.
     """
     before = seen or Seen()
     if kind == DELETED:
         return Seen(before.modified_ms, before.scanned_ms, is_deleted=True)
     return Seen(max(before.modified_ms, current_ms or 0), before.scanned_ms)
+
+
+def after_unwanted(kind: str, seen: Seen | None, *, at_s: int, current_ms: int | None) -> Seen:
+    """Return what is known of a record once an event about it was left out by the watcher's filter.
+
+    What was read may be newer than the event: only what the event tells of was left out.
+
+    Args:
+        kind: The event's kind of change.
+        seen: What was known.
+        at_s: The time of the change as the event has it, in whole seconds.
+        current_ms: As for `after_event`.
+    """
+    end = at_s * _SECOND_MS + _SECOND_MS - 1
+    return after_event(kind, seen, None if current_ms is None else min(current_ms, end))
 
 
 def after_scan(seen: Seen | None, modified_ms: int | None) -> Seen:

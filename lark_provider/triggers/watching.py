@@ -199,9 +199,17 @@ class Watching:
             modified = None if read is None else version_of(read).modified_ms
             before = seen.get(change.record_id)
             is_covered = cursors.is_covered(change.kind, before, at_s=changed.at_s, current_ms=modified)
-            seen[change.record_id] = cursors.after_event(change.kind, before, modified)
-            if not is_covered and self._is_wanted(change):
-                records.append(self._shown(change, read))
+            if is_covered:
+                seen[change.record_id] = cursors.after_event(change.kind, before, None)
+            elif self._is_wanted(change):
+                seen[change.record_id] = cursors.after_event(change.kind, before, modified)
+                record = shown(change.record_id, change.kind, read)
+                decode = self._values.decode
+                records.append({**record, "before": decode(change.before), "after": decode(change.after)})
+            else:
+                seen[change.record_id] = cursors.after_unwanted(
+                    change.kind, before, at_s=changed.at_s, current_ms=modified
+                )
         self._record_once_stored(offer, {one: seen[one] for one in ids}, key)
         self._count("reported" if records else "filtered")
         about = {
@@ -221,13 +229,6 @@ class Watching:
             return True
         names = {self._values.names.get(one, one) for one in change.changed_ids()}
         return not names or not names.isdisjoint(self._watcher.fields)
-
-    def _shown(self, change: RecordChange, read: Mapping[str, Any] | None) -> dict[str, Any]:
-        return {
-            **shown(change.record_id, change.kind, read),
-            "before": self._values.decode(change.before),
-            "after": self._values.decode(change.after),
-        }
 
     # Scans
 

@@ -1,0 +1,334 @@
+"""Changed records become asset events: LarkBaseWatcher, with gateway, RabbitMQ, database and a local Lark."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from airflow.triggers.base import BaseEventTrigger
+from lark_emulator import Emulator
+
+from lark_provider import LarkServiceClient
+from lark_provider.callbacks.broker.topology import DEAD, EVENTS
+from lark_provider.errors import ConfigurationError, PermissionDeniedError
+from lark_provider.storage import migrate, urls
+from lark_provider.triggers import LarkBaseWatcher, LarkEventTrigger, events, watching
+from tests.airflow.conftest import connection
+from tests.airflow.event_runner import Runner, running
+from tests.callbacks import mq
+from tests.callbacks.commands import Command
+from tests.failures.waiting import wait_until
+from tests.services.processes import HOST, free_port
+
+KEY, TOKEN = "the app's key", "the app's token"
+
+
+@dataclass
+class Base:
+    """A base of the app's, and the ids in it."""
+
+    lark: Emulator
+    client: LarkServiceClient
+    token: str
+    table: str
+
+    def add(self, *names: str) -> list[str]:
+        return self.lark.add_rows(self.token, self.table, [{"Text": name} for name in names], user_id="alice")
+
+    def edit(self, record_id: str, text: str, **more: Any) -> None:
+        edit = {"do": "edit", "records": [record_id], "fields": {"Text": text, **more}}
+        self.lark.edit_rows(self.token, self.table, [edit], user_id="alice")
+
+    def delete(self, record_id: str) -> None:
+        self.lark.edit_rows(self.token, self.table, [{"do": "delete", "records": [record_id]}], user_id="bob")
+
+    def watcher(self, **given: Any) -> LarkBaseWatcher:
+        return LarkBaseWatcher(self.token, self.table, **{"scan_every": 0, **given})
+
+
+@pytest.fixture
+def url(
+    rabbitmq: str, database_url: str, lark: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> str:
+    migrate.upgrade(urls.parse(database_url, "test"))
+    monkeypatch.setattr(events, "_GATHER_SECONDS", 0)
+    monkeypatch.setattr(watching, "_SETTLE_SECONDS", 1.0)
+    monkeypatch.setenv("AIRFLOW__LARK__RABBITMQ_URL", rabbitmq)
+    monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", database_url)
+    monkeypatch.setenv("LARK_DATABASE_URL", database_url)
+    monkeypatch.setenv("LARK_PACING", "0")
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark))
+    return rabbitmq
+
+
+@pytest.fixture
+def base(url: str, lark: Emulator) -> Iterator[Base]:
+    with LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url) as client:
+        made = client.clouddoc.bitable.create_app("orders").data["app"]
+        base = Base(lark, client, made["app_token"], made["default_table_id"])
+        yield base
+
+
+@dataclass
+class Gateway:
+    """The callback gateway as a process, which may be killed and started again."""
+
+    command: Command
+    url: str
+    ready: str
+
+    def start(self) -> None:
+        self.command.start()
+        wait_until(self.is_ready, 60)
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(self.ready).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@pytest.fixture
+def gateway(url: str, lark: Emulator, tmp_path: Path) -> Iterator[Gateway]:
+    port = free_port()
+    settings = {
+        "LARK_APP_ID": lark.app_id,
+        "LARK_EVENT_ENCRYPT_KEY": KEY,
+        "LARK_EVENT_VERIFICATION_TOKEN": TOKEN,
+        "RABBITMQ_URL": url,
+    }
+    command = Command(tmp_path / "log", "serve", "--port", str(port), settings=settings)
+    made = Gateway(
+        command, f"http://{HOST}:{port}/lark/callbacks/{lark.app_id}", f"http://{HOST}:{port}/readyz"
+    )
+    made.start()
+    lark.set_callback(made.url, encrypt_key=KEY, verification_token=TOKEN)
+    try:
+        yield made
+    finally:
+        command.end()
+
+
+@asynccontextmanager
+async def triggerer(*triggers: BaseEventTrigger) -> AsyncIterator[Runner]:
+    """Triggers that watch, in a triggerer that stores all that fires."""
+
+    async def store(runner: Runner) -> None:
+        stored = 0
+        while True:
+            fired = [entry.persist_seq for entry in list(runner.events)[stored:]]
+            stored += len(fired)
+            runner._shared_streams.confirm_persisted([one for one in fired if one is not None])
+            await asyncio.sleep(0.02)
+
+    async with running(*triggers) as runner:
+        storing = asyncio.create_task(store(runner))
+        try:
+            yield runner
+        finally:
+            storing.cancel()
+            with suppress(asyncio.CancelledError):
+                await storing
+
+
+async def until(runner: Runner, condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    """Wait for a condition; a trigger that ends is a failure at once."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            for details in runner.triggers.values():
+                if details["task"].done():
+                    details["task"].result()
+            await asyncio.sleep(0.02)
+
+
+def payloads(runner: Runner) -> list[dict[str, Any]]:
+    return [entry.event.payload for entry in runner.events]
+
+
+def changes(runner: Runner) -> list[tuple[str, str, str]]:
+    return [
+        (one["source"], record["record_id"], record["change"])
+        for one in payloads(runner)
+        if "records" in one
+        for record in one["records"]
+    ]
+
+
+async def subscribed(base: Base) -> None:
+    """Wait until the base is subscribed to: what is edited from now on has events."""
+    async with asyncio.timeout(120):
+        while not await in_thread(
+            lambda: base.client.clouddoc.drive.is_subscribed(base.token, type="bitable")
+        ):
+            await asyncio.sleep(0.1)
+
+
+async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    return await asyncio.to_thread(work, *arguments)
+
+
+def test_events_are_typed_and_read_again_and_own_writes_are_left_out(base: Base, gateway: Gateway) -> None:
+    client = base.client
+    client.clouddoc.bitable.create_field(base.token, base.table, "Sum", 2)
+    (known,) = base.add("before")
+
+    async def work() -> list[dict[str, Any]]:
+        everything = LarkEventTrigger("drive.file.bitable_record_changed_v1")
+        only_sums = base.watcher(fields="Sum", changes={"edited"})
+        async with triggerer(base.watcher(), everything, only_sums) as runner:
+            await subscribed(base)
+            await in_thread(lambda: base.edit(known, "after", Sum=5))
+            await in_thread(lambda: base.edit(known, "again"))
+            ours = await in_thread(
+                lambda: client.clouddoc.bitable.create_record(base.token, base.table, {"Text": "ours"})
+            )
+            await in_thread(base.delete, known)
+            await until(runner, lambda: len(payloads(runner)) >= 8)
+            assert ours.data["record"]["record_id"] not in json.dumps(
+                [one for one in payloads(runner) if "records" in one]
+            )
+            return [
+                {**entry.event.payload, "trigger": entry.trigger_id}
+                for entry in runner.events
+            ]
+
+    fired = mq.run(work())
+    assert json.loads(json.dumps(fired)) == fired
+    mine = sorted((one for one in fired if one["trigger"] == 0), key=lambda one: one["revision"])
+    assert [[record["change"] for record in one["records"]] for one in mine] == [
+        ["edited"],
+        ["edited"],
+        ["deleted"],
+    ]
+    (first,) = mine[0]["records"]
+    assert first["before"] == {"Text": "before", "Sum": None}
+    assert first["after"] == {"Text": "after", "Sum": 5}
+    assert first["record_id"] == known
+    assert mine[0]["operator"].startswith("ou_")
+    assert mine[2]["records"][0]["fields"] is None
+    assert mine[2]["records"][0]["before"]["Text"] == "again"
+    assert len([one for one in fired if one["trigger"] == 1]) == 4  # our own write, too
+    sums = [one for one in fired if one["trigger"] == 2]
+    assert [one["revision"] for one in sums] == [mine[0]["revision"]]
+    wait_until(lambda: mq.drain(broker(), EVENTS) == [], 30)
+
+
+def broker() -> str:
+    return os.environ["AIRFLOW__LARK__RABBITMQ_URL"]
+
+
+def test_what_happened_without_a_triggerer_or_gateway_is_found_once(base: Base, gateway: Gateway) -> None:
+    kept, gone, late = base.add("kept", "gone", "late")
+
+    def watcher() -> LarkBaseWatcher:
+        return base.watcher(scan_every=10, deletions=True)
+
+    async def first() -> None:
+        async with triggerer(watcher()) as runner:
+            await subscribed(base)
+            await in_thread(lambda: base.edit(kept, "one"))
+            await until(runner, lambda: ("event", kept, "edited") in changes(runner))
+            await until(runner, lambda: gone in recorded())
+
+    async def second() -> list[tuple[str, str, str]]:
+        async with triggerer(watcher()) as runner:
+            await until(runner, lambda: len(changes(runner)) >= 4)
+            gateway.start()
+            base.lark.advance(20.0)  # Lark tries again what the gateway has not taken
+            await in_thread(lambda: base.edit(late, "later"))
+            await until(runner, lambda: ("event", late, "edited") in changes(runner))
+            return changes(runner)
+
+    mq.run(first())
+    gateway.command.kill()
+    (new,) = base.add("new")
+    base.edit(kept, "two")
+    base.edit(late, "soon")
+    base.delete(gone)
+    base.client.clouddoc.bitable.create_record(base.token, base.table, {"Text": "ours"})
+    found = mq.run(second())
+    assert sorted(found) == sorted(
+        [
+            ("scan", new, "added"),
+            ("scan", kept, "edited"),
+            ("scan", late, "edited"),
+            ("scan", gone, "deleted"),
+            ("event", late, "edited"),
+        ]
+    )
+
+
+def recorded() -> set[str]:
+    engine = sa.create_engine(os.environ["LARK_DATABASE_URL"])
+    try:
+        with engine.connect() as connection:
+            return set(connection.scalars(sa.text("SELECT record_id FROM seen_records")))
+    finally:
+        engine.dispose()
+
+
+def test_two_thousand_events_while_the_gateway_is_killed_are_all_seen_and_none_twice(
+    base: Base, gateway: Gateway
+) -> None:
+    ids: list[str] = []
+    for start in range(0, 2000, 500):
+        ids += base.add(*(f"row {n}" for n in range(start, start + 500)))
+
+    def burst(part: list[str]) -> None:
+        for record_id in part:
+            base.edit(record_id, f"edited {record_id}")
+
+    async def work() -> Counter[str]:
+        async with triggerer(base.watcher(scan_every=10)) as runner:
+            await subscribed(base)
+            await in_thread(burst, ids[:700])
+            gateway.command.kill()
+            await in_thread(burst, ids[700:1400])
+            await in_thread(gateway.start)
+            await in_thread(burst, ids[1400:])
+            await until(runner, lambda: len({one for _, one, _ in changes(runner)}) == 2000, 400)
+            base.lark.advance(20.0)  # what the gateway did not take is sent again, late and out of order
+            await in_thread(lambda: base.edit(ids[0], "the end"))
+            await until(runner, lambda: ids[0] in [one for _, one, _ in changes(runner)][2000:], 200)
+            return Counter(record_id for _, record_id, _ in changes(runner))
+
+    found = mq.run(work())
+    assert found == {**dict.fromkeys(ids, 1), ids[0]: 2}
+    assert mq.drain(broker(), DEAD) == []
+
+
+def test_a_base_that_the_app_does_not_manage_is_refused_with_the_next_step(
+    base: Base, lark: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = lark.add_app()
+    named = connection(lark, login=other["app_id"], password=other["app_secret"])
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", named)
+
+    async def work() -> None:
+        runner = Runner()
+        with pytest.raises(PermissionDeniedError, match="right to manage it"):
+            await runner.begin(base.watcher())
+
+    mq.run(work())
+
+
+def test_arguments_are_checked_and_the_same_watcher_is_the_same_trigger() -> None:
+    one = LarkBaseWatcher("bas1", "tbl1", fields=["b", "a"], changes={"edited"})
+    name, kwargs = one.serialize()
+    assert name == "lark_provider.triggers.base_watcher.LarkBaseWatcher"
+    again = LarkBaseWatcher(**json.loads(json.dumps(kwargs)))
+    assert again.serialize() == one.serialize()
+    assert again.shared_stream_key() == LarkEventTrigger().shared_stream_key()
+    for wrong in ({"changes": "changed"}, {"scan_every": 1}, {"max_payload_bytes": 10}, {"app_token": ""}):
+        with pytest.raises(ConfigurationError, match="Next: "):
+            LarkBaseWatcher(**{"app_token": "bas1", **wrong})

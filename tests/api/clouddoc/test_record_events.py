@@ -1,0 +1,144 @@
+"""Record events are read and their values decoded, whatever Lark puts in them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lark_provider.api.clouddoc.fields import Field
+from lark_provider.api.clouddoc.record_events import EventValues, RecordsChanged, changed
+from lark_provider.triggers.record_payloads import divided
+
+FIELDS: list[Field] = [
+    {"field_id": "f1", "field_name": "Text", "type": 1},
+    {"field_id": "f2", "field_name": "Sum", "type": 2},
+    {
+        "field_id": "f3",
+        "field_name": "State",
+        "type": 3,
+        "property": {"options": [{"id": "optK9Y3D7F", "name": "open"}, {"id": "opt2", "name": "12"}]},
+    },
+    {
+        "field_id": "f4",
+        "field_name": "Tags",
+        "type": 4,
+        "property": {"options": [{"id": "optA", "name": "a"}]},
+    },
+    {"field_id": "f5", "field_name": "Due", "type": 5},
+    {"field_id": "f7", "field_name": "Done", "type": 7},
+    {"field_id": "f11", "field_name": "Who", "type": 11},
+    {"field_id": "f13", "field_name": "Phone", "type": 13},
+    {"field_id": "f15", "field_name": "Link", "type": 15},
+    {"field_id": "f1005", "field_name": "Number", "type": 1005},
+]
+VALUES = EventValues(FIELDS)
+
+
+def item(field_id: str, value: Any, **more: Any) -> dict[str, Any]:
+    return {"field_id": field_id, "field_value": value, **more}
+
+
+def test_values_are_typed_by_their_fields() -> None:
+    person = {"user_id": {"open_id": "ou_1", "union_id": "on_1"}, "name": "Bob", "en_name": "Bob"}
+    decoded = VALUES.decode(
+        [
+            item("f1", '[{"type":"text","text":"a"},{"type":"mention","text":"@b"}]'),
+            item("f2", "666"),
+            item("f3", "optK9Y3D7F"),
+            item("f4", '["optA","optGone"]'),
+            item("f5", "1782268447000"),
+            item("f7", "true"),
+            item("f11", '{"users":[{"userId":"7"}]}', field_identity_value={"users": [person]}),
+            item("f13", "13800000000"),
+            item("f15", '[{"type":"url","text":"t","link":"https://x","csvText":"t"}]'),
+            item("f1005", '[{"sequence":"1538","number":"SR26061538"}]'),
+            item("gone", "x"),
+        ]
+    )
+    assert decoded == {
+        "Text": "a@b",
+        "Sum": 666,
+        "State": "open",
+        "Tags": ["a", "optGone"],
+        "Due": "2026-06-24T02:34:07+00:00",
+        "Done": True,
+        "Who": [{"id": "ou_1", "name": "Bob"}],
+        "Phone": "13800000000",
+        "Link": {"text": "t", "link": "https://x"},
+        "Number": "SR26061538",
+        "gone": "x",
+    }
+    assert VALUES.decode([item("f1", ""), item("f2", None)]) == {"Text": None, "Sum": None}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+IDS = st.sampled_from([str(one.get("field_id")) for one in FIELDS] + ["other"])
+
+
+@given(IDS, JSON | JSON.map(json.dumps) | st.text(), JSON)
+def test_no_value_is_lost_or_raises(field_id: str, value: Any, identity: Any) -> None:
+    decoded = VALUES.decode([item(field_id, value, field_identity_value=identity)])
+    assert len(decoded) == 1
+    json.dumps(decoded)
+
+
+@given(JSON)
+def test_an_event_of_another_form_is_not_read(body: Any) -> None:
+    event = {"file_token": "b", "table_id": "t", "action_list": body}
+    found = changed(event)
+    assert (found is None) is not isinstance(body, list)
+    assert changed(body if isinstance(body, dict) else {}) is None
+    changed({**event, "revision": body, "update_time": body, "operator_id": body, "action_list": [body]})
+
+
+def read(*, revision: Any = 7, before: str = "1", subscribers: Any = ()) -> RecordsChanged:
+    action = {
+        "record_id": "rec1",
+        "action": "record_edited",
+        "before_value": [item("f2", before), item("f1", "same")],
+        "after_value": [item("f2", "2"), item("f1", "same")],
+    }
+    found = changed(
+        {
+            "file_token": "b",
+            "table_id": "t",
+            "revision": revision,
+            "update_time": 5,
+            "subscriber_id_list": subscribers,
+            "action_list": [action],
+        }
+    )
+    assert found is not None
+    return found
+
+
+def test_one_write_is_known_under_two_event_ids_and_another_one_is_not() -> None:
+    assert read().key("e1") == read(subscribers=[1]).key("e2")
+    assert read().key("e1") != read(revision=8).key("e1")
+    assert read().key("e1") != read(before="3").key("e1")
+    assert read(revision=None).key("e1") == "e1"
+    assert read().changes[0].changed_ids() == {"f2"}
+
+
+@given(st.lists(st.integers(0, 3000), max_size=250), st.integers(1024, 5000))
+def test_payloads_stay_within_their_bound_and_hold_every_record(sizes: list[int], most: int) -> None:
+    records = [
+        {"record_id": f"rec{n}", "change": "edited", "modified_at": None, "fields": {"Text": "x" * size}}
+        for n, size in enumerate(sizes)
+    ]
+    payloads = list(divided({"app_token": "b", "table_id": "t"}, records, most))
+    assert [one["record_id"] for part in payloads for one in part["records"]] == [
+        one["record_id"] for one in records
+    ]
+    for part in payloads:
+        assert len(json.dumps(part, separators=(",", ":"))) <= most
+        assert 1 <= len(part["records"]) <= 100
+    whole = [one for part in payloads for one in part["records"] if not one.get("truncated")]
+    assert all(one in records for one in whole)
