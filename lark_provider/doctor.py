@@ -13,6 +13,7 @@ from lark_provider.errors import LarkAPIError
 from lark_provider.health import look_at_token_endpoint
 from lark_provider.protocol.paths import path
 
+_RECORD_EVENTS = "record_events"
 _SECONDS = 10.0
 _PAGE = "100"
 _ACTIVE = 2
@@ -35,8 +36,9 @@ def examine(
         bitable: A base that it should reach: an app_token, or a link as the address bar shows it.
 
     Returns:
-        One check each for `http`, `app`, `token`, `bot`, `chats` if they are used, `scopes`, and `bitable` if
-        one is named; none after `app` or `token` if that fails.
+        One check each for `http`, `app`, `token`, `bot`, `chats` if they are used, `scopes`, `bitable` if
+        one is named, and `record_events` of it if `areas` asks for them; none after `app` or `token` if that
+        fails.
     """
     client = LarkServiceClient(app_id, tenant_key=tenant_key, timeout=_SECONDS, max_retries=1)
     looks: dict[str, Callable[[], Outcome]] = {
@@ -49,6 +51,8 @@ def examine(
     }
     if bitable is not None:
         looks["bitable"] = lambda: _bitable(client, bitable)
+        if _RECORD_EVENTS in areas and set(areas) < set(scopes.AREAS):  # asked for, and not just everything
+            looks[_RECORD_EVENTS] = lambda: _record_events(client, bitable)
     checks: list[Check] = []
     for name, look in looks.items():
         checks.append(check(name, look))
@@ -118,6 +122,26 @@ def _bitable(client: LarkServiceClient, token_or_url: str) -> Outcome:
     return Outcome(
         f"{base['name']!r} ({link.token}) can be read; its {len(tables)} table(s):", details=details
     )
+
+
+def _record_events(client: LarkServiceClient, token_or_url: str) -> Outcome:
+    """Check that the base's events can come; an app that does not manage it is refused by Lark."""
+    if not client.clouddoc.drive.is_subscribed(token_or_url, type="bitable"):
+        return Outcome(
+            "The app manages the base and is not subscribed to its events. Next: let a LarkBaseWatcher run, "
+            "or call client.clouddoc.drive.subscribe.",
+            "warning",
+        )
+    having = scopes.granted_to_users(client.call("GET", "/application/v6/scopes").data)
+    if wanted := scopes.missing_for_users(_RECORD_EVENTS, having):
+        return Outcome(
+            "The app is subscribed to the base's events, and lacks their scope for acting as a user, "
+            f"without which Lark may send none. Next: {_console(client)} → Permissions & Scopes → Batch "
+            "import, paste the following, and publish a version.",
+            "warning",
+            (scopes.to_import((), wanted),),
+        )
+    return Outcome("The app is subscribed to the base's events")
 
 
 def _pages(client: LarkServiceClient, where: str) -> Iterator[dict[str, Any]]:

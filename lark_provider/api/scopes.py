@@ -28,7 +28,7 @@ _INSTANCES = "/open-apis/approval/v4/instances"
 _MEMBERS = "/open-apis/drive/v1/permissions/:token/members"
 _SHARE = (_DRIVE, "docs:permission.member")
 _SUBSCRIBED = "/open-apis/drive/v1/files/:file_token"
-_SUBSCRIBE, _EVENTS = "docs:event:subscribe", (_DRIVE, "docs:doc", _SHEETS)
+_SUBSCRIBE = (_DRIVE, "docs:event:subscribe", "docs:doc", _SHEETS)
 
 AREAS: dict[str, dict[str, tuple[str, ...]]] = {
     "messages": {
@@ -122,9 +122,9 @@ AREAS: dict[str, dict[str, tuple[str, ...]]] = {
         f"DELETE {_INSTANCES}/:instance_id/comments/:comment_id": (_APPROVAL, "approval:instance.comment"),
     },
     "record_events": {
-        f"POST {_SUBSCRIBED}/subscribe": (_SUBSCRIBE, *_EVENTS),
-        f"GET {_SUBSCRIBED}/get_subscribe": (_SUBSCRIBE, *_EVENTS),
-        f"DELETE {_SUBSCRIBED}/delete_subscribe": (_SUBSCRIBE, *_EVENTS),
+        f"POST {_SUBSCRIBED}/subscribe": _SUBSCRIBE,
+        f"GET {_SUBSCRIBED}/get_subscribe": _SUBSCRIBE,
+        f"DELETE {_SUBSCRIBED}/delete_subscribe": _SUBSCRIBE,
         f"POST {_RECORDS}/search": (_BASE, _READ_BASE, "base:record:retrieve"),
         f"POST {_RECORDS}/batch_get": (_BASE, _READ_BASE, "base:record:read"),
     },
@@ -137,7 +137,7 @@ AREAS: dict[str, dict[str, tuple[str, ...]]] = {
 USUAL = tuple(area for area in AREAS if area != "urgent")
 """The areas that are checked unless some are named: urgent messages wake people, and cost money."""
 EVENTS: dict[str, dict[str, tuple[str, ...]]] = {
-    "record_events": {"drive.file.bitable_record_changed_v1": ("base:record:read", _BASE, _DRIVE)},
+    "record_events": {"drive.file.bitable_record_changed_v1": (_DRIVE, _BASE, "base:record:read")},
 }
 """Area → event → scopes of which one is enough, granted to the app and for acting as a user alike."""
 
@@ -160,6 +160,33 @@ def granted(answer: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
+def granted_to_users(answer: Mapping[str, Any]) -> frozenset[str]:
+    """Read what `GET /open-apis/application/v6/scopes` answered about acting as a user.
+
+    Args:
+        answer: Its `data`.
+
+    Returns:
+        The scopes that the app was granted for acting as a user.
+    """
+    return frozenset(
+        scope["scope_name"]
+        for scope in answer.get("scopes") or ()
+        if scope.get("grant_status") == _GRANTED and scope.get("scope_type") == "user"
+    )
+
+
+def missing_for_users(area: str, having: Collection[str]) -> list[str]:
+    """Return the scopes to apply for beside those of the app itself, so that the area's events come.
+
+    Args:
+        area: One of `AREAS`.
+        having: The scopes granted for acting as a user.
+    """
+    lacking = [one_of for one_of in EVENTS.get(area, {}).values() if not set(one_of).intersection(having)]
+    return list(dict.fromkeys(one_of[0] for one_of in lacking))
+
+
 def missing(area: str, having: Collection[str]) -> list[str]:
     """Return the scopes to apply for, so that everything in an area works.
 
@@ -172,10 +199,11 @@ def missing(area: str, having: Collection[str]) -> list[str]:
     return list(dict.fromkeys(one_of[0] for one_of in lacking))
 
 
-def to_import(scopes: Collection[str]) -> str:
+def to_import(scopes: Collection[str], users: Collection[str] = ()) -> str:
     """Return the text that the developer console takes under Permissions & Scopes → Batch import.
 
     Args:
         scopes: Those to apply for.
+        users: Those to apply for, for acting as a user.
     """
-    return json.dumps({"scopes": {"tenant": list(scopes), "user": []}})
+    return json.dumps({"scopes": {"tenant": list(scopes), "user": list(users)}})

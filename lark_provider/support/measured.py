@@ -305,7 +305,7 @@ BRIDGE_COMMANDS_OPEN = Gauge(
 # Watching bases
 RECORD_EVENTS = Counter(
     "lark_record_events_total",
-    "Record events of watched tables, by what became of them",
+    "Record events of watched tables: reported, or why not",
     ("app", "outcome"),
 )
 RECORD_GAPS = Counter(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from lark_provider.errors import ConfigurationError
+from lark_provider.errors import ConfigurationError, LarkError
 from lark_provider.triggers.events import STREAM, EventStream
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CHANGES = ("added", "edited", "deleted")
 _SHORTEST_PERIOD = 10.0
+_PAUSE_SECONDS = 15.0
 
 
 class LarkBaseWatcher(BaseEventTrigger):
@@ -144,7 +145,12 @@ class LarkBaseWatcher(BaseEventTrigger):
         """
         from lark_provider.triggers.watching import Watching  # the client is loaded where it is used
 
-        watching = await Watching.begin(self)
+        try:
+            watching = await Watching.begin(self)
+        except LarkError:
+            # Airflow starts a failed trigger again at once, and Lark would be asked without a pause.
+            await asyncio.sleep(_PAUSE_SECONDS)
+            raise
         scanning = asyncio.create_task(watching.scan_repeatedly())
         try:
             async for offer in shared_stream:

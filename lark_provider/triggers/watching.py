@@ -102,8 +102,10 @@ class Watching:
             ConfigurationError: No database is configured.
             LarkError: Lark or the database cannot be used.
         """
+        from lark_provider.hooks import airflow_stats
         from lark_provider.hooks.lark import LarkHook
 
+        airflow_stats.start()
         client = await LarkHook(watcher.lark_conn_id).get_async_conn()
         try:
             return await cls._begun(watcher, client)
@@ -244,6 +246,9 @@ class Watching:
                 logger.warning(
                     "Scan of table %s failed; the next one finds its changes: %s", self.table, error
                 )
+            except Exception:
+                measured.RECORD_SCANS.add(self._client.app_id, "failed")
+                logger.exception("Scan of a watched table failed unexpectedly; retrying")
             else:
                 measured.RECORD_SCANS.add(self._client.app_id, "complete")
                 if found:

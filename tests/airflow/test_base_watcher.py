@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -19,15 +21,17 @@ from airflow.triggers.base import BaseEventTrigger
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
+from lark_provider.api.clouddoc.fields import MODIFIED_TIME
 from lark_provider.callbacks.broker.topology import DEAD, EVENTS
 from lark_provider.errors import ConfigurationError, PermissionDeniedError
 from lark_provider.storage import migrate, urls
-from lark_provider.triggers import LarkBaseWatcher, LarkEventTrigger, events, watching
+from lark_provider.triggers import LarkBaseWatcher, LarkEventTrigger, base_watcher, events, watching
 from tests.airflow.conftest import connection
 from tests.airflow.event_runner import Runner, running
 from tests.callbacks import mq
 from tests.callbacks.commands import Command
 from tests.failures.waiting import wait_until
+from tests.protocol.callbacks import sender
 from tests.services.processes import HOST, free_port
 
 KEY, TOKEN = "the app's key", "the app's token"
@@ -62,6 +66,7 @@ def url(
 ) -> str:
     migrate.upgrade(urls.parse(database_url, "test"))
     monkeypatch.setattr(events, "_GATHER_SECONDS", 0)
+    monkeypatch.setattr(base_watcher, "_PAUSE_SECONDS", 0)
     monkeypatch.setattr(watching, "_SETTLE_SECONDS", 1.0)
     monkeypatch.setenv("AIRFLOW__LARK__RABBITMQ_URL", rabbitmq)
     monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", database_url)
@@ -164,13 +169,10 @@ def changes(runner: Runner) -> list[tuple[str, str, str]]:
     ]
 
 
-async def subscribed(base: Base) -> None:
+async def subscribed(runner: Runner, base: Base) -> None:
     """Wait until the base is subscribed to: what is edited from now on has events."""
-    async with asyncio.timeout(120):
-        while not await in_thread(
-            lambda: base.client.clouddoc.drive.is_subscribed(base.token, type="bitable")
-        ):
-            await asyncio.sleep(0.1)
+    drive = base.client.clouddoc.drive
+    await until(runner, lambda: drive.is_subscribed(base.token, type="bitable"))
 
 
 async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
@@ -186,7 +188,7 @@ def test_events_are_typed_and_read_again_and_own_writes_are_left_out(base: Base,
         everything = LarkEventTrigger("drive.file.bitable_record_changed_v1")
         only_sums = base.watcher(fields="Sum", changes={"edited"})
         async with triggerer(base.watcher(), everything, only_sums) as runner:
-            await subscribed(base)
+            await subscribed(runner, base)
             await in_thread(lambda: base.edit(known, "after", Sum=5))
             await in_thread(lambda: base.edit(known, "again"))
             ours = await in_thread(
@@ -197,10 +199,7 @@ def test_events_are_typed_and_read_again_and_own_writes_are_left_out(base: Base,
             assert ours.data["record"]["record_id"] not in json.dumps(
                 [one for one in payloads(runner) if "records" in one]
             )
-            return [
-                {**entry.event.payload, "trigger": entry.trigger_id}
-                for entry in runner.events
-            ]
+            return [{**entry.event.payload, "trigger": entry.trigger_id} for entry in runner.events]
 
     fired = mq.run(work())
     assert json.loads(json.dumps(fired)) == fired
@@ -235,7 +234,7 @@ def test_what_happened_without_a_triggerer_or_gateway_is_found_once(base: Base, 
 
     async def first() -> None:
         async with triggerer(watcher()) as runner:
-            await subscribed(base)
+            await subscribed(runner, base)
             await in_thread(lambda: base.edit(kept, "one"))
             await until(runner, lambda: ("event", kept, "edited") in changes(runner))
             await until(runner, lambda: gone in recorded())
@@ -268,18 +267,72 @@ def test_what_happened_without_a_triggerer_or_gateway_is_found_once(base: Base, 
     )
 
 
-def recorded() -> set[str]:
+def recorded() -> list[str]:
+    return queried("SELECT record_id FROM seen_records")
+
+
+def queried(query: str) -> list[str]:
     engine = sa.create_engine(os.environ["LARK_DATABASE_URL"])
     try:
-        with engine.connect() as connection:
-            return set(connection.scalars(sa.text("SELECT record_id FROM seen_records")))
+        with engine.connect() as connected:
+            return list(connected.scalars(sa.text(query)))
     finally:
         engine.dispose()
+
+
+def delivered(lark: Emulator) -> bool:
+    return {one["state"] for one in lark.state()["events"]} == {"delivered"}
+
+
+def changed_to(base: Base, record_id: str, event_id: str, *, revision: int) -> dict[str, Any]:
+    made = sender.event()
+    made["header"] |= {
+        "event_id": event_id,
+        "event_type": "drive.file.bitable_record_changed_v1",
+        "app_id": base.lark.app_id,
+    }
+    del made["header"]["token"]
+    action = {"record_id": record_id, "action": "record_edited", "before_value": [], "after_value": []}
+    made["event"] = {
+        "file_type": "bitable",
+        "file_token": base.token,
+        "table_id": base.table,
+        "revision": revision,
+        "update_time": 1_790_000_000,
+        "operator_id": {"open_id": "ou_1"},
+        "action_list": [action],
+    }
+    return made
+
+
+def test_an_event_under_two_ids_fires_once_also_after_a_restart_and_order_does_not_matter(
+    base: Base, url: str
+) -> None:
+    (known,) = base.add("known")
+    key = f"event.{base.lark.app_id}"
+    first, again = (changed_to(base, known, name, revision=9) for name in ("e1", "e2"))
+
+    async def fired(*bodies: dict[str, Any]) -> list[str]:
+        async with triggerer(base.watcher()) as runner:
+            await in_thread(mq.send, url, key, *bodies)
+            last = bodies[-1]["header"]["event_id"]
+            await until(runner, lambda: last in [one["event_id"] for one in payloads(runner)])
+            found = [one["event_id"] for one in payloads(runner)]
+            await until(runner, lambda: len(recorded_events()) >= 2)
+            return found
+
+    assert mq.run(fired(first, again, changed_to(base, known, "e3", revision=8))) == ["e1", "e3"]
+    assert mq.run(fired(again, first, changed_to(base, known, "e4", revision=7))) == ["e4"]
+
+
+def recorded_events() -> list[str]:
+    return queried("SELECT event_id FROM handled_events")
 
 
 def test_two_thousand_events_while_the_gateway_is_killed_are_all_seen_and_none_twice(
     base: Base, gateway: Gateway
 ) -> None:
+    base.client.clouddoc.bitable.create_field(base.token, base.table, "Modified", MODIFIED_TIME)
     ids: list[str] = []
     for start in range(0, 2000, 500):
         ids += base.add(*(f"row {n}" for n in range(start, start + 500)))
@@ -289,17 +342,20 @@ def test_two_thousand_events_while_the_gateway_is_killed_are_all_seen_and_none_t
             base.edit(record_id, f"edited {record_id}")
 
     async def work() -> Counter[str]:
-        async with triggerer(base.watcher(scan_every=10)) as runner:
-            await subscribed(base)
+        async with triggerer(base.watcher(scan_every=10, modified_field="Modified")) as runner:
+            await subscribed(runner, base)
             await in_thread(burst, ids[:700])
             gateway.command.kill()
             await in_thread(burst, ids[700:1400])
             await in_thread(gateway.start)
             await in_thread(burst, ids[1400:])
             await until(runner, lambda: len({one for _, one, _ in changes(runner)}) == 2000, 400)
-            base.lark.advance(20.0)  # what the gateway did not take is sent again, late and out of order
+            sources = {source for source, _, _ in changes(runner)}
+            assert sources == {"event", "scan"}
+            base.lark.advance(20.0)  # what the gateway did not take is sent again, late
+            await until(runner, lambda: delivered(base.lark))
             await in_thread(lambda: base.edit(ids[0], "the end"))
-            await until(runner, lambda: ids[0] in [one for _, one, _ in changes(runner)][2000:], 200)
+            await until(runner, lambda: len(changes(runner)) > 2000, 200)
             return Counter(record_id for _, record_id, _ in changes(runner))
 
     found = mq.run(work())
@@ -332,3 +388,27 @@ def test_arguments_are_checked_and_the_same_watcher_is_the_same_trigger() -> Non
     for wrong in ({"changes": "changed"}, {"scan_every": 1}, {"max_payload_bytes": 10}, {"app_token": ""}):
         with pytest.raises(ConfigurationError, match="Next: "):
             LarkBaseWatcher(**{"app_token": "bas1", **wrong})
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "record-events.md").read_text("utf-8")
+
+
+def test_the_documents_examples_run_and_its_table_has_each_argument(
+    lark: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dag, plain = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(dag, "record-events.md", "exec"), names)  # noqa: S102 - the page's own text
+    assert names["orders"].watchers[0].trigger is names["watcher"]
+    exec(compile(plain, "record-events.md", "exec"), names)  # noqa: S102 - the page's own text
+    assert capsys.readouterr().out.splitlines()[-1] == "True"
+    table = PAGE.partition("## Arguments")[2].partition("## What")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", table, re.MULTILINE))
+    assert rows.keys() == watcher_defaults().keys()
+    shown = {name: str(value) for name, value in watcher_defaults().items() if value not in (None, ())}
+    assert {name: rows[name].strip("`") for name in shown} == {**shown, "scan_every": "600"}
+
+
+def watcher_defaults() -> dict[str, Any]:
+    parameters = inspect.signature(LarkBaseWatcher.__init__).parameters.values()
+    return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}

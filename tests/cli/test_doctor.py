@@ -59,7 +59,9 @@ def test_missing_scopes_come_as_a_text_to_paste(run: Run, lark: Emulator) -> Non
     lark.change_app(scopes=["im:message:send_as_bot", "im:chat"], pending_scopes=["bitable:app"])
     checks = found(run, 1)
     text = checks["scopes"]["text"]
-    assert text.startswith("not enough for messages, files, people, bitable, sheets, drive, approval, wiki. ")
+    assert text.startswith(
+        "not enough for messages, files, people, bitable, sheets, drive, approval, record_events, wiki. "
+    )
     assert f"{lark.base_url}/app/{lark.app_id}" in text
     assert json.loads(checks["scopes"]["details"][0]) == {
         "scopes": {
@@ -86,6 +88,24 @@ def test_granted_what_was_pasted_all_is_well(run: Run, lark: Emulator) -> None:
     wanted = json.loads(found(run, 1)["scopes"]["details"][0])["scopes"]["tenant"]
     lark.change_app(scopes=wanted)
     found(run, 0)
+
+
+def test_record_events_want_a_subscription_and_a_right(
+    run: Run, lark: Emulator, base: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("--uses", "record_events", "--bitable", f"https://x.feishu.cn/base/{base['app_token']}")
+    events = found(run, 0, *asked)["record_events"]
+    assert (events["status"], "subscribe" in events["text"]) == ("warning", True)
+    with LarkServiceClient() as client:
+        client.clouddoc.drive.subscribe(base["app_token"], type="bitable")
+    events = found(run, 0, *asked)["record_events"]
+    assert "acting as a user" in events["text"]
+    assert json.loads(events["details"][0])["scopes"] == {"tenant": [], "user": ["drive:drive"]}
+    other = lark.add_app("cli_other")
+    lark.share_document(base["app_token"], "app:cli_other", "edit")
+    monkeypatch.setenv("LARK_APP_ID", "cli_other")
+    monkeypatch.setenv("LARK_APP_SECRET", other["app_secret"])
+    assert "right to manage it" in found(run, 1, *asked)["record_events"]["text"]
 
 
 def test_an_app_without_a_bot(run: Run, lark: Emulator) -> None:

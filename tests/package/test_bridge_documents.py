@@ -17,8 +17,8 @@ from lark_provider.support import measured
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 TWINS = (
-    "answer-in-lark", "approvals", "chat-commands", "escalation", "every-dag-reports", "routes", "sharing",
-    "sheets", "which-question",
+    "answer-in-lark", "approvals", "chat-commands", "escalation", "every-dag-reports", "record-events",
+    "routes", "sharing", "sheets", "which-question",
 )  # fmt: skip
 PAGES = [DOCS / f"{name}{end}" for name in TWINS for end in (".md", ".zh.md")]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -35,7 +35,7 @@ class Table:
     now: int = BEGAN
     versions: dict[str, Version] = field(default_factory=dict)
     events: list[tuple[str, str, int]] = field(default_factory=list)
-    cursor: Cursor = Cursor(BEGAN, BEGAN)
+    cursor: Cursor = field(default_factory=lambda: Cursor(BEGAN, BEGAN))
     seen: dict[str, Seen] = field(default_factory=dict)
     shown: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     """By record: from where it was reported, and which modification its values were of."""
