@@ -6,8 +6,9 @@ tell of the same change, in either order. What was reported of a record is a `Se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 ADDED, EDITED, DELETED = "record_added", "record_edited", "record_deleted"
 CHANGES = (ADDED, EDITED, DELETED)
@@ -186,3 +187,19 @@ def after_complete_scan(cursor: Cursor, until_ms: int) -> Cursor:
         until_ms: As for `missed`.
     """
     return Cursor(cursor.began_ms, max(cursor.scanned_ms, until_ms))
+
+
+class CursorStore(Protocol):
+    """What is recorded of one watched table; implemented by `storage.record_cursors.RecordCursors`."""
+
+    def is_handled(self, event_key: str) -> bool:
+        """Return whether an event was reported."""
+
+    def seen(self, record_ids: Collection[str] | None = None) -> dict[str, Seen]:
+        """Return what was reported of records, or of all."""
+
+    def note(self, found: Mapping[str, Seen], event_key: str | None = None) -> None:
+        """Record what was reported, and by which event."""
+
+    def complete(self, cursor: Cursor, *, keeps_all: bool) -> None:
+        """Record that a scan is complete."""

@@ -143,10 +143,10 @@ class LarkBaseWatcher(BaseEventTrigger):
         Raises:
             LarkError: The table cannot be watched, such as for want of a right; Airflow starts it again.
         """
-        from lark_provider.triggers.watching import Watching  # the client is loaded where it is used
+        from lark_provider.triggers.watching import Wanted, Watching  # the client is loaded where it is used
 
         try:
-            watching = await Watching.begin(self)
+            watching = await Watching.begin(Wanted(self.app_token, self.table_id, **self.options()))
         except LarkError:
             # Airflow starts a failed trigger again at once, and Lark would be asked without a pause.
             await asyncio.sleep(_PAUSE_SECONDS)

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lark_provider.api.clouddoc import record_events
@@ -26,8 +27,7 @@ from lark_provider.triggers.record_payloads import BATCH, MS, PREFIX, divided, i
 
 if TYPE_CHECKING:
     from lark_provider.client import AsyncLarkServiceClient
-    from lark_provider.storage.record_cursors import RecordCursors
-    from lark_provider.triggers.base_watcher import LarkBaseWatcher
+    from lark_provider.protocol.record_cursors import CursorStore
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -41,6 +41,31 @@ _AT_ONCE = 10
 """Batches of a scan that are offered before the first is stored."""
 _MAX_KEYS = 10_000
 _DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a watcher looks for; see `LarkBaseWatcher`."""
+
+    app_token: str
+    table_id: str | None
+    fields: Sequence[str]
+    changes: Sequence[str]
+    skip_own: bool
+    deletions: bool
+    modified_field: str | None
+    scan_every: float
+    max_payload_bytes: int
+    lark_conn_id: str
+
+    def filter(self) -> dict[str, Any]:
+        """Return what makes two watchers of a table look for the same."""
+        return {
+            "fields": list(self.fields),
+            "changes": list(self.changes),
+            "skip_own": self.skip_own,
+            "deletions": self.deletions,
+        }
 
 
 class ScanBatch(Offer):
@@ -74,12 +99,12 @@ class Watching:
 
     def __init__(
         self,
-        watcher: LarkBaseWatcher,
+        watcher: Wanted,
         client: AsyncLarkServiceClient,
         base: str,
         table: str,
         own: str,
-        store: RecordCursors,
+        store: CursorStore,
         cursor: Cursor,
     ) -> None:
         self._watcher, self._client, self._store = watcher, client, store
@@ -91,7 +116,7 @@ class Watching:
         self._is_readable = True
 
     @classmethod
-    async def begin(cls, watcher: LarkBaseWatcher) -> Watching:
+    async def begin(cls, watcher: Wanted) -> Watching:
         """Subscribe to the base, and find or record the cursor.
 
         Args:
@@ -114,19 +139,17 @@ class Watching:
             raise
 
     @classmethod
-    async def _begun(cls, watcher: LarkBaseWatcher, client: AsyncLarkServiceClient) -> Watching:
+    async def _begun(cls, watcher: Wanted, client: AsyncLarkServiceClient) -> Watching:
         url = await airflow_config.adatabase_url()
         place = await client.clouddoc.bitable.locate(watcher.app_token, watcher.table_id)
         await client.clouddoc.drive.subscribe(place.app_token, type="bitable")
         own = str((await client.bot.info()).data["bot"]["open_id"])
-        options = watcher.options()
-        wanted = {name: options[name] for name in ("fields", "changes", "skip_own", "deletions")}
         app = f"{client.app_id} {client.base_url}"
 
-        def recorded() -> tuple[RecordCursors, Cursor, bool]:
+        def recorded() -> tuple[CursorStore, Cursor, bool]:
             from lark_provider.callbacks import waiting  # in a thread: it loads SQLAlchemy
 
-            store = waiting.record_cursors(app, *place, wanted, url)
+            store = waiting.record_cursors(app, *place, watcher.filter(), url)
             return store, *store.begin(client.app_id, *place, int(time.time() * MS))
 
         store, cursor, is_new = await asyncio.to_thread(recorded)

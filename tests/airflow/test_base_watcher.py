@@ -386,8 +386,9 @@ def test_arguments_are_checked_and_the_same_watcher_is_the_same_trigger() -> Non
     assert again.serialize() == one.serialize()
     assert again.shared_stream_key() == LarkEventTrigger().shared_stream_key()
     for wrong in ({"changes": "changed"}, {"scan_every": 1}, {"max_payload_bytes": 10}, {"app_token": ""}):
+        given: dict[str, Any] = {"app_token": "bas1", **wrong}
         with pytest.raises(ConfigurationError, match="Next: "):
-            LarkBaseWatcher(**{"app_token": "bas1", **wrong})
+            LarkBaseWatcher(**given)
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "record-events.md").read_text("utf-8")
