@@ -28,7 +28,7 @@ _SHORTEST = {
     "incidents": _HOUR,
     # A command that is forgotten earlier would be done again by a repeat.
     "commands": 8 * _HOUR,
-    # A watcher that was away for less has to go on where it was.
+    # A watcher that was stopped for less has to go on where it was.
     "record_cursors": _DAY,
     # A repeated callback has to find that its message was recorded.
     "outbox": _HOUR,

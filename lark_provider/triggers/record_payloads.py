@@ -26,19 +26,19 @@ def divided(
         records: The records; the values of one that is too large alone are left out.
         most: Bytes of a payload.
     """
-    room = most - len(orjson.dumps({**head, "records": []}))
+    capacity = most - len(orjson.dumps({**head, "records": []}))
     part: list[dict[str, Any]] = []
     used = 0
     for record in records:
         size = len(orjson.dumps(record)) + 1
-        if size > room:
+        if size > capacity:
             record = {  # noqa: PLW2901 - the same record, without its values
                 **{name: record[name] for name in ("record_id", "change", "modified_at")},
                 "fields": None,
                 "truncated": True,
             }
             size = len(orjson.dumps(record)) + 1
-        if part and (used + size > room or len(part) == BATCH):
+        if part and (used + size > capacity or len(part) == BATCH):
             yield {**head, "records": part}
             part, used = [], 0
         part.append(record)
