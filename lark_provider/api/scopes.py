@@ -134,12 +134,13 @@ AREAS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Area → endpoint → scopes of which one is enough. First the one to apply for: it covers most of its area."""
 
-USUAL = tuple(area for area in AREAS if area != "urgent")
-"""The areas that are checked unless some are named: urgent messages wake people, and cost money."""
 EVENTS: dict[str, dict[str, tuple[str, ...]]] = {
     "record_events": {"drive.file.bitable_record_changed_v1": (_DRIVE, _BASE, "base:record:read")},
 }
 """Area → event → scopes of which one is enough, granted to the app and for acting as a user alike."""
+USUAL = tuple(area for area in AREAS if area not in {"urgent", "record_events"})
+"""The areas that are checked unless some are named: urgent messages wake people, and cost money;
+record events want a right on each base."""
 
 _GRANTED = 1
 

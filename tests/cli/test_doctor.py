@@ -59,9 +59,7 @@ def test_missing_scopes_come_as_a_text_to_paste(run: Run, lark: Emulator) -> Non
     lark.change_app(scopes=["im:message:send_as_bot", "im:chat"], pending_scopes=["bitable:app"])
     checks = found(run, 1)
     text = checks["scopes"]["text"]
-    assert text.startswith(
-        "not enough for messages, files, people, bitable, sheets, drive, approval, record_events, wiki. "
-    )
+    assert text.startswith("not enough for messages, files, people, bitable, sheets, drive, approval, wiki. ")
     assert f"{lark.base_url}/app/{lark.app_id}" in text
     assert json.loads(checks["scopes"]["details"][0]) == {
         "scopes": {
