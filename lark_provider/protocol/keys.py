@@ -10,18 +10,20 @@ from lark_provider.protocol.errors import InvalidRequestError
 MAX_UUID_CHARS = 50
 
 
-def checked_key(key: str) -> str:
+def checked_key(key: str, name: str = "idempotency_key") -> str:
     """Return a key that can tell one write from another.
 
     Args:
         key: Any text.
+        name: Of the argument, for the error.
 
     Raises:
-        InvalidRequestError: It is not a string, empty, or has a lone surrogate, which no database stores.
+        InvalidRequestError: It is not a string, empty, or has a NUL or a lone surrogate, which not every
+            database stores.
     """
     if not (isinstance(key, str) and key.strip() and _is_unicode(key)):
         raise InvalidRequestError(
-            f"idempotency_key must be a non-empty string, got {key!r}. Next: pass a text that names this "
+            f"{name} must be a non-empty string, got {key!r}. Next: pass a text that names this "
             "write and no other.",
             code=230001,
         )
@@ -30,10 +32,9 @@ def checked_key(key: str) -> str:
 
 def _is_unicode(text: str) -> bool:
     try:
-        text.encode()
+        return b"\0" not in text.encode()
     except UnicodeEncodeError:
         return False
-    return True
 
 
 def message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> str | None:

@@ -84,7 +84,8 @@ def create(
     body = {"title": title}
     if folder is not None:
         body["folder_token"] = yield from folder_token(folder)
-    call: Call[Any] = request("POST", path(FILES), json=body, subject=title)
+    subject = subject_of(title, body.get("folder_token"))
+    call: Call[Any] = request("POST", path(FILES), json=body, subject=subject)
     made = SpreadsheetInfo.of((yield from perform(call)).data.get("spreadsheet") or {})
     grants = yield from share_resolved(
         made.token, "sheet", shares, f"The spreadsheet {made.url or made.token} was created."
@@ -167,6 +168,16 @@ def revision(token: Target) -> Procedure[int]:
             f"{call.name} → the answer must have a revision, got {found!r}. Next: call again.", retryable=True
         )
     return found
+
+
+def subject_of(title: str, folder: str | None) -> str:
+    """Return what an error calls a spreadsheet that is created.
+
+    Args:
+        title: Its title.
+        folder: The token of its folder, if it has one.
+    """
+    return f"{title} in folder {folder}" if folder else title
 
 
 def checked_title(title: object) -> str:

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lark_provider.api.clouddoc.sheets.files import subject_of
 from lark_provider.api.clouddoc.sheets.tables.place import V3
 from lark_provider.api.clouddoc.turn import TakenOverError, Turn, turn
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.effects import Memoize
-from lark_provider.protocol.errors import LarkAPIError, OutcomeUnknownError, TransportError
+from lark_provider.protocol.errors import LarkAPIError, NotFoundError, OutcomeUnknownError, TransportError
 from lark_provider.protocol.keys import client_token
 from lark_provider.protocol.ledger_entry import Entry, State
 from lark_provider.protocol.operations import Procedure, memoize, perform
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _LOOKS, _SENDS, _TAKEN_OVER = 3, 3, 10
 _TOKEN = 64
+_DELETED = 1310249
 _MAX_TITLE = 255
 _PAGE = "200"
 _BOT_MAX_AGE = 3600.0
@@ -74,7 +76,14 @@ def create(
             try:
                 made, is_certain = yield from _once(held, folder, key, first_title, look_after)
                 # The title comes last: while it is the first one, an attempt may have ended before this.
-                if (yield from _title(made)) == first_title:
+                found = yield from _title(made)
+                if found is None:
+                    logger.warning(
+                        "The spreadsheet of a key was deleted; creating another", extra={"token": made.token}
+                    )
+                    key = f"{key}\nafter {made.token}"
+                    continue
+                if found == first_title:
                     if not is_certain:
                         yield from held.pause(look_after)
                         yield from _removed(made, first_title, folder)
@@ -189,7 +198,7 @@ def _bot() -> Procedure[str]:
 
 def _call(title: str, folder: str) -> Call[Any]:
     body = {"title": title, **({"folder_token": folder} if folder else {})}
-    return request("POST", path("/sheets/v3/spreadsheets"), json=body, subject=title)
+    return request("POST", path("/sheets/v3/spreadsheets"), json=body, subject=subject_of(title, folder))
 
 
 def _read(data: Mapping[str, Any]) -> Created:
@@ -197,7 +206,13 @@ def _read(data: Mapping[str, Any]) -> Created:
     return Created(made["spreadsheet_token"], made.get("url") or "")
 
 
-def _title(made: Created) -> Procedure[str]:
-    answer = yield from perform(request("GET", path(V3, token=made.token)))
+def _title(made: Created) -> Procedure[str | None]:
+    """Return the title of a spreadsheet; None if it was deleted."""
+    try:
+        answer = yield from perform(request("GET", path(V3, token=made.token)))
+    except NotFoundError as error:
+        if error.code != _DELETED:
+            raise
+        return None
     found: str = (answer.data.get("spreadsheet") or {}).get("title") or ""
     return found

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.api.clouddoc.sheets.tables import formatting, modes
+from lark_provider.api.clouddoc.sheets.tables import formatting, modes, stale
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
 from lark_provider.api.clouddoc.sheets.tables.options import Options
 from lark_provider.api.clouddoc.sheets.tables.place import Place
-from lark_provider.api.clouddoc.sheets.tables.source import Source
+from lark_provider.api.clouddoc.sheets.tables.source import Converted, Source
 from lark_provider.api.clouddoc.sheets.tables.updating import Update, arranged, header_of
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
 from lark_provider.api.clouddoc.turn import Turn
@@ -36,6 +37,7 @@ class Job:
         options: How it is written.
         stream: Its rows.
         head: Rows that were taken from the stream before.
+        converted: The first rows, if they were converted before.
         target: Names spreadsheet and worksheet in the ledger.
         key: The caller's key.
     """
@@ -46,6 +48,7 @@ class Job:
     options: Options
     stream: Stream[Any]
     head: Sequence[Any]
+    converted: deque[Converted]
     target: str
     key: str
 
@@ -59,7 +62,7 @@ class Job:
         elif options.mode == "update_by_key":
             titles = yield from header_of(place, self.held)
             own = titles[: self.columns.width]
-            is_begun = is_blank(own) and not set(self.columns.titles).intersection(map(str, titles))
+            is_begun = is_blank(own) and not set(self.columns.titles).intersection(map(modes.text_of, titles))
             titles = [] if is_begun else titles
         elif options.header:
             is_begun = is_blank((yield from place.read(self.held, place.row, place.row))[0])
@@ -77,6 +80,7 @@ class Job:
             order,
             options,
             with_header=options.mode == "replace" and options.header,
+            converted=self.converted,
         )
         try:
             end = max(old_end, 0 if write is None else write.detail["end"])
@@ -91,13 +95,16 @@ class Job:
                 extent = yield from Update(writer, named, keys).run(source)
             if write is None or write.state is not State.DONE:
                 begun = is_begun if write is None else bool(write.detail["is_begun"])
+                if options.mode == "replace" and end >= place.row:
+                    yield from stale.reset(writer, extent.first + options.header, extent.last)
                 yield from formatting.apply(
                     writer, self.columns, options, extent, source.widths, order, is_begun=begun
                 )
             yield from writer.finish()
-        except Exception:
+        except Exception as error:
             with suppress(LarkError):
                 yield from writer.abandoned()
+            writer.explain(error)
             raise
         return writer, extent
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from lark_provider.api.clouddoc.cells import show
+from lark_provider.api.clouddoc.cells import MisfitError, show
 from lark_provider.api.clouddoc.sheets.addressing import MAX_COLUMNS
+from lark_provider.api.clouddoc.sheets.values import MAX_CHARS, TOO_LONG, WRONG_VALUE, to_cell
 from lark_provider.protocol.errors import InvalidRequestError
 
 MISSING = object()
@@ -24,12 +25,14 @@ class Layout:
         titles: What the header says.
         is_closed: Whether a dict may have no other keys than these: they were taken from the first row.
         is_titled: Whether there are titles to write.
+        header: The titles as Lark takes them.
     """
 
     names: tuple[str, ...]
     titles: tuple[str, ...]
     is_closed: bool
     is_titled: bool
+    header: tuple[Any, ...]
 
     @property
     def width(self) -> int:
@@ -155,4 +158,15 @@ def layout(columns: Sequence[str] | Mapping[str, str] | None, first: Any) -> Lay
         raise InvalidRequestError(
             f"A table must have 1 to {MAX_COLUMNS:,} columns, got {len(names):,}. Next: split it over sheets."
         )
-    return Layout(names, titles, is_closed, is_titled)
+    return Layout(names, titles, is_closed, is_titled, tuple(map(_title, titles)))
+
+
+def _title(title: str) -> Any:
+    """Return a title as Lark takes it: one that begins with `=` stays text."""
+    try:
+        return to_cell(title)[0]
+    except MisfitError as error:
+        raise InvalidRequestError(
+            f"The title {show(title)} of a column {error}. Next: correct it, or give it another with columns=.",
+            code=TOO_LONG if len(title) > MAX_CHARS else WRONG_VALUE,
+        ) from None

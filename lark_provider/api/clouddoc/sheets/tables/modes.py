@@ -167,7 +167,7 @@ def _headed(writer: Writer, layout: Layout) -> Procedure[None]:
             continue  # another process may have written it meanwhile
         return
     for column, (there, title) in enumerate(zip(now, layout.titles, strict=True)):
-        if _text(there) != title:
+        if text_of(there) != title:
             raise InvalidRequestError(
                 f"Cell {Cell(place.row, place.column(column))} of worksheet {place.title!r} must be the "
                 f"header {title!r}, got {show(there)}. Next: give columns= in the order of the worksheet, "
@@ -177,10 +177,15 @@ def _headed(writer: Writer, layout: Layout) -> Procedure[None]:
 
 def header_chunk(layout: Layout, blocks: Any) -> Chunk:
     """Return the header as a chunk."""
-    return chunk(0, 1, [layout.titles], [None] * layout.width, blocks, header_rows=1)
+    return chunk(0, 1, [layout.header], [None] * layout.width, blocks, header_rows=1)
 
 
-def _text(cell: Any) -> str:
+def text_of(cell: Any) -> str:
+    """Return the text of a cell of the header: Lark makes links of addresses.
+
+    Args:
+        cell: As Lark answers it.
+    """
     if isinstance(cell, list):
         return "".join(str(one.get("text", "")) for one in cell if isinstance(one, dict))
     return "" if cell is None else str(cell)

@@ -80,7 +80,9 @@ class Place:
         """Return the table's columns in some rows."""
         return Range(first, self.lefts[0], last, self.right)
 
-    def read(self, turn: Turn, first: int, last: int) -> Procedure[list[list[Any]]]:
+    def read(
+        self, turn: Turn, first: int, last: int, *, is_dated: bool = False
+    ) -> Procedure[list[list[Any]]]:
         """Read rows of the table's columns, formulas as their text.
 
         See GET /open-apis/sheets/v2/spreadsheets/:token/values/:range.
@@ -89,6 +91,7 @@ class Place:
             turn: Its lease is kept.
             first: The first row, from 1.
             last: The last row.
+            is_dated: Whether numbers that are shown as dates are answered as text.
 
         Returns:
             As many rows as asked for; those below the grid are blank.
@@ -99,7 +102,7 @@ class Place:
         while at <= last:
             end = min(at + step - 1, last)
             try:
-                parts = yield from self._answers(turn, at, end)
+                parts = yield from self._answers(turn, at, end, is_dated=is_dated)
             except LarkAPIError as error:
                 if error.code != ANSWER_TOO_LARGE or step == 1:
                     raise
@@ -109,7 +112,9 @@ class Place:
             at = end + 1
         return found
 
-    def _answers(self, turn: Turn, first: int, last: int) -> Procedure[list[list[list[Any] | None]]]:
+    def _answers(
+        self, turn: Turn, first: int, last: int, *, is_dated: bool = False
+    ) -> Procedure[list[list[list[Any] | None]]]:
         """Return the rows of each block of columns as Lark answers them: some may be missing or short."""
         parts: list[list[list[Any] | None]] = []
         for (start, end), left in zip(self.blocks, self.lefts, strict=True):
@@ -119,7 +124,8 @@ class Place:
             if there is not None:
                 yield from turn.keep()
                 url = path(V2 + "/values/{range}", token=self.token, range=there.on(self.sheet_id))
-                answer = yield from perform(request("GET", url))
+                params = {"dateTimeRenderOption": "FormattedString"} if is_dated else None
+                answer = yield from perform(request("GET", url, params=params))
                 values = (answer.data.get("valueRange") or {}).get("values") or []
                 self._note(_revision(answer), 0)
             parts.append(values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 import logging
+from collections import deque
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,7 +15,8 @@ from lark_provider.api.clouddoc.drive.folders import folder_token
 from lark_provider.api.clouddoc.drive.sharing import Share, resolved_shares, share_resolved
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS
-from lark_provider.api.clouddoc.sheets.addressing import Range, range_of
+from lark_provider.api.clouddoc.sheets.addressing import MAX_COLUMNS, Range, column_name, range_of
+from lark_provider.api.clouddoc.sheets.blocks import BLOCK
 from lark_provider.api.clouddoc.sheets.files import checked_title
 from lark_provider.api.clouddoc.sheets.files import get as spreadsheet_info
 from lark_provider.api.clouddoc.sheets.tables import creating
@@ -24,9 +26,10 @@ from lark_provider.api.clouddoc.sheets.tables.job import Job
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout, layout
 from lark_provider.api.clouddoc.sheets.tables.options import HEADER_STYLE, Format, Mode, Options, frozen
 from lark_provider.api.clouddoc.sheets.tables.place import Place
-from lark_provider.api.clouddoc.sheets.tables.source import Source
+from lark_provider.api.clouddoc.sheets.tables.source import Converted, Source
 from lark_provider.api.clouddoc.sheets.targets import SheetRef, Target, Worksheet, spreadsheet
 from lark_provider.api.clouddoc.sheets.targets import place as sheet_place
+from lark_provider.api.clouddoc.sheets.values import WRONG_VALUE
 from lark_provider.api.clouddoc.turn import turn
 from lark_provider.protocol.effects import NewKey, Stream, Take
 from lark_provider.protocol.errors import InvalidRequestError
@@ -195,12 +198,12 @@ def written(
             "title and folder must be given for a new spreadsheet only, got a target as well. Next: leave "
             "them out, or pass target=None."
         )
-    name = checked_key(key) if key is not None else (yield NewKey())
+    name = checked_key(key, "key") if key is not None else (yield NewKey())
     stream = Stream(rows)
     try:
-        head = yield from take(Take(stream, 1))
+        head = yield from take(Take(stream, BLOCK))
         columns = layout(options.columns, head[0] if head else None)
-        _check(columns, options, rows, head)
+        converted = _checked(columns, options, corner, rows, head)
         shares = yield from resolved_shares(share_with)
         if target is None:
             made = yield from creating.create(
@@ -214,7 +217,9 @@ def written(
             target, url = SheetRef(made.token), made.url
         else:
             url = yield from _url(target)
-        result = yield from _into(target, url, stream, head, columns, options, corner, name)
+        result = yield from _into(
+            target, url, stream, head, converted, columns, options, corner, name
+        )
         yield from share_resolved(result.spreadsheet_token, "sheet", shares, f"The table is in {url}.")
     finally:
         if inspect.isgenerator(stream.iterator):
@@ -222,8 +227,16 @@ def written(
     return result
 
 
-def _check(columns: Layout, options: Options, rows: Any, head: Sequence[Any]) -> None:
-    """Check what can be known before the first request."""
+def _checked(
+    columns: Layout, options: Options, corner: tuple[int, int], rows: Any, head: Sequence[Any]
+) -> deque[Converted]:
+    """Check what can be known before the first request; return rows that were converted for it."""
+    if (last := corner[1] + columns.width - 1) > MAX_COLUMNS:
+        raise InvalidRequestError(
+            f"The table must end within {MAX_COLUMNS:,} columns, got {columns.width:,} from column "
+            f"{column_name(corner[1])} on, {last:,} in all. Next: begin it further left, or split it.",
+            code=WRONG_VALUE,
+        )
     for name in options.key_fields:
         columns.place(name, "key_fields")
     if isinstance(options.widths, Mapping):
@@ -241,8 +254,7 @@ def _check(columns: Layout, options: Options, rows: Any, head: Sequence[Any]) ->
     rules_of(options.conditional_formats, columns)
     blocks, order = blocks_of(columns.width), range(columns.width)
     source = Source(Stream(()), (), columns, blocks, order, options, with_header=False)
-    if isinstance(rows, list | tuple):
-        source.check(rows)
+    return source.checked(rows if isinstance(rows, list | tuple) else head)
 
 
 def _url(target: Target) -> Procedure[str]:
@@ -258,6 +270,7 @@ def _into(
     url: str,
     stream: Stream[Any],
     head: Sequence[Any],
+    converted: deque[Converted],
     columns: Layout,
     options: Options,
     corner: tuple[int, int],
@@ -273,7 +286,8 @@ def _into(
     yield from held.begin()
     try:
         place = _place(found.token, sheet, columns, corner, options)
-        job = Job(place, held, columns, options, stream, head, f"{found.token}/{sheet.sheet_id}", key)
+        target_name = f"{found.token}/{sheet.sheet_id}"
+        job = Job(place, held, columns, options, stream, head, converted, target_name, key)
         writer, extent = yield from job.run()
     finally:
         yield from held.end()

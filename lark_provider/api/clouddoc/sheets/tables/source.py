@@ -6,7 +6,7 @@ import functools
 import unicodedata
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -22,6 +22,10 @@ from lark_provider.protocol.effects import Stream, Take
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure, take
 
+Converted: TypeAlias = tuple[Sequence[Sequence[Any]], list[Column]]
+"""Some rows: their values, and the columns of cells that were made of them."""
+_KEPT_CELLS = 200_000
+"""Cells that are kept converted between the check of a list and its sending."""
 STYLE = "\0"
 """What a format begins with that is a style and no formatter."""
 _WIDE = frozenset("WF")
@@ -81,6 +85,7 @@ class Source:
         order: The place in the layout of each column, in the order of the worksheet.
         options: How it is written.
         with_header: Whether the first row of the first chunk is the header.
+        converted: What `checked` returned for these rows.
     """
 
     def __init__(
@@ -93,11 +98,13 @@ class Source:
         options: Options,
         *,
         with_header: bool,
+        converted: deque[Converted] | None = None,
     ) -> None:
         self._stream, self._head, self._layout, self._options = stream, head, layout, options
         self._order = None if list(order) == list(range(layout.width)) else list(order)
         self._cutter = Cutter(blocks, options.max_rows, options.max_bytes)
         self._ready: deque[Chunk] = deque()
+        self._before = deque[Converted]() if converted is None else converted
         self._number, self._is_over = 0, False
         self._is_measured = options.widths == "content"
         self.widths = [0] * layout.width
@@ -113,8 +120,9 @@ class Source:
         if with_header or options.header:
             self._measure([[one] for one in layout.titles])
         if with_header:
-            titles = tuple(layout.titles[place] for place in order)
-            self._ready += self._cutter.add([titles], (), is_header=True)
+            titles = tuple(layout.header[place] for place in order)
+            odd = frozenset(at for at, title in enumerate(titles) if type(title) is not str)
+            self._ready += self._cutter.add([titles], (), odd, is_header=True)
 
     def chunk(self) -> Procedure[Chunk | None]:
         """Return the next chunk; None at the end.
@@ -133,20 +141,31 @@ class Source:
                     self._ready.append(made)
         return self._ready.popleft() if self._ready else None
 
-    def check(self, rows: Sequence[Any]) -> None:
+    def checked(self, rows: Sequence[Any]) -> deque[Converted]:
         """Check rows before any is sent.
 
         Args:
-            rows: All rows of the source.
+            rows: The first rows of the source, or all.
+
+        Returns:
+            The first of them, converted: as many as may be kept in memory.
         """
+        kept = deque[Converted]()
         for start in range(0, len(rows), BLOCK):
-            self._converted(self._layout.rows(rows[start : start + BLOCK], start + 1), start + 1)
+            values = self._layout.rows(rows[start : start + BLOCK], start + 1)
+            columns = self._converted(values, start + 1)
+            if start * self._layout.width < _KEPT_CELLS:
+                kept.append((values, columns))
+        return kept
 
     def _add(self, rows: Sequence[Any]) -> None:
         number = self._number + 1
         self._number += len(rows)
-        values = self._layout.rows(rows, number)
-        columns = self._converted(values, number)
+        if self._before:
+            values, columns = self._before.popleft()
+        else:
+            values = self._layout.rows(rows, number)
+            columns = self._converted(values, number)
         if self._is_measured:
             is_top = number <= _MEASURED
             some = slice(None) if is_top else slice(-number % _EVERY, None, _EVERY)

@@ -16,7 +16,7 @@ from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_COLUMNS, Chunk, 
 from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks, comparable
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank, spans
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
-from lark_provider.api.clouddoc.sheets.tables.modes import Extent, recorded_segments
+from lark_provider.api.clouddoc.sheets.tables.modes import Extent, recorded_segments, text_of
 from lark_provider.api.clouddoc.sheets.tables.place import TOO_LARGE, V2, Place
 from lark_provider.api.clouddoc.sheets.tables.source import Source
 from lark_provider.api.clouddoc.turn import Turn
@@ -53,7 +53,7 @@ def arranged(
     """
     places: list[tuple[int, int]] = []
     for place, title in enumerate(layout.titles):
-        found = [column for column, one in enumerate(titles, first_column) if one == title]
+        found = [column for column, one in enumerate(titles, first_column) if text_of(one) == title]
         if len(found) != 1:
             said = "lacks it" if not found else f"has it {len(found)} times"
             raise InvalidRequestError(
@@ -143,7 +143,7 @@ class Update:
         last = yield from place.last_row(turn, place.row + 1)
         # Before the keys: what others write after it is noticed by the revision.
         (now,) = yield from place.read(turn, place.row, place.row)
-        if [_plain(one) for one in now] != list(self.titles):
+        if list(map(text_of, now)) != list(self.titles):
             raise ConflictError(
                 f"The header of worksheet {place.title!r} was moved or changed while the table was written. "
                 "Next: call again."
@@ -179,9 +179,14 @@ class Update:
         if place.disturbances != self._disturbances:
             yield from self._read()  # others have written: rows may have moved
         keys = [_key([row[one] for one in self.keys]) for row in made.rows]
-        for number, key in enumerate(keys, made.first):
+        named = ", ".join(self.titles[one] for one in self.keys)
+        for number, (key, row) in enumerate(zip(keys, made.rows, strict=True), made.first):
+            if any(isinstance(row[one], dict) and comparable(row[one]) is None for one in self.keys):
+                raise InvalidRequestError(
+                    f"Row {number} of the source must have a key that Lark answers as it was written, got a "
+                    f"formula or a person in {named}. Next: use text, numbers or dates as key."
+                )
             if all(one == "" for one in key):
-                named = ", ".join(self.titles[one] for one in self.keys)
                 raise InvalidRequestError(
                     f"Row {number} of the source must have a key, got none in {named}. "
                     "Next: fill it, or leave the row out."
@@ -274,5 +279,7 @@ def _key(cells: Sequence[Any]) -> Key:
 
 
 def _plain(cell: Any) -> Any:
+    if isinstance(cell, bool):
+        return str(cell).upper()  # Lark may answer it as this text
     found = comparable(cell)
     return found if isinstance(found, str | int | float) else str(cell)

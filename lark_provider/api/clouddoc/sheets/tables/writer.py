@@ -18,7 +18,7 @@ from lark_provider.api.clouddoc.sheets.tables.judging import (
 from lark_provider.api.clouddoc.sheets.tables.options import Options
 from lark_provider.api.clouddoc.sheets.tables.place import Place
 from lark_provider.api.clouddoc.turn import Turn
-from lark_provider.protocol.errors import ConflictError
+from lark_provider.protocol.errors import ConflictError, LarkError
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import RecordedSegment, TableWrite
@@ -27,6 +27,7 @@ from lark_provider.protocol.store import shared
 logger = logging.getLogger(__name__)
 
 _BLANKED = 5000
+_SHOWN = 5
 
 
 @dataclass(slots=True)
@@ -186,6 +187,22 @@ class Writer:
         write, done = self.write, self.stands
         if write is not None and done is not None:
             yield from shared(lambda store: store.sheets.stands(write.id, done), patient=False)
+
+    def explain(self, error: Exception) -> None:
+        """Add to an error what stands of the table, so that nothing half-written is left unsaid."""
+        if not self.ranges:
+            return
+        rows = ", ".join(f"{first} to {last}" for first, last in self.ranges[:_SHOWN])
+        more = " …" if len(self.ranges) > _SHOWN else ""
+        said = (
+            f"The table is incomplete: {self.written:,} row(s) of the source stand, in rows {rows}{more} of "
+            f"worksheet {self.place.title!r}."
+        )
+        if isinstance(error, LarkError):
+            what, mark, todo = str(error).partition(" Next: ")
+            error.args = (f"{what} {said}{mark}{todo}", *error.args[1:])
+        else:
+            error.add_note(said)
 
     def disturbed(self, rows: Sequence[int], what: str) -> ConflictError:
         """Return the error for rows that others have changed, moved or overwritten."""

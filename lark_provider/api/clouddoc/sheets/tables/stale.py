@@ -1,0 +1,66 @@
+"""Numbers in cells that were dates before: a value that is written keeps the format that its cell had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lark_provider.api.clouddoc.sheets.addressing import Range
+from lark_provider.api.clouddoc.sheets.tables.source import style_of
+from lark_provider.api.clouddoc.sheets.tables.writer import Writer
+from lark_provider.protocol.operations import Procedure
+
+_LOOKED = 200
+"""Rows that are looked at, at the top and at the end of a table."""
+GENERAL = ""
+"""Lark's formatter of cells that have none."""
+
+
+def reset(writer: Writer, first: int, last: int) -> Procedure[None]:
+    """Note that columns get the general format, where numbers would be shown as dates.
+
+    Other formats are left alone, since people give numbers the format that they like.
+
+    Args:
+        writer: Has written the values, and not set any format yet.
+        first: The first row of the table below its header.
+        last: Its last row.
+    """
+    place, found = writer.place, set[int]()
+    for top, end in _looked(first, last):
+        plain = yield from place.read(writer.turn, top, end)
+        shown = yield from place.read(writer.turn, top, end, is_dated=True)
+        for row, (cells, texts) in enumerate(zip(plain, shown, strict=True), top):
+            for at, (cell, text) in enumerate(zip(cells, texts, strict=True)):
+                if _is_number(cell) and isinstance(text, str) and at not in found:
+                    column = place.column(at)
+                    if not _is_ours(writer, row, column):
+                        found.add(at)
+    ranges = [Range(first, column, last, column) for column in sorted(map(place.column, found))]
+    if ranges:
+        # First, since those that are set later win.
+        writer.formats = {GENERAL: ranges, **writer.formats}
+
+
+def _looked(first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last row of what is looked at."""
+    if last - first < 2 * _LOOKED:
+        if first <= last:
+            yield first, last
+    else:
+        yield first, first + _LOOKED - 1
+        yield last - _LOOKED + 1, last
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
+
+
+def _is_ours(writer: Writer, row: int, column: int) -> bool:
+    """Return whether this write gives a cell its formatter."""
+    return any(
+        one.first_row <= row <= (one.last_row or row) and one.first_column == column
+        for text, ranges in writer.formats.items()
+        if "formatter" in style_of(text)
+        for one in ranges
+    )

@@ -1,0 +1,215 @@
+"""Bad input of tables: the same error by the clients, the command line and the operator, and nothing unsaid."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from lark_emulator import Emulator
+
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient
+from lark_provider.api.clouddoc.drive.people import Share
+from lark_provider.api.clouddoc.sheets.targets import SheetRef
+from lark_provider.errors import ConflictError, InvalidRequestError, LarkError, NotFoundError
+from lark_provider.errors import PermissionDeniedError as Denied
+from lark_provider.storage import migrate, urls
+from lark_provider.transfers import SqlToLarkSheetOperator
+from lark_provider.transfers.database import sql_hook
+from tests.airflow.sql import Database
+from tests.cli.conftest import Run, run
+
+__all__ = ["run"]
+Context = Callable[..., Any]
+WAYS = ("sync", "async", "command line", "operator")
+ALICE = "ou_emulator0001_alice"
+GOOD = {"no": 1, "name": "a"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Bad input, and what is said of it.
+
+    Attributes:
+        said: A part of the error.
+        kind: Of the error.
+        rows: The source.
+        options: What `write_table` is given.
+        worksheet: Of the spreadsheet; None for a new spreadsheet.
+        setup: Prepares the local Lark.
+        asked: Whether Lark has to be asked for it.
+        without: Ways in which there is no such input.
+    """
+
+    said: str
+    kind: type[LarkError] = InvalidRequestError
+    rows: list[dict[str, Any]] = field(default_factory=lambda: [GOOD])
+    options: dict[str, Any] = field(default_factory=dict)
+    worksheet: str | None = "Sheet1"
+    setup: Callable[[Emulator, str], object] = lambda _, __: None
+    asked: bool = False
+    without: tuple[str, ...] = ()
+
+
+def _merge(_: Emulator, token: str) -> None:
+    LarkServiceClient().clouddoc.sheets.merge(token, "A2:B3")
+
+
+def _no_bot(lark: Emulator, _: str) -> None:
+    lark.add_chat("No bot", chat_id="oc_no_bot", users=["alice"])
+
+
+def _full(lark: Emulator, _: str) -> None:
+    lark.settings(folder_children=0)
+
+
+NEW: dict[str, Any] = {"worksheet": None, "asked": True}
+CASES = {
+    "unknown worksheet": Case(
+        "must have the worksheet 'Nope', got 'Sheet1'", NotFoundError, worksheet="Nope", asked=True
+    ),
+    "outside the grid": Case(
+        "must end within 13,000 columns and 5,000,000 rows", options={"start": "A5000001"}
+    ),
+    "beyond the last column": Case("must end within 13,000 columns, got 2", options={"start": "SEZ1"}),
+    "too many cells": Case("takes 5,000,000 cells", options={"start": "A250000"}, asked=True),
+    "another column": Case(
+        "Row 2 of the source has the column 'other'",
+        rows=[GOOD, {**GOOD, "other": 1}],
+        without=("command line", "operator"),
+    ),
+    "long text": Case(
+        "Row 2 of the source, column 'name': the value must have at most 50,000 characters and has 50,001",
+        rows=[GOOD, {"no": 2, "name": "x" * 50_001}],
+    ),
+    "control character": Case(
+        "Row 2 of the source, column 'name': the value must have no control characters",
+        rows=[GOOD, {"no": 2, "name": "a\x01b"}],
+    ),
+    "infinity": Case(
+        "Row 2 of the source, column 'no': the value must be a finite number",
+        rows=[GOOD, {"no": float("inf"), "name": "b"}],
+        without=("command line",),  # JSON has none
+    ),
+    "NaN": Case(
+        "Row 1 of the source, column 'no': the value must be a finite number",
+        rows=[{"no": float("nan"), "name": "b"}],
+        without=("command line", "operator"),  # SQLite takes it for NULL
+    ),
+    "title of a column": Case(
+        "The title 'na\\x02me' of a column must have no control characters",
+        rows=[{"no": 1, "na\x02me": "a"}],
+        without=("operator",),
+    ),
+    "title of a file": Case(
+        "The title of a spreadsheet must have 1 to 255",
+        options={"title": "x" * 256},
+        worksheet=None,
+    ),
+    "merged cells": Case(
+        "has merged cells where the table is written: A2:B3", ConflictError, setup=_merge, asked=True
+    ),
+    "unknown folder": Case(
+        "(Daily [", NotFoundError, options={"folder": "fldcnOfAnother00000000001"}, **NEW
+    ),
+    "full folder": Case("a folder takes 1,500 files", ConflictError, setup=_full, **NEW),
+    "unknown person": Case(
+        "nobody@example.com", NotFoundError, options={"share_with": [Share("nobody@example.com")]}, **NEW
+    ),
+    "department": Case(
+        "Lark lets no app share with departments",
+        options={"share_with": [Share("od-1")]},
+        worksheet=None,
+    ),
+    "chat without the bot": Case(
+        "The table is in https://", Denied, options={"share_with": [Share("oc_no_bot")]}, setup=_no_bot, **NEW
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input(
+    name: str,
+    way: str,
+    lark: Emulator,
+    run: Run,  # noqa: F811 - the fixture
+    context: Context,
+    sqlite: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = CASES[name]
+    if way in case.without:
+        pytest.skip("there is no such input")
+    for variable in ("LARK_DATABASE_URL", "AIRFLOW__LARK__DATABASE_URL"):
+        monkeypatch.setenv(variable, f"sqlite:///{tmp_path}/ledger.db")
+    migrate.upgrade(urls.parse(f"sqlite:///{tmp_path}/ledger.db", "test"))
+    token = LarkServiceClient().clouddoc.sheets.create("Report").token
+    case.setup(lark, token)
+    given = {**({} if case.worksheet else {"title": "Daily"}), **case.options}
+    before = len(lark.requests())
+    if way in ("sync", "async"):
+        with pytest.raises(case.kind) as raised:
+            _client(way, SheetRef(token, case.worksheet) if case.worksheet else None, case.rows, given)
+        said = str(raised.value)
+        assert type(raised.value) is case.kind
+    elif way == "command line":
+        done = run("sheet", "import", _file(tmp_path, case.rows), *_arguments(case, token, given))
+        assert (done.code, done.out) == (1, "")
+        said = done.err.splitlines()[-1]
+        assert said.startswith("lark-provider: ")
+    else:
+        _table(sqlite, case.rows)
+        if case.worksheet:
+            given |= {"sheet": token, "worksheet": case.worksheet}
+        with pytest.raises((AirflowFailException, InvalidRequestError)) as failure:
+            SqlToLarkSheetOperator(
+                task_id="t", sql="SELECT * FROM source", sql_conn_id=sqlite.conn_id, **given
+            ).execute(context())
+        said = str(failure.value)
+    assert case.said in said
+    assert " Next: " in said
+    assert case.asked or len(lark.requests()) == before
+    if name != "chat without the bot":  # where the text says that the table is there
+        assert [one["title"] for one in lark.documents() if one["type"] == "sheet"] == ["Report"]
+        assert lark.sheet(token)["values"] == []
+
+
+def _client(way: str, target: SheetRef | None, rows: list[dict[str, Any]], given: dict[str, Any]) -> None:
+    if way == "sync":
+        LarkServiceClient().clouddoc.sheets.write_table(target, rows, **given)
+        return
+
+    async def write() -> None:
+        async with AsyncLarkServiceClient() as client:
+            await client.clouddoc.sheets.write_table(target, rows, **given)
+
+    asyncio.run(write())
+
+
+def _file(folder: Path, rows: list[dict[str, Any]]) -> str:
+    found = folder / "source.jsonl"
+    found.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(found)
+
+
+def _arguments(case: Case, token: str, given: dict[str, Any]) -> list[str]:
+    found = [token, "--worksheet", case.worksheet] if case.worksheet else []
+    for name in ("title", "folder", "start"):
+        if name in given:
+            found += [f"--{name}", given[name]]
+    return found + [f"--share={one.who}:{one.role}" for one in given.get("share_with", ())]
+
+
+def _table(database: Database, rows: list[dict[str, Any]]) -> None:
+    database.run('CREATE TABLE source (no REAL, name TEXT)')
+    with closing(sql_hook(database.conn_id).get_conn()) as connection:
+        connection.executemany("INSERT INTO source VALUES (?, ?)", [list(row.values()) for row in rows])
+        connection.commit()
