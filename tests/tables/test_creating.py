@@ -97,3 +97,15 @@ def test_it_is_made_in_a_folder_and_shared_with_people(lark: Emulator) -> None:
     folder = next(each for each in lark.documents() if each["token"] == one["folder_token"])
     assert folder["title"] == "2026-11"
     assert lark.openers(result.spreadsheet_token)["user:alice"] == "view"
+
+
+def test_a_spreadsheet_that_was_deleted_is_made_again(lark: Emulator) -> None:
+    sheets = LarkServiceClient().clouddoc.sheets
+    tokens = []
+    for _ in range(3):
+        made = [sheets.write_table(None, [{"a": 1}], key="daily", title="Report") for _ in range(2)]
+        assert made[0].spreadsheet_token == made[1].spreadsheet_token
+        tokens.append(made[0].spreadsheet_token)
+        LarkServiceClient().clouddoc.drive.delete(made[0].url)
+    assert len(set(tokens)) == 3
+    assert [one["title"] for one in lark.documents() if one["type"] == "sheet"] == ["Report"] * 3

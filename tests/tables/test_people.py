@@ -10,7 +10,7 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.sheets.tables.options import Options
 from lark_provider.api.clouddoc.sheets.tables.procedure import written
-from lark_provider.errors import ConflictError
+from lark_provider.errors import ConflictError, LarkError
 from tests.tables.conftest import HEADER, PUT, Place, rows, table
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -165,3 +165,71 @@ def test_what_a_person_types_below_the_grid_is_not_overwritten(place: Place, ski
         *table(195),
         *table(40, 500),
     ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_lost"), [("D1", False), ("B5", True)], ids=["beside", "into the rows of the request"]
+)
+def test_what_others_write_during_an_append_is_logged(
+    place: Place, caplog: pytest.LogCaptureFixture, cell: str, is_lost: bool
+) -> None:
+    in_parts(place, rows(1), mode="append")
+    # After the rows were read, and before they are written.
+    place.lark.plan_sheet_edit(place.token, [typing(cell, ["a person's"])], before="write", skip=0)
+    with caplog.at_level("WARNING"):
+        in_parts(place, rows(10, 1), "second", mode="append")
+    (said,) = [one for one in caplog.records if "Others have written" in one.getMessage()]
+    assert said.getMessage().endswith("it was overwritten: rows 3 to 12")
+    assert (said.worksheet, said.row, said.rows) == ("Sheet1", 3, 10)  # type: ignore[attr-defined]
+    values = place.values()
+    assert [row[:2] for row in values] == [HEADER, *table(11)]
+    assert any("a person's" in row for row in values) is not is_lost
+
+
+@pytest.mark.parametrize("mode", ["replace", "append"])
+def test_a_worksheet_that_is_renamed_and_moved_meanwhile_is_still_the_target(place: Place, mode: Any) -> None:
+    place.sheets.add_sheet(place.token, "Other")
+    folder = place.sheets.runner.clouddoc.drive.ensure_folder("Archive")
+    edits = [{"do": "rename", "title": "Theirs"}, {"do": "move", "folder_token": folder}]
+    place.lark.plan_sheet_edit(place.token, edits, before="write", skip=2)
+    in_parts(place, rows(40), mode=mode)
+    place.sheets.rename_sheet(place.token, "Sheet1", "Daily")
+    in_parts(place, rows(40), mode=mode)
+    assert [row[:2] for row in place.lark.sheet(place.token, "Daily")["values"]] == [HEADER, *table(40)]
+    assert place.lark.sheet(place.token, "Other")["values"] == []
+
+
+def test_a_worksheet_that_is_deleted_meanwhile_is_named(place: Place) -> None:
+    place.sheets.add_sheet(place.token, "Other")
+    source = rows(40)
+
+    def deleting() -> Any:
+        for row in source:
+            if row["No"] == 25:
+                place.sheets.delete_sheet(place.token, "Sheet1")
+            yield row
+
+    with pytest.raises(LarkError, match="Next: "):
+        place.sheets.write_table(place.token, (row for _ in range(300) for row in deleting()))
+    assert place.lark.sheet(place.token, "Other")["values"] == []
+
+
+@pytest.mark.parametrize("edit", ["insert_rows", "delete_rows", "sort"])
+@pytest.mark.parametrize("skip", range(3))
+def test_an_update_loses_no_row_of_others_without_saying_so(place: Place, edit: str, skip: int) -> None:
+    in_parts(place, rows(40), mode="append")
+    spec: dict[str, Any] = {"do": edit, "column": "A", "descending": True}
+    if edit != "sort":
+        spec = {"do": edit, "at": 5, "count": 1}
+    place.lark.plan_sheet_edit(place.token, [spec], before="write", skip=skip)
+    changed = [*rows(4, 10, r11="new"), *rows(10, 22, r25="new"), *rows(5, 100)]
+    said = False
+    try:
+        in_parts(place, changed, "u", mode="update_by_key", key_fields=["No"])
+    except ConflictError as error:
+        said = "moved at the moment" in str(error) or "may have been overwritten" in str(error)
+    values = [row for row in place.values()[1:] if row != ["", ""]]
+    gone = {3} if edit == "delete_rows" else set()
+    lost = set(range(40)) - gone - {row[0] for row in values}
+    doubled = len(values) - len({row[0] for row in values})
+    assert said or not (lost or doubled)

@@ -241,6 +241,59 @@ def test_bad_rows_are_named_before_anything_is_sent(place: Place) -> None:
     assert place.values() == []
 
 
+def test_an_error_says_what_stands_of_the_table(place: Place) -> None:
+    source = ({"No": number if number != 7000 else float("inf"), "Name": "x"} for number in range(8000))
+    with pytest.raises(InvalidRequestError, match=r"Row 7001 of the source, column 'No'") as error:
+        place.write(source)
+    said = "4,999 row(s) of the source stand, in rows 1 to 5000 of worksheet 'Sheet1'. Next: correct the value."
+    assert str(error.value).endswith(said)
+    assert len(place.values()) == 5000
+
+    def broken() -> Any:
+        yield from rows(6000)
+        raise ValueError("the source is gone")
+
+    with pytest.raises(ValueError, match="the source is gone") as failure:
+        place.write(broken(), mode="append", start="D1")
+    assert "5,000 row(s) of the source stand, in rows 2 to 5001" in str(failure.value.__notes__)
+
+
+def test_numbers_in_place_of_dates_are_shown_as_numbers(place: Place) -> None:
+    place.write([{"a": dt.date(2026, 1, 1), "b": 1, "c": 1}] * 500)
+    place.sheets.style(place.token, "C2:C501", Style(formatter="#,##0.00"))
+    place.write([{"a": 5, "b": dt.date(2026, 1, 1), "c": 2}] * 500)
+    found = place.sheets.read(place.token, "A1:C501")
+    assert found == [["a", "b", "c"], *[[5, dt.date(2026, 1, 1), 2]] * 500]
+    formats = place.look()["formats"]
+    assert {formats[f"C{row}"]["formatter"] for row in (2, 30)} == {"#,##0.00"}  # a person's
+
+
+@pytest.mark.parametrize("title", ["=1+1", "ann@example.com", "https://example.com", "2026", " a "])
+@pytest.mark.parametrize("equals", ["text", "formula"])
+def test_any_title_is_found_again(lark: Emulator, place: Place, title: str, equals: str) -> None:
+    lark.settings(equals_strings=equals)
+    source = [{title: number, "n": "x"} for number in range(3)]
+    place.write(source)
+    place.write(source, mode="update_by_key", key_fields=[title])
+    place.write(source, mode="append")
+    assert [row[0] for row in place.values()[1:]] == [0, 1, 2, 0, 1, 2]
+    assert place.sheets.read(place.token, "A1") == [[title]]
+
+
+@pytest.mark.parametrize("bools", ["bool", "text"])
+def test_any_value_may_be_a_key(lark: Emulator, place: Place, bools: str) -> None:
+    lark.settings(bool_cells=bools)
+    day = dt.datetime(2026, 1, 1, 3, 4, 5)  # noqa: DTZ001 - a cell has no zone
+    keys: list[Any] = [True, False, day, day.date(), day.time(), 1.5, 2**60, "00123", "0", 0, "=x", " x "]
+    keys += ["ann@example.com", "https://example.com/a", Link("x", "https://example.com")]
+    for version in (1, 2):
+        source = [{"key": key, "v": version} for key in keys]
+        place.write(source, mode="update_by_key", key_fields=["key"])
+    assert [row[1] for row in place.values()] == ["v", *[2] * len(keys)]
+    with pytest.raises(InvalidRequestError, match="Row 1 of the source must have a key that Lark answers"):
+        place.write([{"key": Formula("=1+1"), "v": 1}], mode="update_by_key", key_fields=["key"])
+
+
 def test_an_empty_source_leaves_the_header(place: Place) -> None:
     place.write(rows(3), key="k")
     place.write([], columns=HEADER, key="k")
