@@ -115,9 +115,7 @@ CASES = {
     "merged cells": Case(
         "has merged cells where the table is written: A2:B3", ConflictError, setup=_merge, asked=True
     ),
-    "unknown folder": Case(
-        "(Daily [", NotFoundError, options={"folder": "fldcnOfAnother00000000001"}, **NEW
-    ),
+    "unknown folder": Case("(Daily [", NotFoundError, options={"folder": "fldcnOfAnother00000000001"}, **NEW),
     "full folder": Case("a folder takes 1,500 files", ConflictError, setup=_full, **NEW),
     "unknown person": Case(
         "nobody@example.com", NotFoundError, options={"share_with": [Share("nobody@example.com")]}, **NEW
@@ -139,7 +137,7 @@ def test_bad_input(
     name: str,
     way: str,
     lark: Emulator,
-    run: Run,  # noqa: F811 - the fixture
+    run: Run,
     context: Context,
     sqlite: Database,
     tmp_path: Path,
@@ -209,7 +207,7 @@ def _arguments(case: Case, token: str, given: dict[str, Any]) -> list[str]:
 
 
 def _table(database: Database, rows: list[dict[str, Any]]) -> None:
-    database.run('CREATE TABLE source (no REAL, name TEXT)')
+    database.run("CREATE TABLE source (no REAL, name TEXT)")
     with closing(sql_hook(database.conn_id).get_conn()) as connection:
         connection.executemany("INSERT INTO source VALUES (?, ?)", [list(row.values()) for row in rows])
         connection.commit()

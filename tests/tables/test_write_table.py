@@ -245,7 +245,9 @@ def test_an_error_says_what_stands_of_the_table(place: Place) -> None:
     source = ({"No": number if number != 7000 else float("inf"), "Name": "x"} for number in range(8000))
     with pytest.raises(InvalidRequestError, match=r"Row 7001 of the source, column 'No'") as error:
         place.write(source)
-    said = "4,999 row(s) of the source stand, in rows 1 to 5000 of worksheet 'Sheet1'. Next: correct the value."
+    said = (
+        "4,999 row(s) of the source stand, in rows 1 to 5000 of worksheet 'Sheet1'. Next: correct the value."
+    )
     assert str(error.value).endswith(said)
     assert len(place.values()) == 5000
 

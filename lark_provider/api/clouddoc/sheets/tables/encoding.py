@@ -48,7 +48,7 @@ def encoded(rows: Sequence[Sequence[Any]], blocks: Blocks, odd: frozenset[int]) 
         lines = _split(_joined(rows))
         return Encoded([lines], frozenset(), _packed(lines))  # as they are sent is how they are compared
     wild = frozenset(place for place in odd if any(comparable(row[place]) is None for row in rows))
-    if is_single and wild == odd and all(_is_flags(row[place] for row in rows) for place in wild):
+    if is_single and wild == odd and all(_is_flags([row[place] for row in rows]) for place in wild):
         # Encoded once: both forms follow from the same text.
         columns = list[Sequence[Any]](zip(*rows, strict=True))
         for place in wild:
@@ -123,8 +123,8 @@ def comparable(cell: Any) -> Any:
     return cell
 
 
-def _is_flags(cells: Any) -> bool:
-    return all(type(cell) in _FLAGS and cell in _MARKS for cell in cells)
+def _is_flags(cells: Sequence[Any]) -> bool:
+    return set(map(type, cells)) <= _FLAGS and _MARKS.keys() >= set(cells)
 
 
 def _joined(rows: Sequence[Sequence[Any]]) -> bytes:

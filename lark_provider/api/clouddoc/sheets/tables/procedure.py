@@ -217,9 +217,7 @@ def written(
             target, url = SheetRef(made.token), made.url
         else:
             url = yield from _url(target)
-        result = yield from _into(
-            target, url, stream, head, converted, columns, options, corner, name
-        )
+        result = yield from _into(target, url, stream, head, converted, columns, options, corner, name)
         yield from share_resolved(result.spreadsheet_token, "sheet", shares, f"The table is in {url}.")
     finally:
         if inspect.isgenerator(stream.iterator):

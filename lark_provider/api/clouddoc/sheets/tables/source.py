@@ -260,13 +260,12 @@ def canonical(cells: Sequence[Any]) -> Sequence[Any]:
         cells: Numbers and `""`.
     """
     try:
-        return [cell if cell % 1 else _whole(cell) for cell in cells]
+        return [cell if cell % 1 or not -EXACT_INT <= cell <= EXACT_INT else int(cell) for cell in cells]
     except TypeError:
-        return [cell if cell == "" or cell % 1 else _whole(cell) for cell in cells]
-
-
-def _whole(number: float) -> float:
-    return int(number) if -EXACT_INT <= number <= EXACT_INT else number
+        return [
+            cell if cell == "" or cell % 1 or not -EXACT_INT <= cell <= EXACT_INT else int(cell)
+            for cell in cells
+        ]
 
 
 def _each(formats: Formats, count: int) -> list[str | None]:
