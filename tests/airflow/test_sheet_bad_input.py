@@ -1,4 +1,4 @@
-"""Bad input of tables: the same error by the clients, the command line and the operator, and nothing unsaid."""
+"""Bad input of tables: the same error by clients, command line and operator, and nothing is left unsaid."""
 
 from __future__ import annotations
 

@@ -167,6 +167,6 @@ def _title(title: str) -> Any:
         return to_cell(title)[0]
     except MisfitError as error:
         raise InvalidRequestError(
-            f"The title {show(title)} of a column {error}. Next: correct it, or give it another with columns=.",
+            f"The title {show(title)} of a column {error}. Next: correct it, or name another in columns=.",
             code=TOO_LONG if len(title) > MAX_CHARS else WRONG_VALUE,
         ) from None

@@ -180,8 +180,8 @@ class Update:
             yield from self._read()  # others have written: rows may have moved
         keys = [_key([row[one] for one in self.keys]) for row in made.rows]
         named = ", ".join(self.titles[one] for one in self.keys)
-        for number, (key, row) in enumerate(zip(keys, made.rows, strict=True), made.first):
-            if any(isinstance(row[one], dict) and comparable(row[one]) is None for one in self.keys):
+        for number, (key, cells) in enumerate(zip(keys, made.rows, strict=True), made.first):
+            if any(isinstance(cells[one], dict) and comparable(cells[one]) is None for one in self.keys):
                 raise InvalidRequestError(
                     f"Row {number} of the source must have a key that Lark answers as it was written, got a "
                     f"formula or a person in {named}. Next: use text, numbers or dates as key."
