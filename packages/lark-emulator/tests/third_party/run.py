@@ -36,18 +36,21 @@ def clients() -> Iterator[tuple[str, str, Path]]:
 
 
 def install(name: str, version: str, flow: Path, home: Path) -> list[str]:
-    """Install a client into a folder, and return the command that runs its flow."""
+    """Install a client into a folder, and return the command that runs its flow there.
+
+    The flow is copied, since some clients write logs beside the program that uses them.
+    """
+    copied = home / flow.name
+    copied.write_bytes(flow.read_bytes())
     if flow.suffix == ".py":
         venv.create(home, with_pip=True)
         python = str(home / "bin" / "python")
         # Two of them need pkg_resources, which newer versions of setuptools have dropped.
         _run([python, "-m", "pip", "install", "-q", f"{name}=={version}", "setuptools<81"])
-        return [python, "-P", str(flow)]  # a flow has the name of its client
+        return [python, "-P", str(copied)]  # a flow has the name of its client
     _run(
         ["npm", "install", "--prefix", str(home), "--no-audit", "--no-fund", "--silent", f"{name}@{version}"]
     )
-    copied = home / flow.name
-    copied.write_bytes(flow.read_bytes())
     return ["node", str(copied)]
 
 
