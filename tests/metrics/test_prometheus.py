@@ -39,9 +39,11 @@ CONFIG = (DEPLOY / "prometheus" / "prometheus.yml").read_text()
 DASHBOARD = json.loads((DEPLOY / "grafana" / "lark.json").read_text())
 CLICKS, FORGED = 120, 25
 EMPTY = re.compile(
-    r"lark_(?:long_connection_up|airflow_request|bridge_(?:click|questions|commands_open)|outbox_(?:delivered|given_up))"
+    r"lark_(?:long_connection_up|airflow_request|bridge_(?:click|questions|commands_open)"
+    r"|outbox_(?:delivered|given_up)|record_(?:events|gaps|scans))"
 )
-"""Metrics without a figure: nothing listens here, no bridge runs, and nothing is in the outbox."""
+"""Metrics without a figure: nothing listens here, no bridge runs, no table is watched, and nothing is in the
+outbox."""
 
 
 def queries() -> Iterator[tuple[str, str, str, str]]:
