@@ -53,7 +53,7 @@ def message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> s
             "idempotency_key and uuid must not both be given. Next: pass one of them.", code=230001
         )
     if idempotency_key is not None:
-        return _digest(scope, checked_key(idempotency_key)).hex()[:40]
+        return key_uuid(scope, checked_key(idempotency_key))
     if uuid is not None and not (isinstance(uuid, str) and 0 < len(uuid) <= MAX_UUID_CHARS):
         raise InvalidRequestError(
             f"uuid must be a string of 1 to {MAX_UUID_CHARS} characters, got {uuid!r}. Next: pass "
@@ -61,6 +61,16 @@ def message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> s
             code=230001,
         )
     return uuid
+
+
+def key_uuid(scope: str, key: str) -> str:
+    """Return what Lark de-duplicates a message by, for a key that was checked, or that follows from one.
+
+    Args:
+        scope: To whom it goes.
+        key: The key.
+    """
+    return _digest(scope, key).hex()[:40]
 
 
 def client_token(key: str, *what: str) -> str:

@@ -17,7 +17,7 @@ from lark_provider.protocol.errors import (
     TransportError,
     unknown_choice,
 )
-from lark_provider.protocol.keys import message_uuid
+from lark_provider.protocol.keys import checked_key, key_uuid
 from lark_provider.protocol.ledger_entry import Entry, State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.store import shared
@@ -67,7 +67,7 @@ def once(
         OutcomeUnknownError: An earlier attempt may have sent it, more than an hour ago.
         LarkError: As for any message.
     """
-    uuid = _uuid(receiver, key)
+    uuid = key_uuid(receiver, checked_key(key))
     found = yield from shared(lambda store: store.messages.begin(receiver, key, uuid), patient=False)
     if found is None:
         return (yield from send(uuid))
@@ -108,13 +108,7 @@ def _sent(
 
 def _next(receiver: str, key: str, entry: Entry) -> str:
     """Return the token after that of an entry; it follows from it, so that two processes find the same."""
-    return _uuid(receiver, f"{key}\0{entry.token}")
-
-
-def _uuid(receiver: str, key: str) -> str:
-    found = message_uuid(receiver, key, None)
-    assert found is not None  # noqa: S101 - there is a key
-    return found
+    return key_uuid(receiver, f"{key}\0{entry.token}")
 
 
 def _unknown(entry: Entry) -> LarkError:

@@ -103,5 +103,8 @@ def test_any_request(
 )
 def test_a_fault_that_cannot_be_sent_is_refused(emulator: Emulator, fault: dict[str, object]) -> None:
     content = orjson.dumps(fault)
-    head = b"POST /_emulator/faults HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(content)
+    head = (
+        b"POST /_emulator/faults HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(content)
+    )
     assert answered(emulator, head + content).startswith(b"HTTP/1.1 400")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -107,5 +108,5 @@ def test_the_sentence_holds_a_stub_that_works(api: Api) -> None:
     path = "/open-apis/okr/v1/periods"
     said = api.http.get(path).json()["msg"]
     plan = said[said.index("{") : said.rindex("}") + 1]
-    assert api.http.post("/_emulator/stubs", content=plan).status_code == 200
+    assert api.http.post("/_emulator/stubs", json=json.loads(plan)).status_code == 200
     assert api.http.get(path).json() == {"code": 0, "data": {}}
