@@ -125,6 +125,153 @@ def test_requests_faults_clock_settings_and_reset_work(page: Page) -> None:
     page.browser.wait("document.querySelectorAll('.person-card').length === 4")
 
 
+FORM: list[dict[str, Any]] = [
+    {"id": "w1", "type": "input", "name": "Version"},
+    {"id": "w2", "type": "radioV2", "name": "Target", "option": [{"value": "k", "text": "Production"}]},
+    {"id": "w3", "type": "contact", "name": "On call"},
+]
+
+
+def _ask_for_approval(page: Page, code: str, version: str) -> str:
+    form = [
+        {"id": "w1", "type": "input", "value": version},
+        {"id": "w2", "type": "radioV2", "value": "k"},
+        {"id": "w3", "type": "contact", "value": ["carol"]},
+    ]
+    body = {"approval_code": code, "user_id": "alice", "form": json.dumps(form)}
+    made = page.api.data("POST", "/approval/v4/instances", body)
+    return str(made["instance_code"])
+
+
+def _become(page: Page, user_id: str) -> None:
+    page.browser.ask(
+        "((one, id) => { one.value = id; one.dispatchEvent(new Event('change', {bubbles: true})) })"
+        f"(document.querySelector('.who select'), {json.dumps(user_id)})"
+    )
+
+
+def test_people_decide_approvals_on_the_page(page: Page) -> None:
+    code = page.lark.add_approval(
+        "Release",
+        form=FORM,
+        nodes=[
+            {"node_type": "AND", "approvers": ["bob", "carol"], "name": "Leads"},
+            {"approvers": ["bob"], "name": "Operations"},
+        ],
+    )
+    first = _ask_for_approval(page, code, "<b>1.2</b>")
+    page.open("#/approvals")
+    _become(page, "bob")
+    one = f"document.querySelector('[data-instance=\"{first}\"]')"
+    page.browser.wait(one)
+    shown = page.browser.ask(f"{one}.innerText")
+    assert all(part in shown for part in ("Release", "<b>1.2</b>", "Production", "Leads", "pending"))
+    names = {each["user_id"]: each["name"] for each in page.lark.state()["users"]}
+    assert names["carol"] in page.browser.ask(f"{one}.querySelector('.approval-form').innerText")
+
+    second = _ask_for_approval(page, code, "1.3")  # it appears by itself, above the first
+    other = f"document.querySelector('[data-instance=\"{second}\"]')"
+    page.browser.wait(f"document.querySelector('.approval') === {other}")
+    page.browser.wait("document.querySelector('.tree').innerText.includes('2 pending')")
+
+    # With the keyboard alone: a comment, then the button behind it. What is typed outlasts what happens.
+    page.browser.ask(f"{one}.querySelector('textarea').focus()")
+    page.browser.type(f"{one}.querySelector('textarea')", "looks good")
+    page.lark.decide_approval(second, "reject", user_id="carol", comment="not on a Friday")
+    page.browser.wait(f"{other}.innerText.includes('not on a Friday')")
+    page.browser.wait(f"{other}.querySelector('.approval-status').innerText === 'rejected'")
+    assert page.browser.ask(f"{other}.querySelector('.approval-decide')") is None
+    assert page.browser.ask(f"{one}.querySelector('textarea').value") == "looks good"
+    page.browser.press("Tab")
+    assert page.browser.ask("document.activeElement.innerText") == "Approve"
+    page.browser.press("Enter")
+    page.browser.wait(f"{one}.innerText.includes('looks good')")
+    path = f"/approval/v4/instances/{first}"
+    [bobs, carols] = page.api.data("GET", path)["task_list"]
+    assert (bobs["status"], carols["status"]) == ("APPROVED", "PENDING")
+    page.browser.wait(f"!{one}.querySelector('.approval-decide')")  # the step waits for the other lead
+
+    _become(page, "carol")
+    page.browser.wait(f"{one}.querySelector('textarea')")
+    page.click_label(one, "Approve")
+    page.browser.wait(f"{one}.innerText.includes('Operations')")
+    _become(page, "alice")
+    page.browser.wait(f"{one}.querySelector('.approval-decide')?.innerText.trim() === 'Withdraw'")
+    _become(page, "bob")
+    page.browser.wait(f"{one}.querySelector('textarea')")
+    page.browser.type(f"{one}.querySelector('textarea')", "too late")
+    page.click_label(one, "Reject")
+    page.browser.wait(f"{one}.querySelector('.approval-status').innerText === 'rejected'")
+    ended = page.api.data("GET", path)
+    assert ended["status"] == "REJECTED"
+    assert [each["comment"] for each in ended["timeline"] if each["comment"]] == ["looks good", "too late"]
+
+
+def test_a_person_withdraws_an_approval_and_the_list_fits_a_phone(page: Page) -> None:
+    nodes = [{"node_type": "AND", "approvers": ["bob", "carol"], "name": "Leads"}]
+    code = page.lark.add_approval("Release", form=FORM, nodes=nodes)
+    first, third = (_ask_for_approval(page, code, version) for version in ("1.2", "1.4"))
+    page.lark.decide_approval(first, "reject", comment="x" * 300)
+    page.open("#/approvals")
+    _become(page, "alice")
+    last = f"document.querySelector('[data-instance=\"{third}\"]')"
+    page.browser.wait(f"{last}?.querySelector('.approval-decide')")
+    page.click_label(last, "Withdraw")
+    page.browser.wait(f"{last}.querySelector('.approval-status').innerText === 'withdrawn'")
+    page.browser.ask(
+        "(one => { one.value = 'REJECTED'; one.dispatchEvent(new Event('change', {bubbles: true})) })"
+        "(document.querySelector('.approval-filter'))"
+    )
+    page.browser.wait("document.querySelectorAll('.approval').length === 1")
+    page.browser.ask(f"location.hash = '#/approvals/{code}'")
+    page.browser.wait("document.querySelector('.approval-definition')?.innerText.includes('Leads (all of ')")
+
+    page.browser.resize(375, 800, phone=True)
+    page.browser.wait("document.documentElement.scrollWidth <= innerWidth")
+    assert page.browser.ask(
+        "(one => one.scrollWidth <= one.clientWidth)(document.querySelector('.approval-list'))"
+    )
+    page.browser.click("document.querySelector('.language')")
+    page.browser.wait("document.querySelector('.approval-filter')?.innerText.includes('已拒绝')")
+    page.browser.click("document.querySelector('.language')")
+    page.browser.resize(1200, 1600)
+
+
+def test_approvals_come_in_windows(page: Page) -> None:
+    code = page.lark.add_approval("Release", form=FORM, nodes=[{"approvers": ["bob"]}])
+    empty = page.lark.add_approval("Holiday")
+    asked = [_ask_for_approval(page, code, str(n)) for n in range(23)]
+    page.lark.decide_approval(asked[0], "approve")
+    url = f"{page.lark.base_url}/_emulator/view/approvals"
+    found = httpx.get(url, params={"start": "20"}).json()
+    assert (found["total"], [one["code"] for one in found["items"]]) == (23, asked[2::-1])
+    counts = {one["code"]: (one["total"], one["pending"]) for one in found["definitions"]}
+    assert counts == {code: (23, 22), empty: (0, 0)}
+    found = httpx.get(url, params={"status": "APPROVED", "approval_code": code}).json()
+    assert [one["code"] for one in found["items"]] == asked[:1]
+    for wrong in ({"limit": "201"}, {"approval_code": "nothing"}, {"user": "bob"}, {"status": "GONE"}):
+        refused = httpx.get(url, params=wrong)
+        assert (refused.status_code, "error" in refused.json()) == (400, True), wrong
+    page.open(f"#/approvals/{code}")
+    page.browser.wait("document.querySelectorAll('.approval').length === 20")
+    page.browser.click("document.querySelector('[aria-label=\"Next page\"]')")
+    page.browser.wait("document.querySelectorAll('.approval').length === 3")
+
+
+def test_an_urgent_message_is_marked(page: Page) -> None:
+    message_id = page.send({"text": "down"}, "text")
+    page.open()
+    name = page.shown(message_id)
+    for kind in ("phone", "app", "app"):
+        user = page.lark.state()["users"][1]["open_ids"][page.lark.app_id]
+        path = f"/im/v1/messages/{message_id}/urgent_{kind}"
+        page.api.data("PATCH", path, {"user_id_list": [user]}, user_id_type="open_id")
+    page.browser.wait(f"{name}.querySelectorAll('.urgent').length === 2")
+    marks = f"[...{name}.querySelectorAll('.urgent')]"
+    assert page.browser.ask(f"{marks}.map(one => one.innerText)") == ["urgent (app)", "urgent (phone)"]
+    assert page.browser.ask(f"{marks}.map(one => one.title)") == ["韩梅梅", "韩梅梅"]
+
+
 def test_ten_thousand_messages_stay_usable(page: Page) -> None:
     first = page.send({"text": "number 0"}, "text")
     world = page.lark._lark.world

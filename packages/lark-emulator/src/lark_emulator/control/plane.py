@@ -28,6 +28,7 @@ from lark_emulator.control import (
 )
 from lark_emulator.control.clicks import click
 from lark_emulator.control.specs import only, text, whole_text
+from lark_emulator.control.views import approvals as approval_windows
 from lark_emulator.control.views import chats, tables
 from lark_emulator.control.views import requests as request_windows
 from lark_emulator.control.views import settings as settings_view
@@ -196,6 +197,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "view/messages"): chats.messages,
     ("GET", "view/records"): tables.records,
     ("GET", "view/sheet"): tables.sheet,
+    ("GET", "view/approvals"): approval_windows.approvals,
     ("GET", "view/requests"): request_windows.requests,
     ("GET", "view/settings"): settings_view.described,
     ("POST", "reset"): reset,

@@ -22,7 +22,7 @@ MOST_SHOWN = 500
 _PREVIEW = 120
 #: Messages that are looked through for a thread, from the newest on.
 _MOST_SCANNED = 20_000
-#: Clicks that are looked through for those on the cards of a window, from the newest on.
+#: Clicks and urgent notices that are looked through for those of a window, from the newest on.
 _MOST_CLICKS = 2000
 WEBHOOK = "webhook:"
 
@@ -141,7 +141,7 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         `total`, `start`, and `items`: messages as in the state, with `number`, the `parent` that each
-        answers, and `used_by`, the users who clicked on it.
+        answers, `used_by`, the users who clicked on it, and `urgent`: whom it rang, by kind.
     """
     only(spec, "chat_id", "start", "limit", "thread_id")
     wanted, chat_id = limit(spec), text(spec, "chat_id")
@@ -160,12 +160,16 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         listed = [each for each in listed[-_MOST_SCANNED:] if each.thread_id == thread_id]
     start = _start(spec, len(listed), wanted)
     window = listed[start : start + wanted]
-    used_by = _used_by(lark, window)
+    used_by, urgent = _used_by(lark, window), _urgent(lark, window)
     return {
         "total": len(listed),
         "start": start,
         "items": [
-            {**_message(lark, n, each), "used_by": used_by.get(each.message_id, [])}
+            {
+                **_message(lark, n, each),
+                "used_by": used_by.get(each.message_id, []),
+                "urgent": urgent.get(each.message_id, []),
+            }
             for n, each in enumerate(window, start)
         ],
     }
@@ -184,6 +188,20 @@ def _used_by(lark: Lark, window: list[Message]) -> dict[str, list[str]]:
         if users is not None and used["user"] not in users:
             users.insert(0, used["user"])
     return shown
+
+
+def _urgent(lark: Lark, window: list[Message]) -> dict[str, list[dict[str, Any]]]:
+    """Return which messages of a window were made urgent: each kind once, with all whom it rang."""
+    ids = {each.message_id for each in window}
+    rung: dict[str, dict[str, list[str]]] = {}
+    for urgent in islice(reversed(lark.world.urgents), _MOST_CLICKS):
+        if urgent.message_id in ids:
+            users = rung.setdefault(urgent.message_id, {}).setdefault(urgent.kind, [])
+            users += [each for each in urgent.users if each not in users]
+    return {
+        name: [{"kind": kind, "users": kinds[kind]} for kind in ("app", "sms", "phone") if kind in kinds]
+        for name, kinds in rung.items()
+    }
 
 
 def _start(spec: dict[str, Any], total: int, wanted: int) -> int:

@@ -3,6 +3,7 @@ import { html, render, useEffect, useRef, useState } from "../vendor/index.js";
 import { currentLanguage, setLanguage, t, tellLanguage } from "./i18n.js";
 import { start, useData, useLive } from "./live.js";
 import { Avatar, Dialogs, Failed, Icon, Toasts } from "./ui.js";
+import { Approvals } from "./views/approvals.js";
 import { Bases } from "./views/bases.js";
 import { Chats } from "./views/chats.js";
 import { AppContext, hrefOf, parseRoute } from "./views/context.js";
@@ -16,6 +17,7 @@ const VIEWS = [
   ["chats", "Chats", Chats],
   ["bases", "Bases", Bases],
   ["sheets", "Sheets", Sheets],
+  ["approvals", "Approvals", Approvals],
   ["people", "People", People],
   ["requests", "Requests", Requests],
   ["faults", "Faults", Faults],

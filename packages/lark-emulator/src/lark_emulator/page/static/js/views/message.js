@@ -49,7 +49,12 @@ export function Message({ message, before, chat, inThread }) {
     </article>`;
 }
 
-/** Reactions and the pin of a message. */
+function urgentName(kind) {
+  const names = { app: t("urgent (app)"), sms: t("urgent (SMS)"), phone: t("urgent (phone)") };
+  return names[kind] ?? kind;
+}
+
+/** Reactions, urgent notices and the pin of a message. */
 function Marks({ message, users, apps }) {
   const byEmoji = new Map();
   for (const one of message.reactions ?? []) {
@@ -57,6 +62,7 @@ function Marks({ message, users, apps }) {
     byEmoji.set(one.emoji_type, [...(byEmoji.get(one.emoji_type) ?? []), name]);
   }
   return html`${[...byEmoji].map(([emoji, names]) => html`<span key=${emoji} class="reaction" title=${emoji}>${Object.hasOwn(EMOJIS, emoji) ? EMOJIS[emoji] : emoji} ${names.join(", ")}</span>`)}
+    ${(message.urgent ?? []).map((one) => html`<span key=${one.kind} class="state urgent" title=${one.users.map((id) => users.find((user) => user.user_id === id)?.name ?? id).join(", ")}>${urgentName(one.kind)}</span>`)}
     ${message.pinned_by && html`<span class="state">${t("pinned")}</span>`}`;
 }
 

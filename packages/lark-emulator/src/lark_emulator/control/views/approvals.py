@@ -1,0 +1,137 @@
+"""Native approvals as the page shows them: definitions, and windows of instances, the newest first."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator.control.specs import found, one_of, only, text
+from lark_emulator.control.views.windows import limit, number
+from lark_emulator.world.apps import App
+
+if TYPE_CHECKING:
+    from lark_emulator.lark import Lark
+    from lark_emulator.world.approvals import Definition, Instance, Person, Task
+
+#: The most definitions of an answer; how many there are is said beside them.
+MOST_SHOWN = 500
+STATUSES = ("PENDING", "APPROVED", "REJECTED", "CANCELED", "DELETED")
+#: Tasks, notes and comments of an instance that are shown, the newest ones.
+_MOST_PARTS = 200
+
+
+def approvals(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the definitions of approvals, and a window of the instances, newest first.
+
+    Args:
+        lark: where.
+        spec: `approval_code` (absent = of all definitions), `status` (absent = all); `start` (absent = 0) and
+            `limit` (absent = 20, at most 200).
+
+    Returns:
+        `definitions`, each with `total` and `pending` instances, and `definition_count`; `total`, `start`,
+        and `items`: instances with their form, `tasks`, `timeline` (what people decided and said) and
+        `comments`, people by name.
+    """
+    only(spec, "approval_code", "status", "start", "limit")
+    held = lark.world.approvals
+    start, wanted = number(spec, "start", 0), limit(spec, 20)
+    code = text(spec, "approval_code").upper()
+    status = one_of(spec, "status", STATUSES) if text(spec, "status") else ""
+    of = found(held.definitions, "approval", code) if code else None
+    counts = {each: [0, 0] for each in held.definitions}
+    listed: list[Instance] = []
+    for instance in reversed(held.instances.values()):
+        definition = instance.definition
+        count = counts.setdefault(definition.code, [0, 0])
+        count[0] += 1
+        count[1] += instance.status == "PENDING"
+        if (of is None or definition is of) and status in ("", instance.status):
+            listed.append(instance)
+    return {
+        "definitions": [
+            _definition(lark, each, *counts[each.code])
+            for each in islice(held.definitions.values(), MOST_SHOWN)
+        ],
+        "definition_count": len(held.definitions),
+        "total": len(listed),
+        "start": start,
+        "items": [_instance(each) for each in listed[start : start + wanted]],
+    }
+
+
+def _definition(lark: Lark, which: Definition, total: int, pending: int) -> dict[str, Any]:
+    users = lark.world.users
+    return {
+        "code": which.code,
+        "name": which.name,
+        "status": which.status,
+        "widgets": [str(each.get("name") or each.get("id") or "") for each in which.form],
+        "nodes": [
+            {
+                "node_id": node.node_id,
+                "name": node.name,
+                "node_type": node.node_type,
+                "approvers": [_person(users[each]) for each in node.approvers if each in users],
+                "need_approver": node.need_approver,
+            }
+            for node in which.nodes
+        ],
+        "may_withdraw": which.may_withdraw,
+        "total": total,
+        "pending": pending,
+    }
+
+
+def _instance(which: Instance) -> dict[str, Any]:
+    return {
+        "code": which.code,
+        "approval_code": which.definition.code,
+        "name": which.definition.name,
+        "serial_number": which.serial_number,
+        "submitter": _person(which.submitter),
+        "status": which.status,
+        "reverted": which.reverted,
+        "start_time": which.start_time,
+        "end_time": which.end_time,
+        "may_withdraw": which.status == "PENDING" and which.definition.may_withdraw,
+        "form": which.form,
+        "tasks": [_task(which, each) for each in which.tasks[-_MOST_PARTS:]],
+        "timeline": [
+            {
+                "type": note["type"],
+                "time": int(note["create_time"]),
+                "person": _person(note["person"]),
+                "comment": note["comment"],
+            }
+            for note in which.timeline[-_MOST_PARTS:]
+        ],
+        "comments": [
+            {"author": _person(each.author), "content": each.content, "time": each.create_time}
+            for each in which.comments[-_MOST_PARTS:]
+            if not each.deleted
+        ],
+    }
+
+
+def _task(instance: Instance, task: Task) -> dict[str, Any]:
+    is_of_a_step = task.node in instance.definition.nodes  # else it was sent back to the submitter
+    return {
+        "task_id": task.task_id,
+        "person": _person(task.person),
+        "node": task.node.name,
+        "node_type": task.node.node_type,
+        "status": task.status,
+        "is_sent_back": not is_of_a_step,
+        "start_time": task.start_time,
+        "end_time": task.end_time,
+    }
+
+
+def _person(person: Person | None) -> dict[str, Any] | None:
+    """Return who it is; None where nobody was needed."""
+    if person is None:
+        return None
+    if isinstance(person, App):
+        return {"id": person.app_id, "name": person.name, "is_app": True}
+    return {"id": person.user_id, "name": person.name, "is_app": False}
