@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 from lark_provider.errors import LarkError, NotFoundError
 from lark_provider.hooks.task import attempt_key, first_try, lark_errors, task_key
 from lark_provider.operators.base import LarkOperator
+from lark_provider.support import measured
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -151,6 +152,7 @@ class LarkNativeApprovalOperator(LarkOperator):
             AirflowSkipException: It was not approved, and `on_reject` is `skip`.
         """
         if event["status"] == "error":
+            _count("failed")
             raise AirflowFailException(event["message"])
         with lark_errors():
             instance = self.hook.client.approval.get_instance(event["instance_code"])
@@ -165,6 +167,7 @@ class LarkNativeApprovalOperator(LarkOperator):
             with lark_errors():
                 instance = self._created(context)
             if not instance.is_final:
+                _count("timeout")
                 raise
             return self._outcome(instance, str(instance.status))
 
@@ -210,6 +213,7 @@ class LarkNativeApprovalOperator(LarkOperator):
         while not instance.is_final:
             left = math.inf if ends is None else ends - time.monotonic()
             if left <= 0:
+                _count("timeout")
                 raise TaskDeferralTimeout(
                     f"Approval {instance.serial_number} must be decided within {self.timeout:g} s, and is "
                     "pending. Next: ask its approvers; a retry goes on waiting for the same instance."
@@ -219,6 +223,7 @@ class LarkNativeApprovalOperator(LarkOperator):
                 instance = self.hook.client.approval.get_instance(instance.code)
             except LarkError as error:
                 if not error.retryable:
+                    _count("failed")
                     raise AirflowFailException(f"{type(error).__name__}: {error}") from error
                 self.log.warning("Approval %s not read; still waiting for it: %s", instance.code, error)
         self._waits_for = None
@@ -226,7 +231,9 @@ class LarkNativeApprovalOperator(LarkOperator):
 
     def _outcome(self, instance: Instance, status: str) -> dict[str, Any]:
         """Act on the status that ended the wait: a later one is reported, and changes nothing."""
-        if status == _APPROVED and instance.is_reverted:
+        is_reverted = status == _APPROVED and instance.is_reverted
+        _count("reverted" if is_reverted else status.lower())
+        if is_reverted:
             self.log.warning(
                 "Approval %s was reverted after it was approved; the task goes on", instance.serial_number
             )
@@ -258,6 +265,14 @@ class LarkNativeApprovalOperator(LarkOperator):
             self.log.warning("Failed to withdraw approval %s: %s", self._waits_for, error)
         else:
             self.log.info("Approval %s of the stopped task is %s", found.serial_number, found.status)
+
+
+def _count(outcome: str) -> None:
+    """Count a wait that ended, in Airflow's statistics where there are any."""
+    from lark_provider.hooks import airflow_stats  # DAG files are parsed without it.
+
+    airflow_stats.start()  # No client has done so where the trigger reports an error.
+    measured.NATIVE_APPROVALS.add(outcome)
 
 
 def _seconds(name: str, value: Any) -> float:

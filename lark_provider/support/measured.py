@@ -302,6 +302,14 @@ BRIDGE_COMMANDS_OPEN = Gauge(
     "lark_bridge_commands_open", "Chat commands that are not over, by what is next", ("state",), merge="min"
 )
 
+# Native approvals
+NATIVE_APPROVALS = Counter(
+    "lark_native_approvals_total",
+    "Waits of tasks for native approvals that ended, by how",
+    ("outcome",),
+    values=_each("approved", "reverted", "rejected", "canceled", "deleted", "timeout", "failed"),
+)
+
 # Watching bases
 RECORD_EVENTS = Counter(
     "lark_record_events_total",

@@ -30,6 +30,7 @@ from lark_provider.callbacks.http.app import application
 from lark_provider.callbacks.http.stores import configured
 from lark_provider.errors import TransportError
 from lark_provider.operators import LarkNativeApprovalOperator
+from lark_provider.support import measured, meters
 from lark_provider.triggers import LarkNativeApprovalTrigger, native_approval, task_state
 from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.airflow.test_card_callbacks import messages
@@ -46,6 +47,31 @@ FORM = [
     {"id": "w1", "type": "input", "name": "Version"},
     {"id": "w2", "type": "date", "name": "Day"},
 ]
+
+
+class Outcomes:
+    """A sink that remembers how waits for approvals ended."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def add(self, metric: meters.Counter, amount: int, labels: tuple[str, ...]) -> None:
+        if metric is measured.NATIVE_APPROVALS:
+            self.seen += labels * amount
+
+    def set(self, *_: Any) -> None: ...
+
+    def remove(self, *_: Any) -> None: ...
+
+    def observe(self, *_: Any) -> None: ...
+
+
+@pytest.fixture
+def outcomes() -> Iterator[list[str]]:
+    sink = Outcomes()
+    meters.add_sink(sink)
+    yield sink.seen
+    meters.remove_sink(sink)
 
 
 @pytest.fixture
@@ -135,7 +161,9 @@ def test_the_outcome_is_returned(lark: Emulator, code: str, start: Any) -> None:
 @pytest.mark.parametrize(
     ("decision", "status"), [("reject", "REJECTED"), ("withdraw", "CANCELED"), ("delete", "DELETED")]
 )
-def test_what_is_not_approved(lark: Emulator, code: str, start: Any, decision: str, status: str) -> None:
+def test_what_is_not_approved(
+    lark: Emulator, code: str, start: Any, outcomes: list[str], decision: str, status: str
+) -> None:
     trigger = defer(approval(code), start())
     decide(lark, decision)
     event = asyncio.run(first(trigger))
@@ -144,6 +172,7 @@ def test_what_is_not_approved(lark: Emulator, code: str, start: Any, decision: s
     with pytest.raises(AirflowSkipException):
         approval(code, on_reject="skip").execute_complete(start(), event)
     assert approval(code, on_reject="return").execute_complete(start(), event)["status"] == status
+    assert outcomes == [status.lower()] * 3
 
 
 def test_a_retry_waits_for_the_same_instance_and_a_cleared_task_asks_again(
@@ -160,7 +189,9 @@ def test_a_retry_waits_for_the_same_instance_and_a_cleared_task_asks_again(
     assert [one["status"] for one in instances(lark)] == ["CANCELED", "PENDING", "PENDING"]
 
 
-def test_a_decision_that_came_in_time_counts(lark: Emulator, code: str, start: Any) -> None:
+def test_a_decision_that_came_in_time_counts(
+    lark: Emulator, code: str, start: Any, outcomes: list[str]
+) -> None:
     operator = approval(code, timeout=timedelta(hours=1))
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(start())
@@ -171,10 +202,11 @@ def test_a_decision_that_came_in_time_counts(lark: Emulator, code: str, start: A
     assert instances(lark)[0]["status"] == "PENDING"
     decide(lark, "approve", "approve")
     assert operator.resume_execution(*timeout, start())["status"] == "APPROVED"
+    assert outcomes == ["timeout", "approved"]
 
 
 def test_a_revert_after_the_approval_is_reported(
-    lark: Emulator, code: str, start: Any, caplog: pytest.LogCaptureFixture
+    lark: Emulator, code: str, start: Any, outcomes: list[str]
 ) -> None:
     trigger = defer(approval(code), start())
     decide(lark, "approve", "approve")
@@ -185,6 +217,7 @@ def test_a_revert_after_the_approval_is_reported(
     # A retry that has not seen the approval does not act on it.
     with pytest.raises(AirflowFailException, match="is CANCELED"):
         approval(code).execute(start(try_number=2))
+    assert outcomes == ["reverted", "canceled"]
 
 
 def test_waiting_on_the_worker(lark: Emulator, code: str, start: Any) -> None:
@@ -213,7 +246,7 @@ def test_a_task_that_is_stopped_on_its_worker_withdraws(lark: Emulator, code: st
 
 
 def test_the_trigger_outlasts_an_outage_and_ends_on_what_no_retry_helps(
-    lark: Emulator, code: str, start: Any
+    lark: Emulator, code: str, start: Any, outcomes: list[str]
 ) -> None:
     trigger = defer(approval(code), start())
     lark.fault("GET", "/open-apis/approval/v4/instances/*", status=502, times=8)
@@ -224,6 +257,7 @@ def test_the_trigger_outlasts_an_outage_and_ends_on_what_no_retry_helps(
     assert (event["status"], "PermissionDeniedError" in event["message"]) == ("error", True)
     with pytest.raises(AirflowFailException, match="PermissionDeniedError"):
         approval(code).execute_complete(start(), event)
+    assert outcomes == ["failed"]
 
 
 @pytest.mark.parametrize(("state", "status"), [("deferred", "PENDING"), ("failed", "CANCELED")])
