@@ -281,7 +281,7 @@ def test_at_most_four_clicks_are_worked_on_at_once(server: ApiServer) -> None:
 
 
 def test_the_rest_of_airflow_is_as_it_was(server: ApiServer) -> None:
-    assert server.call("GET", "/api/v2/dags").json()["total_entries"] == 2
+    assert server.call("GET", "/api/v2/dags").json()["total_entries"] == 3
     path = f"/api/v2/dags/ask/dagRuns/{server.run('ask')}"
     assert server.call("PATCH", path, {"note": "seen"}).is_success
     assert server.http.patch(f"{path}/taskInstances/q/-1/hitlDetails", json={}).status_code == 401

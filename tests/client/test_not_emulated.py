@@ -8,7 +8,7 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.errors import NotEmulatedError
 
-PATH = "/open-apis/calendar/v4/calendars"
+PATH = "/open-apis/okr/v1/periods"
 
 
 def test_it_is_named_and_never_retried(lark: Emulator) -> None:

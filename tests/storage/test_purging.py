@@ -46,6 +46,9 @@ NONE = {
     "digests": 0,
     "incidents": 0,
     "outbox": 0,
+    "chat_commands": 0,
+    "record_cursors": 0,
+    "seen_records": 0,
     "form_inputs": 0,
 }
 
@@ -170,6 +173,9 @@ def test_a_clean_up_takes_what_is_old_and_no_usable_credential(url: URL) -> None
         "digests": 1,
         "incidents": 1,
         "outbox": 3,
+        "chat_commands": 0,
+        "record_cursors": 0,
+        "seen_records": 0,
         "form_inputs": 0,
     }
     assert left(url, tables.tokens, "key") == ["6 days", "alive", "just gone"]

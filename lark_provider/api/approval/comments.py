@@ -138,9 +138,9 @@ def remove_comment(instance: str, comment_id: str, *, author: str) -> Procedure[
         TransportError: Lark was not reached.
     """
     url = path(
-        _COMMENTS + "/{comment}",
+        _COMMENTS + "/{comment_id}",
         instance=checked_code(instance, "instance"),
-        comment=checked_code(comment_id, "comment_id"),
+        comment_id=checked_code(comment_id, "comment_id"),
     )
     who = yield from receivers.person(author, "author")
     call: Call[Any] = request("DELETE", url, params={"user_id": who.id, "user_id_type": who.id_type})

@@ -106,7 +106,8 @@ def get_definition(
 
     def read() -> Procedure[Definition]:
         params = {"locale": locale, "with_option": "true"}
-        call: Call[Any] = request("GET", path("/approval/v4/approvals/{code}", code=code), params=params)
+        url = path("/approval/v4/approvals/{approval_code}", approval_code=code)
+        call: Call[Any] = request("GET", url, params=params)
         return _definition(code, (yield from perform(call)).data)
 
     return (yield from memoize(Memoize(("approval", code, locale), read, max_age)))
@@ -170,7 +171,7 @@ def unsubscribe(approval_code: str) -> Procedure[bool]:
 
 
 def _switched(approval_code: str, verb: str) -> Procedure[bool]:
-    url = path(f"/approval/v4/approvals/{{code}}/{verb}", code=checked_code(approval_code))
+    url = path(f"/approval/v4/approvals/{{approval_code}}/{verb}", approval_code=checked_code(approval_code))
     call: Call[Any] = request("POST", url, json={}, idempotent=True)
     try:
         yield from perform(call)
