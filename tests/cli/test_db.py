@@ -222,8 +222,8 @@ def test_purge_counts_what_it_deletes(run: Run, ask: psycopg2.extensions.cursor)
         "0 from hitl_cards, 0 from applied_clicks, 0 from hitl_questions, 0 from people, 0 from link_codes, "
     )
     rest += "0 from api_servers, 0 from mutes, 0 from escalation_steps, "
-    rest += "0 from digests, 0 from incidents, 0 from outbox, 0 from chat_commands, 0 from record_cursors, "
-    rest += "0 from seen_records; and what was"
+    rest += "0 from digests, 0 from incidents, 0 from chat_commands, 0 from outbox, 0 from seen_records, "
+    rest += "0 from record_cursors; and what was"
     assert (done.code, done.out) == (
         0,
         f"Deleted: 1 from tokens, 0 from user_cache, 0 from leases, {rest} entered with 0 click(s).\n",
