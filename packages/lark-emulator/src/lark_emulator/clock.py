@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,22 @@ if TYPE_CHECKING:
 
 #: Lark's time stamps are of this century; beyond the year 9999 no date can be written at all.
 MOST_AHEAD = 100 * 365 * 24 * 3600
+
+#: Of the `Date` header, in English whatever the locale of the process.
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@lru_cache(maxsize=1)
+def http_date(seconds: int) -> str:
+    """Return a time as HTTP writes it (RFC 9110): `Sun, 06 Nov 1994 08:49:37 GMT`.
+
+    Args:
+        seconds: since the epoch. Many answers fall into one second, so the last text is kept.
+    """
+    at = time.gmtime(seconds)
+    day, month = _DAYS[at.tm_wday], _MONTHS[at.tm_mon - 1]
+    return f"{day}, {at.tm_mday:02} {month} {at.tm_year:04} {at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} GMT"
 
 
 class Clock:

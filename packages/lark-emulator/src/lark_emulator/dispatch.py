@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Generator
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark_emulator import codes, discovery, routes
 from lark_emulator.bitable import client_tokens
+from lark_emulator.clock import http_date
 from lark_emulator.codes import BITABLE_CODES, RefusedError
 from lark_emulator.control import guard, plane
 from lark_emulator.exchange import Answer, Outcome, as_json, plain
@@ -305,7 +305,7 @@ class Dispatcher:
             log_id = self._lark.next_log_id()
             _named(answer, log_id)
         # By the emulator's clock, which tests may advance, since Lark's time stamps and its header agree.
-        answer.headers["Date"] = formatdate(self._lark.clock.now(), usegmt=True)
+        answer.headers["Date"] = http_date(int(self._lark.clock.now()))
         dropped = None if fault is None else fault.drop
         hold, release = (0.0, None) if call is None else (call.hold, call.release)
         milliseconds = self._lark.settings.latency_ms + (0 if fault is None else fault.delay_ms)

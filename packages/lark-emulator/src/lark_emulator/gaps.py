@@ -6,11 +6,10 @@ Only paths that Lark does not have get its own 404. The list also keeps a docume
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.exchange import Answer, as_json
-from lark_emulator.routing import Route, shape
+from lark_emulator.routing import FOLDER, Route, shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +24,7 @@ _LIST = "known_endpoints.txt"
 
 def known() -> list[tuple[str, str]]:
     """Return method and path of the endpoints that Lark has, as far as they are known."""
-    lines = files(__package__).joinpath(_LIST).read_text("utf-8").splitlines()
+    lines = FOLDER.joinpath(_LIST).read_text("utf-8").splitlines()
     split = (line.rpartition(" ") for line in lines if not line.startswith("#"))
     return [(method, path) for path, _, method in split]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from email.message import Message
-from email.utils import collapse_rfc2231_value
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 _END_OF_HEAD = b"\r\n\r\n"
 
@@ -80,11 +81,15 @@ def _part(raw: bytes) -> Part:
 
 
 def _header(name: str, value: str) -> Message:
+    from email.message import Message  # with the rest of `email`, which only uploads need
+
     message = Message()
     message[name] = value
     return message
 
 
 def _parameter(disposition: Message, name: str) -> str | None:
+    from email.utils import collapse_rfc2231_value
+
     value = disposition.get_param(name, header="content-disposition")
     return None if value is None else collapse_rfc2231_value(value)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from lark_emulator.world.world import World
 
     Slices = Generator[None, None, dict[str, Any]]
+
+#: Where what the documentation says is kept.
+FOLDER = Path(__file__).parent
 
 Evidence = Literal["sdk + documentation", "documentation"]
 
@@ -82,7 +86,7 @@ class Call(Actor):
     """Whether it is performed after its connection was closed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Route:
     """One endpoint.
 
@@ -122,7 +126,7 @@ class Route:
         return f"{self.method} {self.path}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Documented:
     """What an endpoint's page says: limits as (count, seconds), scopes (any of), odd HTTP statuses."""
 
@@ -138,7 +142,7 @@ NOTHING = Documented()
 @cache
 def documented() -> dict[str, Documented]:
     """Load `documented.json`, by endpoint name."""
-    raw = json.loads(files(__package__).joinpath("documented.json").read_text("utf-8"))
+    raw = orjson.loads(FOLDER.joinpath("documented.json").read_bytes())
     return {
         name: Documented(
             tuple((count, seconds) for count, seconds in page["rates"]),
@@ -152,7 +156,7 @@ def documented() -> dict[str, Documented]:
 @cache
 def token_kinds() -> dict[str, tuple[str, ...]]:
     """Load `token_kinds.json`: which endpoints take other tokens than a tenant's or a user's."""
-    raw = json.loads(files(__package__).joinpath("token_kinds.json").read_text("utf-8"))
+    raw = orjson.loads(FOLDER.joinpath("token_kinds.json").read_bytes())
     return {name: tuple(kinds.split("+")) for kinds, names in raw["endpoints"].items() for name in names}
 
 

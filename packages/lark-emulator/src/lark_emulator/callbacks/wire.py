@@ -6,8 +6,6 @@ import base64
 import hashlib
 
 import orjson
-from cryptography.hazmat.primitives import padding
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 BLOCK_BITS = 128
 TIMESTAMP = "X-Lark-Request-Timestamp"
@@ -23,6 +21,10 @@ def encrypted(payload: bytes, encrypt_key: str, iv: bytes) -> bytes:
         encrypt_key: the app's; its SHA-256 is the AES key.
         iv: 16 random bytes.
     """
+    # Loaded by the first event that is encrypted: it takes 7 MB, and most tests have none.
+    from cryptography.hazmat.primitives import padding
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
     padder = padding.PKCS7(BLOCK_BITS).padder()
     padded = padder.update(payload) + padder.finalize()
     key = hashlib.sha256(encrypt_key.encode()).digest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mimetypes import MimeTypes
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -13,6 +12,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.exchange import Answer
 from lark_emulator.im import pictures
 from lark_emulator.routing import Call, Route
+from lark_emulator.world.media import DEFAULT_TYPE, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from lark_emulator.world.documents import Upload
 
 TYPES = ("image", "file")
-_DEFAULT_TYPE = "application/octet-stream"
-#: Without the files of the machine, so that a name means the same everywhere.
-_MIME_TYPES = MimeTypes(())
 
 
 def get(call: Call) -> Answer:
@@ -83,8 +80,8 @@ def _sent(upload: Upload) -> Answer:
 def _content_type(upload: Upload) -> str:
     if upload.is_image:
         found = pictures.format_of(upload.content)
-        return _DEFAULT_TYPE if found is None else found.content_type
-    return _MIME_TYPES.guess_type(upload.file_name)[0] or _DEFAULT_TYPE
+        return DEFAULT_TYPE if found is None else found.content_type
+    return type_of(upload.file_name)
 
 
 def _keys(content: Any) -> Iterator[str]:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-import mimetypes
 from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mimetypes import MimeTypes
 
 BLOCK_SIZE = 4 * 1024 * 1024
 UPLOAD_LIFE = 24 * 3600.0
 IMPORT_LIFE = 5 * 60.0
 EXPORT_LIFE = 10 * 60.0
 DEFAULT_TYPE = "application/octet-stream"
-#: Without the files of the machine, so that a name means the same everywhere.
-_TYPES = mimetypes.MimeTypes(())
+
+
+def type_of(name: str) -> str:
+    """Return the content type that the extension of a file name stands for."""
+    return _types().guess_type(name)[0] or DEFAULT_TYPE
+
+
+@cache
+def _types() -> MimeTypes:
+    """Make the table when the first file is read: Python looks through the machine's lists for it."""
+    from mimetypes import MimeTypes
+
+    return MimeTypes(())  # without what those lists say, so that a name means the same everywhere
 
 
 @dataclass(slots=True)
@@ -41,7 +56,7 @@ class Media:
     @property
     def content_type(self) -> str:
         """Told by the extension of its name."""
-        return _TYPES.guess_type(self.name)[0] or DEFAULT_TYPE
+        return type_of(self.name)
 
 
 @dataclass(slots=True)
