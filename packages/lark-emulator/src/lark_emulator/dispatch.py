@@ -20,6 +20,7 @@ from lark_emulator.page import service
 from lark_emulator.request_log import Body, Entry
 from lark_emulator.routing import Call
 from lark_emulator.scopes import check_bot, check_scopes, check_user_scopes
+from lark_emulator.slicing import at_once
 from lark_emulator.world.apps import App, check_usable
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ class Dispatcher:
 
         def perform() -> int | None:
             noted()
-            return _at_once(self._performed(call, log_id)).code
+            return at_once(self._performed(call, log_id)).code
 
         self._lark.late.add(request, seconds, perform)
 
@@ -344,15 +345,6 @@ def _answered_by(route: Route | None, fault: Fault | None, stub: Stubbed | None,
     if route is not None and not route.emulated:
         return answer.headers.get(HEADER, "emulator")
     return "emulator"
-
-
-def _at_once(steps: Generator[None, None, Answer]) -> Answer:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            answer: Answer = done.value
-            return answer
 
 
 def _named(answer: Answer, log_id: str) -> Answer:

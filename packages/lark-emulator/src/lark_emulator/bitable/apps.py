@@ -15,7 +15,6 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.validation import json_object, optional_flag, optional_text, violation
 from lark_emulator.world.bases import Base
 from lark_emulator.world.drive import BITABLE, FOLDER, Document
-from lark_emulator.world.records import Records
 
 if TYPE_CHECKING:
     from lark_emulator.routing import Slices
@@ -130,12 +129,9 @@ def copy(call: Call) -> Slices:
         missing = refusal.code in (codes.FILE_NOT_FOUND, codes.FILE_DELETED)
         raise RefusedError(codes.FOLDER_NOT_FOUND if missing else codes.FOLDER_DENIED) from None
     source = call.world.drive.documents[base.app_token]
-    made = yield from copied_object(call, source, name, folder.token)
+    made = yield from copied_object(call, source, name, folder.token, most=0 if empty else MOST_COPIED)
     copied = call.world.bases[made.token]
     copied.time_zone = zone
-    for table in copied.tables.values():
-        if empty or len(table.records) > MOST_COPIED:
-            table.records = Records()
     return {
         "app": {
             "app_token": copied.app_token,

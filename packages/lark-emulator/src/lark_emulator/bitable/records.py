@@ -38,6 +38,7 @@ from lark_emulator.validation import (
 from lark_emulator.world.users import USER_ID_TYPES
 
 if TYPE_CHECKING:
+    from lark_emulator.routing import Slices
     from lark_emulator.world.bases import Table
     from lark_emulator.world.records import Record
 
@@ -216,7 +217,7 @@ def get(call: Call) -> dict[str, Any]:
     return {"record": _legacy(call, converter, found[0])}
 
 
-def list_records(call: Call) -> dict[str, Any]:
+def list_records(call: Call) -> Slices:
     """Answer the legacy `GET …/records`, without its formula language."""
     base, table = base_of(call), table_of(call)
     for name, longest, code in _LONGEST:
@@ -229,7 +230,7 @@ def list_records(call: Call) -> dict[str, Any]:
     condition = views.condition_of(table, call.query.get("view_id") or table.view_id)
     size = sized(call)
     converter = Rows(call, base, table, user_id_type(call))
-    records = found(call, base, table, user_id_type(call), condition, None)
+    records = yield from found(call, base, table, user_id_type(call), condition, None)
     return paged(call, table, records, size, partial(_legacy, call, converter))
 
 

@@ -15,9 +15,13 @@ from lark_emulator.bitable.rows import Rows
 from lark_emulator.bitable.values import AUTO_NUMBER
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
+from lark_emulator.slicing import filtered, ordered, undisturbed
 from lark_emulator.validation import json_object, user_id_type
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from lark_emulator.routing import Slices
     from lark_emulator.world.bases import Base, Field, Table
     from lark_emulator.world.records import Record
 
@@ -25,7 +29,7 @@ MOST_SORTS = 100
 MOST_NAMES = 200
 
 
-def search(call: Call) -> dict[str, Any]:
+def search(call: Call) -> Slices:
     """Answer with records in the read shape, empty fields left out."""
     base, table = base_of(call), table_of(call)
     id_type = user_id_type(call)
@@ -34,7 +38,7 @@ def search(call: Call) -> dict[str, Any]:
     condition, sorts, view_id = body.get("filter"), body.get("sort"), body.get("view_id")
     if view_id and not condition and not sorts:
         condition = views.condition_of(table, view_id)
-    records = found(call, base, table, id_type, condition, sorts)
+    records = yield from found(call, base, table, id_type, condition, sorts)
     columns = _columns(table, body.get("field_names"))
     rows = Rows(call, base, table, id_type)
     automatic = body.get("automatic_fields") is True
@@ -43,8 +47,10 @@ def search(call: Call) -> dict[str, Any]:
     )
 
 
-def found(call: Call, base: Base, table: Table, id_type: str, condition: Any, sorts: Any) -> list[Record]:
-    """Return the records that a search shows, in its order.
+def found(
+    call: Call, base: Base, table: Table, id_type: str, condition: Any, sorts: Any
+) -> Generator[None, None, list[Record]]:
+    """Return the records that a search shows, in its order; others have their turn meanwhile.
 
     The result is kept until the table changes, so that the next page is cut from it and not searched again.
     """
@@ -53,22 +59,30 @@ def found(call: Call, base: Base, table: Table, id_type: str, condition: Any, so
     plain = sight.all_of_it(call, base)
     finder = Filters(call, base, table, id_type)
     question = (orjson.dumps([condition, sorts]), id_type, call.app.app_id, finder.today)
-    version = (table.revision, table.records.version)
     if plain:
         known = table.searches.get(question)
-        if known is not None and known[0] == version:
+        if known is not None and known[0] == _version(table):
             return known[1]
-    records = sight.listed(call, base, table)
-    if condition:
-        finder.check_size(condition)
-        test = finder.test(condition)
-        candidates = finder.candidates(condition) if plain else None
-        records = list(filter(test, records if candidates is None else candidates))
-    if sorts:
-        records = _ordered(finder, table, records, sorts)
+
+    def searched() -> Generator[None, None, list[Record]]:
+        records = sight.listed(call, base, table)
+        if condition:
+            finder.check_size(condition)
+            test = finder.test(condition)
+            candidates = finder.candidates(condition) if plain else None
+            records = yield from filtered(test, records if candidates is None else candidates)
+        if sorts:
+            records = yield from _ordered(finder, table, records, sorts)
+        return records
+
+    records = yield from undisturbed(lambda: _version(table), searched)
     if plain:
-        table.keep_search(question, version, records)
+        table.keep_search(question, _version(table), records)
     return records
+
+
+def _version(table: Table) -> tuple[int, int]:
+    return table.revision, table.records.version
 
 
 def _columns(table: Table, names: Any) -> list[Field] | None:
@@ -82,7 +96,9 @@ def _columns(table: Table, names: Any) -> list[Field] | None:
         raise RefusedError(codes.INVALID_FIELD_NAMES) from None
 
 
-def _ordered(finder: Filters, table: Table, records: list[Record], sorts: Any) -> list[Record]:
+def _ordered(
+    finder: Filters, table: Table, records: list[Record], sorts: Any
+) -> Generator[None, None, list[Record]]:
     if not isinstance(sorts, list) or len(sorts) > MOST_SORTS:
         raise RefusedError(codes.INVALID_SORT)
     for sort in reversed(sorts):
@@ -90,11 +106,22 @@ def _ordered(finder: Filters, table: Table, records: list[Record], sorts: Any) -
         column = table.names.get(name) if isinstance(name, str) else None
         if column is None:
             raise RefusedError(codes.INVALID_SORT)
-        filled = [record for record in records if finder.value(record, column) is not None]
-        empty = [record for record in records if finder.value(record, column) is None]
-        filled.sort(key=partial(_rank, finder, column), reverse=sort.get("desc") is True)
+        filled = yield from filtered(partial(_is_filled, finder, column), records)
+        empty: list[Record] = []
+        if len(filled) < len(records):
+            empty = yield from filtered(partial(_is_empty, finder, column), records)
+        rank = partial(_rank, finder, column)
+        filled = yield from ordered(filled, rank, reverse=sort.get("desc") is True)
         records = filled + empty
     return records
+
+
+def _is_filled(finder: Filters, column: Field, record: Record) -> bool:
+    return finder.value(record, column) is not None
+
+
+def _is_empty(finder: Filters, column: Field, record: Record) -> bool:
+    return finder.value(record, column) is None
 
 
 def _rank(finder: Filters, column: Field, record: Record) -> Any:

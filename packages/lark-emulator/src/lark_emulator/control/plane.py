@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -35,12 +36,15 @@ from lark_emulator.control.views import settings as settings_view
 from lark_emulator.exchange import Answer, as_json
 from lark_emulator.faults import Fault
 from lark_emulator.request_log import Wanted
+from lark_emulator.slicing import at_once, dumped
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Generator
 
     from lark_emulator.exchange import Request
     from lark_emulator.lark import Lark
+
+T = TypeVar("T")
 
 PREFIX = "/_emulator/"
 CLICK = "cards/:message_id/click"
@@ -71,7 +75,8 @@ def handle(lark: Lark, request: Request) -> Answer | Coroutine[None, None, Answe
 
 async def _later(lark: Lark, result: Awaitable[dict[str, Any]]) -> Answer:
     try:
-        return as_json(await result)
+        answer = await result
+        return Answer(200, await _with_turns(dumped(answer)), code=answer.get("code"))
     except ValueError as error:
         return as_json({"error": str(error)}, 400)
     finally:
@@ -86,7 +91,7 @@ def _template(path: str) -> tuple[str, str]:
     return path, ""
 
 
-def state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
     """Return everything the emulator holds.
 
     Args:
@@ -97,7 +102,21 @@ def state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     lark.clock.ring()
     if spec.keys() & {"only", "limit", "after"}:
         return state_pages.pages(lark, spec)
-    return snapshot.of(lark, summary=spec.get("summary") == "1")
+    if spec.get("summary") == "1":
+        return snapshot.of(lark, summary=True)
+    steps = snapshot.in_slices(lark)
+    return at_once(steps) if lark.loop is None else _with_turns(steps)
+
+
+async def _with_turns(steps: Generator[None, None, T]) -> T:
+    """Do something long while other clients have their turn."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        await asyncio.sleep(0)
 
 
 def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from lark_emulator.wiki import pages
 from lark_emulator.world.apps import TENANT_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from lark_emulator.lark import Lark
     from lark_emulator.world.apps import App, Subscription
     from lark_emulator.world.bases import Base, Table
@@ -28,8 +30,37 @@ if TYPE_CHECKING:
     from lark_emulator.world.users import User
 
 
-def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
-    """Return everything an emulator holds; without messages, records and uploads if `summary`."""
+#: Records that are shown between two turns of other clients.
+_TURN = 2000
+
+
+def in_slices(lark: Lark) -> Generator[None, None, dict[str, Any]]:
+    """Return everything an emulator holds; others have their turn meanwhile."""
+    state = of(lark, summary=False, records=False)
+    tables = [
+        (table, shown)
+        for each, base_shown in zip(lark.world.bases.values(), state["bitables"], strict=True)
+        for table, shown in zip(each.tables.values(), base_shown["tables"], strict=True)
+    ]
+    for table, shown in tables:
+        rows: list[dict[str, Any]] = []
+        shown["records"] = rows
+        for which in list(table.records):
+            rows.append(record(table, which))
+            if len(rows) % _TURN == 0:
+                yield
+        shown["record_count"] = len(rows)
+    return state
+
+
+def of(lark: Lark, *, summary: bool, records: bool = True) -> dict[str, Any]:
+    """Return everything an emulator holds; without messages, records and uploads if `summary`.
+
+    Args:
+        lark: which.
+        summary: whether only a summary is wanted.
+        records: whether records are part of what is no summary.
+    """
     world = lark.world
     state: dict[str, Any] = {
         "tenant_key": TENANT_KEY,
@@ -38,7 +69,7 @@ def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "users": [user(lark, each) for each in world.users.values()],
         "chats": [chat(each, summary=summary) for each in world.chats.values()],
         "webhooks": [webhook_bot.shown(bot) for bot in world.webhook_bots.values()],
-        "bitables": [base(each, summary=summary) for each in world.bases.values()],
+        "bitables": [base(each, summary=summary or not records) for each in world.bases.values()],
         "documents": [
             {"token": each.token, "type": each.type, "title": each.title, "owner": ":".join(each.owner)}
             for each in world.drive.documents.values()

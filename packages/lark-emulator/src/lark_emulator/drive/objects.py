@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
     from lark_emulator.routing import Call
 
+#: Records whose attachments are copied between two turns of other clients.
+_TURN = 1000
 PREFIXES = {DOCX: "doxcn", SHEET: "shtcn", BITABLE: "bascn"}
 FIRST_TABLE = "Table 1"
 DEFAULT_ZONE = "Asia/Shanghai"
@@ -58,7 +59,7 @@ def new_docx(document_id: str, title: str) -> Docx:
 
 
 def copied_object(
-    call: Call, source: Document, title: str, parent: str = ""
+    call: Call, source: Document, title: str, parent: str = "", *, most: int | None = None
 ) -> Generator[None, None, Document]:
     """Copy a document for the calling app; others have their turn meanwhile.
 
@@ -67,14 +68,15 @@ def copied_object(
         source: what is copied.
         title: what the copy is called.
         parent: the token of its folder; empty = it is in none.
+        most: tables of a base with more records are copied without them; None = all records are copied.
     """
     token = call.world.new_id(PREFIXES.get(source.type, "boxcn"), 22)
     content: Any = source.content
     if isinstance(content, Base):
-        content = copy.deepcopy(content)
+        content = yield from content.copied(most)
         content.name, content.app_token, content.folder_token = title, token, parent
         content.replays, content.shared_with = {}, apps_of(call)
-        _copy_attachments(call, content)
+        yield from _copy_attachments(call, content)
         call.world.bases[token] = content
     elif isinstance(content, Spreadsheet):
         content = yield from content.copied()
@@ -92,12 +94,14 @@ def copied_object(
     return call.world.drive.add(made)
 
 
-def _copy_attachments(call: Call, base: Base) -> None:
+def _copy_attachments(call: Call, base: Base) -> Generator[None, None, None]:
     """Give a copied base attachments of its own: the tokens of another base hold for that one alone."""
     drive = call.world.drive
     for table in base.tables.values():
         columns = [column.field_id for column in table.fields.values() if column.type == ATTACHMENT]
-        for record in table.records if columns else ():
+        for number, record in enumerate(table.records if columns else (), 1):
+            if number % _TURN == 0:
+                yield
             for field_id in columns:
                 tokens = record.cells.get(field_id)
                 if tokens:

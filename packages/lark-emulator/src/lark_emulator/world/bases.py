@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.world.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Generator, Hashable
 
     from lark_emulator.world.records import Record
 
@@ -137,6 +138,26 @@ class Base:
     def limit_of(self, app_id: str) -> Limit:
         """Return what an app may do with the records."""
         return self.limits.get(app_id, NO_LIMIT) if self.is_advanced else NO_LIMIT
+
+    def copied(self, most: int | None = None) -> Generator[None, None, Base]:
+        """Return a copy with the same ids; others have their turn while it is made.
+
+        Args:
+            most: tables with more records are copied without them; None = all records are copied.
+        """
+        tables = list(self.tables.values())
+        kept = [(table, table.records, table.searches, table.held) for table in tables]
+        for table in tables:
+            table.records, table.searches, table.held = Records(), {}, None
+        try:
+            made = copy.deepcopy(self)
+        finally:
+            for table, records, searches, held in kept:
+                table.records, table.searches, table.held = records, searches, held
+        for table, records, _, _ in kept:
+            if most is None or len(records) <= most:
+                made.tables[table.table_id].records = yield from records.copied()
+        return made
 
     def touch(self, table: Table | None = None) -> None:
         """Count an edit."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from lark_emulator.world.apps import App
     from lark_emulator.world.users import User
@@ -28,6 +28,10 @@ class Record:
 
 #: Who holds a value: one record, as with keys, or several by id (a dictionary for each would cost memory).
 _Index = dict[Any, "Record | dict[str, Record]"]
+
+
+#: Rows that are copied between two turns of other clients.
+_TURN = 2000
 
 
 class _Edit(NamedTuple):
@@ -152,6 +156,18 @@ class Records:
             if record.record_id not in spared:
                 record.cells.pop(field_id, None)
 
+    def copied(self) -> Generator[None, None, Records]:
+        """Return a copy with the same ids and people; others have their turn while it is made."""
+        made = Records()
+        made.version, made.history_s = self.version, self.history_s
+        for number, record in enumerate(list(self), 1):
+            cells = {field_id: _copied(value) for field_id, value in record.cells.items()}
+            made._by_id[record.record_id] = replace(record, cells=cells)
+            if number % _TURN == 0:
+                yield
+        made._last_number, made._listed = self._last_number, None
+        return made
+
     def _note(self, record_id: str, record: Record | None, now: float) -> None:
         self.version += 1
         if self.history_s <= 0:
@@ -165,6 +181,15 @@ class Records:
 def place(record: Record) -> int:
     """Return what rows are ordered by."""
     return record.number
+
+
+def _copied(value: Any) -> Any:
+    """Return a value of its own; the people and apps in it stay who they are."""
+    if isinstance(value, list):
+        return [_copied(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _copied(each) for name, each in value.items()}
+    return value
 
 
 def _enter(index: _Index, record: Record, field_id: str) -> None:
