@@ -81,7 +81,7 @@ class Stalls:
             took = time.thread_time() - began
             self.longest, self.total = max(self.longest, took), self.total + took
 
-        asyncio.Handle._run = measured  # type: ignore[method-assign] # noqa: SLF001
+        asyncio.Handle._run = measured  # type: ignore[method-assign, assignment] # noqa: SLF001
 
     @contextmanager
     def shown(self, what: str) -> Iterator[None]:
