@@ -25,7 +25,7 @@ def test_files_are_kept_by_their_version_and_nothing_else_is_served(api: Api) ->
     assert (again.status_code, again.content) == (304, b"")
     assert api.http.head("/").headers["content-length"] == str(len(first.content))
     addresses = re.findall(r'(?:src|href)="([^"]+)"', first.text)
-    assert len(addresses) == 8
+    assert len(addresses) == 9
     for address in addresses:
         answer = api.http.get(address)
         assert answer.status_code == 200
