@@ -11,6 +11,7 @@ from lark_emulator.cardkit import cards as card_entities
 from lark_emulator.cardkit import components
 from lark_emulator.contact import changes as user_changes
 from lark_emulator.contact import department_changes, departments, directory, users
+from lark_emulator.contact import legacy as legacy_users
 from lark_emulator.conversions import exports, imports
 from lark_emulator.docx import children, convert, documents, edits, reading
 from lark_emulator.drive import downloads, files, permissions, public, subscriptions
@@ -23,6 +24,7 @@ from lark_emulator.im import (
     chat_search,
     chats,
     forwarding,
+    legacy,
     members,
     messages,
     pins,
@@ -71,6 +73,7 @@ ROUTES = (
     *readers.ROUTES,
     *urgent.ROUTES,
     *batches.ROUTES,
+    *legacy.ROUTES,
     *chats.ROUTES,
     *chat_changes.ROUTES,
     *chat_managers.ROUTES,
@@ -81,6 +84,7 @@ ROUTES = (
     *card_entities.ROUTES,
     *components.ROUTES,
     *users.ROUTES,
+    *legacy_users.ROUTES,
     *user_changes.ROUTES,
     *directory.ROUTES,
     *departments.ROUTES,

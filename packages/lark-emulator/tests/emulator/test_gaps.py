@@ -56,6 +56,8 @@ def test_all_that_is_emulated_is_known() -> None:
     assert unknown <= {
         "POST /open-apis/bot/v2/hook/:key",
         "POST /open-apis/interactive/v1/card/update",
+        "POST /open-apis/message/v4/send/",
+        "GET /open-apis/user/v1/batch_get_id",
         "GET /open-apis/authen/v1/authorize",
         "GET /open-apis/authen/v1/index",
     }

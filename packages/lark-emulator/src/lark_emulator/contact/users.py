@@ -67,7 +67,8 @@ def within_range(app: App, user: User) -> bool:
     return app.sees(user.user_id) and not user.is_external
 
 
-def _may_see(app: App, field: str) -> bool:
+def may_see(app: App, field: str) -> bool:
+    """Say whether an app may read a member of a person, such as `user_id`."""
     if field == "user_id" and app.store:
         return False
     return field not in FIELD_SCOPES or app.has_any(*FIELD_SCOPES[field])
@@ -82,18 +83,19 @@ def batch_get_id(call: Call) -> dict[str, Any]:
     for kind, member in (("email", "emails"), ("mobile", "mobiles")):
         for address in text_list(body, member, most=MOST_PER_KIND):
             entry: dict[str, Any] = {kind: address}
-            user = _by_address(call, kind, address)
+            user = by_address(call, kind, address)
             if user is not None and (resigned or user.status != "resigned"):
                 # The key is `user_id` whatever type of id was asked for.
-                if id_type != "user_id" or _may_see(call.app, "user_id"):
+                if id_type != "user_id" or may_see(call.app, "user_id"):
                     entry["user_id"] = user.id_for(call.app, id_type)
-                if resigned and _may_see(call.app, "status"):
+                if resigned and may_see(call.app, "status"):
                     entry["status"] = user.status_flags
             found.append(entry)
     return {"user_list": found}
 
 
-def _by_address(call: Call, kind: str, address: str) -> User | None:
+def by_address(call: Call, kind: str, address: str) -> User | None:
+    """Find the person whom an app may look up by an `email` or a `mobile`."""
     wanted = with_country(address) if kind == "mobile" else address
     for user in call.world.users.values():
         own = with_country(user.mobile) if kind == "mobile" else user.email
@@ -195,7 +197,7 @@ def shown(
         "employee_type": user.employee_type,
         "job_title": user.job_title,
     }
-    return {name: value for name, value in members.items() if _may_see(app, name)}
+    return {name: value for name, value in members.items() if may_see(app, name)}
 
 
 _PATH = "/open-apis/contact/v3/users"

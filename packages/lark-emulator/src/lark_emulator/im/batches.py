@@ -46,7 +46,7 @@ def batch_send(call: Call) -> dict[str, Any]:
                 people[user.user_id] = user
     if not people and not invalid:
         raise RefusedError(codes_im.BATCH_PARAM, "no receivers")
-    content = _content(call, msg_type, body)
+    content = object_content(call, msg_type, body)
     batch = Batch(call.world.new_id("bm-"), call.app.app_id, call.world.clock.now_ms())
     for user in people.values():
         batch.messages.append(_delivered(call, user, content))
@@ -109,12 +109,19 @@ def _receiver(call: Call, id_type: str, value: str) -> User | None:
     return user if usable and user is not None and call.app.sees(user.user_id) else None
 
 
-def _content(call: Call, msg_type: str, body: dict[str, Any]) -> Content:
+def object_content(call: Call, msg_type: str, body: dict[str, Any]) -> Content:
+    """Return the checked content of `/message/v4/`: an object, where `/im/v1/` takes a string of JSON.
+
+    Raises:
+        RefusedError: 10003 (it is missing), 10002 (it is invalid), 11246 (an invalid card).
+    """
     given = body.get("card" if msg_type == "interactive" else "content")
     if not isinstance(given, dict):
         raise RefusedError(codes_im.BATCH_PARAM)
     if msg_type == "post" and isinstance(given.get("post"), dict):
         given = given["post"]
+    if msg_type == "share_chat" and "share_chat_id" in given:
+        given = {"chat_id": given["share_chat_id"]}
     try:
         return checked_content(call, msg_type, orjson.dumps(given).decode())
     except RefusedError as refusal:

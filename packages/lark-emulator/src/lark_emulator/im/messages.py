@@ -62,6 +62,12 @@ def reply(call: Call) -> dict[str, Any]:
     if replayed is not None:
         return rendered(replayed, call)
     message = post(call, chat, content, uuid)
+    attach(call, message, parent, in_thread=in_thread)
+    return rendered(message, call)
+
+
+def attach(call: Call, message: Message, parent: Message, *, in_thread: bool = False) -> None:
+    """Make a message the reply to another one of its chat, in a thread if asked to or if that is in one."""
     message.parent_id = parent.message_id
     message.root_id = parent.root_id or parent.message_id
     if in_thread or parent.thread_id:
@@ -69,7 +75,6 @@ def reply(call: Call) -> dict[str, Any]:
         if parent.in_thread:  # whatever is answered in a thread, the parent is the message that opened it
             message.parent_id = parent.parent_id
         message.thread_id = parent.thread_id = parent.thread_id or call.world.new_id("omt_", 16)
-    return rendered(message, call)
 
 
 def get(call: Call) -> dict[str, Any]:
