@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from lark_provider import config
-from lark_provider.api.routes.model import Quiet, Receiver, Route, Routes
+from lark_provider.api.routes.model import Receiver, Route, Routes
 from lark_provider.api.routes.reading import read_routes
 from lark_provider.outbox.delivering import replaces_cards
 from lark_provider.protocol.hitl.model import HitlQuestion
 from lark_provider.support.environment import ENVIRONMENT
 from lark_provider.utils.watched_file import WatchedFile
 
-__all__ = ["Quiet", "Receiver", "Route", "Routes", "RoutesFile"]
+__all__ = ["Receiver", "Route", "Routes", "RoutesFile"]
 
 
 class RoutesFile:

@@ -12,20 +12,13 @@ from typing import TYPE_CHECKING
 
 from lark_provider.plugins import settings
 from lark_provider.plugins.acting import Actions, key_of
-from lark_provider.plugins.asgi import header, read_body, send_json
+from lark_provider.plugins.asgi import send_json
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.sentences import sentence
+from lark_provider.plugins.signed import receive_signed
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, Outcome, read_click
-from lark_provider.protocol.hitl.proof import (
-    CHECK_EVENT,
-    CLICK_PATH,
-    EVENT_HEADER,
-    LARGEST_BODY,
-    SIGNATURE_HEADER,
-    TIME_HEADER,
-    BridgeSecrets,
-)
+from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, BridgeSecrets
 from lark_provider.storage.click_results import ClickResults
 from lark_provider.support import threads
 
@@ -60,42 +53,27 @@ class Clicks:
             receive: Receives its body.
             send: Sends the answer.
         """
-        if scope["method"] != "POST":
-            await send_json(send, 405, "{}", {"allow": "POST"})
+        request = await receive_signed(scope, receive, send, self._secrets, CLICK_PATH)
+        if request is None:
             return
-        body = await read_body(scope, receive, LARGEST_BODY)
-        if isinstance(body, int):
-            await send_json(send, body, "{}")
-            return
-        if not self._is_proven(scope, body):
+        if not request.is_proven:
             logger.warning("Unproven click refused", extra={"client": (scope.get("client") or ("",))[0]})
             await _send(send, _plain("unproven"))
             return
-        if header(scope, EVENT_HEADER) == CHECK_EVENT:
+        if request.name == CHECK_EVENT:
             logger.info("Delivery of clicks checked")
             await _send(send, _plain("invalid"))
             return
         try:
-            click = read_click(body)
+            click = read_click(request.body)
         except InvalidRequestError as error:
             logger.error("Delivered click is unreadable", extra={"error": str(error)})  # noqa: TRY400 - the text says all
             await _send(send, _plain("invalid", str(error)))
             return
-        if click.event_id != header(scope, EVENT_HEADER):
+        if click.event_id != request.name:
             await _send(send, _plain("unproven"))
             return
         await _send(send, await self._decide(click))
-
-    def _is_proven(self, scope: Scope, body: bytes) -> bool:
-        return self._secrets.prove(
-            scope["method"],
-            CLICK_PATH,
-            header(scope, TIME_HEADER),
-            header(scope, EVENT_HEADER),
-            body,
-            header(scope, SIGNATURE_HEADER),
-            now=time.time(),
-        )
 
     async def _decide(self, click: DeliveredClick) -> ClickResult:
         """Return what became of a click: now, or when it was delivered before."""

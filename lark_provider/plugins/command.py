@@ -11,10 +11,11 @@ import time
 from typing import TYPE_CHECKING
 
 from lark_provider.plugins import identity, settings
-from lark_provider.plugins.asgi import header, read_body, send_json
+from lark_provider.plugins.asgi import send_json
 from lark_provider.plugins.in_process import InProcess
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.running import perform, told
+from lark_provider.plugins.signed import receive_signed
 from lark_provider.protocol.commands.delivery import (
     COMMAND_PATH,
     CommandResult,
@@ -23,13 +24,7 @@ from lark_provider.protocol.commands.delivery import (
     read_delivered,
 )
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.protocol.hitl.proof import (
-    EVENT_HEADER,
-    LARGEST_BODY,
-    SIGNATURE_HEADER,
-    TIME_HEADER,
-    BridgeSecrets,
-)
+from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage.people import People
 from lark_provider.support import threads
 
@@ -63,28 +58,20 @@ class Commands:
             receive: Receives its body.
             send: Sends the answer.
         """
-        if scope["method"] != "POST":
-            await send_json(send, 405, "{}", {"allow": "POST"})
+        request = await receive_signed(scope, receive, send, self._secrets, COMMAND_PATH)
+        if request is None:
             return
-        body = await read_body(scope, receive, LARGEST_BODY)
-        if isinstance(body, int):
-            await send_json(send, body, "{}")
-            return
-        message_id = header(scope, EVENT_HEADER)
-        at, signature = header(scope, TIME_HEADER), header(scope, SIGNATURE_HEADER)
-        if not self._secrets.prove(
-            scope["method"], COMMAND_PATH, at, message_id, body, signature, now=time.time()
-        ):
+        if not request.is_proven:
             logger.warning("Unproven command refused", extra={"client": (scope.get("client") or ("",))[0]})
             await _send(send, _plain("unproven"))
             return
         try:
-            command = read_delivered(body)
+            command = read_delivered(request.body)
         except InvalidRequestError as error:
             logger.error("Delivered command is unreadable", extra={"error": str(error)})  # noqa: TRY400 - the text says all
             await _send(send, _plain("invalid", str(error)))
             return
-        same = command.message_id == message_id
+        same = command.message_id == request.name
         await _send(send, await self._decide(command) if same else _plain("unproven"))
 
     async def _decide(self, command: DeliveredCommand) -> CommandResult:

@@ -31,7 +31,7 @@ from tests.services import postgres
 
 OLD = "3.2.2"
 OPEN = 6
-"""Questions that are open during the upgrade; a third of them is answered while Airflow is away."""
+"""Questions that are open during the upgrade; a third of them is answered while Airflow is stopped."""
 _PINS = {"pydantic": "pydantic<2.13", "fastapi": "fastapi>=0.129,<0.137"}
 """With what is newer, Airflow 3.2.2 does not start."""
 _DAGS = f"""

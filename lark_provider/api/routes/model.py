@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
-from zoneinfo import ZoneInfo
 
 from lark_provider.api.routes.commands import CommandRule
 from lark_provider.protocol.hitl.model import HitlQuestion
@@ -50,32 +49,6 @@ class Receiver:
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
-    """Hours of the day in which a card mentions no person; it is sent all the same.
-
-    Attributes:
-        begin: When they begin.
-        end: When they end; before `begin`, it is that of the next day.
-        timezone: Whose clock.
-    """
-
-    begin: time
-    end: time
-    timezone: str
-
-    def covers(self, at: datetime) -> bool:
-        """Return whether a moment is in these hours.
-
-        Args:
-            at: With its time zone.
-        """
-        now = at.astimezone(ZoneInfo(self.timezone)).time()
-        if self.begin <= self.end:
-            return self.begin <= now < self.end
-        return now >= self.begin or now < self.end
-
-
-@dataclass(frozen=True, slots=True)
 class Route:
     """A route. Patterns are globs, case-sensitive; each list that is not empty must have one that matches.
 
@@ -91,7 +64,7 @@ class Route:
         teams: Names of teams, of a multi-team Airflow.
         mute: Whether nobody is notified of failures, and questions go to their assignees alone.
         is_final: Whether no later route is looked at.
-        quiet: When mentions are left out.
+        quiet: When cards mention no person; they are sent all the same.
         quiet_hours: When cards and urgent messages wait.
         digest: When the digest of each day is sent.
         escalation: What is done with a failure that nobody claims.
@@ -109,7 +82,7 @@ class Route:
     teams: tuple[str, ...] = ()
     mute: bool = False
     is_final: bool = True
-    quiet: Quiet | None = None
+    quiet: QuietHours | None = None
     quiet_hours: QuietHours | None = None
     digest: time | None = None
     escalation: Escalation | None = None

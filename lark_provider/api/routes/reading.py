@@ -13,7 +13,6 @@ from lark_provider.api.routes import escalation_reading as timed
 from lark_provider.api.routes.commands import read_rules
 from lark_provider.api.routes.members import Mistakes, Reader, is_zone
 from lark_provider.api.routes.model import (
-    Quiet,
     Receiver,
     Route,
     Routes,
@@ -23,6 +22,7 @@ from lark_provider.api.routes.yaml_text import Value, plain, read_yaml
 from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError
 from lark_provider.protocol.hitl.people import PeopleSettings, people_settings
 from lark_provider.protocol.language import Language
+from lark_provider.protocol.quiet_hours import QuietHours
 
 _FILE = ("routes", "commands", "defaults", "people", "email_domains", "hold", "new_card_when_lost")
 _HOW = ("app", "language", "timezone", "mentions", "quiet")
@@ -167,7 +167,7 @@ def _route(given: Reader, number: int, defaults: _How) -> Route:
         is_final=not given.flag("continue"),
         quiet=None
         if quiet is None
-        else Quiet(time(int(quiet[1]), int(quiet[2])), time(int(quiet[3]), int(quiet[4])), how.timezone),
+        else QuietHours(time(int(quiet[1]), int(quiet[2])), time(int(quiet[3]), int(quiet[4])), how.timezone),
         quiet_hours=quiet_hours,
         digest=digest,
         escalation=escalation,

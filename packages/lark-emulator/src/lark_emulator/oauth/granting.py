@@ -36,7 +36,7 @@ def give(call: Call, consent: Consent, scopes: frozenset[str] | None, *, jwt: bo
         consent: what the user allowed.
         scopes: what the access token is for; not more than the user allowed.
         jwt: whether they are those of the newest endpoint: JWTs, and a refresh token only for those who may
-            act while the user is away.
+            act while the user does nothing.
     """
     token, seconds = call.tokens.give_user(consent.app, consent.tenant_key, consent.user, scopes, jwt=jwt)
     if jwt and consent.scopes is not None and OFFLINE not in consent.scopes:

@@ -1,0 +1,56 @@
+"""Requests of the bridge to the plugin, which are proven by an HMAC over all that is delivered."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from lark_provider.plugins.asgi import header, read_body, send_json
+from lark_provider.protocol.hitl.proof import (
+    EVENT_HEADER,
+    LARGEST_BODY,
+    SIGNATURE_HEADER,
+    TIME_HEADER,
+    BridgeSecrets,
+)
+
+if TYPE_CHECKING:
+    from lark_provider.plugins.asgi import Receive, Scope, Send
+
+
+class Signed(NamedTuple):
+    """A request, of which nothing but the proof may be read unless it is proven.
+
+    Attributes:
+        name: What the proof names: the event's or the message's id.
+        body: What is delivered.
+        is_proven: Whether the bridge has signed both.
+    """
+
+    name: str
+    body: bytes
+    is_proven: bool
+
+
+async def receive_signed(
+    scope: Scope, receive: Receive, send: Send, secrets: BridgeSecrets, path: str
+) -> Signed | None:
+    """Receive a request; None if it was answered already, as one that no bridge sends.
+
+    Args:
+        scope: The request.
+        receive: Receives its body.
+        send: Sends the answer.
+        secrets: The secrets of the bridge.
+        path: Where the bridge has sent it, which is part of the proof.
+    """
+    if scope["method"] != "POST":
+        await send_json(send, 405, "{}", {"allow": "POST"})
+        return None
+    body = await read_body(scope, receive, LARGEST_BODY)
+    if isinstance(body, int):
+        await send_json(send, body, "{}")
+        return None
+    name, at, signature = (header(scope, one) for one in (EVENT_HEADER, TIME_HEADER, SIGNATURE_HEADER))
+    is_proven = secrets.prove(scope["method"], path, at, name, body, signature, now=time.time())
+    return Signed(name, body, is_proven)
