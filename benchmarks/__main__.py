@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only GROUP] [--write docs/benchmarks.md]`: measure, and print the table."""
+"""`python -m benchmarks [--only GROUP] [--write PAGE]`: measure, and print the table."""
 
 from __future__ import annotations
 

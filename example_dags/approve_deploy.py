@@ -1,7 +1,7 @@
 """Airflow's own question, answered on a Lark card: nothing in this file asks in Lark.
 
 `lark-provider airflow bridge` sends the card to the receivers of `lark.yaml` and to the assignees, and the
-plugin in the API servers answers as the person who clicked: docs/bridge.md.
+plugin in the API servers answers as the person who clicked: docs/en/reference/bridge.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An approval that was defined in Lark (审批), asked for by a DAG: docs/approvals.md.
+"""An approval that was defined in Lark (审批), asked for by a DAG: docs/en/how-to/approvals.md.
 
 `approval_code` stands in the address of the definition's page in the approval console (definitionCode=…).
 """

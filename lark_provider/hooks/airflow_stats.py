@@ -1,7 +1,8 @@
 """Send the metrics of tasks and triggers to Airflow's own statistics: StatsD, Datadog or OpenTelemetry.
 
-They appear under Airflow's prefix as `lark.requests`, `lark.calls` and so on: the names of docs/monitoring.md
-without `_total` and `_seconds`, with labels as tags. Times are in milliseconds, as everywhere in Airflow.
+They appear under Airflow's prefix as `lark.requests`, `lark.calls` and so on: the names of
+docs/en/how-to/monitoring.md without `_total` and `_seconds`, with labels as tags. Times are in
+milliseconds, as everywhere in Airflow.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ metrics.start(9464)  # http://127.0.0.1:9464/metrics
 ```
 
 A program that exposes prometheus_client's registry already calls `metrics.start()`, without a port. Where a
-web server forks its workers, see docs/monitoring.md.
+web server forks its workers, see docs/en/how-to/monitoring.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""All metrics of the package: names, labels, meaning. docs/monitoring.md explains them, and a test compares.
+"""All metrics of the package: names, labels, meaning.
+
+docs/en/how-to/monitoring.md explains them, and a test compares.
 
 The values of labels are bounded: apps are those that are configured, operations are path templates, codes are
 those of Lark's that `protocol.codes` knows, and the others are a few words each.

@@ -391,7 +391,7 @@ def test_arguments_are_checked_and_the_same_watcher_is_the_same_trigger() -> Non
             LarkBaseWatcher(**given)
 
 
-PAGE = (Path(__file__).parents[2] / "docs" / "record-events.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "en" / "how-to" / "record-events.md").read_text("utf-8")
 
 
 def test_the_documents_examples_run_and_its_table_has_each_argument(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "en" / "how-to"
 PYTHON = r"```python\n(.*?)```"
 FILE = r"^cat > airflow/dags/asks.py <<'END'\n(.*?)^END$"
 

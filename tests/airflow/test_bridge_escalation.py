@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from lark_emulator import Emulator
@@ -142,13 +143,15 @@ def test_one_digest_tells_what_the_day_was_like_and_the_night_is_quiet(place: Pl
         run_id = place.run(dag_id)
         place.wait(lambda: place.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["end_date"])  # noqa: B023
     place.wait(lambda: execute(place.database, "SELECT 1 FROM incidents WHERE dag_id = 'night'"))
-    at = datetime.now(UTC) + timedelta(minutes=1)
+    now = datetime.now(UTC)
+    zone = f"Etc/GMT{now.hour - 12:+d}"  # where it is noon: both times are of one day
+    at = now.astimezone(ZoneInfo(zone)) + timedelta(minutes=1)
     late = at - timedelta(hours=3)
     path = place.home / "lark.yaml"
     path.write_text(
         routes(
-            f"    continue: true\n    timezone: UTC\n    digest: '{at:%H:%M}'\n"
-            f"  - {{name: late, to: {CHAT}, tag: prod, timezone: UTC, continue: true, "
+            f"    continue: true\n    timezone: {zone}\n    digest: '{at:%H:%M}'\n"
+            f"  - {{name: late, to: {CHAT}, tag: prod, timezone: {zone}, continue: true, "
             f"digest: '{late:%H:%M}'}}\n"
         )
     )

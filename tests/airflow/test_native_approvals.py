@@ -39,7 +39,7 @@ from tests.callbacks.serving import served
 from tests.failures.waiting import wait_until
 
 EXAMPLE = Path(__file__).parents[2] / "example_dags" / "release_approval.py"
-DOCUMENT = Path(__file__).parents[2] / "docs" / "approvals.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "en" / "how-to" / "approvals.md"
 PRODUCTION = [{"value": "k", "text": "Production"}]
 KEY, TOKEN = "the app's key", "the app's token"
 READ = "GET /open-apis/approval/v4/instances/:instance_id"

@@ -1,4 +1,4 @@
-"""docs/sheets.md and docs/sharing.md: their examples run."""
+"""docs/en/how-to/sheets.md and docs/en/how-to/sharing.md: their examples run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from tests.airflow.sql import Database
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "en" / "how-to"
 LINKS = ("https://example.feishu.cn/sheets/shtcn…?sheet=Q7PlXT", "https://example.feishu.cn/sheets/shtcn…")
 ALICE = "ou_emulator0001_alice"
 

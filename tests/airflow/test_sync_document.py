@@ -1,4 +1,4 @@
-"""docs/sync.md: its examples run, and it names each setting as it is."""
+"""docs/en/how-to/sync.md: its examples run, and it names each setting as it is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lark_provider.api.clouddoc.sync.procedure import sync
 from lark_provider.operators import LarkBitableSyncOperator
 from lark_provider.operators.tables import WritingOperator
 
-PAGE = (Path(__file__).parents[2] / "docs" / "sync.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "en" / "how-to" / "sync.md").read_text()
 KINDS = (("No", fields.TEXT), ("Paid", fields.NUMBER), ("Status", fields.SINGLE_SELECT))
 LINK = "https://example.feishu.cn/base/bascn…?table=tbl…"
 

@@ -1,4 +1,4 @@
-"""docs/transfers.md: its examples run, and it names settings and options as they are."""
+"""docs/en/how-to/transfers.md: its examples run, and it names settings and options as they are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lark_provider.transfers import (
 )
 from tests.airflow.sql import Database, table
 
-PAGE = (Path(__file__).parents[2] / "docs" / "transfers.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "en" / "how-to" / "transfers.md").read_text()
 LINK = "https://example.feishu.cn/base/bascn…?table=tbl…"
 COLUMNS = (
     ("Order", fields.TEXT), ("Amount", fields.NUMBER), ("Paid at", fields.DATE), ("Remark", fields.TEXT),

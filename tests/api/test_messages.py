@@ -163,7 +163,13 @@ def test_path_segments_are_quoted_and_never_empty() -> None:
             path("/a/{app_token}", app_token=climbing)
 
 
-@given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip),
+        min_size=1,
+        max_size=4,
+    )
+)
 def test_client_tokens_have_the_form_of_a_uuid4(parts: list[str]) -> None:
     token = client_token(*parts)
     assert token == client_token(*parts)

@@ -225,8 +225,8 @@ def test_queues_are_declared_as_they_always_were(rabbitmq: str, older_first: boo
 
 
 def policy(name: str) -> tuple[str, dict[str, Any]]:
-    """Return the pattern and the definition of a policy, as docs/running.md has its command."""
-    page = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
+    """Return the pattern and the definition of a policy, as docs/en/how-to/running.md has its command."""
+    page = (Path(__file__).parents[2] / "docs" / "en" / "how-to" / "running.md").read_text()
     [line] = [line for line in page.splitlines() if line.startswith(f"rabbitmqctl set_policy {name} ")]
     pattern, definition = line.split("'")[1], line.split("'")[3]
     return pattern, orjson.loads(definition)

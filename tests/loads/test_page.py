@@ -1,4 +1,4 @@
-"""docs/loads.md: its programs run, and its commands exist."""
+"""docs/en/how-to/loads.md: its programs run, and its commands exist."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lark_provider import LarkServiceClient
 from lark_provider.cli.__main__ import main
 from tests.loads.conftest import Place
 
-PAGE = (Path(__file__).parents[2] / "docs" / "loads.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "en" / "how-to" / "loads.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 LINK = "https://example.feishu.cn/base/bascn…?table=tbl…"
 pytestmark = pytest.mark.usefixtures("database")

@@ -1,4 +1,4 @@
-"""docs/monitoring.md lists every metric with its labels, every alert, and none that is gone."""
+"""docs/en/how-to/monitoring.md lists every metric with its labels, every alert, and none that is gone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 from lark_provider.support import measured, meters
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "monitoring.md").read_text()
+PAGE = (ROOT / "docs" / "en" / "how-to" / "monitoring.md").read_text()
 RULES = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
 ALERTS = [rule for group in RULES["groups"] for rule in group["rules"]]
 KINDS = {meters.Counter: "counter", meters.Gauge: "gauge", meters.Histogram: "histogram"}

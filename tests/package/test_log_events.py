@@ -1,4 +1,4 @@
-"""docs/log-events.md lists every event that the package logs, and none that is gone."""
+"""docs/en/reference/log-events.md lists every event that the package logs, and none that is gone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "log-events.md"
+PAGE = ROOT / "docs" / "en" / "reference" / "log-events.md"
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 LOGGERS = {"logger", "_logger", "log", "_log"}
 
@@ -54,8 +54,8 @@ def in_page() -> set[tuple[str, str, str]]:
 
 def test_the_page_lists_every_event_and_no_other() -> None:
     code, page = in_code(), in_page()
-    assert sorted(code - page) == [], "missing in docs/log-events.md"
-    assert sorted(page - code) == [], "in docs/log-events.md, but no longer logged"
+    assert sorted(code - page) == [], "missing in docs/en/reference/log-events.md"
+    assert sorted(page - code) == [], "in docs/en/reference/log-events.md, but no longer logged"
 
 
 def test_calls_are_found_whatever_the_logger_is_called() -> None:

@@ -25,7 +25,7 @@ from tests.failures.waiting import wait_until
 from tests.services.processes import HOST, free_port
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "systemd"
-GUIDE = Path(__file__).parents[2] / "docs" / "running.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "en" / "how-to" / "running.md"
 UNITS = sorted([*FOLDER.glob("*.service"), *FOLDER.glob("*.timer")])
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
 PROGRAM = "/opt/lark/venv/bin/lark-provider"
