@@ -68,11 +68,10 @@ def _config(language: Language, pages: dict[str, dict[str, str]]) -> str:
         "site_url": f"{SITE}/{language.code}/",
         "repo_url": REPOSITORY,
         "nav": navigation.menu(language, pages[language.code]),
-        "extra.alternate": [
+        "extra.languages": [
             {
                 "name": one.name,
                 "lang": one.locale,
-                "link": f"/{one.code}/",
                 "code": one.code,
                 "pages": [name.removesuffix(".md") + ".html" for name in pages[one.code]],
             }

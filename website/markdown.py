@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 _LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\]\()([^()\s]+(?:\([^()\s]*\)[^()\s]*)?)(\))")
 _CODE = re.compile(r"(`+)(?:.+?)\1")
+_HAN = r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
 _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 
 
@@ -24,6 +25,16 @@ def lines(text: str) -> Iterator[tuple[str, bool]]:
         else:
             fence = mark
             yield line, bool(fence)
+
+
+def _parts(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield code and prose in turn, each with its line breaks inside, and whether it is code."""
+    parts: list[tuple[list[str], bool]] = []
+    for line, is_code in lines(text):
+        if not parts or parts[-1][1] is not is_code:
+            parts.append(([], is_code))
+        parts[-1][0].append(line)
+    yield from (("\n".join(part), is_code) for part, is_code in parts)
 
 
 def prose(text: str) -> str:
@@ -50,9 +61,18 @@ def with_links(text: str, change: Callable[[str], str]) -> str:
 
         return _LINK.sub(replace, part)
 
-    parts: list[tuple[list[str], bool]] = []
+    return "\n".join(part if is_code else paragraph(part) for part, is_code in _parts(text))
+
+
+def joined(text: str) -> str:
+    """Return a page without line breaks between Chinese characters, which a browser would show as blanks."""
+    whole: list[str] = []
+    code_before = True
     for line, is_code in lines(text):
-        if not parts or parts[-1][1] is not is_code:
-            parts.append(([], is_code))
-        parts[-1][0].append(line)
-    return "\n".join("\n".join(part) if is_code else paragraph("\n".join(part)) for part, is_code in parts)
+        goes_on = not (is_code or code_before) and re.match(rf" *{_HAN}", line)
+        if goes_on and re.search(rf"^(?!#|\|).*{_HAN}$", whole[-1]):
+            whole[-1] += line.lstrip()
+        else:
+            whole.append(line)
+        code_before = is_code
+    return "\n".join(whole)

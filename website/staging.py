@@ -95,7 +95,7 @@ def stage(language: str, folder: Path, generated: dict[str, str]) -> dict[str, s
     pages: dict[str, str] = {}
     for name, source in written.items():
         text = _OTHER_LANGUAGE.sub("", twins.without_mark(source.read_text("utf-8")), count=1)
-        pages[name] = markdown.with_links(text, Links(language, name, source, known))
+        pages[name] = markdown.joined(markdown.with_links(text, Links(language, name, source, known)))
     for name, text in generated.items():
         pages[name] = markdown.with_links(text, Links(language, name, None, known))
     for name, text in pages.items():
