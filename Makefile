@@ -6,7 +6,7 @@ LOCK := requirements-dev.lock
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo third-party quick test check bench soak soak-bridge soak-failures soak-loads soak-polling \
+.PHONY: help demo docs third-party quick test check bench soak soak-bridge soak-failures soak-loads soak-polling \
 	soak-sheets soak-upgrade fmt lock clean
 
 help: ## Say what there is
@@ -39,6 +39,9 @@ check: $(READY) ## Lint, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/basedpyright --pythonpath $(BIN)/python
 	@$(BIN)/lint-imports
+
+docs: $(READY) ## Build the site in build/docs/site (warnings are errors; nothing is fetched)
+	@$(BIN)/python -m website
 
 third-party: $(READY) ## Run published clients, unchanged, against the local Lark (NAME=larkpy runs one)
 	@$(BIN)/python packages/lark-emulator/tests/third_party/run.py $(NAME)

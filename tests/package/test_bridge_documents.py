@@ -104,10 +104,3 @@ def test_settings_metrics_and_alerts_are_there(page: Path) -> None:
     rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text("utf-8"))
     alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
     assert set(re.findall(r"`(Lark(?:Bridge|Outbox)\w+)`", text)) - alerts == set()
-
-
-@pytest.mark.parametrize("name", TWINS)
-def test_the_readme_leads_to_each(name: str) -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert f"/docs/en/{name}" in readme
-    assert f"/docs/zh/{name}" in readme

@@ -1,0 +1,78 @@
+"""What the site needs to know of Markdown: fences, links, titles and anchors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+_FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
+_LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\]\()([^()\s]+(?:\([^()\s]*\)[^()\s]*)?)(\))")
+_CODE = re.compile(r"(`+)(?:.+?)\1")
+_HAN = r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
+_TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
+
+
+def lines(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield each line of a page, and whether it is code."""
+    fence = ""
+    for line in text.split("\n"):
+        found = _FENCE.match(line)
+        mark = found.group(1) if found else ""
+        if fence:
+            yield line, True
+            if mark.startswith(fence) and not line.strip().strip(mark[0]):
+                fence = ""
+        else:
+            fence = mark
+            yield line, bool(fence)
+
+
+def _parts(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield code and prose in turn, each with its line breaks inside, and whether it is code."""
+    parts: list[tuple[list[str], bool]] = []
+    for line, is_code in lines(text):
+        if not parts or parts[-1][1] is not is_code:
+            parts.append(([], is_code))
+        parts[-1][0].append(line)
+    yield from (("\n".join(part), is_code) for part, is_code in parts)
+
+
+def prose(text: str) -> str:
+    """Return a page without its blocks of code."""
+    return "\n".join(line for line, is_code in lines(text) if not is_code)
+
+
+def title(text: str) -> str | None:
+    """Return a page's title, without marks of code."""
+    found = _TITLE.search(prose(text))
+    return found.group(1).replace("`", "") if found else None
+
+
+def with_links(text: str, change: Callable[[str], str]) -> str:
+    """Return a page with every link's target changed by a function; code stays as it is."""
+
+    def paragraph(part: str) -> str:
+        codes = [one.span() for one in _CODE.finditer(part)]
+
+        def replace(found: re.Match[str]) -> str:
+            if any(start < found.start(2) < end for start, end in codes):
+                return found.group()
+            return f"{found.group(1)}{change(found.group(2))}{found.group(3)}"
+
+        return _LINK.sub(replace, part)
+
+    return "\n".join(part if is_code else paragraph(part) for part, is_code in _parts(text))
+
+
+def joined(text: str) -> str:
+    """Return a page without line breaks between Chinese characters, which a browser would show as blanks."""
+    whole: list[str] = []
+    code_before = True
+    for line, is_code in lines(text):
+        goes_on = not (is_code or code_before) and re.match(rf" *{_HAN}", line)
+        if goes_on and re.search(rf"^(?!#|\|).*{_HAN}$", whole[-1]):
+            whole[-1] += line.lstrip()
+        else:
+            whole.append(line)
+        code_before = is_code
+    return "\n".join(whole)

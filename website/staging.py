@@ -1,0 +1,106 @@
+"""Bring the pages of a language into one folder; their links lead within the site, or to the repository."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shutil
+from pathlib import Path
+
+from website import markdown, twins
+from website.layout import CODES, IMAGES, REPOSITORY, ROOT, SITE, SiteError, sources
+
+_OTHER_LANGUAGE = re.compile(r"^\[(?:English|中文)\]\([^)]+\)\n\n?", re.MULTILINE)
+"""The line that leads to a page's twin on GitHub; the site has a menu for that."""
+
+
+def places() -> dict[Path, tuple[str, str]]:
+    """Return language and name of every page of the site, by its file."""
+    return {path: (code, name) for code in CODES for name, path in sources(code).items()}
+
+
+class Links:
+    """Where the links of a page lead, once it is part of the site.
+
+    Args:
+        language: Of the page.
+        name: The page, such as `how-to/sync.md`.
+        source: Its file; None if it is generated.
+        known: `places()`.
+    """
+
+    def __init__(
+        self, language: str, name: str, source: Path | None, known: dict[Path, tuple[str, str]]
+    ) -> None:
+        self._language, self._name, self._source, self._known = language, name, source, known
+
+    def __call__(self, target: str) -> str:
+        """Return the target of a link in the site.
+
+        Raises:
+            SiteError: It leads nowhere.
+        """
+        if target.startswith(SITE):
+            language, _, rest = target.removeprefix(SITE).lstrip("/").partition("/")
+            path, mark, anchor = rest.partition("#")
+            path = path or "index.html"
+            if language == self._language and path.endswith(".html"):
+                return self._relative(path.removesuffix(".html") + ".md") + mark + anchor
+            return self._within(language, path) + mark + anchor
+        if re.match(r"[a-z]+:|#", target) or self._source is None:
+            return target
+        path, mark, anchor = target.partition("#")
+        file = (self._source.parent / path).resolve()
+        if not file.exists() or not file.is_relative_to(ROOT):
+            raise SiteError(
+                f"{self._source.relative_to(ROOT)} links to {target}, which does not exist. Next: correct it."
+            )
+        if file in self._known:
+            language, name = self._known[file]
+            if language == self._language:
+                return self._relative(name) + mark + anchor
+            return self._within(language, name.removesuffix(".md") + ".html") + mark + anchor
+        if file.is_relative_to(IMAGES):
+            return self._relative(f"images/{file.relative_to(IMAGES).as_posix()}")
+        kind = "tree" if file.is_dir() else "blob"
+        return f"{REPOSITORY}/{kind}/main/{file.relative_to(ROOT).as_posix()}{mark}{anchor}"
+
+    def _relative(self, name: str) -> str:
+        return posixpath.relpath(name, posixpath.dirname(self._name) or ".")
+
+    def _within(self, language: str, path: str) -> str:
+        """Return the way to a page as it is served, from one language to the other, too."""
+        return posixpath.relpath(f"{language}/{path}", posixpath.dirname(f"{self._language}/{self._name}"))
+
+
+def stage(language: str, folder: Path, generated: dict[str, str]) -> dict[str, str]:
+    """Write the pages of a language into a folder, with the pictures.
+
+    Args:
+        language: `en` or `zh`.
+        folder: An empty folder.
+        generated: Pages that are not written by hand, by name.
+
+    Returns:
+        The text of every page, by name.
+
+    Raises:
+        SiteError: A link leads nowhere, or a page exists twice.
+    """
+    known, written = places(), sources(language)
+    if both := written.keys() & generated.keys():
+        raise SiteError(
+            f"{', '.join(sorted(both))} are written and generated. Next: remove the written pages."
+        )
+    pages: dict[str, str] = {}
+    for name, source in written.items():
+        text = _OTHER_LANGUAGE.sub("", twins.without_mark(source.read_text("utf-8")), count=1)
+        pages[name] = markdown.joined(markdown.with_links(text, Links(language, name, source, known)))
+    for name, text in generated.items():
+        pages[name] = markdown.with_links(text, Links(language, name, None, known))
+    for name, text in pages.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+    shutil.copytree(IMAGES, folder / "images")
+    return pages
