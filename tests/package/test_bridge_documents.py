@@ -81,6 +81,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", OF_THE_BRIDGE, ids=lambda page: page.relative_to(DOCS).as_posix())
 def test_routes_are_valid(page: Path) -> None:
     for _, code in blocks(page.read_text("utf-8"), "yaml"):
+        if "Probe:" in code:  # of Kubernetes
+            continue
         found = read_routes(code)
         assert found.routes or found.people.users or found.commands
 
@@ -104,10 +106,3 @@ def test_settings_metrics_and_alerts_are_there(page: Path) -> None:
     rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text("utf-8"))
     alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
     assert set(re.findall(r"`(Lark(?:Bridge|Outbox)\w+)`", text)) - alerts == set()
-
-
-@pytest.mark.parametrize("name", TWINS)
-def test_the_readme_leads_to_each(name: str) -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert f"/docs/en/{name}" in readme
-    assert f"/docs/zh/{name}" in readme
