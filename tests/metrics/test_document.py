@@ -12,7 +12,9 @@ import yaml
 from lark_provider.support import measured, meters
 
 ROOT = Path(__file__).parents[2]
-PAGES = [(ROOT / "docs" / language / "how-to" / "monitoring.md").read_text("utf-8") for language in ("en", "zh")]
+PAGES = [
+    (ROOT / "docs" / language / "how-to" / "monitoring.md").read_text("utf-8") for language in ("en", "zh")
+]
 BOTH = pytest.mark.parametrize("page", PAGES, ids=["en", "zh"])
 RULES = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
 ALERTS = [rule for group in RULES["groups"] for rule in group["rules"]]

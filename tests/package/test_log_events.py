@@ -1,4 +1,4 @@
-"""The pages of log events, in both languages, list every event that the package logs, and none that is gone."""
+"""The pages of log events list every event that the package logs, and none that is gone."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def in_code() -> set[tuple[str, str, str]]:
 
 def in_page(page: Path) -> set[tuple[str, str, str]]:
     """Return the first three columns of a page's tables: message, level, logger."""
-    rows = re.findall(r"^\| `([^|]+)` \| ([A-Z]+)[^|]* \| `([\w.]+)` \|", page.read_text("utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `([^|]+)` \| ([A-Z]+)[^|]* \| `([\w.]+)` \|", page.read_text("utf-8"), re.MULTILINE
+    )
     return {(message, level, f"lark_provider.{module}") for message, level, module in rows}
 
 
@@ -63,7 +65,9 @@ def test_the_page_lists_every_event_and_no_other(page: Path) -> None:
 
 def test_the_fields_are_the_same_in_both_languages() -> None:
     english, chinese = (
-        re.findall(r"^\| `([^|]+)` \| ([A-Z]+)[^|]* \| `[\w.]+` \| ([^|]*)\|", page.read_text("utf-8"), re.MULTILINE)
+        re.findall(
+            r"^\| `([^|]+)` \| ([A-Z]+)[^|]* \| `[\w.]+` \| ([^|]*)\|", page.read_text("utf-8"), re.MULTILINE
+        )
         for page in PAGES
     )
     names = [
