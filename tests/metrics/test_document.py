@@ -1,4 +1,4 @@
-"""The pages about monitoring, in both languages, list every metric with its labels, every alert, and none that is gone."""
+"""The pages about monitoring list every metric with its labels, every alert, and none that is gone."""
 
 from __future__ import annotations
 
