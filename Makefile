@@ -46,7 +46,7 @@ docs: $(READY) ## Build the site in build/docs/site (warnings are errors; nothin
 third-party: $(READY) ## Run published clients, unchanged, against the local Lark (NAME=larkpy runs one)
 	@$(BIN)/python packages/lark-emulator/tests/third_party/run.py $(NAME)
 
-bench: $(READY) ## Measure, beside the official SDK (WRITE=1 renews docs/en/reference/benchmarks.md)
+bench: $(READY) ## Measure, beside the official SDK (WRITE=1 renews docs/{en,zh}/reference/benchmarks.md)
 	@$(BIN)/python -m benchmarks $(if $(WRITE),--write docs/en/reference/benchmarks.md)
 
 soak-loads: $(READY) ## Kill and freeze loads and syncs at random, then measure the memory of large ones (SEEDS=200 ROWS=20000 LARGE=1000000)

@@ -1,4 +1,4 @@
-"""docs/en/how-to/monitoring.md lists every metric with its labels, every alert, and none that is gone."""
+"""The pages about monitoring list every metric with its labels, every alert, and none that is gone."""
 
 from __future__ import annotations
 
@@ -6,33 +6,40 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 from lark_provider.support import measured, meters
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "en" / "how-to" / "monitoring.md").read_text()
+PAGES = [
+    (ROOT / "docs" / language / "how-to" / "monitoring.md").read_text("utf-8") for language in ("en", "zh")
+]
+BOTH = pytest.mark.parametrize("page", PAGES, ids=["en", "zh"])
 RULES = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
 ALERTS = [rule for group in RULES["groups"] for rule in group["rules"]]
 KINDS = {meters.Counter: "counter", meters.Gauge: "gauge", meters.Histogram: "histogram"}
 
 
-def test_the_page_lists_every_metric_as_it_is() -> None:
-    rows = re.findall(r"^\| `(lark_\w+)` \| (\w+) \| ([^|]*) \| [^|]+ \|$", PAGE, re.MULTILINE)
+@BOTH
+def test_the_page_lists_every_metric_as_it_is(page: str) -> None:
+    rows = re.findall(r"^\| `(lark_\w+)` \| (\w+) \| ([^|]*) \| [^|]+ \|$", page, re.MULTILINE)
     found = [(name, kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows]
     wanted = [(metric.name, KINDS[type(metric)], metric.labels) for metric in measured.ALL]
     assert sorted(found) == sorted(wanted)
 
 
-def test_the_page_says_what_each_alert_means_and_what_to_do() -> None:
-    rows = re.findall(r"^\| `(Lark\w+)` \| (\w+) \| [^|]{10,} \| [^|]{10,} \|$", PAGE, re.MULTILINE)
+@BOTH
+def test_the_page_says_what_each_alert_means_and_what_to_do(page: str) -> None:
+    rows = re.findall(r"^\| `(Lark\w+)` \| (\w+) \| [^|]{4,} \| [^|]{4,} \|$", page, re.MULTILINE)
     assert sorted(rows) == sorted((rule["alert"], rule["labels"]["severity"]) for rule in ALERTS)
 
 
-def test_the_values_of_labels_that_the_code_has_are_in_the_page() -> None:
+@BOTH
+def test_the_values_of_labels_that_the_code_has_are_in_the_page(page: str) -> None:
     for metric in measured.ALL:
         if isinstance(metric, meters.Counter):
-            [row] = re.findall(rf"^\| `{metric.name}` .*$", PAGE, re.MULTILINE)
+            [row] = re.findall(rf"^\| `{metric.name}` .*$", page, re.MULTILINE)
             for values in metric.values:
                 assert all(f"`{value}`" in row for value in values), (metric.name, values)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import chinese
 from benchmarks.environments import WANTED, Environments
 from tests.package.environments import run
 
@@ -44,3 +45,13 @@ def test_an_environment_that_cannot_be_made_leaves_a_column_empty(
     monkeypatch.setitem(WANTED, "community", ("httpx==0.0.0.1",))
     assert not Environments(tmp_path).has("community")
     assert "community could not be installed, so its column stays empty" in capsys.readouterr().err
+
+
+def test_the_chinese_page_has_the_figures_of_the_english_one() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    english, twin = (
+        (docs / name / "reference" / "benchmarks.md").read_text("utf-8") for name in ("en", "zh")
+    )
+    assert twin == chinese.page(english)
+    rows = [line.strip("|").split(" | ") for line in english.splitlines() if line.startswith("| ")]
+    assert [row[0] for row in rows if row[0].strip() and chinese.label(row[0].strip()) is None] == []

@@ -1,4 +1,4 @@
-"""docs/en/reference/log-events.md lists every event that the package logs, and none that is gone."""
+"""The pages of log events list every event that the package logs, and none that is gone."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "en" / "reference" / "log-events.md"
+PAGES = [ROOT / "docs" / language / "reference" / "log-events.md" for language in ("en", "zh")]
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 LOGGERS = {"logger", "_logger", "log", "_log"}
 
@@ -46,16 +48,33 @@ def in_code() -> set[tuple[str, str, str]]:
     return found
 
 
-def in_page() -> set[tuple[str, str, str]]:
-    """Return the first three columns of the page's tables: message, level, logger."""
-    rows = re.findall(r"^\| `([^|]+)` \| ([A-Z]+)[^|]* \| `([\w.]+)` \|", PAGE.read_text(), re.MULTILINE)
+def in_page(page: Path) -> set[tuple[str, str, str]]:
+    """Return the first three columns of a page's tables: message, level, logger."""
+    rows = re.findall(
+        r"^\| `([^|]+)` \| ([A-Z]+)[^|]* \| `([\w.]+)` \|", page.read_text("utf-8"), re.MULTILINE
+    )
     return {(message, level, f"lark_provider.{module}") for message, level, module in rows}
 
 
-def test_the_page_lists_every_event_and_no_other() -> None:
-    code, page = in_code(), in_page()
-    assert sorted(code - page) == [], "missing in docs/en/reference/log-events.md"
-    assert sorted(page - code) == [], "in docs/en/reference/log-events.md, but no longer logged"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parts[-3])
+def test_the_page_lists_every_event_and_no_other(page: Path) -> None:
+    code, listed = in_code(), in_page(page)
+    assert sorted(code - listed) == [], f"missing in {page}"
+    assert sorted(listed - code) == [], f"in {page}, but no longer logged"
+
+
+def test_the_fields_are_the_same_in_both_languages() -> None:
+    english, chinese = (
+        re.findall(
+            r"^\| `([^|]+)` \| ([A-Z]+)[^|]* \| `[\w.]+` \| ([^|]*)\|", page.read_text("utf-8"), re.MULTILINE
+        )
+        for page in PAGES
+    )
+    names = [
+        [(message, level, re.findall(r"`\w+`", fields)) for message, level, fields in rows]
+        for rows in (english, chinese)
+    ]
+    assert names[0] == names[1]
 
 
 def test_calls_are_found_whatever_the_logger_is_called() -> None:

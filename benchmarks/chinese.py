@@ -1,0 +1,49 @@
+"""The Chinese twin of the document, derived from the English one, so that both have the same figures."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+_TEXTS = tomllib.loads((Path(__file__).parent / "chinese.toml").read_text("utf-8"))
+_NUMBER = re.compile(r"\d(?:[\d,]*\d)?")
+
+
+def label(text: str) -> str | None:
+    """Return the Chinese label of a row or column; None if it has no translation.
+
+    Args:
+        text: The English label.
+    """
+    found: str | None = _TEXTS["labels"].get(_NUMBER.sub("#", text))
+    if found is None:
+        return None
+    numbers = iter(_NUMBER.findall(text))
+    return re.sub("#", lambda _: next(numbers), found)
+
+
+def page(english: str) -> str:
+    """Return the Chinese document.
+
+    Args:
+        english: The English one, as `benchmarks.table.write` writes it.
+    """
+    machine, table = english.rsplit("\n\n", 1)
+    lines = [_line(line) for line in table.strip().splitlines()]
+    return (
+        f"{_TEXTS['heading'].strip()}\n\n{_said(machine.rsplit(chr(10), 1)[-1])}\n\n{chr(10).join(lines)}\n"
+    )
+
+
+def _line(line: str) -> str:
+    if line.startswith("|-"):
+        return line
+    cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+    return f"| {' | '.join(label(cell) or _said(cell) for cell in cells)} |"
+
+
+def _said(text: str) -> str:
+    for pattern, chinese in _TEXTS["phrases"].items():
+        text = re.sub(pattern, chinese, text)
+    return text
