@@ -69,16 +69,16 @@ def _bot(client: LarkServiceClient) -> Outcome:
         if error.code != _NO_BOT:
             raise
         return Outcome(
-            "The app has no bot, so it can send nothing. Next: open the first link, add Bot, and publish a version "
-            "at the second.",
+            "The app has no bot, so it can send nothing. Next: open the first link, add Bot, and publish a "
+            "version at the second.",
             "unhealthy",
             (_console(client, "bot"), _console(client, "version")),
         )
     status = bot.get("activate_status", _ACTIVE)
     if status != _ACTIVE:
         return Outcome(
-            f"The bot is not active in this tenant (activate_status {status}). Next: publish a version of the app; "
-            "if that is done, enable the app in the tenant's admin console.",
+            f"The bot is not active in this tenant (activate_status {status}). Next: publish a version of "
+            "the app; if that is done, enable the app in the tenant's admin console.",
             "unhealthy",
             (_console(client, "version"),),
         )
@@ -110,14 +110,14 @@ def _scopes(client: LarkServiceClient, areas: Collection[str]) -> Outcome:
     publish = _console(client, "version")
     if not set(wanted) - scopes.pending(answer):
         return Outcome(
-            f"not enough for {', '.join(short)}: {', '.join(wanted)} applied for and not granted. Next: publish a "
-            "version, and let an administrator of the tenant approve it.",
+            f"not enough for {', '.join(short)}: {', '.join(wanted)} applied for and not granted. Next: "
+            "publish a version, and let an administrator of the tenant approve it.",
             "unhealthy",
             (publish,),
         )
     return Outcome(
-        f"not enough for {', '.join(short)}. Next: {_console(client, 'auth')} → Batch import, paste the first line "
-        "below, or open the second, which asks for the same; then publish a version at the third.",
+        f"not enough for {', '.join(short)}. Next: {_console(client, 'auth')} → Batch import, paste the "
+        "first line below, or open the second, which asks for the same; then publish a version at the third.",
         "unhealthy",
         (scopes.to_import(wanted), scopes.to_confirm(_console(client, "auth"), wanted), publish),
     )

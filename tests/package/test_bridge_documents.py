@@ -106,8 +106,11 @@ def test_settings_metrics_and_alerts_are_there(page: Path) -> None:
     assert set(re.findall(r"`(Lark(?:Bridge|Outbox)\w+)`", text)) - alerts == set()
 
 
-@pytest.mark.parametrize("name", TWINS)
-def test_the_readme_leads_to_each(name: str) -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert f"/docs/en/{name}" in readme
-    assert f"/docs/zh/{name}" in readme
+def test_the_readme_says_the_same_in_chinese_and_leads_to_twins() -> None:
+    english, chinese = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh.md"))
+    assert outline(chinese) == outline(english)
+    assert blocks(chinese) == blocks(english)
+    pages = [re.findall(r"/blob/main/docs/(en|zh)/([\w/-]+\.md)", text) for text in (english, chinese)]
+    assert [name for _, name in pages[0]] == [name for _, name in pages[1]]
+    assert {language for language, _ in pages[0]} == {"en"}
+    assert [name for language, name in pages[1] if language == "en" and name in TWINS] == []

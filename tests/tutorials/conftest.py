@@ -1,4 +1,4 @@
-"""Where a reader of the tutorials sits: an empty machine with Python, and our wheels as its package index has them."""
+"""Where a reader sits: an empty machine with Python, and our wheels as if its package index had them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lark_provider import __version__
-from tests.package.environments import EMULATOR, ROOT, built, locked
+from tests.package.environments import EMULATOR, ROOT, built, environment, locked
 from tests.services.processes import free_port
 from tests.tutorials.following import PAGES, Reader
 
@@ -24,7 +24,7 @@ AIRFLOWS_CONSTRAINTS = (
 
 @pytest.fixture(scope="session")
 def constraints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Constraints of pip, beside the wheels of this checkout: these, and all else as the development lock has it."""
+    """Constraints of pip beside the wheels of this checkout: these, and all else as the lock has it."""
     folder = tmp_path_factory.mktemp("index")
     ours = [f"{built(project, folder).name.partition('-')[0]}=={__version__}" for project in (ROOT, EMULATOR)]
     file = folder / "constraints.txt"
@@ -32,19 +32,31 @@ def constraints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="session")
+def installed(constraints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment that has the package alone, for pages that begin there."""
+    (wheel,) = constraints.parent.glob("airflow_provider_lark-*.whl")
+    return environment(tmp_path_factory.mktemp("installed") / "venv", wheel)
+
+
 @pytest.fixture
 def opened(tmp_path: Path, constraints: Path) -> Iterator[Open]:
-    """Open a page: its name, further variables of the machine, and what is to be read in place of its words."""
+    """Open a page: its name, variables of the machine, what to read in place of its words, programs."""
     with ExitStack() as stack:
 
-        def open_page(name: str, env: Mapping[str, str], changes: Mapping[str, str]) -> Reader:
+        def open_page(
+            name: str, env: Mapping[str, str], changes: Mapping[str, str], programs: Path | None = None
+        ) -> Reader:
             folder = tmp_path / "reader"
             folder.mkdir()
-            kept = {key: value for key, value in os.environ.items() if key.startswith("PIP_") or key == "LANG"}
+            first = "" if programs is None else f"{programs}:"
+            kept = {
+                key: value for key, value in os.environ.items() if key.startswith("PIP_") or key == "LANG"
+            }
             machine = {
                 **kept,
                 "HOME": str(tmp_path),
-                "PATH": f"{Path(sys.base_prefix) / 'bin'}:/usr/local/bin:/usr/bin:/bin",
+                "PATH": f"{first}{Path(sys.base_prefix) / 'bin'}:/usr/local/bin:/usr/bin:/bin",
                 "PIP_CONSTRAINT": str(constraints),
                 "PIP_FIND_LINKS": f"{os.environ.get('PIP_FIND_LINKS', '')} {constraints.parent}".strip(),
                 "PYTHONWARNINGS": "ignore",

@@ -1,17 +1,20 @@
-"""A reader who follows a page word by word: types its commands into terminals and compares what is printed."""
+"""A reader who follows a page word by word: types its commands, and compares what is printed."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.services.processes import alive, tree
 
@@ -22,7 +25,7 @@ READY = {
     "lark-provider callbacks listen": r"Long connection opened",
     "airflow standalone": r"Airflow is ready",
 }
-"""Commands that run until they are stopped, in terminals of their own, and what each prints when it can be used."""
+"""Commands that run until they are stopped, and what each prints when it can be used."""
 
 _SECONDS = 600.0
 _BLOCK = re.compile(r"^(#+) ([^\n]+)$|^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -43,6 +46,13 @@ class Block:
     section: str
     language: str
     code: str
+
+
+def state(port: int) -> dict[str, Any]:
+    """Return what a local Lark on a port holds."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/_emulator/state", timeout=30) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -147,7 +157,7 @@ class Reader:
         """What each service has printed until it could be used."""
 
     def sections(self) -> Iterator[tuple[str, list[Block]]]:
-        """Yield the sections that have blocks, with these; the caller does what the text says between them."""
+        """Yield the sections with blocks; the caller does what their text says."""
         found: dict[str, list[Block]] = {}
         for block in blocks(self._page):
             found.setdefault(block.section, []).append(block)
@@ -156,7 +166,7 @@ class Reader:
     def follow(self, block: Block) -> None:
         """Type what a block shows, and compare what it shows to be printed."""
         if block.language == "sh":
-            self._type(block.code)
+            self.type(block.code)
         elif block.language == "console":
             self._compare(block)
 
@@ -165,7 +175,8 @@ class Reader:
         for terminal in reversed(self._terminals):
             terminal.close()
 
-    def _type(self, code: str) -> None:
+    def type(self, code: str) -> None:
+        """Type commands that must succeed."""
         *before, last = code.rstrip("\n").split("\n")
         if last in READY:
             self._serve("\n".join(before), last)
