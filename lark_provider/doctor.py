@@ -18,6 +18,7 @@ _SECONDS = 10.0
 _PAGE = "100"
 _ACTIVE = 2
 _NO_BOT = 11205
+_NO_SCOPE = 99991672
 
 
 def examine(
@@ -68,22 +69,29 @@ def _bot(client: LarkServiceClient) -> Outcome:
         if error.code != _NO_BOT:
             raise
         return Outcome(
-            f"The app has no bot, so it can send nothing. Next: {_console(client)} → Features → add Bot, and "
-            "publish a version.",
+            "The app has no bot, so it can send nothing. Next: open the first link, add Bot, and publish a "
+            "version at the second.",
             "unhealthy",
+            (_console(client, "bot"), _console(client, "version")),
         )
     status = bot.get("activate_status", _ACTIVE)
     if status != _ACTIVE:
         return Outcome(
-            f"The bot is not active in this tenant (activate_status {status}). Next: enable the app in the "
-            "tenant's admin console.",
+            f"The bot is not active in this tenant (activate_status {status}). Next: publish a version of "
+            "the app; if that is done, enable the app in the tenant's admin console.",
             "unhealthy",
+            (_console(client, "version"),),
         )
     return Outcome(f"{bot.get('app_name', '')} ({bot.get('open_id', '')})")
 
 
 def _chats(client: LarkServiceClient) -> Outcome:
-    found = tuple(f"{chat['chat_id']}  {chat.get('name', '')}" for chat in _pages(client, "/im/v1/chats"))
+    try:
+        found = tuple(f"{chat['chat_id']}  {chat.get('name', '')}" for chat in _pages(client, "/im/v1/chats"))
+    except LarkAPIError as error:
+        if error.code != _NO_SCOPE:
+            raise
+        return Outcome("They cannot be listed without a scope for it. Next: see scopes below.", "unhealthy")
     if not found:
         return Outcome(
             "The bot is in no chat. Next: in a chat, open settings → bots → add, to let it write there.",
@@ -93,17 +101,25 @@ def _chats(client: LarkServiceClient) -> Outcome:
 
 
 def _scopes(client: LarkServiceClient, areas: Collection[str]) -> Outcome:
-    having = scopes.granted(client.call("GET", "/application/v6/scopes").data)
-    lacking = {area: scopes.missing(area, having) for area in areas}
+    answer = client.call("GET", "/application/v6/scopes").data
+    lacking = {area: scopes.missing(area, scopes.granted(answer)) for area in areas}
     short = [area for area, missing in lacking.items() if missing]
     if not short:
         return Outcome(f"enough for {', '.join(areas)}")
     wanted = list(dict.fromkeys(scope for missing in lacking.values() for scope in missing))
+    publish = _console(client, "version")
+    if not set(wanted) - scopes.pending(answer):
+        return Outcome(
+            f"not enough for {', '.join(short)}: {', '.join(wanted)} applied for and not granted. Next: "
+            "publish a version, and let an administrator of the tenant approve it.",
+            "unhealthy",
+            (publish,),
+        )
     return Outcome(
-        f"not enough for {', '.join(short)}. Next: {_console(client)} → Permissions & Scopes → Batch import, "
-        "paste the following, and publish a version.",
+        f"not enough for {', '.join(short)}. Next: {_console(client, 'auth')} → Batch import, paste the "
+        "first line below, or open the second, which asks for the same; then publish a version at the third.",
         "unhealthy",
-        (scopes.to_import(wanted),),
+        (scopes.to_import(wanted), scopes.to_confirm(_console(client, "auth"), wanted), publish),
     )
 
 
@@ -136,10 +152,10 @@ def _record_events(client: LarkServiceClient, token_or_url: str) -> Outcome:
     if wanted := scopes.missing_for_users(_RECORD_EVENTS, having):
         return Outcome(
             "The app is subscribed to the base's events, and lacks their scope for acting as a user, "
-            f"without which Lark may send none. Next: {_console(client)} → Permissions & Scopes → Batch "
-            "import, paste the following, and publish a version.",
+            f"without which Lark may send none. Next: {_console(client, 'auth')} → Batch import, "
+            "paste the first line below, and publish a version at the second.",
             "warning",
-            (scopes.to_import((), wanted),),
+            (scopes.to_import((), wanted), _console(client, "version")),
         )
     return Outcome("The app is subscribed to the base's events")
 
@@ -155,5 +171,6 @@ def _pages(client: LarkServiceClient, where: str) -> Iterator[dict[str, Any]]:
         token = data["page_token"]
 
 
-def _console(client: LarkServiceClient) -> str:
-    return f"{client.base_url}/app/{client.app_id}"
+def _console(client: LarkServiceClient, page: str) -> str:
+    """Return the address of a page of the app in the developer console."""
+    return f"{client.base_url}/app/{client.app_id}/{page}"

@@ -161,6 +161,22 @@ def granted(answer: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
+def pending(answer: Mapping[str, Any]) -> frozenset[str]:
+    """Read what `GET /open-apis/application/v6/scopes` answered about scopes that are not granted.
+
+    Args:
+        answer: Its `data`.
+
+    Returns:
+        The scopes that the app has applied for, for itself, and does not have.
+    """
+    return frozenset(
+        scope["scope_name"]
+        for scope in answer.get("scopes") or ()
+        if scope.get("grant_status") != _GRANTED and scope.get("scope_type") != "user"
+    )
+
+
 def granted_to_users(answer: Mapping[str, Any]) -> frozenset[str]:
     """Read what `GET /open-apis/application/v6/scopes` answered about acting as a user.
 
@@ -208,3 +224,13 @@ def to_import(scopes: Collection[str], users: Collection[str] = ()) -> str:
         users: Those to apply for, for acting as a user.
     """
     return json.dumps({"scopes": {"tenant": list(scopes), "user": list(users)}})
+
+
+def to_confirm(page: str, scopes: Collection[str]) -> str:
+    """Return the link that opens the developer console with scopes chosen, as Lark's own errors have it.
+
+    Args:
+        page: The address of the app's page of scopes.
+        scopes: Those to apply for.
+    """
+    return f"{page}?q={','.join(scopes)}&op_from=openapi&token_type=tenant"

@@ -87,26 +87,16 @@ class Plugin(AirflowPlugin):
 """
 LISTENED = "oc_of_the_listener"
 BOT = "GET /open-apis/bot/v3/info"
-ORDERS = """
-    @task
-    def load():
-        open(os.environ["AIRFLOW_HOME"] + "/mended")
-
-    load()
-"""
 DIALOG = "document.querySelector('[role=dialog]')"
 
 
-def _readme() -> str:
-    """README's DAG with its notifier, and a task that fails until a file is there."""
-    text = (Path(__file__).parents[2] / "README.md").read_text()
+def _documented() -> str:
+    """The page's DAG with its notifier, and a task that fails until a file is there."""
+    text = (Path(__file__).parents[2] / "docs" / "en" / "how-to" / "notifier.md").read_text()
     block: str
-    [block] = re.findall(r"```python\n(from lark_provider\.notifications import.*?)```", text, re.DOTALL)
-    head = "import os\nimport pendulum\nfrom airflow.sdk import DAG, task\n"
-    start = "    start_date=pendulum.datetime(2026, 1, 1), schedule=None,\n"
-    filled = block.replace("oc_…", CHAT).replace("    ...,\n", start).replace("\n    ...\n", ORDERS)
-    assert "..." not in filled
-    return head + filled
+    [block] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert 'open("orders.csv")' in block
+    return block.replace("oc_…", CHAT).replace('"orders.csv"', 'os.environ["AIRFLOW_HOME"] + "/mended"')
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +135,12 @@ def standalone(
         "AIRFLOW__LARK__FAILURE_LISTENER": "True",
         "AIRFLOW__LARK__FAILURE_RECEIVER": LISTENED,
     }
-    dag_files = {"killed.py": KILLED, "readme.py": _readme(), "quiet.py": QUIET, "crowd.py": CROWD}
+    dag_files = {
+        "killed.py": KILLED,
+        "documented.py": f"import os\n{_documented()}",
+        "quiet.py": QUIET,
+        "crowd.py": CROWD,
+    }
     with closing(Standalone(airflow_home, base / "airflow", dag_files, settings)) as running:
         running.wait()
         yield running
@@ -202,7 +197,7 @@ def test_the_listener_costs_a_task_that_succeeds_one_small_module(standalone: St
     }
 
 
-def test_readmes_notifier_shows_the_exception_and_recovers(standalone: Standalone, chat: Emulator) -> None:
+def test_the_pages_notifier_shows_the_exception_and_recovers(standalone: Standalone, chat: Emulator) -> None:
     wait_until(lambda: standalone.runs("orders_to_lark"), 60)
     wait_until(lambda: "DAG 运行失败" in card_of(chat, "orders_to_lark"), 120)
     assert "FileNotFoundError" in card_of(chat, "orders_to_lark")

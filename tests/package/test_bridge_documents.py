@@ -106,3 +106,13 @@ def test_settings_metrics_and_alerts_are_there(page: Path) -> None:
     rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text("utf-8"))
     alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
     assert set(re.findall(r"`(Lark(?:Bridge|Outbox)\w+)`", text)) - alerts == set()
+
+
+def test_the_readme_says_the_same_in_chinese_and_leads_to_twins() -> None:
+    english, chinese = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh.md"))
+    assert outline(chinese) == outline(english)
+    assert blocks(chinese) == blocks(english)
+    pages = [re.findall(r"/blob/main/docs/(en|zh)/([\w/-]+\.md)", text) for text in (english, chinese)]
+    assert [name for _, name in pages[0]] == [name for _, name in pages[1]]
+    assert {language for language, _ in pages[0]} == {"en"}
+    assert [name for language, name in pages[1] if language == "en" and name in TWINS] == []

@@ -13,7 +13,9 @@ import pytest
 from lark_provider.cli.__main__ import parser
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "README.zh.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+)
 _COMMAND = re.compile(r"(?:^|[\s`/(])(?:lark-provider|python -m lark_provider\.cli) ([a-z][^`\n)]*)")
 _END = {"|", "||", "&&", ";", ">", ">>", "<", "&"}
 

@@ -59,13 +59,14 @@ def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
 def test_the_source_distribution_is_whole(sdist: Path, wheel: Path, tmp_path: Path) -> None:
     for page in (
         "README.md",
+        "README.zh.md",
         "CONTRIBUTING.md",
         *(one.relative_to(sdist).as_posix() for one in sdist.glob("docs/**/*.md")),
     ):
         links = re.findall(r"\]\((?!https?:|#)([^)#]+)", (sdist / page).read_text())
         assert [one for one in links if not (sdist / page).parent.joinpath(one).exists()] == []
     # README is also the page of an index, where only whole addresses lead anywhere.
-    readme = (sdist / "README.md").read_text()
+    readme = (sdist / "README.md").read_text() + (sdist / "README.zh.md").read_text()
     assert re.findall(r"\]\((?!https?:|#)", readme) == []
     targets = set(re.findall(r"airflow-provider-lark/blob/main/([^)#]+)", readme))
     assert [one for one in targets if not (sdist / one).exists()] == []
