@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -56,9 +57,11 @@ def _zensical(work: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, "NO_COLOR": "1"},
     )
     if done.returncode or not (work / "site").is_dir():
-        raise SiteError(f"{done.stdout}{done.stderr}Next: correct the pages that Zensical names.")
+        said = (done.stdout + done.stderr).partition("Traceback")[0]
+        raise SiteError(f"{said}Next: correct the pages that Zensical names.")
 
 
 def _config(language: Language, pages: dict[str, dict[str, str]]) -> str:

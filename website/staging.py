@@ -47,9 +47,11 @@ class Links:
             if language == self._language and path.endswith(".html"):
                 return self._relative(path.removesuffix(".html") + ".md") + mark + anchor
             return self._within(language, path) + mark + anchor
-        if re.match(r"[a-z]+:|#", target) or self._source is None:
+        if re.match(r"[a-z]+:|#", target):
             return target
         path, mark, anchor = target.partition("#")
+        if self._source is None:
+            return self._generated(path) + mark + anchor
         file = (self._source.parent / path).resolve()
         if not file.exists() or not file.is_relative_to(ROOT):
             raise SiteError(
@@ -64,6 +66,14 @@ class Links:
             return self._relative(f"images/{file.relative_to(IMAGES).as_posix()}")
         kind = "tree" if file.is_dir() else "blob"
         return f"{REPOSITORY}/{kind}/main/{file.relative_to(ROOT).as_posix()}{mark}{anchor}"
+
+    def _generated(self, path: str) -> str:
+        """Return where a link of a generated page leads: to the English page while there is no twin of it."""
+        name = posixpath.normpath(posixpath.join(posixpath.dirname(self._name), path))
+        written = self._known.values()
+        if (self._language, name) not in written and ("en", name) in written:
+            return self._within("en", name.removesuffix(".md") + ".html")
+        return path
 
     def _relative(self, name: str) -> str:
         return posixpath.relpath(name, posixpath.dirname(self._name) or ".")

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from website.layout import Language
+from website.reference import airflow, client, commands, connection, errors, limits, metrics, tables, values
+
+_PAGES = {
+    "airflow": airflow,
+    "api": values,
+    "client": client,
+    "commands": commands,
+    "connection": connection,
+    "errors": errors,
+    "limits": limits,
+    "metrics": metrics,
+    "tables": tables,
+}
 
 
 def pages(language: Language) -> dict[str, str]:
-    """Return the generated pages of a language, by name."""
-    del language
-    return {}
+    """Return the generated pages of a language, by name.
+
+    Raises:
+        SiteError: A text of the code has no Chinese where the Chinese page needs it.
+    """
+    return {f"reference/{name}.md": module.page(language) for name, module in _PAGES.items()}

@@ -1,0 +1,73 @@
+"""What Airflow users import: operators, transfers, sensors, notifiers, triggers, hooks, assets."""
+
+from __future__ import annotations
+
+import griffe
+
+from website.layout import Language
+from website.reference import code, writing
+
+_PACKAGES = {
+    "operators": ("Operators", "算子"),
+    "transfers": ("Transfers", "传输算子"),
+    "sensors": ("Sensors", "传感器"),
+    "notifications": ("Notifiers", "通知器"),
+    "triggers": ("Triggers", "触发器"),
+    "hooks": ("Hooks", "Hook"),
+    "assets.lark": ("Assets", "资产"),
+}
+_TEXTS = {
+    "en": (
+        "Operators, sensors, notifiers, hooks",
+        "Everything that a DAG imports from this package, with all parameters. Each class takes Airflow's own "
+        "arguments, such as `task_id` and `retries`, too.",
+        "Rendered as templates",
+    ),
+    "zh": (
+        "算子、传感器、通知器与 Hook",
+        "DAG 从本包导入的全部类，以及所有参数。每个类同样接受 Airflow 自己的参数，如 `task_id`、`retries`。签名与参数说明取自源码，为英文。",
+        "支持模板的字段",
+    ),
+}
+
+
+def page(language: Language) -> str:
+    """Return the page of what DAGs import."""
+    title, intro, _ = _TEXTS[language.code]
+    parts = [f"# {title}", intro]
+    for package, titles in _PACKAGES.items():
+        parts.append(f"## {titles[language.code == 'zh']}")
+        parts += [_described(language, package, name) for name in _names(package)]
+    return writing.page(*parts)
+
+
+def _names(package: str) -> list[str]:
+    module = code.thing(package)
+    exported = module.exports if isinstance(module, griffe.Module) else None
+    return sorted(str(name) for name in exported or ["bitable_asset"])
+
+
+def _described(language: Language, package: str, name: str) -> str:
+    found = code.thing(f"{package}.{name}")
+    names = code.documented(found) if isinstance(found, griffe.Class) else None
+    templates = _templates(found)
+    return writing.page(
+        f"### `{name}`",
+        f"```python\nfrom lark_provider.{package} import {name}\n```",
+        code.signature(name, code.parameters(found, names)),
+        code.body(found, language),
+        f"**{_TEXTS[language.code][2]}** {templates}" if templates else "",
+    )
+
+
+def _templates(found: griffe.Object) -> str:
+    if not isinstance(found, griffe.Class):
+        return ""
+    for one in (found, *found.mro()):
+        fields = one.members.get("template_fields")
+        if isinstance(fields, griffe.Attribute) and isinstance(
+            fields.value, griffe.ExprTuple | griffe.ExprList
+        ):
+            names = [str(item).strip("'\"") for item in fields.value.elements]
+            return ", ".join(f"`{name}`" for name in names)
+    return ""

@@ -1,0 +1,80 @@
+"""The command line, from its parser."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from lark_provider.cli.__main__ import parser
+from website.layout import Language
+from website.reference import writing
+
+_TEXTS = {
+    "en": (
+        "Command line",
+        "`lark-provider COMMAND …`, also `python -m lark_provider.cli COMMAND …`. Exit codes: 0 done, 1 failed, 2 "
+        "wrong use. Every command explains itself with `--help`; the texts below are those explanations.",
+        ("Argument", "Default", "Meaning"),
+    ),
+    "zh": (
+        "命令行",
+        "`lark-provider COMMAND …`，也可以写成 `python -m lark_provider.cli COMMAND …`。退出码：0 成功，1 失败，2 用法错误。每个"
+        "命令都有 `--help`；下面的说明文字与之相同，为英文。",
+        ("参数", "默认值", "含义"),
+    ),
+}
+
+
+def page(language: Language) -> str:
+    """Return the page of commands."""
+    title, intro, heads = _TEXTS[language.code]
+    return writing.page(f"# {title}", intro, *_commands(parser(), heads, 2))
+
+
+def _commands(command: argparse.ArgumentParser, heads: tuple[str, ...], level: int) -> Iterator[str]:
+    for action in command._actions:
+        if not isinstance(action, argparse._SubParsersAction):
+            continue
+        helps = {one.dest: one.help for one in action._choices_actions}
+        for name, child in action.choices.items():
+            about = writing.text((child.description or _sentence(helps.get(name) or "")).replace("%%", "%"))
+            yield f"{'#' * level} `{child.prog}`\n\n{_escaped(about)}"
+            if rows := list(_arguments(child)):
+                yield f"```\n{_usage(child)}\n```"
+                yield writing.table(heads, rows)
+            yield from _commands(child, heads, min(level + 1, 3))
+
+
+def _usage(command: argparse.ArgumentParser) -> str:
+    names = [
+        one.metavar if isinstance(one.metavar, str) else one.dest
+        for one in command._actions
+        if not one.option_strings
+    ]
+    return " ".join([command.prog, *names, "[OPTIONS]"])
+
+
+def _arguments(command: argparse.ArgumentParser) -> Iterator[tuple[str, str, str]]:
+    for one in command._actions:
+        if (
+            isinstance(one, argparse._HelpAction | argparse._SubParsersAction)
+            or one.help == argparse.SUPPRESS
+        ):
+            continue
+        value = "" if one.nargs == 0 else f" {one.metavar or one.dest.upper()}"
+        names = ", ".join(f"`{option}{value}`" for option in one.option_strings)
+        choices = f" ({', '.join(map(str, one.choices))})" if one.choices else ""
+        default = "" if one.default in (None, False, argparse.SUPPRESS) else f"`{one.default}`"
+        about = (one.help or "") % {**vars(one), "prog": command.prog} if one.help else ""
+        yield names or f"`{one.metavar or one.dest}`", default, _escaped(about + choices)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _escaped(text: str) -> str:
+    """Return help as Markdown that shows as it is written."""
+    parts = text.split("`")
+    parts[::2] = [part.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_") for part in parts[::2]]
+    return "`".join(parts)

@@ -1,0 +1,60 @@
+"""Metrics, as they are declared."""
+
+from __future__ import annotations
+
+from lark_provider.support import measured
+from lark_provider.support.meters import Counter
+from website.layout import Language
+from website.reference import writing
+
+_TEXTS = {
+    "en": (
+        "Metrics",
+        "What the services and `lark_provider.metrics` export for Prometheus, and what reaches Airflow's own statistics. "
+        "Every label is bounded. How to scrape them, and the alerts: [monitoring](../how-to/monitoring.md).",
+        ("Metric", "Kind", "Labels", "Meaning"),
+        "Values of labels",
+        "Labels whose values are few, so that a counter is there before the first event:",
+        ("Metric", "Values"),
+    ),
+    "zh": (
+        "指标",
+        "各服务与 `lark_provider.metrics` 导出给 Prometheus 的指标，也会进入 Airflow 自己的统计。所有标签的取值都有上限。"
+        "如何抓取、有哪些告警，见[监控](../how-to/monitoring.md)。指标说明与导出时的 HELP 文本相同，为英文。",
+        ("指标", "类型", "标签", "含义"),
+        "标签的取值",
+        "取值不多的标签；计数器在第一次事件之前就已存在：",
+        ("指标", "取值"),
+    ),
+}
+
+
+def page(language: Language) -> str:
+    """Return the page of metrics."""
+    title, intro, heads, values_title, values_intro, value_heads = _TEXTS[language.code]
+    return writing.page(
+        f"# {title}",
+        intro,
+        writing.table(
+            heads,
+            [
+                (
+                    f"`{one.name}`",
+                    type(one).__name__.lower(),
+                    ", ".join(f"`{label}`" for label in one.labels),
+                    f"{one.help}.",
+                )
+                for one in measured.ALL
+            ],
+        ),
+        f"## {values_title}",
+        values_intro,
+        writing.table(
+            value_heads,
+            [
+                (f"`{one.name}`", ", ".join(dict.fromkeys(f"`{'`, `'.join(value)}`" for value in one.values)))
+                for one in measured.ALL
+                if isinstance(one, Counter) and one.values
+            ],
+        ),
+    )

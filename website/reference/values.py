@@ -1,0 +1,51 @@
+"""What programs import beside the clients: cards, formats, callbacks, results."""
+
+from __future__ import annotations
+
+import griffe
+
+from website.layout import Language
+from website.reference import code, writing
+
+_PACKAGES = {
+    "api.cards": ("Cards", "卡片"),
+    "api.clouddoc.sheets": ("Spreadsheets", "电子表格"),
+    "api.clouddoc.drive": ("Files and permissions", "文件与权限"),
+    "callbacks": ("Clicks and events", "点击与事件"),
+}
+_TEXTS = {
+    "en": ("Python API", "What programs import beside the [clients](client.md) and the [errors](errors.md)."),
+    "zh": (
+        "Python API",
+        "除[客户端](client.md)和[异常](errors.md)之外，程序会导入的东西。签名与说明取自源码，为英文。",
+    ),
+}
+
+
+def page(language: Language) -> str:
+    """Return the page of everything else that is public."""
+    title, intro = _TEXTS[language.code]
+    parts = [f"# {title}", intro]
+    for package, titles in _PACKAGES.items():
+        module = code.thing(package)
+        names = sorted(map(str, module.exports or ())) if isinstance(module, griffe.Module) else []
+        parts.append(f"## {titles[language.code == 'zh']}")
+        parts += [_described(language, package, name) for name in names if not name.endswith("Error")]
+    return writing.page(*parts)
+
+
+def _described(language: Language, package: str, name: str) -> str:
+    found = code.thing(f"{package}.{name}")
+    made = ""
+    if isinstance(found, griffe.Function):
+        made = code.signature(name, code.parameters(found), code.shown(found.returns))
+    elif isinstance(found, griffe.Class) and (names := code.documented(found)):
+        made = code.signature(name, code.parameters(found, names))
+    elif isinstance(found, griffe.Attribute):
+        made = f"```python\n{name} = {code.shown(found.value)}\n```" if found.value is not None else ""
+    return writing.page(
+        f"### `{name}`",
+        f"```python\nfrom lark_provider.{package} import {name}\n```",
+        made,
+        code.body(found, language),
+    )
