@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from website import markdown, twins
-from website.layout import CODES, IMAGES, REPOSITORY, ROOT, SITE, SiteError, sources
+from website.layout import CODES, DOCS, IMAGES, REPOSITORY, ROOT, SITE, SiteError, sources
 
 _OTHER_LANGUAGE = re.compile(r"^\[(?:English|中文)\]\([^)]+\)\n\n?", re.MULTILINE)
 """The line that leads to a page's twin on GitHub; the site has a menu for that."""
@@ -33,13 +33,11 @@ class Links:
         self, language: str, name: str, source: Path | None, known: dict[Path, tuple[str, str]]
     ) -> None:
         self._language, self._name, self._source, self._known = language, name, source, known
+        self.wrong: list[str] = []
+        """Links that lead nowhere."""
 
     def __call__(self, target: str) -> str:
-        """Return the target of a link in the site.
-
-        Raises:
-            SiteError: It leads nowhere.
-        """
+        """Return the target of a link in the site; one that leads nowhere is noted, and stays."""
         if target.startswith(SITE):
             language, _, rest = target.removeprefix(SITE).lstrip("/").partition("/")
             path, mark, anchor = rest.partition("#")
@@ -54,14 +52,15 @@ class Links:
             return self._generated(path) + mark + anchor
         file = (self._source.parent / path).resolve()
         if not file.exists() or not file.is_relative_to(ROOT):
-            raise SiteError(
-                f"{self._source.relative_to(ROOT)} links to {target}, which does not exist. Next: correct it."
-            )
+            self.wrong.append(f"{self._source.relative_to(ROOT)} links to {target}, which does not exist")
+            return target
         if file in self._known:
             language, name = self._known[file]
             if language == self._language:
                 return self._relative(name) + mark + anchor
             return self._within(language, name.removesuffix(".md") + ".html") + mark + anchor
+        if file.is_relative_to(DOCS / self._language):
+            return self._relative(file.relative_to(DOCS / self._language).as_posix())
         if file.is_relative_to(IMAGES):
             return self._relative(f"images/{file.relative_to(IMAGES).as_posix()}")
         kind = "tree" if file.is_dir() else "blob"
@@ -103,14 +102,21 @@ def stage(language: str, folder: Path, generated: dict[str, str]) -> dict[str, s
             f"{', '.join(sorted(both))} are written and generated. Next: remove the written pages."
         )
     pages: dict[str, str] = {}
-    for name, source in written.items():
-        text = _OTHER_LANGUAGE.sub("", twins.without_mark(source.read_text("utf-8")), count=1)
-        pages[name] = markdown.joined(markdown.with_links(text, Links(language, name, source, known)))
-    for name, text in generated.items():
-        pages[name] = markdown.with_links(text, Links(language, name, None, known))
+    wrong: list[str] = []
+    for name in [*written, *generated]:
+        source = written.get(name)
+        text = generated[name] if source is None else twins.without_mark(source.read_text("utf-8"))
+        links = Links(language, name, source, known)
+        pages[name] = markdown.joined(markdown.with_links(_OTHER_LANGUAGE.sub("", text, count=1), links))
+        wrong += links.wrong
+    if wrong:
+        raise SiteError("\n".join([*wrong, "Next: correct these links."]))
     for name, text in pages.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, "utf-8")
+    for file in (DOCS / language).rglob("*"):
+        if file.is_file() and file.suffix != ".md":
+            shutil.copy(file, folder / file.relative_to(DOCS / language))
     shutil.copytree(IMAGES, folder / "images")
     return pages
