@@ -9,6 +9,7 @@ _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 _LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\]\()([^()\s]+(?:\([^()\s]*\)[^()\s]*)?)(\))")
 _CODE = re.compile(r"(`+)(?:.+?)\1")
 _HAN = r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
+_MARKER = re.compile(r"(?:[-*]|\d+\.) +")
 _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 
 
@@ -76,3 +77,24 @@ def joined(text: str) -> str:
             whole.append(line)
         code_before = is_code
     return "\n".join(whole)
+
+
+def nested(text: str) -> str:
+    """Return a page with four blanks before what belongs to an item of a list; GitHub takes less."""
+    written: list[str] = []
+    open_items: list[int] = []  # where the text of each begins, as it is written
+    before, code_before = "", False
+    for line, is_code in lines(text):
+        stripped = line.lstrip(" ")
+        lead = len(line) - len(stripped)
+        marker = None if is_code else _MARKER.match(stripped)
+        begins = marker or not before or stripped.startswith(("#", "|"))
+        if stripped and begins and not (is_code and code_before):
+            while open_items and lead < open_items[-1]:
+                open_items.pop()
+        beyond = max(0, lead - open_items[-1]) if open_items else lead
+        written.append(" " * (4 * len(open_items) + beyond) + stripped if stripped else "")
+        if marker:
+            open_items.append(lead + len(marker.group()))
+        before, code_before = stripped, is_code
+    return "\n".join(written)

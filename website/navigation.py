@@ -45,8 +45,8 @@ def menu(language: Language, pages: dict[str, str]) -> list[dict[str, Any]]:
         section: list[str | dict[str, Any]] = [index]
         listed.append(index)
         for heading, links in entries(pages[index]):
-            paths = {name: posixpath.normpath(f"{kind}/{target}") for name, target in links}
-            items = [{name: path} for name, path in paths.items() if not path.startswith("..")]
+            paths = [(name, posixpath.normpath(f"{kind}/{target}")) for name, target in links]
+            items = [{name: path} for name, path in paths if not path.startswith("..")]
             listed += [page for item in items for page in item.values()]
             section += [{heading: items}] if heading and items else items
         found.append({title: section})

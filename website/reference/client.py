@@ -115,6 +115,6 @@ def _operation(language: Language, path: str, name: str, method: Any) -> str:
     written = code.parameters(found)
     return writing.page(
         f"### `{path.removeprefix('client.')}.{name}`",
-        code.signature(f"{path}.{name}", written, re.sub(r"^<.*>$", "", returned)),
+        code.signature(f"{path}.{name}", written, re.sub(r"^<.*>$|\[R_co\]", "", returned)),
         code.body(found, language),
     )

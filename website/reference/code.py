@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from importlib import import_module
 
 import griffe
 
@@ -54,6 +55,9 @@ def shown(annotation: str | griffe.Expr | None) -> str:
         return ""
     if isinstance(annotation, str):
         return annotation
+    names = [one for one in annotation.iterate(flat=True) if isinstance(one, griffe.ExprName)]
+    if any(map(_is_variable, names)):
+        return ""
     text = "".join(_pieces(annotation))
     text = re.sub(r"Literal\[([^\]]*)\]", lambda found: found.group(1).replace(", ", " | "), text)
     return text.replace("'", '"')
@@ -68,6 +72,8 @@ def _value(default: str | griffe.Expr) -> str:
             found = None
         if isinstance(found, griffe.Attribute) and isinstance(found.value, str):
             default = found.value
+        elif isinstance(found, griffe.Attribute):  # computed, such as 30 * 1024
+            default = repr(getattr(import_module(found.module.path), found.name))
     return str(default).replace("'", '"')
 
 
@@ -98,6 +104,15 @@ def _pieces(annotation: griffe.Expr) -> Iterator[str]:
         elif isinstance(piece, griffe.ExprName):
             alias = _alias(piece)
             yield shown(alias) if alias is not None else piece.name
+
+
+def _is_variable(name: griffe.ExprName) -> bool:
+    """Return whether a name is a type variable, which tells a reader nothing."""
+    try:
+        found = thing(name.canonical_path) if name.canonical_path.startswith("lark_provider.") else None
+    except KeyError:
+        return False
+    return isinstance(found, griffe.Attribute) and str(found.value).startswith("TypeVar(")
 
 
 def _alias(name: griffe.ExprName) -> griffe.Expr | None:

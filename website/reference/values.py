@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import griffe
 
 from website.layout import Language
@@ -27,8 +29,7 @@ def page(language: Language) -> str:
     title, intro = _TEXTS[language.code]
     parts = [f"# {title}", intro]
     for package, titles in _PACKAGES.items():
-        module = code.thing(package)
-        names = sorted(map(str, module.exports or ())) if isinstance(module, griffe.Module) else []
+        names = sorted(import_module(f"lark_provider.{package}").__all__)
         parts.append(f"## {titles[language.code == 'zh']}")
         parts += [_described(language, package, name) for name in names if not name.endswith("Error")]
     return writing.page(*parts)

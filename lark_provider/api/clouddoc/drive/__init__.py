@@ -13,6 +13,7 @@ __all__ = list(_HOME_OF)
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lark_provider.api.clouddoc.drive.people import Grant as Grant
+    from lark_provider.api.clouddoc.drive.people import Role as Role
     from lark_provider.api.clouddoc.drive.people import Share as Share
 
 
