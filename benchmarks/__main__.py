@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from benchmarks import chinese, clicks, loads, looks, rows, shared, sheets, table, waits
+from benchmarks import capacity, chinese, clicks, loads, looks, pumps, rows, shared, sheets, table, waits
 from benchmarks.environments import Environments
 from benchmarks.processes import Lab, Process, environment
 from benchmarks.table import Row
@@ -68,6 +68,7 @@ GROUPS = (
     "proof",
     "rabbitmq",
     "database",
+    "pump",
     "waits",
     "looks",
     "loads",
@@ -105,6 +106,7 @@ def main() -> None:
         twin = Path(*("zh" if part == "en" else part for part in place.parts))
         if twin != place:
             twin.write_text(chinese.page(place.read_text("utf-8")), encoding="utf-8")
+            capacity.renew()
 
 
 def _groups(lab: Lab, url: str, home: Path) -> dict[str, Iterator[Row]]:
@@ -121,6 +123,7 @@ def _groups(lab: Lab, url: str, home: Path) -> dict[str, Iterator[Row]]:
         "proof": clicks.proof(lab),
         "rabbitmq": clicks.into_rabbitmq(lab),
         "database": clicks.into_the_database(lab),
+        "pump": pumps.pumps(lab),
         "waits": waits.waits(lab),
         "looks": looks.looks(lab),
         "loads": loads.loads(lab, url),
