@@ -1,6 +1,6 @@
 """How far one of each service reaches, and what a company of a given size needs: the arithmetic.
 
-`python -m benchmarks.capacity` prints the tables of docs/…/explanation/capacity.md, and `--write` renews them.
+`python -m benchmarks.capacity` prints the tables of the page about capacity, and `--write` renews them.
 What was measured comes from the table of the benchmarks, which says by which command.
 """
 
