@@ -15,6 +15,7 @@ from benchmarks import capacity, chinese, clicks, loads, looks, pumps, rows, sha
 from benchmarks.environments import Environments
 from benchmarks.processes import Lab, Process, environment
 from benchmarks.table import Row
+from website import twins
 
 _HEADING = """
 # Benchmarks
@@ -103,10 +104,11 @@ def main() -> None:
     print(f"{table.machine()} {noise}\n\n{shown}")
     if place is not None:
         table.write(place, _HEADING, shown, noise)
-        twin = Path(*("zh" if part == "en" else part for part in place.parts))
-        if twin != place:
+        if place.resolve() == capacity.BENCHMARKS:  # the page, and no copy elsewhere
+            twin = capacity.DOCS / "zh" / "reference" / place.name
             twin.write_text(chinese.page(place.read_text("utf-8")), encoding="utf-8")
-            capacity.renew()
+            for page in (twin, *capacity.renew()):
+                twins.renew(page)
 
 
 def _groups(lab: Lab, url: str, home: Path) -> dict[str, Iterator[Row]]:

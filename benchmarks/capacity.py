@@ -16,8 +16,8 @@ from pathlib import Path
 from benchmarks import chinese
 from lark_provider.protocol.pacing import MESSAGES_TO_ONE, limits
 
-_DOCS = Path(__file__).parents[1] / "docs"
-_PAGE = _DOCS / "en" / "reference" / "benchmarks.md"
+DOCS = Path(__file__).parents[1] / "docs"
+BENCHMARKS = DOCS / "en" / "reference" / "benchmarks.md"
 _HOUR, _DAY = 3600, 24
 _TOKEN_HOURS = 2
 PUMP_A_SECOND = 1_000
@@ -65,7 +65,7 @@ def measured(page: str | None = None) -> Measured:
     Args:
         page: The document of the benchmarks; the one of this checkout if None.
     """
-    text = _PAGE.read_text("utf-8") if page is None else page
+    text = BENCHMARKS.read_text("utf-8") if page is None else page
     rows = re.findall(r"^\| ([^|]+?) +\| ([\d,.]+)", text, re.MULTILINE)
     found = {label: float(value.replace(",", "")) for label, value in reversed(rows)}
     return Measured(
@@ -183,11 +183,12 @@ def renewed(page: str, language: str) -> str:
     return re.sub(rf"^{head}\n(?:\|.*\n)+", lambda _: f"{made}\n", page, flags=re.MULTILINE)
 
 
-def renew() -> None:
-    """Write the tables into both pages."""
-    for language in ("en", "zh"):
-        page = _DOCS / language / "explanation" / "capacity.md"
+def renew() -> list[Path]:
+    """Write the tables into both pages; return the Chinese one, whose English twin has changed."""
+    pages = [DOCS / language / "explanation" / "capacity.md" for language in ("en", "zh")]
+    for page, language in zip(pages, ("en", "zh"), strict=True):
         page.write_text(renewed(page.read_text("utf-8"), language), encoding="utf-8")
+    return pages[1:]
 
 
 def main() -> None:
