@@ -52,5 +52,5 @@ def test_needs_grow_with_the_load() -> None:
     assert two["memory of one triggerer for the open questions"] == 140
     assert two["queries a second of that triggerer"] == 20
     assert (
-        results(replace(Load(), apps=100))["tokens fetched from Lark an hour, with a shared database"] == 50
+        results(replace(Load(), apps=100))["tokens fetched from Lark an hour, with a shared database"] == 60
     )
