@@ -80,7 +80,8 @@ def in_django(made: dict[str, Any]) -> bytes:
     body, headers = click()
     with override_settings(ROOT_URLCONF=module):
         client = Client(enforce_csrf_checks=True)
-        return client.post(PATH, data=body, content_type="application/json", headers=headers).content
+        answer: bytes = client.post(PATH, data=body, content_type="application/json", headers=headers).content
+    return answer
 
 
 def in_flask(made: dict[str, Any]) -> bytes:
@@ -165,8 +166,8 @@ def test_events_reach_the_function(rabbitmq: str, tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def example(page: str, index: int = 0, **replaced: str) -> None:
-    code = python(f"how-to/{page}.md")[index]
+def example(page: str, **replaced: str) -> None:
+    code = python(f"how-to/{page}.md")[0]
     for name, value in replaced.items():
         assert name in code
         code = code.replace(name, value)
