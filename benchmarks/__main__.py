@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from benchmarks import chinese, clicks, loads, looks, rows, shared, sheets, table, waits
+from benchmarks import capacity, chinese, clicks, loads, looks, pumps, rows, shared, sheets, table, waits
 from benchmarks.environments import Environments
 from benchmarks.processes import Lab, Process, environment
 from benchmarks.table import Row
+from website import twins
 
 _HEADING = """
 # Benchmarks
@@ -68,6 +69,7 @@ GROUPS = (
     "proof",
     "rabbitmq",
     "database",
+    "pump",
     "waits",
     "looks",
     "loads",
@@ -102,9 +104,11 @@ def main() -> None:
     print(f"{table.machine()} {noise}\n\n{shown}")
     if place is not None:
         table.write(place, _HEADING, shown, noise)
-        twin = Path(*("zh" if part == "en" else part for part in place.parts))
-        if twin != place:
+        if place.resolve() == capacity.BENCHMARKS:  # the page, and no copy elsewhere
+            twin = capacity.DOCS / "zh" / "reference" / place.name
             twin.write_text(chinese.page(place.read_text("utf-8")), encoding="utf-8")
+            for page in (twin, *capacity.renew()):
+                twins.renew(page)
 
 
 def _groups(lab: Lab, url: str, home: Path) -> dict[str, Iterator[Row]]:
@@ -121,6 +125,7 @@ def _groups(lab: Lab, url: str, home: Path) -> dict[str, Iterator[Row]]:
         "proof": clicks.proof(lab),
         "rabbitmq": clicks.into_rabbitmq(lab),
         "database": clicks.into_the_database(lab),
+        "pump": pumps.pumps(lab),
         "waits": waits.waits(lab),
         "looks": looks.looks(lab),
         "loads": loads.loads(lab, url),

@@ -1,0 +1,239 @@
+"""Pages for other programs than DAGs: their examples run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi.testclient import TestClient
+from lark_emulator import Emulator
+
+from lark_provider.callbacks import CardClick
+from lark_provider.core.storage.sqlite_storage import ApplicationManager
+from lark_provider.storage import migrate, urls
+from tests.callbacks.consuming import event, send
+from tests.callbacks.serving import served
+from tests.package.pages import python, run
+from tests.protocol.callbacks import sender
+from tests.services.postgres import Databases
+
+PATH = f"/lark/callbacks/{sender.APP}"
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LARK_APP_ID", sender.APP)
+    monkeypatch.setenv("LARK_EVENT_ENCRYPT_KEY", sender.KEY)
+    monkeypatch.setenv("LARK_EVENT_VERIFICATION_TOKEN", sender.TOKEN)
+
+
+@pytest.fixture
+def onclick(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    [handler] = python("how-to/web-frameworks.md")
+    module = ModuleType("onclick")
+    run("web-frameworks.md", handler, vars(module))
+    monkeypatch.setitem(sys.modules, "onclick", module)
+    return module
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path}/lark.db"
+    migrate.upgrade(urls.parse(url, "test"))
+    monkeypatch.setenv("LARK_DATABASE_URL", url)
+    return url
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LARK_CONFIG_ENCRYPTION_KEY", "A" * 43 + "=")
+
+
+def click() -> tuple[bytes, dict[str, str]]:
+    now = time.time()
+    body = sender.sealed(sender.card({"value": {}, "tag": "button", "name": "publish"}, now=now))
+    return body, sender.headers(body, timestamp=str(int(now)))
+
+
+def in_django(made: dict[str, Any]) -> bytes:
+    import django
+    from django.conf import settings
+    from django.test import Client, override_settings
+
+    if not settings.configured:
+        settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="k")
+        django.setup()
+    module = ModuleType("urls")
+    module.urlpatterns = made["urlpatterns"]  # type: ignore[attr-defined]
+    body, headers = click()
+    with override_settings(ROOT_URLCONF=module):
+        client = Client(enforce_csrf_checks=True)
+        answer: bytes = client.post(PATH, data=body, content_type="application/json", headers=headers).content
+    return answer
+
+
+def in_flask(made: dict[str, Any]) -> bytes:
+    body, headers = click()
+    answer: bytes = made["app"].test_client().post(PATH, data=body, headers=headers).data
+    return answer
+
+
+def in_fastapi(made: dict[str, Any]) -> bytes:
+    body, headers = click()
+    return TestClient(made["app"]).post(PATH, content=body, headers=headers).content
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    ("page", "ask"), [("django", in_django), ("flask", in_flask), ("fastapi", in_fastapi)]
+)
+def test_a_click_reaches_each_framework(
+    page: str, ask: Callable[[dict[str, Any]], bytes], onclick: ModuleType
+) -> None:
+    made = run(page, python(f"how-to/{page}.md")[0])
+    assert json.loads(ask(made))["toast"]["content"] == "Thank you for 'publish'."
+    assert list(onclick.seen.values()) == [sender.card()["event"]["operator"]["open_id"]]
+
+
+def test_messages_of_web_applications(lark: Emulator) -> None:
+    for page in ("django", "flask"):
+        run(page, python(f"how-to/{page}.md")[1])
+    made = run("fastapi", python("how-to/fastapi.md")[1])
+
+    async def tell() -> None:
+        await made["shipped"]("alice@example.com")
+        await made["lark"].aclose()
+
+    asyncio.run(tell())
+    assert lark.state(summary=True)["by_endpoint"]["POST /open-apis/im/v1/messages"] == 3
+
+
+def test_a_click_is_answered_by_the_handler() -> None:
+    [code] = python("how-to/click-handlers.md")
+    handler = run("click-handlers.md", code)["on_click"]
+
+    def clicked(name: str) -> CardClick:
+        from lark_provider.protocol.callbacks import read
+
+        found = read(sender.card({"value": {}, "tag": "button", "name": name}))
+        assert isinstance(found, CardClick)
+        return found
+
+    assert json.loads(handler(clicked("help")))["toast"]["content"] == "Ask the data team."
+    assert b"Dropped." in handler(clicked("drop"))
+    assert handler(clicked("publish")) is None
+
+
+@pytest.mark.usefixtures("database")
+def test_the_gateway_of_the_page_answers(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card, app = python("how-to/gateway.md")
+    run("gateway.md", card)
+    message_id = capsys.readouterr().out.strip()
+    monkeypatch.setenv("LARK_EVENT_ENCRYPT_KEY", "key-from-the-console")
+    made = run("gateway.md", app)
+    with served(made["app"]) as url:
+        lark.set_callback(f"{url}/lark/callbacks/{lark.app_id}", encrypt_key="key-from-the-console")
+        answer = lark.click(message_id, "alice", component="publish")
+    assert "Received" in str(answer)
+
+
+def test_events_reach_the_function(rabbitmq: str, tmp_path: Path) -> None:
+    code = python("how-to/events.md")[0]
+    (tmp_path / "consumer.py").write_text(code)
+    content = {"message": {"message_id": "om_2", "content": '{"text": "hi 你好"}'}}
+    send(rabbitmq, *(event(f"e{n}", "im.message.receive_v1", **content) for n in range(2)))
+    env = {**os.environ, "RABBITMQ_URL": rabbitmq, "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, str(tmp_path / "consumer.py")]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
+        assert process.stdout is not None
+        assert process.stdout.readline() == "e0 hi 你好\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.read() == ""  # the second one is the same message
+    assert process.returncode == 0
+
+
+def example(page: str, **replaced: str) -> None:
+    code = python(f"how-to/{page}.md")[0]
+    for name, value in replaced.items():
+        assert name in code
+        code = code.replace(name, value)
+    run(page, code)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_client_has_credentials_and_finds_people(
+    lark: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example("credentials")
+    example("people")
+    example("backup-and-retention")
+    printed = capsys.readouterr().out
+    assert "Emulator bot" in printed
+    assert "ou_emulator0001_alice" in printed
+    assert lark.state(summary=True)["by_endpoint"]["POST /open-apis/im/v1/messages"] == 1
+
+
+@pytest.mark.usefixtures("registry")
+def test_apps_of_a_registry_are_named(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example("app-registry")
+    assert capsys.readouterr().out == "['cli_reports']\n"
+    for name in ("orders", "reports"):
+        lark.add_app(f"cli_{name}", secret="s")
+        ApplicationManager().create_application(f"cli_{name}", "s", base_url=lark.base_url)
+    monkeypatch.delenv("LARK_APP_ID")
+    monkeypatch.delenv("LARK_APP_SECRET")
+    monkeypatch.setenv("LARK_DEFAULT_APP_ID", "cli_orders")
+    example("several-apps")
+    assert len(capsys.readouterr().out.split()) >= 2
+
+
+@pytest.mark.usefixtures("database")
+def test_a_store_app_acts_for_a_tenant(lark: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    lark.add_app("cli_store", secret="s", store=True, tenant_keys=["acme"])
+    url = f"{lark.base_url}/open-apis/auth/v3/app_ticket/resend"
+    assert httpx2.post(url, json={"app_id": "cli_store", "app_secret": "s"}).json()["code"] == 0
+    example("store-apps", **{"http://127.0.0.1:8765": lark.base_url})
+    assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.usefixtures("lark")
+def test_sql_runs_on_the_pool(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = databases.make()
+    migrate.upgrade(urls.parse(url, "test"))
+    monkeypatch.setenv("LARK_DATABASE_URL", url)
+    example("pgbouncer")
+    example("health-and-doctor")
+    assert "healthy" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("lark")
+def test_log_lines_are_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    logger = logging.getLogger("lark_provider")
+    before = (logger.handlers[:], logger.level, logger.propagate)
+    try:
+        example("logs")
+    finally:
+        for handler in {*logger.handlers} - {*before[0]}:
+            handler.close()
+        logger.handlers[:], logger.propagate = before[0], before[2]
+        logger.setLevel(before[1])
+    assert "Request completed" in (tmp_path / "log" / "lark.log").read_text()
