@@ -60,7 +60,7 @@ PATHS: tuple[tuple[str, str], ...] = (
 
 SLACK: Mapping[str, str] = {
     "SlackAPIPostOperator": "LarkSendMessageOperator: channel → receiver_id, text → content, slack_conn_id → "
-    "lark_conn_id; blocks → a card, as content with msg_type='interactive'",
+    "lark_conn_id; blocks → content, as a card with msg_type='interactive'",
     "SlackAPIFileOperator": "LarkSendFileOperator: channels → receiver_id, filename → file",
     "SlackWebhookOperator": "LarkWebhookOperator: message → content, slack_webhook_conn_id → "
     "lark_webhook_conn_id",
