@@ -51,14 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(
             [
-                {"file": file, "line": one.line, "found": one.found, "becomes": one.becomes}
+                {"file": name, "line": one.line, "found": one.found, "becomes": one.becomes}
                 for file, one in found
             ]
         )
     else:
-        for file, one in found:
-            print(f"{file}:{one.line}: {one.found}\n    → {one.becomes}")
-        print(f"{len(found)} place(s) in {len({file for file, _ in found})} of {files} file(s)")
+        for name, one in found:
+            print(f"{name}:{one.line}: {one.found}\n    → {one.becomes}")
+        print(f"{len(found)} place(s) in {len({name for name, _ in found})} of {files} file(s)")
     return 1 if unread else 0
 
 

@@ -10,8 +10,8 @@ _WEBHOOK = "/open-apis/bot/v2/hook/"
 _API = "/open-apis/"
 _SLACK = "airflow.providers.slack."
 _SDK = "lark_oapi"
-_VERBS = ("get", "post", "put", "patch", "delete", "request")
-_REQUESTS = {f"{library}.{verb}" for library in ("requests", "httpx") for verb in _VERBS} | {
+_WRITES = ("post", "put", "patch", "delete", "request")
+_REQUESTS = {f"{library}.{verb}" for library in ("requests", "httpx") for verb in ("get", *_WRITES)} | {
     "urllib.request.Request"
 }
 _BOT = (
@@ -105,19 +105,14 @@ def scan(source: str) -> list[Finding]:
     names = _Names(tree)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     found = {finding for call in calls for finding in _of_call(call, names)}
-    # An address that is not seen to be called, such as one that is passed to a function of the file's own.
-    told = {id(part) for call in calls if any(_of_request(call, names)) for part in ast.walk(call)}
-    lines = {one.line for one in found}
-    if not any(one.becomes == _BOT for one in found):
-        found |= {
-            Finding(node.lineno, "the address of a custom bot", _BOT)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and _WEBHOOK in node.value
-            and id(node) not in told
-            and node.lineno not in lines
-        }
+    asked = [address for call in calls for address in [_address(call, names)] if address]
+    # An address that is not seen to be asked, such as one that is passed to a function of the file's own.
+    found |= {
+        Finding(node.lineno, "the address of a custom bot", _BOT)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _WEBHOOK in node.value
+        if not any(node.value in address for address in asked)
+    }
     return sorted(found)
 
 
@@ -140,12 +135,16 @@ class _Names:
         self.has_sdk = any(one.partition(".")[0] == _SDK for one in self._imported.values())
 
     def full(self, node: ast.expr) -> str:
-        """Return the full name of a name or an attribute; empty for anything else at its root."""
+        """Return the full name of a name, an attribute or a call (with `()`); else one without a root."""
         parts: list[str] = []
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)
             node = node.value
-        root = self._imported.get(node.id, node.id) if isinstance(node, ast.Name) else ""
+        root = ""
+        if isinstance(node, ast.Name):
+            root = self._imported.get(node.id, node.id)
+        elif isinstance(node, ast.Call):
+            root = f"{self.full(node.func)}()"
         return ".".join([root, *reversed(parts)])
 
     def text(self, node: ast.expr) -> str:
@@ -183,7 +182,7 @@ def _of_sdk(full: str) -> tuple[str, str] | None:
     if full == f"{_SDK}.Client.builder":
         return full, _CLIENT
     versions = [place for place, one in enumerate(parts) if one[:1] == "v" and one[1:].isdigit()]
-    if parts[0] == _SDK or not versions or not 0 < versions[0] < len(parts) - 2:
+    if (parts[0] == _SDK and "build()" not in parts) or not versions or not 0 < versions[0] < len(parts) - 2:
         return None  # builders of requests stand beside their calls
     *path, verb = parts[versions[0] - 1 :]
     known = SDK_CALLS.get(".".join([*path, verb])) or SDK_CALLS.get(".".join([*path, verb.removeprefix("a")]))
@@ -191,19 +190,27 @@ def _of_sdk(full: str) -> tuple[str, str] | None:
 
 
 def _of_request(call: ast.Call, names: _Names) -> Iterator[Finding]:
-    """Yield a request by requests, httpx or urllib to Lark, or with a body as Lark takes it."""
+    """Yield a request to Lark, or one with a body as Lark takes it."""
     full = names.full(call.func)
-    if full not in _REQUESTS:
-        return
-    values = [*call.args, *(one.value for one in call.keywords)]
-    address = next((text for text in map(names.text, values) if _API in text), "")
-    if address:
+    if address := _address(call, names):
         path = address[address.index(_API) :].partition("?")[0]
         becomes = next((what for part, what in PATHS if part in path), _ANY)
         shown = _WEBHOOK + "…" if _WEBHOOK in path else path  # The rest of a bot's address is a secret.
         yield Finding(call.lineno, f"{full} to {shown}", becomes)
-    elif any(_is_message(one) for one in values):
+    elif full in _REQUESTS and any(map(_is_message, _values(call))):
         yield Finding(call.lineno, f"{full} with a message of Lark's", _BOT)
+
+
+def _address(call: ast.Call, names: _Names) -> str:
+    """Return the address at Lark that a call asks, as far as it stands in the file; empty if it asks none."""
+    root, _, verb = names.full(call.func).rpartition(".")
+    if f"{root}.{verb}" in _REQUESTS or (root and verb in _WRITES):  # session.post(…), too
+        return next((text for text in map(names.text, _values(call)) if _API in text), "")
+    return ""
+
+
+def _values(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(one.value for one in call.keywords)]
 
 
 def _is_message(node: ast.expr) -> bool:

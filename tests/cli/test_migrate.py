@@ -65,6 +65,8 @@ def test_calls_of_the_official_sdk() -> None:
         (10, "calendar.v4.calendar.list", "LarkHook"),
     ]
     assert found(SDK.replace("lark_oapi", "other")) == []
+    chain = "import lark_oapi\nlark_oapi.Client.builder().app_id(1).build().im.v1.message.create(1)"
+    assert found(chain)[0] == (2, "im.v1.message.create", "LarkSendMessageOperator")
 
 
 def test_requests_and_webhooks_and_no_address_of_a_bot_is_shown() -> None:
@@ -79,6 +81,10 @@ def test_requests_and_webhooks_and_no_address_of_a_bot_is_shown() -> None:
         'import os, requests\nrequests.get(os.getenv("X", "https://open.feishu.cn/open-apis/{}").format("x"))'
     )
     assert found(later) == [(2, "requests.get to /open-apis/{}", "LarkHook")]
+    session = "    requests.Session().post(HOOK)\n    session.post(HOOK)\n    other.get(HOOK)\n"
+    assert [line for line, *_ in found(REQUESTS + session)] == [8, 9, 10, 11, 13, 15, 16]
+    two = f'{REQUESTS}    tell("https://open.feishu.cn/open-apis/bot/v2/hook/s3cret")'
+    assert found(two)[-1] == (15, "the address of a custom bot", "LarkWebhookOperator")
     own = 'tell("https://open.larksuite.com/open-apis/bot/v2/hook/s3cret", "x")'
     assert found(own) == [(1, "the address of a custom bot", "LarkWebhookOperator")]
 
