@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(
             [
                 {"file": name, "line": one.line, "found": one.found, "becomes": one.becomes}
-                for file, one in found
+                for name, one in found
             ]
         )
     else:
