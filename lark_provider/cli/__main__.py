@@ -21,7 +21,7 @@ from lark_provider.files.formats import FileError
 
 COMMANDS = (
     "app", "key", "db", "ledger", "health", "doctor", "message", "bitable", "sheet", "drive", "callbacks",
-    "airflow", "outbox", "emulator", "demo", "verify-live",
+    "airflow", "outbox", "emulator", "demo", "verify-live", "migrate",
 )  # fmt: skip
 """Modules beside this one; each adds the command of its name."""
 

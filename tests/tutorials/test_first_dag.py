@@ -37,6 +37,7 @@ def test_a_reader_comes_from_an_empty_machine_to_an_answered_question(
         "AIRFLOW__API__PORT": airflow,
         "AIRFLOW__API__BASE_URL": f"http://localhost:{airflow}",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{airflow}/execution/",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",  # on a busy machine
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
     }
@@ -51,10 +52,10 @@ def test_a_reader_comes_from_an_empty_machine_to_an_answered_question(
         browser.ask(BOB)
         browser.wait(f"{APPROVE} !== undefined", 300)
         browser.click(APPROVE)
-        wait_until(lambda: "Published, said bob" in arrived()[-1], 120)
+        wait_until(lambda: "Published, said bob" in arrived()[-1], 300)
         with closing(sqlite3.connect(tmp_path / "reader" / "airflow" / "airflow.db")) as database:
             states = "SELECT state FROM dag_run WHERE run_id = 'first'"
-            wait_until(lambda: database.execute(states).fetchall() == [("success",)], 60)
+            wait_until(lambda: database.execute(states).fetchall() == [("success",)], 300)
 
     for section, blocks in reader.sections():
         if section == "8. Answer":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+from collections.abc import Callable
+
 from lark_emulator import Emulator
 
 from tests.tutorials.conftest import Open
@@ -13,13 +15,14 @@ CHAT = "oc_84983ff6516d731e5b5f68d4ea2e1da5"
 SCOPES = ["im:message", "im:chat:readonly"]
 
 
-@pytest.mark.usefixtures("lark")
 def test_a_reader_who_does_what_the_page_says_sends_a_message(lark: Emulator, opened: Open) -> None:
     def create() -> None:
         lark.add_app(APP, secret=SECRET, name="Reports", scopes=[], bot=False)
         lark.add_chat("Data team", chat_id=CHAT, users=["alice"])
 
-    console = {  # what the reader does in the console and in Lark, by the section that says so
+    console: dict[
+        str, Callable[[], object]
+    ] = {  # what the reader does in the console and in Lark, by the section that says so
         "2. Create the app": create,
         "4. Add what is missing": lambda: lark.change_app(APP, bot=True, pending_scopes=SCOPES),
         "5. Publish a version": lambda: lark.change_app(APP, scopes=SCOPES, pending_scopes=[]),
@@ -30,7 +33,8 @@ def test_a_reader_who_does_what_the_page_says_sends_a_message(lark: Emulator, op
     reader.answers["read -rs"] = f"{SECRET}\n"
     followed = []
     for section, blocks in reader.sections():
-        console.get(section, lambda: None)()
+        if section in console:
+            console[section]()
         for block in blocks:
             reader.follow(block)
         followed.append(section)
@@ -50,8 +54,6 @@ def test_a_reader_who_does_what_the_page_says_sends_a_message(lark: Emulator, op
 
 
 def test_what_a_page_shows_is_compared() -> None:
-    import re
-
     shown = pattern("✓ app  0.2 ms  one\n…\n✓ bot  1.0 ms  R (ou_…)")
     said = "✓ app … ms  one\nmore\nand more\n✓ bot … ms  R (ou_1)"
     assert re.fullmatch(shown, said)
