@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.limits import Windows
+from lark_emulator.slicing import emptied
 from lark_emulator.world.approvals import Approvals
 from lark_emulator.world.apps import TENANT_KEY, App
 from lark_emulator.world.calendars import Calendars
@@ -20,11 +21,12 @@ from lark_emulator.world.documents import SPACE_ID, WikiSpace
 from lark_emulator.world.drive import Drive
 from lark_emulator.world.page_plans import PagePlans
 from lark_emulator.world.sheet_plans import SheetPlans
+from lark_emulator.world.sheets import Spreadsheet
 from lark_emulator.world.tasks import Tasks
 from lark_emulator.world.users import User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from lark_emulator.clock import Clock
     from lark_emulator.world.bases import Base
@@ -105,6 +107,23 @@ class World:
         self.approvals = Approvals()
         self._ids = 0
         self._furnish()
+
+    def emptied(self) -> Generator[None, None, None]:
+        """Free what there may be much of, once another tenant is in the place of this one.
+
+        Others have their turn meanwhile.
+        """
+        for base in self.bases.values():
+            for table in base.tables.values():
+                yield from table.emptied()
+        for document in self.drive.documents.values():
+            if isinstance(document.content, Spreadsheet):
+                for sheet in document.content.sheets.values():
+                    yield from emptied(sheet.grid.rows)
+        for chat in self.chats.values():
+            yield from emptied(chat.messages)
+        yield from emptied(self.messages)
+        yield from emptied(self.message_uuids)
 
     def _furnish(self) -> None:
         app = self.add_app(DEFAULT_APP_ID, DEFAULT_APP_SECRET, "Emulator bot")
