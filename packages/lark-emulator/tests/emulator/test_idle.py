@@ -17,7 +17,8 @@ from lark_emulator.slicing import at_once, dumped, emptied, filtered, ordered, w
 #: Each costs memory or time that only encrypted events, uploads, downloads or conversions need.
 NOT_LOADED = (
     "cryptography", "csv", "ctypes", "email", "http.client", "importlib.resources",
-    "lark_emulator.fallback.answers", "lark_emulator.keeping", "lark_emulator.reach.authority", "mimetypes", "tempfile", "xml", "zipfile",
+    "lark_emulator.fallback.answers", "lark_emulator.keeping", "lark_emulator.reach.authority",
+    "mimetypes", "tempfile", "xml", "zipfile",
 )  # fmt: skip
 _LOADED = """
 import sys

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lark_emulator.slicing import emptied
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
-
-    from lark_emulator.world.records import Record
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
 #: Rows that are entered between two turns of other clients.
 _RUN = 4000
+
+
+class Row(Protocol):
+    """What an index knows of a row."""
+
+    @property
+    def record_id(self) -> str:
+        """Its id."""
+
+    @property
+    def cells(self) -> Mapping[str, Any]:
+        """Its values by field id."""
+
+    @property
+    def number(self) -> int:
+        """What rows are ordered by."""
 
 
 class Index:
@@ -26,7 +40,7 @@ class Index:
         rows: those to be entered, in order; the list must stay as it is.
     """
 
-    def __init__(self, field_id: str, rows: list[Record]) -> None:
+    def __init__(self, field_id: str, rows: Sequence[Row]) -> None:
         self._field_id = field_id
         self._rows = rows
         self._next = 0
@@ -35,7 +49,7 @@ class Index:
         # One id, as with keys, or several: a dictionary for each value would cost memory.
         self._held: dict[Any, str | dict[str, None]] = {}
 
-    def advance(self, current: Mapping[str, Record]) -> bool:
+    def advance(self, current: Mapping[str, Row]) -> bool:
         """Enter the next run, and say whether there are more.
 
         Args:
@@ -54,7 +68,7 @@ class Index:
         self._rows, self._next = [], 0
         return False
 
-    def change(self, before: Record | None, after: Record | None) -> None:
+    def change(self, before: Row | None, after: Row | None) -> None:
         """Follow the change of a row; before it is added, and when it is gone, it is None."""
         row = after or before
         if row is None or not (row.number <= self._entered_to or row.number > self._newer_than):

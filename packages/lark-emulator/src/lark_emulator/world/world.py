@@ -20,6 +20,7 @@ from lark_emulator.world.departments import Departments
 from lark_emulator.world.documents import SPACE_ID, WikiSpace
 from lark_emulator.world.drive import Drive
 from lark_emulator.world.page_plans import PagePlans
+from lark_emulator.world.repeats import Repeats
 from lark_emulator.world.sheet_plans import SheetPlans
 from lark_emulator.world.sheets import Spreadsheet
 from lark_emulator.world.tasks import Tasks
@@ -85,8 +86,8 @@ class World:
         self.batches: dict[str, Batch] = {}
         #: messages that were made urgent, oldest first
         self.urgents: list[Urgent] = []
-        #: (kind, app_id, client_token) of what was made in directory, calendars and tasks -> its id
-        self.office_tokens: dict[tuple[str, str, str], str] = {}
+        #: what was made in directory, calendars and tasks under tokens of clients
+        self.repeats = Repeats()
         self.departments = Departments(self.users)
         #: recordings, by token
         self.minutes: dict[str, Minute] = {}
