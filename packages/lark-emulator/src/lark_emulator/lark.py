@@ -82,11 +82,15 @@ class Lark:
         self.links = Links(self.clock, self.settings, self.crashed)
         self.events = Events(self)
         self.clicks: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self.connect()
+        self.links.on_ready = self.events.connected
+        self.furnish(self)
+
+    def connect(self) -> None:
+        """Let apps be told of what happens in the tenant."""
         self.world.ticket_issued = self.events.push_ticket
         self.world.announce = self.events.announce
         self.world.approvals.tell = Notices(self).tell
-        self.links.on_ready = self.events.connected
-        self.furnish(self)
 
     def _free(self) -> None:
         """Free the tenant that there was while others have their turn: a million records take their time."""

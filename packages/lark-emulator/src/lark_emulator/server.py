@@ -74,6 +74,7 @@ class HttpConnection(asyncio.Protocol):
         self._ending = False
         self._half_closed = False
         self._upgrading = False
+        self._is_partial = False
         self._secure = secure
         self._behind = b""
         """What came behind a request for an upgrade, which is the last request of a connection."""
@@ -126,10 +127,15 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(plain(400, "wait for the answer to the handshake"))
 
     def eof_received(self) -> bool:
-        """Keep a half-closed connection open while answers are still owed."""
+        """Keep a half-closed connection open while answers are still owed.
+
+        A request whose end will never come is answered, too.
+        """
         self._half_closed = True
         if self._secure:  # TLS knows no half-closed connections
             return False
+        if self._is_partial and not (self._waiting or self._busy or self._upgrading):
+            self._refuse(plain(400, "the request ends before its end"))
         return bool(self._waiting or self._busy)
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -156,6 +162,7 @@ class HttpConnection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Start a new request."""
         self._fresh_head()
+        self._is_partial = True
 
     def on_url(self, url: bytes) -> None:
         """Collect the request target."""
@@ -192,6 +199,7 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Queue the finished request and answer it if none is in progress."""
+        self._is_partial = False
         leaves_http = self._parser.should_upgrade()
         raw_path, _, raw_query = self._target.decode("latin-1").partition("?")
         self._waiting.append(
@@ -228,7 +236,9 @@ class HttpConnection(asyncio.Protocol):
             self._give(request, outcome)
         if self._busy or self._transport is None or self._ending:
             return
-        if self._half_closed:
+        if self._half_closed and self._is_partial:
+            self._refuse(plain(400, "the request ends before its end"))
+        elif self._half_closed:
             self._end()
         else:
             self._transport.resume_reading()

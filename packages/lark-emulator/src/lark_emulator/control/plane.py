@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
 from lark_emulator.control import (
     admin_api,
     approvals,
@@ -36,6 +34,7 @@ from lark_emulator.exchange import Answer, as_json
 from lark_emulator.faults import Fault
 from lark_emulator.request_log import Wanted
 from lark_emulator.slicing import dumped, with_turns
+from lark_emulator.validation import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -65,7 +64,7 @@ def handle(lark: Lark, request: Request) -> Answer | Coroutine[None, None, Answe
         known = sorted(f"{method} {PREFIX}{path}" for method, path in OPERATIONS)
         return as_json({"error": f"no {request.method} {request.path}", "known": known}, 404)
     try:
-        body = orjson.loads(request.body) if request.body else dict(request.query)
+        body = parsed(request.body) if request.body else dict(request.query)
         if not isinstance(body, dict):
             return as_json({"error": "the body must be a JSON object"}, 400)
         if message_id:
