@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import http.client
 import json
 import os
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import Emulator
+from lark_emulator.collecting import Collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 TABLES = "/open-apis/bitable/v1/apps"
 MESSAGES = 3000
 STARTS = 200
+TURNS = 2000
 _PARSED = 1_000_000
 
 
@@ -72,7 +75,9 @@ class Stalls:
 
     def __init__(self, settled: Callable[[], object]) -> None:
         self._settled = settled
-        self.longest = self.total = 0.0
+        self.longest = self.total = self.collecting = 0.0
+        self._collection = 0.0
+        gc.callbacks.append(self._collected)
         run = asyncio.Handle._run  # noqa: SLF001 - nothing public tells when a step of a loop begins and ends
 
         def measured(handle: asyncio.Handle) -> None:
@@ -83,13 +88,21 @@ class Stalls:
 
         asyncio.Handle._run = measured  # type: ignore[method-assign, assignment] # noqa: SLF001
 
+    def _collected(self, phase: str, _: dict[str, int]) -> None:
+        now = time.thread_time()
+        if phase == "start":
+            self._collection = now
+        else:
+            self.collecting = max(self.collecting, now - self._collection)
+
     @contextmanager
     def shown(self, what: str) -> Iterator[None]:
         """Print the longest stall, and all CPU time of the loop, while something is done."""
-        self.longest = self.total = 0.0
+        self.longest = self.total = self.collecting = 0.0
         yield
         self._settled()
-        print(f"{what:<34}{self.longest * 1000:10.1f} ms of {self.total:8.2f} s", flush=True)
+        garbage = f"garbage {self.collecting * 1000:5.1f} ms"
+        print(f"{what:<34}{self.longest * 1000:10.1f} ms of {self.total:8.2f} s, {garbage}", flush=True)
 
 
 def command() -> None:
@@ -150,6 +163,7 @@ def starts() -> None:
 
 def stalls(records: int) -> None:
     """Print the longest stall of the loop for what reads or copies a table of many records."""
+    Collector().install()  # as the command does
     with Emulator(settings={"rate_limits": False}) as lark:
         client = Client(lark.base_url, lark.app_id, lark.app_secret)
         meter = Stalls(lambda: client.ask("GET", "/_emulator/faults"))
@@ -197,6 +211,8 @@ def stalls(records: int) -> None:
         print(f"{'peak memory':<34}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:10.0f} MB")
         with meter.shown("reset"):
             client.ask("POST", "/_emulator/reset", {})
+            for _ in range(TURNS):  # what there was is freed between requests
+                client.ask("GET", "/_emulator/faults")
 
 
 def _last(client: Client, path: str) -> str:

@@ -20,7 +20,7 @@ from lark_emulator.page import service
 from lark_emulator.request_log import Body, Entry
 from lark_emulator.routing import Call
 from lark_emulator.scopes import check_bot, check_scopes, check_user_scopes
-from lark_emulator.slicing import at_once
+from lark_emulator.slicing import at_once, with_turns
 from lark_emulator.world.apps import App, check_usable
 
 if TYPE_CHECKING:
@@ -80,15 +80,11 @@ class Dispatcher:
         return Outcome(None, later=self._rest(steps))
 
     async def _rest(self, steps: Generator[None, None, Outcome]) -> Outcome:
-        while True:
-            await asyncio.sleep(0)
-            try:
-                next(steps)
-            except StopIteration as done:
-                outcome: Outcome = done.value
-                return outcome
-            except Exception as error:  # noqa: BLE001 - it must be seen, and must not end the connection
-                return Outcome(self._crashed(error))
+        await asyncio.sleep(0)
+        try:
+            return await with_turns(steps)
+        except Exception as error:  # noqa: BLE001 - it must be seen, and must not end the connection
+            return Outcome(self._crashed(error))
 
     def _steps(self, request: Request) -> Generator[None, None, Outcome]:
         started = time.perf_counter()

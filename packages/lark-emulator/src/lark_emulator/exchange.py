@@ -10,7 +10,7 @@ import orjson
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
 JSON_TYPE = b"application/json; charset=utf-8"
 TEXT_TYPE = b"text/plain; charset=utf-8"
@@ -45,6 +45,8 @@ class Answer:
     content_type: bytes = JSON_TYPE
     headers: dict[str, str] = field(default_factory=dict)
     code: int | None = None
+    parts: Sequence[bytes] = ()
+    """What follows `body`, if that is too much to be written at once."""
 
 
 class Connection(Protocol):

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 STATE_FILE, LOCK_FILE = "state", "lock"
 SAVE_EVERY_S = 2.0
 _LOCK_PAUSE_S = 0.05
-#: Of the tenant, what is made afresh at each start.
-_NOT_KEPT = ("announce", "clock", "ticket_issued")
+#: Of the tenant, what is made again at each start.
+_NOT_KEPT = ("announce", "clock", "page_plans", "sheet_plans", "ticket_issued")
 _MAGIC = b"lark-emulator state "
 #: What only the running emulator needs: handlers at work, and requests that hold a table.
 _PASSING = (Actor, Request, FunctionType, MethodType, BuiltinFunctionType)
@@ -174,6 +174,7 @@ def unpack(lark: Lark, content: bytes, name: str) -> None:
             f"{name} cannot be read: {error}. Next: delete it, or give another folder as --data"
         ) from None
     lark.stubs = state["stubs"]
+    lark.connect()
     lark.world.resume()
 
 

@@ -18,6 +18,7 @@ from lark_emulator.late import LateRequests
 from lark_emulator.limits import Windows
 from lark_emulator.request_log import KEPT, RequestLog
 from lark_emulator.settings import Settings
+from lark_emulator.slicing import with_turns
 from lark_emulator.tokens import Tokens
 from lark_emulator.websocket.links import Links
 from lark_emulator.world.world import World
@@ -53,6 +54,7 @@ class Lark:
         """Puts in what is to be there after a reset, such as the seed of the command."""
         self.touched = 0
         """How often something was asked for that may have changed the state."""
+        self._freeing: set[asyncio.Task[None]] = set()
         self._log_second = 0
         self._log_prefix = ""
         self._log_count = 0
@@ -67,6 +69,7 @@ class Lark:
         self.links.drop_all()
         self.when_running: list[Callable[[], object]] = []
         """What came while it was stopped and needs it running."""
+        self._free()
         self.clock = Clock(lambda: self.wake())  # noqa: PLW0108 - the server sets it later
         self.world = World(self.clock)
         self.tokens = Tokens(self.clock, self.settings)
@@ -79,11 +82,23 @@ class Lark:
         self.links = Links(self.clock, self.settings, self.crashed)
         self.events = Events(self)
         self.clicks: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self.connect()
+        self.links.on_ready = self.events.connected
+        self.furnish(self)
+
+    def connect(self) -> None:
+        """Let apps be told of what happens in the tenant."""
         self.world.ticket_issued = self.events.push_ticket
         self.world.announce = self.events.announce
         self.world.approvals.tell = Notices(self).tell
-        self.links.on_ready = self.events.connected
-        self.furnish(self)
+
+    def _free(self) -> None:
+        """Free the tenant that there was while others have their turn: a million records take their time."""
+        if self.loop is None:
+            return
+        freeing = self.loop.create_task(with_turns(self.world.emptied()))
+        self._freeing.add(freeing)
+        freeing.add_done_callback(self._freeing.discard)
 
     def initial_settings(self) -> Settings:
         """Return the settings that it starts with, and has after each reset."""

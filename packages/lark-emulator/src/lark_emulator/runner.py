@@ -8,8 +8,10 @@ from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.controls import Controls
+from lark_emulator.control.plane import Unwritten
 from lark_emulator.lark import Lark
 from lark_emulator.serving import Serving, listen, names_of, url_of
+from lark_emulator.slicing import at_once, whole, with_turns
 from lark_emulator.world.world import DEFAULT_APP_ID, DEFAULT_APP_SECRET
 
 if TYPE_CHECKING:
@@ -167,6 +169,8 @@ class Emulator(Controls):
             except CancelledError:
                 raise RuntimeError("the emulator was stopped or reset meanwhile") from None
         result = operation(self._lark, spec)
+        if isinstance(result, Unwritten):
+            return at_once(whole(result.content))
         if isinstance(result, dict):
             return result
         result.close()
@@ -177,6 +181,8 @@ class Emulator(Controls):
         self._lark.touched += 1
         result = operation(self._lark, spec)
         try:
+            if isinstance(result, Unwritten):
+                return await with_turns(whole(result.content))
             return result if isinstance(result, dict) else await result
         finally:
             self._lark.activity += 1

@@ -67,11 +67,14 @@ class HttpConnection(asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
-        self._later: asyncio.Task[Answer | Outcome] | None = None
+        self._later: asyncio.Task[Answer | Outcome] | asyncio.Task[None] | None = None
+        self._unread: asyncio.Future[None] | None = None
+        """Is done once the client has read enough of what it was sent."""
         self._after: Callable[[], None] | None = None
         self._ending = False
         self._half_closed = False
         self._upgrading = False
+        self._is_partial = False
         self._secure = secure
         self._behind = b""
         """What came behind a request for an upgrade, which is the last request of a connection."""
@@ -124,10 +127,15 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(plain(400, "wait for the answer to the handshake"))
 
     def eof_received(self) -> bool:
-        """Keep a half-closed connection open while answers are still owed."""
+        """Keep a half-closed connection open while answers are still owed.
+
+        A request whose end will never come is answered, too.
+        """
         self._half_closed = True
         if self._secure:  # TLS knows no half-closed connections
             return False
+        if self._is_partial and not (self._waiting or self._busy or self._upgrading):
+            self._refuse(plain(400, "the request ends before its end"))
         return bool(self._waiting or self._busy)
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -136,14 +144,25 @@ class HttpConnection(asyncio.Protocol):
         self._transport = None
         self._ending = True
         self._waiting.clear()
+        self.resume_writing()
         if not self.closed.done():
             self.closed.set_result(None)
+
+    def pause_writing(self) -> None:
+        """Wait with the rest of a long answer."""
+        self._unread = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Go on with it."""
+        if self._unread is not None and not self._unread.done():
+            self._unread.set_result(None)
 
     # httptools -------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """Start a new request."""
         self._fresh_head()
+        self._is_partial = True
 
     def on_url(self, url: bytes) -> None:
         """Collect the request target."""
@@ -180,6 +199,7 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Queue the finished request and answer it if none is in progress."""
+        self._is_partial = False
         leaves_http = self._parser.should_upgrade()
         raw_path, _, raw_query = self._target.decode("latin-1").partition("?")
         self._waiting.append(
@@ -216,7 +236,9 @@ class HttpConnection(asyncio.Protocol):
             self._give(request, outcome)
         if self._busy or self._transport is None or self._ending:
             return
-        if self._half_closed:
+        if self._half_closed and self._is_partial:
+            self._refuse(plain(400, "the request ends before its end"))
+        elif self._half_closed:
             self._end()
         else:
             self._transport.resume_reading()
@@ -254,11 +276,28 @@ class HttpConnection(asyncio.Protocol):
         if isinstance(outcome.answer, Upgrade):
             self._hand_over(outcome.answer)
             return
-        self._transport.write(
-            _serialized(outcome.answer, keep_alive=request.keep_alive, head_only=request.method == "HEAD")
-        )
-        if not request.keep_alive:
+        head_only = request.method == "HEAD"
+        self._transport.write(_serialized(outcome.answer, keep_alive=request.keep_alive, head_only=head_only))
+        if outcome.answer.parts and not head_only:
+            writing = self._loop.create_task(self._write(deque(outcome.answer.parts)))
+            writing.add_done_callback(partial(self._written, keep_alive=request.keep_alive))
+            self._later = writing
+        elif not request.keep_alive:
             self._end()
+
+    async def _write(self, parts: deque[bytes]) -> None:
+        """Write the rest of a long answer as fast as the client reads it, with turns for others."""
+        while parts and self._transport is not None:
+            self._transport.write(parts.popleft())
+            if self._unread is not None:
+                await self._unread
+            await asyncio.sleep(0)
+
+    def _written(self, _: asyncio.Task[None], *, keep_alive: bool) -> None:
+        self._later = None
+        if not keep_alive:
+            self._end()
+        self._answer_waiting()
 
     def _hand_over(self, upgrade: Upgrade) -> None:
         transport = self._transport
@@ -298,7 +337,7 @@ def _serialized(answer: Answer, *, keep_alive: bool, head_only: bool = False) ->
     head = [
         b"HTTP/1.1 %d %s" % (answer.status, _REASONS.get(answer.status, b"Status")),
         b"Content-Type: " + answer.content_type,
-        b"Content-Length: %d" % len(answer.body),
+        b"Content-Length: %d" % (len(answer.body) + sum(map(len, answer.parts))),
     ]
     head.extend(f"{name}: {value}".encode("latin-1") for name, value in answer.headers.items())
     if not keep_alive:

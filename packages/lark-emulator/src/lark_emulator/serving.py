@@ -7,6 +7,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
+from lark_emulator.collecting import Collector
 from lark_emulator.dispatch import LOOPBACK_NAMES, Dispatcher
 from lark_emulator.lark import Lark
 from lark_emulator.server import HttpConnection
@@ -180,9 +181,12 @@ def serve(
                 ready(url_of(host, listener.getsockname()[1], secure=door is not None and door.tls))
             await stopping.wait()
 
+    collector = Collector()  # the process is ours
+    collector.install()
     try:
         asyncio.run(run())
     finally:
+        collector.remove()
         listener.close()
         if keeper is not None:
             keeper.close()

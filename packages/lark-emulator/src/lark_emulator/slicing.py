@@ -1,14 +1,19 @@
-"""Long work as generators that give other clients their turn at each `yield`. Pure."""
+"""Long work as generators that give other clients their turn at each `yield`."""
 
 from __future__ import annotations
 
+import asyncio
 import heapq
+from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
+from lark_emulator.collecting import unseen
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Hashable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
 T = TypeVar("T")
 
@@ -16,7 +21,8 @@ T = TypeVar("T")
 RUN, TURN = 4000, 1000
 #: How deep in an answer long lists are looked for.
 _DEEPEST = 6
-_TRIES = 3
+#: Items that are let go between two turns.
+_FREED = 4000
 
 
 def at_once(steps: Generator[None, None, T]) -> T:
@@ -29,25 +35,15 @@ def at_once(steps: Generator[None, None, T]) -> T:
             return result
 
 
-def undisturbed(
-    version: Callable[[], Hashable], begin: Callable[[], Generator[None, None, T]]
-) -> Generator[None, None, T]:
-    """Do what must not see a change half-way: it begins again when there was one, and at last goes at once.
-
-    Args:
-        version: tells one state of what is read from the next.
-        begin: begins the work.
-    """
-    for _ in range(_TRIES):
-        seen, steps = version(), begin()
-        while version() == seen:
-            try:
-                next(steps)
-            except StopIteration as done:
-                result: T = done.value
-                return result
-            yield
-    return at_once(begin())
+async def with_turns(steps: Generator[None, None, T]) -> T:
+    """Do all of it, with a turn for other clients at each step, and return its result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        await asyncio.sleep(0)
 
 
 def filtered(test: Callable[[T], bool], items: Sequence[T]) -> Generator[None, None, list[T]]:
@@ -55,9 +51,10 @@ def filtered(test: Callable[[T], bool], items: Sequence[T]) -> Generator[None, N
     passed: list[T] = []
     for start in range(0, len(items), RUN):
         if start:
+            unseen(passed)
             yield
         passed += filter(test, items[start : start + RUN])
-    return passed
+    return unseen(passed)
 
 
 def ordered(
@@ -72,26 +69,69 @@ def ordered(
     for start in range(0, len(items), RUN):
         if start:
             yield
-        runs.append(sorted(items[start : start + RUN], key=key, reverse=reverse))
+        runs.append(unseen(sorted(items[start : start + RUN], key=key, reverse=reverse)))
     if len(runs) <= 1:
         return runs[0] if runs else []
+    merging = heapq.merge(*runs, key=key, reverse=reverse)
     merged: list[T] = []
-    for item in heapq.merge(*runs, key=key, reverse=reverse):
-        merged.append(item)
-        if len(merged) % TURN == 0:
-            yield
+    while part := list(islice(merging, TURN)):
+        merged += part
+        unseen(merged)
+        yield
+    for run in runs:  # all of them at once take their time, too
+        run.clear()
+        yield
     return merged
 
 
-def dumped(value: Any) -> Generator[None, None, bytes]:
-    """Return a value as JSON; long lists that are not too deep in it are written in parts."""
+def emptied(held: dict[Any, Any] | list[Any]) -> Generator[None, None, None]:
+    """Let go of all items: a million that nothing else holds take the process a tenth of a second at once."""
+    while held:
+        if isinstance(held, list):
+            del held[-_FREED:]
+        else:
+            for _ in range(min(_FREED, len(held))):
+                held.popitem()
+        if held:
+            yield
+
+
+def whole(value: Any, depth: int = 0) -> Generator[None, None, Any]:
+    """Return a value with lists in the place of the iterators that are not too deep in it."""
+    if isinstance(value, Iterator):
+        items: list[Any] = []
+        while part := list(islice(value, TURN)):
+            items += part
+            yield
+        return items
+    if depth == _DEEPEST or not isinstance(value, (dict, list)):
+        return value
+    for place, member in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        value[place] = yield from whole(member, depth + 1)
+    return value
+
+
+def dumped(value: Any) -> Generator[None, None, list[bytes]]:
+    """Return a value as JSON, in parts: copies of hundreds of megabytes take their time, too.
+
+    Long lists that are not too deep in it are written in parts. So are iterators, which are lists whose items
+    are made only when they are written.
+    """
     parts: list[bytes] = []
     yield from _write(value, parts, 0)
-    return b"".join(parts)  # once: copies of hundreds of megabytes take their time, too
+    return parts
 
 
 def _write(value: Any, parts: list[bytes], depth: int) -> Generator[None, None, None]:
-    if depth == _DEEPEST or not isinstance(value, (dict, list)) or not value:
+    if isinstance(value, Iterator):
+        parts.append(b"[")
+        comma = b""
+        while items := list(islice(value, TURN)):
+            parts.append(comma + orjson.dumps(items)[1:-1])
+            comma = b","
+            yield
+        parts.append(b"]")
+    elif depth == _DEEPEST or not isinstance(value, (dict, list)) or not value:
         parts.append(orjson.dumps(value))
     elif isinstance(value, dict):
         for place, (name, member) in enumerate(value.items()):
@@ -99,10 +139,7 @@ def _write(value: Any, parts: list[bytes], depth: int) -> Generator[None, None, 
             yield from _write(member, parts, depth + 1)
         parts.append(b"}")
     elif len(value) > TURN:
-        for start in range(0, len(value), TURN):
-            parts += (b"," if start else b"[", orjson.dumps(value[start : start + TURN])[1:-1])
-            yield
-        parts.append(b"]")
+        yield from _write(iter(value), parts, depth)
     else:
         for place, each in enumerate(value):
             parts.append(b"," if place else b"[")

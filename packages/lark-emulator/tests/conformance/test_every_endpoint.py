@@ -39,12 +39,12 @@ def test_the_official_sdk_drives_every_claimed_endpoint(lark: Emulator, sdk: Sdk
     accounts.scopes(sdk, client)
     accounts.bot(sdk, client)
     accounts.contact(sdk, client)
-    _messages(sdk, client)
-    _files(sdk, client)
-    _card_update(lark, sdk, client)
-    _chats(sdk, client)
-    _bitable(sdk, client)
-    _wiki(lark, sdk, client)
+    messages(sdk, client)
+    files(sdk, client)
+    card_update(lark, sdk, client)
+    chats(sdk, client)
+    bitable(sdk, client)
+    wiki(lark, sdk, client)
     spreadsheets.drive(sdk, client)
     documents.drive(sdk, client)
     approvals.drive(lark, sdk, client)
@@ -67,8 +67,8 @@ def _long_connection(lark: Emulator) -> None:
             time.sleep(0.01)
 
 
-def _messages(sdk: Sdk, client: Any) -> None:
-    messages = client.im.v1.message
+def messages(sdk: Sdk, client: Any) -> None:
+    api = client.im.v1.message
 
     def send(receive_id: str, kind: str, msg_type: str, content: dict[str, Any]) -> Any:
         body = {
@@ -77,7 +77,7 @@ def _messages(sdk: Sdk, client: Any) -> None:
             "content": json.dumps(content),
             "uuid": str(uuid.uuid4()),
         }
-        return good(messages.create(sdk.request(sdk.im, "CreateMessage", body, receive_id_type=kind)))
+        return good(api.create(sdk.request(sdk.im, "CreateMessage", body, receive_id_type=kind)))
 
     text = {"text": '<at user_id="ou_emulator0001_bob">Bob</at> loaded'}
     sent = send("oc_emulator_data_team", "chat_id", "text", text)
@@ -94,7 +94,7 @@ def _messages(sdk: Sdk, client: Any) -> None:
     card_json = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "go?"}]}}
     card = send("alice", "user_id", "interactive", card_json)
     answer = good(
-        messages.reply(
+        api.reply(
             sdk.request(
                 sdk.im,
                 "ReplyMessage",
@@ -106,7 +106,7 @@ def _messages(sdk: Sdk, client: Any) -> None:
     assert (answer.parent_id, answer.root_id) == (sent.message_id, sent.message_id)
     assert answer.thread_id.startswith("omt_")
     edited = good(
-        messages.update(
+        api.update(
             sdk.request(
                 sdk.im,
                 "UpdateMessage",
@@ -117,17 +117,17 @@ def _messages(sdk: Sdk, client: Any) -> None:
     )
     assert edited.updated is True
     good(
-        messages.patch(
+        api.patch(
             sdk.request(
                 sdk.im, "PatchMessage", {"content": json.dumps(card_json)}, message_id=card.message_id
             )
         )
     )
-    (read,) = good(messages.get(sdk.request(sdk.im, "GetMessage", message_id=sent.message_id))).items
+    (read,) = good(api.get(sdk.request(sdk.im, "GetMessage", message_id=sent.message_id))).items
     assert json.loads(read.body.content) == {"text": "loaded twice"}
-    good(messages.delete(sdk.request(sdk.im, "DeleteMessage", message_id=p2p.message_id)))
+    good(api.delete(sdk.request(sdk.im, "DeleteMessage", message_id=p2p.message_id)))
     listed = good(
-        messages.list(
+        api.list(
             sdk.request(
                 sdk.im,
                 "ListMessage",
@@ -143,7 +143,7 @@ def _messages(sdk: Sdk, client: Any) -> None:
     assert listed.has_more is True
 
 
-def _card_update(lark: Emulator, sdk: Sdk, client: Any) -> None:
+def card_update(lark: Emulator, sdk: Sdk, client: Any) -> None:
     card = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "go?"}]}}
     body = {"receive_id": "carol", "msg_type": "interactive", "content": json.dumps(card)}
     request = sdk.request(sdk.im, "CreateMessage", body, receive_id_type="user_id")
@@ -165,7 +165,7 @@ def _card_update(lark: Emulator, sdk: Sdk, client: Any) -> None:
     assert json.loads(read.body.content) == card
 
 
-def _files(sdk: Sdk, client: Any) -> None:
+def files(sdk: Sdk, client: Any) -> None:
     parts = {"image_type": "message", "image": io.BytesIO(PNG)}
     image = good(client.im.v1.image.create(sdk.request(sdk.im, "CreateImage", parts)))
     parts = {"file_type": "stream", "file_name": "日报.csv", "file": io.BytesIO(b"a,b")}
@@ -184,10 +184,10 @@ def _files(sdk: Sdk, client: Any) -> None:
         assert (found.file.read(), found.file_name) == (content, name)
 
 
-def _chats(sdk: Sdk, client: Any) -> None:
-    chats, members = client.im.v1.chat, client.im.v1.chat_members
+def chats(sdk: Sdk, client: Any) -> None:
+    api, members = client.im.v1.chat, client.im.v1.chat_members
     chat = good(
-        chats.create(
+        api.create(
             sdk.request(
                 sdk.im,
                 "CreateChat",
@@ -222,13 +222,13 @@ def _chats(sdk: Sdk, client: Any) -> None:
     assert good(
         members.is_in_chat(sdk.request(sdk.im, "IsInChatChatMembers", chat_id=chat.chat_id))
     ).is_in_chat
-    shown = good(chats.get(sdk.request(sdk.im, "GetChat", chat_id=chat.chat_id)))
+    shown = good(api.get(sdk.request(sdk.im, "GetChat", chat_id=chat.chat_id)))
     assert (shown.name, str(shown.user_count)) == ("Loads", "2")
-    names = [c.name for c in good(chats.list(sdk.request(sdk.im, "ListChat", page_size=100))).items]
+    names = [c.name for c in good(api.list(sdk.request(sdk.im, "ListChat", page_size=100))).items]
     assert names == ["Data team", "Loads"]
 
 
-def _bitable(sdk: Sdk, client: Any) -> None:
+def bitable(sdk: Sdk, client: Any) -> None:
     api = client.bitable.v1
     app = good(api.app.create(sdk.request(sdk.bitable, "CreateApp", {"name": "Flights"}, model="ReqApp"))).app
     token = app.app_token
@@ -423,7 +423,7 @@ def _records(sdk: Sdk, api: Any, token: str, table_id: str) -> None:
     assert [record.deleted for record in emptied.records] == [True, True]
 
 
-def _wiki(lark: Emulator, sdk: Sdk, client: Any) -> None:
+def wiki(lark: Emulator, sdk: Sdk, client: Any) -> None:
     token = lark.add_wiki_node("docx", "doxcn1", title="Plan")
     node = good(client.wiki.v2.space.get_node(sdk.request(sdk.wiki, "GetNodeSpace", token=token))).node
     assert (node.obj_type, node.obj_token, node.title) == ("docx", "doxcn1", "Plan")

@@ -91,6 +91,49 @@ def test_any_request(
     assert emulator.state(summary=True)["crashes"] == 0, emulator.requests(limit=1)
 
 
+GOOD = (
+    b"GET /open-apis/bot/v3/info HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    b"POST /open-apis/im/v1/messages?receive_id_type=chat_id HTTP/1.1\r\nHost: localhost\r\n"
+    b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b'8\r\n{"a": 1}\r\n0\r\n\r\n'
+    b"PUT /open-apis/sheets/v2/spreadsheets/x/values HTTP/1.1\r\n"
+    b"Host: localhost\r\nContent-Length: 2\r\n\r\n{}"
+)
+PIECES = st.binary(max_size=6) | st.sampled_from(
+    [
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\0",
+        b"Content-Length: -1\r\n",
+        b"Transfer-Encoding: x\r\n",
+        b"HTTP/9.9",
+        b"%zz",
+        b": ",
+    ]
+)
+
+
+@given(
+    edits=st.lists(st.tuples(st.integers(0, len(GOOD)), st.integers(0, 20), PIECES), min_size=1, max_size=3),
+    end=st.integers(1, len(GOOD)),
+)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_broken_http(emulator: Emulator, edits: list[tuple[int, int, bytes]], end: int) -> None:
+    sent = GOOD
+    for place, length, piece in edits:
+        sent = sent[:place] + piece + sent[place + length :]
+    sent = sent[:end]
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=60) as wire:
+        wire.sendall(sent)
+        wire.shutdown(socket.SHUT_WR)
+        answer = b""
+        while received := wire.recv(65536):
+            answer += received
+    # Empty lines before a request are no request (RFC 9112).
+    assert answer.startswith(b"HTTP/1.1 ") or not sent.strip(b"\r\n")
+    assert emulator.state(summary=True)["crashes"] == 0
+
+
 @pytest.mark.parametrize(
     "fault",
     [

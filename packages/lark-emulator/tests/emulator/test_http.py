@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,39 @@ def test_a_late_answer_holds_back_those_behind_it(lark: Emulator) -> None:
     lark.fault(path="/open-apis/bot/v3/info", delay_ms=30)
     answer = exchange(lark, INFO + b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"400", b"404"]
+
+
+def test_a_long_answer_waits_for_a_slow_client_and_nobody_else(api: Api, lark: Emulator) -> None:
+    made = api.data("POST", "/bitable/v1/apps", {"name": "long"})["app"]
+    lark.make_rows(made["app_token"], made["default_table_id"], 50_000, {"Text": "{n} " + "x" * 200})
+    asked = b"GET /_emulator/state HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", lark.port), timeout=30) as wire:
+        wire.sendall(asked + INFO)
+        head = wire.recv(300)
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        for _ in range(20):  # the rest is some 13 MB, more than sockets hold
+            assert api("GET", "/bot/v3/info")["code"] == 0
+        wire.shutdown(socket.SHUT_WR)
+        answer = head
+        while received := wire.recv(1 << 20):
+            answer += received
+    header, _, rest = answer.partition(b"\r\n\r\n")
+    length = int(header.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
+    records = json.loads(rest[:length])["bitables"][0]["tables"][0]["records"]
+    assert [each["fields"]["Text"].partition(" ")[0] for each in records] == [str(n) for n in range(50_000)]
+    assert rest[length:].startswith(b"HTTP/1.1 400")  # the request behind it, which has no token
+
+
+def test_a_client_that_goes_away_in_a_long_answer(api: Api, lark: Emulator) -> None:
+    made = api.data("POST", "/bitable/v1/apps", {"name": "long"})["app"]
+    lark.make_rows(made["app_token"], made["default_table_id"], 50_000, {"Text": "{n} " + "x" * 200})
+    with socket.create_connection(("127.0.0.1", lark.port), timeout=30) as wire:
+        wire.sendall(b"GET /_emulator/state HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert wire.recv(300)
+    assert api("GET", "/bot/v3/info")["code"] == 0
+    head = exchange(lark, b"HEAD /_emulator/state HTTP/1.1\r\nHost: localhost\r\n\r\n" + INFO)
+    assert head.count(b"HTTP/1.1 ") == 2
+    assert lark.state(summary=True)["crashes"] == 0
 
 
 def test_requests_in_single_bytes(lark: Emulator) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
-from collections.abc import Generator
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lark_emulator import slicing
-from lark_emulator.slicing import at_once, dumped, filtered, ordered, undisturbed
+from lark_emulator import collecting, slicing
+from lark_emulator.collecting import unseen
+from lark_emulator.slicing import at_once, dumped, emptied, filtered, ordered, whole
 
 #: Each costs memory or time that only encrypted events, uploads, downloads or conversions need.
 NOT_LOADED = (
-    "cryptography", "csv", "email", "http.client", "importlib.resources", "lark_emulator.fallback.answers",
-    "lark_emulator.keeping", "lark_emulator.reach.authority", "mimetypes", "tempfile", "xml", "zipfile",
+    "cryptography", "csv", "ctypes", "email", "http.client", "importlib.resources",
+    "lark_emulator.fallback.answers", "lark_emulator.keeping", "lark_emulator.reach.authority",
+    "mimetypes", "tempfile", "xml", "zipfile",
 )  # fmt: skip
 _LOADED = """
 import sys
@@ -57,7 +59,7 @@ _JSON = st.recursive(
 def test_json_in_slices_is_the_same_json(value: object) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(slicing, "TURN", 2)
-        written = at_once(dumped(value))
+        written = b"".join(at_once(dumped(value)))
     assert written == orjson.dumps(value)
 
 
@@ -69,25 +71,42 @@ def test_many_items_give_others_their_turn() -> None:
     assert sum(1 for _ in filtered(bool, numbers)) == 9
 
 
-def test_a_change_meanwhile_begins_the_work_again_and_at_last_it_goes_at_once() -> None:
-    state = [0]
-    begun = 0
+def test_iterators_are_lists_when_they_are_written_or_read() -> None:
+    many = range(3 * slicing.TURN + 1)
+    expected = {"few": [], "tables": [{"rows": list(many)}]}
 
-    def work() -> Generator[None, None, int]:
-        nonlocal begun
-        begun += 1
-        first = state[0]
-        yield
-        assert state[0] == first  # nothing changes half-way in what is returned
-        return first
+    def lazy() -> dict[str, object]:
+        return {"few": iter(()), "tables": [{"rows": iter(many)}]}
 
-    results = []
+    assert b"".join(at_once(dumped(lazy()))) == orjson.dumps(expected)
+    assert at_once(whole(lazy())) == expected
+    assert sum(1 for _ in dumped(lazy())) == sum(1 for _ in whole(lazy())) == 4
 
-    def all_of_it() -> Generator[None, None, None]:
-        results.append((yield from undisturbed(lambda: state[0], work)))
 
-    turns = 0
-    for _ in all_of_it():
-        turns += 1
-        state[0] += 1  # another client writes at every turn
-    assert (turns, begun, results) == (3, 4, [3])
+@pytest.mark.parametrize("held", [dict.fromkeys(range(10_000)), list(range(10_000))])
+def test_much_is_let_go_in_turns(held: dict[int, None] | list[int]) -> None:
+    assert sum(1 for _ in emptied(held)) == 2
+    assert not held
+
+
+def test_a_long_list_is_not_the_collectors_business() -> None:
+    short, long = [object()], [object()] * 10_000
+    assert unseen(long) is long
+    assert (gc.is_tracked(unseen(short)), gc.is_tracked(long)) == (True, False)
+    long.append(object())
+    assert not gc.is_tracked(long)
+
+
+@pytest.mark.parametrize(("longest", "is_spared"), [(0.0, True), (1e9, False)])
+def test_what_outlives_a_long_collection_is_spared(
+    monkeypatch: pytest.MonkeyPatch, longest: float, *, is_spared: bool
+) -> None:
+    monkeypatch.setattr(collecting, "LONGEST_S", longest)
+    collector = collecting.Collector()
+    collector.install()
+    try:
+        gc.collect()
+        assert (gc.get_freeze_count() > 0) is is_spared
+    finally:
+        collector.remove()
+    assert gc.get_freeze_count() == 0

@@ -66,6 +66,39 @@ def test_the_state_is_there_again_tokens_included(tmp_path: Path, request: pytes
         assert len(lark.state()["apps"]) == 1
 
 
+def test_approvals_go_on_after_a_start_and_plans_for_pages_do_not(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    form = [{"id": "w1", "type": "input", "name": "Reason"}]
+    with Emulator(data=tmp_path) as lark:
+        api = Api(lark)
+        request.addfinalizer(api.http.close)
+        code = lark.add_approval("Deploy", form=form, nodes=[{"approvers": ["bob"]}])
+        lark.change_approval(code, reject_to_submitter=True)
+        body = {"approval_code": code, "user_id": "alice", "form": "[]"}
+        instance = api.data("POST", "/approval/v4/instances", body)["instance_code"]
+        assert act(api, "reject", code, instance, "bob") == 0
+        app = api.data("POST", "/bitable/v1/apps", {"name": "b"})["app"]
+        edits = [{"do": "add", "count": 1, "fields": {"Text": "x"}}]
+        lark.plan_page(1, app_token=app["app_token"], table_id=app["default_table_id"], edits=edits)
+    with Emulator(data=tmp_path) as lark:
+        again = Api(lark)
+        request.addfinalizer(again.http.close)
+        assert act(again, "resubmit", code, instance, "alice", form="[]") == 0
+        assert again("POST", "/approval/v4/instances", body)["code"] == 0
+        path = f"/bitable/v1/apps/{app['app_token']}/tables/{app['default_table_id']}/records/search"
+        assert again.data("POST", path, {})["total"] == again.data("POST", path, {})["total"] == 0
+        assert lark.state(summary=True)["crashes"] == 0
+
+
+def act(api: Api, name: str, code: str, instance: str, who: str, **more: Any) -> int:
+    """Act on the pending task of a person, and return the code of the answer."""
+    tasks = api.data("GET", f"/approval/v4/instances/{instance}", user_id_type="user_id")["task_list"]
+    (task_id,) = [each["id"] for each in tasks if each["status"] == "PENDING" and each["user_id"] == who]
+    body = {"approval_code": code, "instance_code": instance, "user_id": who, "task_id": task_id, **more}
+    return int(api("POST", f"/approval/v4/tasks/{name}", body, user_id_type="user_id")["code"])
+
+
 def test_a_table_that_a_write_holds_is_free_after_a_start() -> None:
     with Emulator(settings={"write_ms": 60_000}) as lark:
         sheet = Sheet(Api(lark))

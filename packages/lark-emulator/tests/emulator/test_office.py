@@ -36,6 +36,16 @@ def test_departments_have_their_refusals(api: Api, lark: Emulator) -> None:
     assert api.data("GET", f"{DEPARTMENTS}/0/children")["items"] == []
 
 
+def test_a_repeated_token_of_what_was_deleted_makes_it_again(api: Api) -> None:
+    team = {"name": "Team", "parent_department_id": "0"}
+    made = [api.data("POST", DEPARTMENTS, team, client_token="t")["department"] for _ in range(2)]
+    first, again = (each["open_department_id"] for each in made)
+    assert first == again
+    api.data("DELETE", f"{DEPARTMENTS}/{first}")
+    later = api.data("POST", DEPARTMENTS, team, client_token="t")["department"]["open_department_id"]
+    assert later != first
+
+
 def test_people_come_in_pages_of_their_department(api: Api, lark: Emulator) -> None:
     team = lark.add_department("Team", users=["alice", "bob"])
     query = {"department_id": team["open_department_id"], "page_size": 1}

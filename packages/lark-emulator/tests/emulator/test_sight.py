@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lark_emulator.world.apps import App
-from lark_emulator.world.records import Record, Records
+from lark_emulator.world.records import Record, Records, place
 
 if TYPE_CHECKING:
     from lark_emulator import Emulator
@@ -119,7 +119,7 @@ def test_records_are_found_by_place_value_and_time(edits: list[tuple[str, int, s
             del model[record_id]
         else:
             wanted = None if doing == "empty" else value
-            records.change(records[record_id], {"f": wanted}, app, 0, now=time)
+            records.change(record_id, {"f": wanted}, app, 0, now=time)
             model[record_id] = wanted
         history.append(dict(model))
 
@@ -131,4 +131,7 @@ def test_records_are_found_by_place_value_and_time(edits: list[tuple[str, int, s
         found = {each.record_id for each in records.with_value("f", value)}
         assert found == {record_id for record_id, held in model.items() if held == value}
     for time, then in enumerate(history):
-        assert content(records.as_of(time)) == list(then.items())
+        before = records.before(time)
+        shown = {record.record_id: record for record in records.listed() if record.record_id not in before}
+        shown |= {record_id: record for record_id, record in before.items() if record is not None}
+        assert content(sorted(shown.values(), key=place)) == list(then.items())

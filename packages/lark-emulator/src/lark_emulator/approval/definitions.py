@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.approval.forms import as_text
-from lark_emulator.approval.parameters import body_of, definition_of, form_text, optional, refused, required
+from lark_emulator.approval.parameters import (
+    body_of,
+    definition_of,
+    form_text,
+    objects,
+    optional,
+    refused,
+    required,
+)
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import choice
@@ -15,6 +23,7 @@ from lark_emulator.world.approvals import NODE_TYPES, Definition, Node
 if TYPE_CHECKING:
     from lark_emulator.world.world import World
 
+MONTH = 31 * 24 * 3600
 _OWN_OPTIONS = ("radio", "radioV2", "checkbox", "checkboxV2")
 _APPROVER_TYPES = (
     *("Supervisor", "SupervisorTopDown", "DepartmentManager", "DepartmentManagerTopDown"),
@@ -45,62 +54,65 @@ def create(call: Call) -> dict[str, Any]:
         texts.get(required(body, "approval_name"), body["approval_name"]),
         widgets,
         nodes,
-        revert_s=float(settings.get("revert_interval", 31 * 24 * 3600)),
+        revert_s=_seconds(settings),
         reject_to_submitter=settings.get("reject_option") == 1,
     )
     definitions[definition.code] = definition
     return {"approval_code": definition.code, "approval_id": definition.approval_id}
 
 
+def _seconds(settings: dict[str, Any]) -> float:
+    """Return for how long what was approved can be taken back."""
+    seconds = settings.get("revert_interval", MONTH)
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= MONTH * 120:
+        raise refused("settings.revert_interval must be seconds")
+    return float(seconds)
+
+
 def _texts(body: dict[str, Any]) -> dict[str, str]:
     """Return the texts of the default language by their keys."""
     found: dict[str, str] = {}
-    resources = body.get("i18n_resources")
-    if not isinstance(resources, list) or not resources:
+    resources = objects(body, "i18n_resources")
+    if not resources:
         raise refused("i18n_resources is required")
     for resource in sorted(resources, key=lambda one: bool(one.get("is_default"))):
         choice(resource, "locale", ("zh-CN", "en-US", "ja-JP"))
-        found |= {str(one["key"]): str(one["value"]) for one in resource.get("texts") or ()}
+        found |= {required(one, "key"): required(one, "value") for one in objects(resource, "texts")}
     return found
 
 
 def _widget(given: Any, texts: dict[str, str]) -> dict[str, Any]:
-    if not isinstance(given, dict) or not given.get("id") or not given.get("type"):
+    if not isinstance(given, dict):
         raise refused("a widget needs an id and a type")
-    kind = given["type"]
-    widget = {
-        "id": given["id"],
-        "custom_id": given.get("custom_id", ""),
-        "name": texts.get(given.get("name", ""), given.get("name", "")),
+    kind, name = required(given, "type"), optional(given, "name")
+    widget: dict[str, Any] = {
+        "id": required(given, "id"),
+        "custom_id": optional(given, "custom_id"),
+        "name": texts.get(name, name),
         "type": kind,
         "required": bool(given.get("required")),
         "printable": True,
         "visible": True,
     }
     if kind in _OWN_OPTIONS:
-        choices = given.get("value") or ()
         widget["option"] = [
-            {"value": one["key"], "text": texts.get(one["text"], one["text"])} for one in choices
+            {"value": required(one, "key"), "text": texts.get(required(one, "text"), one["text"])}
+            for one in objects(given, "value")
         ]
     if kind == "fieldList":
-        widget["children"] = [_widget(one, texts) for one in given.get("value") or ()]
+        widget["children"] = [_widget(one, texts) for one in objects(given, "value")]
     return widget
 
 
 def _nodes(call: Call, body: dict[str, Any], texts: dict[str, str]) -> tuple[Node, ...]:
-    given = body.get("node_list")
-    if not isinstance(given, list) or [
-        one.get("id") for one in (*given[:1], *given[-1:]) if isinstance(one, dict)
-    ] != [
-        "START",
-        "END",
-    ]:
+    given = objects(body, "node_list")
+    if [one.get("id") for one in (*given[:1], *given[-1:])] != ["START", "END"]:
         raise refused("node_list must begin with START and end with END")
     nodes = []
     for one in given[1:-1]:
-        approvers = one.get("approver") or ()
+        approvers = objects(one, "approver")
         kinds = [approver.get("type") for approver in approvers]
-        node_type = one.get("node_type")
+        node_type, name = required(one, "node_type"), optional(one, "name")
         if node_type not in NODE_TYPES or any(kind not in _APPROVER_TYPES for kind in kinds):
             raise refused(f"node {one.get('id')} is invalid")
         if node_type == "SEQUENTIAL" and kinds != ["Free"]:
@@ -112,8 +124,8 @@ def _nodes(call: Call, body: dict[str, Any], texts: dict[str, str]) -> tuple[Nod
         nodes.append(
             Node(
                 call.world.new_id(""),
-                str(one["id"]),
-                texts.get(one.get("name", ""), one.get("name", "")),
+                required(one, "id"),
+                texts.get(name, name),
                 node_type,
                 people,
                 "Free" in kinds,
@@ -139,7 +151,7 @@ def add(world: World, spec: dict[str, Any]) -> Definition:
         node_type = one.get("node_type", "OR")
         if node_type not in NODE_TYPES:
             raise ValueError(f"'node_type' must be one of {', '.join(NODE_TYPES)}, not {node_type!r}")
-        approvers = tuple(one.get("approvers") or ())
+        approvers = tuple(_names(one.get("approvers")))
         for person in approvers:
             if person not in world.users:
                 raise ValueError(f"no user {person!r}; known: {', '.join(world.users)}")
@@ -162,6 +174,14 @@ def add(world: World, spec: dict[str, Any]) -> Definition:
     definition = Definition(code, world.approvals.number(), spec["name"], list(spec["form"]), tuple(nodes))
     world.approvals.definitions[code] = definition
     return definition
+
+
+def _names(value: Any) -> list[str]:
+    if value is None:
+        return []
+    if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
+        raise ValueError(f"'approvers' must be a list of user_ids, not {value!r}")
+    return list(value)
 
 
 def get(call: Call) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def resubmit(
     Raises:
         RefusedError: 1390009, it was not.
     """
-    if task.node is not _START:
+    if task.node != _START:
         raise RefusedError(codes.APPROVAL_DENIED)
     instance.form = form
     _end(world, instance, task, "APPROVED")

@@ -44,6 +44,20 @@ def optional(source: dict[str, Any], name: str) -> str:
     return value
 
 
+def objects(source: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return a list of objects; empty if it is absent.
+
+    Raises:
+        RefusedError: 1390001.
+    """
+    value = source.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise refused(f"{name} must be a list of objects")
+    return value
+
+
 def definition_of(call: Call, code: str) -> Definition:
     """Return the definition with a code.
 

@@ -46,7 +46,7 @@ class Changes:
     base: Base
     table: Table
     by: App | User
-    _actions: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = field(default_factory=list)
+    _actions: list[tuple[str, str, Mapping[str, Any], Mapping[str, Any]]] = field(default_factory=list)
 
     @property
     def wanted(self) -> bool:
@@ -56,13 +56,13 @@ class Changes:
     def added(self, record: Record) -> None:
         """Note a new record."""
         if self.wanted:
-            self._actions.append(("record_added", record.record_id, {}, dict(record.cells)))
+            self._actions.append(("record_added", record.record_id, {}, record.cells))
 
-    def edited(self, record: Record, before: Mapping[str, Any]) -> None:
-        """Note a record that had these cells before."""
+    def edited(self, record: Record, before: Record) -> None:
+        """Note a record, and what it was before."""
         if not self.wanted:
             return
-        old, new = dict(before), dict(record.cells)
+        old, new = before.cells, record.cells
         if self.settings.record_event_values == "changed":
             changed = {each for each in {**old, **new} if old.get(each) != new.get(each)}
             old, new = ({each: cells.get(each) for each in changed} for cells in (old, new))
@@ -72,7 +72,7 @@ class Changes:
     def deleted(self, record: Record) -> None:
         """Note a record that is about to be removed."""
         if self.wanted:
-            self._actions.append(("record_deleted", record.record_id, dict(record.cells), {}))
+            self._actions.append(("record_deleted", record.record_id, record.cells, {}))
 
     def send(self) -> None:
         """Send one event for all that was noted, once the write is counted."""
@@ -93,7 +93,7 @@ class Changes:
 
         _send(self.world, self.base, self.table, self.by, RECORDS, content)
 
-    def _values(self, app: App, cells: dict[str, Any]) -> list[dict[str, Any]]:
+    def _values(self, app: App, cells: Mapping[str, Any]) -> list[dict[str, Any]]:
         fields = self.table.fields
         return [
             _value(self.world, app, fields[field_id], value)

@@ -10,6 +10,8 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.world.bases import Field
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from lark_emulator.routing import Actor
     from lark_emulator.world.apps import App
     from lark_emulator.world.bases import Base, Table
@@ -42,16 +44,20 @@ def pair(actor: Actor, base: Base, table: Table, column: Field) -> None:
     base.touch(target)
 
 
-def unpair(base: Base, column: Field) -> None:
-    """Take the field in the other table away with this one."""
+def unpair(base: Base, column: Field) -> Iterable[None]:
+    """Take the field in the other table away with this one.
+
+    Returns:
+        Steps that free its values, between which others have their turn.
+    """
     back = _back(base, column)
     if back is None:
-        return
+        return ()
     target, field_id = back
     other = target.fields.pop(field_id)
     del target.names[other.name]
-    target.records.drop_values(field_id)
     base.touch(target)
+    return target.records.drop_values(field_id, lambda _: True)
 
 
 def links_both_ways(table: Table) -> bool:
@@ -63,7 +69,7 @@ def follow(
     base: Base,
     table: Table,
     record: Record,
-    before: dict[str, Any],
+    before: Mapping[str, Any],
     by: App | User,
     *,
     now: float,
@@ -91,7 +97,7 @@ def follow(
             linked = [each for each in other.cells.get(field_id, ()) if each != record.record_id]
             if record_id in new:
                 linked.append(record.record_id)
-            target.records.change(other, {field_id: linked or None}, by, int(now * 1000), now=now)
+            target.records.change(record_id, {field_id: linked or None}, by, int(now * 1000), now=now)
 
 
 def _back(base: Base, column: Field) -> tuple[Table, str] | None:

@@ -25,7 +25,10 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.validation import flag, json_object, page, page_size
 
 if TYPE_CHECKING:
-    from lark_emulator.world.bases import Field, Table
+    from collections.abc import Generator, Iterable
+
+    from lark_emulator.routing import Slices
+    from lark_emulator.world.bases import Base, Field, Table
 
 MOST_PER_PAGE = 100
 
@@ -62,8 +65,11 @@ def list_fields(call: Call) -> dict[str, Any]:
     return {"items": shown, **more, "total": len(table.fields)}
 
 
-def update(call: Call) -> dict[str, Any]:
-    """Answer `PUT …/fields/:field_id`: the whole field is overwritten."""
+def update(call: Call) -> Slices:
+    """Answer `PUT …/fields/:field_id`: the whole field is overwritten.
+
+    Values that the new field cannot hold go first; the table is busy until they are gone.
+    """
     base, table = base_of(call), table_to_write(call)
     before = _field_of(call, table)
     after = new_field(call, base, table, json_object(call, codes.WRONG_JSON), instead_of=before)
@@ -71,21 +77,44 @@ def update(call: Call) -> dict[str, Any]:
     if same_link:
         after.property = {**(before.property or {}), **(after.property or {})}
     refuse_unchanged(call, changed=before != after)
-    if not same_link:
-        duplex.unpair(base, before)
+    if not _keeps_all(after, before):
+        yield from _values_dropped(base, table, after, before)
     table.fields[after.field_id] = after  # the same key keeps its place
     table.names = {column.name: column for column in table.fields.values()}
+    paired: Iterable[None] = () if same_link else duplex.unpair(base, before)
     duplex.pair(call, base, table, after)
-    surviving = [
-        record.record_id
-        for record in table.records
-        if after.field_id in record.cells and _survives(after, before, record.cells[after.field_id])
-    ]
-    table.records.drop_values(after.field_id, surviving)
     base.touch(table)
     field_changed(call.world, base, table, call.author, before, after)
     hold(call, table)
-    return {"field": shown_field(table, after)}
+    answer = {"field": shown_field(table, after)}
+    yield from paired
+    return answer
+
+
+def _values_dropped(base: Base, table: Table, after: Field, before: Field) -> Generator[None, None, None]:
+    """Empty the cells that a changed field cannot hold, while the table refuses other writes.
+
+    Raises:
+        RefusedError: 1254291, what the change needs was deleted meanwhile.
+    """
+    table.held = conversion = object()
+    try:
+        yield from table.records.drop_values(
+            before.field_id, lambda value: not _survives(after, before, value)
+        )
+    finally:
+        if table.held is conversion:
+            table.held = None
+    is_there = table.fields.get(before.field_id) is before and base.tables.get(table.table_id) is table
+    if not is_there or (after.type in LINKS and _target(after) not in base.tables):
+        raise RefusedError(codes.WRITE_CONFLICT)
+
+
+def _keeps_all(after: Field, before: Field) -> bool:
+    """Say whether no value can be lost, so that none has to be looked at."""
+    if after.type != before.type or (after.type in LINKS and _target(after) != _target(before)):
+        return False
+    return before.options.keys() <= after.options.keys()
 
 
 def _target(column: Field) -> Any:
@@ -93,27 +122,25 @@ def _target(column: Field) -> Any:
 
 
 def _survives(after: Field, before: Field, value: Any) -> bool:
-    if after.type != before.type:
+    if after.type != before.type or after.type not in SELECTS:
         return False
-    if after.type in LINKS:
-        return bool(_target(after) == _target(before))
-    if after.type not in SELECTS:
-        return True
     return set(value if isinstance(value, list) else [value]) <= after.options.keys()
 
 
-def delete(call: Call) -> dict[str, Any]:
+def delete(call: Call) -> Slices:
     """Answer `DELETE …/fields/:field_id`; the primary field stays."""
     base, table = base_of(call), table_to_write(call)
     column = _field_of(call, table)
     if column is table.primary:
         raise RefusedError(codes.PRIMARY_FIELD)
-    duplex.unpair(base, column)
+    paired = duplex.unpair(base, column)
     del table.fields[column.field_id], table.names[column.name]
-    table.records.drop_values(column.field_id)
     base.touch(table)
     field_changed(call.world, base, table, call.author, column, None)
     hold(call, table)
+    # No field shows the values any more.
+    yield from paired
+    yield from table.records.drop_values(column.field_id, lambda _: True)
     return {"field_id": column.field_id, "deleted": True}
 
 

@@ -28,7 +28,7 @@ from lark_emulator.world.records import place
 from lark_emulator.world.users import User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from lark_emulator.routing import Call
     from lark_emulator.world.bases import Base, Field, Table
@@ -93,6 +93,15 @@ class Filters:
         """The day it is in the base's time zone."""
         return dt.datetime.fromtimestamp(self._call.world.clock.now(), self._zone).date()
 
+    def prepared(self, node: dict[str, Any]) -> Generator[None, None, None]:
+        """Make the indexes that `candidates` looks into; others have their turn meanwhile."""
+        for condition in node.get("conditions") or []:
+            column = self._table.names.get(condition["field_name"])
+            if column is not None and _is_indexed(condition, column):
+                yield from self._table.records.indexed(column.field_id)
+        for child in node.get("children") or []:
+            yield from self.prepared(child)
+
     def candidates(self, node: dict[str, Any]) -> list[Record] | None:
         """Return the records that may pass a filter that `test` accepts, in order; None = any may."""
         found = self._candidates(node)
@@ -110,7 +119,7 @@ class Filters:
 
     def _looked_up(self, condition: dict[str, Any]) -> dict[str, Record] | None:
         column = self._table.names[condition["field_name"]]
-        if condition["operator"] != "is" or column.type not in INDEXED:
+        if not _is_indexed(condition, column):
             return None
         value = condition["value"][0]
         wanted = _as_number(value) if column.type == NUMBER else value
@@ -207,6 +216,10 @@ class Filters:
         if column.type == USER:
             return [u.id_for(self._call.app, self._id_type) for u in value if isinstance(u, User)]
         return value
+
+
+def _is_indexed(condition: dict[str, Any], column: Field) -> bool:
+    return condition["operator"] == "is" and column.type in INDEXED
 
 
 def _wanted(condition: dict[str, Any]) -> list[str]:

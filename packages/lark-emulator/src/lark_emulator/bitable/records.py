@@ -22,7 +22,7 @@ from lark_emulator.bitable.options import undone_on_refusal
 from lark_emulator.bitable.pages import UNCONFIRMED as PAGES
 from lark_emulator.bitable.pages import paged, sized
 from lark_emulator.bitable.rows import Rows
-from lark_emulator.bitable.search import found
+from lark_emulator.bitable.search import found, prepared
 from lark_emulator.bitable.sight import UNCONFIRMED as SIGHT
 from lark_emulator.bitable.sight import by_id, to_write
 from lark_emulator.codes import RefusedError
@@ -109,12 +109,12 @@ def _change(call: Call, changes: list[tuple[str, Any]]) -> list[dict[str, Any]]:
     noted = _changes(call, table)
     answers = []
     for record, cells in zip(records, converted, strict=True):
-        before = dict(record.cells) if paired or noted.wanted else {}
-        table.records.change(record, cells, call.author, int(now * 1000), now=now)
+        before = table.records[record.record_id]  # a batch may name a record twice
+        after = table.records.change(record.record_id, cells, call.author, int(now * 1000), now=now)
         if paired:
-            duplex.follow(base, table, record, before, call.author, now=now)
-        noted.edited(record, before)
-        answers.append(converter.echoed(record, cells))
+            duplex.follow(base, table, after, before.cells, call.author, now=now)
+        noted.edited(after, before)
+        answers.append(converter.echoed(after, cells))
     _written(call, table, noted)
     return answers
 
@@ -229,6 +229,7 @@ def list_records(call: Call) -> Slices:
         raise RefusedError(codes.INVALID_SORT, "the emulator sorts in search only")
     condition = views.condition_of(table, call.query.get("view_id") or table.view_id)
     size = sized(call)
+    yield from prepared(call, base, table, user_id_type(call), condition)
     converter = Rows(call, base, table, user_id_type(call))
     records = yield from found(call, base, table, user_id_type(call), condition, None)
     return paged(call, table, records, size, partial(_legacy, call, converter))

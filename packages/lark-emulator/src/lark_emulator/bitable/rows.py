@@ -46,9 +46,10 @@ class Rows:
         self._id_type = id_type
         self._gives_computed = gives_computed
         origin = origin_of(actor)
+        self._columns = list(table.fields.values())
         self._cells = {
             column.field_id: Cell(actor.world, actor.app, base, column, id_type, actor.settings, origin)
-            for column in table.fields.values()
+            for column in self._columns
         }
 
     def cells(self, fields: Any) -> dict[str, Any]:
@@ -104,7 +105,7 @@ class Rows:
         """
         fields: dict[str, Any] = {}
         cells = record.cells
-        for column in self._table.fields.values() if columns is None else columns:
+        for column in self._columns if columns is None else columns:
             kind = column.type
             if kind in AUTOMATIC:
                 fields[column.name] = AUTOMATIC[kind](record, self._actor.app, self._id_type)

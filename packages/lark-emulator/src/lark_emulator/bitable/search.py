@@ -15,7 +15,7 @@ from lark_emulator.bitable.rows import Rows
 from lark_emulator.bitable.values import AUTO_NUMBER
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.slicing import filtered, ordered, undisturbed
+from lark_emulator.slicing import emptied, filtered, ordered
 from lark_emulator.validation import json_object, user_id_type
 
 if TYPE_CHECKING:
@@ -38,13 +38,26 @@ def search(call: Call) -> Slices:
     condition, sorts, view_id = body.get("filter"), body.get("sort"), body.get("view_id")
     if view_id and not condition and not sorts:
         condition = views.condition_of(table, view_id)
-    records = yield from found(call, base, table, id_type, condition, sorts)
+    yield from prepared(call, base, table, id_type, condition)
+    # What is found is shown by the fields of the same moment: they may change before it is all sorted.
     columns = _columns(table, body.get("field_names"))
     rows = Rows(call, base, table, id_type)
+    records = yield from found(call, base, table, id_type, condition, sorts)
     automatic = body.get("automatic_fields") is True
     return pages.paged(
         call, table, records, size, lambda record: rows.shown(record, columns=columns, automatic=automatic)
     )
+
+
+def prepared(
+    call: Call, base: Base, table: Table, id_type: str, condition: Any
+) -> Generator[None, None, None]:
+    """Make the indexes that a search needs; others have their turn meanwhile."""
+    if condition and sight.all_of_it(call, base):
+        finder = Filters(call, base, table, id_type)
+        finder.check_size(condition)
+        finder.test(condition)
+        yield from finder.prepared(condition)
 
 
 def found(
@@ -52,32 +65,32 @@ def found(
 ) -> Generator[None, None, list[Record]]:
     """Return the records that a search shows, in its order; others have their turn meanwhile.
 
-    The result is kept until the table changes, so that the next page is cut from it and not searched again.
+    It finds the records as they are when it begins, whatever others write then. The result is kept until the
+    table changes, so that the next page is cut from it and not searched again.
     """
-    if not condition and not sorts:
-        return sight.listed(call, base, table)
     plain = sight.all_of_it(call, base)
-    finder = Filters(call, base, table, id_type)
+    if not condition and not sorts:
+        return table.records.listed() if plain else (yield from sight.listed(call, base, table))
+    finder, version = Filters(call, base, table, id_type), _version(table)
     question = (orjson.dumps([condition, sorts]), id_type, call.app.app_id, finder.today)
-    if plain:
-        known = table.searches.get(question)
-        if known is not None and known[0] == _version(table):
-            return known[1]
-
-    def searched() -> Generator[None, None, list[Record]]:
-        records = sight.listed(call, base, table)
-        if condition:
-            finder.check_size(condition)
-            test = finder.test(condition)
-            candidates = finder.candidates(condition) if plain else None
-            records = yield from filtered(test, records if candidates is None else candidates)
-        if sorts:
-            records = yield from _ordered(finder, table, records, sorts)
-        return records
-
-    records = yield from undisturbed(lambda: _version(table), searched)
-    if plain:
-        table.keep_search(question, _version(table), records)
+    known = table.searches.get(question) if plain else None
+    if known is not None and known[0] == version:
+        return known[1]
+    test = candidates = None
+    if condition:
+        finder.check_size(condition)
+        test = finder.test(condition)
+        candidates = finder.candidates(condition) if plain else None
+    columns = _sorts(table, sorts) if sorts else []
+    records = candidates
+    if records is None:
+        records = yield from sight.listed(call, base, table)
+    if test is not None:
+        records = yield from filtered(test, records)
+    for column, is_descending in reversed(columns):
+        records = yield from _ordered(finder, column, records, reverse=is_descending)
+    if plain and version == _version(table):
+        table.keep_search(question, version, records)
     return records
 
 
@@ -96,24 +109,31 @@ def _columns(table: Table, names: Any) -> list[Field] | None:
         raise RefusedError(codes.INVALID_FIELD_NAMES) from None
 
 
-def _ordered(
-    finder: Filters, table: Table, records: list[Record], sorts: Any
-) -> Generator[None, None, list[Record]]:
+def _sorts(table: Table, sorts: Any) -> list[tuple[Field, bool]]:
+    """Return the fields to sort by, and whether each is descending."""
     if not isinstance(sorts, list) or len(sorts) > MOST_SORTS:
         raise RefusedError(codes.INVALID_SORT)
-    for sort in reversed(sorts):
+    columns = []
+    for sort in sorts:
         name = sort.get("field_name") if isinstance(sort, dict) else None
         column = table.names.get(name) if isinstance(name, str) else None
         if column is None:
             raise RefusedError(codes.INVALID_SORT)
-        filled = yield from filtered(partial(_is_filled, finder, column), records)
-        empty: list[Record] = []
-        if len(filled) < len(records):
-            empty = yield from filtered(partial(_is_empty, finder, column), records)
-        rank = partial(_rank, finder, column)
-        filled = yield from ordered(filled, rank, reverse=sort.get("desc") is True)
-        records = filled + empty
-    return records
+        columns.append((column, sort.get("desc") is True))
+    return columns
+
+
+def _ordered(
+    finder: Filters, column: Field, records: list[Record], *, reverse: bool
+) -> Generator[None, None, list[Record]]:
+    filled = yield from filtered(partial(_is_filled, finder, column), records)
+    empty: list[Record] = []
+    if len(filled) < len(records):
+        empty = yield from filtered(partial(_is_empty, finder, column), records)
+    ranked = yield from ordered(filled, partial(_rank, finder, column), reverse=reverse)
+    yield from emptied(filled)
+    ranked += empty
+    return ranked
 
 
 def _is_filled(finder: Filters, column: Field, record: Record) -> bool:

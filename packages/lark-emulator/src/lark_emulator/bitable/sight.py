@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lark_emulator import codes
 from lark_emulator.bitable.access import limit_of
 from lark_emulator.codes import RefusedError
+from lark_emulator.slicing import filtered, ordered
+from lark_emulator.world.records import place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable
 
     from lark_emulator.routing import Call
     from lark_emulator.world.bases import Base, Table
@@ -26,13 +29,30 @@ def all_of_it(call: Call, base: Base) -> bool:
     return call.settings.stale_reads_s <= 0 and limit_of(call, base).sees == "all"
 
 
-def listed(call: Call, base: Base, table: Table) -> list[Record]:
-    """Return the records that a read shows, in order; the list must not be changed."""
-    records = table.records.listed()
-    if call.settings.stale_reads_s > 0:
-        records = table.records.as_of(call.world.clock.now() - call.settings.stale_reads_s)
+def listed(call: Call, base: Base, table: Table) -> Generator[None, None, list[Record]]:
+    """Return the records that a read shows, in order and as they are now; the list must not be changed.
+
+    Others have their turn while it is made.
+    """
+    records = table.records.snapshot()
     limit = limit_of(call, base)
-    return records if limit.sees == "all" else [record for record in records if _sees(call, base, record)]
+    then = _before(call, table)
+    if then:
+        known = {record.record_id for record in records if record.record_id in then}
+        records = yield from filtered(lambda record: then.get(record.record_id, record) is not None, records)
+        gone = [record for name, record in then.items() if record is not None and name not in known]
+        records = [then.get(record.record_id) or record for record in records] + gone
+        if gone:
+            records = yield from ordered(records, place)
+    if limit.sees == "all":
+        return records
+    return (yield from filtered(partial(_sees, call, base), records))
+
+
+def _before(call: Call, table: Table) -> dict[str, Record | None]:
+    """Return what a stale read shows in the place of what is there now."""
+    stale = call.settings.stale_reads_s
+    return table.records.before(call.world.clock.now() - stale) if stale > 0 else {}
 
 
 def by_id(
@@ -43,15 +63,10 @@ def by_id(
     Returns:
         Those that a read shows, and the ids of those that are hidden and that do not exist.
     """
-    known = table.records
-    if call.settings.stale_reads_s > 0:
-        before = known.as_of(call.world.clock.now() - call.settings.stale_reads_s)
-        known_ids = {record.record_id: record for record in before}
-    else:
-        known_ids = {each: known[each] for each in record_ids if each in known}
+    then = _before(call, table)
     shown, hidden, absent = [], [], []
     for record_id in record_ids:
-        record = known_ids.get(record_id)
+        record = then[record_id] if record_id in then else table.records.get(record_id)
         if record is None:
             absent.append(record_id)
         elif _sees(call, base, record):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.bitable.access import base_of, table_of, table_to_write
@@ -19,6 +19,9 @@ from lark_emulator.validation import (
     required_text,
     violation,
 )
+
+if TYPE_CHECKING:
+    from lark_emulator.routing import Slices
 
 MOST_PER_PAGE = 100
 LONGEST_NAME = 100
@@ -89,13 +92,14 @@ def rename(call: Call) -> dict[str, Any]:
     return {"name": name}
 
 
-def delete(call: Call) -> dict[str, Any]:
+def delete(call: Call) -> Slices:
     """Answer `DELETE …/tables/:table_id`; the last one stays."""
     base, table = base_of(call), table_to_write(call)
     if len(base.tables) == 1:
         raise RefusedError(codes.LAST_TABLE)
     del base.tables[table.table_id]
     base.touch()
+    yield from table.emptied()
     return {}
 
 

@@ -83,7 +83,7 @@ def _target(call: Call, asked: object, id_type: str) -> tuple[str, str]:
     """Return the type and the id of who is meant; a person by user_id."""
     asked = asked if isinstance(asked, dict) else {}
     kind = asked.get("type")
-    if kind not in _MEMBERS:
+    if not isinstance(kind, str) or kind not in _MEMBERS:
         raise RefusedError(codes_office.ATTENDEE_TYPE)
     value = asked.get(_MEMBERS[kind])
     if not isinstance(value, str) or not value:

@@ -61,9 +61,9 @@ def create(call: Call) -> dict[str, Any]:
     key = optional_text(dict(call.query), "idempotency_key")
     if key and not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
         raise RefusedError(codes_office.CALENDAR_PARAM)
-    known = call.world.office_tokens.get(("event", calendar.calendar_id, key)) if key else None
+    known = call.world.repeats.find("event", calendar.calendar_id, key, calendar.events)
     if known is not None:
-        return {"event": shown(calendar.events[known], call)}
+        return {"event": shown(known, call)}
     body = json_object(call, codes_office.CALENDAR_PARAM)
     event = Event(
         f"{call.world.new_id('', 32)}_0",
@@ -75,8 +75,7 @@ def create(call: Call) -> dict[str, Any]:
     )
     _change(event, body)
     calendar.events[event.event_id] = event
-    if key:
-        call.world.office_tokens["event", calendar.calendar_id, key] = event.event_id
+    call.world.repeats.note("event", calendar.calendar_id, key, event.event_id)
     return {"event": shown(event, call)}
 
 

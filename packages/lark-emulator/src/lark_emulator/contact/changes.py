@@ -23,10 +23,10 @@ def create(call: Call) -> dict[str, Any]:
     """Answer `POST /contact/v3/users`; a repeated `client_token` answers with the first person."""
     id_type, department_type = id_types(call)
     body = json_object(call, codes.CONTACT_PARAM)
-    token = ("user", call.app.app_id, call.query.get("client_token", ""))
-    known = call.world.office_tokens.get(token) if token[2] else None
+    token = call.query.get("client_token", "")
+    known = call.world.repeats.find("user", call.app.app_id, token, call.world.users)
     if known is not None:
-        return {"user": shown(call, call.world.users[known], id_type, department_type)}
+        return {"user": shown(call, known, id_type, department_type)}
     changes = _changes(call, body, id_type, department_type, None)
     _check_whole(changes)
     own_id = optional_text(body, "user_id")
@@ -35,8 +35,7 @@ def create(call: Call) -> dict[str, Any]:
     user = call.world.add_user(own_id or call.world.new_id("", 8), changes["name"])
     user.email = ""
     _apply(user, changes)
-    if token[2]:
-        call.world.office_tokens[token] = user.user_id
+    call.world.repeats.note("user", call.app.app_id, token, user.user_id)
     return {"user": shown(call, user, id_type, department_type)}
 
 

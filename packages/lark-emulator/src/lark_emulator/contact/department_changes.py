@@ -20,10 +20,10 @@ def create(call: Call) -> dict[str, Any]:
     """Answer `POST /contact/v3/departments`; a repeated `client_token` answers with the first one."""
     id_type, department_type = id_types(call)
     body = json_object(call, codes_office.DEPARTMENT_PARAM)
-    token = ("department", call.app.app_id, call.query.get("client_token", ""))
-    known = call.world.office_tokens.get(token) if token[2] else None
+    token = call.query.get("client_token", "")
+    known = call.world.repeats.find("department", call.app.app_id, token, call.world.departments.by_id)
     if known is not None:
-        return {"department": shown(call, call.world.departments.by_id[known], id_type, department_type)}
+        return {"department": shown(call, known, id_type, department_type)}
     name = _name(body)
     parent = _parent(call, body, department_type)
     if parent is None:
@@ -43,8 +43,7 @@ def create(call: Call) -> dict[str, Any]:
         optional_text(body, "order"),
     )
     call.world.departments.by_id[made.open_department_id] = made
-    if token[2]:
-        call.world.office_tokens[token] = made.open_department_id
+    call.world.repeats.note("department", call.app.app_id, token, made.open_department_id)
     return {"department": shown(call, made, id_type, department_type)}
 
 

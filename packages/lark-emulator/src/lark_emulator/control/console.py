@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.callbacks import payloads
 from lark_emulator.callbacks.post import checked_url
 from lark_emulator.callbacks.subscription import challenge
-from lark_emulator.control.specs import count, flag, found, only, text
+from lark_emulator.control.specs import MOST_COPIES, count, flag, found, only, text
 from lark_emulator.world.apps import TENANT_KEY, Subscription
 from lark_emulator.world.world import DEFAULT_APP_ID
 
@@ -77,7 +77,7 @@ async def push_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "app_id", "type", "event", "version", "tenant_key", "copies")
     app, kind, event = _app(lark, spec), text(spec, "type"), spec.get("event", {})
-    copies, version = count(spec, "copies"), text(spec, "version") or "2.0"
+    copies, version = count(spec, "copies", most=MOST_COPIES), text(spec, "version") or "2.0"
     if not kind or not isinstance(event, dict):
         raise ValueError("an event needs a 'type', and an object as 'event'")
     now, tenant_key = lark.clock.now(), text(spec, "tenant_key") or TENANT_KEY

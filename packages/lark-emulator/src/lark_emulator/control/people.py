@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lark_emulator.lark import Lark
 
 DOINGS = ("add", "edit", "delete", "limit")
+#: Rows that one edit adds: others wait for them.
+MOST_ADDED = 10_000
 AMONG = ("all", "read", "unread")
 TOTALS = ("absent", "stale", "exact")
 
@@ -108,9 +110,12 @@ def _checked(spec: dict[str, Any]) -> list[dict[str, Any]]:
             only(plan, "do", "rows", "count", "fields")
             if ("rows" in plan) == ("fields" in plan):
                 raise ValueError("'add' needs either 'rows', or 'count' and 'fields'")
-            if not isinstance(plan.get("rows", []), list):
-                raise ValueError(f"'rows' must be a list, not {plan['rows']!r}")
-            count(plan, "count")
+            rows = plan.get("rows", [])
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise ValueError(f"'rows' must be a list of objects, not {rows!r}")
+            if not isinstance(plan.get("fields", {}), dict):
+                raise ValueError(f"'fields' must be an object, not {plan['fields']!r}")
+            count(plan, "count", most=MOST_ADDED)
         elif doing == "limit":
             only(plan, "do", "app_id", "sees", "writes")
             sight_of(plan)

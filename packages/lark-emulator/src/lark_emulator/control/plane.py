@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import orjson
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark_emulator.control import (
     admin_api,
@@ -36,20 +33,27 @@ from lark_emulator.control.views import settings as settings_view
 from lark_emulator.exchange import Answer, as_json
 from lark_emulator.faults import Fault
 from lark_emulator.request_log import Wanted
-from lark_emulator.slicing import at_once, dumped
+from lark_emulator.slicing import dumped, with_turns
+from lark_emulator.validation import parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Generator
+    from collections.abc import Awaitable
 
     from lark_emulator.exchange import Request
     from lark_emulator.lark import Lark
 
-T = TypeVar("T")
-
 PREFIX = "/_emulator/"
 CLICK = "cards/:message_id/click"
 
-Operation = Callable[["Lark", dict[str, Any]], dict[str, Any] | Coroutine[None, None, dict[str, Any]]]
+
+class Unwritten(NamedTuple):
+    """An answer whose long lists are iterators: their items are made when they are written."""
+
+    content: dict[str, Any]
+
+
+Result = dict[str, Any] | Unwritten | Coroutine[None, None, dict[str, Any]]
+Operation = Callable[["Lark", dict[str, Any]], Result]
 
 
 def handle(lark: Lark, request: Request) -> Answer | Coroutine[None, None, Answer]:
@@ -60,7 +64,7 @@ def handle(lark: Lark, request: Request) -> Answer | Coroutine[None, None, Answe
         known = sorted(f"{method} {PREFIX}{path}" for method, path in OPERATIONS)
         return as_json({"error": f"no {request.method} {request.path}", "known": known}, 404)
     try:
-        body = orjson.loads(request.body) if request.body else dict(request.query)
+        body = parsed(request.body) if request.body else dict(request.query)
         if not isinstance(body, dict):
             return as_json({"error": "the body must be a JSON object"}, 400)
         if message_id:
@@ -73,10 +77,10 @@ def handle(lark: Lark, request: Request) -> Answer | Coroutine[None, None, Answe
         return as_json({"error": str(error)}, 400)
 
 
-async def _later(lark: Lark, result: Awaitable[dict[str, Any]]) -> Answer:
+async def _later(lark: Lark, result: Awaitable[dict[str, Any]] | Unwritten) -> Answer:
     try:
-        answer = await result
-        return Answer(200, await _with_turns(dumped(answer)), code=answer.get("code"))
+        answer = result.content if isinstance(result, Unwritten) else await result
+        return Answer(200, b"", code=answer.get("code"), parts=await with_turns(dumped(answer)))
     except ValueError as error:
         return as_json({"error": str(error)}, 400)
     finally:
@@ -91,8 +95,8 @@ def _template(path: str) -> tuple[str, str]:
     return path, ""
 
 
-def state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
-    """Return everything the emulator holds.
+def state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Unwritten:
+    """Return everything the emulator holds, as it is when it is asked for.
 
     Args:
         lark: which.
@@ -104,19 +108,7 @@ def state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, 
         return state_pages.pages(lark, spec)
     if spec.get("summary") == "1":
         return snapshot.of(lark, summary=True)
-    steps = snapshot.in_slices(lark)
-    return at_once(steps) if lark.loop is None else _with_turns(steps)
-
-
-async def _with_turns(steps: Generator[None, None, T]) -> T:
-    """Do something long while other clients have their turn."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            result: T = done.value
-            return result
-        await asyncio.sleep(0)
+    return Unwritten(snapshot.whole(lark))
 
 
 def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def add_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     ids = {table.name: table.table_id for table in base.tables.values()}
     for one in tables:
         if one.get("rows"):
-            _write_rows(lark, {"app_token": token, "table_id": ids[one["name"]]}, one["rows"])
+            _write_rows(lark, {"app_token": token, "table_id": ids[text(one, "name")]}, one["rows"])
     return {"app_token": token, "tables": ids}
 
 

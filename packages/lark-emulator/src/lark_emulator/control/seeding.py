@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.bitable import duplex
@@ -14,17 +12,21 @@ from lark_emulator.bitable.values import DATE, NUMBER
 from lark_emulator.codes import RefusedError
 from lark_emulator.control.specs import count, found, only, text
 from lark_emulator.routing import Actor
+from lark_emulator.slicing import at_once, with_turns
 from lark_emulator.world.apps import TENANT_KEY, App
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Sequence
 
     from lark_emulator.lark import Lark
+    from lark_emulator.routing import Slices
     from lark_emulator.world.bases import Base, Table
     from lark_emulator.world.users import User
 
 #: Rows that are added before other clients have their turn: some 10 ms.
 SLICE = 1000
+#: Rows that one request makes: some gigabytes.
+MOST_MADE = 10_000_000
 _PEOPLE = App("", "", "people")
 
 
@@ -39,7 +41,7 @@ class Writer:
     """
 
     def __init__(self, lark: Lark, base: Base, table: Table, user: User) -> None:
-        self._lark = lark
+        self._lark, self._world = lark, lark.world
         self._base = base
         self.table = table
         self.user = user
@@ -50,7 +52,13 @@ class Writer:
         return self._base.app_token
 
     def begin(self) -> None:
-        """Take the fields as they are now; call it before each run of writes."""
+        """Take the fields as they are now; call it before each run of writes.
+
+        Raises:
+            ValueError: the emulator was reset since.
+        """
+        if self._lark.world is not self._world:
+            raise ValueError("the emulator was reset meanwhile. Next: write to a table that is there")
         begin_write(self._lark.settings, self.table, unchecked=True)
         actor = Actor(self._lark.world, self._lark.settings, _PEOPLE, TENANT_KEY)
         self._rows = Rows(actor, self._base, self.table, "user_id", gives_computed=True)
@@ -88,11 +96,10 @@ class Writer:
 
     def change(self, record_id: str, cells: dict[str, Any]) -> None:
         """Set cells of a row; None empties one."""
-        record = self.table.records[record_id]
-        before = dict(record.cells)
-        self.table.records.change(record, cells, self.user, int(self._now * 1000), now=self._now)
+        before = self.table.records[record_id]
+        record = self.table.records.change(record_id, cells, self.user, int(self._now * 1000), now=self._now)
         if self._paired:
-            duplex.follow(self._base, self.table, record, before, self.user, now=self._now)
+            duplex.follow(self._base, self.table, record, before.cells, self.user, now=self._now)
         self._changes.edited(record, before)
 
     def remove(self, record_id: str) -> None:
@@ -127,43 +134,43 @@ def add_rows(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[Non
         raise ValueError("either 'rows', or 'count' and 'fields'")
     to = writer(lark, spec)
     if rows is None:
-        number = count(spec, "count")
+        number = count(spec, "count", most=MOST_MADE)
         make = template(to.table, fields)
         slices = _made(to, make, number)
     else:
         if not isinstance(rows, (list, tuple)):
             raise ValueError(f"'rows' must be a list, not {rows!r}")
-        to.begin()
-        cells = [to.cells(row) for row in rows]  # all of them, before the first is added
-        slices = _given(to, cells)
-    if lark.loop is not None:
-        return _sliced(slices)
-    return deque(slices, maxlen=1).pop()
+        slices = _given(to, rows)
+    return at_once(slices) if lark.loop is None else with_turns(slices)
 
 
-async def _sliced(slices: Iterator[dict[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for result in slices:  # noqa: B007 - the last one is the answer
-        await asyncio.sleep(0)
-    return result
-
-
-def _given(to: Writer, cells: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _given(to: Writer, rows: Sequence[Any]) -> Slices:
+    to.begin()
+    converted: list[dict[str, Any]] = []
+    for start in range(0, len(rows), SLICE):  # all of them, before the first is added
+        converted += [to.cells(row) for row in rows[start : start + SLICE]]
+        yield
     record_ids: list[str] = []
-    for start in range(0, max(1, len(cells)), SLICE):
+    for start in range(0, len(rows), SLICE):
         to.begin()
-        record_ids += [to.add(each) for each in cells[start : start + SLICE]]
+        known = to.table.fields  # those that were deleted meanwhile hold nothing any more
+        record_ids += [
+            to.add({name: value for name, value in cells.items() if name in known})
+            for cells in converted[start : start + SLICE]
+        ]
         to.end()
-        yield {"count": len(record_ids), "record_ids": record_ids}
+        yield
+    return {"count": len(record_ids), "record_ids": record_ids}
 
 
-def _made(to: Writer, make: Callable[[int], dict[str, Any]], number: int) -> Iterator[dict[str, Any]]:
+def _made(to: Writer, make: Callable[[int], dict[str, Any]], number: int) -> Slices:
     for start in range(0, number, SLICE):
         to.begin()
         for n in range(start, min(start + SLICE, number)):
             to.add(to.cells(make(n)))
         to.end()
-        yield {"count": min(start + SLICE, number)}
+        yield
+    return {"count": number}
 
 
 def template(table: Table, fields: Any) -> Callable[[int], dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.control.sheet_view import shown
 from lark_emulator.control.specs import count, flag, found, one_of, only, text, whole
 from lark_emulator.drive.files import remove
+from lark_emulator.sheets.dimensions import MOST_AT_ONCE
 from lark_emulator.sheets.formulas import result
 from lark_emulator.sheets.ranges import column_number
 from lark_emulator.world.drive import FOLDER
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from lark_emulator.world.drive import Document
     from lark_emulator.world.sheets import Spreadsheet, Worksheet
 
+#: A row or column; no worksheet has more.
+_FARTHEST = 1_000_000
 _CELL = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
@@ -167,8 +170,8 @@ def _checked(spec: dict[str, Any]) -> list[dict[str, Any]]:
             if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
                 raise ValueError(f"'values' must be a list of lists, not {rows!r}")
         elif "at" in _DOINGS[doing][0]:
-            count(each, "at")
-            count(each, "count")
+            count(each, "at", most=_FARTHEST)
+            count(each, "count", most=MOST_AT_ONCE)
         elif "title" in _DOINGS[doing][0] and not text(each, "title"):
             raise ValueError("'title' is required")
     return edits

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,47 +21,30 @@ from lark_emulator.wiki import pages
 from lark_emulator.world.apps import TENANT_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Mapping
 
     from lark_emulator.lark import Lark
     from lark_emulator.world.apps import App, Subscription
-    from lark_emulator.world.bases import Base, Table
+    from lark_emulator.world.bases import Base, Field, Table
     from lark_emulator.world.chats import Chat, Message
     from lark_emulator.world.records import Record
     from lark_emulator.world.users import User
 
 
-#: Records that are shown between two turns of other clients.
-_TURN = 2000
+def whole(lark: Lark) -> dict[str, Any]:
+    """Return everything an emulator holds as it is now; the lists of records are iterators.
 
-
-def in_slices(lark: Lark) -> Generator[None, None, dict[str, Any]]:
-    """Return everything an emulator holds; others have their turn meanwhile."""
-    state = of(lark, summary=False, records=False)
-    tables = [
-        (table, shown)
-        for each, base_shown in zip(lark.world.bases.values(), state["bitables"], strict=True)
-        for table, shown in zip(each.tables.values(), base_shown["tables"], strict=True)
-    ]
-    for table, shown in tables:
-        rows: list[dict[str, Any]] = []
-        shown["records"] = rows
-        for which in list(table.records):
-            rows.append(record(table, which))
-            if len(rows) % _TURN == 0:
-                yield
-        shown["record_count"] = len(rows)
+    They show the records of this moment, whatever others write before they are read.
+    """
+    state = of(lark, summary=False)
+    for each, base_shown in zip(lark.world.bases.values(), state["bitables"], strict=True):
+        for table, shown in zip(each.tables.values(), base_shown["tables"], strict=True):
+            shown["records"] = map(partial(_record, dict(table.fields)), table.records.snapshot())
     return state
 
 
-def of(lark: Lark, *, summary: bool, records: bool = True) -> dict[str, Any]:
-    """Return everything an emulator holds; without messages, records and uploads if `summary`.
-
-    Args:
-        lark: which.
-        summary: whether only a summary is wanted.
-        records: whether records are part of what is no summary.
-    """
+def of(lark: Lark, *, summary: bool) -> dict[str, Any]:
+    """Return everything an emulator holds but for records; without messages and uploads if `summary`."""
     world = lark.world
     state: dict[str, Any] = {
         "tenant_key": TENANT_KEY,
@@ -69,7 +53,7 @@ def of(lark: Lark, *, summary: bool, records: bool = True) -> dict[str, Any]:
         "users": [user(lark, each) for each in world.users.values()],
         "chats": [chat(each, summary=summary) for each in world.chats.values()],
         "webhooks": [webhook_bot.shown(bot) for bot in world.webhook_bots.values()],
-        "bitables": [base(each, summary=summary or not records) for each in world.bases.values()],
+        "bitables": [base(each) for each in world.bases.values()],
         "documents": [
             {"token": each.token, "type": each.type, "title": each.title, "owner": ":".join(each.owner)}
             for each in world.drive.documents.values()
@@ -195,14 +179,14 @@ def message(which: Message) -> dict[str, Any]:
     }
 
 
-def base(which: Base, *, summary: bool) -> dict[str, Any]:
-    """Return a base with its tables and, unless `summary`, their records."""
+def base(which: Base) -> dict[str, Any]:
+    """Return a base with its tables, without their records."""
     return {
         "app_token": which.app_token,
         "name": which.name,
         "shared_with": sorted(which.shared_with),
         **limits(which),
-        "tables": [_table(table, summary=summary) for table in which.tables.values()],
+        "tables": [_table(table) for table in which.tables.values()],
     }
 
 
@@ -214,21 +198,26 @@ def limits(base: Base) -> dict[str, Any]:
     }
 
 
-def _table(table: Table, *, summary: bool) -> dict[str, Any]:
-    shown = {
+def _table(table: Table) -> dict[str, Any]:
+    return {
         "table_id": table.table_id,
         "name": table.name,
         "fields": [shown_field(table, column) for column in table.fields.values()],
         "record_count": len(table.records),
     }
-    return shown if summary else {**shown, "records": [record(table, r) for r in table.records]}
 
 
 def record(table: Table, which: Record) -> dict[str, Any]:
     """Return a record with its cells by the names of their fields."""
+    return _record(table.fields, which)
+
+
+def _record(columns: Mapping[str, Field], which: Record) -> dict[str, Any]:
     shown = {}
     for field_id, value in which.cells.items():
-        column = table.fields[field_id]
+        column = columns.get(field_id)
+        if column is None:  # deleted just now
+            continue
         people = column.type == USER
         shown[column.name] = [person.user_id for person in value] if people else value
     return {"record_id": which.record_id, "fields": shown}

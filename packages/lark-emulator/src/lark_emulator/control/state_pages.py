@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control import snapshot
@@ -10,56 +12,67 @@ from lark_emulator.im import uploads, webhook_bot
 from lark_emulator.wiki import pages as wiki_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from lark_emulator.lark import Lark
+    from lark_emulator.world.bases import Table
+    from lark_emulator.world.chats import Message
+    from lark_emulator.world.records import Record
 
 Item = tuple[str, "Callable[[], dict[str, Any]]"]
+#: Yields the items of a part that follow one, or all.
+Part = Callable[["Lark", str], "Iterator[Item]"]
 DEFAULT_LIMIT, MOST = 100, 10_000
 
 
-def _messages(lark: Lark) -> Iterator[Item]:
-    for message in lark.world.messages.values():
-        yield (
-            message.message_id,
-            lambda each=message: {  # type: ignore[misc]
-                "chat_id": each.chat_id,
-                **snapshot.message(each),
-            },
-        )
+class _UnknownError(Exception):
+    """A part has no item of this id."""
 
 
-def _records(lark: Lark) -> Iterator[Item]:
-    for base in lark.world.bases.values():
-        for table in base.tables.values():
-            place = {"app_token": base.app_token, "table_id": table.table_id}
-            for record in table.records:
-                yield (
-                    record.record_id,
-                    lambda of=table, each=record, at=place: {  # type: ignore[misc]
-                        **at,
-                        **snapshot.record(of, each),
-                    },
-                )
+def _records(lark: Lark, after: str) -> Iterator[Item]:
+    tables = [(base, table) for base in lark.world.bases.values() for table in base.tables.values()]
+    start = 0
+    if after:
+        place = next((n for n, (_, table) in enumerate(tables) if after in table.records), None)
+        if place is None:
+            raise _UnknownError
+        del tables[:place]
+        start = tables[0][1].records.place_of(after) + 1
+    for base, table in tables:
+        at = {"app_token": base.app_token, "table_id": table.table_id}
+        rows = table.records.listed()
+        for number in range(start, len(rows)):
+            yield rows[number].record_id, partial(_record, at, table, rows[number])
+        start = 0
 
 
-def _listed(
-    things: Callable[[Lark], dict[str, Any]], shown: Callable[[Lark, Any], dict[str, Any]]
-) -> Callable[[Lark], Iterator[Item]]:
-    def items(lark: Lark) -> Iterator[Item]:
-        for name, thing in things(lark).items():
-            yield name, lambda each=thing: shown(lark, each)  # type: ignore[misc]
+def _record(at: dict[str, str], table: Table, record: Record) -> dict[str, Any]:
+    return {**at, **snapshot.record(table, record)}
+
+
+def _message(_: Lark, message: Message) -> dict[str, Any]:
+    return {"chat_id": message.chat_id, **snapshot.message(message)}
+
+
+def _listed(things: Callable[[Lark], dict[str, Any]], shown: Callable[[Lark, Any], dict[str, Any]]) -> Part:
+    def items(lark: Lark, after: str) -> Iterator[Item]:
+        known = things(lark)
+        if after and after not in known:
+            raise _UnknownError
+        names = list(known)
+        for name in names[names.index(after) + 1 :] if after else names:
+            yield name, partial(shown, lark, known[name])
 
     return items
 
 
 #: The lists of the state, each as ids with what shows the item: only those of a page are made.
-PARTS: dict[str, Callable[[Lark], Iterator[Item]]] = {
+PARTS: dict[str, Part] = {
     "apps": _listed(lambda lark: lark.world.apps, lambda _, app: snapshot.app(app)),
     "users": _listed(lambda lark: lark.world.users, snapshot.user),
     "chats": _listed(lambda lark: lark.world.chats, lambda _, chat: snapshot.chat(chat, summary=True)),
-    "messages": _messages,
-    "bitables": _listed(lambda lark: lark.world.bases, lambda _, base: snapshot.base(base, summary=True)),
+    "messages": _listed(lambda lark: lark.world.messages, _message),
+    "bitables": _listed(lambda lark: lark.world.bases, lambda _, base: snapshot.base(base)),
     "records": _records,
     "webhooks": _listed(lambda lark: lark.world.webhook_bots, lambda _, bot: webhook_bot.shown(bot)),
     "wiki_nodes": _listed(
@@ -99,16 +112,16 @@ def pages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     following: dict[str, str] = {}
     for name in names:
-        items = PARTS[name](lark)
-        if after and not any(item_id == after for item_id, _ in items):
-            raise ValueError(f"'after' {after!r} is not an id of {name}. Next: take it from 'next'")
         page: list[dict[str, Any]] = []
         last = ""
-        for item_id, shown in items:
-            if len(page) == limit:
-                following[name] = last
-                break
-            page.append(shown())
-            last = item_id
+        try:
+            for item_id, shown in PARTS[name](lark, after):
+                if len(page) == limit:
+                    following[name] = last
+                    break
+                page.append(shown())
+                last = item_id
+        except _UnknownError:
+            raise ValueError(f"'after' {after!r} is not an id of {name}. Next: take it from 'next'") from None
         parts[name] = page
     return {**parts, "next": following}

@@ -58,7 +58,8 @@ def _replaced(*kinds: str) -> Change:
     """Return what gives an image or file block its media, which was uploaded to this very block."""
 
     def change(file: Opened, block: Block, spec: dict[str, Any]) -> None:
-        media = file.call.world.drive.medias.get(spec.get("token") or "")
+        token = spec.get("token")
+        media = file.call.world.drive.medias.get(token) if isinstance(token, str) else None
         if media is None or media.parent_type not in kinds or media.document != file.document.token:
             raise RefusedError(codes.DOCX_RELATION)
         if media.parent_node not in (block.block_id, file.document.token):

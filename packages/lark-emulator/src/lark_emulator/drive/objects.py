@@ -99,16 +99,19 @@ def _copy_attachments(call: Call, base: Base) -> Generator[None, None, None]:
     drive = call.world.drive
     for table in base.tables.values():
         columns = [column.field_id for column in table.fields.values() if column.type == ATTACHMENT]
-        for number, record in enumerate(table.records if columns else (), 1):
+        for number, record in enumerate(table.records.snapshot() if columns else (), 1):
             if number % _TURN == 0:
                 yield
-            for field_id in columns:
-                tokens = record.cells.get(field_id)
-                if tokens:
-                    record.cells[field_id] = [
-                        _copied_media(call, drive.medias[each], base.app_token, base.app_token)
-                        for each in tokens
-                    ]
+            cells = {
+                field_id: [
+                    _copied_media(call, drive.medias[each], base.app_token, base.app_token)
+                    for each in record.cells[field_id]
+                ]
+                for field_id in columns
+                if record.cells.get(field_id)
+            }
+            if cells:
+                table.records.set_cells(record.record_id, cells)
 
 
 def _copied_media(call: Call, media: Media, document: str, node: str) -> str:

@@ -9,11 +9,10 @@ import orjson
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.content import Content, checked_content
-from lark_emulator.im.messages import GONE
+from lark_emulator.im.messages import GONE, put
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import choice, json_object, text_list
 from lark_emulator.world.batches import Batch
-from lark_emulator.world.chats import Message
 
 if TYPE_CHECKING:
     from lark_emulator.world.users import User
@@ -49,7 +48,8 @@ def batch_send(call: Call) -> dict[str, Any]:
     content = object_content(call, msg_type, body)
     batch = Batch(call.world.new_id("bm-"), call.app.app_id, call.world.clock.now_ms())
     for user in people.values():
-        batch.messages.append(_delivered(call, user, content))
+        # The limits of each receiver do not apply.
+        batch.messages.append(put(call, call.world.p2p_chat(call.app, user), content))
     call.world.batches[batch.batch_id] = batch
     members = ("department_ids", *_KINDS)
     return {
@@ -127,27 +127,6 @@ def object_content(call: Call, msg_type: str, body: dict[str, Any]) -> Content:
     except RefusedError as refusal:
         failed = codes_im.BATCH_CONTENT if msg_type == "interactive" else codes_im.BATCH_MESSAGE
         raise RefusedError(failed, refusal.msg) from None
-
-
-def _delivered(call: Call, user: User, content: Content) -> Message:
-    """Put the message into the chat with one person; the limits per receiver do not apply."""
-    chat, now = call.world.p2p_chat(call.app, user), call.world.clock.now_ms()
-    message = Message(
-        call.world.new_id("om_"),
-        chat.chat_id,
-        content.msg_type,
-        content.shown,
-        content.sent,
-        call.app.app_id,
-        now,
-        now,
-        content.mentions,
-        tenant_key=call.tenant_key,
-    )
-    chat.messages.append(message)
-    chat.active_time = now
-    call.world.messages[message.message_id] = message
-    return message
 
 
 def _found(call: Call) -> Batch:

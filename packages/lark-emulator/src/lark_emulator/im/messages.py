@@ -164,10 +164,11 @@ def replayed_message(call: Call, uuid: str) -> Message | None:
 
 
 def post(call: Call, chat: Chat, content: Content, uuid: str = "") -> Message:
-    """Put a message into a chat.
+    """Send a message to a chat.
 
     Raises:
-        RefusedError: 230020, too many messages a second for this user or group.
+        RefusedError: 230020 (too many messages a second for this user or group), or 230099 (its card entity
+            was sent before).
     """
     world = call.world
     if content.msg_type == "interactive":
@@ -175,6 +176,15 @@ def post(call: Call, chat: Chat, content: Content, uuid: str = "") -> Message:
     per_second = call.settings.receiver_qps if call.settings.rate_limits else 0
     if per_second and world.receiver_windows.take(_receiver_key(chat), [(per_second, 1.0)]):
         raise RefusedError(codes.RECEIVER_FREQUENCY)
+    message = put(call, chat, content, uuid)
+    if uuid:
+        world.message_uuids[call.app.app_id, uuid] = (message.message_id, world.clock.now())
+    return message
+
+
+def put(call: Call, chat: Chat, content: Content, uuid: str = "") -> Message:
+    """Put a message into a chat, however many came before."""
+    world = call.world
     now = world.clock.now_ms()
     message = Message(
         world.new_id("om_"),
@@ -194,8 +204,6 @@ def post(call: Call, chat: Chat, content: Content, uuid: str = "") -> Message:
     chat.messages.append(message)
     chat.active_time = now
     world.messages[message.message_id] = message
-    if uuid:
-        world.message_uuids[call.app.app_id, uuid] = (message.message_id, world.clock.now())
     return message
 
 

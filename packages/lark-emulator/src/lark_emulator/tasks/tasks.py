@@ -63,11 +63,11 @@ def create(call: Call) -> dict[str, Any]:
     token = body.get("client_token") or ""
     if token and not (isinstance(token, str) and SHORTEST_TOKEN <= len(token) <= LONGEST_TOKEN):
         refuse(f"client_token must have {SHORTEST_TOKEN} to {LONGEST_TOKEN} characters")
-    known = call.world.tasks.tasks.get(call.world.office_tokens.get(("task", call.app.app_id, token), ""))
-    if token and known is not None:
+    known = call.world.repeats.find("task", call.app.app_id, token, call.world.tasks.tasks)
+    if known is not None:
         return {"task": shown(known, call, id_type)}
     now = call.world.clock.now_ms()
-    number = len(call.world.office_tokens) + len(call.world.tasks.tasks)
+    number = len(call.world.repeats) + len(call.world.tasks.tasks)
     task = Task(access.new_guid(call.world), f"t{100_000 + number}", "", itself(call, "creator"), now, now)
     fields = {name: body[name] for name in UPDATE_FIELDS if body.get(name) is not None}
     _change(task, {"summary": "", **fields})
@@ -79,8 +79,7 @@ def create(call: Call) -> dict[str, Any]:
         task.tasklists.append(str(guid))
     task.more = {name: body[name] for name in _KEPT if body.get(name) is not None}
     call.world.tasks.tasks[task.guid] = task
-    if token:
-        call.world.office_tokens["task", call.app.app_id, token] = task.guid
+    call.world.repeats.note("task", call.app.app_id, token, task.guid)
     return {"task": shown(task, call, id_type)}
 
 

@@ -6,6 +6,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lark_emulator.slicing import emptied
 from lark_emulator.world.records import Records
 
 if TYPE_CHECKING:
@@ -84,6 +85,13 @@ class Table:
         if len(self.searches) > KEPT_SEARCHES:
             del self.searches[next(iter(self.searches))]
 
+    def emptied(self) -> Generator[None, None, None]:
+        """Free the rows of a table that is gone; others have their turn meanwhile."""
+        searches, self.searches = self.searches, {}
+        for _, found in searches.values():
+            yield from emptied(found)
+        yield from self.records.emptied()
+
     def add_field(self, column: Field) -> None:
         """Append a column."""
         self.fields[column.field_id] = column
@@ -156,7 +164,8 @@ class Base:
                 table.records, table.searches, table.held = records, searches, held
         for table, records, _, _ in kept:
             if most is None or len(records) <= most:
-                made.tables[table.table_id].records = yield from records.copied()
+                made.tables[table.table_id].records = records.copied()
+                yield
         return made
 
     def touch(self, table: Table | None = None) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lark_emulator.collecting import unseen
+from lark_emulator.slicing import at_once, emptied
+from lark_emulator.world.indexes import Index
+
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from lark_emulator.world.apps import App
     from lark_emulator.world.users import User
@@ -15,10 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Record:
-    """A row: values by field id, in write shape, empty cells left out. Only `Records` changes it."""
+    """A row: values by field id, in write shape, empty cells left out.
+
+    It stays as it is: a change puts another one in its place, so that who holds it sees it as it was.
+    """
 
     record_id: str
-    cells: dict[str, Any]
+    cells: Mapping[str, Any]
     created_by: App | User
     created_time: int
     modified_by: App | User
@@ -26,11 +34,7 @@ class Record:
     number: int
 
 
-#: Who holds a value: one record, as with keys, or several by id (a dictionary for each would cost memory).
-_Index = dict[Any, "Record | dict[str, Record]"]
-
-
-#: Rows that are copied between two turns of other clients.
+#: Rows that are looked at, and changed if need be, between two turns of other clients.
 _TURN = 2000
 
 
@@ -51,13 +55,15 @@ class Records:
     def __init__(self) -> None:
         self._by_id: dict[str, Record] = {}
         self._listed: list[Record] | None = []
-        self._indexes: dict[str, _Index] = {}
+        self._is_lent = False
+        """Whether `_listed` must stay as it is, since a snapshot is made of it."""
+        self._indexes: dict[str, Index] = {}
         self._edits: deque[_Edit] = deque()
         self._last_number = 0
         self.version = 0
         """Counts edits: what was found by an older version may have changed."""
         self.history_s = 0.0
-        """For how many seconds edits are kept, for `as_of`."""
+        """For how many seconds edits are kept, for `before`."""
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -71,109 +77,154 @@ class Records:
     def __iter__(self) -> Iterator[Record]:
         return iter(self._by_id.values())
 
+    def get(self, record_id: str) -> Record | None:
+        """Return a row, or None if there is none of this id."""
+        return self._by_id.get(record_id)
+
     def listed(self) -> list[Record]:
         """Return all rows in order. The list is the table's own: it must not be changed, nor kept."""
         if self._listed is None:
-            self._listed = list(self._by_id.values())
+            self._listed, self._is_lent = unseen(list(self._by_id.values())), False
         return self._listed
 
-    def as_of(self, time: float) -> list[Record]:
-        """Return the rows in order as they were at a time, as far as `history_s` reaches back."""
-        if not self._edits or self._edits[-1].time <= time:
-            return self.listed()
-        then = dict(self._by_id)
+    def place_of(self, record_id: str) -> int:
+        """Return at which place of `listed` a row stands."""
+        return bisect_left(self.listed(), self._by_id[record_id].number, key=place)
+
+    def snapshot(self) -> list[Record]:
+        """Return all rows in order as they are now, however others write meanwhile."""
+        rows = self.listed()
+        self._is_lent = True
+        return rows
+
+    def before(self, time: float) -> dict[str, Record | None]:
+        """Return what was at a time in the place of rows that were edited since: a row, or none.
+
+        Args:
+            time: seconds since the epoch, as far back as `history_s`.
+        """
+        then: dict[str, Record | None] = {}
         for edit in reversed(self._edits):
             if edit.time <= time:
                 break
-            if edit.before is None:
-                then.pop(edit.record_id, None)
-            else:
-                then[edit.record_id] = edit.before
-        return sorted(then.values(), key=place)
+            then[edit.record_id] = edit.before
+        return then
 
     def forget_history(self) -> None:
         """Make all reads show what is there now."""
         self._edits.clear()
 
-    def with_value(self, field_id: str, value: Any) -> Iterable[Record]:
-        """Return the rows that hold a (hashable) value in a field, in no order."""
+    def indexed(self, field_id: str) -> Generator[None, None, None]:
+        """Make the index of a field, if there is none: `with_value` then answers quickly."""
         index = self._indexes.get(field_id)
         if index is None:
-            index = self._indexes[field_id] = {}
-            for record in self:
-                _enter(index, record, field_id)
-        held = index.get(value, ())
-        if isinstance(held, Record):
-            return (held,)
-        return held.values() if isinstance(held, dict) else ()
+            index = self._indexes[field_id] = Index(field_id, self.snapshot())
+        while index.advance(self._by_id):
+            yield
+
+    def with_value(self, field_id: str, value: Any) -> list[Record]:
+        """Return the rows that hold a (hashable) value in a field, in no order."""
+        at_once(self.indexed(field_id))
+        return [self._by_id[record_id] for record_id in self._indexes[field_id].find(value)]
 
     def add(
-        self, record_id: str, cells: dict[str, Any], by: App | User, time_ms: int, *, now: float
+        self, record_id: str, cells: Mapping[str, Any], by: App | User, time_ms: int, *, now: float
     ) -> Record:
         """Append a row, and return it."""
         self._last_number += 1
         record = Record(record_id, cells, by, time_ms, by, time_ms, self._last_number)
         self._note(record_id, None, now)
         self._by_id[record_id] = record
+        if self._is_lent:
+            self._listed, self._is_lent = None, False
         if self._listed is not None:
             self._listed.append(record)
-        for field_id, index in self._indexes.items():
-            _enter(index, record, field_id)
+        for index in self._indexes.values():
+            index.change(None, record)
         return record
 
     def change(
-        self, record: Record, cells: dict[str, Any], by: App | User, time_ms: int, *, now: float
-    ) -> None:
-        """Set cells of a row; None empties one."""
-        self._note(record.record_id, record, now)
-        for field_id, value in cells.items():
-            index = self._indexes.get(field_id)
-            if index is not None:
-                _leave(index, record, field_id)
-            if value is None:
-                record.cells.pop(field_id, None)
-            else:
-                record.cells[field_id] = value
-            if index is not None:
-                _enter(index, record, field_id)
-        record.modified_by, record.modified_time = by, time_ms
+        self, record_id: str, cells: Mapping[str, Any], by: App | User, time_ms: int, *, now: float
+    ) -> Record:
+        """Set cells of a row, of which None empties one, and return it as it is now."""
+        old = self._by_id[record_id]
+        self._note(record_id, old, now)
+        return self._put(old, cells, by, time_ms)
+
+    def set_cells(self, record_id: str, cells: Mapping[str, Any]) -> Record:
+        """Set cells of a row as `change` does, but by no person and at no time."""
+        old = self._by_id[record_id]
+        self.version += 1
+        return self._put(old, cells, old.modified_by, old.modified_time)
 
     def remove(self, record_id: str, *, now: float) -> None:
         """Remove a row."""
         record = self._by_id[record_id]
         self._note(record_id, record, now)
-        for field_id, index in self._indexes.items():
-            _leave(index, record, field_id)
+        for index in self._indexes.values():
+            index.change(record, None)
         del self._by_id[record_id]
-        self._listed = None
+        self._listed, self._is_lent = None, False
 
-    def drop_values(self, field_id: str, kept: Iterable[str] = ()) -> None:
-        """Empty a column, but for the rows in `kept`."""
+    def drop_values(self, field_id: str, is_dropped: Callable[[Any], bool]) -> Generator[None, None, None]:
+        """Empty the cells of a column that hold a certain value; others have their turn meanwhile.
+
+        Rows that others write meanwhile are looked at again, until none holds such a value.
+        """
         self._indexes.pop(field_id, None)
-        self.version += 1
-        spared = set(kept)
-        for record in self:
-            if record.record_id not in spared:
-                record.cells.pop(field_id, None)
+        done = -1
+        while done != self.version:
+            done = self.version
+            record_ids = unseen(list(self._by_id))
+            self._listed, self._is_lent = None, False  # the rows of before are freed one by one
+            while record_ids:
+                before = self.version
+                for record_id in record_ids[-_TURN:]:
+                    record = self._by_id.get(record_id)
+                    value = None if record is None else record.cells.get(field_id)
+                    if value is not None and is_dropped(value):
+                        self.set_cells(record_id, {field_id: None})
+                done += self.version - before
+                del record_ids[-_TURN:]
+                yield
 
-    def copied(self) -> Generator[None, None, Records]:
-        """Return a copy with the same ids and people; others have their turn while it is made."""
+    def copied(self) -> Records:
+        """Return a copy with the same ids and people."""
         made = Records()
         made.version, made.history_s = self.version, self.history_s
-        for number, record in enumerate(list(self), 1):
-            cells = {field_id: _copied(value) for field_id, value in record.cells.items()}
-            made._by_id[record.record_id] = replace(record, cells=cells)
-            if number % _TURN == 0:
-                yield
+        made._by_id = dict(self._by_id)
         made._last_number, made._listed = self._last_number, None
+        return made
+
+    def emptied(self) -> Generator[None, None, None]:
+        """Free the rows, which nobody reads any more; others have their turn meanwhile."""
+        if self._is_lent:
+            self._listed = None
+        by_id, listed, indexes = self._by_id, self._listed or [], self._indexes
+        self._by_id, self._listed, self._indexes = {}, [], {}
+        self._is_lent = False
+        for index in indexes.values():
+            yield from index.emptied()
+        yield from emptied(listed)
+        yield from emptied(by_id)
+
+    def _put(self, old: Record, cells: Mapping[str, Any], by: App | User, time_ms: int) -> Record:
+        filled = {name: value for name, value in {**old.cells, **cells}.items() if value is not None}
+        made = Record(old.record_id, filled, old.created_by, old.created_time, by, time_ms, old.number)
+        self._by_id[old.record_id] = made
+        if self._is_lent:
+            self._listed, self._is_lent = None, False
+        if self._listed is not None:
+            self._listed[bisect_left(self._listed, old.number, key=place)] = made
+        for index in self._indexes.values():
+            index.change(old, made)
         return made
 
     def _note(self, record_id: str, record: Record | None, now: float) -> None:
         self.version += 1
         if self.history_s <= 0:
             return
-        before = None if record is None else replace(record, cells=dict(record.cells))
-        self._edits.append(_Edit(now, record_id, before))
+        self._edits.append(_Edit(now, record_id, record))
         while self._edits[0].time < now - self.history_s:
             self._edits.popleft()
 
@@ -181,35 +232,3 @@ class Records:
 def place(record: Record) -> int:
     """Return what rows are ordered by."""
     return record.number
-
-
-def _copied(value: Any) -> Any:
-    """Return a value of its own; the people and apps in it stay who they are."""
-    if isinstance(value, list):
-        return [_copied(each) for each in value]
-    if isinstance(value, dict):
-        return {name: _copied(each) for name, each in value.items()}
-    return value
-
-
-def _enter(index: _Index, record: Record, field_id: str) -> None:
-    value = record.cells.get(field_id)
-    if value is None:
-        return
-    held = index.setdefault(value, record)
-    if held is record:
-        return
-    if isinstance(held, Record):
-        held = index[value] = {held.record_id: held}
-    held[record.record_id] = record
-
-
-def _leave(index: _Index, record: Record, field_id: str) -> None:
-    value = record.cells.get(field_id)
-    if value is None:
-        return
-    held = index[value]
-    if isinstance(held, dict):
-        del held[record.record_id]
-    if held is record or not held:
-        del index[value]

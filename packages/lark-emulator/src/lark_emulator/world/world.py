@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.limits import Windows
+from lark_emulator.slicing import emptied
 from lark_emulator.world.approvals import Approvals
 from lark_emulator.world.apps import TENANT_KEY, App
 from lark_emulator.world.calendars import Calendars
@@ -19,12 +20,14 @@ from lark_emulator.world.departments import Departments
 from lark_emulator.world.documents import SPACE_ID, WikiSpace
 from lark_emulator.world.drive import Drive
 from lark_emulator.world.page_plans import PagePlans
+from lark_emulator.world.repeats import Repeats
 from lark_emulator.world.sheet_plans import SheetPlans
+from lark_emulator.world.sheets import Spreadsheet
 from lark_emulator.world.tasks import Tasks
 from lark_emulator.world.users import User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from lark_emulator.clock import Clock
     from lark_emulator.world.bases import Base
@@ -83,8 +86,8 @@ class World:
         self.batches: dict[str, Batch] = {}
         #: messages that were made urgent, oldest first
         self.urgents: list[Urgent] = []
-        #: (kind, app_id, client_token) of what was made in directory, calendars and tasks -> its id
-        self.office_tokens: dict[tuple[str, str, str], str] = {}
+        #: what was made in directory, calendars and tasks under tokens of clients
+        self.repeats = Repeats()
         self.departments = Departments(self.users)
         #: recordings, by token
         self.minutes: dict[str, Minute] = {}
@@ -105,6 +108,23 @@ class World:
         self.approvals = Approvals()
         self._ids = 0
         self._furnish()
+
+    def emptied(self) -> Generator[None, None, None]:
+        """Free what there may be much of, once another tenant is in the place of this one.
+
+        Others have their turn meanwhile.
+        """
+        for base in self.bases.values():
+            for table in base.tables.values():
+                yield from table.emptied()
+        for document in self.drive.documents.values():
+            if isinstance(document.content, Spreadsheet):
+                for sheet in document.content.sheets.values():
+                    yield from emptied(sheet.grid.rows)
+        for chat in self.chats.values():
+            yield from emptied(chat.messages)
+        yield from emptied(self.messages)
+        yield from emptied(self.message_uuids)
 
     def _furnish(self) -> None:
         app = self.add_app(DEFAULT_APP_ID, DEFAULT_APP_SECRET, "Emulator bot")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import heapq
 import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,19 +19,18 @@ from lark_emulator.control.sheet_view import value_shown
 from lark_emulator.control.specs import found, only, text
 from lark_emulator.control.views.windows import limit, number
 from lark_emulator.sheets.ranges import a1, letters
+from lark_emulator.slicing import emptied, filtered, ordered, with_turns
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.grid import COLUMNS, ROWS
 from lark_emulator.world.sheets import Spreadsheet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Generator, Iterator
 
     from lark_emulator.lark import Lark
     from lark_emulator.world.bases import Field, Table
     from lark_emulator.world.records import Record
 
-#: Rows that are sorted, and that are merged, between two turns of other clients.
-_RUN, _TURN = 4000, 1000
 #: Columns of a worksheet that the page shows.
 _MOST_COLUMNS = 200
 _AUTOMATIC: dict[int, Callable[[Record], Any]] = {
@@ -66,48 +63,37 @@ def records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None
         raise ValueError(f"'order' must be asc or desc, not {order!r}")
     by = text(spec, "sort")
     if not by:
-        return _window(table, table.records.listed(), start, wanted)
+        return _window(table, list(table.fields.values()), table.records.listed(), start, wanted)
     column = found(table.names, "field", by)
     question, version = ("page", column.field_id, order), (table.revision, table.records.version)
     known = table.searches.get(question)
     if known is not None and known[0] == version:
-        return _window(table, known[1], start, wanted)
-    return _sorted(table, column, question, version, start, wanted)
+        return _window(table, list(table.fields.values()), known[1], start, wanted)
+    columns, rows = list(table.fields.values()), table.records.snapshot()
+
+    async def window() -> dict[str, Any]:
+        ranked = await with_turns(_sorted(table, rows, column, question, version))
+        return _window(table, columns, ranked, start, wanted)
+
+    return window()
 
 
-async def _sorted(
+def _sorted(
     table: Table,
+    rows: list[Record],
     column: Field,
     question: tuple[str, str, str],
     version: tuple[int, int],
-    start: int,
-    wanted: int,
-) -> dict[str, Any]:
-    """Sort in runs and merge them, with a turn for other clients between; empty cells are last.
-
-    Ranks are made when they are compared, and not kept: two million tuples more would stop the whole process
-    for the garbage collector's rounds.
-    """
-    descending, rank = question[2] == "desc", partial(_rank, column)
-    rows = list(table.records.listed())
-    runs: list[list[Record]] = []
-    empty: list[Record] = []
-    for at in range(0, len(rows), _RUN):
-        run: list[Record] = []
-        for record in rows[at : at + _RUN]:
-            (empty if _cell(column, record) in (None, []) else run).append(record)
-        run.sort(key=rank, reverse=descending)
-        runs.append(run)
-        await asyncio.sleep(0)
-    ordered: list[Record] = []
-    for record in heapq.merge(*runs, key=rank, reverse=descending):
-        ordered.append(record)
-        if len(ordered) % _TURN == 0:
-            await asyncio.sleep(0)
-    ordered += empty
+) -> Generator[None, None, list[Record]]:
+    """Sort records; empty cells are last."""
+    filled = yield from filtered(lambda record: _cell(column, record) not in (None, []), rows)
+    empty = yield from filtered(lambda record: _cell(column, record) in (None, []), rows)
+    ranked = yield from ordered(filled, partial(_rank, column), reverse=question[2] == "desc")
+    yield from emptied(filled)
+    ranked += empty
     if version == (table.revision, table.records.version):
-        table.keep_search(question, version, ordered)
-    return _window(table, ordered, start, wanted)
+        table.keep_search(question, version, ranked)
+    return ranked
 
 
 def _rank(column: Field, record: Record) -> tuple[int, Any]:
@@ -134,8 +120,9 @@ def _cell(column: Field, record: Record) -> Any:
     return value
 
 
-def _window(table: Table, rows: list[Record], start: int, wanted: int) -> dict[str, Any]:
-    columns = list(table.fields.values())
+def _window(
+    table: Table, columns: list[Field], rows: list[Record], start: int, wanted: int
+) -> dict[str, Any]:
     items = []
     for record in rows[start : start + wanted]:
         cells = {column.name: value for column in columns if (value := _cell(column, record)) is not None}
