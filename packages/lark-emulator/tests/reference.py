@@ -1,4 +1,4 @@
-"""Write docs/control-plane.md from the code: `python packages/lark-emulator/tests/reference.py`."""
+"""Write docs/{en,zh}/control-plane.md from the code: `python packages/lark-emulator/tests/reference.py`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[1] / "docs"
 _HEADS = {
     "en": (
-        "control-plane.md",
+        "[中文](../zh/control-plane.md)",
         "Reference of the control plane",
         (
             "Generated from the code. `$LARK` is the emulator's address, such as `http://127.0.0.1:8765`. "
@@ -35,11 +35,11 @@ _HEADS = {
         "Rules of cards",
     ),
     "zh": (
-        "control-plane.zh.md",
+        "[English](../en/control-plane.md)",
         "控制面参考",
         (
-            "本页由代码生成, 说明沿用代码中的英文。`$LARK` 是模拟器的地址, 例如 `http://127.0.0.1:8765`。"
-            '请求体和响应都是 JSON 对象。输入有误时返回 400 和 `{"error": …}`, 不做任何修改。'
+            "本页由代码生成，说明沿用代码中的英文。`$LARK` 是模拟器的地址，例如 `http://127.0.0.1:8765`。"  # noqa: RUF001 - Chinese
+            '请求体和响应都是 JSON 对象。输入有误时返回 400 和 `{"error": …}`，不做任何修改。'  # noqa: RUF001 - Chinese
         ),
         "操作",
         "设置",
@@ -53,8 +53,8 @@ _HEADS = {
 
 def text(language: str) -> str:
     """Return the whole page in a language: `en` or `zh`."""
-    _, title, intro, operations, settings, fault, stub, columns, rules = _HEADS[language]
-    parts = [f"# {title}", intro, f"## {operations}"]
+    twin, title, intro, operations, settings, fault, stub, columns, rules = _HEADS[language]
+    parts = [f"# {title}", twin, intro, f"## {operations}"]
     for (method, path), function in plane.OPERATIONS.items():
         parts += [f"### `{method} /_emulator/{path}`", _told(function), _curl(method, path)]
     parts += [f"## {settings}", _table(columns, _settings()), f"### {rules}", _listed(CARD_RULES)]
@@ -129,5 +129,5 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    for language, (file, *_) in _HEADS.items():
-        (DOCS / file).write_text(text(language), "utf-8")
+    for language in _HEADS:
+        (DOCS / language / "control-plane.md").write_text(text(language), "utf-8")

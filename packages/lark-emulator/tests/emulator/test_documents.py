@@ -1,4 +1,4 @@
-"""docs/stubs.md, testing.md and reach.md: their examples run, and what they name exists."""
+"""docs/en/stubs.md, testing.md and reach.md: their examples run, and what they name exists."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from tests.emulator.conftest import Api
 
 ROOT = Path(__file__).parents[2]
-PAGES = {name: (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("stubs", "testing", "reach")}
+DOCS = ROOT / "docs" / "en"
+PAGES = {name: (DOCS / f"{name}.md").read_text("utf-8") for name in ("stubs", "testing", "reach")}
 
 
 def blocks(page: str, language: str) -> list[str]:
