@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import inspect
 import re
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control import plane
+from lark_emulator.control.views.settings import explained
 from lark_emulator.faults import Fault
 from lark_emulator.settings import CARD_RULES, CHOICES, Settings
 from lark_emulator.stubs.stub import Stub
@@ -90,25 +89,12 @@ def _curl(method: str, path: str) -> str:
 
 
 def _settings() -> list[tuple[str, ...]]:
-    told = _attribute_docs(Settings)
+    told = explained()
     rows = []
     for name, value in Settings().as_dict().items():
         choices = ", ".join(f"`{one}`" for one in CHOICES.get(name, ()))
         rows.append((f"`{name}`", f"`{value}`", choices or type(value).__name__, told[name]))
     return sorted(rows)
-
-
-def _attribute_docs(kind: type) -> dict[str, str]:
-    """Return the text behind each field of a dataclass and of those that it extends."""
-    told: dict[str, str] = {}
-    for each in reversed(kind.__mro__[:-1]):
-        body = ast.parse(textwrap.dedent(inspect.getsource(each))).body[0]
-        assert isinstance(body, ast.ClassDef)
-        for member, behind in zip(body.body, body.body[1:], strict=False):
-            if isinstance(member, ast.AnnAssign) and isinstance(behind, ast.Expr):
-                assert isinstance(member.target, ast.Name)
-                told[member.target.id] = " ".join(ast.literal_eval(behind.value).split())
-    return told
 
 
 def _arguments(kind: type) -> dict[str, str]:

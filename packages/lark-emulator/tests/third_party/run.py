@@ -49,7 +49,7 @@ def install(flow: Path, home: Path) -> list[str]:
         venv.create(home, with_pip=True)
         python = str(home / "bin" / "python")
         lock = _LOCKS / f"{flow.stem}.txt"
-        _run([python, "-m", "pip", "install", "-q", "--require-hashes", "-r", str(lock)])
+        _run([python, "-m", "pip", "install", "-q", "--no-compile", "--require-hashes", "-r", str(lock)])
         return [python, "-P", str(copied)]  # a flow has the name of its client
     for file in (_HERE / "package.json", _LOCKS / "package-lock.json"):
         shutil.copy(file, home)
@@ -129,9 +129,12 @@ def flow(command: list[str], home: Path) -> str:
             "HOME": str(home),
             "PATH": os.environ["PATH"],
         }
-        done = subprocess.run(  # noqa: S603
-            command, env=variables, capture_output=True, text=True, timeout=60, check=False
-        )
+        try:
+            done = subprocess.run(  # noqa: S603
+                command, env=variables, capture_output=True, text=True, timeout=_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return f"it has not ended after {_SECONDS} s"
         state = lark.state()
         log = lark.requests(after=before)
         refused = [f"{one['method']} {one['path']}: {one['code']}" for one in log if one["code"]]
