@@ -18,7 +18,7 @@ curl -sS "$base/open-apis/im/v1/messages?receive_id_type=chat_id" \
   -d '{"receive_id": "oc_emulator_data_team", "msg_type": "text", "content": "{\"text\": \"hello from curl\"}"}'
 echo
 
-# 3. An answer of our own for an endpoint that is not emulated.
+# 3. An answer of our own: this calendar is not there.
 curl -sS "$base/_emulator/stubs" -H 'Content-Type: application/json' -d '{
   "match": {"method": "GET", "path": "/open-apis/calendar/v4/calendars/:calendar_id"},
   "answer": {"json": {"code": 0, "data": {"calendar_id": "{{path.calendar_id}}", "summary": "On call"}}}

@@ -1,16 +1,15 @@
-"""Write docs/control-plane.md from the code: `python packages/lark-emulator/tests/reference.py`."""
+"""Write docs/{en,zh}/control-plane.md from the code: `python packages/lark-emulator/tests/reference.py`."""
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import inspect
 import re
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control import plane
+from lark_emulator.control.views.settings import explained
 from lark_emulator.faults import Fault
 from lark_emulator.settings import CARD_RULES, CHOICES, Settings
 from lark_emulator.stubs.stub import Stub
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[1] / "docs"
 _HEADS = {
     "en": (
-        "control-plane.md",
+        "[中文](../zh/control-plane.md)",
         "Reference of the control plane",
         (
             "Generated from the code. `$LARK` is the emulator's address, such as `http://127.0.0.1:8765`. "
@@ -35,11 +34,11 @@ _HEADS = {
         "Rules of cards",
     ),
     "zh": (
-        "control-plane.zh.md",
+        "[English](../en/control-plane.md)",
         "控制面参考",
         (
-            "本页由代码生成, 说明沿用代码中的英文。`$LARK` 是模拟器的地址, 例如 `http://127.0.0.1:8765`。"
-            '请求体和响应都是 JSON 对象。输入有误时返回 400 和 `{"error": …}`, 不做任何修改。'
+            "本页由代码生成，说明沿用代码中的英文。`$LARK` 是模拟器的地址，例如 `http://127.0.0.1:8765`。"  # noqa: RUF001 - Chinese
+            '请求体和响应都是 JSON 对象。输入有误时返回 400 和 `{"error": …}`，不做任何修改。'  # noqa: RUF001 - Chinese
         ),
         "操作",
         "设置",
@@ -53,8 +52,8 @@ _HEADS = {
 
 def text(language: str) -> str:
     """Return the whole page in a language: `en` or `zh`."""
-    _, title, intro, operations, settings, fault, stub, columns, rules = _HEADS[language]
-    parts = [f"# {title}", intro, f"## {operations}"]
+    twin, title, intro, operations, settings, fault, stub, columns, rules = _HEADS[language]
+    parts = [f"# {title}", twin, intro, f"## {operations}"]
     for (method, path), function in plane.OPERATIONS.items():
         parts += [f"### `{method} /_emulator/{path}`", _told(function), _curl(method, path)]
     parts += [f"## {settings}", _table(columns, _settings()), f"### {rules}", _listed(CARD_RULES)]
@@ -90,25 +89,12 @@ def _curl(method: str, path: str) -> str:
 
 
 def _settings() -> list[tuple[str, ...]]:
-    told = _attribute_docs(Settings)
+    told = explained()
     rows = []
     for name, value in Settings().as_dict().items():
         choices = ", ".join(f"`{one}`" for one in CHOICES.get(name, ()))
         rows.append((f"`{name}`", f"`{value}`", choices or type(value).__name__, told[name]))
     return sorted(rows)
-
-
-def _attribute_docs(kind: type) -> dict[str, str]:
-    """Return the text behind each field of a dataclass and of those that it extends."""
-    told: dict[str, str] = {}
-    for each in reversed(kind.__mro__[:-1]):
-        body = ast.parse(textwrap.dedent(inspect.getsource(each))).body[0]
-        assert isinstance(body, ast.ClassDef)
-        for member, behind in zip(body.body, body.body[1:], strict=False):
-            if isinstance(member, ast.AnnAssign) and isinstance(behind, ast.Expr):
-                assert isinstance(member.target, ast.Name)
-                told[member.target.id] = " ".join(ast.literal_eval(behind.value).split())
-    return told
 
 
 def _arguments(kind: type) -> dict[str, str]:
@@ -129,5 +115,5 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    for language, (file, *_) in _HEADS.items():
-        (DOCS / file).write_text(text(language), "utf-8")
+    for language in _HEADS:
+        (DOCS / language / "control-plane.md").write_text(text(language), "utf-8")

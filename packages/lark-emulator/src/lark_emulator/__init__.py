@@ -2,7 +2,7 @@
 
 It shares no code with the clients that are tested against it, so that a mistake shared by both cannot cancel
 itself out: what it answers rests on Lark's documentation and on the official SDK, which the conformance tests
-drive unchanged. ``docs/coverage.md`` lists what is emulated and what each endpoint rests on.
+drive unchanged. ``docs/en/coverage.md`` lists what is emulated and what each endpoint rests on.
 """
 
 from __future__ import annotations

@@ -76,7 +76,10 @@ def _stubs_in(file: Path) -> dict[str, Any]:
         raise ValueError(f"{file} is not JSON: {error}. Next: correct it, or record it again") from None
     plans = content.get("stubs") if isinstance(content, dict) else content
     if not isinstance(plans, list):
-        raise ValueError(f"{file} has no list 'stubs'. Next: see docs/stubs.md for its shape")  # noqa: TRY004 - a file
+        raise ValueError(  # noqa: TRY004 - a file
+            f"{file} has no list 'stubs'. Next: write "
+            '{"stubs": [{"match": {"path": "/open-apis/…"}, "answer": {"json": {}}}]}'
+        )
     return {"stubs": plans}
 
 

@@ -2,15 +2,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lark_emulator.coverage import markdown
+import pytest
+from lark_emulator.coverage import main, markdown
 from lark_emulator.routes import ROUTES
 from lark_emulator.routing import documented
 
-LIST = Path(__file__).parents[2] / "docs" / "coverage.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_list_is_up_to_date() -> None:
-    assert LIST.read_text("utf-8") == markdown()
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_list_is_up_to_date(language: str) -> None:
+    """If it is not: `python -m lark_emulator.coverage packages/lark-emulator/docs`."""
+    assert (DOCS / language / "coverage.md").read_text("utf-8") == markdown(language)
+
+
+def test_a_folder_that_is_not_that_of_the_documents_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotADirectoryError, match=r"/en is not a folder\. Next: "):
+        main([str(tmp_path)])
 
 
 def test_every_documented_page_belongs_to_a_route() -> None:

@@ -1,4 +1,4 @@
-"""docs/stubs.md, testing.md and reach.md: their examples run, and what they name exists."""
+"""docs/en/stubs.md, testing.md and reach.md: their examples run, and what they name exists."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from tests.emulator.conftest import Api
 
 ROOT = Path(__file__).parents[2]
-PAGES = {name: (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("stubs", "testing", "reach")}
+DOCS = ROOT / "docs" / "en"
+PAGES = {name: (DOCS / f"{name}.md").read_text("utf-8") for name in ("stubs", "testing", "reach")}
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -72,6 +73,20 @@ def test_every_option_and_variable_that_is_named_exists_and_every_option_is_name
     variables = {name.lower() for name in re.findall(r"LARK_EMULATOR_([A-Z_]+)", written)}
     assert variables <= options._OPTIONS.keys()
     assert {name.removeprefix("--").replace("-", "_") for name in known} <= options._OPTIONS.keys()
+
+
+def test_the_clients_that_were_tried_are_those_that_are_pinned_and_have_flows() -> None:
+    folder = ROOT / "tests" / "third_party"
+    pinned = dict(re.findall(r"^([\w-]+)==(\S+)$", (folder / "requirements.txt").read_text(), re.MULTILINE))
+    locked = {name: (folder / "locks" / f"{name}.txt").read_text() for name in pinned}
+    assert [name for name in pinned if f"{name.lower()}=={pinned[name]} \\\n" not in locked[name]] == []
+    assert [name for name, text in locked.items() if "://" in text or "--hash=sha256:" not in text] == []
+    pinned |= json.loads((folder / "package.json").read_text())["dependencies"]
+    assert "://" not in re.sub(r'"url": ".*"', "", (folder / "locks" / "package-lock.json").read_text())
+    flows = {each.stem.replace("+", "/") for each in (folder / "flows").iterdir()}
+    assert flows == pinned.keys()
+    assert dict(re.findall(r"^\| `([^`]+)` (\d\S+?)(?: \(.*\))? \|", PAGES["reach"], re.MULTILINE)) == pinned
+    assert len(pinned) >= 10
 
 
 def test_placeholders_settings_and_parts_are_those_of_the_code() -> None:

@@ -1,4 +1,4 @@
-"""docs/loads-and-syncs.md: its examples run, and its settings are those that exist."""
+"""docs/en/loads-and-syncs.md: its examples run, and its settings are those that exist."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lark_emulator import Emulator
     from tests.emulator.conftest import Sheet
 
-PAGE = (Path(__file__).parents[2] / "docs" / "loads-and-syncs.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "en" / "loads-and-syncs.md").read_text("utf-8")
 
 
 def test_the_examples_run_one_after_the_other(sheet: Sheet, lark: Emulator) -> None:

@@ -1,4 +1,4 @@
-"""docs/sheets-and-sharing.md: its examples run, and its settings are those that exist."""
+"""docs/en/sheets-and-sharing.md: its examples run, and its settings are those that exist."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lark_emulator import Emulator
     from tests.emulator.conftest import Api
 
-PAGE = (Path(__file__).parents[2] / "docs" / "sheets-and-sharing.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "en" / "sheets-and-sharing.md").read_text("utf-8")
 
 
 def test_the_examples_run_one_after_the_other(api: Api, lark: Emulator) -> None:

@@ -1,7 +1,12 @@
-"""The settings as the page shows them: values, defaults, and what may be chosen."""
+"""The settings as the page shows them: values, defaults, what may be chosen, and what each is about."""
 
 from __future__ import annotations
 
+import ast
+import functools
+import inspect
+import textwrap
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.specs import only
@@ -12,12 +17,33 @@ if TYPE_CHECKING:
 
 
 def described(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Return all settings: `name`, `value`, `default`, and `choices` if it is one of a few words."""
+    """Return all settings: `name`, `value`, `default`, `about`, and `choices` if it is one of a few words."""
     only(spec)
+    about = explained()
     defaults, choices = Settings().as_dict(), {**CHOICES, "card_rules": tuple(CARD_RULES)}
     return {
         "settings": [
-            {"name": name, "value": value, "default": defaults[name], "choices": list(choices.get(name, ()))}
+            {
+                "name": name,
+                "value": value,
+                "default": defaults[name],
+                "about": about[name],
+                "choices": list(choices.get(name, ())),
+            }
             for name, value in lark.settings.as_dict().items()
         ]
     }
+
+
+@functools.cache
+def explained() -> dict[str, str]:
+    """Return what each setting is about: the text behind its field in the code, which is its only place."""
+    told: dict[str, str] = {}
+    for kind in reversed(Settings.__mro__[:-1]):
+        tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
+        members = [member for each in tree.body if isinstance(each, ast.ClassDef) for member in each.body]
+        for member, behind in pairwise(members):
+            match member, behind:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    told[name] = " ".join(text.split())
+    return told

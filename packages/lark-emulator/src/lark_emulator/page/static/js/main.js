@@ -41,13 +41,16 @@ function useStable(value) {
   return kept.current.value;
 }
 
+/** A user as the language calls them, as Lark's own client does: `name` is the English name in English. */
+const named = (user, language) => (language === "en" && user.en_name ? { ...user, name: user.en_name, en_name: user.name } : user);
+
 function App() {
   const [route, setRoute] = useState(parseRoute());
   const [language, setShown] = useState(currentLanguage());
   const [userId, setUserId] = useState(keptUser());
   const live = useLive();
   const { data, error } = useData("view/overview");
-  const users = useStable(data?.users ?? []);
+  const users = useStable((data?.users ?? []).map((user) => named(user, language)));
   const apps = useStable(data?.apps ?? []);
   useEffect(() => {
     const follow = () => setRoute(parseRoute());

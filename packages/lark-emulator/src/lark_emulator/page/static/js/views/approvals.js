@@ -55,13 +55,19 @@ export function Approvals({ rest }) {
 }
 
 function Definition({ definition }) {
+  const { users } = useApp();
   return html`<div class="approval-definition dim"><div><code>${definition.code}</code></div>
     ${definition.widgets.length > 0 && html`<div>${t("Form")}: ${definition.widgets.join(" · ")}</div>`}
-    ${definition.nodes.length > 0 && html`<div>${t("Steps")}: ${definition.nodes.map((node) => `${node.name} (${stepName(node.node_type)} ${node.approvers.map((one) => one.name).join(", ") || (node.need_approver ? t("whom the request names") : t("nobody"))})`).join(" → ")}</div>`}</div>`;
+    ${definition.nodes.length > 0 && html`<div>${t("Steps")}: ${definition.nodes.map((node) => `${node.name} (${stepName(node.node_type)} ${node.approvers.map((one) => called(one, users)).join(", ") || (node.need_approver ? t("whom the request names") : t("nobody"))})`).join(" → ")}</div>`}</div>`;
 }
 
+/** What the language calls a person. */
+const called = (person, users) => users.find((one) => one.user_id === person?.id)?.name ?? person?.name;
+
 function Instance({ instance, me }) {
-  const { submitter, tasks, timeline, comments } = instance;
+  const { users } = useApp();
+  const { tasks, timeline, comments } = instance;
+  const submitter = { ...instance.submitter, name: called(instance.submitter, users) };
   const mine = me && tasks.find((one) => one.status === "PENDING" && one.person?.id === me.user_id);
   const ended = instance.end_time > 0 ? ` – ${shortTime(instance.end_time)}` : "";
   return html`<article class="approval" data-instance=${instance.code}>
@@ -70,9 +76,9 @@ function Instance({ instance, me }) {
       <${Status} status=${instance.reverted ? "REVERTED" : instance.status} /></div>
     ${instance.form.length > 0 && html`<dl class="approval-form">${instance.form.map((one) => html`<dt key=${`t${one.id}`}>${one.name || one.id}</dt><dd key=${`d${one.id}`}><${Value} widget=${one} /></dd>`)}</dl>`}
     ${tasks.length > 0 && html`<ol class="approval-tasks" aria-label=${t("Steps")}>${tasks.map((one) => html`<li key=${one.task_id} data-status=${one.status}>
-      <span class="dim">${one.is_sent_back ? t("Sent back to") : one.node}</span> <span>${one.person?.name ?? t("nobody")}</span> <${Status} status=${one.status} /> ${one.end_time > 0 && html`<time class="dim" title=${longTime(one.end_time)}>${shortTime(one.end_time)}</time>`}</li>`)}</ol>`}
-    ${timeline.some((one) => one.comment) && html`<ul class="approval-notes" aria-label=${t("Opinions")}>${timeline.map((one, n) => one.comment && html`<li key=${n}><b>${one.person?.name ?? ""}</b> <span class="dim">${noteName(one.type)} · ${shortTime(one.time)}</span><div>${one.comment}</div></li>`)}</ul>`}
-    ${comments.length > 0 && html`<ul class="approval-notes" aria-label=${t("Comments")}>${comments.map((one, n) => html`<li key=${n}><b>${one.author.name}</b> <span class="dim">${shortTime(one.time)}</span><div>${commentText(one.content)}</div></li>`)}</ul>`}
+      <span class="dim">${one.is_sent_back ? t("Sent back to") : one.node}</span> <span>${called(one.person, users) ?? t("nobody")}</span> <${Status} status=${one.status} /> ${one.end_time > 0 && html`<time class="dim" title=${longTime(one.end_time)}>${shortTime(one.end_time)}</time>`}</li>`)}</ol>`}
+    ${timeline.some((one) => one.comment) && html`<ul class="approval-notes" aria-label=${t("Opinions")}>${timeline.map((one, n) => one.comment && html`<li key=${n}><b>${called(one.person, users) ?? ""}</b> <span class="dim">${noteName(one.type)} · ${shortTime(one.time)}</span><div>${one.comment}</div></li>`)}</ul>`}
+    ${comments.length > 0 && html`<ul class="approval-notes" aria-label=${t("Comments")}>${comments.map((one, n) => html`<li key=${n}><b>${called(one.author, users)}</b> <span class="dim">${shortTime(one.time)}</span><div>${commentText(one.content)}</div></li>`)}</ul>`}
     ${(mine || (instance.may_withdraw && me && submitter.id === me.user_id)) && html`<${Deciding} instance=${instance} task=${mine} me=${me} />`}
   </article>`;
 }

@@ -50,7 +50,7 @@ function Table({ appToken, tableId }) {
     <div class="grid-scroll" tabindex="0"><table class="grid base-grid"><thead><tr><th class="corner">#</th>${data.fields.map((field) => html`<th key=${field.field_id} aria-sort=${sort.by === field.field_name ? (sort.order === "asc" ? "ascending" : "descending") : "none"}>
         <button type="button" class="sort" onClick=${() => order(field.field_name)}><span>${field.field_name}</span><small>${t(KINDS[field.type] ?? field.ui_type)}</small>${sort.by === field.field_name && html`<b aria-hidden="true">${sort.order === "asc" ? "↑" : "↓"}</b>`}</button></th>`)}</tr></thead>
       <tbody>${data.items.map((item, n) => html`<tr key=${item.record_id} data-record=${item.record_id}><td class="corner" title=${item.record_id}>${data.start + n + 1}</td>
-        ${data.fields.map((field) => html`<td key=${field.field_id} class=${field.type === 2 ? "numeric" : ""}><div class="cell"><${Value} field=${field} value=${Object.hasOwn(item.fields, field.field_name) ? item.fields[field.field_name] : undefined} /></div></td>`)}</tr>`)}</tbody></table>
+        ${data.fields.map((field) => html`<td key=${field.field_id} class=${field.type === 2 ? "numeric" : MOMENTS.has(field.type) ? "moment" : ""}><div class="cell"><${Value} field=${field} value=${Object.hasOwn(item.fields, field.field_name) ? item.fields[field.field_name] : undefined} /></div></td>`)}</tr>`)}</tbody></table>
       ${!data.items.length && html`<${Empty}>${t("No records")}</${Empty}>`}</div></section>`;
 }
 
@@ -72,6 +72,9 @@ function tone(field, name) {
   const option = field.property?.options?.find((one) => one.name === name);
   return OPTION_TONES[(option?.color ?? 0) % OPTION_TONES.length];
 }
+
+/** The fields whose values are times, which stay on one line. */
+const MOMENTS = new Set([5, 1001, 1002]);
 
 const DATE_FORMATS = { "yyyy/MM/dd": "YYYY/MM/DD", "yyyy-MM-dd HH:mm": "YYYY-MM-DD HH:mm", "yyyy/MM/dd HH:mm": "YYYY/MM/DD HH:mm", "MM-dd": "MM-DD", "MM/dd/yyyy": "MM/DD/YYYY", "dd/MM/yyyy": "DD/MM/YYYY" };
 

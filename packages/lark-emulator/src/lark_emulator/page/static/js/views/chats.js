@@ -26,6 +26,7 @@ export function Chats({ rest }) {
     <aside class="chat-list" aria-label=${t("Chats")}>
       ${all.map((chat) => html`<${ChatLine} key=${chat.chat_id} chat=${chat} apps=${apps} isCurrent=${current?.chat_id === chat.chat_id} />`)}
       ${overview.chat_count > overview.chats.length && html`<div class="hint">${t("{n} chats; the newest are listed", { n: count(overview.chat_count) })}</div>`}
+      ${all.length > 0 && html`<div class="hint">${t("This is a stand-in for Lark. What your programs send appears here; what you click is sent to them.")}</div>`}
       ${!all.length && html`<${Empty}>${t("{name} is in no chat. What an app sends appears here.", { name: me?.name ?? "" })}</${Empty}>`}
     </aside>
     ${current

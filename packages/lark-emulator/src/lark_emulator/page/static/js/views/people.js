@@ -11,7 +11,7 @@ export function People() {
     <div class="people">${users.map((user) => html`<div class="person-card" key=${user.user_id}>
       <${Avatar} id=${user.user_id} name=${user.name} size=${44} />
       <div><b>${user.name}</b> ${user.en_name && html`<span class="dim">${user.en_name}</span>`} ${user.status !== "activated" && html`<span class="mini-tag">${user.status}</span>`}
-        <div class="dim">${[user.email, user.mobile].filter(Boolean).join(" · ")}</div>
+        ${[user.email, user.mobile].filter(Boolean).map((one) => html`<div key=${one} class="dim">${one}</div>`)}
         <div class="ids"><code>${user.user_id}</code><code>${user.open_ids[appId]}</code></div></div>
     </div>`)}</div>
     <h1>${t("Apps")} <small>${count(apps.length)}</small></h1>

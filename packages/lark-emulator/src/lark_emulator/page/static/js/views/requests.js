@@ -38,7 +38,7 @@ function Entry({ item, apps, isOpen, toggle }) {
   return html`<div class=${isOpen ? "entry open" : "entry"}>
     <button type="button" class="entry-line" aria-expanded=${isOpen} onClick=${toggle}>
       <time>${longTime(at).slice(-8)}</time><b class=${`method method-${item.method.toLowerCase()}`}>${item.method}</b><span class="path">${item.path}${query && html`<span class="dim">?${query}</span>`}</span>
-      <span class=${`outcome ${tone(item)}`}>${item.dropped ? t("dropped") : `${item.status ?? ""}${item.code !== null && item.code !== undefined ? ` · ${item.code}` : ""}`}</span>
+      <span class=${`outcome ${tone(item)}`}>${item.dropped ? t("dropped") : `${item.status ?? ""}${item.code !== null && item.code !== undefined ? ` · ${t("code {code}", { code: item.code })}` : ""}`}</span>
       ${Number.isFinite(item.ms) && html`<span class="dim ms">${Math.round(item.ms)} ms</span>`}
     </button>
     ${isOpen && html`<div class="entry-more">

@@ -8,7 +8,8 @@ import { Failed, ask, toast } from "../ui.js";
 export function Settings() {
   const { data, error, refresh } = useData("view/settings");
   const [sought, setSought] = useState("");
-  const list = (data?.settings ?? []).filter((one) => one.name.includes(sought.trim().toLowerCase().replaceAll(" ", "_")));
+  const words = sought.trim().toLowerCase();
+  const list = (data?.settings ?? []).filter((one) => one.name.includes(words.replaceAll(" ", "_")) || one.about.toLowerCase().includes(words));
   const change = async (name, value) => {
     try {
       await post("settings", { [name]: value });
@@ -49,7 +50,7 @@ function Setting({ setting, change }) {
   if (typeof value === "boolean") control = html`<input id=${id} type="checkbox" checked=${value} onChange=${(event) => change(name, event.target.checked)} />`;
   else if (choices.length && typeof value === "string") control = html`<select id=${id} class="lark-input" value=${value} onChange=${(event) => change(name, event.target.value)}>${choices.map((one) => html`<option key=${one}>${one}</option>`)}</select>`;
   else control = html`<input id=${id} class="lark-input" value=${text} spellcheck=${false} onInput=${(event) => setTyped(event.target.value)} onBlur=${commit} onKeyDown=${(event) => event.key === "Enter" && commit()} />`;
-  return html`<div class="setting"><label for=${id}><code>${name}</code>${!same(value, setting.default) && html`<span class="mini-tag">${t("changed")}</span>`}</label>${control}
+  return html`<div class="setting"><label for=${id}><code>${name}</code>${!same(value, setting.default) && html`<span class="mini-tag">${t("changed")}</span>`}<small lang="en">${setting.about.split("`").map((part, n) => (n % 2 ? html`<code>${part}</code>` : part))}</small></label>${control}
     ${!same(value, setting.default) && html`<button type="button" class="link-button" onClick=${() => change(name, setting.default)}>${t("default")}</button>`}</div>`;
 }
 
