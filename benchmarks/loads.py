@@ -10,7 +10,7 @@ from lark_emulator import Emulator
 
 from benchmarks import flights
 from benchmarks.contenders import APP_ID, BASE, SECRET, TABLE
-from benchmarks.processes import Lab, Series
+from benchmarks.processes import Lab, Process, Series
 from benchmarks.table import Goal, Row
 from lark_provider import LarkServiceClient
 from lark_provider.storage import migrate, urls
@@ -19,12 +19,13 @@ from tests.services import postgres
 _LOADS, _SYNCS = 3, 3
 _SYNCED, _FEW, _CHANGED = 100_000, 1_000, 100
 _KB = 1024
+_SLOW_REQUESTS, _LATENCY = 30, 1.0
 _READS = 210
 _OTHERS = "ABCDEFGH"
 
 _ROWS = """
 from benchmarks import flights
-rows = flights.repeated(flights.day(), flights.YEAR)
+rows = flights.repeated(flights.day(), COUNT)
 """
 _LEDGER = f"""
 from lark_provider import LarkServiceClient
@@ -75,20 +76,31 @@ found = {{"cpu": time.process_time() - cpu}}
 
 def loads(lab: Lab, url: str) -> Iterator[Row]:
     """A year of flights with a ledger in PostgreSQL, beside the same batches by hand without one."""
-    seconds, step = Series(), Series()
+    seconds, step, slow = Series(), Series(), Series()
     with postgres.find(os.environ).server.databases() as databases:
         database = databases.make()
         migrate.upgrade(urls.parse(database, "the benchmark's database"))
         for number in range(-1, _LOADS):
-            names = f"import time\nURL, DATABASE, KEY = {url!r}, {database!r}, 'load {number}'\n{_ROWS}"
+            names = _names(url, database, f"load {number}", flights.YEAR)
             ours, hand = lab.cold("ours", names + _LEDGER), lab.cold("hand", names + _HAND)
             if number >= 0:
                 seconds.add("ours", ours["seconds"])
                 seconds.add("hand", hand["seconds"])
                 step.add("ours", ours["step"])
+        with Process({**lab.env, "BENCH_LATENCY": str(_LATENCY)}, "stub") as stub:
+            names = _names(stub.read(), database, "slow load", 1000 * _SLOW_REQUESTS)
+            took = lab.cold("ours", names + _LEDGER)
+            slow.add("ours", took["seconds"] / (_SLOW_REQUESTS * _LATENCY))
     what = f"{flights.YEAR:,} rows, `convert=True`, ledger in PostgreSQL, s"
     yield Row(what, seconds, [Goal(1.15, "hand")])
     yield Row("… a step of the ledger, median, ms", step, [Goal(2)])
+    what = f"{1000 * _SLOW_REQUESTS:,} of them in requests that take {_LATENCY:g} s each"
+    yield Row(f"{what}: time, of the requests'", slow, [Goal(1.05)])
+
+
+def _names(url: str, database: str, key: str, count: int) -> str:
+    """Name what the code of a load needs."""
+    return f"import time\nURL, DATABASE, KEY, COUNT = {url!r}, {database!r}, {key!r}, {count}\n{_ROWS}"
 
 
 def syncs(lab: Lab) -> Iterator[Row]:
