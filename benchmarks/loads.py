@@ -10,6 +10,7 @@ from lark_emulator import Emulator
 
 from benchmarks import flights
 from benchmarks.contenders import APP_ID, BASE, SECRET, TABLE
+from benchmarks.environments import ONESTEP
 from benchmarks.processes import Lab, Process, Series
 from benchmarks.table import Goal, Row
 from lark_provider import LarkServiceClient
@@ -18,6 +19,7 @@ from tests.services import postgres
 
 _LOADS, _SYNCS = 3, 3
 _SYNCED, _FEW, _CHANGED = 100_000, 1_000, 100
+_COMPARED = 2_000
 _KB = 1024
 _SLOW_REQUESTS, _LATENCY = 30, 1.0
 _READS = 210
@@ -74,6 +76,28 @@ found = {{"cpu": time.process_time() - cpu}}
 """
 
 
+_ONESTEP = f"""
+import asyncio
+from onestep import Envelope
+from onestep_feishu_bitable import FeishuBitableConnector
+
+async def upsert():
+    client = FeishuBitableConnector(app_id=APP_ID, app_secret=SECRET, base_url=URL)
+    sink = client.table_sink(app_token=PLACE, table_id=TABLE, mode="upsert", match_fields=["Name"])
+    await sink.open()
+    for number in range(COUNT):
+        changed = " changed" if number % {_CHANGED} == 0 else ""
+        row = {{"No": number, "Name": f"row {{number}}"}} | {{
+            name: f"{{name}} {{number}}{{changed}}" for name in "{_OTHERS}"
+        }}
+        await sink.send(Envelope(body=row))
+    await sink.close()
+
+asyncio.run(upsert())
+found = {{}}
+"""
+
+
 def loads(lab: Lab, url: str) -> Iterator[Row]:
     """A year of flights with a ledger in PostgreSQL, beside the same batches by hand without one."""
     seconds, step, slow = Series(), Series(), Series()
@@ -105,7 +129,7 @@ def _names(url: str, database: str, key: str, count: int) -> str:
 
 def syncs(lab: Lab) -> Iterator[Row]:
     """A sync of 100,000 rows of 10 fields against as many, of which one in a hundred has changed."""
-    calls, cpu, mb = Series(), Series(), Series()
+    calls, cpu, mb, few = Series(), Series(), Series(), Series()
     settings = {"rate_limits": False, "latency_ms": 0.0, "write_ms": 0.0}
     for _ in range(_SYNCS):
         with Emulator(settings=settings) as lark:
@@ -114,15 +138,22 @@ def syncs(lab: Lab) -> Iterator[Row]:
         calls.add("ours", requests)
         cpu.add("ours", 1e6 * (cost["cpu"] - empty["cpu"]) / (_SYNCED - _FEW))
         mb.add("ours", (cost["peak"] - empty["peak"]) / _KB)
+    with Emulator(settings=settings) as lark:
+        few.add("ours", _synced(lab, lark, _COMPARED)[0])
+        few.add("community", _synced(lab, lark, _COMPARED, "onestep", _ONESTEP)[0])
     writes = -(-_SYNCED // _CHANGED // 1000)
     yield Row(
         f"sync of {_SYNCED:,} rows against as many, 1 % changed: requests", calls, [Goal(_READS + writes)]
     )
     yield Row("… CPU a row of 10 fields, µs", cpu, [Goal(20)])
     yield Row("… peak memory, MB over a sync of 1,000 rows", mb, [Goal(120)])
+    what = f"{_COMPARED:,} rows against as many: requests; the community client is {ONESTEP}"
+    yield Row(what, few, [Goal(1 / 300, "community")])
 
 
-def _synced(lab: Lab, lark: Emulator, count: int) -> tuple[int, dict[str, float]]:
+def _synced(
+    lab: Lab, lark: Emulator, count: int, contender: str = "ours", code: str = _SYNC
+) -> tuple[int, dict[str, float]]:
     """Sync so many rows in a fresh process; return how many requests it made, and what it cost."""
     bitable = LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url).clouddoc.bitable
     place = bitable.create_app("Syncs").data["app"]["app_token"]
@@ -136,7 +167,7 @@ def _synced(lab: Lab, lark: Emulator, count: int) -> tuple[int, dict[str, float]
         "TABLE": table, "COUNT": count,
     }  # fmt: skip
     before = _requests(lark)
-    cost = lab.cold("ours", "".join(f"{name} = {value!r}\n" for name, value in given.items()) + _SYNC)
+    cost = lab.cold(contender, "".join(f"{name} = {value!r}\n" for name, value in given.items()) + code)
     # Its own token and its first list of fields are not the sync's.
     return _requests(lark) - before - 2, cost
 
