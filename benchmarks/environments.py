@@ -14,6 +14,8 @@ from tests.package.environments import ROOT, built, environment, locked
 
 COMMUNITY, COMMUNITY_VERSION = "feishu-bot-sdk", "0.13.0"
 """A client that others wrote and published."""
+ONESTEP = "onestep-feishu-bitable==0.6.1"
+"""Another one, which keeps tables in step by key."""
 _OURS = "{wheel}"
 WANTED: dict[str, tuple[str, ...]] = {
     "ours": (_OURS,),
@@ -21,6 +23,7 @@ WANTED: dict[str, tuple[str, ...]] = {
     "plain": ("lark-oapi",),
     "hand": ("httpx2", "orjson"),
     "community": (f"{COMMUNITY}=={COMMUNITY_VERSION}", "httpx"),
+    "onestep": (ONESTEP,),
     "airflow": (f"{_OURS}[airflow]",),
     "airflow, typed": ("apache-airflow", "apache-airflow-providers-standard", "lark-oapi"),
     "gateway": (f"{_OURS}[gateway]",),

@@ -10,7 +10,8 @@ from lark_emulator import Emulator
 
 from benchmarks import flights
 from benchmarks.contenders import APP_ID, BASE, SECRET, TABLE
-from benchmarks.processes import Lab, Series
+from benchmarks.environments import ONESTEP
+from benchmarks.processes import Lab, Process, Series
 from benchmarks.table import Goal, Row
 from lark_provider import LarkServiceClient
 from lark_provider.storage import migrate, urls
@@ -18,13 +19,15 @@ from tests.services import postgres
 
 _LOADS, _SYNCS = 3, 3
 _SYNCED, _FEW, _CHANGED = 100_000, 1_000, 100
+_COMPARED = 2_000
 _KB = 1024
+_SLOW_REQUESTS, _LATENCY = 30, 1.0
 _READS = 210
 _OTHERS = "ABCDEFGH"
 
 _ROWS = """
 from benchmarks import flights
-rows = flights.repeated(flights.day(), flights.YEAR)
+rows = flights.repeated(flights.day(), COUNT)
 """
 _LEDGER = f"""
 from lark_provider import LarkServiceClient
@@ -73,27 +76,60 @@ found = {{"cpu": time.process_time() - cpu}}
 """
 
 
+_ONESTEP = f"""
+import asyncio
+from onestep import Envelope
+from onestep_feishu_bitable import FeishuBitableConnector
+
+async def upsert():
+    client = FeishuBitableConnector(app_id=APP_ID, app_secret=SECRET, base_url=URL)
+    sink = client.table_sink(app_token=PLACE, table_id=TABLE, mode="upsert", match_fields=["Name"])
+    await sink.open()
+    for number in range(COUNT):
+        changed = " changed" if number % {_CHANGED} == 0 else ""
+        row = {{"No": number, "Name": f"row {{number}}"}} | {{
+            name: f"{{name}} {{number}}{{changed}}" for name in "{_OTHERS}"
+        }}
+        await sink.send(Envelope(body=row))
+    await sink.close()
+
+asyncio.run(upsert())
+found = {{}}
+"""
+
+
 def loads(lab: Lab, url: str) -> Iterator[Row]:
     """A year of flights with a ledger in PostgreSQL, beside the same batches by hand without one."""
-    seconds, step = Series(), Series()
+    seconds, step, slow = Series(), Series(), Series()
     with postgres.find(os.environ).server.databases() as databases:
         database = databases.make()
         migrate.upgrade(urls.parse(database, "the benchmark's database"))
         for number in range(-1, _LOADS):
-            names = f"import time\nURL, DATABASE, KEY = {url!r}, {database!r}, 'load {number}'\n{_ROWS}"
+            names = _names(url, database, f"load {number}", flights.YEAR)
             ours, hand = lab.cold("ours", names + _LEDGER), lab.cold("hand", names + _HAND)
             if number >= 0:
                 seconds.add("ours", ours["seconds"])
                 seconds.add("hand", hand["seconds"])
                 step.add("ours", ours["step"])
+        with Process({**lab.env, "BENCH_LATENCY": str(_LATENCY)}, "stub") as stub:
+            names = _names(stub.read(), database, "slow load", 1000 * _SLOW_REQUESTS)
+            took = lab.cold("ours", names + _LEDGER)
+            slow.add("ours", took["seconds"] / (_SLOW_REQUESTS * _LATENCY))
     what = f"{flights.YEAR:,} rows, `convert=True`, ledger in PostgreSQL, s"
     yield Row(what, seconds, [Goal(1.15, "hand")])
     yield Row("… a step of the ledger, median, ms", step, [Goal(2)])
+    what = f"{1000 * _SLOW_REQUESTS:,} of them in requests that take {_LATENCY:g} s each"
+    yield Row(f"{what}: time, of the requests'", slow, [Goal(1.05)])
+
+
+def _names(url: str, database: str, key: str, count: int) -> str:
+    """Name what the code of a load needs."""
+    return f"import time\nURL, DATABASE, KEY, COUNT = {url!r}, {database!r}, {key!r}, {count}\n{_ROWS}"
 
 
 def syncs(lab: Lab) -> Iterator[Row]:
     """A sync of 100,000 rows of 10 fields against as many, of which one in a hundred has changed."""
-    calls, cpu, mb = Series(), Series(), Series()
+    calls, cpu, mb, few = Series(), Series(), Series(), Series()
     settings = {"rate_limits": False, "latency_ms": 0.0, "write_ms": 0.0}
     for _ in range(_SYNCS):
         with Emulator(settings=settings) as lark:
@@ -102,15 +138,22 @@ def syncs(lab: Lab) -> Iterator[Row]:
         calls.add("ours", requests)
         cpu.add("ours", 1e6 * (cost["cpu"] - empty["cpu"]) / (_SYNCED - _FEW))
         mb.add("ours", (cost["peak"] - empty["peak"]) / _KB)
+    with Emulator(settings=settings) as lark:
+        few.add("ours", _synced(lab, lark, _COMPARED)[0])
+        few.add("community", _synced(lab, lark, _COMPARED, "onestep", _ONESTEP)[0])
     writes = -(-_SYNCED // _CHANGED // 1000)
     yield Row(
         f"sync of {_SYNCED:,} rows against as many, 1 % changed: requests", calls, [Goal(_READS + writes)]
     )
     yield Row("… CPU a row of 10 fields, µs", cpu, [Goal(20)])
     yield Row("… peak memory, MB over a sync of 1,000 rows", mb, [Goal(120)])
+    what = f"{_COMPARED:,} rows against as many: requests; the community client is {ONESTEP}"
+    yield Row(what, few, [Goal(1 / 300, "community")])
 
 
-def _synced(lab: Lab, lark: Emulator, count: int) -> tuple[int, dict[str, float]]:
+def _synced(
+    lab: Lab, lark: Emulator, count: int, contender: str = "ours", code: str = _SYNC
+) -> tuple[int, dict[str, float]]:
     """Sync so many rows in a fresh process; return how many requests it made, and what it cost."""
     bitable = LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url).clouddoc.bitable
     place = bitable.create_app("Syncs").data["app"]["app_token"]
@@ -124,7 +167,7 @@ def _synced(lab: Lab, lark: Emulator, count: int) -> tuple[int, dict[str, float]
         "TABLE": table, "COUNT": count,
     }  # fmt: skip
     before = _requests(lark)
-    cost = lab.cold("ours", "".join(f"{name} = {value!r}\n" for name, value in given.items()) + _SYNC)
+    cost = lab.cold(contender, "".join(f"{name} = {value!r}\n" for name, value in given.items()) + code)
     # Its own token and its first list of fields are not the sync's.
     return _requests(lark) - before - 2, cost
 

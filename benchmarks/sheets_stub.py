@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import re
 import signal
 from typing import Any
@@ -18,7 +17,6 @@ from benchmarks.cells import ROWS, TOKEN, wire
 from benchmarks.processes import LIFE_SECONDS
 from benchmarks.stub import Stub, main
 
-LATENCY = float(os.environ.get("BENCH_LATENCY", "0"))
 _GRID = {"row_count": ROWS, "column_count": 200, "frozen_row_count": 0, "frozen_column_count": 0}
 _SHEET = {"sheet_id": "Q7PlXT", "title": "Sheet1", "index": 0, "hidden": False, "resource_type": "sheet"}
 _RANGE = re.compile(rb"/values/[^!%]+(?:!|%21)[A-Z]+([0-9]+)(?::|%3A)[A-Z]+([0-9]+)")
@@ -36,6 +34,7 @@ def _rows(count: int) -> bytes:
 class Sheets(Stub):
     """One connection."""
 
+    slow = b"/values"
     writes = 0
     is_full = False
 
@@ -62,13 +61,6 @@ class Sheets(Stub):
             Sheets.writes += 1
         sheet = {"title": "Report", "url": "https://example.com/sheets/" + TOKEN, "token": TOKEN}
         return _said({"revision": Sheets.writes, "spreadsheet": sheet, "sheet_filter_info": None})
-
-    def on_message_complete(self) -> None:
-        """Answer it, a write of values later."""
-        if LATENCY and self._url.endswith(b"/values"):
-            asyncio.get_running_loop().call_later(LATENCY, super().on_message_complete)
-        else:
-            super().on_message_complete()
 
 
 if __name__ == "__main__":

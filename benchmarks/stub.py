@@ -2,13 +2,14 @@
 
 `python -m benchmarks.stub` listens on a free port of the loopback, prints its URL, and ends with its standard
 input. It answers a token, messages, a table's fields and `batch_create`; the last repeats the records, with
-ids, as Lark does.
+ids, as Lark does, after `LATENCY` seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import signal
 import sys
 from typing import Any
@@ -19,6 +20,7 @@ import orjson
 from benchmarks.flights import fields
 from benchmarks.processes import LIFE_SECONDS
 
+LATENCY = float(os.environ.get("BENCH_LATENCY", "0"))
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n\r\n"
 _TOKEN = b'{"code":0,"msg":"ok","tenant_access_token":"t-bench","expire":7200}'
 _MESSAGE = (
@@ -33,6 +35,9 @@ _RECORD = b'"fields"'
 
 class Stub(asyncio.Protocol):
     """One connection."""
+
+    slow = b"/records/batch_create"
+    """What the path of a request ends with that is answered later."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
@@ -58,7 +63,11 @@ class Stub(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Answer it."""
         content = self.answer(self._parser.get_method(), self._url, self._body)
-        self._transport.write(_HEAD % len(content) + content)
+        data = _HEAD % len(content) + content
+        if LATENCY and self._url.partition(b"?")[0].endswith(self.slow):
+            asyncio.get_running_loop().call_later(LATENCY, self._transport.write, data)
+        else:
+            self._transport.write(data)
 
     def answer(self, _method: bytes, url: bytes, body: list[bytes]) -> bytes:
         """The answer of a request."""

@@ -20,7 +20,7 @@ COLUMNS = {
     "hand": "httpx2 + orjson by hand",
     "community": f"{COMMUNITY} {COMMUNITY_VERSION}",
 }
-_SHORT = {"typed": "lark-oapi", "hand": "by hand"}
+_SHORT = {"typed": "lark-oapi", "hand": "by hand", "community": "the community client"}
 _PACKAGES = ("lark-oapi", "httpx2", "httpx", "orjson", "uvicorn", "httptools", "apache-airflow")
 _FEW, _SOME = 10, 100
 

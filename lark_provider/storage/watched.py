@@ -6,6 +6,7 @@ other code in it, Airflow's included (it forbids COPY, for example). Here each c
 
 from __future__ import annotations
 
+import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor
 
 from lark_provider.storage.deadlines import PING_SECONDS, Deadlines, Socket, watchdog
+
+FRESH_SECONDS = 5.0
+"""For so long after an answer a connection is not pinged before it is used."""
 
 
 class WatchedCursor(cursor):
@@ -49,6 +53,9 @@ class WatchedConnection(connection):
         self.autocommit = True
         self.cursor_factory = WatchedCursor
         self._socket = Socket(self.fileno())
+        self._poll = select.poll()
+        self._poll.register(self.fileno(), select.POLLIN | select.POLLHUP)
+        self._answered = time.monotonic()
         self.limit(None)
 
     def limit(self, limits: Deadlines | None, *, each_alone: bool = False) -> None:
@@ -62,6 +69,14 @@ class WatchedConnection(connection):
         self.prefix = f"{limits.alone()}\n" if limits is not None and each_alone else ""
         self._seconds = PING_SECONDS if limits is None else limits.socket
         self._ends = float("inf") if limits is None else time.monotonic() + limits.transaction
+
+    def is_fresh(self) -> bool:
+        """Return whether a ping can be spared: the server has just answered, and said nothing since.
+
+        A server that ends sends a last message, or its host closes the socket: either can be read.
+        """
+        is_recent = time.monotonic() - self._answered < FRESH_SECONDS
+        return is_recent and not self.closed and not self._poll.poll(0)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -77,6 +92,7 @@ class WatchedConnection(connection):
         watchdog.begin(self, now + self._seconds)
         try:
             yield
+            self._answered = time.monotonic()
         except psycopg2.Error as error:
             if watchdog.end(self):
                 raise

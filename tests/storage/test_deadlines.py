@@ -308,7 +308,10 @@ def test_a_backend_that_freezes_at_the_commit(server: OwnPostgres) -> None:
 
 
 @pytest.mark.usefixtures("short")
-def test_a_pooled_connection_that_froze_is_replaced_by_the_ping(server: OwnPostgres) -> None:
+def test_a_pooled_connection_that_froze_is_replaced_by_the_ping(
+    server: OwnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched, "FRESH_SECONDS", 0.0)
     on = create(urls.parse(server.url, "test"))
     pid = ask(on, "SELECT pg_backend_pid()")
     thaw = frozen(pid)

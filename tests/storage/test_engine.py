@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from lark_provider.storage import urls
+from lark_provider.storage import urls, watched
 from lark_provider.storage.engine import create, transaction
 from lark_provider.storage.errors import StorageError
 from tests.services.plugin import StartServer
@@ -14,7 +14,12 @@ from tests.services.postgres import OwnPostgres
 LIMITS = "SET LOCAL statement_timeout = 8000;SET LOCAL lock_timeout = 4000;"
 
 
-def test_reading_is_a_ping_and_a_statement(start_postgres: StartServer[OwnPostgres]) -> None:
+@pytest.mark.parametrize("fresh", [5.0, 0.0])
+def test_reading_is_a_statement_and_a_connection_that_was_just_used_needs_no_ping(
+    fresh: float, start_postgres: StartServer[OwnPostgres], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched, "FRESH_SECONDS", fresh)
+    ping = [] if fresh else ["SELECT 1"]
     server = start_postgres({"log_statement": "all", "logging_collector": "on", "log_line_prefix": ""})
     url = urls.parse(server.url, "test")
     on, looking = create(url), create(url)
@@ -24,17 +29,30 @@ def test_reading_is_a_ping_and_a_statement(start_postgres: StartServer[OwnPostgr
     with transaction(looking) as connection:
         log = connection.exec_driver_sql("SELECT pg_read_file(pg_current_logfile())").scalar_one()
     lines = [line.removeprefix("LOG:  statement: ") for line in log.splitlines()]
-    assert lines[lines.index("\tSELECT 'here True'") + 1 :][:7] == [
-        "SELECT 1",
+    assert lines[lines.index("\tSELECT 'here True'") + 1 :][: 5 + 2 * len(ping)] == [
+        *ping,
         f"BEGIN ISOLATION LEVEL READ COMMITTED;{LIMITS}SET LOCAL idle_in_transaction_session_timeout = 4000",
         "SELECT 'here False'",
         "COMMIT",
-        "SELECT 1",
+        *ping,
         f"SET LOCAL transaction_isolation = 'read committed';{LIMITS}",
         "\tSELECT 'here True'",
     ]
     on.dispose()
     looking.dispose()
+
+
+def test_a_connection_that_was_just_used_and_ended_by_the_server_is_replaced(database_url: str) -> None:
+    on, other = (create(urls.parse(database_url, "test")) for _ in range(2))
+    ask = sa.text("SELECT pg_backend_pid()")
+    with transaction(on) as connection:
+        pid = connection.execute(ask).scalar_one()
+    with transaction(other) as ending:
+        ending.execute(sa.select(sa.func.pg_terminate_backend(pid, 5000)))
+    with transaction(on) as connection:
+        assert connection.execute(ask).scalar_one() != pid
+    on.dispose()
+    other.dispose()
 
 
 @pytest.mark.parametrize("reading", [True, False])

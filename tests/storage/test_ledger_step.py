@@ -35,7 +35,7 @@ def url(database_url: str) -> URL:
     return made
 
 
-def test_a_chunk_is_a_ping_and_a_statement(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chunk_is_one_statement(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = LoadLedger(url, APP)
     load = ledger.open("base/tbl", "key", 1, 0).id
     assert ledger.step(load, ME, None, chunk(0)).is_new
@@ -51,7 +51,7 @@ def test_a_chunk_is_a_ping_and_a_statement(url: URL, monkeypatch: pytest.MonkeyP
         step = ledger.step(load, ME, done(number), chunk(number + 1))
         assert step.is_new
         assert isinstance(step.lease, Lease)
-        assert len(calls) == 2, number
+        assert len(calls) == 1, number
     found = ledger.chunks(load, -1, 10)
     assert [one.state for one in found] == [State.DONE] * 3 + [State.PENDING]
     assert [one.record_ids for one in found] == [["rec0"], ["rec1"], ["rec2"], None]

@@ -96,16 +96,21 @@ def text(cell: Any) -> str | None:
     return read(types.TEXT, cell, None) or None
 
 
+def _text(cell: Any) -> str | None:
+    if cell is None:
+        return None
+    if type(cell) is list and len(cell) == 1 and "text" in cell[0]:
+        return cell[0]["text"] or None
+    return text(cell)
+
+
 def _texts(cells: Cells) -> Cells:
     # Nearly all cells have one part; `text` joins what people wrote with mentions and links.
-    return [
-        cell[0]["text"] or None
-        if type(cell) is list and len(cell) == 1 and "text" in cell[0]
-        else None
-        if cell is None
-        else text(cell)
-        for cell in cells
-    ]
+    try:
+        found = [part["text"] for (part,) in cells]
+    except (KeyError, TypeError, ValueError):
+        return [_text(cell) for cell in cells]
+    return found if all(found) else _filled(found)
 
 
 def _filled(cells: Cells) -> Cells:

@@ -30,6 +30,7 @@ _FORMS: dict[str, Callable[[str], str]] = {
 }
 _COMPUTED = frozenset({types.FORMULA, types.LOOKUP})
 _FOUND_BY_FILTER = frozenset({types.TEXT, types.NUMBER, types.PHONE, types.SINGLE_SELECT, types.AUTO_NUMBER})
+_INTEGERS, _STRINGS = {int}, {str}
 _ALLOWED = _FOUND_BY_FILTER | _COMPUTED | {types.DATE}
 
 
@@ -92,6 +93,8 @@ class Keys:
         if field.type == types.TEXT:
             read_texts = canonical.of_table(types.TEXT, canonical.EXACT, found, self._zone)
             return [self._form(one) if one is not None else EMPTY for one in read_texts]
+        if field.type == types.NUMBER and set(map(type, found)) == _INTEGERS:
+            return list(map(str, found))
         return [self._read(field, cell) for cell in found]
 
     def _read(self, field: KeyField, cell: Any) -> str | None:
@@ -130,9 +133,20 @@ class Keys:
             parts.append(part)
         return parts[0] if len(parts) == 1 else _json(parts)
 
-    def of_texts(self, values: Sequence[str]) -> list[str]:
-        """Return the keys of rows whose one key field holds text; `EMPTY` where nothing is left of it."""
-        return list(values) if self._is_exact else [self._form(value) for value in values]
+    def of_column(self, values: Sequence[Any]) -> list[str] | None:
+        """Return the keys of rows with one key field, all at once; None if they are to be made one by one.
+
+        Args:
+            values: The values of the field, as they are written.
+        """
+        kinds = set(map(type, values))
+        (field,) = self.fields
+        if field.type == types.NUMBER and kinds == _INTEGERS:
+            return list(map(str, values))
+        if field.type != types.TEXT or kinds != _STRINGS:
+            return None
+        made = list(values) if self._is_exact else [self._form(value) for value in values]
+        return made if all(made) else None
 
     def _part(self, field: KeyField, value: Any) -> str:
         if isinstance(value, bool):

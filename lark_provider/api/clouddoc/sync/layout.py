@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -82,8 +83,7 @@ class Layout:
 
         def column(one: Column) -> list[Any]:
             if one not in made:
-                cells = [record.get(one.name) for record in records]
-                made[one] = convert(one.type, one.mode, cells, self.zone)
+                made[one] = convert(one.type, one.mode, cells_of(one.name, records), self.zone)
             return made[one]
 
         places: dict[str | None, list[int]] = {}
@@ -99,6 +99,19 @@ class Layout:
             for place in own:
                 found[place] = tuple(one[place] for one in columns)
         return found
+
+
+def cells_of(name: str, records: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Return one field of all records, None where a record does not name it.
+
+    Args:
+        name: The field.
+        records: Cells by field name.
+    """
+    try:
+        return list(map(itemgetter(name), records))
+    except KeyError:
+        return [record.get(name) for record in records]
 
 
 def digest(vector: Sequence[Any]) -> int:

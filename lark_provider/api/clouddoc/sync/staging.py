@@ -25,6 +25,8 @@ from lark_provider.protocol.sync_index import Staged
 Row: TypeAlias = Mapping[str, Any]
 Resolve: TypeAlias = Callable[[str, Sequence[str]], Mapping[str, "str | None"]]
 """Given a link field and keys of the other table, returns record ids by key; None if several have it."""
+_AS_GIVEN = frozenset({types.TEXT, types.NUMBER, types.SINGLE_SELECT, types.MULTI_SELECT, types.CHECKBOX})
+"""Types whose values the converter takes, unless they are keys or links."""
 _SELECTS = frozenset({types.SINGLE_SELECT, types.MULTI_SELECT})
 
 
@@ -114,6 +116,8 @@ class Stager:
         modes: dict[str, list[str]] = {}
         for name in names:
             kind = self._types.get(name)
+            if kind in _AS_GIVEN and name not in self._options.links and name not in self._keys.names:
+                continue
             values = [row.get(name) for row in given]
             if name in self._options.links:
                 self._link(name, values, rows, first_row, batch)
@@ -233,12 +237,8 @@ class Stager:
             [row.get(name) for row in source] for name, source in zip(self._keys.names, sources, strict=True)
         ]
         has_bool = any(bool in set(map(type, (row.get(name) for row in given))) for name in self._keys.names)
-        only = columns[0]
-        is_text = len(columns) == 1 and self._keys.fields[0].type == types.TEXT
-        if is_text and not has_bool and set(map(type, only)) == {str}:
-            made = self._keys.of_texts(cast("list[str]", only))
-            if all(made):
-                return list(made)
+        if len(columns) == 1 and not has_bool and (made := self._keys.of_column(columns[0])) is not None:
+            return list(made)
         bad = {(one.row, one.field) for one in batch.rejects}
         keys: list[str | None] = []
         for row, values in enumerate(zip(*columns, strict=True), first_row):

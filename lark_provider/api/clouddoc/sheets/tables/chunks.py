@@ -98,8 +98,10 @@ class Chunk:
         Returns:
             The first row of each part, and the one after its last.
         """
-        found, first, size = list[tuple[int, int]](), start, OVERHEAD
         lines = self.lines[block]
+        if OVERHEAD + sum(map(len, lines)) + self.count <= limit:  # as nearly always
+            return [(start, self.count)]
+        found, first, size = list[tuple[int, int]](), start, OVERHEAD
         for place in range(start, self.count):
             length = len(lines[place]) + 1
             if place > first and size + length > limit:
