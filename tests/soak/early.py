@@ -31,6 +31,7 @@ import sqlalchemy as sa
 from lark_emulator import Emulator
 from sqlalchemy.engine import URL, make_url
 
+from lark_provider.bridge.clicks import FINAL
 from lark_provider.protocol.callbacks import Action, Operator
 from lark_provider.protocol.hitl.delivery import DeliveredClick
 from lark_provider.protocol.hitl.keys import button_value
@@ -68,6 +69,8 @@ _ENDED = sa.text(
 )
 _MISMATCHES = sa.text("SELECT count(*) FROM log WHERE event LIKE 'state mismatch%'")
 _OVER = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
+_LATER = frozenset({401, 408, 429, 502, 503, 504})
+"""What a person tries again: an expired token, and a server that has no time."""
 _LOOK_SECONDS, _PATIENCE_SECONDS = 0.2, 2.0
 
 
@@ -233,7 +236,7 @@ class Early:
             done = self._http.request("PATCH", path, json=body, headers={"Authorization": f"Bearer {token}"})
             if done.is_success:
                 return "accepted"
-            return None if done.status_code in {401, 429, 503} else str(done.status_code)
+            return None if done.status_code in _LATER else str(done.status_code)
 
         return send
 
@@ -254,9 +257,9 @@ class Early:
         def send(_: Answer) -> str | None:
             headers = self._secrets.headers("POST", CLICK_PATH, int(time.time()), click.event_id, body)
             done = self._http.post(CLICK_PATH, content=body, headers=headers)
-            if "retry-after" in done.headers:
+            if done.status_code not in FINAL:  # 408, too: the body came too slowly for a busy server
                 return None
-            outcome = str(done.json().get("outcome"))
+            outcome = str(done.json()["outcome"])
             return "accepted" if outcome == "answered" else outcome
 
         return send
