@@ -6,8 +6,8 @@ LOCK := requirements-dev.lock
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs third-party quick test check bench soak soak-bridge soak-failures soak-loads soak-polling \
-	soak-sheets soak-upgrade fmt lock clean
+.PHONY: help demo docs third-party quick test check bench soak soak-bridge soak-early soak-failures soak-loads \
+	soak-polling soak-sheets soak-upgrade fmt lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ soak-sheets: $(READY) ## Kill and freeze writers of spreadsheets at random, and 
 
 soak-bridge: $(READY) ## Kill and freeze bridges, API servers and database while Airflow's questions are answered (QUESTIONS=200 SEED=…)
 	@$(BIN)/python -m tests.soak.bridge --questions $(or $(QUESTIONS),200) $(if $(SEED),--seed $(SEED))
+
+soak-early: $(READY) ## Answer Airflow's questions as soon as they are asked, on the page and by clicks (TASKS=500 SEED=…)
+	@$(BIN)/python -m tests.soak.early --tasks $(or $(TASKS),500) $(if $(SEED),--seed $(SEED))
 
 soak-failures: $(READY) ## Let a folder of DAGs fail while Lark is unavailable and bridges are killed (DAGS=50 WIDE=50 TASKS=2 AWAY=60)
 	@$(BIN)/python -m tests.soak.failures --dags $(or $(DAGS),50) --wide $(or $(WIDE),50) \

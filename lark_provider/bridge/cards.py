@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import cast
 
+from lark_provider.api import card_life
+from lark_provider.api.card_life import LiveCard
 from lark_provider.api.cards import Card2
 from lark_provider.api.cards.airflow.ended import ended_card
 from lark_provider.api.cards.airflow.question import question_card
-from lark_provider.api.receivers import ReceiverIdType
 from lark_provider.bridge.holds import Holds
-from lark_provider.bridge.lark import Apps, data_of, digest, is_gone, is_lost
+from lark_provider.bridge.lark import Apps, is_gone, is_lost
 from lark_provider.bridge.receivers import Recipients
 from lark_provider.bridge.settings import Settings
 from lark_provider.outbox.delivering import replaces_cards
@@ -132,18 +131,24 @@ class QuestionCardSender:
                 await self._failed(card, error)
 
     async def _perform(self, card: Claimed) -> None:
-        if card.state == "due":
-            if card.end is None:
-                await self._send(card, self._asking(card))
-                return
-            if not card.is_tried and card.reason != IN_PLACE:
-                await threads.run(lambda: self._cards.closed(card.key, None, card.end))
-                return
-            # A process that was killed may have sent it: Lark then returns that message for the same key.
-            card = replace(card, message_id=await self._send(card, self._ended(card)))
-        content = self._ended(card)
-        await self._update(card, content, lambda shown: self._cards.closed(card.key, shown, card.end))
+        client = self._apps.client(card.card.app_id)
+        if card.state == "due" and card.end is None:
+            await client.perform(card_life.show(self._live(card), self._asking(card)))
+            return
+        if card.state == "due" and not card.is_tried and card.reason != IN_PLACE:
+            await threads.run(lambda: self._cards.closed(card.key, None, card.end))
+            return
+        ended = await client.perform(card_life.end(self._live(card), self._ended(card)))
+        await threads.run(lambda: self._cards.closed(card.key, ended.shown, card.end))
         measured.BRIDGE_CARDS.add("closed")
+
+    def _live(self, card: Claimed) -> LiveCard:
+        def record(sent: LiveCard) -> None:
+            self._cards.sent(card.key, str(sent.message_id), sent.chat_id, str(sent.shown))
+            measured.BRIDGE_CARDS.add("sent")
+
+        how = {"receiver_id_type": card.card.receiver_type, "uuid": idempotency_key(card.key)}
+        return LiveCard(card.card.receiver, record, how, card.message_id, shown=card.shown)
 
     def _asking(self, card: Claimed, notice: str = "", values: Mapping[str, object] | None = None) -> Card2:
         return question_card(
@@ -166,21 +171,6 @@ class QuestionCardSender:
             ask_again_key=card.key if end.kind == "failed" else None,
         )
 
-    async def _send(self, card: Claimed, content: Card2) -> str:
-        to = card.card
-        answer = await self._apps.client(to.app_id).messaging.send_card(
-            to.receiver,
-            content,
-            receiver_id_type=cast("ReceiverIdType", to.receiver_type),
-            uuid=idempotency_key(card.key),
-        )
-        data = data_of(answer)
-        message_id = str(data["message_id"])
-        shown = digest(content)
-        await threads.run(lambda: self._cards.sent(card.key, message_id, data.get("chat_id"), shown))
-        measured.BRIDGE_CARDS.add("sent")
-        return message_id
-
     async def notice(self, card: Claimed, text: str, values: dict[str, object] | None) -> bool:
         """Show a notice on a card that is open still.
 
@@ -199,21 +189,14 @@ class QuestionCardSender:
         if not await threads.run(lambda: self._cards.take(card.key)):
             return False
         try:
-            await self._update(
-                card, self._asking(card, text, values), lambda shown: self._cards.show(card.key, shown)
-            )
+            client = self._apps.client(card.card.app_id)
+            live = await client.perform(card_life.show(self._live(card), self._asking(card, text, values)))
+            await threads.run(lambda: self._cards.show(card.key, live.shown))
         except LarkError:
             await threads.run(lambda: self._cards.show(card.key, None))
             raise
         measured.BRIDGE_CARDS.add("updated")
         return True
-
-    async def _update(self, card: Claimed, content: Card2, record: Callable[[str], None]) -> None:
-        shown = digest(content)
-        if card.message_id is not None and shown != card.shown:
-            client = self._apps.client(card.card.app_id)
-            await client.messaging.update_card(card.message_id, content)
-        await threads.run(lambda: record(shown))
 
     async def _failed(self, card: Claimed, error: LarkError) -> None:
         fields = {"ti_id": card.card.ti_id, "app_id": card.card.app_id, "card": card.key, "error": str(error)}

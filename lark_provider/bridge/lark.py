@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
-
-from lark_provider.api.cards import Card, card_content
 from lark_provider.client.clients import AsyncLarkServiceClient
 from lark_provider.outbox.delivering import CARD_GONE
 from lark_provider.protocol.errors import (
@@ -65,14 +61,3 @@ def is_lost(error: LarkError, age: float) -> bool:
 def is_gone(error: LarkError) -> bool:
     """Return whether a card cannot be updated any more, such as one that was recalled."""
     return isinstance(error, LarkAPIError) and error.code in CARD_GONE
-
-
-def digest(card: Card, mentions: tuple[str, ...] = ()) -> str:
-    """Return what identifies the content of a card."""
-    return hashlib.sha256(card_content(card, mentions=mentions).encode()).hexdigest()
-
-
-def data_of(answer: Any) -> dict[str, Any]:
-    """Return the data of Lark's answer to a message that was sent."""
-    found = answer.data
-    return found if isinstance(found, dict) else {}

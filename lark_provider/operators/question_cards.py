@@ -6,15 +6,17 @@ Nothing here decides a question. A card that cannot be updated is logged, and it
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from lark_provider.api import card_life
 from lark_provider.errors import ConfigurationError, LarkError
+from lark_provider.hooks import airflow_config
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.hooks.links import chat_url
 from lark_provider.hooks.task import with_questions
 
 if TYPE_CHECKING:
-    from lark_provider.api.receivers import ReceiverIdType
+    from lark_provider.api.card_life import LiveCard
     from lark_provider.protocol.callbacks import CardClick
     from lark_provider.protocol.questions import Asked, Question
 
@@ -50,7 +52,7 @@ class QuestionCards:
             ConfigurationError: The connection's app is another than the question's.
             LarkError: Lark refused the card or was unreachable, or the database is unavailable.
         """
-        hook, question = self._hook_of(asked), asked.question
+        hook = self._hook_of(asked)
         client = hook.client
         if client.app_id != asked.app_id:
             raise ConfigurationError(
@@ -58,16 +60,9 @@ class QuestionCards:
                 f"recorded, got {client.app_id}, on whose cards no click would count. Next: clear the task, "
                 "so that it asks again, or change the connection back."
             )
-        sent = client.messaging.send_card(
-            question.receiver,
-            card,
-            receiver_id_type=cast("ReceiverIdType | None", question.receiver_type),
-            idempotency_key=asked.id,
-        ).data
-        message_id = sent["message_id"]
-        self.log.info("Sent the question to %s in message %s.", question.receiver, message_id)
-        recorded = with_questions(lambda questions: questions.sent(asked.id, message_id))
-        return recorded or asked, chat_url(client.base_url, sent.get("chat_id", ""), hook.web_domain)
+        sent = client.perform(card_life.show(self._live(asked), card))
+        recorded = with_questions(lambda questions: questions.get(asked.id))
+        return recorded or asked, chat_url(client.base_url, sent.chat_id, hook.web_domain)
 
     def show_outcome(self, asked: Asked, click: CardClick | None = None, *, newer: str = "") -> None:
         """Replace the cards of a question that is over by ones that say how it ended.
@@ -82,14 +77,13 @@ class QuestionCards:
         if not asked.is_ours:
             return
         message_ids = {*asked.message_ids, *([click.message_id] if click and click.message_id else [])}
-        for message_id in sorted(message_ids):
-            try:
-                card = outcome_card(asked, click, newer=newer)
-                self._hook_of(asked).client.messaging.update_card(message_id, card)
-            except LarkError as error:
-                self.log.warning(
-                    "Failed to update card %s; it still shows its buttons: %s", message_id, error
-                )
+        try:
+            ending = card_life.end_all(message_ids, outcome_card(asked, click, newer=newer))
+            refused = self._hook_of(asked).client.perform(ending)
+        except LarkError as error:
+            refused = dict.fromkeys(message_ids, error)
+        for message_id, why in refused.items():
+            self.log.warning("Failed to update card %s; it still shows its buttons: %s", message_id, why)
 
     def withdraw_others(self, asked: Asked, replaced: Asked | None, *, chat_link: str) -> None:
         """Withdraw the card that a new one replaces, and cards of the app whose deadline is long over.
@@ -125,11 +119,25 @@ class QuestionCards:
         old = with_questions(lambda questions: questions.get(wait_id))
         if old is None or old.app_id != self._hook_of(old).client.app_id:
             return
-        if not old.message_ids and now - old.created_at < _KEY_LIFETIME:
-            # Its worker died before it recorded the message, if it sent one. A repeat with the same key
-            # returns that message; if there is none, it sends the outcome.
-            old, _ = self.send(old, outcome_card(old, newer=newer))
-        self.show_outcome(old, newer=newer)
+        if old.message_ids or now - old.created_at >= _KEY_LIFETIME:
+            self.show_outcome(old, newer=newer)
+            return
+        # Its worker died before it recorded the message, if it sent one.
+        ending = card_life.end(self._live(old), outcome_card(old, newer=newer))
+        self._hook_of(old).client.perform(ending)
+
+    def _live(self, asked: Asked) -> LiveCard:
+        from lark_provider.callbacks import waiting
+
+        question, database_url = asked.question, airflow_config.database_url()
+
+        def record(sent: LiveCard) -> None:  # in a thread, which must not ask Airflow for the database
+            message_id = str(sent.message_id)
+            self.log.info("Sent the question to %s in message %s.", question.receiver, message_id)
+            waiting.with_waits(lambda questions: questions.sent(asked.id, message_id), database_url)
+
+        how = {"receiver_id_type": question.receiver_type, "idempotency_key": asked.id}
+        return card_life.LiveCard(question.receiver, record, how)
 
     def _hook_of(self, asked: Asked) -> LarkHook:
         """Return the hook of the connection recorded with a question; the DAG may name another one by now."""

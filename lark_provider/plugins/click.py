@@ -15,7 +15,7 @@ from lark_provider.plugins.acting import Actions, key_of
 from lark_provider.plugins.asgi import send_json
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.sentences import sentence
-from lark_provider.plugins.signed import receive_signed
+from lark_provider.plugins.signed import Turns, receive_signed
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, Outcome, read_click
 from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, BridgeSecrets
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from lark_provider.plugins.asgi import Application, Receive, Scope, Send
 
 logger = get_logger(__name__)
-MOST_AT_ONCE = 4
-"""Clicks that a process works on at once: Airflow's pool of connections is for its own users."""
 _SECONDS = 30.0
 _DATABASE_SECONDS = 10.0
 _RETRY_AFTER = 2
@@ -39,11 +37,11 @@ class Clicks:
     Args:
         app: Airflow's own application.
         secrets: The secrets of the bridge.
+        turns: Of all that the bridge delivers.
     """
 
-    def __init__(self, app: Application, secrets: BridgeSecrets) -> None:
-        self._actions, self._secrets = Actions(app), secrets
-        self._running = 0
+    def __init__(self, app: Application, secrets: BridgeSecrets, turns: Turns) -> None:
+        self._actions, self._secrets, self._turns = Actions(app), secrets, turns
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, which is not proven yet.
@@ -73,13 +71,13 @@ class Clicks:
         if click.event_id != request.name:
             await _send(send, _plain("unproven"))
             return
-        await _send(send, await self._decide(click))
+        with self._turns.take() as is_free:
+            busy = _plain("busy", open_id=click.operator.open_id)
+            result = await self._decide(click) if is_free else busy
+        await _send(send, result)
 
     async def _decide(self, click: DeliveredClick) -> ClickResult:
         """Return what became of a click: now, or when it was delivered before."""
-        if self._running >= MOST_AT_ONCE:
-            return _plain("busy", open_id=click.operator.open_id)
-        self._running += 1
         began = time.monotonic()
         try:
             async with asyncio.timeout(_SECONDS):
@@ -87,8 +85,6 @@ class Clicks:
         except Exception:  # Nothing is recorded, and the bridge delivers the click again.
             logger.exception("Click not applied; it can be delivered again", extra=_named(click))
             result = _plain("unavailable", open_id=click.operator.open_id)
-        finally:
-            self._running -= 1
         fields = _named(click) | {
             "outcome": result.outcome,
             "person": result.person,

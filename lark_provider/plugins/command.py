@@ -15,7 +15,7 @@ from lark_provider.plugins.asgi import send_json
 from lark_provider.plugins.in_process import InProcess
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.running import perform, told
-from lark_provider.plugins.signed import receive_signed
+from lark_provider.plugins.signed import Turns, receive_signed
 from lark_provider.protocol.commands.delivery import (
     COMMAND_PATH,
     CommandResult,
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from lark_provider.plugins.asgi import Application, Receive, Scope, Send
 
 logger = get_logger(__name__)
-_MOST_AT_ONCE = 4
-"""As for clicks: Airflow's pool of connections is for its own users."""
 _SECONDS, _PERSON_SECONDS = 30.0, 20.0
 _RETRY_AFTER = 2
 
@@ -44,11 +42,11 @@ class Commands:
     Args:
         app: Airflow's own application.
         secrets: The secrets of the bridge.
+        turns: Of all that the bridge delivers.
     """
 
-    def __init__(self, app: Application, secrets: BridgeSecrets) -> None:
-        self._app, self._secrets = app, secrets
-        self._running = 0
+    def __init__(self, app: Application, secrets: BridgeSecrets, turns: Turns) -> None:
+        self._app, self._secrets, self._turns = app, secrets, turns
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, which is not proven yet.
@@ -71,13 +69,14 @@ class Commands:
             logger.error("Delivered command is unreadable", extra={"error": str(error)})  # noqa: TRY400 - the text says all
             await _send(send, _plain("invalid", str(error)))
             return
-        same = command.message_id == request.name
-        await _send(send, await self._decide(command) if same else _plain("unproven"))
+        if command.message_id != request.name:
+            await _send(send, _plain("unproven"))
+            return
+        with self._turns.take() as is_free:
+            result = await self._decide(command) if is_free else _plain("busy")
+        await _send(send, result)
 
     async def _decide(self, command: DeliveredCommand) -> CommandResult:
-        if self._running >= _MOST_AT_ONCE:
-            return _plain("busy")
-        self._running += 1
         began = time.monotonic()
         fields = {
             "app_id": command.app_id,
@@ -92,8 +91,6 @@ class Commands:
         except Exception:  # A run that was started all the same is found by its id.
             logger.exception("Command not performed; it can be delivered again", extra=fields)
             result = _plain("unavailable")
-        finally:
-            self._running -= 1
         fields |= {"outcome": result.outcome, "seconds": str(round(time.monotonic() - began, 3))}
         if result.status == 200:  # noqa: PLR2004 - OK
             logger.info("Command performed for the person who typed it", extra=fields)

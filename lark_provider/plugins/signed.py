@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from lark_provider.plugins.asgi import header, read_body, send_json
@@ -16,6 +18,29 @@ from lark_provider.protocol.hitl.proof import (
 
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import Receive, Scope, Send
+
+MOST_AT_ONCE = 4
+"""Clicks and commands that a process works on at once: Airflow's pool of connections is for its own users."""
+
+
+class Turns:
+    """Who may work now, of all that the bridge delivers to a process. For one event loop.
+
+    Nobody waits here: the bridge delivers again what was refused.
+    """
+
+    def __init__(self) -> None:
+        self._running = 0
+
+    @contextmanager
+    def take(self) -> Iterator[bool]:
+        """Take a turn until the end of the block; False if none is free."""
+        is_free = self._running < MOST_AT_ONCE
+        self._running += is_free
+        try:
+            yield is_free
+        finally:
+            self._running -= is_free
 
 
 class Signed(NamedTuple):

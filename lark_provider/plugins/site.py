@@ -27,8 +27,11 @@ class _Site:
     def __init__(self, app: Application, secrets: BridgeSecrets) -> None:
         from lark_provider.plugins.click import Clicks
         from lark_provider.plugins.command import Commands
+        from lark_provider.plugins.signed import Turns
 
-        self.app, self.clicks, self.commands = app, Clicks(app, secrets), Commands(app, secrets)
+        turns = Turns()
+        self.app = app
+        self.clicks, self.commands = Clicks(app, secrets, turns), Commands(app, secrets, turns)
         self._link: Application | None = None
         self._lock = asyncio.Lock()
 

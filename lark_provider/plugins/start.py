@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lark_provider import __version__
 from lark_provider.plugins import guard, settings
 from lark_provider.plugins.hold import Hold
-from lark_provider.plugins.logs import get_logger
+from lark_provider.plugins.logs import get_logger, show_fields
 
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import Application
@@ -33,6 +33,7 @@ def started(app: Application) -> Application:
     try:
         if settings.active() is None:
             return app
+        show_fields()
         problem = guard.install()
         _renew(problem)
         return Hold(app, settings.HOLD.seconds())

@@ -104,16 +104,17 @@ async def _close(wait_id: str) -> None:
 async def _withdraw(asked: Asked) -> None:
     if not (asked.is_ours and asked.message_ids):
         return
+    from lark_provider.api.card_life import end_all  # few cards are withdrawn here
     from lark_provider.api.cards.outcome import outcome_card  # few cards are withdrawn here
     from lark_provider.hooks.lark import LarkHook  # few cards are withdrawn here
 
     try:
         async with await LarkHook(asked.origin.conn_id).get_async_conn() as client:
-            for message_id in asked.message_ids:
-                await client.messaging.update_card(message_id, outcome_card(asked))
+            refused = await client.perform(end_all(asked.message_ids, outcome_card(asked)))
     except LarkError as error:
-        # The gateway withdraws it when a user clicks.
-        logger.warning("Failed to update cards %s: %s", ", ".join(asked.message_ids), error)
+        refused = dict.fromkeys(asked.message_ids, error)
+    if refused:  # The gateway withdraws them when a user clicks.
+        logger.warning("Failed to update cards %s: %s", ", ".join(refused), next(iter(refused.values())))
 
 
 def _hub(database_url: str | None) -> Hub:

@@ -168,12 +168,16 @@ class Place:
 
     def call(self, method: str, path: str, body: Any = None, user: str = "admin") -> Any:
         """Call Airflow's REST API."""
+        return self._request(method, f"/api/v2/{path}", body, self.token(user))
+
+    def token(self, user: str) -> str:
+        """A token of a user's, which is renewed before it expires."""
         at, token = self._tokens.get(user, (0.0, ""))
         if time.monotonic() - at > 10:
             account = {"username": user, "password": user}
             at, token = time.monotonic(), self._request("POST", "/auth/token", account)["access_token"]
             self._tokens[user] = at, token
-        return self._request(method, f"/api/v2/{path}", body, token)
+        return token
 
     def _request(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
         headers = {"Content-Type": "application/json"}

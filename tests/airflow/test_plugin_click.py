@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from lark_provider.plugins.click import MOST_AT_ONCE
+from lark_provider.plugins.signed import MOST_AT_ONCE
 from lark_provider.protocol.callbacks import Action, Operator
+from lark_provider.protocol.commands.delivery import COMMAND_PATH, DeliveredCommand
 from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.hitl.params import form_fields
 from lark_provider.protocol.hitl.proof import (
@@ -278,6 +280,48 @@ def test_at_most_four_clicks_are_worked_on_at_once(server: ApiServer) -> None:
         connection.rollback()
         assert [one.result() for one in running] == [(200, "answered")] * MOST_AT_ONCE
     assert outcome(server, last) == (200, "answered")
+
+
+def command(server: ApiServer, user: str = "bob") -> tuple[int, str]:
+    """Deliver the command that starts a run, and return what became of it."""
+    typed = DeliveredCommand(APP, TENANT, f"ou_{user}", f"om_{uuid.uuid4().hex}", "run", "many")
+    body = typed.body()
+    headers = server.secrets.headers("POST", COMMAND_PATH, int(time.time()), typed.message_id, body)
+    done = server.http.post(COMMAND_PATH, content=body, headers=dict(headers))
+    return done.status_code, done.json()["outcome"]
+
+
+def test_clicks_and_commands_together_are_at_most_four_at_once(server: ApiServer) -> None:
+    half = MOST_AT_ONCE // 2
+    asked, last = [server.ask() for _ in range(half)], server.ask()
+    ids = [one.question.task.ti_id for one in asked]
+    with ThreadPoolExecutor(MOST_AT_ONCE) as pool, server.sql.connect() as connection:
+        # Each answer waits for the row of its task, and each command for the table of runs.
+        locked = sa.text("SELECT id FROM task_instance WHERE id::text = ANY(:ids) FOR UPDATE")
+        assert len(connection.execute(locked, {"ids": ids}).all()) == half
+        connection.execute(sa.text("LOCK TABLE dag_run IN SHARE MODE"))
+        running = [pool.submit(outcome, server, one) for one in asked]
+        started = [pool.submit(command, server) for _ in range(half)]
+        wait_until(lambda: server.waiting() == MOST_AT_ONCE)
+        assert command(server) == (503, "busy")
+        assert outcome(server, last) == (503, "busy")
+        connection.rollback()
+        assert [one.result() for one in running] == [(200, "answered")] * half
+        assert [one.result() for one in started] == [(200, "started")] * half
+    assert command(server) == (200, "started")
+
+
+def test_lines_that_the_plugin_causes_in_other_modules_show_their_fields(server: ApiServer) -> None:
+    assert server.lark is not None
+    server.link("admin")  # nobody has asked Lark for them yet
+    server.lark.fault(path="/open-apis/contact/v3/users/batch", status=500, times=1)
+    assert outcome(server, server.ask(), "admin") == (200, "answered")
+    (line,) = [one for one in server.log().splitlines() if "Retrying after a failed attempt" in one]
+    assert "Retrying after a failed attempt: call=" in line
+    assert "attempt=1" in line
+    # Those of the plugin itself have them once.
+    applied = [one for one in server.log().splitlines() if "Click applied" in one]
+    assert {one.count("open_id=") for one in applied} == {1}
 
 
 def test_the_rest_of_airflow_is_as_it_was(server: ApiServer) -> None:
