@@ -27,6 +27,8 @@ _READ_APPROVAL = (_APPROVAL, f"{_APPROVAL}:readonly")
 _INSTANCES = "/open-apis/approval/v4/instances"
 _MEMBERS = "/open-apis/drive/v1/permissions/:token/members"
 _SHARE = (_DRIVE, "docs:permission.member")
+_CALENDAR, _CALENDARS = "calendar:calendar", "/open-apis/calendar/v4/calendars/:calendar_id/events"
+_READ_CALENDAR = (f"{_CALENDAR}.event:read", f"{_CALENDAR}:readonly", _CALENDAR)
 _SUBSCRIBED = "/open-apis/drive/v1/files/:file_token"
 _SUBSCRIBE = (_DRIVE, "docs:event:subscribe", "docs:doc", _SHEETS)
 
@@ -128,6 +130,10 @@ AREAS: dict[str, dict[str, tuple[str, ...]]] = {
         f"POST {_RECORDS}/search": (_BASE, _READ_BASE, "base:record:retrieve"),
         f"POST {_RECORDS}/batch_get": (_BASE, _READ_BASE, "base:record:read"),
     },
+    "calendar": {
+        f"GET {_CALENDARS}/instance_view": _READ_CALENDAR,
+        f"GET {_CALENDARS}/:event_id/attendees": _READ_CALENDAR,
+    },
     "wiki": {
         "GET /open-apis/wiki/v2/spaces/get_node": ("wiki:wiki:readonly", "wiki:wiki", "wiki:node:read"),
     },
@@ -138,9 +144,9 @@ EVENTS: dict[str, dict[str, tuple[str, ...]]] = {
     "record_events": {"drive.file.bitable_record_changed_v1": (_DRIVE, _BASE, "base:record:read")},
 }
 """Area → event → scopes of which one is enough, granted to the app and for acting as a user alike."""
-USUAL = tuple(area for area in AREAS if area not in {"urgent", "record_events"})
+USUAL = tuple(area for area in AREAS if area not in {"urgent", "record_events", "calendar"})
 """The areas that are checked unless some are named: urgent messages wake people, and cost money;
-record events want a right on each base."""
+record events want a right on each base, and calendars are read for a rota alone."""
 
 _GRANTED = 1
 

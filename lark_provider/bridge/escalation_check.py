@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from lark_provider.api import scopes
 from lark_provider.api.receivers import receiver as receiver_of
 from lark_provider.api.routes.model import Receiver, Route
-from lark_provider.bridge.rotas import of_records
+from lark_provider.bridge.rotas import of_events, of_records
 from lark_provider.client import LarkServiceClient
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.incidents.escalation import Escalation, Rota
@@ -40,6 +40,7 @@ def faults(
             continue
         where = f"line {route.line}, {route.name}: "
         found += [where + text for text in _of_scopes(route.escalation, having)]
+        found += [where + text for text in _of_calendar(route.escalation.rota, having)]
         found += [where + text for text in _of_quota(route.escalation, used_up)]
         people, texts = _people(client, route.escalation.rota)
         found += [where + text for text in texts]
@@ -55,6 +56,12 @@ def _of_scopes(escalation: Escalation, having: Collection[str]) -> Iterator[str]
             yield f"the app lacks the scope {one_of[0]} for {_NAMES[kind]}"
 
 
+def _of_calendar(rota: Rota, having: Collection[str]) -> Iterator[str]:
+    if rota.calendar is not None:
+        for scope in scopes.missing("calendar", having):
+            yield f"the app lacks the scope {scope} for the calendar of its rota"
+
+
 def _of_quota(escalation: Escalation, used_up: Mapping[str, datetime]) -> Iterator[str]:
     for kind in dict.fromkeys(step.urgent for step in escalation.steps):
         if kind in used_up:
@@ -64,22 +71,17 @@ def _of_quota(escalation: Escalation, used_up: Mapping[str, datetime]) -> Iterat
 
 def _people(client: LarkServiceClient, rota: Rota) -> tuple[dict[str, str], list[str]]:
     """Return the open_ids of a rota by how it names them, and what is wrong with it."""
-    named = rota.people
-    if (table := rota.table) is not None:
-        fields = [one for one in (table.person, table.begin, table.end) if one]
-        try:
-            listed = client.clouddoc.bitable.search_records(
-                table.base, table.table, field_names=fields, convert=False
-            )
-            records = [one.get("fields") or {} for one in listed]
-        except LarkError as error:
-            return {}, [f"its rota cannot be read: {error}"]
-        named = tuple(one.id for one in of_records(records, table, datetime.now(UTC)))
-        if not named:
-            return {}, ["nobody is on duty now, by its rota"]
     found: dict[str, str] = {}
     texts = []
-    for one in named:
+    try:
+        on_duty = _on_duty(client, rota)
+    except LarkError as error:
+        on_duty = []
+        texts.append(f"its rota cannot be read: {error}")
+    else:
+        if not on_duty and not rota.people:
+            texts.append("nobody is on duty now, by its rota")
+    for one in dict.fromkeys([*on_duty, *rota.people]):
         try:
             is_id = receiver_of(one).id_type == "open_id"
             open_id = one if is_id else client.contact.get_id(one, max_age=0)
@@ -91,6 +93,22 @@ def _people(client: LarkServiceClient, rota: Rota) -> tuple[dict[str, str], list
         else:
             found[one] = open_id
     return found, texts
+
+
+def _on_duty(client: LarkServiceClient, rota: Rota) -> list[str]:
+    """Return whom the Bitable or the calendar of a rota names now."""
+    now = datetime.now(UTC)
+    if (table := rota.table) is not None:
+        listed = client.clouddoc.bitable.search_records(
+            table.base, table.table, field_names=table.columns, convert=False
+        )
+        return [one.id for one in of_records([each.get("fields") or {} for each in listed], table, now)]
+    if (calendar := rota.calendar) is not None:
+        events = client.calendar.happening(
+            calendar.id, at=now, timezone=rota.timezone, attendees=calendar.person == "attendees"
+        )
+        return [one.id for one in of_events(events, calendar)]
+    return []
 
 
 def _of_receiver(client: LarkServiceClient, to: Receiver, people: Mapping[str, str]) -> Iterator[str]:

@@ -1,18 +1,25 @@
-"""Whose turn it is: from the list of `lark.yaml`, or from a Bitable as it is now."""
+"""Whose turn it is: from the list of `lark.yaml`, or from a Bitable or a calendar as it is now."""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from lark_provider.api.calendar import CalendarEvent
 from lark_provider.client.clients import AsyncLarkServiceClient
-from lark_provider.protocol.errors import LarkError
-from lark_provider.protocol.incidents.escalation import Rota, RotaTable
+from lark_provider.protocol.errors import LarkAPIError, LarkError
+from lark_provider.protocol.incidents.escalation import Rota, RotaCalendar, RotaTable
+
+logger = logging.getLogger(__name__)
 
 _MOST = 500
 _SHOWN = 4
+_NAMED = re.compile(r"ou_[A-Za-z0-9_]+|\+\d{6,}|[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+"""What a title names people by: open_ids, mobile numbers and e-mail addresses, among other words."""
+_ABSENT = {"decline", "removed"}
 _SPLIT = re.compile(r"[\s,;]+")
 
 
@@ -32,45 +39,82 @@ async def whose_turn(client: AsyncLarkServiceClient, rota: Rota, number: int, at
     """Return whose turn a step is; None if nobody is on duty.
 
     Args:
-        client: Of the app that reads the Bitable.
+        client: Of the app that reads the Bitable or the calendar.
         rota: The rota.
         number: The step, from 1.
         at: The moment, with its time zone.
 
     Raises:
-        LarkError: The Bitable cannot be read.
+        LarkError: The Bitable or the calendar cannot be read.
     """
-    people = dict.fromkeys(rota.people, "")
-    if rota.table is not None:
-        people = {one.id: one.name for one in await on_duty(client, rota.table, at)}
+    try:
+        listed = await on_duty(client, rota, at)
+    except LarkAPIError as error:
+        if error.retryable or not rota.people:
+            raise
+        # A mistake in the source of the rota, such as a right that was taken, must not leave all asleep.
+        logger.warning("Rota cannot be read; its other people are called", extra={"error": str(error)})
+        listed = []
+    people = {one.id: one.name for one in listed} or dict.fromkeys(rota.people, "")
     found = rota.turn(number, at, tuple(people))
     if found is None:
         return None
     return OnDuty(found, people[found] or await _name(client, found))
 
 
-async def on_duty(client: AsyncLarkServiceClient, table: RotaTable, at: datetime) -> list[OnDuty]:
-    """Return who is on duty by a Bitable, in the order in which their duty began.
+async def on_duty(client: AsyncLarkServiceClient, rota: Rota, at: datetime) -> list[OnDuty]:
+    """Return who is on duty by the Bitable or the calendar of a rota, in the order in which their duty began.
 
     See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/search.
 
     Args:
-        client: Of an app that may read it.
-        table: Where it is.
+        client: Of an app that may read the Bitable or the calendar.
+        rota: The rota.
         at: The moment, with its time zone.
 
     Raises:
-        LarkError: It cannot be read.
+        LarkError: The Bitable or the calendar cannot be read.
     """
-    fields = [one for one in (table.person, table.begin, table.end) if one]
-    records: list[Mapping[str, Any]] = []
-    async for record in client.clouddoc.bitable.search_records(
-        table.base, table.table, field_names=fields, convert=False
-    ):
-        records.append(record.get("fields") or {})
-        if len(records) == _MOST:
-            break
-    return of_records(records, table, at)
+    found: list[OnDuty] = []
+    if (table := rota.table) is not None:
+        records: list[Mapping[str, Any]] = []
+        async for record in client.clouddoc.bitable.search_records(
+            table.base, table.table, field_names=table.columns, convert=False
+        ):
+            records.append(record.get("fields") or {})
+            if len(records) == _MOST:
+                break
+        found = of_records(records, table, at)
+    elif (calendar := rota.calendar) is not None:
+        events = await client.calendar.happening(
+            calendar.id, at=at, timezone=rota.timezone, attendees=calendar.person == "attendees"
+        )
+        found = of_events(events, calendar)
+    return found
+
+
+def of_events(events: Iterable[CalendarEvent], calendar: RotaCalendar) -> list[OnDuty]:
+    """Return who is on duty by the events that are going on; pure. A person is there once.
+
+    Groups, places and guests of other organizations are not on duty, nor is who has declined.
+
+    Args:
+        events: The events, in the order in which they began.
+        calendar: Where an event names people.
+    """
+    people: dict[str, OnDuty] = {}
+    for event in events:
+        if calendar.person == "title":
+            found = [OnDuty(one, "") for one in _NAMED.findall(event.title)]
+        else:
+            found = [
+                OnDuty(one.id, one.name)
+                for one in event.attendees
+                if one.type == "user" and one.id and one.answer not in _ABSENT
+            ]
+        for one in found:
+            people.setdefault(one.id, one)
+    return list(people.values())
 
 
 def of_records(records: Iterable[Mapping[str, Any]], table: RotaTable, at: datetime) -> list[OnDuty]:

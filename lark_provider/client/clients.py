@@ -28,6 +28,7 @@ from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
     from lark_provider.client.approval import Approval
+    from lark_provider.client.calendar import Calendar
     from lark_provider.client.documents import CloudDoc
     from lark_provider.client.sdk import OfficialClient
     from lark_provider.engine.http import AsyncClient, SyncClient
@@ -191,6 +192,13 @@ class _Client(Generic[R_co, H]):
         from lark_provider.client.approval import Approval
 
         return Approval(self)
+
+    @cached_property
+    def calendar(self) -> Calendar[R_co]:
+        """Calendars and their events."""
+        from lark_provider.client.calendar import Calendar
+
+        return Calendar(self)
 
     @cached_property
     def sdk(self) -> OfficialClient:

@@ -59,6 +59,7 @@ _VALUE = "write the value in the shape of its field type, or let the client conv
 _CARD = "check the card in Lark's card builder; 'ErrCode' in the text says what is wrong with it"
 _SHEET = "check the sheet's id or title with list_sheets; an id is not the title that people see"
 _SPREADSHEET = "check the spreadsheet's token; a wiki link's token is not one, but the link itself does"
+_CALENDAR = "take the calendar's id from its settings: it ends with @group.calendar.feishu.cn"
 _LIMIT = "stay within the limit named and split the request"
 
 SHEETS: tuple[tuple[tuple[int, ...], Kind, str], ...] = (
@@ -143,6 +144,27 @@ TABLE: dict[int, Code] = {
     1395001: Code(Kind.AMBIGUOUS, "check the form; if it is right, wait and call again"),
     60009: Code(Kind.PERMISSION, "grant the app access to this definition's data in the approval console"),
     60012: Code(Kind.CONFLICT, "read the instance that has this uuid"),
+    # calendars
+    190002: Code(Kind.INVALID, "correct the parameter named"),
+    190003: Code(Kind.AMBIGUOUS, _WAIT),
+    190004: Code(Kind.RATE, _WAIT),
+    190005: Code(Kind.RATE, _WAIT),
+    190006: Code(Kind.PERMISSION, _SCOPE),
+    190007: Code(Kind.PERMISSION, "turn on the app's bot ability and publish the app"),
+    190010: Code(Kind.RATE, _WAIT),
+    190014: Code(Kind.INVALID, "correct the parameter named"),
+    191000: Code(Kind.NOT_FOUND, _CALENDAR),
+    191001: Code(Kind.INVALID, _CALENDAR),
+    191002: Code(Kind.PERMISSION, "share the calendar with the app's bot, so that it may read all details"),
+    191003: Code(Kind.NOT_FOUND, "the calendar was deleted: use another one"),
+    193000: Code(Kind.INVALID, "check the event's id"),
+    193001: Code(Kind.NOT_FOUND, "check the event's id; it is none of this calendar"),
+    193002: Code(
+        Kind.PERMISSION,
+        "let the app organize the event, or invite it to an event whose guests see each other; the titles of "
+        "events need neither",
+    ),
+    193003: Code(Kind.NOT_FOUND, "the event was deleted"),
     # IM
     230001: Code(Kind.INVALID, "correct the parameter named"),
     230002: Code(Kind.PERMISSION, _CHAT),

@@ -34,6 +34,7 @@ from lark_provider.support import measured, meters
 from lark_provider.triggers import LarkNativeApprovalTrigger, native_approval, task_state
 from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.airflow.test_card_callbacks import messages
+from tests.airflow.triggerer import Triggerer
 from tests.callbacks.parts import KnownKeys
 from tests.callbacks.serving import served
 from tests.failures.waiting import wait_until
@@ -42,6 +43,8 @@ EXAMPLE = Path(__file__).parents[2] / "example_dags" / "release_approval.py"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "en" / "how-to" / "approvals.md"
 PRODUCTION = [{"value": "k", "text": "Production"}]
 KEY, TOKEN = "the app's key", "the app's token"
+START_SECONDS = 300
+"""For a triggerer on a busy machine."""
 READ = "GET /open-apis/approval/v4/instances/:instance_id"
 FORM = [
     {"id": "w1", "type": "input", "name": "Version"},
@@ -353,6 +356,51 @@ def test_a_broker_that_is_unavailable_stops_no_wait(
     trigger = defer(approval(code), start())
     decide(lark, "approve", "approve")
     assert asyncio.run(first(trigger))["status"] == "APPROVED"
+
+
+@pytest.fixture
+def triggerer(lark: Emulator, airflow_home: AirflowHome, tmp_path: Path) -> Iterator[Triggerer]:
+    settings = {"AIRFLOW_CONN_LARK_DEFAULT": connection(lark)}
+    made = Triggerer(airflow_home, tmp_path / "airflow", settings)
+    yield made
+    made.kill()
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["seen, and not stored", "decided without a triggerer"])
+def test_a_triggerer_that_is_killed_lets_the_task_go_on_once(
+    lark: Emulator, code: str, start: Any, triggerer: Triggerer, outcomes: list[str], *, seen: bool
+) -> None:
+    given = start()
+    trigger = defer(approval(code, poll_interval=0.5), given)
+    triggerer.defer_triggers([trigger.serialize()])
+    triggerer.start()
+    wait_until(lambda: reads(lark) > 2, START_SECONDS)
+    if seen:
+        triggerer.freeze()  # the part that runs triggers goes on, and nobody stores what it fires
+        decide(lark, "approve", "approve")
+        before = reads(lark)
+        wait_until(lambda: reads(lark) > before, START_SECONDS)
+    triggerer.kill()
+    assert triggerer.task()[0] == "deferred"
+    assert triggerer.waiting() == 1
+    if not seen:
+        decide(lark, "approve", "approve")
+    triggerer.start()
+    wait_until(lambda: triggerer.task()[0] == "scheduled", START_SECONDS)
+    # What has fired goes with its trigger: then nothing can let the task go on again.
+    wait_until(lambda: triggerer.waiting() == 0, START_SECONDS)
+    state, told = triggerer.task()
+    triggerer.kill()
+    triggerer.start()
+    wait_until(lambda: triggerer.heartbeats() == 3, START_SECONDS)
+    assert triggerer.task() == (state, told)
+    (asked,) = instances(lark)
+    event = {"instance_code": asked["code"], "status": "APPROVED", "reverted": False}
+    for part in event.values():
+        assert json.dumps(part) in told
+    assert approval(code).execute_complete(given, event)["status"] == "APPROVED"
+    assert (asked["status"], asked["reverted"]) == ("APPROVED", False)
+    assert outcomes == ["approved"]
 
 
 def test_a_request_that_does_not_arrive_is_retried_by_airflow(lark: Emulator, code: str, start: Any) -> None:

@@ -36,7 +36,7 @@ with DAG("asks", schedule=None, start_date=start):
         LarkCardCallbackSensor(task_id=f"wait_{{number}}", message_id="om_1", deferrable=True)
 """
 _SETUP = """
-import json, sys
+import importlib, json, sys
 import pendulum
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
@@ -45,9 +45,7 @@ from airflow.models.trigger import Trigger
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
-from lark_provider.triggers import LarkCardCallbackTrigger
 
-waits, database_id = json.loads(sys.argv[1])
 manager = DagBundlesManager()
 manager.sync_bundles_to_db()
 [bundle] = manager.get_all_dag_bundles()
@@ -59,10 +57,10 @@ with create_session() as session:
     run = dag.create_dagrun(run_id="r", run_after=pendulum.now("UTC"), run_type=DagRunType.MANUAL,
                             state=DagRunState.RUNNING, triggered_by=DagRunTriggeredByType.TEST,
                             logical_date=None, data_interval=None, session=session)
-    for number, wait in enumerate(waits):
+    for number, (path, arguments) in enumerate(json.loads(sys.argv[1])):
         ti = run.get_task_instance(f"wait_{number}", session=session)
-        waited_for = {"wait_id": wait} if isinstance(wait, str) else {"wait": wait}
-        trigger = Trigger.from_object(LarkCardCallbackTrigger(**waited_for, database_id=database_id))
+        module, _, name = path.rpartition(".")
+        trigger = Trigger.from_object(getattr(importlib.import_module(module), name)(**arguments))
         session.add(trigger)
         session.flush()
         ti.state, ti.next_method, ti.trigger_id = TaskInstanceState.DEFERRED, "execute_complete", trigger.id
@@ -129,10 +127,20 @@ class Triggerer:
 
     def defer(self, waits: Sequence[Wait | str], database_id: str) -> None:
         """Let a task of the DAG wait in the triggerer for each: a question's id, or a wait of version 0.1."""
-        (self.airflow.dags / "waits.py").write_text(_DAGS.format(count=len(waits)))
-        made = [wait if isinstance(wait, str) else wait.as_dict() for wait in waits]
-        given = json.dumps([made, database_id])
-        self.airflow.python("-c", textwrap.dedent(_SETUP), given)
+        waited_for = [{"wait_id": one} if isinstance(one, str) else {"wait": one.as_dict()} for one in waits]
+        path = "lark_provider.triggers.LarkCardCallbackTrigger"
+        self.defer_triggers([(path, {**one, "database_id": database_id}) for one in waited_for])
+
+    def defer_triggers(self, triggers: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Let a task of the DAG wait in the triggerer for each trigger: its class, and its arguments."""
+        (self.airflow.dags / "waits.py").write_text(_DAGS.format(count=len(triggers)))
+        self.airflow.python("-c", textwrap.dedent(_SETUP), json.dumps(triggers))
+
+    def waiting(self) -> int:
+        """How many triggers of tasks Airflow has stored."""
+        query = "SELECT count(*) FROM trigger WHERE id NOT IN (SELECT trigger_id FROM asset_watcher)"
+        [(count,)] = self._ask(query)
+        return int(count)
 
     def parse(self, dag_file: str) -> None:
         """Parse a DAG file, as a DAG processor does."""
@@ -187,6 +195,12 @@ class Triggerer:
         self._process.wait()
         wait_until(lambda: not any(map(alive, processes)))
         self._process = None
+
+    def heartbeats(self) -> int:
+        """How many processes have run as the triggerer, and shown that they are alive."""
+        query = "SELECT count(*) FROM job WHERE job_type = 'TriggererJob' AND latest_heartbeat > start_date"
+        [(count,)] = self._ask(query)
+        return int(count)
 
     def events(self) -> list[dict[str, Any]]:
         """The payloads of the asset events that triggers have brought, and Airflow has stored."""

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, time
 
 import pytest
 
 from lark_provider.api.routes.reading import read_routes
 from lark_provider.errors import ConfigurationError
-from lark_provider.protocol.incidents.escalation import Escalation, Rota, RotaTable, Step
+from lark_provider.protocol.incidents.escalation import (
+    Escalation,
+    Rota,
+    RotaCalendar,
+    RotaTable,
+    Step,
+    from_json,
+    to_json,
+)
 from lark_provider.protocol.quiet_hours import QuietHours
 
 FILE = """
@@ -35,12 +44,21 @@ routes:
     escalation:
       rota: {base: bascn1, table: tbl1, person: On duty, from: Begin, until: End}
       steps: [{after: 5, urgent: phone}]
+  - name: calendar
+    tag: shared
+    to: oc_all
+    escalation:
+      rota:
+        calendar: feishu.cn_x-1@group.calendar.feishu.cn
+        person: title
+        otherwise: [ou_ann, b@example.com]
+      steps: [{after: 5}]
   - to: oc_plain
 """
 
 
 def test_a_route_says_what_happens_at_which_time() -> None:
-    first, second, plain = read_routes(FILE).routes
+    first, second, third, plain = read_routes(FILE).routes
     assert first.quiet_hours == QuietHours(time(22), time(7), "Asia/Shanghai")
     assert (first.digest, first.timezone) == (time(9), "Asia/Shanghai")
     people = ("ou_ann", "bob@example.com", "+8613800000001")
@@ -51,6 +69,18 @@ def test_a_route_says_what_happens_at_which_time() -> None:
     assert (second.quiet_hours, second.digest, second.timezone) == (None, time(22, 30), "Europe/Berlin")
     assert second.escalation is not None
     assert second.escalation.rota.table == RotaTable("bascn1", "tbl1", "On duty", "Begin", "End")
+    assert third.escalation is not None
+    assert third.escalation.rota == Rota(
+        ("ou_ann", "b@example.com"),
+        None,
+        None,
+        "Asia/Shanghai",
+        RotaCalendar("feishu.cn_x-1@group.calendar.feishu.cn", "title"),
+    )
+    assert from_json(json.loads(json.dumps(to_json(Step(5.0, "app"), third.escalation.rota)))) == (
+        Step(5.0, "app"),
+        third.escalation.rota,
+    )
     assert (plain.quiet_hours, plain.digest, plain.escalation) == (None, None, None)
 
 
@@ -85,6 +115,30 @@ STEPS = "steps: [{after: 1}]"
         (f"escalation: {{rota: ['+12'], {STEPS}}}", "Next: "),
         (f"escalation: {{rota: [], {STEPS}}}", "rota must be a list of 1 to 200 people"),
         (f"escalation: {{rota: {{base: bascn1, table: tbl1}}, {STEPS}}}", "must have person, got none"),
+        (
+            f"escalation: {{rota: {{base: b, table: t, person: W, otherwise: [oc_1]}}, {STEPS}}}",
+            "otherwise must be a list of people, got 'oc_1'",
+        ),
+        (
+            f"escalation: {{rota: {{calendar: x@c.cn}}, {STEPS}}}",
+            "Line 2: a rota in a calendar must come with a timezone, got none. Next: ",
+        ),
+        (
+            f"timezone: UTC, escalation: {{rota: {{calendar: primary}}, {STEPS}}}",
+            "calendar must be a calendar's id such as feishu.cn_…@group.calendar.feishu.cn, got 'primary'",
+        ),
+        (
+            f"timezone: UTC, escalation: {{rota: {{calendar: null}}, {STEPS}}}",
+            "a rota in a calendar must have its id, got none. Next: ",
+        ),
+        (
+            f"timezone: UTC, escalation: {{rota: {{calendar: x@c.cn, person: Who}}, {STEPS}}}",
+            "person must be one of attendees, title, got 'Who'",
+        ),
+        (
+            f"timezone: UTC, escalation: {{rota: {{calendar: x@c.cn, base: b}}, {STEPS}}}",
+            "'base' must be a member of a rota in a calendar",
+        ),
         (f"escalation: {{rota: ou_1, weekly_from: 2026-11-30, {STEPS}}}", "must come with a timezone"),
         (f"timezone: UTC, escalation: {{rota: ou_1, weekly_from: monday, {STEPS}}}", "weekly_from must be"),
         ("escalation: {rota: ou_1, steps: [{urgent: app}]}", "after must be a number of minutes above 0"),

@@ -18,16 +18,23 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider import LarkServiceClient
+from lark_provider.api.calendar import Attendee, CalendarEvent
 from lark_provider.bridge.escalating import Escalator
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.bridge.lark import Apps
-from lark_provider.bridge.rotas import OnDuty, of_records, on_duty
+from lark_provider.bridge.rotas import OnDuty, of_events, of_records, on_duty
 from lark_provider.client import AsyncLarkServiceClient
 from lark_provider.outbox import outgoing
 from lark_provider.outbox.apps import Apps as Senders
 from lark_provider.outbox.delivering import Deliverer
 from lark_provider.protocol.incidents.changes import after
-from lark_provider.protocol.incidents.escalation import Escalation, Rota, RotaTable, Step
+from lark_provider.protocol.incidents.escalation import (
+    Escalation,
+    Rota,
+    RotaCalendar,
+    RotaTable,
+    Step,
+)
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Claim, Mute
 from lark_provider.protocol.incidents.shown import Place, Shown
@@ -382,7 +389,7 @@ def test_who_is_on_duty_is_read_from_a_bitable(sqlite: URL, lark: Emulator) -> N
 
     async def read() -> list[OnDuty]:
         async with AsyncLarkServiceClient() as client:
-            return await on_duty(client, RotaTable(base, table, "Who", "From", "Until"), now)
+            return await on_duty(client, Rota(table=RotaTable(base, table, "Who", "From", "Until")), now)
 
     assert [one.id for one in asyncio.run(read())] == ["early@example.com", "late@example.com"]
 
@@ -399,3 +406,107 @@ def test_people_of_a_cell() -> None:
     ]
     found = of_records(records, table, datetime(2026, 11, 26, tzinfo=UTC))
     assert [one.id for one in found] == ["ou_1", "+8613800000001", "ou_2"]
+
+
+def calendar_of(lark: Emulator, *events: tuple[str, str], hours: int = 1) -> str:
+    """A calendar of the app's with events that are going on: a title, and a person who is invited."""
+    now = int(datetime.now(UTC).timestamp())
+    with LarkServiceClient() as client:
+        made = client.call("POST", "/calendar/v4/calendars", json={"summary": "On call"})
+        calendar = str(made.data["calendar"]["calendar_id"])
+        where = f"/calendar/v4/calendars/{calendar}/events"
+        for number, (title, person) in enumerate(events):
+            times = {"start_time": now - 3600 * (number + 1), "end_time": now + 3600 * hours}
+            body = {name: {"timestamp": str(at)} for name, at in times.items()} | {"summary": title}
+            event = client.call("POST", where, json=body).data["event"]["event_id"]
+            guest = {"attendees": [{"type": "user", "user_id": person}]}
+            params = {"user_id_type": "user_id"}
+            client.call("POST", f"{where}/{event}/attendees", params=params, json=guest)
+    return calendar
+
+
+def test_who_is_invited_to_the_events_of_a_calendar_is_on_duty(scene: Scene) -> None:
+    calendar = RotaCalendar(calendar_of(scene.lark, ("second", "alice"), ("first", "bob")))
+    scene.fail((Step(10, "app"), Step(20, "sms")), Rota(calendar=calendar))
+    for _ in range(2):
+        scene.pass_minutes(10)
+        scene.work()
+    assert scene.urgents == [("app", ["bob"]), ("sms", ["alice"])]
+    assert "urgent message in the app to 韩梅梅" in scene.card
+
+
+def test_titles_name_who_is_on_duty_also_where_guests_are_hidden(scene: Scene) -> None:
+    calendar = calendar_of(scene.lark, ("On call: alice@example.com", "bob"))
+    scene.fail((Step(10, "app"),), Rota(calendar=RotaCalendar(calendar, "title")))
+    scene.lark.fault(path="*/attendees", status=403, body='{"code": 193002, "msg": "no permission"}')
+    scene.pass_minutes(10)
+    scene.work()
+    assert scene.urgents == [("app", ["alice"])]
+
+
+@pytest.mark.parametrize("otherwise", [(), ("bob@example.com",)])
+def test_a_calendar_without_anybody_on_duty(scene: Scene, otherwise: tuple[str, ...]) -> None:
+    rota = Rota(otherwise, calendar=RotaCalendar(calendar_of(scene.lark), "title"))
+    scene.fail((Step(10, "app"), Step(20, "sms")), rota)
+    scene.pass_minutes(10)
+    scene.work()
+    if otherwise:
+        assert scene.states == ["done", "due"]
+        assert scene.urgents == [("app", ["bob"])]
+    else:
+        assert scene.states == ["failed", "due"]
+        assert "nobody is on duty" in scene.card
+
+
+@pytest.mark.parametrize("otherwise", [(), ("bob@example.com",)])
+def test_a_calendar_that_is_refused(
+    scene: Scene, otherwise: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    rota = Rota(otherwise, calendar=RotaCalendar("feishu.cn_gone@group.calendar.feishu.cn"))
+    scene.fail((Step(10, "app"), Step(20, "sms")), rota)
+    scene.pass_minutes(10)
+    scene.work()
+    assert scene.states == ["done" if otherwise else "failed", "due"]
+    assert scene.urgents == ([("app", ["bob"])] if otherwise else [])
+    assert ("Rota cannot be read; its other people are called" in caplog.text) is bool(otherwise)
+    if not otherwise:
+        assert "calendar not found" in scene.card
+
+
+def test_a_calendar_that_does_not_answer_is_read_again(scene: Scene) -> None:
+    calendar = RotaCalendar(calendar_of(scene.lark, ("on call", "alice")))
+    scene.fail((Step(10, "app"),), Rota(("bob@example.com",), calendar=calendar))
+    scene.lark.fault(path="*/instance_view", status=502, body="", times=100)
+    scene.pass_minutes(10)
+    scene.work()
+    assert (scene.states, scene.urgents) == (["due"], [])
+    scene.lark.clear_faults()
+    scene.pass_minutes(1)
+    scene.work()
+    assert scene.urgents == [("app", ["alice"])]
+
+
+def test_people_of_events() -> None:
+    def event(title: str, *guests: Attendee) -> CalendarEvent:
+        at = datetime(2026, 11, 26, tzinfo=UTC)
+        return CalendarEvent("e", title, at, at, guests)
+
+    guests = [
+        Attendee("chat", "oc_1", "Team", "accept"),
+        Attendee("user", "ou_no", "Eve", "decline"),
+        Attendee("user", "ou_gone", "Gil", "removed"),
+        Attendee("user", "ou_1", "Ann", "accept"),
+        Attendee("resource", "omm_1", "Hall", "accept"),
+        Attendee("third_party", "x@example.org", "X", "accept"),
+        Attendee("user", "ou_2", "Bob", "needs_action"),
+    ]
+    events = [event("", *guests), event("", guests[3])]
+    assert of_events(events, RotaCalendar("c")) == [OnDuty("ou_1", "Ann"), OnDuty("ou_2", "Bob")]
+    titles = [
+        event("值班：ann@example.com（主），ou_2 (backup)"),  # noqa: RUF001 - as people write it
+        event("On call <+8613800000001>; ann@example.com."),
+        event("Holiday on 2026-11-26 + 1"),
+    ]
+    assert [one.id for one in of_events(titles, RotaCalendar("c", "title"))] == [
+        "ann@example.com", "ou_2", "+8613800000001",
+    ]  # fmt: skip

@@ -56,6 +56,7 @@ VALUES: dict[str, Any] = {
     "target": TARGET, "emails": ["a@b.example"], "mobiles": ["+8613800000000"],
     "key_fields": "No", "email_or_mobile": "a@b.example", "ids": ["ou_1"], "app_ticket": "x",
     "people": ["ou_1"], "instance": "I1", "form": [], "submitter": "ou_1", "author": "ou_1", "reader": "ou_1",
+    "at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC), "timezone": "UTC",
     "text": "x", "start": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
 }  # fmt: skip
 BY_OPERATION: dict[tuple[str, str], Any] = {

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CardClick, read
 from lark_provider.storage import bridge_tables as bridge
-from lark_provider.storage import tables
+from lark_provider.storage import tables, watch_tables
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.purging import purge
@@ -105,9 +105,31 @@ def add_of_bridge(url: URL, name: str, at: datetime, **changes: Any) -> None:
     add(url, bridge.escalation_steps, incident_key=name, **step, due_at=at, **times)
     add(url, bridge.digests, route=name, day="2026-11-26", state="recorded", created_at=at)
     add(url, bridge.incidents, key=name, **place, **to, state="open", version=1, content="sealed", **times)
+    add_command(url, name, at)
+    add_cursor(url, name, at)
     message = {"kind": "send", "app_id": "cli_a", "base_url": "u", "target": "t", "version": 0}
     sent = {"payload": "sealed", "state": "delivered", "attempts": 1, "next_at": at, **times}
     add(url, bridge.outbox, id=name, **(message | sent | changes))
+
+
+def add_command(url: URL, name: str, at: datetime, state: str = "done") -> None:
+    who = {"app_id": "cli_a", "tenant_key": "t", "open_id": "ou_1", "chat_id": "oc_1", "is_direct": False}
+    command = {"text": "/run etl", "mentions": "[]", "state": state, "attempts": 1}
+    times = {"sent_at": at, "next_at": at, "created_at": at, "updated_at": at}
+    add(url, bridge.chat_commands, message_id=name, **who, **command, **times)
+
+
+def add_cursor(url: URL, name: str, at: datetime, *, seen_at: datetime | None = None) -> None:
+    """A watched table, last scanned at a time, and a record of it."""
+    place = {"app_id": "cli_a", "app_token": "bas1", "table_id": "tbl1"}
+    times = {"began_ms": 1, "scanned_ms": 2, "created_at": at, "updated_at": at}
+    add(url, watch_tables.record_cursors, key=name, **place, **times)
+    add_seen(url, name, at if seen_at is None else seen_at)
+
+
+def add_seen(url: URL, name: str, at: datetime) -> None:
+    seen = {"record_id": "rec1", "modified_ms": 1, "scanned_ms": 1, "is_deleted": False}
+    add(url, watch_tables.seen_records, cursor_key=name, **seen, updated_at=at)
 
 
 def add_wait(url: URL, name: str, **values: Any) -> None:
@@ -144,7 +166,11 @@ COLUMNS = {
     bridge.people: "open_id",
     bridge.incidents: "key",
     bridge.outbox: "id",
+    bridge.chat_commands: "message_id",
+    watch_tables.record_cursors: "key",
 }
+PERIODS = {bridge.chat_commands: "commands"}
+"""Those that do not have their table's name."""
 
 
 def test_a_clean_up_takes_what_is_old_and_no_usable_credential(url: URL) -> None:
@@ -173,9 +199,9 @@ def test_a_clean_up_takes_what_is_old_and_no_usable_credential(url: URL) -> None
         "digests": 1,
         "incidents": 1,
         "outbox": 3,
-        "chat_commands": 0,
-        "record_cursors": 0,
-        "seen_records": 0,
+        "chat_commands": 1,
+        "record_cursors": 1,
+        "seen_records": 1,
         "form_inputs": 0,
     }
     assert left(url, tables.tokens, "key") == ["6 days", "alive", "just gone"]
@@ -202,14 +228,17 @@ def test_each_table_has_a_period_of_its_own(
         tables.ledger: ["ledger_chunks"],
         tables.leases: short_lived,
         bridge.incidents: of_incidents,
+        watch_tables.record_cursors: ["seen_records"],
     }.get(table, [])
     taken = NONE | dict.fromkeys([table.name, *also], 1)
-    shorter, rest = ("25h", 29 * HOUR) if table is tables.ledger else ("20h", 8 * HOUR)
-    monkeypatch.setenv(f"LARK_RETENTION_{table.name.upper()}", shorter)
+    is_long = table in {tables.ledger, watch_tables.record_cursors}  # their shortest period is a day
+    shorter, rest = ("25h", 29 * HOUR) if is_long else ("20h", 8 * HOUR)
+    period = PERIODS.get(table, str(table.name))
+    monkeypatch.setenv(f"LARK_RETENTION_{period.upper()}", shorter)
     assert purge(url) == taken
     assert left(url, table, COLUMNS[table]) == ["old"]
-    if table is not tables.ledger:  # its shortest period is a day
-        assert purge(url, Retention(**(longest | {table.name: rest}))) == taken
+    if not is_long:
+        assert purge(url, Retention(**(longest | {period: rest}))) == taken
 
 
 def test_a_message_that_is_not_delivered_stays_for_a_month(url: URL) -> None:
@@ -217,6 +246,23 @@ def test_a_message_that_is_not_delivered_stays_for_a_month(url: URL) -> None:
         add_of_bridge(url, name, NOW - age, state="due")
     assert purge(url)["outbox"] == 1
     assert left(url, bridge.outbox, "id") == ["waits"]
+
+
+def test_commands_that_are_not_answered_stay(url: URL) -> None:
+    for state in ("due", "decided", "running", "ended", "done"):
+        add_command(url, state, NOW - 400 * DAY, state)
+    assert purge(url)["chat_commands"] == 1
+    assert left(url, bridge.chat_commands, "message_id") == ["decided", "due", "ended", "running"]
+
+
+def test_what_was_seen_of_a_table_stays_while_it_is_watched(url: URL) -> None:
+    add_cursor(url, "watched", NOW, seen_at=NOW - 400 * DAY)
+    add_cursor(url, "watched no more", NOW - 91 * DAY)
+    add_seen(url, "without a cursor", NOW - 91 * DAY)
+    add_seen(url, "just begun", NOW)
+    assert purge(url) == NONE | {"record_cursors": 1, "seen_records": 2}
+    assert left(url, watch_tables.record_cursors, "key") == ["watched"]
+    assert left(url, watch_tables.seen_records, "cursor_key") == ["just begun", "watched"]
 
 
 def test_questions_that_are_open_stay_until_nobody_can_answer_them(url: URL) -> None:

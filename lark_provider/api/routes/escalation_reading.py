@@ -13,8 +13,11 @@ from lark_provider.api.routes.yaml_text import Value
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.incidents.escalation import (
     KINDS,
+    SOURCES,
+    DutySource,
     Escalation,
     Rota,
+    RotaCalendar,
     RotaTable,
     Step,
     UrgentKind,
@@ -24,7 +27,9 @@ from lark_provider.protocol.quiet_hours import QuietHours
 HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _ESCALATION, _STEP = ("rota", "weekly_from", "steps"), ("after", "urgent", "always")
-_TABLE = ("base", "table", "person", "from", "until")
+_TABLE = ("base", "table", "person", "from", "until", "otherwise")
+_CALENDAR = ("calendar", "person", "otherwise")
+_CALENDAR_ID = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+")
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 _MAX_MINUTES = 7 * 24 * 60
 _MAX_STEPS, _MAX_PEOPLE = 20, 200
@@ -114,23 +119,53 @@ def _rota(given: Reader, timezone: str | None) -> Rota | None:
             given.line, "an escalation must have a rota, got none. Next: add `rota: [ou_…, ann@example.com]`."
         )
         return None
-    table: RotaTable | None = None
-    people: tuple[str, ...] = ()
-    if isinstance(value.plain, dict):
-        table = _table(Reader(value, "rota", _TABLE, given.mistakes))
-    else:
-        people = _people(given, value)
     begin = _day(given, timezone)
-    return Rota(people, begin, table, timezone or "UTC") if people or table is not None else None
+    members = value.plain if isinstance(value.plain, dict) else None
+    if members is None:
+        people = _people(given, "rota", value)
+        return Rota(people, begin, None, timezone or "UTC") if people else None
+    table, calendar = None, None
+    if "calendar" in members:
+        source = Reader(value, "a rota in a calendar", _CALENDAR, given.mistakes)
+        calendar = _calendar(source, value, timezone)
+    else:
+        source = Reader(value, "a rota in a Bitable", _TABLE, given.mistakes)
+        table = _table(source)
+    otherwise = source.get("otherwise")
+    people = () if otherwise is None else _people(source, "otherwise", otherwise)
+    if table is None and calendar is None:
+        return None
+    return Rota(people, begin, table, timezone or "UTC", calendar)
 
 
-def _people(given: Reader, value: Value) -> tuple[str, ...]:
+def _calendar(given: Reader, value: Value, timezone: str | None) -> RotaCalendar | None:
+    found = given.checked(
+        "calendar",
+        "",
+        _CALENDAR_ID.fullmatch,
+        "a calendar's id such as feishu.cn_…@group.calendar.feishu.cn",
+        "take it from the calendar's settings",
+    )
+    if given.get("calendar") is None:
+        given.mistakes.add(
+            value.line,
+            "a rota in a calendar must have its id, got none. Next: write `rota: {calendar: "
+            "feishu.cn_…@group.calendar.feishu.cn}`.",
+        )
+    person = given.choice("person", SOURCES, "attendees")
+    # The days of events of whole days begin somewhere.
+    if _lacks_zone(given, "a rota in a calendar", value, timezone) or not found:
+        return None
+    return RotaCalendar(found, cast("DutySource", person))
+
+
+def _people(given: Reader, name: str, value: Value) -> tuple[str, ...]:
     listed = value.plain if isinstance(value.plain, list) else [value]
     if not 0 < len(listed) <= _MAX_PEOPLE:
-        given.wrong("rota", f"a list of 1 to {_MAX_PEOPLE} people", value, _PEOPLE_STEP)
+        given.wrong(name, f"a list of 1 to {_MAX_PEOPLE} people", value, _PEOPLE_STEP)
     found = []
     for one in listed:
-        text = given.as_text("rota", one)
+        text = given.as_text(name, one)
         if text is None:
             continue
         try:
@@ -139,7 +174,7 @@ def _people(given: Reader, value: Value) -> tuple[str, ...]:
             given.mistakes.add(one.line, str(error))
             continue
         if to.id_type not in {"open_id", "email", "mobile"}:
-            given.wrong("rota", "a list of people", one, _PEOPLE_STEP)
+            given.wrong(name, "a list of people", one, _PEOPLE_STEP)
         found.append(text)
     return tuple(found)
 

@@ -12,6 +12,8 @@ from lark_provider.protocol.incidents.model import Incident
 from lark_provider.protocol.quiet_hours import QuietHours
 
 UrgentKind: TypeAlias = Literal["app", "sms", "phone"]
+DutySource: TypeAlias = Literal["attendees", "title"]
+SOURCES: tuple[DutySource, ...] = get_args(DutySource)
 KINDS: tuple[UrgentKind, ...] = get_args(UrgentKind)
 StepState: TypeAlias = Literal["due", "started", "done", "failed", "unknown", "skipped", "ended"]
 """`started` is committed before the call; `unknown` is what it becomes if its outcome was never recorded."""
@@ -51,22 +53,43 @@ class RotaTable:
     begin: str = ""
     end: str = ""
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are read."""
+        return [one for one in (self.person, self.begin, self.end) if one]
+
+
+@dataclass(frozen=True, slots=True)
+class RotaCalendar:
+    """A calendar whose events say who is on duty.
+
+    Attributes:
+        id: The calendar's id.
+        person: Where an event names them: who is invited, or its title.
+    """
+
+    id: str
+    person: DutySource = "attendees"
+
 
 @dataclass(frozen=True, slots=True)
 class Rota:
     """Whose turn it is.
 
     Attributes:
-        people: Open_ids, e-mail addresses or mobile numbers, in their order; empty with a table.
+        people: Open_ids, e-mail addresses or mobile numbers, in their order; with a table or a calendar those
+            who are called while it names nobody.
         weekly_from: The day on which the first person's week began; None if the first is always first.
-        table: Where the people are instead.
+        table: A Bitable with the people on duty.
         timezone: In which days begin.
+        calendar: A calendar with the people on duty.
     """
 
     people: tuple[str, ...] = ()
     weekly_from: date | None = None
     table: RotaTable | None = None
     timezone: str = "UTC"
+    calendar: RotaCalendar | None = None
 
     def turn(self, number: int, at: datetime, people: Sequence[str]) -> str | None:
         """Return whose turn a step is; None if nobody is on duty.
@@ -74,7 +97,7 @@ class Rota:
         Args:
             number: Of the step, from 1.
             at: The moment, with its time zone.
-            people: Those on duty in their order: `people`, or what the table has.
+            people: Those on duty in their order: `people`, or what the table or the calendar has.
         """
         if not people:
             return None
@@ -187,9 +210,11 @@ def from_json(found: Mapping[str, Any]) -> tuple[Step, Rota]:
     """
     rota = found["rota"]
     day, table = rota["weekly_from"], rota["table"]
+    calendar = rota.get("calendar")  # what an earlier version recorded has none
     return Step(**found["step"]), Rota(
         tuple(rota["people"]),
         None if day is None else date.fromisoformat(day),
         None if table is None else RotaTable(**table),
         rota["timezone"],
+        None if calendar is None else RotaCalendar(**calendar),
     )

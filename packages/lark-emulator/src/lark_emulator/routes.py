@@ -5,7 +5,7 @@ from __future__ import annotations
 from lark_emulator import auth, bot, discovery, gaps, mailboxes, minutes, scopes, store_auth, tenancy
 from lark_emulator.approval.routes import ROUTES as APPROVAL_ROUTES
 from lark_emulator.bitable import apps, fields, records, search, tables, views
-from lark_emulator.calendar import attendees, calendars, events
+from lark_emulator.calendar import attendees, calendars, events, instances
 from lark_emulator.callbacks import update
 from lark_emulator.cardkit import cards as card_entities
 from lark_emulator.cardkit import components
@@ -91,6 +91,7 @@ ROUTES = (
     *department_changes.ROUTES,
     *calendars.ROUTES,
     *events.ROUTES,
+    *instances.ROUTES,
     *attendees.ROUTES,
     *tasks.ROUTES,
     *task_members.ROUTES,

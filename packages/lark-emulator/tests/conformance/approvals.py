@@ -168,3 +168,13 @@ def _returned(lark: Emulator, sdk: Sdk, api: Any, code: str) -> None:
     _act(sdk, api, "reject", "TaskApprove", code, instance, "bob")
     _act(sdk, api, "resubmit", "TaskResubmit", code, instance, "alice", form=_form("better"))
     assert set(_tasks(sdk, api, instance)) == {"bob", "carol"}
+    back = {
+        "user_id": "bob",
+        "task_id": int(_tasks(sdk, api, instance)["bob"]),
+        "task_def_key_list": ["START"],
+    }
+    rolled = request(
+        sdk, "SpecifiedRollbackInstance", back, model="SpecifiedRollback", user_id_type="user_id"
+    )
+    good(api.instance.specified_rollback(rolled))
+    assert set(_tasks(sdk, api, instance)) == {"alice"}

@@ -112,6 +112,9 @@ def _events(lark: Emulator, sdk: Sdk, api: Any, kit: Any, where: dict[str, str])
     assert (got.summary, got.start_time.timestamp) == ("Big release", "1795690800")
     (one,) = good(events.list(sdk.request(kit, "ListCalendarEvent", **where))).items
     assert one.event_id == event.event_id
+    span = {"start_time": "1795690000", "end_time": "1795700000"}
+    (one,) = good(events.instance_view(sdk.request(kit, "InstanceViewCalendarEvent", **where, **span))).items
+    assert (one.event_id, one.summary) == (event.event_id, "Big release")
     attendees = api.calendar_event_attendee
     body = {
         "attendees": [

@@ -153,6 +153,50 @@ def test_a_task_is_decided_once_and_by_its_person(lark: Emulator, api: Api) -> N
     assert [approve(who) for who in ("carol", "nobody", "bob", "bob")] == [1390009, 1390004, 0, 1390010]
 
 
+def test_a_task_sends_an_instance_back_to_a_step_that_was_passed(lark: Emulator, api: Api) -> None:
+    people = (("bob", "SEQUENTIAL"), ("carol", "AND"), ("alice", "AND"))
+    nodes = [
+        {"node_type": kind, "approvers": [who, "carol"] if kind == "SEQUENTIAL" else [who], "name": who}
+        for who, kind in people
+    ]
+    code = lark.add_approval("Deploy", form=WIDGETS, nodes=nodes)
+    instance = ask(api, code)["data"]["instance_code"]
+
+    def read() -> Any:
+        return api.data("GET", f"/approval/v4/instances/{instance}", user_id_type="user_id")
+
+    def pending() -> list[tuple[str, str]]:
+        return [
+            (one["user_id"], one["node_name"]) for one in read()["task_list"] if one["status"] == "PENDING"
+        ]
+
+    def back(*keys: str, who: str = "alice", **changes: Any) -> int:
+        (task,) = (one for one in read()["task_list"] if one["status"] == "PENDING")
+        body = {"user_id": who, "task_id": int(task["id"]), "task_def_key_list": list(keys), **changes}
+        path = "/approval/v4/instances/specified_rollback"
+        return int(api("POST", path, body, user_id_type="user_id")["code"])
+
+    for _ in range(3):
+        lark.decide_approval(instance)
+    first, second, third = (one["node_id"] for one in read()["task_list"][1:])
+    assert (first, second) != (second, third)
+    assert back() == back(third) == back("nonsense") == 1390001
+    assert (back(second, who="bob"), back(second, task_id="1")) == (1390009, 1390010)
+    assert pending() == [("alice", "alice")]
+    assert back(second, reason="once more") == 0
+    assert pending() == [("carol", "carol")]
+    entry = read()["timeline"][-1]
+    assert (entry["type"], entry["comment"]) == ("ROLLBACK_SELECTED", "once more")
+    lark.decide_approval(instance)
+    assert back(second, first) == 0
+    assert pending() == [("bob", "bob")]
+    for _ in range(3):  # the first step is decided by both of its people again
+        lark.decide_approval(instance)
+    assert pending() == [("alice", "alice")]
+    assert back("START") == 0
+    assert pending() == [("alice", "Submit")]
+
+
 def test_who_may_withdraw_and_how_long(lark: Emulator, api: Api) -> None:
     code = define(lark, revert_s=60, may_withdraw=False)
     instance = ask(api, code)["data"]["instance_code"]

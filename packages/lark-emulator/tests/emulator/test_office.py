@@ -150,6 +150,67 @@ def test_events_and_attendees_have_their_refusals(api: Api, lark: Emulator) -> N
     assert api("GET", where)["code"] == 193003
 
 
+def view(api: Api, where: str, start: int, end: int) -> list[dict[str, Any]]:
+    data = api.data("GET", f"{where}/instance_view", start_time=str(start), end_time=str(end))
+    return list(data["items"])
+
+
+def test_recurring_events_are_shown_one_by_one(api: Api, lark: Emulator) -> None:
+    where = f"{CALENDARS}/primary/events"
+    monday = 1795395600  # 2026-11-23, 09:00 in Shanghai
+    day, week = 86_400, 604_800
+    times = {name: {"timestamp": str(monday + add)} for name, add in (("start_time", 0), ("end_time", 3600))}
+    rule = {"recurrence": "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TU;COUNT=5"}
+    series = api.data("POST", where, times | rule)["event"]
+    uid = series["event_id"].removesuffix("_0")
+    begins = [monday, monday + day, monday + 2 * week, monday + 2 * week + day, monday + 4 * week]
+    shown = view(api, where, monday - week, monday - week + 39 * day)
+    assert [one["event_id"] for one in shown] == [f"{uid}_{begin}" for begin in begins]
+    assert {one["recurring_event_id"] for one in shown} == {series["event_id"]}
+    assert shown[2]["start_time"]["timestamp"] == str(begins[2])
+    assert "recurrence" not in shown[0]
+    assert len(view(api, where, monday + 3599, monday + 3601)) == 1
+    assert view(api, where, monday + 3600, monday + 3601) == []
+    people = [{"type": "user", "user_id": "ou_emulator0001_bob"}]
+    api.data("POST", f"{where}/{series['event_id']}/attendees", {"attendees": people})
+    listed = api.data("GET", f"{where}/{shown[3]['event_id']}/attendees")["items"]
+    assert [one["user_id"] for one in listed] == ["ou_emulator0001_bob"]
+    assert api("POST", f"{where}/{shown[3]['event_id']}/attendees", {"attendees": people})["code"] == 193001
+
+
+@pytest.mark.parametrize(
+    ("rule", "dates"),
+    [
+        ("", ["23"]),
+        ("FREQ=DAILY;UNTIL=20261126T000000Z", ["23", "24", "25", "26"]),
+        ("RRULE:FREQ=DAILY;INTERVAL=3", ["23", "26", "29"]),
+        ("FREQ=MONTHLY", ["23"]),
+        ("FREQ=DAILY;INTERVAL=0", ["23"]),
+        ("nonsense", ["23"]),
+    ],
+)
+def test_whole_days_recur_by_their_rule(api: Api, rule: str, dates: list[str]) -> None:
+    where = f"{CALENDARS}/primary/events"
+    day = {"date": "2026-11-23"}
+    api.data("POST", where, {"start_time": day, "end_time": day, "recurrence": rule})
+    shown = view(api, where, 1795305600, 1795305600 + 10 * 86_400)
+    assert [one["start_time"]["date"] for one in shown] == [f"2026-11-{one}" for one in dates]
+    assert [one["end_time"]["date"] for one in shown] == [f"2026-11-{one}" for one in dates]
+
+
+def test_a_view_has_its_refusals(api: Api, stranger: Api) -> None:
+    made = api.data("POST", CALENDARS, {"permissions": "public"})["calendar"]
+    where = f"{CALENDARS}/{made['calendar_id']}/events"
+    event = api.data("POST", where, AT)["event"]
+    for span in (("0", "1"), ("5", "5"), ("0", str(40 * 86_400)), ("x", "1"), ("", "")):
+        answer = api("GET", f"{where}/instance_view", start_time=span[0], end_time=span[1])
+        assert (answer["code"] == 190002) is (span != ("0", "1"))
+    assert len(view(stranger, where, 1795690000, 1795700000)) == 1
+    assert stranger("GET", f"{where}/{event['event_id']}/attendees")["code"] == 193002
+    late = {"start_time": {"timestamp": "16725225601"}, "end_time": {"timestamp": "16725225602"}}
+    assert api("POST", where, late)["code"] == 190002
+
+
 def busy(api: Api, **changes: Any) -> Any:
     body = {
         "time_min": "2026-11-26T00:00:00+08:00",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lark_emulator import codes
-from lark_emulator.approval.parameters import ids_of
+from lark_emulator.approval.parameters import ids_of, refused
 from lark_emulator.codes import RefusedError
 from lark_emulator.world.approvals import Node, Task
 
@@ -34,6 +34,7 @@ def _next(world: World, instance: Instance) -> None:
     while instance.place + 1 < len(nodes):
         instance.place += 1
         node = nodes[instance.place]
+        instance.entered = len(instance.tasks)
         people = _people(world, instance, node)
         if node.node_type == "CC_NODE":
             _note(world, instance, "CC", None, node=node.node_id)
@@ -105,7 +106,8 @@ def approve(world: World, instance: Instance, task: Task, comment: str = "") -> 
         _end_others(world, instance)
     elif node.node_type == "SEQUENTIAL":
         people = _people(world, instance, node)
-        done = sum(one.node is node and one.status == "APPROVED" for one in instance.tasks)
+        since = instance.tasks[instance.entered :]
+        done = sum(one.node is node and one.status == "APPROVED" for one in since)
         if done < len(people):
             _tell_task(world, instance, _add(world, instance, node, people[done], node.node_type))
             return
@@ -135,6 +137,37 @@ def reject(world: World, instance: Instance, task: Task, comment: str = "") -> N
         return
     instance.set_status("REJECTED", world.clock.now_ms())
     _tell_instance(world, instance, "REJECTED")
+
+
+def roll_back(world: World, instance: Instance, task: Task, keys: list[str], reason: str = "") -> None:
+    """Send an instance back to steps that were passed: the earliest of them is decided again.
+
+    Args:
+        world: where.
+        instance: which one.
+        task: the pending task whose person does it.
+        keys: node keys of the timeline; `START` for the submitter.
+        reason: for the timeline.
+
+    Raises:
+        RefusedError: 1390001, a step was not passed.
+    """
+    passed = {one["node_key"] for one in instance.timeline if one["type"] in ("PASS", "START")}
+    unknown = [one for one in keys if one not in passed]
+    if unknown:
+        raise refused(f"task_def_key_list: {unknown[0]} is no step that was passed")
+    extra = orjson.dumps({"rollback_node_ids": keys}).decode()
+    _end(world, instance, task, "DONE", "ROLLBACK", extra=extra)
+    node = task.node.node_id
+    _note(world, instance, "ROLLBACK_SELECTED", task.person, node=node, task=task, comment=reason)
+    _end_others(world, instance)
+    instance.place = -1
+    if "START" in keys:
+        _tell_task(world, instance, _add(world, instance, _START, instance.submitter, "AND"))
+        return
+    places = [place for place, one in enumerate(instance.definition.nodes) if one.node_id in keys]
+    instance.place = min(places) - 1
+    _next(world, instance)
 
 
 def resubmit(

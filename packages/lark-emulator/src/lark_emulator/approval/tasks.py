@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.approval import flow
 from lark_emulator.approval.forms import filled
-from lark_emulator.approval.parameters import body_of, form_text, instance_of, optional, person_of, required
+from lark_emulator.approval.parameters import (
+    body_of,
+    form_text,
+    instance_of,
+    optional,
+    person_of,
+    refused,
+    required,
+)
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
+from lark_emulator.validation import text_list
 
 if TYPE_CHECKING:
     from lark_emulator.world.approvals import Instance, Task
@@ -68,6 +77,26 @@ def resubmit(call: Call) -> dict[str, Any]:
     return {}
 
 
+def roll_back(call: Call) -> dict[str, Any]:
+    """Answer `POST /approval/v4/instances/specified_rollback`, which names no instance."""
+    body = body_of(call)
+    person, given = person_of(call, required(body, "user_id")), body.get("task_id")
+    task_id = (
+        str(given) if isinstance(given, int) and not isinstance(given, bool) else required(body, "task_id")
+    )
+    keys = text_list(body, "task_def_key_list", most=MOST_STEPS)
+    if not keys:
+        raise refused("task_def_key_list is required")
+    for instance in call.world.approvals.instances.values():
+        if any(one.task_id == task_id for one in instance.tasks):
+            instance = instance_of(call, instance.code)  # noqa: PLW2901 - if its data is open to the app
+            task = flow.pending(instance, task_id, person)
+            flow.roll_back(call.world, instance, task, keys, optional(body, "reason"))
+            return {}
+    raise RefusedError(codes.APPROVAL_TASK_NOT_FOUND)
+
+
+MOST_STEPS = 100
 _PATH = "/open-apis/approval/v4/tasks"
 _FORM = "condition branches are not emulated"
 ROUTES = (
@@ -84,5 +113,14 @@ ROUTES = (
         f"{_PATH}/resubmit",
         resubmit,
         unconfirmed=("a returned instance has a pending task of its submitter in a step START",),
+    ),
+    Route(
+        "POST",
+        "/open-apis/approval/v4/instances/specified_rollback",
+        roll_back,
+        unconfirmed=(
+            "the task ends as DONE with an event ROLLBACK, and the earliest step named is decided again",
+            "a step that was not passed gets 1390001",
+        ),
     ),
 )

@@ -50,7 +50,12 @@ def event_of(call: Call, *, writes: bool = False) -> Event:
         RefusedError: what `calendar_of` raises; 193001 (unknown), 193003 (deleted).
     """
     calendar = calendar_of(call, writes=writes, reads_events=True)
-    event = calendar.events.get(call.params["event_id"])
+    wanted = call.params["event_id"]
+    event = calendar.events.get(wanted)
+    if event is None and not writes:
+        # An instance of a recurring event, which is none of its own until it is changed.
+        series = calendar.events.get(f"{wanted.rpartition('_')[0]}_0")
+        event = series if series is not None and series.recurrence else None
     if event is None:
         raise RefusedError(codes_office.EVENT_UNKNOWN)
     if event.deleted:

@@ -56,6 +56,8 @@ def list_attendees(call: Call) -> dict[str, Any]:
     id_type = user_id_type(call)
     size = page_size(call, most=100)
     event = event_of(call)
+    if event.app_id != call.app.app_id:
+        raise RefusedError(codes_office.EVENT_DENIED)
     items, more = page(event.attendees, call, size, codes_office.CALENDAR_PAGE)
     return {"items": [shown(one, call, id_type) for one in items], **more}
 
@@ -107,7 +109,16 @@ ROUTES = (
         create,
         unconfirmed=("any `room_id` is taken and reserved at once; the answer has all who are invited",),
     ),
-    Route("GET", _PATH, list_attendees, unconfirmed=("members of groups are not listed",)),
+    Route(
+        "GET",
+        _PATH,
+        list_attendees,
+        unconfirmed=(
+            "members of groups are not listed",
+            "who does not organize the event gets 193002, since no bot is invited to one",
+            "an instance of a recurring event has the attendees of the event",
+        ),
+    ),
     Route(
         "POST",
         f"{_PATH}/batch_delete",

@@ -21,6 +21,8 @@ from lark_emulator.validation import (
 from lark_emulator.world.calendars import Event, seconds_of
 
 LEAST_PER_PAGE, MOST_PER_PAGE, PER_PAGE = 50, 1000, 500
+LATEST = 16_725_225_600
+"""The latest time that Lark takes, in seconds since 1970."""
 SHORTEST_KEY, LONGEST_KEY = 32, 128
 _TEXTS = {"summary": 1000, "description": 40_960, "recurrence": 2000}
 _WORDS = {
@@ -89,7 +91,7 @@ def list_events(call: Call) -> dict[str, Any]:
     """Answer `GET …/events`: those that overlap a span, in the order in which they were made."""
     size = page_size(call, most=MOST_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
     calendar = calendar_of(call, reads_events=True)
-    start, end = _seconds(call, "start_time"), _seconds(call, "end_time")
+    start, end = seconds(call, "start_time"), seconds(call, "end_time")
     found = [
         event
         for event in calendar.events.values()
@@ -144,8 +146,8 @@ def _time(body: dict[str, Any], name: str) -> dict[str, str]:
         raise RefusedError(codes_office.CALENDAR_PARAM)
     zone = given.get("timezone")
     if stamp:
-        seconds = whole_number(stamp) if isinstance(stamp, str) else None
-        if seconds is None or seconds < 0:
+        moment = whole_number(stamp) if isinstance(stamp, str) else None
+        if moment is None or not 0 <= moment <= LATEST:
             raise RefusedError(codes_office.CALENDAR_PARAM)
         return {"timestamp": str(stamp), "timezone": str(zone or "Asia/Shanghai")}
     try:
@@ -155,14 +157,19 @@ def _time(body: dict[str, Any], name: str) -> dict[str, str]:
     return {"date": str(day), "timezone": "UTC"}
 
 
-def _seconds(call: Call, name: str) -> int | None:
+def seconds(call: Call, name: str) -> int | None:
+    """Return a time of the query, in seconds since 1970; None if it is not there.
+
+    Raises:
+        RefusedError: 190002 if it is no time.
+    """
     raw = call.query.get(name)
     if not raw:
         return None
-    seconds = whole_number(raw)
-    if seconds is None or seconds < 0:
+    moment = whole_number(raw)
+    if moment is None or not 0 <= moment <= LATEST:
         raise RefusedError(codes_office.CALENDAR_PARAM)
-    return seconds
+    return moment
 
 
 _PATH = "/open-apis/calendar/v4/calendars/:calendar_id/events"

@@ -138,6 +138,8 @@ class Instance:
     end_time: int = 0
     place: int = -1
     """The index of the node that is being decided."""
+    entered: int = 0
+    """How many tasks there were before it; a node that is decided again has older ones."""
     tasks: list[Task] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
     timeline: list[dict[str, Any]] = field(default_factory=list)

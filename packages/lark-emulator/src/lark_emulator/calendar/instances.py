@@ -1,0 +1,95 @@
+"""`/calendar/v4/calendars/:calendar_id/events/instance_view`: recurring events, one by one."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from lark_emulator import codes_office
+from lark_emulator.calendar import events
+from lark_emulator.calendar.access import calendar_of
+from lark_emulator.codes import RefusedError
+from lark_emulator.routing import Call, Route
+from lark_emulator.validation import user_id_type
+from lark_emulator.world.calendars import DAY
+from lark_emulator.world.recurrence import days
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lark_emulator.world.calendars import Event
+
+_CHINA = timezone(timedelta(hours=8))
+LONGEST_SPAN = 40 * DAY
+MOST = 999
+#: What an event has and an instance has not.
+_OF_EVENTS = ("recurrence", "create_time", "reminders", "schemas", "attachments", "event_check_in")
+
+
+def view(call: Call) -> dict[str, Any]:
+    """Answer `GET …/events/instance_view`: what overlaps a span of less than 40 days, by start."""
+    user_id_type(call)
+    calendar = calendar_of(call, reads_events=True)
+    start, end = events.seconds(call, "start_time"), events.seconds(call, "end_time")
+    if start is None or end is None or not 0 < end - start < LONGEST_SPAN:
+        raise RefusedError(codes_office.CALENDAR_PARAM)
+    found = [
+        (begins, made)
+        for event in calendar.events.values()
+        if not event.deleted
+        for begins, ends, made in _instances(event, call, end)
+        if begins < end and ends > start
+    ]
+    return {"items": [made for _, made in sorted(found, key=lambda one: one[0])[:MOST]]}
+
+
+def _instances(event: Event, call: Call, end: int) -> Iterator[tuple[float, float, dict[str, Any]]]:
+    """Yield when each instance begins and ends, and how Lark shows it."""
+    shown = {name: one for name, one in events.shown(event, call).items() if name not in _OF_EVENTS}
+    if not event.recurrence:
+        yield *event.span, shown
+        return
+    begins, ends = event.span
+    whole_days = "date" in event.start
+    zone = UTC if whole_days else _zone(event.start["timezone"])
+    first = datetime.fromtimestamp(begins, zone)
+    last = datetime.fromtimestamp(end, zone).date()
+    for day in days(event.recurrence, first.date(), last):
+        begin = datetime.combine(day, first.timetz()).timestamp()
+        moved = timedelta(days=(day - first.date()).days)
+        if whole_days:
+            times = {
+                name: {**given, "date": (date.fromisoformat(given["date"]) + moved).isoformat()}
+                for name, given in (("start_time", event.start), ("end_time", event.end))
+            }
+        else:
+            stamps = {"start_time": begin, "end_time": begin + ends - begins}
+            times = {name: {**event.start, "timestamp": str(int(one))} for name, one in stamps.items()}
+        ids = {
+            "event_id": f"{event.event_id.rpartition('_')[0]}_{int(begin)}",
+            "recurring_event_id": event.event_id,
+        }
+        yield begin, begin + ends - begins, {**shown, **ids, **times}
+
+
+def _zone(name: str) -> tzinfo:
+    """Return a time zone; UTC+8 for one that is unknown here, as where no time zones are installed."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return _CHINA
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/open-apis/calendar/v4/calendars/:calendar_id/events/instance_view",
+        view,
+        unconfirmed=(
+            "what overlaps the span is listed, by start; of more than 999 instances the first 999",
+            "daily and weekly rules are expanded, other ones happen once; no instance can be changed alone",
+            "days of events of whole days are those of UTC",
+        ),
+    ),
+)
