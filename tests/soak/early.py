@@ -285,8 +285,6 @@ def main() -> int:
             "AIRFLOW__API_AUTH__JWT_SECRET": "shared-by-all-workers-of-this-test-0123456789abcdef",
             "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "3600",
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "5",
-            # Else tasks of an overloaded machine fail before they have asked.
-            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "LARK_ANSWER_HOLD": str(given.hold),
         }
         (home / "model").mkdir()
