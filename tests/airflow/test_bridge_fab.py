@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import time
+import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -14,9 +17,13 @@ import sqlalchemy as sa
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
+from lark_provider.protocol.callbacks import Action, Operator
+from lark_provider.protocol.hitl.delivery import DeliveredClick
+from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
 from lark_provider.storage.people import Person
 from tests.airflow.conftest import CHAT, AirflowHome
-from tests.airflow.test_bridge import Place
+from tests.airflow.test_bridge import SECRET, Place
 from tests.bridge.making import execute
 from tests.services.postgres import PostgresServer
 
@@ -192,6 +199,36 @@ def test_only_an_active_and_assigned_op_answers_and_every_refusal_is_told_and_lo
     assert set(owners(place, "update_hitl_detail", run_id)) <= {"bob", "carol", "alice"}
     assert owners(place, "update_hitl_detail", run_id).count("bob") == 1
     place.wait(lambda: "bob" in json.dumps(place.messages(f"Deploy {run_id}?")[0]["content"]))
+
+
+def test_a_forged_click_is_refused_without_a_reason_and_logged(place: Place) -> None:
+    run_id, message_id = asked(place)
+    statement = "SELECT key FROM hitl_cards WHERE message_id = :m"
+    place.wait(lambda: execute(place.database, statement, m=message_id))
+    (card,) = execute(place.database, statement, m=message_id)
+    click = DeliveredClick(
+        event_id=uuid.uuid4().hex,
+        app_id=place.bob.app_id,
+        tenant_key=place.bob.tenant_key,
+        operator=Operator(place.bob.open_id, tenant_key=place.bob.tenant_key),
+        action=Action(tag="button", value=button_value(card.key, "answer", option="Approve")),
+        message_id=message_id,
+        chat_id=CHAT,
+        clicked_at=datetime.now(UTC),
+    )
+    body, url = click.body(), place.airflow.url + CLICK_PATH
+    forged = BridgeSecrets("another-secret-of-at-least-32-bytes-for-sure")
+    before = place.airflow.log().count("Unproven click refused")
+    for headers in ({}, forged.headers("POST", CLICK_PATH, int(time.time()), click.event_id, body)):
+        refused = httpx.post(url, content=body, headers=dict(headers), timeout=60)
+        assert (refused.status_code, refused.json()) == (401, {})
+    place.wait(lambda: place.airflow.log().count("Unproven click refused") == before + 2)
+    assert place.task("asks", run_id)["state"] == "awaiting_input"
+    assert owners(place, "update_hitl_detail", run_id) == []
+    # The same click with the bridge's own signature counts.
+    proof = BridgeSecrets(SECRET).headers("POST", CLICK_PATH, int(time.time()), click.event_id, body)
+    taken = httpx.post(url, content=body, headers=dict(proof), timeout=60)
+    assert taken.json()["outcome"] == "answered"
 
 
 def test_a_failure_is_retried_by_an_op_and_by_no_viewer(place: Place) -> None:
