@@ -108,8 +108,8 @@ class Failures:
 
 
 def _counted(tasks: int) -> str:
-    """Return what a card shows of so many failures; of one, which is not counted, its reason."""
-    return f"({tasks})" if tasks > 1 else "no rows for part 0"
+    """Return what a card shows of so many failures; of one, which is not counted, its task."""
+    return f"({tasks})" if tasks > 1 else "part_0"
 
 
 def main() -> int:
