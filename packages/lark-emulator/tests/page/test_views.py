@@ -335,7 +335,7 @@ def test_sorting_many_records_leaves_others_their_turn(page: Page, order: str) -
 
 
 def test_a_person_who_has_never_seen_it_is_told_what_is_what(page: Page) -> None:
-    """What the page is, who is who in the reader's language, and what each setting is about."""
+    """What the page is, what people are called in the reader's language, and what each setting is about."""
     page.open()
     page.browser.wait("document.querySelector('.chat-list')?.innerText.includes('a stand-in for Lark')")
     assert (
