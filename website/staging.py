@@ -14,9 +14,6 @@ _OTHER_LANGUAGE = re.compile(r"^\[(?:English|中文)\]\([^)]+\)\n\n?", re.MULTIL
 """The line that leads to a page's twin on GitHub; the site has a menu for that."""
 
 
-_LOCAL_INDEX = "local-lark/index.md"
-
-
 def places() -> dict[Path, tuple[str, str]]:
     """Return language and name of every page of the site, by its file."""
     return {path: (code, name) for code in CODES for name, path in sources(code).items()}
@@ -116,7 +113,6 @@ def stage(language: str, folder: Path, generated: dict[str, str]) -> dict[str, s
         wrong += links.wrong
     if wrong:
         raise SiteError("\n".join([*wrong, "Next: correct these links."]))
-    pages[_LOCAL_INDEX] += _local_list(pages)
     for name, text in pages.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -126,10 +122,3 @@ def stage(language: str, folder: Path, generated: dict[str, str]) -> dict[str, s
             shutil.copy(file, folder / file.relative_to(DOCS / language))
     shutil.copytree(IMAGES, folder / "images")
     return pages
-
-
-def _local_list(pages: dict[str, str]) -> str:
-    """Return the list of the local Lark's pages, whose distribution has no index page of its own."""
-    names = sorted(name for name in pages if name.startswith("local-lark/") and name != _LOCAL_INDEX)
-    entries = [(name.removeprefix("local-lark/"), markdown.title(pages[name]) or name) for name in names]
-    return "".join(["\n", *(f"- [{title}]({name})\n" for name, title in entries)])
