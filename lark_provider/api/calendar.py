@@ -18,6 +18,8 @@ _EVENTS = "/calendar/v4/calendars/{calendar_id}/events"
 _PARAMETER = 190002
 _BEFORE, _AFTER = dt.timedelta(days=31), dt.timedelta(days=1)
 """Lark does not say whether it finds what began before the span asked for, which is less than 40 days."""
+_FIRST, _LAST = 1970, 2500
+"""Lark takes seconds since 1970, up to the year 2500."""
 _PAGE = 100
 _CANCELLED = "cancelled"
 
@@ -84,9 +86,10 @@ def happening(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    if not isinstance(at, dt.datetime) or at.tzinfo is None:
+    if not isinstance(at, dt.datetime) or at.tzinfo is None or not _FIRST < at.year < _LAST:
         raise InvalidRequestError(
-            f"at must be a datetime with a time zone, got {at!r}. Next: pass such as datetime.now(UTC).",
+            f"at must be a datetime from {_FIRST + 1} on with a time zone, got {at!r}. Next: pass such as "
+            "datetime.now(UTC).",
             code=_PARAMETER,
         )
     try:

@@ -131,9 +131,9 @@ def is_covered(kind: str, seen: Seen | None, *, at_s: int, current_ms: int | Non
         return seen.is_deleted
     if not seen.scanned_ms:
         return False
-    second = seen.scanned_ms // _SECOND_MS
-    # Within one second the event does not say which came first; what is there now does.
-    return second > at_s or (second == at_s and current_ms == seen.scanned_ms)
+    # The event's second may be that of the event and not of the change, so it does not say which came first;
+    # what is there now does: a record that was not modified since has nothing that the scan did not see.
+    return current_ms == seen.scanned_ms or seen.scanned_ms // _SECOND_MS > at_s
 
 
 def after_event(kind: str, seen: Seen | None, current_ms: int | None) -> Seen:

@@ -143,7 +143,8 @@ class LarkBaseWatcher(BaseEventTrigger):
         Raises:
             LarkError: The table cannot be watched, such as for want of a right; Airflow starts it again.
         """
-        from lark_provider.triggers.watching import Wanted, Watching  # the client is loaded where it is used
+        from lark_provider.triggers.wanted import Wanted
+        from lark_provider.triggers.watching import Watching  # the client is loaded where it is used
 
         try:
             watching = await Watching.begin(Wanted(self.app_token, self.table_id, **self.options()))

@@ -100,8 +100,8 @@ class ApiServer:
         passwords = self.home / "passwords.json"
         passwords.write_text(json.dumps({name: name for name in ROLES}))
         self.key: str = generate_key() if self.beside is None else self.beside.key
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
         self.airflow.env |= {
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": str(
                 make_url(self.metadata)
@@ -129,12 +129,7 @@ class ApiServer:
             migrate.upgrade(self.database)
         self.sql = sa.create_engine(make_url(self.metadata).set(drivername="postgresql+psycopg2"))
         self.log_file = self.home / "api-server.log"
-        with self.log_file.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - ours
-                [sys.executable, "-m", "airflow", "api-server", "--host", "127.0.0.1", "--port", str(port),
-                 "--workers", str(self.workers)],
-                env=self.airflow.env, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+        self.start()
         self.secrets = BridgeSecrets(SECRET)
         self.http = httpx.Client(base_url=self.url, timeout=60, limits=httpx.Limits(max_connections=250))
         self.lark_url = ""
@@ -153,6 +148,15 @@ class ApiServer:
     def __exit__(self, *_: object) -> None:
         """End it."""
         self.close()
+
+    def start(self) -> None:
+        """Start it, for the first time or after it was killed."""
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - ours
+                [sys.executable, "-m", "airflow", "api-server", "--host", "127.0.0.1",
+                 "--port", str(self._port), "--workers", str(self.workers)],
+                env=self.airflow.env, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
 
     def wait(self) -> None:
         """Wait until it serves."""
@@ -175,10 +179,14 @@ class ApiServer:
         return self.log_file.read_text(errors="replace")
 
     def close(self) -> None:
-        """End its processes."""
-        pids = tree(self._process.pid)
+        """End it."""
         self.http.close()
         self.sql.dispose()
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill all its processes without a warning."""
+        pids = tree(self._process.pid)
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, 9)

@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -23,7 +24,8 @@ from tests.airflow.api_server import ROLES, SECRET, SIMPLE, ApiServer
 from tests.failures.waiting import wait_until
 
 APP, APP_SECRET = "cli_commands", "secret-of-the-app-of-commands"
-SECONDS = 90.0
+SECONDS = 180.0
+EMPTY: Mapping[str, str] = MappingProxyType({})
 RULES = """
 defaults: {{language: en}}
 commands:
@@ -38,11 +40,22 @@ commands:
 
 
 class Place:
-    """A chat of people and a bot, a listener, and bridges."""
+    """A chat of people and a bot, and processes that take its commands."""
 
-    def __init__(self, server: ApiServer, lark: Emulator, home: Path) -> None:
-        self.server, self.lark, self.home = server, lark, home
-        self.chat: str = lark.add_chat("ops", users=["alice", "bob", "mallory"], bots=[APP])["chat_id"]
+    def __init__(
+        self,
+        server: ApiServer,
+        lark: Emulator,
+        home: Path,
+        app: str = APP,
+        settings: Mapping[str, str] = EMPTY,
+    ) -> None:
+        self.server, self.lark, self.home, self.app = server, lark, home, app
+        known = {one["user_id"] for one in lark.state()["users"]}
+        for name in {"alice", "bob", "mallory"} - known:
+            lark.add_user(name)
+        lark.add_app(app, secret=APP_SECRET)
+        self.chat: str = lark.add_chat("ops", users=["alice", "bob", "mallory"], bots=[app])["chat_id"]
         self.routes = home / "lark.yaml"
         self.routes.write_text(RULES.format(chat=self.chat))
         self.environment = {
@@ -50,7 +63,7 @@ class Place:
             "LARK_DATABASE_URL": server.ours,
             "LARK_BRIDGE_SECRET": SECRET,
             "LARK_CONFIG_ENCRYPTION_KEY": server.key,
-            "LARK_APP_ID": APP,
+            "LARK_APP_ID": app,
             "LARK_APP_SECRET": APP_SECRET,
             "LARK_BASE_URL": lark.base_url,
             "LARK_REGISTRY_PATH": str(home / "applications.db"),
@@ -60,6 +73,7 @@ class Place:
             "LARK_AIRFLOW_PASSWORD": "admin",
             "LARK_PACING": "0",
             "LOG_FORMAT": "json",
+            **settings,
         }
         self._running: list[subprocess.Popen[bytes]] = []
 
@@ -85,7 +99,7 @@ class Place:
     def person(self, user: str) -> Person:
         state = self.lark.state()
         (found,) = (one for one in state["users"] if one["user_id"] == user)
-        return Person(APP, state["tenant_key"], found["open_ids"][APP])
+        return Person(self.app, state["tenant_key"], found["open_ids"][self.app])
 
     def link(self, user: str, airflow_user: str) -> None:
         account = Account(
@@ -94,7 +108,7 @@ class Place:
         People(self.server.database, Keys(self.server.key)).link(self.person(user), account)
 
     def say(self, text: str, user: str = "alice", **more: Any) -> dict[str, Any]:
-        given = {"mentions": [APP]} | more
+        given = {"mentions": [self.app]} | more
         if "app_id" not in given:
             given["chat_id"] = self.chat
         return self.lark.say(user, text, **given)
@@ -131,10 +145,6 @@ class Place:
 def place(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     lark = api_server.lark
     assert lark is not None
-    known = {one["user_id"] for one in lark.state()["users"]}
-    for name in {"alice", "bob", "mallory"} - known:
-        lark.add_user(name)
-    lark.add_app(APP, secret=APP_SECRET)
     made = Place(api_server, lark, tmp_path_factory.mktemp("commands"))
     made.link("alice", "alice")
     made.link("bob", "eve")

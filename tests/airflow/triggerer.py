@@ -207,6 +207,10 @@ class Triggerer:
         stored = [json.loads(extra) for (extra,) in self._ask("SELECT extra FROM asset_event")]
         return [extra["payload"] for extra in stored if "payload" in extra]  # the model's DAGs have others
 
+    def queued(self) -> set[str]:
+        """The DAGs of which asset events have queued a run."""
+        return {dag_id for (dag_id,) in self._ask("SELECT target_dag_id FROM asset_dag_run_queue")}
+
     def task(self, number: int = 0) -> tuple[str, Any]:
         """The state of a task, and what the trigger's event said."""
         query = f"SELECT state, next_kwargs FROM task_instance WHERE task_id = 'wait_{number:d}'"  # noqa: S608

@@ -117,15 +117,15 @@ def ids(drained: list[tuple[BasicProperties, Any]]) -> list[str]:
     return [content["header"]["event_id"] for _, content in drained]
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine, and check that asyncio reports no error, then or when it is collected."""
+def run(work: Coroutine[Any, Any, T], seconds: float = 4 * LIMIT) -> T:
+    """Run a coroutine for so long at most; asyncio must report no error, then or when it is collected."""
     reported: list[Any] = []
 
     async def watched() -> T:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: reported.append(context))
         try:
-            async with asyncio.timeout(4 * LIMIT):
+            async with asyncio.timeout(seconds):
                 return await work
         finally:
             gc.collect()

@@ -134,6 +134,8 @@ def test_each_refusal_says_the_next_step(lark: Emulator, do: Do, duty: Duty) -> 
     wrong: tuple[dict[str, Any], ...] = (
         {"at": NOON.replace(tzinfo=None)},
         {"at": "now"},
+        {"at": dt.datetime.min.replace(tzinfo=dt.UTC)},
+        {"at": dt.datetime.max.replace(tzinfo=dt.UTC)},
         {"timezone": "Asia/Beijing"},
         {"timezone": "America"},
         {"timezone": None},

@@ -40,13 +40,13 @@ class Table:
     shown: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     """By record: from where it was reported, and which modification its values were of."""
 
-    def edit(self, record_id: str, pause: int, *, told: bool) -> None:
+    def edit(self, record_id: str, pause: int, *, told: bool, lag: int) -> None:
         self.now += pause
         known = self.versions.get(record_id)
         created = known.created_ms if known else self.now
         self.versions[record_id] = Version(record_id, created, self.now, "ou_1", "ou_1")
         if told:
-            self.events.append((EDITED if known else ADDED, record_id, self.now // 1000))
+            self.events.append((EDITED if known else ADDED, record_id, (self.now + lag) // 1000))
 
     def receive(self, number: int) -> None:
         if not self.events:
@@ -75,6 +75,7 @@ STEPS = st.lists(
             st.sampled_from(RECORDS),
             st.sampled_from([1, 700, 1500, 2 * OVERLAP_MS]),
             st.booleans(),
+            st.sampled_from([0, 0, 400]),
         ),
         st.tuples(st.just("receive"), st.integers(0, 20)),
         st.tuples(st.just("scan"), st.sampled_from([0, 500, 60_000])),
@@ -86,12 +87,12 @@ STEPS = st.lists(
 @settings(max_examples=400)
 @given(STEPS)
 def test_the_last_state_of_each_record_is_reported_and_no_scan_repeats_one(
-    steps: list[tuple[str, int, int, bool]],
+    steps: list[tuple[str, int, int, bool, int]],
 ) -> None:
     table = Table()
     for name, *arguments in steps:
         if name == "edit":
-            table.edit(str(arguments[0]), arguments[1], told=bool(arguments[2]))
+            table.edit(str(arguments[0]), arguments[1], told=bool(arguments[2]), lag=arguments[3])
         elif name == "receive":
             table.receive(arguments[0])
         else:

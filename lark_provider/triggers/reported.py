@@ -1,0 +1,100 @@
+"""What a watcher has reported: of which records, and by which events."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lark_provider.errors import StorageError
+
+if TYPE_CHECKING:
+    from lark_provider.protocol.record_cursors import CursorStore, Seen
+    from lark_provider.triggers.events import Offer
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+_RECORD_SECONDS = (0.5, 2.0, 5.0)
+_MAX_KEYS = 10_000
+
+
+class Reported:
+    """What was reported of a table, recorded in the database once Airflow has stored it.
+
+    While the database is unavailable a change may be reported twice rather than never.
+
+    Args:
+        store: Where it is recorded.
+        table: The table's id, for log lines.
+    """
+
+    def __init__(self, store: CursorStore, table: str) -> None:
+        self.store, self._table = store, table
+        self._events: OrderedDict[str, None] = OrderedDict()
+        self._pending: dict[str, Seen] = {}
+        """What was reported, and may not be recorded yet."""
+
+    async def claim(self, event_key: str) -> bool:
+        """Return whether an event has yet to be reported; from now on it counts as reported.
+
+        Args:
+            event_key: What its deliveries have in common.
+        """
+        if event_key in self._events or await self._recorded(self.store.is_handled, event_key, False):
+            return False
+        self._events[event_key] = None
+        if len(self._events) > _MAX_KEYS:
+            self._events.popitem(last=False)
+        return True
+
+    async def of(self, record_ids: Sequence[str]) -> dict[str, Seen]:
+        """Return what was reported of records, recorded or not.
+
+        Args:
+            record_ids: The records.
+        """
+        recorded: dict[str, Seen] = await self._recorded(self.store.seen, record_ids, {})
+        pending = {one: self._pending[one] for one in record_ids if one in self._pending}
+        return {**recorded, **pending}
+
+    def record_once_stored(self, offer: Offer, seen: Mapping[str, Seen], event_key: str | None) -> None:
+        """Record what is reported of records as soon as Airflow has stored it.
+
+        Args:
+            offer: What it was made of.
+            seen: What is reported, by record id.
+            event_key: The event that told of it; None for a scan.
+        """
+        self._pending.update(seen)
+        offer.stored.append(functools.partial(self._note, seen, event_key))
+
+    async def _note(self, seen: Mapping[str, Seen], event_key: str | None) -> None:
+        for pause in (*_RECORD_SECONDS, None):
+            try:
+                await asyncio.to_thread(self.store.note, seen, event_key)
+            except StorageError as error:
+                if pause is not None:
+                    await asyncio.sleep(pause)
+                    continue
+                logger.warning(
+                    "Reported changes of table %s not recorded; a scan may report them again: %s",
+                    self._table,
+                    error,
+                )
+            break
+        for record_id, one in seen.items():
+            if self._pending.get(record_id) is one:
+                del self._pending[record_id]
+
+    async def _recorded(self, ask: Callable[[Any], T], about: Any, otherwise: T) -> T:
+        try:
+            return await asyncio.to_thread(ask, about)
+        except StorageError as error:
+            logger.warning(
+                "Database unavailable; a change of table %s may be reported twice: %s", self._table, error
+            )
+            return otherwise

@@ -1,0 +1,193 @@
+"""Scans of a watched table: they find the changes whose events were lost."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import functools
+import itertools
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lark_provider.errors import LarkError
+from lark_provider.protocol import record_cursors as cursors
+from lark_provider.protocol.record_cursors import Seen, Version
+from lark_provider.support import measured
+from lark_provider.triggers import events
+from lark_provider.triggers.events import Offer
+from lark_provider.triggers.record_payloads import BATCH, MS, divided, iso, moment, shown, version_of
+
+if TYPE_CHECKING:
+    from lark_provider.protocol.record_cursors import Cursor
+    from lark_provider.triggers.reported import Reported
+    from lark_provider.triggers.wanted import Wanted
+    from lark_provider.triggers.watched_table import WatchedTable
+
+logger = logging.getLogger(__name__)
+
+_SETTLE_SECONDS = 60.0
+"""A scan leaves younger modifications to their events, which know more."""
+_AT_ONCE = 10
+"""Batches of a scan that are offered before the first is stored."""
+_DAY = dt.timedelta(days=1)
+
+
+class ScanBatch(Offer):
+    """Changed records that a scan has found: each with its version, None if it is gone."""
+
+    __slots__ = ("done", "found", "scanner")
+
+    def __init__(self, scanner: Scanner, found: Mapping[str, tuple[str, Version | None]]) -> None:
+        super().__init__(f"scan:{uuid.uuid4()}", is_matched=True)
+        self.scanner, self.found = scanner, found
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def finish(self) -> None:
+        """Let the scan go on: Airflow has stored what was found."""
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+class Scanner:
+    """Compares a table with what was reported of it.
+
+    Args:
+        wanted: What is looked for.
+        table: The table.
+        reported: What was reported.
+        own: The app's own open_id.
+        cursor: How far the table was scanned.
+    """
+
+    def __init__(
+        self, wanted: Wanted, table: WatchedTable, reported: Reported, own: str, cursor: Cursor
+    ) -> None:
+        self._wanted, self._table, self._reported, self._own = wanted, table, reported, own
+        self._cursor = cursor
+
+    async def repeatedly(self) -> None:
+        """Look for changes without events, for as long as the trigger runs."""
+        app_id, table = self._table.client.app_id, self._table
+        while self._wanted.scan_every:
+            await asyncio.sleep(min(_SETTLE_SECONDS, self._wanted.scan_every))
+            try:
+                await table.client.clouddoc.drive.subscribe(table.base, type="bitable")
+                found = await self.scan()
+            except LarkError as error:
+                measured.RECORD_SCANS.add(app_id, "failed")
+                logger.warning(
+                    "Scan of table %s failed; the next one finds its changes: %s", table.table, error
+                )
+            except Exception:
+                measured.RECORD_SCANS.add(app_id, "failed")
+                logger.exception("Scan of a watched table failed unexpectedly; retrying")
+            else:
+                measured.RECORD_SCANS.add(app_id, "complete")
+                if found:
+                    logger.info(
+                        "Scan of table %s found %d changed records without events", table.table, found
+                    )
+            await asyncio.sleep(max(0.0, self._wanted.scan_every - _SETTLE_SECONDS))
+
+    async def scan(self) -> int:
+        """Report what changed without an event, and record how far the table was compared.
+
+        Returns:
+            How many records were found.
+
+        Raises:
+            LarkError: Lark or the database cannot be used; nothing is lost.
+        """
+        keeps_all, store = self._wanted.deletions, self._reported.store
+        until_ms = int((time.time() - _SETTLE_SECONDS) * MS)
+        known = await asyncio.to_thread(store.seen) if keeps_all else {}
+        versions = [version_of(one) async for one in self._search(everything=keeps_all)]
+        recent = [one.record_id for one in versions if one.modified_ms > self._cursor.since_ms]
+        seen = await asyncio.to_thread(store.seen, recent)
+        own = frozenset({self._own}) if self._wanted.skip_own else frozenset()
+        missed = cursors.missed(versions, seen, self._cursor, until_ms=until_ms, own=own)
+        changed: dict[str, tuple[str, Version | None]] = {
+            version.record_id: (kind, version) for version, kind in missed
+        }
+        if keeps_all:
+            present = {one.record_id for one in versions}
+            new = {one: Seen() for one in present - known.keys() - changed.keys() - seen.keys()}
+            await asyncio.to_thread(store.note, new)
+            changed |= dict.fromkeys(cursors.deleted(present, known), (cursors.DELETED, None))
+        await self._offer(changed)
+        self._cursor = cursors.after_complete_scan(self._cursor, until_ms)
+        complete = functools.partial(store.complete, self._cursor, keeps_all=keeps_all)
+        await asyncio.to_thread(complete)
+        return len(changed)
+
+    async def _search(self, *, everything: bool) -> AsyncIterator[Mapping[str, Any]]:
+        """Yield the records that may have changed: of the last days, if a field tells which they are."""
+        field, conditions = self._wanted.modified_field, None
+        if field is not None and not everything:
+            # Lark compares dates by the day, in the base's time zone.
+            since = moment(self._cursor.since_ms) - 2 * _DAY
+            conditions = [(field, "isGreater", since)]
+        fields = self._table.values.names
+        names = [next(iter(fields.values()))] if fields else []
+        async for record in self._table.client.clouddoc.bitable.search_records(
+            self._table.base,
+            self._table.table,
+            filter=conditions,
+            field_names=names,
+            automatic_fields=True,
+            convert=False,
+        ):
+            yield record
+
+    async def _offer(self, changed: Mapping[str, tuple[str, Version | None]]) -> None:
+        """Offer what was found to the stream, a few batches at a time, and wait until all is stored."""
+        waiting: list[asyncio.Future[None]] = []
+        items = iter(changed.items())
+        while part := dict(itertools.islice(items, BATCH)):
+            if len(waiting) >= _AT_ONCE:
+                await waiting.pop(0)
+            batch = ScanBatch(self, part)
+            waiting.append(batch.done)
+            events.offer(batch)
+        for one in waiting:
+            await one
+
+    async def payloads(self, batch: ScanBatch) -> AsyncIterator[dict[str, Any]]:
+        """Yield what is to be fired for a batch that a scan has found.
+
+        Args:
+            batch: The batch.
+        """
+        ids = list(batch.found)
+        current = await self._table.read(ids)
+        seen = await self._reported.of(ids)
+        records, noted = [], dict[str, Seen]()
+        for record_id, (kind, version) in batch.found.items():
+            read, before = current.get(record_id), seen.get(record_id)
+            if kind == cursors.DELETED and read is not None:
+                continue  # it is there, so that the pages of the search were not of one moment
+            if version is not None and before is not None and before.modified_ms >= version.modified_ms:
+                continue  # its event has come meanwhile
+            if kind == cursors.DELETED and before is not None and before.is_deleted:
+                continue
+            # Without its values a record is reported, and once more by the scan that can read them.
+            reported = None if version is None else (version_of(read).modified_ms if read is not None else 0)
+            noted[record_id] = cursors.after_scan(before, reported)
+            if self._wanted.has_kind(kind):
+                records.append(shown(record_id, kind, read))
+        measured.RECORD_GAPS.add(self._table.client.app_id, amount=len(records))
+        self._reported.record_once_stored(batch, noted, None)
+        batch.stored.append(batch.finish)
+        newest = max((one.modified_ms for _, one in batch.found.values() if one is not None), default=None)
+        about = {
+            "source": "scan",
+            "event_id": None,
+            "revision": None,
+            "changed_at": None if newest is None else iso(newest),
+            "operator": None,
+        }
+        for payload in divided({**self._table.place, **about}, records, self._wanted.max_payload_bytes):
+            yield payload

@@ -1,0 +1,87 @@
+"""A real triggerer that watches a Bitable table: people's edits queue a run of the example DAG."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.airflow.conftest import AirflowHome
+from tests.airflow.test_base_watcher import (  # noqa: F401 - fixtures
+    Base,
+    Gateway,
+    base,
+    gateway,
+    url,
+)
+from tests.airflow.triggerer import Triggerer
+from tests.failures.waiting import wait_until
+
+EXAMPLE = Path(__file__).parents[2] / "example_dags" / "record_events.py"
+COUNT, SECONDS = 300, 600.0
+
+
+@pytest.fixture
+def triggerer(
+    airflow_home: AirflowHome,
+    base: Base,  # noqa: F811 - the fixture
+    gateway: Gateway,  # noqa: F811 - the fixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Triggerer]:
+    link = f"https://example.feishu.cn/base/{base.token}?table={base.table}"
+    monkeypatch.setenv("LARK_EXAMPLE_TABLE", link)
+    names = ("AIRFLOW__LARK__RABBITMQ_URL", "AIRFLOW__LARK__DATABASE_URL", "AIRFLOW_CONN_LARK_DEFAULT")
+    settings = {name: os.environ[name] for name in (*names, "LARK_EXAMPLE_TABLE", "LARK_PACING")}
+    made = Triggerer(airflow_home, tmp_path / "airflow", settings)
+    try:
+        made.parse(EXAMPLE.read_text())
+        made.start()
+        yield made
+    finally:
+        made.kill()
+
+
+def changes(triggerer: Triggerer) -> Counter[tuple[str, str]]:
+    """How often each change of a record was stored as part of an asset event."""
+    return Counter(
+        (record["record_id"], record["change"]) for one in triggerer.events() for record in one["records"]
+    )
+
+
+def test_edits_queue_a_run_of_the_example_although_gateway_and_triggerer_are_killed(
+    triggerer: Triggerer,
+    base: Base,  # noqa: F811 - the fixture
+    gateway: Gateway,  # noqa: F811 - the fixture
+) -> None:
+    drive = base.client.clouddoc.drive
+    wait_until(lambda: drive.is_subscribed(base.token, type="bitable"), SECONDS)
+    ids = base.add(*(f"row {number}" for number in range(COUNT)))
+    wait_until(lambda: set(changes(triggerer)) == {(one, "added") for one in ids}, SECONDS)
+    assert triggerer.queued() >= {"record_events"}
+    for place, record_id in enumerate(ids):
+        if place == COUNT // 3:
+            gateway.command.kill()
+        elif place == 2 * COUNT // 3:
+            gateway.start()
+            triggerer.kill()
+        base.edit(record_id, f"edited {place}")
+    triggerer.start()
+    wanted = {(one, change) for one in ids for change in ("added", "edited")}
+    wait_until(lambda: set(changes(triggerer)) == wanted, SECONDS)
+    assert handled(triggerer.events()) == dict.fromkeys(ids, "edited")
+
+
+def handled(payloads: list[dict[str, Any]]) -> dict[str, str]:
+    """What the task of the example returns for asset events."""
+    names: dict[str, Any] = {}
+    exec(compile(EXAMPLE.read_text(), str(EXAMPLE), "exec"), names)  # noqa: S102 - ours
+    task = names["dag"].task_dict["handle"]
+    events = [SimpleNamespace(extra={"payload": one}) for one in payloads]
+    found: dict[str, str] = task.python_callable(triggering_asset_events={names["orders"]: events})
+    return found
