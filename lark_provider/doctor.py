@@ -91,9 +91,7 @@ def _chats(client: LarkServiceClient) -> Outcome:
     except LarkAPIError as error:
         if error.code != _NO_SCOPE:
             raise
-        return Outcome(
-            "The chats cannot be listed without a scope for it. Next: see scopes below.", "unhealthy"
-        )
+        return Outcome("The chats cannot be listed without a scope. Next: see scopes below.", "unhealthy")
     if not found:
         return Outcome(
             "The bot is in no chat. Next: in a chat, open settings → bots → add, to let it write there.",
