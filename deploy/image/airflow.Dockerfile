@@ -15,6 +15,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /tmp/wheels .
 FROM ${AIRFLOW}
 ARG AIRFLOW_VERSION=3.3.2
 COPY --from=build /tmp/wheels /tmp/wheels
-# Airflow's own version is named, so that pip cannot replace it.
+# Airflow's own version is named, so that pip cannot replace it; what comes beside it is in the image already.
+# hadolint ignore=DL3013
 RUN wheel="$(echo /tmp/wheels/airflow_provider_lark-*.whl)" \
     && pip install --no-cache-dir "apache-airflow==${AIRFLOW_VERSION}" "${wheel}[bridge,listen]"
