@@ -117,7 +117,7 @@ def test_only_the_bridge_reads_its_secret() -> None:
 
 @pytest.fixture
 def environ(database_url: str, rabbitmq: str, lark: Emulator, tmp_path: Path) -> dict[str, str]:
-    """What lark.env sets, for this machine's servers; the tables are migrated, and the registry has an app."""
+    """What lark.env sets, for this machine: the tables are migrated, and the registry has an app."""
     url = as_text(urls.parse(database_url, "test"))
     environ = {
         "LARK_DATABASE_URL": url,
