@@ -31,7 +31,7 @@ def get_provider_info() -> dict[str, object]:
             {
                 "integration-name": "Lark",
                 "external-doc-url": "https://open.feishu.cn/document/",
-                "how-to-guide": ["/docs/en/how-to/credentials-and-tokens.md", "/docs/en/how-to/deploy.md"],
+                "how-to-guide": ["/docs/en/how-to/connections.md", "/docs/en/how-to/deploy.md"],
                 "logo": _LOGO,
                 "tags": ["service"],
             },

@@ -1,8 +1,8 @@
 """Build both distributions and check what would be released: `python scripts/release_check.py dist`.
 
-Metadata, contents, licences of vendored parts, an installation on each Python of this machine that the package
-is made for, and a software bill of materials (CycloneDX) beside the wheels. `make release-check` also runs the
-tests of what ships.
+Metadata, contents, licences of vendored parts, an installation on each Python of this machine that the
+package is made for, and a software bill of materials (CycloneDX) beside the wheels. `make release-check` also
+runs the tests of what ships.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tarfile
 import tempfile
 import tomllib
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ PROJECTS = {"airflow-provider-lark": ROOT, "lark-emulator": ROOT / "packages" / 
 EXTRAS = "bridge,emulator,gateway,listen,metrics"
 _NEVER = re.compile(r"(^|/)(tests?|scripts|\.env|\.git|__pycache__)(/|$)|\.pyc$|\.pem$|\.key$")
 _ROW = re.compile(
-    r"^\| `(?P<file>[^`]+)` \| (?P<name>[^|]+) \| (?P<version>\S+) \| (?P<licence>[\w.-]+), `(?P<text>[^`]+)` \|"
+    r"^\| `(?P<file>[^`]+)` \| (?P<name>[^|]+) \| (?P<version>\S+) \| "
+    r"(?P<licence>[\w.-]+), `(?P<text>[^`]+)` \|"
 )
 
 
@@ -185,7 +186,16 @@ def install(python: str, folder: Path, wheels: list[Path]) -> Path:
     made = folder / "bin" / "python"
     [product] = [one for one in wheels if one.name.startswith("airflow_provider_lark-")]
     others = [one for one in wheels if one != product]
-    pip = [sys.executable, "-m", "pip", "--python", made, "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        made,
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     run([*pip, f"{product}[{EXTRAS}]", *others])
     return made
 
@@ -210,7 +220,7 @@ def bill_of_materials(python: Path, parts: list[Vendored]) -> dict[str, Any]:
         ReleaseError: It is not what the schema wants.
     """
     tool = Path(sys.executable).with_name("cyclonedx-py")
-    words = [
+    words: list[str | Path] = [
         "environment",
         python,
         "--output-format",
@@ -263,7 +273,7 @@ def validate(bill: Mapping[str, Any]) -> None:
         )
 
 
-def run(words: list[str | Path], cwd: Path = ROOT) -> str:
+def run(words: Sequence[str | Path], cwd: Path = ROOT) -> str:
     """Run a command that has to succeed; return what it printed."""
     done = subprocess.run([str(one) for one in words], cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
