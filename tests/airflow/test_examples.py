@@ -96,7 +96,7 @@ def test_a_table_is_kept_in_step_read_and_sent_as_a_file(lark: Emulator, run: An
 def test_sheets_and_sql(lark: Emulator, run: Any, tmp_path: Path) -> None:
     path = tmp_path / "orders.db"
     sheets = LarkServiceClient().clouddoc.sheets
-    made = sheets.create("Budgets").data["spreadsheet"]["url"]
+    made = str(sheets.create("Budgets").url)
     sheets.write_table(made, [{"Team": "Data", "Budget": 100.5}, {"Team": "Ops", "Budget": 7}])
     lines = (FOLDER / "sheets_and_sql.py").read_text().splitlines()
     with closing(sqlite3.connect(path)) as database, database:
@@ -110,8 +110,8 @@ def test_sheets_and_sql(lark: Emulator, run: Any, tmp_path: Path) -> None:
     assert budgets == [("Data", 100.5), ("Ops", 7)]
     [card, *_] = received(lark)
     assert "Ann" in json.dumps(card)
-    [url] = {one["url"] for one in lark.state()["spreadsheets"] if "Orders" in one["title"]}
-    assert url in json.dumps(card)
+    [token] = set(re.findall(r"/sheets/(\w+)", json.dumps(card)))
+    assert [row[:2] for row in lark.sheet(token)["values"]][:2] == [["Order", "Customer"], ["A-1", "Ann"]]
 
 
 def test_a_custom_bot_tells(lark: Emulator, run: Any) -> None:
