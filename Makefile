@@ -6,7 +6,7 @@ LOCK := requirements-dev.lock
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs third-party quick test check bench soak soak-bridge soak-early soak-failures soak-loads \
+.PHONY: help demo docs third-party quick test check bench release-check soak soak-bridge soak-early soak-failures soak-loads \
 	soak-polling soak-sheets soak-upgrade fmt lock clean
 
 help: ## Say what there is
@@ -76,6 +76,14 @@ soak: $(READY) ## Break everything at random while people click (SECONDS=600 SEE
 	@$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(RATE),--rate $(RATE)) $(if $(filter 0,$(ROTATE)),--no-rotate) $(if $(filter 0,$(CUT)),--no-cut) \
 		$(if $(filter 0,$(AIRFLOW)),--no-airflow)
+
+# What is released, built and installed, and the tests of what ships: wheels, floors, documents, licences.
+SHIPS := tests/package/test_release.py tests/package/test_wheel.py tests/package/test_floors.py \
+	tests/package/test_public_api.py tests/package/test_provider_info.py tests/package/test_docs_commands.py \
+	tests/package/test_bridge_documents.py
+release-check: $(READY) ## Build both distributions in dist/, check and install them, and write their bill of materials
+	@$(BIN)/python scripts/release_check.py dist
+	@$(BIN)/pytest -n $(JOBS) $(SHIPS)
 
 fmt: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -10,7 +10,7 @@ import os as _os
 
 from lark_provider.support.exports import lazy as _lazy
 
-__version__ = "0.1.0"
+__version__ = "1.0.0rc1"
 
 _HOMES = {
     "lark_provider.client": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+_LOGO = "/integration-logos/lark.svg"
 # What connections of both types have.
 _PROXY = {
     "label": "Proxy",
@@ -30,8 +31,42 @@ def get_provider_info() -> dict[str, object]:
             {
                 "integration-name": "Lark",
                 "external-doc-url": "https://open.feishu.cn/document/",
+                "how-to-guide": ["/docs/en/how-to/connections.md", "/docs/en/how-to/deploy.md"],
+                "logo": _LOGO,
                 "tags": ["service"],
-            }
+            },
+            {
+                "integration-name": "Lark Messages",
+                "external-doc-url": "https://open.feishu.cn/document/server-docs/im-v1/introduction",
+                "how-to-guide": ["/docs/en/how-to/every-dag-reports.md", "/docs/en/how-to/outbox.md"],
+                "logo": _LOGO,
+                "tags": ["service"],
+            },
+            {
+                "integration-name": "Lark Bitable",
+                "external-doc-url": "https://open.feishu.cn/document/server-docs/docs/bitable-v1/bitable-overview",
+                "how-to-guide": [
+                    "/docs/en/how-to/loads.md",
+                    "/docs/en/how-to/sync.md",
+                    "/docs/en/how-to/record-events.md",
+                ],
+                "logo": _LOGO,
+                "tags": ["service"],
+            },
+            {
+                "integration-name": "Lark Sheets",
+                "external-doc-url": "https://open.feishu.cn/document/server-docs/docs/sheets-v3/overview",
+                "how-to-guide": ["/docs/en/how-to/sheets.md", "/docs/en/how-to/sharing.md"],
+                "logo": _LOGO,
+                "tags": ["service"],
+            },
+            {
+                "integration-name": "Lark Approvals",
+                "external-doc-url": "https://open.feishu.cn/document/server-docs/approval-v4/approval-overview",
+                "how-to-guide": ["/docs/en/how-to/which-question.md", "/docs/en/how-to/approvals.md"],
+                "logo": _LOGO,
+                "tags": ["service"],
+            },
         ],
         "hooks": [
             {
@@ -41,62 +76,86 @@ def get_provider_info() -> dict[str, object]:
         ],
         "operators": [
             {
-                "integration-name": "Lark",
+                "integration-name": "Lark Messages",
                 "python-modules": [
                     "lark_provider.operators.message",
-                    "lark_provider.operators.approval",
-                    "lark_provider.operators.bitable",
-                    "lark_provider.operators.bitable_sync",
-                    "lark_provider.operators.file",
-                    "lark_provider.operators.native_approval",
                     "lark_provider.operators.update",
+                    "lark_provider.operators.file",
                     "lark_provider.operators.webhook",
                 ],
+            },
+            {
+                "integration-name": "Lark Bitable",
+                "python-modules": ["lark_provider.operators.bitable", "lark_provider.operators.bitable_sync"],
+            },
+            {
+                "integration-name": "Lark Approvals",
+                "python-modules": [
+                    "lark_provider.operators.approval",
+                    "lark_provider.operators.native_approval",
+                ],
+            },
+        ],
+        "sensors": [
+            {
+                "integration-name": "Lark Approvals",
+                "python-modules": ["lark_provider.sensors.card_callback"],
             }
         ],
-        "sensors": [{"integration-name": "Lark", "python-modules": ["lark_provider.sensors.card_callback"]}],
         "triggers": [
+            {"integration-name": "Lark", "python-modules": ["lark_provider.triggers.events"]},
+            {"integration-name": "Lark Bitable", "python-modules": ["lark_provider.triggers.base_watcher"]},
             {
-                "integration-name": "Lark",
+                "integration-name": "Lark Approvals",
                 "python-modules": [
-                    "lark_provider.triggers.base_watcher",
                     "lark_provider.triggers.card_callback",
-                    "lark_provider.triggers.events",
                     "lark_provider.triggers.native_approval",
                 ],
-            }
+            },
         ],
         "queues": ["lark_provider.queues.LarkMessageQueueProvider"],
         "transfers": [
             {
                 "source-integration-name": "Common SQL",
-                "target-integration-name": "Lark",
+                "target-integration-name": "Lark Bitable",
                 "python-module": "lark_provider.transfers.sql_to_bitable",
+                "how-to-guide": "/docs/en/how-to/transfers.md",
             },
             {
-                "source-integration-name": "Lark",
+                "source-integration-name": "Lark Bitable",
                 "target-integration-name": "Common SQL",
                 "python-module": "lark_provider.transfers.bitable_to_sql",
+                "how-to-guide": "/docs/en/how-to/transfers.md",
             },
             {
                 "source-integration-name": "Common SQL",
-                "target-integration-name": "Lark",
+                "target-integration-name": "Lark Sheets",
                 "python-module": "lark_provider.transfers.sql_to_sheet",
+                "how-to-guide": "/docs/en/how-to/sheets.md",
             },
             {
                 "source-integration-name": "Common SQL",
-                "target-integration-name": "Lark",
+                "target-integration-name": "Lark Sheets",
                 "python-module": "lark_provider.transfers.report",
+                "how-to-guide": "/docs/en/how-to/sheets.md",
             },
             {
                 "source-integration-name": "Common SQL",
-                "target-integration-name": "Lark",
+                "target-integration-name": "Lark Messages",
                 "python-module": "lark_provider.transfers.sql_to_message",
+                "how-to-guide": "/docs/en/how-to/sheets.md",
             },
             {
-                "source-integration-name": "Lark",
+                "source-integration-name": "Lark Sheets",
                 "target-integration-name": "Common SQL",
                 "python-module": "lark_provider.transfers.sheet_to_sql",
+                "how-to-guide": "/docs/en/how-to/sheets.md",
+            },
+            {
+                "source-integration-name": "Lark Bitable",
+                "target-integration-name": "Common IO",
+                "python-module": "lark_provider.transfers.bitable_to_file",
+                "how-to-guide": "/docs/en/how-to/transfers.md",
             },
         ],
         "config": {
@@ -106,7 +165,7 @@ def get_provider_info() -> dict[str, object]:
                     "failure_listener": {
                         "description": "Whether a task that fails for good is reported at once, from its own "
                         "process, with its traceback; no DAG is edited. LARK_FAILURE_LISTENER wins.",
-                        "version_added": "0.2.0",
+                        "version_added": "1.0.0",
                         "type": "boolean",
                         "example": "True",
                         "default": "False",
@@ -114,21 +173,21 @@ def get_provider_info() -> dict[str, object]:
                     "failure_receiver": {
                         "description": "Who is told: ids, e-mail addresses or names of the connection's "
                         "receivers, separated by commas. Without it, the routes of LARK_ROUTES_PATH.",
-                        "version_added": "0.2.0",
+                        "version_added": "1.0.0",
                         "type": "string",
                         "example": "oncall",
                         "default": None,
                     },
                     "failure_conn_id": {
                         "description": "The connection that reports.",
-                        "version_added": "0.2.0",
+                        "version_added": "1.0.0",
                         "type": "string",
                         "example": "lark_default",
                         "default": None,
                     },
                     "failure_language": {
                         "description": "The language of cards to failure_receiver: zh or en.",
-                        "version_added": "0.2.0",
+                        "version_added": "1.0.0",
                         "type": "string",
                         "example": "en",
                         "default": None,
@@ -136,7 +195,7 @@ def get_provider_info() -> dict[str, object]:
                     "database_url": {
                         "description": "The PostgreSQL database for tokens, one fetch for all workers; "
                         "not Airflow's own. It wins over POSTGRES_* and LARK_DATABASE_URL.",
-                        "version_added": "0.1.0",
+                        "version_added": "1.0.0",
                         "type": "string",
                         "sensitive": True,
                         "example": "postgresql://lark:password@db.example.com:5432/lark_service",
@@ -144,7 +203,7 @@ def get_provider_info() -> dict[str, object]:
                     },
                     "database_conn_id": {
                         "description": "A connection of type postgres to that database, instead of its URL.",
-                        "version_added": "0.1.0",
+                        "version_added": "1.0.0",
                         "type": "string",
                         "example": "lark_database",
                         "default": None,
@@ -153,7 +212,7 @@ def get_provider_info() -> dict[str, object]:
                         "description": "For how many seconds after a task began to wait for an answer each "
                         "answer is held, so that it cannot fail the task; 0 to 300. It is for API servers; "
                         "LARK_ANSWER_HOLD wins over it, and it wins over hold of lark.yaml.",
-                        "version_added": "0.1.0",
+                        "version_added": "1.0.0",
                         "type": "float",
                         "example": "15",
                         "default": None,
@@ -162,7 +221,7 @@ def get_provider_info() -> dict[str, object]:
                         "description": "Whether `lark-provider airflow bridge` asks the questions of "
                         "human-in-the-loop tasks in Lark; then LarkNotifier among their notifiers stays "
                         "silent. It wins over LARK_BRIDGE.",
-                        "version_added": "0.1.0",
+                        "version_added": "1.0.0",
                         "type": "boolean",
                         "example": "True",
                         "default": None,
@@ -170,7 +229,7 @@ def get_provider_info() -> dict[str, object]:
                     "rabbitmq_url": {
                         "description": "The RabbitMQ that the callback gateway publishes to. It wins over "
                         "RABBITMQ_*.",
-                        "version_added": "0.1.0",
+                        "version_added": "1.0.0",
                         "type": "string",
                         "sensitive": True,
                         "example": "amqps://lark:password@mq.example.com/lark",

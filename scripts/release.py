@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
                 f"{file} names version {version_of(file)}, and the tag {version}. Next: make them agree."
             )
     text = notes(version)
-    print(text if action == "notes" else f"{version} can be released.")  # noqa: T201 - a command prints
+    print(text if action == "notes" else f"{version} can be released.")
 
 
 if __name__ == "__main__":

@@ -135,9 +135,9 @@ def main() -> None:
         from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
 
         os.environ[KEY_VARIABLE] = generate_key()
-        print(f"{'':14} {'calls':>6} {'files':>6} {'changes':>8}")  # noqa: T201
+        print(f"{'':14} {'calls':>6} {'files':>6} {'changes':>8}")
         for begin in (message, record, secret, click, notification):
-            print(f"{begin.__name__:14} {walk(begin(lark))}")  # noqa: T201
+            print(f"{begin.__name__:14} {walk(begin(lark))}")
 
 
 if __name__ == "__main__":

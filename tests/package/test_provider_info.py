@@ -15,11 +15,13 @@ import jsonschema
 import pytest
 
 from lark_provider import get_provider_info as module
+from lark_provider import notifications, operators, sensors, transfers
 from lark_provider.get_provider_info import get_provider_info
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.hooks.webhook import LarkWebhookHook
 
 SCHEMAS = Path(airflow.__file__).parent
+ROOT = Path(__file__).parents[2]
 
 
 class Literals(ast.NodeTransformer):
@@ -48,7 +50,16 @@ def test_airflows_own_schemas_accept_it() -> None:
     jsonschema.validate(info, json.loads((SCHEMAS / "provider_info.schema.json").read_text()))
     strict = json.loads((SCHEMAS / "provider.yaml.schema.json").read_text())["properties"]
     assert set(info) <= set(strict)
-    for part in ("connection-types", "hooks", "operators", "integrations", "notifications", "transfers"):
+    for part in (
+        "connection-types",
+        "hooks",
+        "operators",
+        "integrations",
+        "notifications",
+        "transfers",
+        "sensors",
+        "triggers",
+    ):
         jsonschema.validate(info[part], strict[part])
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate([{"connection-type": "lark"}], strict["connection-types"])
@@ -58,7 +69,7 @@ def test_everything_it_names_exists() -> None:
     info = get_provider_info()
     root = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     assert info["package-name"] == root["project"]["name"]
-    for part in ("hooks", "operators"):
+    for part in ("hooks", "operators", "sensors", "triggers"):
         entries = info[part]
         assert isinstance(entries, list)
         for entry in entries:
@@ -84,6 +95,35 @@ def test_everything_it_names_exists() -> None:
         home, _, name = entry["hook-class-name"].rpartition(".")
         hook = getattr(import_module(home), name)
         assert (hook.conn_type, hook.hook_name) == (entry["connection-type"], entry["hook-name"])
+
+
+def test_each_integration_has_a_logo_and_guides_that_are_there() -> None:
+    info: Any = get_provider_info()
+    names = {one["integration-name"] for one in info["integrations"]}
+    guides = [guide for one in info["integrations"] for guide in one["how-to-guide"]]
+    guides += [one["how-to-guide"] for one in info["transfers"]]
+    assert [guide for guide in guides if not (ROOT / guide.removeprefix("/")).is_file()] == []
+    assert {(ROOT / "docs" / one["logo"].removeprefix("/")).is_file() for one in info["integrations"]} == {
+        True
+    }
+    for part in ("hooks", "operators", "sensors", "triggers"):
+        assert {one["integration-name"] for one in info[part]} <= names, part
+    for one in info["transfers"]:
+        sides = {one["source-integration-name"], one["target-integration-name"]}
+        assert len(sides & names) == len(sides - names) == 1
+        assert sides - names <= {"Common SQL", "Common IO"}  # integrations of Airflow's own providers
+
+
+def test_every_class_is_in_a_module_that_it_names() -> None:
+    info: Any = get_provider_info()
+    listed = {
+        name for part in ("operators", "sensors") for one in info[part] for name in one["python-modules"]
+    }
+    listed |= {one["python-module"] for one in info["transfers"]}
+    for package in (operators, sensors, transfers):
+        for name in package.__all__:
+            assert getattr(package, name).__module__ in listed, name
+    assert {name.rpartition(".")[2] for name in info["notifications"]} == set(notifications.__all__)
 
 
 class Read(dict[str, Any]):

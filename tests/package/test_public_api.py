@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lark_provider import AsyncLarkServiceClient, LarkServiceClient, LarkWebhookClient
+import pytest
+
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient, LarkWebhookClient, __version__
 from lark_provider.hooks import LarkHook
 from lark_provider.hooks.base import LarkBaseHook
 
 LISTED = Path(__file__).with_name("public_api.txt")
+RELEASED = sorted(Path(__file__).parent.glob("public_api_*.txt"))
+"""The lists of released versions: what is there stays until the next major version."""
 PACKAGES = (
     "lark_provider",
     "lark_provider.api.cards",
@@ -93,6 +97,35 @@ def everything() -> list[str]:
 def test_nothing_is_added_or_taken_away_by_accident() -> None:
     listed = LISTED.read_text("utf-8").splitlines()
     assert everything() == listed, "if it is meant: write it into public_api.txt, and into the CHANGELOG"
+
+
+def read(line: str) -> tuple[str, set[str]]:
+    """Return the name that a line of a list has, and its parameters."""
+    name, _, rest = line.partition("(")
+    return name, {one.strip(" *)").removesuffix("=") for one in rest.split(",")} - {"", "args", "kwargs"}
+
+
+def missing(released: list[str], now: list[str]) -> list[str]:
+    """Return what one list has and a later one lacks: a name, or a parameter of it."""
+    later = dict(map(read, now))
+    gone = [name for name, _ in map(read, released) if name not in later]
+    for name, names in map(read, released):
+        gone += [f"{name}: {one}" for one in sorted(names - later.get(name, names))]
+    return gone
+
+
+@pytest.mark.parametrize("released", RELEASED, ids=lambda path: path.stem)
+def test_what_was_released_is_still_there(released: Path) -> None:
+    """A list of a release candidate may be corrected until the release; the changelog has to say so."""
+    assert missing(released.read_text("utf-8").splitlines(), LISTED.read_text("utf-8").splitlines()) == []
+    major = released.stem.removeprefix("public_api_").partition(".")[0]
+    assert major == __version__.partition(".")[0]
+
+
+def test_what_is_taken_away_is_noticed() -> None:
+    before = ["client.a(x, *, y=)", "client.b", "C(**kwargs)"]
+    assert missing(before, ["C(z=)", "client.a(x, *, w=, y=)", "client.b", "client.c"]) == []
+    assert missing(before, ["C(**kwargs)", "client.a(x)"]) == ["client.b", "client.a: y"]
 
 
 def test_both_clients_can_do_the_same() -> None:

@@ -10,19 +10,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import URL
+from lark_emulator import Emulator
 
 from lark_provider import config
 from lark_provider.bridge import settings as bridge_settings
 from lark_provider.cli.__main__ import parser
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.hitl.proof import SECRET_VARIABLE
-from lark_provider.storage import engine as engines
-from lark_provider.storage import migrate, urls
-from tests.callbacks.commands import KEYS, Command
-from tests.callbacks.test_probes import is_ready, text
-from tests.failures.waiting import wait_until
-from tests.services.processes import HOST, free_port
+from lark_provider.storage import urls
+from lark_provider.storage.crypto import generate_key
+from tests.deploy.running import Deployed, as_text, run
+from tests.deploy.running import started as running
+from tests.services.processes import free_port
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "systemd"
 GUIDE = Path(__file__).parents[2] / "docs" / "en" / "how-to" / "running.md"
@@ -117,26 +116,53 @@ def test_only_the_bridge_reads_its_secret() -> None:
 
 
 @pytest.fixture
-def database(database_url: str) -> URL:
-    url = urls.parse(database_url, "test")
-    migrate.upgrade(url)
-    engines.engine(url).dispose()
-    return url
+def environ(database_url: str, rabbitmq: str, lark: Emulator, tmp_path: Path) -> dict[str, str]:
+    """What lark.env sets, for this machine: the tables are migrated, and the registry has an app."""
+    url = as_text(urls.parse(database_url, "test"))
+    environ = {
+        "LARK_DATABASE_URL": url,
+        "LARK_REGISTRY_PATH": url,
+        "RABBITMQ_URL": rabbitmq,
+        "LARK_CONFIG_ENCRYPTION_KEY": generate_key(),
+        "LOG_LEVEL": "INFO",
+    }
+    assert environ.keys() == settings().keys()
+    environ["LARK_BASE_URL"] = lark.base_url
+    run(("db", "upgrade"), environ, tmp_path)
+    words = ("app", "add", "--app-id", lark.app_id, "--app-secret", "env:SECRET", "--encrypt-key", "env:KEY")
+    run((*words, "--name", "a"), environ | {"SECRET": lark.app_secret, "KEY": "of-the-console"}, tmp_path)
+    return environ
 
 
-@pytest.mark.parametrize(("name", "option"), [("lark-gateway", "--port"), ("lark-pump", "--probe-port")])
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """/var/lib/lark, in which no service of ours leaves anything."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("lark-gateway", "--port"), ("lark-pump", "--probe-port"), ("lark-listen", "--probe-port")],
+)
 def test_what_they_start_becomes_ready_and_ends_with_0(
-    name: str, option: str, rabbitmq: str, database: URL, tmp_path: Path
+    name: str, option: str, environ: dict[str, str], state: Path
 ) -> None:
-    words = started(FOLDER / f"{name}.service")[2:]  # after the program and `callbacks`
+    words = started(FOLDER / f"{name}.service")[1:]
+    service = Deployed(tuple(words), environ, int(words[words.index(option) + 1]))
+    with running(service, state) as answer:
+        assert answer["sinks"].items() >= {"rabbitmq": True, "database": True}.items()
+
+
+def test_the_consumer_of_a_unit_becomes_ready_and_ends_with_0(environ: dict[str, str], state: Path) -> None:
+    program = FOLDER.parent / "kubernetes" / "consumers" / "answering_machine.py"
     port = free_port()
-    words[words.index(option) + 1] = str(port)
-    words[words.index("--metrics-port") + 1] = str(free_port())
-    environ = {"LARK_DATABASE_URL": text(database), "RABBITMQ_URL": rabbitmq, "LOG_LEVEL": "INFO"}
-    assert environ.keys() <= settings().keys()
-    command = Command(tmp_path / "log", *words, settings=KEYS | environ)
-    command.start()
-    try:
-        wait_until(lambda: is_ready(f"http://{HOST}:{port}", rabbitmq=True, database=True))
-    finally:
-        assert command.end() == 0
+    service = Deployed((), environ | {"PROBE_PORT": str(port)}, port)
+    with running(service, state, (sys.executable, str(program))) as answer:
+        assert answer["sinks"] == {"rabbitmq": True, "database": True}
+
+
+def test_the_purge_ends_with_0(environ: dict[str, str], state: Path) -> None:
+    words = started(FOLDER / "lark-purge.service")[1:]
+    assert "Deleted: 0 from tokens" in run(words, environ, state)

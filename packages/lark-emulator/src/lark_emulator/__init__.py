@@ -7,7 +7,7 @@ drive unchanged. ``docs/en/coverage.md`` lists what is emulated and what each en
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+__version__ = "1.0.0rc1"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,245 @@
+"""deploy/compose: what it promises, and each of its services run on real servers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from lark_emulator import Emulator
+from sqlalchemy.engine import make_url
+
+from lark_provider.cli.__main__ import parser
+from lark_provider.storage.crypto import Keys
+from tests.deploy.composed import FILE, FOLDER, IMAGE, UnsetError, secrets, services, settings
+from tests.deploy.running import Deployed, run, started
+from tests.services import compose
+from tests.services.finding import UnavailableError
+
+ROOT = FILE.parents[2]
+PROFILES = {
+    "postgres", "rabbitmq", "gateway", "pump", "listen", "bridge", "emulator", "airflow", "prometheus",
+    "grafana",
+}  # fmt: skip
+SERVICES = ("gateway", "pump", "listen", "bridge")
+REQUIRED = sorted(set(re.findall(r"\$\{(\w+):\?", FILE.read_text())))
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What secrets.sh writes."""
+    return secrets(tmp_path_factory.mktemp("compose"))
+
+
+def probed(service: dict[str, Any]) -> int:
+    """Return the port that the health check of a service asks."""
+    [port] = re.findall(r"127\.0\.0\.1:(\d+)/readyz", " ".join(service["healthcheck"]["test"]))
+    return int(port)
+
+
+def deployed(name: str, env: dict[str, str]) -> Deployed:
+    service = services(env)[name]
+    return Deployed(tuple(service["command"]), service["environment"], probed(service))
+
+
+def test_each_part_is_a_profile(env: dict[str, str]) -> None:
+    found = services(env)
+    assert {profile for one in found.values() for profile in one["profiles"]} == PROFILES | {"purge"}
+    assert all(one["profiles"] for one in found.values())  # one without would always run
+    assert set(env["COMPOSE_PROFILES"].split(",")) <= PROFILES
+    for one in found.values():  # what is needed runs in each profile of what needs it, or is not required
+        for name, need in one.get("depends_on", {}).items():
+            assert set(one["profiles"]) <= {*found[name]["profiles"]} | {"purge"} or not need.get(
+                "required", True
+            )
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_no_password_has_a_default(name: str, env: dict[str, str]) -> None:
+    assert settings(FOLDER / ".env.example")[name] == ""
+    for without in ({**env, name: ""}, {key: value for key, value in env.items() if key != name}):
+        with pytest.raises(UnsetError, match=name):
+            services(without)
+
+
+def test_what_is_secret_is_required_and_what_is_required_is_generated(env: dict[str, str]) -> None:
+    given = settings(FOLDER / ".env.example")
+    assert [name for name, value in given.items() if value == "" and name not in REQUIRED] == [
+        "LARK_APP_ID", "LARK_APP_SECRET", "LARK_EVENT_ENCRYPT_KEY", "LARK_EVENT_VERIFICATION_TOKEN",
+    ]  # fmt: skip
+    made = [env[name] for name in REQUIRED]
+    assert len(set(made)) == len(made)
+    assert all(len(value) >= 44 and re.fullmatch(r"[\w=-]+", value) for value in made)
+    Keys(env["LARK_CONFIG_ENCRYPTION_KEY"])
+    Keys(env["AIRFLOW_FERNET_KEY"])
+    known = set(re.findall(r"\$\{(\w+)", FILE.read_text())) | {"COMPOSE_PROFILES"}
+    assert given.keys() <= known
+    assert known - given.keys() == {"LARK_IMAGE", "AIRFLOW_IMAGE", "EMULATOR_IMAGE"}
+
+
+def test_secrets_are_written_once_and_for_nobody_else(tmp_path: Path) -> None:
+    secrets(tmp_path)
+    before = (tmp_path / ".env").read_text()
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(Exception, match="returned non-zero"):
+        secrets(tmp_path)
+    assert (tmp_path / ".env").read_text() == before
+    assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_ports_are_on_loopback_and_containers_have_few_rights(env: dict[str, str]) -> None:
+    found = services(env)
+    assert [
+        port for one in found.values() for port in one.get("ports", []) if not port.startswith("127.0.0.1:")
+    ] == []
+    for name, one in found.items():
+        assert "no-new-privileges:true" in one.get("security_opt", []) or name == "airflow-volumes"
+        assert re.search(r":(?!latest$).+$", one["image"])
+        if one["image"] == IMAGE:
+            assert (one["user"], one["read_only"], one["cap_drop"]) == ("10001:10001", True, ["ALL"])
+    assert [
+        name for name, one in found.items() if one["environment" if "environment" in one else "image"]
+    ] == list(found)
+
+
+def test_the_bridges_secret_goes_to_the_bridge_and_to_airflows_api_server_alone(env: dict[str, str]) -> None:
+    secret = env["LARK_BRIDGE_SECRET"]
+    assert {name for name, one in services(env).items() if secret in str(one)} == {
+        "bridge",
+        "airflow-api-server",
+    }
+    assert {name for name, one in services(env).items() if env["AIRFLOW_ADMIN_PASSWORD"] in str(one)} == {
+        "airflow-init"
+    }
+
+
+def test_its_servers_are_those_of_the_file_at_the_top(env: dict[str, str]) -> None:
+    top = yaml.safe_load(compose.FILE.read_text())
+    for name in ("postgres", "rabbitmq"):
+        mine, other = services(env)[name], top["services"][name]
+        for part in ("image", "volumes", "configs", "healthcheck", "hostname"):
+            assert mine.get(part) == other.get(part), part
+        assert [f"127.0.0.1:{port}" for port in other["ports"]] == mine["ports"]
+    own = yaml.safe_load(FILE.read_text())
+    assert own["configs"] == top["configs"]
+    assert own["volumes"].items() >= top["volumes"].items()
+
+
+def test_each_file_that_it_mounts_or_builds_from_is_there(env: dict[str, str]) -> None:
+    for one in services(env).values():
+        if "build" in one:
+            context = FOLDER / one["build"]["context"]
+            assert (context / one["build"]["dockerfile"]).is_file()
+        for volume in one.get("volumes", []):
+            source = volume.split(":")[0]
+            assert "/" not in source or (FOLDER / source).exists(), source
+
+
+def test_prometheus_and_grafana_find_what_runs(env: dict[str, str]) -> None:
+    scraped = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    jobs = {job["job_name"]: job["dns_sd_configs"] for job in scraped["scrape_configs"]}
+    ports = {f"lark-{name}": deployed(name, env).ports["--metrics-port"] for name in SERVICES}
+    assert {job: [(one["names"], one["port"])] for job, [one] in jobs.items()} == {
+        job: [([job.removeprefix("lark-")], port)] for job, port in ports.items()
+    }
+    plain = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text()
+    assert {job for job in re.findall(r"job_name: (\S+)", plain) if job != "lark-apps"} == jobs.keys()
+    source = yaml.safe_load((FOLDER / "grafana" / "datasource.yml").read_text())
+    assert source["datasources"][0]["url"] == "http://prometheus:9090"
+
+
+@pytest.mark.parametrize("name", [*SERVICES, "migrate", "purge"])
+def test_the_command_lines_are_understood_and_health_is_asked_where_it_is_answered(
+    name: str, env: dict[str, str]
+) -> None:
+    service = services(env)[name]
+    assert callable(parser().parse_args(service["command"]).run)
+    if name in SERVICES:
+        made = deployed(name, env)
+        assert made.probe in {made.ports.get("--probe-port"), made.ports.get("--port")}
+
+
+def test_docker_compose_reads_the_same(env: dict[str, str], say: Callable[[str], None]) -> None:
+    try:
+        command = [*compose.command(), "--file", str(FILE)]
+    except UnavailableError as reason:
+        say(f"deploy/compose/compose.yml was parsed, but not read by Docker Compose ({reason})")
+        return
+    every = ",".join(sorted(PROFILES | {"purge"}))
+    config = [*command, "config", "--format", "json"]
+    read = json.loads(compose.run(config, {**env, "COMPOSE_PROFILES": every}))["services"]
+    mine = services(env)
+    assert read.keys() == mine.keys()
+    for name, one in mine.items():
+        for part in ("environment", "command", "healthcheck"):
+            theirs = json.loads(json.dumps(read[name].get(part)).replace("$$", "$"))
+            if part == "healthcheck":
+                theirs, given = (theirs or {}).get("test"), one.get(part, {}).get("test")
+            else:
+                given = one.get(part)
+            assert theirs == given, (name, part)
+    for profile in sorted(PROFILES):
+        alone = json.loads(compose.run(config, {**env, "COMPOSE_PROFILES": profile}))["services"]
+        assert {name for name, one in mine.items() if profile in one["profiles"]} == alone.keys()
+    with pytest.raises(
+        UnavailableError, match="POSTGRES_PASSWORD is missing a value: Run deploy/compose/secrets"
+    ):
+        compose.run(config, {**env, "POSTGRES_PASSWORD": ""})
+
+
+@pytest.fixture
+def here(env: dict[str, str], database_url: str, rabbitmq: str, lark: Emulator) -> dict[str, str]:
+    """The .env of this machine's servers, as of any that are elsewhere."""
+    database, broker = make_url(database_url), make_url(rabbitmq)
+    return env | {
+        "POSTGRES_HOST": str(database.host),
+        "POSTGRES_PORT": str(database.port or 5432),
+        "POSTGRES_DB": str(database.database),
+        "POSTGRES_USER": str(database.username),
+        "POSTGRES_PASSWORD": str(database.password or "trusted"),
+        "RABBITMQ_HOST": str(broker.host),
+        "RABBITMQ_PORT": str(broker.port or 5672),
+        "RABBITMQ_USER": str(broker.username),
+        "RABBITMQ_PASSWORD": str(broker.password),
+        "RABBITMQ_VHOST": str(broker.database or "/"),
+        "LARK_BASE_URL": lark.base_url,
+        "LARK_APP_ID": lark.app_id,
+        "LARK_APP_SECRET": lark.app_secret,
+        "LARK_EVENT_ENCRYPT_KEY": "of-the-developer-console",
+    }
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    folder = tmp_path / "root"
+    folder.mkdir()
+    return folder
+
+
+def test_the_tables_are_migrated_and_purged(here: dict[str, str], empty: Path) -> None:
+    found = services(here)
+    run(found["migrate"]["command"], found["migrate"]["environment"], empty)
+    assert "(head)" in run(["db", "check"], found["migrate"]["environment"], empty)
+    assert "Deleted: 0 from tokens" in run(found["purge"]["command"], found["purge"]["environment"], empty)
+    assert list(empty.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sinks"),
+    [
+        ("gateway", {"rabbitmq": True, "database": True}),
+        ("pump", {"rabbitmq": True, "database": True}),
+        ("listen", {"rabbitmq": True, "database": True}),
+    ],
+)
+def test_what_it_starts_becomes_ready_writes_nowhere_and_drains(
+    name: str, sinks: dict[str, bool], here: dict[str, str], empty: Path
+) -> None:
+    migrate = services(here)["migrate"]
+    run(migrate["command"], migrate["environment"], empty)
+    with started(deployed(name, here), empty) as answer:
+        assert answer["sinks"].items() >= sinks.items()

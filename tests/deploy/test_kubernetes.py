@@ -1,0 +1,257 @@
+"""deploy/kubernetes: valid, of few rights, and what its pods run is run on real servers."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from lark_emulator import Emulator
+
+from lark_provider import __version__, config
+from lark_provider.callbacks.broker import amqp
+from lark_provider.cli.__main__ import parser
+from lark_provider.protocol.hitl.proof import SECRET_VARIABLE
+from lark_provider.storage import urls
+from tests.deploy.running import Deployed, as_text, run, started
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
+CODE = FOLDER.parents[1] / "lark_provider"
+KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+FILES = sorted(one for one in FOLDER.glob("*.yaml") if one.name not in {"kustomization.yaml", "lark.yaml"})
+OBJECTS: list[dict[str, Any]] = [one for file in FILES for one in yaml.safe_load_all(file.read_text())]
+PODS = {"Deployment", "Job", "CronJob"}
+DRAINS = {"gateway": 5 + 5, "listen": 6, "pump": 10, "bridge": 20}
+"""Seconds until each has drained, at most: running.md#stopping; the gateway's after its preStop."""
+
+
+def objects(kind: str) -> dict[str, dict[str, Any]]:
+    return {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] == kind}
+
+
+def pod(one: dict[str, Any]) -> dict[str, Any]:
+    """Return the specification of the pods that an object makes."""
+    spec = one["spec"]["jobTemplate"]["spec"] if one["kind"] == "CronJob" else one["spec"]
+    found: dict[str, Any] = spec["template"]["spec"]
+    return found
+
+
+def containers() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield each pod's specification with its container."""
+    for one in OBJECTS:
+        if one["kind"] in PODS:
+            [container] = pod(one)["containers"]
+            yield pod(one), container
+
+
+def settings(container: dict[str, Any]) -> dict[str, str]:
+    """Return the environment of a container, with the secrets of the example."""
+    found: dict[str, str] = {}
+    for source in container["envFrom"]:
+        [(kind, of)] = source.items()
+        one = objects({"configMapRef": "ConfigMap", "secretRef": "Secret"}[kind])[of["name"]]
+        found |= one["data"] if kind == "configMapRef" else one["stringData"]
+    return found | {one["name"]: one["value"] for one in container.get("env", [])}
+
+
+def port(container: dict[str, Any], name: str) -> int:
+    [found] = [one["containerPort"] for one in container["ports"] if one["name"] == name]
+    assert isinstance(found, int)
+    return found
+
+
+@pytest.mark.parametrize("version", ["1.33", "1.37"])
+def test_kubernetes_accepts_them(version: str) -> None:
+    assert len(OBJECTS) > len(FILES)
+    for one in OBJECTS:
+        kubernetes_validate.validate(one, version, strict=True)
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate({**OBJECTS[0], "speck": {}}, version, strict=True)
+
+
+def test_everything_has_its_place_in_the_kustomization() -> None:
+    listed = set(KUSTOMIZATION["resources"])
+    commented = set(re.findall(r"# - (\S+)", (FOLDER / "kustomization.yaml").read_text()))
+    assert listed | commented | {"secrets.example.yaml"} == {file.name for file in FILES}
+    assert not listed & commented
+    generated = {one["name"]: one["files"] for one in KUSTOMIZATION["configMapGenerator"]}
+    assert all((FOLDER / file).is_file() for files in generated.values() for file in files)
+    volumes = [volume for spec, _ in containers() for volume in spec["volumes"]]
+    assert {one["configMap"]["name"] for one in volumes if "configMap" in one} == generated.keys()
+    [image] = KUSTOMIZATION["images"]
+    assert {container["image"] for _, container in containers()} == {image["name"]}
+    assert image["newTag"] == __version__
+    assert {one["metadata"].get("namespace", "lark") for one in OBJECTS} == {KUSTOMIZATION["namespace"]}
+
+
+def test_pods_have_few_rights_and_bounds() -> None:
+    for spec, container in containers():
+        assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("lark", False)
+        assert spec["securityContext"]["runAsNonRoot"]
+        assert spec["securityContext"]["runAsUser"] == 10001
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+        assert "memory" in container["resources"]["limits"]
+    [account] = objects("ServiceAccount").values()
+    assert account["automountServiceAccountToken"] is False
+
+
+def test_a_drained_node_takes_one_at_a_time_and_no_pod_is_killed_while_it_drains() -> None:
+    budgets = objects("PodDisruptionBudget")
+    for name, one in objects("Deployment").items():
+        spec, [container] = pod(one), pod(one)["containers"]
+        [budget] = [
+            other["spec"]
+            for other in budgets.values()
+            if other["spec"]["selector"] == one["spec"]["selector"]
+        ]
+        assert one["spec"]["replicas"] > budget["maxUnavailable"] == 1
+        grace = spec["terminationGracePeriodSeconds"]
+        assert grace > DRAINS.get(name.removeprefix("lark-"), 60)
+        assert ("preStop" in container.get("lifecycle", {})) == (name == "lark-gateway")
+        labels = one["spec"]["template"]["metadata"]["labels"]
+        assert one["spec"]["selector"]["matchLabels"] == labels
+        assert spec["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"] == labels
+    units = (FOLDER.parent / "systemd").glob("lark-*.service")
+    stops = {
+        unit.stem: re.findall(r"^TimeoutStopSec=(\d+)", unit.read_text(), re.MULTILINE) for unit in units
+    }
+    for name, drain in DRAINS.items():
+        assert int(stops[f"lark-{name}"][0]) > min(drain, 10)
+
+
+def test_probes_ask_where_the_commands_answer() -> None:
+    for one in objects("Deployment").values():
+        [container] = pod(one)["containers"]
+        live, ready = container["livenessProbe"], container["readinessProbe"]
+        assert (live["httpGet"]["path"], ready["httpGet"]["path"]) == ("/healthz", "/readyz")
+        asked = {port(container, probe["httpGet"]["port"]) for probe in (live, ready)}
+        if "args" not in container:
+            assert asked == {8782}  # its program's default
+            continue
+        ports = made(container).ports
+        assert asked == {ports.get("--probe-port") or ports["--port"]}
+        assert {one["containerPort"] for one in container["ports"]} == set(ports.values())
+        assert port(container, "metrics") == ports["--metrics-port"]
+        hosts = [
+            after
+            for word, after in zip(container["args"], container["args"][1:], strict=False)
+            if "host" in word
+        ]
+        assert hosts == ["0.0.0.0", "0.0.0.0"]  # noqa: S104 - the pod's
+
+
+def test_policies_name_ports_and_components_that_are_there() -> None:
+    labels = [one["spec"]["template"]["metadata"]["labels"] for one in objects("Deployment").values()]
+    ports = {one["name"] for _, container in containers() for one in container.get("ports", [])}
+    for policy in objects("NetworkPolicy").values():
+        wanted = policy["spec"]["podSelector"]["matchLabels"].items()
+        assert any(wanted <= one.items() for one in labels)
+        opened = [one["port"] for rule in policy["spec"].get("ingress", []) for one in rule["ports"]]
+        assert set(opened) <= ports
+    [service] = objects("Service").values()
+    assert service["spec"]["selector"] in labels
+    assert {one["targetPort"] for one in service["spec"]["ports"]} <= ports
+
+
+def test_settings_are_read_and_the_command_lines_understood() -> None:
+    code = "\n".join(file.read_text() for file in CODE.rglob("*.py"))
+    known = {*re.findall(r"\b(?:LARK|LOG)_[A-Z_]+\b", code), *config._DATABASE_VARIABLES, *amqp._VARIABLES}
+    for _, container in containers():
+        assert settings(container).keys() <= known
+        if "args" in container:
+            assert callable(parser().parse_args(container["args"]).run)
+
+
+def test_secrets_stand_in_no_manifest_and_each_goes_where_it_is_needed() -> None:
+    assert "secrets.example.yaml" not in KUSTOMIZATION["resources"]
+    for one in OBJECTS:
+        if one["kind"] != "Secret":
+            assert not re.search(r"PASSWORD|SECRET|_KEY|://\S+:\S+@", yaml.safe_dump(one)), one["metadata"][
+                "name"
+            ]
+    having = {container["name"] for _, container in containers() if SECRET_VARIABLE in settings(container)}
+    assert having == {"bridge"}
+    owner = objects("Secret")["lark-owner"]["stringData"]["LARK_DATABASE_URL"]
+    assert {container["name"] for _, container in containers() if owner in settings(container).values()} == {
+        "migrate"
+    }
+
+
+def made(container: dict[str, Any], **environ: str) -> Deployed:
+    probe = port(container, container["readinessProbe"]["httpGet"]["port"])
+    return Deployed(tuple(container.get("args", ())), settings(container) | environ, probe)
+
+
+@pytest.fixture
+def environ(database_url: str, rabbitmq: str, lark: Emulator) -> dict[str, str]:
+    url = as_text(urls.parse(database_url, "test"))
+    return {
+        "LARK_DATABASE_URL": url,
+        "LARK_REGISTRY_PATH": url,
+        "RABBITMQ_URL": rabbitmq,
+        "LARK_BASE_URL": lark.base_url,
+        "LARK_CONFIG_ENCRYPTION_KEY": "ab" * 21 + "8=",
+    }
+
+
+@pytest.fixture
+def migrated(environ: dict[str, str], lark: Emulator, tmp_path: Path) -> Path:
+    """The migration job has run, and the registry has an app; the folder in which nothing may be written."""
+    [container] = pod(objects("Job")["lark-migrate"])["containers"]
+    folder = tmp_path / "root"
+    folder.mkdir()
+    run(container["args"], settings(container) | environ, folder)
+    words = (
+        "app",
+        "add",
+        "--app-id",
+        lark.app_id,
+        "--app-secret",
+        "env:SECRET",
+        "--name",
+        "a",
+        "--encrypt-key",
+        "env:KEY",
+    )
+    run(words, environ | {"SECRET": lark.app_secret, "KEY": "of-the-console"}, folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["lark-gateway", "lark-listen", "lark-pump"])
+def test_what_the_pods_run_becomes_ready_writes_nowhere_and_drains(
+    name: str, environ: dict[str, str], migrated: Path
+) -> None:
+    [container] = pod(objects("Deployment")[name])["containers"]
+    with started(made(container, **environ), migrated) as answer:
+        assert answer["sinks"].items() >= {"rabbitmq": True, "database": True}.items()
+
+
+def test_the_consumer_becomes_ready_writes_nowhere_and_drains(
+    environ: dict[str, str], migrated: Path
+) -> None:
+    [container] = pod(objects("Deployment")["lark-answering-machine"])["containers"]
+    program, file = container["command"]
+    assert program == "python"
+    [mount] = [one for one in container["volumeMounts"] if one["name"] == "consumers"]
+    here = FOLDER / "consumers" / Path(file).relative_to(mount["mountPath"])
+    service = made(container, **environ)
+    moved = service.elsewhere if service.words else service
+    with started(moved, migrated, (sys.executable, str(here))) as answer:
+        assert answer["sinks"] == {"rabbitmq": True, "database": True}
+
+
+def test_old_rows_are_purged(environ: dict[str, str], migrated: Path) -> None:
+    [container] = pod(objects("CronJob")["lark-purge"])["containers"]
+    assert "Deleted: 0 from tokens" in run(container["args"], settings(container) | environ, migrated)
+    assert list(migrated.iterdir()) == []
