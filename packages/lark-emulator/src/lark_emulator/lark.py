@@ -87,7 +87,7 @@ class Lark:
         self.furnish(self)
 
     def connect(self) -> None:
-        """Let apps be told of what happens in the tenant."""
+        """Notify apps of what happens in the tenant."""
         self.world.ticket_issued = self.events.push_ticket
         self.world.announce = self.events.announce
         self.world.approvals.tell = Notices(self).tell
