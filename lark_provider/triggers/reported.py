@@ -67,7 +67,7 @@ class Reported:
         Args:
             offer: What it was made of.
             seen: What is reported, by record id.
-            event_key: The event that reported it; None for a scan.
+            event_key: The event that brought it; None for a scan.
         """
         self._pending.update(seen)
         offer.stored.append(functools.partial(self._note, seen, event_key))
