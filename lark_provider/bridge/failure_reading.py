@@ -97,6 +97,17 @@ def run_failure(dag_id: str, run_id: str, of_dag: Dag, url: str) -> RunEvent:
     )
 
 
+def by_run(events: Sequence[RunEvent]) -> list[RunEvent]:
+    """Return failures in the order in which their logs are read: the newest of each run before all others.
+
+    Args:
+        events: The failures, from the oldest to the newest.
+    """
+    newest = {(one.dag_id, one.run_id): one for one in events}
+    others = [one for one in events if one is not newest[one.dag_id, one.run_id]]
+    return [*reversed(newest.values()), *reversed(others)]
+
+
 def log_path(event: RunEvent) -> str:
     """Return the path of the log of a failed try, below `/api/v2`."""
     dag_id, run_id, task_id = (quote(one, safe="") for one in (event.dag_id, event.run_id, event.task_id))

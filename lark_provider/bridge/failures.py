@@ -40,8 +40,8 @@ OVERLAP = timedelta(seconds=60)
 """A change is visible only when its transaction is committed, some time after `updated_at`."""
 _LONGEST = timedelta(hours=24)
 """After a longer pause of all bridges, older failures are not reported."""
-_MOST_LOGS = 20
-"""Of one poll; each is read from the worker that wrote it."""
+_LOG_SECONDS = 10.0
+"""For the logs of one poll; each is read from the worker that wrote it."""
 _AT_ONCE = 4
 _MOST_SEEN = 100_000
 
@@ -123,19 +123,22 @@ class FailurePoller:
             del self._seen[next(iter(self._seen))]
 
     async def _explained(self, events: Sequence[RunEvent]) -> dict[str, RunEvent]:
-        """Return the newest failures with the errors of their logs, by task instance."""
+        """Return failures with the errors of their logs, by task instance, as many as there is time for."""
         if not self._can_read_logs:
             return {}
         turns = asyncio.Semaphore(_AT_ONCE)
+        until = asyncio.get_running_loop().time() + _LOG_SECONDS
 
         async def explain(event: RunEvent) -> RunEvent:
             async with turns:
+                if asyncio.get_running_loop().time() >= until:
+                    return event
                 log = await self._api.get(reading.log_path(event), {"map_index": event.map_index})
             return reading.with_error(event, log if isinstance(log, Mapping) else None)
 
-        newest = events[-_MOST_LOGS:]
         try:
-            return {one.ti_id: one for one in await asyncio.gather(*map(explain, newest))}
+            found = await asyncio.gather(*map(explain, reading.by_run(events)))
+            return {one.ti_id: one for one in found}
         except AirflowRefusedError as error:
             self._can_read_logs = False
             logger.warning("Task logs not readable; failures have no error text", extra={"error": str(error)})

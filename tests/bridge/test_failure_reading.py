@@ -47,6 +47,13 @@ def test_a_failed_task_instance_is_an_event_with_links() -> None:
     assert reading.log_path(found).endswith("/taskInstances/load%2Fx/logs/1")
 
 
+def test_the_log_of_the_newest_failure_of_each_run_is_read_first() -> None:
+    events = [
+        event(task, dag_run_id=run) for run, task in (("r1", "a"), ("r2", "b"), ("r1", "c"), ("r1", "d"))
+    ]
+    assert [one.task_id for one in reading.by_run(events)] == ["b", "d", "c", "a"]
+
+
 def test_the_error_is_the_last_one_of_the_log_with_secrets_masked() -> None:
     detail = {
         "exc_type": "ValueError",
