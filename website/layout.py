@@ -48,7 +48,7 @@ LANGUAGES = (
             "how-to": "操作指南",
             "reference": "参考",
             "explanation": "原理",
-            "local-lark": "本地 Lark",
+            "local-lark": "本地飞书",
         },
     ),
 )

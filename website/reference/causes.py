@@ -171,7 +171,7 @@ EXCEPTIONS = {
     "InvalidRequestError": "请求本身不合法；`http_status` 为 None 表示没有发出。",
     "LarkAPIError": "飞书拒绝了请求。",
     "LarkError": "本包所有错误的基类。",
-    "NotEmulatedError": "飞书有这个接口，本地 Lark 没有模拟。不会重试。",
+    "NotEmulatedError": "飞书有这个接口，本地飞书没有模拟。不会重试。",
     "NotFoundError": "所指的群、用户、多维表格、数据表、字段或接口对本应用不存在。",
     "OutcomeUnknownError": "写请求已发出但响应丢失：可能执行了，也可能没有。",
     "PermissionDeniedError": "应用缺少权限、不在群里，或文档没有授权给它。",
