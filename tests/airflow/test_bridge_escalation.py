@@ -139,6 +139,8 @@ def test_a_claim_ends_it(place: Place) -> None:
 
 
 def test_one_digest_tells_what_the_day_was_like_and_the_night_is_quiet(place: Place) -> None:
+    place.bridge("--failure-seconds", "1")
+    place.wait(lambda: execute(place.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
     for dag_id in ("pay_fails", "pay_works", "night"):
         run_id = place.run(dag_id)
         place.wait(lambda: place.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["end_date"])  # noqa: B023
