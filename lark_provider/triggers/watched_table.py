@@ -29,12 +29,13 @@ class WatchedTable:
 
     Attributes:
         values: Decodes the values of events by the table's fields; replaced once the fields have changed.
+        is_readable: Whether Lark answered the last `read`, so that what it did not return does not exist.
     """
 
     def __init__(self, client: AsyncLarkServiceClient, base: str, table: str) -> None:
         self.client, self.base, self.table = client, base, table
         self.values = EventValues(())
-        self._is_readable = True
+        self.is_readable = True
 
     @property
     def place(self) -> dict[str, Any]:
@@ -55,10 +56,10 @@ class WatchedTable:
                     self.base, self.table, record_ids, automatic_fields=True
                 )
         except (LarkError, TimeoutError) as error:
-            self._is_readable = False
+            self.is_readable = False
             logger.warning("Records of table %s not read; reported without values: %s", self.table, error)
             return {}
-        self._is_readable = True
+        self.is_readable = True
         return {one["record_id"]: one for one in found.records}
 
     async def read_fields(self) -> None:
@@ -82,4 +83,4 @@ class WatchedTable:
 
     @property
     def _seconds(self) -> float:
-        return _READ_SECONDS if self._is_readable else _READ_SECONDS_AFTER_FAILURE
+        return _READ_SECONDS if self.is_readable else _READ_SECONDS_AFTER_FAILURE
