@@ -167,8 +167,8 @@ class Scanner:
         records, noted = [], dict[str, Seen]()
         for record_id, (kind, version) in batch.found.items():
             read, before = current.get(record_id), seen.get(record_id)
-            if kind == cursors.DELETED and (read is not None or not self._table.is_readable):
-                continue  # it is there, or may be: the pages of the search were not of one moment
+            if kind == cursors.DELETED and record_id not in self._table.absent:
+                continue  # it is there, or may be: pages of a search are not of one moment, rights change
             if version is not None and before is not None and before.modified_ms >= version.modified_ms:
                 continue  # its event has come meanwhile
             if kind == cursors.DELETED and before is not None and before.is_deleted:

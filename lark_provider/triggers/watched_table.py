@@ -29,13 +29,14 @@ class WatchedTable:
 
     Attributes:
         values: Decodes the values of events by the table's fields; replaced once the fields have changed.
-        is_readable: Whether Lark answered the last `read`, so that what it did not return does not exist.
+        absent: Those records of the last `read` that do not exist, by Lark's word; others may be hidden.
     """
 
     def __init__(self, client: AsyncLarkServiceClient, base: str, table: str) -> None:
         self.client, self.base, self.table = client, base, table
         self.values = EventValues(())
-        self.is_readable = True
+        self.absent: frozenset[str] = frozenset()
+        self._is_readable = True
 
     @property
     def place(self) -> dict[str, Any]:
@@ -48,6 +49,7 @@ class WatchedTable:
         Args:
             record_ids: The records.
         """
+        self.absent = frozenset()
         if not record_ids:
             return {}
         try:
@@ -56,10 +58,10 @@ class WatchedTable:
                     self.base, self.table, record_ids, automatic_fields=True
                 )
         except (LarkError, TimeoutError) as error:
-            self.is_readable = False
+            self._is_readable = False
             logger.warning("Records of table %s not read; reported without values: %s", self.table, error)
             return {}
-        self.is_readable = True
+        self._is_readable, self.absent = True, frozenset(found.absent)
         return {one["record_id"]: one for one in found.records}
 
     async def read_fields(self) -> None:
@@ -83,4 +85,4 @@ class WatchedTable:
 
     @property
     def _seconds(self) -> float:
-        return _READ_SECONDS if self.is_readable else _READ_SECONDS_AFTER_FAILURE
+        return _READ_SECONDS if self._is_readable else _READ_SECONDS_AFTER_FAILURE
