@@ -144,6 +144,14 @@ def test_the_check_names_wrong_links_and_other_hosts(tmp_path: Path, html: str, 
     assert checking.wrong(tmp_path) == wrong
 
 
+def test_a_site_is_checked_in_a_relative_folder_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "site").mkdir()
+    for name, anchor in (("a", "there"), ("b", "gone")):
+        (tmp_path / "site" / f"{name}.html").write_text(f'<p id="there"><a href="b.html#{anchor}">b</a>')
+    monkeypatch.chdir(tmp_path)
+    assert checking.wrong(Path("site")) == ["b.html links to b.html#gone, where there is no such anchor"]
+
+
 def test_lists_and_tables_have_a_blank_line_before_them() -> None:
     """GitHub does without, Python-Markdown does not."""
     found = []
