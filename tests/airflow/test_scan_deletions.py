@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from lark_emulator import Emulator
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.protocol.record_cursors import DELETED, Cursor, Seen
 from lark_provider.storage import urls
 from lark_provider.storage.record_cursors import RecordCursors
+from lark_provider.triggers import scanning
 from lark_provider.triggers.reported import Reported
 from lark_provider.triggers.scanning import ScanBatch, Scanner
 from lark_provider.triggers.wanted import Wanted
@@ -48,3 +51,26 @@ def test_a_record_that_cannot_be_read_now_or_is_hidden_is_not_reported_as_delete
             return [while_unavailable, await found()]
 
     assert asyncio.run(work()) == [[], [(gone, "deleted")]]
+
+
+def test_all_records_of_a_large_table_are_noted_in_several_transactions(
+    lark: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "_NOTED", 10)
+    secrets = (lark.app_id, lark.app_secret)
+    with LarkServiceClient(*secrets, base_url=lark.base_url) as client:
+        made = client.clouddoc.bitable.create_app("orders").data["app"]
+    base, table = made["app_token"], made["default_table_id"]
+    ids = lark.add_rows(base, table, [{"Text": str(number)} for number in range(25)], user_id="alice")
+    store = RecordCursors(urls.parse(f"sqlite:///{tmp_path / 'lark.db'}", "test"), "key")
+
+    async def work() -> int:
+        async with AsyncLarkServiceClient(*secrets, base_url=lark.base_url) as client:
+            wanted = Wanted(base, table, (), (), True, True, None, 10.0, 65_536, "lark_default")
+            watched = WatchedTable(client, base, table)
+            await watched.read_fields()
+            began = int((time.time() + 3600) * 1000)
+            return await Scanner(wanted, watched, Reported(store, table), "", Cursor(began, began)).scan()
+
+    assert asyncio.run(work()) == 0
+    assert store.seen().keys() >= set(ids)
