@@ -110,14 +110,14 @@ def states(url: URL) -> dict[str, tuple[str, str | None]]:
         return {row.message_id: (row.state, row.outcome) for row in rows}
 
 
-def test_a_command_of_an_app_that_is_gone_is_not_tried_for_ever(sqlite: URL) -> None:
+def test_a_command_of_an_app_that_is_gone_is_not_tried_indefinitely(sqlite: URL) -> None:
     old = MESSAGE.sent_at - timedelta(seconds=GIVEN_UP_SECONDS)
     stored(sqlite, MESSAGE, replace(MESSAGE, message_id="om_2", sent_at=old))
     worked(sqlite, lambda commands: commands.work())
     assert states(sqlite) == {"om_1": ("due", None), "om_2": ("done", "too_old")}
 
 
-def test_a_run_that_cannot_be_read_is_not_watched_for_ever(sqlite: URL) -> None:
+def test_a_run_that_cannot_be_read_is_not_watched_indefinitely(sqlite: URL) -> None:
     store = ChatCommands(sqlite)
     stored(sqlite, MESSAGE, replace(MESSAGE, message_id="om_2"))
     for one in store.claim(("due",), 2, 0):
