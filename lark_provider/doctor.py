@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from collections.abc import Callable, Collection
 
 from lark_provider.api import links, scopes
 from lark_provider.checks import Check, Outcome, check
@@ -11,11 +10,11 @@ from lark_provider.client import LarkServiceClient
 from lark_provider.engine import http
 from lark_provider.errors import LarkAPIError
 from lark_provider.health import look_at_token_endpoint
+from lark_provider.protocol.paging import items_at
 from lark_provider.protocol.paths import path
 
 _RECORD_EVENTS = "record_events"
 _SECONDS = 10.0
-_PAGE = "100"
 _ACTIVE = 2
 _NO_BOT = 11205
 _NO_SCOPE = 99991672
@@ -87,7 +86,8 @@ def _bot(client: LarkServiceClient) -> Outcome:
 
 def _chats(client: LarkServiceClient) -> Outcome:
     try:
-        found = tuple(f"{chat['chat_id']}  {chat.get('name', '')}" for chat in _pages(client, "/im/v1/chats"))
+        chats = client.iterate(items_at(path("/im/v1/chats")))
+        found = tuple(f"{chat['chat_id']}  {chat.get('name', '')}" for chat in chats)
     except LarkAPIError as error:
         if error.code != _NO_SCOPE:
             raise
@@ -127,7 +127,8 @@ def _bitable(client: LarkServiceClient, token_or_url: str) -> Outcome:
     link = client.perform(links.document(token_or_url, "bitable"))
     where = path("/bitable/v1/apps/{app_token}", app_token=link.token)
     base = client.call("GET", where).data["app"]
-    tables = {table["table_id"]: table.get("name", "") for table in _pages(client, f"{where}/tables")}
+    listed = client.iterate(items_at(path("/bitable/v1/apps/{app_token}/tables", app_token=link.token)))
+    tables = {table["table_id"]: table.get("name", "") for table in listed}
     details = tuple(f"{table_id}  {name}" for table_id, name in tables.items())
     if link.table_id is not None and link.table_id not in tables:
         return Outcome(
@@ -158,17 +159,6 @@ def _record_events(client: LarkServiceClient, token_or_url: str) -> Outcome:
             (scopes.to_import((), wanted), _console(client, "version")),
         )
     return Outcome("The app is subscribed to the base's events")
-
-
-def _pages(client: LarkServiceClient, where: str) -> Iterator[dict[str, Any]]:
-    token: str | None = None
-    while True:
-        params = {"page_size": _PAGE, **({} if token is None else {"page_token": token})}
-        data = client.call("GET", where, params=params).data
-        yield from data.get("items") or ()
-        if not data.get("has_more"):
-            return
-        token = data["page_token"]
 
 
 def _console(client: LarkServiceClient, page: str) -> str:

@@ -80,6 +80,7 @@ def main(folder: Path) -> None:
 
 def build(project: Path, folder: Path) -> tuple[Path, Path]:
     """Build the wheel and the source distribution of a project; return both."""
+    folder = folder.resolve()  # the build runs in the project's folder
     script = (
         "import sys; from hatchling.build import build_sdist, build_wheel; "
         "print(build_wheel(sys.argv[1])); print(build_sdist(sys.argv[1]))"

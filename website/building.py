@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from website import checking, navigation, reference, staging
-from website.layout import LANGUAGES, REPOSITORY, SITE, Language, SiteError
+from website.layout import CODES, LANGUAGES, REPOSITORY, SITE, Language, SiteError
 
 HERE = Path(__file__).parent
 _NAME = "airflow-provider-lark"
@@ -27,8 +27,13 @@ def build(folder: Path) -> Path:
         The folder to serve, with one folder for each language in it.
 
     Raises:
-        SiteError: A page, a link or an anchor is wrong.
+        SiteError: A page, a link or an anchor is wrong; or the folder holds something else than a site.
     """
+    if folder.is_dir() and (others := {one.name for one in folder.iterdir()} - {"site", *CODES}):
+        raise SiteError(
+            f"{folder} must be a folder for the site alone, got one that holds {min(others)}. Next: name "
+            "another one."
+        )
     shutil.rmtree(folder, ignore_errors=True)
     site = folder / "site"
     pages = {

@@ -44,6 +44,7 @@ class _Page(HTMLParser):
 
 def wrong(site: Path) -> list[str]:
     """Return a sentence for each link that leads nowhere, and each thing that is loaded from another host."""
+    site = site.resolve()  # as what links lead to is
     pages = {path: _Page(path.read_text("utf-8")) for path in sorted(site.rglob("*.html"))}
     found: dict[str, list[str]] = defaultdict(list)
     for path, page in pages.items():
@@ -59,7 +60,7 @@ def wrong(site: Path) -> list[str]:
             other = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if other.is_dir():
                 other /= "index.html"
-            if not other.exists() or not other.is_relative_to(site.resolve()):
+            if not other.exists() or not other.is_relative_to(site):
                 found[here].append(f"links to {target}, which is not there")
             elif parts.fragment and other.suffix == ".html":
                 anchor = unquote(parts.fragment)

@@ -137,11 +137,11 @@ def _time(given: Any, zone: ZoneInfo, *, is_end: bool = False) -> dt.datetime | 
     try:
         if found.get("timestamp"):
             return dt.datetime.fromtimestamp(int(found["timestamp"]), dt.UTC)
-        day = dt.date.fromisoformat(str(found.get("date") or ""))
+        # Added to the day, not to the midnight: where clocks are changed, a day has not 24 hours.
+        day = dt.date.fromisoformat(str(found.get("date") or "")) + dt.timedelta(days=is_end)
     except (ValueError, OverflowError, OSError):
         return None
-    # Added to the day, not to the midnight: where clocks are changed, a day has not 24 hours.
-    return dt.datetime.combine(day + dt.timedelta(days=is_end), dt.time(), zone)
+    return dt.datetime.combine(day, dt.time(), zone)
 
 
 def _attendees(calendar_id: str, event_id: str, recurring_id: str) -> Procedure[tuple[Attendee, ...]]:

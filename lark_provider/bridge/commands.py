@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 TOO_OLD_SECONDS = 1800.0
 """Lark repeats a message for hours; a command is meant for now."""
+GIVEN_UP_SECONDS = 86_400.0
+"""By then a command is not even answered as too old."""
 WATCH_SECONDS = 7 * 86_400.0
 _SECONDS, _AUDIT_SECONDS = 0.5, 15.0
 _LEASE_SECONDS, _MOST, _MOST_WATCHED = 60.0, 16, 50
@@ -92,8 +94,11 @@ class ChatCommandWork:
         try:
             decision = await self._decide(claimed)
         except LarkError as error:
-            await self._postpone(claimed, str(error))
-            return
+            if claimed.sent_ago < GIVEN_UP_SECONDS:
+                await self._postpone(claimed, str(error))
+                return
+            # Such as of an app whose secret is gone: it will not be known whether the bot was meant.
+            decision = _Decision("too_old", "")
         if decision is None:
             return
         if await threads.run(
@@ -222,6 +227,9 @@ class ChatCommandWork:
         except (AirflowUnavailableError, AirflowRefusedError) as error:
             fields = _named(claimed) | {"error": str(error), "retry_in_s": round(pause, 1)}
             logger.warning("Run of a chat command not read; will retry", extra=fields)
+            if claimed.changed_ago >= WATCH_SECONDS:
+                text = shown_end("unwatched", dag_id, {}, self._language)
+                return await threads.run(lambda: self._store.ended(claimed, text))
             await threads.run(lambda: self._store.postpone(claimed, pause))
             return False
         state = "deleted" if run is None else str(run.get("state"))

@@ -12,6 +12,7 @@ from lark_provider.bridge.rotas import of_events, of_records
 from lark_provider.client import LarkServiceClient
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.incidents.escalation import Escalation, Rota
+from lark_provider.protocol.paging import items_at
 from lark_provider.protocol.paths import path
 
 _NAMES = {"app": "urgent messages in the app", "sms": "urgent SMS", "phone": "urgent calls"}
@@ -118,7 +119,8 @@ def _of_receiver(client: LarkServiceClient, to: Receiver, people: Mapping[str, s
                 yield f"{name} does not see the card, which goes to {to.receiver} alone"
         return
     try:
-        members = set(_members(client, to.receiver))
+        where = path("/im/v1/chats/{chat_id}/members", chat_id=to.receiver)
+        members = {str(one["member_id"]) for one in client.iterate(items_at(where))}
         chat = client.call("GET", path("/im/v1/chats/{chat_id}", chat_id=to.receiver)).data
     except LarkError as error:
         yield f"the members of {to.receiver} cannot be read: {error}"
@@ -129,15 +131,3 @@ def _of_receiver(client: LarkServiceClient, to: Receiver, people: Mapping[str, s
     managers = chat.get("bot_manager_id_list") or ()
     if chat.get("urgent_setting") == _OWNER_ONLY and client.app_id not in managers:
         yield f"in the chat {to.receiver} only admins may make messages urgent, and the bot is none"
-
-
-def _members(client: LarkServiceClient, chat_id: str) -> Iterator[str]:
-    where, token = path("/im/v1/chats/{chat_id}/members", chat_id=chat_id), ""
-    while True:
-        params = {"page_size": "100", **({"page_token": token} if token else {})}
-        data = client.call("GET", where, params=params).data
-        for one in data.get("items") or ():
-            yield str(one["member_id"])
-        token = str(data.get("page_token") or "")
-        if not data.get("has_more") or not token:
-            return

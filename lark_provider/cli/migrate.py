@@ -66,7 +66,9 @@ def _files(paths: list[str]) -> Iterator[Path]:
     for path in map(Path, paths):
         if path.is_dir():
             yield from sorted(
-                one for one in path.rglob("*.py") if not _SKIPPED.intersection(one.relative_to(path).parts)
+                one
+                for one in path.rglob("*.py")
+                if not (one.is_dir() or _SKIPPED.intersection(one.relative_to(path).parts))
             )
         elif path.exists():
             yield path

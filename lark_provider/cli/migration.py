@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -101,7 +102,8 @@ def scan(source: str) -> list[Finding]:
     Raises:
         SyntaxError: It is no Python of this version.
     """
-    tree = ast.parse(source)
+    with warnings.catch_warnings(action="ignore"):  # The file's own, such as of an invalid escape.
+        tree = ast.parse(source)
     names = _Names(tree)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     found = {finding for call in calls for finding in _of_call(call, names)}

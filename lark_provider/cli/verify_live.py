@@ -78,6 +78,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise WrongUseError(f"--max-calls must be 1 or more, got {arguments.max_calls}. Next: pass more.")
     if arguments.settings is not None and arguments.settings.suffix != ".json":
         raise WrongUseError(f"--settings must end with .json, got {arguments.settings}. Next: rename it.")
+    for option, file in (("--corpus", arguments.corpus), ("--settings", arguments.settings)):
+        if file is not None and (file.is_dir() or not file.parent.is_dir()):  # not after all the requests
+            raise WrongUseError(
+                f"{option} must be a file in a folder that exists, got {file}. Next: make it."
+            )
     if arguments.list:
         return _list(probes, as_json=arguments.json)
     with Tenant(arguments.app_id, arguments.tenant_key) as tenant:

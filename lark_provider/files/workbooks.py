@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from lark_provider.files.formats import FileError, openpyxl
 
@@ -31,7 +28,7 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
     Args:
         path: The file.
         columns: The columns.
-        rows: Values by column.
+        rows: Values by column; what Excel has no type for becomes text.
 
     Returns:
         How many rows were written.
@@ -96,8 +93,4 @@ def _plain(value: Any) -> Any:
         return value if value.tzinfo is None and value.date() >= _FIRST_DAY else value.isoformat(" ")
     if isinstance(value, dt.date):
         return value if value >= _FIRST_DAY else value.isoformat()
-    if isinstance(value, list | dict):
-        value = orjson.dumps(value).decode()
-    elif isinstance(value, uuid.UUID):
-        value = str(value)
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(value))[:MAX_CHARS]

@@ -45,11 +45,11 @@ class FieldHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Pass a line on; one of the plugin has its fields already."""
         if not record.name.startswith(_PLUGIN):
-            from lark_provider.protocol.redact import redact
-            from lark_provider.utils.records import fields_of
-
-            text = _text(redact(record.getMessage()), fields_of(record))
-            record = logging.makeLogRecord({**vars(record), "msg": text, "args": ()})
+            try:
+                record = _with_fields(record)
+            except Exception:  # noqa: BLE001 - a line that cannot be written must not stop who writes it
+                self.handleError(record)
+                return
         logging.getLogger().handle(record)
 
 
@@ -61,6 +61,14 @@ def show_fields() -> None:
     ):
         logger.addHandler(FieldHandler())
         logger.propagate = False
+
+
+def _with_fields(record: logging.LogRecord) -> logging.LogRecord:
+    from lark_provider.protocol.redact import redact
+    from lark_provider.utils.records import fields_of
+
+    text = _text(redact(record.getMessage()), fields_of(record))
+    return logging.makeLogRecord({**vars(record), "msg": text, "args": ()})
 
 
 def _text(message: Any, fields: Iterable[tuple[str, Any]]) -> Any:

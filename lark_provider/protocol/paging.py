@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import LarkAPIError
-from lark_provider.protocol.operations import Listing, Procedure
+from lark_provider.protocol.operations import Listing, Page, Procedure, perform
+from lark_provider.protocol.paths import Path
 
 T = TypeVar("T")
+_PAGE = "100"
+
+
+def items_at(where: Path) -> Listing[dict[str, Any]]:
+    """Return the items of an endpoint that lists by page tokens, 100 in a request.
+
+    Args:
+        where: What `path` returned.
+    """
+
+    def page(token: str | None) -> Procedure[Page[dict[str, Any]]]:
+        call: Call[Any] = request("GET", where, params={"page_size": _PAGE, "page_token": token})
+        return Page.of((yield from perform(call)).data)
+
+    return Listing(page)
 
 
 class Pager(Generic[T]):

@@ -154,10 +154,10 @@ class SqlToLarkMessageOperator(LarkOperator):
 
             def rows() -> Iterator[dict[str, Any]]:
                 for row in self.progress.reading(query):
+                    cells = dict(zip(columns, map(values.to_sheet_cell, row), strict=True))
                     if len(kept) < self.max_rows:
-                        kept.append(dict(zip(columns, map(values.to_sheet_cell, row), strict=True)))
-                    shown = row if self.file_format == XLSX else map(values.to_sheet_cell, row)
-                    yield dict(zip(columns, shown, strict=True))
+                        kept.append(cells)
+                    yield cells
 
             if self.file_format == XLSX:
                 count = write_workbook(file, columns, rows())

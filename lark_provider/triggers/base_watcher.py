@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from lark_provider.errors import ConfigurationError, LarkError
+from lark_provider.errors import ConfigurationError
 from lark_provider.triggers.events import STREAM, EventStream
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class LarkBaseWatcher(BaseEventTrigger):
 
         try:
             watching = await Watching.begin(Wanted(self.app_token, self.table_id, **self.options()))
-        except LarkError:
+        except Exception:  # Also Airflow's, such as for a connection that is missing.
             # Airflow starts a failed trigger again at once, and Lark would be asked without a pause.
             await asyncio.sleep(_PAUSE_SECONDS)
             raise

@@ -32,6 +32,8 @@ _SETTLE_SECONDS = 60.0
 """A scan leaves younger modifications to their events, which know more."""
 _AT_ONCE = 10
 """Batches of a scan that are offered before the first is stored."""
+_NOTED = 10_000
+"""Records of one transaction: that of all records of a large table would last too long."""
 _DAY = dt.timedelta(days=1)
 
 
@@ -114,8 +116,9 @@ class Scanner:
         }
         if keeps_all:
             present = {one.record_id for one in versions}
-            new = {one: Seen() for one in present - known.keys() - changed.keys() - seen.keys()}
-            await asyncio.to_thread(store.note, new)
+            new = sorted(present - known.keys() - changed.keys() - seen.keys())
+            for start in range(0, len(new), _NOTED):
+                await asyncio.to_thread(store.note, dict.fromkeys(new[start : start + _NOTED], Seen()))
             changed |= dict.fromkeys(cursors.deleted(present, known), (cursors.DELETED, None))
         await self._offer(changed)
         self._cursor = cursors.after_complete_scan(self._cursor, until_ms)
@@ -167,8 +170,8 @@ class Scanner:
         records, noted = [], dict[str, Seen]()
         for record_id, (kind, version) in batch.found.items():
             read, before = current.get(record_id), seen.get(record_id)
-            if kind == cursors.DELETED and read is not None:
-                continue  # it is there, so that the pages of the search were not of one moment
+            if kind == cursors.DELETED and record_id not in self._table.absent:
+                continue  # it is there, or may be: pages of a search are not of one moment, rights change
             if version is not None and before is not None and before.modified_ms >= version.modified_ms:
                 continue  # its event has come meanwhile
             if kind == cursors.DELETED and before is not None and before.is_deleted:

@@ -29,11 +29,13 @@ class WatchedTable:
 
     Attributes:
         values: Decodes the values of events by the table's fields; replaced once the fields have changed.
+        absent: Those records of the last `read` that do not exist, by Lark's word; others may be hidden.
     """
 
     def __init__(self, client: AsyncLarkServiceClient, base: str, table: str) -> None:
         self.client, self.base, self.table = client, base, table
         self.values = EventValues(())
+        self.absent: frozenset[str] = frozenset()
         self._is_readable = True
 
     @property
@@ -47,6 +49,7 @@ class WatchedTable:
         Args:
             record_ids: The records.
         """
+        self.absent = frozenset()
         if not record_ids:
             return {}
         try:
@@ -58,7 +61,7 @@ class WatchedTable:
             self._is_readable = False
             logger.warning("Records of table %s not read; reported without values: %s", self.table, error)
             return {}
-        self._is_readable = True
+        self._is_readable, self.absent = True, frozenset(found.absent)
         return {one["record_id"]: one for one in found.records}
 
     async def read_fields(self) -> None:

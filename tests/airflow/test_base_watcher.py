@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from airflow.exceptions import AirflowNotFoundException
 from airflow.triggers.base import BaseEventTrigger
 from lark_emulator import Emulator
 
@@ -246,6 +247,9 @@ def test_what_happened_without_a_triggerer_or_gateway_is_found_once(base: Base, 
             await until(runner, lambda: len(changes(runner)) >= 4)
             gateway.start()
             base.lark.advance(20.0)  # Lark tries again what the gateway has not taken
+            # Before the next edit: an event finds the record as it is by then, so which change it tells of
+            # is known by its second alone, in which the scan's change may be, too.
+            await until(runner, lambda: len(recorded_events()) == 5)
             await in_thread(lambda: base.edit(late, "later"))
             await until(runner, lambda: ("event", late, "edited") in changes(runner))
             return changes(runner)
@@ -414,6 +418,23 @@ def test_a_base_that_the_app_does_not_manage_is_refused_with_the_next_step(
             await runner.begin(base.watcher())
 
     mq.run(work())
+
+
+def test_a_missing_connection_is_not_looked_for_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stream() -> AsyncIterator[Any]:
+        for never in ():
+            yield never
+
+    async def begun() -> None:
+        watcher = LarkBaseWatcher("bas1", "tbl1", lark_conn_id="none")
+        async with asyncio.timeout(5):
+            await anext(watcher.filter_shared_stream(stream()))
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(begun())
+    monkeypatch.setattr(base_watcher, "_PAUSE_SECONDS", 0)
+    with pytest.raises(AirflowNotFoundException, match="none"):
+        asyncio.run(begun())
 
 
 def test_arguments_are_checked_and_the_same_watcher_is_the_same_trigger() -> None:

@@ -90,6 +90,20 @@ def test_a_workbook_has_types_and_text_stays_text(
         tell(sqlite, file_format="xls")
 
 
+def test_arrays_and_json_are_text_in_a_workbook(
+    lark: Emulator, context: Context, postgres: Database, tmp_path: Path
+) -> None:
+    sql = """SELECT ARRAY[1.5, 2] AS "parts", '{"a": "ü"}'::jsonb AS "more", INTERVAL '1 day' AS "span"
+             UNION ALL SELECT '{}', '{}', NULL"""
+    tell(postgres, sql=sql, max_rows=1, file_format="xlsx").execute(context())
+    [_, file] = sent(lark)
+    back = tmp_path / "back.xlsx"
+    LarkServiceClient().messaging.download(file["message_id"], file["content"]["file_key"], back)
+    book = load_workbook(back)
+    assert list(book.active.values)[1] == ("[1.5, 2]", '{"a": "ü"}', "1 day, 0:00:00")
+    book.close()
+
+
 def test_no_rows(lark: Emulator, context: Context, sqlite: Database) -> None:
     none: dict[str, Any] = {"sql": "SELECT 1 AS a WHERE 1 = 0"}
     assert tell(sqlite, skip_empty=True, **none).execute(context()) == {"rows": 0, "message_ids": []}

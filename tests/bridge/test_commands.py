@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,16 +14,25 @@ from sqlalchemy.engine import URL
 
 from lark_provider.airflow_check import _commands
 from lark_provider.api.routes.commands import CommandRule
+from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.command_check import SUBSCRIPTION
 from lark_provider.bridge.command_texts import harmless, shown_end, shown_help
+from lark_provider.bridge.commands import GIVEN_UP_SECONDS, WATCH_SECONDS, ChatCommandWork
+from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.routes import RoutesFile
+from lark_provider.bridge.service import Bridge
+from lark_provider.bridge.settings import Credentials, Settings
 from lark_provider.client import LarkServiceClient
 from lark_provider.protocol.commands.message import CommandMessage, Mention
+from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import chat_commands
 from lark_provider.storage.chat_commands import ChatCommands, record
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.purging import purge
 from lark_provider.storage.retention import Retention
+from lark_provider.support.secret import Secret
+from tests.services.processes import free_port
 
 MESSAGE = CommandMessage(
     "cli_a", "om_1", "own", "ou_ann", "oc_1", False, "@_user_1 /run \x00",
@@ -73,6 +84,52 @@ def test_commands_that_are_over_are_purged(url: URL) -> None:
     assert purge(url, Retention())["chat_commands"] == 1
     with transaction(migrate.opened(url), reading=True) as connection:
         assert connection.scalars(sa.select(chat_commands.c.state)).all() == ["due"]
+
+
+def worked(url: URL, step: Callable[[ChatCommandWork], Awaitable[object]]) -> None:
+    """Do one step of a bridge that reaches neither Airflow nor an app."""
+    credentials = Credentials(f"http://127.0.0.1:{free_port()}", token=Secret("t"))
+    bridge = Bridge(Settings(credentials, BridgeSecrets("s" * 32)), url, str, RoutesFile(None))
+
+    async def work() -> None:
+        bridge.api, bridge.apps = AirflowApi(credentials), Apps()
+        try:
+            commands = ChatCommandWork(RoutesFile(None))
+            commands.steps(bridge)
+            await step(commands)
+        finally:
+            await bridge.api.close()
+
+    asyncio.run(work())
+
+
+def states(url: URL) -> dict[str, tuple[str, str | None]]:
+    columns = chat_commands.c
+    with transaction(migrate.opened(url), reading=True) as connection:
+        rows = connection.execute(sa.select(columns.message_id, columns.state, columns.outcome))
+        return {row.message_id: (row.state, row.outcome) for row in rows}
+
+
+def test_a_command_of_an_app_that_is_gone_is_not_tried_indefinitely(sqlite: URL) -> None:
+    old = MESSAGE.sent_at - timedelta(seconds=GIVEN_UP_SECONDS)
+    stored(sqlite, MESSAGE, replace(MESSAGE, message_id="om_2", sent_at=old))
+    worked(sqlite, lambda commands: commands.work())
+    assert states(sqlite) == {"om_1": ("due", None), "om_2": ("done", "too_old")}
+
+
+def test_a_run_that_cannot_be_read_is_not_watched_indefinitely(sqlite: URL) -> None:
+    store = ChatCommands(sqlite)
+    stored(sqlite, MESSAGE, replace(MESSAGE, message_id="om_2"))
+    for one in store.claim(("due",), 2, 0):
+        store.decide(one, "started", "yes", dag_id="etl", run_id="r")
+    for one in store.claim(("decided",), 2, 0):
+        store.answered(one)
+    with transaction(migrate.opened(sqlite)) as connection:
+        old = datetime.now(UTC) - timedelta(seconds=WATCH_SECONDS + 60)
+        is_second = chat_commands.c.message_id == "om_2"
+        connection.execute(chat_commands.update().where(is_second).values(updated_at=old))
+    worked(sqlite, lambda commands: commands.watch())
+    assert states(sqlite) == {"om_1": ("running", "started"), "om_2": ("ended", "started")}
 
 
 def test_texts() -> None:

@@ -55,6 +55,16 @@ def test_all_pages_of_the_chats(run: Run, lark: Emulator) -> None:
     assert len(found(run, 0)["chats"]["details"]) == 121
 
 
+@pytest.mark.parametrize("token", ["again", ""])
+def test_a_listing_that_would_not_end_is_a_fault(run: Run, lark: Emulator, token: str) -> None:
+    data = {"items": [], "has_more": True, "page_token": token}
+    body = json.dumps({"code": 0, "msg": "success", "data": data})
+    lark.fault("GET", "*/im/v1/chats", status=200, body=body, times=9)
+    checks = found(run, 1)
+    assert (checks["chats"]["status"], checks["scopes"]["status"]) == ("unhealthy", "healthy")
+    assert "page_token" in checks["chats"]["text"]
+
+
 def test_missing_scopes_come_as_a_text_to_paste(run: Run, lark: Emulator) -> None:
     lark.change_app(scopes=["im:message:send_as_bot", "im:chat"], pending_scopes=["bitable:app"])
     checks = found(run, 1)

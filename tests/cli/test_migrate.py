@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,17 @@ def test_a_file_that_is_no_python_is_named_and_the_others_are_scanned(
     assert f"{tmp_path}/a.py cannot be read as Python: " in done.err
     assert "Next: scan it with the Python that runs it." in done.err
     assert done.out.endswith("4 place(s) in 1 of 2 file(s)\n")
+
+
+def test_warnings_of_a_scanned_file_are_its_own_and_a_folder_is_no_file(run: Run, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert scan(r"pattern = '\d'") == []
+    (tmp_path / "old.py").mkdir()
+    (tmp_path / "old.py" / "dag.py").write_text("x = 1\n")
+    done = run("migrate", "--scan", str(tmp_path))
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith("of 1 file(s)\n")
 
 
 def test_a_path_that_is_not_there_is_wrong_use(run: Run, tmp_path: Path) -> None:

@@ -244,10 +244,13 @@ def test_the_list_sends_nothing(run: Run, lark: Emulator) -> None:
         (("--only", "nonsense"), "--only must name a probe, got 'nonsense'. Next: "),
         (("--max-calls", "0"), "--max-calls must be 1 or more, got 0. Next: "),
         (("--settings", "a.toml"), "--settings must end with .json, got a.toml. Next: "),
+        (("--settings", "no/a.json"), "--settings must be a file in a folder that exists, got no/a.json."),
+        (("--corpus", "."), "--corpus must be a file in a folder that exists, got .."),
     ],
 )
 def test_wrong_use(run: Run, lark: Emulator, argv: tuple[str, ...], text: str) -> None:
     assert text in failed(run("verify-live", "--yes", *argv), 2)
+    assert lark.requests() == []
 
 
 def test_without_a_terminal_it_asks_for_yes(run: Run, lark: Emulator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
@@ -55,6 +56,18 @@ def duty(lark: Emulator) -> Duty:
 def titles(do: Do, duty: Duty, at: dt.datetime, timezone: str = "UTC") -> list[str]:
     found = do(lambda c: c.calendar.happening(duty.id, at=at, timezone=timezone, attendees=False))
     return [one.title for one in found]
+
+
+def test_times_that_no_clock_shows_are_left_out(lark: Emulator, do: Do, duty: Duty) -> None:
+    times = [({"date": "2026-11-26"}, {"date": "9999-12-31"}), ({"timestamp": "1" * 20}, {}), ({}, {})]
+    times.append(({"date": "2026-11-26"}, {"date": "2026-11-26"}))
+    items = [
+        {"event_id": f"e{number}", "summary": str(number), "start_time": begins, "end_time": ends}
+        for number, (begins, ends) in enumerate(times)
+    ]
+    body = json.dumps({"code": 0, "msg": "success", "data": {"items": items}})
+    lark.fault("GET", "*/instance_view", status=200, body=body)
+    assert titles(do, duty, NOON) == ["3"]
 
 
 def test_what_is_going_on_comes_in_the_order_in_which_it_began(lark: Emulator, do: Do, duty: Duty) -> None:

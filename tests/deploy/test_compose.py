@@ -117,6 +117,14 @@ def test_the_bridges_secret_goes_to_the_bridge_and_to_airflows_api_server_alone(
     }
 
 
+def test_the_triggerer_takes_events_from_the_same_rabbitmq_as_the_services(env: dict[str, str]) -> None:
+    found = services(env)
+    mine, other = found["airflow-triggerer"]["environment"], found["pump"]["environment"]
+    names = {name for name in other if name.startswith("RABBITMQ_")}
+    assert {name: mine[name] for name in names} == {name: other[name] for name in names}
+    assert mine.keys() >= found["airflow-scheduler"]["environment"].keys()
+
+
 def test_its_servers_are_those_of_the_file_at_the_top(env: dict[str, str]) -> None:
     top = yaml.safe_load(compose.FILE.read_text())
     for name in ("postgres", "rabbitmq"):

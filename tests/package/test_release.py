@@ -51,6 +51,20 @@ def test_both_wheels_may_be_released(wheel: Path, emulator_wheel: Path) -> None:
         check.check_contents(one)
 
 
+def test_all_distributions_are_built_into_one_folder_also_a_relative_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "packages" / "one"
+    (project / "one").mkdir(parents=True)
+    (project / "one" / "__init__.py").touch()
+    (project / "pyproject.toml").write_text('[project]\nname = "one"\nversion = "1"\n')
+    monkeypatch.chdir(tmp_path)
+    wheel, sdist = check.build(project, Path("dist"))
+    assert wheel.is_file()
+    assert sdist.is_file()
+    assert {one.name for one in (tmp_path / "dist").iterdir()} == {wheel.name, sdist.name}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from website import checking, markdown, navigation, reference, staging, twins
+from website.building import build
 from website.layout import LANGUAGES, ROOT, SITE, SiteError, sources
 from website.reference import errors, steps
 
@@ -142,6 +143,22 @@ def test_the_check_names_wrong_links_and_other_hosts(tmp_path: Path, html: str, 
     (tmp_path / "b.html").write_text('<h1 id="b">B</h1>')
     (tmp_path / "c.png").touch()
     assert checking.wrong(tmp_path) == wrong
+
+
+def test_a_folder_with_something_else_in_it_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "en").mkdir()
+    (tmp_path / "notes.md").touch()
+    with pytest.raises(SiteError, match=r"got one that holds notes\.md\. Next: "):
+        build(tmp_path)
+    assert (tmp_path / "notes.md").exists()
+
+
+def test_a_site_is_checked_in_a_relative_folder_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "site").mkdir()
+    for name, anchor in (("a", "there"), ("b", "gone")):
+        (tmp_path / "site" / f"{name}.html").write_text(f'<p id="there"><a href="b.html#{anchor}">b</a>')
+    monkeypatch.chdir(tmp_path)
+    assert checking.wrong(Path("site")) == ["b.html links to b.html#gone, where there is no such anchor"]
 
 
 def test_lists_and_tables_have_a_blank_line_before_them() -> None:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.cells import EPOCH
 from lark_provider.api.clouddoc.fields import Field
@@ -187,8 +189,8 @@ class EventValues:
         if kind == types.SINGLE_SELECT:
             return options.get(given, given)  # an id, and not JSON
         try:
-            parsed = json.loads(given)
-        except (ValueError, RecursionError):
+            parsed = orjson.loads(given)  # nothing that could not be written as JSON again
+        except orjson.JSONDecodeError:
             return given
         if kind == types.TEXT:
             return _text(parsed, given)

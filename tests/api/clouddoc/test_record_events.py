@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,6 +89,25 @@ def test_no_value_is_lost_or_raises(field_id: str, value: Any, identity: Any) ->
     decoded = VALUES.decode([item(field_id, value, field_identity_value=identity)])
     assert len(decoded) == 1
     json.dumps(decoded)
+
+
+@pytest.mark.parametrize(
+    ("field_id", "value", "decoded"),
+    [
+        ("f2", "20000000000000000000", 2e19),
+        ("f2", "Infinity", "Infinity"),
+        ("f2", "1e999", "1e999"),
+        ("f1", '[{"type":"text","text":"\\ud83d"}]', '[{"type":"text","text":"\\ud83d"}]'),
+    ],
+)
+def test_what_no_asset_event_could_hold_stays_text_or_becomes_a_float(
+    field_id: str, value: str, decoded: Any
+) -> None:
+    found = VALUES.decode([item(field_id, value)])
+    assert list(found.values()) == [decoded]
+    record = {"record_id": "rec1", "change": "edited", "modified_at": None, "fields": None, "after": found}
+    [payload] = divided({"table_id": "t"}, [record], 1024)
+    assert orjson.loads(orjson.dumps(payload))["records"] == [record]
 
 
 @given(JSON)
