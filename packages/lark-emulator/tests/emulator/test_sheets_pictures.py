@@ -162,5 +162,5 @@ def test_an_image_moves_with_its_cell_and_a_copy_has_its_own(book: Book, lark: E
     assert book.api("DELETE", f"{book.v2}/dimension_range", spec)["code"] == 0
     assert lark.sheet(book.token)["float_images"] == []
     for method in ("GET", "PATCH", "DELETE"):
-        body = {} if method == "PATCH" else None
-        assert book.api(method, f"{book.path}/float_images/{IMAGE}", body)["code"] == 1310243
+        changes: Any = {} if method == "PATCH" else None
+        assert book.api(method, f"{book.path}/float_images/{IMAGE}", changes)["code"] == 1310243

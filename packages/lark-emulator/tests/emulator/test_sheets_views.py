@@ -89,7 +89,7 @@ def test_a_view_is_renamed_and_resized(book: Book, lark: Emulator) -> None:
     shown = lark.sheet(book.token)["filter_views"][0]
     assert (shown["name"], shown["range"], list(shown["conditions"])) == ("Ours", "B1:C9", ["C"])
     for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("GET", "/conditions/query")):
-        body = {} if method == "PATCH" else None
+        body: Any = {} if method == "PATCH" else None
         assert book.api(method, f"{book.path}/filter_views/nosuchview{path}", body)["code"] == 1310237
 
 

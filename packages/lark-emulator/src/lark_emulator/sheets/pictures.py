@@ -73,7 +73,7 @@ def create(call: Call) -> dict[str, Any]:
         raise file.refusal(codes.SHEET_IMAGE_LIMIT, f"at most {call.settings.max_sheet_images}")
     where = _cell(file, sheet, body.get("range"))
     actual = size_of(media.content) or _UNKNOWN
-    usual = {"width": actual[0], "height": actual[1], "offset_x": 0, "offset_y": 0}
+    usual: dict[str, float] = {"width": actual[0], "height": actual[1], "offset_x": 0, "offset_y": 0}
     image = FloatImage(image_id, media.token, where, _size(file, sheet, where, body, usual))
     sheet.images[image_id] = image
     file.wrote()
