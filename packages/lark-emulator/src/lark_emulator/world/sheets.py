@@ -13,7 +13,6 @@ from lark_emulator.world.grid import Grid
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from lark_emulator.world.drive import Who
     from lark_emulator.world.grid import Rect
 
 FIRST_TITLE = "Sheet1"
@@ -66,7 +65,7 @@ class Lock:
         lock_id: Lark's `protectId`.
         axis: rows or columns.
         where: its cells; it has no end along the other axis.
-        creator: who locked them.
+        creator: who locked them, as documents name their owners.
         users: ids of the users who may write to them.
         info: the note.
     """
@@ -74,7 +73,7 @@ class Lock:
     lock_id: str
     axis: str
     where: Rect
-    creator: Who
+    creator: tuple[str, str]
     users: list[str]
     info: str
 
