@@ -142,8 +142,8 @@ class Worksheet:
                 rule.where = _placed(rule.where, place)
                 if not rule.where:
                     del rules[rule.rule_id]
-        for tied in (self.images, self.locks):
-            _move(tied, place)
+        _move(self.images, place)
+        _move(self.locks, place)
         self.filter = self.filter and self.filter.placed(place)
         for view in list(self.views.values()):
             after = view.filter.placed(place)
