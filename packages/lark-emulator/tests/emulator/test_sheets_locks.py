@@ -99,6 +99,25 @@ def test_others_cannot_write_to_what_is_locked(book: Book, api: Api, stranger: A
     assert stranger("PUT", theirs, book.body("A2:A2", [["x"]]))["code"] == 0
 
 
+def test_users_who_are_named_may_write(book: Book, lark: Emulator) -> None:
+    (lock_id,) = locked(book, {"dimension": lines(book), "users": [ALICE]})
+
+    def code(name: str) -> Any:
+        headers = {"Authorization": f"Bearer {lark.user_token(name)['user_access_token']}"}
+        url = f"/open-apis{book.v2}/values"
+        return book.api.http.put(url, json=book.body("A2:A2", [[name]]), headers=headers).json()["code"]
+
+    for name in ("alice", "bob"):
+        lark.share_document(book.token, f"user:{name}", "edit")
+    assert (code("alice"), code("bob")) == (0, 90218)
+    members = [{"memberType": "openId", "memberId": each} for each in (BOB, ALICE)]
+    editors = {"addEditors": members[:1], "delEditors": members[1:]}
+    body = {"requests": [{"protectId": lock_id, "editors": editors}]}
+    assert book.api("POST", f"{book.v2}/protected_range_batch_update", body)["code"] == 0
+    assert (code("alice"), code("bob")) == (90218, 0)
+    assert book.read("A2:A2") == [["bob"]]
+
+
 def test_locks_are_shown_and_changed(book: Book, lark: Emulator) -> None:
     first, second = locked(
         book,
