@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lark_provider.files.formats import FileError, openpyxl
 
@@ -20,10 +20,23 @@ _FIRST_DAY = dt.date(1900, 3, 1)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
-def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> int:
+class Workbook(NamedTuple):
+    """What was written.
+
+    Attributes:
+        rows: How many rows, without the header.
+        cut: The first text that was cut to what a cell takes, such as `row 3, column 'note'`; empty if none
+            was.
+    """
+
+    rows: int
+    cut: str
+
+
+def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Workbook:
     """Write rows with a header into a workbook; text stays text, also where it begins with `=`.
 
-    Memory does not grow with the rows.
+    Memory does not grow with the rows. Control characters, which a workbook cannot hold, become U+FFFD.
 
     Args:
         path: The file.
@@ -31,7 +44,7 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
         rows: Values by column; what Excel has no type for becomes text.
 
     Returns:
-        How many rows were written.
+        How many rows were written, and whether a text was cut.
 
     Raises:
         FileError: openpyxl is not installed, or there are more rows or columns than a worksheet takes.
@@ -59,8 +72,8 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
             made.font = font
         return made
 
-    def fill() -> int:
-        count = 0
+    def fill() -> Workbook:
+        count, cut = 0, ""
         sheet.append([cell(name, bold) for name in columns])
         for row in rows:
             if count + 1 == MAX_ROWS:
@@ -70,19 +83,29 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
                 )
             sheet.append([cell(row.get(name)) for name in columns])
             count += 1
-        return count
+            cut = cut or next(
+                (f"row {count:,}, column {name!r}" for name in columns if _is_long(row.get(name))), ""
+            )
+        return Workbook(count, cut)
 
     try:
-        count = fill()
+        done = fill()
         book.save(path)
     except BaseException:
         sheet.close()  # what it has of the file
         raise
-    return count
+    return done
+
+
+def _is_long(value: Any) -> bool:
+    """Return whether a cell does not take all of a value."""
+    if isinstance(value, list | dict):
+        value = orjson.dumps(value).decode()
+    return isinstance(value, str) and len(value) > MAX_CHARS
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as a cell of Excel holds it without loss."""
+    """Return a value as a cell of Excel holds it, without loss but for what is too long for one."""
     if value is None or isinstance(value, bool | dt.time):
         return value
     if isinstance(value, int | float | Decimal):

@@ -129,16 +129,20 @@ class SqlToLarkMessageOperator(LarkOperator):
         """Run the query and send its rows."""
         with lark_errors(), tempfile.TemporaryDirectory(prefix="lark-rows-") as folder:
             file = Path(folder) / f"rows.{self.file_format}"
-            count, kept, columns = self._spooled(file)
+            count, kept, columns, cut = self._spooled(file)
             if not count and self.skip_empty:
                 self.log.info("The query returned no rows; nothing was sent.")
                 return {"rows": 0, "message_ids": []}
-            sent = self._sent(context, count, kept, columns, file)
+            sent = self._sent(context, count, kept, columns, file, cut)
         self.log.info("Sent %d rows to %s: %s.", count, self.receiver_id, ", ".join(sent))
         return {"rows": count, "message_ids": sent}
 
-    def _spooled(self, file: Path) -> tuple[int, list[dict[str, Any]], list[str]]:
-        """Write all rows into a file, and return their number, the first of them, and the columns."""
+    def _spooled(self, file: Path) -> tuple[int, list[dict[str, Any]], list[str], str]:
+        """Write all rows into a file.
+
+        Returns:
+            Their number, the first of them, the columns, and the first cell that was cut.
+        """
         from lark_provider.files import writing
         from lark_provider.files.formats import CSV, XLSX, openpyxl
         from lark_provider.files.workbooks import write_workbook
@@ -160,16 +164,23 @@ class SqlToLarkMessageOperator(LarkOperator):
                     yield cells
 
             if self.file_format == XLSX:
-                count = write_workbook(file, columns, rows())
+                count, cut = write_workbook(file, columns, rows())
             else:
-                count = writing.write_to(file, CSV, dict.fromkeys(columns, "text"), rows())
-        return count, kept, columns
+                count, cut = writing.write_to(file, CSV, dict.fromkeys(columns, "text"), rows()), ""
+        return count, kept, columns, cut
 
     def _sent(
-        self, context: Context, count: int, kept: Sequence[dict[str, Any]], columns: list[str], file: Path
+        self,
+        context: Context,
+        count: int,
+        kept: Sequence[dict[str, Any]],
+        columns: list[str],
+        file: Path,
+        cut: str,
     ) -> list[str]:
         """Send the card, and the file if the card does not hold all rows."""
         from lark_provider.api.cards import table_card
+        from lark_provider.files.workbooks import MAX_CHARS
         from lark_provider.hooks.receivers import marked
 
         client = self.hook.client
@@ -183,6 +194,11 @@ class SqlToLarkMessageOperator(LarkOperator):
             raise InvalidRequestError(
                 f"The rows must take at most {MAX_FILE_BYTES:,} bytes as a file, got {size:,}. Next: narrow "
                 "the query, pass attach=False, or use LarkReportOperator."
+            )
+        if is_attached and cut:
+            raise InvalidRequestError(
+                f"A cell of Excel must have at most {MAX_CHARS:,} characters, and the text in {cut} of the "
+                'query has more. Next: shorten it in the query, or pass file_format="csv".'
             )
         if to.instead_of is not None:
             card = marked(card, "interactive", to.instead_of)

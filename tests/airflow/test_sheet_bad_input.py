@@ -42,7 +42,7 @@ class Case:
         rows: The source.
         options: What `write_table` is given.
         worksheet: Of the spreadsheet; None for a new spreadsheet.
-        setup: Prepares the local Lark.
+        setup: Prepares the local Lark, and returns further options.
         asked: Whether Lark has to be asked for it.
         without: Ways in which there is no such input.
     """
@@ -52,21 +52,28 @@ class Case:
     rows: list[dict[str, Any]] = field(default_factory=lambda: [GOOD])
     options: dict[str, Any] = field(default_factory=dict)
     worksheet: str | None = "Sheet1"
-    setup: Callable[[Emulator, str], object] = lambda _, __: None
+    setup: Callable[[Emulator, str], dict[str, Any]] = lambda _, __: {}
     asked: bool = False
     without: tuple[str, ...] = ()
 
 
-def _merge(_: Emulator, token: str) -> None:
+def _merge(_: Emulator, token: str) -> dict[str, Any]:
     LarkServiceClient().clouddoc.sheets.merge(token, "A2:B3")
+    return {}
 
 
-def _no_bot(lark: Emulator, _: str) -> None:
+def _no_bot(lark: Emulator, _: str) -> dict[str, Any]:
     lark.add_chat("No bot", chat_id="oc_no_bot", users=["alice"])
+    return {}
 
 
-def _full(lark: Emulator, _: str) -> None:
+def _full(lark: Emulator, _: str) -> dict[str, Any]:
     lark.settings(folder_children=0)
+    return {}
+
+
+def _private(lark: Emulator, _: str) -> dict[str, Any]:
+    return {"folder": lark.add_document("Private", type="folder", owner="user:alice")}
 
 
 NEW: dict[str, Any] = {"worksheet": None, "asked": True}
@@ -116,6 +123,7 @@ CASES = {
         "has merged cells where the table is written: A2:B3", ConflictError, setup=_merge, asked=True
     ),
     "unknown folder": Case("(Daily [", NotFoundError, options={"folder": "fldcnOfAnother00000000001"}, **NEW),
+    "folder of a person": Case("(Daily [", Denied, setup=_private, **NEW),
     "full folder": Case("a folder takes 1,500 files", ConflictError, setup=_full, **NEW),
     "unknown person": Case(
         "nobody@example.com", NotFoundError, options={"share_with": [Share("nobody@example.com")]}, **NEW
@@ -150,8 +158,8 @@ def test_bad_input(
         monkeypatch.setenv(variable, f"sqlite:///{tmp_path}/ledger.db")
     migrate.upgrade(urls.parse(f"sqlite:///{tmp_path}/ledger.db", "test"))
     token = LarkServiceClient().clouddoc.sheets.create("Report").token
-    case.setup(lark, token)
-    given = {**({} if case.worksheet else {"title": "Daily"}), **case.options}
+    more = case.setup(lark, token)
+    given = {**({} if case.worksheet else {"title": "Daily"}), **case.options, **more}
     before = len(lark.requests())
     if way in ("sync", "async"):
         with pytest.raises(case.kind) as raised:

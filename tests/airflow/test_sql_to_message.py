@@ -123,3 +123,20 @@ def test_what_no_retry_can_mend(
     with pytest.raises(AirflowFailException, match="at most 100 bytes"):
         tell(sqlite, 2_000).execute(context())
     assert sent(lark) == []
+
+
+def test_a_text_that_no_cell_of_a_workbook_takes_is_named(
+    lark: Emulator, context: Context, sqlite: Database
+) -> None:
+    query = """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+        SELECT i AS no, CASE i WHEN 2 THEN replace(hex(zeroblob(16384)), '00', 'ab') ELSE 'a' END AS note
+        FROM n ORDER BY i"""  # 32,768 characters in the second row
+    words = r"at most 32,767 characters, and the text in row 2, column 'note' .* Next: shorten it"
+    with pytest.raises(AirflowFailException, match=words):
+        tell(sqlite, sql=query, max_rows=7, file_format="xlsx").execute(context())
+    assert sent(lark) == []
+    assert tell(sqlite, sql=query, max_rows=7).execute(context())["rows"] == 300  # CSV takes it
+    few = query.replace("ORDER BY i", "WHERE i > 2 OR i < 2 ORDER BY i")
+    assert (
+        tell(sqlite, sql=few, max_rows=7, file_format="xlsx").execute(context(task_id="few"))["rows"] == 299
+    )

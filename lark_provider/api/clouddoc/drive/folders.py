@@ -93,8 +93,9 @@ def find_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
+    names = path_of(folder_path)
     found: str | None = (yield from _root()) if parent is None else links.folder(parent)
-    for name in path_of(folder_path):
+    for name in names:
         found = yield from oldest_named(found or "", name)
         if found is None:
             return None

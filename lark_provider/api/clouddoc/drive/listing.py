@@ -43,7 +43,7 @@ def list_folder(token: str, *, order_by: str = "CreatedTime", direction: str = "
             "order_by": order_by,
             "direction": direction,
         }
-        call: Call[Any] = request("GET", path("/drive/v1/files"), params=params)
+        call: Call[Any] = request("GET", path("/drive/v1/files"), params=params, subject=token)
         data = (yield from perform(call)).data
         more = {"items": data.get("files") or (), "has_more": data.get("has_more")}
         return Page.of({**more, "page_token": data.get("next_page_token")})

@@ -24,6 +24,7 @@ SHEET_CHOICES: dict[str, tuple[str, ...]] = {
     "import_range": ("refused", "taken"),
     "dropdown_writes": ("taken", "refused"),
     "dropdown_reads": ("text", "list"),
+    "image_range_name": ("updatedRange", "updateRange"),
     "merged_writes": ("dropped", "stored"),
     "remerge": ("taken", "refused"),
     "filter_again": ("refused", "overwrites"),
@@ -86,6 +87,8 @@ class SheetSettings(DocumentSettings):
     """A value that a cell's dropdown does not offer: taken, or refused (90202)."""
     dropdown_reads: str = "text"
     """What a cell with several chosen values reads as: text, or a list. Unconfirmed."""
+    image_range_name: str = "updatedRange"
+    """How the answer to `values_image` calls its range: the table of the page and its example differ."""
     merged_writes: str = "dropped"
     """A value for a cell that is covered by a merged one: dropped, or stored. Unconfirmed."""
     remerge: str = "taken"
@@ -104,6 +107,8 @@ class SheetSettings(DocumentSettings):
     """A longer request to v2 gets 90227. The documents do not say how long."""
     max_sheet_answer_bytes: int = 10 * KIB * KIB
     """A longer answer of values gets 90221."""
+    max_sheet_images: int = 4000
+    """How many different floating images a spreadsheet takes: more get 1310247."""
     max_sheet_cells: int = 5_000_000
     """Cells of a worksheet, empty ones included; beyond it 90219."""
     max_style_rows: int = 5000

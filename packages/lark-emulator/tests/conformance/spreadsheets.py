@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +50,9 @@ def drive(sdk: Sdk, client: Any) -> None:
     _looks(book)
     _rules(book)
     _filters(book)
+    _locks(book)
+    _views(book)
+    _pictures(book)
 
 
 def _file(book: Book) -> None:
@@ -168,3 +173,80 @@ def _filters(book: Book) -> None:
     texts = {"filter_type": "text", "compare_type": "beginsWith", "expected": ["c"]}
     call("update", "Update", {"col": "A", "condition": texts}, "UpdateSheetFilter")
     call("delete", "Delete")
+
+
+def _locks(book: Book) -> None:
+    lines = {"sheetId": book.sheet_id, "majorDimension": "COLUMNS", "startIndex": 10, "endIndex": 13}
+    spec = {"dimension": lines, "users": ["ou_emulator0001_alice"], "lockInfo": "totals"}
+    added = book.v2("POST", "/protected_dimension?user_id_type=open_id", {"addProtectedDimension": [spec]})
+    (made,) = added["addProtectedDimension"]
+    assert (made["dimension"], made["users"], made["lockInfo"]) == (lines, spec["users"], "totals")
+    path, lock_id = "/protected_range_batch", made["protectId"]
+    (shown,) = book.v2("GET", f"{path}_get?protectIds={lock_id}&memberType=openId")["protectedRanges"]
+    alice = {"memberType": "openId", "memberId": "ou_emulator0001_alice"}
+    assert (shown["editors"], shown["sheetId"]) == ({"users": [alice]}, book.sheet_id)
+    change = {"protectId": lock_id, "editors": {"delEditors": [alice]}, "lockInfo": "sums"}
+    (reply,) = book.v2("POST", f"{path}_update", {"requests": [change]})["replies"]
+    assert (reply["lockInfo"], reply["editors"]["delEditors"]) == ("sums", [alice])
+    listed = book.v2("GET", "/metainfo?extFields=protectedRange")["sheets"]
+    assert [each["protectId"] for sheet in listed for each in sheet["protectedRange"]] == [lock_id]
+    gone = book.v2("DELETE", f"{path}_del", {"protectIds": [lock_id, "1"]})
+    assert gone["delProtectIds"] == [lock_id]
+
+
+def _views(book: Book) -> None:
+    def call(method: str, name: str, body: Any = None, *, of: str = "", **parts: Any) -> Any:
+        name, resource = f"{name}SpreadsheetSheetFilterView{of}", "spreadsheet_sheet_filter_view"
+        if of:
+            resource = f"{resource}_condition"
+        model = f"FilterView{of}"
+        return book.v3(f"{resource}.{method}", name, body, model=model, sheet_id=book.sheet_id, **parts)
+
+    spec = {"filter_view_id": "pH9hbVcCXA", "filter_view_name": "Small", "range": book.range("A1:B5")}
+    made = call("create", "Create", spec).filter_view
+    assert (made.filter_view_id, made.range) == ("pH9hbVcCXA", book.range("A1:B5"))
+    view = {"filter_view_id": made.filter_view_id}
+    assert call("get", "Get", **view).filter_view.filter_view_name == "Small"
+    assert call("patch", "Patch", {"filter_view_name": "Tiny"}, **view).filter_view.filter_view_name == "Tiny"
+    assert [each.filter_view_name for each in call("query", "Query").items] == ["Tiny"]
+    less = {"condition_id": "B", "filter_type": "number", "compare_type": "less", "expected": ["6"]}
+    assert call("create", "Create", less, of="Condition", **view).condition.expected == ["6"]
+    column = {**view, "condition_id": "B"}
+    changed = {"filter_type": "number", "compare_type": "between", "expected": ["2", "10"]}
+    assert call("update", "Update", changed, of="Condition", **column).condition.compare_type == "between"
+    assert call("get", "Get", of="Condition", **column).condition.expected == ["2", "10"]
+    (listed,) = call("query", "Query", of="Condition", **view).items
+    assert (listed.condition_id, listed.filter_type) == ("B", "number")
+    call("delete", "Delete", of="Condition", **column)
+    call("delete", "Delete", **view)
+    assert call("query", "Query").items == []
+
+
+def _pictures(book: Book) -> None:
+    png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR" + (30).to_bytes(4) + (40).to_bytes(4)
+    image = {"range": book.range("D9:D9"), "image": list(png), "name": "a.PNG"}
+    assert book.v2("POST", "/values_image", image)["updatedRange"] == book.range("D9:D9")
+    book.v2("POST", "/values_image", {**image, "image": base64.b64encode(png).decode()})
+    read = book.v2("GET", f"/values/{book.range('D9:D9')}")["valueRange"]["values"]
+    (cell,) = read[0][0]
+    assert (cell["type"], cell["width"], cell["height"], cell["text"]) == ("embed-image", 30, 40, "")
+
+    form = {"file_name": "a.png", "parent_type": "sheet_image", "parent_node": book.token, "size": len(png)}
+    upload = book.sdk.request(book.sdk.drive, "UploadAllMedia", {**form, "file": io.BytesIO(png)})
+    token = good(book.client.drive.v1.media.upload_all(upload)).file_token
+
+    def call(method: str, name: str, body: Any = None, **parts: Any) -> Any:
+        name = f"{name}SpreadsheetSheetFloatImage"
+        resource = f"spreadsheet_sheet_float_image.{method}"
+        return book.v3(resource, name, body, model="FloatImage", sheet_id=book.sheet_id, **parts)
+
+    spec = {"float_image_id": "ye06SS14ph", "float_image_token": token, "range": book.range("C3:C3")}
+    made = call("create", "Create", spec).float_image
+    assert (made.width, made.height, made.offset_x, made.range) == (30, 40, 0, book.range("C3:C3"))
+    one = {"float_image_id": "ye06SS14ph"}
+    moved = call("patch", "Patch", {"offset_y": 20, "width": 100}, **one).float_image
+    assert (moved.offset_y, moved.width, moved.height) == (20, 100, 40)
+    assert call("get", "Get", **one).float_image.float_image_token == token
+    assert [each.float_image_id for each in call("query", "Query").items] == ["ye06SS14ph"]
+    call("delete", "Delete", **one)
+    assert call("query", "Query").items == []

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from lark_emulator.routing import Slices
-    from lark_emulator.world.sheets import Rule, Spreadsheet, Worksheet
+    from lark_emulator.world.sheets import Filter, Lock, Rule, Spreadsheet, Worksheet
 
 
 def shown(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
@@ -28,8 +28,9 @@ def shown(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
         `values`: rows down to the last one that holds a value, all as long as the longest; formulas are
         `{"formula", "result"}`, links and the like lists of segments. `formats`: the styles of cells that
         have one, by `A1`. `widths` and `heights` in pixels by `A` and by `1`, and what is `hidden`.
+        `filter_views`, `float_images` and `locks` (protected rows and columns) with their ids.
     """
-    grid, filter_ = sheet.grid, sheet.filter
+    grid = sheet.grid
     view: dict[str, Any] = {
         "sheet_id": sheet.sheet_id,
         "title": sheet.title,
@@ -45,19 +46,48 @@ def shown(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
         "heights": {str(n + 1): size.pixels for n, size in grid.sizes[ROWS].items() if size.pixels},
         "hidden_columns": [letters(n) for n, size in grid.sizes[COLUMNS].items() if size.hidden],
         "hidden_rows": [n + 1 for n, size in grid.sizes[ROWS].items() if size.hidden],
-        "filter": None
-        if filter_ is None
-        else {
-            "range": a1(filter_.where),
-            "conditions": {letters(column): each for column, each in filter_.conditions.items()},
-        },
+        "filter": None if sheet.filter is None else _filter(sheet.filter),
         "conditional_formats": [_rule(rule) for rule in sheet.formats.values()],
         "dropdowns": [_rule(rule) for rule in sheet.dropdowns.values()],
+        "filter_views": [
+            {"id": each.view_id, "name": each.name, **_filter(each.filter)} for each in sheet.views.values()
+        ],
+        "float_images": [
+            {
+                "id": each.image_id,
+                "token": each.token,
+                "cell": cell(each.where.row, each.where.column),
+                **each.size,
+            }
+            for each in sheet.images.values()
+        ],
+        "locks": [_lock(lock) for lock in sheet.locks.values()],
     }
     if cells:
         view["values"] = yield from _values(sheet)
         view["formats"] = yield from _formats(book, sheet)
     return view
+
+
+def _filter(filter_: Filter) -> dict[str, Any]:
+    conditions = {letters(column): each for column, each in filter_.conditions.items()}
+    return {"range": a1(filter_.where), "conditions": conditions}
+
+
+def _lock(lock: Lock) -> dict[str, Any]:
+    start, end = lock.where.span(lock.axis)
+    name = letters if lock.axis == COLUMNS else _row
+    return {
+        "id": lock.lock_id,
+        "range": f"{name(start)}:{name(end - 1)}",
+        "by": list(lock.creator),
+        "users": lock.users,
+        "info": lock.info,
+    }
+
+
+def _row(number: int) -> str:
+    return str(number + 1)
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

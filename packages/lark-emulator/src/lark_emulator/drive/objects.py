@@ -80,6 +80,7 @@ def copied_object(
         call.world.bases[token] = content
     elif isinstance(content, Spreadsheet):
         content = yield from content.copied()
+        _copy_pictures(call, content, token)
     elif isinstance(content, Docx):
         content = content.copied(token)
         content.retitle(title)
@@ -112,6 +113,15 @@ def _copy_attachments(call: Call, base: Base) -> Generator[None, None, None]:
             }
             if cells:
                 table.records.set_cells(record.record_id, cells)
+
+
+def _copy_pictures(call: Call, book: Spreadsheet, document: str) -> None:
+    """Give a copied spreadsheet floating images of its own."""
+    medias, tokens = call.world.drive.medias, dict[str, str]()
+    for image in (image for sheet in book.sheets.values() for image in sheet.images.values()):
+        if image.token not in tokens:
+            tokens[image.token] = _copied_media(call, medias[image.token], document, document)
+        image.token = tokens[image.token]
 
 
 def _copied_media(call: Call, media: Media, document: str, node: str) -> str:

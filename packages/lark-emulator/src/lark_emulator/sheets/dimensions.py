@@ -69,7 +69,7 @@ def insert(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _inclusive(file: Opened, spec: dict[str, Any]) -> tuple[Worksheet, str, int, int]:
+def inclusive(file: Opened, spec: dict[str, Any]) -> tuple[Worksheet, str, int, int]:
     """Return worksheet, axis, start from 0, and how many, of a range from 1 whose end is included."""
     sheet, axis = _named(file, spec)
     start, end = number(file.call, spec, "startIndex", 1), number(file.call, spec, "endIndex", 1)
@@ -82,7 +82,7 @@ def update(call: Call) -> dict[str, Any]:
     """Answer `PUT …/dimension_range`: from 1, the end included; sizes in pixels, 0 hides."""
     file = opened(call, EDIT)
     body = body_of(call)
-    sheet, axis, start, count = _inclusive(file, part(call, body, "dimension"))
+    sheet, axis, start, count = inclusive(file, part(call, body, "dimension"))
     spec = part(call, body, "dimensionProperties")
     visible = spec.get("visible")
     if visible is not None and not isinstance(visible, bool):
@@ -104,7 +104,7 @@ def update(call: Call) -> dict[str, Any]:
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/dimension_range`: from 1, the end included; not all of them."""
     file = opened(call, EDIT)
-    sheet, axis, start, count = _inclusive(file, part(call, body_of(call), "dimension"))
+    sheet, axis, start, count = inclusive(file, part(call, body_of(call), "dimension"))
     if count == _count(sheet.grid, axis):
         raise file.refusal(codes.SHEET_DIMENSION, "not all of them")
     sheet.removed(axis, start, count)

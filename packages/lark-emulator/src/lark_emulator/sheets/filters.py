@@ -8,6 +8,7 @@ from lark_emulator import codes
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
+from lark_emulator.sheets.conditions import OF_FILTERS, checked
 from lark_emulator.sheets.formats import displayed
 from lark_emulator.sheets.formulas import result
 from lark_emulator.sheets.opened import Opened, body_of, opened, part
@@ -16,31 +17,6 @@ from lark_emulator.world.sheets import Filter
 
 if TYPE_CHECKING:
     from lark_emulator.world.sheets import Worksheet
-
-MOST_CHARS = 1000
-#: How many values each comparison takes; None = any number.
-_COMPARE: dict[str, dict[str, int | None]] = {
-    "multiValue": {"": None},
-    "number": {
-        **dict.fromkeys(("equal", "notEqual", "greater", "greaterOrEqual", "less", "lessOrEqual"), 1),
-        **dict.fromkeys(("between", "notBetween"), 2),
-    },
-    "text": dict.fromkeys(
-        (
-            "beginsWith",
-            "notBeginsWith",
-            "endsWith",
-            "notEndsWith",
-            "contains",
-            "notContains",
-            "equal",
-            "notEqual",
-        ),
-        1,
-    ),
-    "color": {"backColor": 1, "foreColor": 1},
-    "clear": {"": None},
-}
 
 
 def get(call: Call) -> dict[str, Any]:
@@ -86,7 +62,7 @@ def update(call: Call) -> dict[str, Any]:
         raise file.refusal(codes.SHEET_PARAM, "no filter")
     body = body_of(call)
     clears = part(call, body, "condition").get("filter_type") == "clear"
-    column = _column(body.get("col"))
+    column = column_named(body.get("col"))
     if column in sheet.filter.conditions and not clears:
         raise file.refusal(codes.SHEET_LIMIT, "the column has a condition")
     _put(file, sheet.filter, body)
@@ -105,7 +81,7 @@ def delete(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _column(name: Any) -> int:
+def column_named(name: Any) -> int:
     """Return the number of a column that a request names, -1 for what is no name."""
     if not isinstance(name, str) or not name.isascii() or not name.isalpha():
         return -1
@@ -114,33 +90,13 @@ def _column(name: Any) -> int:
 
 def _put(file: Opened, to: Filter, body: dict[str, Any]) -> None:
     name, condition = body.get("col"), part(file.call, body, "condition")
-    column = _column(name)
+    column = column_named(name)
     if not to.where.column <= column < to.where.end_column:
         raise file.refusal(codes.SHEET_PARAM, "col is not in the range")
-    kind = condition.get("filter_type")
-    comparisons = _COMPARE.get(kind) if isinstance(kind, str) else None
-    if comparisons is None:
-        raise file.refusal(codes.SHEET_FILTER_VALUE, "filter_type")
-    if kind == "clear":
+    if condition.get("filter_type") == "clear":
         to.conditions.pop(column, None)
         return
-    comparison, expected = condition.get("compare_type") or "", condition.get("expected") or []
-    texts = isinstance(expected, list) and all(isinstance(e, str) and len(e) <= MOST_CHARS for e in expected)
-    if not isinstance(comparison, str) or comparison not in comparisons or not texts:
-        raise file.refusal(codes.SHEET_FILTER_VALUE, "compare_type or expected")
-    wanted = comparisons[comparison]
-    if wanted is not None and len(expected) != wanted:
-        raise file.refusal(codes.SHEET_FILTER_VALUE, f"{comparison} takes {wanted}")
-    if kind == "number" and not all(_number(each) is not None for each in expected):
-        raise file.refusal(codes.SHEET_FILTER_VALUE, "not a number")
-    to.conditions[column] = [{"filter_type": kind, "compare_type": comparison, "expected": expected}]
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    to.conditions[column] = [checked(file, condition, OF_FILTERS, codes.SHEET_FILTER_VALUE)]
 
 
 def _hidden_rows(file: Opened, sheet: Worksheet, filter_: Filter) -> list[int]:

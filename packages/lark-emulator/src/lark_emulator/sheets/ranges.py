@@ -102,7 +102,7 @@ def parse(file: Opened, text: Any, sheet: Worksheet | None = None) -> Range:
     if not isinstance(text, str) or not text:
         raise file.refusal(codes.SHEET_RANGE)
     sheet_id, bang, cells = text.rpartition("!")
-    if not bang and sheet is None:
+    if not bang and (sheet is None or text == sheet.sheet_id):
         sheet_id, cells = text, ""
     of = file.sheet(sheet_id) if sheet is None or bang else sheet
     if sheet is not None and of is not sheet:

@@ -9,6 +9,7 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT, owner_id
 from lark_emulator.routing import Call, Route
+from lark_emulator.sheets.locks import summary
 from lark_emulator.sheets.opened import Opened, body_of, opened, part, parts, still_opened
 from lark_emulator.sheets.spreadsheets import new_worksheet
 from lark_emulator.validation import user_id_type
@@ -26,8 +27,9 @@ _ILLEGAL = re.compile(r"[/\\?*\[\]:]")
 
 
 def metainfo(call: Call) -> dict[str, Any]:
-    """Answer `GET …/metainfo`."""
+    """Answer `GET …/metainfo`; with `extFields=protectedRange`, also what is locked."""
     file = opened(call)
+    with_locks = "protectedRange" in call.query.get("extFields", "").split(",")
     return {
         "spreadsheetToken": file.token,
         "properties": {
@@ -37,7 +39,10 @@ def metainfo(call: Call) -> dict[str, Any]:
             "sheetCount": len(file.book.sheets),
             "revision": file.book.revision,
         },
-        "sheets": [_shown(sheet, n) for n, sheet in enumerate(file.book.sheets.values())],
+        "sheets": [
+            {**_shown(sheet, n), **(_locked(sheet) if with_locks else {})}
+            for n, sheet in enumerate(file.book.sheets.values())
+        ],
     }
 
 
@@ -52,6 +57,10 @@ def _shown(sheet: Worksheet, index: int) -> dict[str, Any]:
         "frozenColCount": sheet.frozen_columns,
         "merges": [_merge(rect) for rect in sheet.merges],
     }
+
+
+def _locked(sheet: Worksheet) -> dict[str, Any]:
+    return {"protectedRange": [summary(sheet, lock) for lock in sheet.locks.values()]}
 
 
 def _merge(rect: Rect) -> dict[str, int]:
@@ -120,6 +129,7 @@ def _copy(file: Opened, request: dict[str, Any], sheet: Worksheet) -> dict[str, 
             number += 1
         title = f"{source.title}(副本_{number})"
     sheet.sheet_id, sheet.title = file.call.world.new_id("", 6), _new_title(file, title)
+    sheet.locks = {}
     return _placed(file, sheet, list(file.book.sheets).index(source.sheet_id) + 1)
 
 
@@ -234,7 +244,7 @@ ROUTES = (
         "GET",
         f"{_PATH}/metainfo",
         metainfo,
-        unconfirmed=("protected ranges are not emulated, and so not shown",),
+        unconfirmed=("without protected ranges the list of them is empty",),
     ),
     Route(
         "POST",
@@ -244,8 +254,8 @@ ROUTES = (
             (
                 "whether a refused item undoes the others (settable, `sheets_batch`), how replies are "
                 "grouped (`sheets_replies`), deleting the last worksheet (`last_worksheet`: 90226); a "
-                "protected worksheet can still be written to by the app; `addSheet` refuses an illegal "
-                "title (90204)"
+                "protected worksheet can still be written to by the app; a copied one has no protected "
+                "ranges; `addSheet` refuses an illegal title (90204)"
             ),
         ),
     ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark_emulator import codes
 from lark_emulator.sheets import ranges
+from lark_emulator.sheets.locked import check_unlocked
 from lark_emulator.sheets.pace import Pace
 from lark_emulator.sheets.ranges import MOST_COLUMNS, MOST_ROWS
 from lark_emulator.world.grid import Rect, Rich
@@ -99,8 +100,10 @@ def check(file: Opened, ready: Block) -> None:
     """Check that a block may be written.
 
     Raises:
-        RefusedError: as `check_room` does, or 90202: a dropdown does not offer a value (`dropdown_writes`).
+        RefusedError: as `check_room` does, 90218 (locked), or 90202: a dropdown does not offer a value
+            (`dropdown_writes`).
     """
+    check_unlocked(file, ready.sheet, ready.data)
     check_room(file, ready.sheet, _grown_to(file, ready))
     if file.call.settings.dropdown_writes == "refused":
         for rule in ready.sheet.dropdowns.values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -25,6 +25,58 @@ class Filter:
     where: Rect
     conditions: dict[int, list[dict[str, Any]]]
 
+    def placed(self, place: Callable[[Rect], Rect | None]) -> Filter | None:
+        """Return it where its cells are now; None if they are gone."""
+        after = place(self.where)
+        if after is None:
+            return None
+        columns = {
+            moved.column: conditions
+            for column, conditions in self.conditions.items()
+            if (moved := place(self.where._replace(column=column, end_column=column + 1))) is not None
+        }
+        return Filter(after, columns)
+
+
+@dataclass(slots=True)
+class View:
+    """A filter view: a filter with an id and a name, beside which there may be others."""
+
+    view_id: str
+    name: str
+    filter: Filter
+
+
+@dataclass(slots=True)
+class FloatImage:
+    """An image above the cells; `where` is the cell of its upper left corner, `size` is in pixels."""
+
+    image_id: str
+    token: str
+    where: Rect
+    size: dict[str, float]
+
+
+@dataclass(slots=True)
+class Lock:
+    """Rows or columns that only some may write to: who locked them, the file's owner and `users`.
+
+    Args:
+        lock_id: Lark's `protectId`.
+        axis: rows or columns.
+        where: its cells; it has no end along the other axis.
+        creator: who locked them, as documents name their owners.
+        users: ids of the users who may write to them.
+        info: the note.
+    """
+
+    lock_id: str
+    axis: str
+    where: Rect
+    creator: tuple[str, str]
+    users: list[str]
+    info: str
+
 
 @dataclass(slots=True)
 class Rule:
@@ -35,9 +87,12 @@ class Rule:
     spec: dict[str, Any]
 
 
+T = TypeVar("T", FloatImage, Lock)
+
+
 @dataclass(slots=True)
 class Worksheet:
-    """A worksheet. `merges` are cells shown as one; `dropdowns` and `formats` by their ids."""
+    """A worksheet. `merges` are cells shown as one; `dropdowns`, `formats` and what follows by their ids."""
 
     sheet_id: str
     title: str
@@ -50,6 +105,9 @@ class Worksheet:
     filter: Filter | None = None
     dropdowns: dict[str, Rule] = field(default_factory=dict)
     formats: dict[str, Rule] = field(default_factory=dict)
+    views: dict[str, View] = field(default_factory=dict)
+    images: dict[str, FloatImage] = field(default_factory=dict)
+    locks: dict[str, Lock] = field(default_factory=dict)
 
     def inserted(self, axis: str, at: int, count: int, copied: int | None = None) -> None:
         """Insert rows or columns, and move all that is tied to cells."""
@@ -84,18 +142,24 @@ class Worksheet:
                 rule.where = _placed(rule.where, place)
                 if not rule.where:
                     del rules[rule.rule_id]
-        if self.filter is not None:
-            before = self.filter.where
-            after = place(before)
+        _move(self.images, place)
+        _move(self.locks, place)
+        self.filter = self.filter and self.filter.placed(place)
+        for view in list(self.views.values()):
+            after = view.filter.placed(place)
             if after is None:
-                self.filter = None
-                return
-            columns = {
-                moved.column: conditions
-                for column, conditions in self.filter.conditions.items()
-                if (moved := place(before._replace(column=column, end_column=column + 1))) is not None
-            }
-            self.filter = Filter(after, columns)
+                del self.views[view.view_id]
+            else:
+                view.filter = after
+
+
+def _move(tied: dict[str, T], place: Callable[[Rect], Rect | None]) -> None:
+    for name, each in list(tied.items()):
+        after = place(each.where)
+        if after is None:
+            del tied[name]
+        else:
+            each.where = after
 
 
 def _placed(rects: list[Rect], place: Callable[[Rect], Rect | None]) -> list[Rect]:

@@ -1,0 +1,213 @@
+"""`protected_…` of v2: rows and columns that only some may write to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lark_emulator import codes
+from lark_emulator.drive.access import EDIT
+from lark_emulator.routing import Call, Route
+from lark_emulator.sheets.dimensions import inclusive
+from lark_emulator.sheets.locked import check_unlocked
+from lark_emulator.sheets.opened import Opened, body_of, opened, part, parts, refusal
+from lark_emulator.validation import choice
+from lark_emulator.world.grid import ROWS, Rect
+from lark_emulator.world.sheets import Lock
+
+if TYPE_CHECKING:
+    from lark_emulator.world.sheets import Worksheet
+
+MOST_ADDED, MOST_SHOWN, MOST_CHANGED = 50, 5, 10
+MOST_PROTECTED = 5000
+_ENDLESS = 2**31
+_MEMBER_TYPES = {"userId": "user_id", "openId": "open_id", "unionId": "union_id"}
+
+
+def add(call: Call) -> dict[str, Any]:
+    """Answer `POST …/protected_dimension`: all of them, or none."""
+    id_type = choice(call.query, "user_id_type", ("open_id", "union_id"), default="open_id")
+    file = opened(call, EDIT)
+    made, lines = [], 0
+    for spec in parts(call, body_of(call), "addProtectedDimension", MOST_ADDED):
+        sheet, axis, where = _lines(file, {"majorDimension": ROWS, **part(call, spec, "dimension")})
+        start, end = where.span(axis)
+        lines += end - start
+        check_unlocked(file, sheet, where)
+        ids = spec.get("users") or []
+        if not isinstance(ids, list):
+            raise file.refusal(codes.SHEET_BODY, "users")
+        users = [_user(file, id_type, each) for each in ids]
+        lock_id = str(int(call.world.new_id("", 15), 16))
+        lock = Lock(lock_id, axis, where, call.who, list(dict.fromkeys(users)), _info(file, spec))
+        made.append((sheet, lock, ids))
+    if lines > MOST_PROTECTED:
+        raise file.refusal(codes.SHEET_LIMIT, f"at most {MOST_PROTECTED} rows or columns")
+    for sheet, lock, _ in made:
+        sheet.locks[lock.lock_id] = lock
+    file.wrote()
+    shown = [
+        {
+            "dimension": dimension_of(sheet, lock),
+            "lockInfo": lock.info,
+            "protectId": lock.lock_id,
+            **({"users": ids} if ids else {}),
+        }
+        for sheet, lock, ids in made
+    ]
+    return {"addProtectedDimension": shown}
+
+
+def get(call: Call) -> dict[str, Any]:
+    """Answer `GET …/protected_range_batch_get?protectIds=`; unknown ids are left out."""
+    kind = choice(call.query, "memberType", tuple(_MEMBER_TYPES), default="userId")
+    file = opened(call)
+    ids = [each for each in call.query.get("protectIds", "").split(",") if each]
+    if not 0 < len(ids) <= MOST_SHOWN:
+        raise file.refusal(codes.SHEET_URL_PARAM, f"1 to {MOST_SHOWN} protectIds")
+    known = _known(file)
+    shown = [
+        {**summary(*known[each]), "editors": {"users": _members(call, known[each][1].users, kind)}}
+        for each in dict.fromkeys(ids)
+        if each in known
+    ]
+    return {"protectedRanges": shown}
+
+
+def update(call: Call) -> dict[str, Any]:
+    """Answer `POST …/protected_range_batch_update`: all of them, or none."""
+    file = opened(call, EDIT)
+    known, changed, replies = _known(file), [], []
+    for spec in parts(call, body_of(call), "requests", MOST_CHANGED):
+        lock_id = spec.get("protectId")
+        if not isinstance(lock_id, str) or lock_id not in known:
+            raise file.refusal(codes.SHEET_BODY, "protectId")
+        sheet, before = known[lock_id]
+        lock = replace(before)
+        check_unlocked(file, sheet, lock.where)
+        if "dimension" in spec:
+            to, lock.axis, lock.where = _lines(file, part(call, spec, "dimension"))
+            if to is not sheet:
+                raise file.refusal(codes.SHEET_BODY, "it stays in its worksheet")
+            check_unlocked(file, sheet, lock.where)
+        editors = part(call, spec, "editors") if spec.get("editors") is not None else {}
+        added, gone = (_named(file, editors, name) for name in ("addEditors", "delEditors"))
+        lock.users = [one for one in dict.fromkeys([*lock.users, *added]) if one not in gone]
+        if "lockInfo" in spec:
+            lock.info = _info(file, spec)
+        known[lock_id] = sheet, lock
+        changed.append((sheet, lock))
+        echoed = {name: editors.get(name) or [] for name in ("addEditors", "delEditors")}
+        replies.append({**summary(sheet, lock), "editors": echoed})
+    for sheet, lock in changed:
+        sheet.locks[lock.lock_id] = lock
+    file.wrote()
+    return {"replies": replies}
+
+
+def delete(call: Call) -> dict[str, Any]:
+    """Answer `DELETE …/protected_range_batch_del`; unknown ids are left out."""
+    file = opened(call, EDIT)
+    ids = body_of(call).get("protectIds")
+    if not isinstance(ids, list) or not ids or not all(isinstance(each, str) for each in ids):
+        raise file.refusal(codes.SHEET_BODY, "protectIds")
+    if len(ids) > MOST_CHANGED:
+        raise file.refusal(codes.SHEET_LIMIT, "protectIds")
+    known = _known(file)
+    found = [each for each in dict.fromkeys(ids) if each in known]
+    for each in found:
+        check_unlocked(file, known[each][0], known[each][1].where)
+    for each in found:
+        del known[each][0].locks[each]
+    if found:
+        file.wrote()
+    return {"delProtectIds": found}
+
+
+def dimension_of(sheet: Worksheet, lock: Lock) -> dict[str, Any]:
+    """Return the rows or columns of a lock, from 1, the end included."""
+    start, end = lock.where.span(lock.axis)
+    return {"sheetId": sheet.sheet_id, "majorDimension": lock.axis, "startIndex": start + 1, "endIndex": end}
+
+
+def summary(sheet: Worksheet, lock: Lock) -> dict[str, Any]:
+    """Return a lock as most answers show it."""
+    return {
+        "dimension": dimension_of(sheet, lock),
+        "protectId": lock.lock_id,
+        "lockInfo": lock.info,
+        "sheetId": sheet.sheet_id,
+    }
+
+
+def _known(file: Opened) -> dict[str, tuple[Worksheet, Lock]]:
+    sheets = file.book.sheets.values()
+    return {lock.lock_id: (sheet, lock) for sheet in sheets for lock in sheet.locks.values()}
+
+
+def _lines(file: Opened, spec: dict[str, Any]) -> tuple[Worksheet, str, Rect]:
+    sheet, axis, start, count = inclusive(file, spec)
+    return sheet, axis, Rect(0, 0, _ENDLESS, _ENDLESS).spanning(axis, start, start + count)
+
+
+def _info(file: Opened, spec: dict[str, Any]) -> str:
+    info = spec.get("lockInfo") or ""
+    if not isinstance(info, str):
+        raise file.refusal(codes.SHEET_BODY, "lockInfo")
+    return info
+
+
+def _user(file: Opened, id_type: str, value: Any) -> str:
+    call = file.call
+    user = call.world.find_user(call.app, id_type, value) if isinstance(value, str) else None
+    if user is None:
+        raise file.refusal(codes.SHEET_USER)
+    return user.user_id
+
+
+def _named(file: Opened, editors: dict[str, Any], name: str) -> list[str]:
+    members = editors.get(name) or []
+    if not isinstance(members, list) or not all(isinstance(each, dict) for each in members):
+        raise file.refusal(codes.SHEET_BODY, name)
+    found = []
+    for each in members:
+        kind = each.get("memberType")
+        if not isinstance(kind, str) or kind not in _MEMBER_TYPES:
+            raise refusal(file.call, codes.SHEET_BODY, "memberType")
+        found.append(_user(file, _MEMBER_TYPES[kind], each.get("memberId")))
+    return found
+
+
+def _members(call: Call, users: list[str], kind: str) -> list[dict[str, str]]:
+    known = [call.world.users[each] for each in users if each in call.world.users]
+    ids = [user.id_for(call.app, _MEMBER_TYPES[kind]) for user in known]
+    return [{"memberType": kind, "memberId": each} for each in ids]
+
+
+_PATH = "/open-apis/sheets/v2/spreadsheets/:spreadsheet_token"
+_ALL = "one that is refused keeps all of the request out"
+
+ROUTES = (
+    Route(
+        "POST",
+        f"{_PATH}/protected_dimension",
+        add,
+        unconfirmed=(
+            _ALL,
+            (
+                "what is locked for the caller gets 90218; who locked it, the owner of the file and the "
+                "users that are named may write; refused are values, images, filter views and further "
+                "locks, not styles and changes of rows and columns"
+            ),
+            "`editors` (lark_ids) are ignored; an unknown user gets 90205",
+        ),
+    ),
+    Route("GET", f"{_PATH}/protected_range_batch_get", get, unconfirmed=("unknown ids are left out",)),
+    Route(
+        "POST",
+        f"{_PATH}/protected_range_batch_update",
+        update,
+        unconfirmed=(_ALL, "an unknown id, or another worksheet, gets 90204"),
+    ),
+    Route("DELETE", f"{_PATH}/protected_range_batch_del", delete),
+)
