@@ -62,30 +62,29 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
 
     def cell(value: Any, font: Any = None) -> Any:
         made = library.cell.WriteOnlyCell(sheet)
-        plain = _plain(value)
-        if isinstance(plain, str):
+        if isinstance(value, str):
             # Not by value: openpyxl takes a text that begins with = for a formula.
-            made._value, made.data_type = plain, "s"  # noqa: SLF001 - it has no other way to say so
+            made._value, made.data_type = value[:MAX_CHARS], "s"  # noqa: SLF001 - it has no other way to say so
         else:
-            made.value = plain
+            made.value = value
         if font is not None:
             made.font = font
         return made
 
     def fill() -> Workbook:
         count, cut = 0, ""
-        sheet.append([cell(name, bold) for name in columns])
+        sheet.append([cell(_plain(name), bold) for name in columns])
         for row in rows:
             if count + 1 == MAX_ROWS:
                 raise FileError(
                     f"A worksheet of Excel must have at most {MAX_ROWS:,} rows, its header included. "
                     "Next: narrow the query, or use CSV."
                 )
-            sheet.append([cell(row.get(name)) for name in columns])
+            values = [_plain(row.get(name)) for name in columns]
+            sheet.append([cell(value) for value in values])
             count += 1
-            cut = cut or next(
-                (f"row {count:,}, column {name!r}" for name in columns if _is_long(row.get(name))), ""
-            )
+            long = (name for name, value in zip(columns, values, strict=True) if _is_long(value))
+            cut = cut or next((f"row {count:,}, column {name!r}" for name in long), "")
         return Workbook(count, cut)
 
     try:
@@ -98,14 +97,11 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
 
 
 def _is_long(value: Any) -> bool:
-    """Return whether a cell does not take all of a value."""
-    if isinstance(value, list | dict):
-        value = orjson.dumps(value).decode()
     return isinstance(value, str) and len(value) > MAX_CHARS
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as a cell of Excel holds it, without loss but for what is too long for one."""
+    """Return a value as a cell of Excel holds it, without loss; a text may be too long for one."""
     if value is None or isinstance(value, bool | dt.time):
         return value
     if isinstance(value, int | float | Decimal):
@@ -116,4 +112,4 @@ def _plain(value: Any) -> Any:
         return value if value.tzinfo is None and value.date() >= _FIRST_DAY else value.isoformat(" ")
     if isinstance(value, dt.date):
         return value if value >= _FIRST_DAY else value.isoformat()
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(value))[:MAX_CHARS]
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(value))

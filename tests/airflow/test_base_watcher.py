@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
-from airflow.exceptions import AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.triggers.base import BaseEventTrigger
 from lark_emulator import Emulator
 
@@ -422,8 +422,9 @@ def test_a_base_that_the_app_does_not_manage_is_refused_with_the_next_step(
 
 def test_a_missing_connection_is_not_looked_for_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     async def stream() -> AsyncIterator[Any]:
-        for never in ():
-            yield never
+        nothing: tuple[Any, ...] = ()
+        for one in nothing:
+            yield one
 
     async def begun() -> None:
         watcher = LarkBaseWatcher("bas1", "tbl1", lark_conn_id="none")
