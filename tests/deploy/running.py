@@ -104,7 +104,8 @@ def started(
 
     def is_ready() -> bool:
         assert process.poll() is None, log.read_text()[-4000:]
-        return readiness(here.probe).get("status") == "ready"
+        found = readiness(here.probe)  # ready as soon as one of the sinks is
+        return found.get("status") == "ready" and all(found.get("sinks", {}).values())
 
     try:
         wait_until(is_ready, READY_SECONDS)
