@@ -21,6 +21,8 @@ $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING 
 CREATE TRIGGER full_disk BEFORE INSERT ON tokens EXECUTE FUNCTION full_disk();
 CREATE TRIGGER full_disk BEFORE INSERT ON leases EXECUTE FUNCTION full_disk();
 """
+FORGET = "DELETE FROM tokens"
+"""Once they cannot be written any more: one may have been stored since they were deleted."""
 KICK = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'lark_app'"
 
 
@@ -35,18 +37,18 @@ class Trouble:
 
 TROUBLES = {
     "read-only": Trouble(
-        ("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"),
+        ("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()", FORGET),
         ("ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()"),
         "is read-only",
     ),
-    "full": Trouble((FULL,), ("DROP FUNCTION full_disk CASCADE",), "No space left on device"),
+    "full": Trouble((FULL, FORGET), ("DROP FUNCTION full_disk CASCADE",), "No space left on device"),
     "permission lost": Trouble(
         ("REVOKE ALL ON tokens, leases FROM lark_app",),
         ("GRANT SELECT, INSERT, UPDATE, DELETE ON tokens, leases TO lark_app",),
         "permission denied for table",
     ),
     "writing forbidden": Trouble(
-        ("REVOKE INSERT, UPDATE ON tokens, leases FROM lark_app",),
+        ("REVOKE INSERT, UPDATE ON tokens, leases FROM lark_app", FORGET),
         ("GRANT INSERT, UPDATE ON tokens, leases TO lark_app",),
         "permission denied for table",
     ),
@@ -83,7 +85,7 @@ def test_a_stream_of_messages_goes_on(
     with stream.running():
         stream.goes_on()
         assert fetched() == 1
-        ask("DELETE FROM tokens")  # so that they have to write
+        ask(FORGET)  # so that they have to write
         for statement in failure.breaks:
             ask(statement)
         for _ in range(3):
