@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -20,6 +21,9 @@ from lark_provider.verify.probe import (
 
 _FILTER_EXISTS, _LAST = 1310236, 1310211
 _OK = 200
+_PICTURE = (  # a PNG of one pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 _MANY_ROWS = (2001, 5000)
 
 
@@ -156,6 +160,13 @@ def _dropdown_reads(target: Target) -> Steps:
     yield from needed(_dropdown(book, options={"multipleValues": True}))
     yield from needed(book.put("A1:A1", [[{"type": "multipleValue", "values": ["a", "b"]}]]))
     return "text" if isinstance((yield from book.cell("A1:A1")), str) else "list"
+
+
+def _image_range_name(target: Target) -> Steps:
+    book = yield from opened(target)
+    body = {"range": book.at("A1:A1"), "image": list(b64decode(_PICTURE)), "name": "dot.png"}
+    data = yield from needed(Request("POST", f"{book.v2}/values_image", body))
+    return "updatedRange" if "updatedRange" in data else "updateRange"
 
 
 def _merged_writes(target: Target) -> Steps:
@@ -343,6 +354,13 @@ PROBES = (
         ("refused", "taken"),
         2,
         _import_range,
+    ),
+    _probe(
+        "image_range_name",
+        "What the range of an image in a cell is called in the answer.",
+        ("updatedRange", "updateRange"),
+        2,
+        _image_range_name,
     ),
     _probe(
         "dropdown_writes",

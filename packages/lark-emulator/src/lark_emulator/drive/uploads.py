@@ -97,6 +97,8 @@ def _document(call: Call, node: str, kind: str, extra: str) -> Document | None:
         route = json.loads(extra).get("drive_route_token") if extra else None
     except (ValueError, AttributeError):
         raise RefusedError(codes.FILE_PARAM) from None
+    if route is not None and not isinstance(route, str):
+        raise RefusedError(codes.FILE_PARAM)
     among = documents.values() if route is None else [documents[route]] if route in documents else []
     for each in among:
         if isinstance(each.content, Docx) and (node == each.token or node in each.content.blocks):
