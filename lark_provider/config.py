@@ -28,6 +28,9 @@ _DATABASE_VARIABLES = (
     "LARK_DATABASE_URL",
     *(f"POSTGRES_{part}" for part in ("HOST", "PORT", "DB", "USER", "PASSWORD")),
 )
+BROKER_VARIABLES = tuple(
+    f"RABBITMQ_{part}" for part in ("URL", "HOST", "PORT", "USER", "PASSWORD", "VHOST", "TLS")
+)
 BASE_URLS = {"feishu": "https://open.feishu.cn", "lark": "https://open.larksuite.com"}
 
 
@@ -139,6 +142,11 @@ def _shown(url: str) -> str:
 def has_database(given: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> bool:
     """Return whether a shared database is configured: by argument, `LARK_DATABASE_URL` or `POSTGRES_*`."""
     return bool(given) or any(environ.get(name, "").strip() for name in _DATABASE_VARIABLES)
+
+
+def has_broker(given: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> bool:
+    """Return whether RabbitMQ is configured: by argument, `RABBITMQ_URL` or any `RABBITMQ_*`."""
+    return bool(given) or any(environ.get(name, "").strip() for name in BROKER_VARIABLES)
 
 
 def pacing(environ: Mapping[str, str] = ENVIRONMENT) -> float:

@@ -96,7 +96,7 @@ def _unknown() -> Outcome:
 
 
 def _broker() -> Outcome:
-    if not amqp.is_configured():
+    if not config.has_broker():
         return Outcome(
             "card callbacks on several hosts want one; RABBITMQ_URL or RABBITMQ_HOST names it",
             "not configured",

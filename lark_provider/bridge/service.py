@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Protocol
 
+from lark_provider import config
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
@@ -158,7 +159,7 @@ class Bridge:
         stopped = asyncio.ensure_future(self._stop.wait())
         running: list[asyncio.Future[None]] = [asyncio.ensure_future(self._repeat(step)) for step in steps]
         ends_pump = threading.Event()
-        if amqp.is_configured():
+        if config.has_broker():
             # Clicks come from RabbitMQ into the database, as with everything that waits for them.
             clicks = pump.Pump(amqp.broker(), Inbox(self.database))
             running.append(asyncio.wrap_future(threads.start(lambda: clicks.run(ends_pump))))

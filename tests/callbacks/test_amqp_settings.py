@@ -8,7 +8,8 @@ from pathlib import Path
 import pika
 import pytest
 
-from lark_provider.callbacks.broker.amqp import broker, failure, is_configured, ping
+from lark_provider.callbacks.broker.amqp import broker, failure, ping
+from lark_provider.config import has_broker
 from lark_provider.errors import BrokerError, ConfigurationError, TransportError
 from tests.services.processes import HOST, free_port
 
@@ -23,8 +24,8 @@ def login(url: str | None, environ: dict[str, str]) -> pika.PlainCredentials:
 
 
 def test_nothing_configured_is_said() -> None:
-    assert not is_configured(
-        {"RABBITMQ_QUEUE_TYPE": "classic", "RABBITMQ_CA": "/ca.pem", "RABBITMQ_HOST": " "}
+    assert not has_broker(
+        environ={"RABBITMQ_QUEUE_TYPE": "classic", "RABBITMQ_CA": "/ca.pem", "RABBITMQ_HOST": " "}
     )
     with pytest.raises(
         ConfigurationError, match=r"RabbitMQ must be configured, got no setting\. Next: set RABBITMQ_HOST"
@@ -40,7 +41,7 @@ def test_the_parts() -> None:
         "RABBITMQ_PASSWORD": SECRET,
         "RABBITMQ_VHOST": "/lark",
     }
-    assert is_configured(environ)
+    assert has_broker(environ=environ)
     found = broker(None, environ)
     where = found.parameters
     assert (where.host, where.port, where.virtual_host) == ("mq.example.com", 5673, "/lark")

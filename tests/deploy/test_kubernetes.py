@@ -14,7 +14,6 @@ import yaml
 from lark_emulator import Emulator
 
 from lark_provider import __version__, config
-from lark_provider.callbacks.broker import amqp
 from lark_provider.cli.__main__ import parser
 from lark_provider.protocol.hitl.proof import SECRET_VARIABLE
 from lark_provider.storage import urls
@@ -166,7 +165,11 @@ def test_policies_name_ports_and_components_that_are_there() -> None:
 
 def test_settings_are_read_and_the_command_lines_understood() -> None:
     code = "\n".join(file.read_text() for file in CODE.rglob("*.py"))
-    known = {*re.findall(r"\b(?:LARK|LOG)_[A-Z_]+\b", code), *config._DATABASE_VARIABLES, *amqp._VARIABLES}
+    known = {
+        *re.findall(r"\b(?:LARK|LOG)_[A-Z_]+\b", code),
+        *config._DATABASE_VARIABLES,
+        *config.BROKER_VARIABLES,
+    }
     for _, container in containers():
         assert settings(container).keys() <= known
         if "args" in container:

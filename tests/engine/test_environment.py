@@ -17,7 +17,7 @@ from lark_provider.support.environment import ENVIRONMENT
 
 READERS = [
     amqp.broker,
-    amqp.is_configured,
+    config.has_broker,
     config.app,
     config.base_url,
     config.has_database,

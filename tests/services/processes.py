@@ -28,6 +28,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 _ENDED = ("X", "Z")
 _PORTS = range(15000, 32000)  # below the ports that Linux hands out, or a stopped server's may be taken
+_given: set[int] = set()
 
 
 def at_exit(clean_up: Callable[[], object]) -> None:
@@ -37,12 +38,15 @@ def at_exit(clean_up: Callable[[], object]) -> None:
 
 
 def free_port() -> int:
-    """Return a port of the loopback address on which nothing listens."""
+    """Return a port of the loopback address on which nothing listens, and another one each time."""
     while True:
         port = secrets.choice(_PORTS)
+        if port in _given:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((HOST, port))
+            _given.add(port)
             return port
 
 

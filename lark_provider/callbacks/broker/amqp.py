@@ -18,6 +18,7 @@ from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from lark_provider.callbacks.broker.topology import QUEUE_TYPES, Limits, QueueType
+from lark_provider.config import has_broker
 from lark_provider.protocol.callbacks import BrokerError
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.redact import redact
@@ -32,7 +33,6 @@ if logging.getLogger("pika").level == logging.NOTSET:
     logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 CA_VARIABLE = "RABBITMQ_CA"
-_VARIABLES = tuple(f"RABBITMQ_{part}" for part in ("URL", "HOST", "PORT", "USER", "PASSWORD", "VHOST", "TLS"))
 _PORT, _TLS_PORT, _MAX_PORT = 5672, 5671, 65535
 _YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _HEARTBEAT_SECONDS = 20
@@ -44,11 +44,6 @@ _PRECONDITION_FAILED = 406
 _MOST_DIGITS = 12
 _LONGEST_NAME = 255  # bytes of a short string in AMQP
 _PIKA = "pika>=1.3,<1.5"
-
-
-def is_configured(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
-    """Whether a broker is configured: by `RABBITMQ_URL` or any `RABBITMQ_*`."""
-    return any(environ.get(name, "").strip() for name in _VARIABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +90,7 @@ def broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> 
     text = url or Secret(environ.get("RABBITMQ_URL", "").strip())
     if text:
         parameters = _from_url(text, "the broker's URL" if url else "RABBITMQ_URL", environ)
-    elif is_configured(environ):
+    elif has_broker(environ=environ):
         parameters = _from_parts(environ)
     else:
         raise ConfigurationError(
@@ -118,7 +113,7 @@ def configured(url: str | None = None) -> Broker | None:
         ConfigurationError: As for `broker`, but not where nothing is configured.
     """
     url = Secret.of(url)
-    return broker(url) if url or is_configured() else None
+    return broker(url) if has_broker(url) else None
 
 
 def services(loop: asyncio.AbstractEventLoop) -> Services:

@@ -6,12 +6,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import orjson
 
 from lark_provider import config
-from lark_provider.callbacks.broker import amqp
-from lark_provider.callbacks.broker.publisher import Publisher
 from lark_provider.callbacks.broker.topology import card_key, event_key
 from lark_provider.callbacks.http.commands import CommandFilter
 from lark_provider.callbacks.http.questions import Questions
@@ -20,6 +19,9 @@ from lark_provider.callbacks.http.writer import Writer
 from lark_provider.protocol.callbacks import CardClick, Delivery, Event
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.support import threads
+
+if TYPE_CHECKING:
+    from lark_provider.callbacks.broker.publisher import Publisher
 
 logger = logging.getLogger(__name__)
 
@@ -172,15 +174,19 @@ def configured(
     sinks: list[Sink] = []
     background: list[Callable[[], Awaitable[None]]] = []
     commands = CommandFilter.configured()
-    if (broker := amqp.configured(broker_url)) is not None:
-        publisher = Publisher(broker)
+    has_broker = config.has_broker(broker_url)
+    if has_broker:
+        from lark_provider.callbacks.broker import amqp  # pika takes 2 MB
+        from lark_provider.callbacks.broker import publisher as publishing
+
+        publisher = publishing.Publisher(amqp.broker(broker_url))
         sinks.append(BrokerSink(publisher, database_url, commands))
         background.append(publisher.run)
     if config.has_database(database_url):
         from lark_provider.storage import inbox, urls
 
         writer = Writer(inbox.Inbox(urls.database(database_url)))
-        sinks.append(InboxSink(writer, database_url, commands, has_consumers=broker is not None))
+        sinks.append(InboxSink(writer, database_url, commands, has_consumers=has_broker))
     return sinks, background
 
 
