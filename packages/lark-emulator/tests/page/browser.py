@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ _KEYS = {"Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "Tab": 9, " 
 def installed() -> str | None:
     """Return the Chromium on PATH, or None."""
     return next(filter(None, map(shutil.which, _NAMES)), None)
+
+
+class PageLeftError(Exception):
+    """The page went to another address while it was asked."""
 
 
 class Browser:
@@ -130,12 +135,15 @@ class Browser:
         """Wait until JavaScript returns something truthy, and return it; an element is returned as true."""
         end = time.monotonic() + seconds
         seen = f"(one => one instanceof Node ? true : one)({expression})"
-        while not (found := self.ask(seen)):
+        while True:
+            found = None
+            with suppress(PageLeftError):
+                if found := self.ask(seen):
+                    return found
             time.sleep(0.05)
             assert time.monotonic() < end, (
                 f"{expression} stays {found!r}: {self.ask('document.body.innerText')}"
             )
-        return found
 
     def wait_for(self, condition: Callable[[], Any], seconds: float = 60) -> Any:
         """Wait until something outside of the page is so, and return it."""
@@ -161,7 +169,9 @@ class Browser:
 
     def click(self, expression: str) -> None:
         """Click an element that JavaScript names, wherever an animation has it at the moment."""
-        self.ask(f"(one => {{ one.focus(); one.click() }})({expression})")  # some listen only with the focus
+        with suppress(PageLeftError):  # a link may lead away before the answer is there
+            # Some listen only with the focus.
+            self.ask(f"(one => {{ one.focus(); one.click() }})({expression})")
 
     def picture(self, path: Path, **params: Any) -> None:
         """Save what is seen as PNG."""
@@ -198,6 +208,8 @@ class Browser:
             line, _, self._rest = self._rest.partition(b"\0")
             answer = json.loads(line)
             if answer.get("id") == self._number:
+                if answer.get("error", {}).get("message") == "Inspected target navigated or closed":
+                    raise PageLeftError(method)
                 assert "error" not in answer, answer
                 return dict(answer["result"])
             if "method" in answer:
