@@ -9,7 +9,7 @@ from lark_provider import config
 from lark_provider.callbacks.broker import amqp
 from lark_provider.checks import Check, Outcome, check
 from lark_provider.engine import credentials
-from lark_provider.engine.drivers import drive
+from lark_provider.engine.drivers.blocking import drive
 from lark_provider.engine.session import Session
 from lark_provider.protocol import tokens
 from lark_provider.protocol.retry import RetryPolicy

@@ -13,7 +13,7 @@ from lark_provider.client.performers import AsyncPerformer, Performer
 from lark_provider.client.sdk import official_client
 from lark_provider.engine import http
 from lark_provider.engine.credentials import find
-from lark_provider.engine.drivers import adrive, drive
+from lark_provider.engine.drivers.blocking import drive
 from lark_provider.engine.pools import Wire
 from lark_provider.engine.session import DEFAULT_DEADLINE, DEFAULT_TIMEOUT, Session
 from lark_provider.protocol.calls import Call, LarkResponse, request
@@ -324,6 +324,8 @@ class AsyncLarkServiceClient(_Client[Async, "AsyncClient"], AsyncPerformer):
             ConfigurationError: No credentials were found, or the app is disabled.
             StorageError: Only the registry has the app's secret, and it cannot be used.
         """
+        from lark_provider.engine.drivers.asynchronous import adrive
+
         await adrive(find(self._session), self._session)
         return self
 

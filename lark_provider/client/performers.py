@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from lark_provider.engine.drivers import adrive, drive
+from lark_provider.engine.drivers.blocking import drive
 from lark_provider.engine.session import Session
 from lark_provider.protocol.calls import Call
 from lark_provider.protocol.operations import Procedure
@@ -48,6 +48,8 @@ class AsyncPerformer:
 
     async def perform(self, operation: Call[Any] | Procedure[T]) -> T:
         """Perform an operation of `lark_provider.api`; see `Performer.perform`."""
+        from lark_provider.engine.drivers.asynchronous import adrive
+
         return await adrive(operation, self._session)
 
     async def aclose(self) -> None:

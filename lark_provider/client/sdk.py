@@ -13,7 +13,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from lark_provider.engine import http
-from lark_provider.engine.drivers import adrive, drive
+from lark_provider.engine.drivers.blocking import drive
 from lark_provider.engine.session import Session
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.tokens import App, tenant_token
@@ -81,6 +81,7 @@ class _WithToken:
     def _sending(self, method: Callable[..., Any]) -> Callable[..., Any]:
         session = self._session
         if inspect.iscoroutinefunction(method):
+            from lark_provider.engine.drivers.asynchronous import adrive
 
             @wraps(method)
             async def asend(request: Any, option: RequestOption | None = None) -> Any:

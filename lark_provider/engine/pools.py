@@ -6,7 +6,6 @@ say goodbye on the parent's connections. An async pool belongs to an event loop,
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import os
 import ssl
@@ -25,6 +24,8 @@ from lark_provider.support.locks import ForkSafeLock
 from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
+    import asyncio
+
     from lark_provider.engine.http import AsyncClient, SyncClient
 
 USER_AGENT = f"airflow-provider-lark/{__version__}"
@@ -88,6 +89,8 @@ class Pools:
 
     async def of_loop(self, wire: Wire) -> AsyncClient:
         """Return the running loop's pool for connection settings."""
+        import asyncio  # loaded by now
+
         loop = asyncio.get_running_loop()
         with self._lock:  # loops of other threads come and go meanwhile
             for other in [one for one in self._of_loops if one.is_closed()]:

@@ -5,7 +5,6 @@ There is one `Runtime` in a process, `PROCESS`.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections import Counter
 from dataclasses import dataclass, field
@@ -20,6 +19,8 @@ from lark_provider.protocol.tokens import App
 from lark_provider.support.bounded_cache import BoundedCache
 
 if TYPE_CHECKING:
+    import asyncio
+
     from sqlalchemy.engine import URL
 
 _MOST_ANSWERS, _MOST_USERS = 256, 10_000

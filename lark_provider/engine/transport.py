@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import ssl
@@ -111,6 +110,8 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
         return _late(sent=False)
     client: Any = session.http_client or await session.runtime.pools.of_loop(session.wire)
     library = http.library() if session.http_client is None else http.of(client)
+    import asyncio  # loaded by now
+
     try:
         async with asyncio.timeout(None if left == float("inf") else left):
             request = _prepared(library, client, send, until, session)

@@ -6,7 +6,6 @@ other's work fill it, and stop. So blocking work gets a thread of its own here.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import threading
 from collections.abc import Callable
@@ -48,4 +47,6 @@ async def run(work: Callable[[], T], seconds: float | None = None) -> T:
         work: What may block.
         seconds: After these a `TimeoutError` is raised, whatever the thread still does.
     """
+    import asyncio  # loaded by now, and of no use to a process without a loop
+
     return await asyncio.wait_for(asyncio.wrap_future(start(work)), seconds)

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lark_provider.engine import credentials, http
-from lark_provider.engine.drivers import drive
+from lark_provider.engine.drivers.blocking import drive
 from lark_provider.engine.session import Session
 from lark_provider.protocol import tokens
 from lark_provider.protocol.retry import RetryPolicy

@@ -40,6 +40,20 @@ def test_the_client_works_where_airflow_and_the_sdk_cannot_be_imported() -> None
     assert "lark_provider.engine.transport" in loaded(code)
 
 
+def test_a_blocking_client_sends_without_asyncio() -> None:
+    code = """
+        from lark_provider import LarkServiceClient
+        from lark_provider.errors import LarkError
+        try:
+            LarkServiceClient("cli_1", "s", base_url="http://127.0.0.1:9", max_retries=0).bot.info()
+        except LarkError:
+            pass
+    """
+    modules = loaded(code)
+    assert "httpx2" in modules
+    assert not {"asyncio", "sqlalchemy", "pika", "lark_oapi"} & modules
+
+
 @pytest.mark.parametrize(
     "module",
     [

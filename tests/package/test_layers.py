@@ -63,7 +63,7 @@ WRONG = {
     ),
     "No two packages need each other": (
         "lark_provider/support/threads.py",
-        "import lark_provider.engine.drivers",
+        "import lark_provider.engine.drivers.blocking",
     ),
     "The product does not know the emulator; only the command line starts it": (
         "lark_provider/engine/session.py",

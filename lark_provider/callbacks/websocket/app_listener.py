@@ -13,7 +13,7 @@ from lark_provider.callbacks.http.answers import Answer
 from lark_provider.callbacks.websocket.connection import Connection
 from lark_provider.callbacks.websocket.opening import Opener, RefusedError
 from lark_provider.callbacks.websocket.state import AppState, Phase
-from lark_provider.engine.drivers import adrive
+from lark_provider.engine.drivers.asynchronous import adrive
 from lark_provider.engine.pools import Wire
 from lark_provider.engine.session import Session
 from lark_provider.protocol.errors import LarkError

@@ -1,0 +1,114 @@
+"""Perform what is left of an operation in the running event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from lark_provider.engine import files, transport
+from lark_provider.engine.drivers.common import background, in_time, left, logged, too_slow, waited
+from lark_provider.engine.interpreter import run
+from lark_provider.engine.session import Session
+from lark_provider.protocol.calls import Call
+from lark_provider.protocol.effects import (
+    Effect,
+    Local,
+    ReadFile,
+    Send,
+    Sleep,
+    Spawn,
+    Take,
+    Wait,
+)
+from lark_provider.protocol.operations import Procedure
+from lark_provider.support import threads
+from lark_provider.support.futures import consume_exception
+
+T = TypeVar("T")
+
+
+async def adrive(operation: Call[Any] | Procedure[T], session: Session) -> T:
+    """Perform an operation in the running event loop, which is never blocked.
+
+    Args:
+        operation: A call or a procedure.
+        session: A client's.
+
+    Returns:
+        Its result.
+    """
+    running = run(operation, session)
+    answer: Any = None
+    error: Exception | None = None
+    try:
+        while True:
+            effect, until = running.send(answer) if error is None else running.throw(error)
+            answer = error = None
+            try:
+                answer = await _aperform(effect, until, session)
+            except Exception as raised:  # noqa: BLE001 - the operation decides
+                error = raised
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        running.close()
+        answer = error = None
+
+
+async def _aperform(effect: Effect, until: float, session: Session) -> Any:
+    match effect:
+        case Send():
+            started = time.perf_counter()
+            return logged(effect, await transport.aexchange(effect, until, session), started)
+        case Sleep(seconds):
+            return await asyncio.sleep(in_time(seconds, until))
+        case Take(stream, count):
+            if isinstance(stream.iterator, AsyncIterator):
+                return await _next_items(stream.iterator, count)
+            if isinstance(stream.source, list | tuple):
+                return list(itertools.islice(stream.iterator, count))
+            # A generator may block; one bound to its thread, such as a database cursor, has to be a list.
+            return await threads.run(lambda: list(itertools.islice(stream.iterator, count)))
+        case ReadFile():
+            return await threads.run(lambda: files.load(effect))
+        case Wait(future):
+            other = asyncio.wrap_future(future)
+            other.add_done_callback(consume_exception)
+            try:
+                # Shielded: a waiter that is cancelled must not take the flight from the others.
+                return await asyncio.wait_for(asyncio.shield(other), left(until))
+            except Exception as error:  # noqa: BLE001 - of whatever the other caller met
+                raise waited(error, is_over=future.done()) from None
+        case Local(work, seconds):
+            try:
+                return await threads.run(work, min(seconds, max(0.0, until - time.monotonic())))
+            except TimeoutError:
+                raise too_slow(seconds, until) from None
+        case Spawn():
+            task = asyncio.get_running_loop().create_task(_in_background_task(effect, session))
+            running = session.runtime.background
+            running.add(task)
+            task.add_done_callback(running.discard)
+            # A task that is cancelled before it has begun runs nothing that could say so.
+            task.add_done_callback(lambda done: effect.abandon() if done.cancelled() else None)
+    return None
+
+
+async def _in_background_task(spawn: Spawn, session: Session) -> None:
+    with background():
+        await adrive(spawn.make(), replace(session, policy=spawn.policy))
+
+
+async def _next_items(items: AsyncIterator[T], count: int) -> list[T]:
+    taken: list[T] = []
+    while len(taken) < count:
+        try:
+            taken.append(await anext(items))
+        except StopAsyncIteration:
+            break
+    return taken

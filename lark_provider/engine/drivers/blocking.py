@@ -1,0 +1,101 @@
+"""Perform what is left of an operation in the calling thread."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from lark_provider.engine import files, transport
+from lark_provider.engine.drivers.common import background, in_time, left, logged, too_slow, waited
+from lark_provider.engine.interpreter import run
+from lark_provider.engine.session import Session
+from lark_provider.protocol.calls import Call
+from lark_provider.protocol.effects import (
+    Effect,
+    Local,
+    ReadFile,
+    Send,
+    Sleep,
+    Spawn,
+    Take,
+    Wait,
+)
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.operations import Procedure
+from lark_provider.support import threads
+
+T = TypeVar("T")
+
+
+def drive(operation: Call[Any] | Procedure[T], session: Session) -> T:
+    """Perform an operation in the calling thread.
+
+    Args:
+        operation: A call or a procedure.
+        session: A client's.
+
+    Returns:
+        Its result.
+    """
+    running = run(operation, session)
+    answer: Any = None
+    error: Exception | None = None
+    try:
+        while True:
+            effect, until = running.send(answer) if error is None else running.throw(error)
+            answer = error = None
+            try:
+                answer = _perform(effect, until, session)
+            except Exception as raised:  # noqa: BLE001 - the operation decides
+                error = raised
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        running.close()
+        answer = error = None  # an error that leaves holds this frame, which must not hold the error
+
+
+def _perform(effect: Effect, until: float, session: Session) -> Any:
+    match effect:
+        case Send():
+            started = time.perf_counter()
+            return logged(effect, transport.exchange(effect, until, session), started)
+        case Sleep(seconds):
+            return time.sleep(in_time(seconds, until))
+        case Take(stream, count):
+            if isinstance(stream.iterator, AsyncIterator):
+                raise InvalidRequestError(
+                    "records must be an ordinary iterable here, got an asynchronous one. Next: use "
+                    "AsyncLarkServiceClient, or pass a list or a generator."
+                )
+            return list(itertools.islice(stream.iterator, count))
+        case ReadFile():
+            return files.load(effect)
+        case Wait(future, thread):
+            if thread == threading.get_ident():
+                return None
+            try:
+                return future.result(left(until))
+            except Exception as error:  # noqa: BLE001 - of whatever the other caller met
+                raise waited(error, is_over=future.done()) from None
+        case Local(work, seconds):
+            try:
+                return threads.start(work).result(min(seconds, max(0.0, until - time.monotonic())))
+            except TimeoutError:
+                raise too_slow(seconds, until) from None
+        case Spawn():
+            try:
+                threads.start(lambda: _in_background(effect, session))
+            except RuntimeError:  # no more threads, as when the interpreter ends
+                effect.abandon()
+    return None
+
+
+def _in_background(spawn: Spawn, session: Session) -> None:
+    with background():
+        drive(spawn.make(), replace(session, policy=spawn.policy))
