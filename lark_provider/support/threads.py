@@ -47,6 +47,6 @@ async def run(work: Callable[[], T], seconds: float | None = None) -> T:
         work: What may block.
         seconds: After these a `TimeoutError` is raised, whatever the thread still does.
     """
-    import asyncio  # loaded by now, and of no use to a process without a loop
+    import asyncio  # loaded by now; a process without a loop does without it
 
     return await asyncio.wait_for(asyncio.wrap_future(start(work)), seconds)
