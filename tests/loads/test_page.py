@@ -38,6 +38,17 @@ def test_the_operator_of_the_page_is_made() -> None:
     assert found["load"].on_clear == "resume"
 
 
+def test_the_dag_that_loads_rejected_rows_again_is_made() -> None:
+    code = BLOCKS[2].replace(
+        "    LarkBitableBulkInsertOperator(", "    load = LarkBitableBulkInsertOperator("
+    )
+    found: dict[str, Any] = {}
+    exec(compile(code, "loads.md", "exec"), found)  # noqa: S102 - the page's own program
+    assert "retry_rejects" in found["load"].template_fields
+    assert "params.rejects" in found["load"].retry_rejects
+    assert found["load"].dag.params["rejects"] == ""
+
+
 def test_the_commands_of_the_page_exist(capsys: pytest.CaptureFixture[str]) -> None:
     commands = re.findall(r"^\$ lark-provider (ledger \w+)", PAGE, re.MULTILINE)
     assert commands == ["ledger list", "ledger show", "ledger forget"]
