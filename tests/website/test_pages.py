@@ -104,6 +104,11 @@ def test_links_in_code_are_code() -> None:
     assert changed == "[a](A.MD) and `[b](b.md)`\n\n```\n[c](c.md)\n```\n![d](D.PNG)"
 
 
+def test_pictures_lead_to_themselves() -> None:
+    page = "![d](d.png)\n\ntext ![e](e.png)\n\n```\n![f](f.png)\n```"
+    assert markdown.with_large_pictures(page) == page.replace("![d](d.png)", "[![d](d.png)](d.png)")
+
+
 def test_chinese_lines_are_joined_without_a_blank() -> None:
     page = "# 标题\n正文，\n继续\nand\n英文\n- 一\n  二\n\n| 甲 |\n| 乙 |\n```\n甲\n乙\n```"
     joined = "# 标题\n正文，继续\nand\n英文\n- 一二\n\n| 甲 |\n| 乙 |\n```\n甲\n乙\n```"
