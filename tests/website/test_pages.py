@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from lark_provider.protocol.codes import TABLE
 from website import checking, markdown, navigation, reference, staging, twins
 from website.building import build
-from website.layout import LANGUAGES, ROOT, SITE, SiteError, sources
+from website.layout import CODES, LANGUAGES, ROOT, SITE, SiteError, sources
 from website.reference import errors, steps
+from website.reference.causes import KINDS
+from website.reference.code_causes import CAUSES
 
 ENGLISH, CHINESE = LANGUAGES
+HAN = r"[\u4e00-\u9fff]"
 UNTRANSLATED: set[str] = set()
 """Pages without a twin. It stays empty."""
 
@@ -221,6 +225,26 @@ def test_errors_are_found_by_code_with_cause_and_cure(generated: dict[str, dict[
         r"230002</span> \|[^|]*\| the bot is not in the chat.*\| add the bot to the chat", english
     )
     assert re.search(r"230002</span> \|[^|]*\| 机器人不在群里.*\| 把机器人加入该群", chinese)
+
+
+def test_codes_that_people_meet_have_causes_of_their_own(generated: dict[str, dict[str, str]]) -> None:
+    assert CAUSES.keys() <= TABLE.keys()
+    assert not [
+        code for code, (english, chinese) in CAUSES.items() if not (english and re.search(HAN, chinese))
+    ]
+    for code in CODES:
+        rows = re.findall(
+            r'<span id="\d+">(\d+)</span> \|[^|]*\| ([^|]+) \|', generated[code]["reference/errors.md"]
+        )
+        general = {text[code] for text, _ in KINDS.values()}
+        own = {int(number) for number, meaning in rows if meaning not in general}
+        assert own >= CAUSES.keys()
+
+
+def test_a_refused_card_is_found_by_its_inner_code(generated: dict[str, dict[str, str]]) -> None:
+    english, chinese = (generated[code]["reference/errors.md"] for code in CODES)
+    assert re.search(r"200621</span> \| parse card json err.*\| remove the property named", english)
+    assert re.search(r"200621</span> \| parse card json err.*\| 去掉报错中的属性", chinese)
 
 
 def test_a_text_without_chinese_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,8 +27,9 @@ WRONG = """(() => {
     const box = one.getBoundingClientRect(), style = getComputedStyle(one);
     if (box.width <= 1 || !box.height || style.visibility === "hidden") continue;
     if ((box.right > width + 1 || box.left < -1) && !scrolls(one)) found.push(`outside: ${shown(one)}`);
-    const hides = ["hidden", "clip"].includes(style.overflowX);
-    if (hides && !one.closest("[data-md-component=header-topic]") && one.scrollWidth > one.clientWidth + 1) found.push(`cut: ${shown(one)}`);
+    const title = one.closest("[data-md-component=header-topic]");
+    const hides = !title && ["hidden", "clip"].includes(style.overflowX);
+    if (hides && one.scrollWidth > one.clientWidth + 1) found.push(`cut: ${shown(one)}`);
   }
   for (const one of document.images) if (!one.naturalWidth) found.push(`no picture: ${one.src}`);
   return found.slice(0, 5);
