@@ -14,6 +14,7 @@ from website.layout import CODES, LANGUAGES, ROOT, SITE, SiteError, sources
 from website.reference import errors, steps
 from website.reference.causes import KINDS
 from website.reference.code_causes import CAUSES
+from website.reference.translation import Translation
 
 ENGLISH, CHINESE = LANGUAGES
 HAN = r"[\u4e00-\u9fff]"
@@ -245,6 +246,35 @@ def test_a_refused_card_is_found_by_its_inner_code(generated: dict[str, dict[str
     english, chinese = (generated[code]["reference/errors.md"] for code in CODES)
     assert re.search(r"200621</span> \| parse card json err.*\| remove the property named", english)
     assert re.search(r"200621</span> \| parse card json err.*\| 去掉报错中的属性", chinese)
+
+
+@pytest.mark.parametrize(("name", "column"), [("commands", -1), ("metrics", -1), ("tables", -1)])
+def test_descriptions_are_in_the_reader_s_language(
+    generated: dict[str, dict[str, str]], name: str, column: int
+) -> None:
+    def cells(page: str) -> list[str]:
+        rows = re.findall(r"^\| (.+) \|$", markdown.prose(page), re.MULTILINE)
+        return [re.split(r" (?<!\\)\| ", row)[column] for row in rows]
+
+    english, chinese = (cells(generated[code][f"reference/{name}.md"]) for code in CODES)
+    assert len(english) == len(chinese) > 50
+    sentences = r"[a-z]{3,} [a-z]{2,} [a-z]{2,}"
+    left = [text for text in chinese if re.search(sentences, re.sub(r"`[^`]*`", "", text))]
+    assert len([text for text in english if re.search(sentences, text)]) > 40
+    assert left == []
+
+
+def test_a_changed_text_makes_its_chinese_stale() -> None:
+    words = Translation("words.py", {"Show one.": "显示一条。"}, {"It is local.": "它在本机。"})
+    assert words.say(ENGLISH, "Show one. It is local.") == "Show one. It is local."
+    assert words.say(CHINESE, "Show one. It is local.") == "显示一条。它在本机。"
+    words.check()
+    for language in LANGUAGES:
+        with pytest.raises(SiteError, match=r"No Chinese for 'Show two\.'\. Next: add it to words\.py"):
+            words.say(language, "Show two.")
+    stale = Translation("words.py", {"Show one.": "显示一条。"})
+    with pytest.raises(SiteError, match=r"The code has no text 'Show one\.'\. Next: change or remove it"):
+        stale.check()
 
 
 def test_a_text_without_chinese_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
