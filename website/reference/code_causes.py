@@ -46,9 +46,9 @@ CAUSES: dict[int, Cause] = {
     # any endpoint
     99991661: Cause("the request carried no token, or not as `Bearer …`", "请求没有带 token，或不是 `Bearer …` 的形式"),
     99991662: Cause("the app is disabled in this tenant", "应用在该企业已被停用"),
-    99991663: Cause("the token was rejected: it expired, or the app's secret was changed", "token 被拒绝：已过期，或应用密钥被更换"),
+    99991663: Cause("the token was rejected: it expired, or the app's secret was changed; or the endpoint takes tokens of users only", "token 被拒绝：已过期，或应用密钥被更换；或该接口只接受用户的 token"),
     99991664: Cause("the app_access_token is invalid or has expired", "app_access_token 不合法或已过期"),
-    99991665: Cause("the tenant_access_token is none of this tenant", "tenant_access_token 不属于该企业"),
+    99991665: Cause("the tenant_access_token is invalid", "tenant_access_token 不合法"),
     99991668: Cause("the user's token is invalid, or the endpoint takes tokens of apps only", "用户的 token 不合法，或该接口只接受应用的 token"),
     99991671: Cause("what was sent is no token: tokens start with `t-` or `u-`", "发送的不是 token：token 以 `t-` 或 `u-` 开头"),
     99991672: Cause("the app lacks a scope; the message and `.scopes` name it", "应用缺少权限；报错文本和 `.scopes` 里写明是哪一个"),
@@ -68,7 +68,7 @@ CAUSES: dict[int, Cause] = {
     99992363: Cause("no such union_id", "没有这个 union_id"),
     99992364: Cause("the id belongs to another tenant", "id 属于其他企业"),
     99992381: Cause("the id belongs to another tenant", "id 属于其他企业"),
-    9499: Cause("the body is not what a custom bot takes", "请求体不是自定义机器人接受的格式"),
+    9499: Cause("the request is malformed; custom bots answer so, too", "请求格式有误；自定义机器人也返回这个码"),
     # custom bots
     11232: Cause("the custom bot sends too fast", "自定义机器人发送过快"),
     11246: Cause("Lark cannot make the card: an element or a property is not allowed", "飞书无法生成卡片：有不允许的组件或属性"),
