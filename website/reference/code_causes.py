@@ -17,7 +17,7 @@ class Cause(NamedTuple):
 
 
 _SHEETS: dict[int, Cause] = {
-    201: Cause("the request's body is no JSON", "请求体不是 JSON"),
+    201: Cause("the request's body is not JSON", "请求体不是 JSON"),
     202: Cause("the range is wrong, smaller than the values, or beyond the sheet; or a text has control characters", "范围错误、小于数据或超出工作表；或文本含控制字符"),
     204: Cause("the request's body is wrong", "请求体错误"),
     205: Cause("the user's id is wrong", "用户 id 错误"),
@@ -78,7 +78,7 @@ CAUSES: dict[int, Cause] = {
     19024: Cause("the bot asks for a keyword, and the message has none of them", "机器人设置了关键词，而消息里一个都没有"),
     # messages and chats
     11205: Cause("the app has no bot, or the version that has it was not published", "应用没有开启机器人能力，或开启后的版本没有发布"),
-    230001: Cause("a parameter is invalid, or the message to be updated is no card", "参数不合法，或要更新的消息不是卡片"),
+    230001: Cause("a parameter is invalid, or the message to be updated is not a card", "参数不合法，或要更新的消息不是卡片"),
     230002: Cause("the bot is not in the chat, or the id is another chat's", "机器人不在群里，或写成了别的群的 id"),
     230006: Cause("the app has no bot, or the version that has it was not published", "应用没有开启机器人能力，或开启后的版本没有发布"),
     230009: Cause("the message is older than the time in which the tenant lets messages be recalled", "消息发出的时间超过了企业设置的可撤回时限"),
