@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 _LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\]\()([^()\s]+(?:\([^()\s]*\)[^()\s]*)?)(\))")
+_PICTURE = re.compile(r"^(!\[[^\]]*\]\((\S+)\))$")
 _CODE = re.compile(r"(`+)(?:.+?)\1")
 _HAN = r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
 _MARKER = re.compile(r"(?:[-*]|\d+\.) +")
@@ -63,6 +64,11 @@ def with_links(text: str, change: Callable[[str], str]) -> str:
         return _LINK.sub(replace, part)
 
     return "\n".join(part if is_code else paragraph(part) for part, is_code in _parts(text))
+
+
+def with_large_pictures(text: str) -> str:
+    """Return a page whose pictures lead to themselves, as on GitHub: a phone shows their text small."""
+    return "\n".join(line if is_code else _PICTURE.sub(r"[\1](\2)", line) for line, is_code in lines(text))
 
 
 def joined(text: str) -> str:

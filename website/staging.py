@@ -107,9 +107,8 @@ def stage(language: str, folder: Path, generated: dict[str, str]) -> dict[str, s
         source = written.get(name)
         text = generated[name] if source is None else twins.without_mark(source.read_text("utf-8"))
         links = Links(language, name, source, known)
-        pages[name] = markdown.nested(
-            markdown.joined(markdown.with_links(_OTHER_LANGUAGE.sub("", text, count=1), links))
-        )
+        linked = markdown.with_links(_OTHER_LANGUAGE.sub("", text, count=1), links)
+        pages[name] = markdown.nested(markdown.joined(markdown.with_large_pictures(linked)))
         wrong += links.wrong
     if wrong:
         raise SiteError("\n".join([*wrong, "Next: correct these links."]))

@@ -60,6 +60,7 @@ _CARD = "check the card in Lark's card builder; 'ErrCode' in the text says what 
 _SHEET = "check the sheet's id or title with list_sheets; an id is not the title that people see"
 _SPREADSHEET = "check the spreadsheet's token; a wiki link's token is not one, but the link itself does"
 _CALENDAR = "take the calendar's id from its settings: it ends with @group.calendar.feishu.cn"
+_ATTACHMENT = "upload the attachment for this base before writing it"
 _LIMIT = "stay within the limit named and split the request"
 
 SHEETS: tuple[tuple[tuple[int, ...], Kind, str], ...] = (
@@ -184,7 +185,7 @@ TABLE: dict[int, Code] = {
     ),
     230098: Code(Kind.CONFLICT, "the message is folded away and cannot be made urgent: send a new one"),
     230033: Code(Kind.CONFLICT, "the readers of a message can be listed for 7 days"),
-    230036: Code(Kind.NOT_FOUND, "the tenant does not exist any more"),
+    230036: Code(Kind.NOT_FOUND, "ask the tenant's admin: the key that encrypts its data was deleted"),
     230050: Code(Kind.PERMISSION, "the message is not visible to this app"),
     230012: Code(Kind.PERMISSION, "only the sender can do this"),
     230013: Code(
@@ -243,7 +244,7 @@ TABLE: dict[int, Code] = {
     1254015: Code(Kind.INVALID, _VALUE),
     1254012: Code(Kind.INVALID, "this type of field or view does not go here; see fields for the types"),
     1254011: Code(Kind.INVALID, "ask for pages of at least one"),
-    1254027: Code(Kind.PERMISSION, "upload the attachment for this base before writing it"),
+    1254027: Code(Kind.PERMISSION, _ATTACHMENT),
     1254107: Code(Kind.INVALID, _LIMIT),
     1254108: Code(Kind.INVALID, _LIMIT),
     1254030: Code(Kind.INVALID, "ask for smaller pages"),
@@ -271,7 +272,7 @@ TABLE: dict[int, Code] = {
     1254291: Code(Kind.RATE, "another writer is busy in this table: let one job write at a time"),
     1254301: Code(Kind.PERMISSION, "the base has advanced permissions: " + _SHARE),
     1254302: Code(Kind.PERMISSION, _SHARE),
-    1254303: Code(Kind.PERMISSION, _SHARE),
+    1254303: Code(Kind.PERMISSION, _ATTACHMENT),
     1254304: Code(Kind.PERMISSION, _SHARE),
     1254306: Code(Kind.PERMISSION, "the tenant's plan does not allow it"),
     1254701: Code(Kind.PERMISSION, "share the folder with the app, or leave folder_token out"),

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from lark_provider.protocol.codes import TABLE
 from website import checking, markdown, navigation, reference, staging, twins
 from website.building import build
-from website.layout import LANGUAGES, ROOT, SITE, SiteError, sources
+from website.layout import CODES, LANGUAGES, ROOT, SITE, SiteError, sources
 from website.reference import errors, steps
+from website.reference.causes import KINDS
+from website.reference.code_causes import CAUSES
+from website.reference.translation import Translation
 
 ENGLISH, CHINESE = LANGUAGES
+HAN = r"[\u4e00-\u9fff]"
 UNTRANSLATED: set[str] = set()
 """Pages without a twin. It stays empty."""
 
@@ -102,6 +107,11 @@ def test_links_in_code_are_code() -> None:
     page = "[a](a.md) and `[b](b.md)`\n\n```\n[c](c.md)\n```\n![d](d.png)"
     changed = markdown.with_links(page, str.upper)
     assert changed == "[a](A.MD) and `[b](b.md)`\n\n```\n[c](c.md)\n```\n![d](D.PNG)"
+
+
+def test_pictures_lead_to_themselves() -> None:
+    page = "![d](d.png)\n\ntext ![e](e.png)\n\n```\n![f](f.png)\n```"
+    assert markdown.with_large_pictures(page) == page.replace("![d](d.png)", "[![d](d.png)](d.png)")
 
 
 def test_chinese_lines_are_joined_without_a_blank() -> None:
@@ -216,6 +226,55 @@ def test_errors_are_found_by_code_with_cause_and_cure(generated: dict[str, dict[
         r"230002</span> \|[^|]*\| the bot is not in the chat.*\| add the bot to the chat", english
     )
     assert re.search(r"230002</span> \|[^|]*\| 机器人不在群里.*\| 把机器人加入该群", chinese)
+
+
+def test_codes_that_people_meet_have_causes_of_their_own(generated: dict[str, dict[str, str]]) -> None:
+    assert CAUSES.keys() <= TABLE.keys()
+    assert not [
+        code for code, (english, chinese) in CAUSES.items() if not (english and re.search(HAN, chinese))
+    ]
+    for code in CODES:
+        rows = re.findall(
+            r'<span id="\d+">(\d+)</span> \|[^|]*\| ([^|]+) \|', generated[code]["reference/errors.md"]
+        )
+        general = {text[code] for text, _ in KINDS.values()}
+        own = {int(number) for number, meaning in rows if meaning not in general}
+        assert own >= CAUSES.keys()
+
+
+def test_a_refused_card_is_found_by_its_inner_code(generated: dict[str, dict[str, str]]) -> None:
+    english, chinese = (generated[code]["reference/errors.md"] for code in CODES)
+    assert re.search(r"200621</span> \| parse card json err.*\| remove the property named", english)
+    assert re.search(r"200621</span> \| parse card json err.*\| 去掉报错中的属性", chinese)
+
+
+@pytest.mark.parametrize(("name", "column"), [("commands", -1), ("metrics", -1), ("tables", -1)])
+def test_descriptions_are_in_the_reader_s_language(
+    generated: dict[str, dict[str, str]], name: str, column: int
+) -> None:
+    def cells(page: str) -> list[str]:
+        rows = re.findall(r"^\| (.+) \|$", markdown.prose(page), re.MULTILINE)
+        return [re.split(r" (?<!\\)\| ", row)[column] for row in rows]
+
+    english, chinese = (cells(generated[code][f"reference/{name}.md"]) for code in CODES)
+    assert len(english) == len(chinese) > 50
+    sentences = r"[a-z]{3,} [a-z]{2,} [a-z]{2,}"
+    left = [text for text in chinese if re.search(sentences, re.sub(r"`[^`]*`", "", text))]
+    assert len([text for text in english if re.search(sentences, text)]) > 40
+    assert left == []
+
+
+def test_a_changed_text_makes_its_chinese_stale() -> None:
+    words = Translation("words.py", {"Show one.": "显示一条。"}, {"It is local.": "它在本机。"})
+    assert words.say(ENGLISH, "Show one. It is local.") == "Show one. It is local."
+    assert words.say(CHINESE, "Show one. It is local.") == "显示一条。它在本机。"
+    words.check()
+    for language in LANGUAGES:
+        with pytest.raises(SiteError, match=r"No Chinese for 'Show two\.'\. Next: add it to words\.py"):
+            words.say(language, "Show two.")
+    stale = Translation("words.py", {"Show one.": "显示一条。"})
+    with pytest.raises(SiteError, match=r"The code has no text 'Show one\.'\. Next: change or remove it"):
+        stale.check()
 
 
 def test_a_text_without_chinese_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

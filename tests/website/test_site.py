@@ -13,7 +13,30 @@ from tests.page.browser import Browser
 from website.layout import LANGUAGES, sources
 
 CODES = [language.code for language in LANGUAGES]
-WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+PHONE = (375, 812)
+WRONG = """(() => {
+  const width = document.documentElement.clientWidth, found = [];
+  const shown = (one) => `${one.tagName} ${one.className} ${(one.textContent ?? "").trim().slice(0, 40)}`;
+  const scrolls = (one) => {
+    for (; one && one !== document.body; one = one.parentElement)
+      if (["auto", "scroll"].includes(getComputedStyle(one).overflowX)) return true;
+    return false;
+  };
+  if (document.documentElement.scrollWidth > width) found.push("the page scrolls sideways");
+  for (const one of document.querySelectorAll(".md-content *, .md-header *, .md-footer *")) {
+    const box = one.getBoundingClientRect(), style = getComputedStyle(one);
+    if (box.width <= 1 || !box.height || style.visibility === "hidden") continue;
+    if ((box.right > width + 1 || box.left < -1) && !scrolls(one)) found.push(`outside: ${shown(one)}`);
+    const title = one.closest("[data-md-component=header-topic]");
+    const hides = !title && ["hidden", "clip"].includes(style.overflowX);
+    if (hides && one.scrollWidth > one.clientWidth + 1) found.push(`cut: ${shown(one)}`);
+  }
+  for (const one of document.images) if (!one.naturalWidth) found.push(`no picture: ${one.src}`);
+  return found.slice(0, 5);
+})()"""
+"""What does not fit: it is outside of the page, or cut. Code scrolls in its own box. The page's title in the
+header, which repeats the one below it, may end with an ellipsis."""
+SEARCH = "[...document.querySelectorAll('body > div')].map(one => one.shadowRoot).find(Boolean)"
 READY = "document.readyState === 'complete' && document.querySelector('.md-content h1')"
 
 
@@ -27,35 +50,84 @@ def read(browser: Browser, address: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_pages_load_nothing_foreign_and_fit_a_phone(
+def test_every_page_loads_nothing_foreign_and_fits_a_phone(
     site: Path, address: str, browser: Browser, code: str
 ) -> None:
-    everything = [name for name in names(site, code) if name != "404.html"]
-    written = {name.removesuffix(".md") + ".html" for name in sources(code)}
-    assert written <= set(everything)
-    chosen = [name for name in everything if name in written][::3]
-    pages = sorted({*chosen, *(name for name in everything if name not in written or "index" in name)})
+    pages = [name for name in names(site, code) if name != "404.html"]
+    assert {name.removesuffix(".md") + ".html" for name in sources(code)} <= set(pages)
     browser.complaints()
     browser.events.clear()
-    browser.resize(390, 844, phone=True)
-    too_wide = []
+    browser.resize(*PHONE, phone=True)
+    wrong: dict[str, list[str]] = {}
     asked: set[str] = set()
     complaints: list[str] = []
     for name in pages:
         read(browser, address, f"{code}/{name}")
-        if browser.ask(WIDE) > 0:
-            too_wide.append(name)
+        if found := browser.ask(WRONG):
+            wrong[name] = found
         asked |= {
             event["params"]["request"]["url"]
             for event in browser.events
             if event["method"] == "Network.requestWillBeSent"
         }
         complaints += browser.complaints()
-    assert too_wide == []
+    assert wrong == {}
     assert complaints == []
     assert len(asked) > len(pages)
     foreign = {url for url in asked if urlsplit(url).scheme != "data" and not url.startswith(address)}
     assert foreign == set()
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        ("<p style='width: 500px'>wide</p>", "the page scrolls sideways"),
+        ("<p style='margin-left: -50px'>left</p>", "outside: P  left"),
+        (
+            "<p style='overflow: hidden; white-space: nowrap; width: 2em'>not to be read</p>",
+            "cut: P  not to be",
+        ),
+        ("<img src='data:image/png;base64,AAAA'>", "no picture: data:image/png;base64,AAAA"),
+        ("<p style='overflow: auto'><code style='white-space: pre'>" + "x" * 200 + "</code></p>", None),
+    ],
+)
+def test_what_does_not_fit_is_noticed(address: str, browser: Browser, body: str, wrong: str | None) -> None:
+    browser.resize(*PHONE, phone=True)
+    read(browser, address, "en/how-to/routes.html")
+    browser.ask(
+        f"document.querySelector('.md-content h1').insertAdjacentHTML('afterend', {json.dumps(body)})"
+    )
+    browser.wait("[...document.images].every(one => one.complete)")
+    found = browser.ask(WRONG)
+    assert any(one.startswith(wrong) for one in found) if wrong else found == []
+
+
+@pytest.mark.parametrize(("code", "words"), [("en", "mirror"), ("zh", "幂等键")])
+def test_menu_and_search_are_usable_on_a_phone(address: str, browser: Browser, code: str, words: str) -> None:
+    browser.resize(*PHONE, phone=True)
+    read(browser, address, f"{code}/index.html")
+    browser.click("document.querySelector('.md-header__button[for=__drawer]')")
+    link = "document.querySelector('.md-sidebar--primary a[href$=\"tutorials/index.html\"]')"
+    inside = "(box => box.width && box.left >= 0 && box.right <= innerWidth)(%s.getBoundingClientRect())"
+    browser.wait(f"{link} && {inside % link}")
+    browser.click("document.querySelector('.md-header__button[for=__drawer]')")
+    browser.click("document.querySelector('.md-search__button')")
+    browser.wait(f"{SEARCH}?.querySelector('input')")
+    browser.type(f"{SEARCH}.querySelector('input')", words)
+    browser.wait(f"{SEARCH}.querySelector('ol a') && {inside % (SEARCH + '.querySelector(`ol a`)')}")
+    assert browser.ask(inside % f"{SEARCH}.querySelector('input')")
+
+
+def test_on_a_phone_a_cell_says_what_column_it_is_of(address: str, browser: Browser) -> None:
+    browser.resize(*PHONE, phone=True)
+    read(browser, address, "en/reference/settings.html")
+    cells = "[...document.querySelector('.md-content tbody tr').cells]"
+    shown = "getComputedStyle(one, '::before').content"
+    assert browser.ask(f"{cells}.map(one => {shown})")[-1] == '"Meaning"'
+    tops = browser.ask(f"{cells}.filter(one => one.offsetHeight).map(one => one.getBoundingClientRect().top)")
+    assert tops == sorted(set(tops))
+    browser.resize(1280, 900)
+    assert set(browser.ask(f"{cells}.map(one => {shown})")) <= {"none", "normal"}
 
 
 @pytest.mark.parametrize(
@@ -78,14 +150,13 @@ def test_the_search_finds_what_stands_inside_sentences(
     browser.resize(1280, 900)
     read(browser, address, f"{code}/index.html")
     browser.click("document.querySelector('.md-search__button')")
-    box = "[...document.querySelectorAll('body > div')].map(one => one.shadowRoot).find(Boolean)"
-    browser.wait(f"{box}?.querySelector('input')")
-    browser.type(f"{box}.querySelector('input')", words)
-    links = f"[...{box}.querySelectorAll('ol a')].map(one => one.href)"
+    browser.wait(f"{SEARCH}?.querySelector('input')")
+    browser.type(f"{SEARCH}.querySelector('input')", words)
+    links = f"[...{SEARCH}.querySelectorAll('ol a')].map(one => one.href)"
     browser.wait(f"{links}.length")
     found = {unquote(urlsplit(link).path).removeprefix(f"/{code}/") for link in browser.ask(links)}
     assert found & holding
-    results = browser.ask(f"{box}.querySelector('ol').innerText")
+    results = browser.ask(f"{SEARCH}.querySelector('ol').innerText")
     assert words.lower() in results.lower()
 
 

@@ -6,6 +6,8 @@ import griffe
 
 from website.layout import Language
 from website.reference import code, writing
+from website.reference.chinese_summaries import AIRFLOW
+from website.reference.translation import Translation
 
 _PACKAGES = {
     "operators": ("Operators", "算子"),
@@ -35,9 +37,11 @@ def page(language: Language) -> str:
     """Return the page of what DAGs import."""
     title, intro, _ = _TEXTS[language.code]
     parts = [f"# {title}", intro]
+    summaries = Translation("website/reference/chinese_summaries.py", AIRFLOW)
     for package, titles in _PACKAGES.items():
         parts.append(f"## {titles[language.code == 'zh']}")
-        parts += [_described(language, package, name) for name in _names(package)]
+        parts += [_described(language, package, name, summaries) for name in _names(package)]
+    summaries.check()
     return writing.page(*parts)
 
 
@@ -47,7 +51,7 @@ def _names(package: str) -> list[str]:
     return sorted(str(name) for name in exported or ["bitable_asset"])
 
 
-def _described(language: Language, package: str, name: str) -> str:
+def _described(language: Language, package: str, name: str, summaries: Translation) -> str:
     found = code.thing(f"{package}.{name}")
     names = code.documented(found) if isinstance(found, griffe.Class) else None
     templates = _templates(found)
@@ -55,7 +59,7 @@ def _described(language: Language, package: str, name: str) -> str:
         f"### `{name}`",
         f"```python\nfrom lark_provider.{package} import {name}\n```",
         code.signature(name, code.parameters(found, names)),
-        code.body(found, language),
+        code.body(found, language, summaries),
         f"**{_TEXTS[language.code][2]}** {templates}" if templates else "",
     )
 

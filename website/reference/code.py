@@ -12,6 +12,7 @@ import griffe
 
 from website.layout import ROOT, Language
 from website.reference import writing
+from website.reference.translation import Translation
 
 _WIDTH = 88
 _HEADS = {
@@ -198,13 +199,22 @@ def sections(found: griffe.Object) -> list[griffe.DocstringSection]:
     return found.docstring.parse("google", warnings=False)
 
 
-def body(found: griffe.Object, language: Language) -> str:
-    """Return a docstring as Markdown."""
+def body(found: griffe.Object, language: Language, summaries: Translation | None = None) -> str:
+    """Return a docstring as Markdown.
+
+    Args:
+        found: What has it.
+        language: Of the page.
+        summaries: Chinese for its first paragraph; without them all of it is English.
+    """
     heads = _HEADS[language.code]
     parts: list[str] = []
     for section in sections(found):
         if isinstance(section, griffe.DocstringSectionText):
-            parts.append(writing.text(section.value))
+            summary, blank, more = section.value.partition("\n\n")
+            if summaries is not None and not parts:
+                summary = summaries.say(language, " ".join(summary.split()))
+            parts.append(writing.text(summary + blank + more))
         elif isinstance(section, griffe.DocstringSectionParameters | griffe.DocstringSectionAttributes):
             kind = "parameters" if isinstance(section, griffe.DocstringSectionParameters) else "attributes"
             rows = [(f"`{item.name}`", item.description) for item in section.value]

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from lark_provider.cli.__main__ import parser
 from website.layout import Language
 from website.reference import writing
+from website.reference.chinese_commands import COMMANDS, ENDINGS
+from website.reference.chinese_options import OPTIONS
+from website.reference.translation import Translation
 
 _TEXTS = {
     "en": (
@@ -19,30 +22,46 @@ _TEXTS = {
     "zh": (
         "命令行",
         "`lark-provider COMMAND …`，也可以写成 `python -m lark_provider.cli COMMAND …`。退出码：0 成功，1 失败，2 用法错误。每个"
-        "命令都有 `--help`；下面的说明文字与之相同，为英文。",
+        "命令都有 `--help`；下面是其内容的译文。",
         ("参数", "默认值", "含义"),
     ),
 }
 
 
 def page(language: Language) -> str:
-    """Return the page of commands."""
+    """Return the page of commands.
+
+    Raises:
+        SiteError: A text has no Chinese, or Chinese is there for a text that is not.
+    """
     title, intro, heads = _TEXTS[language.code]
-    return writing.page(f"# {title}", intro, *_commands(parser(), heads, 2))
+    described = Translation("website/reference/chinese_commands.py", COMMANDS, ENDINGS)
+    options = Translation("website/reference/chinese_options.py", OPTIONS)
+    parts = list(_commands(parser(), language, heads, 2, described, options))
+    described.check()
+    options.check()
+    return writing.page(f"# {title}", intro, *parts)
 
 
-def _commands(command: argparse.ArgumentParser, heads: tuple[str, ...], level: int) -> Iterator[str]:
+def _commands(
+    command: argparse.ArgumentParser,
+    language: Language,
+    heads: tuple[str, ...],
+    level: int,
+    described: Translation,
+    options: Translation,
+) -> Iterator[str]:
     for action in command._actions:
         if not isinstance(action, argparse._SubParsersAction):
             continue
         helps = {one.dest: one.help for one in action._choices_actions}
         for name, child in action.choices.items():
-            about = writing.text((child.description or _sentence(helps.get(name) or "")).replace("%%", "%"))
-            yield f"{'#' * level} `{child.prog}`\n\n{_escaped(about)}"
-            if rows := list(_arguments(child)):
+            about = described.say(language, child.description or _sentence(helps.get(name) or ""))
+            yield f"{'#' * level} `{child.prog}`\n\n{_escaped(writing.text(about.replace('%%', '%')))}"
+            if rows := list(_arguments(child, language, options)):
                 yield f"```\n{_usage(child)}\n```"
                 yield writing.table(heads, rows)
-            yield from _commands(child, heads, min(level + 1, 3))
+            yield from _commands(child, language, heads, min(level + 1, 3), described, options)
 
 
 def _usage(command: argparse.ArgumentParser) -> str:
@@ -54,7 +73,9 @@ def _usage(command: argparse.ArgumentParser) -> str:
     return " ".join([command.prog, *names, "[OPTIONS]"])
 
 
-def _arguments(command: argparse.ArgumentParser) -> Iterator[tuple[str, str, str]]:
+def _arguments(
+    command: argparse.ArgumentParser, language: Language, options: Translation
+) -> Iterator[tuple[str, str, str]]:
     for one in command._actions:
         if (
             isinstance(one, argparse._HelpAction | argparse._SubParsersAction)
@@ -65,7 +86,7 @@ def _arguments(command: argparse.ArgumentParser) -> Iterator[tuple[str, str, str
         names = ", ".join(f"`{option}{value}`" for option in one.option_strings)
         choices = f" ({', '.join(map(str, one.choices))})" if one.choices else ""
         default = "" if one.default in (None, False, argparse.SUPPRESS) else f"`{one.default}`"
-        about = (one.help or "") % {**vars(one), "prog": command.prog} if one.help else ""
+        about = options.say(language, one.help or "") % {**vars(one), "prog": command.prog}
         yield names or f"`{one.metavar or one.dest}`", default, _escaped(about + choices)
 
 

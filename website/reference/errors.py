@@ -14,7 +14,9 @@ from lark_provider import errors
 from lark_provider.protocol.codes import TABLE, Code
 from website.layout import Language, SiteError
 from website.reference import writing
-from website.reference.causes import CAUSES, EXCEPTIONS, KINDS
+from website.reference.card_causes import CARDS
+from website.reference.causes import EXCEPTIONS, KINDS
+from website.reference.code_causes import CAUSES
 from website.reference.steps import CHINESE
 
 _MANY = 4
@@ -68,6 +70,8 @@ _TEXTS = {
         ("Code", "Lark says", "What it means", "What to do"),
         "What a code means decides what is raised and what is repeated:",
         ("Meaning", "Raised"),
+        "Refused cards",
+        "230099, and 11246 of a custom bot, carry a second code in their text, behind `ErrCode`:",
     ),
     "zh": (
         "错误",
@@ -81,6 +85,8 @@ _TEXTS = {
         ("错误码", "飞书原文", "含义与原因", "怎么办"),
         "含义决定抛出什么异常、是否重试：",
         ("含义", "抛出"),
+        "被拒绝的卡片",
+        "230099（自定义机器人为 11246）的报错文本里还有第二个码，在 `ErrCode` 之后：",
     ),
 }
 
@@ -95,7 +101,9 @@ def page(language: Language) -> str:
         raise SiteError(f"No Chinese for the steps {missing}. Next: add it to website/reference/steps.py.")
     if lost := [code for code in TABLE if not any(holds(code) for *_, holds in _GROUPS)]:
         raise SiteError(f"The codes {lost} are in no group. Next: add one to website/reference/errors.py.")
-    title, intro, classes, class_heads, codes, about, heads, kinds, kind_heads = _TEXTS[language.code]
+    title, intro, classes, class_heads, codes, about, heads, kinds, kind_heads, cards, about_cards = _TEXTS[
+        language.code
+    ]
     return writing.page(
         f"# {title}",
         intro,
@@ -111,7 +119,22 @@ def page(language: Language) -> str:
             for english, chinese, holds in _GROUPS
             if any(map(holds, TABLE))
         ),
+        f"### {cards}",
+        about_cards,
+        writing.table(heads, _cards(language)),
     )
+
+
+def _cards(language: Language) -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            f'<span id="{one.number}">{one.number}</span>',
+            one.says,
+            getattr(one.cause, language.code),
+            getattr(one.cure, language.code),
+        )
+        for one in CARDS
+    ]
 
 
 def _exceptions(language: Language) -> list[tuple[str, str, str]]:
@@ -168,7 +191,7 @@ def _rows(language: Language, codes: list[int]) -> list[tuple[str, str, str, str
 
 def _meaning(language: Language, code: int) -> str:
     if code in CAUSES:
-        return CAUSES[code][language.code]
+        return str(getattr(CAUSES[code], language.code))
     texts, _ = KINDS[TABLE[code].kind]
     return texts[language.code]
 

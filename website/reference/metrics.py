@@ -6,6 +6,8 @@ from lark_provider.support import measured
 from lark_provider.support.meters import Counter
 from website.layout import Language
 from website.reference import writing
+from website.reference.chinese_words import METRICS
+from website.reference.translation import Translation
 
 _TEXTS = {
     "en": (
@@ -20,7 +22,7 @@ _TEXTS = {
     "zh": (
         "指标",
         "各服务与 `lark_provider.metrics` 导出给 Prometheus 的指标，也会进入 Airflow 自己的统计。所有标签的取值都有上限。"
-        "如何抓取、有哪些告警，见[监控](../how-to/monitoring.md)。指标说明与导出时的 HELP 文本相同，为英文。",
+        "如何抓取、有哪些告警，见[监控](../how-to/monitoring.md)。",
         ("指标", "类型", "标签", "含义"),
         "标签的取值",
         "取值不多的标签；计数器在第一次事件之前就已存在：",
@@ -30,23 +32,28 @@ _TEXTS = {
 
 
 def page(language: Language) -> str:
-    """Return the page of metrics."""
+    """Return the page of metrics.
+
+    Raises:
+        SiteError: A metric has no Chinese, or Chinese is there for a metric that is not.
+    """
+    words = Translation("website/reference/chinese_words.py", METRICS)
+    end = "。" if language.code == "zh" else "."
+    rows = [
+        (
+            f"`{one.name}`",
+            type(one).__name__.lower(),
+            ", ".join(f"`{label}`" for label in one.labels),
+            words.say(language, one.help) + end,
+        )
+        for one in measured.ALL
+    ]
+    words.check()
     title, intro, heads, values_title, values_intro, value_heads = _TEXTS[language.code]
     return writing.page(
         f"# {title}",
         intro,
-        writing.table(
-            heads,
-            [
-                (
-                    f"`{one.name}`",
-                    type(one).__name__.lower(),
-                    ", ".join(f"`{label}`" for label in one.labels),
-                    f"{one.help}.",
-                )
-                for one in measured.ALL
-            ],
-        ),
+        writing.table(heads, rows),
         f"## {values_title}",
         values_intro,
         writing.table(

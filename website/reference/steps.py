@@ -84,7 +84,7 @@ CHINESE = {
         "消息已被折叠，不能加急：请重新发一条"
     ),
     "the readers of a message can be listed for 7 days": "已读用户只能在 7 天内查询",
-    "the tenant does not exist any more": "该企业已不存在",
+    "ask the tenant's admin: the key that encrypts its data was deleted": "请联系企业管理员：企业的加密密钥已被删除",
     "the message is not visible to this app": "该消息对本应用不可见",
     "only the sender can do this": "只有发送者可以这样做",
     "add the user to the app's availability, or check that the account is active": (

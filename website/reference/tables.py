@@ -12,6 +12,8 @@ from lark_provider.storage.retention import PREFIX, Retention, names
 from lark_provider.support import periods
 from website.layout import Language, SiteError
 from website.reference import writing
+from website.reference.chinese_words import COLUMNS
+from website.reference.translation import Translation
 
 
 class _Use(NamedTuple):
@@ -68,7 +70,7 @@ _TEXTS = {
         ("表", "用途", "保留期", "配置项"),
         "一直保留",
         "与点击相同",
-        ("列", "类型", "可空", "说明（英文）"),
+        ("列", "类型", "可空", "说明"),
         "是",
     ),
 }
@@ -78,7 +80,7 @@ def page(language: Language) -> str:
     """Return the page of tables.
 
     Raises:
-        SiteError: A table is not described here, or one is that does not exist.
+        SiteError: A table or a column is not described here or has no Chinese, or one is that does not exist.
     """
     known = {table.name for table in tables.metadata.sorted_tables}
     if odd := known ^ _USES.keys():
@@ -97,6 +99,12 @@ def page(language: Language) -> str:
         return (as_click if period is None else periods.shown(period)), f"`{PREFIX}{use.retention.upper()}`"
 
     shown = sorted(tables.metadata.sorted_tables, key=lambda table: table.name)
+    words = Translation("website/reference/chinese_words.py", COLUMNS)
+    columns = [
+        f"## `{table.name}`\n\n{writing.table(column_heads, _columns(table, yes, language, words))}"
+        for table in shown
+    ]
+    words.check()
     return writing.page(
         f"# {title}",
         intro,
@@ -111,18 +119,20 @@ def page(language: Language) -> str:
                 for table in shown
             ],
         ),
-        *(f"## `{table.name}`\n\n{writing.table(column_heads, _columns(table, yes))}" for table in shown),
+        *columns,
     )
 
 
-def _columns(table: sa.Table, yes: str) -> list[tuple[str, str, str, str]]:
+def _columns(
+    table: sa.Table, yes: str, language: Language, words: Translation
+) -> list[tuple[str, str, str, str]]:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     return [
         (
             f"`{column.name}`",
             f"`{column.type.compile(dialect)}`" + (" PK" if column.primary_key else ""),
             yes if column.nullable else "",
-            column.comment or "",
+            words.say(language, column.comment or ""),
         )
         for column in table.columns
     ]

@@ -8,6 +8,8 @@ import griffe
 
 from website.layout import Language
 from website.reference import code, writing
+from website.reference.chinese_summaries import VALUES
+from website.reference.translation import Translation
 
 _PACKAGES = {
     "api.cards": ("Cards", "卡片"),
@@ -19,7 +21,7 @@ _TEXTS = {
     "en": ("Python API", "What programs import beside the [clients](client.md) and the [errors](errors.md)."),
     "zh": (
         "Python API",
-        "除[客户端](client.md)和[异常](errors.md)之外，程序会导入的东西。签名与说明取自源码，为英文。",
+        "除[客户端](client.md)和[异常](errors.md)之外，程序会导入的东西。签名与详细说明取自源码，为英文。",
     ),
 }
 
@@ -28,14 +30,18 @@ def page(language: Language) -> str:
     """Return the page of everything else that is public."""
     title, intro = _TEXTS[language.code]
     parts = [f"# {title}", intro]
+    summaries = Translation("website/reference/chinese_summaries.py", VALUES)
     for package, titles in _PACKAGES.items():
         names = sorted(import_module(f"lark_provider.{package}").__all__)
         parts.append(f"## {titles[language.code == 'zh']}")
-        parts += [_described(language, package, name) for name in names if not name.endswith("Error")]
+        parts += [
+            _described(language, package, name, summaries) for name in names if not name.endswith("Error")
+        ]
+    summaries.check()
     return writing.page(*parts)
 
 
-def _described(language: Language, package: str, name: str) -> str:
+def _described(language: Language, package: str, name: str, summaries: Translation) -> str:
     found = code.thing(f"{package}.{name}")
     made = ""
     if isinstance(found, griffe.Function):
@@ -48,5 +54,5 @@ def _described(language: Language, package: str, name: str) -> str:
         f"### `{name}`",
         f"```python\nfrom lark_provider.{package} import {name}\n```",
         made,
-        code.body(found, language),
+        code.body(found, language, summaries),
     )
