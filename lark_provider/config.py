@@ -46,8 +46,7 @@ def base_url(*values: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> s
             host, and `LARK_ALLOW_HTTP` does not allow that.
     """
     values = tuple(map(masked, values))  # Error reporters print the arguments of this function.
-    texts = (_text(value) for value in (*values, environ.get("LARK_BASE_URL")))
-    name = masked(next((text for text in texts if text), "feishu"))
+    name = masked(_first(*values, environ.get("LARK_BASE_URL")) or "feishu")
     if name.lower() in BASE_URLS:
         return BASE_URLS[name.lower()]
     parts = _endpoint(name)
@@ -243,8 +242,7 @@ def app(
 
 def named_app(app_id: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> str | None:
     """Return the id of the app to look up: the argument, `LARK_APP_ID`, then `LARK_DEFAULT_APP_ID`."""
-    named = (app_id, environ.get("LARK_APP_ID"), environ.get("LARK_DEFAULT_APP_ID"))
-    return next((text for text in map(_text, named) if text), None)
+    return _first(app_id, environ.get("LARK_APP_ID"), environ.get("LARK_DEFAULT_APP_ID"))
 
 
 def no_credentials(app_id: str | None) -> ConfigurationError:
@@ -261,6 +259,14 @@ def no_credentials(app_id: str | None) -> ConfigurationError:
         "name the registry's path in LARK_REGISTRY_PATH; in Airflow, use a connection of type 'lark' with "
         "the app id as login and the secret as password."
     )
+
+
+def _first(*values: str | None) -> str | None:
+    """Return the first text that is not blank; None if there is none."""
+    for value in values:
+        if text := _text(value):
+            return text
+    return None
 
 
 def _text(value: str | None) -> str | None:

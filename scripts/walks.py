@@ -3,11 +3,13 @@
 A generator that is resumed counts as a call, for a reader has to follow it there. Everything is done once
 before it is counted, so that imports and connections are not part of it.
 
-    .venv/bin/python -m scripts.walks
+    .venv/bin/python -m scripts.walks         a line for each
+    .venv/bin/python -m scripts.walks click   every call of one of them, in order, as deep as it is
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -35,15 +37,28 @@ class Walk:
     """The calls of this package while something is done, in all threads."""
 
     files: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
 
     def note(self, frame: FrameType, event: str, _: object) -> None:
         """Count one event of the profiler."""
-        if event == "call" and frame.f_code.co_filename.startswith(PACKAGE):
-            self.files.append(frame.f_code.co_filename)
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(PACKAGE):
+            self.files.append(code.co_filename)
+            place = f"{Path(code.co_filename).relative_to(PACKAGE)}:{frame.f_lineno}"
+            self.steps.append(f"{'  ' * _depth(frame)}{code.co_qualname}  {place}")
 
     def __str__(self) -> str:
         changes = sum(before != after for before, after in pairwise(self.files))
         return f"{len(self.files):6} {len(set(self.files)):6} {changes:8}"
+
+
+def _depth(frame: FrameType) -> int:
+    """Return how many calls of this package a call is inside of, in its thread."""
+    depth, outer = 0, frame.f_back
+    while outer is not None:
+        depth += outer.f_code.co_filename.startswith(PACKAGE)
+        outer = outer.f_back
+    return depth
 
 
 def walk(work: Callable[[], object]) -> Walk:
@@ -126,8 +141,14 @@ def notification(lark: Emulator) -> Callable[[], object]:
     return lambda: LarkNotifier(receiver_id="oc_emulator_data_team").notify(context)
 
 
+WALKS = {begin.__name__: begin for begin in (message, record, secret, click, notification)}
+
+
 def main() -> None:
-    """Walk, and print a line for each."""
+    """Walk, and print a line for each walk; or the calls of the one that is named."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("name", nargs="?", choices=WALKS, help="print the calls of this one")
+    named = parser.parse_args().name
     with tempfile.TemporaryDirectory() as folder, Emulator() as lark:
         lark.settings(rate_limits=False)
         os.environ |= {"LARK_WALKS": folder, "LARK_REGISTRY_PATH": f"{folder}/applications.db"}
@@ -135,9 +156,12 @@ def main() -> None:
         from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
 
         os.environ[KEY_VARIABLE] = generate_key()
+        if named is not None:
+            print("\n".join(walk(WALKS[named](lark)).steps))
+            return
         print(f"{'':14} {'calls':>6} {'files':>6} {'changes':>8}")
-        for begin in (message, record, secret, click, notification):
-            print(f"{begin.__name__:14} {walk(begin(lark))}")
+        for name, begin in WALKS.items():
+            print(f"{name:14} {walk(begin(lark))}")
 
 
 if __name__ == "__main__":

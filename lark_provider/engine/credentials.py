@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lark_provider import config
@@ -88,7 +89,7 @@ def _query(session: Session, key: RegistryKey, known: Registered | None) -> Proc
         session,
         f"registry {registry}",
         _locate,
-        lambda url: _registered(url, named, secret_wanted=secret_wanted),
+        partial(_registered, named=named, secret_wanted=secret_wanted),
         required=secret_wanted and known is None,
     )
     if isinstance(answer, tuple):
@@ -110,7 +111,7 @@ def _locate() -> URL:
     return urls.registry()
 
 
-def _registered(url: URL, named: str | None, *, secret_wanted: bool) -> Registered:
+def _registered(url: URL, *, named: str | None, secret_wanted: bool) -> Registered:
     from lark_provider.storage import crypto, registry, sealing
 
     try:

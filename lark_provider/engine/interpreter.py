@@ -58,7 +58,7 @@ def _answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame
             return Frame(observing.tries(effect, session), ends)
         case Send() if session.found is None and session.webhook is None:
             return Frame(_located(session, effect), until)  # a call without a token: the app says where to
-        case Send() if pacing.applies(session, effect):
+        case Send(is_paced=False) if pacing.applies(session, effect.call):
             return Frame(pacing.paced(session, effect), until)
         case NeedToken(rejected):
             token = None if rejected is not None else token_provider.tenant_token_at_hand(session)

@@ -34,11 +34,6 @@ _OUTCOMES: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-def is_on() -> bool:
-    """Return whether calls are measured or traced."""
-    return meters.are_on() or tracing.is_on()
-
-
 def tries(call: Call[Any], session: Session) -> Flow[LarkResponse[Any]]:
     """Return the attempts of a call, recorded if calls are measured or traced.
 
@@ -47,7 +42,7 @@ def tries(call: Call[Any], session: Session) -> Flow[LarkResponse[Any]]:
         session: A client's.
     """
     steps = attempts(call, session.policy)
-    return observed(call, steps, session) if is_on() else steps
+    return observed(call, steps, session) if meters.are_on() or tracing.is_on() else steps
 
 
 def observed(call: Call[Any], steps: Flow[LarkResponse[Any]], session: Session) -> Flow[LarkResponse[Any]]:

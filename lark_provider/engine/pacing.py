@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 from lark_provider.engine import fallback_store
 from lark_provider.engine.session import Session
+from lark_provider.protocol.calls import Call
 from lark_provider.protocol.effects import Lost, Response, Send, Sleep
 from lark_provider.protocol.errors import DeadlineExceededError
 from lark_provider.protocol.operations import Procedure
@@ -15,9 +17,9 @@ from lark_provider.protocol.tokens import App
 from lark_provider.support import measured
 
 
-def applies(session: Session, send: Send) -> bool:
-    """Return whether a request is still to be paced."""
-    return not send.is_paced and send.call.auth and session.pace() > 0
+def applies(session: Session, call: Call[Any]) -> bool:
+    """Return whether the requests of a call are paced."""
+    return call.auth and session.pace() > 0
 
 
 def paced(session: Session, send: Send) -> Procedure[Response | Lost]:
@@ -28,9 +30,11 @@ def paced(session: Session, send: Send) -> Procedure[Response | Lost]:
         send: The request.
     """
     app = session.located()
-    at = yield from _reserved(
-        session, app, limits(send.call.method, send.call.path, send.call.receiver, session.pace())
-    )
+    counted = limits(send.call.method, send.call.path, send.call.receiver, session.pace())
+    if session.has_database():
+        at = yield from _reserved_among_processes(session, app, counted)
+    else:
+        at = session.runtime.pace.reserve(app.name, counted)
     pause = at - time.monotonic()
     if pause > 0:
         try:
@@ -43,11 +47,9 @@ def paced(session: Session, send: Send) -> Procedure[Response | Lost]:
     return answer
 
 
-def _reserved(session: Session, app: App, counted: list[Limit]) -> Procedure[float]:
-    """Return when a request may be sent, by the monotonic clock."""
+def _reserved_among_processes(session: Session, app: App, counted: list[Limit]) -> Procedure[float]:
+    """Return when a request may be sent, by the monotonic clock, beside those of other processes."""
     buckets, name = session.runtime.pace, app.name
-    if not session.has_database():
-        return buckets.reserve(name, counted)
     at, missing = buckets.take(name, counted)
     if not missing:
         return at

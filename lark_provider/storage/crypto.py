@@ -50,8 +50,8 @@ class Keys:
             )
         keys = [_key(part, place) for place, part in enumerate(parts, start=1)]
         self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])
-        self._newest = _key_id(keys[0])
         self._seals = {_key_id(key): Aead(derive(key, "lark_provider registry")) for key in keys}
+        self._newest = next(iter(self._seals))
         self._marking = [derive(key, "lark_provider registry: marks") for key in keys]
 
     @classmethod

@@ -115,6 +115,8 @@ def engine(url: URL) -> Engine:
         url: As `urls` makes it.
     """
     key = (os.getpid(), url)
+    if (found := _engines.get(key)) is not None:
+        return found
     with _lock:
         if key not in _engines:
             _engines[key] = create(url, **pool_settings())

@@ -65,15 +65,16 @@ class Inbox:
         with transaction(migrate.opened(self._url)) as connection:
             chat_commands.record(connection, commands)
             new = _insert(connection, rows)
-            others = [row for row in rows if (row["app_id"], row["event_id"]) not in new]
-            # What was not inserted is a duplicate, or another app has an event of that id.
-            known = _known(connection, others)
-            renamed = [
-                row | {"event_id": _own_name(row["event_id"], row["app_id"])}
-                for row in others
-                if (row["app_id"], row["event_id"]) not in known
-            ]
-            count = len(new) + len(_insert(connection, renamed))
+            count = len(new)
+            if others := [row for row in rows if (row["app_id"], row["event_id"]) not in new]:
+                # What was not inserted is a duplicate, or another app has an event of that id.
+                known = _known(connection, others)
+                renamed = [
+                    row | {"event_id": _own_name(row["event_id"], row["app_id"])}
+                    for row in others
+                    if (row["app_id"], row["event_id"]) not in known
+                ]
+                count += len(_insert(connection, renamed))
         if rows:
             measured.DATABASE_CLICKS.add("new", amount=count)
         if count < len(rows):
@@ -271,8 +272,6 @@ def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[tuple
 
 def _known(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[tuple[str, str]]:
     """Return which clicks are stored already, as pairs of app and event id."""
-    if not rows:
-        return set()
     query = sa.select(card_callbacks.c.app_id, card_callbacks.c.event_id).where(
         among(connection, card_callbacks.c.event_id, [row["event_id"] for row in rows])
     )

@@ -132,12 +132,12 @@ def opened(row: Row[Any], keys: Keys) -> AppSecrets:
         raise DecryptionError(_altered(row))  # SQLite stores any type in any column, bytes too.
     place, what = _place(row.app_id, row.base_url), f"The app_secret of app {row.app_id!r}"
     content = orjson.loads(keys.unseal(row.sealed, place, what, _altered(row)))
-    secret, key, token = (content[name] for name in _SECRETS)
-    keys_before, tokens_before = (
-        tuple((value, end) for value, end in content["previous"][name])
-        for name in ("encrypt_key", "verification_token")
+    previous = content["previous"]
+    return AppSecrets(
+        **{name: content[name] for name in _SECRETS},
+        previous_encrypt_keys=previous["encrypt_key"],
+        previous_verification_tokens=previous["verification_token"],
     )
-    return AppSecrets(secret, key, token, keys_before, tokens_before)
 
 
 def seal_all(

@@ -25,17 +25,7 @@ def insert(connection: Connection, table: sa.Table) -> Any:
         connection: Determines the dialect.
         table: The table.
     """
-    return insert_for(connection.dialect.name, table)
-
-
-def insert_for(dialect: str, table: sa.Table) -> Any:
-    """Return an INSERT that supports ON CONFLICT.
-
-    Args:
-        dialect: The name of the dialect.
-        table: The table.
-    """
-    return (sqlite if dialect == SQLITE_DRIVER else postgresql).insert(table)
+    return (sqlite if connection.dialect.name == SQLITE_DRIVER else postgresql).insert(table)
 
 
 def among(connection: Connection, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pika
 import pytest
 
-from lark_provider.callbacks.broker.amqp import broker, failure, ping
+from lark_provider.callbacks.broker.amqp import broker, failure, persistent, ping
 from lark_provider.config import has_broker
 from lark_provider.errors import BrokerError, ConfigurationError, TransportError
 from tests.services.processes import HOST, free_port
@@ -162,3 +162,10 @@ def test_a_wrong_password_and_a_missing_virtual_host_are_told_apart(rabbitmq: st
     with pytest.raises(BrokerError, match="vhost nowhere not found"):
         ping(missing)
     ping(broker(rabbitmq, {}))
+
+
+def test_a_message_id_is_cut_to_what_amqp_carries_between_two_characters() -> None:
+    persistent("好" * 85).encode()  # 255 bytes, the most that a short string holds
+    cut = persistent("é" * 200)
+    cut.encode()
+    assert cut.message_id == "é" * 127

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from types import GeneratorType
 
 import pytest
 from lark_emulator import Emulator
@@ -16,7 +17,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from lark_provider import LarkServiceClient
 from lark_provider.engine import observing, tracing
+from lark_provider.engine.session import Session
 from lark_provider.errors import LarkError
+from lark_provider.protocol.attempts import attempts
+from lark_provider.protocol.calls import request
 
 CHAT = "oc_emulator_data_team"
 MESSAGES = "/open-apis/im/v1/messages"
@@ -87,7 +91,9 @@ def test_a_provider_that_records_nothing_costs_no_span(
 ) -> None:
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", trace.NoOpTracerProvider())
     assert not tracing.is_on()
-    assert not observing.is_on()
+    steps = observing.tries(request("GET", "/open-apis/bot/v3/info"), Session())
+    assert isinstance(steps, GeneratorType)
+    assert steps.gi_code is attempts.__code__  # nothing stands between
 
 
 def test_opentelemetry_is_never_imported() -> None:

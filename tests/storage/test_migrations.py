@@ -14,6 +14,7 @@ from lark_provider.protocol.tokens import Token
 from lark_provider.storage import migrate, tables, urls
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.errors import StorageError
+from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.token_store import TokenStore
 
 GUIDE = """
@@ -72,7 +73,7 @@ def test_there_and_back_and_there_again(empty: URL) -> None:
     migrate.upgrade(empty)
     first = database_id(empty)
     migrate.upgrade(empty)
-    assert database_id(empty) == first
+    assert database_id(empty) == first == Inbox(empty).database_id()
     for _ in migrate.history().splitlines():
         migrate.downgrade(empty)
     assert names(empty) == {tables.VERSION_TABLE}

@@ -46,6 +46,7 @@ def states(url: URL) -> list[tuple[int, str]]:
 
 def test_a_card_is_delivered_by_one_process_in_the_order_of_its_versions(url: URL) -> None:
     rows = Outbox(url)
+    assert rows.claim("one", 60, most=9) == []
     record(url, "a")
     (first,) = rows.claim("one", 60, most=9)
     assert (first.version, opened(first, APP), first.message_id) == (1, "v1", None)

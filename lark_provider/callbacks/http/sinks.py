@@ -70,7 +70,7 @@ async def store_first(sinks: Sequence[Sink], delivery: Delivery, *, patience: fl
     next_at = now = loop.time()
     retries: list[tuple[float, Sink]] = []
     running: dict[asyncio.Task[None], Sink] = {}
-    failures: dict[str, BaseException | None] = {sink.name: None for sink in sinks}
+    failures: dict[str, BaseException] = {}
     try:
         while now < deadline:
             begin = [sink for when, sink in retries if when <= now]
@@ -93,8 +93,8 @@ async def store_first(sinks: Sequence[Sink], delivery: Delivery, *, patience: fl
                     retries.append((now + RETRY_SECONDS, sink))
             if not (running or untried or retries):
                 break
-        said = "; ".join(f"{name}: {error or 'no answer in time'}" for name, error in failures.items())
-        raise NotStoredError(said)
+        reasons = {sink.name: failures.get(sink.name) or "no answer in time" for sink in sinks}
+        raise NotStoredError("; ".join(f"{name}: {reason}" for name, reason in reasons.items()))
     finally:
         for task in running:
             task.cancel()

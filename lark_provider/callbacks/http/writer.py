@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lark_provider.protocol.callbacks import Delivery
@@ -78,8 +79,7 @@ class Writer:
         deliveries = [delivery for delivery, _ in batch]
         error: Exception | None = None
         try:
-            async with asyncio.timeout(_STORE_SECONDS):
-                await asyncio.wrap_future(threads.start(lambda: self._inbox.store(deliveries)))
+            await threads.run(partial(self._inbox.store, deliveries), _STORE_SECONDS)
         except TimeoutError:
             error = TransportError(
                 f"The database must answer within {_STORE_SECONDS:g} s, got no answer. Next: check that it "

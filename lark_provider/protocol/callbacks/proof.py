@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from lark_provider.protocol.callbacks.incoming import Signed
 
 _BLOCK = 16
+_UTF8 = ("utf-8", "surrogatepass")  # invalid Unicode must not raise
 
 
 def signature(signed: Signed, encrypt_key: str, body: bytes) -> str:
@@ -42,7 +43,7 @@ def same(given: object, expected: str) -> bool:
         given: What was received, of any type.
         expected: The secret; never empty.
     """
-    return isinstance(given, str) and hmac.compare_digest(_bytes(given), _bytes(expected))
+    return isinstance(given, str) and hmac.compare_digest(given.encode(*_UTF8), expected.encode(*_UTF8))
 
 
 def decrypt(sealed: str, encrypt_key: str) -> bytes:
@@ -61,7 +62,7 @@ def decrypt(sealed: str, encrypt_key: str) -> bytes:
     data = binascii.a2b_base64(sealed, strict_mode=True)  # raises a ValueError for what is not base64
     if len(data) < 2 * _BLOCK:
         raise ValueError("too short")
-    aes = algorithms.AES(hashlib.sha256(_bytes(encrypt_key)).digest())
+    aes = algorithms.AES(hashlib.sha256(encrypt_key.encode(*_UTF8)).digest())
     decryptor = Cipher(aes, modes.CBC(data[:_BLOCK])).decryptor()
     padded = decryptor.update(data[_BLOCK:]) + decryptor.finalize()  # ValueError for an incomplete block
     padding = padded[-1]
@@ -71,8 +72,4 @@ def decrypt(sealed: str, encrypt_key: str) -> bytes:
 
 
 def _signed_text(signed: Signed, key: str) -> bytes:
-    return _bytes(f"{signed.timestamp}{signed.nonce}{key}")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # invalid Unicode must not raise
+    return f"{signed.timestamp}{signed.nonce}{key}".encode(*_UTF8)
