@@ -72,6 +72,11 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
         return LarkResponse(
             0, "ok", {"path": call.save_to, "bytes": response.saved, "content_type": kind}, log_id
         )
+    date = response.headers.get("date")
+    if call.skim is not None and response.status < _HTTP_REDIRECT:
+        data = call.skim(response.content)
+        if data is not None:
+            return LarkResponse(0, "success", data, log_id, date)
     body = _json(response.content)
     if body is None or (body["code"] == 0 and response.status >= _HTTP_ERROR):
         quoted = response.content[:_QUOTED_BYTES].decode("utf-8", "replace")
@@ -84,7 +89,6 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
     if code == 0 or (meaning.kind is Kind.DONE and call.updates):
         # Token endpoints answer flat and bot info under `bot`: then everything else is the content.
         data = body["data"] if "data" in body else {k: v for k, v in body.items() if k not in _ENVELOPE}
-        date = response.headers.get("date")
         return LarkResponse(0, str(body.get("msg", "")), {} if data is None else data, log_id, date)
     if meaning.kind is Kind.REFUSED and response.status == _HTTP_TOO_MANY:
         meaning = lookup(_LIMIT)

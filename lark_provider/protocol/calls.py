@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -59,6 +59,8 @@ class Call(Generic[D_co]):
         save_to: A path to which the answer's content is streamed, if it is not JSON.
         secret: A value that is never shown: filled in for `***` in the path, and masked in answers.
         receiver: To whom it sends a message, or the card that it updates; each takes a few a second.
+        skim: Finds what is wanted in the bytes of a successful answer, where parsing all of it takes long;
+            returns None for any other answer, which is then parsed.
     """
 
     method: str
@@ -76,6 +78,7 @@ class Call(Generic[D_co]):
     save_to: str | None = None
     secret: str | None = field(default=None, repr=False)
     receiver: str | None = None
+    skim: Callable[[bytes], D_co | None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def removes(self) -> bool:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.pacing import Limit
 from lark_provider.storage import migrate, statements
 from lark_provider.storage.engine import transaction
+from lark_provider.storage.schema import Moment
 from lark_provider.storage.tables import pacing
+from lark_provider.storage.urls import SQLITE_DRIVER
 
 
 class Pace:
@@ -43,22 +47,54 @@ class Pace:
         Raises:
             StorageError: The database cannot be used.
         """
-        rows, found = pacing.c, {}
-        # In the order of their keys, so that two processes cannot deadlock.
-        by_key = sorted((self._key(limit), limit, count) for limit, count in wanted.items())
-        with transaction(migrate.opened(self._url)) as connection:
-            now = statements.read_clock(connection).now
-            for key, limit, count in by_key:
-                added = statements.insert(connection, pacing).values(
-                    key=key, next_at=now - timedelta(seconds=limit.burst)
+        on = migrate.opened(self._url)
+        reserved = _in_sqlite if on.dialect.name == SQLITE_DRIVER else _in_postgres
+        with transaction(on, each_alone=True) as connection:
+            return {
+                limit: reserved(
+                    connection,
+                    self._key(limit),
+                    timedelta(seconds=limit.burst),
+                    timedelta(seconds=count * limit.interval),
                 )
-                connection.execute(added.on_conflict_do_nothing(index_elements=[rows.key]))
-                stored = sa.select(rows.next_at).where(rows.key == key).with_for_update()
-                first = max(connection.execute(stored).scalar_one(), now - timedelta(seconds=limit.burst))
-                found[limit] = (first - now).total_seconds()
-                following = first + timedelta(seconds=count * limit.interval)
-                connection.execute(pacing.update().where(rows.key == key).values(next_at=following))
-        return found
+                for limit, count in wanted.items()
+            }
 
     def _key(self, limit: Limit) -> str:
         return hashlib.sha256(f"{self._app}\0{limit.key}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _upsert() -> sa.Executable:
+    """Make the statement of PostgreSQL: one round trip and one commit, which holds no row for another one."""
+    clock, lasts = sa.func.clock_timestamp(type_=Moment()), sa.bindparam("lasts", type_=sa.Interval())
+    earliest = clock - sa.bindparam("burst", type_=sa.Interval())
+    added: Any = postgresql.insert(pacing).values(key=sa.bindparam("the_key"), next_at=earliest + lasts)
+    following = sa.func.greatest(added.excluded.next_at, pacing.c.next_at + lasts)
+    upsert: sa.Executable = added.on_conflict_do_update(
+        index_elements=[pacing.c.key], set_={"next_at": following}
+    ).returning(
+        pacing.c.next_at,
+        clock.label("clock"),
+        # A crash of the server that loses the last reservations does no harm, so no disk is waited for.
+        sa.func.set_config("synchronous_commit", "off", True),
+    )
+    return upsert
+
+
+_UPSERT = _upsert()
+
+
+def _in_postgres(connection: Connection, key: str, burst: timedelta, lasts: timedelta) -> float:
+    row = connection.execute(_UPSERT, {"the_key": key, "burst": burst, "lasts": lasts}).one()
+    return float((row.next_at - lasts - row.clock).total_seconds())
+
+
+def _in_sqlite(connection: Connection, key: str, burst: timedelta, lasts: timedelta) -> float:
+    """Reserve in a file, which is locked meanwhile: SQLite does not calculate with times."""
+    now = datetime.now(UTC)
+    next_at = connection.execute(sa.select(pacing.c.next_at).where(pacing.c.key == key)).scalar_one_or_none()
+    first = now - burst if next_at is None else max(next_at, now - burst)
+    values = {"key": key, "next_at": first + lasts}
+    added = statements.insert(connection, pacing).values(values)
+    connection.execute(added.on_conflict_do_update(index_elements=[pacing.c.key], set_=values))
+    return (first - now).total_seconds()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from lark_provider.api.clouddoc.rejects import Reject
-from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.errors import (
     BulkOutcomeUnknownError,
     BulkWriteError,
@@ -32,28 +30,6 @@ class BulkResult:
     replayed: int = 0
     chunks: int = 0
     rejects: list[Reject] = field(default_factory=list, repr=False)
-
-
-def created_ids(answer: LarkResponse[Any], call: Call[Any], wanted: int) -> list[str]:
-    """Return the ids of the records that a batch has created.
-
-    Args:
-        answer: Lark's.
-        call: What was sent.
-        wanted: How many records were sent.
-
-    Raises:
-        OutcomeUnknownError: There are fewer ids than that.
-    """
-    # Removed, since the answer lives longer than its thousand records are needed.
-    records = answer.data.pop("records", None) if isinstance(answer.data, dict) else None
-    ids = [record["record_id"] for record in records or ()]
-    if len(ids) != wanted:
-        raise OutcomeUnknownError(
-            f"{call.name}: the answer must name the {wanted} records sent, got {len(ids)}. Next: look into "
-            "the table before writing them again."
-        )
-    return ids
 
 
 def stopped(

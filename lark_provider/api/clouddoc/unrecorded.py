@@ -9,16 +9,15 @@ from lark_provider.api.clouddoc import bisecting, rejects
 from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.chunking import Source, in_chunks
 from lark_provider.api.clouddoc.conversion import converted, converter_for
+from lark_provider.api.clouddoc.creating import Create, batch_create, created_ids
 from lark_provider.api.clouddoc.fields import Field, names_of
 from lark_provider.api.clouddoc.fitting import Fitting
 from lark_provider.api.clouddoc.loads.options import Options
-from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.api.clouddoc.rejects import Reject
-from lark_provider.api.clouddoc.results import BulkResult, created_ids
-from lark_provider.protocol.calls import Call, request
+from lark_provider.api.clouddoc.results import BulkResult
+from lark_provider.protocol.calls import encode
 from lark_provider.protocol.keys import client_token
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
 
 Numbered: TypeAlias = tuple[int, Mapping[str, Any]]
 
@@ -47,27 +46,18 @@ def load(
     Raises:
         LarkError: See `bulk_insert`.
     """
-    url = path(RECORDS + "/batch_create", app_token=app_token, table_id=table_id)
 
-    def made(first: int, rows: Sequence[Mapping[str, Any]]) -> Call[Any]:
-        return request(
-            "POST",
-            url,
-            # Position and length are part of the key: chunks of another size are other writes.
-            params={
-                "client_token": client_token(key, app_token, table_id, "bulk", f"{first}+{len(rows)}"),
-                "user_id_type": options.user_id_type,
-            },
-            json={"records": [{"fields": fields} for fields in rows]},
-            idempotent=True,
-        )
+    def made(first: int, rows: Sequence[Mapping[str, Any]]) -> Create:
+        # Position and length are part of the token: chunks of another size are other writes.
+        token = client_token(key, app_token, table_id, "bulk", f"{first}+{len(rows)}")
+        body = encode({"records": [{"fields": fields} for fields in rows]}, "the records of a chunk")
+        return batch_create(app_token, table_id, body, len(rows), token, options.user_id_type)
 
     def send(rows: list[Numbered], ids: list[str]) -> Procedure[None]:
         call = made(rows[0][0], [fields for _, fields in rows])
         ids += created_ids((yield from perform(call)), call, len(rows))
 
     def write(chunk: list[Mapping[str, Any]], first: int) -> Procedure[list[str]]:
-        names = names_of(chunk)
         wire: list[Any] = chunk
         if options.convert:
             wire = yield from converted(
@@ -78,6 +68,7 @@ def load(
             del wire  # frees memory: it is in the call's body, and a thousand records come back
             return created_ids((yield from perform(call)), call, len(chunk))
         ids: list[str] = []
+        names = names_of(chunk)
         converter = yield from converter_for(app_token, table_id, options.zone, names)
         fields = [
             Field(field_name=name, type=kind, field_id=converter.ids[name])

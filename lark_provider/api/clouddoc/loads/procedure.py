@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from lark_provider.api.clouddoc.conversion import converted, converter_for
+from lark_provider.api.clouddoc.conversion import converter_for, misfits
 from lark_provider.api.clouddoc.fields import Converter, names_of
 from lark_provider.api.clouddoc.fitting import Fitting
 from lark_provider.api.clouddoc.loads import errors, looking, restarting
@@ -127,18 +127,14 @@ def _content(
     """Convert and encode the rows of a chunk."""
     options, place = writer.options, writer.place
     names = names_of(rows)
+    converter: Converter = yield from converter_for(
+        place.app_token, place.table_id, options.zone, names, empty_as_none=options.empty_as_none
+    )
+    wire: Any = rows
     if options.convert:
-        wire: Any = yield from converted(
-            place.app_token,
-            place.table_id,
-            options.zone,
-            rows,
-            first_row,
-            empty_as_none=options.empty_as_none,
-        )
-    else:
-        wire = rows
-    converter: Converter = yield from converter_for(place.app_token, place.table_id, options.zone, names)
+        wire, bad = converter.all_to_wire(rows, names, first_row)
+        if bad:
+            raise misfits(bad)
     writer.field_ids, writer.place = dict(converter.ids), replace(place, types=converter.types)
     options.check_marker(names, converter.types)
     keys = options.keys_of(wire, first_row, converter.types)

@@ -6,19 +6,16 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 from lark_provider.api.clouddoc import bisecting, rejects
+from lark_provider.api.clouddoc.creating import batch_create, created_ids
 from lark_provider.api.clouddoc.loads import dividing, errors, looking
 from lark_provider.api.clouddoc.loads.chunks import Content, Stood
 from lark_provider.api.clouddoc.loads.leasing import PERIODS, early, granted
 from lark_provider.api.clouddoc.loads.looking import Place
 from lark_provider.api.clouddoc.loads.options import Options
-from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.api.clouddoc.rejects import Reject
-from lark_provider.api.clouddoc.results import created_ids
-from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.codes import REPLAYED
 from lark_provider.protocol.effects import Sleep
 from lark_provider.protocol.errors import (
@@ -41,7 +38,6 @@ from lark_provider.protocol.ledger import (
 )
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.paths import path
 from lark_provider.protocol.store import Store, leased, shared
 
 logger = logging.getLogger(__name__)
@@ -153,7 +149,10 @@ class Writer:
             lease: The table's lease.
             is_fresh: Whether its token was never sent before, so that a refusal means that nothing stands.
         """
-        call = self._call(chunk, content)
+        at, user_id_type = self.place, self.options.user_id_type
+        call = batch_create(
+            at.app_token, at.table_id, content.body, chunk.row_count, chunk.token, user_id_type
+        )
         failure: LarkError | None = None
         for _ in range(PERIODS):
             try:
@@ -323,16 +322,6 @@ class Writer:
             token,
             sends,
         )
-
-    def _call(self, chunk: Chunk, content: Content) -> Call[Any]:
-        place = {"app_token": self.place.app_token, "table_id": self.place.table_id}
-        made: Call[Any] = request(
-            "POST",
-            path(RECORDS + "/batch_create", **place),
-            params={"client_token": chunk.token, "user_id_type": self.options.user_id_type},
-            idempotent=True,
-        )
-        return replace(made, body=content.body)
 
     def _marker(self, number: int) -> tuple[str, str] | None:
         name = self.options.marker_field

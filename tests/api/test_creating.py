@@ -1,0 +1,74 @@
+"""The ids of created records, found in an answer without parsing it, or by parsing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lark_provider.api.clouddoc.creating import batch_create, created_ids, skim
+from lark_provider.errors import LarkAPIError, OutcomeUnknownError
+from lark_provider.protocol import answers
+from lark_provider.protocol.calls import LarkResponse
+from lark_provider.protocol.effects import Response
+
+NAMES = st.sampled_from(["Name", "record_id", '"record_id', '"record_id":"rec1"', "fields", "\\"]) | st.text()
+TEXTS = st.sampled_from(['"record_id":"recx"', '{"record_id":"recx"}', '\\"record_id":"', "记录"]) | st.text()
+CELLS = st.recursive(
+    TEXTS | st.integers(0, 9) | st.booleans() | st.none(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=2),
+    max_leaves=4,
+)
+FIELDS = st.dictionaries(NAMES, CELLS, max_size=3)
+
+
+def ids_of(payload: object, count: int, *, status: int = 200, indent: bool = False) -> list[str]:
+    call = batch_create("bascn1", "tbl1", b"{}", count, "token", "open_id")
+    content = orjson.dumps(payload, option=orjson.OPT_INDENT_2 if indent else 0)
+    answer = answers.read(call, Response(status, {"x-tt-logid": "log"}, content))
+    if isinstance(answer, answers.Refusal):
+        raise answer.error
+    assert isinstance(answer, LarkResponse)
+    return created_ids(answer, call, count)
+
+
+def accepted(rows: list[Any]) -> dict[str, Any]:
+    return {"code": 0, "data": {"records": rows}, "msg": "success"}
+
+
+@given(st.lists(FIELDS, min_size=1, max_size=4), st.booleans(), st.booleans())
+def test_whatever_cells_hold_the_ids_are_those_of_the_records(
+    fields: list[Any], is_first: bool, indent: bool
+) -> None:
+    def record(number: int, cells: Any) -> dict[str, Any]:
+        name = {"record_id": f"rec{number}"}
+        return {**name, "fields": cells} if is_first else {"fields": cells, "id": f"rec{number}", **name}
+
+    rows = [record(number, cells) for number, cells in enumerate(fields)]
+    assert ids_of(accepted(rows), len(rows), indent=indent) == [f"rec{number}" for number in range(len(rows))]
+
+
+def test_an_ordinary_answer_is_not_parsed() -> None:
+    rows = [{"fields": {"Name": "a"}, "record_id": f"rec{number}"} for number in range(3)]
+    content = orjson.dumps(accepted(rows))
+    assert skim(3)(content) == {"records": [{"record_id": f"rec{number}"} for number in range(3)]}
+    rows[1]["fields"] = {"record_id": "rec9"}
+    assert skim(3)(orjson.dumps(accepted(rows))) is None
+    assert skim(3)(orjson.dumps({"msg": "first", **accepted(rows[:1])})) is None
+
+
+def test_an_answer_with_fewer_records_is_an_unknown_outcome() -> None:
+    with pytest.raises(OutcomeUnknownError, match="must name the 2 records sent, got 1"):
+        ids_of(accepted([{"fields": {}, "record_id": "rec1"}]), 2)
+
+
+def test_a_refusal_is_one_whatever_it_quotes() -> None:
+    refused = {"code": 1254015, "msg": '"record_id":"rec1"', "data": {"record_id": "rec1"}}
+    with pytest.raises(LarkAPIError) as caught:
+        ids_of(refused, 1)
+    assert caught.value.code == 1254015
+    with pytest.raises(LarkAPIError):
+        ids_of(accepted([{"record_id": "rec1"}]), 1, status=502)

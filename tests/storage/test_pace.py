@@ -1,0 +1,55 @@
+"""Times that processes reserve for their requests, and what a reservation costs on the wire."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy.engine import URL
+
+from lark_provider.protocol.pacing import Limit, Rate
+from lark_provider.storage import migrate
+from lark_provider.storage.pace import Pace
+from lark_provider.storage.watched import WatchedConnection
+
+SLOW, FAST = Limit.of("slow", Rate(1, 3600)), Limit.of("fast", Rate(1000, 3600))
+
+
+def test_times_follow_one_another(url: URL) -> None:
+    pace = Pace(url, "app")
+    first = pace.reserve({SLOW: 1})[SLOW]
+    assert -1 < first <= 0  # it has no burst
+    second = pace.reserve({SLOW: 3})[SLOW]
+    assert second == pytest.approx(SLOW.interval, abs=60)
+    assert pace.reserve({SLOW: 1})[SLOW] == pytest.approx(4 * SLOW.interval, abs=60)
+    assert -1 < Pace(url, "another app").reserve({SLOW: 1})[SLOW] <= 0
+
+
+def test_after_a_pause_a_burst_is_allowed(url: URL) -> None:
+    found = Pace(url, "app").reserve({FAST: 1, SLOW: 1})
+    assert set(found) == {FAST, SLOW}
+    assert found[FAST] == pytest.approx(-FAST.burst, abs=1)
+
+
+def test_no_time_is_reserved_twice(url: URL) -> None:
+    pace = Pace(url, "app")
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: pace.reserve({SLOW: 1})[SLOW], range(40)))
+    assert sorted(round(one / SLOW.interval) for one in found) == list(range(40))
+
+
+def test_a_limit_is_one_statement(postgres: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate.upgrade(postgres)
+    pace = Pace(postgres, "app")
+    pace.reserve({SLOW: 1})
+    calls, watched = [], WatchedConnection.watched
+
+    def counted(connection: WatchedConnection) -> object:
+        calls.append(connection)
+        return watched(connection)
+
+    monkeypatch.setattr(WatchedConnection, "watched", counted)
+    pace.reserve({SLOW: 1})
+    assert len(calls) == 1
+    pace.reserve({SLOW: 1, FAST: 1})
+    assert len(calls) == 3
