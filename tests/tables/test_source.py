@@ -92,10 +92,9 @@ def test_a_table_is_its_cells(table: list[Any], max_rows: int, max_bytes: int, i
 def test_checksums_do_not_depend_on_how_rows_were_encoded(table: list[Any]) -> None:
     rows = [[cell for cell, _ in encode_row(row, 1)] for row in table]
     every = frozenset(range(len(rows[0])))
-    wide = encoded(
-        [row * 60 for row in rows], blocks_of(60 * len(rows[0])), frozenset(range(60 * len(every)))
-    )
-    found = encoded(rows, blocks_of(len(rows[0])), every)
+    columns = list(zip(*rows, strict=True))
+    wide = encoded(columns * 60, blocks_of(60 * len(rows[0])), frozenset(range(60 * len(every))))
+    found = encoded(columns, blocks_of(len(rows[0])), every)
     assert [orjson.loads(line) for line in found.lines[0]] == orjson.loads(orjson.dumps(rows))
     assert found.sums == b"".join(check_sum(row, found.wild) for row in rows)
     assert wide.sums == b"".join(check_sum(row * 60, wide.wild) for row in rows)
