@@ -62,7 +62,7 @@ class Chunk:
 
     @property
     def digest(self) -> str:
-        """Of the lines, by which the ledger knows them again. It is made each time: few are recorded twice."""
+        """Of the lines. It is computed each time: only the ledger needs it, nearly always once."""
         rows = self.lines[0] if len(self.lines) == 1 else map(b"".join, zip(*self.lines, strict=True))
         return hashlib.blake2b(b"\n".join(rows), digest_size=_DIGEST_BYTES).hexdigest()
 
