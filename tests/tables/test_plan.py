@@ -44,7 +44,7 @@ def made(cells: list[list[Any]], number: int = 0) -> Chunk:
 
 def cut(cells: list[list[Any]], max_rows: int, max_bytes: int) -> list[Chunk]:
     cutter = Cutter(blocks_of(len(cells[0])), max_rows, max_bytes)
-    found = list(cutter.add(cells, [None] * len(cells[0])))
+    found = list(cutter.add(list(zip(*cells, strict=True)), [None] * len(cells[0])))
     return [*found, *([last] if (last := cutter.rest()) is not None else [])]
 
 

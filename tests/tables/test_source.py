@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -92,11 +94,29 @@ def test_a_table_is_its_cells(table: list[Any], max_rows: int, max_bytes: int, i
 def test_checksums_do_not_depend_on_how_rows_were_encoded(table: list[Any]) -> None:
     rows = [[cell for cell, _ in encode_row(row, 1)] for row in table]
     every = frozenset(range(len(rows[0])))
-    wide = encoded(
-        [row * 60 for row in rows], blocks_of(60 * len(rows[0])), frozenset(range(60 * len(every)))
-    )
-    found = encoded(rows, blocks_of(len(rows[0])), every)
+    columns = list(zip(*rows, strict=True))
+    wide = encoded(columns * 60, blocks_of(60 * len(rows[0])), frozenset(range(60 * len(every))))
+    found = encoded(columns, blocks_of(len(rows[0])), every)
     assert [orjson.loads(line) for line in found.lines[0]] == orjson.loads(orjson.dumps(rows))
     assert found.sums == b"".join(check_sum(row, found.wild) for row in rows)
     assert wide.sums == b"".join(check_sum(row * 60, wide.wild) for row in rows)
     assert found.sums == chunk(0, 1, rows, [None] * len(rows[0]), blocks_of(len(rows[0]))).sums
+
+
+@pytest.mark.parametrize(
+    ("width", "digest", "sums"),
+    [
+        (3, "bf7120e523ab064cc373f58b729c99c7c81b4df9af9da75f4a5f4ec917cdb028", 3555844345),
+        (8, "f5175405fa5095f8f42b43cbbfc4bb70af0f60d1432b96d553ec3de4fd63a5e7", 802685786),
+        (160, "734da005df0fb211185c255be96b7c1e4e0244aa98e394933f9e49e64cee77d9", 1730184922),
+    ],
+)
+def test_what_1_0_0rc1_has_recorded_is_recognized(width: int, digest: str, sums: int) -> None:
+    day, moment, link = dt.date(2026, 1, 1), dt.datetime(2026, 1, 1, 8), Link("p", "https://example.com")  # noqa: DTZ001 - cells have no zone
+    rows = []
+    for n in range(20):
+        dates = day + dt.timedelta(days=n), moment + dt.timedelta(seconds=n)
+        rows.append((n, f"row {n}", n / 4, n % 2 == 0, None if n % 3 else "=1", *dates, link))
+    (found,) = chunks_of([(row * 20)[:width] for row in rows], Options(), range(width))
+    assert found.digest == digest
+    assert zlib.crc32(found.sums) == sums

@@ -10,9 +10,10 @@ import datetime as dt
 import enum
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
-from operator import itemgetter, sub, truediv
+from operator import sub, truediv
 from types import NoneType
 from typing import Any, NamedTuple, TypeAlias
 
@@ -35,11 +36,14 @@ BLOCK = 500
 """Rows that are converted at once."""
 Formats: TypeAlias = str | list[str | None] | None
 """What the cells of a column need: one formatter for all, one for each, or none."""
-_FIRST = itemgetter(slice(0, 1))
 _CONTROLS = bytes(one for one in range(32) if one not in b"\t\n\r")
 _SAFE_DIGITS = 15
 """Any decimal number of so many digits is kept by a double."""
-_TYPED_FIRST = frozenset("=+-(.,$¥€£0123456789tTfF \t\n\r\f\v")
+_BREAK = "\0"
+"""Is between texts that are searched at once: no cell may have it."""
+_TYPED_FIRST = re.compile(_BREAK + r"[-=+(.,$¥€£\d\stTfF]")
+"""Begins each text that a sheet might convert."""
+_FORMULA_FIRST = _BREAK + "="
 
 
 class Kind(enum.Enum):
@@ -161,19 +165,18 @@ def _present(values: tuple[Any, ...], kinds: set[type], zone: dt.tzinfo | None) 
 
 
 def _texts(values: tuple[str, ...]) -> Column | None:
-    joined = "".join(values)
+    joined = _BREAK.join(("", *values))
     try:
         data = joined.encode()
     except UnicodeEncodeError:
         return None
-    if len(joined) > MAX_CHARS or len(data.translate(None, _CONTROLS)) < len(data):
+    if len(joined) > MAX_CHARS or len(data.translate(None, _CONTROLS)) < len(data) - len(values):
         return None
-    firsts = set(map(_FIRST, values))
-    if firsts.isdisjoint(_TYPED_FIRST) and not any(one.isdecimal() or one.isspace() for one in firsts):
+    if _TYPED_FIRST.search(joined) is None:
         return Column(values)
-    if joined.isdecimal():
+    if "".join(values).isdecimal():
         return Column(values, TEXT)
-    if "=" in firsts:
+    if _FORMULA_FIRST in joined:
         return None
     return Column(values, TEXT if any(map(is_typed, values)) else None)
 
@@ -194,7 +197,8 @@ def _are_small(values: Sequence[Any]) -> bool:
 
 
 def _floats(values: tuple[float, ...]) -> Column | None:
-    return Column(values, None, Kind.NUMBER) if all(map(math.isfinite, values)) else None
+    # The sum of others than finite numbers is not finite.
+    return Column(values, None, Kind.NUMBER) if math.isfinite(sum(values)) else None
 
 
 def _decimals(values: tuple[Decimal, ...]) -> Column | None:

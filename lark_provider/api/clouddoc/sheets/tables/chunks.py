@@ -17,7 +17,7 @@ MAX_ROWS, MAX_COLUMNS = 5000, 100
 """Of one request."""
 MAX_BYTES = 2_000_000
 """Of one request's body. Lark documents no limit, and refuses bodies of 4 MB."""
-DIGEST_BYTES = 32
+_DIGEST_BYTES = 32
 OVERHEAD = 200
 """Bytes of a body besides its rows."""
 
@@ -39,7 +39,6 @@ class Chunk:
         number: From 0.
         first: The number of its first row in the source, from 1.
         lines: The rows as they are sent: for each block of columns the JSON of each row.
-        digest: Of the lines.
         sums: A checksum of 4 bytes for each row.
         wild: Columns that cannot be compared, from 0.
         formats: For each column the formatter of its cells below the header, or a list of them, or None.
@@ -50,7 +49,6 @@ class Chunk:
     number: int
     first: int
     lines: list[list[bytes]] = field(repr=False)
-    digest: str
     sums: bytes = field(repr=False)
     wild: frozenset[int]
     formats: Sequence[Formats] = field(repr=False)
@@ -61,6 +59,12 @@ class Chunk:
     def count(self) -> int:
         """How many rows it has."""
         return len(self.lines[0])
+
+    @property
+    def digest(self) -> str:
+        """Of the lines. It is computed each time: only the ledger needs it, nearly always once."""
+        rows = self.lines[0] if len(self.lines) == 1 else map(b"".join, zip(*self.lines, strict=True))
+        return hashlib.blake2b(b"\n".join(rows), digest_size=_DIGEST_BYTES).hexdigest()
 
     @property
     def rows(self) -> list[list[Any]]:
@@ -84,8 +88,10 @@ class Chunk:
             stop: The row after the last one.
             range_: Where it goes.
         """
-        rows = b",".join(self.lines[block][start:stop])
-        return b'{"valueRange":{"range":' + orjson.dumps(range_) + b',"values":[' + rows + b"]}}"
+        rows = self.lines[block][start:stop]
+        rows[0] = b'{"valueRange":{"range":' + orjson.dumps(range_) + b',"values":[' + rows[0]
+        rows[-1] += b"]}}"
+        return b",".join(rows)  # copies a large body once
 
     def parts(self, block: int, limit: int, start: int = 0) -> list[tuple[int, int]]:
         """Return how the rows are split so that no body is larger than a limit, unless it is one row.
@@ -129,18 +135,8 @@ def chunk(
         blocks: Of columns.
         header_rows: How many of the rows are the header.
     """
-    found = encoded(rows, blocks, frozenset(range(len(rows[0]))))
-    digest = hashlib.blake2b(digested(found.lines), digest_size=DIGEST_BYTES).hexdigest()
-    return Chunk(number, first, found.lines, digest, found.sums, found.wild, formats, blocks, header_rows)
-
-
-def digested(lines: Sequence[Sequence[bytes]]) -> bytes:
-    """Return what the digest of rows is made of.
-
-    Args:
-        lines: The rows, encoded.
-    """
-    return b"\n".join(lines[0] if len(lines) == 1 else map(b"".join, zip(*lines, strict=True)))
+    found = encoded(list(zip(*rows, strict=True)), blocks, frozenset(range(len(rows[0]))))
+    return Chunk(number, first, found.lines, found.sums, found.wild, formats, blocks, header_rows)
 
 
 def chunk_of(whole: Chunk, places: Sequence[int], number: int | None = None) -> Chunk:

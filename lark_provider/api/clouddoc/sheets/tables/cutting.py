@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.blocks import Formats
-from lark_provider.api.clouddoc.sheets.tables.chunks import (
-    DIGEST_BYTES,
-    MAX_BYTES,
-    MAX_ROWS,
-    OVERHEAD,
-    Chunk,
-    digested,
-)
+from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_BYTES, MAX_ROWS, OVERHEAD, Chunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import (
     SUM_BYTES,
     Blocks,
@@ -57,21 +49,20 @@ class Cutter:
         self._formats: list[Formats] | None = None
         self._sizes = [OVERHEAD] * len(self._blocks)
         self._parts: list[_Part] = []
-        self._digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
         self._header_rows = 0
 
     def add(
         self,
-        rows: Sequence[Sequence[Any]],
+        columns: Sequence[Sequence[Any]],
         formats: Sequence[Formats],
         odd: frozenset[int] = frozenset(),
         *,
         is_header: bool = False,
     ) -> Iterator[Chunk]:
-        """Add rows of the same length.
+        """Add rows.
 
         Args:
-            rows: The cells, as they are sent.
+            columns: The cells of each column, as they are sent.
             formats: For each column the formatter of its cells, or a list of them, or None.
             odd: The columns that may have other cells than text, integers and numbers with a fraction.
             is_header: Whether they are the header, which is no row of the source.
@@ -79,8 +70,8 @@ class Cutter:
         Yields:
             The chunks that are complete.
         """
-        made = encoded(rows, self._blocks, odd)
-        start, count = 0, len(rows)
+        made = encoded(columns, self._blocks, odd)
+        start, count = 0, len(columns[0])
         while start < count:
             stop = self._fitting(made.lines, start, count)
             if stop > start:
@@ -103,7 +94,6 @@ class Cutter:
             self._number,
             self._first,
             self._lines,
-            self._digest.hexdigest(),
             b"".join(self._sums(wild)),
             wild,
             self._formats or [None] * self._blocks[-1][1],
@@ -117,9 +107,6 @@ class Cutter:
     def _take(self, made: Encoded, odd: frozenset[int]) -> None:
         count = len(made.lines[0])
         self._parts.append(_Part(count, odd, made.wild, made.sums))
-        if self._count:
-            self._digest.update(b"\n")
-        self._digest.update(digested(made.lines))
         self._count += count
         for known, texts in zip(self._lines, made.lines, strict=True):
             known.extend(texts)

@@ -24,8 +24,10 @@ from lark_provider.protocol.operations import Procedure, take
 
 Converted: TypeAlias = tuple[Sequence[Sequence[Any]], list[Column]]
 """Some rows: their values, and the columns of cells that were made of them."""
-_KEPT_CELLS = 200_000
-"""Cells that are kept converted between the check of a list and its sending."""
+_KEPT_CELLS = 1_000_000
+"""Cells of a list that are kept converted between its check and its sending; more are converted twice.
+
+They take some 13 bytes each, since texts and integers are those of the list itself; doubles take 33."""
 STYLE = "\0"
 """What a format begins with that is a style and no formatter."""
 _WIDE = frozenset("WF")
@@ -120,9 +122,9 @@ class Source:
         if with_header or options.header:
             self._measure([[one] for one in layout.titles])
         if with_header:
-            titles = tuple(layout.header[place] for place in order)
-            odd = frozenset(at for at, title in enumerate(titles) if type(title) is not str)
-            self._ready += self._cutter.add([titles], (), odd, is_header=True)
+            titles = [(layout.header[place],) for place in order]
+            odd = frozenset(at for at, (title,) in enumerate(titles) if type(title) is not str)
+            self._ready += self._cutter.add(titles, (), odd, is_header=True)
 
     def chunk(self) -> Procedure[Chunk | None]:
         """Return the next chunk; None at the end.
@@ -182,8 +184,7 @@ class Source:
             settled(one, column.cells) if isinstance(one, list) else one
             for one, column in zip(formats, columns, strict=True)
         ]
-        cells = list(zip(*(one.cells for one in columns), strict=True))
-        self._ready += self._cutter.add(cells, formats, odd)
+        self._ready += self._cutter.add([one.cells for one in columns], formats, odd)
 
     def _formatted(self, values: Sequence[Sequence[Any]], needed: list[Formats]) -> list[Formats]:
         """Return the formats of columns, where the caller has given some."""
@@ -229,16 +230,16 @@ class Source:
         """Note how wide the columns have to be."""
         for place, cells in enumerate(columns):
             width = self.widths[place]
-            texts = [cell for cell in cells if type(cell) is str]
-            longest = max(map(len, texts), default=0)
-            if "".join(texts).isascii():
+            kinds = set(map(type, cells))
+            if str in kinds:
+                texts = cells if len(kinds) == 1 else [cell for cell in cells if type(cell) is str]
+                longest = max(map(len, texts))
+                if longest > width / 2 and not "".join(texts).isascii():  # Chinese characters count twice
+                    longest = max(map(_length, texts))
                 width = max(width, longest)
-            elif longest > width / 2:  # Chinese characters count twice
-                width = max(width, *map(_length, texts))
-            if len(texts) < len(cells) and width < _SHOWN:
-                some = cells[::_EVERY]
-                longest = max((len(_shown(cell)) for cell in some if type(cell) is not str), default=0)
-                width = max(width, min(_SHOWN, longest))
+            if kinds != {str} and width < _SHOWN:
+                some = [cell for cell in cells[::_EVERY] if type(cell) is not str]
+                width = max(width, min(_SHOWN, max(map(len, map(_shown, some)), default=0)))
             self.widths[place] = width
 
 
@@ -260,12 +261,18 @@ def canonical(cells: Sequence[Any]) -> Sequence[Any]:
         cells: Numbers and `""`.
     """
     try:
-        return [cell if cell % 1 or not -EXACT_INT <= cell <= EXACT_INT else int(cell) for cell in cells]
-    except TypeError:
+        are_whole = list(map(float.is_integer, cells))
+    except TypeError:  # there are integers or empty cells among them
         return [
-            cell if cell == "" or cell % 1 or not -EXACT_INT <= cell <= EXACT_INT else int(cell)
+            int(cell) if type(cell) is float and cell.is_integer() and abs(cell) <= EXACT_INT else cell
             for cell in cells
         ]
+    if not any(are_whole):
+        return cells
+    return [
+        int(cell) if is_whole and abs(cell) <= EXACT_INT else cell
+        for cell, is_whole in zip(cells, are_whole, strict=True)
+    ]
 
 
 def _each(formats: Formats, count: int) -> list[str | None]:
