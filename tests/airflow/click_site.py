@@ -163,11 +163,17 @@ class ClickSite:
 
     def ask(self) -> Question:
         """Let a task ask bob, and wait for its card."""
-        known = {one["message_id"] for one in self._messages()}
         asked = self.server.park("ask", self.server.run("ask"), "q", assignees=["bob"])
-        self.wait(lambda: len(self._messages()) > len(known))
-        (card,) = (one for one in self._messages() if one["message_id"] not in known)
-        return Question(f"/api/v2{asked.task.path}/hitlDetails", card["message_id"])
+        sent = "SELECT message_id FROM hitl_cards WHERE ti_id = :ti_id AND state = 'sent'"
+        found: list[Any] = []
+
+        def is_sent() -> bool:
+            found[:] = execute(self.server.database, sent, ti_id=asked.task.ti_id)
+            return bool(found)
+
+        self.wait(is_sent)
+        (card,) = found
+        return Question(f"/api/v2{asked.task.path}/hitlDetails", card.message_id)
 
     def click(self, question: Question, option: str = "Approve") -> str:
         """Let bob click, and return what he reads if the click was not taken; else an empty text."""

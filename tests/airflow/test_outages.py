@@ -15,8 +15,6 @@ from tests.services.postgres import PostgresServer
 _TAKEN = [
     ("broker",),
     ("frozen broker",),
-    ("pump",),
-    ("bridge",),
     ("pump", "bridge"),
     ("API server",),
     ("database",),
