@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help demo docs third-party quick test check bench release-check soak soak-bridge soak-early soak-failures soak-loads \
-	soak-polling soak-sheets soak-upgrade fmt lock clean
+	soak-outages soak-polling soak-sheets soak-upgrade soak-versions fmt lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -66,11 +66,17 @@ soak-failures: $(READY) ## Let a folder of DAGs fail while Lark is unavailable a
 	@$(BIN)/python -m tests.soak.failures --dags $(or $(DAGS),50) --wide $(or $(WIDE),50) \
 		--tasks $(or $(TASKS),2) --away $(or $(AWAY),60)
 
+soak-outages: $(READY) ## Take each part that a click goes through down in turn, while a person clicks (SECONDS=60)
+	@$(BIN)/python -m tests.soak.outages --seconds $(or $(SECONDS),60)
+
 soak-polling: $(READY) ## Measure the CPU of an API server that a bridge polls, beside 3 million task instances (INSTANCES=3000000 QUESTIONS=10000)
 	@$(BIN)/python -m tests.soak.polling --instances $(or $(INSTANCES),3000000) --questions $(or $(QUESTIONS),10000)
 
 soak-upgrade: $(READY) ## Run the bridge on Airflow 3.2, and upgrade that to 3.3 while questions are open
 	@$(BIN)/python -m tests.soak.upgrade
+
+soak-versions: $(READY) ## Run an older bridge with this plugin and the reverse, and upgrade each while questions are open (OLD=68ff728)
+	@$(BIN)/python -m tests.soak.versions $(if $(OLD),--old $(OLD))
 
 soak: $(READY) ## Break everything at random while people click (SECONDS=600 SEED=… RATE=50 ROTATE=0 CUT=0 AIRFLOW=0)
 	@$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,10 +15,12 @@ from urllib.parse import quote
 from lark_provider.api.cards.airflow.mentions import Mentions, resolve
 from lark_provider.bridge import failure_reading as reading
 from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.at_once import few_at_once
 from lark_provider.bridge.dags import Dags
 from lark_provider.bridge.errors import AirflowRefusedError
 from lark_provider.bridge.failure_reading import EndedRun
 from lark_provider.bridge.incident_apps import IncidentApps
+from lark_provider.bridge.reading import Dag
 from lark_provider.bridge.routes import Receiver, RoutesFile
 from lark_provider.outbox import outgoing
 from lark_provider.protocol.incidents.changes import after
@@ -90,19 +92,22 @@ class FailurePoller:
             cursor = self._api.now() + OVERLAP
         now = self._api.now()
         since = max(cursor - OVERLAP, now - _LONGEST)
-        await self._report(since)
+        told = await self._report(since)
         ended = await self._ended(since, ("success", "failed") if open_runs else ("failed",))
         await self._recover(open_runs, ended)
-        await self._report_runs([one for one in ended.values() if one.state == "failed"])
+        failed = [one for one in ended.values() if one.state == "failed"]
+        await self._report_runs(failed, told)
         await threads.run(lambda: self._cursor.write(max(cursor, now)))
         measured.BRIDGE_POLLS.add("failures")
 
-    async def _report(self, since: datetime) -> None:
+    async def _report(self, since: datetime) -> set[tuple[str, str]]:
+        """Report failed tasks, and return DAG and run of all that have failed since then."""
         params = {"state": "failed", "updated_at_gte": since.isoformat(), "order_by": "id"}
         listed = await self._api.pages(INSTANCES, "task_instances", params)
+        runs = {(str(one["dag_id"]), str(one["dag_run_id"])) for one in listed}
         found = {str(one["id"]): one for one in listed if str(one["id"]) not in self._seen}
         if not found:
-            return
+            return runs
         dags = await self._dags.get({one["dag_id"] for one in found.values()})
         muted = await threads.run(self._mutes.active)
         told: list[tuple[RunEvent, Sequence[Receiver]]] = []
@@ -121,23 +126,22 @@ class FailurePoller:
             self._seen[ti_id] = None
         while len(self._seen) > _MOST_SEEN:
             del self._seen[next(iter(self._seen))]
+        return runs
 
     async def _explained(self, events: Sequence[RunEvent]) -> dict[str, RunEvent]:
         """Return failures with the errors of their logs, by task instance, as many as there is time for."""
         if not self._can_read_logs:
             return {}
-        turns = asyncio.Semaphore(_AT_ONCE)
         until = asyncio.get_running_loop().time() + _LOG_SECONDS
 
         async def explain(event: RunEvent) -> RunEvent:
-            async with turns:
-                if asyncio.get_running_loop().time() >= until:
-                    return event
-                log = await self._api.get(reading.log_path(event), {"map_index": event.map_index})
+            if asyncio.get_running_loop().time() >= until:
+                return event
+            log = await self._api.get(reading.log_path(event), {"map_index": event.map_index})
             return reading.with_error(event, log if isinstance(log, Mapping) else None)
 
         try:
-            found = await asyncio.gather(*map(explain, reading.by_run(events)))
+            found = await few_at_once(map(explain, reading.by_run(events)), _AT_ONCE)
             return {one.ti_id: one for one in found}
         except AirflowRefusedError as error:
             self._can_read_logs = False
@@ -226,36 +230,43 @@ class FailurePoller:
         return {(one.dag_id, one.run_id): one for one in found}
 
     async def _recover(self, open_runs: set[OpenRun], ended: Mapping[tuple[str, str], EndedRun]) -> None:
-        for run in open_runs:
-            end = ended.get((run.dag_id, run.run_id))
-            app = None if end is None else await self._apps.find(run.app_id)
-            if end is None or app is None:
-                continue
-            params = {"state": ("success", "failed"), "order_by": "id"}
-            instances = await self._api.pages(_instances(end), "task_instances", params)
-            await self._changed(run.dag_id, run.run_id, partial(self._end, app, end, instances))
+        async def recover(run: OpenRun, end: EndedRun) -> None:
+            app = await self._apps.find(run.app_id)
+            if app is not None:
+                params = {"state": ("success", "failed"), "order_by": "id"}
+                instances = await self._api.pages(_instances(end), "task_instances", params)
+                await self._changed(run.dag_id, run.run_id, partial(self._end, app, end, instances))
 
-    async def _report_runs(self, failed: Sequence[EndedRun]) -> None:
-        """Report runs that failed without a failed task, as by their time-out or since none could go on."""
-        new = [one for one in failed if one not in self._seen_runs]
+        places = {run: ended.get((run.dag_id, run.run_id)) for run in open_runs}
+        works = (recover(run, end) for run, end in places.items() if end is not None)
+        await few_at_once(works, _AT_ONCE)
+
+    async def _report_runs(self, failed: Sequence[EndedRun], told: Collection[tuple[str, str]]) -> None:
+        """Report runs that failed without a failed task, as by their time-out or since none could go on.
+
+        Those of `told` have a failed task; only of the others each has to be asked for.
+        """
+        new = [one for one in failed if one not in self._seen_runs and (one.dag_id, one.run_id) not in told]
         dags = await self._dags.get({one.dag_id for one in new}) if new else {}
-        for run in new:
-            found = await self._api.get(_instances(run), {"state": "failed", "limit": 1}) or {}
-            if not found.get("task_instances"):
-                dag = dags[run.dag_id]
-                event = reading.run_failure(run.dag_id, run.run_id, dag, self._url)
-                receivers = self._routes.for_failure(run.dag_id, dag.tags, dag.owners, "")
-                for receiver in receivers:
-                    app = await self._apps.find(receiver.app_id)
-                    if app is not None:
-                        work = partial(self._tell_run, app, _place(event, receiver), receiver, event, run)
-                        if await self._changed(run.dag_id, run.run_id, work):
-                            measured.BRIDGE_FAILURES.add("told")
-                if not receivers:
-                    measured.BRIDGE_FAILURES.add("unrouted")
-            self._seen_runs[run] = None
+        await few_at_once((self._report_run(run, dags[run.dag_id]) for run in new), _AT_ONCE)
+        self._seen_runs |= dict.fromkeys(failed)
         while len(self._seen_runs) > _MOST_SEEN:
             del self._seen_runs[next(iter(self._seen_runs))]
+
+    async def _report_run(self, run: EndedRun, dag: Dag) -> None:
+        found = await self._api.get(_instances(run), {"state": "failed", "limit": 1}) or {}
+        if found.get("task_instances"):
+            return
+        event = reading.run_failure(run.dag_id, run.run_id, dag, self._url)
+        receivers = self._routes.for_failure(run.dag_id, dag.tags, dag.owners, "")
+        for receiver in receivers:
+            app = await self._apps.find(receiver.app_id)
+            if app is not None:
+                work = partial(self._tell_run, app, _place(event, receiver), receiver, event, run)
+                if await self._changed(run.dag_id, run.run_id, work):
+                    measured.BRIDGE_FAILURES.add("told")
+        if not receivers:
+            measured.BRIDGE_FAILURES.add("unrouted")
 
     def _tell_run(self, app: App, place: Place, receiver: Receiver, event: RunEvent, run: EndedRun) -> bool:
         """Record that a run has failed, and return whether that is new. Blocks."""

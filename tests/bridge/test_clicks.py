@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -173,4 +174,19 @@ def test_a_click_of_another_company_is_not_told_again_and_again(bench: Bench) ->
     )
     bench.work()
     assert bench.messages() == []
+    assert bench.applied().shown_at is not None
+
+
+def test_what_a_plugin_of_a_newer_version_answered_is_told(bench: Bench) -> None:
+    bench.store(bench.bob, card="a failure's card")
+    bench.work()
+    newer = {"outcome": "handed_on", "message": {"zh": "已转交", "en": "carol decides now"}, "to": "carol"}
+    execute(
+        bench.url,
+        "UPDATE applied_clicks SET state = 'done', status = 200, result = :result, next_at = created_at",
+        result=json.dumps(newer),
+    )
+    bench.work(language="en")
+    (told,) = bench.messages()
+    assert told["content"] == {"text": "carol decides now"}
     assert bench.applied().shown_at is not None

@@ -89,13 +89,8 @@ class Failures:
 
     def wrong(self, repaired: list[str]) -> list[str]:
         """Return what is wrong with the cards."""
-        cards: dict[str, list[str]] = {dag_id: [] for dag_id in self.tasks}
-        for one in self.place.messages():
-            text = json.dumps(one["content"], ensure_ascii=False)
-            if named := re.search(r"team_[0-9]{3}", text):
-                cards[named[0]].append(text)
         found = []
-        for dag_id, some in cards.items():
+        for dag_id, some in self._cards().items():
             if len(some) != 1:
                 found.append(f"{dag_id}: {len(some)} cards")
                 continue
@@ -105,6 +100,18 @@ class Failures:
             elif colour == "red" and _counted(self.tasks[dag_id]) not in some[0]:
                 found.append(f"{dag_id}: not {self.tasks[dag_id]} failures: {some[0][:400]}")
         return found
+
+    def quoting(self) -> int:
+        """Return how many DAGs have a card that quotes the error of a task."""
+        return sum(any("no rows for part" in text for text in some) for some in self._cards().values())
+
+    def _cards(self) -> dict[str, list[str]]:
+        cards: dict[str, list[str]] = {dag_id: [] for dag_id in self.tasks}
+        for one in self.place.messages():
+            text = json.dumps(one["content"], ensure_ascii=False)
+            if named := re.search(r"team_[0-9]{3}", text):
+                cards[named[0]].append(text)
+        return cards
 
 
 def _counted(tasks: int) -> str:
@@ -171,7 +178,10 @@ def _measure(soak: Failures, away: float) -> list[str]:
     began = time.monotonic()
     _wait(lambda: not soak.wrong([]), 300)
     problems = soak.wrong([])
-    _say(f"{len(problems)} wrong cards {time.monotonic() - began:.0f} s after the last failure")
+    _say(
+        f"{len(problems)} wrong cards {time.monotonic() - began:.0f} s after the last failure; "
+        f"{soak.quoting()} of {len(soak.tasks)} cards quote the error"
+    )
     repaired = soak.repair()
     _wait(lambda: not soak.wrong(repaired), 300)
     states = Counter(row.state for row in execute(place.database, "SELECT state FROM incidents"))

@@ -194,22 +194,26 @@ class ClickResult:
 
 
 def read_result(text: str) -> ClickResult:
-    """Read what `ClickResult.dump` returned.
+    """Read what `ClickResult.dump` returned; members that a newer version added are left out.
+
+    An outcome that a newer version added is read as `over`: its message is told, and what became of the
+    question is read from Airflow.
 
     Args:
         text: Of a row, or the body of the plugin's answer.
 
     Raises:
-        ValueError: It is not a result, or one of a newer version that this one does not know.
+        ValueError: It is not a result.
     """
     try:
         given = orjson.loads(text)
-        end = given.get("end")
-        if given["outcome"] not in STATUS:
-            raise ValueError(f"The outcome of a click must be known, got {given['outcome']!r}.")
+        end, outcome = given.get("end"), given["outcome"]
         return ClickResult(
             **_known(given, ClickResult)
-            | {"end": None if end is None else load_end(orjson.dumps(end).decode())}
+            | {
+                "outcome": outcome if outcome in STATUS else "over",
+                "end": None if end is None else load_end(orjson.dumps(end).decode()),
+            }
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"The result of a click must be complete, got {error!r}.") from None

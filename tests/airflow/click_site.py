@@ -1,0 +1,236 @@
+"""All that a click on an Airflow question goes through, as processes that can be ended and started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from lark_emulator import Emulator
+
+from lark_provider.storage.crypto import Keys
+from lark_provider.storage.people import Account, People, Person
+from tests.airflow.api_server import SECRET, SIMPLE, ApiServer
+from tests.bridge.making import execute
+from tests.failures.waiting import wait_until
+from tests.services.postgres import OwnPostgres
+from tests.services.processes import free_port
+from tests.services.rabbitmq import OwnRabbit
+
+SECONDS = 120.0
+_KEY, _TOKEN = "k" * 32, "a-verification-token"
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that bob is asked, and the message of its card."""
+
+    path: str
+    message_id: str
+
+
+class ClickSite:
+    """An Airflow, a bridge, a gateway, a pump, a broker and a database of ours, with bob linked.
+
+    Args:
+        home: A folder.
+        metadata: The URL of an empty database for Airflow.
+        lark: The emulator.
+        stack: Ends everything.
+        of_bridge: Added to the environment of the bridge.
+
+    Attributes:
+        server: The API server.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        metadata: str,
+        lark: Emulator,
+        stack: ExitStack,
+        of_bridge: Mapping[str, str] = _NONE,
+    ) -> None:
+        self.home, self.lark = home, lark
+        self._database = stack.enter_context(closing(OwnPostgres().start()))
+        self._broker = stack.enter_context(closing(OwnRabbit().start()))
+        ours = stack.enter_context(self._database.server.databases()).make()
+        app = {
+            "LARK_APP_ID": lark.app_id,
+            "LARK_APP_SECRET": lark.app_secret,
+            "LARK_BASE_URL": lark.base_url,
+        }
+        (home / "api").mkdir()
+        self.server = stack.enter_context(ApiServer(home / "api", metadata, ours, app))
+        state = lark.state()
+        (user,) = (one for one in state["users"] if one["user_id"] == "bob")
+        bob = Person(lark.app_id, state["tenant_key"], user["open_ids"][lark.app_id])
+        account = Account(SIMPLE, "bob", "bob", {"sub": "bob", "role": "USER"})
+        People(self.server.database, Keys(self.server.key)).link(bob, account)
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("LARK_")},
+            **app,
+            "LARK_DATABASE_URL": ours,
+            "LARK_CONFIG_ENCRYPTION_KEY": self.server.key,
+            "LARK_REGISTRY_PATH": str(home / "applications.db"),
+            "LARK_BRIDGE_SECRET": SECRET,
+            "LARK_AIRFLOW_URL": self.server.url,
+            "LARK_AIRFLOW_USERNAME": "eve",
+            "LARK_AIRFLOW_PASSWORD": "eve",
+            "LARK_EVENT_ENCRYPT_KEY": _KEY,
+            "LARK_EVENT_VERIFICATION_TOKEN": _TOKEN,
+            "LARK_PACING": "0",
+            "RABBITMQ_URL": self._broker.url,
+        }
+        self._of_airflow: dict[str, str] = {}
+        self._of_bridge = dict(of_bridge)
+        port = free_port()
+        self._commands = {
+            "bridge": ["airflow", "bridge", "--hold-seconds", "1", "--poll-seconds", "1", "--language", "en"],
+            "gateway": ["callbacks", "serve", "--port", str(port)],
+            "pump": ["callbacks", "pump"],
+        }
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        stack.callback(self._end_all)
+        for name in self._commands:
+            self._start(name)
+        url = f"http://127.0.0.1:{port}/lark/callbacks/{lark.app_id}"
+
+        def is_there() -> bool:
+            try:
+                lark.set_callback(url, encrypt_key=_KEY, verification_token=_TOKEN)
+            except ValueError:
+                return False
+            return True
+
+        self.wait(is_there)
+
+    @contextmanager
+    def down(self, *parts: str) -> Iterator[None]:
+        """Take parts down, and start them again at the end of the block.
+
+        Args:
+            parts: Of `bridge`, `gateway`, `pump`, `broker`, `frozen broker`, `database`, `API server`.
+        """
+        for part in parts:
+            self._change(part)[0]()
+        try:
+            yield
+        finally:
+            for part in parts:
+                self._change(part)[1]()
+
+    def restart_bridge(self, more: Mapping[str, str]) -> None:
+        """Replace the bridge by one with another environment."""
+        self._kill("bridge")
+        self._of_bridge = dict(more)
+        self._start("bridge")
+
+    def restart_server(self, more: Mapping[str, str]) -> None:
+        """Replace the API server by one with another environment."""
+        self.server.kill()
+        for name in self._of_airflow:
+            del self.server.airflow.env[name]
+        self._of_airflow = dict(more)
+        self.server.airflow.env |= more
+        self._start_server()
+
+    def check(self) -> dict[str, dict[str, Any]]:
+        """Return what `lark-provider airflow check` says, by name."""
+        command = [sys.executable, "-m", "lark_provider.cli", "airflow", "check", "--json"]
+        done = subprocess.run(command, env=self._environment, capture_output=True, check=False)  # noqa: S603 - ours
+        return {one["name"]: one for one in json.loads(done.stdout)["checks"]}
+
+    def wait(self, condition: Callable[[], object], seconds: float = SECONDS) -> None:
+        """Wait for something, and show the logs if it never comes."""
+        try:
+            wait_until(condition, seconds)
+        except AssertionError:
+            logs = [one.read_text(errors="replace")[-4000:] for one in self.home.glob("*.log")]
+            raise AssertionError("\n".join([*logs, self.server.log()[-4000:]])) from None
+
+    def log(self, name: str) -> str:
+        """What a process has printed."""
+        return (self.home / f"{name}.log").read_text(errors="replace")
+
+    def ask(self) -> Question:
+        """Let a task ask bob, and wait for its card."""
+        asked = self.server.park("ask", self.server.run("ask"), "q", assignees=["bob"])
+        sent = "SELECT message_id FROM hitl_cards WHERE ti_id = :ti_id AND state = 'sent'"
+        found: list[Any] = []
+
+        def is_sent() -> bool:
+            found[:] = execute(self.server.database, sent, ti_id=asked.task.ti_id)
+            return bool(found)
+
+        self.wait(is_sent)
+        (card,) = found
+        return Question(f"/api/v2{asked.task.path}/hitlDetails", card.message_id)
+
+    def click(self, question: Question, option: str = "Approve") -> str:
+        """Let bob click, and return what he reads if the click was not taken; else an empty text."""
+        clicked = self.lark.click(question.message_id, "bob", option)
+        if clicked["code"]:  # Lark's client shows this number.
+            return f"code {clicked['code']}"
+        told = clicked["toast"] or {}
+        return str(told["content"]) if told.get("type") == "error" else ""
+
+    def shows_answer(self, question: Question) -> bool:
+        """Whether Airflow has bob's answer, and the card shows it and takes no more."""
+        detail = self.server.call("GET", question.path).json()
+        (card,) = (one for one in self._messages() if one["message_id"] == question.message_id)
+        text = json.dumps(card["content"])
+        by = detail["responded_by_user"]
+        return by is not None and by["name"] == "bob" and "lark_wait" not in text and "bob" in text
+
+    def outcomes(self, question: Question) -> list[str]:
+        """What became of each click on a question that was delivered to Airflow, oldest first."""
+        rows = execute(
+            self.server.database,
+            "SELECT a.state, a.result FROM applied_clicks a JOIN hitl_cards c ON c.key = a.card_key "
+            "WHERE c.message_id = :message ORDER BY a.created_at, a.done_at",
+            message=question.message_id,
+        )
+        return [json.loads(row.result)["outcome"] if row.state == "done" else row.state for row in rows]
+
+    def _messages(self) -> list[dict[str, Any]]:
+        return [one for chat in self.lark.state()["chats"] for one in chat["messages"]]
+
+    def _change(self, part: str) -> tuple[Callable[[], object], Callable[[], object]]:
+        """Return what takes a part down, and what brings it back."""
+        if part in self._commands:
+            return lambda: self._kill(part), lambda: self._start(part)
+        return {
+            "broker": (self._broker.kill, self._broker.start),
+            "frozen broker": (self._broker.pause, self._broker.resume),
+            "database": (lambda: self._database.stop("immediate"), self._database.start),
+            "API server": (self.server.kill, self._start_server),
+        }[part]
+
+    def _start(self, name: str) -> None:
+        command = [sys.executable, "-m", "lark_provider.cli", *self._commands[name]]
+        more = self._of_bridge if name == "bridge" else {}
+        with (self.home / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(  # noqa: S603 - ours
+                command, env={**self._environment, **more}, stdout=log, stderr=log
+            )
+
+    def _start_server(self) -> None:
+        self.server.start()
+        self.server.wait()
+
+    def _kill(self, name: str) -> None:
+        self._processes[name].kill()
+        self._processes[name].wait()
+
+    def _end_all(self) -> None:
+        for name in self._processes:
+            self._kill(name)

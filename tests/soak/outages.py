@@ -1,0 +1,87 @@
+"""Each part that a click goes through is down for a minute in turn, while a person clicks on questions.
+
+`.venv/bin/python -m tests.soak.outages --seconds 60`: a real API server, bridge, gateway and pump, with a
+broker and a database of their own. During each outage one question is clicked on at its beginning, one in its
+middle and one at its end. A click that is refused must say why, and is repeated after the outage. Each
+question must then show bob's answer on its card and in Airflow, from exactly one click.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from lark_emulator import Emulator
+
+from tests.airflow.click_site import ClickSite, Question
+from tests.services import postgres
+
+_OUTAGES = (
+    ("broker",),
+    ("frozen broker",),
+    ("database",),
+    ("gateway",),
+    ("pump",),
+    ("bridge",),
+    ("pump", "bridge"),
+    ("API server",),
+    ("broker", "database"),
+)
+_CLICKS = 3
+_SECONDS = 300.0
+
+
+def outage(site: ClickSite, parts: tuple[str, ...], seconds: float) -> list[str]:
+    """Take parts down for a time while bob clicks, and return what is wrong afterwards."""
+    questions = [site.ask() for _ in range(_CLICKS)]
+    refused: list[tuple[Question, str]] = []
+    with site.down(*parts):
+        began = time.monotonic()
+        for number, question in enumerate(questions):
+            time.sleep(max(0.0, began + seconds * number / (_CLICKS - 1) - time.monotonic()))
+            if told := site.click(question):
+                refused.append((question, told))
+    began = time.monotonic()
+    for question, _ in refused:
+        site.wait(lambda: not site.click(question), _SECONDS)  # noqa: B023 - called now
+    problems = []
+    for question in questions:
+        site.wait(lambda: site.shows_answer(question), _SECONDS)  # noqa: B023 - called now
+        if (outcomes := site.outcomes(question)) != ["answered"]:
+            problems.append(f"{parts}: {outcomes}")
+    _say(
+        f"{' and '.join(parts)} down for {seconds:.0f} s: "
+        f"{_CLICKS - len(refused)} of {_CLICKS} clicks taken, all shown "
+        f"{time.monotonic() - began:.1f} s after it; {[told for _, told in refused]}"
+    )
+    return problems
+
+
+def main() -> int:
+    """Run it, and return 1 if something is wrong."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long each outage lasts")
+    given = parser.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="bridge-outages-"))
+    with ExitStack() as stack:
+        lark = stack.enter_context(Emulator())
+        lark.settings(rate_limits=False)
+        databases = stack.enter_context(postgres.find(os.environ).server.databases())
+        site = ClickSite(home, databases.make(), lark, stack)
+        problems = [one for parts in _OUTAGES for one in outage(site, parts, given.seconds)]
+        _say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))
+        return min(len(problems), 1)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
