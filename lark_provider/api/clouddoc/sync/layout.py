@@ -86,18 +86,17 @@ class Layout:
                 made[one] = convert(one.type, one.mode, cells_of(one.name, records), self.zone)
             return made[one]
 
+        if len(set(shapes)) == 1 and shapes[0]:  # as in most sources
+            return list(zip(*map(column, self.columns(shapes[0])), strict=True))
         places: dict[str | None, list[int]] = {}
         for place, shape in enumerate(shapes):
             places.setdefault(shape, []).append(place)
         found: list[tuple[Any, ...] | None] = [None] * len(shapes)
         for shape, own in places.items():
-            if shape is None:
-                continue
-            columns = [column(one) for one in self.columns(shape)]
-            if len(own) == len(shapes) and columns:
-                return list(zip(*columns, strict=True))
-            for place in own:
-                found[place] = tuple(one[place] for one in columns)
+            if shape is not None:
+                columns = [column(one) for one in self.columns(shape)]
+                for place in own:
+                    found[place] = tuple(one[place] for one in columns)
         return found
 
 
