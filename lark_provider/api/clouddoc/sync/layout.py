@@ -113,10 +113,10 @@ def cells_of(name: str, records: Sequence[Mapping[str, Any]]) -> list[Any]:
         return [record.get(name) for record in records]
 
 
-def digest(vector: Sequence[Any]) -> int:
-    """Return 64 bits that stand for the canonical values of a row.
+def digests(vectors: Sequence[Sequence[Any] | None]) -> list[int]:
+    """Return 64 bits for each row that stand for its canonical values.
 
     Python's own hash is several times faster than a cryptographic one. It differs between processes, and here
     it never leaves one; and it only ever tells apart two states of one record.
     """
-    return hash(orjson.dumps(vector))
+    return list(map(hash, map(orjson.dumps, vectors)))
