@@ -34,8 +34,8 @@ class Staged(NamedTuple):
     wire: bytes | None
 
 
-Known: TypeAlias = "tuple[int, str | None, int | None, str]"
-"""What the index knows about the row with a key: row, shape, digest and key, as in `Staged`."""
+Known: TypeAlias = "tuple[int, str | None, int | None]"
+"""What the index knows about the row with a key: row, shape and digest, as in `Staged`."""
 
 
 class Seen(NamedTuple):
@@ -121,8 +121,8 @@ class SyncIndex(Protocol):
     def wire(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the values of rows by key, without those that are rejected."""
 
-    def known(self, keys: Sequence[str]) -> dict[str, Known]:
-        """Return the rows of the source that have these keys."""
+    def known(self, keys: Sequence[str | None]) -> list[Known | None]:
+        """Return the row of the source that has each key, or None."""
 
     def begin_scan(self) -> None:
         """Begin to count records; what was seen before stays until `end_scan`."""

@@ -32,6 +32,9 @@ SELECT plan.number, plan.kind, plan.row, plan.key, plan.record_id, plan.before,
     CASE plan.kind WHEN 'create' THEN source.wire ELSE plan.after END
 FROM plan LEFT JOIN source ON source.row = plan.row AND plan.kind = 'create'
 """
+_BY_KEY = """
+FROM (VALUES {}) AS wanted LEFT JOIN source ON source.key = wanted.column2 ORDER BY wanted.column1
+""".format(",".join(f"({place}, ?)" for place in range(_KEYS_AT_ONCE)))
 
 
 class SyncIndexFullError(LarkError):
@@ -112,18 +115,17 @@ class SqliteIndex:
         """Return the values of rows by key, without those that are rejected."""
         return {key: wire for key, wire in self._by_key("key, wire", keys) if wire is not None}
 
-    def known(self, keys: Sequence[str]) -> dict[str, Known]:
-        """Return the rows of the source that have these keys."""
-        # Plain tuples: making a million named ones takes half a second.
-        return {found[3]: found for found in self._by_key("row, shape, digest, key", keys)}
+    def known(self, keys: Sequence[str | None]) -> list[Known | None]:
+        """Return the row of the source that has each key, or None."""
+        return [found if found[0] else None for found in self._by_key("row, shape, digest", keys)]
 
-    def _by_key(self, columns: str, keys: Sequence[str]) -> Iterator[Any]:
+    def _by_key(self, columns: str, keys: Sequence[str | None]) -> Iterator[Any]:
+        """Return columns of the row with each key, in the order of the keys; NULLs where there is none."""
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             some = keys[start : start + _KEYS_AT_ONCE]
             # One text for nearly all queries, so that the statement is prepared once.
             padded = [*some, *[None] * (_KEYS_AT_ONCE - len(some))]
-            places = ",".join("?" * _KEYS_AT_ONCE)
-            yield from self._run(f"SELECT {columns} FROM source WHERE key IN ({places})", padded).fetchall()  # noqa: S608
+            yield from self._run(f"SELECT {columns} {_BY_KEY}", padded).fetchall()[: len(some)]
 
     def begin_scan(self) -> None:
         """Begin to count records; what was seen before stays until `end_scan`."""
@@ -150,6 +152,7 @@ class SqliteIndex:
         if self._scan > 1 and not keep:
             self._run("DELETE FROM seen WHERE scan < ?", (self._scan,))
         self._run("CREATE INDEX IF NOT EXISTS seen_row ON seen (row) WHERE row IS NOT NULL")
+        self._run(f"CREATE INDEX IF NOT EXISTS seen_differing ON seen (row) WHERE {_DIFFERING}")
 
     def forget(self, record_ids: Sequence[str]) -> None:
         """Forget records, since they do not exist any more."""
@@ -186,9 +189,9 @@ class SqliteIndex:
     def differences(self) -> Iterator[Difference]:
         """Return the records that differ from their row by digest."""
         found = self._run(
-            'SELECT seen.record_id, seen.row, source.key, source.shape, seen."values", source.wire '
-            'FROM seen JOIN source ON source.row = seen.row WHERE seen."values" IS NOT NULL '
-            "AND source.wire IS NOT NULL AND NOT seen.duplicate"
+            'SELECT seen.record_id, seen.row, source.key, source.shape, seen."values", source.wire '  # noqa: S608
+            f"FROM seen JOIN source ON source.row = seen.row WHERE {_DIFFERING} "
+            "AND source.wire IS NOT NULL AND NOT seen.duplicate ORDER BY seen.row"
         )
         return map(Difference._make, _fetched(found))
 
@@ -256,6 +259,7 @@ class SqliteIndex:
             self._file.close()
 
 
+_DIFFERING = 'seen.row IS NOT NULL AND seen."values" IS NOT NULL'
 _WITHOUT_RECORD = "wire IS NOT NULL AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.row = source.row)"
 
 

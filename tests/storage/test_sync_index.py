@@ -24,9 +24,8 @@ index.seal()
 index.begin_scan()
 for first in range(0, count, 500):
     keys = [f"key {number}" for number in range(first, first + 500)]
-    known = index.known(keys)
-    index.see([(f"rec{number}", key, known[key][0], b"x" * 100 if number % 2 else None)
-               for number, key in enumerate(keys, first)])
+    index.see([(f"rec{number}", key, row, b"x" * 100 if number % 2 else None)
+               for number, (key, (row, _, _)) in enumerate(zip(keys, index.known(keys)), first)])
 index.end_scan(keep=False)
 assert index.plan_creates() == 0
 assert sum(1 for _ in index.differences()) == count // 2

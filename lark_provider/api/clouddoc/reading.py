@@ -14,6 +14,7 @@ from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.cells import EPOCH
 
 _TEXTS = frozenset({types.TEXT, types.AUTO_NUMBER})
+_MAPPINGS = (dict, Mapping)  # isinstance(…, Mapping) alone is slow for a dict
 _MOMENTS = frozenset({types.DATE, types.CREATED_TIME, types.MODIFIED_TIME})
 
 
@@ -76,8 +77,9 @@ def _formula(inner: object, found: Any, zone: dt.tzinfo | None) -> Any:
 def _text(value: Any) -> Any:
     """Join the parts of a text; one part alone is a text, too."""
     if isinstance(value, list):
-        return "".join(str(_text(part)) for part in value)
-    return str(value.get("text", "")) if isinstance(value, Mapping) else value
+        # Nearly all texts have one part, and there may be millions of cells.
+        return str(_text(value[0])) if len(value) == 1 else "".join(str(_text(part)) for part in value)
+    return str(value.get("text", "")) if isinstance(value, _MAPPINGS) else value
 
 
 def _moment(value: float, zone: dt.tzinfo | None) -> dt.datetime | float:

@@ -40,8 +40,7 @@ class Comparison:
         """
         fields: list[Mapping[str, Any]] = [record.get("fields") or {} for record in records]
         keys = self.keys.of_table(fields)
-        known = index.known([key for key in keys if key])
-        rows = [known.get(key) if key else None for key in keys]
+        rows = index.known(keys)
         marked = self.layout.shape(dict.fromkeys(self.marks, EXACT)) if self.marks else None
         shapes = [(marked if row is None else row[1]) if self.compares else None for row in rows]
         mark = self.layout.vectors([marked], [self.marks], written=True)[0] if marked else ()
@@ -59,25 +58,28 @@ class Comparison:
             seen.append((record["record_id"], key, None if row is None else row[0], values))
         index.see(cast("list[Seen]", seen))
 
-    def changes(self, difference: Difference) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the cells that differ: as they are, and as they are to be written.
+    def changes(self, differences: Sequence[Difference]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Return the cells that differ, of each record: as they are, and as they are to be written.
 
         Equal digests mean equal values, but not the other way round: 0.0 and -0.0 are one number.
 
         Args:
-            difference: A record and its row.
+            differences: Records and their rows.
         """
-        row = orjson.loads(difference.wire)
-        wanted = self.layout.vectors([difference.shape], [row], written=True)[0] or ()
-        before: dict[str, Any] = {}
-        after: dict[str, Any] = {}
-        columns = self.layout.columns(difference.shape)
-        for column, new, old in zip(columns, wanted, orjson.loads(difference.values), strict=True):
-            # As JSON, for a vector that was not stored may hold tuples.
-            if new != old:
-                before[column.name] = old
-                after[column.name] = sent(column.type, row[column.name])
-        return before, after
+        rows = [orjson.loads(one.wire) for one in differences]
+        wanted = self.layout.vectors([one.shape for one in differences], rows, written=True)
+        found = []
+        for one, row, vector in zip(differences, rows, wanted, strict=True):
+            before: dict[str, Any] = {}
+            after: dict[str, Any] = {}
+            columns = self.layout.columns(one.shape)
+            for column, new, old in zip(columns, vector or (), orjson.loads(one.values), strict=True):
+                # As JSON, for a vector that was not stored may hold tuples.
+                if new != old:
+                    before[column.name] = old
+                    after[column.name] = sent(column.type, row[column.name])
+            found.append((before, after))
+        return found
 
     def created(self, wire: bytes) -> dict[str, Any]:
         """Return a row as it is sent to create a record, without its empty cells."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import orjson
 
 from lark_provider.api.clouddoc import rejects
@@ -196,19 +198,18 @@ def _plan_writes(prepared: Prepared, index: SyncIndex) -> None:
     index.plan_creates()
     if not comparison.compares:
         return
-    writes: list[Planned] = []
-    for one in index.differences():
-        before, after = comparison.changes(one)
-        if after:
-            writes.append(
+    differences = index.differences()
+    while some := list(islice(differences, _KEYS_AT_ONCE)):
+        changes = comparison.changes(some)
+        index.plan(
+            [
                 Planned(
                     0, "update", one.row, one.key, one.record_id, orjson.dumps(before), orjson.dumps(after)
                 )
-            )
-        if len(writes) >= _KEYS_AT_ONCE:
-            index.plan(writes)
-            writes = []
-    index.plan(writes)
+                for one, (before, after) in zip(some, changes, strict=True)
+                if after
+            ]
+        )
 
 
 def _plan_missing(prepared: Prepared, index: SyncIndex, counts: Counts) -> None:

@@ -16,7 +16,7 @@ from lark_provider.api.clouddoc.fields import Converter, Field, names_of
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.sync import canonical
 from lark_provider.api.clouddoc.sync.keys import KeyMisfitError, Keys
-from lark_provider.api.clouddoc.sync.layout import Layout, digest
+from lark_provider.api.clouddoc.sync.layout import Layout, digests
 from lark_provider.api.clouddoc.sync.options import Options
 from lark_provider.api.clouddoc.sync.scope import Scope
 from lark_provider.api.clouddoc.sync.source_rows import MAPPINGS, OwnRows, calendar_day, integral
@@ -208,25 +208,21 @@ class Stager:
         shapes = self._shapes(wire, modes)
         vectors = self._layout.vectors(shapes, wire, written=True)
         numbers = range(first_row, first_row + len(wire))
-        rows = zip(numbers, keys, shapes, vectors, wire, strict=True)
+        known = (numbers, keys, shapes, digests(vectors))
         if not batch.rejects:
             # Plain tuples: making a million named ones takes half a second.
-            staged = [
-                (number, key, shape, digest(vector or ()), encoded)
-                for (number, key, shape, vector, _), encoded in zip(rows, _encoded(wire), strict=True)
-            ]
-            batch.staged = cast("list[Staged]", staged)
+            batch.staged = cast("list[Staged]", list(zip(*known, _encoded(wire), strict=True)))
             return
         key_of = dict(zip(numbers, keys, strict=True))
         batch.rejects[:] = [replace(one, key=key_of[one.row] or "") for one in batch.rejects]
         rejected = {one.row for one in batch.rejects}
-        for number, key, shape, vector, row in rows:
+        for number, key, shape, digest, row in zip(*known, wire, strict=True):
             if key is None:
                 batch.without_key += 1
             elif number in rejected:
                 batch.staged.append(Staged(number, key, None, None, None))
             else:
-                batch.staged.append(Staged(number, key, shape, digest(vector or ()), orjson.dumps(row)))
+                batch.staged.append(Staged(number, key, shape, digest, orjson.dumps(row)))
 
     def _made_keys(
         self, wire: Sequence[Row], given: Sequence[Row], first_row: int, batch: Batch

@@ -217,17 +217,19 @@ class Writer:
 
     def _differing(self, records: Sequence[Any]) -> dict[str, str]:
         planned = {one.record_id: one for one in self._updated}
-        keys = [one.key for one in self._updated]
-        known, wire = self._index.known(keys), self._index.wire(keys)
-        differing: dict[str, str] = {}
-        for record in records:
-            one = planned[record["record_id"]]
-            shape = known[one.key][1] or ""
-            vector = self._comparison.layout.vectors([shape], [record["fields"]], written=False)[0]
-            difference = Difference(
-                one.record_id, one.row, one.key, shape, orjson.dumps(vector), wire[one.key]
+        updated = [planned[record["record_id"]] for record in records]
+        keys = [one.key for one in updated]
+        wire = self._index.wire(keys)
+        shapes = [row[1] if row else None for row in self._index.known(keys)]
+        vectors = self._comparison.layout.vectors(shapes, [one["fields"] for one in records], written=False)
+        differences = [
+            Difference(
+                one.record_id, one.row, one.key, shape or "", orjson.dumps(vector or ()), wire[one.key]
             )
-            before, after = self._comparison.changes(difference)
+            for one, shape, vector in zip(updated, shapes, vectors, strict=True)
+        ]
+        differing: dict[str, str] = {}
+        for one, (before, after) in zip(updated, self._comparison.changes(differences), strict=True):
             for name in after.keys() & orjson.loads(one.after or b"{}").keys():
                 differing.setdefault(
                     name, f"key {one.key!r}: {after[name]!r} was written, {before[name]!r} is read"
