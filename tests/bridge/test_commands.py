@@ -151,7 +151,10 @@ def test_an_answer_of_an_app_that_is_gone_is_not_tried_indefinitely(
         "om_3": ("running", "started"),
     }
     found = [one.getMessage() for one in caplog.records]
-    assert sorted(found) == ["Chat command cannot be answered"] * 2 + ["Chat command not answered; will retry"]
+    assert sorted(found) == [
+        *["Chat command cannot be answered"] * 2,
+        "Chat command not answered; will retry",
+    ]
     with transaction(migrate.opened(sqlite), reading=True) as connection:
         answers = connection.scalars(sa.select(chat_commands.c.answer).order_by(chat_commands.c.message_id))
         problems = [orjson.loads(answer).get("problem", "") for answer in answers]
