@@ -28,14 +28,14 @@ _AT_ONCE, _INVALID, _UNPROVEN, _UNAVAILABLE = 16, 400, 401, 503
 _LOST = ClickResult(
     "unavailable",
     {
-        "zh": "Airflow 一天内未能处理这次点击，请在 Airflow 中处理。",  # noqa: RUF001 - Chinese
+        "zh": "Airflow 一天内未能处理这次点击，请在 Airflow 中处理。",
         "en": "Airflow could not process this click within a day. Please act in Airflow.",
     },
 )
 _TOO_LARGE = ClickResult(
     "invalid",
     {
-        "zh": "填写的内容过长，请缩短后重新提交，或在 Airflow 中处理。",  # noqa: RUF001 - Chinese
+        "zh": "填写的内容过长，请缩短后重新提交，或在 Airflow 中处理。",
         "en": "What was entered is too long. Please shorten it and submit again, or act in Airflow.",
     },
 )

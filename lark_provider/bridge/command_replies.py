@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from lark_provider.bridge.command_texts import harmless, told
-from lark_provider.bridge.lark import Apps, is_lost
+from lark_provider.bridge.lark import Apps, is_lost, is_unusable
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.protocol.errors import LarkAPIError, LarkError, PermissionDeniedError
 from lark_provider.protocol.hitl.keys import idempotency_key
@@ -81,11 +81,13 @@ class CommandReplies:
             raise
 
     async def _one(self, claimed: Claimed) -> None:
+        problem = None
         try:
             await self._reply(claimed)
         except LarkError as error:
-            fields = _named(claimed) | {"error": str(error)}
-            if not is_lost(error, claimed.changed_ago):
+            problem = str(error)
+            fields = _named(claimed) | {"error": problem}
+            if not (is_lost(error, claimed.changed_ago) or is_unusable(error, claimed.changed_ago)):
                 pause = min(_LONGEST_PAUSE, 0.5 * 2 ** min(claimed.attempts - 1, 10))
                 logger.warning(
                     "Chat command not answered; will retry", extra=fields | {"retry_in_s": round(pause, 1)}
@@ -93,7 +95,7 @@ class CommandReplies:
                 await threads.run(lambda: self._store.postpone(claimed, pause))
                 return
             logger.error("Chat command cannot be answered", extra=fields)  # noqa: TRY400 - the text says it all
-        await threads.run(lambda: self._store.answered(claimed))
+        await threads.run(lambda: self._store.answered(claimed, problem))
 
     async def _reply(self, claimed: Claimed) -> None:
         message = claimed.message

@@ -12,28 +12,28 @@ from lark_provider.api.routes.commands import CommandRule
 _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "too_old": (
-            "这条命令送达时已超过 30 分钟，没有执行。如仍需要，请重新发送。",  # noqa: RUF001 - Chinese
+            "这条命令送达时已超过 30 分钟，没有执行。如仍需要，请重新发送。",
             "This command came over 30 minutes late and was not performed. Send it again if still wanted.",
         ),
-        "invalid": ("命令有误：{reason}", "The command does not fit: {reason}"),  # noqa: RUF001 - Chinese
+        "invalid": ("命令有误：{reason}", "The command does not fit: {reason}"),
         "not_open": (
-            "在此会话中，你不能对 {dag} 使用这个命令。发送 /help 查看可用的命令。",  # noqa: RUF001 - Chinese
+            "在此会话中，你不能对 {dag} 使用这个命令。发送 /help 查看可用的命令。",
             "This command on {dag} is not open to you in this chat. Send /help to see what is.",
         ),
-        "nothing": ("在此会话中，没有向你开放的命令。", "No command is open to you in this chat."),  # noqa: RUF001 - Chinese
-        "help": ("你可以在此使用：", "What you can send here:"),  # noqa: RUF001 - Chinese
+        "nothing": ("在此会话中，没有向你开放的命令。", "No command is open to you in this chat."),
+        "help": ("你可以在此使用：", "What you can send here:"),
         "success": ("{dag} 运行成功{took}。", "{dag} has succeeded{took}."),
         "failed": ("{dag} 运行失败{took}。", "{dag} has failed{took}."),
         "deleted": ("{dag} 的这次运行已被删除。", "This run of {dag} was deleted."),
         "unwatched": (
-            "{dag} 已运行超过 7 天，不再在此通知。",  # noqa: RUF001 - Chinese
+            "{dag} 已运行超过 7 天，不再在此通知。",
             "{dag} has run for more than 7 days; its end is not reported here.",
         ),
         "link": (
-            "关联你的 Airflow 用户后，请重新发送命令。链接仅供你本人使用一次：\n{url}",  # noqa: RUF001 - Chinese
+            "关联你的 Airflow 用户后，请重新发送命令。链接仅供你本人使用一次：\n{url}",
             "Link your Airflow user, then send the command again. Only you can use the link, once:\n{url}",
         ),
-        "took": ("，用时 {seconds} 秒", " after {seconds} s"),  # noqa: RUF001 - Chinese
+        "took": ("，用时 {seconds} 秒", " after {seconds} s"),
     }
 )
 

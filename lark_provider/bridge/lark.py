@@ -5,18 +5,21 @@ from __future__ import annotations
 from lark_provider.client.clients import AsyncLarkServiceClient
 from lark_provider.outbox.delivering import CARD_GONE
 from lark_provider.protocol.errors import (
+    ConfigurationError,
     ConflictError,
     InvalidRequestError,
     LarkAPIError,
     LarkError,
     NotFoundError,
     PermissionDeniedError,
+    TokenAcquisitionError,
 )
+from lark_provider.storage.errors import DecryptionError
 
 DEADLINE_SECONDS = 30.0
 _RECALLED = 230011
 _PATIENCE_SECONDS = 3600.0
-"""For a permission, which an admin may grant meanwhile."""
+"""For a permission, which an admin may grant meanwhile, and for a secret, which they may correct."""
 
 
 class Apps:
@@ -56,6 +59,19 @@ def is_lost(error: LarkError, age: float) -> bool:
         return True
     is_refused = isinstance(error, PermissionDeniedError) or not error.retryable
     return is_refused and age > _PATIENCE_SECONDS
+
+
+def is_unusable(error: LarkError, age: float) -> bool:
+    """Return whether an app has had no usable credentials for so long that an answer by it is given up.
+
+    The card of a question is not: it is sent once they are corrected, however late.
+
+    Args:
+        error: Why the last attempt failed.
+        age: Seconds since the first one.
+    """
+    is_persons = isinstance(error, ConfigurationError | TokenAcquisitionError | DecryptionError)
+    return is_persons and age > _PATIENCE_SECONDS
 
 
 def is_gone(error: LarkError) -> bool:

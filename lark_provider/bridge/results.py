@@ -13,7 +13,7 @@ import orjson
 from lark_provider.api.cards.airflow import notices
 from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
-from lark_provider.bridge.lark import Apps, is_lost
+from lark_provider.bridge.lark import Apps, is_lost, is_unusable
 from lark_provider.bridge.questions import QuestionPoller
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, LarkError
 from lark_provider.protocol.hitl.delivery import ClickResult, read_result
@@ -95,7 +95,8 @@ class ClickResultDisplay:
             elif self._others is None or not await self._others(applied, result):
                 await self._tell(applied, result, self._language)
         except LarkError as error:
-            if not is_lost(error, applied.age) and not _is_unreachable(applied, error):
+            is_final = is_lost(error, applied.age) or is_unusable(error, applied.age)
+            if not is_final and not _is_unreachable(applied, error):
                 logger.warning(
                     "Result of a click not shown; will retry", extra=fields | {"error": str(error)}
                 )

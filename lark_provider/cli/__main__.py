@@ -16,6 +16,7 @@ from lark_provider import __version__
 from lark_provider.cli.arguments import WrongUseError
 from lark_provider.cli.logs import fault_line, show_fields
 from lark_provider.cli.terminal import discard_output, until_pipe_closes
+from lark_provider.cli.wording import in_options
 from lark_provider.errors import LarkError
 from lark_provider.files.formats import FileError
 
@@ -33,6 +34,7 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
         argv: The arguments; only the module of their command is loaded, since some take a second.
     """
     root = argparse.ArgumentParser(prog="lark-provider", description="Lark / Feishu from the command line.")
+    root.set_defaults(words={})
     root.add_argument("--version", action="version", version=f"airflow-provider-lark {__version__}")
     commands = root.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name in COMMANDS:
@@ -74,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str]) -> tuple[int, str | None]:
     """Run a command, and return its exit code and the text of its error."""
+    arguments = argparse.Namespace(words={})
     try:
         if os.environ.get("LOG_LEVEL"):
             from lark_provider.utils.logger import setup_logger  # Loaded only if a level is set.
@@ -84,7 +87,9 @@ def _run(argv: Sequence[str]) -> tuple[int, str | None]:
         arguments = parser(argv).parse_args(argv)
         return arguments.run(arguments), None
     except LarkError as error:
-        return 2 if isinstance(error, WrongUseError | FileError) else 1, str(error)
+        return 2 if isinstance(error, WrongUseError | FileError) else 1, in_options(
+            str(error), arguments.words
+        )
 
 
 def _flush() -> None:

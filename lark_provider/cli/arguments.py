@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -21,10 +21,34 @@ class WrongUseError(LarkError):
     """The command cannot run with these arguments here, which the parser cannot see; the exit code is 2."""
 
 
-def add_group(commands: Any, name: str, help_text: str, description: str | None = None) -> Any:
+class IntermixedParser(argparse.ArgumentParser):
+    """Takes positional arguments after options, too; argparse has a list of them end at the first option."""
+
+    _is_parsing = False
+
+    def parse_known_args(  # type: ignore[override]  # of its overloads, what subparsers call
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse arguments, in any order."""
+        if self._is_parsing:  # Before Python 3.13, the method below calls this one for each of its passes.
+            return super().parse_known_args(args, namespace)
+        self._is_parsing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_parsing = False
+
+
+def add_group(
+    commands: Any,
+    name: str,
+    help_text: str,
+    description: str | None = None,
+    parser_class: type[argparse.ArgumentParser] = argparse.ArgumentParser,
+) -> Any:
     """Add a command with actions to what `add_subparsers` returned, and return what takes the actions."""
     group = commands.add_parser(name, help=help_text, description=description)
-    return group.add_subparsers(required=True, metavar="ACTION")
+    return group.add_subparsers(required=True, metavar="ACTION", parser_class=parser_class)
 
 
 def add_app_options(parser: argparse.ArgumentParser) -> None:

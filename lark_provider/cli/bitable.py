@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from lark_provider.api.clouddoc.sync.keys import KeyForm
 from lark_provider.api.clouddoc.sync.options import Mode
-from lark_provider.cli import bitable_export, bitable_import
+from lark_provider.cli import bitable_export, bitable_import, wording
 from lark_provider.cli.arguments import add_app_options, add_group
 
 _FILES = "a CSV file (.csv), JSON Lines (.jsonl, .ndjson) or Parquet (.parquet)"
@@ -70,7 +70,7 @@ def _add_import(actions: Any) -> None:
     load.add_argument("--zone", help="the time zone of times without one, such as Asia/Shanghai")
     load.add_argument("--encoding", default="utf-8-sig", help="of the file; default: UTF-8")
     load.add_argument("--json", action="store_true", help="print the counts as JSON")
-    load.set_defaults(run=bitable_import.run)
+    load.set_defaults(run=bitable_import.run, words=wording.BITABLE_IMPORT)
 
 
 def _add_export(actions: Any) -> None:
@@ -89,7 +89,7 @@ def _add_export(actions: Any) -> None:
     export.add_argument("--view", metavar="ID", help="only the records of this view (vew…)")
     export.add_argument("--zone", help="the time zone that times are written in; default: UTC")
     export.add_argument("--json", action="store_true", help="print the count as JSON")
-    export.set_defaults(run=bitable_export.run)
+    export.set_defaults(run=bitable_export.run, words=wording.BITABLE_EXPORT)
 
 
 def _share(text: str) -> float:

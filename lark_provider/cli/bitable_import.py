@@ -6,13 +6,14 @@ import argparse
 import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lark_provider import config
 from lark_provider.api.clouddoc.rejects import Reject, rows_of, to_csv
 from lark_provider.api.clouddoc.sync.plan import Change, SyncPlan, SyncResult
-from lark_provider.cli import infer, output
+from lark_provider.cli import infer, output, wording
 from lark_provider.cli.arguments import WrongUseError
 from lark_provider.cli.progress import Bar
 from lark_provider.client import LarkServiceClient
@@ -52,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             else:
                 result = _sync(client, table_id, arguments, retried, bar)
                 rejects, summary, text = result.rejects, result.summary(), str(result)
+    rejects = [replace(one, reason=wording.in_options(one.reason, arguments.words)) for one in rejects]
     if rejects and arguments.rejects:
         Path(arguments.rejects).write_text(to_csv(rejects), encoding="utf-8", newline="")
     if arguments.mode != "insert" and isinstance(result, SyncPlan):

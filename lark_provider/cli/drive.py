@@ -8,15 +8,15 @@ from typing import Any, get_args
 
 from lark_provider.api.clouddoc.drive.documents import DocumentType
 from lark_provider.api.clouddoc.drive.people import Grant, Share
-from lark_provider.cli import output
-from lark_provider.cli.arguments import WrongUseError, add_app_options, add_group
+from lark_provider.cli import output, wording
+from lark_provider.cli.arguments import IntermixedParser, WrongUseError, add_app_options, add_group
 from lark_provider.cli.sheet import share as share_of
 from lark_provider.client import LarkServiceClient
 
 
 def add_to(commands: Any) -> None:
     """Add the command group to what `add_subparsers` returned."""
-    actions = add_group(commands, "drive", "who can open what, and folders")
+    actions = add_group(commands, "drive", "who can open what, and folders", parser_class=IntermixedParser)
     share = actions.add_parser(
         "share",
         help="let people and chats open a document or folder, or list who can",
@@ -35,7 +35,7 @@ def add_to(commands: Any) -> None:
     share.add_argument("--remove", action="store_true", help="take the right to open it from WHO instead")
     share.add_argument("--type", choices=get_args(DocumentType), help="the kind of a token")
     share.add_argument("--json", action="store_true", help="print it as JSON")
-    share.set_defaults(run=_share)
+    share.set_defaults(run=_share, words=wording.DRIVE_SHARE)
     listing = actions.add_parser("ls", help="list the files and folders in a folder")
     add_app_options(listing)
     listing.add_argument(

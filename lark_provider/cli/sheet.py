@@ -7,13 +7,13 @@ from typing import Any, get_args
 
 from lark_provider.api.clouddoc.drive.people import Role, Share
 from lark_provider.api.clouddoc.sheets.tables.options import Mode
-from lark_provider.cli import sheet_export, sheet_import, sheet_show
-from lark_provider.cli.arguments import add_app_options, add_group
+from lark_provider.cli import sheet_export, sheet_import, sheet_show, wording
+from lark_provider.cli.arguments import IntermixedParser, add_app_options, add_group
 
 
 def add_to(commands: Any) -> None:
     """Add the command group to what `add_subparsers` returned."""
-    actions = add_group(commands, "sheet", "files and spreadsheets")
+    actions = add_group(commands, "sheet", "files and spreadsheets", parser_class=IntermixedParser)
     _add_import(actions)
     _add_export(actions)
     _add_show(actions)
@@ -75,7 +75,7 @@ def _add_import(actions: Any) -> None:
         help="continue an import that was interrupted, by the name that it printed",
     )
     load.add_argument("--json", action="store_true", help="print the result as JSON")
-    load.set_defaults(run=sheet_import.run)
+    load.set_defaults(run=sheet_import.run, words=wording.SHEET_IMPORT)
 
 
 def _add_export(actions: Any) -> None:
@@ -91,7 +91,7 @@ def _add_export(actions: Any) -> None:
     _add_worksheet(export)
     export.add_argument("--range", help="such as B2:F; default: the whole worksheet")
     export.add_argument("--json", action="store_true", help="print the count as JSON")
-    export.set_defaults(run=sheet_export.run)
+    export.set_defaults(run=sheet_export.run, words=wording.SHEET_EXPORT)
 
 
 def _add_show(actions: Any) -> None:
@@ -102,7 +102,7 @@ def _add_show(actions: Any) -> None:
     show.add_argument("--range", help="such as B2:F20; default: the first --rows rows")
     show.add_argument("--rows", type=_count, default=10, metavar="N", help="how many rows; default: 10")
     show.add_argument("--json", action="store_true", help="print it as JSON")
-    show.set_defaults(run=sheet_show.run)
+    show.set_defaults(run=sheet_show.run, words=wording.SHEET_EXPORT)
 
 
 def _add_worksheet(parser: argparse.ArgumentParser) -> None:

@@ -124,6 +124,7 @@ def _finish(arguments: argparse.Namespace, runner: Runner, findings: list[Findin
                 "findings": [dataclasses.asdict(one) for one in findings],
                 "settings": settings,
                 "left_behind": runner.left_behind,
+                "unanswered": runner.unanswered,
             }
         )
     else:
@@ -133,9 +134,15 @@ def _finish(arguments: argparse.Namespace, runner: Runner, findings: list[Findin
             f"lark-provider: could not be deleted: {one}. Next: send this again, or delete it by hand.",
             file=sys.stderr,
         )
+    for one in runner.unanswered:
+        print(
+            f"lark-provider: an answer was lost, and this may be left behind: {one}. Next: look for it, and "
+            "delete it by hand.",
+            file=sys.stderr,
+        )
     if runner.interrupted:
         return _INTERRUPTED
-    return 1 if runner.left_behind else 0
+    return 1 if runner.left_behind or runner.unanswered else 0
 
 
 def _write(file: Path, value: Any) -> None:

@@ -1,5 +1,4 @@
 """What people read when they link their account, or may not act; in Chinese and English."""
-# ruff: noqa: RUF001 - Chinese has its own punctuation
 
 from __future__ import annotations
 

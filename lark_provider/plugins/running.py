@@ -18,18 +18,18 @@ _RUNS, _TASKS = "5", "100"
 _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "started": (
-            "已由 Airflow 用户 {person} 启动 {dag}，运行 ID：{run}。结束后会在此回复。",  # noqa: RUF001 - Chinese
+            "已由 Airflow 用户 {person} 启动 {dag}，运行 ID：{run}。结束后会在此回复。",
             "{dag} was started by the Airflow user {person}, run {run}. The end is reported here.",
         ),
         "paused": (
-            "该 DAG 已暂停，恢复后才会执行。",  # noqa: RUF001 - Chinese
+            "该 DAG 已暂停，恢复后才会执行。",
             "The DAG is paused: the run waits until it is resumed.",
         ),
         "no_runs": ("{dag} 还没有运行记录。", "{dag} has no runs."),
-        "invalid": ("命令有误：{reason}", "The command does not fit: {reason}"),  # noqa: RUF001 - Chinese
+        "invalid": ("命令有误：{reason}", "The command does not fit: {reason}"),
         "unproven": ("请求未通过验证。", "The request is not proven."),
         "unlinked": (
-            "你还没有关联 Airflow 用户。关联链接已单独发给你，完成后请重新发送命令。",  # noqa: RUF001 - Chinese
+            "你还没有关联 Airflow 用户。关联链接已单独发给你，完成后请重新发送命令。",
             "You are not linked to an Airflow user. Open the link that was sent to you, then try again.",
         ),
         "forbidden": (
@@ -37,9 +37,9 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "The Airflow user {person} is not allowed to do this. Ask an administrator of Airflow.",
         ),
         "not_found": ("Airflow 中没有 {dag}。", "Airflow has no DAG {dag}."),
-        "busy": ("Airflow 正忙，稍后会自动重试。", "Airflow is busy; it is tried again soon."),  # noqa: RUF001 - Chinese
+        "busy": ("Airflow 正忙，稍后会自动重试。", "Airflow is busy; it is tried again soon."),
         "unavailable": (
-            "Airflow 或数据库暂时不可用，稍后会自动重试。",  # noqa: RUF001 - Chinese
+            "Airflow 或数据库暂时不可用，稍后会自动重试。",
             "Airflow or the database is unavailable; it is tried again soon.",
         ),
     }

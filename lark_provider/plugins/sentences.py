@@ -9,13 +9,13 @@ from lark_provider.protocol.hitl.delivery import Outcome
 
 _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "answered": ("已提交你的答复:{options}。", "Your answer is recorded: {options}."),
-        "retried": ("已重新运行:{tasks}。", "Cleared, to run again: {tasks}."),
+        "answered": ("已提交你的答复：{options}。", "Your answer is recorded: {options}."),
+        "retried": ("已重新运行：{tasks}。", "Cleared, to run again: {tasks}."),
         "noted": ("已在 Airflow 中记下。", "Noted in Airflow."),
-        "invalid": ("答复有误:{reason}", "The answer does not fit: {reason}"),
+        "invalid": ("答复有误：{reason}", "The answer does not fit: {reason}"),
         "unproven": ("请求未通过验证。", "The request is not proven."),
         "unlinked": (
-            "你还没有关联 Airflow 用户。请先打开链接完成关联,然后再点击一次。",
+            "你还没有关联 Airflow 用户。请先打开链接完成关联，然后再点击一次。",
             "You are not linked to an Airflow user. Open the link to link yourself, then click again.",
         ),
         "forbidden": (
@@ -23,7 +23,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "The Airflow user {person} is not allowed to do this. Ask an administrator of Airflow.",
         ),
         "not_assigned": (
-            "这个问题没有指派给 Airflow 用户 {person},由 {assignees} 答复。",
+            "这个问题没有指派给 Airflow 用户 {person}，由 {assignees} 答复。",
             "This question is not assigned to the Airflow user {person}; {assignees} can answer it.",
         ),
         "foreign_tenant": (
@@ -31,39 +31,39 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Only members of the app's own company can do this.",
         ),
         "inactive": (
-            "你关联的 Airflow 用户已停用、不存在或需要重新确认。请联系管理员,或重新关联。",
+            "你关联的 Airflow 用户已停用、不存在或需要重新确认。请联系管理员，或重新关联。",
             "Your Airflow user is not active or must be confirmed again. Ask an administrator.",
         ),
         "unknown_card": (
-            "这张卡片没有记录,无法操作。请在 Airflow 页面上处理。",
+            "这张卡片没有记录，无法操作。请在 Airflow 页面上处理。",
             "This card is not recorded, so that it cannot be used. Go on in Airflow's own page.",
         ),
         "already_answered": (
-            "{who} 已先答复:{options}。你的答复没有生效。",
+            "{who} 已先答复：{options}。你的答复没有生效。",
             "{who} has answered first: {options}. Your answer does not count.",
         ),
         "superseded": (
-            "任务已重新运行,这是较早一次的卡片。请使用新的卡片。",
+            "任务已重新运行，这是较早一次的卡片。请使用新的卡片。",
             "The task has run again since; this card is of an earlier try. Use the newer card.",
         ),
         "over": (
-            "任务已不再等待答复(状态:{state})。",
+            "任务已不再等待答复（状态：{state}）。",
             "The task does not wait for an answer any more (state: {state}).",
         ),
         "too_early": (
-            "任务还没有准备好接收答复,稍后会自动重试。",
+            "任务还没有准备好接收答复，稍后会自动重试。",
             "The task cannot take an answer yet; it is tried again soon.",
         ),
-        "busy": ("Airflow 正忙,稍后会自动重试。", "Airflow is busy; it is tried again soon."),
+        "busy": ("Airflow 正忙，稍后会自动重试。", "Airflow is busy; it is tried again soon."),
         "unavailable": (
-            "Airflow 或数据库暂时不可用,稍后会自动重试。",
+            "Airflow 或数据库暂时不可用，稍后会自动重试。",
             "Airflow or the database is unavailable; it is tried again soon.",
         ),
     }
 )
 _NO_ONE = ("超时默认值", "The default at the deadline")
-_REST = (";未重新运行(之后已有变化):{others}", "; not run again, since they have changed: {others}")
-_NOTHING = ("没有可以重新运行的任务:{others}", "Nothing was run again, since all has changed: {others}")
+_REST = ("；未重新运行（之后已有变化）：{others}", "; not run again, since they have changed: {others}")
+_NOTHING = ("没有可以重新运行的任务：{others}", "Nothing was run again, since all has changed: {others}")
 
 
 def sentence(outcome: Outcome, **values: str | tuple[str, str]) -> dict[str, str]:

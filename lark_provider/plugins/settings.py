@@ -42,15 +42,34 @@ def secrets(environ: Mapping[str, str] = ENVIRONMENT) -> BridgeSecrets | None:
     return BridgeSecrets(text)
 
 
+class _Problem:
+    """What is wrong with the settings, logged once until it changes: each request asks for it again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._logged: str | None = None
+
+    def note(self, problem: str | None) -> None:
+        """Log a problem unless it is the one that was logged last; None if there is none."""
+        with self._lock:
+            is_new, self._logged = problem != self._logged, problem
+        if problem is not None and is_new:
+            logger.error("Lark plugin is off: its settings are invalid", extra={"error": problem})
+
+
+_PROBLEM = _Problem()
+
+
 def active() -> BridgeSecrets | None:
-    """Return the secrets of the bridge; None if the plugin is off; a wrong setting is logged."""
+    """Return the secrets of the bridge; None if the plugin is off; a wrong setting is logged once."""
+    problem = None
     try:
         found = secrets()
         if found is not None:
             HOLD.seconds()
     except ConfigurationError as error:
-        logger.error("Lark plugin is off: its settings are invalid", extra={"error": str(error)})  # noqa: TRY400
-        return None
+        found, problem = None, str(error)
+    _PROBLEM.note(problem)
     return found
 
 

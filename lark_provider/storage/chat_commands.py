@@ -139,10 +139,16 @@ class ChatCommands:
             claimed, ("due",), state, outcome=outcome, answer=_dumped(text), dag_id=dag_id, run_id=run_id
         )
 
-    def answered(self, claimed: Claimed) -> bool:
-        """Record that a command was answered: it goes on while its run does, else it is over."""
+    def answered(self, claimed: Claimed, problem: str | None = None) -> bool:
+        """Record that a command was answered: it goes on while its run does, else it is over.
+
+        Args:
+            claimed: The command.
+            problem: Why it could not be answered and never will be; None if it was.
+        """
         waits = claimed.state == "decided" and claimed.run_id is not None
-        return self._move(claimed, (claimed.state,), "running" if waits else "done")
+        recorded = {} if problem is None else {"answer": _dumped(claimed.text, problem=problem)}
+        return self._move(claimed, (claimed.state,), "running" if waits else "done", **recorded)
 
     def ended(self, claimed: Claimed, text: str) -> bool:
         """Record that the run of a command has ended.
@@ -195,8 +201,8 @@ def _one(app_id: str, message_id: str) -> tuple[sa.ColumnElement[bool], sa.Colum
     return _COLUMNS.app_id == app_id, _COLUMNS.message_id == message_id
 
 
-def _dumped(text: str) -> str:
-    return orjson.dumps({"text": text}).decode()
+def _dumped(text: str, **more: str) -> str:
+    return orjson.dumps({"text": text, **more}).decode()
 
 
 def _claimed(row: sa.Row[Any], now: Any) -> Claimed:

@@ -149,7 +149,7 @@ class RecordCursors:
             cursor: The cursor after the scan.
             keeps_all: Whether rows of all records stay, which deletions are found by.
         """
-        cursors, rows = record_cursors.c, seen_records.c
+        cursors = record_cursors.c
         with transaction(migrate.opened(self._url)) as connection:
             now = read_clock(connection).now
             later = sa.case(
@@ -160,8 +160,17 @@ class RecordCursors:
                 .where(cursors.key == self._key)
                 .values(scanned_ms=later, updated_at=now)
             )
-            old = sa.and_(rows.cursor_key == self._key, rows.updated_at < now - _KEPT)
-            unneeded = sa.or_(
-                rows.is_deleted, sa.false() if keeps_all else rows.modified_ms <= cursor.since_ms
-            )
-            connection.execute(seen_records.delete().where(old, unneeded))
+        rows = seen_records.c
+        unneeded = (
+            rows.is_deleted if keeps_all else sa.or_(rows.is_deleted, rows.modified_ms <= cursor.since_ms)
+        )
+        while self._forget(sa.and_(rows.updated_at < now - _KEPT, unneeded)) == _ROWS:
+            pass
+
+    def _forget(self, unneeded: sa.ColumnElement[bool]) -> int:
+        """Delete some rows, no more than one statement can within its limit; return how many."""
+        rows = seen_records.c
+        some = sa.select(rows.record_id).where(rows.cursor_key == self._key, unneeded).limit(_ROWS)
+        chosen = sa.and_(rows.cursor_key == self._key, rows.record_id.in_(some))
+        with transaction(migrate.opened(self._url)) as connection:
+            return connection.execute(seen_records.delete().where(chosen, unneeded)).rowcount

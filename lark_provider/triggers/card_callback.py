@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -81,7 +81,14 @@ class LarkCardCallbackTrigger(BaseTrigger):
             return
         # In an asyncio task of its own: the triggerer cancels a trigger repeatedly until it has ended, and
         # the second time would stop this after the question is closed, and before its card is.
-        await asyncio.shield(task_state.in_background(_close(self.wait_id)))
+        await asyncio.shield(task_state.in_background(_on_kill(self.wait_id)))
+
+
+async def _on_kill(wait_id: str) -> None:
+    try:
+        await _close(wait_id)
+    except Exception as error:  # noqa: BLE001 - also Airflow's, such as for a connection that is missing
+        logger.warning("Failed to withdraw question %s: %s", wait_id, task_state.named(error))
 
 
 async def _close(wait_id: str) -> None:
@@ -108,13 +115,15 @@ async def _withdraw(asked: Asked) -> None:
     from lark_provider.api.cards.outcome import outcome_card  # few cards are withdrawn here
     from lark_provider.hooks.lark import LarkHook  # few cards are withdrawn here
 
+    refused: Mapping[str, Exception]
     try:
         async with await LarkHook(asked.origin.conn_id).get_async_conn() as client:
             refused = await client.perform(end_all(asked.message_ids, outcome_card(asked)))
-    except LarkError as error:
+    except Exception as error:  # noqa: BLE001 - also Airflow's, such as for a connection that is missing
         refused = dict.fromkeys(asked.message_ids, error)
     if refused:  # The gateway withdraws them when a user clicks.
-        logger.warning("Failed to update cards %s: %s", ", ".join(refused), next(iter(refused.values())))
+        first = task_state.named(next(iter(refused.values())))
+        logger.warning("Failed to update cards %s: %s", ", ".join(refused), first)
 
 
 def _hub(database_url: str | None) -> Hub:

@@ -173,8 +173,8 @@ class LarkNativeApprovalTrigger(BaseTrigger):
         try:
             async with await LarkHook(self.lark_conn_id).get_async_conn() as client:
                 found = await client.approval.cancel_instance(self.instance_code)
-        except LarkError as error:
-            logger.warning("Failed to withdraw approval %s: %s", self.instance_code, error)
+        except Exception as error:  # noqa: BLE001 - also Airflow's, such as for a connection that is missing
+            logger.warning("Failed to withdraw approval %s: %s", self.instance_code, task_state.named(error))
         else:
             logger.info("Approval %s of task %s is %s", self.instance_code, origin["task_id"], found.status)
 

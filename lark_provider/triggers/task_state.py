@@ -34,6 +34,15 @@ def in_background(work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
     return task
 
 
+def named(error: Exception) -> str:
+    """Return an error with its class, without which Airflow's own errors say little.
+
+    Args:
+        error: The error.
+    """
+    return f"{type(error).__name__}: {error}"
+
+
 async def finish() -> None:
     """Wait for what `in_background` has started."""
     await asyncio.gather(*_background)

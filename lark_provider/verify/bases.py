@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lark_provider.verify.probe import (
+    TITLE,
     Made,
     Probe,
     Reply,
@@ -17,7 +18,6 @@ from lark_provider.verify.probe import (
     needed,
 )
 
-_TITLE = "lark-provider verify-live"
 _NUMBER, _SINGLE_SELECT = 2, 3
 _FILTER_TOO_LONG, _NO_OPTION = 1254107, 1254062
 _DOCUMENTED_FILTER = 2000
@@ -31,10 +31,11 @@ def _table(target: Target) -> Made:
     """Return the path of a table with fields `text`, `number` (two decimals) and `option`."""
 
     def make() -> Made:
-        body = {"name": _TITLE}
+        body = {"name": TITLE}
         if target.folder is not None:
             body["folder_token"] = target.folder
-        base = (yield from needed(Request("POST", "/bitable/v1/apps", body, undo=_undo)))["app"]
+        makes = target.document("base")
+        base = (yield from needed(Request("POST", "/bitable/v1/apps", body, undo=_undo, makes=makes)))["app"]
         fields: list[dict[str, Any]] = [
             {"field_name": "text", "type": 1},
             {"field_name": "number", "type": _NUMBER, "property": {"formatter": "0.00"}},

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.verify.probe import CannotProbeError, Made, Reply, Request, Target, needed
+from lark_provider.verify.probe import TITLE, CannotProbeError, Made, Reply, Request, Target, needed
 
 RANGE = 90202
-_TITLE = "lark-provider verify-live"
 
 
 def undo_file(kind: str, *path: str) -> Any:
@@ -112,11 +111,12 @@ def opened(target: Target, *, alone: bool = False) -> Made:
 
 
 def _spreadsheet(target: Target) -> Made:
-    body = {"title": _TITLE}
+    body = {"title": TITLE}
     if target.folder is not None:
         body["folder_token"] = target.folder
     undo = undo_file("sheet", "spreadsheet", "spreadsheet_token")
-    made = yield from needed(Request("POST", "/sheets/v3/spreadsheets", body, undo=undo))
+    makes = target.document("spreadsheet")
+    made = yield from needed(Request("POST", "/sheets/v3/spreadsheets", body, undo=undo, makes=makes))
     token = made["spreadsheet"]["spreadsheet_token"]
     found = yield from needed(Request("GET", f"/sheets/v3/spreadsheets/{token}/sheets/query"))
     return Book(token, found["sheets"][0]["sheet_id"])

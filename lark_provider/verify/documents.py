@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from lark_provider.verify.book import undo_file
-from lark_provider.verify.probe import Made, Probe, Request, Steps, Target, UnexpectedError, chosen, needed
+from lark_provider.verify.probe import (
+    TITLE,
+    Made,
+    Probe,
+    Request,
+    Steps,
+    Target,
+    UnexpectedError,
+    chosen,
+    needed,
+)
 
-_TITLE = "lark-provider verify-live"
 _MARKDOWN = "# a\n\n- b\n  - c\n\n| d | e |\n|---|---|\n| f | g |\n"
 
 
@@ -19,11 +28,12 @@ def _document(target: Target) -> Made:
     """Return the id of a document that the probes made."""
 
     def make() -> Made:
-        body = {"title": _TITLE}
+        body = {"title": TITLE}
         if target.folder is not None:
             body["folder_token"] = target.folder
         undo = undo_file("docx", "document", "document_id")
-        made = yield from needed(Request("POST", "/docx/v1/documents", body, undo=undo))
+        makes = target.document("document")
+        made = yield from needed(Request("POST", "/docx/v1/documents", body, undo=undo, makes=makes))
         return made["document"]["document_id"]
 
     return (yield from target.once("document", make))

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from lark_provider.verify.probe import (
+    TITLE,
     CannotProbeError,
     Made,
     Probe,
@@ -19,7 +20,6 @@ from lark_provider.verify.probe import (
 )
 
 Card = dict[str, Any]
-_TITLE = "lark-provider verify-live"
 _CARD_REFUSED, _TOO_LONG = 230099, 230025
 _HR: Card = {"tag": "hr"}
 _SUBMIT: Card = {"tag": "button", "name": "send", "form_action_type": "submit"}
@@ -116,7 +116,8 @@ def _undo_message(reply: Reply) -> Request:
 
 
 def _new_chat() -> Made:
-    made = yield from needed(Request("POST", "/im/v1/chats", {"name": _TITLE}, undo=_undo_chat))
+    makes = f"a group {TITLE!r} of the app's bot, listed by GET /open-apis/im/v1/chats"
+    made = yield from needed(Request("POST", "/im/v1/chats", {"name": TITLE}, undo=_undo_chat, makes=makes))
     return made["chat_id"]
 
 
@@ -133,12 +134,19 @@ def _message(target: Target, kind: str, content: Card, uuid: str | None = None) 
     if uuid is not None:
         body["uuid"] = uuid
     undo = None if target.chat_id is None else _undo_message
-    return Request("POST", "/im/v1/messages", body, params={"receive_id_type": "chat_id"}, undo=undo)
+    return Request(
+        "POST",
+        "/im/v1/messages",
+        body,
+        params={"receive_id_type": "chat_id"},
+        undo=undo,
+        makes=f"a message of the app in the chat {chat_id}",
+    )
 
 
 def _uuid_replay(target: Target) -> Steps:
     uuid = f"{target.nonce}-replay"
-    request = yield from _message(target, "text", {"text": _TITLE}, uuid)
+    request = yield from _message(target, "text", {"text": TITLE}, uuid)
     first = yield from needed(request)
     again = yield request
     if again.code:

@@ -8,6 +8,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+TITLE = "lark-provider verify-live"
+"""The name of everything that probes make."""
+
 Setting: TypeAlias = str | int | bool
 Status: TypeAlias = Literal["confirmed", "contradicted", "could not be probed"]
 
@@ -24,6 +27,7 @@ class Request:
         params: The query.
         authorized: Whether the tenant's token is sent.
         undo: Given the reply of a success, the request that deletes what was made.
+        makes: What it makes, and where a person finds it if the answer is lost; of a request with `undo`.
         private: Whether body and reply hold credentials, so that neither is written to the corpus.
     """
 
@@ -34,6 +38,7 @@ class Request:
     params: dict[str, str] = field(default_factory=dict)
     authorized: bool = True
     undo: Callable[[Reply], Request] | None = None
+    makes: str = ""
     private: bool = False
 
 
@@ -79,6 +84,15 @@ class Target:
     folder: str | None = None
     person: str | None = None
     shared: dict[str, Any] = field(default_factory=dict)
+
+    def document(self, kind: str) -> str:
+        """Return where a document of a kind is found that probes have made."""
+        place, option = (
+            ("the app's own space", "")
+            if self.folder is None
+            else (f"folder {self.folder}", f" {self.folder}")
+        )
+        return f"a {kind} {TITLE!r} in {place}, listed by `lark-provider drive ls{option}`"
 
     def uuid4(self, name: str) -> str:
         """Return an idempotency key of this run in the shape of a random UUID, which Bitable asks for."""

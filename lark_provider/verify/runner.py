@@ -22,6 +22,7 @@ _TRIES, _PAUSE_S = 4, 1.0
 _BUSY = frozenset({99991400, 1254290, 1254291, 1254607, 90217, 90235, 1310217, 1310235, 230020})
 """Too many requests, or another write is under way: not the answer to a question."""
 _LIMITED_STATUS = 429
+_NOT_LARKS = -1
 
 Send = Callable[[Request], Reply]
 
@@ -42,6 +43,7 @@ class Runner:
         corpus: Where exchanges are recorded.
         sent: How many were sent.
         left_behind: What could not be deleted, as method, path and reason.
+        unanswered: What may have been made by a request whose answer was lost, and where it would be.
     """
 
     send: Send
@@ -51,6 +53,7 @@ class Runner:
     corpus: Corpus
     sent: int = 0
     left_behind: list[str] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
     interrupted: bool = False
     _undos: list[Request] = field(default_factory=list)
 
@@ -108,7 +111,7 @@ class Runner:
             # What was made is deleted with the requests that are kept back for it.
             if self.sent + len(self._undos) + 1 + (request.undo is not None) > self.most:
                 raise ExhaustedError
-            reply = self._sent(request, name)
+            reply = self._answered(request, name)
             if reply.status != _LIMITED_STATUS and reply.code not in _BUSY:
                 break
             self.pause(_PAUSE_S * 2**attempt)
@@ -118,6 +121,17 @@ class Runner:
                 undo.path != other.path for other in self._undos
             ):  # A replay answers with the first again.
                 self._undos.append(undo)
+        return reply
+
+    def _answered(self, request: Request, name: str) -> Reply:
+        """Send a request, and note what it may have made if no answer of Lark's comes."""
+        is_answered = False
+        try:
+            reply = self._sent(request, name)
+            is_answered = reply.code != _NOT_LARKS
+        finally:
+            if request.undo is not None and not is_answered:
+                self.unanswered.append(request.makes)
         return reply
 
     def _sent(self, request: Request, name: str) -> Reply:
@@ -135,7 +149,7 @@ class Runner:
                 self.interrupted = True
                 continue
             except CannotProbeError as error:
-                reply = Reply(0, -1, str(error))
+                reply = Reply(0, _NOT_LARKS, str(error))
             self._undos.pop()
             if reply.code:
                 self.left_behind.append(f"{request.method} {request.path}: {reply.code} {reply.msg}")

@@ -279,6 +279,34 @@ def test_a_task_that_is_not_deferred_any_more_withdraws(
 
 
 @pytest.mark.parametrize(
+    "faulty",
+    [{"AIRFLOW_CONN_LARK_DEFAULT": ""}, {"AIRFLOW__LARK__DATABASE_CONN_ID": "missing"}],
+    ids=["of-lark", "of-the-database"],
+)
+def test_a_connection_that_is_missing_ends_the_withdrawal_with_a_warning(
+    lark: Emulator,
+    code: str,
+    start: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    faulty: dict[str, str],
+) -> None:
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", lambda *_, **__: {"r": {"t": "failed"}})
+    trigger = defer(approval(code), start())
+    for name, value in faulty.items():
+        monkeypatch.setenv(name, value)
+
+    async def killed() -> None:
+        await trigger.on_kill()
+        await task_state.finish()
+
+    asyncio.run(killed())
+    assert "Failed to withdraw approval" in caplog.text
+    assert "AirflowNotFoundException" in caplog.text
+    assert instances(lark)[0]["status"] == "PENDING"
+
+
+@pytest.mark.parametrize(
     ("changes", "text"),
     [
         ({"on_reject": "stop"}, "on_reject must be fail, skip or return, got 'stop'"),

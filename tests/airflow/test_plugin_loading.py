@@ -82,14 +82,30 @@ def test_it_is_off_unless_it_is_configured(
 def test_a_wrong_setting_turns_it_off_with_an_error(
     wrong: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(settings, "_PROBLEM", settings._Problem())
     given = {"LARK_BRIDGE_SECRET": SECRET, "LARK_DATABASE_URL": "sqlite:////tmp/none.db"} | wrong
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     with caplog.at_level(logging.ERROR):
         assert one_answer(airflow) is airflow
         assert statuses() == [404, 404]
-    assert "Lark plugin is off: its settings are invalid" in caplog.text
+    assert caplog.text.count("Lark plugin is off: its settings are invalid") == 1
     assert "short-secret" not in caplog.text + str([vars(one) for one in caplog.records])
+
+
+def test_a_wrong_setting_is_logged_once_until_it_changes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(settings, "_PROBLEM", settings._Problem())
+    monkeypatch.setattr(settings, "HOLD", settings._Hold())
+    monkeypatch.setenv("LARK_DATABASE_URL", "sqlite:////tmp/none.db")
+    secrets = ("short", "short", "another", "another", SECRET, "another", "", "another", "another")
+    logged = []
+    for text in secrets:
+        monkeypatch.setenv("LARK_BRIDGE_SECRET", text)
+        assert (settings.active() is not None) == (text == SECRET)
+        logged.append(len(caplog.records))
+    assert logged == [1, 1, 2, 2, 2, 3, 3, 4, 4]
 
 
 def test_the_hold_follows_the_heartbeat_of_workers(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 import sqlalchemy as sa
 from lark_emulator import Emulator
@@ -86,7 +86,7 @@ def test_commands_that_are_over_are_purged(url: URL) -> None:
         assert connection.scalars(sa.select(chat_commands.c.state)).all() == ["due"]
 
 
-def worked(url: URL, step: Callable[[ChatCommandWork], Awaitable[object]]) -> None:
+def worked(url: URL, name: str) -> None:
     """Do one step of a bridge that reaches neither Airflow nor an app."""
     credentials = Credentials(f"http://127.0.0.1:{free_port()}", token=Secret("t"))
     bridge = Bridge(Settings(credentials, BridgeSecrets("s" * 32)), url, str, RoutesFile(None))
@@ -95,8 +95,8 @@ def worked(url: URL, step: Callable[[ChatCommandWork], Awaitable[object]]) -> No
         bridge.api, bridge.apps = AirflowApi(credentials), Apps()
         try:
             commands = ChatCommandWork(RoutesFile(None))
-            commands.steps(bridge)
-            await step(commands)
+            steps = {one.name: one for one in commands.steps(bridge)}
+            await steps[name].work()
         finally:
             await bridge.api.close()
 
@@ -113,7 +113,7 @@ def states(url: URL) -> dict[str, tuple[str, str | None]]:
 def test_a_command_of_an_app_that_is_gone_is_not_tried_indefinitely(sqlite: URL) -> None:
     old = MESSAGE.sent_at - timedelta(seconds=GIVEN_UP_SECONDS)
     stored(sqlite, MESSAGE, replace(MESSAGE, message_id="om_2", sent_at=old))
-    worked(sqlite, lambda commands: commands.work())
+    worked(sqlite, "commands")
     assert states(sqlite) == {"om_1": ("due", None), "om_2": ("done", "too_old")}
 
 
@@ -128,8 +128,37 @@ def test_a_run_that_cannot_be_read_is_not_watched_indefinitely(sqlite: URL) -> N
         old = datetime.now(UTC) - timedelta(seconds=WATCH_SECONDS + 60)
         is_second = chat_commands.c.message_id == "om_2"
         connection.execute(chat_commands.update().where(is_second).values(updated_at=old))
-    worked(sqlite, lambda commands: commands.watch())
+    worked(sqlite, "command runs")
     assert states(sqlite) == {"om_1": ("running", "started"), "om_2": ("ended", "started")}
+
+
+def test_an_answer_of_an_app_that_is_gone_is_not_tried_indefinitely(
+    sqlite: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = ChatCommands(sqlite)
+    stored(sqlite, *(replace(MESSAGE, message_id=f"om_{number}") for number in (1, 2, 3)))
+    for one in store.claim(("due",), 3, 0):
+        run_id = "r" if one.message.message_id == "om_3" else None
+        store.decide(one, "started" if run_id else "helped", "yes", dag_id="etl", run_id=run_id)
+    with transaction(migrate.opened(sqlite)) as connection:
+        old = datetime.now(UTC) - timedelta(seconds=3660)
+        is_old = chat_commands.c.message_id != "om_1"
+        connection.execute(chat_commands.update().where(is_old).values(updated_at=old))
+    worked(sqlite, "command replies")
+    assert states(sqlite) == {
+        "om_1": ("decided", "helped"),
+        "om_2": ("done", "helped"),
+        "om_3": ("running", "started"),
+    }
+    found = [one.getMessage() for one in caplog.records]
+    assert sorted(found) == [
+        *["Chat command cannot be answered"] * 2,
+        "Chat command not answered; will retry",
+    ]
+    with transaction(migrate.opened(sqlite), reading=True) as connection:
+        answers = connection.scalars(sa.select(chat_commands.c.answer).order_by(chat_commands.c.message_id))
+        problems = [orjson.loads(answer).get("problem", "") for answer in answers]
+    assert [problem.partition(":")[0] for problem in problems] == ["", *["No Lark credentials"] * 2]
 
 
 def test_texts() -> None:

@@ -503,7 +503,7 @@ def test_people_of_events() -> None:
     events = [event("", *guests), event("", guests[3])]
     assert of_events(events, RotaCalendar("c")) == [OnDuty("ou_1", "Ann"), OnDuty("ou_2", "Bob")]
     titles = [
-        event("值班：ann@example.com（主），ou_2 (backup)"),  # noqa: RUF001 - as people write it
+        event("值班：ann@example.com（主），ou_2 (backup)"),
         event("On call <+8613800000001>; ann@example.com."),
         event("Holiday on 2026-11-26 + 1"),
     ]

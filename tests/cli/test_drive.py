@@ -26,9 +26,9 @@ def names(lark: Emulator) -> dict[str, str]:
     ("argv", "said", "next_step", "asked"),
     [
         ("share|", "got ''", "pass the link from the address bar", False),
-        ("share|Q7PlXTsomething", "got 'Q7PlXTsomething'", "type='sheet'", False),
+        ("share|Q7PlXTsomething", "got 'Q7PlXTsomething'", "--type with sheet, folder, docx", False),
         (f"share|{ELSEWHERE}", f"got '{ELSEWHERE}'", "copy it from the address bar", False),
-        ("share|--type|docx|LINK", "must lead to a docx, got a sheet: 'LINK'", "leave type= out", False),
+        ("share|--type|docx|LINK", "must lead to a docx, got a sheet: 'LINK'", "leave --type out", False),
         ("share|--type|docx|TOKEN", "TOKEN/members", "check that token and type belong together", True),
         ("share|shtcnUnknown", "shtcnUnknown/members", "check that token and type belong", True),
         ("share|THEIRS|--type|folder", "THEIRS/members", "Next: ", True),

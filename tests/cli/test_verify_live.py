@@ -140,6 +140,35 @@ def test_what_cannot_be_deleted_is_named(run: Run, lark: Emulator) -> None:
     assert "could not be deleted: DELETE /drive/v1/files/" in done.err
 
 
+@pytest.mark.parametrize(
+    ("probe", "path", "made"),
+    [
+        (
+            "unchanged_write",
+            "/open-apis/bitable/v1/apps",
+            "a base 'lark-provider verify-live' in the app's own",
+        ),
+        (
+            "grid_growth",
+            "/open-apis/sheets/v3/spreadsheets",
+            "listed by `lark-provider drive ls`. Next: look",
+        ),
+        ("uuid_replay", "/open-apis/im/v1/chats", "a group 'lark-provider verify-live' of the app's bot"),
+    ],
+)
+@pytest.mark.parametrize(
+    "fault", [{"drop": "after"}, {"status": 502, "body": "Bad Gateway", "perform": "first"}]
+)
+def test_what_may_have_been_made_although_the_answer_was_lost_is_named(
+    run: Run, lark: Emulator, probe: str, path: str, made: str, fault: dict[str, Any]
+) -> None:
+    lark.fault("POST", path, **fault, times=1)
+    done = run("verify-live", "--yes", "--only", probe)
+    assert done.code == 1
+    assert made in done.err
+    assert done.err.count("an answer was lost, and this may be left behind: ") == 1
+
+
 def test_a_tenant_without_a_scope_could_not_be_probed(run: Run, lark: Emulator) -> None:
     lark.change_app(scopes=[])
     (finding,) = verify(run, "--only", "unchanged_write")["findings"]
@@ -195,7 +224,7 @@ def test_what_was_made_is_deleted_after_ctrl_c_and_after_an_error(
         with pytest.raises(error):
             runner.run([probe], lambda _: None)
     assert sent == ["POST /things", "DELETE /things/7"]
-    assert (runner.interrupted, runner.left_behind) == (True, [])
+    assert (runner.interrupted, runner.left_behind, runner.unanswered) == (True, [], [])
 
 
 def test_an_unknown_answer_contradicts_without_a_setting() -> None:

@@ -44,7 +44,7 @@ CLOSINGS: dict[str, Closing] = {
         "Expired",
         {"zh": "没有人按时回答。", "en": "Nobody answered in time."},
         {
-            "zh": "如需再次提问,请在 Airflow 中清除该任务。",
+            "zh": "如需再次提问，请在 Airflow 中清除该任务。",
             "en": "To be asked again, clear the task in Airflow.",
         },
     ),
@@ -56,22 +56,22 @@ CLOSINGS: dict[str, Closing] = {
             "en": "The task was cleared, marked or stopped in Airflow.",
         },
         {
-            "zh": "如果任务再次提问,请回答新卡片;否则无需处理。",
+            "zh": "如果任务再次提问，请回答新卡片；否则无需处理。",
             "en": "If it asks again, answer the new card; else there is nothing to do.",
         },
     ),
     "superseded": Closing(
         "已被取代",
         "Superseded",
-        {"zh": "任务已重新运行,并再次提问。", "en": "The task was run again, and asks again."},
+        {"zh": "任务已重新运行，并再次提问。", "en": "The task was run again, and asks again."},
         {"zh": "请回答新卡片。", "en": "Answer the new card."},
     ),
     "failed": Closing(
         "已关闭",
         "Closed",
-        {"zh": "任务已失败,不再等待。", "en": "The task has failed and waits no longer."},
+        {"zh": "任务已失败，不再等待。", "en": "The task has failed and waits no longer."},
         {
-            "zh": "请在 Airflow 中查看日志;如需再次提问,请清除该任务。",
+            "zh": "请在 Airflow 中查看日志；如需再次提问，请清除该任务。",
             "en": "Look into its log in Airflow, and clear it to be asked again.",
         },
     ),

@@ -83,13 +83,13 @@ def over_words(asked: Asked, click: CardClick | None = None) -> dict[str, str]:
     if asked.state == "decided" and click is not None:
         label = asked.question.options.get(decision_of(click) or "", "")
         when = shown(click.created_at, zone)
-        return {"zh_cn": f"此问题已于 {when} 处理: {label}", "en_us": f"Already answered at {when}: {label}"}
+        return {"zh_cn": f"此问题已于 {when} 处理：{label}", "en_us": f"Already answered at {when}: {label}"}
     if asked.state == "decided":
         return {"zh_cn": "此问题已处理", "en_us": "Already answered"}
     chinese = {"expired": "已过期", "withdrawn": "已撤回", "superseded": "已有新卡片"}
     english = {"expired": "it has expired", "withdrawn": "it was withdrawn", "superseded": "see the new card"}
     reason = reason_of(asked)
     return {
-        "zh_cn": f"此问题已结束: {chinese.get(reason, '任务已失败')}",
+        "zh_cn": f"此问题已结束：{chinese.get(reason, '任务已失败')}",
         "en_us": f"This question is over: {english.get(reason, 'its task has failed')}",
     }

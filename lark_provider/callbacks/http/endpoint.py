@@ -41,8 +41,8 @@ NOT_ALLOWED = toast(
 )
 FAILED = toast(
     "error",
-    "未能记录, 请稍后再试 / Not recorded, please try again",
-    {"zh_cn": "未能记录, 请稍后再试", "en_us": "Not recorded, please try again"},
+    "未能记录，请稍后再试 / Not recorded, please try again",
+    {"zh_cn": "未能记录，请稍后再试", "en_us": "Not recorded, please try again"},
 )
 UNKNOWN = Answer(404, b'{"msg":"not found"}')
 TOO_LARGE = Answer(413, b'{"msg":"refused"}')

@@ -71,7 +71,7 @@ def read_answer(question: HitlQuestion, action: Action) -> HitlAnswer:
     values = constants(question.params)
     if fields and action.form_value is None:
         missing = words(
-            "没有收到表单,请重新打开卡片填写", "was not received; open the card again and fill it in"
+            "没有收到表单，请重新打开卡片填写", "was not received; open the card again and fill it in"
         )
         raise InvalidAnswerError({**errors, **{field.name: missing for field in fields}})
     given = action.form_value or {}
@@ -114,7 +114,7 @@ def _fault_of_options(question: HitlQuestion, options: tuple[str, ...]) -> Words
     if not options:
         return words("请至少选择一项", "at least one must be chosen")
     if unknown:
-        return words(f"没有这个选项: {unknown[0][:60]}", f"is not an option: {unknown[0][:60]}")
+        return words(f"没有这个选项：{unknown[0][:60]}", f"is not an option: {unknown[0][:60]}")
     if len(options) > 1 and not question.multiple:
         return words("只能选择一项", "only one must be chosen")
     return None

@@ -137,13 +137,13 @@ def _number(text: str, *, whole: bool) -> int | float:
         example = "42" if whole else "42 / 0.5"
         kind = ("整数", "a whole number") if whole else ("数字", "a number")
         raise UnreadableValueError(
-            words(f"必须是{kind[0]},例如 {example}", f"must be {kind[1]} such as {example}")
+            words(f"必须是{kind[0]}，例如 {example}", f"must be {kind[1]} such as {example}")
         )
     number = float(text)
     if number in {float("inf"), float("-inf")}:
         raise UnreadableValueError(words("数字太大", "is too large a number"))
     if whole and not number.is_integer():
-        raise UnreadableValueError(words("必须是整数,例如 42", "must be a whole number such as 42"))
+        raise UnreadableValueError(words("必须是整数，例如 42", "must be a whole number such as 42"))
     return number
 
 
@@ -154,7 +154,7 @@ def _json(field: FormField, given: str) -> Any:
         if "string" in types_of(field.schema):
             return given
         raise UnreadableValueError(
-            words('必须是 JSON,例如 {"a": 1} 或 ["x", "y"]', 'must be JSON such as {"a": 1} or ["x", "y"]')
+            words('必须是 JSON，例如 {"a": 1} 或 ["x", "y"]', 'must be JSON such as {"a": 1} or ["x", "y"]')
         ) from None
 
 

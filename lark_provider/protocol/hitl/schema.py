@@ -73,7 +73,7 @@ def _faults(value: Any, schema: Mapping[str, Any]) -> Iterator[Words]:
     allowed = schema.get("enum")
     if isinstance(allowed, list | tuple) and not any(equals(value, one) for one in allowed):
         shown = ", ".join(_short(one) for one in allowed[:_MOST_SHOWN])
-        yield words(f"必须是以下之一: {shown}", f"must be one of: {shown}")
+        yield words(f"必须是以下之一：{shown}", f"must be one of: {shown}")
     if "const" in schema and not equals(value, schema["const"]):
         shown = _short(schema["const"])
         yield words(f"必须是 {shown}", f"must be {shown}")
@@ -107,25 +107,26 @@ def _of_text(value: str, schema: Mapping[str, Any]) -> Iterator[Words]:
     least, most, pattern = schema.get("minLength"), schema.get("maxLength"), schema.get("pattern")
     if _is_number(least) and len(value) < least:
         yield words(
-            f"至少需要 {least} 个字符,现在是 {len(value)} 个",
+            f"至少需要 {least} 个字符，现在是 {len(value)} 个",
             f"must have at least {least} characters, got {len(value)}",
         )
     if _is_number(most) and len(value) > most:
         yield words(
-            f"最多 {most} 个字符,现在是 {len(value)} 个",
+            f"最多 {most} 个字符，现在是 {len(value)} 个",
             f"must have at most {most} characters, got {len(value)}",
         )
     if isinstance(pattern, str) and not _matches(pattern, value):
         yield words(f"必须符合格式 {pattern}", f"must match the pattern {pattern}")
     form = schema.get("format")
     if form == "date" and not _is_date(value):
-        yield words("必须是日期,例如 2026-01-31", "must be a date such as 2026-01-31")
+        yield words("必须是日期，例如 2026-01-31", "must be a date such as 2026-01-31")
     if form == "time" and not _is_time(value):
-        yield words("必须是时间,例如 18:30:00", "must be a time such as 18:30:00")
+        yield words("必须是时间，例如 18:30:00", "must be a time such as 18:30:00")
     if form == "date-time" and not _is_moment(value):
         example = "2026-01-31T18:30:00+08:00"
         yield words(
-            f"必须是带时区的日期和时间,例如 {example}", f"must be a date and time with zone such as {example}"
+            f"必须是带时区的日期和时间，例如 {example}",
+            f"must be a date and time with zone such as {example}",
         )
 
 
@@ -156,12 +157,12 @@ def _of_list(value: list[Any] | tuple[Any, ...], schema: Mapping[str, Any]) -> I
     least, most, inner = schema.get("minItems"), schema.get("maxItems"), schema.get("items")
     if _is_number(least) and len(value) < least:
         yield words(
-            f"至少需要 {least} 项,现在是 {len(value)} 项",
+            f"至少需要 {least} 项，现在是 {len(value)} 项",
             f"must have at least {least} items, got {len(value)}",
         )
     if _is_number(most) and len(value) > most:
         yield words(
-            f"最多 {most} 项,现在是 {len(value)} 项", f"must have at most {most} items, got {len(value)}"
+            f"最多 {most} 项，现在是 {len(value)} 项", f"must have at most {most} items, got {len(value)}"
         )
     if schema.get("uniqueItems") is True and any(
         equals(one, other) for place, one in enumerate(value) for other in value[:place]

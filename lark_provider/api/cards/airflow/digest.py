@@ -18,7 +18,10 @@ _NAME = 120
 _TEXTS: dict[str, tuple[str, str]] = {
     "title": ("每日汇总 · {name}", "Digest · {name}"),
     "period": ("{begin} 至 {end}", "{begin} to {end}"),
-    "counts": ("结束的运行 **{runs}** 次,失败 **{failed}** 次", "**{runs}** runs ended, **{failed}** failed"),
+    "counts": (
+        "结束的运行 **{runs}** 次，失败 **{failed}** 次",
+        "**{runs}** runs ended, **{failed}** failed",
+    ),
     "failed": ("失败的运行", "Failed runs"),
     "slowest": ("最慢的运行", "Slowest runs"),
     "broken": ("仍未恢复", "Still broken"),

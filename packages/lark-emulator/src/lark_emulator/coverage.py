@@ -47,7 +47,7 @@ Nothing here was compared with the real service.
 
 | 接口 | 依据 | 频率限制 | 未证实，或没有模拟 |
 |---|---|---|---|
-""",  # noqa: RUF001 - Chinese
+""",
 }
 _SENT_HEADS = {
     "en": """
@@ -67,7 +67,7 @@ The handlers of the official SDK (`EventDispatcherHandler`, `CardActionHandler`)
 
 | 内容 | 方式 | 未证实，或没有模拟 |
 |---|---|---|
-""",  # noqa: RUF001 - Chinese
+""",
 }
 _SENT = (
     (

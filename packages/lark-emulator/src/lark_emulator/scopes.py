@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - Lark's own answers, whose Chinese has its own punctuation
 """Scopes: what a call needs (99991672), and `GET /application/v6/scopes`: what was granted."""
 
 from __future__ import annotations

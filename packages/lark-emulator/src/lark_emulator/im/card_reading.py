@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Values of `card_msg_content_type`.
 RAW, SENT = "raw_card_content", "user_card_content"
 #: What takes the place of a card 2.0, whatever it holds.
-UPGRADE = "请升级至最新版本客户端，以查看内容"  # noqa: RUF001 - Chinese
+UPGRADE = "请升级至最新版本客户端，以查看内容"
 UPGRADE_PICTURE = "img_v2_emulator_upgrade"
 _MARKED = ("lark_md", "markdown")
 

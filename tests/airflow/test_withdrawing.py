@@ -1,0 +1,57 @@
+"""What a stopped task leaves when a connection is missing: a warning, and never an error of `on_kill`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+from lark_emulator import Emulator
+from sqlalchemy.engine import URL
+
+from lark_provider.triggers import task_state
+from lark_provider.triggers.card_callback import LarkCardCallbackTrigger
+from tests.airflow.test_questions import Start, approval, defer, shown, start, the_question, url  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def _is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", lambda *_, **__: {"r": {"t": "failed"}})
+
+
+def kill(trigger: LarkCardCallbackTrigger) -> None:
+    async def killed() -> None:
+        await trigger.on_kill()
+        await task_state.finish()
+
+    asyncio.run(killed())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "state", "warned"),
+    [
+        ("AIRFLOW_CONN_LARK_DEFAULT", "", "closed", "Failed to update cards om_"),
+        ("AIRFLOW__LARK__DATABASE_CONN_ID", "missing", "open", "Failed to withdraw question"),
+    ],
+)
+def test_a_connection_that_is_missing(
+    lark: Emulator,
+    url: URL,  # noqa: F811
+    start: Start,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    value: str,
+    state: str,
+    warned: str,
+) -> None:
+    trigger: Any = defer(approval(), start())
+    if name == "AIRFLOW__LARK__DATABASE_CONN_ID":
+        monkeypatch.delenv("AIRFLOW__LARK__DATABASE_URL")
+    monkeypatch.setenv(name, value)
+    kill(trigger)
+    assert the_question(url).state == state
+    assert warned in caplog.text
+    assert "AirflowNotFoundException" in caplog.text
+    assert "Publish?" in shown(lark)
