@@ -127,4 +127,4 @@ def test_blocks_and_rows_may_follow_each_other() -> None:
 
 
 def test_finite_numbers_with_a_sum_that_is_too_large_are_numbers() -> None:
-    assert encode_column([1.7e308, 1.0e308, 2.0]).kind is Kind.NUMBER
+    assert encode_column((1.7e308, 1.0e308, 2.0)).kind is Kind.NUMBER
