@@ -60,9 +60,32 @@ def test_an_ordinary_answer_is_not_parsed() -> None:
     assert skim(3)(orjson.dumps({"msg": "first", **accepted(rows[:1])})) is None
 
 
-def test_an_answer_with_fewer_records_is_an_unknown_outcome() -> None:
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"fields": {}, "record_id": "rec1"},
+        {"fields": {"record_id": "old1"}, "record_id": "rec1"},
+        {"fields": {'"record_id': "old1"}, "record_id": "rec1"},
+        {"fields": {"fields": {}}, "record_id": "rec1"},
+    ],
+    ids=repr,
+)
+def test_an_answer_with_fewer_records_is_an_unknown_outcome(row: dict[str, Any]) -> None:
     with pytest.raises(OutcomeUnknownError, match="must name the 2 records sent, got 1"):
-        ids_of(accepted([{"fields": {}, "record_id": "rec1"}]), 2)
+        ids_of(accepted([row]), 2)
+
+
+@pytest.mark.parametrize("row", [None, {}, {"fields": {}}, {"fields": {}, "record_id": None}], ids=repr)
+def test_a_record_without_an_id_is_an_unknown_outcome(row: object) -> None:
+    with pytest.raises(OutcomeUnknownError, match="must name the 1 records sent, got 0"):
+        ids_of(accepted([row]), 1)
+
+
+@pytest.mark.parametrize("end", [b',"code":1254290}', b"", b"}<html>"], ids=repr)
+def test_an_answer_with_another_end_is_parsed(end: bytes) -> None:
+    content = orjson.dumps(accepted([{"fields": {}, "record_id": "rec1"}]))
+    assert skim(1)(content) is not None
+    assert skim(1)(content[:-1] + end) is None
 
 
 def test_a_refusal_is_one_whatever_it_quotes() -> None:

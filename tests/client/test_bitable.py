@@ -24,6 +24,7 @@ from lark_provider.errors import (
     PermissionDeniedError,
     RateLimitError,
 )
+from lark_provider.protocol import answers
 from tests.client.conftest import Do, count
 
 CREATE = "POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_create"
@@ -132,6 +133,21 @@ def test_a_load_goes_in_chunks_and_keeps_its_order(lark: Emulator, do: Do, table
     found = stored(table)
     assert [record["record_id"] for record in found] == done.record_ids
     assert [record["fields"]["Paid"] for record in found] == list(range(2500))
+
+
+def test_the_answer_to_a_chunk_is_not_parsed(table: Table, do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+    read = answers._json
+
+    def spy(content: bytes) -> Any:
+        parsed.append(content)
+        return read(content)
+
+    monkeypatch.setattr(answers, "_json", spy)
+    done = do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(20), chunk_size=10))
+    assert len(set(done.record_ids)) == 20
+    assert parsed
+    assert not [content for content in parsed if b"record_id" in content]
 
 
 def test_a_generator_is_read_as_it_is_written(lark: Emulator, do: Do, table: Table) -> None:

@@ -13,8 +13,13 @@ from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import OutcomeUnknownError
 from lark_provider.protocol.paths import path
 
-_ACCEPTED = b'{"code":0,'
-_ID = re.compile(rb'"record_id":"(\w+)"')
+# Around the records of an answer, in either order of its members. What differs is parsed.
+_AROUND = (
+    (b'{"code":0,"data":{"records":[', b']},"msg":"success"}'),
+    (b'{"code":0,"msg":"success","data":{"records":[', b"]}}"),
+)
+_ID = re.compile(rb'(?<!\\)"record_id":"(\w+)"')
+_FIELDS = b'"fields":{'
 
 
 class _Created(TypedDict):
@@ -67,7 +72,7 @@ def created_ids(answer: LarkResponse[CreatedAnswer], call: Create, count: int) -
     """
     # Removed, since the answer lives longer than its thousand records are needed.
     records = answer.data.pop("records", None) if isinstance(answer.data, dict) else None
-    ids = [record["record_id"] for record in records or ()]
+    ids = [str(one["record_id"]) for one in records or () if isinstance(one, dict) and one.get("record_id")]
     if len(ids) != count:
         raise OutcomeUnknownError(
             f"{call.name}: the answer must name the {count} records sent, got {len(ids)}. Next: look into "
@@ -79,18 +84,20 @@ def created_ids(answer: LarkResponse[CreatedAnswer], call: Create, count: int) -
 def skim(count: int) -> Callable[[bytes], CreatedAnswer | None]:
     """Return what finds the ids in an answer to a batch, which repeats each cell that was sent.
 
-    To parse all of it takes longer than to encode and send the records. In JSON a quotation mark inside a
-    text is escaped, so `"record_id":` is always the name of a member. Each record has one: if there are as
-    many as records were sent, no cell and no field has one, too. Else the answer has to be parsed.
+    To parse all of it takes longer than to encode and send the records. Each record has one member
+    `record_id` and one member `fields`. So if there are as many of both as records were sent, no cell and no
+    field has one, too; else the answer is parsed, as one is that is cut off or continues.
 
     Args:
         count: How many records were sent.
     """
 
     def found(content: bytes) -> CreatedAnswer | None:
-        if not content.startswith(_ACCEPTED):
+        if not any(content.startswith(before) and content.endswith(after) for before, after in _AROUND):
             return None
         ids = _ID.findall(content)
-        return {"records": [{"record_id": one.decode()} for one in ids]} if len(ids) == count else None
+        if not len(ids) == content.count(_FIELDS) == count:
+            return None
+        return {"records": [{"record_id": one.decode()} for one in ids]}
 
     return found

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.sheets.addressing import Cell, Range
-from lark_provider.api.clouddoc.sheets.blocks import BLOCK, encode_block
+from lark_provider.api.clouddoc.sheets.blocks import BLOCK, Kind, encode_block, encode_column
 from lark_provider.api.clouddoc.sheets.tabulating import encode
 from lark_provider.api.clouddoc.sheets.values import TEXT, Formula, Runs, encode_row
 from lark_provider.errors import InvalidRequestError
@@ -124,3 +124,7 @@ def test_blocks_and_rows_may_follow_each_other() -> None:
     block.add_to(runs, 2)
     runs.add(4, encode_row([dt.date(2026, 1, 1), 5], 4))
     assert runs.closed() == {"yyyy-MM-dd": [Range(2, 1, 4, 1)], "@": [Range(2, 2, 3, 2)]}
+
+
+def test_finite_numbers_with_a_sum_that_is_too_large_are_numbers() -> None:
+    assert encode_column((1.7e308, 1.0e308, 2.0)).kind is Kind.NUMBER

@@ -118,6 +118,8 @@ def test_aware_datetimes_are_converted_where_a_zone_is_named() -> None:
         (math.nan, "must be a finite number; None is an empty cell"),
         (math.inf, "must be a finite number"),
         (numpy.float32("nan"), "must be a finite number"),
+        (numpy.datetime64("10000-01-01"), "within the years 1 to 9999"),
+        (numpy.datetime64("-5000-01-01"), "within the years 1 to 9999"),
         (Decimal("NaN"), "must be a finite number"),
         (Decimal("-Infinity"), "must be a finite number"),
         ("a\x00b", r"no control characters .* U\+0000 at character 2"),
@@ -144,6 +146,11 @@ def test_what_no_cell_holds_is_named_with_its_cell(value: Any, reason: str) -> N
         encode_row([1, value], 12, 3)
     assert error.value.field_violations[0]["field"] == "D12"
     assert error.value.http_status is None
+
+
+def test_a_moment_that_its_zone_cannot_have_is_named() -> None:
+    with pytest.raises(InvalidRequestError, match="within the years 1 to 9999 in the zone"):
+        encode_row([dt.datetime(1, 1, 1, tzinfo=dt.UTC)], 1, zone=dt.timezone(-dt.timedelta(hours=5)))
 
 
 def test_fifty_thousand_characters_are_taken() -> None:

@@ -197,8 +197,9 @@ def _are_small(values: Sequence[Any]) -> bool:
 
 
 def _floats(values: tuple[float, ...]) -> Column | None:
-    # The sum of others than finite numbers is not finite.
-    return Column(values, None, Kind.NUMBER) if math.isfinite(sum(values)) else None
+    # The sum of others than finite numbers is not finite; that of some finite ones is too large.
+    is_finite = math.isfinite(sum(values)) or all(map(math.isfinite, values))
+    return Column(values, None, Kind.NUMBER) if is_finite else None
 
 
 def _decimals(values: tuple[Decimal, ...]) -> Column | None:

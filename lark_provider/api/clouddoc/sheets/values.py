@@ -277,8 +277,11 @@ def _datetime(value: dt.datetime, zone: dt.tzinfo | None) -> Encoded:
         value = dt.datetime(  # noqa: DTZ001 - it has its own
             *value.timetuple()[:6], value.microsecond, value.tzinfo, fold=value.fold
         )
-    if zone is not None and value.tzinfo is not None:
-        value = value.astimezone(zone)
+    if zone is not None and value.utcoffset() is not None:
+        try:
+            value = value.astimezone(zone)
+        except OverflowError:
+            raise MisfitError("must be within the years 1 to 9999 in the zone of the cells") from None
     value = value.replace(tzinfo=None)
     return (value.isoformat(" "), TEXT) if value < EPOCH else (serial(value), DATETIME)
 
@@ -338,4 +341,6 @@ def _item(value: Any) -> Any:
         if getattr(value, "ndim", 0) == 0 and type(value).__name__.startswith("float")
         else plain(value)
     )
+    if type(value).__name__ == "datetime64" and isinstance(item, int):
+        raise MisfitError("must be within the years 1 to 9999")
     return value if isinstance(item, list) else item

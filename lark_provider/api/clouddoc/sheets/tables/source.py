@@ -27,7 +27,9 @@ Converted: TypeAlias = tuple[Sequence[Sequence[Any]], list[Column]]
 _KEPT_CELLS = 1_000_000
 """Cells of a list that are kept converted between its check and its sending; more are converted twice.
 
-They take some 13 bytes each, since texts and integers are those of the list itself; doubles take 33."""
+They take some 13 bytes each, since texts and integers are those of the list itself; doubles take 33. Objects
+of their own, such as links, count as several."""
+_OBJECT = 8
 STYLE = "\0"
 """What a format begins with that is a style and no formatter."""
 _WIDE = frozenset("WF")
@@ -152,12 +154,14 @@ class Source:
         Returns:
             The first of them, converted: as many as may be kept in memory.
         """
-        kept = deque[Converted]()
+        kept, room = deque[Converted](), _KEPT_CELLS
         for start in range(0, len(rows), BLOCK):
             values = self._layout.rows(rows[start : start + BLOCK], start + 1)
             columns = self._converted(values, start + 1)
-            if start * self._layout.width < _KEPT_CELLS:
+            if room > 0:
                 kept.append((values, columns))
+                weights = (_OBJECT if one.kind is Kind.OTHER else 1 for one in columns)
+                room -= sum(weights) * len(values)
         return kept
 
     def _add(self, rows: Sequence[Any]) -> None:
