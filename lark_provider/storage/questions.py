@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
@@ -19,6 +20,7 @@ from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.new_cards import NewCard, insert_cards
+from lark_provider.storage.question_rows import readable
 from lark_provider.storage.statements import among, insert, read_clock
 
 _CHUNK = 500
@@ -166,7 +168,7 @@ class Questions:
                     .values(state="over", outcome=dump_end(ends[ti_id]), updated_at=now)
                 )
             query = sa.select(rows.ti_id, rows.outcome).where(among(connection, rows.ti_id, ends))
-            return {row.ti_id: load_end(row.outcome) for row in connection.execute(query)}
+            return dict(readable(connection.execute(query), lambda row: (row.ti_id, load_end(row.outcome))))
 
     def failed(self, ti_id: str, end: End) -> bool:
         """Record that a task failed after its question was answered, and let its cards be updated again.
@@ -226,9 +228,10 @@ def _read(
 ) -> dict[str, Recorded]:
     rows = hitl_questions.c
     query = sa.select(rows.ti_id, rows.content, rows.state, rows.outcome).where(condition).limit(most)
-    return {
-        row.ti_id: Recorded(
-            load_question(row.content), row.state, None if row.outcome is None else load_end(row.outcome)
-        )
-        for row in connection.execute(query.order_by(rows.parked_at if by is None else by))
-    }
+    found = connection.execute(query.order_by(rows.parked_at if by is None else by))
+    return dict(readable(found, lambda row: (row.ti_id, _recorded(row))))
+
+
+def _recorded(row: sa.Row[Any]) -> Recorded:
+    end = None if row.outcome is None else load_end(row.outcome)
+    return Recorded(load_question(row.content), row.state, end)
