@@ -6,8 +6,6 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-import sqlalchemy as sa
-
 from lark_provider.support.once import Once
 
 logger = logging.getLogger(__name__)
@@ -17,7 +15,7 @@ T = TypeVar("T")
 _logged = Once()
 
 
-def readable(rows: Iterable[sa.Row[Any]], read: Callable[[sa.Row[Any]], T]) -> list[T]:
+def readable(rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
     """Return what rows hold; a damaged one is logged once and left out, so that it stops no other one.
 
     Args:
