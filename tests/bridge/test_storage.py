@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.protocol.hitl.model import End
+from lark_provider.storage import migrate
 from lark_provider.storage.applied_clicks import AppliedClicks
 from lark_provider.storage.bridge_leases import BridgeLease
 from lark_provider.storage.inbox import Inbox
@@ -61,6 +64,24 @@ def test_the_first_end_counts(questions: Questions) -> None:
     assert questions.end({ti_id: End("withdrawn")}) == {ti_id: ANSWERED}
     assert questions.live() == {}
     assert list(questions.answered_since(60)) == [ti_id]
+
+
+def test_many_ends_are_recorded_with_one_statement(questions: Questions, url: URL) -> None:
+    ends = {opened(questions): replace(ANSWERED, person=f"person {number}") for number in range(20)}
+    updates = []
+
+    def note(_c: object, _cursor: object, statement: str, _p: object, _x: object, many: bool) -> None:
+        if statement.startswith("UPDATE"):
+            updates.append(many)
+
+    engine = migrate.opened(url)
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert questions.end(ends) == ends
+        assert questions.end({}) == {}
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    assert updates == [True]
 
 
 def test_a_question_that_is_over_gets_no_card(questions: Questions, cards: QuestionCards) -> None:
