@@ -11,9 +11,9 @@ import pytest
 from lark_provider.api.cards import MAX_CARD_BYTES
 from lark_provider.api.cards.airflow import failure as cards
 from lark_provider.api.cards.airflow import failure_texts as texts
+from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.api.cards.airflow.markup import fence
 from lark_provider.api.cards.airflow.mentions import Mentions, resolve
-from lark_provider.api.cards.airflow.room import MAX_BYTES
 from lark_provider.notifications.run_event import read
 from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent

@@ -8,7 +8,7 @@ import pytest
 
 from lark_provider.api.cards.airflow import failure
 from lark_provider.api.cards.airflow.failure_actions import read_mute
-from lark_provider.api.cards.airflow.room import MAX_BYTES
+from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.protocol.hitl.keys import card_of
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Claim, Deed, Failure, Incident, Mute

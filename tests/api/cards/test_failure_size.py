@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lark_provider.api.cards.airflow import failure
-from lark_provider.api.cards.airflow.room import MAX_BYTES
+from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.protocol.incidents.event import EVENT_KINDS, RunEvent
 from lark_provider.protocol.incidents.model import Claim, Deed, Failure, Incident, Mute, Urged
 from lark_provider.protocol.language import LANGUAGES

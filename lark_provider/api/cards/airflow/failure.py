@@ -8,8 +8,8 @@ from typing import Any
 
 from lark_provider.api.cards.airflow import failure_actions
 from lark_provider.api.cards.airflow.failure_texts import reason, translate
+from lark_provider.api.cards.airflow.limits import MAX_BYTES, STEPS, Limits
 from lark_provider.api.cards.airflow.markup import escape, fence, link, untagged
-from lark_provider.api.cards.airflow.room import MAX_BYTES, ROOMS, Room
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
 from lark_provider.protocol.language import Language
@@ -47,10 +47,10 @@ def card(
         tail, then the errors in the list of failed tasks, then the list itself, then the rest.
     """
     made: dict[str, Any] = {}
-    for room in ROOMS:
-        made = _card(event, language, incident, room)
+    for limits in STEPS:
+        made = _card(event, language, incident, limits)
         if incident is not None and key is not None:
-            _act(made, incident, key, language, room)
+            _act(made, incident, key, language, limits)
         made = sendable(made)
         if len(json.dumps(made, ensure_ascii=False).encode()) <= max_bytes:
             break
@@ -82,19 +82,19 @@ def _kind(event: RunEvent, incident: Incident | None) -> str:
     return "partly" if event.kind == "success" else event.kind
 
 
-def _card(event: RunEvent, language: Language, incident: Incident | None, room: Room) -> dict[str, Any]:
+def _card(event: RunEvent, language: Language, incident: Incident | None, limits: Limits) -> dict[str, Any]:
     kind, heading = _kind(event, incident), title(event, language, incident)
     rows = [
-        f"**{translate(language, name)}** {escape(clip(value, room.value))}"
+        f"**{translate(language, name)}** {escape(clip(value, limits.value))}"
         for name, value in _rows(event, language, incident)
     ]
     parts = ["\n".join(rows)]
     if incident is not None and (len(incident.failures) > 1 or event.kind not in {"failure", "retry"}):
-        parts.append(_failed(incident, language, room))
+        parts.append(_failed(incident, language, limits))
     alone = event.kind == "dag_failure" and (incident is None or len(incident.failures) <= 1)
     if event.traceback and (alone or event.kind in {"failure", "retry", "notice"}):
-        parts.append(fence(shorten(event.traceback, room.traceback, translate(language, "left_out"))))
-    links = [(name, url) for name, url in _links(event) if len(url) <= room.url]
+        parts.append(fence(shorten(event.traceback, limits.traceback, translate(language, "left_out"))))
+    links = [(name, url) for name, url in _links(event) if len(url) <= limits.url]
     parts.append(" · ".join(link(translate(language, name), url) for name, url in links))
     header: dict[str, Any] = {
         "title": {"tag": "plain_text", "content": heading},
@@ -112,12 +112,12 @@ def _card(event: RunEvent, language: Language, incident: Incident | None, room: 
     }
 
 
-def _act(card: dict[str, Any], incident: Incident, key: str, language: Language, room: Room) -> None:
+def _act(card: dict[str, Any], incident: Incident, key: str, language: Language, limits: Limits) -> None:
     """Add what was done from the card, and its buttons."""
     elements = card["body"]["elements"]
-    if done := failure_actions.lines(incident, language, room):
+    if done := failure_actions.lines(incident, language, limits):
         elements.append({"tag": "markdown", "content": done})
-    if (row := failure_actions.buttons(incident, key, language, room)) is not None:
+    if (row := failure_actions.buttons(incident, key, language, limits)) is not None:
         elements.append(row)
 
 
@@ -156,9 +156,9 @@ def _links(event: RunEvent) -> Sequence[tuple[str, str]]:
     return [(name, url) for name, url in links if url]
 
 
-def _failed(incident: Incident, language: Language, room: Room) -> str:
+def _failed(incident: Incident, language: Language, limits: Limits) -> str:
     ranked = sorted(incident.failures, key=lambda one: one.recovered)
-    shown = [_failure(one, language, room) for one in ranked[: room.listed]]
+    shown = [_failure(one, language, limits) for one in ranked[: limits.listed]]
     if rest := incident.total - len(shown):
         shown.append(translate(language, "more", count=rest))
     return "\n".join(
@@ -166,13 +166,13 @@ def _failed(incident: Incident, language: Language, room: Room) -> str:
     )
 
 
-def _failure(one: Failure, language: Language, room: Room) -> str:
+def _failure(one: Failure, language: Language, limits: Limits) -> str:
     name = escape(clip(one.label, 120))
     text = f"✅ ~~{name}~~" if one.recovered else f"❌ {name}"
     if one.try_number > 1:
         text += f" ({translate(language, 'try')} {translate(language, 'try_plain', number=one.try_number)})"
     if one.error and not one.recovered:
-        text += f" {escape(clip(one.error, room.error))}"
-    if not 0 < len(one.log_url) < room.list_url:
+        text += f" {escape(clip(one.error, limits.error))}"
+    if not 0 < len(one.log_url) < limits.list_url:
         return text
     return f"{text} {link(translate(language, 'log'), one.log_url)}"

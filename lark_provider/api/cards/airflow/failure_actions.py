@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lark_provider.api.cards.airflow.failure_texts import TEXTS, translate
+from lark_provider.api.cards.airflow.limits import Limits
 from lark_provider.api.cards.airflow.markup import escape
-from lark_provider.api.cards.airflow.room import Room
 from lark_provider.api.cards.containers import Column, ColumnSet
 from lark_provider.api.cards.element import Element
 from lark_provider.api.cards.interactive import Button, SelectStatic
@@ -25,16 +25,16 @@ MUTE_HOURS = (1, 8, 24, 168)
 _LONGEST_TASK = 40
 
 
-def lines(incident: Incident, language: Language, room: Room) -> str:
+def lines(incident: Incident, language: Language, limits: Limits) -> str:
     """Return who has claimed, retried or muted what, as Markdown; empty if nobody has.
 
     Args:
         incident: The incident.
         language: `zh` or `en`.
-        room: How much of it the card shows.
+        limits: How much of it the card shows.
     """
     found = list(_lines(incident, language))
-    shown = [clip(one, room.deed) for one in found[: room.deeds]]
+    shown = [clip(one, limits.deed) for one in found[: limits.deeds]]
     if rest := len(found) - len(shown):
         shown.append(translate(language, "more", count=rest))
     return "\n".join(map(escape, shown))
@@ -63,14 +63,14 @@ def _urged(urged: Urged, zone: str, language: Language) -> str:
     return f"{_MARKS.get(urged.outcome, '🔔')} {_shown(urged.at, zone)} {text}"
 
 
-def buttons(incident: Incident, key: str, language: Language, room: Room) -> dict[str, Any] | None:
+def buttons(incident: Incident, key: str, language: Language, limits: Limits) -> dict[str, Any] | None:
     """Return the row of buttons; None if the card has none, as when all tasks have recovered.
 
     Args:
         incident: The incident.
         key: Its key, which each button carries.
         language: `zh` or `en`.
-        room: How many tasks the menu has.
+        limits: How many tasks the menu has.
     """
     if not incident.has_actions or incident.over:
         return None
@@ -81,7 +81,7 @@ def buttons(incident: Incident, key: str, language: Language, room: Room) -> dic
     if incident.claim is None:
         value = button_value(key, "claim")
         elements.append(Button(translate(language, "claim"), value=value, name="claim"))
-    if options := _mutes(incident, language, room.muted):
+    if options := _mutes(incident, language, limits.muted):
         menu = SelectStatic(
             "mute", options, placeholder=translate(language, "mute"), value=button_value(key, "mute")
         )

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lark_provider.api.cards.airflow.form import MOST_LABEL, field_elements, multi_select
+from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.api.cards.airflow.markdown import card_markdown
 from lark_provider.api.cards.airflow.question_texts import translate
-from lark_provider.api.cards.airflow.room import MAX_BYTES
 from lark_provider.api.cards.card import Card2, Header
 from lark_provider.api.cards.containers import Column, ColumnSet, Form
 from lark_provider.api.cards.decisions import Option, option_row

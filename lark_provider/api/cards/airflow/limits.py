@@ -9,8 +9,8 @@ MAX_BYTES = 28 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """What the card of a failure has room for.
+class Limits:
+    """The most that the card of a failure shows of each part.
 
     Attributes:
         traceback: Its characters.
@@ -35,12 +35,12 @@ class Room:
     deed: int = 500
 
 
-ROOMS = (
-    *(Room(traceback=4_000 >> halved) for halved in range(7)),
-    *(Room(62, error=error) for error in (80, 40)),
-    *(Room(62, listed, error=40, muted=muted) for listed, muted in ((10, 5), (5, 3))),
-    Room(62, listed=5, error=40, list_url=300, muted=3, value=200, url=2_000, deeds=10, deed=200),
-    Room(31, listed=3, error=20, list_url=200, muted=1, value=80, url=200, deeds=5, deed=60),
+STEPS = (
+    *(Limits(traceback=4_000 >> halved) for halved in range(7)),
+    *(Limits(62, error=error) for error in (80, 40)),
+    *(Limits(62, listed, error=40, muted=muted) for listed, muted in ((10, 5), (5, 3))),
+    Limits(62, listed=5, error=40, list_url=300, muted=3, value=200, url=2_000, deeds=10, deed=200),
+    Limits(31, listed=3, error=20, list_url=200, muted=1, value=80, url=200, deeds=5, deed=60),
 )
-"""From the most to the least. Whatever the texts are, the last one is within the limit: a character takes six
-bytes at most, as `\\u0001` in JSON or `&#42;` in Markdown."""
+"""From the most to the least. Whatever the texts are, the last one is within `MAX_BYTES`: a character has
+at most six bytes, as `\\u0001` in JSON or `&#42;` in Markdown."""
