@@ -21,7 +21,7 @@ from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.keys import idempotency_key
 from lark_provider.protocol.hitl.model import End
 from lark_provider.storage.question_cards import IN_PLACE, RESENT, Claimed, QuestionCards
-from lark_provider.storage.questions import Questions, Recorded
+from lark_provider.storage.questions import Questions, RecordedQuestion
 from lark_provider.support import measured, threads
 from lark_provider.support.throttle import Throttle
 
@@ -117,7 +117,7 @@ class QuestionCardSender:
         await asyncio.gather(*(self._one(card) for card in claimed))
         return len(claimed) == _MOST
 
-    def _open(self, recorded: Mapping[str, Recorded], *, only_with_cards: bool = False) -> int:
+    def _open(self, recorded: Mapping[str, RecordedQuestion], *, only_with_cards: bool = False) -> int:
         cards = self._recipients.cards(one.question for one in recorded.values())
         if only_with_cards:
             cards = {ti_id: some for ti_id, some in cards.items() if some}

@@ -8,7 +8,7 @@ from functools import cached_property, update_wrapper
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from lark_provider.protocol.calls import Call, LarkResponse
-from lark_provider.protocol.operations import Listing, Operation, Procedure
+from lark_provider.protocol.operations import CallOrProcedure, Listing, Procedure
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class Namespace(Generic[R_co]):
 
 _RETURNED = {
     "Call": "LarkResponse[{}]",
-    "Operation": "LarkResponse[{}]",
+    "CallOrProcedure": "LarkResponse[{}]",
     "Procedure": "{}",
     "Listing": "Iterator[{}]",
 }
@@ -112,7 +112,7 @@ class _Bound(Generic[P, T]):
 class CallMethod(_Bound[P, T]):
     """An operation whose result is the answer to one request, as a method."""
 
-    def __init__(self, build: Callable[P, Operation[T]]) -> None:
+    def __init__(self, build: Callable[P, CallOrProcedure[T]]) -> None:
         super().__init__(build)
 
     @overload

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.api.cards.airflow import failure as cards
-from lark_provider.api.cards.airflow.failure_texts import translate
 from lark_provider.api.cards.airflow.mentions import Mentions
 from lark_provider.api.messaging.additions import with_element
 from lark_provider.errors import InvalidRequestError
 from lark_provider.notifications.delivery import Message
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.support.text import shorten
 
 if TYPE_CHECKING:
     from lark_provider.client import AsyncLarkWebhookClient
@@ -67,14 +64,9 @@ def _default(message: Message, event: RunEvent, keywords: Sequence[str]) -> Any:
     if message.msg_type != "interactive":
         text = cards.lines(event, language)
         return text if _holds(text, keywords) else f"{text}\n{keywords[0]}"
-    for characters in (4_000, 1_000, 0):
-        trace = shorten(event.traceback, characters, translate(language, "left_out")) if characters else ""
-        card = cards.card(replace(event, traceback=trace), language)
-        shown = json.dumps(card, ensure_ascii=False)
-        if len(shown.encode()) <= _MAX_BYTES:
-            break
+    card = cards.card(event, language, max_bytes=_MAX_BYTES)
     # The bot would refuse a default card without its keyword.
-    return card if _holds(shown, keywords) else with_element(card, keywords[0])
+    return card if _holds(json.dumps(card, ensure_ascii=False), keywords) else with_element(card, keywords[0])
 
 
 def _holds(text: str, keywords: Sequence[str]) -> bool:

@@ -105,6 +105,15 @@ def is_time(text: str) -> bool:
         return False
 
 
+def is_wall(text: str) -> bool:
+    """Return whether a text is a time as a picker shows it, `yyyy-MM-dd HH:mm`."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return moment.tzinfo is None and moment.isoformat(sep=" ", timespec="minutes") == text
+
+
 def _split(given: str) -> tuple[str, str]:
     found = _ZONED.fullmatch(given.strip())
     return (found["bare"], found["zone"] or "") if found else (given.strip(), "")

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 Flow: TypeAlias = Generator[Effect, Any, T]
 Procedure: TypeAlias = Generator[Call[Any] | Effect, Any, T]
-Operation: TypeAlias = Call[T] | Procedure[LarkResponse[T]]
+CallOrProcedure: TypeAlias = Call[T] | Procedure[LarkResponse[T]]
 """One request, or a procedure where others may have to precede it."""
 
 

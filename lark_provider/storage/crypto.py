@@ -62,7 +62,7 @@ class Keys:
     def __repr__(self) -> str:
         return "Keys(***)"
 
-    def encrypt(self, text: str, place: Sequence[str] = ()) -> str:
+    def encrypt_for_0_1(self, text: str, place: Sequence[str] = ()) -> str:
         """Encrypt under the newest key for version 0.1, with a mark of the place.
 
         A Fernet token authenticates the time at which it was made, which version 0.1 ignores. The mark takes
@@ -80,7 +80,7 @@ class Keys:
         return _stamp(sealed) >= _FIRST_MARK
 
     def is_moved(self, sealed: str, place: Sequence[str]) -> bool:
-        """Return whether a text that decrypts was encrypted by `encrypt` for another place.
+        """Return whether a text that decrypts was encrypted by `encrypt_for_0_1` for another place.
 
         Args:
             sealed: The text; one of version 0.1 has a time instead of a mark, and is never reported as moved.
@@ -93,7 +93,7 @@ class Keys:
         """Decrypt with the key that fits.
 
         Args:
-            sealed: The result of `encrypt`.
+            sealed: The result of `encrypt_for_0_1`, or what version 0.1 encrypted.
             what: Names it in the error's text.
 
         Raises:

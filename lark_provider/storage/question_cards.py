@@ -20,6 +20,7 @@ from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.new_cards import QUIET, NewCard, insert_cards, read_card
+from lark_provider.storage.question_rows import readable
 from lark_provider.storage.statements import among, read_clock
 
 __all__ = ["IN_PLACE", "LEASE_SECONDS", "RESENT", "Claimed", "NewCard", "QuestionCards"]
@@ -258,11 +259,12 @@ class QuestionCards:
                 .limit(most)
             )
             old = connection.execute(query.with_for_update(skip_locked=True)).all()
-            if not old:
+            new = dict(readable(old, lambda row: (row.key, read_card(row, 1))))
+            if not new:
                 return 0
-            mine = among(connection, cards.key, [row.key for row in old])
+            mine = among(connection, cards.key, new)
             connection.execute(hitl_cards.update().where(mine).values(reason=RESENT, next_at=None))
-            return insert_cards(connection, [read_card(row, 1) for row in old], now)
+            return insert_cards(connection, list(new.values()), now)
 
     def due(self) -> int:
         """Return how many cards are to be sent."""
@@ -290,19 +292,19 @@ def _claimed(connection: Connection, condition: sa.ColumnElement[bool], now: dat
         .where(condition)
         .order_by(hitl_cards.c.created_at)
     )
-    return [
-        Claimed(
-            row.key,
-            read_card(row),
-            row.state,
-            row.message_id,
-            row.shown,
-            row.reason,
-            load_question(row.content),
-            load_end(row.outcome) if row.question_state == "over" else None,
-            (
-                now - (row.created_at if row.state == "due" else max(row.changed_at, row.created_at))
-            ).total_seconds(),
-        )
-        for row in connection.execute(query)
-    ]
+    return readable(connection.execute(query), lambda row: _claim(row, now))
+
+
+def _claim(row: sa.Row[Any], now: datetime) -> Claimed:
+    due_since = row.created_at if row.state == "due" else max(row.changed_at, row.created_at)
+    return Claimed(
+        row.key,
+        read_card(row),
+        row.state,
+        row.message_id,
+        row.shown,
+        row.reason,
+        load_question(row.content),
+        load_end(row.outcome) if row.question_state == "over" else None,
+        (now - due_since).total_seconds(),
+    )

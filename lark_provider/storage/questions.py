@@ -1,7 +1,7 @@
 """Record the questions of Airflow's tasks: each once, and once how it ended.
 
-A transition is an UPDATE of a row that is still in the earlier state, so that one of several bridges makes
-it, and the others read what it wrote.
+A transition is an UPDATE of a row that is not in a later state, so that one of several bridges makes it, and
+the others read what it wrote. Only `open` takes rows of the same state as well, to add cards to them.
 """
 
 from __future__ import annotations
@@ -9,24 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from lark_provider.protocol.hitl.model import End, HitlQuestion
+from lark_provider.protocol.hitl.model import End, HitlQuestion, QuestionState
 from lark_provider.protocol.hitl.records import dump_end, dump_question, load_end, load_question
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.new_cards import NewCard, insert_cards
+from lark_provider.storage.question_rows import readable
 from lark_provider.storage.statements import among, insert, read_clock
 
 _CHUNK = 500
-"""Rows in a statement that writes."""
+"""Rows in a statement that writes, and the most that `held` and `without_cards` return by default."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedQuestion:
     """A question as it was recorded.
 
     Attributes:
@@ -36,7 +38,7 @@ class Recorded:
     """
 
     question: HitlQuestion
-    state: str
+    state: QuestionState
     end: End | None = None
 
 
@@ -97,13 +99,13 @@ class Questions:
             query = sa.select(rows.ti_id, rows.state).where(rows.state.in_(("held", "open")))
             return {row.ti_id: row.state for row in connection.execute(query)}
 
-    def get(self, ti_ids: Iterable[str]) -> dict[str, Recorded]:
+    def get(self, ti_ids: Iterable[str]) -> dict[str, RecordedQuestion]:
         """Return questions by their task-instance ids; those that are not recorded are missing."""
         with transaction(migrate.opened(self._url), reading=True) as connection:
             condition = among(connection, hitl_questions.c.ti_id, ti_ids)
             return _read(connection, condition)
 
-    def held(self, parked_before: datetime, most: int = _CHUNK) -> dict[str, Recorded]:
+    def held(self, parked_before: datetime, most: int = _CHUNK) -> dict[str, RecordedQuestion]:
         """Return held questions whose task was parked before a time, oldest first.
 
         Args:
@@ -115,7 +117,7 @@ class Questions:
             condition = sa.and_(rows.state == "held", rows.parked_at <= parked_before)
             return _read(connection, condition, most)
 
-    def without_cards(self, most: int = _CHUNK) -> dict[str, Recorded]:
+    def without_cards(self, most: int = _CHUNK) -> dict[str, RecordedQuestion]:
         """Return open questions that have no card, since no receiver was known; those updated longest ago."""
         rows = hitl_questions.c
         with transaction(migrate.opened(self._url), reading=True) as connection:
@@ -123,7 +125,9 @@ class Questions:
             return _read(connection, sa.and_(rows.state == "open", ~has_card), most, by=rows.updated_at)
 
     def open(self, cards: Mapping[str, Sequence[NewCard]]) -> int:
-        """Open held questions and record the cards that are due for them, in one transaction.
+        """Open questions and record the cards that are due for them, in one transaction.
+
+        A question that is open already gets the cards that it does not have; one that is over gets none.
 
         Args:
             cards: The cards by task-instance id; none where no receiver is known.
@@ -134,7 +138,7 @@ class Questions:
         rows = hitl_questions.c
         with transaction(migrate.opened(self._url)) as connection:
             now = read_clock(connection).now
-            # Locked in one order, against deadlocks. Those over meanwhile get no card.
+            # Locked in one order, against deadlocks.
             query = sa.select(rows.ti_id).where(
                 among(connection, rows.ti_id, cards), rows.state.in_(("held", "open"))
             )
@@ -156,17 +160,20 @@ class Questions:
         Returns:
             The recorded ends by task-instance id; questions that are not recorded are missing.
         """
+        if not ends:
+            return {}
         rows = hitl_questions.c
         with transaction(migrate.opened(self._url)) as connection:
             now = read_clock(connection).now
-            for ti_id in sorted(ends):
-                connection.execute(
-                    hitl_questions.update()
-                    .where(rows.ti_id == ti_id, rows.state != "over")
-                    .values(state="over", outcome=dump_end(ends[ti_id]), updated_at=now)
-                )
+            ended = (
+                hitl_questions.update()
+                .where(rows.ti_id == sa.bindparam("id"), rows.state != "over")
+                .values(state="over", outcome=sa.bindparam("end"), updated_at=now)
+            )
+            # Sorted against deadlocks.
+            connection.execute(ended, [{"id": ti_id, "end": dump_end(ends[ti_id])} for ti_id in sorted(ends)])
             query = sa.select(rows.ti_id, rows.outcome).where(among(connection, rows.ti_id, ends))
-            return {row.ti_id: load_end(row.outcome) for row in connection.execute(query)}
+            return dict(readable(connection.execute(query), lambda row: (row.ti_id, load_end(row.outcome))))
 
     def failed(self, ti_id: str, end: End) -> bool:
         """Record that a task failed after its question was answered, and let its cards be updated again.
@@ -197,8 +204,12 @@ class Questions:
             )
             return True
 
-    def answered_since(self, seconds: float) -> dict[str, Recorded]:
-        """Return the questions that were answered in the last seconds, by the database's clock."""
+    def answered_since(self, seconds: float) -> dict[str, RecordedQuestion]:
+        """Return answered questions whose row has changed lately, as when the answer was recorded.
+
+        Args:
+            seconds: For how long, by the database's clock.
+        """
         rows = hitl_questions.c
         with transaction(migrate.opened(self._url), reading=True) as connection:
             since = read_clock(connection).now - timedelta(seconds=seconds)
@@ -223,12 +234,13 @@ def _read(
     condition: sa.ColumnElement[bool],
     most: int | None = None,
     by: sa.Column[datetime] | None = None,
-) -> dict[str, Recorded]:
+) -> dict[str, RecordedQuestion]:
     rows = hitl_questions.c
     query = sa.select(rows.ti_id, rows.content, rows.state, rows.outcome).where(condition).limit(most)
-    return {
-        row.ti_id: Recorded(
-            load_question(row.content), row.state, None if row.outcome is None else load_end(row.outcome)
-        )
-        for row in connection.execute(query.order_by(rows.parked_at if by is None else by))
-    }
+    found = connection.execute(query.order_by(rows.parked_at if by is None else by))
+    return dict(readable(found, lambda row: (row.ti_id, _recorded(row))))
+
+
+def _recorded(row: sa.Row[Any]) -> RecordedQuestion:
+    end = None if row.outcome is None else load_end(row.outcome)
+    return RecordedQuestion(load_question(row.content), cast("QuestionState", row.state), end)

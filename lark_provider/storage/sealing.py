@@ -105,7 +105,7 @@ def columns(secrets: AppSecrets, app_id: str, base_url: str, keys: Keys) -> dict
     return {
         "sealed": keys.seal(orjson.dumps(content).decode(), _place(app_id, base_url)),
         **{
-            name: None if value is None else keys.encrypt(value, _place(app_id, base_url, name))
+            name: None if value is None else keys.encrypt_for_0_1(value, _place(app_id, base_url, name))
             for name, value in values.items()
         },
     }

@@ -15,12 +15,11 @@ from lark_provider.protocol.callbacks import CardClick, read
 from lark_provider.protocol.waits import Wait, correlation_of
 from lark_provider.storage.statements import among
 from lark_provider.storage.tables import card_callbacks
+from lark_provider.support.once import Once
 
 logger = logging.getLogger(__name__)
 
-_MAX_LOGGED = 10_000
-_logged: set[tuple[int, str]] = set()
-"""Rows that this process has logged as unreadable."""
+_logged = Once()
 
 
 def click_of(payload: str) -> CardClick:
@@ -61,10 +60,7 @@ def readable(rows: Iterable[sa.Row[Any]]) -> list[Stored]:
             click = click_of(row.payload)
             correlation_of(click)
         except Exception:  # A damaged row, in whatever way, must not affect the others.
-            if (name := (row.id, row.event_id)) not in _logged:
-                if len(_logged) >= _MAX_LOGGED:
-                    _logged.clear()
-                _logged.add(name)
+            if _logged.is_first((row.id, row.event_id)):
                 extra = {"row": row.id, "event_id": row.event_id}
                 logger.exception("Stored click is unreadable; left out", extra=extra)
         else:

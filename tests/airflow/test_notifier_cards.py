@@ -11,6 +11,7 @@ import pytest
 from lark_provider.api.cards import MAX_CARD_BYTES
 from lark_provider.api.cards.airflow import failure as cards
 from lark_provider.api.cards.airflow import failure_texts as texts
+from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.api.cards.airflow.markup import fence
 from lark_provider.api.cards.airflow.mentions import Mentions, resolve
 from lark_provider.notifications.run_event import read
@@ -157,7 +158,7 @@ def test_a_long_traceback_keeps_head_and_tail_and_fits(text: str) -> None:
     many = tuple(Failure(f"task_{n}" * 12, 1, "e" * 160, LOG + "x" * 500) for n in range(MAX_FAILURES))
     card = cards.card(found, "zh", Incident(count=99, failures=many))
     size = len(json.dumps(card, ensure_ascii=False).encode())
-    assert 3_000 < size <= cards.MAX_BYTES < MAX_CARD_BYTES
+    assert 3_000 < size <= MAX_BYTES < MAX_CARD_BYTES
     assert "Traceback" in shown(card)
     assert "TAIL" in shown(card)
     assert "省略" in shown(card)

@@ -57,6 +57,7 @@ def test_what_a_rule_opens() -> None:
             "person must be open_ids",
         ),
         ("commands:\n  - dag: a\n    chat: direct\n    arguments: ['a b']", 4, "arguments must be names"),
+        ("commands:\n  - dag: a\n    chat: direct\n    arguments: ['a\\b']", 4, "quotes, backslashes and ="),
         ("commands:\n  - dag: a\n    chat: direct\n    what: all", 4, "what must be one of"),
         ("commands:\n  - dag: a\n    chat: direct\n    dags: b", 4, "'dags' must be a member of a command"),
         ("commands:\n  - etl", 2, "a command must be members"),

@@ -15,12 +15,12 @@ from lark_provider.api.receivers import receiver
 from lark_provider.errors import InvalidRequestError
 from lark_provider.protocol.calls import Call
 from lark_provider.protocol.keys import client_token
-from lark_provider.protocol.operations import Operation
+from lark_provider.protocol.operations import CallOrProcedure
 from lark_provider.protocol.paths import path
 from lark_provider.protocol.store import Shared
 
 
-def one(operation: Operation[Any]) -> Call[Any]:
+def one(operation: CallOrProcedure[Any]) -> Call[Any]:
     """The request of what takes one, as all do that send to no mobile number; without a ledger."""
     if isinstance(operation, Call):
         return operation
@@ -30,7 +30,7 @@ def one(operation: Operation[Any]) -> Call[Any]:
     return call
 
 
-def body(operation: Operation[Any]) -> dict[str, Any]:
+def body(operation: CallOrProcedure[Any]) -> dict[str, Any]:
     found: dict[str, Any] = orjson.loads(one(operation).body or b"")
     return found
 

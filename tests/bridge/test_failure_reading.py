@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lark_provider.api.cards.airflow.failure_actions import lines
+from lark_provider.api.cards.airflow.limits import STEPS
 from lark_provider.bridge import failure_reading as reading
 from lark_provider.bridge.failure_cards import after_click
 from lark_provider.bridge.reading import Dag
@@ -153,7 +154,7 @@ def test_the_card_shows_what_became_of_clicks_and_once() -> None:
     ):
         incident = after_click(incident, given, what, "en")
         assert after_click(incident, given, what, "en") == incident
-    shown = lines(incident, "en").replace("&#95;", "_").splitlines()
+    shown = lines(incident, "en", STEPS[0]).replace("&#95;", "_").splitlines()
     assert "Claimed by bob at 2026-11-26 18:00" in shown[0]
     assert "bob: load is cleared; part_0 was not" in shown[1]
     assert "load muted by bob until 2026-11-27 02:00" in shown[2]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.protocol.hitl.model import End
+from lark_provider.storage import migrate
 from lark_provider.storage.applied_clicks import AppliedClicks
 from lark_provider.storage.bridge_leases import BridgeLease
 from lark_provider.storage.inbox import Inbox
@@ -63,12 +66,70 @@ def test_the_first_end_counts(questions: Questions) -> None:
     assert list(questions.answered_since(60)) == [ti_id]
 
 
+def test_many_ends_are_recorded_with_one_statement(questions: Questions, url: URL) -> None:
+    ends = {opened(questions): replace(ANSWERED, person=f"person {number}") for number in range(20)}
+    updates = []
+
+    def note(_c: object, _cursor: object, statement: str, _p: object, _x: object, many: bool) -> None:
+        if statement.startswith("UPDATE"):
+            updates.append(many)
+
+    engine = migrate.opened(url)
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert questions.end(ends) == ends
+        assert questions.end({}) == {}
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    assert updates == [True]
+
+
 def test_a_question_that_is_over_gets_no_card(questions: Questions, cards: QuestionCards) -> None:
     ti_id = opened(questions, ())
     assert list(questions.without_cards()) == [ti_id]
     questions.end({ti_id: ANSWERED})
     assert questions.open({ti_id: [card(ti_id)]}) == 0
     assert cards.claim(10) == []
+
+
+def test_a_damaged_question_stops_no_other(
+    url: URL, questions: Questions, cards: QuestionCards, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged, whole = question(), question()
+    parked = {damaged.task.ti_id: NOW, whole.task.ti_id: NOW + timedelta(seconds=1)}
+    questions.record(parked, [damaged, whole], None)
+    execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=damaged.task.ti_id)
+    for _ in range(2):
+        assert list(questions.held(NOW + timedelta(seconds=9))) == [whole.task.ti_id]
+    assert list(questions.get(parked)) == [whole.task.ti_id]
+    questions.open({ti_id: [] for ti_id in parked})
+    assert list(questions.without_cards()) == [whole.task.ti_id]
+    questions.open({ti_id: [card(ti_id)] for ti_id in parked})
+    assert [one.card.ti_id for one in cards.claim(10)] == [whole.task.ti_id]
+    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert record.__dict__["ti_id"] == damaged.task.ti_id
+
+
+def test_a_damaged_end_stops_no_other(url: URL, questions: Questions, cards: QuestionCards) -> None:
+    damaged, whole = opened(questions), opened(questions)
+    for due in cards.claim(10):
+        cards.sent(due.key, f"om_{due.card.ti_id}", None, "asked")
+    questions.end({damaged: ANSWERED})
+    execute(url, "UPDATE hitl_questions SET outcome = '[]' WHERE ti_id = :id", id=damaged)
+    assert questions.end({damaged: ANSWERED, whole: ANSWERED}) == {whole: ANSWERED}
+    assert list(questions.answered_since(60)) == [whole]
+    assert [one.card.ti_id for one in cards.claim(10)] == [whole]
+
+
+def test_a_damaged_card_stops_no_other_from_being_sent_again(
+    url: URL, questions: Questions, cards: QuestionCards
+) -> None:
+    damaged, whole = opened(questions), opened(questions)
+    for due in cards.claim(10):
+        cards.sent(due.key, f"om_{due.card.ti_id}", None, "asked")
+    execute(url, "UPDATE hitl_cards SET mentions = '[' WHERE ti_id = :id", id=damaged)
+    assert cards.send_again(timedelta(0)) == 1
+    assert {(one.card.ti_id, one.card.round) for one in cards.claim(10)} == {(whole, 0), (whole, 1)}
 
 
 def test_a_card_is_claimed_by_one_of_many(questions: Questions, cards: QuestionCards) -> None:

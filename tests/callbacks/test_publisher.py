@@ -231,3 +231,25 @@ def test_the_dead_carry_the_reason_and_what_they_had(rabbitmq: str) -> None:
     headers: dict[str, Any] = dict(properties.headers or {})
     assert abs(headers.pop("dead_lettered_at") - time.time()) < 60
     assert headers == {"from": "there", "reason": "w" * 1000, "queue": CARDS.name}
+
+
+def test_a_message_counts_and_is_logged_as_dead_lettered_once_it_is(
+    rabbitmq: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def logged() -> list[str]:
+        return [one.__dict__["event_id"] for one in caplog.records if one.message == "Message dead-lettered"]
+
+    async def work() -> None:
+        async with connected(mq.at(rabbitmq)) as channel:
+            made = confirms.Confirms(channel, "here")
+            with connect(rabbitmq) as connection:
+                connection.channel().queue_delete(DEAD.name)
+            with pytest.raises(confirms.UnroutableError):
+                await made.dead_letter(Delivered(1, persistent("e1"), b"[1]", queue=CARDS.name), "why")
+        assert logged() == []
+        async with connected(mq.at(rabbitmq)) as channel:
+            made = confirms.Confirms(channel, "here")
+            await made.dead_letter(Delivered(1, persistent("e2"), b"[1]", queue=CARDS.name), "why")
+        assert logged() == ["e2"]
+
+    mq.run(work())

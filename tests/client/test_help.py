@@ -14,7 +14,7 @@ from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.client.namespaces import Messaging
 from lark_provider.protocol.calls import Call
 
-INNER = ("Operation[", "Call[", "Procedure[", "Listing[")
+INNER = ("CallOrProcedure[", "Call[", "Procedure[", "Listing[")
 
 
 @pytest.mark.parametrize("make", [LarkServiceClient, AsyncLarkServiceClient])

@@ -23,6 +23,7 @@ from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.inbox import CHUNK, Inbox
 from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS, Looks
 from lark_provider.storage.waits import Waits
+from lark_provider.support.once import Once
 from tests.callbacks.mq import click
 from tests.protocol.callbacks import sender
 from tests.storage.test_inbox import statements
@@ -271,7 +272,11 @@ def test_a_deadline_that_was_moved_counts(url: URL, clock: Clock) -> None:
     ["{", "[]", '{"header": {"event_type": "im.message.receive_v1"}}', '{"schema": "2.0", "event": 1}'],
 )
 def test_a_click_that_cannot_be_read_is_left_out(
-    url: URL, clock: Clock, payload: str, caplog: pytest.LogCaptureFixture
+    url: URL,
+    clock: Clock,
+    payload: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     inbox, looks, (one, two) = Inbox(url), Looks(url), [ask(url, name) for name in "ab"]
     inbox.store([answer(one, "damaged"), answer(one, "good"), answer(two, "other")])
@@ -279,7 +284,7 @@ def test_a_click_that_cannot_be_read_is_left_out(
         which = tables.card_callbacks.c.event_id == "damaged"
         connection.execute(sa.update(tables.card_callbacks).where(which).values(payload=payload))
     caplog.set_level(logging.ERROR)
-    stored_clicks._logged.clear()
+    monkeypatch.setattr(stored_clicks, "_logged", Once())
     for _ in range(2):
         over = Looks(url).settled([one, two]) | looks.settled([one, two])
         told = {found.id: [each.event_id for each in Waits(url).clicks(found)] for found in over.values()}

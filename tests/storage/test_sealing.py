@@ -117,7 +117,13 @@ def test_only_the_seal_is_read(apps: ApplicationManager, url: URL, key: str) -> 
     assert Keys(key).decrypt(left.app_secret, "it") == "new"
     assert Keys(key).decrypt(left.encrypt_key, "it") == "encrypt-2"
     assert left.verification_token is None
-    write(url, "cli_a", app_secret=Keys(key).encrypt("theirs"), encrypt_key="rubbish", verification_token="x")
+    write(
+        url,
+        "cli_a",
+        app_secret=Keys(key).encrypt_for_0_1("theirs"),
+        encrypt_key="rubbish",
+        verification_token="x",
+    )
     found = apps.secrets("cli_a")
     assert (found.app_secret, found.encrypt_key, found.verification_token) == ("new", "encrypt-2", None)
     new = generate_key()

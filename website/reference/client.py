@@ -31,7 +31,7 @@ _TEXTS = {
     ),
 }
 _CLASSES = ("LarkServiceClient", "AsyncLarkServiceClient", "LarkWebhookClient", "AsyncLarkWebhookClient")
-_WRAPPING = {"Call", "Operation", "Procedure", "Listing"}
+_WRAPPING = {"Call", "CallOrProcedure", "Procedure", "Listing"}
 """What an operation is before it is bound to a client."""
 
 

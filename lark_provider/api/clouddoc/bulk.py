@@ -47,7 +47,8 @@ def bulk_update(
         records: Pairs of record id and the new values by field name; None clears a cell.
         chunk_size: Records a request, 1 to 1000.
         user_id_type: Which ids people are named by.
-        zone: The time zone of naive datetimes.
+        zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
+            it; without one, midnight UTC.
         convert: Convert by field type. If False, values are sent as they are.
         empty_as_none: As for `bulk_insert`; `''` then clears a cell.
         table_wait: Seconds to wait for another writer of the table, where a database is configured.

@@ -63,7 +63,7 @@ def date(value: Any, zone: dt.tzinfo | None) -> int:
 
     Args:
         value: What to convert. Numbers that look like seconds are refused.
-        zone: The time zone of a naive datetime.
+        zone: The time zone of a naive datetime, and of a date, which else is UTC's.
 
     Raises:
         MisfitError: It is something else.

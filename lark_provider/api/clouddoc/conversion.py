@@ -36,7 +36,8 @@ def converter_for(
     Args:
         app_token: The base, or a link to it.
         table_id: The table; None for the one that the link names.
-        zone: The time zone of naive datetimes.
+        zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
+            it; without one, midnight UTC.
         names: Field names in use; one that is not cached makes the fields be read again.
         empty_as_none: As for `Converter`.
         fresh: Whether to read the fields now, whatever is cached.
@@ -90,7 +91,8 @@ def converted(
     Args:
         app_token: The base.
         table_id: The table.
-        zone: The time zone of naive datetimes.
+        zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
+            it; without one, midnight UTC.
         records: Values by field name.
         first_row: The number of the first record, for errors.
         clear: Whether None clears a cell, instead of leaving it out.
@@ -120,7 +122,8 @@ def check(
     Args:
         app_token: The base.
         table_id: The table.
-        zone: The time zone of naive datetimes.
+        zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
+            it; without one, midnight UTC.
         records: Values by field name.
         empty_as_none: As for `Converter`.
 

@@ -74,7 +74,8 @@ def bulk_insert(
             iterable works with the asynchronous client.
         chunk_size: Records a request, 1 to 1000.
         user_id_type: Which ids people are named by.
-        zone: The time zone of naive datetimes.
+        zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
+            it; without one, midnight UTC.
         convert: Convert by field type. If False, values are sent as they are.
         empty_as_none: Whether `''` is None in every field that is not text, as in rows of a CSV file; else it
             is refused there.

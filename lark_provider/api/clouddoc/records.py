@@ -64,7 +64,8 @@ def create_record(
         table_id: The table; None for the one that the link names.
         fields: Values by field name, as Python has them: see `fields.Converter`.
         user_id_type: Which ids people are named by.
-        zone: The time zone of naive datetimes.
+        zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
+            it; without one, midnight UTC.
         convert: Convert by field type, for which the table's fields are read once in five minutes. If
             False, values are sent as they are.
         empty_as_none: Whether `''` is None in every field that is not text, as in rows of a CSV file; else it
@@ -116,7 +117,8 @@ def update_record(
         record_id: The record, `rec…`.
         fields: The new values by field name; None clears a cell, and what is not named stays.
         user_id_type: Which ids people are named by.
-        zone: The time zone of naive datetimes.
+        zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
+            it; without one, midnight UTC.
         convert: Convert by field type; see `create_record`.
         empty_as_none: As for `create_record`; `''` then clears a cell.
 

@@ -36,7 +36,7 @@ def body(
         conditions: The `filter` of `search_records`.
         sort: As for `search_records`.
         field_names: As for `search_records`.
-        zone: The time zone of naive datetimes.
+        zone: The time zone of naive datetimes and of dates; UTC without one.
 
     Returns:
         Lark's object, and the field names in it, without those in a filter of Lark's own form.

@@ -12,7 +12,7 @@ from lark_provider.api.messaging.send import Message
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import message_uuid
-from lark_provider.protocol.operations import Operation, Procedure, perform
+from lark_provider.protocol.operations import CallOrProcedure, Procedure, perform
 from lark_provider.protocol.paths import path
 
 
@@ -26,7 +26,7 @@ def reply(
     idempotency_key: str | None = None,
     uuid: str | None = None,
     on_unknown: OnUnknown = "fail",
-) -> Operation[Message]:
+) -> CallOrProcedure[Message]:
     """Answer a message.
 
     See POST /open-apis/im/v1/messages/:message_id/reply.

@@ -12,7 +12,7 @@ from lark_provider.api.messaging.keyed import OnUnknown, checked_policy, once
 from lark_provider.api.receivers import Receiver, ReceiverIdType, hint, receiver, resolved
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.keys import message_uuid
-from lark_provider.protocol.operations import Operation, Procedure, perform
+from lark_provider.protocol.operations import CallOrProcedure, Procedure, perform
 from lark_provider.protocol.paths import path
 
 
@@ -44,7 +44,7 @@ def send(
     idempotency_key: str | None = None,
     uuid: str | None = None,
     on_unknown: OnUnknown = "fail",
-) -> Operation[Message]:
+) -> CallOrProcedure[Message]:
     """Send a message of any type.
 
     See POST /open-apis/im/v1/messages.
@@ -84,7 +84,7 @@ def addressed(
     idempotency_key: str | None,
     uuid: str | None,
     on_unknown: OnUnknown,
-) -> Operation[Message]:
+) -> CallOrProcedure[Message]:
     """Send a message whose content is ready.
 
     Args:
@@ -153,7 +153,7 @@ def send_text(
     idempotency_key: str | None = None,
     uuid: str | None = None,
     on_unknown: OnUnknown = "fail",
-) -> Operation[Message]:
+) -> CallOrProcedure[Message]:
     """Send plain text.
 
     See POST /open-apis/im/v1/messages. Errors and the other parameters as for `send`.
@@ -181,7 +181,7 @@ def send_post(
     idempotency_key: str | None = None,
     uuid: str | None = None,
     on_unknown: OnUnknown = "fail",
-) -> Operation[Message]:
+) -> CallOrProcedure[Message]:
     """Send rich text.
 
     See POST /open-apis/im/v1/messages, type `post`. Errors and the other parameters as for `send`.
@@ -217,7 +217,7 @@ def send_card(
     idempotency_key: str | None = None,
     uuid: str | None = None,
     on_unknown: OnUnknown = "fail",
-) -> Operation[Message]:
+) -> CallOrProcedure[Message]:
     """Send an interactive card.
 
     See POST /open-apis/im/v1/messages, type `interactive`. Errors and the other parameters as for `send`.
@@ -254,7 +254,7 @@ def send_card_template(
     idempotency_key: str | None = None,
     uuid: str | None = None,
     on_unknown: OnUnknown = "fail",
-) -> Operation[Message]:
+) -> CallOrProcedure[Message]:
     """Send a card from a template of Lark's card builder.
 
     See POST /open-apis/im/v1/messages, type `interactive`. Errors and the other parameters as for `send`.

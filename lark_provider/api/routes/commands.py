@@ -28,8 +28,8 @@ class CommandRule:
     Attributes:
         line: In the file.
         chats: Chats, `oc_…`; `direct` for messages to the bot alone.
-        dags: Patterns of DAG ids, case-sensitive; empty for all.
-        tags: Patterns of tags, one of which must match; empty for all.
+        dags: Patterns of DAG ids, case-sensitive, one of which must match; empty for all.
+        tags: Patterns of tags, one of which must match too; empty for all.
         people: Open_ids of those who may; empty for everybody of the chats.
         app_id: The app whose bot takes it; None for each.
         arguments: Names of params, in the order in which a command gives their values.
@@ -100,16 +100,17 @@ def _rule(given: Reader) -> CommandRule:
         given.mistakes.add(
             given.line, f"a command must name chats, got none. Next: add `chat: [oc_…]`, or `chat: {DIRECT}`."
         )
-    arguments = given.texts("arguments")
+    arguments, people = given.texts("arguments"), given.texts("person")
     _check(given, "chat", chats, _CHAT, f"chats (oc_…) or {DIRECT}")
-    _check(given, "person", given.texts("person"), _PERSON, "open_ids (ou_…)")
-    _check(given, "arguments", arguments, _ARGUMENT, "names of params, without spaces, quotes and =")
+    _check(given, "person", people, _PERSON, "open_ids (ou_…)")
+    wanted = "names of params, without spaces, quotes, backslashes and ="
+    _check(given, "arguments", arguments, _ARGUMENT, wanted)
     return CommandRule(
         line=given.line,
         chats=chats,
         dags=dags,
         tags=tags,
-        people=given.texts("person"),
+        people=people,
         app_id=given.text("app", None),
         arguments=arguments,
         acts=_WHAT[given.choice("what", _WHAT, "both")],

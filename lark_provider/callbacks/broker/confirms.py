@@ -123,8 +123,6 @@ class Confirms:
             BrokerError: The broker did not confirm it.
         """
         event_id = message.properties.message_id or ""
-        fields = {"app_id": _app_of(message), "event_id": event_id, "queue": DEAD.name, "reason": reason}
-        logger.error("Message dead-lettered", extra=fields)
         headers = {
             **(message.properties.headers or {}),
             REASON: reason[:_LONGEST_REASON],
@@ -132,6 +130,8 @@ class Confirms:
             QUEUE: message.queue,
         }
         await self.publish("", DEAD.name, message.body, event_id, headers, expires)
+        fields = {"app_id": _app_of(message), "event_id": event_id, "queue": DEAD.name, "reason": reason}
+        logger.error("Message dead-lettered", extra=fields)
         measured.DEAD_LETTERS.add("click" if message.queue == CARDS.name else "event")
 
     def end(self) -> None:

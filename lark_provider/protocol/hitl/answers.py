@@ -104,9 +104,7 @@ def _options(question: HitlQuestion, action: Action) -> tuple[str, ...]:
 
 
 def _option(question: HitlQuestion, key: str) -> str:
-    place = key.removeprefix(_OPTION)
-    is_known = place != key and place.isascii() and place.isdigit() and int(place) < len(question.options)
-    return question.options[int(place)] if is_known else key
+    return {option_key(place): one for place, one in enumerate(question.options)}.get(key, key)
 
 
 def _fault_of_options(question: HitlQuestion, options: tuple[str, ...]) -> Words | None:

@@ -6,8 +6,10 @@ Lark sends texts of inputs, the values of chosen options, and dates with the zon
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from lark_provider.protocol import moments
@@ -72,7 +74,10 @@ def parse(field: FormField, given: Any, *, timezone: str = "", zone: str | None 
 
 
 def entry(field: FormField, value: Any, timezone: str = "UTC") -> str | list[str]:
-    """Return what a field holds when it shows a value; `parse` returns the value again.
+    """Return what a field holds when it shows a value.
+
+    `parse` returns the value again as far as the field can show it: a picker has no seconds, so that only the
+    default keeps them, and the items of a list become texts.
 
     Args:
         field: The field.
@@ -128,23 +133,28 @@ def _moment(field: FormField, given: str, timezone: str, zone: str | None) -> An
 
 
 def _number(text: str, *, whole: bool) -> int | float:
-    if _WHOLE.fullmatch(text):
-        value = int(text)
-        if value in _INTEGERS:
-            return value
-        raise UnreadableValueError(words("数字太大", "is too large a number"))
     if not _DECIMAL.fullmatch(text):
         example = "42" if whole else "42 / 0.5"
         kind = ("整数", "a whole number") if whole else ("数字", "a number")
         raise UnreadableValueError(
             words(f"必须是{kind[0]}，例如 {example}", f"must be {kind[1]} such as {example}")
         )
-    number = float(text)
-    if number in {float("inf"), float("-inf")}:
+    if math.isinf(float(text)):
         raise UnreadableValueError(words("数字太大", "is too large a number"))
-    if whole and not number.is_integer():
+    return _integer(text) if whole or _WHOLE.fullmatch(text) else float(text)
+
+
+def _integer(text: str) -> int:
+    # Exact, where a float is not; and `int` takes neither "1e3" nor thousands of digits.
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent beyond any use
+        number = Decimal("NaN")
+    if number != number.to_integral_value():
         raise UnreadableValueError(words("必须是整数，例如 42", "must be a whole number such as 42"))
-    return number
+    if not _INTEGERS.start <= number < _INTEGERS.stop:
+        raise UnreadableValueError(words("数字太大", "is too large a number"))
+    return int(number)
 
 
 def _json(field: FormField, given: str) -> Any:

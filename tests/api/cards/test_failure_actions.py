@@ -8,6 +8,7 @@ import pytest
 
 from lark_provider.api.cards.airflow import failure
 from lark_provider.api.cards.airflow.failure_actions import read_mute
+from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.protocol.hitl.keys import card_of
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Claim, Deed, Failure, Incident, Mute
@@ -108,7 +109,7 @@ def test_a_card_of_a_hundred_failures_is_small_enough() -> None:
         for n in range(100)
     )
     made = failure.card(EVENT, "en", replace(INCIDENT, failures=many), "k" * 64)
-    assert len(json.dumps(made, ensure_ascii=False).encode()) <= failure.MAX_BYTES
+    assert len(json.dumps(made, ensure_ascii=False).encode()) <= MAX_BYTES
     options = [one["value"] for one in parts(replace(INCIDENT, failures=many))["mute"]["options"]]
     assert {read_mute(one, replace(INCIDENT, failures=many)) for one in options} == {
         ("x" * 250 + str(number), hours) for number in range(10) for hours in (1, 8, 24, 168)

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from lark_provider.api.cards import card_content
 from lark_provider.api.cards.airflow import notices
 from lark_provider.api.cards.airflow.ended import SENT_AGAIN, ended_card
+from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.api.cards.airflow.markdown import card_markdown
-from lark_provider.api.cards.airflow.question import MAX_BYTES, question_card
+from lark_provider.api.cards.airflow.question import question_card
 from lark_provider.api.cards.rules import review
 from lark_provider.api.cards.values import tables
 from lark_provider.errors import InvalidRequestError

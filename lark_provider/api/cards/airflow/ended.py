@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lark_provider.api.cards.airflow.question import (
-    MAX_BYTES,
-    body_elements,
-    question_title,
-    rejections,
-    task_name,
-)
+from lark_provider.api.cards.airflow.limits import MAX_BYTES
+from lark_provider.api.cards.airflow.question import body_elements, question_title, rejections, task_name
 from lark_provider.api.cards.airflow.question_texts import translate
 from lark_provider.api.cards.card import Card2, Header, Template
 from lark_provider.api.cards.decisions import CLOSINGS, decision_lines, links_line

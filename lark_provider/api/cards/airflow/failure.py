@@ -8,18 +8,13 @@ from typing import Any
 
 from lark_provider.api.cards.airflow import failure_actions
 from lark_provider.api.cards.airflow.failure_texts import reason, translate
+from lark_provider.api.cards.airflow.limits import MAX_BYTES, STEPS, Limits
 from lark_provider.api.cards.airflow.markup import escape, fence, link, untagged
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
 from lark_provider.protocol.language import Language
-from lark_provider.support.text import clip, shorten
+from lark_provider.support.text import clip, sendable, shorten
 
-# Lark takes 30 KB; the mark of a redirected message, and mentions, are added to it.
-MAX_BYTES = 28 * 1024
-_MAX_TRACEBACK_CHARS = 4_000
-_MIN_TRACEBACK_CHARS = 50  # below it, shortening a traceback further saves nothing
-_MAX_LISTED = 20
-_MAX_LISTED_URL = 600  # characters of a link in the list; longer ones leave no room for the others
 _COLOURS = {
     "failure": "red",
     "dag_failure": "red",
@@ -31,7 +26,12 @@ _COLOURS = {
 
 
 def card(
-    event: RunEvent, language: Language, incident: Incident | None = None, key: str | None = None
+    event: RunEvent,
+    language: Language,
+    incident: Incident | None = None,
+    key: str | None = None,
+    *,
+    max_bytes: int = MAX_BYTES,
 ) -> dict[str, Any]:
     """Return the card of an event.
 
@@ -40,19 +40,21 @@ def card(
         language: `zh` or `en`.
         incident: The incident of the run, if the card shows it.
         key: Of the incident, which its buttons carry; None for no buttons.
+        max_bytes: Of the card when it is encoded; at least 16 KB, and 28 KB with an incident.
 
     Returns:
-        Card JSON 2.0, at most 28 KB when it is encoded: a longer traceback keeps its head and its tail.
+        Card JSON 2.0. What is too long for it is shortened: first the traceback, which keeps its head and its
+        tail, then the errors in the list of failed tasks, then the list itself, then the rest.
     """
-    limit = _MAX_TRACEBACK_CHARS
-    while True:
-        made = _card(event, language, incident, limit)
+    made: dict[str, Any] = {}
+    for limits in STEPS:
+        made = _card(event, language, incident, limits)
         if incident is not None and key is not None:
-            _act(made, incident, key, language)
-        size = len(json.dumps(made, ensure_ascii=False).encode(errors="replace"))
-        if size <= MAX_BYTES or limit < _MIN_TRACEBACK_CHARS:
-            return made
-        limit //= 2
+            _act(made, incident, key, language, limits)
+        made = sendable(made)
+        if len(json.dumps(made, ensure_ascii=False).encode()) <= max_bytes:
+            break
+    return made
 
 
 def lines(event: RunEvent, language: Language) -> str:
@@ -80,18 +82,20 @@ def _kind(event: RunEvent, incident: Incident | None) -> str:
     return "partly" if event.kind == "success" else event.kind
 
 
-def _card(event: RunEvent, language: Language, incident: Incident | None, limit: int) -> dict[str, Any]:
+def _card(event: RunEvent, language: Language, incident: Incident | None, limits: Limits) -> dict[str, Any]:
     kind, heading = _kind(event, incident), title(event, language, incident)
     rows = [
-        f"**{translate(language, name)}** {escape(value)}" for name, value in _rows(event, language, incident)
+        f"**{translate(language, name)}** {escape(clip(value, limits.value))}"
+        for name, value in _rows(event, language, incident)
     ]
     parts = ["\n".join(rows)]
     if incident is not None and (len(incident.failures) > 1 or event.kind not in {"failure", "retry"}):
-        parts.append(_failed(incident, language))
+        parts.append(_failed(incident, language, limits))
     alone = event.kind == "dag_failure" and (incident is None or len(incident.failures) <= 1)
     if event.traceback and (alone or event.kind in {"failure", "retry", "notice"}):
-        parts.append(fence(shorten(event.traceback, limit, translate(language, "left_out"))))
-    parts.append(" · ".join(link(translate(language, name), url) for name, url in _links(event)))
+        parts.append(fence(shorten(event.traceback, limits.traceback, translate(language, "left_out"))))
+    links = [(name, url) for name, url in _links(event) if len(url) <= limits.url]
+    parts.append(" · ".join(link(translate(language, name), url) for name, url in links))
     header: dict[str, Any] = {
         "title": {"tag": "plain_text", "content": heading},
         "template": _COLOURS.get(kind, "green"),
@@ -108,12 +112,12 @@ def _card(event: RunEvent, language: Language, incident: Incident | None, limit:
     }
 
 
-def _act(card: dict[str, Any], incident: Incident, key: str, language: Language) -> None:
+def _act(card: dict[str, Any], incident: Incident, key: str, language: Language, limits: Limits) -> None:
     """Add what was done from the card, and its buttons."""
     elements = card["body"]["elements"]
-    if done := failure_actions.lines(incident, language):
+    if done := failure_actions.lines(incident, language, limits):
         elements.append({"tag": "markdown", "content": done})
-    if (row := failure_actions.buttons(incident, key, language)) is not None:
+    if (row := failure_actions.buttons(incident, key, language, limits)) is not None:
         elements.append(row)
 
 
@@ -152,9 +156,9 @@ def _links(event: RunEvent) -> Sequence[tuple[str, str]]:
     return [(name, url) for name, url in links if url]
 
 
-def _failed(incident: Incident, language: Language) -> str:
+def _failed(incident: Incident, language: Language, limits: Limits) -> str:
     ranked = sorted(incident.failures, key=lambda one: one.recovered)
-    shown = [_failure(one, language) for one in ranked[:_MAX_LISTED]]
+    shown = [_failure(one, language, limits) for one in ranked[: limits.listed]]
     if rest := incident.total - len(shown):
         shown.append(translate(language, "more", count=rest))
     return "\n".join(
@@ -162,13 +166,13 @@ def _failed(incident: Incident, language: Language) -> str:
     )
 
 
-def _failure(one: Failure, language: Language) -> str:
+def _failure(one: Failure, language: Language, limits: Limits) -> str:
     name = escape(clip(one.label, 120))
     text = f"✅ ~~{name}~~" if one.recovered else f"❌ {name}"
     if one.try_number > 1:
         text += f" ({translate(language, 'try')} {translate(language, 'try_plain', number=one.try_number)})"
     if one.error and not one.recovered:
-        text += f" {escape(clip(one.error, 160))}"
-    if not 0 < len(one.log_url) < _MAX_LISTED_URL:
+        text += f" {escape(clip(one.error, limits.error))}"
+    if not 0 < len(one.log_url) < limits.list_url:
         return text
     return f"{text} {link(translate(language, 'log'), one.log_url)}"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lark_provider.api.cards.airflow.failure_texts import TEXTS, translate
+from lark_provider.api.cards.airflow.limits import Limits
 from lark_provider.api.cards.airflow.markup import escape
 from lark_provider.api.cards.containers import Column, ColumnSet
 from lark_provider.api.cards.element import Element
@@ -22,18 +23,21 @@ from lark_provider.support.text import clip
 _MARKS = {"failed": "⚠️", "unknown": "❓", "skipped": "⏭️"}
 MUTE_HOURS = (1, 8, 24, 168)
 _LONGEST_TASK = 40
-_MAX_TASKS = 10
-"""Tasks in the menu; more make it unreadable."""
 
 
-def lines(incident: Incident, language: Language) -> str:
+def lines(incident: Incident, language: Language, limits: Limits) -> str:
     """Return who has claimed, retried or muted what, as Markdown; empty if nobody has.
 
     Args:
         incident: The incident.
         language: `zh` or `en`.
+        limits: How much of it the card shows.
     """
-    return "\n".join(escape(clip(one, 500)) for one in _lines(incident, language))
+    found = list(_lines(incident, language))
+    shown = [clip(one, limits.deed) for one in found[: limits.deeds]]
+    if rest := len(found) - len(shown):
+        shown.append(translate(language, "more", count=rest))
+    return "\n".join(map(escape, shown))
 
 
 def _lines(incident: Incident, language: Language) -> Iterator[str]:
@@ -59,13 +63,14 @@ def _urged(urged: Urged, zone: str, language: Language) -> str:
     return f"{_MARKS.get(urged.outcome, '🔔')} {_shown(urged.at, zone)} {text}"
 
 
-def buttons(incident: Incident, key: str, language: Language) -> dict[str, Any] | None:
+def buttons(incident: Incident, key: str, language: Language, limits: Limits) -> dict[str, Any] | None:
     """Return the row of buttons; None if the card has none, as when all tasks have recovered.
 
     Args:
         incident: The incident.
         key: Its key, which each button carries.
         language: `zh` or `en`.
+        limits: How many tasks the menu has.
     """
     if not incident.has_actions or incident.over:
         return None
@@ -76,7 +81,7 @@ def buttons(incident: Incident, key: str, language: Language) -> dict[str, Any] 
     if incident.claim is None:
         value = button_value(key, "claim")
         elements.append(Button(translate(language, "claim"), value=value, name="claim"))
-    if options := _mutes(incident, language):
+    if options := _mutes(incident, language, limits.muted):
         menu = SelectStatic(
             "mute", options, placeholder=translate(language, "mute"), value=button_value(key, "mute")
         )
@@ -89,12 +94,12 @@ def buttons(incident: Incident, key: str, language: Language) -> dict[str, Any] 
     return made
 
 
-def _mutes(incident: Incident, language: Language) -> dict[str, str]:
+def _mutes(incident: Incident, language: Language, most: int) -> dict[str, str]:
     tasks = list(dict.fromkeys(one.task_id for one in incident.failures if one.task_id and not one.recovered))
     return {
         f"{hours} {_short(task)}": (f"{clip(task, 60)} · " if len(tasks) > 1 else "")
         + translate(language, f"mute_{hours}")
-        for task in tasks[:_MAX_TASKS]
+        for task in tasks[:most]
         for hours in MUTE_HOURS
     }
 
@@ -118,7 +123,7 @@ def _short(task_id: str) -> str:
     """Return what names a task in an option: a digest of a long id, since cards are limited to 30 KB."""
     if len(task_id) <= _LONGEST_TASK:
         return task_id
-    return hashlib.sha256(task_id.encode()).hexdigest()[:_LONGEST_TASK]
+    return hashlib.sha256(task_id.encode(errors="surrogatepass")).hexdigest()[:_LONGEST_TASK]
 
 
 def _shown(at: str, timezone: str) -> str:

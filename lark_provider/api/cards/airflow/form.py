@@ -35,7 +35,8 @@ def field_elements(
         language: `zh` or `en`.
         timezone: In which date and time are shown.
         values: What was entered before, as in `form_value`; by default the params' defaults are shown.
-        longest: The most characters of a text that is shown in its field.
+        longest: The most characters of a text that its field shows. A longer one is left out: if it were cut,
+            the answer would be.
     """
     found: list[Element] = []
     for field in fields:
@@ -145,14 +146,14 @@ def _picker(field: FormField, shown: str, placeholder: str) -> Element:
             name, placeholder=placeholder, required=required, initial_date=initial, width="fill"
         )
     is_time = field.kind == "time"
-    valid = moments.is_time(shown) if is_time else moments.wall(shown, "UTC") == shown
+    is_shown = moments.is_time(shown) if is_time else moments.is_wall(shown)
     return Element(
         "picker_time" if is_time else "picker_datetime",
         name=name,
         placeholder={"tag": "plain_text", "content": placeholder},
         required=required,
         width="fill",
-        **({"initial_time" if is_time else "initial_datetime": shown} if valid and shown else {}),
+        **({"initial_time" if is_time else "initial_datetime": shown} if is_shown else {}),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lark_provider.api.cards.airflow.form import MOST_LABEL, field_elements, multi_select
+from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.api.cards.airflow.markdown import card_markdown
 from lark_provider.api.cards.airflow.question_texts import translate
 from lark_provider.api.cards.card import Card2, Header
@@ -23,8 +24,6 @@ from lark_provider.protocol.language import Language
 from lark_provider.protocol.moments import shown
 from lark_provider.support.text import clip, whole
 
-MAX_BYTES = 28 * 1024
-"""Lark takes 30 KB; the mark of a redirected message is added."""
 _FORM = "answer"
 _APPROVAL = frozenset({"Approve", "Reject"})
 _MOST_TITLE = 200

@@ -1,0 +1,32 @@
+"""What is logged once in a process, however often it is met."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+_MOST = 10_000
+
+
+class Once:
+    """Remember names, so that a log line about one is written once.
+
+    Args:
+        most: How many are remembered; then all are forgotten, so that memory stays bounded.
+    """
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._names: set[Hashable] = set()
+
+    def is_first(self, name: Hashable) -> bool:
+        """Remember a name, and return whether it is new.
+
+        Args:
+            name: What the line is about.
+        """
+        if name in self._names:
+            return False
+        if len(self._names) >= self._most:
+            self._names.clear()
+        self._names.add(name)
+        return True
