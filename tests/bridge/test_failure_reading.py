@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lark_provider.api.cards.airflow.failure_actions import lines
+from lark_provider.bridge import failure_errors as errors
 from lark_provider.bridge import failure_reading as reading
 from lark_provider.bridge.failure_cards import after_click
 from lark_provider.bridge.reading import Dag
@@ -44,14 +45,14 @@ def test_a_failed_task_instance_is_an_event_with_links() -> None:
     run = f"{URL}/dags/d/runs/manual__2026-11-26T10%3A00%3A00%2B00%3A00"
     assert found.run_url == run
     assert found.log_url == f"{run}/tasks/load%2Fx/mapped/3?try_number=1"
-    assert reading.log_path(found).endswith("/taskInstances/load%2Fx/logs/1")
+    assert errors.log_path(found).endswith("/taskInstances/load%2Fx/logs/1")
 
 
 def test_the_log_of_the_newest_failure_of_each_run_is_read_first() -> None:
     events = [
         event(task, dag_run_id=run) for run, task in (("r1", "a"), ("r2", "b"), ("r1", "c"), ("r1", "d"))
     ]
-    assert [one.task_id for one in reading.by_run(events)] == ["b", "d", "c", "a"]
+    assert [one.task_id for one in errors.by_run(events)] == ["b", "d", "c", "a"]
 
 
 def test_the_error_is_the_last_one_of_the_log_with_secrets_masked() -> None:
@@ -66,7 +67,7 @@ def test_the_error_is_the_last_one_of_the_log_with_secrets_masked() -> None:
     log = {
         "content": [{"event": "x", "error_detail": [{"exc_type": "Other"}]}, {"error_detail": [detail]}, {}]
     }
-    found = reading.with_error(event(), log)
+    found = errors.with_error(event(), log)
     assert (found.error_type, found.error) == ("ValueError", "password=*** is wrong")
     assert 'File "/dags/d.py", line 7, in load' in found.traceback
     assert "task_runner" not in found.traceback
@@ -77,7 +78,7 @@ def test_the_error_is_the_last_one_of_the_log_with_secrets_masked() -> None:
     "log", [None, {}, {"content": "text"}, {"content": [1, {"error_detail": []}, {"error_detail": ["x"]}]}]
 )
 def test_a_log_without_an_error_leaves_the_failure_as_it_is(log: Any) -> None:
-    assert reading.with_error(event(), log) == event()
+    assert errors.with_error(event(), log) == event()
 
 
 def test_a_failure_is_counted_once_whoever_has_recorded_it() -> None:

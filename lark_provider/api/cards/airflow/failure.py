@@ -18,7 +18,8 @@ from lark_provider.support.text import clip, shorten
 MAX_BYTES = 28 * 1024
 _MAX_TRACEBACK_CHARS = 4_000
 _MIN_TRACEBACK_CHARS = 50  # below it, shortening a traceback further saves nothing
-_MAX_LISTED = 20
+MAX_LISTED = 20
+"""Failed tasks that a card names."""
 _MAX_LISTED_URL = 600  # characters of a link in the list; longer ones leave no room for the others
 _COLOURS = {
     "failure": "red",
@@ -154,7 +155,7 @@ def _links(event: RunEvent) -> Sequence[tuple[str, str]]:
 
 def _failed(incident: Incident, language: Language) -> str:
     ranked = sorted(incident.failures, key=lambda one: one.recovered)
-    shown = [_failure(one, language) for one in ranked[:_MAX_LISTED]]
+    shown = [_failure(one, language) for one in ranked[:MAX_LISTED]]
     if rest := incident.total - len(shown):
         shown.append(translate(language, "more", count=rest))
     return "\n".join(
