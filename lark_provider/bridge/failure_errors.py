@@ -86,8 +86,6 @@ def unread(shown: Shown, url: str) -> tuple[RunEvent, ...]:
 
 
 def _event(failed: Failure, shown: Shown) -> RunEvent:
-    if failed.ti_id == shown.event.ti_id:
-        return shown.event
     return RunEvent(
         "failure",
         shown.place.dag_id,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lark_provider.api.cards.airflow.failure import MAX_LISTED
 from lark_provider.api.cards.airflow.failure_actions import lines
 from lark_provider.bridge import failure_errors as errors
 from lark_provider.bridge import failure_reading as reading
@@ -17,6 +18,7 @@ from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Incident
+from lark_provider.protocol.incidents.shown import Place, Shown
 from tests.bridge.making import click
 
 URL = "https://airflow.example.com"
@@ -79,6 +81,42 @@ def test_the_error_is_the_last_one_of_the_log_with_secrets_masked() -> None:
 )
 def test_a_log_without_an_error_leaves_the_failure_as_it_is(log: Any) -> None:
     assert errors.with_error(event(), log) == event()
+
+
+def shown(*events: RunEvent) -> Shown:
+    incident = reading.with_failures(Incident(), events, "UTC")
+    return Shown("k", Place("d", "r", "oc_1", "chat_id", "en"), incident, events[-1])
+
+
+def test_the_errors_that_a_card_would_show_are_read_and_of_its_traceback_first() -> None:
+    many = [event("part", index) for index in range(MAX_LISTED + 5)]
+    found = errors.unread(shown(*many), URL)
+    assert [one.map_index for one in found] == [MAX_LISTED + 4, *range(MAX_LISTED)]
+    assert errors.log_path(found[0]) == errors.log_path(replace(many[-1], run_id="r"))
+    assert errors.unread(shown(*many), "https://other.example.com") == ()
+    told = shown(many[0], replace(many[1], error="known"), many[2])
+    (first, *others) = told.incident.failures
+    partly = replace(told.incident, failures=(replace(first, recovered=True), *others))
+    assert [one.map_index for one in errors.unread(replace(told, incident=partly), URL)] == [2]
+
+
+def test_an_error_is_added_where_there_is_none_unless_the_run_has_recovered() -> None:
+    before = shown(event("a"), replace(event("b"), error_type="KeyError", error="old"), event("c"))
+    read = {
+        one.ti_id: replace(one, error_type="ValueError", error=f"of {one.task_id}", traceback="Traceback")
+        for one in (event("a"), event("b"), event("c"))
+    }
+    after_reading = errors.quoting(before, read)
+    assert after_reading is not None
+    assert [one.error for one in after_reading.incident.failures] == [
+        "ValueError: of a",
+        "KeyError: old",
+        "ValueError: of c",
+    ]
+    assert (after_reading.event.error, after_reading.event.traceback) == ("of c", "Traceback")
+    assert errors.quoting(after_reading, read) == after_reading
+    over = replace(before, incident=replace(before.incident, over=True))
+    assert errors.quoting(over, read) is None
 
 
 def test_a_failure_is_counted_once_whoever_has_recorded_it() -> None:
@@ -154,10 +192,10 @@ def test_the_card_shows_what_became_of_clicks_and_once() -> None:
     ):
         incident = after_click(incident, given, what, "en")
         assert after_click(incident, given, what, "en") == incident
-    shown = lines(incident, "en").replace("&#95;", "_").splitlines()
-    assert "Claimed by bob at 2026-11-26 18:00" in shown[0]
-    assert "bob: load is cleared; part_0 was not" in shown[1]
-    assert "load muted by bob until 2026-11-27 02:00" in shown[2]
+    text = lines(incident, "en").replace("&#95;", "_").splitlines()
+    assert "Claimed by bob at 2026-11-26 18:00" in text[0]
+    assert "bob: load is cleared; part_0 was not" in text[1]
+    assert "load muted by bob until 2026-11-27 02:00" in text[2]
 
 
 def test_the_first_claim_counts_and_refusals_change_nothing() -> None:
