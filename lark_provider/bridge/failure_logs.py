@@ -28,17 +28,20 @@ SECONDS = 10.0
 LATEST_SECONDS = 6 * 3600.0
 """After the last change of a card, its errors are read no more."""
 _AT_ONCE = 4
-_ATTEMPTS = 5
+_ATTEMPTS, _LOOKS = 5, 2
+"""At a log that Airflow cannot read, and at one without an error: workers upload theirs after the failure."""
 _MOST_REMEMBERED = 100_000
 
 
-class _Unread(NamedTuple):
-    """What a version of an incident lacks."""
+class _Recorded(NamedTuple):
+    """What a version of an incident has, and what it lacks."""
 
     version: int
-    quotes: bool
-    """Whether its card quotes the error of another failure."""
-    events: tuple[RunEvent, ...]
+    ti_ids: frozenset[str] = frozenset()
+    """Failures that a bridge has looked at."""
+    quotes: bool = False
+    """Whether its card quotes the error of any failure."""
+    unread: tuple[RunEvent, ...] = ()
 
 
 class FailureLogs:
@@ -56,37 +59,18 @@ class FailureLogs:
 
     def __init__(self, api: AirflowApi, apps: IncidentApps, url: str) -> None:
         self._api, self._apps, self._url = api, apps, url
-        self._seconds, self._found = SECONDS, dict[str, RunEvent]()
-        self._unread: dict[str, _Unread] = {}
+        self._seconds = SECONDS
+        self._incidents: Sequence[OpenIncident] = ()
+        self._recorded: dict[str, _Recorded] = {}
         """By the key of the incident."""
         self._over: BoundedCache[str, bool] = BoundedCache(_MOST_REMEMBERED)
-        """Failed tries whose log has no error, or was given up."""
+        """Failed tries whose error was given up."""
         self._attempts: BoundedCache[str, int] = BoundedCache(_MOST_REMEMBERED)
-        """How often the log of a failed try could not be read."""
+        """How often the log of a failed try was read in vain."""
         self._refusal = ""
 
-    def begin_poll(self) -> None:
-        """Grant the time of one poll."""
-        self._seconds, self._found = SECONDS, {}
-
-    async def explained(self, events: Sequence[RunEvent]) -> dict[str, RunEvent]:
-        """Return failures with their errors, by task instance, as many as there is time for.
-
-        Args:
-            events: New failures, from the oldest to the newest; after a restart, some are recorded already.
-        """
-        known = self._refusal
-        found = await self._read(errors.by_run(events))
-        if self._refusal and not known:
-            logger.warning(
-                "Task logs not readable; failures have no error text", extra={"error": self._refusal}
-            )
-        return found
-
-    async def catch_up(self, incidents: Sequence[OpenIncident]) -> None:
-        """Read logs of failures whose cards have no error yet, and add what is found to the cards.
-
-        Cards that quote no error at all come before the others, and the oldest first.
+    async def begin_poll(self, incidents: Sequence[OpenIncident]) -> None:
+        """Look at what is recorded, and grant the time of one poll.
 
         Args:
             incidents: The open ones, the oldest first.
@@ -94,89 +78,119 @@ class FailureLogs:
         Raises:
             StorageError: The database cannot be used.
         """
-        await self._look(incidents)
-        waiting = [
-            ((rank > 0 or unread.quotes, age, rank), event)
-            for age, one in enumerate(incidents)
-            if (unread := self._unread.get(one.key)) is not None
-            for rank, event in enumerate(self._left(unread))
-        ]
-        # A run has an incident for each receiver; its logs are read once.
-        wanted = {event.ti_id: event for _order, event in sorted(waiting, key=lambda one: one[0])}
-        found = await self._read(wanted.values())
+        self._seconds, self._incidents = SECONDS, incidents
+        for gone in self._recorded.keys() - {one.key for one in incidents}:
+            del self._recorded[gone]
         for one in incidents:
-            unread = self._unread.get(one.key)
-            if unread is not None and any(event.ti_id in found for event in unread.events):
-                await self._quote(one, found)
-
-    async def _look(self, incidents: Sequence[OpenIncident]) -> None:
-        """Find out what incidents lack that have changed; what is too late is given up."""
-        for gone in self._unread.keys() - {one.key for one in incidents}:
-            del self._unread[gone]
-        for one in incidents:
-            known = self._unread.get(one.key)
+            known = self._recorded.get(one.key)
             if one.changed_ago > LATEST_SECONDS:
                 for event in () if known is None else self._left(known):
                     self._give_up(event, f"the card has not changed for {LATEST_SECONDS / 3600:g} h")
             elif known is None or known.version != one.version:
-                self._unread[one.key] = await self._lacking(one)
+                self._recorded[one.key] = await self._look(one)
 
-    async def _lacking(self, one: OpenIncident) -> _Unread:
+    async def explained(self, events: Sequence[RunEvent]) -> dict[str, RunEvent]:
+        """Return failures with their errors, by task instance, as many as there is time for.
+
+        Args:
+            events: The failures, from the oldest to the newest. After a restart some are recorded already:
+                these are left to `catch_up`.
+        """
+        recorded = frozenset().union(*(one.ti_ids for one in self._recorded.values()))
+        refusal = self._refusal
+        found = await self._read(errors.by_run([one for one in events if one.ti_id not in recorded]))
+        if self._refusal and not refusal:
+            logger.warning(
+                "Task logs not readable; failures have no error text", extra={"error": self._refusal}
+            )
+        return found
+
+    async def catch_up(self) -> None:
+        """Read logs of failures that were recorded without an error, and add what is found to the cards.
+
+        Cards that quote no error at all come before the others, and the oldest first.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        waiting = [
+            ((rank > 0 or recorded.quotes, age, rank), event)
+            for age, one in enumerate(self._incidents)
+            if (recorded := self._recorded.get(one.key)) is not None
+            for rank, event in enumerate(self._left(recorded))
+        ]
+        # A run has an incident for each receiver; its logs are read once.
+        wanted = {event.ti_id: event for _order, event in sorted(waiting, key=lambda one: one[0])}
+        found = await self._read(wanted.values())
+        for one in self._incidents:
+            recorded = self._recorded.get(one.key)
+            if recorded is not None and any(event.ti_id in found for event in recorded.unread):
+                await self._quote(one, found)
+
+    async def _look(self, one: OpenIncident) -> _Recorded:
         app = await self._apps.known(one.run.app_id)
         shown: Shown | None = None
         if app is not None:
             find = partial(Incidents(self._apps.database, app).find, one.key)
             shown = await self._apps.change(one.run.dag_id, one.run.run_id, find)
         if shown is None:
-            return _Unread(one.version, quotes=False, events=())
-        quotes = any(failure.error for failure in shown.incident.failures)
-        return _Unread(shown.incident.version, quotes, errors.unread(shown, self._url))
+            return _Recorded(one.version)
+        failures = shown.incident.failures
+        # What only a task's own notification has recorded is still to be told to the receivers of routes.
+        told = failures if shown.incident.has_actions else ()
+        return _Recorded(
+            shown.incident.version,
+            frozenset(failure.ti_id for failure in told),
+            any(failure.error for failure in failures),
+            errors.unread(shown, self._url),
+        )
 
-    def _left(self, unread: _Unread) -> list[RunEvent]:
-        return [event for event in unread.events if not self._over.get(event.ti_id)]
+    def _left(self, recorded: _Recorded) -> list[RunEvent]:
+        return [event for event in recorded.unread if not self._over.get(event.ti_id)]
 
     async def _read(self, events: Iterable[RunEvent]) -> dict[str, RunEvent]:
-        """Read as many logs as there is time for, and return what this poll has found errors of."""
+        """Read as many logs as there is time for, and return failures with their errors."""
+        found: dict[str, RunEvent] = {}
         loop = asyncio.get_running_loop()
         began = loop.time()
 
         async def read(event: RunEvent) -> None:
-            if event.ti_id not in self._found and loop.time() < began + self._seconds:
+            if loop.time() < began + self._seconds:
                 explained = await self._explain(event)
                 if explained is not None:
-                    self._found[event.ti_id] = explained
+                    found[event.ti_id] = explained
 
         await few_at_once(map(read, events), _AT_ONCE)
         self._seconds -= loop.time() - began
-        return self._found
+        return found
 
     async def _explain(self, event: RunEvent) -> RunEvent | None:
         """Return a failure with the error of its log; None if it has none, or cannot be read now."""
         try:
             log = await self._api.get(errors.log_path(event), {"map_index": event.map_index})
         except AirflowUnavailableError as error:
-            attempts = (self._attempts.get(event.ti_id) or 0) + 1
-            self._attempts.put(event.ti_id, attempts)
-            if attempts >= _ATTEMPTS:
-                self._give_up(event, str(error))
+            self._put_off(event, str(error), _ATTEMPTS)
             return None
         except AirflowRefusedError as error:
             self._refusal = str(error)
             self._give_up(event, self._refusal)
             return None
-        if log is None:
-            self._give_up(event, "there is no log")
-            return None
         explained = errors.with_error(event, log if isinstance(log, Mapping) else None)
-        if not error_line(explained):
-            self._over.put(event.ti_id, True)
-            return None
-        return explained
+        if error_line(explained):
+            return explained
+        self._put_off(event, "there is no log" if log is None else "its log has no error", _LOOKS)
+        return None
+
+    def _put_off(self, event: RunEvent, reason: str, most: int) -> None:
+        attempts = (self._attempts.get(event.ti_id) or 0) + 1
+        self._attempts.put(event.ti_id, attempts)
+        if attempts >= most:
+            self._give_up(event, reason)
 
     def _give_up(self, event: RunEvent, reason: str) -> None:
         self._over.put(event.ti_id, True)
         fields = {"dag_id": event.dag_id, "run_id": event.run_id, "task": event.label, "reason": reason}
-        logger.info("Log of a failed task not read; its card has no error text", extra=fields)
+        logger.info("Error of a failed task unknown; its card has no error text", extra=fields)
 
     async def _quote(self, one: OpenIncident, found: Mapping[str, RunEvent]) -> None:
         app = await self._apps.known(one.run.app_id)

@@ -75,7 +75,7 @@ class FailurePoller:
             cursor = self._api.now() + OVERLAP
         now = self._api.now()
         since = max(cursor - OVERLAP, now - _LONGEST)
-        self._logs.begin_poll()
+        await self._logs.begin_poll(incidents)
         told = await self._report(since)
         ended = await self._ended(since, ("success", "failed") if incidents else ("failed",))
         await self._recover({one.run for one in incidents}, ended)
@@ -84,7 +84,7 @@ class FailurePoller:
         await threads.run(lambda: self._cursor.write(max(cursor, now)))
         measured.BRIDGE_POLLS.add("failures")
         # Last, so that neither a report nor the cursor waits for logs that were not read in time.
-        await self._logs.catch_up(incidents)
+        await self._logs.catch_up()
 
     async def _report(self, since: datetime) -> set[tuple[str, str]]:
         """Report failed tasks, and return DAG and run of all that have failed since then."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,7 +34,7 @@ from tests.bridge.stand_in import StandInAirflow, serving
 
 COUNT = 12
 PUBLIC = "https://airflow.example.com"
-GIVEN_UP = "Log of a failed task not read; its card has no error text"
+GIVEN_UP = "Error of a failed task unknown; its card has no error text"
 
 
 @dataclass
@@ -46,8 +46,10 @@ class Site:
     lark: Emulator
     routes: Path
 
-    def poll(self, times: int = 1, public: str = PUBLIC) -> None:
-        """Let a bridge that has just been started poll."""
+    def poll(
+        self, times: int = 1, public: str = PUBLIC, meanwhile: Callable[[], object] = lambda: None
+    ) -> None:
+        """Let a bridge that has just been started poll; after its first poll something happens."""
 
         async def poll() -> None:
             api = AirflowApi(Credentials(self.airflow.url, token=Secret("t")))
@@ -57,6 +59,7 @@ class Site:
             try:
                 for _ in range(times):
                     await poller.poll()
+                    meanwhile()
             finally:
                 await api.close()
 
@@ -145,6 +148,7 @@ def test_failures_that_are_listed_again_after_a_restart_are_read_once(
     assert sorted(site.airflow.logs) == [("r1", "a"), ("r1", "b")]
     assert all(one.error for one in site.of("r1").incident.failures)
     site.poll(2)
+    assert len(site.airflow.logs) == 2
     assert site.of("r1").incident.version == 2
 
 
@@ -167,7 +171,7 @@ def test_what_is_gone_is_not_read(site: Site, monkeypatch: pytest.MonkeyPatch) -
     assert sorted(site.airflow.logs) == [("other", "load"), ("red", "load")]
 
 
-@pytest.mark.parametrize(("status", "reads"), [(404, 1), (403, 1), (500, 5)])
+@pytest.mark.parametrize(("status", "reads"), [(404, 2), (403, 1), (500, 5)])
 def test_a_log_that_cannot_be_read_is_given_up_and_its_failure_reported(
     site: Site, status: int, reads: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -188,17 +192,18 @@ def test_a_log_that_cannot_be_read_is_given_up_and_its_failure_reported(
     assert site.quoting() == ["r1"], "a bridge that is started later reads it"
 
 
-def test_a_log_without_an_error_is_read_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.airflow.silent = frozenset({"load"})
+def test_a_log_without_an_error_is_read_again_in_the_next_poll_alone(site: Site) -> None:
+    site.airflow.silent = frozenset({"load", "late"})
     site.airflow.fail("r1")
-    site.poll(3)
-    assert len(site.airflow.logs) == 1
-    no_time(monkeypatch)
-    site.airflow.fail("r2")
-    site.poll()
-    monkeypatch.setattr(failure_logs, "SECONDS", 60.0)
+    site.airflow.fail("r2", "late")
+    site.poll(1)
+    assert site.quoting() == []
+
+    def upload() -> None:
+        site.airflow.silent = frozenset({"load"})
+
     site.airflow.logs.clear()
-    site.poll(3)
-    assert sorted(run_id for run_id, _task in site.airflow.logs) == ["r1", "r2"]
-    rows = execute(site.url, "SELECT version FROM incidents")
-    assert [row.version for row in rows] == [1, 1]
+    site.poll(4, meanwhile=upload)
+    assert sorted(site.airflow.logs) == [("r1", "load"), ("r1", "load"), ("r2", "late"), ("r2", "late")]
+    assert site.quoting() == ["r2"]
+    assert (site.of("r1").incident.version, site.of("r2").incident.version) == (1, 2)
