@@ -40,7 +40,7 @@ class FailureRecorder:
         """Record failures by run and receiver: each card changes once, however many failures are new.
 
         Args:
-            told: The failures, from the oldest to the newest, and who is told of each.
+            told: The failures, from the oldest to the newest, each with its receivers.
 
         Raises:
             StorageError: The database cannot be used.
