@@ -20,6 +20,7 @@ from lark_provider.bridge.steps import Step
 from lark_provider.protocol.commands.arguments import named
 from lark_provider.protocol.commands.delivery import (
     COMMAND_PATH,
+    TRANSIENT_STATUS,
     CommandResult,
     DeliveredCommand,
     is_dag_id,
@@ -202,7 +203,7 @@ class ChatCommandWork:
             result = read_result(answer)
         except ValueError:
             result = None
-        if result is not None and result.is_final and result.status == status:
+        if result is not None and result.is_final and status not in TRANSIENT_STATUS:
             return result
         if status == _UNPROVEN:
             logger.error(

@@ -13,13 +13,9 @@ from lark_provider.protocol.incidents.changes import after, after_run, listed_ag
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
 from lark_provider.protocol.quiet_hours import QuietHours
-from lark_provider.protocol.redact import redact
 
-_RUNNER = ("/airflow/sdk/", "/airflow/providers/standard/")
 NO_FAILED_TASK = "no_failed_task"
 """The reason of such a run; Airflow's REST API does not tell it."""
-_MAX_ERROR, _MAX_TRACEBACK = 5_000, 20_000
-"""Characters; a card shows less."""
 
 
 class EndedRun(NamedTuple):
@@ -95,55 +91,6 @@ def run_failure(dag_id: str, run_id: str, of_dag: Dag, url: str) -> RunEvent:
         reason=NO_FAILED_TASK,
         run_url=run_url(dag_id, run_id, url),
     )
-
-
-def by_run(events: Sequence[RunEvent]) -> list[RunEvent]:
-    """Return failures in the order in which their logs are read: the newest of each run before all others.
-
-    Args:
-        events: The failures, from the oldest to the newest.
-    """
-    newest = {(one.dag_id, one.run_id): one for one in events}
-    others = [one for one in events if one is not newest[one.dag_id, one.run_id]]
-    return [*reversed(newest.values()), *reversed(others)]
-
-
-def log_path(event: RunEvent) -> str:
-    """Return the path of the log of a failed try, below `/api/v2`."""
-    dag_id, run_id, task_id = (quote(one, safe="") for one in (event.dag_id, event.run_id, event.task_id))
-    return f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{event.try_number}"
-
-
-def with_error(event: RunEvent, log: Mapping[str, Any] | None) -> RunEvent:
-    """Return a failure with the error that its log ends with; unchanged if the log has none.
-
-    Args:
-        event: The failure.
-        log: What the log's endpoint answered; None if there is no log.
-    """
-    content = log.get("content") if log is not None else None
-    for line in reversed(content if isinstance(content, list) else []):
-        detail = line.get("error_detail") if isinstance(line, Mapping) else None
-        if isinstance(detail, list) and detail and isinstance(detail[0], Mapping):
-            return _explained(event, detail[0])
-        signal = line.get("signal_name") if isinstance(line, Mapping) else None
-        if isinstance(signal, str):
-            return replace(event, error_type=signal, error="the process was ended by this signal")
-    return event
-
-
-def _explained(event: RunEvent, detail: Mapping[str, Any]) -> RunEvent:
-    frames = [one for one in detail.get("frames") or () if isinstance(one, Mapping)]
-    files = [str(one.get("filename", "")) for one in frames]
-    runner = [number for number, name in enumerate(files) if any(part in name for part in _RUNNER)]
-    own = frames[runner[-1] + 1 :] if runner else frames
-    lines = [
-        f'  File "{one.get("filename")}", line {one.get("lineno")}, in {one.get("name")}'
-        for one in own or frames
-    ]
-    kind, text = str(detail.get("exc_type") or ""), redact(str(detail.get("exc_value") or "")[:_MAX_ERROR])
-    trace = "\n".join(["Traceback (most recent call last):", *lines, f"{kind}: {text}"])
-    return replace(event, error_type=kind, error=text, traceback=trace[:_MAX_TRACEBACK])
 
 
 def with_failures(before: Incident, events: Iterable[RunEvent], timezone: str) -> Incident:

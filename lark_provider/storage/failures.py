@@ -34,6 +34,23 @@ class OpenRun:
     run_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class OpenIncident:
+    """An incident whose failures have not all recovered.
+
+    Attributes:
+        key: Identifies it.
+        run: Its run.
+        version: Each change adds one.
+        changed_ago: Seconds since the last change.
+    """
+
+    key: str
+    run: OpenRun
+    version: int
+    changed_ago: float
+
+
 class FailureCursor:
     """One Airflow's, or one of its team's. All methods raise StorageError if the database cannot be used.
 
@@ -64,13 +81,22 @@ class FailureCursor:
             new = statements.insert(connection, meta).values(key=self._key, value=text)
             connection.execute(new.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": text}))
 
-    def open_runs(self) -> set[OpenRun]:
-        """Return the runs with an open incident, of the last 14 days."""
-        columns = (incidents.c.app_id, incidents.c.dag_id, incidents.c.run_id)
+    def open_incidents(self) -> list[OpenIncident]:
+        """Return the open incidents of the last 14 days, the oldest first."""
+        table = incidents.c
+        columns = (table.key, table.app_id, table.dag_id, table.run_id, table.version, table.updated_at)
         with transaction(migrate.opened(self._url), reading=True) as connection:
-            since = statements.read_clock(connection).now - _FOLLOWED
-            query = sa.select(*columns).where(incidents.c.state == "open", incidents.c.updated_at > since)
-            return {OpenRun(*row) for row in connection.execute(query.distinct())}
+            now = statements.read_clock(connection).now
+            query = sa.select(*columns).where(table.state == "open", table.updated_at > now - _FOLLOWED)
+            return [
+                OpenIncident(
+                    row.key,
+                    OpenRun(row.app_id, row.dag_id, row.run_id),
+                    row.version,
+                    (now - row.updated_at).total_seconds(),
+                )
+                for row in connection.execute(query.order_by(table.created_at, table.key))
+            ]
 
 
 class Mutes:

@@ -1,22 +1,30 @@
-"""What a poll of failures asks a real API server for when many runs fail at one moment."""
+"""What polls of failures ask a real API server for when many runs fail at one moment."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 import sqlalchemy as sa
 
+from lark_provider.bridge import failure_logs
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.failures import FailurePoller
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.bridge.lark import Apps
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.bridge.settings import Credentials
+from lark_provider.outbox import outgoing
+from lark_provider.protocol.tokens import App
 from lark_provider.storage.failures import FailureCursor, Mutes
+from lark_provider.storage.incidents import Incidents
 from lark_provider.support.secret import Secret
-from tests.airflow.api_server import APP, ApiServer
+from tests.airflow.api_server import APP, APP_SECRET, CHAT, ApiServer
 
 COUNT = 12
 
@@ -33,18 +41,24 @@ class Counted(AirflowApi):
         return await super().get(path, params)
 
 
-def test_a_failed_run_is_asked_for_only_if_none_of_its_tasks_was_told(api_server: ApiServer) -> None:
-    runs = [api_server.run("ask") for _ in range(COUNT)]
-    credentials = Credentials(api_server.url, "eve", Secret("eve"))
+def polled(server: ApiServer, name: str, then: Callable[[], object], routes: str | None = None) -> list[str]:
+    """Let a bridge that has just been started poll, and return what it reads in two polls more.
+
+    Args:
+        server: The API server.
+        name: Of its cursor.
+        then: What happens after the first poll.
+        routes: The path of its routes.
+    """
 
     async def poll() -> list[str]:
-        api = Counted(credentials)
-        cursor = FailureCursor(api_server.database, "a cursor of this test")
-        apps = IncidentApps(api_server.database, Apps(), APP)
-        poller = FailurePoller(api, cursor, Mutes(api_server.database), apps, RoutesFile(None), "")
+        api = Counted(Credentials(server.url, "eve", Secret("eve")))
+        cursor, mutes = FailureCursor(server.database, name), Mutes(server.database)
+        apps = IncidentApps(server.database, Apps(), APP)
+        poller = FailurePoller(api, cursor, mutes, apps, RoutesFile(routes), server.url)
         try:
             await poller.poll()
-            fail(api_server, runs)
+            then()
             api.paths.clear()
             await poller.poll()
             await poller.poll()
@@ -52,15 +66,79 @@ def test_a_failed_run_is_asked_for_only_if_none_of_its_tasks_was_told(api_server
         finally:
             await api.close()
 
-    paths = asyncio.run(poll())
+    return asyncio.run(poll())
+
+
+def test_a_failed_run_is_asked_for_only_if_none_of_its_tasks_was_told(api_server: ApiServer) -> None:
+    runs = [api_server.run("ask") for _ in range(COUNT)]
+
+    def fail_all() -> None:
+        fail(api_server, "dag_run", runs)
+        fail(api_server, "task_instance", runs[:-1])  # The last one timed out.
+
+    paths = polled(api_server, "a cursor of this test", fail_all)
     expected = {run_id: f"/dags/ask/dagRuns/{quote(run_id, safe='')}/taskInstances" for run_id in runs}
     assert [path for path in paths if path in expected.values()] == [expected[runs[-1]]]
 
 
-def fail(server: ApiServer, runs: list[str]) -> None:
-    """Let runs fail as the scheduler does: all by their task, but for the last one, which timed out."""
-    later = "state = 'failed', end_date = now(), updated_at = now() + interval '90 seconds'"
+def test_logs_that_one_bridge_had_no_time_for_are_read_by_the_next(
+    api_server: ApiServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LARK_APP_ID", APP)
+    monkeypatch.setenv("LARK_APP_SECRET", APP_SECRET)
+    monkeypatch.setenv("LARK_BASE_URL", api_server.lark_url)
+    routes, name = tmp_path / "lark.yaml", "another cursor of this test"
+    routes.write_text(f"routes: [{{dag: etl, what: failures, to: {CHAT}}}]\n")
+    runs = [api_server.run("etl") for _ in range(COUNT)]
+    for run_id in runs:
+        write_log(api_server, run_id)
+    logs = [f"/dags/etl/dagRuns/{quote(one, safe='')}/taskInstances/load/logs/1" for one in runs]
+
+    monkeypatch.setattr(failure_logs, "SECONDS", 0.0)
+    paths = polled(api_server, name, lambda: fail(api_server, "task_instance", runs), str(routes))
+    assert not set(paths) & set(logs)
+    assert quoting(api_server, runs) == []
+
+    # Airflow lists them no more: the bridge that takes over knows them by the rows of their cards alone.
+    fail(api_server, "task_instance", runs, at="now() - interval '1 hour'")
+    monkeypatch.setattr(failure_logs, "SECONDS", 60.0)
+    paths = polled(api_server, name, lambda: None, str(routes))
+    assert quoting(api_server, runs) == runs
+    assert not set(paths) & set(logs), "its first poll has read them"
+
+
+def fail(
+    server: ApiServer, table: str, runs: list[str], at: str = "clock_timestamp() + interval '90 seconds'"
+) -> None:
+    """Let runs, or their tasks, fail as the scheduler does."""
+    tried = ", try_number = 1" if table == "task_instance" else ""
+    statement = (
+        f"UPDATE {table} SET state = 'failed', end_date = {at}, updated_at = {at}{tried} "  # noqa: S608 - ours
+        "WHERE run_id = ANY(:runs)"
+    )
     with server.sql.begin() as connection:
-        for table, some in (("dag_run", runs), ("task_instance", runs[:-1])):
-            statement = f"UPDATE {table} SET {later} WHERE run_id = ANY(:runs)"  # noqa: S608 - ours
-            connection.execute(sa.text(statement), {"runs": some})
+        connection.execute(sa.text(statement), {"runs": runs})
+
+
+def write_log(server: ApiServer, run_id: str) -> None:
+    """Write the log of a task that fails, where and as a worker writes it."""
+    path = server.home / "logs" / "dag_id=etl" / f"run_id={run_id}" / "task_id=load" / "attempt=1.log"
+    error = {"exc_type": "ValueError", "exc_value": f"no rows for {run_id}", "frames": [], "is_cause": False}
+    line = {
+        "timestamp": "2026-11-26T10:00:00Z", "level": "error", "event": "Task failed with exception",
+        "error_detail": [error],
+    }  # fmt: skip
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(line) + "\n")
+
+
+def quoting(server: ApiServer, runs: list[str]) -> list[str]:
+    """Return the runs whose card quotes the error of their task."""
+    incidents = Incidents(server.database, App(server.lark_url, APP, Secret(APP_SECRET)))
+    found = []
+    for run_id in runs:
+        (one,) = incidents.of_run("etl", run_id)
+        if any(f"no rows for {run_id}" in failure.error for failure in one.incident.failures):
+            assert "Traceback" in outgoing.card(one)
+            found.append(run_id)
+    return found

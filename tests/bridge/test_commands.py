@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import orjson
 import pytest
@@ -32,6 +33,7 @@ from lark_provider.storage.engine import transaction
 from lark_provider.storage.purging import purge
 from lark_provider.storage.retention import Retention
 from lark_provider.support.secret import Secret
+from tests.bridge.stand_in import serving
 from tests.services.processes import free_port
 
 MESSAGE = CommandMessage(
@@ -86,15 +88,16 @@ def test_commands_that_are_over_are_purged(url: URL) -> None:
         assert connection.scalars(sa.select(chat_commands.c.state)).all() == ["due"]
 
 
-def worked(url: URL, name: str) -> None:
-    """Do one step of a bridge that reaches neither Airflow nor an app."""
-    credentials = Credentials(f"http://127.0.0.1:{free_port()}", token=Secret("t"))
-    bridge = Bridge(Settings(credentials, BridgeSecrets("s" * 32)), url, str, RoutesFile(None))
+def worked(url: URL, name: str, airflow: str = "", routes: Path | None = None) -> None:
+    """Do one step of a bridge, by default one that reaches neither Airflow nor an app."""
+    credentials = Credentials(airflow or f"http://127.0.0.1:{free_port()}", token=Secret("t"))
+    file = RoutesFile(None if routes is None else str(routes))
+    bridge = Bridge(Settings(credentials, BridgeSecrets("s" * 32)), url, str, file)
 
     async def work() -> None:
         bridge.api, bridge.apps = AirflowApi(credentials), Apps()
         try:
-            commands = ChatCommandWork(RoutesFile(None))
+            commands = ChatCommandWork(file)
             steps = {one.name: one for one in commands.steps(bridge)}
             await steps[name].work()
         finally:
@@ -115,6 +118,31 @@ def test_a_command_of_an_app_that_is_gone_is_not_tried_indefinitely(sqlite: URL)
     stored(sqlite, MESSAGE, replace(MESSAGE, message_id="om_2", sent_at=old))
     worked(sqlite, "commands")
     assert states(sqlite) == {"om_1": ("due", None), "om_2": ("done", "too_old")}
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "state"),
+    [
+        (202, "queued", ("decided", "shown")),
+        (409, "paused", ("decided", "shown")),
+        (403, "forbidden", ("decided", "forbidden")),
+        (503, "overloaded", ("due", None)),
+        (503, "busy", ("due", None)),
+    ],
+)
+def test_what_a_plugin_of_a_newer_version_answered_is_told(
+    sqlite: URL, lark: Emulator, tmp_path: Path, status: int, outcome: str, state: tuple[str, str | None]
+) -> None:
+    routes = tmp_path / "lark.yaml"
+    routes.write_text("defaults: {language: en}\ncommands: [{dag: etl, chat: direct}]\n")
+    stored(sqlite, replace(MESSAGE, app_id=lark.app_id, is_direct=True, text="/run etl", mentions=()))
+    with serving() as airflow:
+        airflow.command = (status, {"outcome": outcome, "message": {"en": "in its words"}, "place": 3})
+        worked(sqlite, "commands", airflow.url, routes)
+    assert states(sqlite) == {"om_1": state}
+    if state[0] == "decided":
+        (claimed,) = ChatCommands(sqlite).claim(("decided",), 1, 0)
+        assert claimed.text == "in its words"
 
 
 def test_a_run_that_cannot_be_read_is_not_watched_indefinitely(sqlite: URL) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lark_provider.api.cards.airflow.failure_actions import lines
-from lark_provider.api.cards.airflow.limits import STEPS
+from lark_provider.api.cards.airflow.limits import MAX_LISTED, STEPS
+from lark_provider.bridge import failure_errors as errors
 from lark_provider.bridge import failure_reading as reading
 from lark_provider.bridge.failure_cards import after_click
 from lark_provider.bridge.reading import Dag
@@ -17,6 +18,7 @@ from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Incident
+from lark_provider.protocol.incidents.shown import Place, Shown
 from tests.bridge.making import click
 
 URL = "https://airflow.example.com"
@@ -45,14 +47,14 @@ def test_a_failed_task_instance_is_an_event_with_links() -> None:
     run = f"{URL}/dags/d/runs/manual__2026-11-26T10%3A00%3A00%2B00%3A00"
     assert found.run_url == run
     assert found.log_url == f"{run}/tasks/load%2Fx/mapped/3?try_number=1"
-    assert reading.log_path(found).endswith("/taskInstances/load%2Fx/logs/1")
+    assert errors.log_path(found).endswith("/taskInstances/load%2Fx/logs/1")
 
 
 def test_the_log_of_the_newest_failure_of_each_run_is_read_first() -> None:
     events = [
         event(task, dag_run_id=run) for run, task in (("r1", "a"), ("r2", "b"), ("r1", "c"), ("r1", "d"))
     ]
-    assert [one.task_id for one in reading.by_run(events)] == ["b", "d", "c", "a"]
+    assert [one.task_id for one in errors.by_run(events)] == ["b", "d", "c", "a"]
 
 
 def test_the_error_is_the_last_one_of_the_log_with_secrets_masked() -> None:
@@ -67,7 +69,7 @@ def test_the_error_is_the_last_one_of_the_log_with_secrets_masked() -> None:
     log = {
         "content": [{"event": "x", "error_detail": [{"exc_type": "Other"}]}, {"error_detail": [detail]}, {}]
     }
-    found = reading.with_error(event(), log)
+    found = errors.with_error(event(), log)
     assert (found.error_type, found.error) == ("ValueError", "password=*** is wrong")
     assert 'File "/dags/d.py", line 7, in load' in found.traceback
     assert "task_runner" not in found.traceback
@@ -78,7 +80,43 @@ def test_the_error_is_the_last_one_of_the_log_with_secrets_masked() -> None:
     "log", [None, {}, {"content": "text"}, {"content": [1, {"error_detail": []}, {"error_detail": ["x"]}]}]
 )
 def test_a_log_without_an_error_leaves_the_failure_as_it_is(log: Any) -> None:
-    assert reading.with_error(event(), log) == event()
+    assert errors.with_error(event(), log) == event()
+
+
+def shown(*events: RunEvent) -> Shown:
+    incident = reading.with_failures(Incident(), events, "UTC")
+    return Shown("k", Place("d", "r", "oc_1", "chat_id", "en"), incident, events[-1])
+
+
+def test_the_errors_that_a_card_would_show_are_read_and_of_its_traceback_first() -> None:
+    many = [event("part", index) for index in range(MAX_LISTED + 5)]
+    found = errors.unread(shown(*many), URL)
+    assert [one.map_index for one in found] == [MAX_LISTED + 4, *range(MAX_LISTED)]
+    assert errors.log_path(found[0]) == errors.log_path(replace(many[-1], run_id="r"))
+    assert errors.unread(shown(*many), "https://other.example.com") == ()
+    told = shown(many[0], replace(many[1], error="known"), many[2])
+    (first, *others) = told.incident.failures
+    partly = replace(told.incident, failures=(replace(first, recovered=True), *others))
+    assert [one.map_index for one in errors.unread(replace(told, incident=partly), URL)] == [2]
+
+
+def test_an_error_is_added_where_there_is_none_unless_the_run_has_recovered() -> None:
+    before = shown(event("a"), replace(event("b"), error_type="KeyError", error="old"), event("c"))
+    read = {
+        one.ti_id: replace(one, error_type="ValueError", error=f"of {one.task_id}", traceback="Traceback")
+        for one in (event("a"), event("b"), event("c"))
+    }
+    after_reading = errors.quoting(before, read)
+    assert after_reading is not None
+    assert [one.error for one in after_reading.incident.failures] == [
+        "ValueError: of a",
+        "KeyError: old",
+        "ValueError: of c",
+    ]
+    assert (after_reading.event.error, after_reading.event.traceback) == ("of c", "Traceback")
+    assert errors.quoting(after_reading, read) == after_reading
+    over = replace(before, incident=replace(before.incident, over=True))
+    assert errors.quoting(over, read) is None
 
 
 def test_a_failure_is_counted_once_whoever_has_recorded_it() -> None:

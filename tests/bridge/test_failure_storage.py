@@ -11,6 +11,9 @@ from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Incident
 from lark_provider.protocol.incidents.shown import Place, Shown
 from lark_provider.protocol.tokens import App
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import incidents
+from lark_provider.storage.engine import transaction
 from lark_provider.storage.failures import FailureCursor, Mutes, OpenRun
 from lark_provider.storage.incidents import Incidents, Recorded
 from lark_provider.support.secret import Secret
@@ -29,6 +32,12 @@ def record(url: URL, run_id: str, task: str = "t", kind: str = "failure", app: A
     return Incidents(url, app).record(place, event, change, outgoing.card)
 
 
+def changed(url: URL, run_id: str, days_ago: int) -> None:
+    with transaction(migrate.opened(url)) as connection:
+        at = datetime.now(UTC) - timedelta(days=days_ago)
+        connection.execute(incidents.update().where(incidents.c.run_id == run_id).values(updated_at=at))
+
+
 def test_the_cursor_of_each_airflow_is_its_own(url: URL) -> None:
     one, other = FailureCursor(url, "http://a"), FailureCursor(url, "http://b")
     assert one.read() is None
@@ -38,13 +47,19 @@ def test_the_cursor_of_each_airflow_is_its_own(url: URL) -> None:
     assert (one.read(), other.read()) == (at + timedelta(seconds=15), None)
 
 
-def test_runs_with_open_incidents_are_followed_until_they_recover(url: URL) -> None:
-    record(url, "r1")
-    record(url, "r2")
+def test_open_incidents_are_followed_until_they_recover(url: URL) -> None:
+    keys = {run_id: record(url, run_id).shown.key for run_id in ("r1", "r2")}  # type: ignore[union-attr]  # shown
+    record(url, "r2", "other")
     cursor = FailureCursor(url, "http://a")
-    assert cursor.open_runs() == {OpenRun("cli_a", "d", "r1"), OpenRun("cli_a", "d", "r2")}
+    first, second = cursor.open_incidents()
+    assert (first.key, first.run, first.version) == (keys["r1"], OpenRun("cli_a", "d", "r1"), 1)
+    assert (second.key, second.run, second.version) == (keys["r2"], OpenRun("cli_a", "d", "r2"), 2)
+    changed(url, "r2", days_ago=1)
+    assert [one.changed_ago > 3600 for one in cursor.open_incidents()] == [False, True]
     record(url, "r1", kind="dag_success")
-    assert cursor.open_runs() == {OpenRun("cli_a", "d", "r2")}
+    assert [one.key for one in cursor.open_incidents()] == [keys["r2"]]
+    changed(url, "r2", days_ago=15)
+    assert cursor.open_incidents() == []
 
 
 def test_the_incidents_of_a_run_are_those_of_all_rounds_and_of_one_app(url: URL) -> None:

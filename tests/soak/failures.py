@@ -3,8 +3,8 @@
 `.venv/bin/python -m tests.soak.failures --dags 50 --wide 50 --tasks 2 --away 60` generates the DAGs and lets
 each run once, as fast as the machine runs them, on a real Airflow on PostgreSQL: some with several mapped
 tasks, the others with one. Lark is unavailable from the first card on; two bridges run, and each is killed
-meanwhile. Then some runs are repaired and cleared. Each run must have one card, with all of its failures, and
-those of repaired runs must be green.
+meanwhile. Then some runs are repaired and cleared. Each run must have one card, with all of its failures and
+the error of one, and those of repaired runs must be green.
 """
 
 from __future__ import annotations
@@ -101,9 +101,13 @@ class Failures:
                 found.append(f"{dag_id}: not {self.tasks[dag_id]} failures: {some[0][:400]}")
         return found
 
-    def quoting(self) -> int:
-        """Return how many DAGs have a card that quotes the error of a task."""
-        return sum(any("no rows for part" in text for text in some) for some in self._cards().values())
+    def silent(self) -> list[str]:
+        """Return the DAGs whose cards quote no error of a task."""
+        return [
+            f"{dag_id}: no error quoted"
+            for dag_id, some in self._cards().items()
+            if not any("no rows for part" in text for text in some)
+        ]
 
     def _cards(self) -> dict[str, list[str]]:
         cards: dict[str, list[str]] = {dag_id: [] for dag_id in self.tasks}
@@ -180,13 +184,16 @@ def _measure(soak: Failures, away: float) -> list[str]:
     problems = soak.wrong([])
     _say(
         f"{len(problems)} wrong cards {time.monotonic() - began:.0f} s after the last failure; "
-        f"{soak.quoting()} of {len(soak.tasks)} cards quote the error"
+        f"{len(soak.tasks) - len(soak.silent())} of {len(soak.tasks)} cards quote the error"
     )
+    _wait(lambda: not soak.silent(), 300)
+    silent = soak.silent()
+    _say(f"{len(silent)} cards quote no error {time.monotonic() - began:.0f} s after the last failure")
     repaired = soak.repair()
     _wait(lambda: not soak.wrong(repaired), 300)
     states = Counter(row.state for row in execute(place.database, "SELECT state FROM incidents"))
     _say(f"{len(repaired)} runs repaired; incidents {dict(states)}")
-    return problems + soak.wrong(repaired)
+    return problems + silent + soak.wrong(repaired)
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> None:

@@ -47,6 +47,7 @@ STATUS: Mapping[Outcome, int] = MappingProxyType(
 """The HTTP status of each outcome."""
 TRANSIENT: frozenset[Outcome] = frozenset({"unproven", "busy", "unavailable"})
 """The same command, delivered again, can have another outcome."""
+TRANSIENT_STATUS: frozenset[int] = frozenset(STATUS[outcome] for outcome in TRANSIENT)
 _DAG_ID = re.compile(r"[\w.-]{1,250}")
 
 
@@ -152,19 +153,19 @@ class CommandResult:
 
 
 def read_result(given: Mapping[str, Any]) -> CommandResult:
-    """Read what `CommandResult.dump` returned.
+    """Read what `CommandResult.dump` returned; members that a newer version added are left out.
+
+    An outcome that a newer version added is read as `shown`: its message is told.
 
     Args:
         given: The parsed body of the plugin's answer.
 
     Raises:
-        ValueError: It is not a result, or one of a newer version that this one does not know.
+        ValueError: It is not a result.
     """
     try:
-        if given["outcome"] not in STATUS:
-            raise ValueError(f"The outcome of a command must be known, got {given['outcome']!r}.")
-        return CommandResult(
-            **{name: value for name, value in given.items() if name in CommandResult.__dataclass_fields__}
-        )
+        members = {name: value for name, value in given.items() if name in CommandResult.__dataclass_fields__}
+        outcome = given["outcome"]
+        return CommandResult(**members | {"outcome": outcome if outcome in STATUS else "shown"})
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"The result of a command must be complete, got {error!r}.") from None

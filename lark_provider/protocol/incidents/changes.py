@@ -115,12 +115,16 @@ def merged(mine: Incident, other: Incident, before: Incident) -> Incident:
     return replace(found, count=count, run_failed=run_failed).with_cards(*mine.cards, *new)
 
 
+def error_line(event: RunEvent) -> str:
+    """Return the error of a failure in one line, as `Failure.error` has it."""
+    return ": ".join(filter(None, (event.error_type, clip(event.error, 160))))
+
+
 def _failure(event: RunEvent) -> Failure:
-    error = ": ".join(filter(None, (event.error_type, clip(event.error, 160))))
     return Failure(
         event.label,
         event.try_number,
-        error,
+        error_line(event),
         event.log_url,
         ti_id=event.ti_id,
         task_id=event.task_id,

@@ -238,6 +238,8 @@ def test_what_is_delivered_is_read_as_it_was() -> None:
         body = orjson.dumps(orjson.loads(made.body()) | {name: value})
         with pytest.raises(InvalidRequestError):
             read_delivered(body)
+    newer = {"outcome": "queued", "message": {"en": "later"}, "place": 3}
+    assert read_result(newer) == CommandResult("shown", {"en": "later"})
     for answer in ({}, {"outcome": "new"}, {"outcome": "started"}):
         with pytest.raises(ValueError, match="must be"):
             read_result(answer)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 MAX_BYTES = 28 * 1024
 """Lark takes 30 KB; the mark of a redirected message, and mentions, are added."""
+MAX_LISTED = 20
+"""Failed tasks that a card names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Limits:
     """
 
     traceback: int = 4_000
-    listed: int = 20
+    listed: int = MAX_LISTED
     error: int = 160
     list_url: int = 600
     muted: int = 10

@@ -1,0 +1,120 @@
+"""The errors of failed tasks, from their logs: which to read, and what a log says. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from lark_provider.api.cards.airflow.limits import MAX_LISTED
+from lark_provider.protocol.incidents.changes import error_line
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.model import Failure
+from lark_provider.protocol.incidents.shown import Shown
+from lark_provider.protocol.redact import redact
+
+_RUNNER = ("/airflow/sdk/", "/airflow/providers/standard/")
+_MAX_ERROR, _MAX_TRACEBACK = 5_000, 20_000
+"""Characters; a card shows less."""
+
+
+def by_run(events: Sequence[RunEvent]) -> list[RunEvent]:
+    """Return failures in the order in which their logs are read: the newest of each run before all others.
+
+    Args:
+        events: The failures, from the oldest to the newest.
+    """
+    newest = {(one.dag_id, one.run_id): one for one in events}
+    others = [one for one in events if one is not newest[one.dag_id, one.run_id]]
+    return [*reversed(newest.values()), *reversed(others)]
+
+
+def log_path(event: RunEvent) -> str:
+    """Return the path of the log of a failed try, below `/api/v2`."""
+    dag_id, run_id, task_id = (quote(one, safe="") for one in (event.dag_id, event.run_id, event.task_id))
+    return f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{event.try_number}"
+
+
+def with_error(event: RunEvent, log: Mapping[str, Any] | None) -> RunEvent:
+    """Return a failure with the error that its log ends with; unchanged if the log has none.
+
+    Args:
+        event: The failure.
+        log: What the log's endpoint answered; None if there is no log.
+    """
+    content = log.get("content") if log is not None else None
+    for line in reversed(content if isinstance(content, list) else []):
+        detail = line.get("error_detail") if isinstance(line, Mapping) else None
+        if isinstance(detail, list) and detail and isinstance(detail[0], Mapping):
+            return _with_detail(event, detail[0])
+        signal = line.get("signal_name") if isinstance(line, Mapping) else None
+        if isinstance(signal, str):
+            return replace(event, error_type=signal, error="the process was ended by this signal")
+    return event
+
+
+def _with_detail(event: RunEvent, detail: Mapping[str, Any]) -> RunEvent:
+    frames = [one for one in detail.get("frames") or () if isinstance(one, Mapping)]
+    files = [str(one.get("filename", "")) for one in frames]
+    runner = [number for number, name in enumerate(files) if any(part in name for part in _RUNNER)]
+    own = frames[runner[-1] + 1 :] if runner else frames
+    lines = [
+        f'  File "{one.get("filename")}", line {one.get("lineno")}, in {one.get("name")}'
+        for one in own or frames
+    ]
+    kind, text = str(detail.get("exc_type") or ""), redact(str(detail.get("exc_value") or "")[:_MAX_ERROR])
+    trace = "\n".join(["Traceback (most recent call last):", *lines, f"{kind}: {text}"])
+    return replace(event, error_type=kind, error=text, traceback=trace[:_MAX_TRACEBACK])
+
+
+def unread(shown: Shown, url: str) -> tuple[RunEvent, ...]:
+    """Return the failures that a card shows without their error, that of its traceback first.
+
+    Args:
+        shown: The incident.
+        url: Airflow's, for links: another Airflow's failures are not returned.
+    """
+    failed = [one for one in shown.incident.failures if not one.recovered]
+    listed = {one.ti_id for one in failed[:MAX_LISTED]} | {shown.event.ti_id}
+    found = [
+        _event(one, shown)
+        for one in failed
+        if one.ti_id in listed - {""} and not one.error and one.log_url.startswith(f"{url}/dags/")
+    ]
+    return tuple(sorted(found, key=lambda one: one.ti_id != shown.event.ti_id))
+
+
+def _event(failed: Failure, shown: Shown) -> RunEvent:
+    return RunEvent(
+        "failure",
+        shown.place.dag_id,
+        shown.place.run_id,
+        failed.task_id,
+        failed.map_index,
+        failed.try_number,
+        log_url=failed.log_url,
+        ti_id=failed.ti_id,
+    )
+
+
+def quoting(before: Shown, read: Mapping[str, RunEvent]) -> Shown | None:
+    """Return an incident that has the errors of failures which were recorded without.
+
+    Args:
+        before: The incident.
+        read: Failures with their errors, by task instance.
+
+    Returns:
+        None if nothing changes, as its run has succeeded meanwhile.
+    """
+    if before.incident.over:
+        return None
+    failures = tuple(
+        replace(one, error=error_line(read[one.ti_id])) if one.ti_id in read and not one.error else one
+        for one in before.incident.failures
+    )
+    event, found = before.event, read.get(before.event.ti_id)
+    if found is not None and not event.error:
+        event = replace(event, error_type=found.error_type, error=found.error, traceback=found.traceback)
+    return replace(before, incident=replace(before.incident, failures=failures), event=event)

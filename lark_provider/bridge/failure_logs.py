@@ -1,0 +1,200 @@
+"""Read the logs of failed tasks for their errors: as many as a poll has time for, the others later."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from lark_provider.bridge import failure_errors as errors
+from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.at_once import few_at_once
+from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
+from lark_provider.bridge.incident_apps import IncidentApps
+from lark_provider.outbox import outgoing
+from lark_provider.protocol.incidents.changes import error_line
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.shown import Shown
+from lark_provider.storage.failures import OpenIncident
+from lark_provider.storage.incidents import Incidents
+from lark_provider.support.bounded_cache import BoundedCache
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 10.0
+"""For the logs of one poll; each is read from the worker that wrote it."""
+LATEST_SECONDS = 6 * 3600.0
+"""After the last change of a card, its errors are read no more."""
+_AT_ONCE = 4
+_ATTEMPTS, _LOOKS = 5, 2
+"""At a log that Airflow cannot read, and at one without an error: workers upload theirs after the failure."""
+_MOST_REMEMBERED = 100_000
+
+
+class _Recorded(NamedTuple):
+    """What a version of an incident has, and what it lacks."""
+
+    version: int
+    ti_ids: frozenset[str] = frozenset()
+    """Failures that a bridge has looked at."""
+    quotes: bool = False
+    """Whether its card quotes the error of any failure."""
+    unread: tuple[RunEvent, ...] = ()
+
+
+class FailureLogs:
+    """The logs of failed tasks. For one event loop; one call at a time.
+
+    A failure is recorded even if its log was not read in time. That its incident has no error is all that is
+    noted, so that another bridge, or this one after a restart, reads it as well. What a log does not tell is
+    remembered in this process only.
+
+    Args:
+        api: Airflow.
+        apps: The apps that send the cards.
+        url: Airflow's, for links on cards.
+    """
+
+    def __init__(self, api: AirflowApi, apps: IncidentApps, url: str) -> None:
+        self._api, self._apps, self._url = api, apps, url
+        self._seconds = SECONDS
+        self._incidents: Sequence[OpenIncident] = ()
+        self._recorded: dict[str, _Recorded] = {}
+        """By the key of the incident."""
+        self._over: BoundedCache[str, bool] = BoundedCache(_MOST_REMEMBERED)
+        """Failed tries whose error was given up."""
+        self._attempts: BoundedCache[str, int] = BoundedCache(_MOST_REMEMBERED)
+        """How often the log of a failed try was read in vain."""
+        self._refusal = ""
+
+    async def begin_poll(self, incidents: Sequence[OpenIncident]) -> None:
+        """Look at what is recorded, and grant the time of one poll.
+
+        Args:
+            incidents: The open ones, the oldest first.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        self._seconds, self._incidents = SECONDS, incidents
+        for gone in self._recorded.keys() - {one.key for one in incidents}:
+            del self._recorded[gone]
+        for one in incidents:
+            known = self._recorded.get(one.key)
+            if one.changed_ago > LATEST_SECONDS:
+                for event in () if known is None else self._left(known):
+                    self._give_up(event, f"the card has not changed for {LATEST_SECONDS / 3600:g} h")
+            elif known is None or known.version != one.version:
+                self._recorded[one.key] = await self._look(one)
+
+    async def explained(self, events: Sequence[RunEvent]) -> dict[str, RunEvent]:
+        """Return failures with their errors, by task instance, as many as there is time for.
+
+        Args:
+            events: The failures, from the oldest to the newest. After a restart some are recorded already:
+                these are left to `catch_up`.
+        """
+        recorded = frozenset().union(*(one.ti_ids for one in self._recorded.values()))
+        refusal = self._refusal
+        found = await self._read(errors.by_run([one for one in events if one.ti_id not in recorded]))
+        if self._refusal and not refusal:
+            logger.warning(
+                "Task logs not readable; failures have no error text", extra={"error": self._refusal}
+            )
+        return found
+
+    async def catch_up(self) -> None:
+        """Read logs of failures that were recorded without an error, and add what is found to the cards.
+
+        Cards that quote no error at all come before the others, and the oldest first.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        waiting = [
+            ((rank > 0 or recorded.quotes, age, rank), event)
+            for age, one in enumerate(self._incidents)
+            if (recorded := self._recorded.get(one.key)) is not None
+            for rank, event in enumerate(self._left(recorded))
+        ]
+        # A run has an incident for each receiver; its logs are read once.
+        wanted = {event.ti_id: event for _order, event in sorted(waiting, key=lambda one: one[0])}
+        found = await self._read(wanted.values())
+        for one in self._incidents:
+            recorded = self._recorded.get(one.key)
+            if recorded is not None and any(event.ti_id in found for event in recorded.unread):
+                await self._quote(one, found)
+
+    async def _look(self, one: OpenIncident) -> _Recorded:
+        app = await self._apps.known(one.run.app_id)
+        shown: Shown | None = None
+        if app is not None:
+            find = partial(Incidents(self._apps.database, app).find, one.key)
+            shown = await self._apps.change(one.run.dag_id, one.run.run_id, find)
+        if shown is None:
+            return _Recorded(one.version)
+        failures = shown.incident.failures
+        # What only a task's own notification has recorded is still to be told to the receivers of routes.
+        told = failures if shown.incident.has_actions else ()
+        return _Recorded(
+            shown.incident.version,
+            frozenset(failure.ti_id for failure in told),
+            any(failure.error for failure in failures),
+            errors.unread(shown, self._url),
+        )
+
+    def _left(self, recorded: _Recorded) -> list[RunEvent]:
+        return [event for event in recorded.unread if not self._over.get(event.ti_id)]
+
+    async def _read(self, events: Iterable[RunEvent]) -> dict[str, RunEvent]:
+        """Read as many logs as there is time for, and return failures with their errors."""
+        found: dict[str, RunEvent] = {}
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+
+        async def read(event: RunEvent) -> None:
+            if loop.time() < began + self._seconds:
+                explained = await self._explain(event)
+                if explained is not None:
+                    found[event.ti_id] = explained
+
+        await few_at_once(map(read, events), _AT_ONCE)
+        self._seconds -= loop.time() - began
+        return found
+
+    async def _explain(self, event: RunEvent) -> RunEvent | None:
+        """Return a failure with the error of its log; None if it has none, or cannot be read now."""
+        try:
+            log = await self._api.get(errors.log_path(event), {"map_index": event.map_index})
+        except AirflowUnavailableError as error:
+            self._put_off(event, str(error), _ATTEMPTS)
+            return None
+        except AirflowRefusedError as error:
+            self._refusal = str(error)
+            self._give_up(event, self._refusal)
+            return None
+        explained = errors.with_error(event, log if isinstance(log, Mapping) else None)
+        if error_line(explained):
+            return explained
+        self._put_off(event, "there is no log" if log is None else "its log has no error", _LOOKS)
+        return None
+
+    def _put_off(self, event: RunEvent, reason: str, most: int) -> None:
+        attempts = (self._attempts.get(event.ti_id) or 0) + 1
+        self._attempts.put(event.ti_id, attempts)
+        if attempts >= most:
+            self._give_up(event, reason)
+
+    def _give_up(self, event: RunEvent, reason: str) -> None:
+        self._over.put(event.ti_id, True)
+        fields = {"dag_id": event.dag_id, "run_id": event.run_id, "task": event.label, "reason": reason}
+        logger.info("Error of a failed task unknown; its card has no error text", extra=fields)
+
+    async def _quote(self, one: OpenIncident, found: Mapping[str, RunEvent]) -> None:
+        app = await self._apps.known(one.run.app_id)
+        if app is not None:
+            change = Incidents(self._apps.database, app).change
+            work = partial(change, one.key, lambda before: errors.quoting(before, found), outgoing.card)
+            await self._apps.change(one.run.dag_id, one.run.run_id, work)

@@ -1,0 +1,190 @@
+"""Record failures and recoveries of runs as incidents, whose cards the outbox brings to Lark."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from lark_provider.api.cards.airflow.mentions import Mentions, resolve
+from lark_provider.bridge import failure_reading as reading
+from lark_provider.bridge.failure_reading import EndedRun
+from lark_provider.bridge.incident_apps import IncidentApps
+from lark_provider.bridge.routes import Receiver, RoutesFile
+from lark_provider.outbox import outgoing
+from lark_provider.protocol.incidents.changes import after
+from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.shown import Place, Shown
+from lark_provider.protocol.tokens import App
+from lark_provider.storage.escalations import Escalations
+from lark_provider.storage.incidents import Incidents
+from lark_provider.support import measured
+
+
+class FailureRecorder:
+    """Records what a bridge has seen. For one event loop.
+
+    Args:
+        apps: The apps that send the cards.
+        routes: Who is told.
+        url: Airflow's, for links on cards.
+    """
+
+    def __init__(self, apps: IncidentApps, routes: RoutesFile, url: str) -> None:
+        self._apps, self._routes, self._url = apps, routes, url
+
+    async def record(self, told: Sequence[tuple[RunEvent, Sequence[Receiver]]]) -> None:
+        """Record failures by run and receiver: each card changes once, however many failures are new.
+
+        Args:
+            told: The failures, from the oldest to the newest, each with its receivers.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        by_run: dict[tuple[str, str], list[RunEvent]] = defaultdict(list)
+        by_place: dict[tuple[str, str, Receiver], list[RunEvent]] = defaultdict(list)
+        for event, receivers in told:
+            by_run[event.dag_id, event.run_id].append(event)
+            for receiver in receivers:
+                by_place[event.dag_id, event.run_id, receiver].append(event)
+        for (dag_id, run_id, receiver), events in by_place.items():
+            app = await self._apps.find(receiver.app_id)
+            if app is not None:
+                place = _place(events[0], receiver)
+                new = await self._apps.change(
+                    dag_id, run_id, partial(self._tell, app, place, receiver, events)
+                )
+                for _ in range(new or 0):
+                    measured.BRIDGE_FAILURES.add("told")
+        default = await self._apps.find(None)
+        if default is not None:
+            for dag_id, run_id in by_run:
+                await self._apps.change(dag_id, run_id, partial(self._offer, default, dag_id, run_id))
+
+    async def record_run(self, run: EndedRun, event: RunEvent, receivers: Sequence[Receiver]) -> None:
+        """Record for its receivers that a run has failed without a failed task.
+
+        Args:
+            run: The run.
+            event: Its failure.
+            receivers: Who is told.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        for receiver in receivers:
+            app = await self._apps.find(receiver.app_id)
+            if app is not None:
+                work = partial(self._tell_run, app, _place(event, receiver), receiver, event, run)
+                if await self._apps.change(run.dag_id, run.run_id, work):
+                    measured.BRIDGE_FAILURES.add("told")
+
+    async def recover(self, app: App, run: EndedRun, instances: Sequence[Mapping[str, Any]]) -> None:
+        """Mark what has recovered on the cards of a run.
+
+        Args:
+            app: The app that sent the cards.
+            run: The run, which has ended again.
+            instances: Its task instances that have succeeded or failed.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        await self._apps.change(run.dag_id, run.run_id, partial(self._end, app, run, instances))
+
+    def _tell(self, app: App, place: Place, receiver: Receiver, events: Sequence[RunEvent]) -> int:
+        """Record failures of one run for one receiver, and return how many were new. Blocks."""
+        incidents = Incidents(self._apps.database, app)
+        recorded = incidents.of_run(place.dag_id, place.run_id)
+        mine = [one for one in recorded if one.place.receiver == place.receiver]
+        known = {failure.ti_id for one in mine for failure in one.incident.failures}
+        new = [
+            one
+            for one in events
+            if one.ti_id not in known
+            and not any(old.incident.is_counted(one.label, one.try_number) for old in mine)
+        ]
+        if not new:
+            self._escalate(app, receiver, next((one.key for one in mine if not one.incident.over), None))
+            return 0
+        people = resolve(receiver.mentions, (), {})
+
+        def change(before: Shown) -> Shown:
+            incident = reading.with_failures(before.incident, new, receiver.timezone)
+            kept = before.mentions if any(before.mentions) else _names(people)
+            incident = reading.waiting(incident, receiver.quiet_hours, datetime.now(UTC))
+            return replace(before, incident=incident, event=new[-1], mentions=kept)
+
+        done = incidents.record(place, new[-1], change, outgoing.card)
+        self._escalate(app, receiver, None if done.shown is None else done.shown.key)
+        return len(new)
+
+    def _escalate(self, app: App, receiver: Receiver, key: str | None) -> None:
+        """Record the steps of an incident's escalation, unless they are recorded. Blocks."""
+        if key is not None and receiver.escalation is not None:
+            steps = Escalations(self._apps.database, app, outgoing.card)
+            steps.plan(key, receiver.escalation, receiver.quiet_hours)
+
+    def _offer(self, app: App, dag_id: str, run_id: str) -> None:
+        """Add buttons to cards that a task itself has sent. Blocks."""
+        incidents = Incidents(self._apps.database, app)
+        timezone = self._routes.current().timezone
+        for one in incidents.of_run(dag_id, run_id):
+            if not one.incident.has_actions and not one.incident.over:
+                incidents.change(
+                    one.key,
+                    lambda before: replace(before, incident=reading.with_actions(before.incident, timezone)),
+                    outgoing.card,
+                )
+
+    def _tell_run(self, app: App, place: Place, receiver: Receiver, event: RunEvent, run: EndedRun) -> bool:
+        """Record that a run has failed, and return whether that is new. Blocks."""
+        incidents = Incidents(self._apps.database, app)
+        known = incidents.of_run(place.dag_id, place.run_id)
+        for one in known:
+            if one.place.receiver == place.receiver and one.incident.run_ended == run.at:
+                self._escalate(app, receiver, one.key)
+                return False
+        people = resolve(receiver.mentions, (), {})
+
+        def change(before: Shown) -> Shown | None:
+            found = after(before.incident, event, {})
+            if found is None:
+                return None
+            found = reading.with_actions(replace(found, run_ended=run.at), receiver.timezone)
+            found = reading.waiting(found, receiver.quiet_hours, datetime.now(UTC))
+            kept = before.mentions if any(before.mentions) else _names(people)
+            return replace(before, incident=found, event=event, mentions=kept)
+
+        done = incidents.record(place, event, change, outgoing.card)
+        self._escalate(app, receiver, None if done.shown is None else done.shown.key)
+        return True
+
+    def _end(self, app: App, run: EndedRun, instances: Sequence[Mapping[str, Any]]) -> None:
+        """Mark what has recovered on the cards of a run. Blocks."""
+        incidents = Incidents(self._apps.database, app)
+
+        def change(before: Shown) -> Shown | None:
+            found = reading.recovered(
+                before.incident, run.dag_id, run.run_id, run.state, instances, self._url
+            )
+            if found is None:
+                return None
+            incident = replace(found[0], run_ended=run.at)
+            return replace(before, incident=incident, event=found[1])
+
+        for one in incidents.of_run(run.dag_id, run.run_id):
+            if not one.incident.over:
+                incidents.change(one.key, change, outgoing.card)
+
+
+def _place(event: RunEvent, to: Receiver) -> Place:
+    return Place(event.dag_id, event.run_id, to.receiver, to.receiver_type, to.language)
+
+
+def _names(people: Mentions) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    return tuple(people.ids), tuple(people.emails), tuple(people.names)

@@ -1,0 +1,209 @@
+"""Errors of failed tasks that a poll of the bridge had no time to read are read by later polls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from lark_emulator import Emulator
+from sqlalchemy.engine import URL
+
+from lark_provider.bridge import failure_logs
+from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.failures import FailurePoller
+from lark_provider.bridge.incident_apps import IncidentApps
+from lark_provider.bridge.lark import Apps
+from lark_provider.bridge.routes import RoutesFile
+from lark_provider.bridge.settings import Credentials
+from lark_provider.outbox import outgoing
+from lark_provider.protocol.incidents.shown import Shown
+from lark_provider.protocol.tokens import App
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import incidents
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.failures import FailureCursor, Mutes
+from lark_provider.storage.incidents import Incidents
+from lark_provider.support.secret import Secret
+from tests.bridge.making import execute
+from tests.bridge.stand_in import StandInAirflow, serving
+
+COUNT = 12
+PUBLIC = "https://airflow.example.com"
+GIVEN_UP = "Error of a failed task unknown; its card has no error text"
+
+
+@dataclass
+class Site:
+    """An Airflow, a database, and bridges that poll."""
+
+    airflow: StandInAirflow
+    url: URL
+    lark: Emulator
+    routes: Path
+
+    def poll(
+        self, times: int = 1, public: str = PUBLIC, meanwhile: Callable[[], object] = lambda: None
+    ) -> None:
+        """Let a bridge that has just been started poll; after its first poll something happens."""
+
+        async def poll() -> None:
+            api = AirflowApi(Credentials(self.airflow.url, token=Secret("t")))
+            apps = IncidentApps(self.url, Apps(), self.lark.app_id)
+            cursor, mutes = FailureCursor(self.url, "airflow"), Mutes(self.url)
+            poller = FailurePoller(api, cursor, mutes, apps, RoutesFile(str(self.routes)), public)
+            try:
+                for _ in range(times):
+                    await poller.poll()
+                    meanwhile()
+            finally:
+                await api.close()
+
+        asyncio.run(poll())
+
+    def of(self, run_id: str) -> Shown:
+        app = App(self.lark.base_url, self.lark.app_id, Secret(self.lark.app_secret))
+        (found,) = Incidents(self.url, app).of_run("etl", run_id)
+        return found
+
+    def quoting(self) -> list[str]:
+        """The runs whose card quotes an error."""
+        runs = [str(one["dag_run_id"]) for one in self.airflow.failed]
+        return [run for run in runs if f"no rows for {run}" in outgoing.card(self.of(run))]
+
+
+@pytest.fixture
+def site(lark: Emulator, url: URL, tmp_path: Path) -> Iterator[Site]:
+    routes = tmp_path / "lark.yaml"
+    routes.write_text("routes: [{dag: '*', what: failures, to: oc_team}]\n")
+    with serving() as airflow:
+        made = Site(airflow, url, lark, routes)
+        made.poll()  # Failures are reported from then on.
+        yield made
+
+
+def no_time(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.0) -> None:
+    monkeypatch.setattr(failure_logs, "SECONDS", seconds)
+
+
+def test_slow_logs_are_read_in_later_polls_of_whichever_bridge(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.airflow.log_seconds = 0.3
+    no_time(monkeypatch, 0.2)
+    for number in range(COUNT):
+        site.airflow.fail(f"r{number:02}")
+    site.poll()
+    first = site.quoting()
+    assert 0 < len(first) < COUNT
+    read = set(site.airflow.logs)
+    # All were reported, and Airflow lists them no more: another bridge knows them by their rows alone.
+    listed, site.airflow.failed = site.airflow.failed, []
+    monkeypatch.setattr(failure_logs, "_AT_ONCE", 1)
+    site.poll(COUNT)
+    site.airflow.failed = listed
+    assert len(site.quoting()) == COUNT
+    assert len(site.airflow.logs) == len(set(site.airflow.logs)) == COUNT
+    later = [one for one in site.airflow.logs if one not in read]
+    assert later == sorted(later), "the oldest first"
+    rows = execute(site.url, "SELECT run_id, version FROM incidents")
+    assert {row.version for row in rows if row.run_id in first} == {1}
+    assert {row.version for row in rows if row.run_id not in first} == {2}, "a card is updated once"
+
+
+def test_every_card_quotes_an_error_before_one_quotes_two(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_time(monkeypatch)
+    for task_id in ("a", "b", "c"):
+        site.airflow.fail("r1", task_id)
+    site.airflow.fail("r2", "a")
+    site.poll()
+    assert site.airflow.logs == []
+    monkeypatch.setattr(failure_logs, "SECONDS", 60.0)
+    monkeypatch.setattr(failure_logs, "_AT_ONCE", 1)
+    site.airflow.failed = []
+    site.poll(2)
+    assert site.airflow.logs == [("r1", "c"), ("r2", "a"), ("r1", "a"), ("r1", "b")]
+    found = site.of("r1")
+    assert [one.error for one in found.incident.failures] == ["ValueError: no rows for r1"] * 3
+    assert (found.event.error, found.event.task_id) == ("no rows for r1", "c")
+    assert found.incident.count == 3
+    assert found.incident.version == 2
+
+
+def test_failures_that_are_listed_again_after_a_restart_are_read_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_time(monkeypatch)
+    site.airflow.fail("r1", "a")
+    site.airflow.fail("r1", "b")
+    site.poll()
+    monkeypatch.setattr(failure_logs, "SECONDS", 60.0)
+    site.poll()
+    assert sorted(site.airflow.logs) == [("r1", "a"), ("r1", "b")]
+    assert all(one.error for one in site.of("r1").incident.failures)
+    site.poll(2)
+    assert len(site.airflow.logs) == 2
+    assert site.of("r1").incident.version == 2
+
+
+def test_what_is_gone_is_not_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_time(monkeypatch)
+    for run_id in ("green", "old", "other", "red"):
+        site.airflow.fail(run_id)
+    site.poll()
+    site.airflow.runs = [
+        {"dag_id": "etl", "dag_run_id": "green", "state": "success", "end_date": "2026-11-26T11:00:00Z"}
+    ]
+    with transaction(migrate.opened(site.url)) as connection:
+        at = datetime.now(UTC) - timedelta(seconds=failure_logs.LATEST_SECONDS + 60)
+        connection.execute(incidents.update().where(incidents.c.run_id == "old").values(updated_at=at))
+    monkeypatch.setattr(failure_logs, "SECONDS", 60.0)
+    site.airflow.failed = []
+    site.poll(public="https://another-airflow.example.com")
+    assert site.airflow.logs == []
+    site.poll(2)
+    assert sorted(site.airflow.logs) == [("other", "load"), ("red", "load")]
+
+
+@pytest.mark.parametrize(("status", "reads"), [(404, 2), (403, 1), (500, 5)])
+def test_a_log_that_cannot_be_read_is_given_up_and_its_failure_reported(
+    site: Site, status: int, reads: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    site.airflow.fail("r1")
+    site.airflow.log_status = status
+    site.poll(8)
+    assert site.of("r1").incident.count == 1
+    assert len(site.airflow.logs) == reads
+    (given_up,) = (one for one in caplog.records if one.getMessage() == GIVEN_UP)
+    fields = vars(given_up)
+    assert (fields["dag_id"], fields["run_id"], fields["task"]) == ("etl", "r1", "load")
+    assert fields["reason"]
+    refused = [one for one in caplog.records if one.getMessage().startswith("Task logs not readable")]
+    assert len(refused) == (status == 403)
+    site.airflow.log_status = 200
+    site.poll()
+    assert site.quoting() == ["r1"], "a bridge that is started later reads it"
+
+
+def test_a_log_without_an_error_is_read_again_in_the_next_poll_alone(site: Site) -> None:
+    site.airflow.silent = frozenset({"load", "late"})
+    site.airflow.fail("r1")
+    site.airflow.fail("r2", "late")
+    site.poll(1)
+    assert site.quoting() == []
+
+    def upload() -> None:
+        site.airflow.silent = frozenset({"load"})
+
+    site.airflow.logs.clear()
+    site.poll(4, meanwhile=upload)
+    assert sorted(site.airflow.logs) == [("r1", "load"), ("r1", "load"), ("r2", "late"), ("r2", "late")]
+    assert site.quoting() == ["r2"]
+    assert (site.of("r1").incident.version, site.of("r2").incident.version) == (1, 2)
