@@ -154,14 +154,14 @@ class Source:
         Returns:
             The first of them, converted: as many as may be kept in memory.
         """
-        kept, room = deque[Converted](), _KEPT_CELLS
+        kept, left = deque[Converted](), _KEPT_CELLS
         for start in range(0, len(rows), BLOCK):
             values = self._layout.rows(rows[start : start + BLOCK], start + 1)
             columns = self._converted(values, start + 1)
-            if room > 0:
+            if left > 0:
                 kept.append((values, columns))
                 weights = (_OBJECT if one.kind is Kind.OTHER else 1 for one in columns)
-                room -= sum(weights) * len(values)
+                left -= sum(weights) * len(values)
         return kept
 
     def _add(self, rows: Sequence[Any]) -> None:
