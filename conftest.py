@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = ["lark_emulator.pytest_plugin", "tests.services.plugin", "tests.canary"]
 
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+
+# On a busy machine an example may take long to draw and to run, which says nothing about the code.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_sessionfinish() -> None:
