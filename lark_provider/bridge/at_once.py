@@ -1,4 +1,4 @@
-"""Do many things that wait for Airflow, a few of them at once."""
+"""Do many things that wait for Airflow, as many at once as its client sends requests."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
+from lark_provider.bridge.airflow_api import AT_ONCE
+
 T = TypeVar("T")
 
 
-async def few_at_once(works: Iterable[Coroutine[Any, Any, T]], most: int) -> list[T]:
+async def few_at_once(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Return the results of works, in their order; the first error is raised at once.
 
     Args:
         works: The works; each begins when it is its turn.
-        most: How many have a turn at the same time.
     """
-    turns = asyncio.Semaphore(most)
+    turns = asyncio.Semaphore(AT_ONCE)
 
     async def take_turn(work: Coroutine[Any, Any, T]) -> T:
         async with turns:

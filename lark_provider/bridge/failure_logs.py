@@ -27,7 +27,6 @@ SECONDS = 10.0
 """For the logs of one poll; each is read from the worker that wrote it."""
 LATEST_SECONDS = 6 * 3600.0
 """After the last change of a card, its errors are read no more."""
-_AT_ONCE = 4
 _ATTEMPTS, _LOOKS = 5, 2
 """At a log that Airflow cannot read, and at one without an error: workers upload theirs after the failure."""
 _MOST_REMEMBERED = 100_000
@@ -160,7 +159,7 @@ class FailureLogs:
                 if explained is not None:
                     found[event.ti_id] = explained
 
-        await few_at_once(map(read, events), _AT_ONCE)
+        await few_at_once(map(read, events))
         self._seconds -= loop.time() - began
         return found
 

@@ -26,7 +26,6 @@ OVERLAP = timedelta(seconds=60)
 """A change is visible only when its transaction is committed, some time after `updated_at`."""
 _LONGEST = timedelta(hours=24)
 """After a longer pause of all bridges, older failures are not reported."""
-_AT_ONCE = 4
 _MOST_SEEN = 100_000
 
 
@@ -131,7 +130,7 @@ class FailurePoller:
 
         places = {run: ended.get((run.dag_id, run.run_id)) for run in open_runs}
         works = (recover(run, end) for run, end in places.items() if end is not None)
-        await few_at_once(works, _AT_ONCE)
+        await few_at_once(works)
 
     async def _report_runs(self, failed: Sequence[EndedRun], told: Collection[tuple[str, str]]) -> None:
         """Report runs that failed without a failed task, as by their time-out or since none could go on.
@@ -140,7 +139,7 @@ class FailurePoller:
         """
         new = [one for one in failed if one not in self._seen_runs and (one.dag_id, one.run_id) not in told]
         dags = await self._dags.get({one.dag_id for one in new}) if new else {}
-        await few_at_once((self._report_run(run, dags[run.dag_id]) for run in new), _AT_ONCE)
+        await few_at_once(self._report_run(run, dags[run.dag_id]) for run in new)
         self._seen_runs |= dict.fromkeys(failed)
         while len(self._seen_runs) > _MOST_SEEN:
             del self._seen_runs[next(iter(self._seen_runs))]

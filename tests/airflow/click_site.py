@@ -20,7 +20,7 @@ from lark_provider.storage.people import Account, People, Person
 from tests.airflow.api_server import SECRET, SIMPLE, ApiServer
 from tests.bridge.making import execute
 from tests.failures.waiting import wait_until
-from tests.services.postgres import OwnPostgres
+from tests.services.postgres import OwnPostgres, PostgresServer
 from tests.services.processes import free_port
 from tests.services.rabbitmq import OwnRabbit
 
@@ -234,3 +234,21 @@ class ClickSite:
     def _end_all(self) -> None:
         for name in self._processes:
             self._kill(name)
+
+
+@contextmanager
+def click_site(
+    home: Path, server: PostgresServer, of_bridge: Mapping[str, str] = _NONE
+) -> Iterator[ClickSite]:
+    """Yield a `ClickSite` with a local Lark of its own.
+
+    Args:
+        home: A folder.
+        server: Has Airflow's database.
+        of_bridge: Added to the environment of the bridge.
+    """
+    with ExitStack() as stack:
+        lark = stack.enter_context(Emulator())
+        lark.settings(rate_limits=False)
+        metadata = stack.enter_context(server.databases()).make()
+        yield ClickSite(home, metadata, lark, stack, of_bridge)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from lark_emulator import Emulator
 
-from tests.airflow.click_site import ClickSite
+from tests.airflow.click_site import ClickSite, click_site
 from tests.services.postgres import PostgresServer
 
 _TAKEN = [
@@ -24,11 +22,8 @@ _REFUSED = [("gateway",), ("broker", "database")]
 
 @pytest.fixture
 def site(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[ClickSite]:
-    with ExitStack() as stack:
-        lark = stack.enter_context(Emulator())
-        lark.settings(rate_limits=False)
-        metadata = stack.enter_context(postgres_server.databases()).make()
-        yield ClickSite(tmp_path, metadata, lark, stack)
+    with click_site(tmp_path, postgres_server) as made:
+        yield made
 
 
 def test_a_click_during_an_outage_is_applied_once_after_it_or_refused_with_a_reason(site: ClickSite) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lark_provider.storage import migrate, urls
 from tests.loads import schedules
+from tests.soak.saying import say
 from tests.syncs import schedules as syncs
 
 TOGETHER = 4
@@ -30,11 +31,11 @@ def main(count: int, first: int = 0, rows: int = 0) -> int:
                 try:
                     one, lost = work(seed, places[seed], rows)
                 except AssertionError as error:
-                    _say(f"seed {seed}, {kind}: FAILED: {error}")
+                    say(f"seed {seed}, {kind}: FAILED: {error}")
                     is_exact = False
                     continue
                 is_same = not (one.missing or one.doubled or one.wrong or lost)
-                _say(
+                say(
                     f"seed {seed}, {kind}: {'exact' if is_same else 'WRONG'}, {one.kills} kills, "
                     f"{one.freezes} freezes; missing {one.missing}, doubled {one.doubled}, wrong "
                     f"{one.wrong}, lost of people {lost}"
@@ -44,7 +45,7 @@ def main(count: int, first: int = 0, rows: int = 0) -> int:
 
         with ThreadPoolExecutor(TOGETHER) as pool:
             exact = list(pool.map(run, places))
-    _say(f"{sum(exact)} of {len(exact)} schedules ended with a table equal to its source")
+    say(f"{sum(exact)} of {len(exact)} schedules ended with a table equal to its source")
     return exact.count(False)
 
 
@@ -56,11 +57,6 @@ def _load(seed: int, place: str, rows: int) -> tuple[schedules.Run, int]:
 def _sync(seed: int, place: str, rows: int) -> tuple[syncs.Run, int]:
     one = syncs.run(seed, place, **({"count": rows} if rows else {}))
     return one, one.lost
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

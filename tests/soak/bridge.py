@@ -37,6 +37,7 @@ from tests.bridge.making import execute
 from tests.failures.waiting import wait_until
 from tests.services import postgres
 from tests.services.processes import tree
+from tests.soak.saying import say
 
 _DAGS = """
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -274,7 +275,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     given = parser.parse_args()
     rng = random.Random(given.seed)  # noqa: S311 - not for secrets
-    _say(f"seed {given.seed}")
+    say(f"seed {given.seed}")
     home = Path(tempfile.mkdtemp(prefix="bridge-soak-"))
     with (
         closing(postgres.OwnPostgres().start()) as own,
@@ -322,26 +323,21 @@ def main() -> int:
             outcomes = execute(
                 place.database, "SELECT state, status, count(*) AS n FROM applied_clicks GROUP BY 1, 2"
             )
-            _say(
+            say(
                 f"{dict(soak.faults)}; {soak.clicks} clicks, {soak.pages} answers on the page; results "
                 f"{[tuple(one) for one in outcomes]}"
             )
             took = soak.latencies(metadata)
             if took:
                 at = [took[min(len(took) - 1, int(share * len(took)))] for share in (0.5, 0.99)]
-                _say(
+                say(
                     f"{len(took)} clicks measured, load {load:.1f} to {os.getloadavg()[0]:.1f}: click to "
                     f"task scheduled p50 {at[0]:.2f} s, p99 {at[1]:.2f} s, longest {took[-1]:.2f} s"
                 )
             if not soak.settled():
                 problems.append("not settled")
-            _say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))
+            say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))
             return min(len(problems), 1)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ from lark_provider.storage.questions import Questions
 from tests.airflow.conftest import CHAT, AirflowHome
 from tests.airflow.test_bridge import SECRET, Place
 from tests.services import postgres
+from tests.soak.saying import say
 
 OPTIONS = ("Approve", "Reject")
 WAYS = ("page", "click", "both")
@@ -274,7 +275,7 @@ def main() -> int:
     parser.add_argument("--hold", type=float, default=HOLD, help="of the plugin; 0 shows what it is for")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     given = parser.parse_args()
-    _say(f"seed {given.seed}")
+    say(f"seed {given.seed}")
     home = Path(tempfile.mkdtemp(prefix="early-soak-"))
     with postgres.find(os.environ).server.databases() as databases, Emulator() as lark:
         metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
@@ -302,16 +303,11 @@ def _measure(place: Place, metadata: URL, given: argparse.Namespace, home: Path)
         began, load = time.monotonic(), os.getloadavg()[0]
         soak.answer_all(place.run("early"), given.seconds)
         seconds, now = time.monotonic() - began, os.getloadavg()[1]
-        _say(f"{given.tasks} tasks in {seconds:.0f} s, load {load:.1f} to {now:.1f}; {soak.report()}")
+        say(f"{given.tasks} tasks in {seconds:.0f} s, load {load:.1f} to {now:.1f}; {soak.report()}")
         problems = soak.problems()
     engine.dispose()
-    _say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))
+    say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))
     return min(len(problems), 1)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 def _at(values: list[float], share: float) -> float:

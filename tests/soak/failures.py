@@ -29,6 +29,7 @@ from tests.airflow.conftest import CHAT, AirflowHome
 from tests.airflow.test_bridge import Place
 from tests.bridge.making import execute
 from tests.services import postgres
+from tests.soak.saying import say
 
 _SECONDS = 1800.0
 _NONE = "from airflow.sdk import DAG\n"
@@ -154,7 +155,7 @@ def main() -> int:
             place.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
             tasks = {f"team_{n:03}": given.tasks if n < given.wide else 1 for n in range(given.dags)}
             problems = _measure(Failures(place, tasks), given.away)
-            _say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))
+            say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))
             return min(len(problems), 1)
 
 
@@ -173,26 +174,26 @@ def _measure(soak: Failures, away: float) -> list[str]:
             bridges[number].wait()
             bridges[number] = place.bridge()
         place.lark.clear_faults()
-        _say(f"Lark unavailable for {away:.0f} s; {soak.failed()} of {soak.total} tasks have failed so far")
+        say(f"Lark unavailable for {away:.0f} s; {soak.failed()} of {soak.total} tasks have failed so far")
     _wait(lambda: soak.failed() == soak.total, _SECONDS)
-    _say(
+    say(
         f"{soak.total} failures of {len(soak.tasks)} DAGs {time.monotonic() - began:.0f} s after the files "
         f"were written, load {os.getloadavg()[1]:.0f}"
     )
     began = time.monotonic()
     _wait(lambda: not soak.wrong([]), 300)
     problems = soak.wrong([])
-    _say(
+    say(
         f"{len(problems)} wrong cards {time.monotonic() - began:.0f} s after the last failure; "
         f"{len(soak.tasks) - len(soak.silent())} of {len(soak.tasks)} cards quote the error"
     )
     _wait(lambda: not soak.silent(), 300)
     silent = soak.silent()
-    _say(f"{len(silent)} cards quote no error {time.monotonic() - began:.0f} s after the last failure")
+    say(f"{len(silent)} cards quote no error {time.monotonic() - began:.0f} s after the last failure")
     repaired = soak.repair()
     _wait(lambda: not soak.wrong(repaired), 300)
     states = Counter(row.state for row in execute(place.database, "SELECT state FROM incidents"))
-    _say(f"{len(repaired)} runs repaired; incidents {dict(states)}")
+    say(f"{len(repaired)} runs repaired; incidents {dict(states)}")
     return problems + silent + soak.wrong(repaired)
 
 
@@ -201,11 +202,6 @@ def _wait(condition: Callable[[], bool], seconds: float) -> None:
     until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:
         time.sleep(2)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

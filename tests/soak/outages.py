@@ -13,13 +13,11 @@ import os
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
-from lark_emulator import Emulator
-
-from tests.airflow.click_site import ClickSite, Question
+from tests.airflow.click_site import ClickSite, Question, click_site
 from tests.services import postgres
+from tests.soak.saying import say
 
 _OUTAGES = (
     ("broker",),
@@ -54,7 +52,7 @@ def outage(site: ClickSite, parts: tuple[str, ...], seconds: float) -> list[str]
         site.wait(lambda: site.shows_answer(question), _SECONDS)  # noqa: B023 - called now
         if (outcomes := site.outcomes(question)) != ["answered"]:
             problems.append(f"{parts}: {outcomes}")
-    _say(
+    say(
         f"{' and '.join(parts)} down for {seconds:.0f} s: "
         f"{_CLICKS - len(refused)} of {_CLICKS} clicks taken, all shown "
         f"{time.monotonic() - began:.1f} s after it; {[told for _, told in refused]}"
@@ -68,19 +66,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="how long each outage lasts")
     given = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="bridge-outages-"))
-    with ExitStack() as stack:
-        lark = stack.enter_context(Emulator())
-        lark.settings(rate_limits=False)
-        databases = stack.enter_context(postgres.find(os.environ).server.databases())
-        site = ClickSite(home, databases.make(), lark, stack)
+    with click_site(home, postgres.find(os.environ).server) as site:
         problems = [one for parts in _OUTAGES for one in outage(site, parts, given.seconds)]
-        _say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))
+        say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))
         return min(len(problems), 1)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

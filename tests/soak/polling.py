@@ -26,6 +26,7 @@ from tests.bridge.making import execute
 from tests.failures.waiting import wait_until
 from tests.services import postgres
 from tests.services.processes import tree
+from tests.soak.saying import say
 
 GOAL = 3.0
 _TASKS = 100
@@ -78,7 +79,7 @@ def fill(server: ApiServer, instances: int, questions: int) -> None:
             statement = sa.text(_INSTANCES.format(columns=_columns(connection, "task_instance", own)))
             last = min(first + 1999, runs)
             connection.execute(statement, {"run": model, "first": first, "last": last})
-        _say(f"{last * _TASKS} task instances")
+        say(f"{last * _TASKS} task instances")
     with server.sql.begin() as connection:
         own = {"id", "map_index", "state", "try_number", "updated_at"}
         statement = sa.text(_WAITING.format(columns=_columns(connection, "task_instance", own)))
@@ -149,28 +150,28 @@ def main() -> int:
         with ApiServer(home / "api", metadata, databases.make()) as server:
             began = time.monotonic()
             fill(server, given.instances, given.questions)
-            _say(f"filled in {time.monotonic() - began:.0f} s")
+            say(f"filled in {time.monotonic() - began:.0f} s")
             idle = _measure(server, own.pid, 0.5)
-            _say(f"without a bridge: API server {idle[0]:.2f} s, PostgreSQL {idle[1]:.2f} s of CPU a minute")
+            say(f"without a bridge: API server {idle[0]:.2f} s, PostgreSQL {idle[1]:.2f} s of CPU a minute")
             began, process = time.monotonic(), bridge(server, home)
             try:
                 counted = "SELECT count(*) AS n FROM hitl_questions"
                 wait_until(lambda: execute(server.database, counted)[0].n >= given.questions, 600)
-                _say(f"{given.questions} questions recorded after {time.monotonic() - began:.0f} s")
+                say(f"{given.questions} questions recorded after {time.monotonic() - began:.0f} s")
                 wait_until(lambda: execute(server.database, "SELECT 1 FROM meta WHERE key LIKE 'fail%'"), 60)
                 spent = _measure(server, own.pid, given.minutes)
                 assert process.poll() is None, (home / "bridge.log").read_text()[-4000:]
             finally:
                 process.terminate()
                 process.wait(60)
-            _say(
+            say(
                 f"{given.instances} task instances, {given.questions} open questions: "
                 f"API server {spent[0]:.2f} s, PostgreSQL {spent[1]:.2f} s of CPU a minute (goal {GOAL:g} s "
                 f"for the API server); most of it:"
             )
             for row in _slowest(server):
-                _say(row)
-            _say(f"logs in {home}")
+                say(row)
+            say(f"logs in {home}")
             return int(spent[0] - idle[0] > GOAL)
 
 
@@ -191,11 +192,6 @@ def _slowest(server: ApiServer) -> list[str]:
             taken.setdefault(key, []).append(int(parts["duration_us"]))
     ranked = sorted(taken.items(), key=lambda item: -sum(item[1]))[:8]
     return [f"  {len(some):5} times {sum(some) / len(some) / 1000:7.1f} ms  {key}" for key, some in ranked]
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

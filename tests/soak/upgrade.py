@@ -28,6 +28,7 @@ from tests.airflow.test_bridge import Place
 from tests.bridge.making import execute
 from tests.package.environments import EMULATOR, ROOT, environment
 from tests.services import postgres
+from tests.soak.saying import say
 
 OLD = "3.2.2"
 OPEN = 6
@@ -159,7 +160,7 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="bridge-upgrade-"))
     began = time.monotonic()
     old = given.environment or _environment(home / "environment")
-    _say(f"environment with Airflow {OLD}: {time.monotonic() - began:.0f} s")
+    say(f"environment with Airflow {OLD}: {time.monotonic() - began:.0f} s")
     with postgres.find(os.environ).server.databases() as databases, Emulator() as lark:
         lark.settings(rate_limits=False)
         metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
@@ -182,19 +183,19 @@ def main() -> int:
             place.start("callbacks", "listen")
             place.wait(lark.connections)
             place.wait(lambda: execute(place.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
-            _say(f"Airflow {place.call('GET', 'version')['version']}")
+            say(f"Airflow {place.call('GET', 'version')['version']}")
             upgrade = Upgrade(place, place.settings)
-            _say(f"3.2: click to success {upgrade.answer():.1f} s")
+            say(f"3.2: click to success {upgrade.answer():.1f} s")
             upgrade.fail()
-            _say("3.2: a failure was told, retried by a click and recovered")
+            say("3.2: a failure was told, retried by a click and recovered")
             run_id = upgrade.ask()
-            _say(f"{OPEN} questions open; away for the upgrade {upgrade.migrate():.0f} s")
-            _say(f"Airflow {place.call('GET', 'version')['version']}")
+            say(f"{OPEN} questions open; away for the upgrade {upgrade.migrate():.0f} s")
+            say(f"Airflow {place.call('GET', 'version')['version']}")
             upgrade.settle(run_id)
-            _say("all questions ended as Airflow has it, each on one card")
-            _say(f"3.3: click to success {upgrade.answer():.1f} s")
+            say("all questions ended as Airflow has it, each on one card")
+            say(f"3.3: click to success {upgrade.answer():.1f} s")
             upgrade.fail()
-    _say(f"done in {time.monotonic() - began:.0f} s")
+    say(f"done in {time.monotonic() - began:.0f} s")
     if not given.keep:
         shutil.rmtree(home)
     return 0
@@ -212,11 +213,6 @@ def _environment(folder: Path) -> Path:
         EMULATOR,
         pins=_PINS,
     )
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

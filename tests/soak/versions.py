@@ -15,15 +15,13 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
-from lark_emulator import Emulator
-
 from lark_provider import __version__
-from tests.airflow.click_site import ClickSite, Question
+from tests.airflow.click_site import ClickSite, Question, click_site
 from tests.package.environments import ROOT
 from tests.services import postgres
+from tests.soak.saying import say
 
 _OLD = "68ff728"
 """Of 26 November 2026: before chat commands, escalations and the plans of clicks."""
@@ -93,7 +91,7 @@ class Versions:
         self.site.wait(lambda: len(self.site.outcomes(question)) == len(wanted), 300)
         if (found := self.site.outcomes(question)) != wanted:
             self.problems.append(f"{name}: {found}")
-        _say(f"{name}: {found}")
+        say(f"{name}: {found}")
 
 
 def main() -> int:
@@ -102,13 +100,9 @@ def main() -> int:
     parser.add_argument("--old", default=_OLD, help="a commit of this repository")
     given = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="bridge-versions-"))
-    with ExitStack() as stack:
-        lark = stack.enter_context(Emulator())
-        lark.settings(rate_limits=False)
-        databases = stack.enter_context(postgres.find(os.environ).server.databases())
-        version, old = older(home / "older", given.old)
-        _say(f"older: {version} of {given.old}; this: {__version__}")
-        site = ClickSite(home, databases.make(), lark, stack, of_bridge=old)
+    version, old = older(home / "older", given.old)
+    say(f"older: {version} of {given.old}; this: {__version__}")
+    with click_site(home, postgres.find(os.environ).server, of_bridge=old) as site:
         run = Versions(site)
         run.work(f"bridge {version}, plugin {__version__}")
         run.upgrade_bridge("bridge upgraded")
@@ -116,17 +110,12 @@ def main() -> int:
         run.work(f"bridge {__version__}, plugin {version}")
         site.wait(lambda: _SAID in site.log("bridge"))
         check = site.check()["API servers"]
-        _say(f"airflow check: {check['status']}: {check['text']}")
+        say(f"airflow check: {check['status']}: {check['text']}")
         if check["status"] != "warning" or "finish the upgrade" not in check["text"]:
             run.problems.append(f"airflow check says {check}")
         run.upgrade_server("plugin upgraded")
-        _say("\n".join([*run.problems, f"{len(run.problems)} problems; logs in {home}"]))
+        say("\n".join([*run.problems, f"{len(run.problems)} problems; logs in {home}"]))
         return min(len(run.problems), 1)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lark_provider.storage import migrate, urls
+from tests.soak.saying import say
 from tests.tables import schedules
 
 TOGETHER = 4
@@ -25,9 +26,9 @@ def main(count: int, first: int = 0, rows: int = ROWS) -> int:
             try:
                 one = schedules.run(seed, places[seed], rows, COLUMNS, max(10, rows * CHUNK // ROWS))
             except AssertionError as error:
-                _say(f"seed {seed}: FAILED: {error}")
+                say(f"seed {seed}: FAILED: {error}")
                 return False
-            _say(
+            say(
                 f"seed {seed} ({one.kind}): {'WRONG' if any(one.faults) else 'exact'}, {one.attempts} "
                 f"attempts, {one.kills} kills, {one.freezes} freezes; files, missing, doubled, wrong, "
                 f"theirs: {one.faults}"
@@ -36,13 +37,8 @@ def main(count: int, first: int = 0, rows: int = ROWS) -> int:
 
         with ThreadPoolExecutor(TOGETHER) as pool:
             exact = list(pool.map(run, places))
-    _say(f"{sum(exact)} of {len(exact)} schedules ended with a worksheet equal to its source")
+    say(f"{sum(exact)} of {len(exact)} schedules ended with a worksheet equal to its source")
     return exact.count(False)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
