@@ -29,6 +29,10 @@ class Outcome:
     details: tuple[str, ...] = ()
 
 
+Run: TypeAlias = Callable[[str, Callable[[], Outcome]], bool]
+"""Runs and records a check by its name, and returns whether what relies on it can be checked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """The result of a check, with its name and duration in milliseconds."""

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
-from lark_provider.airflow_check import _commands
+from lark_provider.airflow_check.lark_apps import check_commands
 from lark_provider.api.routes.commands import CommandRule
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.command_check import SUBSCRIPTION
@@ -211,7 +211,7 @@ def test_the_check_names_scopes_and_the_subscription(
     lark: Emulator, scopes: list[str], lacks: list[str]
 ) -> None:
     lark.change_app(scopes=scopes)
-    found = _commands(LarkServiceClient(), [CommandRule(1, ("oc_a", "direct"), ("*",))])
+    found = check_commands(LarkServiceClient(), [CommandRule(1, ("oc_a", "direct"), ("*",))])
     assert found.status == ("unhealthy" if lacks else "healthy")
     assert [scope for scope in lacks if scope in found.text] == lacks
     assert SUBSCRIPTION in f"{found.text} {found.details}"

@@ -1,0 +1,85 @@
+"""Check the routes and the bridge's settings against the running Airflow and Lark. Nothing is changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from lark_provider import config
+from lark_provider.airflow_check.airflow_api import check_airflow
+from lark_provider.airflow_check.api_servers import check_api_servers
+from lark_provider.airflow_check.lark_apps import check_lark
+from lark_provider.bridge.routes import RoutesFile
+from lark_provider.bridge.settings import Credentials, Settings, load
+from lark_provider.checks import Check, Outcome, check
+from lark_provider.protocol.hitl.proof import SECRET_VARIABLE, BridgeSecrets
+
+_FEW_SIGNS = 10
+"""A secret with fewer different characters was typed and not drawn at random."""
+
+
+def examine_airflow(
+    conn_id: str | None = None, *, app_id: str | None = None, team: str | None = None
+) -> list[Check]:
+    """Check everything that `lark-provider airflow bridge` relies on.
+
+    Args:
+        conn_id: The connection of Airflow's that names URL and account; else `LARK_AIRFLOW_*`.
+        app_id: The app that sends where a route names none; else the default one.
+        team: Of a multi-team Airflow.
+
+    Returns:
+        One check each for `routes`, `secret`, `settings`, `airflow`, `account`, `routes in Airflow`,
+        `plugin`, `API servers`; then those of `doctor`, the receivers, the escalations of routes if there are
+        any and the commands, for each app. What relies on one that has failed is left out.
+    """
+    checks: list[Check] = []
+
+    def run(name: str, look: Callable[[], Outcome]) -> bool:
+        checks.append(check(name, look))
+        return checks[-1].status != "unhealthy"
+
+    files: list[RoutesFile] = []
+    is_read = run("routes", lambda: _file(files, team))
+    run("secret", _secret)
+    found: list[Settings] = []
+    if run("settings", lambda: _settings(found, conn_id)):
+        check_airflow(run, found[0], files[0].current() if is_read else None)
+    run("API servers", lambda: check_api_servers(files[0].current().hold if is_read else None))
+    if is_read:
+        check_lark(checks, run, files[0].current(), app_id)
+    return checks
+
+
+def _file(found: list[RoutesFile], team: str | None) -> Outcome:
+    file = RoutesFile.from_environment(team)
+    found.append(file)
+    if file.path is None:
+        return Outcome(
+            f"{config.ROUTES_VARIABLE} names none: questions go to their assignees, failures to nobody",
+            "not configured",
+        )
+    routes = file.current()
+    people = len(routes.people.users)
+    commands = f", {len(routes.commands)} rule(s) of chat commands" if routes.commands else ""
+    return Outcome(f"{len(routes.routes)} route(s) and {people} person(s){commands} in {file.path}")
+
+
+def _secret() -> Outcome:
+    text = os.environ.get(SECRET_VARIABLE, "")
+    BridgeSecrets(text)
+    weak = [one for one in text.split(",") if one.strip() and len(set(one.strip())) < _FEW_SIGNS]
+    if weak:
+        return Outcome(
+            f"{SECRET_VARIABLE} must be random, got one with few different characters; whoever guesses it "
+            "can act as every linked person. Next: set it to the output of `openssl rand -hex 32`.",
+            "unhealthy",
+        )
+    return Outcome("long enough")
+
+
+def _settings(found: list[Settings], conn_id: str | None) -> Outcome:
+    found.append(load(conn_id))
+    airflow: Credentials = found[0].airflow
+    who = "a token" if airflow.token else f"account {airflow.username}"
+    return Outcome(f"Airflow at {airflow.url} with {who}")

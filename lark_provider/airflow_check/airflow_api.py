@@ -1,0 +1,151 @@
+"""Checks of the running Airflow by its REST API: the account, what the routes match, and the plugin."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import quote
+
+from lark_provider.api.routes.model import Route, Routes
+from lark_provider.bridge import reading
+from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.errors import AirflowRefusedError
+from lark_provider.bridge.settings import Settings
+from lark_provider.checks import Outcome, Run
+from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, SECRET_VARIABLE, BridgeSecrets
+
+_SECONDS = 10.0
+_MOST_DAGS = 20
+"""DAGs of one route whose tasks are read."""
+_READ = ("/dags/~/dagRuns/~/taskInstances", "/dags/~/dagRuns/~/hitlDetails", "/dags/~/dagRuns")
+_UNPROVEN, _SERVER_ERROR = 401, 500
+_ABSENT = {404, 405}
+"""Airflow's page answers GET of any path, and so 405 to POST."""
+
+
+def check_airflow(run: Run, settings: Settings, routes: Routes | None) -> None:
+    """Check Airflow: its version, what the account may read, what the routes match, and the plugin.
+
+    Args:
+        run: Runs each check.
+        settings: URL, account and secrets.
+        routes: Those of `lark.yaml`; None if it cannot be read.
+    """
+    with asyncio.Runner() as runner:
+        api = AirflowApi(settings.airflow, verify=settings.verify, timeout=_SECONDS)
+
+        def look(work: Callable[[], Coroutine[Any, Any, Outcome]]) -> Callable[[], Outcome]:
+            return lambda: runner.run(work())
+
+        try:
+            dags: list[Mapping[str, Any]] = []
+            if run("airflow", look(lambda: _version(api))):
+                if run("account", look(lambda: _account(api, dags))) and routes is not None:
+                    run("routes in Airflow", look(lambda: _matches(api, routes, dags)))
+                run("plugin", look(lambda: _plugin(api, settings.secrets)))
+        finally:
+            runner.run(api.close())
+
+
+async def _version(api: AirflowApi) -> Outcome:
+    found = await api.get("/version")
+    if not isinstance(found, dict):
+        return Outcome(
+            "There is no REST API at this URL. Next: check the URL, and the path of a proxy.", "unhealthy"
+        )
+    return Outcome(f"Airflow {found.get('version')}")
+
+
+async def _account(api: AirflowApi, dags: list[Mapping[str, Any]]) -> Outcome:
+    dags += await api.pages("/dags", "dags", {"order_by": "dag_id", "exclude_stale": "true"})
+    for resource in _READ:
+        await api.get(resource, {"limit": 1})
+    try:
+        await api.get("/eventLogs", {"limit": 1})
+    except AirflowRefusedError:
+        return Outcome(
+            "The account may not read Airflow's audit log, so a task that fails after it was answered is not "
+            "noticed. Next: give it a role that may, such as Viewer in the Simple auth manager.",
+            "warning",
+        )
+    if not dags:
+        return Outcome(
+            "The account must see DAGs, got none. Next: give it a role that reads all DAGs, such as "
+            "Viewer; or add a DAG.",
+            "warning",
+        )
+    return Outcome(f"reads {len(dags)} DAG(s), their runs, tasks and questions")
+
+
+async def _matches(api: AirflowApi, routes: Routes, dags: Sequence[Mapping[str, Any]]) -> Outcome:
+    unused: list[str] = []
+    for route in routes.routes:
+        fitting = [one for one in dags if _fits(route, one)]
+        reason = "" if fitting else "no DAG has such an id, tag and owner"
+        if fitting and route.tasks and len(fitting) <= _MOST_DAGS:
+            tasks = [task for one in fitting for task in await _tasks(api, str(one["dag_id"]))]
+            if not any(fnmatchcase(task, pattern) for task in tasks for pattern in route.tasks):
+                reason = f"no task of {len(fitting)} DAG(s) has such an id"
+        if not reason and fitting and all(_taken(routes, route, one) for one in fitting):
+            reason = "earlier routes take all its DAGs"
+        if reason:
+            unused.append(f"line {route.line}, {route.name}: {reason}")
+    if unused:
+        return Outcome(
+            f"{len(unused)} of {len(routes.routes)} route(s) match nothing now. Next: correct their "
+            "patterns, unless the DAGs are yet to come.",
+            "warning",
+            tuple(unused),
+        )
+    return Outcome(f"each of {len(routes.routes)} route(s) matches a DAG")
+
+
+def _fits(route: Route, dag: Mapping[str, Any]) -> bool:
+    """Return whether a route is for a DAG, as far as its tasks and team allow."""
+    known = reading.dag(dag)
+    return replace(route, tasks=(), teams=()).matches(str(dag["dag_id"]), "", known.tags, known.owners, None)
+
+
+def _taken(routes: Routes, route: Route, dag: Mapping[str, Any]) -> bool:
+    """Return whether earlier routes, whatever the task, take a DAG from a route."""
+    taken: set[str] = set()
+    for earlier in routes.routes:
+        if earlier is route:
+            break
+        ends = earlier.is_final or earlier.mute
+        if ends and not earlier.tasks and not earlier.teams and _fits(earlier, dag):
+            taken |= earlier.what
+    return route.what <= taken
+
+
+async def _tasks(api: AirflowApi, dag_id: str) -> list[str]:
+    found = await api.get(f"/dags/{quote(dag_id, safe='')}/tasks")
+    return [str(one["task_id"]) for one in (found or {}).get("tasks", ())]
+
+
+async def _plugin(api: AirflowApi, secrets: BridgeSecrets) -> Outcome:
+    # Signed, so that a wrong secret is noticed; empty, so that it is about no click.
+    body = b"{}"
+    headers = secrets.headers("POST", CLICK_PATH, int(time.time()), CHECK_EVENT, body)
+    status, _ = await api.deliver(body, headers)
+    if status == _UNPROVEN:
+        return Outcome(
+            f"The plugin must have the same {SECRET_VARIABLE}, and it refused ours. Next: set the same "
+            "value in Airflow's API servers, check both clocks, and restart them.",
+            "unhealthy",
+        )
+    if status in _ABSENT:
+        return Outcome(
+            f"Airflow's API server must have the plugin, got status {status}. Next: install this package "
+            f"there, set {SECRET_VARIABLE} and a database, and restart it.",
+            "unhealthy",
+        )
+    if status >= _SERVER_ERROR:
+        return Outcome(
+            f"The plugin must answer, got status {status}. Next: look in the API server's log.", "unhealthy"
+        )
+    return Outcome("is there, and takes what this secret signs")

@@ -1,0 +1,140 @@
+"""Checks of Lark for the bridge: the apps, whom the routes and commands name, and escalations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+from lark_provider import config
+from lark_provider.api import scopes
+from lark_provider.api.contact import UserIdType
+from lark_provider.api.routes.commands import DIRECT, CommandRule
+from lark_provider.api.routes.model import Receiver, Route, Routes
+from lark_provider.bridge.command_check import SUBSCRIPTION, missing_scopes
+from lark_provider.bridge.escalating import QUOTA
+from lark_provider.bridge.escalation_check import faults
+from lark_provider.checks import Check, Outcome, Run
+from lark_provider.client import LarkServiceClient
+from lark_provider.doctor import examine
+from lark_provider.errors import LarkAPIError, LarkError
+from lark_provider.protocol.hitl.people import PeopleSettings
+from lark_provider.protocol.paths import path
+from lark_provider.storage import urls
+from lark_provider.storage.escalations import WaitingEscalations
+
+_SECONDS = 10.0
+_QUOTA_DAYS = timedelta(days=31)
+"""A quota that was used up longer ago may have been renewed."""
+
+
+def check_lark(checks: list[Check], run: Run, routes: Routes, app_id: str | None) -> None:
+    """Check each app that the routes and commands name.
+
+    Args:
+        checks: Results of `doctor` are added to them.
+        run: Runs each check, and adds its result.
+        routes: Those of `lark.yaml`.
+        app_id: The app where a route or command names none; else that of `lark.yaml`.
+    """
+    by_app: dict[str | None, list[Receiver]] = {app_id or routes.app_id: []}
+    for receiver in (one for route in routes.routes for one in route.receivers):
+        by_app.setdefault(receiver.app_id or app_id or routes.app_id, []).append(receiver)
+    commands: dict[str | None, list[CommandRule]] = {}
+    for rule in routes.commands:
+        app = rule.app_id or app_id or routes.app_id
+        commands.setdefault(app, []).append(rule)
+        by_app.setdefault(app, []).extend(_places(rule))
+    for app, receivers in by_app.items():
+        prefix = "" if len(by_app) == 1 else f"{app or 'default app'} "
+        found = examine(app, areas=("messages", "people"))
+        checks.extend(
+            Check(f"{prefix}{one.name}", one.status, one.text, one.ms, one.details) for one in found
+        )
+        if any(one.name in {"app", "token"} and one.status == "unhealthy" for one in found):
+            continue
+        client = LarkServiceClient(app, timeout=_SECONDS, max_retries=1)
+        people = routes.people if app == (app_id or routes.app_id) else PeopleSettings()
+        if receivers or people.users:
+            run(f"{prefix}receivers", lambda: _receivers(client, receivers, people))  # noqa: B023 - called now
+        own = [(one, [to for to in one.receivers if to in receivers]) for one in routes.routes]
+        escalated = [(one, to) for one, to in own if one.escalation is not None and to]
+        if escalated:
+            run(f"{prefix}escalation", lambda: _escalation(client, escalated))  # noqa: B023 - called now
+        if rules := commands.get(app):
+            run(f"{prefix}commands", lambda: check_commands(client, rules))  # noqa: B023 - called now
+
+
+def _escalation(client: LarkServiceClient, routes: Sequence[tuple[Route, Sequence[Receiver]]]) -> Outcome:
+    used_up: Mapping[str, datetime] = {}
+    if config.has_database():
+        used_up = WaitingEscalations(urls.database()).quota_used_up(_QUOTA_DAYS, QUOTA)
+    found = faults(client, routes, used_up)
+    if found:
+        return Outcome(
+            f"{len(found)} fault(s) in the escalation of {len(routes)} route(s). Next: grant the scopes and "
+            "publish a version, invite people to the chats, and correct the rotas.",
+            "unhealthy",
+            tuple(found),
+        )
+    return Outcome(
+        f"{len(routes)} route(s): scopes and members are right; no call tells the quota that is left"
+    )
+
+
+def _places(rule: CommandRule) -> list[Receiver]:
+    """Return the chats and people of a command, whom the bot must reach to answer."""
+    chats = [Receiver(rule.app_id, chat, "chat_id") for chat in rule.chats if chat != DIRECT]
+    return chats + [Receiver(rule.app_id, one, "open_id") for one in rule.people]
+
+
+def check_commands(client: LarkServiceClient, rules: Sequence[CommandRule]) -> Outcome:
+    """Check the scopes without which a bot hears no commands.
+
+    Args:
+        client: Of the app whose bot it is.
+        rules: The commands.
+    """
+    having = scopes.granted(client.call("GET", "/application/v6/scopes").data)
+    lacking = missing_scopes(rules, having)
+    if lacking:
+        return Outcome(
+            f"The bot must hear commands, and lacks {', '.join(lacking)}. Next: in the developer console → "
+            "Permissions & Scopes → Batch import, paste the following, and publish a version. "
+            f"{SUBSCRIPTION}.",
+            "unhealthy",
+            (scopes.to_import(lacking),),
+        )
+    return Outcome(f"{len(rules)} rule(s), and the scopes to hear them", details=(SUBSCRIPTION,))
+
+
+def _receivers(client: LarkServiceClient, receivers: Iterable[Receiver], people: PeopleSettings) -> Outcome:
+    wanted = {(one.receiver_type, one.receiver) for one in receivers}
+    wanted |= {("open_id", open_id) for open_id in people.users}
+    faults = [fault for kind, name in sorted(wanted) if (fault := _fault(client, kind, name))]
+    if faults:
+        return Outcome(
+            f"{len(faults)} of {len(wanted)} receiver(s) cannot be reached. Next: invite the bot to the "
+            "chats, make the app available to the people, or correct their ids.",
+            "unhealthy",
+            tuple(faults),
+        )
+    return Outcome(f"{len(wanted)} chat(s) and person(s) can be reached")
+
+
+def _fault(client: LarkServiceClient, kind: str, name: str) -> str:
+    """Return what is wrong with a receiver; empty if nothing is."""
+    try:
+        if kind == "chat_id":
+            where = path("/im/v1/chats/{chat_id}/members/is_in_chat", chat_id=name)
+            is_in = client.call("GET", where).data.get("is_in_chat")
+            return "" if is_in else f"{name}: the bot is not in this chat"
+        if kind == "email":
+            found = client.contact.find_by_email([name], max_age=0)
+            return "" if found.get(name) else f"{name}: no user visible to the app has this address"
+        users = client.contact.get_users([name], user_id_type=cast("UserIdType", kind), max_age=0)
+        return "" if users.get(name) is not None else f"{name}: no user visible to the app has this id"
+    except LarkAPIError as error:
+        return f"{name}: {error.msg or error}"
+    except LarkError as error:
+        return f"{name}: {error}"
