@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from lark_provider.verify import access, bases, documents, messages, sheets
+from lark_provider.verify import access, bases, documents, messages, sheet_cells, worksheets
 from lark_provider.verify.probe import Probe, Unprobed
 
 PROBES: tuple[Probe, ...] = (
     *access.PROBES,
     *messages.PROBES,
     *bases.PROBES,
-    *sheets.PROBES,
+    *sheet_cells.PROBES,
+    *worksheets.PROBES,
     *documents.PROBES,
 )
 

@@ -133,6 +133,13 @@ class Probe:
     needs_person: bool = False
 
 
+def probe(
+    name: str, fact: str, answers: tuple[Setting, ...], calls: int, run: Callable[[Target], Steps]
+) -> Probe:
+    """Return the probe of the setting of its own name, whose default is the first of the answers."""
+    return Probe(name, fact, name, answers[0], answers, calls, run)
+
+
 @dataclass(frozen=True, slots=True)
 class Unprobed:
     """A fact that no program can find out with one app, and why."""

@@ -1,4 +1,4 @@
-"""Probes of spreadsheets; each works in a worksheet of its own, in a spreadsheet that they make."""
+"""Probes of cells; each works in a worksheet of its own, in one spreadsheet that is made for all."""
 
 from __future__ import annotations
 
@@ -9,36 +9,21 @@ from typing import Any
 
 from lark_provider.verify.book import RANGE, Book, opened
 from lark_provider.verify.probe import (
-    Probe,
     Request,
     Setting,
     Steps,
     Target,
     UnexpectedError,
     needed,
+    probe,
     refused_or,
 )
 
-_FILTER_EXISTS, _LAST = 1310236, 1310211
-_OK = 200
 _PICTURE = (  # a PNG of one pixel
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-_MANY_ROWS = (2001, 5000)
-
-
-def _grid_growth(target: Target) -> Steps:
-    book = yield from opened(target)
-    rows = (yield from book.properties())["rowCount"]
-    reply = yield book.put(f"A{rows + 1}:A{rows + 9}", [["a"]])
-    if reply.code:
-        return refused_or(reply, "refused", "data", RANGE)
-    grown = (yield from book.properties())["rowCount"]
-    if grown == rows + 1:
-        return "data"
-    if grown == rows + 9:
-        return "range"
-    raise UnexpectedError(f"the grid grew by {grown - rows} rows for 1 of data in a range of 9")
+_REQUESTS = 5
+"""Of most probes: a worksheet is made, two writes, a read, and one in reserve."""
 
 
 def _value_write_formats(target: Target) -> Steps:
@@ -73,13 +58,6 @@ def _style_batches(target: Target) -> Steps:
         raise UnexpectedError("a style for a worksheet that does not exist was taken")
     shown = str((yield from book.cell("A1:A1", valueRenderOption="FormattedValue")))
     return "one_by_one" if "%" in shown else "whole"
-
-
-def _read_outside(target: Target) -> Steps:
-    book = yield from opened(target)
-    rows = (yield from book.properties())["rowCount"]
-    reply = yield Request("GET", f"{book.v2}/values/{book.at(f'A{rows + 1}:A{rows + 9}')}")
-    return refused_or(reply, "refused", "empty", RANGE)
 
 
 def _trailing_rows(target: Target) -> Steps:
@@ -169,29 +147,6 @@ def _image_range_name(target: Target) -> Steps:
     return "updatedRange" if "updatedRange" in data else "updateRange"
 
 
-def _merged_writes(target: Target) -> Steps:
-    book = yield from opened(target)
-    yield from needed(book.merge("A1:B1"))
-    yield from needed(book.put("A1:B1", [["a", "b"]]))
-    return "stored" if (yield from book.read("A1:B1"))[0][1:] == ["b"] else "dropped"
-
-
-def _remerge(target: Target) -> Steps:
-    book = yield from opened(target)
-    yield from needed(book.merge("A1:B1"))
-    return refused_or((yield book.merge("A1:C1")), "refused", "taken", RANGE)
-
-
-def _filter_again(target: Target) -> Steps:
-    book = yield from opened(target)
-    yield from needed(book.put("A1:B2", [["a", "b"], [1, 2]]))
-    condition = {"filter_type": "number", "compare_type": "less", "expected": ["9"]}
-    body = {"range": book.at("A1:B2"), "col": "A", "condition": condition}
-    yield from needed(Request("POST", f"{book.v3}/filter", body))
-    reply = yield Request("POST", f"{book.v3}/filter", {**body, "col": "B"})
-    return refused_or(reply, "refused", "overwrites", _FILTER_EXISTS)
-
-
 def _match_case(target: Target) -> Steps:
     book = yield from opened(target)
     yield from needed(book.put("A1:A1", [["Apple"]]))
@@ -199,243 +154,104 @@ def _match_case(target: Target) -> Steps:
     return "ignores" if found["find_result"]["matched_cells"] else "matches"
 
 
-def _sheets_batch(target: Target) -> Steps:
-    book = yield from opened(target)
-    requests: list[dict[str, Any]] = [
-        {"addSheet": {"properties": {"title": f"batch {target.nonce}"[:40]}}},
-        {"deleteSheet": {"sheetId": "nosuch"}},
-    ]
-    before = len((yield from book.worksheets()))
-    reply = yield Request("POST", f"{book.v2}/sheets_batch_update", {"requests": requests})
-    if not reply.code:
-        raise UnexpectedError("deleting a worksheet that does not exist was a success")
-    return "one_by_one" if len((yield from book.worksheets())) > before else "whole"
-
-
-def _sheets_replies(target: Target) -> Steps:
-    book = yield from opened(target)
-    requests: list[dict[str, Any]] = [
-        {"updateSheet": {"properties": {"sheetId": book.sheet_id, "frozenRowCount": 1}}},
-        {"addSheet": {"properties": {"title": f"reply {target.nonce}"[:40]}}},
-    ]
-    body = {"requests": requests}
-    made = yield from needed(Request("POST", f"{book.v2}/sheets_batch_update", body))
-    return "each" if len(made["replies"]) == len(requests) else "merged"
-
-
-def _last_worksheet(target: Target) -> Steps:
-    book = yield from opened(target, alone=True)
-    body = {"requests": [{"deleteSheet": {"sheetId": book.sheet_id}}]}
-    reply = yield Request("POST", f"{book.v2}/sheets_batch_update", body)
-    return "refused" if reply.code else "deleted"
-
-
-def _sheet_error_status(target: Target) -> Steps:
-    book = yield from opened(target)
-    reply = yield book.put("A1:A1", [["a", "b"]])
-    if not reply.code:
-        raise UnexpectedError("values wider than their range were taken")
-    return str(reply.status)
-
-
-def _max_style_rows(target: Target) -> Steps:
-    book = yield from opened(target)
-    rows = (yield from book.properties())["rowCount"]
-    wider = {"sheetId": book.sheet_id, "majorDimension": "ROWS", "length": _MANY_ROWS[-1] - rows}
-    yield from needed(Request("POST", f"{book.v2}/dimension_range", {"dimension": wider}))
-    largest = 2000
-    for size in _MANY_ROWS:
-        reply = yield book.style(f"A1:A{size}", {"font": {"bold": True}})
-        if reply.code:
-            return largest
-        largest = size
-    return largest
-
-
-def _revision(target: Target) -> Steps:
-    book = yield from opened(target)
-    first = (yield from needed(book.put("A1:A1", [["a"]])))["revision"]
-    second = (yield from needed(book.put("A1:A1", [["a"]])))["revision"]
-    return bool(second > first)
-
-
-def _probe(
-    name: str, fact: str, answers: tuple[Setting, ...], calls: int, run: Callable[[Target], Steps]
-) -> Probe:
-    return Probe(name, fact, name, answers[0], answers, calls, run)
-
-
-_VALUES = 5  # requests: a worksheet is made, two writes, a read, and one in reserve
-
 PROBES = (
-    _probe(
-        "grid_growth",
-        "How far a write below the grid lets it grow: to the data, to its range, or not at all.",
-        ("data", "range", "refused"),
-        4,
-        _grid_growth,
-    ),
-    _probe(
+    probe(
         "value_write_formats",
         "Whether a write of values keeps the formats of its cells.",
         ("kept", "reset"),
-        _VALUES,
+        _REQUESTS,
         _value_write_formats,
     ),
-    _probe(
+    probe(
         "value_batches",
         "Whether a refused range of values_batch_update undoes those before it.",
         ("whole", "one_by_one"),
         3,
         _value_batches,
     ),
-    _probe(
+    probe(
         "style_batches",
         "Whether a refused range of styles_batch_update undoes those before it.",
         ("whole", "one_by_one"),
         4,
         _style_batches,
     ),
-    _probe(
-        "read_outside", "Whether a read below the grid is refused.", ("refused", "empty"), 3, _read_outside
-    ),
-    _probe(
+    probe(
         "trailing_rows",
         "Whether empty rows at the end of a read are sent.",
         ("kept", "cut"),
         3,
         _trailing_rows,
     ),
-    _probe(
+    probe(
         "single_cells",
         "Whether a write to `C2` in place of `C2:C2` is refused.",
         ("refused", "taken"),
         2,
         _single_cells,
     ),
-    _probe(
+    probe(
         "null_write",
         "What a null does to a cell.",
         ("clears", "kept"),
-        _VALUES,
+        _REQUESTS,
         partial(_written, None, _null),
     ),
-    _probe(
+    probe(
         "bool_cells",
         "How a boolean is stored.",
         ("bool", "text", "refused"),
-        _VALUES,
+        _REQUESTS,
         partial(_written, True, _bool),
     ),
-    _probe(
+    probe(
         "url_strings",
         "Whether a string that is a URL becomes a link.",
         ("linked", "text"),
-        _VALUES,
+        _REQUESTS,
         partial(_written, "https://example.com", _link),
     ),
-    _probe(
+    probe(
         "email_strings",
         "Whether a string that is an e-mail address becomes a link.",
         ("linked", "text"),
-        _VALUES,
+        _REQUESTS,
         partial(_written, "a@example.com", _link),
     ),
-    _probe(
+    probe(
         "equals_strings",
         "Whether a string that begins with `=` becomes a formula.",
         ("text", "formula"),
         4,
         _equals_strings,
     ),
-    _probe(
+    probe(
         "import_range",
         "Whether formulas with IMPORTRANGE are refused.",
         ("refused", "taken"),
         2,
         _import_range,
     ),
-    _probe(
+    probe(
         "image_range_name",
         "What the range of an image in a cell is called in the answer.",
         ("updatedRange", "updateRange"),
         2,
         _image_range_name,
     ),
-    _probe(
+    probe(
         "dropdown_writes",
         "Whether a value that a dropdown does not offer is refused.",
         ("taken", "refused"),
         3,
         _dropdown_writes,
     ),
-    _probe(
+    probe(
         "dropdown_reads",
         "How a cell with several chosen values is read.",
         ("text", "list"),
         4,
         _dropdown_reads,
     ),
-    _probe(
-        "merged_writes",
-        "Whether a value for a covered cell is dropped.",
-        ("dropped", "stored"),
-        4,
-        _merged_writes,
-    ),
-    _probe("remerge", "Whether merged cells can be merged again.", ("taken", "refused"), 3, _remerge),
-    _probe(
-        "filter_again",
-        "Whether a worksheet's second filter is refused.",
-        ("refused", "overwrites"),
-        4,
-        _filter_again,
-    ),
-    _probe("match_case", "What `match_case: true` does.", ("ignores", "matches"), 3, _match_case),
-    _probe(
-        "sheets_batch",
-        "Whether a refused item of sheets_batch_update undoes those before it.",
-        ("one_by_one", "whole"),
-        4,
-        _sheets_batch,
-    ),
-    _probe(
-        "sheets_replies",
-        "Whether sheets_batch_update replies once for each request.",
-        ("each", "merged"),
-        2,
-        _sheets_replies,
-    ),
-    _probe(
-        "last_worksheet",
-        "Whether the only worksheet can be deleted.",
-        ("refused", "deleted"),
-        3,
-        _last_worksheet,
-    ),
-    _probe(
-        "sheet_error_status",
-        "The HTTP status of the errors of sheets v2.",
-        ("400", "200"),
-        2,
-        _sheet_error_status,
-    ),
-    Probe(
-        "max_style_rows",
-        "How many rows one style range may have (2,001 and 5,000 are tried).",
-        "max_style_rows",
-        5000,
-        (),
-        5,
-        _max_style_rows,
-    ),
-    Probe(
-        "sheet_revision",
-        "Each write raises the revision, also one that changes nothing.",
-        None,
-        True,
-        (True, False),
-        3,
-        _revision,
-    ),
+    probe("match_case", "What `match_case: true` does.", ("ignores", "matches"), 3, _match_case),
 )
