@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.support.once import Once
 
 logger = logging.getLogger(__name__)
 
 # The same warning about each card of a kind would fill the log of a process that sends many.
-_MOST_REMEMBERED = 1024
-_logged: set[tuple[str, str]] = set()
+_logged = Once()
 
 
 class Doubt(NamedTuple):
@@ -36,9 +36,7 @@ class Doubt(NamedTuple):
 def log(doubts: Iterable[Doubt]) -> None:
     """Log each doubt at WARNING, the same kind of doubt once in the process's life."""
     for doubt in doubts:
-        key = (doubt.path.rpartition(".")[2], doubt.what)
-        if key not in _logged and len(_logged) < _MOST_REMEMBERED:
-            _logged.add(key)
+        if _logged.is_first((doubt.path.rpartition(".")[2], doubt.what)):
             logger.warning(
                 "Card may not be shown as intended",
                 extra={"card_path": doubt.path, "reason": doubt.what, "next_step": doubt.step},

@@ -32,6 +32,7 @@ from lark_provider.api.cards import (
 )
 from lark_provider.api.cards.rules import review
 from lark_provider.errors import InvalidRequestError
+from lark_provider.support.once import Once
 from tests.api.cards.generated import cards, objects
 
 HR = {"tag": "hr"}
@@ -304,7 +305,7 @@ def test_what_lark_may_refuse_or_ignore_is_logged_and_passes(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(findings, "_logged", set())
+    monkeypatch.setattr(findings, "_logged", Once())
     check(card)
     check(card)
     (record,) = caplog.records  # the same doubt is logged once

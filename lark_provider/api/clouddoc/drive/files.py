@@ -14,7 +14,6 @@ from lark_provider.protocol.operations import Listing, Page, Procedure, perform
 from lark_provider.protocol.paths import path
 
 OrderBy: TypeAlias = Literal["EditedTime", "CreatedTime"]
-META_BATCH = 200
 _MAX_NAME_BYTES = 256
 _POLL_SECONDS, _POLLS = 0.5, 120
 

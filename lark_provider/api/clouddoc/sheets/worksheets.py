@@ -26,7 +26,7 @@ from lark_provider.protocol.errors import (
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
 
-MAX_TITLE, MAX_SHEETS = 100, 300
+MAX_TITLE = 100
 _FORBIDDEN = re.compile(r"[/\\?*\[\]:\x00-\x1f]")
 _WRONG_TITLE, _TITLE_EXISTS = 90207, 90210
 
