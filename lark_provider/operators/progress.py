@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowException
 
@@ -93,3 +94,22 @@ class Progress:
             return False
         self._told = now
         return True
+
+
+class ProgressMixin:
+    """Give an operator that moves many rows its `progress`, and stop it where Airflow ends the task."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def log(self) -> Any:
+            """Return the task's logger."""
+
+    @cached_property
+    def progress(self) -> Progress:
+        """Log how far the task has come."""
+        return Progress(self.log)
+
+    def on_kill(self) -> None:
+        """Stop before the next row or chunk; Airflow calls this when the task is ended from outside."""
+        self.progress.stop()

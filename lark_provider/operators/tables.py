@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
@@ -13,7 +12,7 @@ from lark_provider.hooks.links import LarkBitableLink, bitable_url
 from lark_provider.hooks.task import attempt_key, first_try, has_ledger, lark_errors, task_key
 from lark_provider.operators import object_storage
 from lark_provider.operators.base import LarkOperator
-from lark_provider.operators.progress import Progress
+from lark_provider.operators.progress import ProgressMixin
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -81,7 +80,7 @@ class TableOperator(LarkOperator):
         return Dataset(namespace=f"lark://{urlsplit(self.hook.client.base_url).netloc}", name=name)
 
 
-class WritingOperator(TableOperator):
+class WritingOperator(ProgressMixin, TableOperator):
     """Write records from a source into a table.
 
     Args:
@@ -153,15 +152,6 @@ class WritingOperator(TableOperator):
 
             ObjectStoragePath(self.rejects_path).write_text(to_csv(rejects), encoding="utf-8")
             self.log.info("Rejected rows are listed in %s.", self.rejects_path)
-
-    @cached_property
-    def progress(self) -> Progress:
-        """Log how far the task has come."""
-        return Progress(self.log)
-
-    def on_kill(self) -> None:
-        """Stop after the chunk in flight; Airflow calls this when the task is ended from outside."""
-        self.progress.stop()
 
     def insert(
         self,

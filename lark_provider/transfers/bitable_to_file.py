@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors
 from lark_provider.operators import object_storage
-from lark_provider.operators.progress import Progress
+from lark_provider.operators.progress import ProgressMixin
 from lark_provider.operators.tables import TableOperator
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from lark_provider.operators.object_storage import StoragePath
 
 
-class LarkBitableToFileOperator(TableOperator):
+class LarkBitableToFileOperator(ProgressMixin, TableOperator):
     """Write the records of a Bitable table into a file: CSV, JSON Lines or Parquet.
 
     The file is complete, or is as it was before: it appears once all records are read. Records are read and
@@ -70,15 +69,6 @@ class LarkBitableToFileOperator(TableOperator):
         self.filter = filter
         self.view_id = view_id
         self.zone = zone
-
-    @cached_property
-    def progress(self) -> Progress:
-        """Log how far the task has come."""
-        return Progress(self.log)
-
-    def on_kill(self) -> None:
-        """Leave the file as it was; Airflow calls this when the task is ended from outside."""
-        self.progress.stop()
 
     def execute(self, context: Context) -> dict[str, int]:  # noqa: ARG002 - Airflow's signature
         """Write the file."""

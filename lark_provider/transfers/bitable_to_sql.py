@@ -133,6 +133,12 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
             "advanced permissions; if the table is empty, pass allow_empty_table=True."
         )
 
+    def _unknown(self, name: str, available: str) -> InvalidRequestError:
+        return InvalidRequestError(
+            f"columns names the field {name!r}, which the Bitable table does not have; it has {available}. "
+            "Next: correct columns."
+        )
+
     def _columns(self, target: Target) -> list[Column]:
         """Find the SQL column of each field."""
         from lark_provider.api.clouddoc.fields import TEXT, zone_of
@@ -140,17 +146,7 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
         zone = zone_of(self.zone) or self._base_zone()
         fields = self.hook.client.clouddoc.bitable.list_fields(self.base, self.table_id)
         types = {field["field_name"]: field["type"] for field in fields}
-        if isinstance(self.columns, Mapping):
-            wanted = dict(self.columns)
-        else:
-            names = [self.columns] if isinstance(self.columns, str) else self.columns
-            wanted = {name: name for name in (types if names is None else names)}
-        unknown = [name for name in wanted if name not in types]
-        if unknown:
-            raise InvalidRequestError(
-                f"columns names the field {unknown[0]!r}, which the Bitable table does not have; it has "
-                f"{', '.join(map(repr, types))}. Next: correct columns."
-            )
+        wanted = self._wanted(list(types))
         if self.record_id_column:
             wanted[""] = self.record_id_column
         is_text = target.driver == "sqlite3"

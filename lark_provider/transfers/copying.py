@@ -7,12 +7,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.operators.base import LarkOperator
-from lark_provider.operators.progress import Progress
+from lark_provider.operators.progress import ProgressMixin
 from lark_provider.transfers.database import sql_hook
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class Column:
     convert: Callable[[Any], Any]
 
 
-class CopyOperator(LarkOperator):
+class CopyOperator(ProgressMixin, LarkOperator):
     """Copy rows into a SQL table, in one transaction.
 
     Args:
@@ -97,15 +96,6 @@ class CopyOperator(LarkOperator):
         self.chunk_size = chunk_size
         self.hook_params = hook_params
 
-    @cached_property
-    def progress(self) -> Progress:
-        """Log how far the task has come."""
-        return Progress(self.log)
-
-    def on_kill(self) -> None:
-        """Roll back after the chunk in flight; Airflow calls this when the task is ended from outside."""
-        self.progress.stop()
-
     def copy(self) -> dict[str, int]:
         """Copy all rows, or none.
 
@@ -138,6 +128,10 @@ class CopyOperator(LarkOperator):
         """Read the rows, in the order of the columns."""
 
     @abstractmethod
+    def _unknown(self, name: str, available: str) -> InvalidRequestError:
+        """Return the error for a field in `columns` that the source does not have, but `available`."""
+
+    @abstractmethod
     def _nothing(self, deleted: int) -> InvalidRequestError:
         """Return the error of an empty source; `deleted` rows are in the SQL table."""
 
@@ -159,6 +153,25 @@ class CopyOperator(LarkOperator):
         if self.mode == "replace" and not count and deleted and not self.allow_empty_table:
             raise self._nothing(deleted)
         return {"rows": count, "deleted": deleted}
+
+    def _wanted(self, available: Sequence[str]) -> dict[str, str]:
+        """Return the names of the SQL columns by the fields to copy: those of `columns`, else all.
+
+        Args:
+            available: The fields of the source; that the SQL table has the columns is checked by `_matched`.
+
+        Raises:
+            InvalidRequestError: `columns` names a field that the source does not have.
+        """
+        if isinstance(self.columns, Mapping):
+            wanted = dict(self.columns)
+        else:
+            given = [self.columns] if isinstance(self.columns, str) else self.columns
+            wanted = {name: name for name in (available if given is None else given)}
+        for name in wanted:
+            if name not in available:
+                raise self._unknown(name, ", ".join(map(repr, available)))
+        return wanted
 
     def _matched(
         self, target: Target, wanted: Mapping[str, str], convert: Callable[[str, str], Callable[[Any], Any]]

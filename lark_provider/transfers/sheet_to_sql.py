@@ -143,6 +143,12 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
             "allow_empty_table=True."
         )
 
+    def _unknown(self, name: str, available: str) -> InvalidRequestError:
+        return InvalidRequestError(
+            f"The first row of the range has no title {name!r}; it has {available}. Next: correct columns or "
+            "range."
+        )
+
     def _columns(self, target: Target) -> list[Column]:
         from lark_provider.api.clouddoc.fields import zone_of
         from lark_provider.api.clouddoc.sheets.headers import titles_of
@@ -150,18 +156,7 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
         zone = zone_of(self.zone) or dt.UTC
         self._found = iter(self.hook.client.clouddoc.sheets.read_rows(self._ref(), self.range))
         self._titles = titles_of(next(self._found, []))
-        named = [title for title in self._titles if title]
-        if isinstance(self.columns, Mapping):
-            wanted = dict(self.columns)
-        else:
-            given = [self.columns] if isinstance(self.columns, str) else self.columns
-            wanted = {title: title for title in (named if given is None else given)}
-        unknown = next((title for title in wanted if title not in named), None)
-        if unknown is not None:
-            raise InvalidRequestError(
-                f"The first row of the range has no title {unknown!r}; it has {', '.join(map(repr, named))}. "
-                "Next: correct columns or range."
-            )
+        wanted = self._wanted([title for title in self._titles if title])
         is_text = target.driver == "sqlite3"
 
         def convert(_: str, column: str) -> Callable[[Any], Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
-from functools import cached_property
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
@@ -15,7 +14,7 @@ from lark_provider.hooks.links import LarkChatLink, chat_url
 from lark_provider.hooks.task import attempt_key, lark_errors
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.object_storage import MAX_FILE_BYTES
-from lark_provider.operators.progress import Progress
+from lark_provider.operators.progress import ProgressMixin
 from lark_provider.protocol.errors import unknown_choice
 from lark_provider.transfers import values
 from lark_provider.transfers.database import Parameters, checked_query, selected, sql_hook
@@ -32,7 +31,7 @@ _MOST_ROWS = 100
 """On a card."""
 
 
-class SqlToLarkMessageOperator(LarkOperator):
+class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
     """Send the rows of a SQL query as a table on a card; if it does not hold all of them, also as a file.
 
     The query is streamed: memory does not grow with its result. A retry sends nothing twice, as with
@@ -115,15 +114,6 @@ class SqlToLarkMessageOperator(LarkOperator):
         self.idempotency_key = idempotency_key
         self.on_unknown = on_unknown
         self.hook_params = hook_params
-
-    @cached_property
-    def progress(self) -> Progress:
-        """Log how far the task has come."""
-        return Progress(self.log)
-
-    def on_kill(self) -> None:
-        """Stop at the next row; Airflow calls this when the task is ended from outside."""
-        self.progress.stop()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the query and send its rows."""

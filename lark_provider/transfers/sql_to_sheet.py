@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import lark_errors, task_key
-from lark_provider.operators.progress import Progress
+from lark_provider.operators.progress import ProgressMixin
 from lark_provider.operators.sheets import Shares, SheetOperator, checked_shares, shares_of
 from lark_provider.transfers import values
 from lark_provider.transfers.database import (
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 Mode: TypeAlias = Literal["replace", "append", "update_by_key"]
 
 
-class SqlToLarkSheetOperator(SheetOperator):
+class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
     """Write the rows of a SQL query into a worksheet, with types, formats and a header.
 
     With a database (`[lark] database_url` and the like) it is written exactly once: a retry, or a cleared
@@ -153,15 +152,6 @@ class SqlToLarkSheetOperator(SheetOperator):
         }
         self.idempotency_key = idempotency_key
         self.hook_params = hook_params
-
-    @cached_property
-    def progress(self) -> Progress:
-        """Log how far the task has come."""
-        return Progress(self.log)
-
-    def on_kill(self) -> None:
-        """Stop after the rows in flight; Airflow calls this when the task is ended from outside."""
-        self.progress.stop()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the query and write its rows."""
