@@ -1,30 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import URL
 
-from lark_provider.storage import engine as engines
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
-
-
-@pytest.fixture(autouse=True)
-def _closed_engines() -> Iterator[None]:
-    """What a test opened in this process is closed after it."""
-    yield
-    while engines._engines:
-        engines._engines.popitem()[1].dispose()
-
-
-@pytest.fixture
-def key(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The operator's key, in the environment."""
-    made = generate_key()
-    monkeypatch.setenv(KEY_VARIABLE, made)
-    return made
+from tests.storage.conftest import _closed_engines, key  # noqa: F401 - fixtures
 
 
 @pytest.fixture

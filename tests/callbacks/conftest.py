@@ -9,24 +9,17 @@ from contextlib import suppress
 import pytest
 from sqlalchemy.engine import URL
 
-from lark_provider.storage import engine as engines
 from lark_provider.storage import migrate, urls
 from tests.callbacks import mq
 from tests.services.plugin import _starting
 from tests.services.postgres import OwnPostgres
 from tests.services.processes import OwnServer
 from tests.services.rabbitmq import OwnRabbit
+from tests.storage.conftest import _closed_engines
 
+__all__ = ["_closed_engines"]  # a fixture of other tests, too
 # RabbitMQ persists a quorum queue half a second after it was declared; killed before, it loses the queue.
 _PERSISTED_SECONDS = 1.0
-
-
-@pytest.fixture(autouse=True)
-def _closed_engines() -> Iterator[None]:
-    """Close the engines that a test opened in this process."""
-    yield
-    while engines._engines:
-        engines._engines.popitem()[1].dispose()
 
 
 @pytest.fixture

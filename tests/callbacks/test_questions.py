@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,6 @@ from lark_provider.protocol.hitl.keys import PREFIX
 from lark_provider.protocol.hitl.model import End, HitlQuestion, TaskInstance
 from lark_provider.protocol.questions import Asked, Draft, Origin, Question
 from lark_provider.protocol.waits import marked
-from lark_provider.storage import engine as engines
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.clicked_cards import QuestionCard
 from lark_provider.storage.new_cards import NewCard
@@ -31,13 +30,6 @@ from tests.callbacks import mq
 from tests.callbacks.parts import FakeSink, gateway, request
 from tests.protocol.callbacks import sender
 from tests.services.postgres import OwnPostgres
-
-
-@pytest.fixture(autouse=True)
-def _closed_engines() -> Iterator[None]:
-    yield
-    while engines._engines:
-        engines._engines.popitem()[1].dispose()
 
 
 def asked(url: URL, task_id: str = "t", **parts: Any) -> Asked:

@@ -25,6 +25,7 @@ from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.fitting import Fitting
 from lark_provider.api.clouddoc.loads.options import Options
 from lark_provider.api.clouddoc.loads.procedure import load
+from lark_provider.api.clouddoc.results import BulkResult
 from lark_provider.engine import http as http_library
 from lark_provider.errors import LarkError
 from lark_provider.protocol.operations import Procedure
@@ -65,6 +66,25 @@ def disturbed(steps: Procedure[Any], at: int, act: Callable[[], None], delay: fl
             error = raised
 
 
+def perform(
+    steps: Procedure[Any], spec: dict[str, Any], shown: Callable[[Any], dict[str, Any]]
+) -> dict[str, Any]:
+    """Perform steps in this process, which sends itself a signal at the point that the spec names, if any.
+
+    Returns:
+        What `shown` says about the result, and the seconds that it took; or the error of ours.
+    """
+    if spec.get("at") is not None:
+        sent = signal.Signals(spec["signal"])
+        steps = disturbed(steps, spec["at"], lambda: os.kill(os.getpid(), sent), spec.get("delay"))
+    began = time.monotonic()
+    try:
+        result = LarkServiceClient().perform(steps)
+    except LarkError as failure:
+        return {"error": f"{type(failure).__name__}: {failure}", "retryable": failure.retryable}
+    return {**shown(result), "seconds": time.monotonic() - began}
+
+
 def attempt(spec: dict[str, Any]) -> dict[str, Any]:
     """Load, in this process."""
     options = Options(
@@ -78,23 +98,17 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
     source = rows(spec["rows"], spec.get("changed"), frozenset(spec.get("bad", ())))
     fitting = Fitting(None, 1000)
     steps: Procedure[Any] = load(spec["app_token"], spec["table_id"], source, spec["key"], options, fitting)
-    if spec.get("at") is not None:
-        sent = signal.Signals(spec["signal"])
-        steps = disturbed(steps, spec["at"], lambda: os.kill(os.getpid(), sent), spec.get("delay"))
-    began = time.monotonic()
-    try:
-        result = LarkServiceClient().perform(steps)
-    except LarkError as failure:
-        return {"error": f"{type(failure).__name__}: {failure}", "retryable": failure.retryable}
-    assert result is not None
-    return {
-        "written": result.written,
-        "replayed": result.replayed,
-        "chunks": result.chunks,
-        "ids": result.record_ids,
-        "rejected": [one.row - 1 for one in fitting.rejected],
-        "seconds": time.monotonic() - began,
-    }
+
+    def shown(result: BulkResult) -> dict[str, Any]:
+        return {
+            "written": result.written,
+            "replayed": result.replayed,
+            "chunks": result.chunks,
+            "ids": result.record_ids,
+            "rejected": [one.row - 1 for one in fitting.rejected],
+        }
+
+    return perform(steps, spec, shown)
 
 
 def _say(line: dict[str, Any]) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from tests.loads.attempts import Attempts
+from tests.loads.interruptions import Interruptions
 
 CREATE = "*/records/batch_create"
 LEASE, LATE, SETTLE, WINDOW, REMEMBERED = 1.0, 0.5, 2.0, 3.0, 6.0
@@ -116,62 +114,22 @@ def _table(lark: Emulator) -> tuple[str, str]:
 def _disturb(
     draw: random.Random, lark: Emulator, attempts: Attempts, spec: dict[str, Any], outcome: Run
 ) -> None:
-    stopped: list[tuple[int, threading.Timer]] = []
+    interruptions = Interruptions(draw, attempts, outcome, lambda ended: _note(ended, outcome), LEASE)
     for _ in range(draw.randint(2, DISTURBED)):
         for fault in draw.sample(FAULTS, draw.randint(0, 3)):
             late: dict[str, Any] = {"late_s": draw.uniform(0.05, LATE)} if "late" in fault.values() else {}
             lark.fault("POST", CREATE, skip=draw.randint(0, 6), times=draw.randint(1, 2), **fault, **late)
-        kind = draw.choice(["kill", "kill", "kill later", "freeze", "none"])
         # An attempt has some three effects a chunk.
-        point: dict[str, Any] = {"at": draw.randint(3, 60), "signal": int(signal.SIGKILL)}
-        if kind == "kill later":
-            point["delay"] = draw.uniform(0.0, 0.01)
-        elif kind == "freeze":
-            point["signal"] = int(signal.SIGSTOP)
-        pid = attempts.start({**spec, **({} if kind == "none" else point)})
+        point = interruptions.point(60, 0.01)
         outcome.attempts += 1
-        if kind == "freeze":
-            if stopped_or_ended(attempts, pid):
-                outcome.freezes += 1
-                wake = threading.Timer(draw.uniform(0.3, 2.5) * LEASE, continue_process, [pid])
-                wake.start()
-                stopped.append((pid, wake))
-        else:
-            ended = attempts.ended(pid)
-            assert ended is not None, f"seed {outcome.seed}: an attempt has not ended"
-            outcome.kills += ended["status"] == signal.SIGKILL
-            _note(ended, outcome)
+        interruptions.run({**spec, **point})
         time.sleep(draw.choice([0.0, 0.0, 0.2, LEASE, WINDOW]))
-    for pid, wake in stopped:
-        wake.join()
-        ended = attempts.ended(pid)
-        assert ended is not None, f"seed {outcome.seed}: a frozen attempt has not ended"
-        _note(ended, outcome)
+    interruptions.finish()
 
 
 def _note(ended: dict[str, Any], outcome: Run) -> None:
     if error := (ended["said"] or {}).get("error"):
         outcome.errors.append(error)
-
-
-def stopped_or_ended(attempts: Attempts, pid: int) -> bool:
-    """Wait until a process is frozen; False if it ended before it came to that point."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            return False
-        if state == "T":
-            return True
-        if state == "Z":
-            return False
-        time.sleep(0.01)
-    raise AssertionError("the process neither froze nor ended")
-
-
-def continue_process(pid: int) -> None:
-    os.kill(pid, signal.SIGCONT)
 
 
 def _finish(lark: Emulator, attempts: Attempts, spec: dict[str, Any], outcome: Run) -> None:

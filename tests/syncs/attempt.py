@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from collections.abc import Iterator
 from typing import Any
 
-from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.sync.options import Options
-from lark_provider.api.clouddoc.sync.plan import SyncResult
 from lark_provider.api.clouddoc.sync.procedure import run
-from lark_provider.errors import LarkError
 from lark_provider.protocol.operations import Procedure
-from tests.loads.attempts import disturbed
+from tests.loads.attempts import perform
 
 BAD = "ou_nobody"
 
@@ -42,13 +36,4 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
     options = Options(**{**usual, **spec["options"]})
     source = rows(spec["rows"], spec["version"], frozenset(spec.get("bad", ())))
     steps: Procedure[Any] = run(spec["app_token"], spec["table_id"], source, options)
-    if spec.get("at") is not None:
-        sent = signal.Signals(spec["signal"])
-        steps = disturbed(steps, spec["at"], lambda: os.kill(os.getpid(), sent), spec.get("delay"))
-    began = time.monotonic()
-    try:
-        result = LarkServiceClient().perform(steps)
-    except LarkError as failure:
-        return {"error": f"{type(failure).__name__}: {failure}", "retryable": failure.retryable}
-    assert isinstance(result, SyncResult)
-    return {**result.summary(), "settled": result.settled, "seconds": time.monotonic() - began}
+    return perform(steps, spec, lambda result: {**result.summary(), "settled": result.settled})

@@ -4,8 +4,6 @@ add, edit and delete rows between two pages; drawn from a seed."""
 from __future__ import annotations
 
 import random
-import signal
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from tests.loads.attempts import Attempts
+from tests.loads.interruptions import Interruptions
 from tests.loads.schedules import (
     FAULTS,
     LATE,
@@ -23,8 +22,6 @@ from tests.loads.schedules import (
     REPLAYS,
     SETTLE,
     WINDOW,
-    continue_process,
-    stopped_or_ended,
 )
 from tests.syncs.attempt import name_of
 
@@ -112,7 +109,7 @@ def _table(lark: Emulator, draw: random.Random, count: int) -> tuple[str, str]:
 def _disturb(
     draw: random.Random, lark: Emulator, attempts: Attempts, spec: dict[str, Any], outcome: Run
 ) -> None:
-    stopped: list[tuple[int, threading.Timer]] = []
+    interruptions = Interruptions(draw, attempts, outcome, lambda ended: _note(ended["said"], outcome), LEASE)
     for number in range(draw.randint(2, DISTURBED)):
         for fault in draw.sample(FAULTS, draw.randint(0, 3)):
             late: dict[str, Any] = {"late_s": draw.uniform(0.05, LATE)} if "late" in fault.values() else {}
@@ -125,31 +122,10 @@ def _disturb(
         ]
         place = {"app_token": spec["app_token"], "table_id": spec["table_id"]}
         lark.plan_page(draw.randint(1, 4), **place, edits=draw.sample(edits, 2), seed=draw.randint(0, 999))
-        kind = draw.choice(["kill", "kill", "kill later", "freeze", "none"])
-        point: dict[str, Any] = {"at": draw.randint(3, 110), "signal": int(signal.SIGKILL)}
-        if kind == "kill later":
-            point["delay"] = draw.uniform(0.0, 0.02)
-        elif kind == "freeze":
-            point["signal"] = int(signal.SIGSTOP)
-        version = draw.randint(1, 2)
-        pid = attempts.start({**spec, "version": version, **({} if kind == "none" else point)})
-        if kind == "freeze":
-            if stopped_or_ended(attempts, pid):
-                outcome.freezes += 1
-                wake = threading.Timer(draw.uniform(0.3, 2.5) * LEASE, continue_process, [pid])
-                wake.start()
-                stopped.append((pid, wake))
-        else:
-            ended = attempts.ended(pid)
-            assert ended is not None, f"seed {outcome.seed}: an attempt has not ended"
-            outcome.kills += ended["status"] == signal.SIGKILL
-            _note(ended["said"], outcome)
+        point = interruptions.point(110, 0.02)
+        interruptions.run({**spec, "version": draw.randint(1, 2), **point})
         time.sleep(draw.choice([0.0, 0.0, 0.2, LEASE, WINDOW]))
-    for pid, wake in stopped:
-        wake.join()
-        ended = attempts.ended(pid)
-        assert ended is not None, f"seed {outcome.seed}: a frozen attempt has not ended"
-        _note(ended["said"], outcome)
+    interruptions.finish()
 
 
 def _note(said: dict[str, Any] | None, outcome: Run) -> None:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import signal
-import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.sheets.tables.options import Options
 from lark_provider.api.clouddoc.sheets.tables.procedure import written
-from lark_provider.errors import LarkError
 from lark_provider.protocol.operations import Procedure
-from tests.loads.attempts import disturbed
+from tests.loads.attempts import perform
 
 DAY = dt.date(2026, 1, 1)
 FORMATS: dict[str | type, Any] = {"Amount": "#,##0.00"}
@@ -48,12 +43,4 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
     options = Options(formats=FORMATS, header_style={"font": {"bold": True}}, **given)
     names = {name: spec[name] for name in ("title", "key") if name in spec}
     steps: Procedure[Any] = written(spec.get("target"), rows(spec), options, (1, 1), **names)
-    if spec.get("at") is not None:
-        sent = signal.Signals(spec["signal"])
-        steps = disturbed(steps, spec["at"], lambda: os.kill(os.getpid(), sent), spec.get("delay"))
-    began = time.monotonic()
-    try:
-        result = LarkServiceClient().perform(steps)
-    except LarkError as failure:
-        return {"error": f"{type(failure).__name__}: {failure}", "retryable": failure.retryable}
-    return {**asdict(result), "seconds": time.monotonic() - began}
+    return perform(steps, spec, asdict)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +9,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.sheets.tables.procedure import TableResult
-from lark_provider.storage import migrate, urls
-from tests.services.postgres import Databases
+from tests.loads.conftest import database  # noqa: F401 - a fixture
 
 VALUES = "GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values/:range"
 PUT = "PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values"
@@ -66,19 +64,6 @@ def table(count: int, start: int = 0, **changes: Any) -> list[list[Any]]:
 
 
 HEADER = ["No", "Name"]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """A database with our tables, in the environment."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/lark.db"
-    else:
-        databases: Databases = request.getfixturevalue("databases")
-        url = databases.make()
-    migrate.upgrade(urls.parse(url, "test"))
-    monkeypatch.setenv("LARK_DATABASE_URL", url)
-    return url
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
 import threading
 import time
 from collections import Counter
@@ -15,7 +14,7 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.sheets.values import encode_row
 from tests.loads.attempts import Attempts
-from tests.loads.schedules import continue_process, stopped_or_ended
+from tests.loads.interruptions import Interruptions
 from tests.tables.attempt import FORMATS, row
 
 LEASE, LATE, SETTLE, LOOK = 1.0, 0.4, 1.5, 0.5
@@ -135,38 +134,17 @@ def _disturb(
     specs: list[dict[str, Any]],
     outcome: Run,
 ) -> None:
-    stopped: list[tuple[int, threading.Timer]] = []
+    interruptions = Interruptions(draw, attempts, outcome, lambda ended: _note(ended, outcome), LEASE)
     for number in range(draw.randint(2, DISTURBED)):
         for fault in draw.sample(FAULTS, draw.randint(0, 3)):
             late: dict[str, Any] = {"late_s": draw.uniform(0.05, LATE)} if "late" in fault.values() else {}
             method = draw.choice(["PUT", "POST", "*"])
             lark.fault(method, SHEETS, skip=draw.randint(0, 6), times=draw.randint(1, 2), **fault, **late)
-        kind = draw.choice(["kill", "kill", "kill later", "freeze", "none"])
-        point: dict[str, Any] = {"at": draw.randint(3, 90), "signal": int(signal.SIGKILL)}
-        if kind == "kill later":
-            point["delay"] = draw.uniform(0.0, 0.01)
-        elif kind == "freeze":
-            point["signal"] = int(signal.SIGSTOP)
-        spec = specs[number % len(specs)]
-        pid = attempts.start({**spec, **({} if kind == "none" else point)})
+        point = interruptions.point(90, 0.01)
         outcome.attempts += 1
-        if kind == "freeze":
-            if stopped_or_ended(attempts, pid):
-                outcome.freezes += 1
-                wake = threading.Timer(draw.uniform(0.3, 2.5) * LEASE, continue_process, [pid])
-                wake.start()
-                stopped.append((pid, wake))
-        else:
-            ended = attempts.ended(pid)
-            assert ended is not None, f"seed {outcome.seed}: an attempt has not ended"
-            outcome.kills += ended["status"] == signal.SIGKILL
-            _note(ended, outcome)
+        interruptions.run({**specs[number % len(specs)], **point})
         time.sleep(draw.choice([0.0, 0.0, 0.2, LEASE]))
-    for pid, wake in stopped:
-        wake.join()
-        ended = attempts.ended(pid)
-        assert ended is not None, f"seed {outcome.seed}: a frozen attempt has not ended"
-        _note(ended, outcome)
+    interruptions.finish()
 
 
 def _note(ended: dict[str, Any], outcome: Run) -> None:

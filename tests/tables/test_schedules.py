@@ -13,7 +13,7 @@ from lark_emulator import Emulator
 from lark_provider.storage import migrate, urls
 from tests.failures.waiting import stopped, wait_until
 from tests.loads.attempts import Attempts
-from tests.loads.schedules import continue_process
+from tests.loads.interruptions import continue_process
 from tests.services.postgres import Databases
 from tests.tables import schedules
 from tests.tables.attempt import row
