@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from lark_provider.protocol.waits import Wait
+from lark_provider.support.members import known_members
 
 State: TypeAlias = Literal["open", "decided", "closed"]
 Reason: TypeAlias = Literal["withdrawn", "expired", "superseded", "failed"]
@@ -231,7 +232,5 @@ def load_question(text: str) -> Question:
 
 
 def _known(kind: type[Origin | Question], given: Mapping[str, Any]) -> dict[str, Any]:
-    names = kind.__dataclass_fields__
-    return {
-        name: tuple(part) if isinstance(part, list) else part for name, part in given.items() if name in names
-    }
+    members = known_members(given, kind)
+    return {name: tuple(part) if isinstance(part, list) else part for name, part in members.items()}

@@ -1,4 +1,4 @@
-"""A writer's turn at a spreadsheet: its lease, which is checked before each request and outlives it."""
+"""The lease of a spreadsheet or folder that is written: checked before each request, and longer than it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class TakenOverError(ConflictError):
 
 
 @dataclass(slots=True)
-class Turn:
-    """A lease that is kept while a table is written. Without a database there is none.
+class DocumentLease:
+    """A lease that is kept while a document is written. Without a database there is none.
 
     Attributes:
         claimant: Who writes which document.
@@ -76,7 +76,7 @@ class Turn:
         """Renew the lease.
 
         Args:
-            strict: Whether to raise although the turn is tolerant.
+            strict: Whether to raise although the lease is tolerant.
 
         Raises:
             TakenOverError: Another writer has had the document since.
@@ -127,7 +127,7 @@ class Turn:
 
         Args:
             call: One that may be repeated is, for a few leases.
-            strict: Whether it must not follow, in a tolerant turn either, if another process had the
+            strict: Whether it must not follow, under a tolerant lease either, if another process had the
                 document since the last decision.
 
         Raises:
@@ -173,8 +173,8 @@ class Turn:
             yield from released(self.claimant)
 
 
-def turn(document: str, what: str, seconds: float, wait: float) -> Procedure[Turn]:
-    """Make a turn.
+def document_lease(document: str, what: str, seconds: float, wait: float) -> Procedure[DocumentLease]:
+    """Make the lease of a document, which is not taken yet.
 
     Args:
         document: Names the document among the leases.
@@ -183,4 +183,4 @@ def turn(document: str, what: str, seconds: float, wait: float) -> Procedure[Tur
         wait: Seconds to wait for another writer.
     """
     owner: str = yield NewKey()
-    return Turn(Claimant(document, owner, what, seconds), wait)
+    return DocumentLease(Claimant(document, owner, what, seconds), wait)

@@ -12,6 +12,7 @@ import orjson
 
 from lark_provider.protocol.callbacks.storable import is_id
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.support.members import known_members
 
 COMMAND_PATH = "/lark/command"
 """As it is signed, whatever prefix a reverse proxy adds."""
@@ -99,9 +100,7 @@ def read_delivered(body: bytes) -> DeliveredCommand:
     """
     try:
         given = orjson.loads(body)
-        found = DeliveredCommand(
-            **{name: value for name, value in given.items() if name in DeliveredCommand.__dataclass_fields__}
-        )
+        found = DeliveredCommand(**known_members(given, DeliveredCommand))
     except (ValueError, TypeError, AttributeError) as error:
         raise _unreadable(type(error).__name__) from None
     ids = (found.app_id, found.tenant_key, found.open_id, found.message_id)
@@ -155,7 +154,7 @@ class CommandResult:
 def read_result(given: Mapping[str, Any]) -> CommandResult:
     """Read what `CommandResult.dump` returned; members that a newer version added are left out.
 
-    An outcome that a newer version added is read as `shown`: its message is told.
+    An outcome that a newer version added is read as `shown`: its message is shown.
 
     Args:
         given: The parsed body of the plugin's answer.
@@ -164,8 +163,9 @@ def read_result(given: Mapping[str, Any]) -> CommandResult:
         ValueError: It is not a result.
     """
     try:
-        members = {name: value for name, value in given.items() if name in CommandResult.__dataclass_fields__}
         outcome = given["outcome"]
-        return CommandResult(**members | {"outcome": outcome if outcome in STATUS else "shown"})
+        return CommandResult(
+            **known_members(given, CommandResult) | {"outcome": outcome if outcome in STATUS else "shown"}
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"The result of a command must be complete, got {error!r}.") from None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import orjson
 
@@ -15,6 +15,7 @@ from lark_provider.protocol.callbacks.storable import is_id
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.records import dump_end, load_end
+from lark_provider.support.members import known_members
 
 Outcome: TypeAlias = Literal[
     "answered",
@@ -115,11 +116,11 @@ def read_click(body: bytes) -> DeliveredClick:
     """
     try:
         given = orjson.loads(body)
-        action = _known(given["action"], Action)
+        action = known_members(given["action"], Action)
         click = DeliveredClick(
-            **_known(given, DeliveredClick)
+            **known_members(given, DeliveredClick)
             | {
-                "operator": Operator(**_known(given["operator"], Operator)),
+                "operator": Operator(**known_members(given["operator"], Operator)),
                 "action": Action(**action | {"options": tuple(action.get("options") or ())}),
                 "clicked_at": datetime.fromisoformat(given["clicked_at"]),
             }
@@ -130,10 +131,6 @@ def read_click(body: bytes) -> DeliveredClick:
     if not all(is_id(one) for one in ids):
         raise _unreadable("an id of it is not a usable id")
     return click
-
-
-def _known(given: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if name in kind.__dataclass_fields__}
 
 
 def _unreadable(reason: str) -> InvalidRequestError:
@@ -196,7 +193,7 @@ class ClickResult:
 def read_result(text: str) -> ClickResult:
     """Read what `ClickResult.dump` returned; members that a newer version added are left out.
 
-    An outcome that a newer version added is read as `over`: its message is told, and what became of the
+    An outcome that a newer version added is read as `over`: its message is shown, and what became of the
     question is read from Airflow.
 
     Args:
@@ -209,7 +206,7 @@ def read_result(text: str) -> ClickResult:
         given = orjson.loads(text)
         end, outcome = given.get("end"), given["outcome"]
         return ClickResult(
-            **_known(given, ClickResult)
+            **known_members(given, ClickResult)
             | {
                 "outcome": outcome if outcome in STATUS else "over",
                 "end": None if end is None else load_end(orjson.dumps(end).decode()),

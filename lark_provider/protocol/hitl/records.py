@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from lark_provider.protocol.hitl.model import Assignee, End, HitlQuestion, TaskInstance
+from lark_provider.support.members import known_members
 
 
 def dump_question(question: HitlQuestion) -> str:
@@ -28,10 +29,12 @@ def load_question(text: str) -> HitlQuestion:
         return HitlQuestion(
             **given
             | {
-                "task": TaskInstance(**_known(given["task"], TaskInstance)),
+                "task": TaskInstance(**known_members(given["task"], TaskInstance)),
                 "options": tuple(given.get("options", ())),
                 "defaults": None if defaults is None else tuple(defaults),
-                "assignees": tuple(Assignee(**_known(one, Assignee)) for one in given.get("assignees", ())),
+                "assignees": tuple(
+                    Assignee(**known_members(one, Assignee)) for one in given.get("assignees", ())
+                ),
                 "deadline": _moment(given.get("deadline")),
                 "owners": tuple(given.get("owners", ())),
                 "tags": tuple(given.get("tags", ())),
@@ -63,11 +66,7 @@ def _members(text: str, kind: type[Any]) -> dict[str, Any]:
     found = orjson.loads(text)
     if not isinstance(found, dict):
         raise ValueError(f"A record must be a JSON object, got {type(found).__name__}.")  # noqa: TRY004 - as other damage
-    return _known(found, kind)
-
-
-def _known(found: dict[str, Any], kind: type[Any]) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name in kind.__dataclass_fields__}
+    return known_members(found, kind)
 
 
 def _moment(text: Any) -> datetime | None:

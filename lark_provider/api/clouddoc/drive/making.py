@@ -6,9 +6,9 @@ about a name in a folder; the next one reads what it has made, before the lists 
 
 from __future__ import annotations
 
+from lark_provider.api.clouddoc.document_lease import DocumentLease, TakenOverError, document_lease
 from lark_provider.api.clouddoc.drive.listing import creation, oldest_named
 from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
-from lark_provider.api.clouddoc.turn import TakenOverError, Turn, turn
 from lark_provider.protocol.errors import OutcomeUnknownError
 from lark_provider.protocol.keys import client_token
 from lark_provider.protocol.ledger_entry import Entry, State
@@ -38,7 +38,7 @@ def made(parent: str, name: str) -> Procedure[str]:
         LarkError: As for any call, and if the database is unavailable.
     """
     is_shared = (yield from shared(lambda _: True)) is not None
-    held = yield from turn(
+    held = yield from document_lease(
         f"folder/{client_token(parent, name, 'folder')}", f"folder {name!r}", LEASE_SECONDS, WAIT_SECONDS
     )
     if not is_shared:
@@ -57,7 +57,7 @@ def made(parent: str, name: str) -> Procedure[str]:
     )
 
 
-def _once(held: Turn, parent: str, name: str) -> Procedure[str]:
+def _once(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
     """Return the folder that is recorded, or make and record it."""
     key = f"folder {name}"
     entry = yield from _recorded(parent, key)
@@ -88,7 +88,7 @@ def _recorded(parent: str, key: str) -> Procedure[Entry]:
     return found[0]
 
 
-def _sent(held: Turn, parent: str, name: str) -> Procedure[str]:
+def _sent(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
     """Make a folder; if the answer is lost, look for it before it is made again."""
     call = creation(name, parent)
     try:

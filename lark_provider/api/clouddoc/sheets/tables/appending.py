@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lark_provider.api.clouddoc.document_lease import TakenOverError
 from lark_provider.api.clouddoc.loads.chunks import first_difference
 from lark_provider.api.clouddoc.loads.errors import SourceChangedError
 from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk_of
@@ -20,7 +21,6 @@ from lark_provider.api.clouddoc.sheets.tables.judging import (
     spans,
 )
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
-from lark_provider.api.clouddoc.turn import TakenOverError
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Segment
@@ -100,8 +100,8 @@ class Appender(Writer):
             # With the row above, by which it is noticed that rows were inserted.
             top = max(row - 1, 1)
             # First, since rows below the grid as it was known would be taken for blank.
-            yield from self.place.grow(self.turn, row + chunk.count - 1)
-            now = yield from self.place.read(self.turn, top, row + chunk.count - 1)
+            yield from self.place.grow(self.lease, row + chunk.count - 1)
+            now = yield from self.place.read(self.lease, top, row + chunk.count - 1)
             above, now = now[: row - top], now[row - top :]
             if is_fresh:
                 if all(map(is_blank, now)):
@@ -112,9 +112,9 @@ class Appender(Writer):
             elif judge(now, chunk).verdict is not Verdict.FOREIGN:
                 break
             # Others have written there first.
-            end = yield from self.place.last_row(self.turn, row)
+            end = yield from self.place.last_row(self.lease, row)
             recorded, is_fresh = yield from self._moved(chunk, end + 1)
-        is_disturbed = yield from self.place.write(self.turn, chunk, row)
+        is_disturbed = yield from self.place.write(self.lease, chunk, row)
         if is_disturbed:
             row = yield from self._looked(chunk, row, above)
         self.stands, self.last = chunk.number, (chunk, row)
@@ -125,8 +125,8 @@ class Appender(Writer):
         if write is None:
             return RecordedSegment(segment, State.PENDING, 0.0), True
         done = self.stands
-        answer = yield from self.turn.reserve(
-            lambda store: store.sheets.reserve(write.id, self.turn.claimant, done, segment, is_disjoint=True)
+        answer = yield from self.lease.reserve(
+            lambda store: store.sheets.reserve(write.id, self.lease.claimant, done, segment, is_disjoint=True)
         )
         self.stands = None
         assert answer is not None  # noqa: S101 - the table has come from a database
@@ -138,8 +138,8 @@ class Appender(Writer):
         segment, write = chunk.segment(least), self.write
         if write is None:
             return RecordedSegment(segment, State.PENDING, 0.0), True
-        answer = yield from self.turn.reserve(
-            lambda store: store.sheets.move(write.id, self.turn.claimant, segment, is_disjoint=True)
+        answer = yield from self.lease.reserve(
+            lambda store: store.sheets.move(write.id, self.lease.claimant, segment, is_disjoint=True)
         )
         assert answer is not None  # noqa: S101 - the table has come from a database
         if answer.recorded is None or not answer.is_new:
@@ -162,8 +162,8 @@ class Appender(Writer):
                 logger.info("Others have changed rows that were just written", extra={"row": row})
                 return row
             raise self.disturbed([row + place for place in judgement.foreign], "changed by others")
-        yield from self.place.refresh(self.turn)
-        below = yield from self.place.read(self.turn, row + chunk.count, row + chunk.count + _NEAR - 1)
+        yield from self.place.refresh(self.lease)
+        below = yield from self.place.read(self.lease, row + chunk.count, row + chunk.count + _NEAR - 1)
         offset = offset_of([*now, *below], chunk.sums, chunk.wild)
         if offset is None or all(map(is_blank, chunk.rows)):
             return None
@@ -185,7 +185,7 @@ class Appender(Writer):
         """See that nothing stands of a segment that is to be written with other rows."""
         segment = recorded.segment
         yield from self.quiet(recorded)
-        now = yield from self.place.read(self.turn, segment.row, segment.end)
+        now = yield from self.place.read(self.lease, segment.row, segment.end)
         changed = set(changed_rows(now, segment.sums, chunk.wild))
         if any(place not in changed and not is_blank(row) for place, row in enumerate(now)):
             raise _changed(segment, chunk)
@@ -202,8 +202,8 @@ class Appender(Writer):
             Where they stand.
         """
         top = row - len(above)
-        yield from self.place.refresh(self.turn)
-        now = yield from self.place.read(self.turn, top, row + chunk.count + _NEAR - 1)
+        yield from self.place.refresh(self.lease)
+        now = yield from self.place.read(self.lease, top, row + chunk.count + _NEAR - 1)
         there = now[row - top :]
         changed = changed_rows(there[: chunk.count], chunk.sums, chunk.wild)
         if not changed:
@@ -239,7 +239,7 @@ class Appender(Writer):
             Where the chunk stands then.
 
         Raises:
-            ConflictError: The rows above are not this write's own, or it cannot be told which they are.
+            ConflictError: The rows above are not this write's own, or it cannot be determined which they are.
         """
         last, last_row = self.last if self.last is not None else (None, 0)
         if last is not None and last_row + last.count == row:
@@ -250,9 +250,9 @@ class Appender(Writer):
                 if sums[-1 - count] == now and all(map(is_blank, there[chunk.count : end])):
                     recorded, _ = yield from self._moved(chunk, row + count)
                     moved = recorded.segment.row
-                    yield from self.place.write(self.turn, chunk, moved)
+                    yield from self.place.write(self.lease, chunk, moved)
                     tail = chunk_of(last, range(last.count - count, last.count))
-                    yield from self.place.write(self.turn, tail, row)
+                    yield from self.place.write(self.lease, tail, row)
                     logger.info(
                         "Put back rows that others had pushed down", extra={"rows": count, "row": row}
                     )

@@ -115,7 +115,7 @@ def apply(
     place = writer.place
     if not rules or extent.last < first:
         return
-    yield from writer.turn.keep()
+    yield from writer.lease.keep()
     standing = yield from formats_of(place.token, place.sheet_id)
     missing, short = list[dict[str, Any]](), list[dict[str, Any]]()
     for at, rule in rules:
@@ -146,7 +146,7 @@ def _sent(writer: Writer, kind: str, some: Sequence[dict[str, Any]]) -> Procedur
         "POST", url, json={"sheet_condition_formats": items}, idempotent=kind == "batch_update"
     )
     try:
-        answer = yield from writer.turn.send(call)
+        answer = yield from writer.lease.send(call)
     except OutcomeUnknownError:
         now = {canonical(one) for one in (yield from formats_of(place.token, place.sheet_id))}
         if not all(canonical(one) in now for one in some):

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lark_provider.api.clouddoc.document_lease import DocumentLease, TakenOverError, document_lease
 from lark_provider.api.clouddoc.sheets.files import subject_of
 from lark_provider.api.clouddoc.sheets.tables.place import V3
-from lark_provider.api.clouddoc.turn import TakenOverError, Turn, turn
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.effects import Memoize
 from lark_provider.protocol.errors import LarkAPIError, NotFoundError, OutcomeUnknownError, TransportError
@@ -67,7 +67,9 @@ def create(
     digest = client_token(key, folder, "spreadsheet").replace("-", "")
     first_title = f"{title[: _MAX_TITLE - len(digest) - 3]} [{digest}]"
     # The lease is that of the key, so that two processes with the same key do not create two.
-    held = yield from turn(f"file/{folder}/{digest}", f"file {digest[:12]}", lease_seconds, lease_wait)
+    held = yield from document_lease(
+        f"file/{folder}/{digest}", f"file {digest[:12]}", lease_seconds, lease_wait
+    )
     yield from held.begin()
     try:
         if not held.is_shared:
@@ -98,7 +100,7 @@ def create(
 
 
 def _once(
-    held: Turn, folder: str, key: str, title: str, look_after: float
+    held: DocumentLease, folder: str, key: str, title: str, look_after: float
 ) -> Procedure[tuple[Created, bool]]:
     """Return the spreadsheet, and whether no other can have been created for the key."""
     found = yield from shared(lambda store: store.files.begin(folder, key, title[-_TOKEN:]))
@@ -138,7 +140,9 @@ def _removed(made: Created, title: str, folder: str) -> Procedure[None]:
             yield from perform(request("DELETE", url, params={"type": "sheet"}))
 
 
-def _sent(held: Turn, entry: Entry, title: str, folder: str, look_after: float) -> Procedure[Created | None]:
+def _sent(
+    held: DocumentLease, entry: Entry, title: str, folder: str, look_after: float
+) -> Procedure[Created | None]:
     yield from held.renew()
     yield from shared(lambda store: store.files.resend(entry, entry.token))
     try:
@@ -151,7 +155,7 @@ def _sent(held: Turn, entry: Entry, title: str, folder: str, look_after: float) 
         raise
 
 
-def _looked(held: Turn, title: str, folder: str, look_after: float) -> Procedure[Created | None]:
+def _looked(held: DocumentLease, title: str, folder: str, look_after: float) -> Procedure[Created | None]:
     """Look for a spreadsheet that may have been created; lists lag behind."""
     for look in range(_LOOKS):
         if look:

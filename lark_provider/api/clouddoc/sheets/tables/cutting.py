@@ -65,7 +65,7 @@ class Cutter:
             columns: The cells of each column, as they are sent.
             formats: For each column the formatter of its cells, or a list of them, or None.
             odd: The columns that may have other cells than text, integers and numbers with a fraction.
-            is_header: Whether they are the header, which is no row of the source.
+            is_header: Whether they are the header, which is not a row of the source.
 
         Yields:
             The chunks that are complete.

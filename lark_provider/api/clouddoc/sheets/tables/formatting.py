@@ -56,7 +56,7 @@ def apply(
         entries.append((dict(options.header_style), _blocks(writer, extent.first)))
     for data in _requests(writer.place.sheet_id, entries):
         url = path(V2 + "/styles_batch_update", token=writer.place.token)
-        yield from writer.turn.send(request("PUT", url, json={"data": data}, idempotent=True))
+        yield from writer.lease.send(request("PUT", url, json={"data": data}, idempotent=True))
     yield from _widths(writer, layout, options, widths, order, is_begun=is_begun)
     if options.freeze is not None:
         yield from _freeze(writer, options.freeze)
@@ -142,18 +142,18 @@ def _widths(
             "dimensionProperties": {"fixedSize": pixels[first]},
         }
         url = path(V2 + "/dimension_range", token=place.token)
-        yield from writer.turn.send(request("PUT", url, json=body, idempotent=True))
+        yield from writer.lease.send(request("PUT", url, json=body, idempotent=True))
 
 
 def _freeze(writer: Writer, freeze: tuple[int, int]) -> Procedure[None]:
     place = writer.place
-    yield from place.refresh(writer.turn)
+    yield from place.refresh(writer.lease)
     if place.frozen == freeze:
         return
     properties = {"sheetId": place.sheet_id, "frozenRowCount": freeze[0], "frozenColCount": freeze[1]}
     body = {"requests": [{"updateSheet": {"properties": properties}}]}
     url = path(V2 + "/sheets_batch_update", token=place.token)
-    yield from writer.turn.send(request("POST", url, json=body, idempotent=True))
+    yield from writer.lease.send(request("POST", url, json=body, idempotent=True))
 
 
 def _filter(writer: Writer, extent: Extent) -> Procedure[None]:
@@ -161,7 +161,7 @@ def _filter(writer: Writer, extent: Extent) -> Procedure[None]:
     place = writer.place
     wanted = place.range(extent.first, extent.last)
     url = path(V3 + "/sheets/{sheet_id}/filter", token=place.token, sheet_id=place.sheet_id)
-    yield from writer.turn.keep()
+    yield from writer.lease.keep()
     try:
         found = (yield from perform(request("GET", url))).data.get("sheet_filter_info") or {}
     except NotFoundError:
@@ -181,11 +181,11 @@ def _filter(writer: Writer, extent: Extent) -> Procedure[None]:
                 extra={"wanted": wanted.a1},
             )
             return
-        yield from writer.turn.send(request("DELETE", url))
+        yield from writer.lease.send(request("DELETE", url))
     body = {
         "range": wanted.on(place.sheet_id),
         "col": column_name(wanted.first_column),
         "condition": {"filter_type": "clear"},
     }
     call: Call[Any] = request("POST", url, json=body, idempotent=True)
-    yield from writer.turn.send(call)
+    yield from writer.lease.send(call)

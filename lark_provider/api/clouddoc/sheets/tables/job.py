@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from lark_provider.api.clouddoc.document_lease import DocumentLease
 from lark_provider.api.clouddoc.sheets.tables import formatting, modes, stale
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
@@ -17,7 +18,6 @@ from lark_provider.api.clouddoc.sheets.tables.place import Place
 from lark_provider.api.clouddoc.sheets.tables.source import Converted, Source
 from lark_provider.api.clouddoc.sheets.tables.updating import Update, arranged, header_of
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
-from lark_provider.api.clouddoc.turn import Turn
 from lark_provider.protocol.effects import Stream
 from lark_provider.protocol.errors import ConflictError, LarkError
 from lark_provider.protocol.ledger_entry import State
@@ -43,7 +43,7 @@ class Job:
     """
 
     place: Place
-    held: Turn
+    held: DocumentLease
     columns: Layout
     options: Options
     stream: Stream[Any]

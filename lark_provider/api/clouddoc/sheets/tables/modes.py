@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lark_provider.api.clouddoc.cells import show
+from lark_provider.api.clouddoc.document_lease import TakenOverError
 from lark_provider.api.clouddoc.sheets.addressing import Cell
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
 from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk
@@ -13,7 +14,6 @@ from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import Layout
 from lark_provider.api.clouddoc.sheets.tables.source import Source
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
-from lark_provider.api.clouddoc.turn import TakenOverError
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError
 from lark_provider.protocol.ledger_entry import State
@@ -122,7 +122,7 @@ def append(writer: Appender, source: Source, layout: Layout, *, header: bool) ->
     if header:
         yield from _headed(writer, layout)
     top = place.row + header
-    row = (yield from place.last_row(writer.turn, top)) + 1
+    row = (yield from place.last_row(writer.lease, top)) + 1
     count = 0
     while (made := (yield from source.chunk())) is not None:
         if (
@@ -140,7 +140,7 @@ def append(writer: Appender, source: Source, layout: Layout, *, header: bool) ->
     if left:
         first = left[0].segment
         yield from writer.quiet(left[0])
-        now = yield from place.read(writer.turn, first.row, first.end)
+        now = yield from place.read(writer.lease, first.row, first.end)
         if not all(map(is_blank, now)):
             raise ConflictError(
                 f"The source ends before row {first.first}, which an earlier attempt under this key may have "
@@ -155,13 +155,13 @@ def _headed(writer: Writer, layout: Layout) -> Procedure[None]:
     """See that the table has its header."""
     place = writer.place
     while True:
-        writer.turn.decide_again()
-        (now,) = yield from place.read(writer.turn, place.row, place.row)
+        writer.lease.decide_again()
+        (now,) = yield from place.read(writer.lease, place.row, place.row)
         if not is_blank(now):
             break
         made = header_chunk(layout, place.blocks)
         try:
-            if (yield from place.write(writer.turn, made, place.row)):
+            if (yield from place.write(writer.lease, made, place.row)):
                 yield from writer.verify([(place.row, made.sums, made.wild)])
         except TakenOverError:
             continue  # another process may have written it meanwhile
@@ -218,5 +218,5 @@ def check_merges(writer: Writer, last: int, *, unmerge: bool) -> Procedure[None]
         body = {"range": one.on(place.sheet_id)}
         url = path("/sheets/v2/spreadsheets/{token}/unmerge_cells", token=place.token)
         call: Call[Any] = request("POST", url, json=body, idempotent=True)
-        yield from writer.turn.send(call)
+        yield from writer.lease.send(call)
         place.expect_write()

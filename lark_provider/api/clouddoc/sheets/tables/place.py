@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lark_provider.api.clouddoc.document_lease import DocumentLease
 from lark_provider.api.clouddoc.sheets.addressing import MAX_CELLS, Range
 from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
-from lark_provider.api.clouddoc.turn import Turn
 from lark_provider.protocol.calls import Call, LarkResponse, request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Procedure, perform
@@ -81,14 +81,14 @@ class Place:
         return Range(first, self.lefts[0], last, self.right)
 
     def read(
-        self, turn: Turn, first: int, last: int, *, is_dated: bool = False
+        self, lease: DocumentLease, first: int, last: int, *, is_dated: bool = False
     ) -> Procedure[list[list[Any]]]:
         """Read rows of the table's columns, formulas as their text.
 
         See GET /open-apis/sheets/v2/spreadsheets/:token/values/:range.
 
         Args:
-            turn: Its lease is kept.
+            lease: Its lease is kept.
             first: The first row, from 1.
             last: The last row.
             is_dated: Whether numbers that are shown as dates are answered as text.
@@ -102,7 +102,7 @@ class Place:
         while at <= last:
             end = min(at + step - 1, last)
             try:
-                parts = yield from self._answers(turn, at, end, is_dated=is_dated)
+                parts = yield from self._answers(lease, at, end, is_dated=is_dated)
             except LarkAPIError as error:
                 if error.code != ANSWER_TOO_LARGE or step == 1:
                     raise
@@ -113,7 +113,7 @@ class Place:
         return found
 
     def _answers(
-        self, turn: Turn, first: int, last: int, *, is_dated: bool = False
+        self, lease: DocumentLease, first: int, last: int, *, is_dated: bool = False
     ) -> Procedure[list[list[list[Any] | None]]]:
         """Return the rows of each block of columns as Lark answers them: some may be missing or short."""
         parts: list[list[list[Any] | None]] = []
@@ -122,7 +122,7 @@ class Place:
             there = wanted.within(self.rows, self.columns)
             values: list[list[Any] | None] = []
             if there is not None:
-                yield from turn.keep()
+                yield from lease.keep()
                 url = path(V2 + "/values/{range}", token=self.token, range=there.on(self.sheet_id))
                 params = {"dateTimeRenderOption": "FormattedString"} if is_dated else None
                 answer = yield from perform(request("GET", url, params=params))
@@ -131,21 +131,21 @@ class Place:
             parts.append(values)
         return parts
 
-    def last_row(self, turn: Turn, above: int) -> Procedure[int]:
+    def last_row(self, lease: DocumentLease, above: int) -> Procedure[int]:
         """Return the last row with content in the table's columns.
 
         It is looked for from the end of the grid upwards, since a blank row may stand inside a table.
 
         Args:
-            turn: Its lease is kept.
+            lease: Its lease is kept.
             above: What to return if no row from here on has any, plus 1.
         """
-        yield from self.refresh(turn)
+        yield from self.refresh(lease)
         end, step = self.rows, _READ_ROWS
         while end >= above:
             first = max(above, end - step + 1)
             try:
-                parts = yield from self._answers(turn, first, end)
+                parts = yield from self._answers(lease, first, end)
             except LarkAPIError as error:
                 if error.code != ANSWER_TOO_LARGE or step == 1:
                     raise
@@ -160,9 +160,9 @@ class Place:
             end = first - 1
         return above - 1
 
-    def refresh(self, turn: Turn) -> Procedure[None]:
+    def refresh(self, lease: DocumentLease) -> Procedure[None]:
         """Read the size of the grid again."""
-        yield from turn.keep()
+        yield from lease.keep()
         for sheet in (yield from sheets(self.token)):
             if sheet["sheet_id"] == self.sheet_id:
                 grid = sheet.get("grid_properties") or {}
@@ -177,19 +177,19 @@ class Place:
             f"The worksheet {self.title!r} ({self.sheet_id}) was deleted. Next: add it, and call again."
         )
 
-    def grow(self, turn: Turn, last: int) -> Procedure[None]:
+    def grow(self, lease: DocumentLease, last: int) -> Procedure[None]:
         """Make the grid large enough.
 
         See POST /open-apis/sheets/v2/spreadsheets/:token/dimension_range.
 
         Args:
-            turn: Writes.
+            lease: Writes.
             last: The last row that the table needs.
         """
         right = self.right
         if last <= self.rows and right <= self.columns:
             return
-        yield from self.refresh(turn)
+        yield from self.refresh(lease)
         if max(last, self.rows) * max(right, self.columns) > MAX_CELLS:
             raise InvalidRequestError(
                 f"A worksheet takes {MAX_CELLS:,} cells, empty ones included, and row {last:,} with "
@@ -197,35 +197,35 @@ class Place:
                 code=90219,
             )
         while (columns := right - self.columns) > 0:
-            self.columns += yield from self._add(turn, "COLUMNS", columns)
+            self.columns += yield from self._add(lease, "COLUMNS", columns)
         while (rows := last - self.rows) > 0:
-            self.rows += yield from self._add(turn, "ROWS", rows)
+            self.rows += yield from self._add(lease, "ROWS", rows)
 
-    def _add(self, turn: Turn, dimension: str, count: int) -> Procedure[int]:
+    def _add(self, lease: DocumentLease, dimension: str, count: int) -> Procedure[int]:
         count = min(count, _MAX_ADDED)
         body = {"dimension": {"sheetId": self.sheet_id, "majorDimension": dimension, "length": count}}
         # A repeat adds blank rows below the table, where they do no harm.
         call: Call[Any] = request(
             "POST", path(V2 + "/dimension_range", token=self.token), json=body, idempotent=True
         )
-        yield from turn.send(call)
+        yield from lease.send(call)
         self.expect_write()
         return count
 
-    def write(self, turn: Turn, chunk: Chunk, row: int) -> Procedure[bool]:
+    def write(self, lease: DocumentLease, chunk: Chunk, row: int) -> Procedure[bool]:
         """Write a chunk, by as many requests as its columns and its size need.
 
         See PUT /open-apis/sheets/v2/spreadsheets/:token/values.
 
         Args:
-            turn: Writes.
+            lease: Writes.
             chunk: What is written.
             row: Where.
 
         Returns:
             Whether others have written in the spreadsheet since it was last read or written here.
         """
-        yield from self.grow(turn, row + chunk.count - 1)
+        yield from self.grow(lease, row + chunk.count - 1)
         is_disturbed = False
         for block, left in enumerate(self.lefts):
             start, width = 0, self.blocks[block][1] - self.blocks[block][0]
@@ -234,7 +234,7 @@ class Place:
                 where = Range(row + first, left, row + stop - 1, left + width - 1)
                 body = chunk.body(block, first, stop, where.on(self.sheet_id))
                 try:
-                    answer = yield from turn.send(self.put(body), strict=True)
+                    answer = yield from lease.send(self.put(body), strict=True)
                 except LarkAPIError as error:
                     if error.code != TOO_LARGE or stop - first == 1:
                         raise

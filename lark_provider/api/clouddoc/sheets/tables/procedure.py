@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lark_provider.api.clouddoc.cells import show
+from lark_provider.api.clouddoc.document_lease import document_lease
 from lark_provider.api.clouddoc.drive.folders import folder_token
 from lark_provider.api.clouddoc.drive.sharing import Share, resolved_shares, share_resolved
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
@@ -30,7 +31,6 @@ from lark_provider.api.clouddoc.sheets.tables.source import Converted, Source
 from lark_provider.api.clouddoc.sheets.targets import SheetRef, Target, Worksheet, spreadsheet
 from lark_provider.api.clouddoc.sheets.targets import place as sheet_place
 from lark_provider.api.clouddoc.sheets.values import WRONG_VALUE
-from lark_provider.api.clouddoc.turn import turn
 from lark_provider.protocol.effects import NewKey, Stream, Take
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import checked_key
@@ -277,7 +277,7 @@ def _into(
     """Write a table into a worksheet that is there."""
     found = yield from sheet_place(target, fresh=True)
     sheet = found.sheet
-    held = yield from turn(
+    held = yield from document_lease(
         f"sheet/{found.token}", f"table in {sheet.title!r}", options.lease_seconds, options.lease_wait
     )
     held.is_tolerant = options.mode == "append"

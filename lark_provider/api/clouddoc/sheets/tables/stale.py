@@ -28,8 +28,8 @@ def reset(writer: Writer, first: int, last: int) -> Procedure[None]:
     """
     place, found = writer.place, set[int]()
     for top, end in _looked(first, last):
-        plain = yield from place.read(writer.turn, top, end)
-        shown = yield from place.read(writer.turn, top, end, is_dated=True)
+        plain = yield from place.read(writer.lease, top, end)
+        shown = yield from place.read(writer.lease, top, end, is_dated=True)
         for row, (cells, texts) in enumerate(zip(plain, shown, strict=True), top):
             for at, (cell, text) in enumerate(zip(cells, texts, strict=True)):
                 if _is_number(cell) and isinstance(text, str) and at not in found:

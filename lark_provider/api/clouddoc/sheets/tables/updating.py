@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from lark_provider.api.clouddoc.cells import show
+from lark_provider.api.clouddoc.document_lease import DocumentLease
 from lark_provider.api.clouddoc.sheets.addressing import Range, column_name
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
 from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_COLUMNS, Chunk, chunk_of
@@ -19,7 +20,6 @@ from lark_provider.api.clouddoc.sheets.tables.layout import Layout
 from lark_provider.api.clouddoc.sheets.tables.modes import Extent, recorded_segments, text_of
 from lark_provider.api.clouddoc.sheets.tables.place import TOO_LARGE, V2, Place
 from lark_provider.api.clouddoc.sheets.tables.source import Source
-from lark_provider.api.clouddoc.turn import Turn
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkAPIError
 from lark_provider.protocol.ledger_entry import State
@@ -73,15 +73,15 @@ def arranged(
     return tuple(blocks), tuple(lefts), [place for _, place in places]
 
 
-def header_of(place: Place, turn: Turn) -> Procedure[list[Any]]:
+def header_of(place: Place, lease: DocumentLease) -> Procedure[list[Any]]:
     """Return the whole header of a worksheet, from the table's first column on."""
-    yield from place.refresh(turn)
+    yield from place.refresh(lease)
     width = max(place.columns - place.lefts[0] + 1, 1)
     wide = replace(
         place, blocks=tuple((at, min(at + 100, width)) for at in range(0, width, 100)),
         lefts=tuple(place.lefts[0] + at for at in range(0, width, 100)),
     )  # fmt: skip
-    (found,) = yield from wide.read(turn, place.row, place.row)
+    (found,) = yield from wide.read(lease, place.row, place.row)
     while found and found[-1] in (None, ""):
         found.pop()
     place.revision = wide.revision
@@ -133,16 +133,16 @@ class Update:
             self._base = recorded.segment.number + 1
             if recorded.state is not State.PENDING:
                 continue
-            now = yield from place.read(self.writer.turn, recorded.segment.row, recorded.segment.end)
+            now = yield from place.read(self.writer.lease, recorded.segment.row, recorded.segment.end)
             if any(map(is_blank, now)):
                 yield from self.writer.quiet(recorded)
 
     def _read(self) -> Procedure[None]:
         """Read the keys of the worksheet."""
-        place, turn = self.writer.place, self.writer.turn
-        last = yield from place.last_row(turn, place.row + 1)
+        place, lease = self.writer.place, self.writer.lease
+        last = yield from place.last_row(lease, place.row + 1)
         # Before the keys: what others write after it is noticed by the revision.
-        (now,) = yield from place.read(turn, place.row, place.row)
+        (now,) = yield from place.read(lease, place.row, place.row)
         if list(map(text_of, now)) != list(self.titles):
             raise ConflictError(
                 f"The header of worksheet {place.title!r} was moved or changed while the table was written. "
@@ -157,7 +157,7 @@ class Update:
         index: dict[Key, int] = {}
         doubled: list[int] = []
         for first in range(place.row + 1, last + 1, _KEY_ROWS):
-            rows = yield from narrow.read(turn, first, min(last, first + _KEY_ROWS - 1))
+            rows = yield from narrow.read(lease, first, min(last, first + _KEY_ROWS - 1))
             for number, row in enumerate(rows, first):
                 if not is_blank(row):
                     key = _key(row)
@@ -175,7 +175,7 @@ class Update:
 
     def _written(self, made: Chunk) -> Procedure[None]:
         place = self.writer.place
-        (_,) = yield from place.read(self.writer.turn, place.row, place.row)
+        (_,) = yield from place.read(self.writer.lease, place.row, place.row)
         if place.disturbances != self._disturbances:
             yield from self._read()  # others have written: rows may have moved
         keys = [_key([row[one] for one in self.keys]) for row in made.rows]
@@ -246,7 +246,7 @@ class Update:
         writer, place = self.writer, self.writer.place
         url = path(V2 + "/values_batch_update", token=place.token)
         call: Call[Any] = replace(request("POST", url, idempotent=True), body=body)
-        answer = yield from writer.turn.send(call)
+        answer = yield from writer.lease.send(call)
         is_disturbed = place.noted(answer)
         for run in _runs(rows):
             writer.note(made, run[0], places=[found[row] for row in run])

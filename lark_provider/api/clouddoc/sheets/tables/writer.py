@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lark_provider.api.clouddoc.document_lease import DocumentLease
 from lark_provider.api.clouddoc.sheets.addressing import Range
 from lark_provider.api.clouddoc.sheets.tables.chunks import Chunk, chunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES
@@ -17,7 +18,6 @@ from lark_provider.api.clouddoc.sheets.tables.judging import (
 )
 from lark_provider.api.clouddoc.sheets.tables.options import Options
 from lark_provider.api.clouddoc.sheets.tables.place import Place
-from lark_provider.api.clouddoc.turn import Turn
 from lark_provider.protocol.errors import ConflictError, LarkError
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure
@@ -36,7 +36,7 @@ class Writer:
 
     Attributes:
         place: The worksheet.
-        turn: The lease of the spreadsheet.
+        lease: The lease of the spreadsheet.
         write: The table in the ledger; None without a database.
         options: How it is written.
         written: Rows that stand, without the header; those of `replayed` included.
@@ -47,7 +47,7 @@ class Writer:
     """
 
     place: Place
-    turn: Turn
+    lease: DocumentLease
     write: TableWrite | None
     options: Options
     written: int = 0
@@ -107,7 +107,7 @@ class Writer:
                 "Waiting until an uncertain write cannot take effect any more",
                 extra={"segment": recorded.segment.number, "wait_s": round(pause, 1)},
             )
-            yield from self.turn.pause(pause)
+            yield from self.lease.pause(pause)
 
     def put(self, chunk: Chunk, row: int) -> Procedure[bool]:
         """Write a chunk at a place that is the table's own.
@@ -122,9 +122,9 @@ class Writer:
         write, done = self.write, self.stands
         if write is not None:
             segment = chunk.segment(row)
-            answer = yield from self.turn.reserve(
+            answer = yield from self.lease.reserve(
                 lambda store: store.sheets.reserve(
-                    write.id, self.turn.claimant, done, segment, is_disjoint=False
+                    write.id, self.lease.claimant, done, segment, is_disjoint=False
                 )
             )
             self.stands = None
@@ -133,10 +133,10 @@ class Writer:
             if answer is not None and not answer.is_new:
                 if recorded.state is State.PENDING and recorded.segment.digest != chunk.digest:
                     yield from self.quiet(recorded)
-                yield from self.turn.reserve(
-                    lambda store: store.sheets.move(write.id, self.turn.claimant, segment, is_disjoint=False)
+                yield from self.lease.reserve(
+                    lambda store: store.sheets.move(write.id, self.lease.claimant, segment, is_disjoint=False)
                 )
-        is_disturbed = yield from self.place.write(self.turn, chunk, row)
+        is_disturbed = yield from self.place.write(self.lease, chunk, row)
         self.stands = chunk.number
         self.note(chunk, row)
         return is_disturbed
@@ -154,7 +154,7 @@ class Writer:
             last = row + len(sums) // SUM_BYTES - 1
             for first in range(row, last + 1, _BLANKED):
                 end = min(last, first + _BLANKED - 1)
-                now = yield from self.place.read(self.turn, first, end)
+                now = yield from self.place.read(self.lease, first, end)
                 changed = changed_rows(
                     now, sums[SUM_BYTES * (first - row) : SUM_BYTES * (end - row + 1)], wild
                 )
@@ -174,7 +174,7 @@ class Writer:
         for row in range(first, last + 1, _BLANKED):
             count = min(_BLANKED, last - row + 1)
             rows: list[Sequence[Any]] = [("",) * self.place.width] * count
-            yield from self.place.write(self.turn, chunk(0, 1, rows, (), self.place.blocks), row)
+            yield from self.place.write(self.lease, chunk(0, 1, rows, (), self.place.blocks), row)
 
     def finish(self) -> Procedure[None]:
         """Record that everything stands."""
