@@ -62,9 +62,9 @@ soak-bridge: $(READY) ## Kill and freeze bridges, API servers and database while
 soak-early: $(READY) ## Answer Airflow's questions as soon as they are asked, on the page and by clicks (TASKS=500 SEED=…)
 	@$(BIN)/python -m tests.soak.early --tasks $(or $(TASKS),500) $(if $(SEED),--seed $(SEED))
 
-soak-failures: $(READY) ## Let a folder of DAGs fail while Lark is unavailable and bridges are killed (DAGS=50 WIDE=50 TASKS=2 AWAY=60)
+soak-failures: $(READY) ## Let a folder of DAGs fail while Lark is unavailable and bridges are killed (DAGS=50 WIDE=50 TASKS=2 DOWN=60)
 	@$(BIN)/python -m tests.soak.failures --dags $(or $(DAGS),50) --wide $(or $(WIDE),50) \
-		--tasks $(or $(TASKS),2) --away $(or $(AWAY),60)
+		--tasks $(or $(TASKS),2) --down $(or $(DOWN),60)
 
 soak-outages: $(READY) ## Take each part that a click goes through down in turn, while a person clicks (SECONDS=60)
 	@$(BIN)/python -m tests.soak.outages --seconds $(or $(SECONDS),60)

@@ -16,7 +16,7 @@ Status: TypeAlias = Literal["healthy", "warning", "unhealthy", "not configured"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a look.
+    """What a check has found.
 
     Attributes:
         text: A few words; if something is wrong, with the next step.
@@ -49,7 +49,7 @@ def check(name: str, look: Callable[[], Outcome], seconds: float | None = None) 
 
     Args:
         name: The check's name.
-        look: Returns the result.
+        look: Checks, and returns what it has found.
         seconds: The deadline, for which `look` runs in a thread; None for none.
     """
     started = time.perf_counter()

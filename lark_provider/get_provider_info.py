@@ -331,7 +331,7 @@ def get_provider_info() -> dict[str, object]:
                     "placeholders": {
                         "password": "https://open.feishu.cn/open-apis/bot/v2/hook/…",
                         "port": _PORT_HINT,
-                        "host": "only if the password is no whole URL: feishu, lark, or a URL",
+                        "host": "only if the password is not a whole URL: feishu, lark, or a URL",
                     },
                 },
             },

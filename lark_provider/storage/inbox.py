@@ -51,7 +51,8 @@ class Inbox:
             How many clicks are new.
 
         Raises:
-            StorageError: Also, as `permanent`, if no database can store one, or an event is no chat command.
+            StorageError: Also, as `permanent`, if no database can store one, or if an event is not a chat
+                command.
         """
         given = list(deliveries)
         clicks = [one for one in given if isinstance(one, CardClick)]

@@ -50,7 +50,7 @@ def rows(count: int, name: str = "row") -> Iterator[dict[str, Any]]:
 
 def failing(count: int) -> Iterator[dict[str, Any]]:
     yield from rows(count)
-    raise OSError("the source went away")
+    raise OSError("the source is unavailable")
 
 
 def load(table: dict[str, Any], source: Any, **options: Any) -> LarkBitableBulkInsertOperator:

@@ -1,4 +1,4 @@
-"""Waits and what can happen to them: databases that go away, forks, triggerers that die."""
+"""Waits and what can happen to them: databases that become unavailable, forks, triggerers that die."""
 
 from __future__ import annotations
 

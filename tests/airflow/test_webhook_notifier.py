@@ -110,7 +110,7 @@ def test_a_long_traceback_is_shortened_to_what_a_bot_takes(lark: Emulator, tell:
         ({"drop": "after"}, "may or may not have happened"),
     ],
 )
-def test_trouble_is_one_line_in_the_log(
+def test_a_failure_is_one_line_in_the_log(
     lark: Emulator, tell: Tell, capsys: pytest.CaptureFixture[str], plan: dict[str, Any], text: str
 ) -> None:
     lark.fault(method="POST", path=PATH, **plan)

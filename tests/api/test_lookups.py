@@ -28,7 +28,7 @@ class Office:
         self.remembered: dict[str, tuple[Any, float]] = {}
         self.now = 0.0
         self.batches: list[int] = []
-        self.trouble: dict[int, LarkError] = {}
+        self.failure: dict[int, LarkError] = {}
         self.statements = 0
 
     def perform(self, procedure: Procedure[Any]) -> Any:
@@ -68,7 +68,7 @@ class Office:
 
         emails = orjson.loads(call.body or b"")["emails"]
         self.batches.append(len(emails))
-        if error := self.trouble.get(len(self.batches)):
+        if error := self.failure.get(len(self.batches)):
             raise error
         users = [
             {"email": one} | ({"user_id": self.people[one.lower()]} if one.lower() in self.people else {})
@@ -111,7 +111,7 @@ def test_answers_grow_old_and_strangers_sooner() -> None:
 
 def test_what_was_learned_before_the_trouble_is_kept() -> None:
     office = Office()
-    office.trouble = {2: TransportError("away")}
+    office.failure = {2: TransportError("unavailable")}
     with pytest.raises(TransportError):
         office.perform(contact.find_by_email(COLLEAGUES))
     assert office.batches == [50, 50]
@@ -122,26 +122,26 @@ def test_what_was_learned_before_the_trouble_is_kept() -> None:
 def test_old_answers_serve_while_lark_is_away(caplog: pytest.LogCaptureFixture) -> None:
     office = Office()
     office.perform(contact.find_by_email(COLLEAGUES))
-    office.now, office.batches, office.trouble = DAY, [], {2: TransportError("away")}
+    office.now, office.batches, office.failure = DAY, [], {2: TransportError("unavailable")}
     assert office.perform(contact.find_by_email(COLLEAGUES)) == office.people
-    assert office.batches == [50, 50]  # who is away is not asked a third time
+    assert office.batches == [50, 50]  # Lark is not asked a third time
     (warning,) = caplog.records
     assert (warning.levelname, "using 70 expired cache entries" in warning.getMessage()) == ("WARNING", True)
 
 
 @pytest.mark.parametrize(
-    ("asked", "trouble"),
+    ("asked", "failure"),
     [
-        ("who@example.com", TransportError("away")),  # unknown when cached, perhaps registered since
-        ("new@example.com", TransportError("away")),  # never asked for
+        ("who@example.com", TransportError("unavailable")),  # unknown when cached, perhaps registered since
+        ("new@example.com", TransportError("unavailable")),  # never asked for
         (COLLEAGUES[0], LarkAPIError("the scope was withdrawn")),
     ],
 )
-def test_trouble_that_old_answers_do_not_help_with(asked: str, trouble: LarkError) -> None:
+def test_failure_that_old_answers_do_not_help_with(asked: str, failure: LarkError) -> None:
     office = Office()
     office.perform(contact.find_by_email([COLLEAGUES[0], "who@example.com"]))
-    office.now, office.trouble = DAY, {2: trouble}
-    with pytest.raises(type(trouble)):
+    office.now, office.failure = DAY, {2: failure}
+    with pytest.raises(type(failure)):
         office.perform(contact.find_by_email([COLLEAGUES[0], asked]))
 
 

@@ -74,7 +74,7 @@ def test_rabbitmq_takes_it_for_both_and_the_pump_stores_it_once(
     (row,) = rows(database)
     assert (row.app_id, row.message_id, row.text, row.state) == ("cli_a", "om_1", "/run etl", "due")
     assert mq.drain(rabbitmq, DEAD) == []
-    # What is no command has no place there, as before.
+    # What is not a command has no place there, as before.
     mq.send(rabbitmq, "card.cli_a", said("hello").raw)
     Pump(mq.at(rabbitmq), Inbox(database)).once()
     assert mq.drain(rabbitmq, CARDS) == []

@@ -77,7 +77,7 @@ class Running:
 
 @contextlib.contextmanager
 def running(url: str, inbox: Inbox) -> Iterator[Running]:
-    """A pump that is expected to have trouble."""
+    """A pump that is expected to fail."""
     made = Running(url, inbox)
     try:
         yield made

@@ -102,11 +102,11 @@ def test_clicks_and_events_go_to_their_queues_as_lark_sent_them(rabbitmq: str) -
 
 def test_a_broker_that_is_away_costs_no_time(database: URL) -> None:
     inbox = InboxSink(Writer(Inbox(database)))
-    away = BrokerSink(Publisher(mq.at("amqp://127.0.0.1:1")))
+    down = BrokerSink(Publisher(mq.at("amqp://127.0.0.1:1")))
 
     async def work() -> None:
-        assert not away.is_up
-        assert await kept([away, inbox], mq.click("c1")) == "database"
+        assert not down.is_up
+        assert await kept([down, inbox], mq.click("c1")) == "database"
 
     mq.run(work())
     assert stored(database) == ["c1"]

@@ -17,9 +17,9 @@ def test_ascii_tells_what_is_well_from_what_is_not(database_url: str) -> None:
         done = subprocess.run([*COMMAND, "health"], env=env, capture_output=True, text=True, check=False)  # noqa: S603
         return {line[5:].split("  ")[0].strip(): line[:4].strip() for line in done.stdout.splitlines()}
 
-    away = marks(LARK_DATABASE_URL="postgresql://u@127.0.0.1:1/none")
+    down = marks(LARK_DATABASE_URL="postgresql://u@127.0.0.1:1/none")
     there = marks(LARK_DATABASE_URL=database_url)
-    assert (away["database"], there["database"]) == ("FAIL", "ok")
+    assert (down["database"], there["database"]) == ("FAIL", "ok")
     assert there["broker"] == "-"
     assert there["migrations"] == "FAIL"
 
@@ -36,8 +36,8 @@ def test_a_reader_that_has_seen_enough_ends_a_command_quietly(
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_what_a_check_found_is_its_exit_code_whoever_reads_it(unbuffered: str) -> None:
-    away = {"LARK_DATABASE_URL": "postgresql://u@127.0.0.1:1/none"}
-    assert end_of_unread("health", unbuffered=unbuffered, **away) == (1, "")
+    down = {"LARK_DATABASE_URL": "postgresql://u@127.0.0.1:1/none"}
+    assert end_of_unread("health", unbuffered=unbuffered, **down) == (1, "")
 
 
 def end_of_unread(*words: str, unbuffered: str, **settings: str) -> tuple[int, str]:

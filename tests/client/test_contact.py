@@ -103,7 +103,7 @@ def test_a_second_process_asks_nobody(
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "failure",
     [
         {"drop": "before"},
         {"status": 502, "body": "<html>"},
@@ -112,12 +112,12 @@ def test_a_second_process_asks_nobody(
     ids=["unreachable", "failing", "too busy"],
 )
 def test_old_answers_serve_while_lark_cannot_be_asked(
-    lark: Emulator, do: Do, database: sa.Engine, caplog: pytest.LogCaptureFixture, trouble: dict[str, Any]
+    lark: Emulator, do: Do, database: sa.Engine, caplog: pytest.LogCaptureFixture, failure: dict[str, Any]
 ) -> None:
     asked = ["alice@example.com", "bob@example.com"]
     do(lambda c: c.contact.find_by_email(asked))
     outdate(database)
-    lark.fault(path="*/batch_get_id", times=99, **trouble)
+    lark.fault(path="*/batch_get_id", times=99, **failure)
     found = do(lambda c: c.contact.find_by_email(asked), max_retries=0)
     assert found == dict(zip(asked, (ALICE, BOB), strict=True))
     (warning,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]

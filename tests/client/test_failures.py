@@ -121,7 +121,7 @@ def test_nobody_there_is_said_plainly(do: Do) -> None:
     assert not isinstance(refused.value, OutcomeUnknownError)
 
 
-def test_trouble_at_the_token_endpoint_is_retried(lark: Emulator, do: Do) -> None:
+def test_a_failure_of_the_token_endpoint_is_retried(lark: Emulator, do: Do) -> None:
     lark.fault(path="*/tenant_access_token/internal", drop="before")
     lark.fault(path="*/tenant_access_token/internal", status=500, body="oops")
     do(lambda c: c.messaging.send_text(CHAT, "x"))

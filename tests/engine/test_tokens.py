@@ -119,7 +119,7 @@ def test_a_refusal_is_remembered_for_half_a_minute(cache: TokenCache, clock: Clo
     assert isinstance(cache.acquire("k", None, clock()), Fetch), "at the very end of it"
 
 
-def test_trouble_is_not_remembered(cache: TokenCache, clock: Clock) -> None:
+def test_a_failure_is_not_cached(cache: TokenCache, clock: Clock) -> None:
     step, waiting = cache.acquire("k", None, clock()), cache.acquire("k", None, clock())
     assert isinstance(step, Fetch)
     assert isinstance(waiting, Join)

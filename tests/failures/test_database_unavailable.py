@@ -1,4 +1,4 @@
-"""PostgreSQL goes away, freezes and comes back under a stream of messages: none fails, with one warning."""
+"""PostgreSQL stops, freezes and comes back under a stream of messages: none fails, with one warning."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_stream_of_messages_goes_on(
     assert len(messages(lark)) == stream.sent
 
 
-def test_the_registry_may_be_away_too(
+def test_the_registry_may_be_unavailable_too(
     lark: Emulator,
     fetched: Callable[[], int],
     server: OwnPostgres,
@@ -65,7 +65,7 @@ def test_the_registry_may_be_away_too(
         stream.goes_on()
         stream.goes_on()
     assert stream.failed == []
-    assert len(warnings(caplog)) == 1  # though registry and tokens are both away
+    assert len(warnings(caplog)) == 1  # though registry and tokens are both unavailable
 
 
 def test_registry_and_tokens_in_one_frozen_database_are_waited_for_once(

@@ -57,7 +57,7 @@ def test_a_load_without_a_key_is_another_each_time(place: Place) -> None:
 
 def test_a_retry_goes_on_where_the_source_failed(place: Place) -> None:
     with pytest.raises(BulkWriteError, match="20 records are written; chunk 2") as stopped:
-        place.load(failing(25, OSError("the database went away")))
+        place.load(failing(25, OSError("the database is unavailable")))
     assert (stopped.value.written, stopped.value.retryable) == (20, True)
     result = place.load(rows(25))
     assert (result.written, result.replayed, place.requests()) == (25, 20, 3)

@@ -29,7 +29,14 @@ BANNED = (
     r"\b(?:KnownPeople|KeepPeople)\b",
     r"\bvital\b",
     r"\btold of\b",
-    r"\bis no (?:text|dict|URL|number|whole number|list|string|id|card|key|port|base64|JSON|path|file)\b",
+    (
+        r"\b(?:is|are|was|were) no (?:text|dict|URL|number|whole|list|string|id|card|key|port|base64|JSON|"
+        r"path|file|date|secret|row|command|chat command|error)\b"
+    ),
+    r"\b(?:takes?|taken) (?:it|them|that) away\b",
+    r"\b(?:go|goes|went|gone) away\b",
+    r"\b(?:has|have|had) (?:\w+ ){0,2}in hand\b",
+    r"\bwhether\b.{0,40}\bcannot be told\b|\bIt cannot be told\b",
     r"\bis no (?:SQLite|app)\b",
     r"\bcannot be right\b",
     r"\banew\b",

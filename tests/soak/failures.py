@@ -1,6 +1,6 @@
 """A folder of DAGs that do not know of this package, all of which fail while Lark is unavailable.
 
-`.venv/bin/python -m tests.soak.failures --dags 50 --wide 50 --tasks 2 --away 60` generates the DAGs and lets
+`.venv/bin/python -m tests.soak.failures --dags 50 --wide 50 --tasks 2 --down 60` generates the DAGs and lets
 each run once, as fast as the machine runs them, on a real Airflow on PostgreSQL: some with several mapped
 tasks, the others with one. Lark is unavailable from the first card on; two bridges run, and each is killed
 meanwhile. Then some runs are repaired and cleared. Each run must have one card, with all of its failures and
@@ -130,7 +130,7 @@ def main() -> int:
     parser.add_argument("--dags", type=int, default=50)
     parser.add_argument("--wide", type=int, default=50, help="how many of them have several tasks")
     parser.add_argument("--tasks", type=int, default=2, help="how many these have")
-    parser.add_argument("--away", type=float, default=60.0, help="seconds without Lark")
+    parser.add_argument("--down", type=float, default=60.0, help="seconds without Lark")
     given = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="bridge-failures-"))
     with postgres.find(os.environ).server.databases() as databases, Emulator() as lark:
@@ -154,27 +154,27 @@ def main() -> int:
             )
             place.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
             tasks = {f"team_{n:03}": given.tasks if n < given.wide else 1 for n in range(given.dags)}
-            problems = _measure(Failures(place, tasks), given.away)
+            problems = _measure(Failures(place, tasks), given.down)
             say("\n".join([*problems, f"{len(problems)} problems; logs in {home}"]))
             return min(len(problems), 1)
 
 
-def _measure(soak: Failures, away: float) -> list[str]:
+def _measure(soak: Failures, down: float) -> list[str]:
     place = soak.place
     bridges = [place.bridge(), place.bridge()]
     place.wait(lambda: execute(place.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
     began = time.monotonic()
     soak.generate()
-    if away:
+    if down:
         _wait(lambda: bool(place.messages()), _SECONDS)
         place.lark.fault(times=1_000_000, status=503)
         for number in range(2):
-            time.sleep(away / 2)
+            time.sleep(down / 2)
             bridges[number].kill()
             bridges[number].wait()
             bridges[number] = place.bridge()
         place.lark.clear_faults()
-        say(f"Lark unavailable for {away:.0f} s; {soak.failed()} of {soak.total} tasks have failed so far")
+        say(f"Lark unavailable for {down:.0f} s; {soak.failed()} of {soak.total} tasks have failed so far")
     _wait(lambda: soak.failed() == soak.total, _SECONDS)
     say(
         f"{soak.total} failures of {len(soak.tasks)} DAGs {time.monotonic() - began:.0f} s after the files "

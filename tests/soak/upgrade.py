@@ -189,7 +189,7 @@ def main() -> int:
             upgrade.fail()
             say("3.2: a failure was told, retried by a click and recovered")
             run_id = upgrade.ask()
-            say(f"{OPEN} questions open; away for the upgrade {upgrade.migrate():.0f} s")
+            say(f"{OPEN} questions open; down for the upgrade {upgrade.migrate():.0f} s")
             say(f"Airflow {place.call('GET', 'version')['version']}")
             upgrade.settle(run_id)
             say("all questions ended as Airflow has it, each on one card")

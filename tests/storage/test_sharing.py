@@ -105,13 +105,13 @@ def test_a_token_that_others_keep_is_renewed_in_time(lark: Emulator, shared: URL
     assert held(shared) == []
 
 
-@pytest.mark.parametrize("trouble", [{"status": 502, "body": "<html>"}, {"drop": "before"}, {"code": 10014}])
+@pytest.mark.parametrize("failure", [{"status": 502, "body": "<html>"}, {"drop": "before"}, {"code": 10014}])
 def test_a_stale_token_of_the_store_does_while_lark_is_in_trouble(
-    lark: Emulator, shared: URL, trouble: dict[str, object], caplog: pytest.LogCaptureFixture
+    lark: Emulator, shared: URL, failure: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
     Process().call()
     age(shared, tables.tokens, 7200 - 600)
-    lark.fault(path=TOKEN_PATH, times=99, **trouble)  # type: ignore[arg-type]  # names and kinds belong together
+    lark.fault(path=TOKEN_PATH, times=99, **failure)  # type: ignore[arg-type]  # names and kinds belong together
     cold = Process()
     cold.call()
     wait_until(lambda: any("Failed to renew" in record.message for record in caplog.records))

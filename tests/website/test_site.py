@@ -175,7 +175,7 @@ def test_the_first_page_knows_the_reader_s_language(
 ) -> None:
     browser.speak(speaks)
     browser.open(f"{address}/")
-    # Asked of the browser and not of the page, which goes away meanwhile.
+    # Asked of the browser and not of the page, which closes meanwhile.
     url = f"{address}/{home}/index.html"
     browser.wait_for(lambda: browser.call("Target.getTargetInfo")["targetInfo"]["url"] == url)
     browser.wait(READY)

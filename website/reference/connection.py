@@ -32,7 +32,7 @@ _HINTS = {
     "from the app's page Credentials & Basic Info": "见应用的“凭证与基础信息”页面",
     "443; without one, the list's Test button answers Bad Request": "443；不填时，连接列表里的 Test 按钮返回 Bad Request",
     "feishu (default), lark, or https://open.lark.example.com": "feishu（默认）、lark，或 https://open.lark.example.com",
-    "only if the password is no whole URL: feishu, lark, or a URL": (
+    "only if the password is not a whole URL: feishu, lark, or a URL": (
         "仅当 password 不是完整 URL 时填写：feishu、lark 或 URL"
     ),
 }

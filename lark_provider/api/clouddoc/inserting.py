@@ -111,7 +111,7 @@ def bulk_insert(
         BulkOutcomeUnknownError: It stopped, and the last chunk may or may not be written; called again with
             the same key, it settles that first.
         ConflictError: The source has changed since a part of it was written; or another writer has the
-            table; or whether a chunk stands cannot be told.
+            table; or whether a chunk stands cannot be determined.
         LarkAPIError: Lark refused the first chunk; nothing was written.
         StorageError: The database is unavailable, for longer than is waited.
     """

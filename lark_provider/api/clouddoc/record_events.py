@@ -206,7 +206,7 @@ class EventValues:
             first = parsed[0]
             return first.get("number", given) if isinstance(first, Mapping) else given
         if kind in {types.PHONE, types.LOCATION}:
-            return given  # digits are no number here
+            return given  # digits are not a number here
         return parsed
 
 

@@ -95,7 +95,7 @@ def command_of(event: Event) -> CommandMessage | None:
     try:
         return _command(event)
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
-        return None  # A message of another shape is no command, and must reach whoever consumes events.
+        return None  # A message of another shape is not a command, and must reach whoever consumes events.
 
 
 def _command(event: Event) -> CommandMessage | None:

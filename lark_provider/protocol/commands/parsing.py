@@ -35,7 +35,7 @@ def read_command(text: str) -> Typed:
         text: Without mentions, e.g. `/run etl "two words"`.
 
     Raises:
-        InvalidRequestError: It is too long, or a quotation has no end, or it is no command.
+        InvalidRequestError: It is too long, or a quotation has no end, or it is not a command.
     """
     if len(text) > LONGEST:
         raise InvalidRequestError(

@@ -1,4 +1,4 @@
-"""What is broken at a site, and mended again, while clicks are thrown at it."""
+"""What is broken at a site, and repaired again, while clicks are sent to it."""
 
 from __future__ import annotations
 
@@ -78,30 +78,30 @@ async def pump_killed_before_commit(trial: Trial) -> None:
     with site.lock():
         trial.answer()
         await mq.wait_until_async(site.pump_is_blocked)
-        in_hand = set(site.to_pump.delivered)
+        in_flight = set(site.to_pump.delivered)
         await asyncio.to_thread(site.pump.kill)
     await asyncio.to_thread(site.pump.start)
-    await _come_again(trial, in_hand)
+    await _come_again(trial, in_flight)
 
 
 async def pump_killed_before_ack(trial: Trial) -> None:
-    """It has stored what it had in hand, its acknowledgement does not arrive, and it is killed."""
+    """It has stored what was in flight, its acknowledgement does not arrive, and it is killed."""
     site = trial.site
     with site.lock():
         trial.answer()
         await mq.wait_until_async(site.pump_is_blocked)
         site.to_pump.is_deaf = True
-        in_hand = set(site.to_pump.delivered)
-    await mq.wait_until_async(lambda: in_hand <= set(site.stored()))
+        in_flight = set(site.to_pump.delivered)
+    await mq.wait_until_async(lambda: in_flight <= set(site.stored()))
     await asyncio.to_thread(site.pump.kill)
     site.to_pump.cut()
     await asyncio.to_thread(site.pump.start)
-    await _come_again(trial, in_hand)
+    await _come_again(trial, in_flight)
 
 
-async def _come_again(trial: Trial, in_hand: set[str]) -> None:
+async def _come_again(trial: Trial, in_flight: set[str]) -> None:
     """The broker delivers again what was never acknowledged."""
-    of_this = {name for name in in_hand if name.startswith(trial.trouble)}
+    of_this = {name for name in in_flight if name.startswith(trial.breakdown)}
     await mq.wait_until_async(lambda: any(trial.site.delivered()[name] > 1 for name in of_this))
 
 
@@ -134,7 +134,7 @@ async def gateway_frozen(trial: Trial) -> None:
     process.send_signal(signal.SIGCONT)
 
 
-TROUBLES: Mapping[str, Callable[[Trial], Awaitable[None]]] = {
+BREAKDOWNS: Mapping[str, Callable[[Trial], Awaitable[None]]] = {
     "RabbitMQ stopped and started": broker_stopped,
     "RabbitMQ killed": broker_killed,
     "RabbitMQ killed with no database behind the gateway": broker_killed_alone,

@@ -10,9 +10,9 @@ from lark_provider.storage import migrate, urls
 from tests.airflow.conftest import AirflowHome, airflow_home  # noqa: F401 - a fixture
 from tests.callbacks import mq
 from tests.callbacks.conftest import _recover
+from tests.callbacks.failures.breakdowns import BREAKDOWNS
 from tests.callbacks.failures.crowd import waits
 from tests.callbacks.failures.site import Site
-from tests.callbacks.failures.troubles import TROUBLES
 from tests.services.postgres import OwnPostgres
 from tests.services.rabbitmq import OwnRabbit
 
@@ -24,12 +24,12 @@ def site(
     airflow_home: AirflowHome,  # noqa: F811 - it is that fixture
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
-    """Everything that runs; for each trouble some waits wait from the beginning."""
+    """Everything that runs; for each breakdown some waits wait from the beginning."""
     mq.purge(one_node.url)
     with one_server.server.databases() as databases:
         url = urls.parse(databases.make(), "test")
         migrate.upgrade(url)
-        waiting = [wait for trouble in TROUBLES for wait in waits(trouble)]
+        waiting = [wait for breakdown in BREAKDOWNS for wait in waits(breakdown)]
         made = Site(one_node, one_server, url, airflow_home, waiting, tmp_path_factory.mktemp("site"))
         made.start()
         yield made

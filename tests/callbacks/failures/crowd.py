@@ -25,9 +25,9 @@ LARK_SECONDS = 3.0
 TRIGGERS, SENSORS = 4, 2
 
 
-def waits(trouble: str) -> list[Wait]:
-    """The waits that wait in the triggerer for cards of a trouble."""
-    return [Wait(f"{trouble}-{n}", (f"om_{trouble}_{n}",)) for n in range(TRIGGERS)]
+def waits(breakdown: str) -> list[Wait]:
+    """The waits that wait in the triggerer for cards of a breakdown."""
+    return [Wait(f"{breakdown}-{n}", (f"om_{breakdown}_{n}",)) for n in range(TRIGGERS)]
 
 
 class Trial:
@@ -35,12 +35,12 @@ class Trial:
 
     Args:
         site: The site.
-        trouble: Names the trouble.
+        breakdown: Names the breakdown.
         say: Takes the account.
     """
 
-    def __init__(self, site: Site, trouble: str, say: Callable[[str], None]) -> None:
-        self.site, self.trouble, self._say = site, trouble, say
+    def __init__(self, site: Site, breakdown: str, say: Callable[[str], None]) -> None:
+        self.site, self.breakdown, self._say = site, breakdown, say
         self.accepted: set[str] = set()
         self.refused: set[str] = set()
         self.repeated, self.unanswered = 0, 0
@@ -52,7 +52,7 @@ class Trial:
     async def click(self, message_id: str = "om_nobody_s", value: Any = None) -> bool:
         """Click once, and note whether that was accepted; now and then Lark delivers it twice."""
         number = next(self._numbers)
-        event_id = f"{self.trouble}-{number:06}"
+        event_id = f"{self.breakdown}-{number:06}"
         content = sender.card({"value": value or {}, "tag": "button"}, now=time.time())
         content["header"]["event_id"] = event_id
         content["event"]["context"]["open_message_id"] = message_id
@@ -130,18 +130,18 @@ class Trial:
             await asyncio.sleep(PAUSE)
 
     def _cards(self) -> Iterator[str]:
-        for wait in waits(self.trouble):
+        for wait in waits(self.breakdown):
             yield from wait.message_ids
         yield from self._sensors()
 
     def _sensors(self) -> set[str]:
-        return {f"om_{self.trouble}_sensor_{n}" for n in range(SENSORS)}
+        return {f"om_{self.breakdown}_sensor_{n}" for n in range(SENSORS)}
 
     def account(self) -> None:
         """See that every click accepted is there exactly once, and that every wait has its answer."""
         wait_until(lambda: self.accepted <= set(self._of_this(self.site.stored())), 2 * mq.LIMIT)
         wait_until(lambda: self._sensors() <= self.site.worker.answered, 2 * mq.LIMIT)
-        for wait in waits(self.trouble):
+        for wait in waits(self.breakdown):
             wait_until(lambda key=wait.key: self.site.fired(key), 2 * mq.LIMIT)  # type: ignore[misc]
         stored = Counter(self._of_this(self.site.stored()))
         assert set(stored) <= self.accepted | self.refused
@@ -149,7 +149,7 @@ class Trial:
         delivered = {name: n for name, n in self.site.delivered().items() if name in stored}
         total = sum(delivered.values())
         self._say(
-            f"{self.trouble}: {len(self.accepted)} accepted, {len(stored)} stored "
+            f"{self.breakdown}: {len(self.accepted)} accepted, {len(stored)} stored "
             f"({len(stored) - len(delivered)} of them past RabbitMQ), {total} delivered, "
             f"{len(self.refused)} refused (of them {len(self.refused & set(stored))} stored), "
             f"{total - len(delivered)} duplicates from the broker, {self.repeated} from Lark; "
@@ -157,4 +157,4 @@ class Trial:
         )
 
     def _of_this(self, event_ids: Iterable[str]) -> list[str]:
-        return [one for one in event_ids if one.startswith(f"{self.trouble}-")]
+        return [one for one in event_ids if one.startswith(f"{self.breakdown}-")]

@@ -115,7 +115,7 @@ class Site:
         return connection
 
     def pump_is_blocked(self) -> bool:
-        """Whether the pump has clicks in hand that it cannot store because of the lock."""
+        """Whether the pump has clicks in flight that it cannot store because of the lock."""
         with engine(self.database).connect() as connection:
             return bool(connection.scalar(sa.text(_BLOCKED), {"who": PUMP}))
 

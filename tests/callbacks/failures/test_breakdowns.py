@@ -11,20 +11,20 @@ from collections.abc import Callable
 import pytest
 
 from tests.callbacks import mq
+from tests.callbacks.failures.breakdowns import BREAKDOWNS
 from tests.callbacks.failures.crowd import Trial
 from tests.callbacks.failures.site import Site
-from tests.callbacks.failures.troubles import TROUBLES
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("breakdown", BREAKDOWNS)
 def test_no_click_is_lost_and_every_wait_is_answered(
-    trouble: str, site: Site, say: Callable[[str], None]
+    breakdown: str, site: Site, say: Callable[[str], None]
 ) -> None:
-    trial = Trial(site, trouble, say)
+    trial = Trial(site, breakdown, say)
 
     async def work() -> None:
         async with trial.throwing():
-            await TROUBLES[trouble](trial)
+            await BREAKDOWNS[breakdown](trial)
 
     mq.run(work())
     trial.account()

@@ -75,7 +75,7 @@ def is_subscribed(token: str, *, type: DocumentType | None = None) -> Procedure[
 
 
 def unsubscribe(token: str, *, type: DocumentType | None = None) -> Procedure[None]:  # noqa: A002
-    """Let the app have no more events of a document; not being subscribed is no error.
+    """Let the app have no more events of a document; if it is not subscribed, nothing happens.
 
     See DELETE /open-apis/drive/v1/files/:file_token/delete_subscribe.
 

@@ -257,7 +257,7 @@ def _unclear(recorded: Recorded, found: Sequence[Found], why: str) -> ConflictEr
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     first, last = recorded.chunk.first_row, recorded.chunk.first_row + recorded.chunk.row_count - 1
     return ConflictError(
-        f"Whether rows {first} to {last} are written cannot be told: records {named}{more} were created "
-        f"since they were sent, {why}. Next: delete these records if they are the chunk's, or let other "
+        f"Whether rows {first} to {last} are written cannot be determined: records {named}{more} were "
+        f"created since they were sent, {why}. Next: delete these records if they are the chunk's, or let other "
         "writers of this app use the ledger, too; then call again. key_fields= or marker_field= avoid this."
     )

@@ -33,7 +33,7 @@ def clear(writer: Writer) -> Procedure[None]:
         writer: Of the load.
 
     Raises:
-        ConflictError: Another writer has the table, or whether a chunk stands cannot be told.
+        ConflictError: Another writer has the table, or it cannot be determined whether a chunk stands.
         LarkError: Lark or the database is unavailable, or Lark refused it.
     """
     deleted = 0

@@ -81,7 +81,7 @@ class Writer:
             previous: The chunk before it, to be recorded in the same commit.
 
         Raises:
-            ConflictError: It stands with other rows, or whether it stands cannot be told.
+            ConflictError: It stands with other rows, or that cannot be determined.
             NotFoundError: A column was renamed.
             OutcomeUnknownError: Its outcome is unknown; the next attempt decides.
             LarkError: It was refused, or Lark or the database is unavailable.
@@ -223,7 +223,7 @@ class Writer:
             number: Its number.
 
         Raises:
-            ConflictError: It cannot be told.
+            ConflictError: It cannot be determined.
             LarkError: Lark or the database is unavailable.
         """
         recorded = yield from self._quiet(number)

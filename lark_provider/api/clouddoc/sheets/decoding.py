@@ -71,7 +71,7 @@ def _row(row: Sequence[Any], shown: Sequence[Any], *, has_dates: bool) -> list[A
         return [None if cell == "" else cell for cell in row] if "" in row else list(row)
     others = shown[: len(row)] if has_dates else row
     return [
-        # Equal in both answers, it is no date.
+        # Equal in both answers, it is not a date.
         (None if cell == "" else cell) if type(cell) in _PLAIN and cell == other else decode(cell, other)
         for cell, other in itertools.zip_longest(row, others)
     ]

@@ -144,7 +144,7 @@ def set_filter(
 
 
 def clear_filter(token: Target) -> Procedure[bool]:
-    """Take the filter of a worksheet away; a repeat does no harm.
+    """Remove the filter of a worksheet; a repeat does no harm.
 
     See DELETE /open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/:sheet_id/filter.
 

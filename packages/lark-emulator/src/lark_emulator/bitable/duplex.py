@@ -45,7 +45,7 @@ def pair(actor: Actor, base: Base, table: Table, column: Field) -> None:
 
 
 def unpair(base: Base, column: Field) -> Iterable[None]:
-    """Take the field in the other table away with this one.
+    """Remove the field in the other table with this one.
 
     Returns:
         Steps that free its values, between which others have their turn.

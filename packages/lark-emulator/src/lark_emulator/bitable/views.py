@@ -113,7 +113,7 @@ def get(call: Call) -> dict[str, Any]:
 
 
 def patch(call: Call) -> dict[str, Any]:
-    """Answer `PATCH …/views/:view_id`: what is named changes, null takes it away."""
+    """Answer `PATCH …/views/:view_id`: what is named changes, null removes it."""
     base, table = base_of(call), table_to_write(call)
     view, body = _view_of(call, table), json_object(call, codes.WRONG_JSON)
     name = _name(table, body["view_name"], view) if body.get("view_name") is not None else view.name

@@ -113,7 +113,7 @@ def patch(card: dict[str, Any], element_id: str, changes: object) -> None:
 
 
 def delete(card: dict[str, Any], element_id: str) -> None:
-    """Take a component away.
+    """Remove a component.
 
     Raises:
         RefusedError: 300314, there is none.

@@ -113,7 +113,7 @@ def add_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def change_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Change a user (`user_id`), all or nothing; an empty address or number takes it away."""
+    """Change a user (`user_id`), all or nothing; an empty address or number removes it."""
     only(spec, "user_id", *USER_MEMBERS)
     user = found(lark.world.users, "user", text(spec, "user_id"))
     for name, value in _user_details(spec).items():

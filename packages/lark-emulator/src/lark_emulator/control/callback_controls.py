@@ -32,7 +32,7 @@ class CallbackControls(ABC):
         """Set where an app wants its callbacks and events; the address must return a challenge first.
 
         Args:
-            url: for card callbacks; an empty string takes the address away.
+            url: for card callbacks; an empty string removes the address.
             app_id: absent = the app that is there from the start.
             event_url: for events; absent = `url`.
             encrypt_key: encrypts and signs all that is sent; absent = neither.

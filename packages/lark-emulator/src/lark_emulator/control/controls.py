@@ -214,7 +214,7 @@ class Controls(
 
         Args:
             user_id: who.
-            changes: `name`, `en_name`, `email`, `enterprise_email`, `mobile` (an empty one takes it away),
+            changes: `name`, `en_name`, `email`, `enterprise_email`, `mobile` (an empty one removes it),
                 and `status`, one of `activated`, `frozen`, `resigned`, `exited`, `unjoin`.
 
         Raises:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def react_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Put an emoji on a message, or take it away; apps in the chat are sent the event.
+    """Put an emoji on a message, or remove it; apps in the chat are sent the event.
 
     Args:
         lark: where.
         spec: `message_id`, `user` (user_id of a member of its chat), `emoji_type` (such as `THUMBSUP`), and
-            `remove` (true: take it away).
+            `remove` (true: remove it).
 
     Returns:
         The message as the state shows it.
@@ -68,7 +68,7 @@ def read_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def pin_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    """Pin a message (`message_id`) as a member of its chat (`user`), or take the pin away (`remove`)."""
+    """Pin a message (`message_id`) as a member of its chat (`user`), or remove the pin (`remove`)."""
     only(spec, "message_id", "user", "remove")
     message, user = _place(lark, spec)
     removed = flag(spec, "remove", default=False)

@@ -54,7 +54,7 @@ def share(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         lark: where.
-        spec: `token`, `with`, and `perm`: `view`, `edit`, `full_access`, or `none`, which takes it away.
+        spec: `token`, `with`, and `perm`: `view`, `edit`, `full_access`, or `none`, which removes it.
     """
     only(spec, "token", "with", "perm")
     document = found(lark.world.drive.documents, "document", text(spec, "token"))

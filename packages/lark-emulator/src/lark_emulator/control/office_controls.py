@@ -75,7 +75,7 @@ class OfficeControls(ABC):
             message_id: which.
             user: the user_id of a member of its chat.
             emoji_type: Lark's name, such as `THUMBSUP`.
-            remove: take it away instead.
+            remove: remove it instead.
 
         Raises:
             ValueError: no such message, member or emoji, or nothing to take away.
@@ -92,7 +92,7 @@ class OfficeControls(ABC):
         return self._do(conversations.read_as_user, {"message_id": message_id, "user": user})
 
     def pin_message(self, message_id: str, user: str, *, remove: bool = False) -> dict[str, Any]:
-        """Pin a message as a person (`user`: user_id), or take the pin away.
+        """Pin a message as a person (`user`: user_id), or remove the pin.
 
         Raises:
             ValueError: no such message, or the person is not in its chat.

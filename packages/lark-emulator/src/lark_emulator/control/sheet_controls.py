@@ -116,7 +116,7 @@ class SheetControls(ABC):
         Args:
             token: which.
             share_with: such as `user:bob`, `app:cli_emulator0001` or `chat:oc_emulator_data_team`.
-            perm: `view`, `edit`, `full_access`, or `none`, which takes it away.
+            perm: `view`, `edit`, `full_access`, or `none`, which removes it.
 
         Raises:
             ValueError: no such document or collaborator, or another word.

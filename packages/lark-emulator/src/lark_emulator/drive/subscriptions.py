@@ -34,7 +34,7 @@ def _file(call: Call) -> Document:
 
 
 def subscribe(call: Call) -> dict[str, Any]:
-    """Answer `POST …/subscribe`; again is no error."""
+    """Answer `POST …/subscribe`; a repeat succeeds as well."""
     subscribers = call.world.drive.subscribers.setdefault(_file(call).token, {})
     subscribers[call.app.app_id] = call.tenant_key
     return {}
@@ -61,7 +61,7 @@ ROUTES = (
         "POST",
         f"{_PATH}/subscribe",
         subscribe,
-        unconfirmed=("subscribing again is no error; events come of bases alone",),
+        unconfirmed=("subscribing again succeeds; events come of bases alone",),
     ),
     Route("GET", f"{_PATH}/get_subscribe", subscribed),
     Route(

@@ -41,7 +41,7 @@ class Authority:
         folder: has its key (mode 0600) and its certificate; made if it is not there.
 
     Raises:
-        ValueError: the key is readable by others, or the files are no key and certificate.
+        ValueError: the key is readable by others, or the files are not a key and a certificate.
         OSError: the folder cannot be read or written.
     """
 

@@ -64,7 +64,7 @@ class Interception:
                 server_side=True,
                 ssl_handshake_timeout=HANDSHAKE_SECONDS,
             )
-        except OSError:  # the client does not trust the authority, or went away: it knows why
+        except OSError:  # the client does not trust the authority, or has disconnected: it knows why
             self._transport.abort()
         else:
             if secured is not None and not inner.closed.done():

@@ -82,7 +82,7 @@ def delete(call: Call) -> dict[str, Any]:
 
 
 def column_named(name: Any) -> int:
-    """Return the number of a column that a request names, -1 for what is no name."""
+    """Return the number of a column that a request names, -1 for what is not a name."""
     if not isinstance(name, str) or not name.isascii() or not name.isalpha():
         return -1
     return ranges.column_number(name)
