@@ -258,6 +258,7 @@ def _unclear(recorded: Recorded, found: Sequence[Found], why: str) -> ConflictEr
     first, last = recorded.chunk.first_row, recorded.chunk.first_row + recorded.chunk.row_count - 1
     return ConflictError(
         f"Whether rows {first} to {last} are written cannot be determined: records {named}{more} were "
-        f"created since they were sent, {why}. Next: delete these records if they are the chunk's, or let other "
-        "writers of this app use the ledger, too; then call again. key_fields= or marker_field= avoid this."
+        f"created since they were sent, {why}. Next: delete these records if they are the chunk's, or let "
+        "other writers of this app use the ledger, too; then call again. key_fields= or marker_field= avoid "
+        "this."
     )
