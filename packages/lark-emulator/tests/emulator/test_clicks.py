@@ -1,3 +1,5 @@
+"""Clicks on cards, posted to an app's address: what arrives, and what becomes of the answer."""
+
 from __future__ import annotations
 
 import json
@@ -475,91 +477,6 @@ def test_old_callbacks_are_flat_and_answered_with_the_card(lark: Emulator, api: 
     assert content(lark) == OLD
 
 
-# Delayed updates ---------------------------------------------------------------------------------------
-
-UPDATE = "/interactive/v1/card/update"
-
-
-@pytest.fixture
-def token(lark: Emulator, api: Api, app: AppServer) -> str:
-    lark.set_callback(app.url, verify=False)
-    return str(lark.click(sent(api), "alice")["token"])
-
-
-def test_a_token_updates_the_card_twice(lark: Emulator, api: Api, token: str) -> None:
-    answer = api("POST", UPDATE, {"token": token, "card": DONE})
-    assert answer == {"code": 0, "msg": "ok", "http": 200}
-    assert content(lark) == DONE
-    again = {"token": token, "card": CARD}
-    assert [api("POST", UPDATE, again)["code"] for _ in range(2)] == [0, 300040]
-    lark.settings(card_update_uses=3)
-    assert [api("POST", UPDATE, again)["code"] for _ in range(2)] == [0, 300040]
-
-
-def test_a_token_lives_for_thirty_minutes(lark: Emulator, api: Api, token: str) -> None:
-    lark.advance(1799)
-    assert api("POST", UPDATE, {"token": token, "card": DONE})["code"] == 0
-    lark.advance(2)
-    assert api("POST", UPDATE, {"token": token, "card": DONE})["code"] == 300030
-
-
-def test_a_token_is_good_only_after_the_answer(lark: Emulator, api: Api, app: AppServer) -> None:
-    early = []
-
-    def answer(request: Received) -> Answered:
-        body = {"token": request.json["event"]["token"], "card": DONE}
-        early.append(api("POST", UPDATE, body)["code"])
-        return Answered()
-
-    app.answer = answer
-    lark.set_callback(app.url, verify=False)
-    token = lark.click(sent(api), "alice")["token"]
-    assert early == [300020]
-    assert api("POST", UPDATE, {"token": token, "card": DONE})["code"] == 0
-
-
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        ({"token": "c-none"}, 300020),
-        ({"token": 1}, 10002),
-        ({"card": "{}"}, 10002),
-        ({"card": {"schema": "2.0", "elements": []}}, 11311),
-        ({"card": OLD}, 11311),
-        ({"card": {"schema": "2.0", "header": {"title": {"content": "x" * 31_000}}}}, 100000),
-        ({"card": {"elements": []}}, 300090),
-        ({"card": {"elements": [], "open_ids": ["ou_emulator0001_nobody"]}}, 200320),
-    ],
-)
-def test_updates_that_are_refused(lark: Emulator, api: Api, token: str, body: Any, code: int) -> None:
-    answer = api("POST", UPDATE, {"token": token, "card": DONE, **body})
-    assert (answer["code"], answer["http"]) == (code, 400)
-    assert content(lark) == CARD
-    assert api("POST", UPDATE, {"token": token, "card": DONE})["code"] == 0
-
-
-def test_a_body_that_is_no_json(api: Api, token: str) -> None:
-    assert api.http.post(f"/open-apis{UPDATE}", content=b"{").json()["code"] == 100030
-    assert token
-
-
-def test_an_exclusive_card_names_its_readers(lark: Emulator, api: Api, app: AppServer) -> None:
-    lark.set_callback(app.url, verify=False)
-    token = lark.click(sent(api, {**OLD, "config": {}}), "alice")["token"]
-    card = {"elements": [{"tag": "div"}], "open_ids": ["ou_emulator0001_alice"]}
-    assert api("POST", UPDATE, {"token": token, "card": card})["code"] == 0
-    assert content(lark) == {"elements": [{"tag": "div"}]}
-
-
-def test_other_apps_and_recalled_cards(lark: Emulator, api: Api, token: str) -> None:
-    made = lark.add_app("cli_other")
-    other = Api(lark, made["app_id"], made["app_secret"])
-    assert other("POST", UPDATE, {"token": token, "card": DONE})["code"] == 200310
-    other.http.close()
-    api("DELETE", f"/im/v1/messages/{lark.state()['chats'][0]['messages'][-1]['message_id']}")
-    assert api("POST", UPDATE, {"token": token, "card": DONE})["code"] == 200000
-
-
 def test_a_card_is_locked_while_a_click_waits(lark: Emulator, api: Api, app: AppServer) -> None:
     lark.set_callback(app.url, verify=False)
     message_id = sent(api)
@@ -601,9 +518,3 @@ def test_fields_left_empty(
     }
     lark.click(sent(api, card), "alice")
     assert app.received[0].json["event"]["action"]["form_value"] == empty
-
-
-def test_the_status_of_a_refused_update_is_a_setting(lark: Emulator, api: Api) -> None:
-    for status in (400, 200):
-        lark.settings(card_update_status=str(status))
-        assert api("POST", UPDATE, {"token": "c-none", "card": DONE})["http"] == status
