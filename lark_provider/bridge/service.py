@@ -195,9 +195,17 @@ class Bridge:
         )  # fmt: skip
         self._delivery = ClickDelivery(self.api, self._clicks, settings.secrets, self._warnings)
         self._display = ClickResultDisplay(
-            self._clicks, self._questions, self._cards, ApiServers(database), self._poller, self._sender,
-            self._delivery, self.apps, self._others(), settings.language,
-        )  # fmt: skip
+            store=self._clicks,
+            questions=self._questions,
+            cards=self._cards,
+            servers=ApiServers(database),
+            poller=self._poller,
+            sender=self._sender,
+            delivery=self._delivery,
+            apps=self.apps,
+            others=self._others(),
+            language=settings.language,
+        )
         steps = [
             Step("lease", _RENEW_SECONDS, self._renew),
             Step("poll", settings.poll_seconds, self._poll, is_alone=True),

@@ -219,18 +219,18 @@ def _summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
     written = ledger_parts.standing(connection, ids)
     return [
         Summary(
-            row.id,
-            row.kind,
-            row.app_id,
-            row.name,
-            row.target,
-            row.state,
-            written[row.id][1],
-            int(row.uncertain) if row.kind in CHUNKED else int(row.state == State.PENDING),
-            int(row.refused) if row.kind in CHUNKED else int(row.state == State.REFUSED),
-            {} if row.result is None else orjson.loads(row.result),
-            row.created_at,
-            row.updated_at,
+            id=row.id,
+            kind=row.kind,
+            app_id=row.app_id,
+            name=row.name,
+            target=row.target,
+            state=row.state,
+            written=written[row.id][1],
+            uncertain=int(row.uncertain) if row.kind in CHUNKED else int(row.state == State.PENDING),
+            refused=int(row.refused) if row.kind in CHUNKED else int(row.state == State.REFUSED),
+            result={} if row.result is None else orjson.loads(row.result),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
         )
         for row in connection.execute(wanted)
     ]

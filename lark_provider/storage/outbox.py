@@ -374,16 +374,16 @@ def _claimed(connection: Connection, row: sa.Row[Any], now: datetime) -> Claimed
             return None
     age = 0.0 if row.first_sent_at is None else (now - row.first_sent_at).total_seconds()
     return Claimed(
-        row.id,
-        row.app_id,
-        row.base_url,
-        row.card,
-        row.version,
-        row.payload,
-        message_id,
-        row.attempts,
-        was_sent,
-        age,
+        id=row.id,
+        app_id=row.app_id,
+        base_url=row.base_url,
+        card=row.card,
+        version=row.version,
+        payload=row.payload,
+        message_id=message_id,
+        attempts=row.attempts,
+        was_sent=was_sent,
+        sent_seconds=age,
     )
 
 

@@ -87,16 +87,16 @@ class Worksheet:
             for one in data.get("merges") or ()
         )
         return cls(
-            data["sheet_id"],
-            data.get("title") or "",
-            data.get("index") or 0,
-            bool(data.get("hidden")),
-            grid.get("row_count") or 0,
-            grid.get("column_count") or 0,
-            grid.get("frozen_row_count") or 0,
-            grid.get("frozen_column_count") or 0,
-            tuple(merges),
-            data.get("resource_type") or "sheet",
+            sheet_id=data["sheet_id"],
+            title=data.get("title") or "",
+            index=data.get("index") or 0,
+            hidden=bool(data.get("hidden")),
+            rows=grid.get("row_count") or 0,
+            columns=grid.get("column_count") or 0,
+            frozen_rows=grid.get("frozen_row_count") or 0,
+            frozen_columns=grid.get("frozen_column_count") or 0,
+            merges=tuple(merges),
+            resource_type=data.get("resource_type") or "sheet",
         )
 
 

@@ -130,11 +130,28 @@ def sync(
         LarkAPIError: Lark refused a request.
     """
     options = Options(
-        key_fields, mode, scope, on_missing, mark, max_deletes, on_duplicate, on_null, key_form, on_bad_row,
-        max_rejects, checked_rows(retry_rows), checked_links(links), strict_options,
-        empty_as_none, allow_empty_table, user_id_type, zone, table_wait, token_window,
+        key_fields=key_fields,
+        mode=mode,
+        scope=scope,
+        on_missing=on_missing,
+        mark=mark,
+        max_deletes=max_deletes,
+        on_duplicate=on_duplicate,
+        on_null=on_null,
+        key_form=key_form,
+        on_bad_row=on_bad_row,
+        max_rejects=max_rejects,
+        only_rows=checked_rows(retry_rows),
+        links=checked_links(links),
+        strict_options=strict_options,
+        empty_as_none=empty_as_none,
+        allow_empty_table=allow_empty_table,
+        user_id_type=user_id_type,
+        zone=zone,
+        table_wait=table_wait,
+        token_window=token_window,
         on_progress=on_progress,
-    )  # fmt: skip
+    )
     return (yield from run(app_token, table_id, records, options, dry_run=dry_run))
 
 

@@ -50,7 +50,7 @@ class Lark:
         """Counts what may have changed something: requests, controls, what is due by the clock."""
         self.generation = 0
         """Counts resets."""
-        self.furnish: Callable[[Lark], object] = lambda _: None
+        self.prepare: Callable[[Lark], object] = lambda _: None
         """Puts in what is to be there after a reset, such as the seed of the command."""
         self.touched = 0
         """How often something was asked for that may have changed the state."""
@@ -84,7 +84,7 @@ class Lark:
         self.clicks: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.connect()
         self.links.on_ready = self.events.connected
-        self.furnish(self)
+        self.prepare(self)
 
     def connect(self) -> None:
         """Let apps be sent the events of the tenant."""

@@ -157,7 +157,7 @@ def serve(
     try:
         if (keeper is None or not keeper.load()) and prepare is not None:
             prepare(lark)
-        lark.furnish = prepare or lark.furnish
+        lark.prepare = prepare or lark.prepare
         listener = listen(host, port)
     except (OSError, ValueError):
         if keeper is not None:

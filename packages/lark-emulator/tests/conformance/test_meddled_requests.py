@@ -1,4 +1,4 @@
-"""Every emulated endpoint gets the official SDK's requests, each also spoilt in many ways, and answers all.
+"""Every emulated endpoint gets the official SDK's requests, each also malformed in many ways.
 
 A proxy stands between the SDK and the emulator. Before it passes a request on, it sends variants of it, and
 then puts back what the tenant held: a variant meets the very objects that the request itself is for.
@@ -263,7 +263,7 @@ _ELSEWHERE = ("ws", "api", "callback", "user", "v2")
 
 
 @pytest.mark.parametrize("area", AREAS)
-def test_spoilt_requests_to_every_endpoint_are_answered(sdk: Sdk, area: str) -> None:
+def test_malformed_requests_to_every_endpoint_are_answered(sdk: Sdk, area: str) -> None:
     drive, parts = AREAS[area]
     with Meddled(settings={"rate_limits": False, "write_ms": 0, "sheet_write_ms": 0}) as lark:
         drive(lark, sdk, sdk.client(lark))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PATH = "/open-apis/im/v1/chats"
 
 
-def furnish(lark: Emulator) -> Api:
+def fill(lark: Emulator) -> Api:
     api = Api(lark)
     api.send(text="kept")
     sheet = Sheet(api)
@@ -43,7 +43,7 @@ def furnish(lark: Emulator) -> Api:
 
 def test_the_state_is_there_again_tokens_included(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     with Emulator(data=tmp_path) as lark:
-        api = furnish(lark)
+        api = fill(lark)
         api.login()
         request.addfinalizer(api.http.close)
         assert api.http.get("/open-apis/x").json() == {"kept": True}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.emulator.conftest import Api, Sheet
 
 CHAT = "oc_emulator_data_team"
-#: Beyond what JSON bodies are spoilt with elsewhere.
+#: Odd values beyond those that JSON bodies get elsewhere.
 NUMBERS = (1e300, -1e300, 10**18, 0.5, 1_700_000_000_000_000_000)
 
 
@@ -115,7 +115,7 @@ def bodies(lark: Emulator, api: Api, sheet: Sheet) -> list[tuple[str, str, Any]]
     ]
 
 
-def test_spoilt_requests_to_the_control_plane(lark: Emulator, api: Api, sheet: Sheet) -> None:
+def test_malformed_requests_to_the_control_plane(lark: Emulator, api: Api, sheet: Sheet) -> None:
     wrong = []
     for method, path, body in bodies(lark, api, sheet):
         first = ask(api, method, path, body)
@@ -179,7 +179,7 @@ SEED = {
 }
 
 
-def test_a_spoilt_seed_is_refused_with_a_sentence(tmp_path: Path) -> None:
+def test_a_malformed_seed_is_refused_with_a_sentence(tmp_path: Path) -> None:
     file = tmp_path / "seed.json"
     wrong = []
     for place in ((), *places(SEED)):
@@ -196,7 +196,7 @@ def test_a_spoilt_seed_is_refused_with_a_sentence(tmp_path: Path) -> None:
 
 
 def test_every_operation_is_known_here(lark: Emulator, api: Api, sheet: Sheet) -> None:
-    spoilt = {(method, path) for method, path, _ in bodies(lark, api, sheet)}
+    tried = {(method, path) for method, path, _ in bodies(lark, api, sheet)}
     elsewhere = {
         (method, path)
         for method, path in OPERATIONS
@@ -212,5 +212,5 @@ def test_every_operation_is_known_here(lark: Emulator, api: Api, sheet: Sheet) -
         "events",
         "approvals/decide",
     }
-    left = {(method, path) for method, path in OPERATIONS.keys() - spoilt - elsewhere if path not in without}
+    left = {(method, path) for method, path in OPERATIONS.keys() - tried - elsewhere if path not in without}
     assert left == {("GET", "documents/content")}

@@ -302,15 +302,15 @@ def _into(
 def _place(token: str, sheet: Worksheet, columns: Layout, corner: tuple[int, int], options: Options) -> Place:
     blocks = blocks_of(columns.width)
     return Place(
-        token,
-        sheet.sheet_id,
-        sheet.title,
-        corner[0],
-        blocks,
-        tuple(corner[1] + first for first, _ in blocks),
-        sheet.rows,
-        sheet.columns,
-        (sheet.frozen_rows, sheet.frozen_columns),
-        sheet.merges,
-        options.max_bytes,
+        token=token,
+        sheet_id=sheet.sheet_id,
+        title=sheet.title,
+        row=corner[0],
+        blocks=blocks,
+        lefts=tuple(corner[1] + first for first, _ in blocks),
+        rows=sheet.rows,
+        columns=sheet.columns,
+        frozen=(sheet.frozen_rows, sheet.frozen_columns),
+        merges=sheet.merges,
+        part_bytes=options.max_bytes,
     )

@@ -187,16 +187,16 @@ def put(call: Call, chat: Chat, content: Content, uuid: str = "") -> Message:
     world = call.world
     now = world.clock.now_ms()
     message = Message(
-        world.new_id("om_"),
-        chat.chat_id,
-        content.msg_type,
-        content.shown,
-        content.sent,
-        call.app.app_id,
-        now,
-        now,
-        content.mentions,
-        uuid,
+        message_id=world.new_id("om_"),
+        chat_id=chat.chat_id,
+        msg_type=content.msg_type,
+        content=content.shown,
+        sent=content.sent,
+        app_id=call.app.app_id,
+        create_time=now,
+        update_time=now,
+        mentions=content.mentions,
+        uuid=uuid,
         tenant_key=call.tenant_key,
         user_id="" if call.user is None else call.user.user_id,
     )

@@ -107,7 +107,7 @@ class World:
         #: native approvals
         self.approvals = Approvals()
         self._ids = 0
-        self._furnish()
+        self._seed_tenant()
 
     def emptied(self) -> Generator[None, None, None]:
         """Free what there may be much of, once another tenant is in the place of this one.
@@ -126,7 +126,7 @@ class World:
         yield from emptied(self.messages)
         yield from emptied(self.message_uuids)
 
-    def _furnish(self) -> None:
+    def _seed_tenant(self) -> None:
         app = self.add_app(DEFAULT_APP_ID, DEFAULT_APP_SECRET, "Emulator bot")
         for user_id, name in (("alice", "李雷"), ("bob", "韩梅梅"), ("carol", "王芳")):
             number = len(self.users) + 1
