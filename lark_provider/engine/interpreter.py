@@ -60,6 +60,8 @@ def _answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame
             return Frame(_located(session, effect), until)  # a call without a token: the app says where to
         case Send(is_paced=False) if pacing.applies(session, effect.call):
             return Frame(pacing.paced(session, effect), until)
+        case Send():
+            return None
         case NeedToken(rejected):
             token = None if rejected is not None else token_provider.tenant_token_at_hand(session)
             return (token,) if token else Frame(token_provider.tenant_token(session, rejected), until)

@@ -171,7 +171,7 @@ def _prepared(library: Any, client: Any, send: Send, until: float, session: Sess
         _url(library.URL, session.origin() + call.target + query),
         content=content,
         headers=headers,
-        timeout=client.timeout if is_own else _timeouts(library, session.timeout, until),
+        extensions=None if is_own else {"timeout": _timeouts(session.timeout, until)},
     )
 
 
@@ -180,9 +180,10 @@ def _url(kind: type[Any], text: str) -> Any:
     return kind(text)
 
 
-def _timeouts(library: Any, seconds: float, until: float) -> Any:
+def _timeouts(seconds: float, until: float) -> dict[str, float]:
+    """Return what the library makes of its `Timeout`, which each request would be made and copied for."""
     bound = max(min(seconds, until - _MARGIN_SECONDS / 2 - time.monotonic()), 0.001)
-    return library.Timeout(bound, connect=min(bound, _CONNECT_SECONDS))
+    return {"connect": min(bound, _CONNECT_SECONDS), "read": bound, "write": bound, "pool": bound}
 
 
 async def _awaited(form: Form) -> AsyncIterator[bytes]:

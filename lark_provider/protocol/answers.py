@@ -83,18 +83,24 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
         msg = f"HTTP {response.status}, not an answer from Lark: {quoted!r}"
         return _refused(call, response, {"msg": msg}, _foreign(call, response.status), secrets)
     code = body["code"]
+    if code == 0:
+        return _accepted(body, log_id, date)
     meaning = lookup(code)
     if response.headers.get("x-lark-emulator") == "not-emulated":
         return _refused(call, response, body, _NOT_EMULATED, secrets)
-    if code == 0 or (meaning.kind is Kind.DONE and call.updates):
-        # Token endpoints answer flat and bot info under `bot`: then everything else is the content.
-        data = body["data"] if "data" in body else {k: v for k, v in body.items() if k not in _ENVELOPE}
-        return LarkResponse(0, str(body.get("msg", "")), {} if data is None else data, log_id, date)
+    if meaning.kind is Kind.DONE and call.updates:
+        return _accepted(body, log_id, date)
     if meaning.kind is Kind.REFUSED and response.status == _HTTP_TOO_MANY:
         meaning = lookup(_LIMIT)
     elif meaning.kind is Kind.REFUSED and response.status >= _HTTP_SERVER_ERROR:
         meaning = _SERVER_ERROR
     return _refused(call, response, body, meaning, secrets)
+
+
+def _accepted(body: dict[str, Any], log_id: str | None, date: str | None) -> LarkResponse[Any]:
+    # Token endpoints answer flat and bot info under `bot`: then everything else is the content.
+    data = body["data"] if "data" in body else {k: v for k, v in body.items() if k not in _ENVELOPE}
+    return LarkResponse(0, str(body.get("msg", "")), {} if data is None else data, log_id, date)
 
 
 def _json(content: bytes) -> dict[str, Any] | None:

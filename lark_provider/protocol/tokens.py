@@ -51,16 +51,20 @@ class App:
         app_id: Its id.
         app_secret: Its secret.
         tenant_key: For a store (ISV) app: for which tenant it acts. None for a custom app.
+        token_key: The cache key of its tenant token, which each call looks up.
     """
 
     base_url: str
     app_id: str
     app_secret: str = field(repr=False)
     tenant_key: str | None = None
+    token_key: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Mask the secret wherever it is held from now on."""
         object.__setattr__(self, "app_secret", Secret(self.app_secret))
+        kind = "tenant" if self.tenant_key is None else f"tenant|{self.tenant_key}"
+        object.__setattr__(self, "token_key", self.key(kind))
 
     def key(self, kind: str) -> str:
         """Return the cache key of something that belongs to this app.
@@ -77,11 +81,6 @@ class App:
     def name(self) -> str:
         """What the app's rows in a database are named by; a new secret is still the same app's."""
         return "|".join(filter(None, (self.base_url, self.app_id, self.tenant_key)))
-
-    @property
-    def token_key(self) -> str:
-        """The cache key of its tenant token."""
-        return self.key("tenant" if self.tenant_key is None else f"tenant|{self.tenant_key}")
 
 
 class Freshness(enum.Enum):

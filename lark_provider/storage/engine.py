@@ -243,10 +243,12 @@ def transaction(
         StorageError: The database is unavailable, denies access, is too slow, or lacks our tables.
     """
     limits = limits or deadlines.STATEMENT
-    on = on.execution_options(reading=reading, each_alone=each_alone, limits=limits)
     try:
-        with _connect(on) as connection, connection.begin():
-            yield connection
+        with _connect(on) as connection:
+            # Set here and not on the engine, which would be copied for each transaction.
+            connection.execution_options(reading=reading, each_alone=each_alone, limits=limits)
+            with connection.begin():
+                yield connection
     except SQLAlchemyError as error:
         if isinstance(error, StorageError):
             raise

@@ -12,6 +12,9 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
 from lark_provider.errors import ConflictError, InvalidRequestError
+from lark_provider.protocol import answers
+from lark_provider.protocol.calls import Call
+from lark_provider.protocol.effects import Response
 from tests.client.conftest import Do, count
 
 RECORDS = "POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records"
@@ -74,6 +77,34 @@ def test_only_what_differs_is_written(lark: Emulator, do: Do, table: Table) -> N
     assert (result.created, result.updated, result.deleted) == (5, 1, 0)
     assert by_key(table)["A-3"] == {**by_key(table)["A-3"], "Paid": 99, "Tags": ["z"]}
     assert writes(lark) == calls + 2
+
+
+def test_answers_to_creates_and_updates_are_not_parsed(
+    lark: Emulator, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+    read, load = answers.read, answers._json
+
+    def noted(call: Call[Any], response: Response, *secrets: str | None) -> Any:
+        def loaded(content: bytes) -> Any:
+            parsed.append(call.operation.rpartition("/")[2])
+            return load(content)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(answers, "_json", loaded)
+            return read(call, response, *secrets)
+
+    monkeypatch.setattr(answers, "read", noted)
+    bitable = LarkServiceClient().clouddoc.bitable
+    assert bitable.sync(*table, rows(3), key_fields="No").created == 3
+    changed = [{**one, "Paid": 7} for one in rows(3)]
+    assert bitable.sync(*table, changed, key_fields="No").updated == 3
+    found = records(table)
+    assert bitable.bulk_update(*table, [(one["record_id"], {"Paid": 8}) for one in found]).written == 3
+    assert {one["fields"]["Paid"] for one in records(table)} == {8}
+    assert (count(lark, f"{RECORDS}/batch_create"), count(lark, f"{RECORDS}/batch_update")) == (1, 2)
+    assert "search" in parsed
+    assert not {"batch_create", "batch_update"} & {*parsed}
 
 
 def test_fields_that_the_source_does_not_name_are_never_touched(lark: Emulator, table: Table) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lark_provider.api.clouddoc import deleted, sources
 from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.chunking import Source, in_chunks
 from lark_provider.api.clouddoc.conversion import converted
+from lark_provider.api.clouddoc.creating import skim
 from lark_provider.api.clouddoc.inserting import MAX_CHUNK, bulk_insert
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS, writer, written
 from lark_provider.api.clouddoc.records import RECORDS
@@ -77,7 +79,8 @@ def bulk_update(
         changed = [{"record_id": ident, "fields": one} for (ident, _), one in zip(chunk, fields, strict=True)]
         params = {"user_id_type": user_id_type}
         call: Call[Any] = request("POST", url, params=params, json={"records": changed}, idempotent=True)
-        yield from written(call, claimant, table_wait, is_repeatable=True)
+        skimmed = replace(call, skim=skim(len(changed)))
+        yield from written(skimmed, claimant, table_wait, is_repeatable=True)
         return [ident for ident, _ in chunk]
 
     claimant = yield from writer(app_token, table_id, "bulk_update")

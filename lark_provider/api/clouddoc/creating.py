@@ -1,4 +1,4 @@
-"""Create many records in one request, and read of the answer only their ids."""
+"""Create many records in one request, and read of the answer only their ids, as where many are updated."""
 
 from __future__ import annotations
 
@@ -61,13 +61,19 @@ def batch_create(
     return replace(call, body=body, skim=skim(count))
 
 
-def created_ids(answer: LarkResponse[CreatedAnswer], call: Create, count: int) -> list[str]:
+def created_ids(
+    answer: LarkResponse[CreatedAnswer],
+    call: Create,
+    count: int,
+    step: str = "look into the table before writing them again",
+) -> list[str]:
     """Return the ids of the records that a batch has created.
 
     Args:
         answer: Lark's.
         call: What was sent.
         count: How many records were sent.
+        step: What to do if there are fewer ids than that.
 
     Raises:
         OutcomeUnknownError: There are fewer ids than that.
@@ -77,8 +83,7 @@ def created_ids(answer: LarkResponse[CreatedAnswer], call: Create, count: int) -
     ids = [str(one["record_id"]) for one in records or () if isinstance(one, dict) and one.get("record_id")]
     if len(ids) != count:
         raise OutcomeUnknownError(
-            f"{call.name}: the answer must name the {count} records sent, got {len(ids)}. Next: look into "
-            "the table before writing them again."
+            f"{call.name}: the answer must name the {count} records sent, got {len(ids)}. Next: {step}."
         )
     return ids
 

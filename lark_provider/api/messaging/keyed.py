@@ -23,6 +23,7 @@ from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.store import shared
 
 OnUnknown: TypeAlias = Literal["fail", "resend", "skip"]
+_POLICIES = get_args(OnUnknown)
 logger = logging.getLogger(__name__)
 
 UUID_SECONDS = 3600.0 - 180.0
@@ -40,8 +41,8 @@ def checked_policy(on_unknown: str) -> None:
     Raises:
         InvalidRequestError: It is none of the policies.
     """
-    if on_unknown not in get_args(OnUnknown):
-        raise unknown_choice("on_unknown", on_unknown, get_args(OnUnknown), 230001)
+    if on_unknown not in _POLICIES:
+        raise unknown_choice("on_unknown", on_unknown, _POLICIES, 230001)
 
 
 def once(

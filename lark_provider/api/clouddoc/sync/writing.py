@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from lark_provider.api.clouddoc import bisecting, rejects
 from lark_provider.api.clouddoc.checking import FieldCheck
+from lark_provider.api.clouddoc.creating import batch_create, created_ids, skim
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.api.clouddoc.sync.comparing import Comparison
 from lark_provider.api.clouddoc.sync.options import Options
 from lark_provider.api.clouddoc.sync.plan import MAX_CREATED, MAX_DELETED, MAX_READ, MAX_UPDATED, SyncResult
 from lark_provider.api.clouddoc.sync.reading import Reader, work
 from lark_provider.api.clouddoc.sync.turn import Turn
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, encode, request
 from lark_provider.protocol.effects import NewKey, Sleep
 from lark_provider.protocol.errors import (
     LarkAPIError,
@@ -96,14 +97,11 @@ class Writer:
                 raise rejects.too_many(self.result.rejects, self.options.max_rejects)
             self._progressed()
 
-    def _call(self, operation: str, records: Sequence[Any], token: str | None = None) -> Call[Any]:
+    def _call(self, operation: str, records: Sequence[Any]) -> Call[Any]:
         return request(
             "POST",
             path(f"{RECORDS}/{operation}", app_token=self.reader.app_token, table_id=self.reader.table_id),
-            params={
-                "client_token": token,
-                "user_id_type": None if operation == "batch_delete" else self.options.user_id_type,
-            },
+            params={"user_id_type": None if operation == "batch_delete" else self.options.user_id_type},
             json={"records": records},
             idempotent=True,
         )
@@ -125,17 +123,14 @@ class Writer:
             is_repeat: Whether the intent is recorded already. Its time stays that of the first attempt, since
                 Lark remembers a token from then on.
         """
-        call = self._call("batch_create", rows, token)
+        count, body = len(rows), encode({"records": rows}, "the records of a chunk")
+        place = self.reader.app_token, self.reader.table_id
+        call = batch_create(*place, body, count, token, self.options.user_id_type)
         if is_repeat:
             answer = yield from self.turn.send(call)
         else:
             answer = yield from self.turn.create(call, token, keys, self._comparison.keys.names)
-        ids = [one["record_id"] for one in answer.data.get("records") or ()]
-        if len(ids) != len(rows):
-            raise OutcomeUnknownError(
-                f"{call.name}: the answer must name the {len(rows)} records sent, got {len(ids)}. Next: run "
-                "the sync again; it looks for them first."
-            )
+        ids = created_ids(answer, call, count, "run the sync again; it looks for them first")
         self.result.created += len(ids)
         if not self._is_visible:
             yield from self._require_visible(ids[0])
@@ -163,7 +158,8 @@ class Writer:
                 {"record_id": one.record_id, "fields": orjson.loads(one.after or b"{}")} for one in some
             ]
             try:
-                yield from self.turn.send(self._call("batch_update", records))
+                call = self._call("batch_update", records)
+                yield from self.turn.send(replace(call, skim=skim(len(records))))
             except NotFoundError as error:
                 some = yield from self._left(some, error)
                 continue
