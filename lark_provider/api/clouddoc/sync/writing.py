@@ -114,7 +114,7 @@ class Writer:
         yield from self.create(rows, token, [one.key for one in some])
 
     def create(
-        self, rows: Sequence[Any], token: str, keys: Sequence[str], *, is_repeat: bool = False
+        self, rows: Sequence[Any], token: str, keys: Sequence[str], token_age: float = 0.0
     ) -> Procedure[None]:
         """Create records in one request, with the intent recorded before it.
 
@@ -122,14 +122,11 @@ class Writer:
             rows: The records as Lark takes them.
             token: The `client_token`.
             keys: Their keys.
-            is_repeat: Whether the intent is recorded already. Its time stays that of the first attempt, since
-                Lark remembers a token from then on.
+            token_age: Seconds since the token was first sent; 0 if it is new.
         """
         call = self._call("batch_create", rows, token)
-        if is_repeat:
-            answer = yield from self.turn.send(call)
-        else:
-            answer = yield from self.turn.create(call, token, keys, self._comparison.keys.names)
+        names = self._comparison.keys.names
+        answer = yield from self.turn.create(call, token, keys, names, token_age)
         ids = [one["record_id"] for one in answer.data.get("records") or ()]
         if len(ids) != len(rows):
             raise OutcomeUnknownError(
