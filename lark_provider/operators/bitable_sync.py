@@ -46,7 +46,8 @@ class LarkBitableSyncOperator(WritingOperator):
             `mark`.
         mark: The values that mark them.
         max_deletes: The largest share (a float) or number (an int) of the table's records that may be deleted
-            or marked; with more, the task fails and nothing is written.
+            or marked; with more, the task fails and nothing is written. A source without rows deletes
+            nothing unless it is 1.0.
         on_duplicate: With several records of one key: `keep_oldest` in step, or `error`.
         on_null: Whether None clears a cell (`clear`) or leaves it (`keep`).
         key_form: How keys are compared: `exact`, `trim`, `casefold` or `nfkc`.

@@ -82,8 +82,8 @@ class Ledger(Protocol):
     def known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
         """Return which records belong to chunks of any load of a table that were done since a time."""
 
-    def clear(self, load: str, restart: int) -> None:
-        """Forget a load's chunks, since their records are deleted."""
+    def clear(self, load: str, claimant: Claimant, restart: int, done: int) -> bool:
+        """Forget a load's chunks, since their records are deleted; False if there are others now."""
 
 
 class Messages(Protocol):

@@ -291,24 +291,38 @@ class LoadLedger:
                 known |= wanted.intersection(orjson.loads(ids))
         return known
 
-    def clear(self, load: str, restart: int) -> None:
+    def clear(self, load: str, claimant: Claimant, restart: int, done: int) -> bool:
         """Forget a load's chunks, since their records are deleted.
 
         Args:
             load: The load.
+            claimant: Who has deleted them.
             restart: The number that asked for it.
+            done: How many chunks and parts had records.
+
+        Returns:
+            Whether they are forgotten: not if another writer has the table, or has written more meanwhile.
         """
+        rows = ledger_chunks.c
         with transaction(migrate.opened(self._url)) as connection:
-            connection.execute(ledger_chunks.delete().where(ledger_chunks.c.ledger_id == load))
-            rows = ledger.c
+            clock = read_clock(connection)
+            if isinstance(self._claim(connection, clock, claimant), Held):
+                return False
+            states = connection.scalars(
+                sa.select(rows.state).where(rows.ledger_id == load, rows.state != State.REFUSED)
+            ).all()
+            if State.PENDING in states or len(states) != done:
+                return False
+            connection.execute(ledger_chunks.delete().where(rows.ledger_id == load))
             detail = orjson.loads(
                 connection.execute(
-                    sa.select(rows.detail).where(rows.id == load).with_for_update()
+                    sa.select(ledger.c.detail).where(ledger.c.id == load).with_for_update()
                 ).scalar_one()
             )
             if detail["restart"] == restart:
                 cleared = _detail(detail["chunk_size"], restart, is_clearing=False)
-                _touch(connection, load, read_clock(connection).now, detail=cleared, state=State.PENDING)
+                _touch(connection, load, clock.now, detail=cleared, state=State.PENDING)
+            return True
 
     def _claim(self, connection: Connection, clock: Clock, claimant: Claimant) -> Lease | Held:
         return claim(connection, clock, lease_key(self._app.base_url, claimant.key), claimant)

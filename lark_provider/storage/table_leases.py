@@ -51,17 +51,18 @@ def claim(connection: Connection, clock: Clock, key: str, claimant: Claimant, **
         clock: The database's clock, read in it.
         key: What `lease_key` returned.
         claimant: Who wants it.
-        columns: What else to write in the row, if it is granted.
+        columns: What else to write in the row, unless another writer has had it since: what that one has
+            recorded has to be settled first.
     """
     rows, now = table_leases.c, clock.now
     ends, until = clock.began + claimant.seconds, now + timedelta(seconds=claimant.seconds)
     holder = f"{claimant.holder} (process {os.getpid()} on {socket.gethostname()})"
-    values = {"owner": claimant.owner, "holder": holder, "until": until, **columns}
+    values = {"owner": claimant.owner, "holder": holder, "until": until}
     renewal = _RENEWAL.values(**columns) if columns else _RENEWAL
     renewed = {"the_key": key, "the_owner": claimant.owner, "new_end": until}
     if connection.execute(renewal, renewed).rowcount:
         return Lease(claimant.key, claimant.owner, ends)
-    added = statements.insert(connection, table_leases).values(key=key, **values)
+    added = statements.insert(connection, table_leases).values(key=key, **values, **columns)
     free = added.on_conflict_do_update(index_elements=[rows.key], set_=values, where=rows.until < now)
     if connection.execute(free.returning(rows.key)).one_or_none() is not None:
         return Lease(claimant.key, claimant.owner, ends, is_renewed=False)
@@ -109,7 +110,7 @@ class TableLeases:
             )
 
     def record_intent(self, claimant: Claimant, text: str) -> Lease | Held:
-        """Record what is about to be created, and renew the lease, in one commit; nothing if it is lost.
+        """Record what is about to be created, and renew the lease, in one commit; nothing if it was lost.
 
         Args:
             claimant: Who writes.
@@ -137,7 +138,7 @@ class TableLeases:
         return Intent(self._cipher.open(found.intent, (key,)), age)
 
     def clear_intent(self, claimant: Claimant) -> Lease | Held:
-        """Forget the intent, since it is settled, and renew the lease; nothing if it is lost.
+        """Forget the intent, since it is settled, and renew the lease; nothing if it was lost.
 
         Args:
             claimant: Who writes.

@@ -148,10 +148,26 @@ def test_more_deletes_than_allowed_write_nothing(lark: Emulator, table: Table) -
     changed = [{"No": "A-0", "Paid": -1}]
     with pytest.raises(InvalidRequestError, match="39 of 40 records"):
         bitable.sync(*table, changed, key_fields="No", mode="mirror")
-    with pytest.raises(InvalidRequestError, match="40 of 40"):
-        bitable.sync(*table, [], key_fields="No", mode="mirror")
     assert writes(lark) == before
     assert bitable.sync(*table, changed, key_fields="No", mode="mirror", max_deletes=39).deleted == 39
+
+
+@pytest.mark.parametrize(
+    "limit", [0.1, 20, {"mark": {"Gone": True}, "on_missing": "mark", "max_deletes": 20}]
+)
+def test_a_source_without_rows_deletes_nothing_unless_all_may_go(
+    lark: Emulator, do: Do, table: Table, limit: Any
+) -> None:
+    bitable = LarkServiceClient().clouddoc.bitable
+    bitable.sync(*table, rows(7), key_fields="No")
+    before, settings = writes(lark), limit if isinstance(limit, dict) else {"max_deletes": limit}
+    with pytest.raises(InvalidRequestError, match=r"no rows, so that all 7 records .* max_deletes=1\.0"):
+        do(lambda c: c.clouddoc.bitable.sync(*table, iter([]), key_fields="No", mode="mirror", **settings))
+    assert writes(lark) == before
+    assert do(lambda c: c.clouddoc.bitable.sync(*table, [], key_fields="No")).written == 0
+    everything = {**settings, "max_deletes": 1.0}
+    done = do(lambda c: c.clouddoc.bitable.sync(*table, [], key_fields="No", mode="mirror", **everything))
+    assert done.written == 7
 
 
 def test_a_rejected_row_keeps_its_record_and_a_keyless_one_keeps_all(lark: Emulator, table: Table) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -179,6 +181,32 @@ def test_a_restart_that_was_interrupted_goes_on(place: Place, drop: str) -> None
     place.lark.clear_faults()
     place.load(rows(25), restart=1)
     assert place.stored() == rows(25)
+
+
+def test_a_restart_deletes_what_an_earlier_attempt_writes_while_it_waits(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The earlier attempt is still running: it has the table, and ends before the restart gets it."""
+    caplog.set_level("INFO", logger="lark_provider")
+    place.load(rows(10))
+    with ThreadPoolExecutor(1) as pool:
+        restarts: list[Future[Any]] = []
+
+        def earlier() -> Iterator[dict[str, Any]]:
+            for row in rows(45):
+                if row["No"] == 30:
+                    restarts.append(pool.submit(place.load, rows(45, r7="other"), key="two", restart=1))
+                    until = time.monotonic() + 60
+                    while "Waiting for another writer" not in caplog.text:
+                        assert time.monotonic() < until
+                        time.sleep(0.01)
+                yield row
+
+        place.load(earlier(), key="two")
+        assert restarts[0].result().written == 45
+    stored = place.stored()
+    assert [one["No"] for one in stored] == sorted([*range(10), *range(45)])
+    assert [one["Name"] for one in stored if one["No"] == 7] in (["row 7", "other"], ["other", "row 7"])
 
 
 def test_an_empty_source_is_a_load(place: Place) -> None:

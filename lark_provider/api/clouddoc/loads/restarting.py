@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc.loads.writer import Writer
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import NotFoundError, OutcomeUnknownError
-from lark_provider.protocol.ledger import Recorded
+from lark_provider.protocol.ledger import Recorded, Step
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import path
@@ -36,17 +36,42 @@ def clear(writer: Writer) -> Procedure[None]:
         ConflictError: Another writer has the table, or it cannot be determined whether a chunk stands.
         LarkError: Lark or the database is unavailable, or Lark refused it.
     """
-    deleted = 0
-    for number in range(writer.load.chunks):
-        ids = yield from standing(writer, number)
-        for start in range(0, len(ids), _MAX_DELETED):
-            yield from _deleted(writer, ids[start : start + _MAX_DELETED])
-        deleted += len(ids)
-    yield from shared(lambda store: store.ledger.clear(writer.load.id, writer.load.restart))
+    deleted, is_cleared = 0, False
+    while not is_cleared:
+        # Another attempt may go on until this one has the table; what it wrote meanwhile is deleted as well.
+        yield from writer.granted(lambda store: Step(store.leases.take(writer.claimant)))
+        chunks, count = yield from _deleted_now(writer)
+        deleted += count
+        is_cleared = yield from _forgotten(writer, chunks)
     logger.info(
         "Deleted what a load had written, to load it again",
         extra={"load": writer.load.id[:12], "records": deleted},
     )
+
+
+def _deleted_now(writer: Writer) -> Procedure[tuple[int, int]]:
+    """Delete the records of all chunks; return how many chunks and parts had any, and how many records."""
+    at, load = writer.place.target, writer.load
+    found = yield from shared(lambda store: store.ledger.open(at, writer.key, load.chunk_size, 0))
+    assert found is not None  # noqa: S101 - the load has come from a database
+    chunks = deleted = 0
+    for number in range(found[0].chunks):
+        whole, parts = yield from _decided(writer, number)
+        ids = _ids(whole, parts)
+        for start in range(0, len(ids), _MAX_DELETED):
+            yield from _deleted(writer, ids[start : start + _MAX_DELETED])
+        chunks += sum(one.state is State.DONE for one in (whole, *parts))
+        deleted += len(ids)
+    return chunks, deleted
+
+
+def _forgotten(writer: Writer, chunks: int) -> Procedure[bool]:
+    """Forget the chunks, unless another attempt has written since; return whether they are forgotten."""
+    load = writer.load
+    found = yield from shared(
+        lambda store: store.ledger.clear(load.id, writer.claimant, load.restart, chunks)
+    )
+    return found is not None and found[0]
 
 
 def standing(writer: Writer, number: int) -> Procedure[list[str]]:
@@ -56,14 +81,21 @@ def standing(writer: Writer, number: int) -> Procedure[list[str]]:
         writer: Of the load.
         number: The chunk.
     """
-    recorded = yield from settled(writer, number)
-    if recorded.state is State.DONE:
-        return list(recorded.record_ids or ())
-    ids: list[str] = []
-    for part in (yield from writer.parts(number)):
-        decided = yield from settled(writer, part.chunk.number)
-        ids += (decided.record_ids or ()) if decided.state is State.DONE else ()
-    return ids
+    return _ids(*(yield from _decided(writer, number)))
+
+
+def _ids(whole: Recorded, parts: Sequence[Recorded]) -> list[str]:
+    done = [whole] if whole.state is State.DONE else [one for one in parts if one.state is State.DONE]
+    return [record_id for one in done for record_id in one.record_ids or ()]
+
+
+def _decided(writer: Writer, number: int) -> Procedure[tuple[Recorded, list[Recorded]]]:
+    """Return a chunk and its parts, none of which is uncertain any more."""
+    whole = yield from settled(writer, number)
+    parts = list((yield from writer.parts(number)))
+    for place, part in enumerate(parts):
+        parts[place] = yield from settled(writer, part.chunk.number)
+    return whole, parts
 
 
 def settled(writer: Writer, number: int) -> Procedure[Recorded]:

@@ -123,6 +123,11 @@ class Options:
         """The values that are written to records that are missing in the source."""
         return self.mark if self.removes and self.mark else {}
 
+    @property
+    def may_delete_all(self) -> bool:
+        """Whether all records may be deleted; a number of records does not mean that, however great it is."""
+        return isinstance(self.max_deletes, float) and self.max_deletes >= 1
+
     def too_many_deletes(self, deletes: int, records: int) -> bool:
         """Return whether more records would be deleted or marked than is allowed.
 

@@ -69,6 +69,11 @@ def plan(prepared: Prepared, rejected: list[Reject], index: SyncIndex) -> Proced
         0, kept - counts.creates - counts.updates - counts.rejected + prepared.keyless_rows
     )
     removed = counts.deletes + counts.marks
+    if removed and not counts.source_rows and not options.may_delete_all:
+        raise InvalidRequestError(
+            f"The source has no rows, so that all {removed} records would be deleted or marked. Nothing was "
+            "written. Next: check the source; if it is to be empty, pass max_deletes=1.0."
+        )
     if options.too_many_deletes(removed, counts.table_records):
         raise InvalidRequestError(
             f"{removed} of {counts.table_records} records are missing in the source, more than max_deletes="

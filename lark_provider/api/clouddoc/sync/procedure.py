@@ -92,7 +92,7 @@ def sync(
         mark: The values that mark such a record, with `on_missing="mark"`. They are cleared when its key is
             back.
         max_deletes: The largest share (a float) or number (an int) of the table's records that may be deleted
-            or marked; with more, nothing is written.
+            or marked; with more, nothing is written. A source without rows deletes nothing unless it is 1.0.
         on_duplicate: With several records of one key: keep the oldest in step and leave the others alone, or
             raise an error.
         on_null: What None means: clear the cell, or leave it as it is. NaN is None.

@@ -36,11 +36,7 @@ def settle(writer: Writer) -> Procedure[str]:
     if intent is None:
         return ""
     found = _read(intent)
-    outcome = "unknown"
-    if found is not None and found["key_fields"] == writer.reader.comparison.keys.names:
-        is_fresh = intent.age < writer.options.token_window
-        if (yield from _stands(writer, found["token"], found["keys"], is_fresh=is_fresh)):
-            outcome = "standing"
+    outcome = "standing" if (yield from _stands(writer, found)) else "unknown"
     if outcome == "unknown":
         yield from writer.turn.pause(writer.options.settle_after - intent.age)
     yield from writer.turn.settled()
@@ -65,11 +61,11 @@ def _read(intent: Intent) -> dict[str, Any] | None:
     return found if {"token", "keys", "key_fields"} <= found.keys() else None
 
 
-def _stands(writer: Writer, token: str, keys: list[str], *, is_fresh: bool) -> Procedure[bool]:
+def _stands(writer: Writer, found: dict[str, Any] | None) -> Procedure[bool]:
     """Return whether the records are known to be there; else nothing is known."""
-    if (yield from _is_seen(writer, keys)):
-        return True
-    return is_fresh and (yield from _repeated(writer, token, keys))
+    if found is None or found["key_fields"] != writer.reader.comparison.keys.names:
+        return False
+    return (yield from _is_seen(writer, found["keys"])) or (yield from _repeated(writer, found))
 
 
 def _is_seen(writer: Writer, keys: list[str]) -> Procedure[bool]:
@@ -87,17 +83,22 @@ def _is_seen(writer: Writer, keys: list[str]) -> Procedure[bool]:
     return any(key in wanted for key in writer.reader.comparison.keys.of_table(fields))
 
 
-def _repeated(writer: Writer, token: str, keys: list[str]) -> Procedure[bool]:
+def _repeated(writer: Writer, found: dict[str, Any]) -> Procedure[bool]:
     """Send the same request with the same token; return whether Lark has answered that it stands.
 
     The values are those of the source as it is now: what differs is found by comparing afterwards.
     """
+    keys: list[str] = found["keys"]
     wire = yield from work(lambda: writer.reader.index.wire(keys))
     if any(key not in wire for key in keys):
         return False
+    intent = yield from writer.turn.intent()  # again, for its age
+    token_age = found.get("token_age", 0.0) + (intent.age if intent else 0.0)
+    if token_age >= writer.options.token_window:
+        return False
     rows = [{"fields": writer.reader.comparison.created(wire[key])} for key in keys]
     try:
-        yield from writer.create(rows, token, keys, is_repeat=True)
+        yield from writer.create(rows, found["token"], keys, token_age)
     except LarkAPIError as error:
         logger.info("Repeated request was refused; waiting instead: %s", error, extra={"code": error.code})
         return False

@@ -73,19 +73,34 @@ class Turn:
         return (yield from leased(call, lease))
 
     def create(
-        self, call: Call[Any], token: str, keys: Sequence[str], key_fields: Sequence[str]
+        self,
+        call: Call[Any],
+        token: str,
+        keys: Sequence[str],
+        key_fields: Sequence[str],
+        token_age: float = 0.0,
     ) -> Procedure[Any]:
         """Record what is about to be created, and create it.
+
+        The time of the record is that of the last request with the token, which may be performed late. How
+        old the token was then is part of it, since Lark remembers a token from its first request on.
 
         Args:
             call: Carries the token.
             token: Its `client_token`.
             keys: The keys of the records.
             key_fields: The fields that they are made of.
+            token_age: Seconds since the token was first sent; 0 if it is new.
         """
         if not self.is_shared:
             return (yield from perform(call))
-        text = orjson.dumps({"token": token, "keys": list(keys), "key_fields": list(key_fields)}).decode()
+        intent = {
+            "token": token,
+            "token_age": token_age,
+            "keys": list(keys),
+            "key_fields": list(key_fields),
+        }
+        text = orjson.dumps(intent).decode()
         lease = yield from self._renew(lambda store: store.leases.record_intent(self.claimant, text))
         return (yield from leased(call, lease))
 
@@ -120,15 +135,20 @@ class Turn:
             raise ConflictError("The table's lease is over. Next: run the sync again.", retryable=True)
         answer = yield from shared(renewal)
         got = answer[0] if answer else None
-        if not isinstance(got, Lease):
-            self.lease = None
+        if isinstance(got, Lease) and got.is_renewed:
+            self.lease, self._renewed = got, (yield Now())
+            return got
+        self.lease = None
+        if isinstance(got, Lease):
+            # The other writer has ended, but the plan was made before it wrote.
+            yield from released(self.claimant)
+            who = "another process, which has ended meanwhile,"
+        else:
             who = got.holder if got is not None else "another process; the database is gone"
-            raise ConflictError(
-                f"The table was taken over by {who} while this process was not running. Next: run again.",
-                retryable=True,
-            )
-        self.lease, self._renewed = got, (yield Now())
-        return got
+        raise ConflictError(
+            f"The table was taken over by {who} while this process was not running. Next: run again.",
+            retryable=True,
+        )
 
 
 def turn(app_token: str, table_id: str, what: str, seconds: float) -> Procedure[Turn]:

@@ -112,7 +112,7 @@ class Writer:
         yield from self.create(rows, token, [one.key for one in some])
 
     def create(
-        self, rows: Sequence[Any], token: str, keys: Sequence[str], *, is_repeat: bool = False
+        self, rows: Sequence[Any], token: str, keys: Sequence[str], token_age: float = 0.0
     ) -> Procedure[None]:
         """Create records in one request, with the intent recorded before it.
 
@@ -120,16 +120,13 @@ class Writer:
             rows: The records as Lark takes them.
             token: The `client_token`.
             keys: Their keys.
-            is_repeat: Whether the intent is recorded already. Its time stays that of the first attempt, since
-                Lark remembers a token from then on.
+            token_age: Seconds since the token was first sent; 0 if it is new.
         """
         count, body = len(rows), encode({"records": rows}, "the records of a chunk")
         place = self.reader.app_token, self.reader.table_id
         call = batch_create(*place, body, count, token, self.options.user_id_type)
-        if is_repeat:
-            answer = yield from self.turn.send(call)
-        else:
-            answer = yield from self.turn.create(call, token, keys, self._comparison.keys.names)
+        names = self._comparison.keys.names
+        answer = yield from self.turn.create(call, token, keys, names, token_age)
         ids = created_ids(answer, call, count, "run the sync again; it looks for them first")
         self.result.created += len(ids)
         if not self._is_visible:
