@@ -17,7 +17,7 @@ from lark_provider.bridge.errors import AirflowRefusedError
 from lark_provider.bridge.settings import Settings
 from lark_provider.bridge.waiting import WaitingStates
 from lark_provider.protocol.errors import LarkError
-from lark_provider.protocol.hitl.model import End, HitlQuestion
+from lark_provider.protocol.hitl.model import End, HitlQuestion, TaskInstance
 from lark_provider.storage.questions import Questions
 from lark_provider.support import threads
 
@@ -36,6 +36,7 @@ _ANSWERED_EVERY, _MOST_PAGES = 3, 20
 _MARKS = ("patch_task_instance", "bulk_task_instances", "patch_task_group", "patch_dag_run", "clear_dag_run")
 """Events of Airflow's audit log that end a question without an answer."""
 _MISMATCH = "state mismatch"
+_FORBIDDEN = 403
 
 
 class QuestionPoller:
@@ -144,12 +145,12 @@ class QuestionPoller:
             return {}
         ends = await self._answered(ti_ids, len(ti_ids) // 100 + 2) if len(ti_ids) > _FEW else {}
         others = sorted(set(ti_ids) - ends.keys())
-        recorded = await threads.run(lambda: self._store.get(others))
-        for start in range(0, len(others), _FEW):
-            some = [recorded[one].question for one in others[start : start + _FEW] if one in recorded]
-            for question, end in zip(some, await asyncio.gather(*map(self._end, some)), strict=True):
+        tasks = list((await threads.run(lambda: self._store.tasks(others))).values())
+        for start in range(0, len(tasks), _FEW):
+            some = tasks[start : start + _FEW]
+            for task, end in zip(some, await asyncio.gather(*map(self._end, some)), strict=True):
                 if end is not None:
-                    ends[question.task.ti_id] = end
+                    ends[task.ti_id] = end
         return await self._record_ends(ends)
 
     async def watch_answered(self, seconds: float) -> int:
@@ -235,16 +236,15 @@ class QuestionPoller:
         if count:
             logger.info("Questions recorded", extra={"questions": count})
 
-    async def _end(self, question: HitlQuestion) -> End | None:
-        detail = await self._api.get(f"{question.task.path}/hitlDetails")
-        end = reading.end(detail, question.task.ti_id)
-        if end is not None and end.kind == "timed_out" and await self._was_marked(question):
+    async def _end(self, task: TaskInstance) -> End | None:
+        detail = await self._api.get(f"{task.path}/hitlDetails")
+        end = reading.end(detail, task.ti_id)
+        if end is not None and end.kind == "timed_out" and await self._was_marked(task):
             return replace(end, kind="withdrawn")
         return end
 
-    async def _was_marked(self, question: HitlQuestion) -> bool:
+    async def _was_marked(self, task: TaskInstance) -> bool:
         """Return whether a person ended a task that failed unanswered; only the audit log tells."""
-        task = question.task
         params = {"dag_id": task.dag_id, "run_id": task.run_id, "included_events": _MARKS}
         rows = await self._log(params)
         return any(row["task_id"] in {None, task.task_id} for row in rows)
@@ -255,6 +255,8 @@ class QuestionPoller:
         try:
             found = await self._api.get("/eventLogs", {**params, "limit": 100}) or {}
         except AirflowRefusedError as error:
+            if error.status != _FORBIDDEN:
+                raise  # As when its token was revoked, which passes.
             self._can_read_log = False
             logger.warning("Airflow's audit log cannot be read", extra={"error": str(error)})
             return []
