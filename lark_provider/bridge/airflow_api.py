@@ -80,13 +80,15 @@ class AirflowApi:
             params: Query parameters; a list repeats one.
 
         Returns:
-            The parsed answer; None if there is no such resource.
+            The parsed answer; None if there is no such resource, or if no URL names it, as the run `..`.
 
         Raises:
             AirflowRefusedError: The account may not read it, or the request is invalid; or a proxy has
                 answered in place of Airflow, whose 404 or web page says nothing about the resource.
             AirflowUnavailableError: Airflow was not reached, or failed.
         """
+        if not all(part.strip(".") for part in path.split("/")[1:]):
+            return None  # Clients and proxies resolve it to another path.
         url = path if path.startswith("/ui/") else f"/api/v2{path}"
         async with self._turns:
             token = await self._login.token()

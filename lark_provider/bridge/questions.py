@@ -20,6 +20,7 @@ from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import End, HitlQuestion, TaskInstance
 from lark_provider.storage.questions import Questions
 from lark_provider.support import threads
+from lark_provider.support.once import Once
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class QuestionPoller:
         self._can_read_log = True
         self._left: list[str] = []
         """Questions that are open no longer, and whose ends are yet to be read: some with each poll."""
+        self._forbidden = Once()
         self._reported: set[int] = set()
         """Rows of the audit log that were shown; few, as such failures are rare."""
 
@@ -181,7 +183,9 @@ class QuestionPoller:
                 continue
             failed = replace(end, kind="failed", detail=str(row.get("extra") or _MISMATCH)[:500])
             if await threads.run(lambda: self._store.failed(ti_id, failed)):  # noqa: B023 - awaited here
-                logger.warning("Task failed after it was answered", extra=_named(answered[ti_id].question))
+                logger.warning(
+                    "Task failed after it was answered", extra=_named(answered[ti_id].question.task)
+                )
                 count += 1
             self._reported.add(row["event_log_id"])
         return count
@@ -237,7 +241,16 @@ class QuestionPoller:
             logger.info("Questions recorded", extra={"questions": count})
 
     async def _end(self, task: TaskInstance) -> End | None:
-        detail = await self._api.get(f"{task.path}/hitlDetails")
+        try:
+            detail = await self._api.get(f"{task.path}/hitlDetails")
+        except AirflowRefusedError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            # The ends of others do not wait for a DAG that the account may not read any more.
+            if self._forbidden.is_first(task.ti_id):
+                fields = _named(task) | {"error": str(error)}
+                logger.warning("Question of Airflow may not be read; its card stays open", extra=fields)
+            return None
         end = reading.end(detail, task.ti_id)
         if end is not None and end.kind == "timed_out" and await self._was_marked(task):
             return replace(end, kind="withdrawn")
@@ -308,6 +321,5 @@ def _place(question: HitlQuestion) -> tuple[Any, ...]:
     return task.dag_id, task.run_id, task.task_id, task.map_index, task.try_number
 
 
-def _named(question: HitlQuestion) -> dict[str, Any]:
-    task = question.task
+def _named(task: TaskInstance) -> dict[str, Any]:
     return {"dag_id": task.dag_id, "run_id": task.run_id, "task_id": task.task_id, "ti_id": task.ti_id}

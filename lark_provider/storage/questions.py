@@ -257,7 +257,7 @@ def _read(
         some = connection.execute(query.limit(left).offset(seen)).all()
         found |= readable(some, lambda row: (row.ti_id, _recorded(row)))
         seen += len(some)
-        # Damaged rows, which stay, take no room of others.
+        # Damaged rows stay, and do not count.
         if most is None or len(found) >= most or not some:
             return found
 

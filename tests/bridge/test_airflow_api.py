@@ -25,6 +25,7 @@ from lark_provider.support.secret import Secret
 from tests.bridge.making import NOW, card, execute, question
 
 HTML = "text/html"
+_REST = "dagRuns/r/taskInstances/t/-1/hitlDetails"
 
 
 class Front:
@@ -114,6 +115,10 @@ def asked(url: URL) -> str:
     return ti_id
 
 
+def rename(url: URL, ti_id: str, dag_id: str) -> None:
+    execute(url, "UPDATE hitl_questions SET dag_id = :dag WHERE ti_id = :id", dag=dag_id, id=ti_id)
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -165,6 +170,59 @@ def test_a_login_that_fails_as_its_server_is_unavailable_is_no_refusal(front: Fr
     assert "/auth/token" in str(error)
 
 
+def test_a_question_that_may_not_be_read_any_more_keeps_no_other_open(
+    front: Front, url: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    some = sorted(asked(url) for _ in range(3))
+    rename(url, some[0], dag_id="secret")
+    front.answers[f"/api/v2/dags/secret/{_REST}"] = answer(403, detail="Forbidden")
+    front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
+    settle = [lambda one: one.settle(some)] * 2
+    assert work(front, url, *settle) == [None, None]
+    assert Questions(url).live() == {some[0]: "open"}
+    (record,) = [one for one in caplog.records if "may not be read" in one.getMessage()]
+    assert (vars(record)["dag_id"], vars(record)["ti_id"]) == ("secret", some[0])
+
+
+def test_a_run_that_no_url_names_stops_nothing(front: Front, url: URL) -> None:
+    """Whoever may trigger a DAG may call its run `..`."""
+    instance = {"state": "awaiting_input", "task_id": "t", "map_index": -1, "try_number": 1}
+    waiting = [
+        {**instance, "id": "1", "dag_id": "d", "dag_run_id": ".."},
+        {**instance, "id": "2", "dag_id": "d", "dag_run_id": "r"},
+    ]
+    details = [
+        {
+            "task_instance": one, "options": ["OK"], "subject": "Go?", "response_received": False,
+            "created_at": "2026-11-29T10:00:00Z",
+        }
+        for one in waiting
+    ]  # fmt: skip
+    front.otherwise = answer(404, detail="It was not found")
+    front.answers |= {
+        "/api/v2/version": answer(200, version="3.3.2"),
+        f"/api/v2{OPEN}": answer(200, hitl_details=[], total_entries=0),
+        f"/api/v2{INSTANCES}": answer(200, task_instances=waiting, total_entries=2),
+        f"/api/v2/dags/d/{_REST}": (200, "application/json", json.dumps(details[1])),
+    }
+    assert work(front, url, lambda one: one.poll(), lambda one: one.poll()) == [None, None]
+    assert Questions(url).live() == {"2": "held"}
+    front.answers[f"/api/v2{OPEN}"] = answer(200, hitl_details=details, total_entries=2)
+    assert work(front, url, lambda one: one.poll(), lambda one: one.complete()) == [None, None]
+    assert Questions(url).live() == {"2": "held"}
+
+    async def read() -> object:
+        api = AirflowApi(Credentials(front.url, token=Secret("t")))
+        try:
+            return await api.get("/dags/d/dagRuns/../taskInstances")
+        finally:
+            await api.close()
+
+    front.paths = []
+    assert asyncio.run(read()) is None
+    assert front.paths == []
+
+
 def test_a_damaged_question_ends_as_any_other(front: Front, url: URL) -> None:
     ti_id = asked(url)
     execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=ti_id)
@@ -173,7 +231,7 @@ def test_a_damaged_question_ends_as_any_other(front: Front, url: URL) -> None:
     assert Questions(url).live() == {}
 
 
-def test_damaged_questions_take_no_room_of_others(url: URL) -> None:
+def test_damaged_questions_do_not_count(url: URL) -> None:
     store, some = Questions(url), [question() for _ in range(7)]
     moments = {one.task.ti_id: NOW + timedelta(seconds=n) for n, one in enumerate(some)}
     store.record(moments, some, None)
