@@ -22,7 +22,7 @@ _SECONDS = 10.0
 _MOST_DAGS = 20
 """DAGs of one route whose tasks are read."""
 _READ = ("/dags/~/dagRuns/~/taskInstances", "/dags/~/dagRuns/~/hitlDetails", "/dags/~/dagRuns")
-_UNPROVEN, _SERVER_ERROR = 401, 500
+_UNPROVEN, _FORBIDDEN, _SERVER_ERROR = 401, 403, 500
 _ABSENT = {404, 405}
 """Airflow's page answers GET of any path, and so 405 to POST."""
 
@@ -52,11 +52,7 @@ def check_airflow(run: Run, settings: Settings, routes: Routes | None) -> None:
 
 
 async def _version(api: AirflowApi) -> Outcome:
-    found = await api.get("/version")
-    if not isinstance(found, dict):
-        return Outcome(
-            "There is no REST API at this URL. Next: check the URL, and the path of a proxy.", "unhealthy"
-        )
+    found = await api.get("/version") or {}
     return Outcome(f"Airflow {found.get('version')}")
 
 
@@ -66,7 +62,9 @@ async def _account(api: AirflowApi, dags: list[Mapping[str, Any]]) -> Outcome:
         await api.get(resource, {"limit": 1})
     try:
         await api.get("/eventLogs", {"limit": 1})
-    except AirflowRefusedError:
+    except AirflowRefusedError as error:
+        if error.status != _FORBIDDEN:
+            raise
         return Outcome(
             "The account may not read Airflow's audit log, so a task that fails after it was answered is not "
             "noticed. Next: give it a role that may, such as Viewer in the Simple auth manager.",

@@ -14,7 +14,7 @@ import orjson
 
 from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
 from lark_provider.bridge.login import Login
-from lark_provider.bridge.settings import Credentials
+from lark_provider.bridge.settings import PASSWORD, TOKEN, URL, USERNAME, Credentials
 from lark_provider.engine import http
 from lark_provider.engine.pools import USER_AGENT
 from lark_provider.protocol.hitl.proof import CLICK_PATH
@@ -25,7 +25,11 @@ PAGE = 100
 AT_ONCE = 4
 """A worker of an API server has 15 connections to its database; others need some, too."""
 _MOST_PAGES = 1000
-_UNAUTHORIZED, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 401, 404, 429, 500
+_OK, _UNAUTHORIZED, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 200, 401, 404, 429, 500
+_ROLE_STEP = "give the bridge's account a role that reads all DAGs, such as Viewer"
+_TOKEN_STEP = f"check {USERNAME} and {PASSWORD}, or renew {TOKEN}"
+_NO_ROUTE = "Not Found"
+"""The detail of a path that a server does not have; Airflow names the resource that is missing."""
 Params: TypeAlias = Mapping[str, str | int | Sequence[str]]
 
 
@@ -76,12 +80,15 @@ class AirflowApi:
             params: Query parameters; a list repeats one.
 
         Returns:
-            The parsed answer; None if there is no such resource.
+            The parsed answer; None if there is no such resource, or if no URL names it, as the run `..`.
 
         Raises:
-            AirflowRefusedError: The account may not read it, or the request is invalid.
+            AirflowRefusedError: The account may not read it, or the request is invalid; or a proxy has
+                answered in place of Airflow, whose 404 or web page says nothing about the resource.
             AirflowUnavailableError: Airflow was not reached, or failed.
         """
+        if not all(part.strip(".") for part in path.split("/")[1:]):
+            return None  # Clients and proxies resolve it to another path.
         url = path if path.startswith("/ui/") else f"/api/v2{path}"
         async with self._turns:
             token = await self._login.token()
@@ -89,12 +96,20 @@ class AirflowApi:
             if status == _UNAUTHORIZED and self._login.drop(token):
                 token = await self._login.token()
                 status, answer = await self._send("GET", url, token, params)
-        if status == _NOT_FOUND:
+        if status == _NOT_FOUND and _names_resource(answer):
             return None
+        # Taken for "gone", it would withdraw every open question.
+        is_found = status == _OK and isinstance(answer, dict)
+        if status == _NOT_FOUND or (status < 400 and not is_found):  # noqa: PLR2004 - refused
+            raise AirflowRefusedError(
+                f"Airflow must answer GET {url} as its REST API does, got status {status} of something else. "
+                f"Next: check {URL}, and the path and login of a proxy in front of Airflow.",
+                status=status,
+            )
         if status >= 400:  # noqa: PLR2004 - refused
             raise AirflowRefusedError(
-                f"Airflow refused GET {url} with status {status}: {_detail(answer)}. Next: give the bridge's "
-                "account a role that reads all DAGs, such as Viewer.",
+                f"Airflow refused GET {url} with status {status}: {_detail(answer)}. Next: "
+                f"{_TOKEN_STEP if status == _UNAUTHORIZED else _ROLE_STEP}.",
                 status=status,
             )
         return answer
@@ -151,12 +166,15 @@ class AirflowApi:
         await self._client.aclose()
 
     async def _post(self, path: str, json: Mapping[str, str]) -> tuple[int, Any]:
-        return await self._request("POST", path, json=dict(json))
+        return await self._available("POST", path, json=dict(json))
 
     async def _send(self, method: str, path: str, token: str, params: Params | None) -> tuple[int, Any]:
-        status, answer = await self._request(
+        return await self._available(
             method, path, params=params, headers={"Authorization": f"Bearer {token}"}
         )
+
+    async def _available(self, method: str, path: str, **given: Any) -> tuple[int, Any]:
+        status, answer = await self._request(method, path, **given)
         if status == _TOO_MANY or status >= _SERVER_ERROR:
             raise AirflowUnavailableError(
                 f"Airflow must answer {method} {path}, got status {status}: {_detail(answer)}. Next: look in "
@@ -185,6 +203,10 @@ class AirflowApi:
             return response.status_code, orjson.loads(response.content)
         except orjson.JSONDecodeError:
             return response.status_code, None
+
+
+def _names_resource(answer: Any) -> bool:
+    return isinstance(answer, dict) and answer.get("detail", _NO_ROUTE) != _NO_ROUTE
 
 
 def _detail(answer: Any) -> str:

@@ -30,6 +30,7 @@ LATEST_SECONDS = 6 * 3600.0
 _ATTEMPTS, _LOOKS = 5, 2
 """At a log that Airflow cannot read, and at one without an error: workers upload theirs after the failure."""
 _MOST_REMEMBERED = 100_000
+_FORBIDDEN = 403
 
 
 class _Recorded(NamedTuple):
@@ -167,10 +168,11 @@ class FailureLogs:
         """Return a failure with the error of its log; None if it has none, or cannot be read now."""
         try:
             log = await self._api.get(errors.log_path(event), {"map_index": event.map_index})
-        except AirflowUnavailableError as error:
-            self._put_off(event, str(error), _ATTEMPTS)
-            return None
-        except AirflowRefusedError as error:
+        except (AirflowUnavailableError, AirflowRefusedError) as error:
+            # What else is refused, as for a token that was revoked or by a proxy, may be answered later.
+            if not isinstance(error, AirflowRefusedError) or error.status != _FORBIDDEN:
+                self._put_off(event, str(error), _ATTEMPTS)
+                return None
             self._refusal = str(error)
             self._give_up(event, self._refusal)
             return None

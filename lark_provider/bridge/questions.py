@@ -17,9 +17,10 @@ from lark_provider.bridge.errors import AirflowRefusedError
 from lark_provider.bridge.settings import Settings
 from lark_provider.bridge.waiting import WaitingStates
 from lark_provider.protocol.errors import LarkError
-from lark_provider.protocol.hitl.model import End, HitlQuestion
+from lark_provider.protocol.hitl.model import End, HitlQuestion, TaskInstance
 from lark_provider.storage.questions import Questions
 from lark_provider.support import threads
+from lark_provider.support.once import Once
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ _ANSWERED_EVERY, _MOST_PAGES = 3, 20
 _MARKS = ("patch_task_instance", "bulk_task_instances", "patch_task_group", "patch_dag_run", "clear_dag_run")
 """Events of Airflow's audit log that end a question without an answer."""
 _MISMATCH = "state mismatch"
+_FORBIDDEN = 403
 
 
 class QuestionPoller:
@@ -61,6 +63,7 @@ class QuestionPoller:
         self._can_read_log = True
         self._left: list[str] = []
         """Questions that are open no longer, and whose ends are yet to be read: some with each poll."""
+        self._forbidden = Once()
         self._reported: set[int] = set()
         """Rows of the audit log that were shown; few, as such failures are rare."""
 
@@ -144,12 +147,12 @@ class QuestionPoller:
             return {}
         ends = await self._answered(ti_ids, len(ti_ids) // 100 + 2) if len(ti_ids) > _FEW else {}
         others = sorted(set(ti_ids) - ends.keys())
-        recorded = await threads.run(lambda: self._store.get(others))
-        for start in range(0, len(others), _FEW):
-            some = [recorded[one].question for one in others[start : start + _FEW] if one in recorded]
-            for question, end in zip(some, await asyncio.gather(*map(self._end, some)), strict=True):
+        tasks = list((await threads.run(lambda: self._store.tasks(others))).values())
+        for start in range(0, len(tasks), _FEW):
+            some = tasks[start : start + _FEW]
+            for task, end in zip(some, await asyncio.gather(*map(self._end, some)), strict=True):
                 if end is not None:
-                    ends[question.task.ti_id] = end
+                    ends[task.ti_id] = end
         return await self._record_ends(ends)
 
     async def watch_answered(self, seconds: float) -> int:
@@ -180,7 +183,9 @@ class QuestionPoller:
                 continue
             failed = replace(end, kind="failed", detail=str(row.get("extra") or _MISMATCH)[:500])
             if await threads.run(lambda: self._store.failed(ti_id, failed)):  # noqa: B023 - awaited here
-                logger.warning("Task failed after it was answered", extra=_named(answered[ti_id].question))
+                logger.warning(
+                    "Task failed after it was answered", extra=_named(answered[ti_id].question.task)
+                )
                 count += 1
             self._reported.add(row["event_log_id"])
         return count
@@ -235,16 +240,24 @@ class QuestionPoller:
         if count:
             logger.info("Questions recorded", extra={"questions": count})
 
-    async def _end(self, question: HitlQuestion) -> End | None:
-        detail = await self._api.get(f"{question.task.path}/hitlDetails")
-        end = reading.end(detail, question.task.ti_id)
-        if end is not None and end.kind == "timed_out" and await self._was_marked(question):
+    async def _end(self, task: TaskInstance) -> End | None:
+        try:
+            detail = await self._api.get(f"{task.path}/hitlDetails")
+        except AirflowRefusedError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            # The ends of others do not wait for a DAG that the account may not read any more.
+            if self._forbidden.is_first(task.ti_id):
+                fields = _named(task) | {"error": str(error)}
+                logger.warning("Question of Airflow may not be read; its card stays open", extra=fields)
+            return None
+        end = reading.end(detail, task.ti_id)
+        if end is not None and end.kind == "timed_out" and await self._was_marked(task):
             return replace(end, kind="withdrawn")
         return end
 
-    async def _was_marked(self, question: HitlQuestion) -> bool:
+    async def _was_marked(self, task: TaskInstance) -> bool:
         """Return whether a person ended a task that failed unanswered; only the audit log tells."""
-        task = question.task
         params = {"dag_id": task.dag_id, "run_id": task.run_id, "included_events": _MARKS}
         rows = await self._log(params)
         return any(row["task_id"] in {None, task.task_id} for row in rows)
@@ -255,6 +268,8 @@ class QuestionPoller:
         try:
             found = await self._api.get("/eventLogs", {**params, "limit": 100}) or {}
         except AirflowRefusedError as error:
+            if error.status != _FORBIDDEN:
+                raise  # As when its token was revoked, which passes.
             self._can_read_log = False
             logger.warning("Airflow's audit log cannot be read", extra={"error": str(error)})
             return []
@@ -306,6 +321,5 @@ def _place(question: HitlQuestion) -> tuple[Any, ...]:
     return task.dag_id, task.run_id, task.task_id, task.map_index, task.try_number
 
 
-def _named(question: HitlQuestion) -> dict[str, Any]:
-    task = question.task
+def _named(task: TaskInstance) -> dict[str, Any]:
     return {"dag_id": task.dag_id, "run_id": task.run_id, "task_id": task.task_id, "ti_id": task.ti_id}

@@ -14,7 +14,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from lark_provider.protocol.hitl.model import End, HitlQuestion, QuestionState
+from lark_provider.protocol.hitl.model import End, HitlQuestion, QuestionState, TaskInstance
 from lark_provider.protocol.hitl.records import dump_end, dump_question, load_end, load_question
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
@@ -104,6 +104,18 @@ class Questions:
         with transaction(migrate.opened(self._url), reading=True) as connection:
             condition = among(connection, hitl_questions.c.ti_id, ti_ids)
             return _read(connection, condition)
+
+    def tasks(self, ti_ids: Iterable[str]) -> dict[str, TaskInstance]:
+        """Return the tasks of questions, also of those whose content is damaged, which end as any other.
+
+        Args:
+            ti_ids: The task-instance ids; those that are not recorded are missing.
+        """
+        rows = hitl_questions.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            query = sa.select(rows.ti_id, rows.dag_id, rows.run_id, rows.task_id, rows.map_index)
+            found = connection.execute(query.where(among(connection, rows.ti_id, ti_ids)))
+            return {row.ti_id: TaskInstance(*row) for row in found}
 
     def held(self, parked_before: datetime, most: int = _CHUNK) -> dict[str, RecordedQuestion]:
         """Return held questions whose task was parked before a time, oldest first.
@@ -236,9 +248,18 @@ def _read(
     by: sa.Column[datetime] | None = None,
 ) -> dict[str, RecordedQuestion]:
     rows = hitl_questions.c
-    query = sa.select(rows.ti_id, rows.content, rows.state, rows.outcome).where(condition).limit(most)
-    found = connection.execute(query.order_by(rows.parked_at if by is None else by))
-    return dict(readable(found, lambda row: (row.ti_id, _recorded(row))))
+    query = sa.select(rows.ti_id, rows.content, rows.state, rows.outcome).where(condition)
+    query = query.order_by(rows.parked_at if by is None else by, rows.ti_id)
+    found: dict[str, RecordedQuestion] = {}
+    seen = 0
+    while True:
+        left = None if most is None else most - len(found)
+        some = connection.execute(query.limit(left).offset(seen)).all()
+        found |= readable(some, lambda row: (row.ti_id, _recorded(row)))
+        seen += len(some)
+        # Damaged rows stay, and do not count.
+        if most is None or len(found) >= most or not some:
+            return found
 
 
 def _recorded(row: sa.Row[Any]) -> RecordedQuestion:

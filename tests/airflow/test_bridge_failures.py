@@ -312,6 +312,8 @@ def test_each_fault_of_the_settings_is_named(place: Place) -> None:
     checks = checked(place, 1, LARK_AIRFLOW_URL="http://127.0.0.1:9")
     assert "must answer" in checks["airflow"]["text"]
     assert "plugin" not in checks
+    checks = checked(place, 1, LARK_AIRFLOW_URL=place.environment["LARK_AIRFLOW_URL"] + "/nowhere")
+    assert "check LARK_AIRFLOW_U" in checks["airflow"]["text"]
     checks = checked(place, 1, "--conn-id", "nowhere")
     assert "AIRFLOW_CONN_NOWHERE" in checks["settings"]["text"]
 

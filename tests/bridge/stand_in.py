@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 _LOG = re.compile(
     r"/api/v2/dags/(?P<dag>[^/]+)/dagRuns/(?P<run>[^/]+)/taskInstances/(?P<task>[^/]+)/logs/\d+"
 )
+_ABSENT = {"detail": "It was not found"}
+"""Airflow names what is missing; `Not Found` alone means that there is no such path."""
 
 
 @dataclass
@@ -60,14 +62,14 @@ class StandInAirflow:
             time.sleep(self.log_seconds)
             error = {"exc_type": "ValueError", "exc_value": f"no rows for {run_id}", "frames": []}
             lines = [] if task_id in self.silent else [{"event": "x", "error_detail": [error]}]
-            return self.log_status, {"content": lines}
+            return self.log_status, {"content": lines} if self.log_status < 400 else _ABSENT
         if path == "/api/v2/dags/~/dagRuns/~/taskInstances":
             return 200, {"task_instances": self.failed, "total_entries": len(self.failed)}
         if path == "/api/v2/dags/~/dagRuns":
             return 200, {"dag_runs": self.runs, "total_entries": len(self.runs)}
         if path == "/api/v2/dags":
             return 200, {"dags": [], "total_entries": 0}
-        return (200, {"task_instances": []}) if path.endswith("/taskInstances") else (404, {})
+        return (200, {"task_instances": []}) if path.endswith("/taskInstances") else (404, _ABSENT)
 
 
 @contextmanager

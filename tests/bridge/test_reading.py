@@ -50,8 +50,15 @@ def test_a_mapped_task_and_the_deadline_of_a_trigger() -> None:
     assert found.url.endswith("/tasks/t/mapped/4/required_actions")
     assert found.deadline == datetime(2026, 11, 26, 12, tzinfo=UTC)
     assert reading.is_asking(detail(ti=ti)["task_instance"])
-    assert not reading.is_asking({"state": "deferred", "trigger": {"classpath": "x.FileTrigger"}})
-    assert not reading.is_asking({"state": "running", "trigger": None})
+    other = {**ti, "trigger": {"classpath": "x.FileTrigger"}}
+    assert not reading.is_asking(detail(ti=other)["task_instance"])
+    assert not reading.is_asking(detail(ti={"state": "running"})["task_instance"])
+
+
+@pytest.mark.parametrize("name", ["dag_id", "dag_run_id", "task_id"])
+def test_what_no_url_names_is_not_asked_for(name: str) -> None:
+    assert reading.is_asking(detail(ti={name: "..."})["task_instance"] | {name: "a..b"})
+    assert not reading.is_asking(detail(ti={name: ".."})["task_instance"])
 
 
 @pytest.mark.parametrize("state", ["awaiting_input", "deferred", "running", "queued", "scheduled", None])

@@ -1,0 +1,243 @@
+"""What answers in place of Airflow ends no question, and what is refused for a while is read again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy.engine import URL
+
+from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
+from lark_provider.bridge.questions import INSTANCES, OPEN, QuestionPoller
+from lark_provider.bridge.settings import Credentials, Settings
+from lark_provider.protocol.errors import LarkError
+from lark_provider.protocol.hitl.proof import BridgeSecrets
+from lark_provider.storage.questions import Questions
+from lark_provider.support.secret import Secret
+from tests.bridge.making import NOW, card, execute, question
+
+HTML = "text/html"
+_REST = "dagRuns/r/taskInstances/t/-1/hitlDetails"
+
+
+class Front:
+    """A server at Airflow's address, which answers what a test says.
+
+    Attributes:
+        answers: Status, content type and body by path; others are as `otherwise`.
+        otherwise: For all other paths.
+        paths: What was asked for.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.answers: dict[str, tuple[int, str, str]] = {}
+        self.otherwise: tuple[int, str, str] = (200, "application/json", "{}")
+        self.paths: list[str] = []
+
+
+@pytest.fixture
+def front() -> Iterator[Front]:
+    made = Front()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = urlsplit(self.path).path
+            made.paths.append(path)
+            status, kind, text = made.answers.get(path, made.otherwise)
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(text)))
+            if status == 302:
+                self.send_header("Location", "/login")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
+        def log_message(self, *_given: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        made.url = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield made
+        finally:
+            server.shutdown()
+
+
+def answer(status: int, **members: Any) -> tuple[int, str, str]:
+    return status, "application/json", json.dumps(members)
+
+
+def work(
+    front: Front, url: URL, *steps: Callable[[QuestionPoller], Awaitable[object]], account: bool = False
+) -> list[LarkError | None]:
+    """Let a poller work, and return the error of each step."""
+    credentials = Credentials(front.url, token=Secret("t"))
+    if account:
+        credentials = Credentials(front.url, "watcher", Secret("w"))
+    settings = Settings(credentials, BridgeSecrets("s" * 32))
+
+    async def run() -> list[LarkError | None]:
+        api, errors = AirflowApi(credentials), list[LarkError | None]()
+        poller = QuestionPoller(api, Questions(url), settings)
+        try:
+            for step in steps:
+                try:
+                    await step(poller)
+                    errors.append(None)
+                except LarkError as error:
+                    errors.append(error)
+        finally:
+            await api.close()
+        return errors
+
+    return asyncio.run(run())
+
+
+def asked(url: URL) -> str:
+    made = question()
+    ti_id = made.task.ti_id
+    Questions(url).record({ti_id: NOW}, [made], None)
+    Questions(url).open({ti_id: [card(ti_id)]})
+    return ti_id
+
+
+def rename(url: URL, ti_id: str, dag_id: str) -> None:
+    execute(url, "UPDATE hitl_questions SET dag_id = :dag WHERE ti_id = :id", dag=dag_id, id=ti_id)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (404, "text/plain", "404 page not found\n"),
+        (404, HTML, "<html>default backend</html>"),
+        answer(404, detail="Not Found"),
+        (302, HTML, "<a href='/login'>Found</a>"),
+        (200, HTML, "<html>We are back soon</html>"),
+        (200, "application/json", "[]"),
+    ],
+)
+def test_what_answers_in_place_of_airflow_ends_no_question(
+    front: Front, url: URL, other: tuple[int, str, str]
+) -> None:
+    ti_id = asked(url)
+    front.otherwise = other
+    errors = work(front, url, lambda one: one.settle([ti_id]), lambda one: one.poll())
+    # The list may be read while a proxy has lost the way to single questions.
+    front.answers[f"/api/v2{OPEN}"] = answer(200, hitl_details=[], total_entries=0)
+    front.answers[f"/api/v2{INSTANCES}"] = answer(200, task_instances=[], total_entries=0)
+    front.answers["/api/v2/version"] = answer(200, version="3.3.2")
+    errors += work(front, url, lambda one: one.complete())
+    assert [type(one) for one in errors] == [AirflowRefusedError] * 3
+    assert all(f"got status {other[0]} of something else. Next: check LARK" in str(one) for one in errors)
+    assert Questions(url).known([ti_id]) == {ti_id: "open"}
+    front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
+    assert work(front, url, lambda one: one.complete()) == [None]
+    assert Questions(url).known([ti_id]) == {ti_id: "over"}
+
+
+def test_a_refused_token_is_named_and_stops_no_later_look_at_the_audit_log(front: Front, url: URL) -> None:
+    log = "/api/v2/eventLogs"
+    front.answers[log] = answer(401, detail="Token has been revoked")
+    look = [lambda one: one.watch_answered(60.0)] * 2
+    errors = work(front, url, *look)
+    assert [type(one) for one in errors] == [AirflowRefusedError] * 2
+    assert all("renew LARK_AIRFLOW_TOKEN" in str(one) for one in errors)
+    assert front.paths == [log, log]
+    # An account without the right is not asked again and again.
+    front.answers[log], front.paths = answer(403, detail="Forbidden"), []
+    assert work(front, url, *look) == [None, None]
+    assert front.paths == [log]
+
+
+def test_a_login_that_fails_as_its_server_is_unavailable_is_no_refusal(front: Front, url: URL) -> None:
+    front.otherwise = (503, HTML, "no healthy upstream")
+    (error,) = work(front, url, lambda one: one.poll(), account=True)
+    assert isinstance(error, AirflowUnavailableError)
+    assert "/auth/token" in str(error)
+
+
+def test_a_question_that_may_not_be_read_any_more_keeps_no_other_open(
+    front: Front, url: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    some = sorted(asked(url) for _ in range(3))
+    rename(url, some[0], dag_id="secret")
+    front.answers[f"/api/v2/dags/secret/{_REST}"] = answer(403, detail="Forbidden")
+    front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
+    settle = [lambda one: one.settle(some)] * 2
+    assert work(front, url, *settle) == [None, None]
+    assert Questions(url).live() == {some[0]: "open"}
+    (record,) = [one for one in caplog.records if "may not be read" in one.getMessage()]
+    assert (vars(record)["dag_id"], vars(record)["ti_id"]) == ("secret", some[0])
+
+
+def test_a_run_that_no_url_names_stops_nothing(front: Front, url: URL) -> None:
+    """Whoever may trigger a DAG may call its run `..`."""
+    instance = {"state": "awaiting_input", "task_id": "t", "map_index": -1, "try_number": 1}
+    waiting = [
+        {**instance, "id": "1", "dag_id": "d", "dag_run_id": ".."},
+        {**instance, "id": "2", "dag_id": "d", "dag_run_id": "r"},
+    ]
+    details = [
+        {
+            "task_instance": one, "options": ["OK"], "subject": "Go?", "response_received": False,
+            "created_at": "2026-11-29T10:00:00Z",
+        }
+        for one in waiting
+    ]  # fmt: skip
+    front.otherwise = answer(404, detail="It was not found")
+    front.answers |= {
+        "/api/v2/version": answer(200, version="3.3.2"),
+        f"/api/v2{OPEN}": answer(200, hitl_details=[], total_entries=0),
+        f"/api/v2{INSTANCES}": answer(200, task_instances=waiting, total_entries=2),
+        f"/api/v2/dags/d/{_REST}": (200, "application/json", json.dumps(details[1])),
+    }
+    assert work(front, url, lambda one: one.poll(), lambda one: one.poll()) == [None, None]
+    assert Questions(url).live() == {"2": "held"}
+    front.answers[f"/api/v2{OPEN}"] = answer(200, hitl_details=details, total_entries=2)
+    assert work(front, url, lambda one: one.poll(), lambda one: one.complete()) == [None, None]
+    assert Questions(url).live() == {"2": "held"}
+
+    async def read() -> object:
+        api = AirflowApi(Credentials(front.url, token=Secret("t")))
+        try:
+            return await api.get("/dags/d/dagRuns/../taskInstances")
+        finally:
+            await api.close()
+
+    front.paths = []
+    assert asyncio.run(read()) is None
+    assert front.paths == []
+
+
+def test_a_damaged_question_ends_as_any_other(front: Front, url: URL) -> None:
+    ti_id = asked(url)
+    execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=ti_id)
+    front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
+    assert work(front, url, lambda one: one.settle([ti_id])) == [None]
+    assert Questions(url).live() == {}
+
+
+def test_damaged_questions_do_not_count(url: URL) -> None:
+    store, some = Questions(url), [question() for _ in range(7)]
+    moments = {one.task.ti_id: NOW + timedelta(seconds=n) for n, one in enumerate(some)}
+    store.record(moments, some, None)
+    for one in some[:5]:
+        execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=one.task.ti_id)
+    whole = [one.task.ti_id for one in some[5:]]
+    assert list(store.held(NOW + timedelta(minutes=1), most=2)) == whole
+    assert list(store.held(NOW + timedelta(minutes=1), most=3)) == whole
+    assert list(store.held(NOW + timedelta(minutes=1), most=1)) == whole[:1]
