@@ -20,8 +20,8 @@ def add_to(commands: Any) -> None:
     share = actions.add_parser(
         "share",
         help="let people and chats open a document or folder, or list who can",
-        description="Let people and chats open a document or folder, and print who can open it then. A "
-        "stronger role stays. Without WHO, nothing is changed.",
+        description="Let people and chats open a document or folder, or not any more, and print who can "
+        "open it then. A stronger role stays. Without WHO, nothing is changed.",
     )
     add_app_options(share)
     share.add_argument("url", help="the link of the document or folder; or its token, with --type")
@@ -32,7 +32,14 @@ def add_to(commands: Any) -> None:
         metavar="WHO[:ROLE]",
         help="ou_…, on_…, oc_…, e-mail or mobile number, with :view (default), :edit or :full_access",
     )
-    share.add_argument("--remove", action="store_true", help="take the right to open it from WHO instead")
+    share.add_argument(
+        "--remove",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="WHO",
+        help="take the right to open it from these",
+    )
     share.add_argument("--type", choices=get_args(DocumentType), help="the kind of a token")
     share.add_argument("--json", action="store_true", help="print it as JSON")
     share.set_defaults(run=_share, words=wording.DRIVE_SHARE)
@@ -48,16 +55,18 @@ def add_to(commands: Any) -> None:
 
 
 def _share(arguments: argparse.Namespace) -> int:
-    if arguments.remove and not arguments.who:
-        raise WrongUseError("--remove must have a WHO, got none. Next: name a person or chat.")
     given: list[Share] = arguments.who
+    removed: list[str] = arguments.remove
+    if both := sorted({one.who for one in given} & set(removed)):
+        raise WrongUseError(
+            f"--remove must name others than are added, got {both[0]!r} for both. Next: name it once."
+        )
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
         permissions = client.clouddoc.drive.permissions
-        if arguments.remove:
-            for one in given:
-                permissions.remove(arguments.url, one.who, type=arguments.type)
-        elif given:
+        if given:
             permissions.share(arguments.url, given, type=arguments.type)
+        for one in removed:
+            permissions.remove(arguments.url, one, type=arguments.type)
         found: list[Grant] = permissions.list(arguments.url, type=arguments.type)
     if arguments.json:
         output.print_json([asdict(one) for one in found])

@@ -9,12 +9,12 @@ _EVERYWHERE = {
     "pass app_id= and app_secret=, or set": "set",
     "app_id=": "--app-id",
 }
-_TABLE = {
+_ZONE = {"zone must be a tzinfo or": "--zone must be"}
+_TABLE = _ZONE | {
     "table_id must be given unless app_token is a link that names a table, got None": (
         "The link must name a table"
     ),
     "pass the table_id (tbl…), or the link": "pass the link",
-    "zone must be a tzinfo or": "--zone must be",
 }
 BITABLE_EXPORT = _TABLE
 BITABLE_IMPORT = _TABLE | {
@@ -34,12 +34,11 @@ BITABLE_IMPORT = _TABLE | {
     "retry_rejects": "--retry-rejects",
     "; or leave out validate='all'": "",
 }
-SHEET_IMPORT = {
+SHEET_IMPORT = _ZONE | {
     "give columns= in the order of the worksheet, begin": "order the columns as in the worksheet, or begin",
     "with start=, or pass header=False": "with --start",
     "unmerge them, pass unmerge=True, or": "unmerge them, or",
     "key_fields": "--key",
-    "zone must be a tzinfo or": "--zone must be",
 }
 SHEET_EXPORT = {
     "read one part at a time, or with read_rows(consistent=False)": "read one part at a time with --range",

@@ -6,7 +6,7 @@ from typing import Any
 
 from lark_provider.engine import tracing
 from lark_provider.engine.session import Session
-from lark_provider.protocol.attempts import attempts
+from lark_provider.protocol.attempts import DEADLINE, Bound, attempts
 from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.effects import Lost, NeedToken, Response, Send, Sleep
 from lark_provider.protocol.errors import (
@@ -34,14 +34,15 @@ _OUTCOMES: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-def tries(call: Call[Any], session: Session) -> Flow[LarkResponse[Any]]:
+def tries(call: Call[Any], session: Session, bound: Bound = DEADLINE) -> Flow[LarkResponse[Any]]:
     """Return the attempts of a call, recorded if calls are measured or traced.
 
     Args:
         call: The call.
         session: A client's.
+        bound: What ends the call, for errors.
     """
-    steps = attempts(call, session.policy)
+    steps = attempts(call, session.policy, bound)
     return observed(call, steps, session) if meters.are_on() or tracing.is_on() else steps
 
 

@@ -40,7 +40,7 @@ def paced(session: Session, send: Send) -> Procedure[Response | Lost]:
         try:
             yield Sleep(pause)
         except DeadlineExceededError:
-            reason = f"other requests to Lark are ahead of it, for {pause:.0f} s"
+            reason = f"while other requests to Lark are ahead of it, for {pause:.0f} s"
             return Lost(reason, sent=False, is_late=True)
         measured.PACING_SECONDS.observe(pause, app.app_id)
     answer: Response | Lost = yield replace(send, is_paced=True)

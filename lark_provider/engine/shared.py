@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from lark_provider.engine import credentials, fallback_store, observing
 from lark_provider.engine.session import Session
+from lark_provider.protocol.attempts import DEADLINE, LEASE
 from lark_provider.protocol.effects import Random, Sleep
 from lark_provider.protocol.errors import LarkError, TransportError
 from lark_provider.protocol.operations import Procedure, local
@@ -84,5 +85,6 @@ def leased(session: Session, effect: Leased[T], until: float) -> Frame:
         effect: The call and the lease.
         until: The deadline of who asks.
     """
-    ends = min(until, time.monotonic() + session.deadline, effect.lease.ends)
-    return Frame(observing.tries(effect.call, session), ends)
+    deadline = min(until, time.monotonic() + session.deadline)
+    bound = LEASE if effect.lease.ends < deadline else DEADLINE
+    return Frame(observing.tries(effect.call, session, bound), min(deadline, effect.lease.ends))

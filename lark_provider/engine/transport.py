@@ -222,7 +222,7 @@ _SOMETHING_ELSE = "check base_url and proxy: it seems that something else than L
 
 
 def _late(*, sent: bool) -> Lost:
-    return Lost("the deadline came before an answer", sent=sent, is_late=True)
+    return Lost("before an answer", sent=sent, is_late=True)
 
 
 def _late_or_lost(error: Exception, until: float) -> Lost:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, NamedTuple
 
 from lark_provider.protocol import answers
 from lark_provider.protocol.calls import Call, LarkResponse
@@ -20,18 +20,37 @@ from lark_provider.protocol.operations import Flow
 from lark_provider.protocol.retry import RetryPolicy
 
 logger = logging.getLogger(__name__)
-LATE_STEP = "call again later, or pass a longer deadline="
+
+
+class Bound(NamedTuple):
+    """What ends a call that has no answer yet.
+
+    Attributes:
+        ended: That it came, for errors.
+        step: What to do then.
+    """
+
+    ended: str
+    step: str
+
+
+DEADLINE = Bound("the deadline came", "call again later, or pass a longer deadline=")
+LEASE = Bound(
+    "the lease by which one writer at a time has the table or document ended",
+    "call again, which takes the lease again; a longer deadline= does not lengthen it",
+)
 _REASONS = {Kind.RATE: "rate_limit", Kind.BUSY: "busy", Kind.AMBIGUOUS: "server_error"}
 """What a repeated request failed with, in a word for metrics; one that got no answer: `no_answer`."""
 
 
-def attempts(call: Call[Any], policy: RetryPolicy) -> Flow[LarkResponse[Any]]:
+def attempts(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) -> Flow[LarkResponse[Any]]:
     """Make a call, and make it again where that can help and does no harm.
 
     Args:
         call: The call.
         policy: Bounds for the repeats. The call's deadline bounds token, tries and waits together: what
             yields after it raises `DeadlineExceededError`.
+        bound: What that deadline is, for errors.
 
     Raises:
         LarkAPIError: Lark refused it.
@@ -47,7 +66,7 @@ def attempts(call: Call[Any], policy: RetryPolicy) -> Flow[LarkResponse[Any]]:
         try:
             token: str | None = (yield NeedToken(rejected, refused_by)) if call.auth else None
         except DeadlineExceededError:
-            raise _final(call, _late(call, "while waiting for a token"), uncertain) from None
+            raise _final(call, _late(call, bound, "while waiting for a token"), uncertain) from None
         answer: Response | Lost = yield Send(call, token)
         attempt += 1
         if isinstance(answer, Lost):
@@ -60,12 +79,12 @@ def attempts(call: Call[Any], policy: RetryPolicy) -> Flow[LarkResponse[Any]]:
         retry_after, reason_word = None, "no_answer"
         if isinstance(outcome, Lost):
             repeatable = outcome.passing and not outcome.is_late and (call.idempotent or not outcome.sent)
-            reason = outcome.reason.rstrip(".") + "."
+            reason = (f"{bound.ended} " if outcome.is_late else "") + outcome.reason.rstrip(".") + "."
             if outcome.sent:
                 uncertain = reason
             kind_of_error = DeadlineExceededError if outcome.is_late else TransportError
             failure: LarkAPIError | TransportError = kind_of_error(
-                f"{call.name}: {reason} Next: {LATE_STEP if outcome.is_late else outcome.step}."
+                f"{call.name}: {reason} Next: {bound.step if outcome.is_late else outcome.step}."
             )
             failure.retryable = outcome.passing
         else:
@@ -100,13 +119,13 @@ def attempts(call: Call[Any], policy: RetryPolicy) -> Flow[LarkResponse[Any]]:
         except DeadlineExceededError:
             words = str(failure).split(" Next: ")[0]
             raise _final(
-                call, _late(call, f"before another try; the last one failed: {words}"), uncertain
+                call, _late(call, bound, f"before another try; the last one failed: {words}"), uncertain
             ) from None
         waited += delay
 
 
-def _late(call: Call[Any], when: str) -> DeadlineExceededError:
-    return DeadlineExceededError(f"{call.name}: the deadline came {when.rstrip('.')}. Next: {LATE_STEP}.")
+def _late(call: Call[Any], bound: Bound, when: str) -> DeadlineExceededError:
+    return DeadlineExceededError(f"{call.name}: {bound.ended} {when.rstrip('.')}. Next: {bound.step}.")
 
 
 def _final(call: Call[Any], failure: LarkError, uncertain: str | None) -> LarkError:

@@ -95,6 +95,21 @@ SHEETS: tuple[tuple[tuple[int, ...], Kind, str], ...] = (
 )
 """The last three digits, which v2 puts after 90 and v3 after 1310; what they mean, and the next step."""
 
+TOKENS: dict[int, Code] = {
+    10005: Code(
+        Kind.PERMISSION,
+        "name tenant_key= for a store (ISV) app, and none for a custom app: each has endpoints of its own",
+    ),
+    10012: Code(
+        Kind.PERMISSION, "let Lark's app_ticket events reach this app's callbacks, or wait for the next one"
+    ),
+    10013: Code(Kind.PERMISSION, "install the app in this tenant"),
+    10014: Code(Kind.PERMISSION, "check app id and app secret, and that the app is enabled"),
+    10015: Code(Kind.PERMISSION, "check app id and app secret, and that the app is enabled"),
+    10016: Code(Kind.PERMISSION, "leave tenant_key= out: a custom app has no app_ticket"),
+}
+"""Of the endpoints that give tokens and tickets, which also answer 10003."""
+
 TABLE: dict[int, Code] = {
     # the gateway, for any endpoint
     99991661: Code(Kind.TOKEN, "check the app's credentials"),
@@ -119,6 +134,8 @@ TABLE: dict[int, Code] = {
     9499: Code(Kind.INVALID, "correct the request; a custom bot also says so when written to too fast"),
     10002: Code(Kind.INVALID, "correct the request"),
     10003: Code(Kind.INVALID, "correct the request"),
+    # the endpoints of tokens
+    **TOKENS,
     # custom bots
     11232: Code(Kind.RATE, "a custom bot takes 100 messages a minute and 5 a second: send slower"),
     11246: Code(Kind.INVALID, "check the card; the message names the element that Lark does not accept"),

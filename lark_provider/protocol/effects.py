@@ -55,7 +55,7 @@ class Lost:
     """No answer came.
 
     Attributes:
-        reason: Why.
+        reason: Why; of one that is late, what the deadline came before.
         sent: Whether the request may have reached Lark.
         passing: Whether a retry can succeed; with an invalid certificate it cannot.
         step: What to do about it.

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from lark_provider.protocol.calls import request
+from lark_provider.protocol.codes import TOKENS
 from lark_provider.protocol.effects import KeepTicket, NeedAppToken, NeedTicket, NeedToken
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, TokenAcquisitionError
 from lark_provider.protocol.operations import Procedure, perform
@@ -33,8 +34,10 @@ STORE_APP_TOKEN_PATH = f"{_AUTH}/app_access_token"
 RESEND_TICKET_PATH = f"{_AUTH}/app_ticket/resend"
 _TICKET_REJECTED = 10012
 _APP_TOKEN_REJECTED = frozenset({10012, 10013, 99991664})
-REFUSAL_CODES = frozenset({10003, 10005, 10012, 10013, 10014, 10015, 10016})
+REFUSAL_CODES = frozenset({10003, *TOKENS})
 """Codes of the token endpoints, which metrics tell apart; whatever one is, the credentials are refused."""
+_NOT_CREDENTIALS = frozenset({10005, 10012, 10016})
+"""Refusals that right credentials get, too."""
 TICKET_SECONDS = 10 * 365 * 86400.0
 """A ticket is valid until the next one comes, and has no expiry of its own."""
 _TOKEN = re.compile(r"[!-~]+")  # as a header can carry it
@@ -242,9 +245,10 @@ def _post(app: App, path: str, body: dict[str, str]) -> Procedure[dict[str, Any]
 def _refused(app: App, error: LarkAPIError, sent: dict[str, str]) -> TokenAcquisitionError:
     msg = redact(error.msg, *(value for name, value in sent.items() if name not in {"app_id", "tenant_key"}))
     tenant = "" if app.tenant_key is None else f", that tenant {app.tenant_key!r} has installed it"
+    first = f"{TOKENS[error.code].step}; or " if error.code in _NOT_CREDENTIALS else ""
     text = (
-        f"Failed to get token: {error.code} {msg}. Next: check app id {app.app_id!r} and its secret, that "
-        f"the app is enabled{tenant}, and that it belongs to {app.base_url}."
+        f"Failed to get token: {error.code} {msg}. Next: {first}check app id {app.app_id!r} and its secret, "
+        f"that the app is enabled{tenant}, and that it belongs to {app.base_url}."
     )
     if error.log_id:
         text += f" (log_id {error.log_id})"

@@ -40,8 +40,8 @@ def names(lark: Emulator) -> dict[str, str]:
         ("share|LINK|+8613900009999", "got +8613900009999", "check the id, address", True),
         ("share|LINK|oc_no_bot:edit", "edit for oc_no_bot: the app's bot is not in", "correct the", True),
         ("share|LINK|ou_none", "view for ou_none: 1063001", "correct the reason", True),
-        ("share|--remove|LINK|nobody@example.com", "got nobody@example.com", "check the id", True),
-        ("share|--remove|LINK|od-1", "the department od-1", "share with a chat", False),
+        ("share|LINK|--remove|nobody@example.com", "got nobody@example.com", "check the id", True),
+        ("share|LINK|--remove|od-1", "the department od-1", "share with a chat", False),
         ("ls|", "got ''", "write 'Reports/2026-11'", False),
         ("ls|a//b", "got 'a//b'", "write 'Reports/2026-11'", False),
         ("ls|a/b\x01", r"got 'b\x01'", "correct it", False),
@@ -76,7 +76,8 @@ def test_bad_input(
         (("share", "--type", "paper", "x"), "invalid choice: 'paper'"),
         (("share",), "arguments are required: url"),
         (("ls", "a", "b"), "unrecognized arguments: b"),
-        (("share", "x", "--remove"), "--remove must have a WHO, got none. Next: name a person"),
+        (("share", "x", "--remove"), "argument --remove: expected at least one argument"),
+        (("share", "x", ALICE, "--remove", ALICE), f"got '{ALICE}' for both. Next: name it once"),
         (("move", "x"), "invalid choice: 'move'"),
         ((), "arguments are required: ACTION"),
     ],
@@ -98,3 +99,14 @@ def test_a_refused_chat_is_named_and_the_person_beside_it_is_granted(run: Run, n
     assert "view for oc_no_bot" in text
     assert "1 other(s) were granted" in text
     assert ALICE in run("drive", "share", names["LINK"]).out
+
+
+def test_one_is_added_and_others_are_removed(run: Run, lark: Emulator, names: dict[str, str]) -> None:
+    lark.add_chat("Team", chat_id="oc_team", users=["alice"], bots=["cli_emulator0001"])
+    share = ("drive", "share", names["LINK"])
+    assert run(*share, "oc_team").code == 0
+    shown = run(*share, ALICE, "--remove", "oc_team").out
+    assert (ALICE in shown, "oc_team" in shown) == (True, False)
+    assert run(*share, "oc_team").code == 0
+    shown = run(*share, "--remove", ALICE, "oc_team").out
+    assert (ALICE in shown, "oc_team" in shown) == (False, False)

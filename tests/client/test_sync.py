@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -11,10 +12,12 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
+from lark_provider.api.clouddoc.sync import turn
 from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.protocol import answers
 from lark_provider.protocol.calls import Call
 from lark_provider.protocol.effects import Response
+from lark_provider.support.once import Once
 from tests.client.conftest import Do, count
 
 RECORDS = "POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records"
@@ -479,3 +482,13 @@ def test_a_source_that_breaks_off_writes_nothing(lark: Emulator, do: Do, table: 
     with pytest.raises(RuntimeError, match="cursor"):
         do(lambda c: c.clouddoc.bitable.sync(*table, broken(), key_fields="No"))
     assert (writes(lark), closed) == (0, [True])
+
+
+def test_that_there_is_no_database_is_said_once(
+    table: Table, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(turn, "_said", Once())
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            LarkServiceClient().clouddoc.bitable.sync(*table, rows(1), key_fields="No")
+    assert caplog.text.count("No database") == 1

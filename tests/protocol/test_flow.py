@@ -433,7 +433,7 @@ def test_a_call_without_a_token_is_not_repeated_for_a_rejected_one() -> None:
 
 @pytest.mark.parametrize("sent", [True, False])
 def test_what_the_deadline_cut_off_is_not_tried_again(sent: bool) -> None:
-    played = Run(KEYED, [Lost("the deadline came", sent=sent, is_late=True), OK])
+    played = Run(KEYED, [Lost("before an answer", sent=sent, is_late=True), OK])
     assert isinstance(played.error, OutcomeUnknownError if sent else DeadlineExceededError)
     assert len(played.sent) == 1
 

@@ -207,6 +207,8 @@ def test_what_is_not_installed_is_said_before_the_first_test(inner: LayOut) -> N
     assert "Not installed" not in run(inner(NOTHING, "def test_plain(): pass"), PATH="/nowhere").stdout
     readme = " ".join((ROOT / "README.md").read_text().split())
     assert "sudo apt-get install postgresql rabbitmq-server pgbouncer prometheus" in readme
+    ci = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    assert "--no-install-recommends postgresql rabbitmq-server pgbouncer prometheus\n" in ci
 
 
 def test_in_ci_a_missing_service_ends_the_run(inner: LayOut) -> None:

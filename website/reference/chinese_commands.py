@@ -43,7 +43,7 @@ COMMANDS = {
     "Write the rows of a worksheet into a file; the first row has the titles. A file that exists is replaced once the new one is complete.": "把工作表的行写入文件；第一行是标题。已有的文件在新文件完成之后才被替换。",
     "List the worksheets of a spreadsheet and the first rows of one.": "列出电子表格的工作表，以及其中一个的前几行。",
     "Who can open what, and folders.": "访问权限与文件夹。",
-    "Let people and chats open a document or folder, and print who can open it then. A stronger role stays. Without WHO, nothing is changed.": "授权用户与群打开文档或文件夹，并输出之后谁能打开。已有的更高权限不会降低。不写 WHO 则不做修改。",
+    "Let people and chats open a document or folder, or not any more, and print who can open it then. A stronger role stays. Without WHO, nothing is changed.": "授权用户与群打开文档或文件夹，或取消其权限，并输出之后谁能打开。已有的更高权限不会降低。不写 WHO 则不做修改。",
     "List the files and folders in a folder.": "列出文件夹里的文件与文件夹。",
     "Take clicks on cards and events.": "接收卡片点击与事件。",
     "Serve callbacks. Keys come from the registry (`app add --encrypt-key --verification-token`) and from LARK_APP_ID with LARK_EVENT_ENCRYPT_KEY and LARK_EVENT_VERIFICATION_TOKEN; clicks go to RabbitMQ (RABBITMQ_URL or RABBITMQ_HOST, …) and to the database (LARK_DATABASE_URL or POSTGRES_HOST, …), whichever is configured.": "提供回调服务。密钥来自注册表（`app add --encrypt-key --verification-token`），以及 LARK_APP_ID 加 LARK_EVENT_ENCRYPT_KEY 与 LARK_EVENT_VERIFICATION_TOKEN；点击写入已配置的 RabbitMQ（RABBITMQ_URL 或 RABBITMQ_HOST 等）与数据库（LARK_DATABASE_URL 或 POSTGRES_HOST 等）。",

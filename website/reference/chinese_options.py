@@ -100,7 +100,7 @@ OPTIONS = {
     "print it as JSON": "以 JSON 输出",
     "the link of the document or folder; or its token, with --type": "文档或文件夹的链接；或 token，配合 --type",
     "ou_…, on_…, oc_…, e-mail or mobile number, with :view (default), :edit or :full_access": "ou_…、on_…、oc_…、邮箱或手机号，后接 :view（默认）、:edit 或 :full_access",
-    "take the right to open it from WHO instead": "改为取消 WHO 的访问权限",
+    "take the right to open it from these": "取消这些对象的访问权限",
     "the kind of a token": "token 的类型",
     "a link, a token or a path such as Reports/2026-11; default: the app's own space": "链接、token，或 Reports/2026-11 这样的路径；默认为应用自己的云空间",
     "address to listen on (default: loopback only)": "监听地址（默认仅本机）",

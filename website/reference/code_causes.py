@@ -69,6 +69,13 @@ CAUSES: dict[int, Cause] = {
     99992364: Cause("the id belongs to another tenant", "id 属于其他企业"),
     99992381: Cause("the id belongs to another tenant", "id 属于其他企业"),
     9499: Cause("the request is malformed; custom bots answer so, too", "请求格式有误；自定义机器人也返回这个码"),
+    # the endpoints of tokens
+    10005: Cause("the app is of the other kind: a store (ISV) app, or a custom app", "应用类型不符：该接口只面向商店应用（ISV），或只面向自建应用"),
+    10012: Cause("the app_ticket of a store app is out of date", "商店应用的 app_ticket 已失效"),
+    10013: Cause("the app_access_token was rejected, or the tenant has not installed the store app", "app_access_token 被拒绝，或企业没有安装该商店应用"),
+    10014: Cause("no app has this id, the secret is another one, or the app is disabled; the text says which", "没有这个 App ID、密钥不对或应用已停用；飞书原文会说明是哪一种"),
+    10015: Cause("the secret is not the app's", "App Secret 错误"),
+    10016: Cause("the app has no app_ticket that could be pushed: it is a custom app", "没有可推送的 app_ticket：它是自建应用"),
     # custom bots
     11232: Cause("the custom bot sends too fast", "自定义机器人发送过快"),
     11246: Cause("Lark cannot make the card: an element or a property is not allowed", "飞书无法生成卡片：有不允许的组件或属性"),

@@ -11,7 +11,7 @@ import lark_emulator.codes_im
 import lark_emulator.codes_office
 
 from lark_provider import errors
-from lark_provider.protocol.codes import TABLE, Code
+from lark_provider.protocol.codes import TABLE, TOKENS, Code
 from website.layout import Language, SiteError
 from website.reference import writing
 from website.reference.card_causes import CARDS
@@ -28,6 +28,7 @@ _GROUPS: tuple[tuple[str, str, Callable[[int], bool]], ...] = (
         "所有接口",
         lambda code: code in {9499, 10002, 10003} or code in range(99_000_000, 100_000_000),
     ),
+    ("Tokens", "获取 token", lambda code: code in TOKENS),
     (
         "Custom bots",
         "自定义机器人",

@@ -15,6 +15,14 @@ CHINESE = {
     "the tenant's monthly API quota is used up: raise it or wait for next month": (
         "企业本月的 API 调用额度已用完：提升额度，或等到下个月"
     ),
+    "name tenant_key= for a store (ISV) app, and none for a custom app: each has endpoints of its own": (
+        "商店应用（ISV）要传 tenant_key=，自建应用不要传：两者使用不同的接口"
+    ),
+    "let Lark's app_ticket events reach this app's callbacks, or wait for the next one": (
+        "让飞书的 app_ticket 事件能到达本应用的回调，或等待下一次推送"
+    ),
+    "check app id and app secret, and that the app is enabled": "检查 App ID 与 App Secret，以及应用是否已启用",
+    "leave tenant_key= out: a custom app has no app_ticket": "不要传 tenant_key=：自建应用没有 app_ticket",
     "check app id and app secret": "检查 App ID 与 App Secret",
     "wait and call again, or send less at a time": "稍后重试，或减小每次的量",
     "correct the fields named": "修正报错中列出的字段",

@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
 MAX_CELL_CHARS = 100_000
 MAX_OPTIONS, MAX_PEOPLE, MAX_ATTACHMENTS, MAX_LINKS, MAX_GROUPS = 1000, 1000, 100, 500, 10
 """The most values that one cell holds."""
@@ -22,6 +24,7 @@ MAX_MILLISECONDS = 253_402_300_799_999  # the end of the year 9999
 SECONDS_BELOW = 10**10
 """A smaller number is taken for seconds: those are before 2286, milliseconds before 26 April 1970."""
 EXACT_INT = 2**53
+WRONG_YEAR = "must be within the years 1 to 9999"
 _LONGEST_INT = 1 << 13_000  # about as far as Python writes an int out
 _SHOWN = 80
 _MAX_LONGITUDE, _MAX_LATITUDE = 180, 90
@@ -30,6 +33,7 @@ _DATE_CHARS = len("2026-01-31")
 _PHONE = re.compile(r"\+?[0-9]{1,63}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].+)?")
+_YEARS = re.compile(r"(?!0000)\d{4}(-|$)")  # those of a datetime
 _LOCATION = re.compile(r"\s*-?\d+(\.\d+)?\s*,\s*-?\d+(\.\d+)?\s*")
 
 
@@ -72,6 +76,8 @@ def date(value: Any, zone: dt.tzinfo | None) -> int:
         value = _parsed(value.strip())
     if isinstance(value, dt.date):
         return milliseconds(value, zone)
+    if type(value).__name__ == "datetime64":
+        raise MisfitError(WRONG_YEAR)
     if not isinstance(value, int) or isinstance(value, bool):
         raise MisfitError("must be a datetime, a date, a str in ISO 8601 or milliseconds")
     if abs(value) > MAX_MILLISECONDS:
@@ -107,21 +113,39 @@ def _standard(value: dt.datetime) -> dt.datetime:
 
 
 def plain(value: Any) -> Any:
-    """Return the Python value for a value of numpy or pandas; None for NaN, NA and NaT."""
-    kind = type(value)
-    if kind.__module__ == "numpy":
-        if kind.__name__ == "datetime64":
-            value = value.astype("datetime64[us]")  # of nanoseconds, item() makes a mere number
-        if kind.__name__ != "timedelta64":
-            value = value.tolist() if getattr(value, "ndim", 0) else value.item()
+    """Return the Python value for a value of numpy or pandas; None for NaN, NA and NaT.
+
+    What Python has no value for, such as a numpy datetime64 of the year 10000, is returned as it is: no field
+    takes it.
+    """
+    if type(value).__module__ == "numpy":
+        value = _of_numpy(value)
     if value is None or type(value).__name__ in {"NAType", "NaTType"}:
         return None
-    return None if isinstance(value, float | Decimal) and math.isnan(value) else value
+    if isinstance(value, Decimal):
+        return None if value.is_nan() else value  # math.isnan refuses a signaling NaN
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _of_numpy(value: Any) -> Any:
+    if type(value).__name__ == "ndarray":
+        return [plain(one) for one in value] if value.ndim else plain(value[()])
+    if type(value).__name__ not in {"datetime64", "timedelta64"}:
+        return value.item()
+    shown = str(value)
+    if shown == "NaT":
+        return None
+    # item() makes a mere number of nanoseconds, and of a year that Python does not have; a conversion from a
+    # coarse unit to a finer one overflows silently.
+    return value.astype("datetime64[us]").item() if _YEARS.match(shown) else value
 
 
 def show(value: Any) -> str:
     """Return a value as an error text quotes it."""
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except ValueError:  # it holds an int of more digits than Python writes
+        shown = f"{type(value).__name__} of too many digits"
     return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
 
 
@@ -195,7 +219,7 @@ def checkbox(value: Any) -> bool:
 
 def phone(value: Any) -> str:
     """Return a phone number, from a str or an int."""
-    if isinstance(value, int) and not isinstance(value, bool) and value < 10**64:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**64:
         value = str(value)
     if not (isinstance(value, str) and _PHONE.fullmatch(value)):
         raise MisfitError("must be a phone number: digits, with or without a leading +")
@@ -210,7 +234,7 @@ def url(value: Any) -> dict[str, str]:
         value = {"text": value[0], "link": value[1]}
     if not (isinstance(value, Mapping) and isinstance(value.get("link"), str) and value["link"]):
         raise MisfitError('must be a URL, (text, URL) or {"text": …, "link": …}')
-    return {"text": str(value.get("text") or value["link"]), "link": value["link"]}
+    return {"text": text(value.get("text") or value["link"]), "link": _encodable(value["link"])}
 
 
 def _require_at_most(most: int, items: Collection[Any], what: str) -> None:
@@ -235,7 +259,7 @@ def objects(key: str, what: str, most: int) -> Callable[[Any], list[dict[str, st
             raise MisfitError(f"must name a {what}")
         if key == "id" and any("@" in str(one) for one in ids):
             raise MisfitError("must be an open_id, not an e-mail address: look it up first")
-        return [{key: str(one)} for one in ids]
+        return [{key: _encodable(str(one))} for one in ids]
 
     return write
 
@@ -248,7 +272,7 @@ def record_ids(value: Any) -> list[str]:
     if not isinstance(items, list | tuple) or not all(isinstance(one, str) and one for one in items):
         raise MisfitError("must be a list of record ids (rec…)")
     _require_at_most(MAX_LINKS, items, "links")
-    return list(items)
+    return [_encodable(one) for one in items]
 
 
 def location(value: Any) -> str:
@@ -256,7 +280,7 @@ def location(value: Any) -> str:
     if isinstance(value, Mapping):
         value = value.get("location")
     elif isinstance(value, list | tuple) and len(value) == PAIR:
-        value = ",".join(map(_coordinate, value))
+        value = ",".join(_coordinate(plain(one)) for one in value)
     if not (isinstance(value, str) and _LOCATION.fullmatch(value)):
         raise MisfitError("must be (longitude, latitude)")
     longitude, latitude = map(float, value.split(","))
@@ -272,6 +296,15 @@ def _coordinate(value: Any) -> str:
     return (
         format(Decimal(repr(value)), "f") if isinstance(value, float) and math.isfinite(value) else str(value)
     )
+
+
+def unknown(value: Any) -> Any:
+    """Return a value for a type of field that is newer than this package, if JSON has it: Lark decides."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        raise MisfitError("must be a value of JSON, since the type of the field is unknown") from None
+    return value
 
 
 def computed(_value: Any) -> Any:

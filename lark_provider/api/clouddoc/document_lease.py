@@ -15,8 +15,12 @@ from lark_provider.protocol.ledger import Claimant, Held, Lease, Step
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.sheet_ledger import Reservation
 from lark_provider.protocol.store import Store, leased, shared
+from lark_provider.support.once import Once
 
 logger = logging.getLogger(__name__)
+
+_said = Once()
+"""That there is no database holds for every call of a process."""
 
 _RENEWED_AFTER = 1 / 3
 """The part of a lease after which it is renewed."""
@@ -57,10 +61,11 @@ class DocumentLease:
             self.wait, lambda store: Step(store.leases.take(self.claimant)), "spreadsheet", "lease_wait"
         )
         if answer is None:
-            logger.warning(
-                "No database: nothing keeps other processes from writing the same spreadsheet, and rows that "
-                "are appended twice, or a spreadsheet that is created twice, are not noticed"
-            )
+            if _said.is_first("no database"):
+                logger.warning(
+                    "No database: nothing keeps other processes from writing the same spreadsheet, and rows "
+                    "that are appended twice, or a spreadsheet that is created twice, are not noticed"
+                )
             return
         self.is_shared, self._lease = True, answer[1]
         self._renewed = yield Now()

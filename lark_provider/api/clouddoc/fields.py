@@ -276,7 +276,7 @@ class Converter:
     def _writer(self, field_type: int) -> Callable[[Any], Any]:
         if field_type == DATE:
             return functools.partial(cells.date, zone=self._zone)
-        return _WRITERS.get(field_type, lambda value: value)  # a newer type: Lark decides
+        return _WRITERS.get(field_type, cells.unknown)
 
 
 _NONE = type(None)

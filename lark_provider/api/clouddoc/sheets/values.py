@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from lark_provider.api.clouddoc.cells import EXACT_INT, MisfitError, plain, show
+from lark_provider.api.clouddoc.cells import EXACT_INT, WRONG_YEAR, MisfitError, plain, show
 from lark_provider.api.clouddoc.sheets.addressing import Cell, Range
 from lark_provider.api.clouddoc.sheets.kinds import Formula, Link, Mention
 from lark_provider.api.clouddoc.sheets.serials import EPOCH, EPOCH_DAY, serial
@@ -341,6 +341,6 @@ def _item(value: Any) -> Any:
         if getattr(value, "ndim", 0) == 0 and type(value).__name__.startswith("float")
         else plain(value)
     )
-    if type(value).__name__ == "datetime64" and isinstance(item, int):
-        raise MisfitError("must be within the years 1 to 9999")
+    if type(item).__name__ == "datetime64":
+        raise MisfitError(WRONG_YEAR)
     return value if isinstance(item, list) else item

@@ -16,8 +16,12 @@ from lark_provider.protocol.errors import ConflictError
 from lark_provider.protocol.ledger import Claimant, Held, Intent, Lease, Step
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.store import Store, leased, shared
+from lark_provider.support.once import Once
 
 logger = logging.getLogger(__name__)
+
+_said = Once()
+"""That there is no database holds for every call of a process."""
 
 _RENEWED_AFTER = 1 / 3
 """The part of a lease after which it is renewed."""
@@ -49,10 +53,11 @@ class Turn:
         """
         answer = yield from granted(table_wait, lambda store: Step(store.leases.take(self.claimant)))
         if answer is None:
-            logger.warning(
-                "No database: nothing keeps other processes from writing the same table, and a sync that is "
-                "killed while it creates records may create them twice when it runs again"
-            )
+            if _said.is_first("no database"):
+                logger.warning(
+                    "No database: nothing keeps other processes from writing the same table, and a sync that "
+                    "is killed while it creates records may create them twice when it runs again"
+                )
             return
         self.is_shared = True
         _, self.lease = answer
