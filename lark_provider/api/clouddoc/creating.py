@@ -19,7 +19,8 @@ _AROUND = (
     (b'{"code":0,"msg":"success","data":{"records":[', b"]}}"),
 )
 _ID = re.compile(rb'"record_id":"(\w+)"')
-_ESCAPED_ID = rb'\"record_id":'  # the end of a longer name; looked for once, since a lookbehind is tried at each byte
+# The end of a longer name; looked for once, since a lookbehind is tried at each byte.
+_ESCAPED_ID = rb'\"record_id":'
 _FIELDS = b'"fields":{'
 
 
