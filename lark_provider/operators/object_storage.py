@@ -97,6 +97,29 @@ def write(path: StoragePath, columns: Mapping[str, str], rows: Iterable[Mapping[
     return count
 
 
+def write_text(path: StoragePath, text: str) -> None:
+    """Write a text into a file; on this machine its folder is made if it is missing.
+
+    Args:
+        path: The file.
+        text: What it holds, written as UTF-8.
+
+    Raises:
+        FileError: The file cannot be written.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    from lark_provider.files.formats import FileError
+
+    target = ObjectStoragePath(path)
+    try:
+        if target.protocol in _LOCAL:  # elsewhere folders are parts of names, or buckets
+            Path(target.path).parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error}. Next: name another folder.") from None
+
+
 def dataset(path: StoragePath) -> Any:
     """Return a file as OpenLineage names it.
 

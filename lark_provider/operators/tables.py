@@ -146,11 +146,9 @@ class WritingOperator(ProgressMixin, TableOperator):
         rows = len({one.row for one in rejects})
         self.log.warning("%d rows were rejected, the first of them: %s.", rows, rejects[0])
         if self.rejects_path:
-            from airflow.sdk import ObjectStoragePath
-
             from lark_provider.api.clouddoc.rejects import to_csv
 
-            ObjectStoragePath(self.rejects_path).write_text(to_csv(rejects), encoding="utf-8")
+            object_storage.write_text(self.rejects_path, to_csv(rejects))
             self.log.info("Rejected rows are listed in %s.", self.rejects_path)
 
     def insert(

@@ -88,15 +88,26 @@ def test_rejected_rows_are_listed_and_only_these_are_retried(
 ) -> None:
     rows = [*orders(5), {"No": "=cmd()", "Paid": "bad"}, {"No": None}]
     settings: dict[str, Any] = {"task_id": "t", "table": link, "key_fields": "No", "on_bad_row": "skip"}
-    path = f"file://{tmp_path}/rejects.csv"
+    path = f"file://{tmp_path}/rejects/of/one run.csv"  # in folders that are not there yet
     done = LarkBitableSyncOperator(records=rows, rejects_path=path, **settings).execute(context())
     assert (done["created"], done["rejected"]) == (5, 2)
-    text = (tmp_path / "rejects.csv").read_text()
+    text = (tmp_path / "rejects/of/one run.csv").read_text()
     assert "\n6,Paid,'=cmd()," in text
     assert "\n7,No,," in text
     fixed = [*orders(5, amount=99), {"No": "=cmd()", "Paid": 7}, {"No": "late"}]
     done = LarkBitableSyncOperator(records=fixed, retry_rejects=path, **settings).execute(context())
     assert (done["created"], done["updated"], paid(link)["A-0"]) == (2, 0, 1)
+
+
+def test_rejects_that_cannot_be_listed(lark: Emulator, context: Context, link: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = f"file://{tmp_path}/file/rejects.csv"
+    operator = LarkBitableSyncOperator(
+        task_id="t", table=link, key_fields="No", on_bad_row="skip", rejects_path=path,
+        records=[{"No": "1", "Paid": "bad"}],
+    )  # fmt: skip
+    with pytest.raises(InvalidRequestError, match=r"rejects\.csv cannot be written: .*Next: name another"):
+        operator.execute(context())
 
 
 def test_what_no_retry_can_fix_fails_at_once(lark: Emulator, context: Context, link: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,15 +18,19 @@ from typing import Any
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from lark_emulator import Emulator
 
 from lark_provider.callbacks import CardClick
 from lark_provider.core.storage.sqlite_storage import ApplicationManager
 from lark_provider.storage import migrate, urls
+from lark_provider.storage.engine import engine
+from lark_provider.storage.inbox import Inbox
+from tests.callbacks import mq
 from tests.callbacks.consuming import event, send
 from tests.callbacks.serving import served
-from tests.package.pages import python, run
+from tests.package.pages import DOCS, python, run
 from tests.protocol.callbacks import sender
 from tests.services.postgres import Databases
 
@@ -65,6 +70,24 @@ def click() -> tuple[bytes, dict[str, str]]:
     now = time.time()
     body = sender.sealed(sender.card({"value": {}, "tag": "button", "name": "publish"}, now=now))
     return body, sender.headers(body, timestamp=str(int(now)))
+
+
+def test_stored_clicks_are_read_until_they_are_handled(databases: Databases) -> None:
+    url = urls.parse(databases.make(), "test")
+    migrate.upgrade(url)
+    stored = [mq.click(event_id) for event_id in ("e1", "e2")]
+    assert Inbox(url).store(stored) == 2
+    page = (DOCS / "how-to/web-frameworks.md").read_text(encoding="utf-8")
+    [query] = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    [own_table] = re.findall(r"`(CREATE TABLE handled_clicks .*?)`", page)
+    open_clicks = sa.text(query.replace("cli_…", stored[0].app_id))
+    with engine(url).begin() as connection:
+        connection.execute(sa.text(own_table))
+        [(first, operator_id, payload), second] = connection.execute(open_clicks).all()
+        assert (first, second[0], operator_id) == ("e1", "e2", stored[0].operator.open_id)
+        assert json.loads(payload)["header"]["event_id"] == "e1"
+        connection.execute(sa.text("INSERT INTO handled_clicks VALUES ('e1')"))
+        assert [row[0] for row in connection.execute(open_clicks)] == ["e2"]
 
 
 def in_django(made: dict[str, Any]) -> bytes:

@@ -90,7 +90,7 @@ def test_nan_is_none_also_in_a_link_given_by_key(lark: Emulator, table: Table) -
         ({"scope": [("At", "isGreaterEqual", "2026-01-01")]}, "scope must compare a date by"),
         ({"scope": [("Paid", "isGreater", "abc")]}, "scope must compare a number with one number"),
         ({"scope": [("No", "isGreater", "5")]}, "scope must order no other fields than numbers"),
-        ({"scope": [("Done", "is", "yes")]}, "scope must compare with a bool"),
+        ({"scope": [("Done", "is", "yes")]}, "scope must compare a checkbox by 'is' with a bool"),
     ],
 )
 def test_settings_of_another_shape_are_named(table: Table, settings: dict[str, Any], said: str) -> None:

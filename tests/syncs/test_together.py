@@ -13,7 +13,7 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.loads.leasing import target
 from lark_provider.config import app as configured_app
-from lark_provider.errors import OutcomeUnknownError
+from lark_provider.errors import LarkAPIError, OutcomeUnknownError
 from lark_provider.protocol.ledger import Claimant
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.store import SharedStore
@@ -119,3 +119,15 @@ def test_an_old_intent_is_decided_by_reading(
     assert (said["settled"], said["created"]) == ("unknown", 60)
     assert count(lark, CREATE) == 1
     assert keys_of(place) == sorted(f"N{number}" for number in range(60))
+
+
+def test_a_refused_create_leaves_nothing_to_settle(
+    lark: Emulator, place: tuple[str, str], database: str
+) -> None:
+    bitable = LarkServiceClient().clouddoc.bitable
+    bad = [{"No": "1", "Who": [{"id": "ou_unknown"}]}]
+    with pytest.raises(LarkAPIError, match="1254066"):
+        bitable.sync(*place, bad, key_fields="No", mode="upsert")
+    done = bitable.sync(*place, [{"No": "1"}], key_fields="No", mode="upsert")
+    assert (done.settled, done.created) == ("", 1)
+    assert count(lark, CREATE) == 2, "the refused request is not sent again"

@@ -46,7 +46,8 @@ def _check(condition: Mapping[str, Any], kind: int) -> None:
     else:
         fits, wanted = operator not in _COMPARE, f"order no other fields than numbers by {operator!r}"
     if kind == types.CHECKBOX:
-        fits, wanted = operator in ("is", "isNot") and value in (["true"], ["false"]), "compare with a bool"
+        fits = operator == "is" and value in (["true"], ["false"])
+        wanted = "compare a checkbox by 'is' with a bool"
     if not fits:
         raise InvalidRequestError(
             f"scope must {wanted}; got {operator!r} and {value!r} for {name!r}. Next: correct the condition."

@@ -12,7 +12,7 @@ import orjson
 from lark_provider.api.clouddoc.loads.leasing import granted, released, target
 from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.effects import NewKey, Now, Sleep
-from lark_provider.protocol.errors import ConflictError
+from lark_provider.protocol.errors import ConflictError, LarkAPIError
 from lark_provider.protocol.ledger import Claimant, Held, Intent, Lease, Step
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.store import Store, leased, shared
@@ -96,6 +96,10 @@ class Turn:
             keys: The keys of the records.
             key_fields: The fields that they are made of.
             token_age: Seconds since the token was first sent; 0 if it is new.
+
+        Raises:
+            LarkAPIError: Lark refused it, and created none of them.
+            OutcomeUnknownError: They may or may not be created; the next run finds out.
         """
         if not self.is_shared:
             return (yield from perform(call))
@@ -107,7 +111,13 @@ class Turn:
         }
         text = orjson.dumps(intent).decode()
         lease = yield from self._renew(lambda store: store.leases.record_intent(self.claimant, text))
-        return (yield from leased(call, lease))
+        try:
+            return (yield from leased(call, lease))
+        except LarkAPIError:
+            # Lark has refused the only request with this token: nothing stands, and the next run need not wait.
+            if not token_age:
+                yield from shared(lambda store: store.leases.clear_intent(self.claimant))
+            raise
 
     def intent(self) -> Procedure[Intent | None]:
         """Return what an earlier run was about to create when it was interrupted."""

@@ -27,6 +27,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "unknown_options": ("created", "refused"),
     "search_total": ("exact", "absent", "stale"),
     "stale_after": ("every", "unchecked"),
+    "foreign_pages": ("refused", "taken"),
     "bitable_error_status": ("documented", "200"),
     "app_type_mismatch": ("10005", "10014"),
     "disabled_app_token": ("10014", "given"),
@@ -144,6 +145,9 @@ class Settings(ApprovalSettings):
     """A search whose filter is longer, as JSON, gets 1254107; 0 = no limit. Documented for the old list."""
     search_total: str = "exact"
     """`total` of record searches and lists: exact, left out, or without what the newest write changed."""
+    foreign_pages: str = "refused"
+    """A `page_token` of another list, or of this one with another filter, sort or parameter: refused like an
+    unknown one, or taken as a place in this list. The documents say only that these must stay the same."""
     stale_reads_s: float = 0.0
     """For how many seconds reads of records do not show a write."""
     stale_after: str = "every"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import parse_qsl
@@ -183,30 +184,55 @@ def page_size(
 
 
 def page(items: Sequence[T], call: Call, size: int, bad_token: Code) -> tuple[list[T], dict[str, Any]]:
-    """Cut the page that the query asks for, see `page_of`."""
-    return page_of(items, call.query.get("page_token", ""), size, bad_token)
+    """Cut the page that the query asks for, see `page_of`; other lists do not take its token."""
+    return page_of(items, call.query.get("page_token", ""), size, bad_token, list_of(call))
 
 
-def page_of(items: Sequence[T], token: str, size: int, bad_token: Code) -> tuple[list[T], dict[str, Any]]:
+def list_of(call: Call) -> str:
+    """Return a digest of what is listed: path, parameters and body, without the size and the place of a page.
+
+    Empty, if tokens of other lists are to be taken, too (`foreign_pages`).
+    """
+    if call.settings.foreign_pages == "taken":
+        return ""
+    asked = sorted(pair for pair in call.request.query if pair[0] not in ("page_size", "page_token"))
+    listed = repr((call.request.path, asked)).encode() + call.body
+    return hashlib.blake2b(listed, digest_size=6).hexdigest()
+
+
+def page_token(*place: int, of: str = "") -> str:
+    """Return the token of a page: numbers that say where it begins, and the list that it belongs to."""
+    return base64.urlsafe_b64encode(":".join(["page", of, *map(str, place)]).encode()).decode()
+
+
+def page_place(token: str, numbers: int, bad_token: Code, of: str = "") -> list[int]:
+    """Return the numbers in a page token.
+
+    Raises:
+        RefusedError: `bad_token`, the token is not one of ours, or of another list than `of`.
+    """
+    try:
+        name, listed, *parts = base64.b64decode(token, altchars=b"-_", validate=True).decode().split(":")
+    except (binascii.Error, ValueError):
+        raise RefusedError(bad_token) from None
+    place = [number for number in map(whole_number, parts) if number is not None and number >= 0]
+    if name != "page" or len(parts) != numbers or len(place) != numbers or (of and listed != of):
+        raise RefusedError(bad_token)
+    return place
+
+
+def page_of(
+    items: Sequence[T], token: str, size: int, bad_token: Code, of: str = ""
+) -> tuple[list[T], dict[str, Any]]:
     """Cut one page.
 
     Returns:
         The page, and its `has_more` and `page_token` (empty on the last page).
 
     Raises:
-        RefusedError: `bad_token`, the page token is not one of ours.
+        RefusedError: `bad_token`, the page token is not one of ours, or of another list.
     """
-    start = 0
-    if token:
-        try:
-            name, _, number = base64.b64decode(token, altchars=b"-_", validate=True).decode().partition(":")
-        except (binascii.Error, ValueError):
-            raise RefusedError(bad_token) from None
-        place = whole_number(number)
-        if name != "page" or place is None or place < 0:
-            raise RefusedError(bad_token)
-        start = place
+    [start] = page_place(token, 1, bad_token, of) if token else [0]
     end = start + size
     more = end < len(items)
-    following = base64.urlsafe_b64encode(b"page:%d" % end).decode() if more else ""
-    return list(items[start:end]), {"has_more": more, "page_token": following}
+    return list(items[start:end]), {"has_more": more, "page_token": page_token(end, of=of) if more else ""}

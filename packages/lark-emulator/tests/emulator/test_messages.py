@@ -176,9 +176,17 @@ def test_page_sizes_have_bounds(api: Api, query: Any) -> None:
     assert answer["code"] == 99992402
 
 
-def test_a_foreign_page_token(api: Api) -> None:
-    answer = api("GET", "/im/v1/messages", container_id_type="chat", container_id=GROUP, page_token="junk")
-    assert answer["code"] == 230001
+def test_a_foreign_pages(api: Api) -> None:
+    def listed(**query: Any) -> Any:
+        return api("GET", "/im/v1/messages", container_id_type="chat", container_id=GROUP, **query)
+
+    assert listed(page_token="junk")["code"] == 230001
+    for text in ("a", "b", "c"):
+        api.send(text=text)
+    token = listed(page_size=2)["data"]["page_token"]
+    assert listed(page_size=1, page_token=token)["code"] == 0
+    assert listed(page_size=2, page_token=token, sort_type="ByCreateTimeDesc")["code"] == 230001
+    assert api("GET", "/im/v1/chats", page_token=token)["code"] == 232001
 
 
 def test_replies_and_threads(api: Api) -> None:

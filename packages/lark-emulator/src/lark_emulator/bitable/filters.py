@@ -11,7 +11,10 @@ import orjson
 from lark_emulator import codes
 from lark_emulator.bitable import dates
 from lark_emulator.bitable.values import (
+    ATTACHMENT,
+    AUTO_NUMBER,
     AUTOMATIC,
+    CHECKBOX,
     COMPUTED,
     CREATED_TIME,
     DATE,
@@ -48,6 +51,8 @@ ORDERED: dict[str, Callable[[float, float], bool]] = {
     "isLess": lambda a, b: a < b,
     "isLessEqual": lambda a, b: a <= b,
 }
+#: Types that are compared with one value, whatever the operator.
+SINGULAR = frozenset({TEXT, NUMBER, PHONE, URL, AUTO_NUMBER})
 NEGATED = {"isNot": "is", "doesNotContain": "contains"}
 #: Types whose stored value is what `is` compares, so that the table's index finds it.
 INDEXED = frozenset({TEXT, NUMBER, SINGLE_SELECT, PHONE})
@@ -56,7 +61,6 @@ UNCONFIRMED = (
     "weeks begin on Monday; TheLastWeek and TheLastMonth are the 7 and 30 days up to today",
     "TheNextWeek and TheNextMonth are the 7 and 30 days after today",
     "spans of days are for `is` alone",
-    "formulas and lookups are compared as text",
     "`is` on lists compares the whole list, `contains` any of its members",
     "a filter of more than 2,000 characters of JSON gets 1254107, as in the legacy list (`max_filter_chars`)",
 )
@@ -163,6 +167,7 @@ class Filters:
         return lambda record: holds(self.value(record, column))
 
     def _comparison(self, column: Field, operator: str, wanted: list[str]) -> Callable[[Any], bool]:
+        _check_kind(column, operator, wanted)
         if operator in ("isEmpty", "isNotEmpty"):
             if wanted:
                 raise RefusedError(codes.INVALID_FILTER, f"{operator} takes no value")
@@ -235,6 +240,23 @@ def _wanted(condition: dict[str, Any]) -> list[str]:
     return wanted
 
 
+def _check_kind(column: Field, operator: str, wanted: list[str]) -> None:
+    """Refuse what Lark's guide to filters rules out for a field's type."""
+    reason = ""
+    if column.type in COMPUTED:
+        reason = f"{column.name} is a formula or a lookup, which no filter may name"
+    elif operator in ("isEmpty", "isNotEmpty") or column.type in DATES:
+        return
+    elif column.type == ATTACHMENT:
+        reason = f"attachments do not support {operator}"
+    elif column.type == CHECKBOX and (operator != "is" or wanted not in (["true"], ["false"])):
+        reason = "checkboxes support is with true or false"
+    elif len(wanted) > 1 and (column.type in SINGULAR or operator in ("is", "isNot")):
+        reason = f"{operator} takes one value here"
+    if reason:
+        raise RefusedError(codes.INVALID_FILTER, reason)
+
+
 def _match(column: Field, wanted: list[str], *, exact: bool) -> Callable[[Any], bool]:
     """Return the test of one filled value; lists are people, options, groups or records."""
     if column.type == NUMBER:
@@ -245,7 +267,7 @@ def _match(column: Field, wanted: list[str], *, exact: bool) -> Callable[[Any], 
         if isinstance(value, list):
             return sorted(value) == sorted(wanted) if exact else any(each in value for each in wanted)
         if isinstance(value, bool):
-            return value == (wanted[0].lower() == "true")
+            return value == (wanted[0] == "true")
         return bool(value == wanted[0]) if exact else any(each in value for each in wanted)
 
     return matches

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.validation import page_size, whole_number
+from lark_emulator.validation import list_of, page_place, page_size, page_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +22,7 @@ MOST_PER_PAGE = 500
 UNCONFIRMED = (
     "pages have no snapshot: records that others add or delete between two pages shift the rest",
     "`total` is exact and reads are consistent (settable, `search_total`, `stale_reads_s`)",
+    "a `page_token` of another table, filter, sort or parameter is refused (setting `foreign_pages`)",
     "a bad `page_token` gets 1254030, as on newer pages; this page has it for too large an answer",
 )
 
@@ -43,16 +42,17 @@ def paged(
     """Return one page of records, with whatever was planned for it.
 
     Raises:
-        RefusedError: 1254030, the page token is not one of ours, or the answer is too long.
+        RefusedError: 1254030, the page token is not one of this list, or the answer is too long.
     """
     asked = call.query.get("page_token", "")
-    start, number = _place(asked)
+    listed = list_of(call)
+    start, number = page_place(asked, 2, codes.INVALID_PAGE_TOKEN, listed) if asked else (0, 1)
     plan = call.world.page_plans.strike(call.params["app_token"], table.table_id, number)
     if plan is not None and plan.items is not None:
         size = min(size, plan.items)
     end = start + size
     more = end < len(records)
-    following = _token(end, number + 1) if more else ""
+    following = page_token(end, number + 1, of=listed) if more else ""
     if plan is not None and plan.ends:
         more, following = False, ""
     if plan is not None and plan.repeats_token and more and asked:
@@ -76,21 +76,3 @@ def paged(
     if plan is not None:
         plan.answered(end)
     return answer
-
-
-def _place(token: str) -> tuple[int, int]:
-    """Return where a page begins, and its number."""
-    if not token:
-        return 0, 1
-    try:
-        parts = base64.b64decode(token, altchars=b"-_", validate=True).decode().split(":")
-    except (binascii.Error, ValueError):
-        raise RefusedError(codes.INVALID_PAGE_TOKEN) from None
-    start, number = (whole_number(part) for part in (*parts[1:], "", "")[:2])
-    if parts[0] != "page" or start is None or start < 0 or number is None or number < 1:
-        raise RefusedError(codes.INVALID_PAGE_TOKEN)
-    return start, number
-
-
-def _token(start: int, number: int) -> str:
-    return base64.urlsafe_b64encode(b"page:%d:%d" % (start, number)).decode()
