@@ -19,7 +19,7 @@ _AROUND = (
     (b'{"code":0,"msg":"success","data":{"records":[', b"]}}"),
 )
 _ID = re.compile(rb'"record_id":"(\w+)"')
-_ESCAPED_ID = rb'\"record_id":'  # the end of a longer name; looked for once, since a lookbehind is tried at each byte
+_ESCAPED_ID = rb'\"record_id":'  # the end of a longer name; a lookbehind would be tried at each byte
 _FIELDS = b'"fields":{'
 
 
