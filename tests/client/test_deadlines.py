@@ -271,6 +271,29 @@ def test_ones_own_client_of_either_library_serves(module: Any) -> None:
         assert [one.headers.get("x-own") for one in server.everything] == ["yes"] * 4
 
 
+@pytest.mark.parametrize("what", ["an answer", "a file"])
+@pytest.mark.parametrize("module", [httpx, httpx2])
+def test_a_body_that_drips_ends_at_its_deadline_through_ones_own_client(
+    module: Any, what: str, tmp_path: Path
+) -> None:
+    over = threading.Event()
+    began = time.monotonic()
+    works: dict[str, Callable[[LarkServiceClient], Any]] = {
+        "an answer": lambda c: c.bot.info(),
+        "a file": lambda c: c.messaging.download("om_1", "file_1", str(tmp_path / "file")),
+    }
+    head = HEAD.replace(b"application/json", b"text/plain") if what == "a file" else HEAD
+    with raw_server(lambda _: dripping(head + b"\r\n{", b" ", over)) as server, module.Client() as own:
+        client = LarkServiceClient("cli_d", "s", base_url=server.url, http_client=own, deadline=DEADLINE)
+        try:
+            with pytest.raises(DeadlineExceededError):
+                works[what](client)
+            assert time.monotonic() - began < AT_MOST
+        finally:
+            over.set()
+    assert list(tmp_path.iterdir()) == [], "half a file is none"
+
+
 @pytest.mark.parametrize("status", ["301 Moved", "307 Temporary Redirect", "308 Permanent Redirect"])
 @pytest.mark.parametrize("module", [httpx, httpx2])
 def test_no_secret_follows_a_redirect(status: str, module: Any) -> None:
