@@ -239,8 +239,9 @@ class LarkServiceClient(_Client[Sync, "SyncClient"], Performer):
             `LARK_DATABASE_URL` or `POSTGRES_*`. Without one, each process has its own.
         tenant_key: For a store (ISV) app, for which tenant this client acts.
         http_client: An `httpx.Client` or `httpx2.Client` of your own to use, with its own proxy,
-            certificates, timeouts and cookies; it is never closed here. Its own timeout bounds each read;
-            `deadline` is checked between them.
+            certificates, timeouts and cookies; it is never closed here. Its own timeout bounds each read
+            and write; `deadline` is checked between the reads of an answer's body alone, and at any time with
+            an `AsyncClient`.
 
     Raises:
         ConfigurationError: A setting is invalid.

@@ -2,18 +2,22 @@
 
 The timeouts of the HTTP library bound each read, so a server that sends a byte now and then is read for
 hours, the head of its answer above all. In an event loop a timer cancels that; a thread that reads cannot be
-cancelled, so each of its reads gets no more time than is left.
+cancelled, so each of its reads gets no more time than is left. And none begins after the deadline: where a
+server sends without a pause, such as one interim answer (1xx) after another, no read ever waits.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from typing import Any
 
 logger = logging.getLogger(__name__)
-_LEAST_SECONDS = 0.001  # a timeout of 0 would mean: do not wait at all, and fail otherwise
+_SLICE_BYTES = 16 * 1024
+"""Written with one look at the deadline: the library sends what it is given piece by piece, as a server takes
+it, and the time that it is given is for each piece."""
 
 
 class _Thread(threading.local):
@@ -60,10 +64,12 @@ def bounded(client: Any) -> Any:
     return client
 
 
-def _within(timeout: float | None) -> float | None:
+def _within(timeout: float | None, late: type[Exception]) -> float | None:
     if _thread.until == float("inf"):
         return timeout
-    left = max(_thread.until - time.monotonic(), _LEAST_SECONDS)
+    left = _thread.until - time.monotonic()
+    if left <= 0:
+        raise late("the deadline came")
     return left if timeout is None else min(timeout, left)
 
 
@@ -72,34 +78,41 @@ class _Backend:
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
+        self._core = sys.modules[type(inner).__module__.partition(".")[0]]
+        _ = self._core.ConnectTimeout, self._core.ReadTimeout, self._core.WriteTimeout  # see `bounded`
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> Any:
         """Connect."""
-        return _Stream(self._inner.connect_tcp(host, port, timeout=_within(timeout), **options))
+        within = _within(timeout, self._core.ConnectTimeout)
+        return _Stream(self._inner.connect_tcp(host, port, timeout=within, **options), self._core)
 
 
 class _Stream:
     """A connection that is bounded."""
 
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
+    def __init__(self, inner: Any, core: Any) -> None:
+        self._inner, self._core = inner, core
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> Any:
         """Read what is there."""
-        return self._inner.read(max_bytes, _within(timeout))
+        return self._inner.read(max_bytes, _within(timeout, self._core.ReadTimeout))
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> Any:
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write all of it."""
-        return self._inner.write(buffer, _within(timeout))
+        rest = memoryview(buffer)
+        while rest:
+            self._inner.write(rest[:_SLICE_BYTES], _within(timeout, self._core.WriteTimeout))
+            rest = rest[_SLICE_BYTES:]
 
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> Any:
         """Begin TLS."""
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _within(timeout)))
+        within = _within(timeout, self._core.ConnectTimeout)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, within), self._core)

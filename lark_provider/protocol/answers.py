@@ -41,7 +41,7 @@ _NOT_EMULATED = Code(Kind.NOT_EMULATED, "answer it in the test by a fault of the
 _SERVER_ERROR = Code(Kind.AMBIGUOUS, "call again later; quote the log id to Lark's support if it persists")
 _LIMIT = 99991400
 _ENVELOPE = frozenset({"code", "msg", "error"})
-_QUOTED_BYTES = 120
+_MASKED_BYTES, _QUOTED_CHARACTERS = 4096, 120  # masked first: half a secret would not be recognised
 _HTTP_REDIRECT, _HTTP_ERROR, _HTTP_NOT_FOUND, _HTTP_TOO_MANY, _HTTP_SERVER_ERROR = 300, 400, 404, 429, 500
 _HTTP_PROXY = 407  # proxy authentication required
 _HTTP_TIMEOUTS = (408, 499)  # seen by a proxy: the request may have been performed
@@ -79,8 +79,8 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
             return LarkResponse(0, "success", data, log_id, date)
     body = _json(response.content)
     if body is None or (body["code"] == 0 and response.status >= _HTTP_ERROR):
-        quoted = response.content[:_QUOTED_BYTES].decode("utf-8", "replace")
-        msg = f"HTTP {response.status}, not an answer from Lark: {quoted!r}"
+        page = redact(response.content[:_MASKED_BYTES].decode("utf-8", "replace"), *secrets)
+        msg = f"HTTP {response.status}, not an answer from Lark: {page[:_QUOTED_CHARACTERS]!r}"
         return _refused(call, response, {"msg": msg}, _foreign(call, response.status), secrets)
     code = body["code"]
     if code == 0:

@@ -45,7 +45,7 @@ class Response:
 
     status: int
     headers: Mapping[str, str]
-    content: bytes
+    content: bytes = field(repr=False)  # may quote the token that was sent
     saved: int | None = None
     """Bytes that were streamed to `Call.save_to` instead of into `content`."""
 

@@ -61,8 +61,13 @@ class RawServer:
 
 
 @contextmanager
-def raw_server(answer: Answer, *, answers_tokens: bool = False) -> Iterator[RawServer]:
-    """Serve until the end of the block. Tokens are handed out without asking `answer`, unless it has them."""
+def raw_server(
+    answer: Answer, *, answers_tokens: bool = False, slow_until: threading.Event | None = None
+) -> Iterator[RawServer]:
+    """Serve until the end of the block. Tokens are handed out without asking `answer`, unless it has them.
+
+    Bodies are read slowly, at most 6 MB a second, until the event is set.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     server = RawServer(listener.getsockname()[1])
     connections: list[socket.socket] = []
@@ -76,7 +81,7 @@ def raw_server(answer: Answer, *, answers_tokens: bool = False) -> Iterator[RawS
 
     def serve(connection: socket.socket) -> None:
         with suppress(OSError), connection, connection.makefile("rb") as stream:
-            while (seen := _read(stream)) is not None:
+            while (seen := _read(stream, slow_until)) is not None:
                 server.everything.append(seen)
                 reply = http(TOKEN) if _TOKENS in seen.line and not answers_tokens else answer(seen)
                 if reply is None:
@@ -98,7 +103,7 @@ def raw_server(answer: Answer, *, answers_tokens: bool = False) -> Iterator[RawS
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-def _read(stream: BinaryIO) -> Seen | None:
+def _read(stream: BinaryIO, slow_until: threading.Event | None) -> Seen | None:
     line = stream.readline().decode("latin-1").rstrip("\r\n")
     if not line:
         return None
@@ -110,4 +115,6 @@ def _read(stream: BinaryIO) -> Seen | None:
     total = left
     while left and (count := stream.readinto(buffer[: min(left, len(buffer))])):  # type: ignore[attr-defined]  # buffered
         left -= count
+        if slow_until is not None and left:
+            slow_until.wait(0.01)
     return Seen(line, headers, total - left)

@@ -76,12 +76,20 @@ def dripping(first: bytes, drop: bytes, until: threading.Event) -> Iterator[byte
         yield drop
 
 
+def flooding(part: bytes, until: threading.Event) -> Iterator[bytes]:
+    """Send something again and again without a pause, for a minute."""
+    ends = time.monotonic() + 60
+    while not until.is_set() and time.monotonic() < ends:
+        yield part
+
+
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
 SLOW: dict[str, Callable[[threading.Event], Iterator[bytes]]] = {
     "nothing comes": lambda until: dripping(b"", b"", until),
     "the head drips": lambda until: dripping(HEAD, b"X: y\r\n", until),
     "a header drips": lambda until: dripping(HEAD + b"X: ", b"y", until),
     "the body drips": lambda until: dripping(HEAD + b"\r\n{", b" ", until),
+    "interim answers flood": lambda until: flooding(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000, until),
 }
 
 
@@ -114,6 +122,18 @@ def test_every_call_ends_at_its_deadline(
     assert type(late.value) is (OutcomeUnknownError if is_open else DeadlineExceededError)
     assert "Next: " in str(late.value)
     assert list(tmp_path.iterdir()) == [], "half a file is none"
+
+
+def test_a_request_that_is_read_slowly_ends_at_its_deadline(do: Callable[..., Any]) -> None:
+    over = threading.Event()
+    body = {"name": "x" * 64 * 1024 * 1024}  # more than the sockets' buffers take
+    with raw_server(lambda _: answered(OK), slow_until=over) as server:
+        try:
+            with pytest.raises(OutcomeUnknownError, match="deadline"):
+                do(lambda c: c.call("POST", "/im/v1/chats", json=body), server)
+            assert server.requests == [], "it was not read to its end"
+        finally:
+            over.set()
 
 
 def test_the_deadline_bounds_waits_and_repeats_together(do: Callable[..., Any]) -> None:
@@ -238,16 +258,40 @@ def test_compressed_answers_are_read(encoding: str, do: Callable[..., Any]) -> N
 @pytest.mark.parametrize("module", [httpx, httpx2])
 def test_ones_own_client_of_either_library_serves(module: Any) -> None:
     with raw_server(lambda _: answered(OK)) as server:
-        with module.Client() as own:
+        with module.Client(headers={"X-Own": "yes"}) as own:
             LarkServiceClient("cli_a", "s", base_url=server.url, http_client=own).bot.info()
 
         async def awaited() -> None:
-            async with module.AsyncClient() as own:
+            async with module.AsyncClient(headers={"X-Own": "yes"}) as own:
                 await AsyncLarkServiceClient("cli_b", "s", base_url=server.url, http_client=own).bot.info()
 
         asyncio.run(awaited())
         assert len(server.requests) == 2
         assert len(server.everything) == 4, "tokens come the same way"
+        assert [one.headers.get("x-own") for one in server.everything] == ["yes"] * 4
+
+
+@pytest.mark.parametrize("what", ["an answer", "a file"])
+@pytest.mark.parametrize("module", [httpx, httpx2])
+def test_a_body_that_drips_ends_at_its_deadline_through_ones_own_client(
+    module: Any, what: str, tmp_path: Path
+) -> None:
+    over = threading.Event()
+    began = time.monotonic()
+    works: dict[str, Callable[[LarkServiceClient], Any]] = {
+        "an answer": lambda c: c.bot.info(),
+        "a file": lambda c: c.messaging.download("om_1", "file_1", str(tmp_path / "file")),
+    }
+    head = HEAD.replace(b"application/json", b"text/plain") if what == "a file" else HEAD
+    with raw_server(lambda _: dripping(head + b"\r\n{", b" ", over)) as server, module.Client() as own:
+        client = LarkServiceClient("cli_d", "s", base_url=server.url, http_client=own, deadline=DEADLINE)
+        try:
+            with pytest.raises(DeadlineExceededError):
+                works[what](client)
+            assert time.monotonic() - began < AT_MOST
+        finally:
+            over.set()
+    assert list(tmp_path.iterdir()) == [], "half a file is none"
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "307 Temporary Redirect", "308 Permanent Redirect"])

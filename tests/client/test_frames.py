@@ -22,6 +22,8 @@ from lark_provider.protocol.callbacks.incoming import Incoming
 from lark_provider.protocol.webhook import locate
 from tests.canary import shown_secrets
 from tests.client.conftest import TOKENS, Do, count
+from tests.client.raw_server import TOKEN, raw_server
+from tests.client.raw_server import http as http_answer
 from tests.client.test_processes import _until_asked_for_a_token
 
 OURS = str(Path(lark_provider.__file__).parent)
@@ -66,6 +68,18 @@ def test_a_call_that_is_interrupted_shows_no_secret(
     with pytest.raises(KeyboardInterrupt) as stopped:
         REFUSED[what](client)
     assert shown_secrets(stopped.value) == []
+
+
+@pytest.mark.parametrize("status", ["200 OK", "403 Forbidden", "502 Bad Gateway"])
+def test_a_page_that_quotes_the_request_shows_no_secret(status: str) -> None:
+    """As proxies answer that are being debugged."""
+    page = http_answer(f"<html>Authorization: Bearer {TOKEN['tenant_access_token']}</html>".encode(), status)
+    with raw_server(lambda _: page) as server:
+        client = LarkServiceClient("cli_a", "s", base_url=server.url, max_retries=0)
+        with pytest.raises(LarkError) as refused:
+            client.call("POST", "/im/v1/chats", json={})
+    assert "t-raw" not in str(refused.value)
+    assert shown_secrets(refused.value) == []
 
 
 def test_a_task_that_is_cancelled_shows_no_secret(lark: Emulator) -> None:

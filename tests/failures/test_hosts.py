@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 from lark_emulator import Emulator
@@ -10,7 +11,7 @@ from lark_emulator import Emulator
 from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
 from tests.failures import work
 from tests.failures.conftest import Ask
-from tests.failures.crowd import Crowd
+from tests.failures.crowd import Crowd, values
 from tests.services.postgres import OwnPostgres
 
 
@@ -63,3 +64,17 @@ def test_hosts_whose_clocks_differ(lark: Emulator, fetched: Callable[[], int], a
         for crowd, ahead in ((other, -86400.0), (one, 86400.0)):
             assert crowd.all(work.call_later, ahead)[0].error == ""
     assert fetched() == 2
+
+
+def test_hosts_whose_clocks_are_far_off_share_one_token(
+    lark: Emulator, fetched: Callable[[], int], server: OwnPostgres
+) -> None:
+    """One whose clock has begun again, four that drift; a token lasts for two hours."""
+    with ExitStack() as stack:
+        hosts = {ahead: stack.enter_context(Crowd(1)) for ahead in (-40 * 86400, -3600, 0, 600, 3 * 3600)}
+        tokens = [
+            values(host.all(work.call_later, float(ahead))) for _ in range(3) for ahead, host in hosts.items()
+        ]
+    assert len(tokens) == 15
+    assert all(token == tokens[0] for token in tokens)
+    assert fetched() == 1

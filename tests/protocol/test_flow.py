@@ -255,6 +255,15 @@ def test_a_token_that_an_answer_quotes_is_masked() -> None:
     assert "ghJKL" not in text
 
 
+def test_no_part_of_a_secret_is_shown_where_a_quoted_page_is_cut() -> None:
+    secret = "0123456789abcdef" * 2
+    signing_in = request("POST", "/open-apis/x", json={}, auth=False, secret=secret)
+    for before in range(85, 125):
+        page = Response(502, {}, b"." * before + secret.encode())
+        shown = str(Run(signing_in, [page], max_retries=0).error)
+        assert "01" not in shown, before
+
+
 def test_flat_answers_keep_their_content() -> None:
     assert Run(READ, [answer(bot={"app_name": "x"})]).result.data == {"bot": {"app_name": "x"}}
 

@@ -323,6 +323,25 @@ def test_a_pooled_connection_that_froze_is_replaced_by_the_ping(
 
 
 @pytest.mark.usefixtures("short")
+def test_a_pooled_connection_is_pinged_with_the_deadline_of_a_ping_after_a_long_transaction(
+    on: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction(on, limits=deadlines.MAINTENANCE):
+        pass
+    seconds: list[float] = []
+    begin = watchdog.begin
+
+    def begun(connection: deadlines.Cuttable, due: float) -> None:
+        seconds.append(due - time.monotonic())
+        begin(connection, due)
+
+    monkeypatch.setattr(watched, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(watchdog, "begin", begun)
+    on.connect().close()
+    assert seconds, "it was pinged"
+    assert seconds[0] <= deadlines.PING_SECONDS
+
+
 def test_a_server_that_freezes_is_used_again_when_it_goes_on(server: OwnPostgres) -> None:
     url = urls.parse(server.url, "test").update_query_dict({"connect_timeout": "2"})
     on = create(url)
