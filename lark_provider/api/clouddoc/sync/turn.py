@@ -114,7 +114,7 @@ class Turn:
         try:
             return (yield from leased(call, lease))
         except LarkAPIError:
-            # Lark has refused the only request with this token: nothing stands, and the next run need not wait.
+            # Lark has refused the only request with this token: nothing stands, and no run has to wait.
             if not token_age:
                 yield from shared(lambda store: store.leases.clear_intent(self.claimant))
             raise
