@@ -80,7 +80,7 @@ class AirflowApi:
             params: Query parameters; a list repeats one.
 
         Returns:
-            The parsed answer; None if there is no such resource, or if no URL names it, as the run `..`.
+            The parsed answer; None if there is no such resource, or if no URL names it, as the run `.`.
 
         Raises:
             AirflowRefusedError: The account may not read it, or the request is invalid; or a proxy has

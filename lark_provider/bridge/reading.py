@@ -48,7 +48,7 @@ def waiting_states(version: str) -> tuple[str, ...]:
 def is_asking(ti: Mapping[str, Any]) -> bool:
     """Return whether a task instance waits for a person, and not for something else.
 
-    One that no URL names, as of the run `..`, cannot be answered, neither here nor on Airflow's page.
+    One that no URL names, as of the run `.`, cannot be answered, neither here nor on Airflow's page.
     """
     if not all(str(ti[name]).strip(".") for name in ("dag_id", "dag_run_id", "task_id")):
         return False

@@ -82,6 +82,8 @@ class Clicks:
         try:
             async with asyncio.timeout(_SECONDS):
                 result = await self._once(click)
+        except InvalidRequestError as error:  # As of a run that no URL names; it stays so.
+            result = _plain("invalid", str(error), open_id=click.operator.open_id)
         except Exception:  # Nothing is recorded, and the bridge delivers the click again.
             logger.exception("Click not applied; it can be delivered again", extra=_named(click))
             result = _plain("unavailable", open_id=click.operator.open_id)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from lark_provider.plugins import users
+from lark_provider.protocol.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -87,7 +88,14 @@ class InProcess:
             path: Below `/api/v2`, quoted.
             body: JSON.
             query: Parameters.
+
+        Raises:
+            InvalidRequestError: An id could lead to another path, as that of the run `.`.
         """
+        if not all(segment.strip(".") for segment in path.split("/")[1:]):
+            raise InvalidRequestError(
+                f"An id of Airflow must be more than dots, got {path!r}. Next: act in Airflow."
+            )
         found = await self._http.request(method, API + path, json=body, params=query or None)
         try:
             content = found.json()

@@ -172,8 +172,13 @@ class Questions:
         Returns:
             The recorded ends by task-instance id; questions that are not recorded are missing.
         """
-        if not ends:
-            return {}
+        ordered, recorded = sorted(ends), dict[str, End]()  # Sorted against deadlocks.
+        # Of thousands that end at one moment, those of a chunk stay recorded if the database is slow.
+        for start in range(0, len(ordered), _CHUNK):
+            recorded |= self._end({ti_id: ends[ti_id] for ti_id in ordered[start : start + _CHUNK]})
+        return recorded
+
+    def _end(self, ends: Mapping[str, End]) -> dict[str, End]:
         rows = hitl_questions.c
         with transaction(migrate.opened(self._url)) as connection:
             now = read_clock(connection).now
@@ -182,8 +187,7 @@ class Questions:
                 .where(rows.ti_id == sa.bindparam("id"), rows.state != "over")
                 .values(state="over", outcome=sa.bindparam("end"), updated_at=now)
             )
-            # Sorted against deadlocks.
-            connection.execute(ended, [{"id": ti_id, "end": dump_end(ends[ti_id])} for ti_id in sorted(ends)])
+            connection.execute(ended, [{"id": ti_id, "end": dump_end(end)} for ti_id, end in ends.items()])
             query = sa.select(rows.ti_id, rows.outcome).where(among(connection, rows.ti_id, ends))
             return dict(readable(connection.execute(query), lambda row: (row.ti_id, load_end(row.outcome))))
 

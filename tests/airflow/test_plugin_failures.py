@@ -24,8 +24,8 @@ from tests.airflow.api_server import APP, APP_SECRET, CHAT, ApiServer, Asked
 class Failed:
     """A run with failed tasks, recorded with its card."""
 
-    def __init__(self, server: ApiServer, tasks: int) -> None:
-        self.server, self.run_id = server, server.run("many")
+    def __init__(self, server: ApiServer, tasks: int, **given: str) -> None:
+        self.server, self.run_id = server, server.run("many", **given)
         with server.sql.begin() as connection:
             failed = sa.text(
                 "UPDATE task_instance SET state = 'failed' WHERE run_id = :run AND task_id = ANY(:tasks) "
@@ -126,3 +126,13 @@ def test_what_the_card_does_not_offer_is_refused(failed: Failed) -> None:
         status, result = failed.do("bob", action, option)
         assert (status, result["outcome"]) == (400, "invalid")
     assert failed.note() is None
+
+
+def test_a_run_that_no_url_names_is_refused_for_good(api_server: ApiServer) -> None:
+    failed = Failed(api_server, 1, dag_run_id=".")
+    before = failed.tasks()
+    for action in ("claim", "retry"):
+        status, result = failed.do("bob", action)
+        assert (status, result["outcome"]) == (400, "invalid")
+        assert "more than dots" in result["message"]["en"]
+    assert failed.tasks() == before

@@ -185,10 +185,10 @@ def test_a_question_that_may_not_be_read_any_more_keeps_no_other_open(
 
 
 def test_a_run_that_no_url_names_stops_nothing(front: Front, url: URL) -> None:
-    """Whoever may trigger a DAG may call its run `..`."""
+    """Whoever may trigger a DAG may call its run `.`."""
     instance = {"state": "awaiting_input", "task_id": "t", "map_index": -1, "try_number": 1}
     waiting = [
-        {**instance, "id": "1", "dag_id": "d", "dag_run_id": ".."},
+        {**instance, "id": "1", "dag_id": "d", "dag_run_id": "."},
         {**instance, "id": "2", "dag_id": "d", "dag_run_id": "r"},
     ]
     details = [
@@ -214,7 +214,7 @@ def test_a_run_that_no_url_names_stops_nothing(front: Front, url: URL) -> None:
     async def read() -> object:
         api = AirflowApi(Credentials(front.url, token=Secret("t")))
         try:
-            return await api.get("/dags/d/dagRuns/../taskInstances")
+            return await api.get("/dags/d/dagRuns/./taskInstances")
         finally:
             await api.close()
 

@@ -9,14 +9,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
 
 from lark_provider.protocol.hitl.model import End
 from lark_provider.storage import migrate
 from lark_provider.storage.applied_clicks import AppliedClicks
 from lark_provider.storage.bridge_leases import BridgeLease
+from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.question_cards import RESENT, QuestionCards
-from lark_provider.storage.questions import Questions
+from lark_provider.storage.questions import _CHUNK, Questions
 from tests.bridge.making import NOW, card, click, execute, question
 
 ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)
@@ -82,6 +84,27 @@ def test_many_ends_are_recorded_with_one_statement(questions: Questions, url: UR
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)
     assert updates == [True]
+
+
+def test_ends_that_were_recorded_stay_although_the_database_fails(questions: Questions, url: URL) -> None:
+    some = [question() for _ in range(_CHUNK + 1)]
+    questions.record({one.task.ti_id: NOW for one in some}, some, None)
+    updates = []
+
+    def fail(_c: object, _cursor: object, statement: str, _p: object, _x: object, _many: bool) -> None:
+        updates.append(statement.startswith("UPDATE"))
+        if sum(updates) > 1:
+            raise OperationalError(statement, {}, TimeoutError("no answer"))
+
+    engine, ends = migrate.opened(url), {one.task.ti_id: ANSWERED for one in some}
+    sa.event.listen(engine, "before_cursor_execute", fail)
+    try:
+        with pytest.raises(StorageError):
+            questions.end(ends)
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", fail)
+    assert list(questions.live()) == [max(ends)]
+    assert questions.end(ends) == ends
 
 
 def test_a_question_that_is_over_gets_no_card(questions: Questions, cards: QuestionCards) -> None:
