@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from pika.channel import Channel
 from sqlalchemy.engine import URL
 
+from lark_provider.callbacks.broker import link
 from lark_provider.callbacks.broker import pump as pumps
+from lark_provider.callbacks.broker.amqp import Broker
 from lark_provider.callbacks.broker.pump import Pump
 from lark_provider.callbacks.broker.topology import CARDS, DEAD
-from lark_provider.protocol.callbacks import CardClick
+from lark_provider.protocol.callbacks import BrokerError, CardClick
 from lark_provider.storage import engine as engines
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
@@ -96,6 +101,29 @@ def test_odd_values_are_no_poison(rabbitmq: str, inbox: Inbox, database: URL) ->
     assert Pump(mq.at(rabbitmq), inbox).once() == 5
     assert stored(database) == NAMES[:5]
     assert mq.drain(rabbitmq, DEAD) == []
+
+
+# --- the broker unavailable ---
+
+
+def test_suppressed_failures_are_counted_before_the_line_that_says_it_is_over(
+    rabbitmq: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect_really, failures = link.connected, iter(range(3))
+
+    def connected(broker: Broker) -> AbstractAsyncContextManager[Channel]:
+        if next(failures, None) is not None:
+            raise BrokerError("refused")
+        return connect_really(broker)
+
+    async def use(_: Channel) -> None:
+        return
+
+    monkeypatch.setattr(link, "connected", connected)
+    with caplog.at_level("INFO", "lark_provider"):
+        asyncio.run(link.keep_connected(mq.at(rabbitmq), use, role="pump"))
+    said = [(one.levelname, getattr(one, "suppressed", None)) for one in caplog.records]
+    assert said == [("WARNING", 0), ("WARNING", 1), ("INFO", None)], "two are logged, and one is not"
 
 
 # --- the database unavailable ---

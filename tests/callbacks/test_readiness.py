@@ -154,6 +154,12 @@ def test_a_sink_that_stays_down_is_logged_once_a_minute(caplog: pytest.LogCaptur
     ]
 
 
+def test_a_connection_that_is_still_being_made_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "lark_provider")
+    over_time(Probed(ConnectionError("not yet"), None, ConnectionError("lost"), None), [100])
+    assert [line.split()[0] for line in lines(caplog)] == ["INFO", "WARNING", "INFO"]
+
+
 # --- real sinks ---
 
 

@@ -56,10 +56,10 @@ async def keep_connected(
         try:
             async with connected(broker) as channel:
                 measured.BROKER_CONNECTED.set(1, role)
+                warnings.flush(everything=True)  # before the line that says that it is over
+                warnings.reset()
                 logger.info("Connected to RabbitMQ", extra={"broker": str(broker)})
                 pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
-                warnings.flush(everything=True)
-                warnings.reset()
                 await use(channel)
         except BrokerError as error:
             _warn(warnings, str(error))

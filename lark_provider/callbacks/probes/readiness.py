@@ -88,7 +88,7 @@ class Readiness:
 
     async def _probe(self, check: Check) -> None:
         loop = asyncio.get_running_loop()
-        was_good = False
+        was_good, is_first = False, True
         while True:
             error: Exception | None = None
             try:
@@ -100,11 +100,12 @@ class Readiness:
                 error = raised
             self._results[check.name] = _Result(is_good=error is None, at=loop.time())
             measured.SINK_READY.set(error is None, check.name)
-            if error is not None:
-                self._warn(check, error)
-            elif not was_good:
+            if error is None and not was_good:
                 logger.info("Sink ready", extra={"sink": check.name})
-            was_good = error is None
+            elif error is not None and not is_first:
+                # The first proof may come before the connection of a service that has just started.
+                self._warn(check, error)
+            was_good, is_first = error is None, False
             await asyncio.sleep(self._every if was_good else _RETRY_SECONDS)
 
     def _warn(self, check: Check, error: Exception) -> None:
