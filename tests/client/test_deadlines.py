@@ -155,7 +155,7 @@ def test_a_write_that_may_stand_says_so_though_the_deadline_came_in_a_wait(do: C
             return client.messaging.send_text("oc_1", "x", idempotency_key="k")
 
         with pytest.raises(OutcomeUnknownError, match="may or may not have happened"):
-            do(send, server, max_retries=1000)
+            do(send, server, max_retries=1000, deadline=4.0)  # for more than one try on a busy machine
         assert len(server.requests) > 1
 
 
