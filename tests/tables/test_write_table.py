@@ -12,7 +12,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
-from lark_provider.api.clouddoc import turn
+from lark_provider.api.clouddoc import document_lease
 from lark_provider.api.clouddoc.sheets import ConditionalFormat, Style
 from lark_provider.api.clouddoc.sheets.kinds import Formula, Link
 from lark_provider.errors import ConflictError, InvalidRequestError
@@ -326,7 +326,7 @@ def test_without_a_database_it_says_what_is_missing(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("LARK_DATABASE_URL")
-    monkeypatch.setattr(turn, "_said", Once())
+    monkeypatch.setattr(document_lease, "_said", Once())
     with caplog.at_level(logging.WARNING):
         place.write(rows(3), mode="append", key="k")
         place.write(rows(3, 3), mode="append", key="k")

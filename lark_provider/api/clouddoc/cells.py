@@ -28,6 +28,7 @@ WRONG_YEAR = "must be within the years 1 to 9999"
 _LONGEST_INT = 1 << 13_000  # about as far as Python writes an int out
 _SHOWN = 80
 _MAX_LONGITUDE, _MAX_LATITUDE = 180, 90
+_NOT_ON_EARTH = f"must be (longitude, latitude) within ±{_MAX_LONGITUDE} and ±{_MAX_LATITUDE} degrees"
 PAIR = 2
 _DATE_CHARS = len("2026-01-31")
 _PHONE = re.compile(r"\+?[0-9]{1,63}")
@@ -285,17 +286,15 @@ def location(value: Any) -> str:
         raise MisfitError("must be (longitude, latitude)")
     longitude, latitude = map(float, value.split(","))
     if abs(longitude) > _MAX_LONGITUDE or abs(latitude) > _MAX_LATITUDE:
-        raise MisfitError(
-            f"must be (longitude, latitude) within ±{_MAX_LONGITUDE} and ±{_MAX_LATITUDE} degrees"
-        )
+        raise MisfitError(_NOT_ON_EARTH)
     return value
 
 
 def _coordinate(value: Any) -> str:
     """Return a number without an exponent, which Python writes for small ones."""
-    return (
-        format(Decimal(repr(value)), "f") if isinstance(value, float) and math.isfinite(value) else str(value)
-    )
+    if isinstance(value, int | float) and not abs(value) <= _MAX_LONGITUDE:  # NaN, or too long to be written
+        raise MisfitError(_NOT_ON_EARTH)
+    return format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
 
 
 def unknown(value: Any) -> Any:
