@@ -19,6 +19,7 @@ _TABLE = _ZONE | {
 BITABLE_EXPORT = _TABLE
 BITABLE_IMPORT = _TABLE | {
     "or skip such rows with on_bad_row='skip'": "or skip such rows with --skip-bad-rows",
+    "on_bad_row='skip' finds": "--skip-bad-rows finds",
     "for an empty cell pass None, or empty_as_none=True": "for an empty cell write null",
     "More than max_rejects=": "More than ",
     "correct the source, or allow more.": "correct the source.",

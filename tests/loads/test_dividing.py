@@ -153,6 +153,12 @@ def test_a_corrected_source_ends_without_rejects_in_either_mode(place: Place) ->
 
 
 @pytest.mark.usefixtures("database")
+def test_a_load_that_stops_at_a_bad_row_says_how_the_row_is_found(place: Place) -> None:
+    with pytest.raises(InvalidRequestError, match=r"1254066.*which of the \d+ rows.*on_bad_row='skip' finds"):
+        place.load(rows(10, {2, 7}))
+
+
+@pytest.mark.usefixtures("database")
 def test_rows_of_parts_that_stand_may_not_change(place: Place) -> None:
     stop_after(place, 6)
     with pytest.raises(LarkAPIError, match="1254103"):

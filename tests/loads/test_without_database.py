@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from lark_provider.errors import LarkAPIError
 from tests.loads.conftest import CREATE, Place, rows
 
 
@@ -22,3 +23,11 @@ def test_one_line_says_what_is_not_guaranteed(place: Place, caplog: pytest.LogCa
 def test_a_load_without_a_key_says_nothing(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     place.bitable.bulk_insert(place.app_token, place.table_id, rows(15))
     assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize(("count", "says"), [(15, True), (1, False)])
+def test_a_refused_value_says_how_its_row_is_found(place: Place, count: int, says: bool) -> None:
+    place.lark.fault(path=CREATE, code=1254015)
+    with pytest.raises(LarkAPIError, match="1254015") as caught:
+        place.load(rows(count))
+    assert ("on_bad_row='skip' finds them" in str(caught.value)) is says

@@ -125,8 +125,8 @@ def test_a_refused_create_leaves_nothing_to_settle(
     lark: Emulator, place: tuple[str, str], database: str
 ) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
-    bad = [{"No": "1", "Who": [{"id": "ou_unknown"}]}]
-    with pytest.raises(LarkAPIError, match="1254066"):
+    bad = [{"No": "1", "Who": [{"id": "ou_unknown"}]}, {"No": "2"}]
+    with pytest.raises(LarkAPIError, match=r"1254066.*which of the 2 rows.*on_bad_row='skip' finds"):
         bitable.sync(*place, bad, key_fields="No", mode="upsert")
     done = bitable.sync(*place, [{"No": "1"}], key_fields="No", mode="upsert")
     assert (done.settled, done.created) == ("", 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from lark_provider.api.clouddoc.rejects import VALUE_CODES
-from lark_provider.protocol.errors import LarkAPIError
+from lark_provider.protocol.errors import LarkAPIError, LarkError
 from lark_provider.protocol.operations import Procedure
 
 T = TypeVar("T")
@@ -53,6 +53,21 @@ def is_bad_value(error: Exception) -> bool:
     return isinstance(error, LarkAPIError) and error.http_status is not None and error.code in VALUE_CODES
 
 
+def say_how_to_find(error: LarkError, rows: int) -> None:
+    """Add to a refusal of several rows how the one with the bad value is found, since Lark does not name it.
+
+    Args:
+        error: Lark's answer, or another failure, which is left as it is.
+        rows: How many rows the request had.
+    """
+    if rows > 1 and is_bad_value(error):
+        hint = (
+            f"Lark does not say which of the {rows} rows it refuses; on_bad_row='skip' finds them, and writes "
+            "the others."
+        )
+        error.args = (f"{error} {hint}",)
+
+
 def write(
     batch: list[T],
     send: Callable[[list[T]], Procedure[None]],
@@ -89,6 +104,7 @@ def write(
             yield from send(part)
         except LarkAPIError as error:
             if not (skip and is_bad_value(error)):
+                say_how_to_find(error, len(part))
                 raise
             if not checked:
                 yield from check()

@@ -16,6 +16,7 @@ from lark_provider.api.clouddoc.loads.options import Options
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.results import BulkResult
 from lark_provider.protocol.calls import encode
+from lark_provider.protocol.errors import LarkAPIError
 from lark_provider.protocol.keys import client_token
 from lark_provider.protocol.operations import Procedure, perform
 
@@ -66,7 +67,11 @@ def load(
         if options.on_bad_row != "skip":
             call = made(first, wire)
             del wire  # frees memory: it is in the call's body, and a thousand records come back
-            return created_ids((yield from perform(call)), call, len(chunk))
+            try:
+                return created_ids((yield from perform(call)), call, len(chunk))
+            except LarkAPIError as error:
+                bisecting.say_how_to_find(error, len(chunk))
+                raise
         ids: list[str] = []
         names = names_of(chunk)
         converter = yield from converter_for(app_token, table_id, options.zone, names)

@@ -173,6 +173,7 @@ class Writer:
                 elif self.options.on_bad_row == "skip" and bisecting.is_bad_value(error):
                     # Whether an earlier request with this token was performed has to be seen first.
                     return (yield from self._looked(chunk.number, content))
+                bisecting.say_how_to_find(error, chunk.row_count)
                 raise
             else:
                 return Stood(ids, Done(chunk.number, chunk.token, ids))
