@@ -62,8 +62,8 @@ def say_how_to_find(error: LarkError, rows: int) -> None:
     """
     if rows > 1 and is_bad_value(error):
         hint = (
-            f"Lark does not say which of the {rows} rows it refuses; on_bad_row='skip' finds them, and writes "
-            "the others."
+            f"Lark does not say which of the {rows} rows it refuses; on_bad_row='skip' finds them, and "
+            "writes the others."
         )
         error.args = (f"{error} {hint}",)
 
