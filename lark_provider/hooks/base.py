@@ -75,9 +75,11 @@ class LarkBaseHook(BaseHook):
 
     def _http_settings(self) -> dict[str, Any]:
         """Return the client's arguments for HTTP that connections of both types set."""
-        from lark_provider.hooks import airflow_stats  # DAG files are parsed without it.
+        from lark_provider.hooks import airflow_stats, task_logs  # DAG files are parsed without them.
 
-        airflow_stats.start()  # Whatever the task does with Lark, it does with a client.
+        # Whatever the task does with Lark, it does with a client.
+        airflow_stats.start()
+        task_logs.show_fields()
         return {
             "proxy": Secret.of(self.connection.extra_dejson.get("proxy") or None),
             "verify": verify_of(self.connection.extra_dejson.get("verify", True)),

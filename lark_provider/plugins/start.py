@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from lark_provider import __version__
 from lark_provider.plugins import guard, settings
 from lark_provider.plugins.hold import Hold
-from lark_provider.plugins.logs import get_logger, show_fields
+from lark_provider.plugins.logs import get_logger
+from lark_provider.utils.field_lines import show_fields
 
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import Application

@@ -33,6 +33,7 @@ with DAG("retrying", start_date=pendulum.datetime(2026, 1, 1), schedule=None) as
         receiver_id=["alice@example.com", "bob@example.com"])
 """
 
+SEND = "/open-apis/im/v1/messages"
 FROM_FILES = f"""
 from __future__ import annotations
 import pendulum
@@ -113,7 +114,10 @@ def test_posts_and_cards_come_from_files_beside_the_dag(lark: Emulator, airflow_
     (airflow_home.dags / "note.md").write_text("**{{ task.task_id }}** of {{ dag.dag_id }}")
     card = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "{{ task.task_id }}"}]}}
     (airflow_home.dags / "card.json").write_text(json.dumps(card))
-    airflow_home.airflow("dags", "test", "from_files", lark=lark)
+    lark.fault(path=SEND, times=1, status=503)
+    printed = airflow_home.airflow("dags", "test", "from_files", lark=lark)
+    (retrying,) = [line for line in printed.splitlines() if "Retrying after a failed attempt" in line]
+    assert "attempt=1 retry_in_s=" in retrying, "a task's log shows the fields of a line, too"
     post, changed = (one["content"] for one in lark.state()["chats"][0]["messages"])
     assert post["zh_cn"]["content"] == [[{"tag": "md", "text": "**post** of from_files"}]]
     assert changed["body"]["elements"] == [{"tag": "markdown", "content": "after"}]

@@ -125,7 +125,7 @@ def test_a_refused_create_leaves_nothing_to_settle(
     lark: Emulator, place: tuple[str, str], database: str
 ) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
-    bad = [{"No": "1", "Who": [{"id": "ou_unknown"}]}, {"No": "2"}]
+    bad: list[dict[str, Any]] = [{"No": "1", "Who": [{"id": "ou_unknown"}]}, {"No": "2"}]
     with pytest.raises(LarkAPIError, match=r"1254066.*which of the 2 rows.*on_bad_row='skip' finds"):
         bitable.sync(*place, bad, key_fields="No", mode="upsert")
     done = bitable.sync(*place, [{"No": "1"}], key_fields="No", mode="upsert")

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from lark_provider.plugins.logs import FieldHandler
+from lark_provider.utils.field_lines import FieldHandler
 
 
 def line(text: str, *values: object, **fields: object) -> logging.LogRecord:

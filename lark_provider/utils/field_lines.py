@@ -1,0 +1,61 @@
+"""Log lines in Airflow's processes, which print messages without their `extra=`: the fields go into the text.
+
+Airflow formats lines of the standard library by structlog's `ProcessorFormatter`, and its chain
+(`foreign_pre_chain`) has no `ExtraAdder`. So lines of this package get their fields on their way to Airflow's
+handlers: in API servers where the plugin is configured, in tasks and in the triggerer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+_PACKAGE, _PLUGIN = "lark_provider", "lark_provider.plugins."
+
+
+class FieldHandler(logging.Handler):
+    """Passes lines on to the handlers of the root logger, with their fields in the text."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a line on; one of the plugin has its fields already."""
+        if not record.name.startswith(_PLUGIN):
+            try:
+                record = _with_fields(record)
+            except Exception:  # noqa: BLE001 - a line that cannot be written must not stop who writes it
+                self.handleError(record)
+                return
+        logging.getLogger().handle(record)
+
+
+def show_fields() -> None:
+    """Show the fields of all lines of this package in this process, unless it has handlers of its own."""
+    logger = logging.getLogger(_PACKAGE)
+    if logger.propagate and all(
+        type(one).__module__ == "lark_provider.utils.logger" for one in logger.handlers
+    ):
+        logger.addHandler(FieldHandler())
+        logger.propagate = False
+
+
+def _with_fields(record: logging.LogRecord) -> logging.LogRecord:
+    from lark_provider.protocol.redact import redact
+    from lark_provider.utils.records import fields_of
+
+    text = with_fields(redact(record.getMessage()), fields_of(record))
+    return logging.makeLogRecord({**vars(record), "msg": text, "args": ()})
+
+
+def with_fields(message: Any, fields: Iterable[tuple[str, Any]]) -> Any:
+    """Return a message followed by fields as `key=value`, with secrets masked.
+
+    Args:
+        message: The message.
+        fields: Names and values.
+    """
+    found = list(fields)
+    if not found:
+        return message
+    from lark_provider.utils.logger import shown  # A task that does not fail must not pay for it.
+
+    return " ".join([f"{message}:", *(f"{key}={shown(key, value)}" for key, value in found)])
