@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help demo docs third-party quick test check bench release-check soak soak-bridge soak-early soak-failures soak-loads \
-	soak-outages soak-polling soak-sheets soak-upgrade soak-versions fmt lock clean
+	soak-outages soak-polling soak-questions soak-sheets soak-upgrade soak-versions fmt lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ soak-outages: $(READY) ## Take each part that a click goes through down in turn,
 
 soak-polling: $(READY) ## Measure the CPU of an API server that a bridge polls, beside 3 million task instances (INSTANCES=3000000 QUESTIONS=10000)
 	@$(BIN)/python -m tests.soak.polling --instances $(or $(INSTANCES),3000000) --questions $(or $(QUESTIONS),10000)
+
+soak-questions: $(READY) ## Kill bridges while 10,000 of Airflow's questions are sent, and ended at one moment (QUESTIONS=10000 SEED=…)
+	@$(BIN)/python -m tests.soak.questions --questions $(or $(QUESTIONS),10000) $(if $(SEED),--seed $(SEED))
 
 soak-upgrade: $(READY) ## Run the bridge on Airflow 3.2, and upgrade that to 3.3 while questions are open
 	@$(BIN)/python -m tests.soak.upgrade

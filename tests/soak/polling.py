@@ -14,10 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from types import MappingProxyType
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import make_url
 
 from tests.airflow.api_server import ROLES, SECRET, ApiServer
@@ -58,13 +61,15 @@ FROM task_instance WHERE run_id LIKE 'old %' AND task_id = 'q7' AND state = 'suc
 """
 _OPEN = """
 INSERT INTO hitl_detail (ti_id, options, subject, multiple, params, assignees, params_input, created_at)
-SELECT id, '["Approve", "Reject"]', 'Deploy?', false, '{}', '[{"id": "bob", "name": "bob"}]', '{}', updated_at
-FROM task_instance WHERE run_id = :run AND map_index >= 0
+SELECT id, '["Approve", "Reject"]', 'Deploy number ' || map_index || '?', false, '{}',
+       json_build_array(json_build_object('id', who, 'name', who)), '{}', updated_at
+FROM (SELECT *, (:people)[1 + map_index % cardinality(:people)] AS who FROM task_instance) asked
+WHERE run_id = :run AND map_index >= 0
 """
 
 
-def fill(server: ApiServer, instances: int, questions: int) -> None:
-    """Write the history and the open questions into Airflow's database."""
+def fill(server: ApiServer, instances: int, questions: int, people: Sequence[str] = ("bob",)) -> None:
+    """Write the history and the open questions, which people are asked in turn, into Airflow's database."""
     asking, model = server.run("ask"), server.run("many")
     runs = instances // _TASKS
     with server.sql.begin() as connection:
@@ -85,7 +90,8 @@ def fill(server: ApiServer, instances: int, questions: int) -> None:
         statement = sa.text(_WAITING.format(columns=_columns(connection, "task_instance", own)))
         connection.execute(statement, {"run": asking, "last": questions - 1})
         connection.execute(sa.text(_ANSWERED))
-        connection.execute(sa.text(_OPEN), {"run": asking})
+        open_now = sa.text(_OPEN).bindparams(sa.bindparam("people", list(people), ARRAY(sa.Text)))
+        connection.execute(open_now, {"run": asking})
     with server.sql.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text("ANALYZE"))
 
@@ -107,8 +113,10 @@ def cpu(pid: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def bridge(server: ApiServer, home: Path) -> subprocess.Popen[bytes]:
-    """Start a bridge as it is deployed; no person is linked, so that it sends nothing."""
+def bridge(
+    server: ApiServer, home: Path, settings: Mapping[str, str] = MappingProxyType({}), *more: str
+) -> subprocess.Popen[bytes]:
+    """Start a bridge as it is deployed; it sends nothing unless a person is linked."""
     (home / "lark.yaml").write_text(f"routes:\n  - {{dag: '*', to: {CHAT}, what: failures}}\n")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("LARK_")},
@@ -123,10 +131,11 @@ def bridge(server: ApiServer, home: Path) -> subprocess.Popen[bytes]:
         "LARK_AIRFLOW_USERNAME": "eve",
         "LARK_AIRFLOW_PASSWORD": "eve",
         "LARK_ROUTES_PATH": str(home / "lark.yaml"),
+        **settings,
     }
-    with (home / "bridge.log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "lark_provider.cli", "airflow", "bridge"],
+    with (home / "bridge.log").open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 - ours
+            [sys.executable, "-m", "lark_provider.cli", "airflow", "bridge", *more],
             env=environment,
             stdout=log,
             stderr=log,
