@@ -136,7 +136,8 @@ def main() -> int:
             began, bridges = time.monotonic(), Bridges(server, home, lark, rng)
             with closing(bridges):
                 wait_until(lambda: count(server, "state = 'sent'") == given.questions, _SECONDS)
-                say(f"{given.questions} cards sent after {time.monotonic() - began:.0f} s, {bridges.kills} kills")
+                took = time.monotonic() - began
+                say(f"{given.questions} cards sent after {took:.0f} s, {bridges.kills} kills")
                 _end(server)
                 began = time.monotonic()
                 wait_until(lambda: count(server, "state <> 'over'") == 0, _SECONDS)
