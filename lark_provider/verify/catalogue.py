@@ -50,6 +50,7 @@ UNPROBED: tuple[Unprobed, ...] = (
         "an approval that is made cannot be deleted, and people are asked to decide it",
     ),
     Unprobed(("webhook_timestamps",), "a person has to add a custom bot to a chat"),
+    Unprobed(("foreign_pages",), "this package sends no page token but to the list that it came from"),
 )
 
 
