@@ -432,9 +432,10 @@ def test_two_commands_at_once(rabbitmq: str, capsys: pytest.CaptureFixture[str])
 def test_ctrl_c_returns_them_in_their_order(rabbitmq: str, capsys: pytest.CaptureFixture[str]) -> None:
     dead(rabbitmq, *cards(50))
     environ = {"RABBITMQ_URL": rabbitmq, "PYTHONPATH": ROOT, "PATH": os.environ["PATH"]}
+    # At the last one, after which the command waits for more: before, it may not wait until it has ended.
     script = KILLED.replace("SIGKILL", "SIGINT").replace("main([", "code = main([") + "sys.exit(code)\n"
     done = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-c", script, "2", "read", "list"],
+        [sys.executable, "-c", script, "50", "read", "list"],
         env=environ,
         capture_output=True,
         check=False,
