@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks import chinese
 from benchmarks.environments import WANTED, Environments
-from tests.package.environments import run
+from benchmarks.processes import cold, environment
+from tests.package.environments import ROOT, run
 from website.twins import without_mark
 
 _LOOK = """
@@ -56,3 +58,9 @@ def test_the_chinese_page_has_the_figures_of_the_english_one() -> None:
     assert without_mark(twin) == chinese.page(english)
     rows = [line.strip("|").split(" | ") for line in english.splitlines() if line.startswith("| ")]
     assert [row[0] for row in rows if row[0].strip() and chinese.label(row[0].strip()) is None] == []
+
+
+def test_what_is_measured_is_installed_and_does_not_lie_beside_what_measures(tmp_path: Path) -> None:
+    code = "import sys, benchmarks; found = {'path': sys.path}"
+    found = cold(environment(str(tmp_path)), code, Path(sys.base_prefix) / "bin" / "python3")
+    assert not {"", str(ROOT)} & set(found["path"])
