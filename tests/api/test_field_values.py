@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc import field_types as f
@@ -83,6 +83,11 @@ def test_a_value_is_written_as_json_or_refused_by_row_and_field(
 
 
 @given(numpy_time(np.datetime64))
+@example(np.datetime64(-9_223_371_036_854_775_810, "as"))
+@example(np.datetime64("2026"))
+@example(np.datetime64("2026-11"))
+@example(np.datetime64("2026-11-29T10"))
+@example(np.datetime64("2026-11-29T10:00:00.123"))
 def test_a_numpy_datetime_is_written_as_it_is_or_refused(value: np.datetime64) -> None:
     written, reason = converted(f.TEXT, value)
     assert (written is None) == bool(reason)

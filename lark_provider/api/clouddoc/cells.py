@@ -136,9 +136,12 @@ def _of_numpy(value: Any) -> Any:
     shown = str(value)
     if shown == "NaT":
         return None
-    # item() makes a mere number of nanoseconds, and of a year that Python does not have; a conversion from a
-    # coarse unit to a finer one overflows silently.
-    return value.astype("datetime64[us]").item() if _YEARS.match(shown) else value
+    if not _YEARS.match(shown):
+        return value
+    # item() makes a mere number of nanoseconds, and a conversion to another unit may overflow silently.
+    if len(shown) < len("2026-11-29"):  # a year, or a month
+        return value.astype("datetime64[us]").item()
+    return dt.datetime.fromisoformat(shown[: len("2026-11-29T10:00:00.000000")])
 
 
 def show(value: Any) -> str:
