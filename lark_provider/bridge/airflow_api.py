@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
@@ -126,19 +126,39 @@ class AirflowApi:
             AirflowRefusedError: As for `get`.
             AirflowUnavailableError: As for `get`.
         """
+        return [one async for page in self.each_page(path, key, params) for one in page]
+
+    async def each_page(
+        self, path: str, key: str, params: Params
+    ) -> AsyncGenerator[Sequence[dict[str, Any]], None]:
+        """Read a collection as `pages` does, and yield each page as soon as those before it were yielded.
+
+        Args:
+            path: As for `get`.
+            key: As for `pages`.
+            params: As for `pages`.
+
+        Raises:
+            AirflowRefusedError: As for `get`.
+            AirflowUnavailableError: As for `get`.
+        """
         first = await self.get(path, {**params, "limit": PAGE, "offset": 0}) or {}
-        found = list(first.get(key, ()))
+        items = first.get(key, ())
+        yield items
         total = min(int(first.get("total_entries") or 0), PAGE * _MOST_PAGES)
-        step = len(found)  # Airflow's own limit may be lower.
-        if step == 0 or total <= step:
-            return found
-        offsets = range(step, total, step)
-        answers = await asyncio.gather(
-            *(self.get(path, {**params, "limit": PAGE, "offset": offset}) for offset in offsets)
-        )
-        for answer in answers:
-            found += (answer or {}).get(key, ())
-        return found
+        step = len(items)  # Airflow's own limit may be lower.
+        offsets = range(step, total, step) if step else ()
+        asked = [
+            asyncio.ensure_future(self.get(path, {**params, "limit": PAGE, "offset": offset}))
+            for offset in offsets
+        ]
+        try:
+            for one in asked:
+                yield ((await one) or {}).get(key, ())
+        finally:
+            for one in asked:
+                one.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
 
     async def deliver(
         self, body: bytes, headers: Mapping[str, str], path: str = CLICK_PATH

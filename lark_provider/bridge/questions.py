@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -110,12 +111,20 @@ class QuestionPoller:
         # Read first: a question that is recorded meanwhile must not count as one that is open no longer.
         live = await threads.run(self._store.live)
         params = {"response_received": "false", "state": await self._states.get(), "order_by": "ti_id"}
-        details = await self._api.pages(OPEN, "hitl_details", params)
-        found = {
-            str(one["task_instance"]["id"]): one for one in details if reading.is_asking(one["task_instance"])
-        }
+        found: dict[str, Mapping[str, Any]] = {}
+        async with aclosing(self._api.each_page(OPEN, "hitl_details", params)) as pages:
+            async for page in pages:
+                asking = {
+                    str(one["task_instance"]["id"]): one
+                    for one in page
+                    if reading.is_asking(one["task_instance"])
+                }
+                # Recorded at once: thousands take a minute, and a bridge that ends meanwhile is followed by
+                # another one, which begins with the first page again.
+                known = live.keys() | found.keys()
+                await self._record([one for ti_id, one in asking.items() if ti_id not in known])
+                found |= asking
         self._oldest = reading.oldest(found.values(), None)
-        await self._record([one for ti_id, one in found.items() if ti_id not in live])
         self._left = sorted(live.keys() - found.keys())
         if len(self._left) > _MOST_SETTLED:
             ends = await self._answered(self._left, 2 * len(self._left) // PAGE + _MOST_PAGES, passes=True)
