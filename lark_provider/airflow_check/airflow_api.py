@@ -22,7 +22,7 @@ _SECONDS = 10.0
 _MOST_DAGS = 20
 """DAGs of one route whose tasks are read."""
 _READ = ("/dags/~/dagRuns/~/taskInstances", "/dags/~/dagRuns/~/hitlDetails", "/dags/~/dagRuns")
-_UNPROVEN, _FORBIDDEN, _SERVER_ERROR = 401, 403, 500
+_UNPROVEN, _SERVER_ERROR = 401, 500
 _ABSENT = {404, 405}
 """Airflow's page answers GET of any path, and so 405 to POST."""
 
@@ -63,7 +63,7 @@ async def _account(api: AirflowApi, dags: list[Mapping[str, Any]]) -> Outcome:
     try:
         await api.get("/eventLogs", {"limit": 1})
     except AirflowRefusedError as error:
-        if error.status != _FORBIDDEN:
+        if not error.is_forbidden:
             raise
         return Outcome(
             "The account may not read Airflow's audit log, so a task that fails after it was answered is not "

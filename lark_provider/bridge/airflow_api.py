@@ -17,6 +17,7 @@ from lark_provider.bridge.login import Login
 from lark_provider.bridge.settings import PASSWORD, TOKEN, URL, USERNAME, Credentials
 from lark_provider.engine import http
 from lark_provider.engine.pools import USER_AGENT
+from lark_provider.protocol.hitl.model import is_segment
 from lark_provider.protocol.hitl.proof import CLICK_PATH
 from lark_provider.support import measured
 
@@ -87,8 +88,8 @@ class AirflowApi:
                 answered in place of Airflow, whose 404 or web page says nothing about the resource.
             AirflowUnavailableError: Airflow was not reached, or failed.
         """
-        if not all(part.strip(".") for part in path.split("/")[1:]):
-            return None  # Clients and proxies resolve it to another path.
+        if not all(map(is_segment, path.split("/")[1:])):
+            return None
         url = path if path.startswith("/ui/") else f"/api/v2{path}"
         async with self._turns:
             token = await self._login.token()

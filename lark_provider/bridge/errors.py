@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from lark_provider.protocol.errors import LarkError, TransportError
 
+_FORBIDDEN = 403
+
 
 class AirflowUnavailableError(TransportError):
     """Airflow's API server was not reached, was too slow, or failed; the request may be repeated."""
@@ -19,3 +21,8 @@ class AirflowRefusedError(LarkError):
     def __init__(self, text: str, *, status: int) -> None:
         super().__init__(text)
         self.status = status
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether the account may not; what else is refused, as for a revoked token, may pass."""
+        return self.status == _FORBIDDEN

@@ -30,7 +30,6 @@ LATEST_SECONDS = 6 * 3600.0
 _ATTEMPTS, _LOOKS = 5, 2
 """At a log that Airflow cannot read, and at one without an error: workers upload theirs after the failure."""
 _MOST_REMEMBERED = 100_000
-_FORBIDDEN = 403
 
 
 class _Recorded(NamedTuple):
@@ -170,7 +169,7 @@ class FailureLogs:
             log = await self._api.get(errors.log_path(event), {"map_index": event.map_index})
         except (AirflowUnavailableError, AirflowRefusedError) as error:
             # What else is refused, as for a token that was revoked or by a proxy, may be answered later.
-            if not isinstance(error, AirflowRefusedError) or error.status != _FORBIDDEN:
+            if not (isinstance(error, AirflowRefusedError) and error.is_forbidden):
                 self._put_off(event, str(error), _ATTEMPTS)
                 return None
             self._refusal = str(error)

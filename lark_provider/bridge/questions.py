@@ -38,7 +38,6 @@ _ANSWERED_EVERY, _MOST_PAGES = 3, 20
 _MARKS = ("patch_task_instance", "bulk_task_instances", "patch_task_group", "patch_dag_run", "clear_dag_run")
 """Events of Airflow's audit log that end a question without an answer."""
 _MISMATCH = "state mismatch"
-_FORBIDDEN = 403
 
 
 class QuestionPoller:
@@ -121,8 +120,8 @@ class QuestionPoller:
                 }
                 # Recorded at once: thousands take a minute, and a bridge that ends meanwhile is followed by
                 # another one, which begins with the first page again.
-                known = live.keys() | found.keys()
-                await self._record([one for ti_id, one in asking.items() if ti_id not in known])
+                new = [one for ti_id, one in asking.items() if ti_id not in live and ti_id not in found]
+                await self._record(new)
                 found |= asking
         self._oldest = reading.oldest(found.values(), None)
         self._left = sorted(live.keys() - found.keys())
@@ -253,7 +252,7 @@ class QuestionPoller:
         try:
             detail = await self._api.get(f"{task.path}/hitlDetails")
         except AirflowRefusedError as error:
-            if error.status != _FORBIDDEN:
+            if not error.is_forbidden:
                 raise
             # The ends of others do not wait for a DAG that the account may not read any more.
             if self._forbidden.is_first(task.ti_id):
@@ -277,7 +276,7 @@ class QuestionPoller:
         try:
             found = await self._api.get("/eventLogs", {**params, "limit": 100}) or {}
         except AirflowRefusedError as error:
-            if error.status != _FORBIDDEN:
+            if not error.is_forbidden:
                 raise  # As when its token was revoked, which passes.
             self._can_read_log = False
             logger.warning("Airflow's audit log cannot be read", extra={"error": str(error)})

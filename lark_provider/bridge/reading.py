@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from lark_provider.protocol.hitl.model import Assignee, End, HitlQuestion, TaskInstance
+from lark_provider.protocol.hitl.model import Assignee, End, HitlQuestion, TaskInstance, is_segment
 
 WAITING = ("awaiting_input", "deferred")
 """The state of a waiting task: in Airflow 3.3, and before."""
@@ -50,7 +50,7 @@ def is_asking(ti: Mapping[str, Any]) -> bool:
 
     One that no URL names, as of the run `.`, cannot be answered, neither here nor on Airflow's page.
     """
-    if not all(str(ti[name]).strip(".") for name in ("dag_id", "dag_run_id", "task_id")):
+    if not all(is_segment(str(ti[name])) for name in ("dag_id", "dag_run_id", "task_id")):
         return False
     if ti["state"] == "deferred":
         trigger = ti.get("trigger") or {}

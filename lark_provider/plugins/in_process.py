@@ -11,6 +11,7 @@ import httpx
 
 from lark_provider.plugins import users
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.hitl.model import is_segment
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -92,7 +93,7 @@ class InProcess:
         Raises:
             InvalidRequestError: An id could lead to another path, as that of the run `.`.
         """
-        if not all(segment.strip(".") for segment in path.split("/")[1:]):
+        if not all(map(is_segment, path.split("/")[1:])):
             raise InvalidRequestError(
                 f"An id of Airflow must be more than dots, got {path!r}. Next: act in Airflow."
             )

@@ -19,6 +19,15 @@ again; the task was cleared, marked, or is gone; the task failed after it was an
 state mismatch)."""
 
 
+def is_segment(text: str) -> bool:
+    """Return whether an id can be a segment of a URL's path; clients and proxies resolve one of dots.
+
+    Args:
+        text: The id, or what stands between two slashes of a path.
+    """
+    return bool(text.strip("."))
+
+
 @dataclass(frozen=True, slots=True)
 class TaskInstance:
     """A try of a task.
@@ -48,7 +57,7 @@ class TaskInstance:
         """
         segments = [self.dag_id, self.run_id, self.task_id, str(self.map_index)]
         for segment in segments:
-            if not segment.strip("."):
+            if not is_segment(segment):
                 raise InvalidRequestError(
                     f"An id of Airflow must be more than dots, got {segment!r}. Next: rename it in the "
                     "DAG file."
