@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from lark_provider.api import card_life
 from lark_provider.api.card_life import LiveCard
 from lark_provider.api.cards import Card2
+from lark_provider.api.cards.airflow import notices
 from lark_provider.api.cards.airflow.ended import ended_card
 from lark_provider.api.cards.airflow.question import question_card
 from lark_provider.bridge.holds import Holds
@@ -20,7 +21,7 @@ from lark_provider.outbox.delivering import replaces_cards
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.keys import idempotency_key
 from lark_provider.protocol.hitl.model import End
-from lark_provider.storage.question_cards import IN_PLACE, RESENT, Claimed, QuestionCards
+from lark_provider.storage.question_cards import ASKED_AGAIN, IN_PLACE, RESENT, Claimed, QuestionCards
 from lark_provider.storage.questions import Questions, RecordedQuestion
 from lark_provider.support import measured, threads
 from lark_provider.support.throttle import Throttle
@@ -133,7 +134,9 @@ class QuestionCardSender:
     async def _perform(self, card: Claimed) -> None:
         client = self._apps.client(card.card.app_id)
         if card.state == "due" and card.end is None:
-            await client.perform(card_life.show(self._live(card), self._asking(card)))
+            is_again = card.reason == ASKED_AGAIN
+            notice = notices.asked_again(card.card.language) if is_again else ""
+            await client.perform(card_life.show(self._live(card), self._asking(card, notice)))
             return
         if card.state == "due" and not card.is_tried and card.reason != IN_PLACE:
             await threads.run(lambda: self._cards.closed(card.key, None, card.end))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -120,8 +120,12 @@ class QuestionPoller:
                 }
                 # Recorded at once: thousands take a minute, and a bridge that ends meanwhile is followed by
                 # another one, which begins with the first page again.
-                new = [one for ti_id, one in asking.items() if ti_id not in live and ti_id not in found]
-                await self._record(new)
+                new = {ti_id: one for ti_id, one in asking.items() if ti_id not in live | found.keys()}
+                known = await threads.run(lambda: self._store.known(new)) if new else {}  # noqa: B023 - awaited here
+                await self._record([one for ti_id, one in new.items() if ti_id not in known])
+                await self._ask_again(
+                    [new[ti_id]["task_instance"] for ti_id in known if known[ti_id] == "over"]
+                )
                 found |= asking
         self._oldest = reading.oldest(found.values(), None)
         self._left = sorted(live.keys() - found.keys())
@@ -133,7 +137,7 @@ class QuestionPoller:
         seconds = time.monotonic() - began
         self._complete_due = time.monotonic() + min(_SHARE * seconds, COMPLETE_SECONDS)
         self._cursor = cursor or self._api.now() - timedelta(seconds=seconds)
-        self._seen = dict.fromkeys(found)
+        self._seen = {}
 
     async def _settle_some(self) -> None:
         some, self._left = self._left[:_MOST_SETTLED], self._left[_MOST_SETTLED:]
@@ -202,25 +206,40 @@ class QuestionPoller:
         params = {"state": await self._states.get(), "updated_at_gte": since.isoformat(), "order_by": "id"}
         found = await self._api.pages(INSTANCES, "task_instances", params)
         asking = {str(one["id"]): one for one in found if reading.is_asking(one)}
-        unseen = [ti_id for ti_id in asking if ti_id not in self._seen]
-        known = await threads.run(lambda: self._store.known(unseen)) if unseen else {}
-        new = {ti_id: asking[ti_id] for ti_id in unseen if ti_id not in known}
+        known = await threads.run(lambda: self._store.known(asking)) if asking else {}
+        new = {ti_id: one for ti_id, one in asking.items() if ti_id not in known | self._seen}
         details = await self._newest(new.keys()) if len(new) > _FEW else {}
         others = [ti_id for ti_id in new if ti_id not in details][:_MOST_SETTLED]
-        paths = [f"{reading.task_instance(new[ti_id]).path}/hitlDetails" for ti_id in others]
-        found = await asyncio.gather(*(self._api.get(path) for path in paths))
-        details |= {ti_id: one for ti_id, one in zip(others, found, strict=True) if one is not None}
-        # Only a detail that is of this very try, and waits, is a new question.
-        await self._record(
-            [
-                one
-                for ti_id, one in details.items()
-                if one["task_instance"]["id"] == ti_id
-                and not one["response_received"]
-                and reading.is_asking(one["task_instance"])
-            ]
-        )
-        self._seen |= dict.fromkeys([*known, *details, *others])
+        details |= await self._details([new[ti_id] for ti_id in others])
+        await self._record([one for ti_id, one in details.items() if reading.is_open(one, ti_id)])
+        self._seen |= dict.fromkeys([*details, *others])
+        await self._ask_again([asking[ti_id] for ti_id, state in known.items() if state == "over"])
+
+    async def _ask_again(self, instances: Sequence[Mapping[str, Any]]) -> None:
+        """Hold questions once more that are over here and wait in Airflow.
+
+        A task starts again under its id if its DAG file was missing for a moment when it was resumed.
+        """
+        # Read now: what was listed before the end was recorded says nothing.
+        found = await self._details(instances[:_MOST_SETTLED])
+        details = [one for ti_id, one in found.items() if reading.is_open(one, ti_id)]
+        if not details:
+            return
+        questions = await self._questions(details)
+        parked = self._parked_at()
+        for ti_id in await threads.run(lambda: self._store.ask_again(parked, questions)):
+            (task,) = (one.task for one in questions if one.task.ti_id == ti_id)
+            logger.warning("Question asked again after its end", extra=_named(task))
+
+    async def _details(self, instances: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+        """Return the details of task instances as they are now, a few at a time; of some there are none."""
+        details: dict[str, Mapping[str, Any]] = {}
+        for start in range(0, len(instances), _FEW):
+            some = instances[start : start + _FEW]
+            paths = (f"{reading.task_instance(one).path}/hitlDetails" for one in some)
+            found = await asyncio.gather(*map(self._api.get, paths))
+            details |= {str(ti["id"]): one for ti, one in zip(some, found, strict=True) if one is not None}
+        return details
 
     async def _newest(self, ti_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
         """Return the details of those questions that are among the newest: all, but for later tries."""
@@ -236,17 +255,25 @@ class QuestionPoller:
     async def _record(self, details: Collection[Mapping[str, Any]]) -> None:
         if not details:
             return
-        self._oldest = reading.oldest(details, self._oldest)
-        dags = await self._dags.get({one["task_instance"]["dag_id"] for one in details})
-        url = self._settings.public_url
-        questions = [reading.question(one, dags[one["task_instance"]["dag_id"]], url) for one in details]
-        # The REST API does not show when a task was parked. The time at which it was seen parked is later, so
-        # that the hold is long enough; Airflow tells its time in whole seconds, rounded down.
-        now = self._api.now() + timedelta(seconds=1)
-        parked = {one.task.ti_id: now for one in questions}
+        questions = await self._questions(details)
+        parked = dict.fromkeys((one.task.ti_id for one in questions), self._parked_at())
         count = await threads.run(lambda: self._store.record(parked, questions, self._settings.team))
         if count:
             logger.info("Questions recorded", extra={"questions": count})
+
+    async def _questions(self, details: Collection[Mapping[str, Any]]) -> list[HitlQuestion]:
+        self._oldest = reading.oldest(details, self._oldest)
+        dags = await self._dags.get({one["task_instance"]["dag_id"] for one in details})
+        url = self._settings.public_url
+        return [reading.question(one, dags[one["task_instance"]["dag_id"]], url) for one in details]
+
+    def _parked_at(self) -> datetime:
+        """Return a time at which tasks that were just seen to wait had been parked.
+
+        The REST API does not show when. A later time makes the hold long enough; Airflow tells its time in
+        whole seconds, rounded down.
+        """
+        return self._api.now() + timedelta(seconds=1)
 
     async def _end(self, task: TaskInstance) -> End | None:
         try:

@@ -58,6 +58,17 @@ def is_asking(ti: Mapping[str, Any]) -> bool:
     return bool(ti["state"] == "awaiting_input")
 
 
+def is_open(detail: Mapping[str, Any], ti_id: str) -> bool:
+    """Return whether a detail is that of a very try, and waits.
+
+    Args:
+        detail: The detail, as it is now.
+        ti_id: The try.
+    """
+    ti = detail["task_instance"]
+    return bool(str(ti["id"]) == ti_id and not detail["response_received"] and is_asking(ti))
+
+
 def task_instance(ti: Mapping[str, Any]) -> TaskInstance:
     """Read the task instance of a question."""
     return TaskInstance(

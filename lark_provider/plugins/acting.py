@@ -62,6 +62,8 @@ class Actions:
         async with InProcess(self._app, found.user) as airflow:
             if not isinstance(card, QuestionCard):
                 return await act_on(airflow, card, click, who, plans)
+            if card.is_earlier:
+                return who.result("superseded")
             if action_of(click.action.value) == "ask_again":
                 task = card.question.task
                 return await clear(airflow, [Shown(task, task.task_id)], who, plans)

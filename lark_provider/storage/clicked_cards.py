@@ -32,6 +32,7 @@ class QuestionCard:
         state: Of the card.
         question_state: Of the question.
         end: How the question ended, if it has.
+        is_earlier: Whether the task has asked once more since it was recorded, so that it takes no answer.
     """
 
     key: str
@@ -42,6 +43,7 @@ class QuestionCard:
     state: CardState
     question_state: QuestionState
     end: End | None
+    is_earlier: bool = False
 
 
 def is_incident(url: URL, key: str) -> bool:
@@ -101,6 +103,7 @@ def _rows(url: URL, keys: Iterable[str]) -> list[Any]:
         questions.content,
         questions.state.label("question_state"),
         questions.outcome,
+        (cards.created_at < questions.created_at).label("is_earlier"),
     ).join_from(hitl_cards, hitl_questions, questions.ti_id == cards.ti_id)
     with transaction(migrate.opened(url), reading=True) as connection:
         return list(connection.execute(wanted.where(among(connection, cards.key, keys))))
@@ -117,6 +120,7 @@ def _card(row: sa.Row[Any]) -> QuestionCard:
             state=cast("CardState", row.state),
             question_state=cast("QuestionState", row.question_state),
             end=None if row.outcome is None else load_end(row.outcome),
+            is_earlier=bool(row.is_earlier),
         )
     except ValueError as error:
         raise StorageError(

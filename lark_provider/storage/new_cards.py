@@ -19,6 +19,9 @@ from lark_provider.storage.statements import insert
 QUIET = "quiet hours"
 """The reason of a card that waits for their end, and that nobody has tried to send."""
 
+ASKED_AGAIN = "asked again"
+"""The reason of a card whose question was over before, and whose task asks it again."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewCard:

@@ -19,11 +19,11 @@ from lark_provider.protocol.hitl.records import load_end, load_question
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.new_cards import QUIET, NewCard, insert_cards, read_card
+from lark_provider.storage.new_cards import ASKED_AGAIN, QUIET, NewCard, insert_cards, read_card
 from lark_provider.storage.question_rows import readable
 from lark_provider.storage.statements import among, read_clock
 
-__all__ = ["IN_PLACE", "LEASE_SECONDS", "RESENT", "Claimed", "NewCard", "QuestionCards"]
+__all__ = ["ASKED_AGAIN", "IN_PLACE", "LEASE_SECONDS", "RESENT", "Claimed", "NewCard", "QuestionCards"]
 
 LEASE_SECONDS = 60.0
 """For one attempt at a card. Longer than a request to Lark with its retries may take in a bridge."""
@@ -199,8 +199,9 @@ class QuestionCards:
         seconds = min(max(age / 2, _FIRST_PAUSE), _LONGEST_PAUSE)
         with transaction(migrate.opened(self._url)) as connection:
             now = read_clock(connection).now
-            # The reason of a card that was sent again says why it is to be closed, and stays.
-            kept = sa.case((hitl_cards.c.reason == RESENT, RESENT), else_=reason)
+            # What these say is needed by the next attempt.
+            stays = hitl_cards.c.reason.in_((RESENT, ASKED_AGAIN))
+            kept = sa.case((stays, hitl_cards.c.reason), else_=reason)
             connection.execute(
                 hitl_cards.update()
                 .where(hitl_cards.c.key == key)

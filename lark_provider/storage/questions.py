@@ -1,13 +1,14 @@
 """Record the questions of Airflow's tasks: each once, and once how it ended.
 
 A transition is an UPDATE of a row that is not in a later state, so that one of several bridges makes it, and
-the others read what it wrote. Only `open` takes rows of the same state as well, to add cards to them.
+the others read what it wrote. Only `open` takes rows of the same state as well, to add cards to them; and
+`ask_again` takes back an end, where Airflow has done so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ from lark_provider.protocol.hitl.records import dump_end, dump_question, load_en
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.new_cards import NewCard, insert_cards
+from lark_provider.storage.new_cards import ASKED_AGAIN, NewCard, insert_cards
 from lark_provider.storage.question_rows import readable
 from lark_provider.storage.statements import among, insert, read_clock
 
@@ -85,6 +86,38 @@ class Questions:
                 )
         return count
 
+    def ask_again(self, parked: datetime, questions: Iterable[HitlQuestion]) -> list[str]:
+        """Hold questions once more that are over here, and that their tasks ask again.
+
+        Airflow starts a task again under its id if it was resumed while its DAG file was missing; the answer
+        is lost. The cards of the earlier time stay closed, and `open` records others. A question whose cards
+        are not all closed stays over until they are.
+
+        Args:
+            parked: When the tasks were parked, by the clock of Airflow's server.
+            questions: As they are asked now, known to wait after they were seen to be over.
+
+        Returns:
+            The task-instance ids of those that are held now.
+        """
+        rows, cards = hitl_questions.c, hitl_cards.c
+        held = []
+        for one in sorted(questions, key=lambda one: one.task.ti_id):
+            with transaction(migrate.opened(self._url)) as connection:
+                now = read_clock(connection).now
+                is_shown = sa.exists().where(cards.ti_id == rows.ti_id, cards.state.in_(("due", "sent")))
+                changed = connection.execute(
+                    hitl_questions.update()
+                    .where(rows.ti_id == one.task.ti_id, rows.state == "over", ~is_shown)
+                    .values(
+                        state="held", outcome=None, content=dump_question(one), deadline=one.deadline,
+                        parked_at=parked, created_at=now, updated_at=now,
+                    )
+                )  # fmt: skip
+                if changed.rowcount:
+                    held.append(one.task.ti_id)
+        return held
+
     def known(self, ti_ids: Iterable[str]) -> dict[str, str]:
         """Return the states of those questions that are recorded, by task-instance id."""
         rows = hitl_questions.c
@@ -133,7 +166,7 @@ class Questions:
         """Return open questions that have no card, since no receiver was known; those updated longest ago."""
         rows = hitl_questions.c
         with transaction(migrate.opened(self._url), reading=True) as connection:
-            has_card = sa.exists().where(hitl_cards.c.ti_id == rows.ti_id)
+            has_card = sa.exists().where(hitl_cards.c.ti_id == rows.ti_id, ~_is_earlier())
             return _read(connection, sa.and_(rows.state == "open", ~has_card), most, by=rows.updated_at)
 
     def open(self, cards: Mapping[str, Sequence[NewCard]]) -> int:
@@ -160,8 +193,10 @@ class Questions:
                 .where(among(connection, rows.ti_id, live))
                 .values(state="open", updated_at=now)
             )
-            due = [card for ti_id in sorted(live) for card in cards[ti_id]]
-            return insert_cards(connection, due, now)
+            rounds = _earlier_rounds(connection, live)
+            new = [card for ti_id in live - rounds.keys() for card in cards[ti_id]]
+            again = [replace(card, round=later) for ti_id, later in rounds.items() for card in cards[ti_id]]
+            return insert_cards(connection, new, now) + insert_cards(connection, again, now, ASKED_AGAIN)
 
     def end(self, ends: Mapping[str, End]) -> dict[str, End]:
         """Record how questions ended, and return what is recorded: an end that came first stays.
@@ -243,6 +278,23 @@ class Questions:
             )
             found = {row.state: int(row.amount) for row in connection.execute(query)}
         return {"held": 0, "open": 0} | found
+
+
+def _is_earlier() -> sa.ColumnElement[bool]:
+    """Return whether a card is of an earlier time at which its question was asked."""
+    return hitl_cards.c.created_at < hitl_questions.c.created_at
+
+
+def _earlier_rounds(connection: Connection, ti_ids: Collection[str]) -> dict[str, int]:
+    """Return the first round of new cards for those questions that are asked again."""
+    cards = hitl_cards.c
+    query = (
+        sa.select(cards.ti_id, sa.func.max(cards.round).label("last"))
+        .join(hitl_questions, hitl_questions.c.ti_id == cards.ti_id)
+        .where(among(connection, cards.ti_id, ti_ids), _is_earlier())
+        .group_by(cards.ti_id)
+    )
+    return {row.ti_id: row.last + 1 for row in connection.execute(query)}
 
 
 def _read(

@@ -32,7 +32,7 @@ with DAG("{dag_id}", is_paused_upon_creation=False, default_args=again):
         assigned_users=[{{"id": "bob", "name": "bob"}}],
     )
 """
-NAMES = ("paused", "edited", "renamed", "removed", "deleted")
+NAMES = ("paused", "edited", "renamed", "returned", "removed", "deleted")
 RUNS: dict[str, str] = {}
 """The run of each DAG."""
 
@@ -146,16 +146,35 @@ def test_the_question_of_a_renamed_task_is_withdrawn_and_the_new_one_asks(place:
     place.wait(lambda: task(place, "renamed", "other")["state"] == "success")
 
 
+def test_the_question_of_a_removed_task_is_asked_again_when_the_task_returns(place: Place) -> None:
+    path(place, "returned").write_text(dag_file("returned", task_id="other", subject="Another?"))
+    assert outcome(place, "returned")["kind"] == "withdrawn"
+    place.wait(lambda: "lark_wait" not in shown(place, "returned"))
+    path(place, "returned").write_text(dag_file("returned"))
+    place.wait(lambda: len(place.messages("Is returned right?")) > 1, 400)
+    _, again = place.messages("Is returned right?")  # Of a task instance with an id of its own.
+    place.lark.click(again["message_id"], "bob", "Yes")
+    place.wait(lambda: task(place, "returned")["state"] == "success")
+
+
 def test_a_question_outlasts_its_file(place: Place) -> None:
     path(place, "removed").unlink()
     place.wait(
         lambda: "removed" not in [one["dag_id"] for one in place.call("GET", "dags?limit=100")["dags"]]
     )
+    ti_id = task(place, "removed")["id"]
     assert task(place, "removed")["state"] == "awaiting_input"
     assert click(place, "removed")["outcome"] == "answered"
     place.wait(lambda: "bob" in shown(place, "removed"))
+    # Airflow resumes the task at once, finds no file, and a minute later starts it again under the same id.
+    place.wait(lambda: task(place, "removed")["state"] == "up_for_reschedule")
     path(place, "removed").write_text(dag_file("removed"))
+    place.wait(lambda: len(place.messages("Is removed right?")) > 1)
+    (again,) = place.messages("An earlier answer does not count any more")
+    assert task(place, "removed")["id"] == ti_id
+    place.lark.click(again["message_id"], "bob", "Yes")
     place.wait(lambda: task(place, "removed")["state"] == "success")
+    place.wait(lambda: "lark_wait" not in json.dumps(place.messages("Is removed right?")))
 
 
 def test_the_question_of_a_deleted_dag_is_withdrawn(place: Place) -> None:

@@ -201,13 +201,13 @@ def test_the_pages_notifier_shows_the_exception_and_recovers(standalone: Standal
     wait_until(lambda: standalone.runs("orders_to_lark"), 60)
     # A task reports its failure after its state, so that the run's own callback may come first.
     wanted = ("DAG 运行失败", "FileNotFoundError")
-    wait_until(lambda: all(text in card_of(chat, "orders_to_lark") for text in wanted), 120)
+    wait_until(lambda: all(text in card_of(chat, "orders_to_lark") for text in wanted), 300)
     (standalone.airflow.home / "mended").touch()
     cleared = {"dry_run": False, "only_failed": True, "reset_dag_runs": True}
     [run] = standalone.call("GET", "dags/orders_to_lark/dagRuns")["dag_runs"]
     cleared["dag_run_id"] = run["dag_run_id"]
     standalone.call("POST", "dags/orders_to_lark/clearTaskInstances", cleared)
-    wait_until(lambda: "已恢复" in card_of(chat, "orders_to_lark"), 120)
+    wait_until(lambda: "已恢复" in card_of(chat, "orders_to_lark"), 300)
 
 
 def test_thirty_mapped_tasks_that_fail_in_a_crowd_are_all_on_one_card(

@@ -19,12 +19,14 @@ from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableE
 from lark_provider.bridge.questions import INSTANCES, OPEN, QuestionPoller
 from lark_provider.bridge.settings import Credentials, Settings
 from lark_provider.protocol.errors import LarkError
+from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage.questions import Questions
 from lark_provider.support.secret import Secret
 from tests.bridge.making import NOW, card, execute, question
 
 HTML = "text/html"
+ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)
 _REST = "dagRuns/r/taskInstances/t/-1/hitlDetails"
 
 
@@ -221,6 +223,73 @@ def test_a_run_that_no_url_names_stops_nothing(front: Front, url: URL) -> None:
     front.paths = []
     assert asyncio.run(read()) is None
     assert front.paths == []
+
+
+def waits(front: Front, ti_id: str, **detail: Any) -> None:
+    """Let Airflow list a task as one that waits, and its question as a detail says."""
+    instance = {
+        "id": ti_id, "dag_id": "d", "dag_run_id": "r", "task_id": "t", "map_index": -1, "try_number": 1,
+        "state": "awaiting_input",
+    }  # fmt: skip
+    asking = {
+        "task_instance": instance, "options": ["Go"], "subject": "Again?", "response_received": False,
+        "created_at": "2026-11-29T10:00:00Z",
+    }  # fmt: skip
+    front.otherwise = answer(404, detail="It was not found")
+    front.answers |= {
+        "/api/v2/version": answer(200, version="3.3.2"),
+        f"/api/v2{OPEN}": answer(200, hitl_details=[asking], total_entries=1),
+        f"/api/v2{INSTANCES}": answer(200, task_instances=[instance], total_entries=1),
+        f"/api/v2/dags/d/{_REST}": (200, "application/json", json.dumps(asking | detail)),
+    }
+
+
+def complete_and_poll(front: Front, url: URL) -> list[LarkError | None]:
+    """Let a poller begin with nothing, and then see a change."""
+    listed = front.answers[f"/api/v2{OPEN}"]
+
+    async def hide(_poller: QuestionPoller) -> None:
+        front.answers[f"/api/v2{OPEN}"] = answer(200, hitl_details=[], total_entries=0)
+
+    async def show(_poller: QuestionPoller) -> None:
+        front.answers[f"/api/v2{OPEN}"] = listed
+
+    return work(front, url, hide, lambda one: one.poll(), show, lambda one: one.poll())
+
+
+def complete(front: Front, url: URL) -> list[LarkError | None]:
+    return work(front, url, lambda one: one.complete())
+
+
+@pytest.mark.parametrize("look", [complete_and_poll, complete])
+def test_a_question_that_its_task_asks_once_more_is_held_again(
+    front: Front,
+    url: URL,
+    look: Callable[[Front, URL], list[LarkError | None]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As when its DAG file was missing while it was resumed: same id, and the answer is lost."""
+    store, ti_id = Questions(url), asked(url)
+    store.end({ti_id: ANSWERED})
+    waits(front, ti_id)
+    assert set(look(front, url)) == {None}
+    assert store.known([ti_id]) == {ti_id: "over"}  # Its card still asks the earlier time.
+    execute(url, "UPDATE hitl_cards SET state = 'over'")
+    # What was listed before the answer was given says nothing.
+    waits(front, ti_id, response_received=True)
+    assert set(look(front, url)) == {None}
+    assert store.known([ti_id]) == {ti_id: "over"}
+    waits(front, ti_id)
+    assert set(look(front, url)) == {None}
+    held = store.get([ti_id])[ti_id]
+    assert (held.state, held.end, held.question.subject) == ("held", None, "Again?")
+    (record,) = [one for one in caplog.records if "asked again" in one.getMessage()]
+    assert vars(record)["ti_id"] == ti_id
+    assert set(look(front, url)) == {None}
+    assert store.open({ti_id: [card(ti_id)]}) == 1
+    assert store.open({ti_id: [card(ti_id), card(ti_id, "ou_ann")]}) == 1
+    rounds = execute(url, "SELECT round, state FROM hitl_cards ORDER BY round, receiver")
+    assert [tuple(row) for row in rounds] == [(0, "over"), (1, "due"), (1, "due")]
 
 
 def test_a_damaged_question_ends_as_any_other(front: Front, url: URL) -> None:

@@ -23,6 +23,7 @@ from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage.api_servers import ApiServer, ApiServers
+from lark_provider.storage.clicked_cards import question_cards
 from lark_provider.storage.people import Account, People, Person
 from lark_provider.storage.question_cards import NewCard, QuestionCards
 from lark_provider.storage.questions import Questions
@@ -107,6 +108,44 @@ def test_a_card_is_sent_after_the_hold_and_shows_the_end(bench: Bench) -> None:
     assert bench.states() == [("over", None)]
     bench.work(QuestionCardSender.work)
     assert bench.messages() == [ended]
+
+
+def test_a_question_that_is_asked_again_gets_a_new_card_that_says_so(bench: Bench) -> None:
+    ti_id = bench.asked()
+    bench.work(lambda sender: sender.release(NOW + timedelta(seconds=15)))
+    bench.work(QuestionCardSender.work)
+    bench.questions.end({ti_id: ANSWERED})
+    asked = question(ti_id)
+    assert bench.questions.ask_again(NOW, [asked]) == []  # Its card does not show the end yet.
+    bench.work(QuestionCardSender.work)
+    (ended,) = bench.messages()
+    assert bench.questions.ask_again(NOW, [asked]) == [ti_id]
+    assert bench.questions.ask_again(NOW, [asked]) == []
+    assert bench.work(lambda sender: sender.release(NOW + timedelta(seconds=15))) == 1
+    bench.work(QuestionCardSender.work)
+    first, again = bench.messages()
+    assert first == ended
+    assert "An earlier answer does not count any more" in json.dumps(again)
+    assert "lark_wait" in json.dumps(again)
+    old, new = execute(bench.url, "SELECT key, round FROM hitl_cards ORDER BY round")
+    assert [question_cards(bench.url, [one.key])[one.key].is_earlier for one in (old, new)] == [True, False]
+    assert bench.work(lambda sender: sender.look_for_receivers()) == 0
+    bench.questions.end({ti_id: ANSWERED})
+    bench.work(QuestionCardSender.work)
+    assert "lark_wait" not in json.dumps(bench.messages())
+
+
+def test_a_question_that_is_asked_again_waits_for_a_receiver(bench: Bench) -> None:
+    ti_id = bench.asked()
+    bench.work(lambda sender: sender.release(NOW + timedelta(seconds=15)))
+    bench.work(QuestionCardSender.work)
+    bench.questions.end({ti_id: ANSWERED})
+    bench.work(QuestionCardSender.work)
+    bench.people.revoke(bench.bob)
+    bench.questions.ask_again(NOW, [question(ti_id)])
+    assert bench.work(lambda sender: sender.release(NOW + timedelta(seconds=15))) == 0
+    bench.link()
+    assert bench.work(lambda sender: sender.look_for_receivers()) == 1
 
 
 def test_a_card_waits_for_as_long_as_the_api_servers_hold_answers(bench: Bench) -> None:

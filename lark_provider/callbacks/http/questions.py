@@ -38,6 +38,10 @@ class AirflowCard(Protocol):
     def end(self) -> End | None:
         """How the question ended, if it has."""
 
+    @property
+    def is_earlier(self) -> bool:
+        """Whether the task has asked once more since the card was recorded."""
+
 
 logger = logging.getLogger(__name__)
 
@@ -146,9 +150,10 @@ def _is_ours(key: str) -> bool:
 
 
 def _airflow_answer(click: CardClick, card: AirflowCard) -> bytes | None:
-    if card.end is None or card.app_id != click.app_id:
+    end = End("superseded") if card.is_earlier else card.end
+    if end is None or card.app_id != click.app_id:
         return None
-    words = ended.over_words(card.end)
+    words = ended.over_words(end)
     return toast("info", f"{words['zh_cn']} / {words['en_us']}", words)
 
 

@@ -74,6 +74,15 @@ def refused(open_id: str, why: Mapping[str, str] | str, language: Language) -> s
     return translate(language, "refused", who=mention(open_id), why=_plain(_in(why, language)))
 
 
+def asked_again(language: Language) -> str:
+    """Say that the task asks once more what was over.
+
+    Args:
+        language: `zh` or `en`.
+    """
+    return translate(language, "asked_again")
+
+
 def waiting(open_id: str | None, language: Language) -> str:
     """Say that an answer has arrived, and Airflow has not taken it yet.
 

@@ -65,6 +65,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "After the answer, Airflow reported a state mismatch, and the task failed.",
     ),
     "state": ("Airflow 中的状态：{state}", "State in Airflow: {state}"),
+    "asked_again": (
+        "任务已重新开始，再次提出此问题。之前的答复已不再生效。",
+        "The task has started again and asks once more. An earlier answer does not count any more.",
+    ),
     "sent_again": (
         "此问题已用新卡片重新发送，因为 Lark 卡片只能使用 14 天。",
         "The question was sent again on a new card, since cards take clicks for 14 days only.",
