@@ -14,7 +14,7 @@ from lark_provider.api.cards.airflow import notices
 from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
 from lark_provider.bridge.lark import Apps, is_lost, is_unusable
-from lark_provider.bridge.questions import QuestionPoller
+from lark_provider.bridge.question_ends import QuestionEnds
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, LarkError
 from lark_provider.protocol.hitl.delivery import ClickResult, read_result
 from lark_provider.protocol.hitl.keys import idempotency_key
@@ -43,7 +43,7 @@ class ClickResultDisplay:
         questions: The recorded questions.
         cards: Their cards.
         servers: The API servers, and whether each is guarded.
-        poller: Reads back what became of a question.
+        ends: Reads back what became of a question.
         sender: Updates cards.
         delivery: Has the links that are not recorded.
         apps: The apps that send.
@@ -57,7 +57,7 @@ class ClickResultDisplay:
         questions: Questions,
         cards: QuestionCards,
         servers: ApiServers,
-        poller: QuestionPoller,
+        ends: QuestionEnds,
         sender: QuestionCardSender,
         delivery: ClickDelivery,
         apps: Apps,
@@ -65,7 +65,7 @@ class ClickResultDisplay:
         language: Language = "zh",
     ) -> None:
         self._store, self._questions, self._cards, self._servers = store, questions, cards, servers
-        self._poller, self._sender, self._delivery, self._apps = poller, sender, delivery, apps
+        self._ends, self._sender, self._delivery, self._apps = ends, sender, delivery, apps
         self._others, self._language = others, language
 
     async def work(self) -> bool:
@@ -139,7 +139,7 @@ class ClickResultDisplay:
             return True
         # Without the guard another answer may have replaced this one: what counts is what Airflow has.
         await asyncio.sleep(READ_BACK_SECONDS)
-        return bool(await self._poller.settle([ti_id]))
+        return bool(await self._ends.settle([ti_id]))
 
     async def _values(self, applied: Applied) -> dict[str, Any] | None:
         click = await threads.run(lambda: self._store.click(applied.app_id, applied.event_id))

@@ -15,11 +15,13 @@ from typing import Any, Protocol
 
 from lark_provider import config
 from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.audit_log import AuditLog
 from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
 from lark_provider.bridge.holds import Holds
 from lark_provider.bridge.lark import Apps
 from lark_provider.bridge.probing import AirflowCheck, DatabaseCheck
+from lark_provider.bridge.question_ends import QuestionEnds
 from lark_provider.bridge.questions import QuestionPoller
 from lark_provider.bridge.receivers import Receivers, Recipients
 from lark_provider.bridge.results import ClickResultDisplay, OtherResult
@@ -187,7 +189,9 @@ class Bridge:
         self._questions, self._cards = Questions(database), QuestionCards(database)
         self._clicks = AppliedClicks(database)
         recipients = Recipients(self.routes, People(database), self.app_id, settings.language)
-        self._poller = QuestionPoller(self.api, self._questions, settings)
+        log = AuditLog(self.api, self._questions)
+        ends = QuestionEnds(self.api, self._questions, log)
+        self._poller = QuestionPoller(self.api, self._questions, ends, settings)
         holds = Holds(ApiServers(database), settings.hold_seconds)
         self._sender = QuestionCardSender(
             self._questions, self._cards, recipients, self.apps, settings, holds, self._warnings,
@@ -199,7 +203,7 @@ class Bridge:
             questions=self._questions,
             cards=self._cards,
             servers=ApiServers(database),
-            poller=self._poller,
+            ends=ends,
             sender=self._sender,
             delivery=self._delivery,
             apps=self.apps,
@@ -209,7 +213,7 @@ class Bridge:
         steps = [
             Step("lease", _RENEW_SECONDS, self._renew),
             Step("poll", settings.poll_seconds, self._poll, is_alone=True),
-            Step("audit", _AUDIT_SECONDS, lambda: self._poller.watch_answered(_WATCH_SECONDS), is_alone=True),
+            Step("audit", _AUDIT_SECONDS, lambda: log.watch_answered(_WATCH_SECONDS), is_alone=True),
             Step("renewal", _SLOW_SECONDS, self._renew_cards, is_alone=True),
             Step("servers", SERVERS_SECONDS, ApiServerWatch(ApiServers(database)).look, is_alone=True),
             Step("release", _CARD_SECONDS, self._release, is_alone=True),

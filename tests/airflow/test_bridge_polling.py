@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from lark_provider.bridge import questions
 from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.audit_log import AuditLog
+from lark_provider.bridge.question_ends import QuestionEnds
 from lark_provider.bridge.questions import QuestionPoller
 from lark_provider.bridge.settings import Credentials, Settings
 from lark_provider.protocol.hitl.proof import BridgeSecrets
@@ -62,7 +64,9 @@ class Run:
         async def poll() -> None:
             api = AirflowApi(credentials)
             try:
-                await work(QuestionPoller(api, Questions(self.server.database), settings))
+                store = Questions(self.server.database)
+                ends = QuestionEnds(api, store, AuditLog(api, store))
+                await work(QuestionPoller(api, store, ends, settings))
             finally:
                 await api.close()
 

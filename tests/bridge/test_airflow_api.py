@@ -8,15 +8,17 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy.engine import URL
 
 from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.audit_log import AuditLog
 from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
-from lark_provider.bridge.questions import INSTANCES, OPEN, QuestionPoller
+from lark_provider.bridge.question_ends import QUESTIONS, QuestionEnds
+from lark_provider.bridge.questions import INSTANCES, QuestionPoller
 from lark_provider.bridge.settings import Credentials, Settings
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import End
@@ -79,14 +81,22 @@ def front() -> Iterator[Front]:
             server.shutdown()
 
 
+class Work(NamedTuple):
+    """What a bridge does about questions."""
+
+    poller: QuestionPoller
+    ends: QuestionEnds
+    log: AuditLog
+
+
 def answer(status: int, **members: Any) -> tuple[int, str, str]:
     return status, "application/json", json.dumps(members)
 
 
 def work(
-    front: Front, url: URL, *steps: Callable[[QuestionPoller], Awaitable[object]], account: bool = False
+    front: Front, url: URL, *steps: Callable[[Work], Awaitable[object]], account: bool = False
 ) -> list[LarkError | None]:
-    """Let a poller work, and return the error of each step."""
+    """Let a bridge work, and return the error of each step."""
     credentials = Credentials(front.url, token=Secret("t"))
     if account:
         credentials = Credentials(front.url, "watcher", Secret("w"))
@@ -94,11 +104,13 @@ def work(
 
     async def run() -> list[LarkError | None]:
         api, errors = AirflowApi(credentials), list[LarkError | None]()
-        poller = QuestionPoller(api, Questions(url), settings)
+        log = AuditLog(api, store := Questions(url))
+        ends = QuestionEnds(api, store, log)
+        made = Work(QuestionPoller(api, store, ends, settings), ends, log)
         try:
             for step in steps:
                 try:
-                    await step(poller)
+                    await step(made)
                     errors.append(None)
                 except LarkError as error:
                     errors.append(error)
@@ -137,24 +149,24 @@ def test_what_answers_in_place_of_airflow_ends_no_question(
 ) -> None:
     ti_id = asked(url)
     front.otherwise = other
-    errors = work(front, url, lambda one: one.settle([ti_id]), lambda one: one.poll())
+    errors = work(front, url, lambda one: one.ends.settle([ti_id]), lambda one: one.poller.poll())
     # The list may be read while a proxy has lost the way to single questions.
-    front.answers[f"/api/v2{OPEN}"] = answer(200, hitl_details=[], total_entries=0)
+    front.answers[f"/api/v2{QUESTIONS}"] = answer(200, hitl_details=[], total_entries=0)
     front.answers[f"/api/v2{INSTANCES}"] = answer(200, task_instances=[], total_entries=0)
     front.answers["/api/v2/version"] = answer(200, version="3.3.2")
-    errors += work(front, url, lambda one: one.complete())
+    errors += work(front, url, lambda one: one.poller.complete())
     assert [type(one) for one in errors] == [AirflowRefusedError] * 3
     assert all(f"got status {other[0]} of something else. Next: check LARK" in str(one) for one in errors)
     assert Questions(url).known([ti_id]) == {ti_id: "open"}
     front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
-    assert work(front, url, lambda one: one.complete()) == [None]
+    assert work(front, url, lambda one: one.poller.complete()) == [None]
     assert Questions(url).known([ti_id]) == {ti_id: "over"}
 
 
 def test_a_refused_token_is_named_and_stops_no_later_look_at_the_audit_log(front: Front, url: URL) -> None:
     log = "/api/v2/eventLogs"
     front.answers[log] = answer(401, detail="Token has been revoked")
-    look = [lambda one: one.watch_answered(60.0)] * 2
+    look = [lambda one: one.log.watch_answered(60.0)] * 2
     errors = work(front, url, *look)
     assert [type(one) for one in errors] == [AirflowRefusedError] * 2
     assert all("renew LARK_AIRFLOW_TOKEN" in str(one) for one in errors)
@@ -167,7 +179,7 @@ def test_a_refused_token_is_named_and_stops_no_later_look_at_the_audit_log(front
 
 def test_a_login_that_fails_as_its_server_is_unavailable_is_no_refusal(front: Front, url: URL) -> None:
     front.otherwise = (503, HTML, "no healthy upstream")
-    (error,) = work(front, url, lambda one: one.poll(), account=True)
+    (error,) = work(front, url, lambda one: one.poller.poll(), account=True)
     assert isinstance(error, AirflowUnavailableError)
     assert "/auth/token" in str(error)
 
@@ -179,7 +191,7 @@ def test_a_question_that_may_not_be_read_any_more_keeps_no_other_open(
     rename(url, some[0], dag_id="secret")
     front.answers[f"/api/v2/dags/secret/{_REST}"] = answer(403, detail="Forbidden")
     front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
-    settle = [lambda one: one.settle(some)] * 2
+    settle = [lambda one: one.ends.settle(some)] * 2
     assert work(front, url, *settle) == [None, None]
     assert Questions(url).live() == {some[0]: "open"}
     (record,) = [one for one in caplog.records if "may not be read" in one.getMessage()]
@@ -203,14 +215,14 @@ def test_a_run_that_no_url_names_stops_nothing(front: Front, url: URL) -> None:
     front.otherwise = answer(404, detail="It was not found")
     front.answers |= {
         "/api/v2/version": answer(200, version="3.3.2"),
-        f"/api/v2{OPEN}": answer(200, hitl_details=[], total_entries=0),
+        f"/api/v2{QUESTIONS}": answer(200, hitl_details=[], total_entries=0),
         f"/api/v2{INSTANCES}": answer(200, task_instances=waiting, total_entries=2),
         f"/api/v2/dags/d/{_REST}": (200, "application/json", json.dumps(details[1])),
     }
-    assert work(front, url, lambda one: one.poll(), lambda one: one.poll()) == [None, None]
+    assert work(front, url, lambda one: one.poller.poll(), lambda one: one.poller.poll()) == [None, None]
     assert Questions(url).live() == {"2": "held"}
-    front.answers[f"/api/v2{OPEN}"] = answer(200, hitl_details=details, total_entries=2)
-    assert work(front, url, lambda one: one.poll(), lambda one: one.complete()) == [None, None]
+    front.answers[f"/api/v2{QUESTIONS}"] = answer(200, hitl_details=details, total_entries=2)
+    assert work(front, url, lambda one: one.poller.poll(), lambda one: one.poller.complete()) == [None, None]
     assert Questions(url).live() == {"2": "held"}
 
     async def read() -> object:
@@ -238,7 +250,7 @@ def waits(front: Front, ti_id: str, **detail: Any) -> None:
     front.otherwise = answer(404, detail="It was not found")
     front.answers |= {
         "/api/v2/version": answer(200, version="3.3.2"),
-        f"/api/v2{OPEN}": answer(200, hitl_details=[asking], total_entries=1),
+        f"/api/v2{QUESTIONS}": answer(200, hitl_details=[asking], total_entries=1),
         f"/api/v2{INSTANCES}": answer(200, task_instances=[instance], total_entries=1),
         f"/api/v2/dags/d/{_REST}": (200, "application/json", json.dumps(asking | detail)),
     }
@@ -246,19 +258,19 @@ def waits(front: Front, ti_id: str, **detail: Any) -> None:
 
 def complete_and_poll(front: Front, url: URL) -> list[LarkError | None]:
     """Let a poller begin with nothing, and then see a change."""
-    listed = front.answers[f"/api/v2{OPEN}"]
+    listed = front.answers[f"/api/v2{QUESTIONS}"]
 
-    async def hide(_poller: QuestionPoller) -> None:
-        front.answers[f"/api/v2{OPEN}"] = answer(200, hitl_details=[], total_entries=0)
+    async def hide(_work: Work) -> None:
+        front.answers[f"/api/v2{QUESTIONS}"] = answer(200, hitl_details=[], total_entries=0)
 
-    async def show(_poller: QuestionPoller) -> None:
-        front.answers[f"/api/v2{OPEN}"] = listed
+    async def show(_work: Work) -> None:
+        front.answers[f"/api/v2{QUESTIONS}"] = listed
 
-    return work(front, url, hide, lambda one: one.poll(), show, lambda one: one.poll())
+    return work(front, url, hide, lambda one: one.poller.poll(), show, lambda one: one.poller.poll())
 
 
 def complete(front: Front, url: URL) -> list[LarkError | None]:
-    return work(front, url, lambda one: one.complete())
+    return work(front, url, lambda one: one.poller.complete())
 
 
 @pytest.mark.parametrize("look", [complete_and_poll, complete])
@@ -296,7 +308,7 @@ def test_a_damaged_question_ends_as_any_other(front: Front, url: URL) -> None:
     ti_id = asked(url)
     execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=ti_id)
     front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
-    assert work(front, url, lambda one: one.settle([ti_id])) == [None]
+    assert work(front, url, lambda one: one.ends.settle([ti_id])) == [None]
     assert Questions(url).live() == {}
 
 

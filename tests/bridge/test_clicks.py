@@ -11,12 +11,13 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.audit_log import AuditLog
 from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.clicks import ClickDelivery
 from lark_provider.bridge.errors import AirflowUnavailableError
 from lark_provider.bridge.holds import Holds
 from lark_provider.bridge.lark import Apps
-from lark_provider.bridge.questions import QuestionPoller
+from lark_provider.bridge.question_ends import QuestionEnds
 from lark_provider.bridge.receivers import NoRoutes, Recipients
 from lark_provider.bridge.results import ClickResultDisplay
 from lark_provider.bridge.settings import Credentials, Settings
@@ -88,7 +89,8 @@ class Bench:
         sender = QuestionCardSender(self.questions, self.cards, recipients, apps, settings, holds, warnings)
         display = ClickResultDisplay(
             self._clicks, self.questions, self.cards, ApiServers(url),
-            QuestionPoller(api, self.questions, settings), sender, delivery, apps, language=language,
+            QuestionEnds(api, self.questions, AuditLog(api, self.questions)), sender, delivery, apps,
+            language=language,
         )  # fmt: skip
         if sends:
             await sender.work()

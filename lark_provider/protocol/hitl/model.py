@@ -49,6 +49,11 @@ class TaskInstance:
     try_number: int = 1
 
     @property
+    def log_fields(self) -> dict[str, str]:
+        """The ids by which log lines about the task are found."""
+        return {"dag_id": self.dag_id, "run_id": self.run_id, "task_id": self.task_id, "ti_id": self.ti_id}
+
+    @property
     def path(self) -> str:
         """The path in Airflow's REST API, below `/api/v2`; with `/hitlDetails` it is the question's.
 

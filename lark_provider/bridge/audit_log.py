@@ -1,0 +1,101 @@
+"""Read in Airflow's audit log what questions do not tell: ended by a person, or failed after the answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from lark_provider.bridge.airflow_api import AirflowApi
+from lark_provider.bridge.errors import AirflowRefusedError
+from lark_provider.protocol.hitl.model import HitlQuestion, TaskInstance
+from lark_provider.storage.questions import Questions
+from lark_provider.support import threads
+
+logger = logging.getLogger(__name__)
+
+_MARKS = ("patch_task_instance", "bulk_task_instances", "patch_task_group", "patch_dag_run", "clear_dag_run")
+"""Events that end a question without an answer."""
+_MISMATCH = "state mismatch"
+
+
+class AuditLog:
+    """Reads Airflow's audit log. For one event loop.
+
+    Args:
+        api: Airflow.
+        store: The database.
+    """
+
+    def __init__(self, api: AirflowApi, store: Questions) -> None:
+        self._api, self._store = api, store
+        self._can_read = True
+        self._reported: set[int] = set()
+        """Rows that were shown; few, as such failures are rare."""
+
+    async def watch_answered(self, seconds: float) -> int:
+        """Look for tasks that failed although they were answered.
+
+        Args:
+            seconds: Questions that were answered so long ago are looked at.
+
+        Returns:
+            How many were found.
+
+        Raises:
+            LarkError: Airflow or the database cannot be used. The next call looks again.
+        """
+        after = self._api.now() - timedelta(seconds=2 * seconds)
+        params = {"event": _MISMATCH, "after": after.isoformat(), "order_by": "-event_log_id"}
+        rows = [row for row in await self._rows(params) if row["event_log_id"] not in self._reported]
+        if not rows:
+            return 0
+        answered = await threads.run(lambda: self._store.answered_since(2 * seconds))
+        places = {_place(one.question): ti_id for ti_id, one in answered.items()}
+        count = 0
+        for row in rows:
+            place = (row["dag_id"], row["run_id"], row["task_id"], row["map_index"], row["try_number"])
+            ti_id = places.get(place)
+            end = None if ti_id is None else answered[ti_id].end
+            if ti_id is None or end is None:
+                continue
+            failed = replace(end, kind="failed", detail=str(row.get("extra") or _MISMATCH)[:500])
+            if await threads.run(lambda: self._store.failed(ti_id, failed)):  # noqa: B023 - awaited here
+                task = answered[ti_id].question.task
+                logger.warning("Task failed after it was answered", extra=task.log_fields)
+                count += 1
+            self._reported.add(row["event_log_id"])
+        return count
+
+    async def was_marked(self, task: TaskInstance) -> bool:
+        """Return whether a person ended a task that failed unanswered.
+
+        Args:
+            task: The task.
+
+        Raises:
+            LarkError: Airflow cannot be used.
+        """
+        params = {"dag_id": task.dag_id, "run_id": task.run_id, "included_events": _MARKS}
+        rows = await self._rows(params)
+        return any(row["task_id"] in {None, task.task_id} for row in rows)
+
+    async def _rows(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if not self._can_read:
+            return []
+        try:
+            found = await self._api.get("/eventLogs", {**params, "limit": 100}) or {}
+        except AirflowRefusedError as error:
+            if not error.is_forbidden:
+                raise  # As when its token was revoked, which passes.
+            self._can_read = False
+            logger.warning("Airflow's audit log cannot be read", extra={"error": str(error)})
+            return []
+        return list(found.get("event_logs", ()))
+
+
+def _place(question: HitlQuestion) -> tuple[Any, ...]:
+    task = question.task
+    return task.dag_id, task.run_id, task.task_id, task.map_index, task.try_number

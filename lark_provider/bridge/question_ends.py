@@ -1,0 +1,133 @@
+"""Read how Airflow's questions ended that are open no longer, and record it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from lark_provider.bridge import reading
+from lark_provider.bridge.airflow_api import PAGE, AirflowApi
+from lark_provider.bridge.audit_log import AuditLog
+from lark_provider.bridge.errors import AirflowRefusedError
+from lark_provider.protocol.hitl.model import End, TaskInstance
+from lark_provider.storage.questions import Questions
+from lark_provider.support import threads
+from lark_provider.support.once import Once
+
+logger = logging.getLogger(__name__)
+
+QUESTIONS = "/dags/~/dagRuns/~/hitlDetails"
+"""The list of all questions, in Airflow's REST API."""
+FEW = 20
+"""Up to so many questions are read one by one, and more with pages of the list."""
+
+
+class QuestionEnds:
+    """Reads and records the ends of questions. For one event loop.
+
+    Args:
+        api: Airflow.
+        store: The database.
+        log: Tells which questions a person ended without an answer.
+    """
+
+    def __init__(self, api: AirflowApi, store: Questions, log: AuditLog) -> None:
+        self._api, self._store, self._log = api, store, log
+        self._forbidden = Once()
+
+    async def settle(self, ti_ids: Collection[str]) -> dict[str, End]:
+        """Read what became of questions, and record how each ended that waits no longer.
+
+        Args:
+            ti_ids: The questions; 500 at most.
+
+        Returns:
+            The recorded ends of those that are over.
+
+        Raises:
+            LarkError: Airflow or the database cannot be used. The next call looks again.
+        """
+        if not ti_ids:
+            return {}
+        ends = await self.answered(ti_ids, len(ti_ids) // 100 + 2) if len(ti_ids) > FEW else {}
+        others = sorted(set(ti_ids) - ends.keys())
+        tasks = list((await threads.run(lambda: self._store.tasks(others))).values())
+        for start in range(0, len(tasks), FEW):
+            some = tasks[start : start + FEW]
+            for task, end in zip(some, await asyncio.gather(*map(self._end, some)), strict=True):
+                if end is not None:
+                    ends[task.ti_id] = end
+        return await self.record(ends)
+
+    async def answered(
+        self,
+        ti_ids: Collection[str],
+        most_pages: int,
+        *,
+        passes: bool = False,
+        since: datetime | None = None,
+    ) -> dict[str, End]:
+        """Return the ends of those questions that are among the last ones that were answered.
+
+        Args:
+            ti_ids: The questions.
+            most_pages: How many pages are read at most.
+            passes: Whether pages without one of them are passed, as where many are recorded already.
+            since: None of them was created earlier. Without it, Airflow sorts all answers that it ever had.
+
+        Raises:
+            LarkError: Airflow cannot be used.
+        """
+        bound = {} if since is None else {"created_at_gte": since.isoformat()}
+        wanted, ends = set(ti_ids), dict[str, End]()
+        for number in range(most_pages):
+            params = {"response_received": "true", "order_by": "-responded_at", **bound}
+            page = await self._api.get(QUESTIONS, {**params, "limit": PAGE, "offset": PAGE * number}) or {}
+            details = page.get("hitl_details", ())
+            new = {
+                ti_id: end
+                for one in details
+                if (ti_id := str(one["task_instance"]["id"])) in wanted
+                and (end := reading.end(one, ti_id)) is not None
+            }
+            ends |= new
+            if not (new or passes) or len(details) < PAGE or ends.keys() >= wanted:
+                break
+        return ends
+
+    async def record(self, ends: Mapping[str, End]) -> dict[str, End]:
+        """Record how questions ended.
+
+        Args:
+            ends: The ends, by question.
+
+        Returns:
+            Those that were not recorded before.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        if not ends:
+            return {}
+        recorded = await threads.run(lambda: self._store.end(ends))
+        logger.info("Questions over", extra={"questions": len(recorded)})
+        return recorded
+
+    async def _end(self, task: TaskInstance) -> End | None:
+        try:
+            detail = await self._api.get(f"{task.path}/hitlDetails")
+        except AirflowRefusedError as error:
+            if not error.is_forbidden:
+                raise
+            # The ends of others do not wait for a DAG that the account may not read any more.
+            if self._forbidden.is_first(task.ti_id):
+                fields = task.log_fields | {"error": str(error)}
+                logger.warning("Question of Airflow may not be read; its card stays open", extra=fields)
+            return None
+        end = reading.end(detail, task.ti_id)
+        if end is not None and end.kind == "timed_out" and await self._log.was_marked(task):
+            return replace(end, kind="withdrawn")
+        return end
