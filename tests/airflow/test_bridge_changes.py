@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
+from tests.airflow.bridge_place import Place, click, path, shown, versions
 from tests.airflow.conftest import AirflowHome
-from tests.airflow.test_bridge import Place
 from tests.bridge.making import execute
 from tests.services.postgres import PostgresServer
 
@@ -75,28 +74,6 @@ def place(
             made.close()
 
 
-def path(place: Place, name: str) -> Path:
-    found: Path = place.airflow.airflow.dags / f"{name}.py"
-    return found
-
-
-def shown(place: Place, name: str) -> str:
-    """The one card of a DAG's question."""
-    (message,) = place.messages(f"Is {name} right?")
-    return json.dumps(message["content"], ensure_ascii=False)
-
-
-def click(place: Place, name: str, option: str = "Yes") -> dict[str, Any]:
-    """Click, and return what became of it."""
-    (message,) = place.messages(f"Is {name} right?")
-    done = place.lark.click(message["message_id"], "bob", option)
-    assert done["code"] == 0, done
-    statement = "SELECT result FROM applied_clicks WHERE event_id = :e AND shown_at IS NOT NULL"
-    place.wait(lambda: execute(place.database, statement, e=done["event_id"]))
-    found: dict[str, Any] = json.loads(execute(place.database, statement, e=done["event_id"])[0].result)
-    return found
-
-
 def outcome(place: Place, name: str) -> dict[str, Any]:
     """How a question ended, once it has."""
     statement = "SELECT outcome FROM hitl_questions WHERE dag_id = :d AND state = 'over'"
@@ -111,16 +88,10 @@ def task(place: Place, name: str, task_id: str = "q") -> dict[str, Any]:
     return found
 
 
-def versions(place: Place, name: str) -> int:
-    """How many versions of a DAG Airflow has read."""
-    found = place.call("GET", f"dags/{name}/dagVersions")
-    return int(found["total_entries"])
-
-
 def test_a_paused_dag_is_answered_and_goes_on_when_it_is_unpaused(place: Place) -> None:
     place.call("PATCH", "dags/paused", {"is_paused": True})
-    assert click(place, "paused")["outcome"] == "answered"
-    place.wait(lambda: "bob" in shown(place, "paused"))
+    assert click(place, "Is paused right?")["outcome"] == "answered"
+    place.wait(lambda: "bob" in shown(place, "Is paused right?"))
     place.call("PATCH", "dags/paused", {"is_paused": False})
     place.wait(lambda: task(place, "paused")["state"] == "success")
 
@@ -128,9 +99,9 @@ def test_a_paused_dag_is_answered_and_goes_on_when_it_is_unpaused(place: Place) 
 def test_an_edited_question_is_answered_as_it_was_asked(place: Place) -> None:
     path(place, "edited").write_text(dag_file("edited", subject="New words?", options=("Go", "Stop")))
     place.wait(lambda: versions(place, "edited") > 1)
-    assert click(place, "edited")["outcome"] == "answered"
+    assert click(place, "Is edited right?")["outcome"] == "answered"
     assert (outcome(place, "edited")["kind"], outcome(place, "edited")["options"]) == ("answered", ["Yes"])
-    place.wait(lambda: "bob" in shown(place, "edited"))
+    place.wait(lambda: "bob" in shown(place, "Is edited right?"))
     # Airflow checks the answer against the file as it is now; if it does not fit, the next try asks again.
     place.wait(lambda: place.messages("New words?") or task(place, "edited")["state"] == "success")
 
@@ -139,7 +110,7 @@ def test_the_question_of_a_renamed_task_is_withdrawn_and_the_new_one_asks(place:
     path(place, "renamed").write_text(dag_file("renamed", task_id="other", subject="Is the other right?"))
     assert outcome(place, "renamed")["kind"] == "withdrawn"
     assert task(place, "renamed")["state"] == "removed"
-    place.wait(lambda: "lark_wait" not in shown(place, "renamed"))
+    place.wait(lambda: "lark_wait" not in shown(place, "Is renamed right?"))
     place.wait(lambda: place.messages("Is the other right?"))
     (message,) = place.messages("Is the other right?")
     place.lark.click(message["message_id"], "bob", "No")
@@ -149,7 +120,7 @@ def test_the_question_of_a_renamed_task_is_withdrawn_and_the_new_one_asks(place:
 def test_the_question_of_a_removed_task_is_asked_again_when_the_task_returns(place: Place) -> None:
     path(place, "returned").write_text(dag_file("returned", task_id="other", subject="Another?"))
     assert outcome(place, "returned")["kind"] == "withdrawn"
-    place.wait(lambda: "lark_wait" not in shown(place, "returned"))
+    place.wait(lambda: "lark_wait" not in shown(place, "Is returned right?"))
     path(place, "returned").write_text(dag_file("returned"))
     place.wait(lambda: len(place.messages("Is returned right?")) > 1, 400)
     _, again = place.messages("Is returned right?")  # Of a task instance with an id of its own.
@@ -164,8 +135,8 @@ def test_a_question_outlasts_its_file(place: Place) -> None:
     )
     ti_id = task(place, "removed")["id"]
     assert task(place, "removed")["state"] == "awaiting_input"
-    assert click(place, "removed")["outcome"] == "answered"
-    place.wait(lambda: "bob" in shown(place, "removed"))
+    assert click(place, "Is removed right?")["outcome"] == "answered"
+    place.wait(lambda: "bob" in shown(place, "Is removed right?"))
     # Airflow resumes the task at once, finds no file, and a minute later starts it again under the same id.
     place.wait(lambda: task(place, "removed")["state"] == "up_for_reschedule")
     path(place, "removed").write_text(dag_file("removed"))
@@ -182,4 +153,4 @@ def test_the_question_of_a_deleted_dag_is_withdrawn(place: Place) -> None:
     with suppress(json.JSONDecodeError):  # It answers nothing.
         place.call("DELETE", "dags/deleted")
     assert (outcome(place, "deleted")["kind"], outcome(place, "deleted")["detail"]) == ("withdrawn", "gone")
-    place.wait(lambda: "lark_wait" not in shown(place, "deleted"))
+    place.wait(lambda: "lark_wait" not in shown(place, "Is deleted right?"))

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from lark_emulator import Emulator
 
+from tests.airflow.bridge_place import Place
 from tests.airflow.conftest import CHAT, AirflowHome
-from tests.airflow.test_bridge import Place
 from tests.airflow.test_bridge_failures import checked
 from tests.bridge.making import execute
 from tests.services.postgres import PostgresServer

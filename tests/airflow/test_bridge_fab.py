@@ -22,8 +22,8 @@ from lark_provider.protocol.hitl.delivery import DeliveredClick
 from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
 from lark_provider.storage.people import Person
+from tests.airflow.bridge_place import SECRET, Place
 from tests.airflow.conftest import CHAT, AirflowHome
-from tests.airflow.test_bridge import SECRET, Place
 from tests.bridge.making import execute
 from tests.services.postgres import PostgresServer
 

@@ -14,8 +14,8 @@ from lark_emulator import Emulator
 
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.incidents import Incidents
+from tests.airflow.bridge_place import HOLD, SECRET, Place
 from tests.airflow.conftest import CHAT, AirflowHome, connection
-from tests.airflow.test_bridge import HOLD, SECRET, Place
 from tests.bridge.making import execute
 from tests.services.postgres import PostgresServer
 

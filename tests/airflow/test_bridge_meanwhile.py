@@ -6,15 +6,14 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
+from tests.airflow.bridge_place import Place, applied, click, path, shown, versions
 from tests.airflow.conftest import AirflowHome
-from tests.airflow.test_bridge import Place
 from tests.bridge.making import execute
 from tests.services.postgres import PostgresServer
 
@@ -95,37 +94,9 @@ def place(
             made.close()
 
 
-def path(place: Place, name: str) -> Path:
-    found: Path = place.airflow.airflow.dags / f"{name}.py"
-    return found
-
-
-def shown(place: Place, text: str) -> str:
-    (message,) = place.messages(text)
-    return json.dumps(message["content"], ensure_ascii=False)
-
-
-def click(place: Place, text: str, option: str = "Yes", **form: Any) -> dict[str, Any]:
-    (message,) = place.messages(text)
-    done = place.lark.click(message["message_id"], "bob", option, **form)
-    assert done["code"] == 0, done
-    return applied(place, done["event_id"])
-
-
-def applied(place: Place, event_id: str) -> dict[str, Any]:
-    statement = "SELECT result FROM applied_clicks WHERE event_id = :e AND shown_at IS NOT NULL"
-    place.wait(lambda: execute(place.database, statement, e=event_id))
-    found: dict[str, Any] = json.loads(execute(place.database, statement, e=event_id)[0].result)
-    return found
-
-
 def ends(place: Place, dag_id: str) -> list[dict[str, Any]]:
     statement = "SELECT outcome FROM hitl_questions WHERE dag_id = :d AND state = 'over' ORDER BY map_index"
     return [json.loads(row.outcome) for row in execute(place.database, statement, d=dag_id)]
-
-
-def versions(place: Place, name: str) -> int:
-    return int(place.call("GET", f"dags/{name}/dagVersions")["total_entries"])
 
 
 def is_closed(place: Place, text: str) -> bool:

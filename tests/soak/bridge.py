@@ -31,8 +31,8 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import URL, make_url
 
 from lark_provider.storage.errors import StorageError
+from tests.airflow.bridge_place import Place
 from tests.airflow.conftest import CHAT, AirflowHome
-from tests.airflow.test_bridge import Place
 from tests.bridge.making import execute
 from tests.failures.waiting import wait_until
 from tests.services import postgres

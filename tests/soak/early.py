@@ -39,8 +39,8 @@ from lark_provider.protocol.hitl.model import Assignee, HitlQuestion, TaskInstan
 from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
 from lark_provider.storage.question_cards import NewCard, QuestionCards
 from lark_provider.storage.questions import Questions
+from tests.airflow.bridge_place import SECRET, Place
 from tests.airflow.conftest import CHAT, AirflowHome
-from tests.airflow.test_bridge import SECRET, Place
 from tests.services import postgres
 from tests.soak.saying import say
 

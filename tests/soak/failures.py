@@ -25,8 +25,8 @@ from pathlib import Path
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
+from tests.airflow.bridge_place import Place
 from tests.airflow.conftest import CHAT, AirflowHome
-from tests.airflow.test_bridge import Place
 from tests.bridge.making import execute
 from tests.services import postgres
 from tests.soak.saying import say

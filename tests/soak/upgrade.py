@@ -22,9 +22,9 @@ from typing import Any
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
+from tests.airflow.bridge_place import Place
 from tests.airflow.conftest import CHAT, AirflowHome
 from tests.airflow.standalone import Standalone
-from tests.airflow.test_bridge import Place
 from tests.bridge.making import execute
 from tests.package.environments import EMULATOR, ROOT, environment
 from tests.services import postgres
