@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from lark_provider.api.clouddoc.loads.leasing import PERIODS, early, granted, released
+from lark_provider.api.clouddoc.kept_lease import KeptLease
+from lark_provider.api.clouddoc.loads.leasing import PERIODS, early
 from lark_provider.protocol.calls import Call, LarkResponse
-from lark_provider.protocol.effects import NewKey, Now, Sleep
+from lark_provider.protocol.effects import NewKey, Sleep
 from lark_provider.protocol.errors import ConflictError, DeadlineExceededError, LarkError, OutcomeUnknownError
-from lark_provider.protocol.ledger import Claimant, Held, Lease, Step
+from lark_provider.protocol.ledger import Claimant, Held, Lease
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.sheet_ledger import Reservation
 from lark_provider.protocol.store import Store, leased, shared
@@ -22,8 +23,6 @@ logger = logging.getLogger(__name__)
 _said = Once()
 """That there is no database holds for every call of a process."""
 
-_RENEWED_AFTER = 1 / 3
-"""The part of a lease after which it is renewed."""
 _TAKEN_OVER = "Another process has written the spreadsheet while this one was not running. Next: call again."
 
 
@@ -32,24 +31,18 @@ class TakenOverError(ConflictError):
 
 
 @dataclass(slots=True)
-class DocumentLease:
-    """A lease that is kept while a document is written. Without a database there is none.
+class DocumentLease(KeptLease):
+    """The lease of a document that is kept while the document is written.
 
     Attributes:
-        claimant: Who writes which document.
         wait: Seconds to wait for another writer.
         is_tolerant: Whether what is written stands also if another process had the document meanwhile,
             since its rows are reserved; only requests that are `strict` must not follow then.
-        is_shared: Whether there is a database, so that nothing is written without the lease.
     """
 
-    claimant: Claimant
     wait: float
     is_tolerant: bool = False
-    is_shared: bool = False
-    _is_lost: bool = False
-    _lease: Lease | None = None
-    _renewed: float = 0.0
+    _is_lost: bool = field(default=False, init=False)
 
     def begin(self) -> Procedure[None]:
         """Wait for the document.
@@ -57,25 +50,12 @@ class DocumentLease:
         Raises:
             ConflictError: Another writer still has it.
         """
-        answer = yield from granted(
-            self.wait, lambda store: Step(store.leases.take(self.claimant)), "spreadsheet", "lease_wait"
-        )
-        if answer is None:
-            if _said.is_first("no database"):
-                logger.warning(
-                    "No database: nothing keeps other processes from writing the same spreadsheet, and rows "
-                    "that are appended twice, or a spreadsheet that is created twice, are not noticed"
-                )
-            return
-        self.is_shared, self._lease = True, answer[1]
-        self._renewed = yield Now()
-
-    def keep(self) -> Procedure[None]:
-        """Renew the lease if it is some seconds old; run between requests that read."""
-        if self.is_shared:
-            now: float = yield Now()
-            if not 0 <= now - self._renewed < self.claimant.seconds * _RENEWED_AFTER:
-                yield from self.renew(strict=False)
+        is_shared = yield from self._take(self.wait, "spreadsheet", "lease_wait")
+        if not is_shared and _said.is_first("no database"):
+            logger.warning(
+                "No database: nothing keeps other processes from writing the same spreadsheet, and rows "
+                "that are appended twice, or a spreadsheet that is created twice, are not noticed"
+            )
 
     def renew(self, *, strict: bool = True) -> Procedure[Lease | None]:
         """Renew the lease.
@@ -117,14 +97,14 @@ class DocumentLease:
     def checked(self, lease: Lease | Held | None, *, strict: bool = True) -> Procedure[Lease | None]:
         """Return a lease that was renewed; if another writer has had the document, take it, and raise."""
         if isinstance(lease, Lease):
-            self._lease, self._renewed = lease, (yield Now())
+            yield from self._hold(lease)
             if lease.is_renewed:
                 return lease
         else:
             yield from self.begin()
         if self.is_tolerant and not strict:
             self._is_lost = True
-            return self._lease
+            return self.lease
         raise TakenOverError(_TAKEN_OVER, retryable=True)
 
     def send(self, call: Call[Any], *, strict: bool = False) -> Procedure[LarkResponse[Any]]:
@@ -163,19 +143,8 @@ class DocumentLease:
         assert failure is not None  # noqa: S101 - each period ends with an answer or with a failure
         raise failure
 
-    def pause(self, seconds: float) -> Procedure[None]:
-        """Wait, and keep the lease."""
-        while seconds > 0:
-            step = min(seconds, self.claimant.seconds * _RENEWED_AFTER)
-            yield Sleep(step)
-            seconds -= step
-            yield from self.keep()
-
-    def end(self) -> Procedure[None]:
-        """Let the next writer have the document."""
-        if self._lease is not None:
-            self._lease = None
-            yield from released(self.claimant)
+    def _renew_for_reading(self) -> Procedure[Lease | None]:
+        return (yield from self.renew(strict=False))
 
 
 def document_lease(document: str, what: str, seconds: float, wait: float) -> Procedure[DocumentLease]:

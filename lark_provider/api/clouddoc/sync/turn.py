@@ -9,11 +9,12 @@ from typing import Any
 
 import orjson
 
-from lark_provider.api.clouddoc.loads.leasing import granted, released, target
+from lark_provider.api.clouddoc.kept_lease import KeptLease
+from lark_provider.api.clouddoc.loads.leasing import released, target
 from lark_provider.protocol.calls import Call, LarkResponse
-from lark_provider.protocol.effects import NewKey, Now, Sleep
+from lark_provider.protocol.effects import NewKey
 from lark_provider.protocol.errors import ConflictError, LarkAPIError
-from lark_provider.protocol.ledger import Claimant, Held, Intent, Lease, Step
+from lark_provider.protocol.ledger import Claimant, Held, Intent, Lease
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.store import Store, leased, shared
 from lark_provider.support.once import Once
@@ -23,24 +24,10 @@ logger = logging.getLogger(__name__)
 _said = Once()
 """That there is no database holds for every call of a process."""
 
-_RENEWED_AFTER = 1 / 3
-"""The part of a lease after which it is renewed."""
-
 
 @dataclass(slots=True)
-class Turn:
-    """A lease that is kept while a sync runs. Without a database there is none, and every call is made.
-
-    Attributes:
-        claimant: Who writes which table.
-        lease: The lease; None without a database, or once it is over or lost.
-        is_shared: Whether there is a database, so that nothing is written without the lease.
-    """
-
-    claimant: Claimant
-    lease: Lease | None = None
-    is_shared: bool = False
-    _renewed: float = 0.0
+class Turn(KeptLease):
+    """The lease of a table that is kept while a sync runs."""
 
     def begin(self, table_wait: float) -> Procedure[None]:
         """Wait for the table.
@@ -51,30 +38,18 @@ class Turn:
         Raises:
             ConflictError: Another writer still has it.
         """
-        answer = yield from granted(table_wait, lambda store: Step(store.leases.take(self.claimant)))
-        if answer is None:
-            if _said.is_first("no database"):
-                logger.warning(
-                    "No database: nothing keeps other processes from writing the same table, and a sync that "
-                    "is killed while it creates records may create them twice when it runs again"
-                )
-            return
-        self.is_shared = True
-        _, self.lease = answer
-        self._renewed = yield Now()
-
-    def keep(self) -> Procedure[None]:
-        """Renew the lease if it is some seconds old; run between requests that read."""
-        if self.is_shared:
-            now: float = yield Now()
-            if not 0 <= now - self._renewed < self.claimant.seconds * _RENEWED_AFTER:
-                yield from self._renew(lambda store: store.leases.take(self.claimant))
+        is_shared = yield from self._take(table_wait, "table", "table_wait")
+        if not is_shared and _said.is_first("no database"):
+            logger.warning(
+                "No database: nothing keeps other processes from writing the same table, and a sync that "
+                "is killed while it creates records may create them twice when it runs again"
+            )
 
     def send(self, call: Call[Any]) -> Procedure[LarkResponse[Any]]:
         """Renew the lease, and make a call that writes; it ends before the lease does."""
         if not self.is_shared:
             return (yield from perform(call))
-        lease = yield from self._renew(lambda store: store.leases.take(self.claimant))
+        lease = yield from self._renew_for_reading()
         return (yield from leased(call, lease))
 
     def create(
@@ -131,19 +106,8 @@ class Turn:
         if self.is_shared:
             yield from self._renew(lambda store: store.leases.clear_intent(self.claimant))
 
-    def pause(self, seconds: float) -> Procedure[None]:
-        """Wait, and keep the lease."""
-        while seconds > 0:
-            step = min(seconds, self.claimant.seconds * _RENEWED_AFTER)
-            yield Sleep(step)
-            seconds -= step
-            yield from self.keep()
-
-    def end(self) -> Procedure[None]:
-        """Let the next writer have the table."""
-        if self.lease is not None:
-            self.lease = None
-            yield from released(self.claimant)
+    def _renew_for_reading(self) -> Procedure[Lease]:
+        return (yield from self._renew(lambda store: store.leases.take(self.claimant)))
 
     def _renew(self, renewal: Callable[[Store], Lease | Held]) -> Procedure[Lease]:
         if self.lease is None:
@@ -151,7 +115,7 @@ class Turn:
         answer = yield from shared(renewal)
         got = answer[0] if answer else None
         if isinstance(got, Lease) and got.is_renewed:
-            self.lease, self._renewed = got, (yield Now())
+            yield from self._hold(got)
             return got
         self.lease = None
         if isinstance(got, Lease):

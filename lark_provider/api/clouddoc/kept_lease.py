@@ -1,0 +1,72 @@
+"""A lease that is kept while something is written, between the requests that the writer makes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+from lark_provider.api.clouddoc.loads.leasing import granted, released
+from lark_provider.protocol.effects import Now, Sleep
+from lark_provider.protocol.ledger import Claimant, Lease, Step
+from lark_provider.protocol.operations import Procedure
+
+_RENEWED_AFTER = 1 / 3
+"""The part of a lease after which it is renewed."""
+
+
+@dataclass(slots=True)
+class KeptLease(ABC):
+    """A lease. Without a database there is none, and every call is made.
+
+    Attributes:
+        claimant: Who writes what.
+        lease: The lease; None without a database, or once it is over or lost.
+        is_shared: Whether there is a database, so that nothing is written without the lease.
+    """
+
+    claimant: Claimant
+    lease: Lease | None = field(default=None, init=False)
+    is_shared: bool = field(default=False, init=False)
+    _renewed: float = field(default=0.0, init=False)
+
+    def keep(self) -> Procedure[None]:
+        """Renew the lease if it is some seconds old; run between requests that read."""
+        if self.is_shared:
+            now: float = yield Now()
+            if not 0 <= now - self._renewed < self.claimant.seconds * _RENEWED_AFTER:
+                yield from self._renew_for_reading()
+
+    def pause(self, seconds: float) -> Procedure[None]:
+        """Wait, and keep the lease.
+
+        Args:
+            seconds: How long.
+        """
+        while seconds > 0:
+            step = min(seconds, self.claimant.seconds * _RENEWED_AFTER)
+            yield Sleep(step)
+            seconds -= step
+            yield from self.keep()
+
+    def end(self) -> Procedure[None]:
+        """Let the next writer begin."""
+        if self.lease is not None:
+            self.lease = None
+            yield from released(self.claimant)
+
+    def _take(self, wait: float, what: str, option: str) -> Procedure[bool]:
+        """Wait for the lease, with arguments of `granted`, and return whether there is a database."""
+        answer = yield from granted(wait, lambda store: Step(store.leases.take(self.claimant)), what, option)
+        if answer is None:
+            return False
+        self.is_shared = True
+        yield from self._hold(answer[1])
+        return True
+
+    def _hold(self, lease: Lease) -> Procedure[None]:
+        """Note a lease that was taken or renewed just now."""
+        self.lease, self._renewed = lease, (yield Now())
+
+    @abstractmethod
+    def _renew_for_reading(self) -> Procedure[object]:
+        """Renew the lease between requests that read."""
