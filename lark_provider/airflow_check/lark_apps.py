@@ -21,7 +21,7 @@ from lark_provider.errors import LarkAPIError, LarkError
 from lark_provider.protocol.hitl.people import PeopleSettings
 from lark_provider.protocol.paths import path
 from lark_provider.storage import urls
-from lark_provider.storage.escalations import WaitingEscalations
+from lark_provider.storage.waiting_escalations import WaitingEscalations
 
 _SECONDS = 10.0
 _QUOTA_DAYS = timedelta(days=31)

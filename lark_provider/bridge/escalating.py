@@ -16,7 +16,8 @@ from lark_provider.outbox import outgoing
 from lark_provider.protocol.errors import LarkAPIError, LarkError, OutcomeUnknownError
 from lark_provider.protocol.incidents.escalation import StepState
 from lark_provider.storage.errors import DecryptionError
-from lark_provider.storage.escalations import Escalations, Taken, Waiting, WaitingEscalations
+from lark_provider.storage.escalations import Escalations, Taken
+from lark_provider.storage.waiting_escalations import Waiting, WaitingEscalations
 from lark_provider.support import measured, threads
 from lark_provider.support.throttle import Throttle
 

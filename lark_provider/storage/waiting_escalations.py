@@ -1,0 +1,75 @@
+"""Which incidents of a database have a step that is to be taken, and which ways of ringing Lark refuses."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.storage import migrate, statements
+from lark_provider.storage.bridge_tables import escalation_steps
+from lark_provider.storage.engine import transaction
+
+
+class Waiting(NamedTuple):
+    """An incident with a step that is to be taken, or whose outcome is not known.
+
+    Attributes:
+        app_id: The app that has sent its card.
+        key: The incident.
+    """
+
+    app_id: str
+    key: str
+
+
+class WaitingEscalations:
+    """What is to be done about escalations in one database. Raises StorageError if it cannot be used.
+
+    Args:
+        url: The database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def find(self, stale: timedelta, most: int) -> list[Waiting]:
+        """Return incidents with a step that is due, or was started so long ago that its process is gone.
+
+        Args:
+            stale: So long.
+            most: How many incidents at most.
+        """
+        rows = escalation_steps.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            now = statements.read_clock(connection).now
+            is_due = sa.and_(rows.state == "due", rows.due_at <= now)
+            may_be_tried = sa.or_(rows.next_at.is_(None), rows.next_at <= now)
+            is_stale = sa.and_(rows.state == "started", rows.started_at < now - stale)
+            query = (
+                sa.select(rows.app_id, rows.incident_key, sa.func.min(rows.due_at))
+                .where(sa.or_(sa.and_(is_due, may_be_tried), is_stale))
+                .group_by(rows.app_id, rows.incident_key)
+                .order_by(sa.func.min(rows.due_at))
+                .limit(most)
+            )
+            return [Waiting(row[0], row[1]) for row in connection.execute(query)]
+
+    def quota_used_up(self, since: timedelta, mark: str) -> dict[str, datetime]:
+        """Return when steps last failed for one reason, by how they ring.
+
+        Args:
+            since: How long ago at most.
+            mark: Which the reason begins with.
+        """
+        rows = escalation_steps.c
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            now = statements.read_clock(connection).now
+            query = (
+                sa.select(rows.urgent, sa.func.max(rows.updated_at))
+                .where(rows.state == "failed", rows.reason.startswith(mark), rows.updated_at > now - since)
+                .group_by(rows.urgent)
+            )
+            return {row[0]: row[1] for row in connection.execute(query)}

@@ -1,0 +1,153 @@
+"""Who is on duty, as a table or a calendar says it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from lark_emulator import Emulator
+from sqlalchemy.engine import URL
+
+from lark_provider import LarkServiceClient
+from lark_provider.api.calendar import Attendee, CalendarEvent
+from lark_provider.bridge.rotas import OnDuty, of_events, of_records, on_duty
+from lark_provider.client import AsyncLarkServiceClient
+from lark_provider.protocol.incidents.escalation import (
+    Rota,
+    RotaCalendar,
+    RotaTable,
+    Step,
+)
+from tests.bridge.escalations.making import Scene, calendar_of
+
+
+def test_who_is_on_duty_is_read_from_a_bitable(sqlite: URL, lark: Emulator) -> None:
+    lark.settings(rate_limits=False)
+    now = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    with LarkServiceClient() as client:
+        base = client.clouddoc.bitable.create_app("Duty").data["app"]["app_token"]
+        fields = [
+            {"field_name": "Who", "type": 1},
+            *({"field_name": name, "type": 5} for name in ("From", "Until")),
+        ]
+        path = f"/bitable/v1/apps/{base}/tables"
+        body = {"table": {"name": "Duty", "default_view_name": "All", "fields": fields}}
+        table = client.call("POST", path, json=body).data["table_id"]
+        hour = 3_600_000
+        at = int(now.timestamp() * 1000)
+        rows = [
+            {"Who": "late@example.com", "From": at - hour, "Until": at + hour},
+            {"Who": "early@example.com", "From": at - 2 * hour, "Until": at + hour},
+            {"Who": "over@example.com", "From": at - 3 * hour, "Until": at - hour},
+            {"Who": "next@example.com", "From": at + hour, "Until": at + 2 * hour},
+        ]
+        client.clouddoc.bitable.bulk_insert(base, table, rows)
+
+    async def read() -> list[OnDuty]:
+        async with AsyncLarkServiceClient() as client:
+            return await on_duty(client, Rota(table=RotaTable(base, table, "Who", "From", "Until")), now)
+
+    assert [one.id for one in asyncio.run(read())] == ["early@example.com", "late@example.com"]
+
+
+def test_people_of_a_cell() -> None:
+    table = RotaTable("b", "t", "Who")
+    person = {"id": "ou_1", "name": "Ann", "email": "ann@example.com"}
+    records: list[dict[str, Any]] = [
+        {"Who": [person]},
+        {"Who": [{"text": "+8613800000001 ou_2", "type": "text"}]},
+        {"Who": None},
+        {},
+        {"Who": [person]},
+    ]
+    found = of_records(records, table, datetime(2026, 11, 26, tzinfo=UTC))
+    assert [one.id for one in found] == ["ou_1", "+8613800000001", "ou_2"]
+
+
+def test_who_is_invited_to_the_events_of_a_calendar_is_on_duty(scene: Scene) -> None:
+    calendar = RotaCalendar(calendar_of(scene.lark, ("second", "alice"), ("first", "bob")))
+    scene.fail((Step(10, "app"), Step(20, "sms")), Rota(calendar=calendar))
+    for _ in range(2):
+        scene.pass_minutes(10)
+        scene.work()
+    assert scene.urgents == [("app", ["bob"]), ("sms", ["alice"])]
+    assert "urgent message in the app to 韩梅梅" in scene.card
+
+
+def test_titles_name_who_is_on_duty_also_where_guests_are_hidden(scene: Scene) -> None:
+    calendar = calendar_of(scene.lark, ("On call: alice@example.com", "bob"))
+    scene.fail((Step(10, "app"),), Rota(calendar=RotaCalendar(calendar, "title")))
+    scene.lark.fault(path="*/attendees", status=403, body='{"code": 193002, "msg": "no permission"}')
+    scene.pass_minutes(10)
+    scene.work()
+    assert scene.urgents == [("app", ["alice"])]
+
+
+@pytest.mark.parametrize("otherwise", [(), ("bob@example.com",)])
+def test_a_calendar_without_anybody_on_duty(scene: Scene, otherwise: tuple[str, ...]) -> None:
+    rota = Rota(otherwise, calendar=RotaCalendar(calendar_of(scene.lark), "title"))
+    scene.fail((Step(10, "app"), Step(20, "sms")), rota)
+    scene.pass_minutes(10)
+    scene.work()
+    if otherwise:
+        assert scene.states == ["done", "due"]
+        assert scene.urgents == [("app", ["bob"])]
+    else:
+        assert scene.states == ["failed", "due"]
+        assert "nobody is on duty" in scene.card
+
+
+@pytest.mark.parametrize("otherwise", [(), ("bob@example.com",)])
+def test_a_calendar_that_is_refused(
+    scene: Scene, otherwise: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    rota = Rota(otherwise, calendar=RotaCalendar("feishu.cn_gone@group.calendar.feishu.cn"))
+    scene.fail((Step(10, "app"), Step(20, "sms")), rota)
+    scene.pass_minutes(10)
+    scene.work()
+    assert scene.states == ["done" if otherwise else "failed", "due"]
+    assert scene.urgents == ([("app", ["bob"])] if otherwise else [])
+    assert ("Rota cannot be read; its other people are called" in caplog.text) is bool(otherwise)
+    if not otherwise:
+        assert "calendar not found" in scene.card
+
+
+def test_a_calendar_that_does_not_answer_is_read_again(scene: Scene) -> None:
+    calendar = RotaCalendar(calendar_of(scene.lark, ("on call", "alice")))
+    scene.fail((Step(10, "app"),), Rota(("bob@example.com",), calendar=calendar))
+    scene.lark.fault(path="*/instance_view", status=502, body="", times=100)
+    scene.pass_minutes(10)
+    scene.work()
+    assert (scene.states, scene.urgents) == (["due"], [])
+    scene.lark.clear_faults()
+    scene.pass_minutes(1)
+    scene.work()
+    assert scene.urgents == [("app", ["alice"])]
+
+
+def test_people_of_events() -> None:
+    def event(title: str, *guests: Attendee) -> CalendarEvent:
+        at = datetime(2026, 11, 26, tzinfo=UTC)
+        return CalendarEvent("e", title, at, at, guests)
+
+    guests = [
+        Attendee("chat", "oc_1", "Team", "accept"),
+        Attendee("user", "ou_no", "Eve", "decline"),
+        Attendee("user", "ou_gone", "Gil", "removed"),
+        Attendee("user", "ou_1", "Ann", "accept"),
+        Attendee("resource", "omm_1", "Hall", "accept"),
+        Attendee("third_party", "x@example.org", "X", "accept"),
+        Attendee("user", "ou_2", "Bob", "needs_action"),
+    ]
+    events = [event("", *guests), event("", guests[3])]
+    assert of_events(events, RotaCalendar("c")) == [OnDuty("ou_1", "Ann"), OnDuty("ou_2", "Bob")]
+    titles = [
+        event("值班：ann@example.com（主），ou_2 (backup)"),
+        event("On call <+8613800000001>; ann@example.com."),
+        event("Holiday on 2026-11-26 + 1"),
+    ]
+    assert [one.id for one in of_events(titles, RotaCalendar("c", "title"))] == [
+        "ann@example.com", "ou_2", "+8613800000001",
+    ]  # fmt: skip

@@ -1,0 +1,138 @@
+"""Steps of escalations are taken in time, once, and end when somebody acts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from lark_emulator import Emulator
+
+from lark_provider.protocol.incidents.escalation import (
+    Rota,
+    Step,
+)
+from lark_provider.protocol.incidents.model import Claim, Mute
+from lark_provider.protocol.quiet_hours import QuietHours
+from lark_provider.storage.waiting_escalations import WaitingEscalations
+from tests.bridge.escalations.making import CHAT, Scene
+from tests.bridge.making import execute
+
+
+def test_each_step_rings_for_the_next_of_the_rota(scene: Scene) -> None:
+    scene.fail()
+    scene.work()
+    assert scene.urgents == []
+    told = []
+    for kind, person in (("app", "alice"), ("sms", "bob"), ("phone", "alice")):
+        scene.pass_minutes(10)
+        scene.work()
+        scene.work()
+        told.append((kind, [person]))
+        assert scene.urgents == told
+    assert scene.states == ["done"] * 3
+    assert "phone call to alice@example.com" in scene.card
+    with_who = execute(scene.url, "SELECT content FROM escalation_steps")
+    assert "alice" not in "".join(row.content for row in with_who)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"claim": Claim("ou_1", "ann", "2026-11-26T10:00:00+00:00")},
+        {"over": True},
+        {"mutes": (Mute("t", "ann", "2026-11-26T10:00:00+00:00"),)},
+    ],
+    ids=["claim", "recovery", "mute"],
+)
+def test_who_acts_ends_it(scene: Scene, changes: dict[str, Any]) -> None:
+    scene.fail()
+    scene.pass_minutes(10)
+    scene.work()
+    scene.change(**changes)
+    scene.pass_minutes(20)
+    scene.work()
+    assert len(scene.urgents) == 1
+    assert scene.states == ["done", "ended", "ended"]
+
+
+def test_a_claim_just_before_the_call_still_counts(scene: Scene) -> None:
+    scene.fail()
+    scene.pass_minutes(10)
+    taken, _ = scene.steps.look(scene.key, timedelta(seconds=90))
+    assert taken is not None
+    scene.change(claim=Claim("ou_1", "ann", "2026-11-26T10:00:00+00:00"))
+    assert scene.steps.begin(taken, "alice") is None
+    scene.work()
+    assert scene.urgents == []
+
+
+@pytest.mark.parametrize(
+    ("prepare", "says"),
+    [
+        (lambda lark: lark.settings(urgent_unread_limit=0), "too many unread"),
+        (lambda lark: lark.change_app(scopes=["im:message", "contact:user.id:readonly"]), "lacks the scope"),
+    ],
+    ids=["unread", "scope"],
+)
+def test_a_refusal_is_shown_and_the_next_step_is_on_time(
+    scene: Scene, prepare: Callable[[Emulator], object], says: str
+) -> None:
+    scene.fail()
+    prepare(scene.lark)
+    scene.pass_minutes(10)
+    scene.work()
+    assert scene.states == ["failed", "due", "due"]
+    assert says in scene.card
+
+
+def test_an_exhausted_quota_is_recorded_for_the_check(scene: Scene) -> None:
+    scene.fail((Step(1, "sms"),))
+    scene.lark.settings(urgent_sms_quota=0)
+    scene.pass_minutes(1)
+    scene.work()
+    assert scene.states == ["failed"]
+    assert "quota is used up" in scene.card
+    found = WaitingEscalations(scene.url).quota_used_up(timedelta(days=31), "quota")
+    assert list(found) == ["sms"]
+
+
+def test_nobody_on_duty_and_people_who_are_not_in_the_chat_are_shown(scene: Scene) -> None:
+    scene.lark.add_user("eve", email="eve@example.com")
+    scene.fail((Step(1, "app"), Step(2, "app")), Rota(("eve@example.com",)))
+    scene.pass_minutes(1)
+    scene.work()
+    assert scene.states == ["failed", "due"]
+    assert "not in this chat" in scene.card
+
+
+def test_steps_that_are_too_late_are_skipped(scene: Scene) -> None:
+    scene.fail()
+    scene.pass_minutes(25)
+    scene.work()
+    assert scene.states == ["skipped", "done", "due"]
+    assert [kind for kind, _ in scene.urgents] == ["sms"]
+
+
+def test_a_step_that_is_always_taken_sends_the_card_that_waits_for_the_morning(scene: Scene) -> None:
+    now = datetime.now(UTC)
+    begin = (now - timedelta(hours=1)).time().replace(microsecond=0)
+    quiet = QuietHours(begin, (now + timedelta(hours=3)).time().replace(microsecond=0), "UTC")
+    steps = (Step(1, "app"), Step(2, "phone", always=True))
+    scene.fail(steps, quiet=quiet, not_before=quiet.end_after(now).isoformat())
+    assert not _messages(scene)
+    scene.pass_minutes(2)
+    scene.work()
+    assert _messages(scene)
+    scene.pass_minutes(1)
+    scene.work()
+    assert [kind for kind, _ in scene.urgents] == ["phone"]
+    assert scene.states == ["due", "done"]
+    assert scene.steps.look(scene.key, timedelta(seconds=90))[0] is None
+
+
+def _messages(scene: Scene) -> list[Any]:
+    chats = {one["chat_id"]: one for one in scene.lark.state()["chats"]}
+    found: list[Any] = chats[CHAT]["messages"]
+    return found
