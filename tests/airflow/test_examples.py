@@ -23,9 +23,9 @@ from lark_provider.callbacks import CallbackKeys, Endpoint, Gateway
 from lark_provider.callbacks.http.app import application
 from lark_provider.callbacks.http.stores import configured
 from lark_provider.storage import migrate, urls
+from tests.airflow.card_callbacks.making import messages
 from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.airflow.sql import table
-from tests.airflow.test_card_callbacks import messages
 from tests.callbacks.parts import KnownKeys
 from tests.callbacks.serving import served
 from tests.failures.waiting import wait_until

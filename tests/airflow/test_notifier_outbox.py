@@ -19,7 +19,7 @@ from lark_provider.storage import migrate, urls
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.outbox import Outbox
 from tests.airflow.conftest import connection
-from tests.airflow.test_notifier import context, of_dag, sent, tell, titles
+from tests.airflow.notifier.making import context, of_dag, sent, tell, titles
 from tests.failures.waiting import wait_until
 from tests.outbox import work
 

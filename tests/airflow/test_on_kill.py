@@ -15,8 +15,8 @@ from lark_provider.protocol.questions import Asked, Draft, Origin, Question
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
+from tests.airflow.card_callbacks.making import buttons, messages
 from tests.airflow.conftest import CHAT, AirflowHome, connection
-from tests.airflow.test_card_callbacks import buttons, messages
 from tests.airflow.triggerer import Triggerer
 from tests.failures.waiting import wait_until
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.triggers import task_state
 from lark_provider.triggers.card_callback import LarkCardCallbackTrigger
-from tests.airflow.test_questions import Start, approval, defer, shown, start, the_question, url  # noqa: F401
+from tests.airflow.questions.making import Start, approval, defer, shown, the_question
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +37,8 @@ def kill(trigger: LarkCardCallbackTrigger) -> None:
 )
 def test_a_connection_that_is_missing(
     lark: Emulator,
-    url: URL,  # noqa: F811
-    start: Start,  # noqa: F811
+    url: URL,
+    start: Start,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     name: str,

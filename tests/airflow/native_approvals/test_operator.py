@@ -1,0 +1,152 @@
+"""A native approval is asked for once for all retries, waited for, and its outcome followed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowSkipException,
+    TaskDeferralTimeout,
+    TaskDeferred,
+)
+from lark_emulator import Emulator
+
+from lark_provider.errors import TransportError
+from lark_provider.operators import LarkNativeApprovalOperator
+from tests.airflow.native_approvals.making import approval, decide, defer, first, instances, reads
+from tests.failures.waiting import wait_until
+
+
+def test_the_outcome_is_returned(lark: Emulator, code: str, start: Any) -> None:
+    given = start()
+    trigger = defer(approval(code), given)
+    (asked,) = instances(lark)
+    assert given["xcoms"] == {"lark_approval_instance": asked["code"]}
+    decide(lark, "approve", "approve")
+    event = asyncio.run(first(trigger))
+    assert event == {"instance_code": asked["code"], "status": "APPROVED", "reverted": False}
+    returned = approval(code).execute_complete(given, event)
+    assert returned == {
+        "instance_code": asked["code"],
+        "serial_number": asked["serial_number"],
+        "status": "APPROVED",
+        "reverted": False,
+        "form": {"Version": "1.2", "Day": "2026-01-31T00:00:00+08:00"},
+        "tasks": [
+            {"open_id": f"ou_emulator0001_{who}", "node": "Leads", "status": "APPROVED"}
+            for who in ("bob", "carol")
+        ],
+    }
+    json.dumps(returned)
+
+
+@pytest.mark.parametrize(
+    ("decision", "status"), [("reject", "REJECTED"), ("withdraw", "CANCELED"), ("delete", "DELETED")]
+)
+def test_what_is_not_approved(
+    lark: Emulator, code: str, start: Any, outcomes: list[str], decision: str, status: str
+) -> None:
+    trigger = defer(approval(code), start())
+    decide(lark, decision)
+    event = asyncio.run(first(trigger))
+    with pytest.raises(AirflowFailException, match=f"is {status}. Next: clear the task to ask again"):
+        approval(code).execute_complete(start(), event)
+    with pytest.raises(AirflowSkipException):
+        approval(code, on_reject="skip").execute_complete(start(), event)
+    assert approval(code, on_reject="return").execute_complete(start(), event)["status"] == status
+    assert outcomes == [status.lower()] * 3
+
+
+def test_a_retry_waits_for_the_same_instance_and_a_cleared_task_asks_again(
+    lark: Emulator, code: str, start: Any
+) -> None:
+    lark.fault("POST", "/open-apis/approval/v4/instances", drop="after")
+    for try_number in (1, 2):
+        defer(approval(code), start(try_number=try_number))
+    assert len(instances(lark)) == 1
+    defer(approval(code), start(try_number=3, max_tries=4))
+    assert [one["status"] for one in instances(lark)] == ["CANCELED", "PENDING"]
+    lark.change_approval(code, may_withdraw=False)
+    defer(approval(code), start(try_number=4, max_tries=5))  # what cannot be withdrawn is left
+    assert [one["status"] for one in instances(lark)] == ["CANCELED", "PENDING", "PENDING"]
+
+
+def test_a_decision_that_came_in_time_counts(
+    lark: Emulator, code: str, start: Any, outcomes: list[str]
+) -> None:
+    operator = approval(code, timeout=timedelta(hours=1))
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(start())
+    assert deferred.value.timeout == timedelta(hours=1)
+    timeout = ("__fail__", {"error": "Trigger timeout"})
+    with pytest.raises(TaskDeferralTimeout):
+        operator.resume_execution(*timeout, start())
+    assert instances(lark)[0]["status"] == "PENDING"
+    decide(lark, "approve", "approve")
+    assert operator.resume_execution(*timeout, start())["status"] == "APPROVED"
+    assert outcomes == ["timeout", "approved"]
+
+
+def test_a_revert_after_the_approval_is_reported(
+    lark: Emulator, code: str, start: Any, outcomes: list[str]
+) -> None:
+    trigger = defer(approval(code), start())
+    decide(lark, "approve", "approve")
+    event = asyncio.run(first(trigger))
+    decide(lark, "revert")
+    returned = approval(code).execute_complete(start(), event)
+    assert (returned["status"], returned["reverted"]) == ("APPROVED", True)
+    # A retry that has not seen the approval does not act on it.
+    with pytest.raises(AirflowFailException, match="is CANCELED"):
+        approval(code).execute(start(try_number=2))
+    assert outcomes == ["reverted", "canceled"]
+
+
+def test_waiting_on_the_worker(lark: Emulator, code: str, start: Any) -> None:
+    operator = approval(code, deferrable=False)
+    done: list[Any] = []
+    waiting = threading.Thread(target=lambda: done.append(operator.execute(start())))
+    waiting.start()
+    wait_until(lambda: reads(lark) > 3, 60)
+    lark.fault("GET", "/open-apis/approval/v4/instances/*", status=503, times=10)
+    decide(lark, "approve", "approve")
+    waiting.join(60)
+    assert [one["status"] for one in done] == ["APPROVED"]
+    operator.on_kill()
+    assert not instances(lark)[0]["reverted"]
+    with pytest.raises(TaskDeferralTimeout, match=r"must be decided within 0\.3 s"):
+        approval(code, deferrable=False, timeout=0.3).execute(start(run_id="other"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"on_reject": "stop"}, "on_reject must be fail, skip or return, got 'stop'"),
+        ({"poll_interval": 0}, "poll_interval must be a positive number of seconds, got 0"),
+        ({"timeout": float("nan")}, "timeout must be a positive number of seconds, got nan"),
+        ({"poll_interval": "1"}, "poll_interval must be a positive number of seconds, got '1'"),
+    ],
+)
+def test_arguments_that_are_refused(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        approval("CODE", **changes)
+
+
+def test_a_request_that_does_not_arrive_is_retried_by_airflow(lark: Emulator, code: str, start: Any) -> None:
+    operator = approval(code, deadline=1)
+    lark.fault("GET", "/open-apis/approval/v4/approvals/*", drop="before", times=50)
+    with pytest.raises(TransportError):
+        operator.execute(start())
+    lark.clear_faults()
+    defer(approval(code), start(try_number=2))
+    assert len(instances(lark)) == 1
+
+
+def test_the_template_fields_are_rendered() -> None:
+    assert set(LarkNativeApprovalOperator.template_fields) >= {"approval_code", "form", "submitter"}

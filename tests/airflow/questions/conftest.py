@@ -1,0 +1,59 @@
+"""What tests of questions start with: a database, a gateway, a task that starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from lark_emulator import Emulator
+from sqlalchemy.engine import URL
+
+from lark_provider.callbacks import CallbackKeys, Endpoint, Gateway
+from lark_provider.callbacks.http.app import application
+from lark_provider.callbacks.http.stores import configured, questions
+from lark_provider.storage import migrate, urls
+from tests.airflow.questions.making import KEY, TOKEN, Start
+from tests.callbacks.parts import KnownKeys
+from tests.callbacks.serving import served
+
+
+@pytest.fixture
+def url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> URL:
+    found = urls.parse(database_url, "test")
+    migrate.upgrade(found)
+    monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", database_url)
+    return found
+
+
+@pytest.fixture
+def gateway(lark: Emulator, url: URL, database_url: str) -> Iterator[None]:
+    """A gateway that takes the emulator's clicks into the database."""
+    keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))
+    sinks, _ = configured(database_url=database_url)
+    made = Gateway(keys, sinks, endpoint=Endpoint(), questions=questions(database_url))
+    with served(application(made)) as address:
+        lark.set_callback(
+            f"{address}/lark/callbacks/{lark.app_id}", encrypt_key=KEY, verification_token=TOKEN
+        )
+        yield
+
+
+@pytest.fixture
+def start(context: Callable[..., Any]) -> Start:
+    xcoms: dict[str, Any] = {}
+
+    def begin(**changes: Any) -> Any:
+        given = context(**changes)
+        known = {"start_date": datetime.now(UTC), "get_first_reschedule_date": lambda _: None}
+
+        def push(key: str, value: Any) -> None:
+            xcoms[key] = value
+
+        reached = {"xcom_pull": lambda key, **_: xcoms.get(key), "xcom_push": push}
+        given["ti"] = SimpleNamespace(**(known | reached | vars(given["ti"])))
+        return given
+
+    return begin

@@ -1,0 +1,70 @@
+"""Tasks that ask, and what became of their questions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from airflow.sdk.exceptions import (
+    TaskDeferred,
+)
+from lark_emulator import Emulator
+from sqlalchemy.engine import URL
+
+from lark_provider.operators.approval import LarkApprovalOperator
+from lark_provider.protocol.questions import Asked, Origin
+from lark_provider.sensors import LarkCardCallbackSensor
+from lark_provider.storage import tables
+from lark_provider.storage.engine import engine
+from lark_provider.storage.waits import Waits
+from lark_provider.triggers import LarkCardCallbackTrigger
+from tests.airflow.card_callbacks.making import BOSS, messages
+from tests.airflow.conftest import CHAT
+
+KEY, TOKEN = "the app's key", "the app's token"
+ORIGIN = Origin("d", "r", "t", -1, "approval", try_number=1, max_tries=2, conn_id="lark_default")
+Start = Callable[..., Any]
+
+
+def approval(**options: Any) -> LarkApprovalOperator:
+    given = {"receiver_id": CHAT, "title": "Publish?", "approvers": [BOSS], **options}
+    return LarkApprovalOperator(task_id="t", **given)
+
+
+def defer(operator: LarkCardCallbackSensor, given: Any) -> LarkCardCallbackTrigger:
+    """Start a task until it waits in the triggerer; return the trigger as it is made again there."""
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(given)
+    return LarkCardCallbackTrigger(**json.loads(json.dumps(deferred.value.trigger.serialize()[1])))
+
+
+def fired(trigger: LarkCardCallbackTrigger) -> dict[str, Any]:
+    """Run a trigger until it fires."""
+
+    async def work() -> Any:
+        return await asyncio.wait_for(anext(aiter(trigger.run())), 30)
+
+    event: dict[str, Any] = asyncio.run(work()).payload
+    return json.loads(json.dumps(event))  # type: ignore[no-any-return]  # as Airflow stores it
+
+
+def the_question(url: URL) -> Asked:
+    with engine(url).connect() as connection:
+        (wait_id,) = connection.execute(sa.select(tables.waits.c.id)).scalars()
+    found = Waits(url).get(wait_id)
+    assert found is not None
+    return found
+
+
+def shown(lark: Emulator, place: int = 0) -> str:
+    return json.dumps(messages(lark)[place]["content"], ensure_ascii=False)
+
+
+def close(url: URL, reason: Any) -> Asked:
+    found = Waits(url).close(the_question(url).id, reason)
+    assert found is not None
+    return found

@@ -1,0 +1,77 @@
+"""Operations that are played against a list of answers, without network and clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from lark_provider.errors import (
+    LarkError,
+)
+from lark_provider.protocol.attempts import attempts
+from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.effects import Lost, NeedToken, Random, Response, Send, Sleep
+from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.retry import RetryPolicy
+from lark_provider.protocol.trampoline import Frame
+from lark_provider.protocol.trampoline import Run as Running
+from lark_provider.protocol.trampoline import run as trampoline
+
+READ = request("GET", "/open-apis/x")
+WRITE = request("POST", "/open-apis/x", json={"a": 1})
+REMOVAL = request("DELETE", "/open-apis/x")
+KEYED = request("POST", "/open-apis/x", json={"a": 1}, idempotent=True)
+
+
+def answer(code: int = 0, status: int = 200, headers: dict[str, str] | None = None, **body: Any) -> Response:
+    return Response(status, headers or {}, orjson.dumps({"code": code, "msg": "said", **body}))
+
+
+OK = answer(data={"id": "1"})
+
+
+def run(operation: Call[Any] | Procedure[Any], policy: RetryPolicy) -> Running[Any]:
+    def answer_to(effect: Any, until: float) -> Frame | None:
+        return Frame(attempts(effect, policy), until) if isinstance(effect, Call) else None
+
+    return trampoline(operation, answer_to)
+
+
+class Run:
+    """Plays an operation against a list of answers and notes what it asked for."""
+
+    def __init__(
+        self, operation: Call[Any] | Procedure[Any], answers: Iterable[Response | Lost], **policy: Any
+    ) -> None:
+        self.tokens: list[str] = []
+        self.rejected: list[str | None] = []
+        self.sleeps: list[float] = []
+        self.sent: list[Send] = []
+        self.result: Any = None
+        self.error: LarkError | None = None
+        waiting = iter(answers)
+        flow = run(operation, RetryPolicy(**policy))
+        reply: Any = None
+        try:
+            while True:
+                match flow.send(reply)[0]:
+                    case NeedToken(rejected):
+                        self.rejected.append(rejected)
+                        self.tokens.append(f"t-of-length-{len(self.tokens)}")
+                        reply = self.tokens[-1]
+                    case Send() as send:
+                        self.sent.append(send)
+                        reply = next(waiting)
+                    case Sleep(seconds):
+                        self.sleeps.append(seconds)
+                        reply = None
+                    case Random():
+                        reply = 0.5
+                    case other:
+                        raise AssertionError(other)
+        except StopIteration as stop:
+            self.result = stop.value
+        except LarkError as error:
+            self.error = error
