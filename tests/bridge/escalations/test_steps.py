@@ -1,4 +1,4 @@
-"""Steps of escalations are taken in time, once, and end when somebody acts."""
+"""Steps of escalations are taken in time and once, and end as soon as a person acts."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 from tests.emulator.app_server import PATIENT, Answered, AppServer, Received
+from tests.emulator.clicks.making import CARD, DONE, OLD, content, sent
 from tests.emulator.conftest import Api
-from tests.emulator.test_clicks import CARD, DONE, OLD, content, sent
 
 UPDATE = "/interactive/v1/card/update"
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 from tests.emulator.app_server import PATIENT, AppServer
+from tests.emulator.clicks.making import DONE, sent
 from tests.emulator.conftest import Api
-from tests.emulator.test_clicks import DONE, sent
 
 GROUP = "oc_emulator_data_team"
 DAY = 24 * 3600
