@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from lark_provider.plugins import settings
 from lark_provider.plugins.acting import Actions, key_of
-from lark_provider.plugins.asgi import send_json
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.sentences import sentence
-from lark_provider.plugins.signed import Turns, receive_signed
+from lark_provider.plugins.signed import Refused, Turns, read_signed, receive_signed, send_result
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, Outcome, read_click
 from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, BridgeSecrets
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 _SECONDS = 30.0
 _DATABASE_SECONDS = 10.0
-_RETRY_AFTER = 2
 
 
 class Clicks:
@@ -54,27 +52,22 @@ class Clicks:
         request = await receive_signed(scope, receive, send, self._secrets, CLICK_PATH)
         if request is None:
             return
-        if not request.is_proven:
-            logger.warning("Unproven click refused", extra={"client": (scope.get("client") or ("",))[0]})
-            await _send(send, _plain("unproven"))
-            return
-        if request.name == CHECK_EVENT:
+        if request.is_proven and request.name == CHECK_EVENT:
             logger.info("Delivery of clicks checked")
-            await _send(send, _plain("invalid"))
+            await send_result(send, _plain("invalid"))
             return
-        try:
-            click = read_click(request.body)
-        except InvalidRequestError as error:
-            logger.error("Delivered click is unreadable", extra={"error": str(error)})  # noqa: TRY400 - the text says all
-            await _send(send, _plain("invalid", str(error)))
-            return
-        if click.event_id != request.name:
-            await _send(send, _plain("unproven"))
+        click = read_signed(request, read_click, lambda one: one.event_id)
+        if isinstance(click, Refused):
+            if not request.is_proven:
+                logger.warning("Unproven click refused", extra={"client": request.client})
+            elif click.outcome == "invalid":
+                logger.error("Delivered click is unreadable", extra={"error": click.reason})
+            await send_result(send, _plain(click.outcome, click.reason))
             return
         with self._turns.take() as is_free:
             busy = _plain("busy", open_id=click.operator.open_id)
             result = await self._decide(click) if is_free else busy
-        await _send(send, result)
+        await send_result(send, result)
 
     async def _decide(self, click: DeliveredClick) -> ClickResult:
         """Return what became of a click: now, or when it was delivered before."""
@@ -124,8 +117,3 @@ def _named(click: DeliveredClick) -> dict[str, str | None]:
 
 def _plain(outcome: Outcome, reason: str = "", open_id: str | None = None) -> ClickResult:
     return ClickResult(outcome, sentence(outcome, reason=reason), open_id=open_id)
-
-
-async def _send(send: Send, result: ClickResult) -> None:
-    more = {} if result.is_final else {"retry-after": str(_RETRY_AFTER)}
-    await send_json(send, result.status, "{}" if result.outcome == "unproven" else result.dump(), more)

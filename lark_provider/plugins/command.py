@@ -11,11 +11,10 @@ import time
 from typing import TYPE_CHECKING
 
 from lark_provider.plugins import identity, settings
-from lark_provider.plugins.asgi import send_json
 from lark_provider.plugins.in_process import InProcess
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.running import perform, told
-from lark_provider.plugins.signed import Turns, receive_signed
+from lark_provider.plugins.signed import Refused, Turns, read_signed, receive_signed, send_result
 from lark_provider.protocol.commands.delivery import (
     COMMAND_PATH,
     CommandResult,
@@ -23,7 +22,6 @@ from lark_provider.protocol.commands.delivery import (
     Outcome,
     read_delivered,
 )
-from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage.people import People
 from lark_provider.support import threads
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 _SECONDS, _PERSON_SECONDS = 30.0, 20.0
-_RETRY_AFTER = 2
 
 
 class Commands:
@@ -59,22 +56,17 @@ class Commands:
         request = await receive_signed(scope, receive, send, self._secrets, COMMAND_PATH)
         if request is None:
             return
-        if not request.is_proven:
-            logger.warning("Unproven command refused", extra={"client": (scope.get("client") or ("",))[0]})
-            await _send(send, _plain("unproven"))
-            return
-        try:
-            command = read_delivered(request.body)
-        except InvalidRequestError as error:
-            logger.error("Delivered command is unreadable", extra={"error": str(error)})  # noqa: TRY400 - the text says all
-            await _send(send, _plain("invalid", str(error)))
-            return
-        if command.message_id != request.name:
-            await _send(send, _plain("unproven"))
+        command = read_signed(request, read_delivered, lambda one: one.message_id)
+        if isinstance(command, Refused):
+            if not request.is_proven:
+                logger.warning("Unproven command refused", extra={"client": request.client})
+            elif command.outcome == "invalid":
+                logger.error("Delivered command is unreadable", extra={"error": command.reason})
+            await send_result(send, _plain(command.outcome, command.reason))
             return
         with self._turns.take() as is_free:
             result = await self._decide(command) if is_free else _plain("busy")
-        await _send(send, result)
+        await send_result(send, result)
 
     async def _decide(self, command: DeliveredCommand) -> CommandResult:
         began = time.monotonic()
@@ -116,8 +108,3 @@ def _identified(command: DeliveredCommand) -> identity.Identified | identity.Ref
 
 def _plain(outcome: Outcome, reason: str = "") -> CommandResult:
     return CommandResult(outcome, told(outcome, reason=reason))
-
-
-async def _send(send: Send, result: CommandResult) -> None:
-    more = {} if result.is_final else {"retry-after": str(_RETRY_AFTER)}
-    await send_json(send, result.status, "{}" if result.outcome == "unproven" else result.dump(), more)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from lark_provider.plugins.asgi import header, read_body, send_json
+from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.proof import (
     EVENT_HEADER,
     LARGEST_BODY,
@@ -18,9 +19,14 @@ from lark_provider.protocol.hitl.proof import (
 
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import Receive, Scope, Send
+    from lark_provider.protocol.commands.delivery import CommandResult
+    from lark_provider.protocol.hitl.delivery import ClickResult
 
 MOST_AT_ONCE = 4
 """Clicks and commands that a process works on at once: Airflow's pool of connections is for its own users."""
+_RETRY_AFTER = 2
+
+D = TypeVar("D")
 
 
 class Turns:
@@ -50,11 +56,25 @@ class Signed(NamedTuple):
         name: What the proof names: the event's or the message's id.
         body: What is delivered.
         is_proven: Whether the bridge has signed both.
+        client: The address that it came from; empty if that is not known.
     """
 
     name: str
     body: bytes
     is_proven: bool
+    client: str
+
+
+class Refused(NamedTuple):
+    """Why nothing is done about a request.
+
+    Attributes:
+        outcome: In one word.
+        reason: What cannot be read in a request that is proven; else empty.
+    """
+
+    outcome: Literal["unproven", "invalid"]
+    reason: str = ""
 
 
 async def receive_signed(
@@ -78,4 +98,32 @@ async def receive_signed(
         return None
     name, at, signature = (header(scope, one) for one in (EVENT_HEADER, TIME_HEADER, SIGNATURE_HEADER))
     is_proven = secrets.prove(scope["method"], path, at, name, body, signature, now=time.time())
-    return Signed(name, body, is_proven)
+    return Signed(name, body, is_proven, (scope.get("client") or ("",))[0])
+
+
+def read_signed(request: Signed, read: Callable[[bytes], D], name_of: Callable[[D], str]) -> D | Refused:
+    """Return what a request delivers, or why nothing is done about it.
+
+    Args:
+        request: The request.
+        read: Reads a body that is proven; raises InvalidRequestError if it cannot.
+        name_of: What the proof of such a delivery names.
+    """
+    if not request.is_proven:
+        return Refused("unproven")
+    try:
+        delivered = read(request.body)
+    except InvalidRequestError as error:
+        return Refused("invalid", str(error))
+    return delivered if name_of(delivered) == request.name else Refused("unproven")
+
+
+async def send_result(send: Send, result: ClickResult | CommandResult) -> None:
+    """Answer the bridge.
+
+    Args:
+        send: Sends the answer.
+        result: What became of its request; one that is not proven learns nothing but that.
+    """
+    more = {} if result.is_final else {"retry-after": str(_RETRY_AFTER)}
+    await send_json(send, result.status, "{}" if result.outcome == "unproven" else result.dump(), more)
