@@ -127,7 +127,8 @@ def _cached_or_fetched(
             found |= old
             expired += len(old)
     if failure is not None:
-        logger.warning("User lookup failed; using %d expired cache entries: %s", expired, failure)
+        fields = {"entries": expired, "error": str(failure)}
+        logger.warning("User lookup failed; using expired cache entries", extra=fields)
     return found
 
 

@@ -146,9 +146,8 @@ def pump_once(clicks: Inbox, broker_url: str | None = None) -> None:
     try:
         Pump(broker, clicks).once()
     except BrokerError as error:
-        # Clicks that other pumps have stored count all the same. The reason is in the message: this runs in a
-        # worker, and Airflow shows no extra fields.
-        logger.warning("Broker unavailable; looking only at stored clicks: %s", error)
+        # Clicks that other pumps have stored count all the same.
+        logger.warning("Broker unavailable; looking only at stored clicks", extra={"error": str(error)})
 
 
 def ask(

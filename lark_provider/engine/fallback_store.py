@@ -119,9 +119,8 @@ def _unavailable(
         databases.suppressed[where] += 1
         return error
     databases.warned_at[where] = now
-    extra = {"database": where, "suppressed": databases.suppressed.pop(where, 0)}
-    # The reason is part of the message: Airflow's task logs show no fields.
-    logger.warning("Shared database unavailable; falling back to in-memory cache: %s", error, extra=extra)
+    fields = {"database": where, "suppressed": databases.suppressed.pop(where, 0), "error": str(error)}
+    logger.warning("Shared database unavailable; falling back to in-memory cache", extra=fields)
     return error
 
 

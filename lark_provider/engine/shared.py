@@ -71,7 +71,8 @@ def work(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
             failure = error
         if time.monotonic() - began > PATIENCE_SECONDS:
             raise failure
-        logger.warning("Ledger unavailable; waiting for its database: %s", failure, extra={"wait_s": wait})
+        fields = {"wait_s": wait, "error": str(failure)}
+        logger.warning("Ledger unavailable; waiting for its database", extra=fields)
         random: float = yield Random()
         yield Sleep(wait * (0.5 + random / 2))
         wait = min(2 * wait, _LONGEST_WAIT)

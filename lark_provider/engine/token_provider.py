@@ -125,8 +125,7 @@ def _renew(session: Session, want: _Want, flight: Flight) -> Procedure[None]:
     try:
         yield from _flown(session, want, None, flight)
     except LarkError as error:
-        # The reason is part of the message: Airflow's task logs show no fields.
-        logger.warning("Failed to renew the token; using the current one: %s", error)
+        logger.warning("Failed to renew the token; using the current one", extra={"error": str(error)})
 
 
 def _flown(session: Session, want: _Want, rejected: str | None, flight: Flight) -> Procedure[Token]:

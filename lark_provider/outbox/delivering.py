@@ -192,7 +192,8 @@ async def _sent(row: Claimed, known: Known, message: Outgoing) -> str:
         if error.http_status is None or message.plain is None:
             raise
         # Lark refuses a whole card for one mention of a person who has left the tenant.
-        logger.warning("Lark rejected the mentions; naming people without a mention: %s", error.msg)
+        fields = {"error": error.msg}
+        logger.warning("Lark rejected the mentions; naming people without a mention", extra=fields)
         return await perform(message.plain, ())
 
 
@@ -203,7 +204,8 @@ async def _ids(known: Known, emails: tuple[str, ...]) -> dict[str, str]:
     try:
         found = await known.client.contact.find_by_email(list(emails))
     except LarkAPIError as error:
-        logger.warning("User lookup failed; naming people without a mention: %s", error)
+        fields = {"error": str(error)}
+        logger.warning("User lookup failed; naming people without a mention", extra=fields)
         return {}
     return {email: open_id for email, open_id in found.items() if open_id}
 

@@ -179,7 +179,7 @@ def test_what_others_write_during_an_append_is_logged(
     with caplog.at_level("WARNING"):
         in_parts(place, rows(10, 1), "second", mode="append")
     (said,) = [one for one in caplog.records if "Others have written" in one.getMessage()]
-    assert said.getMessage().endswith("it was overwritten: rows 3 to 12")
+    assert said.getMessage().endswith("it was overwritten")
     assert (said.worksheet, said.row, said.rows) == ("Sheet1", 3, 10)  # type: ignore[attr-defined]
     values = place.values()
     assert [row[:2] for row in values] == [HEADER, *table(11)]

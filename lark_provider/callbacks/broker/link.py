@@ -78,10 +78,8 @@ def _warn(warnings: Throttle, error: str) -> None:
     """Log that a connection failed or was lost, once a minute for each reason."""
 
     def log(suppressed: int) -> None:
-        # The reason is in the message: this also runs in a triggerer, and Airflow shows no extra fields.
-        logger.warning(
-            "RabbitMQ connection failed; reconnecting: %s", error, extra={"suppressed": suppressed}
-        )
+        fields = {"suppressed": suppressed, "error": error}
+        logger.warning("RabbitMQ connection failed; reconnecting", extra=fields)
 
     warnings.note(error, log)
 

@@ -96,12 +96,11 @@ def granted(
             )
         if waited - said >= _SAY_SECONDS:
             said = waited
-            # The holder is part of the message: Airflow's task logs show no fields.
             logger.info(
-                "Waiting for another writer of the %s: %s",
-                what,
-                lease.holder,
+                "Waiting for another writer",
                 extra={
+                    "of": what,
+                    "writer": lease.holder,
                     "lease_ends_in_s": round(lease.seconds, 1),
                     "waited_s": round(waited),
                     "up_to_s": wait,

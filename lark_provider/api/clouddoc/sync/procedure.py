@@ -204,9 +204,9 @@ def _plan(counts: Counts, rejected: list[Reject], prepared: preparing.Prepared, 
 def _log_plan(plan: SyncPlan, *, dry_run: bool) -> None:
     counts = plan.counts
     logger.info(
-        "Sync planned: %s",
-        plan,
+        "Sync planned",
         extra={
+            "plan": str(plan),
             "creates": counts.creates,
             "updates": counts.updates,
             "deletes": counts.deletes,
@@ -216,7 +216,7 @@ def _log_plan(plan: SyncPlan, *, dry_run: bool) -> None:
         },
     )
     if counts.deletes_withheld:
-        logger.warning("Sync deletes nothing: %s", counts.deletes_withheld)
+        logger.warning("Sync deletes nothing", extra={"reason": counts.deletes_withheld})
     if counts.duplicates:
         logger.warning(
             "Duplicate keys in the table; the oldest record of each is kept in step",
@@ -244,8 +244,7 @@ def _written(writer: Writer) -> Procedure[None]:
             written=result.written,
             retryable=(unknown and is_safe) or not isinstance(error, LarkError) or error.retryable,
         ) from error
-    logger.info(
-        "Sync finished: %s", result, extra={"written": result.written, "rejected": len(result.rejects)}
-    )
+    fields = {"result": str(result), "written": result.written, "rejected": len(result.rejects)}
+    logger.info("Sync finished", extra=fields)
     for name in result.not_converging:
-        logger.warning("Sync does not converge; a field differs from what was written: %r", name)
+        logger.warning("Sync does not converge; a field differs from what was written", extra={"field": name})

@@ -103,9 +103,8 @@ class Reader:
                     yield from work(lambda: self.index.end_scan(keep=adds))
                     return True
                 problem = f"{seen} of {total} records were seen"
-            logger.warning(
-                "Table scan incomplete; scanning again: %s", problem, extra={"attempt": attempt + 1}
-            )
+            fields = {"attempt": attempt + 1, "reason": problem}
+            logger.warning("Table scan incomplete; scanning again", extra=fields)
         raise LarkAPIError(
             f"The table cannot be read completely: {problem}, in {_SCANS} scans. Nothing was written. Next: "
             "run again when fewer people change the table.",

@@ -100,6 +100,7 @@ def _repeated(writer: Writer, found: dict[str, Any]) -> Procedure[bool]:
     try:
         yield from writer.create(rows, found["token"], keys, token_age)
     except LarkAPIError as error:
-        logger.info("Repeated request was refused; waiting instead: %s", error, extra={"code": error.code})
+        fields = {"code": error.code, "error": str(error)}
+        logger.info("Repeated request was refused; waiting instead", extra=fields)
         return False
     return True

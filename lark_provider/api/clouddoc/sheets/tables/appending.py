@@ -18,7 +18,6 @@ from lark_provider.api.clouddoc.sheets.tables.judging import (
     is_blank,
     judge,
     offset_of,
-    spans,
 )
 from lark_provider.api.clouddoc.sheets.tables.writer import Writer
 from lark_provider.protocol.ledger_entry import State
@@ -213,8 +212,7 @@ class Appender(Writer):
                 # Lark has no compare-and-set: what others typed into these rows after they were read is gone.
                 logger.warning(
                     "Others have written in the spreadsheet while rows were appended; if they typed into "
-                    "these rows, it was overwritten: %s",
-                    spans(range(row, row + chunk.count)),
+                    "these rows, it was overwritten",
                     extra={"worksheet": self.place.title, "row": row, "rows": chunk.count},
                 )
                 return row

@@ -176,9 +176,8 @@ def _filter(writer: Writer, extent: Extent) -> Procedure[None]:
         ):
             # It has conditions that a person has set, or it is for something else.
             logger.warning(
-                "The worksheet has another filter, which is left as it is: %s",
-                text,
-                extra={"wanted": wanted.a1},
+                "The worksheet has another filter, which is left as it is",
+                extra={"filter": text, "wanted": wanted.a1},
             )
             return
         yield from writer.lease.send(request("DELETE", url))

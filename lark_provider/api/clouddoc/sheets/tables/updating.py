@@ -167,9 +167,8 @@ class Update:
                         index[key] = number
         if doubled:
             logger.warning(
-                "The worksheet has keys more than once; the first row of each is kept in step: %s",
-                spans(doubled),
-                extra={"rows": len(doubled)},
+                "The worksheet has keys more than once; the first row of each is kept in step",
+                extra={"rows": len(doubled), "others": spans(doubled)},
             )
         self.index, self._last, self._doubled = index, last, doubled
 
