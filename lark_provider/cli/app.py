@@ -194,18 +194,12 @@ def run_remove(arguments: argparse.Namespace) -> int:
     app_id = arguments.app_id.strip()
     if not arguments.yes:
         app = manager.get_application(app_id)
-        if not _is_confirmed(f"Remove {app.name!r} ({app.app_id}) and its secrets?"):
+        if not terminal.confirmed(f"Remove {app.name!r} ({app.app_id}) and its secrets?"):
             print("Nothing is removed.")
             return 1
     manager.delete_application(app_id)
     print(f"App {app_id} is removed.")
     return 0
-
-
-def _is_confirmed(question: str) -> bool:
-    if not terminal.can_ask():
-        raise WrongUseError("Standard input must be a terminal to confirm this. Next: pass --yes.")
-    return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
 
 def _add_app_id(parser: argparse.ArgumentParser) -> None:

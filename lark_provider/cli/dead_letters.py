@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_provider.cli.arguments import WrongUseError, add_group, add_ids, add_json, age, row_count
 from lark_provider.cli.output import one_line, print_json, table
-from lark_provider.cli.terminal import can_ask
+from lark_provider.cli.terminal import confirmed
 from lark_provider.errors import LarkError
 from lark_provider.support import periods
 
@@ -195,14 +195,12 @@ class _Wanted:
 
 
 def _is_confirmed(arguments: argparse.Namespace) -> bool:
-    if not can_ask():
-        raise WrongUseError("Standard input must be a terminal to confirm this. Next: pass --yes.")
     which = f"{len(arguments.ids)} dead letter(s)"
     if arguments.all:
         which = "all dead letters"
     elif arguments.older_than is not None:
         which = f"all dead letters older than {periods.shown(arguments.older_than)}"
-    return input(f"Purge {which}? They cannot be restored. [y/N] ").strip().lower() in {"y", "yes"}
+    return confirmed(f"Purge {which}? They cannot be restored.")
 
 
 def _unknown(ids: Sequence[str]) -> LarkError:

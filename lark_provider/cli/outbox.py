@@ -21,7 +21,7 @@ from lark_provider.cli.arguments import (
 )
 from lark_provider.cli.logs import log_as_service
 from lark_provider.cli.output import one_line, print_json, table
-from lark_provider.cli.terminal import can_ask
+from lark_provider.cli.terminal import confirmed
 from lark_provider.errors import LarkError
 from lark_provider.support import periods
 from lark_provider.support.termination import on_termination
@@ -168,14 +168,12 @@ def _found(id_: str) -> Row:
 
 
 def _is_confirmed(arguments: argparse.Namespace) -> bool:
-    if not can_ask():
-        raise WrongUseError("Standard input must be a terminal to confirm this. Next: pass --yes.")
     which = f"{len(arguments.ids)} message(s)"
     if arguments.all:
         which = "all messages that are not delivered"
     elif arguments.older_than is not None:
         which = f"all undelivered messages older than {periods.shown(arguments.older_than)}"
-    return input(f"Purge {which}? They will never be sent. [y/N] ").strip().lower() in {"y", "yes"}
+    return confirmed(f"Purge {which}? They will never be sent.")
 
 
 def _cells(row: Row) -> list[str]:

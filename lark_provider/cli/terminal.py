@@ -7,10 +7,26 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lark_provider.cli.arguments import WrongUseError
+
 
 def can_ask() -> bool:
     """Return whether standard input is a terminal, so that a user can be asked."""
     return sys.stdin is not None and sys.stdin.isatty()
+
+
+def confirmed(question: str) -> bool:
+    """Ask a user, and return whether they agree.
+
+    Args:
+        question: What is asked.
+
+    Raises:
+        WrongUseError: Standard input is no terminal.
+    """
+    if not can_ask():
+        raise WrongUseError("Standard input must be a terminal to confirm this. Next: pass --yes.")
+    return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
 
 def read_line() -> str:

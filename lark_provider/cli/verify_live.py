@@ -198,7 +198,5 @@ def _sum_up(runner: Runner, findings: list[Finding]) -> None:
 
 
 def _is_confirmed(count: int, base_url: str, app_id: str) -> bool:
-    if not terminal.can_ask():
-        raise WrongUseError("Standard input must be a terminal to confirm this. Next: pass --yes.")
-    question = f"Run {count} probe(s) as app {app_id} at {base_url}? What they make is deleted. [y/N] "
-    return input(question).strip().lower() in {"y", "yes"}
+    what = f"Run {count} probe(s) as app {app_id} at {base_url}?"
+    return terminal.confirmed(f"{what} What they make is deleted.")

@@ -29,7 +29,7 @@ from lark_provider.callbacks.broker.dead_letter import DeadLetter
 from lark_provider.callbacks.broker.link import Delivered, connected
 from lark_provider.callbacks.broker.pump import Pump
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, Queue
-from lark_provider.cli import dead_letters
+from lark_provider.cli import terminal
 from lark_provider.cli.__main__ import main
 from lark_provider.storage import engine as engines
 from lark_provider.storage import migrate, urls
@@ -259,7 +259,7 @@ def test_purge_asks(
     rabbitmq: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dead(rabbitmq, mq.card("e1"))
-    monkeypatch.setattr(dead_letters, "can_ask", lambda: True)
+    monkeypatch.setattr(terminal, "can_ask", lambda: True)
     questions = list[str]()
     for answer, code in (("", 1), ("n", 1), ("y", 0)):
 
