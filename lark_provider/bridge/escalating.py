@@ -46,11 +46,10 @@ class Escalator:
         database: The database.
         apps: The apps that have sent the cards.
         clients: Their clients.
-        stale: After which the outcome of a step that was started is unknown.
     """
 
-    def __init__(self, database: Any, apps: IncidentApps, clients: Apps, stale: timedelta = STALE) -> None:
-        self._database, self._apps, self._clients, self._stale = database, apps, clients, stale
+    def __init__(self, database: Any, apps: IncidentApps, clients: Apps) -> None:
+        self._database, self._apps, self._clients = database, apps, clients
         self._waiting = WaitingEscalations(database)
         self._damaged: dict[str, float] = {}
         self._warnings = Throttle(most=200)
@@ -64,7 +63,7 @@ class Escalator:
         Raises:
             StorageError: The database cannot be used.
         """
-        found = await threads.run(lambda: self._waiting.find(self._stale, _MOST))
+        found = await threads.run(lambda: self._waiting.find(STALE, _MOST))
         for one in found:
             if self._damaged.get(one.key, float("-inf")) > time.monotonic():
                 continue
@@ -83,7 +82,7 @@ class Escalator:
             self._damaged[waiting.key] = time.monotonic() + _DAMAGED_SECONDS
             return
         steps = Escalations(self._database, app, outgoing.card)
-        taken, recorded = await threads.run(partial(steps.look, waiting.key, self._stale))
+        taken, recorded = await threads.run(partial(steps.look, waiting.key, STALE))
         for urgent, state in recorded:
             measured.BRIDGE_ESCALATION_STEPS.add(urgent, state)
             if state == "unknown":

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from lark_provider.api.routes.model import Receiver
-from lark_provider.outbox.delivering import replaces_cards
 from lark_provider.protocol.hitl.model import HitlQuestion
 from lark_provider.protocol.language import Language
 from lark_provider.protocol.quiet_hours import QuietHours
@@ -29,22 +28,6 @@ class Receivers(Protocol):
 
     def replaces_lost(self) -> bool:
         """Return whether one new card is sent for one that cannot be updated, as it is now."""
-
-
-class NoRoutes:
-    """No routes: every question goes to its assignees."""
-
-    def for_question(self, question: HitlQuestion) -> Sequence[Receiver]:  # noqa: ARG002 - the protocol's
-        """Return none."""
-        return ()
-
-    def open_ids(self, names: Iterable[str]) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - the protocol's
-        """Return none."""
-        return {}
-
-    def replaces_lost(self) -> bool:
-        """Return what the environment says."""
-        return replaces_cards()
 
 
 class Recipients:

@@ -75,19 +75,18 @@ def shortened(open_id: str) -> str:
     return open_id if len(open_id) <= _SHORT else f"{open_id[:_ENDS]}…{open_id[-_ENDS:]}"
 
 
-def message_page(language: str, key: str, *, title: str = "title", login: str | None = None) -> str:
+def message_page(language: str, key: str, *, login: str | None = None) -> str:
     """Return a page that says one thing.
 
     Args:
         language: `zh` or `en`.
         key: Which text.
-        title: Which title.
         login: Where to log in, for a button.
     """
     button = (
         "" if login is None else f'<p><a class="button" href="{escape(login)}">{_(language, "login")}</a></p>'
     )
-    return _page(language, title, f"<p>{_(language, key)}</p>{button}")
+    return _page(language, "title", f"<p>{_(language, key)}</p>{button}")
 
 
 def linked_page(language: str, rows: Sequence[tuple[str, str, str]]) -> str:

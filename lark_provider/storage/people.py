@@ -239,15 +239,6 @@ class People:
         state: CodeState = "used" if row.used_at else "valid" if row.until > now else "expired"
         return LinkCode(_person(row), state)
 
-    def use_code(self, code: str) -> Person | None:
-        """Use a code, and return whose it was; None if it is unknown, used or expired.
-
-        Args:
-            code: What `new_code` returned.
-        """
-        with transaction(migrate.opened(self._url)) as connection:
-            return _use(connection, code)
-
     def link_by_code(self, code: str, account: Account) -> Linked | None:
         """Use a code and link its person, both or neither; None if it is unknown, used or expired.
 

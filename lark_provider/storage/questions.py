@@ -162,12 +162,12 @@ class Questions:
             condition = sa.and_(rows.state == "held", rows.parked_at <= parked_before)
             return _read(connection, condition, most)
 
-    def without_cards(self, most: int = _CHUNK) -> dict[str, RecordedQuestion]:
+    def without_cards(self) -> dict[str, RecordedQuestion]:
         """Return open questions that have no card, since no receiver was known; those updated longest ago."""
         rows = hitl_questions.c
         with transaction(migrate.opened(self._url), reading=True) as connection:
             has_card = sa.exists().where(hitl_cards.c.ti_id == rows.ti_id, ~_is_earlier())
-            return _read(connection, sa.and_(rows.state == "open", ~has_card), most, by=rows.updated_at)
+            return _read(connection, sa.and_(rows.state == "open", ~has_card), _CHUNK, by=rows.updated_at)
 
     def open(self, cards: Mapping[str, Sequence[NewCard]]) -> int:
         """Open questions and record the cards that are due for them, in one transaction.

@@ -88,7 +88,9 @@ def test_an_unlinked_person_gets_a_link_of_their_own(
     assert found.link_url is not None
     page, _, code = found.link_url.partition("?code=")
     assert page == "https://airflow.example.com/team/lark/link"
-    assert people.use_code(code) == Person(lark.app_id, TENANT, open_id(lark, "alice"))
+    whose = people.find_code(code)
+    assert whose is not None
+    assert (whose.person, whose.state) == (Person(lark.app_id, TENANT, open_id(lark, "alice")), "valid")
     assert code not in caplog.text
     assert code not in repr(found)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
+from lark_provider.api.routes.model import Receiver
+from lark_provider.outbox.delivering import replaces_cards
 from lark_provider.protocol.callbacks import CardClick, read
 from lark_provider.protocol.hitl.keys import button_value
 from lark_provider.protocol.hitl.model import Assignee, HitlQuestion, TaskInstance
@@ -59,3 +62,16 @@ def execute(url: URL, statement: str, **parameters: Any) -> list[Any]:
     with transaction(migrate.opened(url)) as connection:
         result = connection.execute(sa.text(statement), parameters)
         return list(result) if result.returns_rows else []
+
+
+class NoRoutes:
+    """No routes: every question goes to its assignees."""
+
+    def for_question(self, question: HitlQuestion) -> Sequence[Receiver]:  # noqa: ARG002 - the protocol's
+        return ()
+
+    def open_ids(self, names: Iterable[str]) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - the protocol's
+        return {}
+
+    def replaces_lost(self) -> bool:
+        return replaces_cards()

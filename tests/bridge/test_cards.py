@@ -17,7 +17,7 @@ from lark_provider.bridge import holds as holds_module
 from lark_provider.bridge.cards import QuestionCardSender
 from lark_provider.bridge.holds import Holds
 from lark_provider.bridge.lark import Apps
-from lark_provider.bridge.receivers import NoRoutes, Recipients
+from lark_provider.bridge.receivers import Recipients
 from lark_provider.bridge.settings import HOLD_SECONDS, Credentials, Settings
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import End
@@ -30,7 +30,7 @@ from lark_provider.storage.questions import Questions
 from lark_provider.support.secret import Secret
 from lark_provider.support.throttle import Throttle
 from tests.airflow.conftest import CHAT
-from tests.bridge.making import NOW, execute, question
+from tests.bridge.making import NOW, NoRoutes, execute, question
 
 ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)
 

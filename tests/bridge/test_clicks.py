@@ -18,7 +18,7 @@ from lark_provider.bridge.errors import AirflowUnavailableError
 from lark_provider.bridge.holds import Holds
 from lark_provider.bridge.lark import Apps
 from lark_provider.bridge.question_ends import QuestionEnds
-from lark_provider.bridge.receivers import NoRoutes, Recipients
+from lark_provider.bridge.receivers import Recipients
 from lark_provider.bridge.results import ClickResultDisplay
 from lark_provider.bridge.settings import Credentials, Settings
 from lark_provider.protocol.hitl.delivery import ClickResult
@@ -33,7 +33,7 @@ from lark_provider.storage.question_cards import QuestionCards
 from lark_provider.storage.questions import Questions
 from lark_provider.support.secret import Secret
 from lark_provider.support.throttle import Throttle
-from tests.bridge.making import NOW, card, click, execute, question
+from tests.bridge.making import NOW, NoRoutes, card, click, execute, question
 from tests.services.processes import free_port
 
 PASSWORD = "a-password-of-airflow"

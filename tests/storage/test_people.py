@@ -82,7 +82,7 @@ def test_a_revoked_link_is_gone_and_cannot_be_set_back(store: People, url: URL) 
     assert revoked.is_revoked
     assert get(store, BOB) is None
     assert store.by_user("cli_a", ["bob"]) == {}
-    assert store.use_code(code) is None
+    assert store.link_by_code(code, ACCOUNT) is None
     assert store.listing() == []
     assert [one.is_revoked for one in store.listing(revoked=True)] == [True]
     assert store.revoke("ou_bob") == []
@@ -149,8 +149,10 @@ def test_a_code_is_used_once(store: People, url: URL) -> None:
     found = store.find_code(code)
     assert found is not None
     assert (found.person, found.state) == (BOB, "valid")
-    assert store.use_code(code) == BOB
-    assert store.use_code(code) is None
+    linked = store.link_by_code(code, ACCOUNT)
+    assert linked is not None
+    assert linked.person == BOB
+    assert store.link_by_code(code, ACCOUNT) is None
     used = store.find_code(code)
     assert used is not None
     assert used.state == "used"
@@ -173,7 +175,6 @@ def test_a_code_ends_after_ten_minutes(store: People, url: URL) -> None:
     found = store.find_code(code)
     assert found is not None
     assert found.state == "expired"
-    assert store.use_code(code) is None
     assert store.link_by_code(code, ACCOUNT) is None
     assert store.listing() == []
 
@@ -190,7 +191,6 @@ def test_codes_that_ended_long_ago_are_deleted(store: People, url: URL) -> None:
 def test_what_is_no_code_finds_nothing(store: People, code: str) -> None:
     store.new_code(*key_of(BOB))
     assert store.find_code(code) is None
-    assert store.use_code(code) is None
     assert store.link_by_code(code, ACCOUNT) is None
 
 

@@ -190,25 +190,22 @@ def configured(
     return sinks, background
 
 
-def check_database(database_url: str | None = None) -> None:
+def check_database() -> None:
     """Refuse to start on a database that waiting does not make usable: behind on migrations, no permission.
 
     One that is unavailable does not prevent the start, for it may come back: that is logged, and `/readyz`
     shows it. Without a database nothing is checked.
 
-    Args:
-        database_url: As for `configured`.
-
     Raises:
         ConfigurationError: A setting is invalid.
         StorageError: The database is available, and takes no clicks.
     """
-    if not config.has_database(database_url):
+    if not config.has_database():
         return
     from lark_provider.storage import inbox, urls
     from lark_provider.storage.errors import StorageError
 
-    clicks = inbox.Inbox(urls.database(database_url))
+    clicks = inbox.Inbox(urls.database())
 
     def check() -> None:
         clicks.database_id()

@@ -15,7 +15,6 @@ ROLES: tuple[Role, ...] = get_args(Role)
 """From the weakest to the strongest."""
 WRONG_MEMBER = 1063001
 _DEPARTMENTS, _APPS = ("od-", "od_"), ("cli_",)
-_MEMBER_TYPES = {"open_id": "openid", "chat_id": "openchat"}
 
 
 @dataclass(frozen=True, slots=True)
