@@ -41,5 +41,5 @@ class RetryPolicy:
             seconds = backoff
         else:
             # Not before the time that Lark named. If that is still too soon, the backoff makes it later.
-            seconds = max(retry_after + random * max(0.05, 0.1 * retry_after), min(backoff, 1.0))
+            seconds = max(retry_after * (1 + 0.1 * random), min(backoff, 1.0))
         return seconds if waited + seconds <= self.max_wait else None
