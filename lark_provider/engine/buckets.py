@@ -115,9 +115,9 @@ class Buckets:
         return latest
 
     def _bucket(self, app: str, limit: Limit) -> _Bucket:
-        found = self._buckets.get((app, limit))
-        if found is None:
-            found = self._buckets[app, limit] = _Bucket()
-            if len(self._buckets) > _MOST:
-                self._buckets.popitem(last=False)
+        key = (app, limit)
+        # The last used stay: those of an endpoint are older than those of each person who gets a message.
+        found = self._buckets[key] = self._buckets.pop(key, None) or _Bucket()
+        if len(self._buckets) > _MOST:
+            self._buckets.popitem(last=False)
         return found
