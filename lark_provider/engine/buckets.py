@@ -115,9 +115,9 @@ class Buckets:
         return latest
 
     def _bucket(self, app: str, limit: Limit) -> _Bucket:
-        key = (app, limit)
+        found = self._buckets.setdefault((app, limit), _Bucket())
         # The last used stay: those of an endpoint are older than those of each person who gets a message.
-        found = self._buckets[key] = self._buckets.pop(key, None) or _Bucket()
+        self._buckets.move_to_end((app, limit))
         if len(self._buckets) > _MOST:
             self._buckets.popitem(last=False)
         return found

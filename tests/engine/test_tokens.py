@@ -173,6 +173,52 @@ def test_refusals_are_few_and_hold_no_frames(cache: TokenCache, clock: Clock) ->
         cache.acquire("k1999", None, clock())
 
 
+def test_who_was_refused_last_stays_refused_when_there_are_too_many(cache: TokenCache, clock: Clock) -> None:
+    def refused(key: str) -> None:
+        step = cache.acquire(key, None, clock())
+        assert isinstance(step, Fetch)
+        cache.fail(step.flight, TokenAcquisitionError("no"), clock())
+
+    for number in range(256):
+        refused(f"k{number}")
+    clock.now += 30
+    refused("k0")
+    refused("another")
+    for key in ("k0", "another"):
+        with pytest.raises(TokenAcquisitionError):
+            cache.acquire(key, None, clock())
+
+
+def test_a_token_that_arrives_late_ends_a_refusal(cache: TokenCache, clock: Clock) -> None:
+    slow = cache.acquire("k", None, clock())
+    assert isinstance(slow, Fetch)
+    clock.now += 601
+    other = cache.acquire("k", None, clock())
+    assert isinstance(other, Fetch)
+    cache.fail(other.flight, TokenAcquisitionError("no"), clock())
+    cache.resolve(slow.flight, token(clock, "t-1", 7200))
+    assert isinstance(cache.acquire("k", "t-1", clock()), Fetch)
+
+
+def test_a_token_that_lark_rejected_for_one_is_not_used_by_the_others(
+    cache: TokenCache, clock: Clock
+) -> None:
+    fetched(cache, clock, "t-1")
+    assert isinstance(cache.acquire("k", "t-1", clock()), Fetch)
+    assert isinstance(cache.acquire("k", None, clock()), Join)
+
+
+def test_who_was_refused_for_what_has_arrived_since_asks_again(cache: TokenCache, clock: Clock) -> None:
+    for key in ("app|tenant", "app-2|tenant"):
+        step = cache.acquire(key, None, clock())
+        assert isinstance(step, Fetch)
+        cache.fail(step.flight, TokenAcquisitionError("no ticket"), clock())
+    cache.clear_refusals("app|")
+    assert isinstance(cache.acquire("app|tenant", None, clock()), Fetch)
+    with pytest.raises(TokenAcquisitionError):
+        cache.acquire("app-2|tenant", None, clock())
+
+
 def test_another_secret_is_another_key_and_shows_in_no_repr() -> None:
     one, two = App("https://x", "cli_1", "secret-one"), App("https://x", "cli_1", "secret-two")
     assert one.token_key != two.token_key
