@@ -66,6 +66,13 @@ def test_a_file_that_was_looked_at_and_not_sent_can_be_passed_again() -> None:
         assert len(load(ReadFile(file, "a", LIMIT, "file")).content) == len(b"content")
 
 
+def test_of_a_file_that_was_read_to_its_end_nothing_is_left() -> None:
+    for position in (3, 100):
+        file = io.BytesIO(b"abc")
+        file.seek(position)
+        assert len(load(ReadFile(file, "a", LIMIT, "file")).content) == 0
+
+
 def test_a_file_is_called_what_the_caller_says_else_by_its_own_name(tmp_path: Path) -> None:
     path = tmp_path / "report.csv"
     path.write_bytes(b"a")
