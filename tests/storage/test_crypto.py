@@ -114,6 +114,13 @@ def test_the_first_encrypts_and_each_decrypts(keys: list[bytes], text: str) -> N
     for wrong, sealed in ((oldest, every.encrypt_for_0_1(text)), (newest, old)):
         with pytest.raises(DecryptionError):
             wrong.decrypt(sealed, "it")
+    for sealed, valid in (
+        (every.encrypt_for_0_1(text, PLACE), newest),
+        (oldest.encrypt_for_0_1(text, PLACE), every),
+    ):
+        assert valid.is_marked(sealed)
+        assert not valid.is_moved(sealed, PLACE), "also when the older keys have been removed"
+        assert valid.is_moved(sealed, PLACE[:1])
     old_seal = oldest.seal(text, PLACE)
     assert unsealed(every, old_seal) == text
     assert unsealed(newest, every.seal(text, PLACE)) == text
