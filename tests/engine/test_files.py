@@ -23,6 +23,16 @@ class Pipe(io.BytesIO):
     def seekable(self) -> bool:
         return False
 
+    def seek(self, *_: object) -> int:
+        raise io.UnsupportedOperation("seek")
+
+
+class Reader:
+    """What has nothing of a file but that it can be read, as the body of an HTTP answer."""
+
+    def __init__(self, content: bytes) -> None:
+        self.read = io.BytesIO(content).read
+
 
 def in_a_file(content: bytes) -> io.BytesIO:
     """A file that was read up to where the content begins."""
@@ -37,6 +47,7 @@ SOURCES: dict[str, Callable[[bytes], Any]] = {
     "memoryview": memoryview,
     "file": in_a_file,
     "pipe": Pipe,
+    "reader": Reader,
 }
 
 
