@@ -20,6 +20,7 @@ from lark_provider.errors import (
     OutcomeUnknownError,
     PermissionDeniedError,
     RateLimitError,
+    TokenAcquisitionError,
     TransportError,
 )
 from lark_provider.protocol.attempts import attempts
@@ -411,6 +412,28 @@ def test_an_answer_without_a_token_is_no_token(data: dict[str, Any]) -> None:
     error = Run(fetch(App("https://x", "cli_1", "s")), [answer(**data)]).error
     assert isinstance(error, LarkAPIError)
     assert "without a token" in str(error)
+
+
+def test_a_token_endpoint_that_fails_refuses_no_credentials() -> None:
+    app = App("https://x", "cli_1", "s")
+    busy = Run(fetch(app), [answer(2200, 500)], max_retries=0)
+    assert isinstance(busy.error, LarkAPIError)
+    lost = Run(fetch(app), [Lost("the connection was reset", sent=True)], max_retries=0)
+    assert isinstance(lost.error, TransportError)
+    assert not isinstance(lost.error, OutcomeUnknownError)
+    assert (busy.tokens, lost.tokens) == ([], []), "a token takes no token"
+
+
+def test_credentials_that_are_refused_are_named_with_the_id_of_the_log() -> None:
+    app = App("https://x", "cli_1", "s")
+    refused = Run(fetch(app), [answer(10014, 400, {"x-tt-logid": "L1"})])
+    assert isinstance(refused.error, TokenAcquisitionError)
+    text = str(refused.error)
+    assert "10014" in text
+    assert "check app id 'cli_1' and its secret" in text
+    assert text.endswith("(log_id L1)")
+    assert "tenant" not in text
+    assert "log_id" not in str(Run(fetch(app), [answer(10014, 400)]).error)
 
 
 def test_every_code_of_the_retry_rules_is_waited_for() -> None:
