@@ -26,10 +26,19 @@ from lark_provider.errors import (
 from lark_provider.protocol.attempts import attempts
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.codes import TABLE, Kind
-from lark_provider.protocol.effects import Lost, NeedToken, Random, Response, Send, Sleep
+from lark_provider.protocol.effects import (
+    Lost,
+    NeedAppToken,
+    NeedTicket,
+    NeedToken,
+    Random,
+    Response,
+    Send,
+    Sleep,
+)
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.retry import RetryPolicy
-from lark_provider.protocol.tokens import App, fetch
+from lark_provider.protocol.tokens import App, fetch, fetch_app_token
 from lark_provider.protocol.trampoline import Frame
 from lark_provider.protocol.trampoline import Run as Running
 from lark_provider.protocol.trampoline import run as trampoline
@@ -76,6 +85,9 @@ class Run:
                         self.rejected.append(rejected)
                         self.tokens.append(f"t-of-length-{len(self.tokens)}")
                         reply = self.tokens[-1]
+                    case NeedAppToken(rejected) | NeedTicket(rejected):
+                        self.rejected.append(rejected)
+                        reply = f"proof-{len(self.rejected)}"
                     case Send() as send:
                         self.sent.append(send)
                         reply = next(waiting)
@@ -434,6 +446,23 @@ def test_credentials_that_are_refused_are_named_with_the_id_of_the_log() -> None
     assert text.endswith("(log_id L1)")
     assert "tenant" not in text
     assert "log_id" not in str(Run(fetch(app), [answer(10014, 400)]).error)
+
+
+@pytest.mark.parametrize(
+    ("get", "member", "code"),
+    [(fetch, "tenant_access_token", 10013), (fetch_app_token, "app_access_token", 10012)],
+)
+def test_what_a_store_app_proves_itself_with_is_replaced_once(get: Any, member: str, code: int) -> None:
+    app = App("https://x", "cli_1", "s", tenant_key="a-tenant")
+    granted: dict[str, Any] = {member: "t-2", "expire": 7200}
+    played = Run(get(app), [answer(code, 400), answer(**granted)])
+    assert played.result == ("t-2", 7200.0)
+    assert played.rejected == [None, "proof-1"]
+    for replies, times in (([answer(code, 400)] * 2, 2), ([answer(10014, 400)], 1)):
+        refused = Run(get(app), replies)
+        assert isinstance(refused.error, TokenAcquisitionError)
+        assert len(refused.sent) == times
+        assert "that tenant 'a-tenant' has installed it" in str(refused.error)
 
 
 def test_every_code_of_the_retry_rules_is_waited_for() -> None:
