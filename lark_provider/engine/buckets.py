@@ -21,7 +21,7 @@ class _Bucket:
     times: deque[float] = field(default_factory=deque)
     next_at: float = 0.0
     """Of the next time, where no database is shared."""
-    reserved_at: float = 0.0
+    reserved_at: float = float("-inf")
     block: int = 0
 
 
@@ -70,7 +70,7 @@ class Buckets:
             for limit in limits:
                 bucket = self._bucket(app, limit)
                 is_busy = now - bucket.reserved_at < _SOON_SECONDS
-                bucket.block = min(limit.block, max(1, 2 * bucket.block)) if is_busy else 1
+                bucket.block = min(limit.block, 2 * bucket.block) if is_busy else 1
                 bucket.reserved_at = now
                 wanted[limit] = bucket.block
         return wanted
@@ -80,7 +80,7 @@ class Buckets:
 
         Args:
             app: Names the app.
-            firsts: The first time, by limit.
+            firsts: The first time, by limit; of one limit at least.
             counts: For how many requests, by limit.
 
         Returns:
@@ -92,7 +92,7 @@ class Buckets:
                 bucket.times.extend(first + each * limit.interval for each in range(1, count))
                 # For when the database becomes unavailable.
                 bucket.next_at = max(bucket.next_at, first + count * limit.interval)
-        return max(firsts.values(), default=0.0)
+        return max(firsts.values())
 
     def reserve(self, app: str, limits: Iterable[Limit]) -> float:
         """Use up the next time of each limit, where no database is shared.
@@ -115,9 +115,9 @@ class Buckets:
         return latest
 
     def _bucket(self, app: str, limit: Limit) -> _Bucket:
-        found = self._buckets.get((app, limit))
-        if found is None:
-            found = self._buckets[app, limit] = _Bucket()
-            if len(self._buckets) > _MOST:
-                self._buckets.popitem(last=False)
+        found = self._buckets.setdefault((app, limit), _Bucket())
+        # The last used stay: those of an endpoint are older than those of each person who gets a message.
+        self._buckets.move_to_end((app, limit))
+        if len(self._buckets) > _MOST:
+            self._buckets.popitem(last=False)
         return found

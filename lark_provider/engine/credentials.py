@@ -49,7 +49,8 @@ def find(session: Session) -> Procedure[App]:
             app = replace(entry.app, base_url=config.base_url(session.base_url, entry.app.base_url))
     if app is None:
         raise config.no_credentials(config.named_app(session.app_id))
-    app = replace(app, tenant_key=session.tenant_key)
+    if session.tenant_key is not None:
+        app = replace(app, tenant_key=session.tenant_key)
     session.found = (app, now + _CACHE_SECONDS)
     return app
 

@@ -133,11 +133,10 @@ def arriving(target: str) -> Iterator[IO[bytes]]:
     path = Path(target)
     # Not a file of `tempfile`: only its owner could read that, whatever the umask.
     part = path.with_name(f".{path.name[:_LONGEST_PART]}.{secrets.token_hex(8)}")
-    with part.open("xb") as file:
-        try:
+    try:
+        with part.open("xb") as file:
             yield file
-            file.flush()
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        part.replace(path)  # What could not be written has raised an error by now.
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

@@ -129,9 +129,9 @@ class TokenCache:
         return flight
 
     def _raise_refusal(self, key: str, now: float) -> None:
-        until, error = self._refusals.get(key, (0.0, None))
-        if error is not None and now < until:
-            raise copy.copy(error)
+        refusal = self._refusals.get(key)
+        if refusal is not None and now < refusal[0]:
+            raise copy.copy(refusal[1])
 
     def clear_refusals(self, prefix: str) -> None:
         """Drop the refusals of all keys with a prefix, since what was missing has arrived."""
@@ -175,10 +175,9 @@ class TokenCache:
             flight.future.set_exception(FetchCancelledError())
 
     def _refuse(self, key: str, error: TokenAcquisitionError, now: float) -> None:
-        for old in [old for old, (until, _) in self._refusals.items() if until <= now]:
-            del self._refusals[old]
         self._refusals[key] = (now + _REFUSAL_SECONDS, error)
-        while len(self._refusals) > _MOST_REFUSALS:
+        self._refusals.move_to_end(key)  # The first is the first to end.
+        if len(self._refusals) > _MOST_REFUSALS:
             self._refusals.popitem(last=False)
 
     def get(self, key: str) -> Token | None:

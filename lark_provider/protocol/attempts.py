@@ -99,8 +99,7 @@ def attempts(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) -> F
             repeatable = kind in (Kind.RATE, Kind.BUSY) or (kind is Kind.AMBIGUOUS and call.idempotent)
             if kind is Kind.AMBIGUOUS:
                 uncertain = str(failure).split(" Next: ")[0]
-        random: float = (yield Random()) if repeatable else 0.0
-        delay = policy.delay(attempt, waited, retry_after, random) if repeatable else None
+        delay = policy.delay(attempt, waited, retry_after, (yield Random())) if repeatable else None
         if delay is None:
             raise _final(call, failure, uncertain)
         log_id = getattr(failure, "log_id", None)

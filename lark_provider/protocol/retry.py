@@ -36,10 +36,8 @@ class RetryPolicy:
         """
         if attempt > self.max_retries:
             return None
-        backoff = random * min(self.cap, self.base * 2.0 ** (attempt - 1))
-        if retry_after is None:
-            seconds = backoff
-        else:
+        seconds = random * min(self.cap, self.base * 2.0 ** (attempt - 1))
+        if retry_after is not None:
             # Not before the time that Lark named. If that is still too soon, the backoff makes it later.
-            seconds = max(retry_after + random * max(0.05, 0.1 * retry_after), min(backoff, 1.0))
+            seconds = max(retry_after * (1 + 0.1 * random), min(seconds, 1.0))
         return seconds if waited + seconds <= self.max_wait else None

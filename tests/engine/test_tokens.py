@@ -173,6 +173,73 @@ def test_refusals_are_few_and_hold_no_frames(cache: TokenCache, clock: Clock) ->
         cache.acquire("k1999", None, clock())
 
 
+def test_who_was_refused_last_stays_refused_when_there_are_too_many(cache: TokenCache, clock: Clock) -> None:
+    def refused(key: str) -> None:
+        step = cache.acquire(key, None, clock())
+        assert isinstance(step, Fetch)
+        cache.fail(step.flight, TokenAcquisitionError("no"), clock())
+
+    for number in range(256):
+        refused(f"k{number}")
+    clock.now += 30
+    refused("k0")
+    refused("another")
+    for key in ("k0", "another"):
+        with pytest.raises(TokenAcquisitionError):
+            cache.acquire(key, None, clock())
+
+
+def test_a_token_that_arrives_late_ends_a_refusal(cache: TokenCache, clock: Clock) -> None:
+    slow = cache.acquire("k", None, clock())
+    assert isinstance(slow, Fetch)
+    clock.now += 601
+    other = cache.acquire("k", None, clock())
+    assert isinstance(other, Fetch)
+    cache.fail(other.flight, TokenAcquisitionError("no"), clock())
+    cache.resolve(slow.flight, token(clock, "t-1", 7200))
+    assert isinstance(cache.acquire("k", "t-1", clock()), Fetch)
+
+
+def test_a_token_that_lark_rejected_for_one_is_not_used_by_the_others(
+    cache: TokenCache, clock: Clock
+) -> None:
+    fetched(cache, clock, "t-1")
+    assert isinstance(cache.acquire("k", "t-1", clock()), Fetch)
+    assert isinstance(cache.acquire("k", None, clock()), Join)
+
+
+def test_who_was_refused_for_what_has_arrived_since_asks_again(cache: TokenCache, clock: Clock) -> None:
+    for key in ("app|tenant", "app-2|tenant"):
+        step = cache.acquire(key, None, clock())
+        assert isinstance(step, Fetch)
+        cache.fail(step.flight, TokenAcquisitionError("no ticket"), clock())
+    cache.clear_refusals("app|")
+    assert isinstance(cache.acquire("app|tenant", None, clock()), Fetch)
+    with pytest.raises(TokenAcquisitionError):
+        cache.acquire("app-2|tenant", None, clock())
+
+
+def test_a_token_is_renewed_20_minutes_before_its_end_and_used_until_10_seconds_before() -> None:
+    for life, stale, invalid in ((7200.0, 1200.0, 10.0), (60.0, 10.0, 3.0)):
+        one = Token("t-1", 1000.0, 1000.0 + life)
+        left = {Freshness.FRESH: stale + 0.1, Freshness.STALE: stale, Freshness.INVALID: invalid}
+        assert {state: one.freshness(one.expires_at - seconds) for state, seconds in left.items()} == {
+            state: state for state in left
+        }
+        assert one.freshness(one.expires_at - invalid - 0.1) is Freshness.STALE
+
+
+def test_secrets_and_tokens_are_masked_wherever_they_are_held() -> None:
+    app = App("https://x", "cli_1", "secret-AAA")
+    assert "secret-AAA" not in repr((app, app.app_secret))
+    assert "t-1" not in repr((Token("t-1", 0.0, 1.0), Token("t-1", 0.0, 1.0).value))
+
+
+def test_each_tenant_of_a_store_app_has_a_token_of_its_own() -> None:
+    apps = [App("https://x", "cli_1", "s", tenant) for tenant in (None, "one", "two")]
+    assert len({app.token_key for app in apps}) == len({app.name for app in apps}) == 3
+
+
 def test_another_secret_is_another_key_and_shows_in_no_repr() -> None:
     one, two = App("https://x", "cli_1", "secret-one"), App("https://x", "cli_1", "secret-two")
     assert one.token_key != two.token_key

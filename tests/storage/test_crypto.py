@@ -114,12 +114,33 @@ def test_the_first_encrypts_and_each_decrypts(keys: list[bytes], text: str) -> N
     for wrong, sealed in ((oldest, every.encrypt_for_0_1(text)), (newest, old)):
         with pytest.raises(DecryptionError):
             wrong.decrypt(sealed, "it")
+    for sealed, valid in (
+        (every.encrypt_for_0_1(text, PLACE), newest),
+        (oldest.encrypt_for_0_1(text, PLACE), every),
+    ):
+        assert valid.is_marked(sealed)
+        assert not valid.is_moved(sealed, PLACE), "also when the older keys have been removed"
+        assert valid.is_moved(sealed, PLACE[:1])
     old_seal = oldest.seal(text, PLACE)
     assert unsealed(every, old_seal) == text
     assert unsealed(newest, every.seal(text, PLACE)) == text
     for wrong, sealed in ((oldest, every.seal(text, PLACE)), (newest, old_seal)):
         with pytest.raises(DecryptionError, match=f"it was encrypted with another key than {KEY_VARIABLE}"):
             unsealed(wrong, sealed)
+
+
+def test_a_registry_that_was_written_before_an_upgrade_opens_after_it() -> None:
+    """What is stored is derived from the key in a certain way, which no version may change."""
+    keys = Keys(standard(bytes(range(32))))
+    sealed = "v1.7627f11e.hY_AL-wOTxw09rg5PeOcvVKP-po-h-NRrNK_sBJs62wsXg"
+    assert unsealed(keys, sealed) == "secret"
+    for_0_1 = (
+        "gFCGEqfJqowHJBf4iT53xUi3qXTwBpj39wyWIw_AwRNDS0I3i-yoavEjiYBgD2SkjVDcVXoyHXRJXiyJgats23mEjzRT12eA-A=="
+    )
+    assert keys.decrypt(for_0_1, "it") == "secret"
+    assert keys.is_marked(for_0_1)
+    assert not keys.is_moved(for_0_1, PLACE)
+    assert keys.is_moved(for_0_1, PLACE[:2])
 
 
 @given(place=st.lists(texts, max_size=3), other=st.lists(texts, max_size=3), text=texts)

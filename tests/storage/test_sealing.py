@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -269,6 +270,27 @@ def test_values_that_are_replaced_are_kept_for_a_while(apps: ApplicationManager,
     with pytest.raises(ConfigurationError, match="keep_previous must be 0 or more"):
         apps.update_application("cli_a", encrypt_key="x", keep_previous=timedelta(seconds=-1))
     assert not any(secret in repr(found) for secret in ("encrypt", "verify-", "secret-AAA"))
+
+
+def test_secrets_are_masked_wherever_they_are_held() -> None:
+    """Error reporters print the local variables and the attributes of what is in them."""
+    old = (("an-old-key", 1.0),)
+    held = AppSecrets("secret-AAA", "encrypt-BBB", "verify-CCC", old, old)
+    shown = repr([held, *(getattr(held, one.name) for one in dataclasses.fields(held))])
+    assert not any(secret in shown for secret in (*SECRETS.values(), "an-old-key"))
+
+
+def test_of_many_values_that_were_replaced_the_newest_four_are_kept() -> None:
+    secrets = FROM
+    for number in range(1, 7):
+        secrets = secrets.with_encrypt_key(f"k-{number}", now=0, until=60)
+    assert secrets.encrypt_key == "k-6"
+    assert [old for old, _ in secrets.previous_encrypt_keys] == ["k-5", "k-4", "k-3", "k-2"]
+    again = secrets.with_encrypt_key("k-3", now=0, until=60)
+    assert [old for old, _ in again.previous_encrypt_keys] == ["k-6", "k-5", "k-4", "k-2"]
+    assert secrets.with_encrypt_key("k-6", now=0, until=90) == secrets
+    [newest, *expired] = secrets.with_encrypt_key("k-7", now=60, until=90).previous_encrypt_keys
+    assert (newest, expired) == (("k-6", 90), [])
 
 
 FROM = AppSecrets("s", "k-0")

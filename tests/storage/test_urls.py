@@ -49,6 +49,11 @@ def test_a_port_that_is_none(port: str) -> None:
             urls.parse(f"postgresql://u:secret@h:{port}/d", "it")
 
 
+@pytest.mark.parametrize("port", [1, 65535])
+def test_the_lowest_and_the_highest_port_are_ports(port: int) -> None:
+    assert urls.database(environ=environ(PORT=str(port))).port == port
+
+
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2", "POSTGRESQL"])
 def test_every_way_to_name_postgresql(scheme: str) -> None:
     assert urls.parse(f" {scheme}://u:p@h/d?sslmode=require\n", "it") == URL.create(
@@ -130,6 +135,14 @@ def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert urls.registry(environ={"LARK_REGISTRY_PATH": "~/a.db"}).database == str(tmp_path / "a.db")
     assert urls.registry(environ={"LARK_REGISTRY_PATH": "postgres://h/d"}).host == "h"
     assert urls.shown(urls.registry("apps.db")) == str(tmp_path / "apps.db")
+
+
+def test_a_registry_that_cannot_be_read_is_named_by_where_it_was_set() -> None:
+    environ = {"LARK_REGISTRY_PATH": "mysql://h/d"}
+    with pytest.raises(ConfigurationError, match=r"^LARK_REGISTRY_PATH must be the URL"):
+        urls.registry(environ=environ)
+    with pytest.raises(ConfigurationError, match=r"^registry must be the URL"):
+        urls.registry("mysql://h/d", {**environ, "LARK_REGISTRY_PATH": "sqlite:////a.db"})
 
 
 def test_any_password_opens_the_door(own_postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,13 @@ def test_what_another_library_sealed_is_opened(plain: bytes, key: str, iv: bytes
     assert decrypt(seal(plain, key, iv), key) == plain
 
 
+def test_a_body_of_any_length_is_opened() -> None:
+    """Each length of the last block, and so each length of the padding."""
+    for length in range(33):
+        plain = b"x" * length
+        assert decrypt(seal(plain, "key", bytes(16)), "key") == plain
+
+
 @given(BLOCKS | ENDINGS | st.binary(max_size=100))
 def test_both_libraries_agree_on_what_cannot_be_opened(inside: bytes) -> None:
     """Also where blocks are whole and only the padding is wrong."""

@@ -25,6 +25,8 @@ from lark_provider.protocol.callbacks import (
     Event,
     Incoming,
     Operator,
+    kind_of,
+    named,
     read,
     receive,
 )
@@ -109,6 +111,17 @@ def test_an_event_of_either_schema_is_read() -> None:
     assert (one.event_id, one.type) == ("bc447199585340d1f3728d26b1c0297a", "p2p_chat_create")
     assert (one.app_id, one.tenant_key) == (APP, "2df73991750a0001")
     assert one.created_at == datetime.fromtimestamp(NOW, UTC)
+
+
+def test_a_dashboard_tells_clicks_from_events_and_a_log_line_names_either() -> None:
+    click, *events = (sent(one) for one in (sender.card(), sender.event(), sender.event_1()))
+    assert isinstance(click, CardClick)
+    assert kind_of(click) == "click"
+    assert named(click) == {"app_id": APP, "event_id": click.event_id}
+    for event in events:
+        assert isinstance(event, Event)
+        assert kind_of(event) == "event"
+        assert named(event) == {"app_id": APP, "event_id": event.event_id}
 
 
 @pytest.mark.parametrize("content", [sender.card(), sender.event(), sender.event_1()])
@@ -199,6 +212,9 @@ def test_a_missing_token_is_a_wrong_one() -> None:
 def test_keys_are_checked_and_never_shown() -> None:
     assert KEY not in repr(BOTH)
     assert TOKEN not in repr(BOTH)
+    replaced = CallbackKeys("cli_1", KEY, TOKEN, (("an-old-key", 9.0),), (("an-old-token", 9.0),))
+    held = (replaced, replaced.encrypt_keys(0.0), replaced.verification_tokens(0.0))
+    assert not any(secret in repr(held) for secret in (KEY, TOKEN, "an-old-key", "an-old-token"))
     for wrong in ("", "  ", None):
         with pytest.raises(ConfigurationError, match="app_id must be a non-empty string"):
             CallbackKeys(wrong, KEY)  # type: ignore[arg-type]

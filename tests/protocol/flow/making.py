@@ -7,12 +7,19 @@ from typing import Any
 
 import orjson
 
-from lark_provider.errors import (
-    LarkError,
-)
+from lark_provider.errors import LarkError
 from lark_provider.protocol.attempts import attempts
 from lark_provider.protocol.calls import Call, request
-from lark_provider.protocol.effects import Lost, NeedToken, Random, Response, Send, Sleep
+from lark_provider.protocol.effects import (
+    Lost,
+    NeedAppToken,
+    NeedTicket,
+    NeedToken,
+    Random,
+    Response,
+    Send,
+    Sleep,
+)
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.protocol.trampoline import Frame
@@ -61,6 +68,9 @@ class Run:
                         self.rejected.append(rejected)
                         self.tokens.append(f"t-of-length-{len(self.tokens)}")
                         reply = self.tokens[-1]
+                    case NeedAppToken(rejected) | NeedTicket(rejected):
+                        self.rejected.append(rejected)
+                        reply = f"proof-{len(self.rejected)}"
                     case Send() as send:
                         self.sent.append(send)
                         reply = next(waiting)

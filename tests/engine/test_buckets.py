@@ -1,0 +1,98 @@
+"""The times that a process reserves for its requests; the clock is a parameter."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from lark_provider.engine import buckets
+from lark_provider.engine.buckets import Buckets
+from lark_provider.protocol.pacing import Limit
+
+FAST = Limit("fast", interval=0.1, burst=0.2, block=8)
+SLOW = Limit("slow", interval=5.0, burst=0.0, block=8)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def taken(found: Buckets) -> float:
+    at, missing = found.take("app", [FAST])
+    assert missing == []
+    return at
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(buckets, "time", SimpleNamespace(monotonic=made))
+    return made
+
+
+def test_a_program_that_is_busy_reserves_more_each_time_and_one_that_rests_begins_again(clock: Clock) -> None:
+    found = Buckets()
+    counts = []
+    for _ in range(6):
+        counts.append(found.wanted("app", [FAST])[FAST])
+        clock.now += 0.9
+    assert counts == [1, 2, 4, 8, 8, 8]
+    clock.now += 0.1  # a second since the last one
+    assert found.wanted("app", [FAST]) == {FAST: 1}
+    assert found.wanted("another app", [FAST]) == {FAST: 1}
+
+
+def test_reserved_times_are_used_up_one_by_one(clock: Clock) -> None:
+    found = Buckets()
+    assert found.take("app", [FAST]) == (0.0, [FAST])
+    assert found.put("app", {FAST: 1000.0}, {FAST: 3}) == 1000.0
+    assert found.take("another app", [FAST]) == (0.0, [FAST])
+    assert taken(found) == pytest.approx(1000.1)
+    assert taken(found) == pytest.approx(1000.2)
+    assert found.take("app", [FAST]) == (0.0, [FAST])
+
+
+def test_a_request_that_counts_against_two_limits_waits_for_the_later_one(clock: Clock) -> None:
+    found = Buckets()
+    firsts, counts = {SLOW: 1004.0, FAST: 1000.0}, {SLOW: 2, FAST: 2}
+    assert found.put("app", firsts, counts) == 1004.0
+    assert found.take("app", [SLOW, FAST]) == (1009.0, [])
+    found.put("app", {SLOW: 1014.0}, {SLOW: 2})
+    assert found.take("app", [SLOW, FAST]) == (1019.0, [FAST])
+    assert found.reserve("app", [SLOW, FAST]) == pytest.approx(1024.0)
+
+
+def test_a_reserved_time_that_passed_long_ago_is_not_used(clock: Clock) -> None:
+    """Or requests after a pause would come all at once, beside those of other processes."""
+    found = Buckets()
+    found.put("app", {FAST: 1000.0}, {FAST: 5})
+    clock.now = 1000.55  # of 1000.1 to 1000.4, those from 1000.25 on may still be used
+    assert taken(found) == pytest.approx(1000.3)
+    clock.now = 1010.0
+    assert found.take("app", [FAST]) == (0.0, [FAST])
+
+
+def test_without_a_database_requests_follow_the_times_that_were_reserved_in_it(clock: Clock) -> None:
+    found = Buckets()
+    found.put("app", {SLOW: 1000.0}, {SLOW: 2})
+    found.put("app", {SLOW: 900.0}, {SLOW: 1})  # an answer that came late takes nothing back
+    assert [found.reserve("app", [SLOW]) for _ in range(2)] == [1010.0, 1015.0]
+    clock.now = 2000.0
+    assert [found.reserve("app", [FAST]) for _ in range(4)] == pytest.approx([1999.8, 1999.9, 2000.0, 2000.1])
+
+
+def test_the_limits_that_were_used_longest_ago_are_dropped(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buckets, "_MOST", 2)
+    found = Buckets()
+    for app in ("a", "b"):
+        found.put(app, {SLOW: 1000.0}, {SLOW: 1})
+    assert found.reserve("a", [SLOW]) == 1005.0
+    found.reserve("c", [SLOW])
+    assert found.reserve("a", [SLOW]) == 1010.0
+    assert found.reserve("b", [SLOW]) == 1000.0
