@@ -1,6 +1,6 @@
 """Where the days of a load begin: decided once, recorded in the ledger, and read back by each attempt.
 
-The rows of a load are recognized by the values that were sent. If somebody changes the base's time zone
+The rows of a load are recognized by the values that were sent. If the base's time zone is changed
 between two attempts, a day that was converted again by the new one would look like a changed source.
 """
 
