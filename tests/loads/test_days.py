@@ -121,7 +121,7 @@ def test_a_sync_says_nothing_about_a_zone_of_the_same_clock(
 @each_validate
 @pytest.mark.usefixtures("database")
 def test_the_zone_is_read_once_and_only_for_days(dated: Place, validate: Validate) -> None:
-    moments = [
+    moments: list[dict[str, Any]] = [
         {"No": 0, "Day": MOMENT},
         {"No": 1, "Day": 1_772_000_000_000},
         {"No": 2, "Day": None},
