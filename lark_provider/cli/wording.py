@@ -30,6 +30,7 @@ BITABLE_IMPORT = _TABLE | {
     "name others, or use marker_field=": "name others",
     "key_fields= or marker_field= avoid this": "--key avoids this",
     "key_fields": "--key",
+    "zone=": "--zone",
     "mode='mirror'": "--mode mirror",
     "mode='upsert'": "--mode upsert",
     "retry_rejects": "--retry-rejects",

@@ -41,7 +41,8 @@ class LarkBitableBulkInsertOperator(WritingOperator):
         source_encoding: Of its text.
         chunk_size: Records a request, 1 to 1000.
         zone: The time zone of naive datetimes, such as "Asia/Shanghai", and of days (a `date`, or
-            "2026-01-31"), which are midnight in it; without one, midnight UTC.
+            "2026-01-31"). Without one, naive datetimes are refused, and days are those of the base's own time
+            zone, which the ledger records with the load.
         user_id_type: The kind of ids in fields of people.
         convert: Convert values by field type. If False, they are sent as they are.
         empty_as_none: Whether `''` is None in every field that is not text, as in rows of a CSV file.

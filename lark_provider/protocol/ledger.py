@@ -161,6 +161,7 @@ class Load:
         is_clearing: Whether its records are being deleted, to load it again.
         chunks: How many chunks are recorded.
         written: Rows in chunks that are done.
+        days: The time zone in which its days begin where its caller names none; None if none was met yet.
     """
 
     id: str
@@ -170,6 +171,7 @@ class Load:
     is_clearing: bool
     chunks: int
     written: int
+    days: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,12 @@ class Ledger(Protocol):
     def open(self, target: str, key: str, chunk_size: int, restart: int) -> Load:
         """Return a load, which is recorded if it is new."""
 
+    def recorded_days(self, target: str, key: str, restart: int) -> str | None:
+        """Return the time zone recorded for the days of a load; None if it is still to be decided."""
+
+    def record_days(self, load: str, zone: str) -> str:
+        """Record the time zone of a load's days, unless one is recorded; return the one that counts."""
+
     def step(self, load: str, claimant: Claimant, done: Done | None, pending: Chunk | None) -> Step:
         """Record in one commit that a chunk stands, and the next one as pending, and renew the lease."""
 

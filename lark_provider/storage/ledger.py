@@ -7,7 +7,7 @@ process that has frozen, and lost the table meanwhile, cannot record anything th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +38,8 @@ from lark_provider.storage.urls import SQLITE_DRIVER
 
 _TOUCHED = 16
 """Every so many chunks it is recorded that a load goes on, for its retention."""
+_DAYS_BEFORE = "UTC"
+"""Where the days of a load begin whose entry says nothing about it: those of earlier versions."""
 
 
 def ledger_id(app: str, kind: str, target: str, key: str) -> str:
@@ -111,7 +113,50 @@ class LoadLedger:
             detail["is_clearing"],
             count,
             written,
+            _days(detail),
         )
+
+    def recorded_days(self, target: str, key: str, restart: int) -> str | None:
+        """Return the time zone that is recorded for the days of a load.
+
+        Args:
+            target: Base and table.
+            key: The caller's key.
+            restart: As for `open`.
+
+        Returns:
+            Its name; None if it is still to be decided, since the load is new, has met no day, or is to be
+            cleared.
+        """
+        identity = ledger_id(self._app.name, "load", target, key)
+        with transaction(migrate.opened(self._url), reading=True) as connection:
+            found = connection.scalar(sa.select(ledger.c.detail).where(ledger.c.id == identity))
+        detail = None if found is None else orjson.loads(found)
+        if detail is None or detail["is_clearing"] or restart > detail["restart"]:
+            return None
+        return _days(detail)
+
+    def record_days(self, load: str, zone: str) -> str:
+        """Record the time zone of a load's days, unless one is recorded.
+
+        Args:
+            load: The load.
+            zone: The name of the zone.
+
+        Returns:
+            The name that counts: the first one.
+        """
+        mine = ledger.c.id == load
+        with transaction(migrate.opened(self._url)) as connection:
+            found = connection.scalar(sa.select(ledger.c.detail).where(mine).with_for_update())
+            if found is None:  # forgotten meanwhile
+                return zone
+            detail = orjson.loads(found)
+            recorded = _days(detail)
+            if recorded is None:
+                detail["days"] = recorded = zone
+                connection.execute(ledger.update().where(mine).values(detail=orjson.dumps(detail).decode()))
+            return recorded
 
     def step(self, load: str, claimant: Claimant, done: Done | None, pending: Chunk | None) -> Step:
         """Record in one commit that a chunk stands, and the next one as pending, and renew the lease.
@@ -353,4 +398,11 @@ def _touch(connection: Connection, load: str, now: datetime, **values: Any) -> N
 
 
 def _detail(chunk_size: int, restart: int, *, is_clearing: bool) -> str:
-    return orjson.dumps({"chunk_size": chunk_size, "restart": restart, "is_clearing": is_clearing}).decode()
+    detail = {"chunk_size": chunk_size, "restart": restart, "is_clearing": is_clearing, "days": None}
+    return orjson.dumps(detail).decode()
+
+
+def _days(detail: Mapping[str, Any]) -> str | None:
+    """Return the time zone of a load's days; a load that an earlier version has recorded names none."""
+    found: str | None = detail.get("days", _DAYS_BEFORE)
+    return found

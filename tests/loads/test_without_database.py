@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 
 import pytest
@@ -31,3 +32,32 @@ def test_a_refused_value_says_how_its_row_is_found(place: Place, count: int, say
     with pytest.raises(LarkAPIError, match="1254015") as caught:
         place.load(rows(count))
     assert ("on_bad_row='skip' finds them" in str(caught.value)) is says
+
+
+@pytest.mark.parametrize("validate", ["chunk", "all"])
+def test_days_are_those_of_the_base_which_is_asked_once(place: Place, validate: str) -> None:
+    bitable = place.bitable
+    bitable.create_field(place.app_token, place.table_id, "Day", 5)
+    days = [{"No": number, "Day": f"2026-03-0{number + 1}"} for number in range(5)]
+    place.load(days, chunk_size=2, validate=validate)
+    asked = place.lark.state(summary=True)["by_endpoint"]["GET /open-apis/bitable/v1/apps/:app_token"]
+    shanghai = dt.timezone(dt.timedelta(hours=8))
+    assert asked == 1
+    assert [row["Day"] for row in place.stored()] == [
+        dt.datetime(2026, 3, number + 1, tzinfo=shanghai) for number in range(5)
+    ]
+
+
+def test_single_records_and_updates_have_the_same_days(place: Place) -> None:
+    bitable, day = place.bitable, dt.date(2026, 3, 1)
+    bitable.create_field(place.app_token, place.table_id, "Day", 5)
+    made = bitable.create_record(place.app_token, place.table_id, {"No": 1, "Day": day})
+    record = made.data["record"]["record_id"]
+    shanghai, tokyo = (dt.timezone(dt.timedelta(hours=hours)) for hours in (8, 9))
+    assert place.stored()[0]["Day"] == dt.datetime(2026, 3, 1, tzinfo=shanghai)
+    bitable.update_record(place.app_token, place.table_id, record, {"Day": dt.date(2026, 3, 2)})
+    assert place.stored()[0]["Day"] == dt.datetime(2026, 3, 2, tzinfo=shanghai)
+    bitable.bulk_update(place.app_token, place.table_id, [(record, {"Day": day})])
+    assert place.stored()[0]["Day"] == dt.datetime(2026, 3, 1, tzinfo=shanghai)
+    bitable.update_record(place.app_token, place.table_id, record, {"Day": day}, zone="Asia/Tokyo")
+    assert place.stored()[0]["Day"] == dt.datetime(2026, 3, 1, tzinfo=tokyo)

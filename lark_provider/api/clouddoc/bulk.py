@@ -10,8 +10,8 @@ from typing import Any
 from lark_provider.api.clouddoc import deleted, sources
 from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.chunking import Source, in_chunks
-from lark_provider.api.clouddoc.conversion import converted
 from lark_provider.api.clouddoc.creating import skim
+from lark_provider.api.clouddoc.days import DayZone, converted
 from lark_provider.api.clouddoc.inserting import MAX_CHUNK, bulk_insert
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS, writer, written
 from lark_provider.api.clouddoc.records import RECORDS
@@ -50,7 +50,8 @@ def bulk_update(
         chunk_size: Records a request, 1 to 1000.
         user_id_type: Which ids people are named by.
         zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
-            it; without one, midnight UTC.
+            it. Without one, naive datetimes are refused, and days are those of the base's own time zone,
+            which is read from Lark if there are any.
         convert: Convert by field type. If False, values are sent as they are.
         empty_as_none: As for `bulk_insert`; `''` then clears a cell.
         table_wait: Seconds to wait for another writer of the table, where a database is configured.
@@ -68,13 +69,14 @@ def bulk_update(
     sources.within(chunk_size, MAX_CHUNK)
     app_token, table_id = yield from table(app_token, table_id)
     url = path(RECORDS + "/batch_update", app_token=app_token, table_id=table_id)
+    days = DayZone(app_token)
 
     def write(chunk: list[tuple[str, Mapping[str, Any]]], first: int) -> Procedure[list[str]]:
         sources.check(chunk, first, "change")
         fields: Sequence[Mapping[str, Any]] = [values for _, values in chunk]
         if convert:
             fields = yield from converted(
-                app_token, table_id, zone, fields, first, clear=True, empty_as_none=empty_as_none
+                app_token, table_id, zone, fields, first, days=days, clear=True, empty_as_none=empty_as_none
             )
         changed = [{"record_id": ident, "fields": one} for (ident, _), one in zip(chunk, fields, strict=True)]
         params = {"user_id_type": user_id_type}

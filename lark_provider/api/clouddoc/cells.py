@@ -42,15 +42,21 @@ class MisfitError(ValueError):
     """What one value must be, and is not; becomes a `BadValue`."""
 
 
-def milliseconds(value: dt.date, zone: dt.tzinfo | None) -> int:
+class DayWithoutZoneError(Exception):
+    """A day was met, and the time zone in which it begins is not known yet. The day itself fits."""
+
+
+def milliseconds(value: dt.date, zone: dt.tzinfo | None, days: dt.tzinfo | None = dt.UTC) -> int:
     """Return milliseconds since the epoch, as Lark writes dates.
 
     Args:
         value: A datetime, or a date, which means its midnight.
-        zone: The time zone of a naive datetime, and of a date, which else is UTC's.
+        zone: The time zone of a naive datetime, and of a date.
+        days: The time zone of a date without `zone`; None if it is not known yet.
 
     Raises:
         ValueError: The datetime is naive and no zone is named.
+        DayWithoutZoneError: It is a date, and neither zone is known.
     """
     if isinstance(value, dt.datetime):
         moment = value if type(value) is dt.datetime else _standard(value)
@@ -59,24 +65,29 @@ def milliseconds(value: dt.date, zone: dt.tzinfo | None) -> int:
                 raise MisfitError("must be an aware datetime unless zone= is given")
             moment = moment.replace(tzinfo=zone)
     else:
-        moment = dt.datetime(value.year, value.month, value.day, tzinfo=zone or dt.UTC)
+        begins = zone or days
+        if begins is None:
+            raise DayWithoutZoneError
+        moment = dt.datetime(value.year, value.month, value.day, tzinfo=begins)
     return (moment - EPOCH) // MILLISECOND
 
 
-def date(value: Any, zone: dt.tzinfo | None) -> int:
+def date(value: Any, zone: dt.tzinfo | None, days: dt.tzinfo | None = dt.UTC) -> int:
     """Return milliseconds since the epoch from a datetime, a date, ISO 8601 or milliseconds.
 
     Args:
         value: What to convert. Numbers that look like seconds are refused.
-        zone: The time zone of a naive datetime, and of a date, which else is UTC's.
+        zone: The time zone of a naive datetime, and of a date.
+        days: The time zone of a date without `zone`; None if it is not known yet.
 
     Raises:
         MisfitError: It is something else.
+        DayWithoutZoneError: It is a date, and neither zone is known.
     """
     if isinstance(value, str):
         value = _parsed(value.strip())
     if isinstance(value, dt.date):
-        return milliseconds(value, zone)
+        return milliseconds(value, zone, days)
     if type(value).__name__ == "datetime64":
         raise MisfitError(WRONG_YEAR)
     if not isinstance(value, int) or isinstance(value, bool):

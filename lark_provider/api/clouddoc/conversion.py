@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from lark_provider.api.clouddoc.bitable import list_fields
 from lark_provider.api.clouddoc.fields import BadValue, Converter, Field, names_of, zone_named, zone_of
@@ -16,7 +17,7 @@ from lark_provider.protocol.paging import Pager
 from lark_provider.protocol.paths import path
 
 T = TypeVar("T")
-_FIELDS_MAX_AGE = 300.0  # seconds; a field that is missing in the cached list makes it be read again
+MAX_AGE = 300.0  # seconds; a field that is missing in the cached list makes it be read again
 _SLICE = 1000  # records that are checked before the event loop may run
 MAX_BAD_VALUES = 100  # enough to see what is wrong with the source
 _SHOWN_BAD_VALUES = 10
@@ -37,13 +38,13 @@ def converter_for(
         app_token: The base, or a link to it.
         table_id: The table; None for the one that the link names.
         zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
-            it; without one, midnight UTC.
+            it; without one, days are midnight UTC until `Converter.with_days` says otherwise.
         names: Field names in use; one that is not cached makes the fields be read again.
         empty_as_none: As for `Converter`.
         fresh: Whether to read the fields now, whatever is cached.
     """
     tz = zone_of(zone)
-    fields = yield from read_fields(app_token, table_id, max_age=0.0 if fresh else _FIELDS_MAX_AGE)
+    fields = yield from read_fields(app_token, table_id, max_age=0.0 if fresh else MAX_AGE)
     if not set(names) <= {field["field_name"] for field in fields}:
         fields = yield from read_fields(app_token, table_id)
     return Converter(fields, tz, empty_as_none=empty_as_none)
@@ -64,49 +65,22 @@ def read_fields(app_token: str, table_id: str, *, max_age: float = 0.0) -> Proce
     return (yield from memoize(Memoize(("bitable.fields", app_token, table_id), read, max_age)))
 
 
-def base_zone(app_token: str) -> Procedure[dt.tzinfo | None]:
+def base_zone(app_token: str, *, max_age: float = 0.0) -> Procedure[ZoneInfo | None]:
     """Return a base's own time zone; None if Lark names none, or one that this machine does not know.
 
     See GET /open-apis/bitable/v1/apps/:app_token.
 
     Args:
         app_token: The base.
+        max_age: Maximum age in seconds of a cached answer; 0 reads it again.
     """
-    answer = yield from perform(request("GET", path("/bitable/v1/apps/{app_token}", app_token=app_token)))
-    return zone_named((answer.data.get("app") or {}).get("time_zone"))
+    url = path("/bitable/v1/apps/{app_token}", app_token=app_token)
 
+    def read() -> Procedure[ZoneInfo | None]:
+        answer = yield from perform(request("GET", url))
+        return zone_named((answer.data.get("app") or {}).get("time_zone"))
 
-def converted(
-    app_token: str,
-    table_id: str,
-    zone: str | dt.tzinfo | None,
-    records: Sequence[Mapping[str, Any]],
-    first_row: int = 1,
-    *,
-    clear: bool = False,
-    empty_as_none: bool = False,
-) -> Procedure[list[dict[str, Any]]]:
-    """Convert records for writing.
-
-    Args:
-        app_token: The base.
-        table_id: The table.
-        zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
-            it; without one, midnight UTC.
-        records: Values by field name.
-        first_row: The number of the first record, for errors.
-        clear: Whether None clears a cell, instead of leaving it out.
-        empty_as_none: As for `Converter`.
-
-    Raises:
-        InvalidRequestError: Some values do not fit.
-    """
-    names = names_of(records)
-    converter = yield from converter_for(app_token, table_id, zone, names=names, empty_as_none=empty_as_none)
-    wire, bad = converter.all_to_wire(records, names, first_row, clear=clear)
-    if bad:
-        raise misfits(bad)
-    return wire
+    return (yield from memoize(Memoize(("bitable.zone", app_token), read, max_age)))
 
 
 def check(
@@ -122,8 +96,8 @@ def check(
     Args:
         app_token: The base.
         table_id: The table.
-        zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
-            it; without one, midnight UTC.
+        zone: The time zone of naive datetimes; without one they do not fit. A day does, in whatever zone it
+            begins.
         records: Values by field name.
         empty_as_none: As for `Converter`.
 

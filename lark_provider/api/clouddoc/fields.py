@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import difflib
 import functools
@@ -114,24 +115,42 @@ class Converter:
 
     Args:
         fields: The table's fields, as `list_fields` returns them.
-        zone: The time zone of naive datetimes, and of dates; without one, naive datetimes are refused and
-            a date is midnight UTC.
+        zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
+            it; without one, naive datetimes are refused.
+        days: The time zone of days without `zone`; None if it is not known yet: the first day then raises
+            `cells.DayWithoutZoneError`.
         empty_as_none: Whether an empty str is None in every field that is not text, as in rows of a
             CSV file. If False it is refused there.
 
     Attributes:
         types: Lark's numbers for the fields' types, by name.
         ids: The fields' ids, by name.
+        days: The argument.
     """
 
     def __init__(
-        self, fields: Iterable[Field], zone: dt.tzinfo | None = None, *, empty_as_none: bool = False
+        self,
+        fields: Iterable[Field],
+        zone: dt.tzinfo | None = None,
+        *,
+        days: dt.tzinfo | None = dt.UTC,
+        empty_as_none: bool = False,
     ) -> None:
         known = list(fields)
         self.types = {field["field_name"]: field["type"] for field in known}
         self.ids = {field["field_name"]: field.get("field_id", "") for field in known}
-        self._zone = zone
+        self._zone, self.days = zone, days
         self._empty_as_none = empty_as_none
+
+    def with_days(self, days: dt.tzinfo | None) -> Converter:
+        """Return a converter of the same fields with another time zone of days.
+
+        Args:
+            days: As for the class.
+        """
+        made = copy.copy(self)
+        made.days = days
+        return made
 
     def to_wire(
         self, record: Mapping[str, Any], row: int = 1, *, clear: bool = False
@@ -275,7 +294,7 @@ class Converter:
 
     def _writer(self, field_type: int) -> Callable[[Any], Any]:
         if field_type == DATE:
-            return functools.partial(cells.date, zone=self._zone)
+            return functools.partial(cells.date, zone=self._zone, days=self.days)
         return _WRITERS.get(field_type, cells.unknown)
 
 

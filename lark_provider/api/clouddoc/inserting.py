@@ -13,8 +13,10 @@ from lark_provider.api.clouddoc import rejects, sources, unrecorded, validating
 from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.chunking import Source
 from lark_provider.api.clouddoc.conversion import check, converter_for
+from lark_provider.api.clouddoc.days import DayZone
 from lark_provider.api.clouddoc.fields import Converter
 from lark_provider.api.clouddoc.fitting import Fitting
+from lark_provider.api.clouddoc.loads.days import recorded_days
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS, TOKEN_SECONDS, Options
 from lark_provider.api.clouddoc.loads.procedure import load
@@ -75,7 +77,9 @@ def bulk_insert(
         chunk_size: Records a request, 1 to 1000.
         user_id_type: Which ids people are named by.
         zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
-            it; without one, midnight UTC.
+            it. Without one, naive datetimes are refused, and days are those of the base's own time zone,
+            which is read from Lark if there are any. A ledger records that zone with the load, and a repeat
+            uses it again.
         convert: Convert by field type. If False, values are sent as they are.
         empty_as_none: Whether `''` is None in every field that is not text, as in rows of a CSV file; else it
             is refused there.
@@ -156,16 +160,22 @@ def bulk_insert(
         # A single chunk is checked when it is converted.
         yield from check(app_token, table_id, zone, records, empty_as_none=empty_as_none)
     key = checked_key(idempotency_key) if idempotency_key is not None else (yield NewKey())
+    days = DayZone(app_token)
+
+    def inserted(source: Source[Mapping[str, Any]]) -> Procedure[BulkResult]:
+        return _inserted(app_token, table_id, source, key, options, fitting, days, idempotency_key)
+
     if validate == "chunk" or converter is None:
-        return (yield from _inserted(app_token, table_id, records, key, options, fitting, idempotency_key))
+        return (yield from inserted(records))
     spool = yield from open_spool()
     stream = Stream(records)
     try:
-        yield from validating.spooled(stream, converter, options, spool)
+        if zone is None and idempotency_key is not None:
+            days.known = yield from recorded_days(app_token, table_id, key, restart)
+        yield from validating.spooled(stream, converter, options, days, spool)
         # They are converted by now.
         options = replace(options, convert=False)
-        rows = spool.read()
-        return (yield from _inserted(app_token, table_id, rows, key, options, fitting, idempotency_key))
+        return (yield from inserted(spool.read()))
     finally:
         if inspect.isgenerator(stream.iterator):
             stream.iterator.close()
@@ -179,16 +189,17 @@ def _inserted(
     key: str,
     options: Options,
     fitting: Fitting,
+    days: DayZone,
     idempotency_key: str | None,
 ) -> Procedure[BulkResult]:
     """Write a load, by the ledger where there is a database."""
-    done = yield from load(app_token, table_id, records, key, options, fitting)
+    done = yield from load(app_token, table_id, records, key, options, fitting, days)
     if done is None:
         if idempotency_key is not None:
             logger.warning(
                 "No database for the ledger: a load that is called again after Lark has forgotten its key "
                 "writes its rows twice, and two writers of a table are not kept apart. Set LARK_DATABASE_URL"
             )
-        done = yield from unrecorded.load(app_token, table_id, records, key, options, fitting)
+        done = yield from unrecorded.load(app_token, table_id, records, key, options, fitting, days)
     done.rejects = fitting.rejected
     return done

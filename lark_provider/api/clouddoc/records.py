@@ -9,7 +9,8 @@ from typing import Any, Required, TypedDict, TypeVar
 
 from lark_provider.api.clouddoc import searches
 from lark_provider.api.clouddoc.bitable import UserIdType
-from lark_provider.api.clouddoc.conversion import converted, converter_for
+from lark_provider.api.clouddoc.conversion import converter_for
+from lark_provider.api.clouddoc.days import converted
 from lark_provider.api.clouddoc.fields import names_of, zone_of
 from lark_provider.api.clouddoc.searches import Filter
 from lark_provider.api.links import table
@@ -65,7 +66,8 @@ def create_record(
         fields: Values by field name, as Python has them: see `fields.Converter`.
         user_id_type: Which ids people are named by.
         zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
-            it; without one, midnight UTC.
+            it. Without one, naive datetimes are refused, and days are those of the base's own time zone,
+            which is read from Lark if there are any.
         convert: Convert by field type, for which the table's fields are read once in five minutes. If
             False, values are sent as they are.
         empty_as_none: Whether `''` is None in every field that is not text, as in rows of a CSV file; else it
@@ -118,7 +120,8 @@ def update_record(
         fields: The new values by field name; None clears a cell, and what is not named stays.
         user_id_type: Which ids people are named by.
         zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
-            it; without one, midnight UTC.
+            it. Without one, naive datetimes are refused, and days are those of the base's own time zone,
+            which is read from Lark if there are any.
         convert: Convert by field type; see `create_record`.
         empty_as_none: As for `create_record`; `''` then clears a cell.
 

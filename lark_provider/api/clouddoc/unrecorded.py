@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 from lark_provider.api.clouddoc import bisecting, rejects
 from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.chunking import Source, in_chunks
-from lark_provider.api.clouddoc.conversion import converted, converter_for
+from lark_provider.api.clouddoc.conversion import converter_for
 from lark_provider.api.clouddoc.creating import Create, batch_create, created_ids
+from lark_provider.api.clouddoc.days import DayZone, converted
 from lark_provider.api.clouddoc.fields import Field, names_of
 from lark_provider.api.clouddoc.fitting import Fitting
 from lark_provider.api.clouddoc.loads.options import Options
@@ -30,6 +31,7 @@ def load(
     key: str,
     options: Options,
     fitting: Fitting,
+    days: DayZone,
 ) -> Procedure[BulkResult]:
     """Write a load, chunk by chunk.
 
@@ -40,6 +42,7 @@ def load(
         key: The caller's key, from which the tokens follow.
         options: How it is written.
         fitting: Where rows are added that Lark refuses.
+        days: The time zone of days without `zone`.
 
     Returns:
         What was written.
@@ -62,7 +65,13 @@ def load(
         wire: list[Any] = chunk
         if options.convert:
             wire = yield from converted(
-                app_token, table_id, options.zone, chunk, first, empty_as_none=options.empty_as_none
+                app_token,
+                table_id,
+                options.zone,
+                chunk,
+                first,
+                days=days,
+                empty_as_none=options.empty_as_none,
             )
         if options.on_bad_row != "skip":
             call = made(first, wire)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
+from lark_provider.api.clouddoc.cells import DayWithoutZoneError
 from lark_provider.api.clouddoc.conversion import MAX_BAD_VALUES, misfits
+from lark_provider.api.clouddoc.days import DayZone
 from lark_provider.api.clouddoc.fields import BadValue, Converter, names_of
 from lark_provider.api.clouddoc.loads.options import Options
 from lark_provider.protocol.effects import Stream, Take
@@ -17,13 +19,16 @@ _ROWS = 1000
 _WORK_SECONDS = 600.0
 
 
-def spooled(stream: Stream[Any], converter: Converter, options: Options, spool: Spool) -> Procedure[None]:
+def spooled(
+    stream: Stream[Any], converter: Converter, options: Options, days: DayZone, spool: Spool
+) -> Procedure[None]:
     """Read a source to its end, check all of its rows, and put them into a spool as they will be sent.
 
     Args:
         stream: The rows. Those that are to be left out are not among them.
         converter: By the table's fields.
         options: How the load is written.
+        days: The time zone of days without `zone`.
         spool: Where the rows go.
 
     Raises:
@@ -32,8 +37,13 @@ def spooled(stream: Stream[Any], converter: Converter, options: Options, spool: 
     bad: list[BadValue] = []
     count = 0
     while len(bad) < MAX_BAD_VALUES and (rows := (yield from take(Take(stream, _ROWS)))):
-        found = yield from local(_converted(converter, options, rows, count + 1, spool), _WORK_SECONDS)
-        bad += found
+        work = _converted(converter.with_days(days.known), options, rows, count + 1, spool)
+        found = yield from local(work, _WORK_SECONDS)
+        if found is None:
+            zone = yield from days.decide()
+            work = _converted(converter.with_days(zone), options, rows, count + 1, spool)
+            found = yield from local(work, _WORK_SECONDS)
+        bad += found or []
         count += len(rows)
     if bad:
         raise misfits(bad)
@@ -41,10 +51,15 @@ def spooled(stream: Stream[Any], converter: Converter, options: Options, spool: 
 
 def _converted(
     converter: Converter, options: Options, rows: list[Any], first_row: int, spool: Spool
-) -> Callable[[], list[BadValue]]:
-    def work() -> list[BadValue]:
+) -> Callable[[], list[BadValue] | None]:
+    """Return the work on some rows; it returns None, and does nothing, if the zone of days is needed."""
+
+    def work() -> list[BadValue] | None:
         names = names_of(rows)
-        wire, bad = converter.all_to_wire(rows, names, first_row)
+        try:
+            wire, bad = converter.all_to_wire(rows, names, first_row)
+        except DayWithoutZoneError:
+            return None
         if not bad:
             options.check_marker(names, converter.types)
             options.keys_of(wire, first_row, converter.types)

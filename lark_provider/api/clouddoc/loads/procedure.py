@@ -9,8 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from lark_provider.api.clouddoc.conversion import converter_for, misfits
+from lark_provider.api.clouddoc.days import DayZone
 from lark_provider.api.clouddoc.fields import Converter, names_of
 from lark_provider.api.clouddoc.fitting import Fitting
+from lark_provider.api.clouddoc.loads import days as recording
 from lark_provider.api.clouddoc.loads import errors, looking, restarting
 from lark_provider.api.clouddoc.loads.chunks import Content, content
 from lark_provider.api.clouddoc.loads.leasing import released, target
@@ -34,6 +36,7 @@ def load(
     key: str,
     options: Options,
     fitting: Fitting | None = None,
+    days: DayZone | None = None,
 ) -> Procedure[BulkResult | None]:
     """Write a load, or what is left of it.
 
@@ -44,6 +47,7 @@ def load(
         key: The caller's key.
         options: How it is written.
         fitting: Where rows are added that Lark refuses; it knows which rows of the source are read.
+        days: The time zone of days without `zone`; with a known one, the records are converted by it.
 
     Returns:
         What stands; None without a database, which a load that happens once needs.
@@ -62,6 +66,7 @@ def load(
     entry = yield from opened()
     if entry is None:
         return None
+    begins = days or DayZone(app_token)
     owner: str = yield NewKey()
     claimant = Claimant(place, owner, f"load {entry.id[:12]}", options.lease_seconds)
     try:
@@ -78,7 +83,9 @@ def load(
         elif entry.chunks:
             extra = {"load": entry.id[:12], "rows": entry.written, "chunks": entry.chunks}
             logger.info("Resuming a load", extra=extra)
-        result = yield from _written(writer, records, fitting or Fitting(None, 0))
+        if options.zone is None:
+            yield from recording.record(begins, entry)
+        result = yield from _written(writer, records, fitting or Fitting(None, 0), begins)
     except Exception:
         yield from released(claimant)
         raise
@@ -86,14 +93,14 @@ def load(
     return result
 
 
-def _written(writer: Writer, records: Any, fitting: Fitting) -> Procedure[BulkResult]:
+def _written(writer: Writer, records: Any, fitting: Fitting, days: DayZone) -> Procedure[BulkResult]:
     options, result = writer.options, BulkResult()
     stream = Stream(records)
     previous: Done | None = None
     count = 0
     try:
         while rows := (yield from take(Take(stream, writer.load.chunk_size))):
-            chunk = yield from _content(writer, rows, count + 1, result.chunks)
+            chunk = yield from _content(writer, rows, count + 1, result.chunks, days)
             del rows
             stood = yield from writer.stand(result.chunks, chunk, previous)
             previous = stood.done
@@ -122,7 +129,7 @@ def _written(writer: Writer, records: Any, fitting: Fitting) -> Procedure[BulkRe
 
 
 def _content(
-    writer: Writer, rows: list[Mapping[str, Any]], first_row: int, number: int
+    writer: Writer, rows: list[Mapping[str, Any]], first_row: int, number: int, days: DayZone
 ) -> Procedure[Content]:
     """Convert and encode the rows of a chunk."""
     options, place = writer.options, writer.place
@@ -132,7 +139,7 @@ def _content(
     )
     wire: Any = rows
     if options.convert:
-        wire, bad = converter.all_to_wire(rows, names, first_row)
+        wire, bad = yield from days.to_wire(converter, rows, names, first_row)
         if bad:
             raise misfits(bad)
     writer.field_ids, writer.place = dict(converter.ids), replace(place, types=converter.types)

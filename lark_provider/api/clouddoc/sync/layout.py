@@ -38,7 +38,7 @@ class Layout:
 
     Args:
         types: Lark's numbers for the types of the table's fields, by name.
-        zone: The base's time zone.
+        zone: The time zone in which days begin.
     """
 
     def __init__(self, types: Mapping[str, int], zone: dt.tzinfo) -> None:
