@@ -45,13 +45,16 @@ class Comparison:
         Raises:
             orjson.JSONDecodeError: The answer is not JSON.
         """
-        items = data.get("items") or ()
-        try:
-            for some in items if isinstance(items, Slices) else (items,):
-                self.see(some, index)
-        except orjson.JSONDecodeError:
-            data = items.whole()
-            self.see(data.get("items") or (), index)  # the records that were seen are replaced
+        items = data.get("items")
+        if isinstance(items, Slices):
+            try:
+                for some in items:
+                    self.see(some, index)
+            except orjson.JSONDecodeError:
+                data = items.whole()
+                items = data.get("items")  # of these, records that were seen already are replaced
+        if not isinstance(items, Slices):
+            self.see(items or (), index)
         return {name: value for name, value in data.items() if name != "items"}
 
     def see(self, records: Sequence[Mapping[str, Any]], index: SyncIndex) -> None:
