@@ -17,7 +17,7 @@ from lark_provider.protocol.sync_index import Difference, Kind, Known, Planned, 
 _CACHE_KIB = 24 * 1024
 _AT_ONCE = 1000
 """Rows that are fetched at once. Cursors stay open meanwhile; writes to other tables do not disturb them."""
-_KEYS_AT_ONCE = 500
+_KEYS_AT_ONCE = 50
 
 _SCHEMA = """
 CREATE TABLE source (row INTEGER PRIMARY KEY, key TEXT NOT NULL, shape TEXT, digest INTEGER, wire BLOB);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -198,3 +199,22 @@ def test_passing_refusals_are_retried(lark: Emulator, table: Table, code: int) -
     source = [*numbered(10), *numbered(9, 10, paid=2), *rows(1, 50)]
     result = LarkServiceClient().clouddoc.bitable.sync(*table, source, key_fields="No", mode="mirror")
     assert (result.created, result.updated, result.deleted, len(by_key(table))) == (1, 9, 1, 20)
+
+
+def test_a_page_that_was_damaged_on_the_way_is_read_again(lark: Emulator, do: Do, table: Table) -> None:
+    lark.make_rows(*table, 600, {"No": "A-{n}", "Paid": 1})
+    damaged = '{"code":0,"msg":"success","data":{"items":[{"fields":{"No":],"has_more":false,"total":600}}'
+    lark.fault(path="*/records/search", status=200, body=damaged, skip=1)
+    result = do(lambda c: c.clouddoc.bitable.sync(*table, numbered(600, paid=2), key_fields="No"))
+    assert (result.updated, result.counts.table_records) == (600, 600)
+
+
+def test_a_page_that_is_written_otherwise_is_read_all_the_same(lark: Emulator, table: Table) -> None:
+    lark.make_rows(*table, 2, {"No": "A-{n}", "Paid": 1})
+    found = [dict(one, further=["unknown"]) for one in records(table)]
+    answer = {"code": 0, "data": {"items": found, "total": 2, "has_more": False, "further": [[]]}}
+    for indent in (None, 2):
+        body = json.dumps(answer, indent=indent)
+        lark.fault(path="*/records/search", status=200, body=body)
+        result = LarkServiceClient().clouddoc.bitable.sync(*table, numbered(2), key_fields="No")
+        assert (result.written, result.counts.table_records) == (0, 2)

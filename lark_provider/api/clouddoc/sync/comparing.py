@@ -12,6 +12,7 @@ from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.sync.canonical import EXACT
 from lark_provider.api.clouddoc.sync.keys import Keys
 from lark_provider.api.clouddoc.sync.layout import Layout
+from lark_provider.api.clouddoc.sync.slices import Slices
 from lark_provider.protocol.sync_index import MARKED, Difference, Seen, SyncIndex
 
 
@@ -30,6 +31,31 @@ class Comparison:
     compares: bool
     marks: Mapping[str, Any] = field(default_factory=dict)
     """The values, as they are written, that mark a record as missing in the source."""
+
+    def see_page(self, data: Mapping[str, Any], index: SyncIndex) -> dict[str, Any]:
+        """Add the records of a page to the index.
+
+        Args:
+            data: The page, its items parsed or in slices.
+            index: Holds the source.
+
+        Returns:
+            The page without its items.
+
+        Raises:
+            orjson.JSONDecodeError: The answer is not JSON.
+        """
+        items = data.get("items")
+        if isinstance(items, Slices):
+            try:
+                for some in items:
+                    self.see(some, index)
+            except orjson.JSONDecodeError:
+                data = items.whole()
+                items = data.get("items")  # of these, records that were seen already are replaced
+        if not isinstance(items, Slices):
+            self.see(items or (), index)
+        return {name: value for name, value in data.items() if name != "items"}
 
     def see(self, records: Sequence[Mapping[str, Any]], index: SyncIndex) -> None:
         """Add records to the index, with the values of those that differ from their row.

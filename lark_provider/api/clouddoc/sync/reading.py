@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
+
+import orjson
 
 from lark_provider.api.clouddoc.bitable import UserIdType
 from lark_provider.api.clouddoc.records import RECORDS
@@ -13,6 +15,7 @@ from lark_provider.api.clouddoc.searches import MAX_NAMES
 from lark_provider.api.clouddoc.sync.comparing import Comparison
 from lark_provider.api.clouddoc.sync.plan import MAX_READ
 from lark_provider.api.clouddoc.sync.scope import Scope
+from lark_provider.api.clouddoc.sync.slices import Skim, sliced
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.effects import Now
 from lark_provider.protocol.errors import LarkAPIError, PermissionDeniedError
@@ -117,15 +120,17 @@ class Reader:
         seen_tokens: set[str] = set()
         pages, total = 0, None
         while True:
-            data = yield from self._answer(self._body(), token)
+            data = yield from self._answer(self._body(), token, skim=sliced)
+            try:
+                data = yield from work(lambda data=data: self.comparison.see_page(data, self.index))  # type: ignore[misc]
+            except orjson.JSONDecodeError as error:
+                return f"a page is not JSON: {error}", None
             total = _total(data)
             try:
-                page: Page[dict[str, Any]] = Page.of(data)
+                page: Page[Any] = Page.of(data)
             except LarkAPIError as error:  # there is more, and no way to it
                 return str(error), None
             pages += 1
-            items = page.items
-            yield from work(lambda items=items: self.comparison.see(items, self.index))  # type: ignore[misc]
             token = page.next_token
             if token is None:
                 self.pages = pages
@@ -234,7 +239,7 @@ class Reader:
         return body
 
     def _answer(
-        self, body: dict[str, Any], token: str | None, *, page_size: int | None = None
+        self, body: dict[str, Any], token: str | None, *, page_size: int | None = None, skim: Skim = None
     ) -> Procedure[dict[str, Any]]:
         """Read a page.
 
@@ -252,7 +257,7 @@ class Reader:
             json=body,
             safe=True,
         )
-        data: dict[str, Any] = (yield from self._timed(call)).data
+        data: dict[str, Any] = (yield from self._timed(replace(call, skim=skim))).data
         return data
 
     def _timed(self, call: Call[Any]) -> Procedure[Any]:

@@ -1,0 +1,93 @@
+"""Parse the records of a page a few at a time.
+
+A page of 500 records of ten texts is 10,000 lists and dicts. As long as all of them are in use, the garbage
+collector looks through them, and with them through all that the process has, page after page, which took as
+long as parsing and comparing. Those of a slice are freed before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import orjson
+
+Skim: TypeAlias = "Callable[[bytes], dict[str, Any] | None] | None"
+"""See `Call.skim`."""
+
+_BYTES = 16 * 1024
+"""Of a slice, which has about as many containers as the collector lets pass, see `gc.get_threshold`."""
+_ITEMS = b'"items":['
+_BETWEEN = b"},{"
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """The records of a page, some at a time, parsed while they are iterated over.
+
+    Attributes:
+        content: The whole answer.
+        start: Where in it the first record begins.
+        end: Where the last record ends.
+        size: Bytes of a slice, at least, but for the last one.
+    """
+
+    content: bytes
+    start: int
+    end: int
+    size: int = _BYTES
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        """Parse the next records.
+
+        Whether a cut is between two records need not be known. JSON can be read in one way only: if a text is
+        cut at a comma, and each part is the inside of an array, then together they are the items of one. A
+        cut anywhere else leaves a part that is no JSON. To be rare that needs a place which no text and few
+        cells contain: a quote after a brace is not escaped, and begins or ends a string.
+
+        Raises:
+            orjson.JSONDecodeError: A part is no JSON. The whole answer may be, and what it says then counts.
+        """
+        first = self.content.find(b":", self.start, self.end) + 1
+        between = b"}," + self.content[self.start : first]  # as in `},{"fields":`
+        start = self.start
+        while start < self.end:
+            cut = self.content.find(between, start + self.size, self.end)
+            stop = self.end if cut < 0 else cut + 1
+            yield orjson.loads(b"[%b]" % self.content[start:stop])
+            start = stop + 1
+
+    def whole(self) -> dict[str, Any]:
+        """Parse the whole answer, and return its data.
+
+        Raises:
+            orjson.JSONDecodeError: It is not JSON.
+        """
+        data: dict[str, Any] = orjson.loads(self.content)["data"]
+        return data
+
+
+def sliced(content: bytes, size: int = _BYTES) -> dict[str, Any] | None:
+    """Return the data of a page with `Slices` as its `items`, or None if it is to be parsed as a whole.
+
+    Of an answer with a further array behind the items, data may lack members; then a slice is no JSON.
+
+    Args:
+        content: A successful answer to a search.
+        size: Bytes of a slice, at least.
+    """
+    start, end = content.find(_ITEMS) + len(_ITEMS), content.rfind(b"]")
+    if end < start:
+        return None
+    before, after = content[:start], content[end:]
+    try:
+        # What stands between them are the items of the page, if these are whatever is put there.
+        empty, zero = orjson.loads(before + after), orjson.loads(before + b"0" + after)
+        if type(empty["code"]) is not int or empty["code"]:
+            return None
+        if (empty["data"]["items"], zero["data"]["items"]) != ([], [0]):
+            return None
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+    return {**empty["data"], "items": Slices(content, start, end, size)}
