@@ -67,9 +67,7 @@ def _add_import(actions: Any) -> None:
     load.add_argument("--skip-bad-rows", action="store_true", help="leave out rows that do not fit")
     load.add_argument("--rejects", metavar="FILE", help="list rows that do not fit here, as CSV")
     load.add_argument("--retry-rejects", metavar="FILE", help="write only the rows that such a file lists")
-    load.add_argument(
-        "--zone", help="the time zone of days, by default the base's own, and of times without one"
-    )
+    load.add_argument("--zone", help="the time zone of times without one, such as Asia/Shanghai")
     load.add_argument("--encoding", default="utf-8-sig", help="of the file; default: UTF-8")
     load.add_argument("--json", action="store_true", help="print the counts as JSON")
     load.set_defaults(run=bitable_import.run, words=wording.BITABLE_IMPORT)

@@ -61,8 +61,7 @@ class LarkBitableSyncOperator(WritingOperator):
         empty_as_none: Whether `''` is None in every field that is not text, as in rows of a CSV file.
         allow_empty_table: Whether a table of a base with advanced permissions may look empty.
         user_id_type: The kind of ids in fields of people.
-        zone: The time zone of naive datetimes, such as "Asia/Shanghai", and of days (a `date`, or
-            "2026-01-31"). Without one, naive datetimes are refused, and days are those of the base's own time
+        zone: The time zone of naive datetimes, such as "Asia/Shanghai". Dates are days of the base's own
             zone.
         table_wait: Seconds to wait for another writer of the table, with a database.
         lark_conn_id: The connection.

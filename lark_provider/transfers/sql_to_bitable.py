@@ -35,9 +35,9 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
     the query does not name are left alone. With `mode="insert"` every row becomes a new record, as with
     `LarkBitableBulkInsertOperator`.
 
-    The query is streamed: memory does not grow with its result. Naive datetimes need `zone`; without it, days
-    are those of the base's own time zone. JSON goes into a text field as text, 0 and 1 into a checkbox as
-    False and True, arrays into fields of several values.
+    The query is streamed: memory does not grow with its result. Naive datetimes need `zone`; days
+    are those of the base's own time zone, with `mode="insert"` those of `zone` if it is given. JSON goes into
+    a text field as text, 0 and 1 into a checkbox as False and True, arrays into fields of several values.
 
     Args:
         sql: The query, or a file ending in `.sql`, relative to the DAG's folder. Its columns name the fields,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import signal
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -92,30 +91,18 @@ def recorded_by_an_earlier_version(database: str) -> None:
 @pytest.mark.usefixtures("database")
 def test_a_sync_of_the_same_rows_finds_nothing_to_write(dated: Place, own: str, zone: str | None) -> None:
     move(dated, own)
-    dated.load(days(5), zone=zone)
-    assert standing(dated, zone or own) == midnights(5)
+    dated.load(days(5))
+    assert standing(dated, own) == midnights(5)
+    # In a sync `zone` is that of naive datetimes; its days are those of the base.
     done = dated.bitable.sync(dated.app_token, dated.table_id, days(5), key_fields="No", zone=zone)
     assert (done.created, done.updated, done.counts.unchanged) == (0, 0, 5)
 
 
 @pytest.mark.usefixtures("database")
-def test_days_are_keys_in_the_zone_that_wrote_them(dated: Place, caplog: pytest.LogCaptureFixture) -> None:
-    dated.load(days(5), zone=NEW_YORK)
-    with caplog.at_level(logging.WARNING, "lark_provider"):
-        done = dated.bitable.sync(dated.app_token, dated.table_id, days(5), key_fields="Day", zone=NEW_YORK)
-    assert (done.created, done.counts.unchanged) == (0, 5)
-    (line,) = [one for one in caplog.records if one.message.startswith("Days begin in")]
-    assert vars(line)["zone"] == NEW_YORK
-    assert vars(line)["base_zone"] == SHANGHAI
-
-
-@pytest.mark.parametrize("zone", [None, SHANGHAI, "Asia/Taipei"])
-@pytest.mark.usefixtures("database")
-def test_a_sync_says_nothing_about_a_zone_of_the_same_clock(
-    dated: Place, zone: str | None, caplog: pytest.LogCaptureFixture
-) -> None:
-    dated.bitable.sync(dated.app_token, dated.table_id, days(2), key_fields="No", zone=zone)
-    assert "Days begin in" not in caplog.text
+def test_a_load_writes_days_in_the_zone_that_it_was_given(dated: Place) -> None:
+    dated.load(days(5), zone=TOKYO)
+    assert standing(dated, TOKYO) == midnights(5)
+    assert asked(dated) == 0
 
 
 @each_validate

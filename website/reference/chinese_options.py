@@ -70,7 +70,7 @@ OPTIONS = {
     "leave out rows that do not fit": "跳过不符合字段类型的行",
     "list rows that do not fit here, as CSV": "把不符合的行写到这个 CSV 文件",
     "write only the rows that such a file lists": "只写入这种文件里列出的行",
-    "the time zone of days, by default the base's own, and of times without one": "日期（默认用多维表格自己的时区）以及没有时区的时间所用的时区",
+    "the time zone of times without one, such as Asia/Shanghai": "没有时区的时间所用的时区，如 Asia/Shanghai",
     "of the file; default: UTF-8": "文件编码；默认 UTF-8",
     "print the counts as JSON": "以 JSON 输出计数",
     "the link of the table, from the address bar": "地址栏里数据表的链接",

@@ -37,7 +37,7 @@ def of_table(field_type: int, mode: str, cells: Cells, zone: dt.tzinfo) -> Cells
         field_type: Lark's number for the field's type.
         mode: How the source gives the value: `EXACT`, `DAY`, `ADDRESS` or `NAMED`.
         cells: One field of several records, None where it is empty.
-        zone: The time zone in which calendar days begin.
+        zone: The base's time zone, for calendar days.
     """
     try:
         return _column(_READ, field_type, mode, cells, zone)

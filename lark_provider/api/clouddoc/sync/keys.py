@@ -48,7 +48,7 @@ class Keys:
         names: The key fields.
         field_types: The types of the table's fields by name.
         form: How texts are compared; each form includes those before it.
-        zone: The time zone in which days begin, for keys that are calendar days.
+        zone: The base's time zone, for keys that are calendar days.
 
     Raises:
         InvalidRequestError: A name is not that of a field that can be a key.

@@ -38,7 +38,7 @@ class Layout:
 
     Args:
         types: Lark's numbers for the types of the table's fields, by name.
-        zone: The time zone in which days begin.
+        zone: The base's time zone.
     """
 
     def __init__(self, types: Mapping[str, int], zone: dt.tzinfo) -> None:

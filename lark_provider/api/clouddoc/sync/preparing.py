@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,11 +30,8 @@ from lark_provider.protocol.operations import Procedure, perform, take
 from lark_provider.protocol.paths import path
 from lark_provider.protocol.sync_index import SyncIndex
 
-logger = logging.getLogger(__name__)
-
 _APP = FIELDS.partition("/tables/")[0]
 _ROWS_AT_ONCE = 1000
-_SEASONS = (dt.datetime(2026, 1, 1), dt.datetime(2026, 7, 1))  # noqa: DTZ001 - as a clock in the zone shows
 
 
 @dataclass(slots=True)
@@ -50,7 +46,6 @@ class Prepared:
         reader: Reads the table.
         source_rows: Rows of the source.
         keyless_rows: Rows of the source whose key cannot be read.
-        other_zone: The base's own time zone, if the settings name one with another clock.
     """
 
     options: Options
@@ -60,7 +55,6 @@ class Prepared:
     reader: Reader
     source_rows: int = 0
     keyless_rows: int = 0
-    other_zone: str | None = None
 
     def check(self) -> FieldCheck:
         """Return what finds out whether the fields have changed."""
@@ -95,13 +89,12 @@ def prepare(
     base: Mapping[str, Any] = (yield from perform(request("GET", path(_APP, app_token=app_token)))).data[
         "app"
     ]
-    own = zone_named(base.get("time_zone")) or naive or dt.UTC
-    zone = naive or own
+    zone = zone_named(base.get("time_zone")) or naive or dt.UTC
     fields = yield from read_fields(app_token, table_id)
     field_types = {field["field_name"]: field["type"] for field in fields}
     keys = Keys(options.key_fields, field_types, options.key_form, zone)
     layout = Layout(field_types, zone)
-    scope = None if options.scope is None else Scope(options.scope, field_types, own)
+    scope = None if options.scope is None else Scope(options.scope, field_types, zone)
     _check_marks(options, field_types)
     for name, key_field in options.links.items():
         yield from read_linked(app_token, name, key_field, fields, index, keep)
@@ -115,10 +108,7 @@ def prepare(
     stager = Stager(fields, converter, keys, layout, options, scope, index.linked)
     comparison = Comparison(keys, layout, compares=options.mode != "insert_missing", marks=marks)
     reader = Reader(app_token, table_id, index, comparison, scope, options.user_id_type, keep)
-    prepared = Prepared(options, fields, base.get("is_advanced") is True, stager, reader)
-    if any(zone.utcoffset(when) != own.utcoffset(when) for when in _SEASONS):
-        prepared.other_zone = str(own)
-    return prepared
+    return Prepared(options, fields, base.get("is_advanced") is True, stager, reader)
 
 
 def stage(
@@ -154,11 +144,6 @@ def stage(
         rejected += batch.rejects[: options.max_rejects + 1 - len(rejected)]
         if total > options.max_rejects:
             break
-    if prepared.stager.gives_days and prepared.other_zone is not None:
-        logger.warning(
-            "Days begin in the zone= of the sync, not in the base's own time zone, in which people see them",
-            extra={"zone": str(options.zone), "base_zone": prepared.other_zone},
-        )
     repeated = yield from work(index.seal)
     prepared.reader.comparison.keys.by_day = prepared.stager.day_keys
     total += len(repeated)
@@ -192,7 +177,7 @@ def _stage(prepared: Prepared, rows: Sequence[Any], first: int, index: SyncIndex
 def _with_days(
     marks: Mapping[str, Any], field_types: Mapping[str, int], zone: dt.tzinfo
 ) -> Mapping[str, Any]:
-    """Return marks whose days begin where those of the rows do."""
+    """Return marks whose days are those of the base's zone, as in rows."""
     if not isinstance(marks, Mapping):
         return marks
     return {

@@ -108,9 +108,7 @@ def sync(
         allow_empty_table: Whether a table of a base with advanced permissions may look empty. It does to an
             app that may not see its rows.
         user_id_type: Which ids people are named by.
-        zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"). Without one, naive
-            datetimes are refused, and days are those of the base's own time zone. Days in `scope` are always
-            those of the base, since Lark compares them.
+        zone: The time zone of naive datetimes. Dates are days of the base's own zone.
         table_wait: Seconds to wait for another process that writes the table.
         token_window: Seconds for which Lark is assumed to recognize a repeated `client_token`.
         on_progress: Is called with what is done so far, before the first write and after each batch. An error

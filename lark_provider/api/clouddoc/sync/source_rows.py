@@ -63,7 +63,7 @@ def calendar_day(value: Any, zone: dt.tzinfo) -> tuple[Any, str]:
 
     Args:
         value: A date, or text such as `2026-01-31`.
-        zone: The time zone in which days begin.
+        zone: The base's time zone.
     """
     day = value
     if isinstance(value, str) and len(value.strip()) == _DAY_CHARS:

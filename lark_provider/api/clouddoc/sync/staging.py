@@ -56,9 +56,6 @@ class Stager:
         options: The settings.
         scope: What created and changed rows must satisfy, or None.
         resolve: Finds records of other tables by key.
-
-    Attributes:
-        gives_days: Whether a row has given a calendar day.
     """
 
     def __init__(
@@ -77,7 +74,6 @@ class Stager:
         self._keys, self._layout, self._options = keys, layout, options
         self._scope, self._resolve = scope, resolve
         self._gives_moments: set[str] = set()
-        self.gives_days = False
 
     @property
     def day_keys(self) -> set[str]:
@@ -147,7 +143,6 @@ class Stager:
             made = [calendar_day(value, self._zone) for value in values]
             rows.replace(name, values, [new for new, _ in made])
             modes[name] = [mode for _, mode in made]
-            self.gives_days = self.gives_days or canonical.DAY in modes[name]
         if name in self._keys.names and any(
             value is not None and mode != canonical.DAY
             for value, mode in zip(values, modes.get(name, repeat("")), strict=False)
