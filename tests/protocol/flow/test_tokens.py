@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from lark_provider.errors import LarkAPIError, OutcomeUnknownError, TokenAcquisitionError, TransportError
-from lark_provider.protocol.effects import Lost
+from lark_provider.protocol.effects import Lost, Response
 from lark_provider.protocol.tokens import App, fetch, fetch_app_token
 from tests.protocol.flow.making import Run, answer
 
@@ -19,7 +20,9 @@ def test_a_token_endpoint_that_fails_refuses_no_credentials() -> None:
     lost = Run(fetch(app), [Lost("the connection was reset", sent=True)], max_retries=0)
     assert isinstance(lost.error, TransportError)
     assert not isinstance(lost.error, OutcomeUnknownError)
-    assert (busy.tokens, lost.tokens) == ([], []), "a token takes no token"
+    page = Run(fetch(app), [Response(404, {}, b"<html>not found</html>")])
+    assert isinstance(page.error, LarkAPIError)
+    assert (busy.tokens, lost.tokens, page.tokens) == ([], [], []), "a token takes no token"
 
 
 def test_credentials_that_are_refused_are_named_with_the_id_of_the_log() -> None:
@@ -49,3 +52,5 @@ def test_what_a_store_app_proves_itself_with_is_replaced_once(get: Any, member: 
         assert isinstance(refused.error, TokenAcquisitionError)
         assert len(refused.sent) == times
         assert "that tenant 'a-tenant' has installed it" in str(refused.error)
+    quoting = Response(400, {}, orjson.dumps({"code": 10014, "msg": "said proof-1"}))
+    assert "proof-1" not in str(Run(get(app), [quoting]).error)
