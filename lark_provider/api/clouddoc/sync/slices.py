@@ -43,11 +43,11 @@ class Slices:
 
         Whether a cut is between two records need not be known. JSON can be read in one way only: if a text is
         cut at a comma, and each part is the inside of an array, then together they are the items of one. A
-        cut anywhere else leaves a part that is no JSON. To be rare that needs a place which no text and few
+        cut anywhere else leaves a part that is not JSON. To be rare that needs a place which no text and few
         cells contain: a quote after a brace is not escaped, and begins or ends a string.
 
         Raises:
-            orjson.JSONDecodeError: A part is no JSON. The whole answer may be, and what it says then counts.
+            orjson.JSONDecodeError: A part is not JSON. The whole answer may be, and what it says then counts.
         """
         first = self.content.find(b":", self.start, self.end) + 1
         between = b"}," + self.content[self.start : first]  # as in `},{"fields":`
@@ -71,7 +71,7 @@ class Slices:
 def sliced(content: bytes, size: int = _BYTES) -> dict[str, Any] | None:
     """Return the data of a page with `Slices` as its `items`, or None if it is to be parsed as a whole.
 
-    Of an answer with a further array behind the items, data may lack members; then a slice is no JSON.
+    Of an answer with a further array behind the items, data may lack members; then a slice is not JSON.
 
     Args:
         content: A successful answer to a search.
