@@ -165,11 +165,17 @@ class LarkNativeApprovalOperator(LarkOperator):
         except TaskDeferralTimeout:
             # A decision that came in time counts, even if no triggerer was running to see it.
             with lark_errors():
-                instance = self._created(context)
+                instance = self._awaited(context)
             if not instance.is_final:
                 _count("timeout")
                 raise
             return self._outcome(instance, str(instance.status))
+
+    def _awaited(self, context: Context) -> Instance:
+        """Return the instance that this attempt waits for, whatever the DAG file says by now."""
+        ti = context["ti"]
+        code = ti.xcom_pull(task_ids=ti.task_id, key=INSTANCE_XCOM, map_indexes=ti.map_index)
+        return self._created(context) if code is None else self.hook.client.approval.get_instance(str(code))
 
     def _withdraw_earlier(self, context: Context) -> None:
         """Withdraw what this task asked for before it was cleared, if that is still pending."""

@@ -93,7 +93,10 @@ def start(context: Callable[..., Any]) -> Callable[..., Any]:
         def push(key: str, value: Any) -> None:
             xcoms[key] = value
 
-        given["ti"] = SimpleNamespace(**({"xcom_push": push} | vars(given["ti"])))
+        def pull(task_ids: str, key: str, map_indexes: int) -> Any:
+            return xcoms.get(key)
+
+        given["ti"] = SimpleNamespace(**({"xcom_push": push, "xcom_pull": pull} | vars(given["ti"])))
         return given
 
     return begin
@@ -206,6 +209,30 @@ def test_a_decision_that_came_in_time_counts(
     decide(lark, "approve", "approve")
     assert operator.resume_execution(*timeout, start())["status"] == "APPROVED"
     assert outcomes == ["timeout", "approved"]
+
+
+def test_the_end_of_the_time_looks_at_the_instance_that_was_asked_for(
+    lark: Emulator, code: str, start: Any
+) -> None:
+    given, timeout = start(), ("__fail__", {"error": "Trigger timeout"})
+    with pytest.raises(TaskDeferred):
+        approval(code).execute(given)
+    decide(lark, "approve", "approve")
+    edited = approval(lark.add_approval("Another", form=FORM), form={"Version": "2"})
+    assert edited.resume_execution(*timeout, given)["status"] == "APPROVED"
+    assert len(instances(lark)) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "try_number"), [(0, 3, 1), (2, 0, 1), (2, 5, 1), (2, 5, 2), (2, 3, 3)]
+)
+def test_a_file_with_other_retries_asks_for_nothing_more(
+    lark: Emulator, code: str, start: Any, before: int, after: int, try_number: int
+) -> None:
+    """As in a task that is started again after its DAG file was missing, and was edited meanwhile."""
+    defer(approval(code), start(retries=before))
+    defer(approval(code), start(retries=after, max_tries=before, try_number=try_number))
+    assert [one["status"] for one in instances(lark)] == ["PENDING"]
 
 
 def test_a_revert_after_the_approval_is_reported(
