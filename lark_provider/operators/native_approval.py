@@ -139,8 +139,11 @@ class LarkNativeApprovalOperator(LarkOperator):
         )
         raise AssertionError  # `defer` raises
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:  # noqa: ARG002 - Airflow passes it
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """Continue with what the trigger has seen.
+
+        A task that was of another operator when it began to wait starts from its beginning. So does one that
+        was removed from its DAG file and has returned, which Airflow resumes without an event.
 
         Args:
             context: The task's.
@@ -151,6 +154,9 @@ class LarkNativeApprovalOperator(LarkOperator):
             AirflowFailException: Waiting failed, or it was not approved.
             AirflowSkipException: It was not approved, and `on_reject` is `skip`.
         """
+        if not isinstance(event, Mapping) or "instance_code" not in event:
+            self.log.warning("Resumed without its own approval; starting from the beginning.")
+            return self.execute(context)
         if event["status"] == "error":
             _count("failed")
             raise AirflowFailException(event["message"])

@@ -224,6 +224,17 @@ def test_the_end_of_the_time_looks_at_the_instance_that_was_asked_for(
 
 
 @pytest.mark.parametrize(
+    "kwargs", [{"event": {"status": "answered", "wait_id": "w"}}, {"event": {"status": "success"}}, {}, None]
+)
+def test_a_task_that_is_resumed_without_its_approval_asks(
+    lark: Emulator, code: str, start: Any, kwargs: dict[str, Any] | None
+) -> None:
+    with pytest.raises(TaskDeferred):
+        approval(code).resume_execution("execute_complete", kwargs, start())
+    assert [one["status"] for one in instances(lark)] == ["PENDING"]
+
+
+@pytest.mark.parametrize(
     ("before", "after", "try_number"), [(0, 3, 1), (2, 0, 1), (2, 5, 1), (2, 5, 2), (2, 3, 3)]
 )
 def test_a_file_with_other_retries_asks_for_nothing_more(

@@ -169,6 +169,63 @@ def test_a_click_counts_by_what_was_asked(
     assert not list(buttons(messages(lark)[0]["content"]))
 
 
+FOREIGN: dict[str, Any] = {
+    "native approval": {"instance_code": "i", "status": "APPROVED", "reverted": False},
+    "failed native approval": {"instance_code": "i", "status": "error", "message": "gone"},
+    "time": "2026-01-31T00:00:00+00:00",
+    "nothing": None,
+    "other": {"status": "success"},
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_a_task_that_was_of_another_operator_asks(what: str, lark: Emulator, url: URL, start: Start) -> None:
+    with pytest.raises(TaskDeferred):
+        approval().resume_execution("execute_complete", {"event": FOREIGN[what]}, start())
+    assert list(buttons(messages(lark)[0]["content"]))
+    assert the_question(url).state == "open"
+
+
+@pytest.mark.parametrize("kwargs", [None, {}])
+def test_a_task_that_returns_to_its_file_asks_again(
+    lark: Emulator, url: URL, start: Start, kwargs: dict[str, Any] | None
+) -> None:
+    """Airflow keeps the method that the removed task was to be resumed by, without an event."""
+    trigger = defer(approval(), start())
+    assert trigger.wait_id is not None
+    Waits(url).close(trigger.wait_id, "withdrawn")
+    with pytest.raises(TaskDeferred):
+        approval().resume_execution("execute_complete", kwargs, start(try_number=2))
+    assert len(messages(lark)) == 2
+
+
+def test_a_click_on_an_approval_answers_no_sensor_that_takes_its_place(
+    lark: Emulator, gateway: None, url: URL, start: Start
+) -> None:
+    event = answered(lark, defer(approval(), start()))
+    sensor = LarkCardCallbackSensor(task_id="t", message_id="om_of_another_card", deferrable=True)
+    with pytest.raises(TaskDeferred):
+        sensor.resume_execution("execute_complete", {"event": event}, start())
+
+
+def test_a_click_for_a_sensor_is_no_decision_of_an_approval_that_takes_its_place(
+    lark: Emulator, gateway: None, url: URL, start: Start
+) -> None:
+    defer(approval(), start(task_id="other"))
+    (card,) = messages(lark)
+    sensor = LarkCardCallbackSensor(task_id="t", message_id=card["message_id"], deferrable=True)
+    event = answered(lark, defer(sensor, start()))
+    with pytest.raises(TaskDeferred):
+        approval().resume_execution("execute_complete", {"event": event}, start())
+    assert list(buttons(messages(lark)[1]["content"]))
+
+
+def answered(lark: Emulator, trigger: LarkCardCallbackTrigger) -> dict[str, Any]:
+    """Click on the first card, and return the event that a trigger fires."""
+    assert lark.click(messages(lark)[0]["message_id"], "alice", "Approve")["toast"]["type"] == "success"
+    return fired(trigger)
+
+
 @pytest.mark.parametrize("edit", EDITS)
 def test_a_retry_after_an_edit_asks_nobody_again(edit: str, lark: Emulator, url: URL, start: Start) -> None:
     defer(approval(), start())
