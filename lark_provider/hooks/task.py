@@ -52,7 +52,10 @@ def first_try(context: Context) -> int:
     Args:
         context: The task's.
     """
-    return int(context["ti"].max_tries - (context["task"].retries or 0) + 1)
+    ti = context["ti"]
+    # `retries` is that of the DAG file as it is now, which may have been edited since the first try: a higher
+    # one, or any other in the first try, must not look like a task that was cleared.
+    return max(1, min(int(ti.try_number), int(ti.max_tries - (context["task"].retries or 0) + 1)))
 
 
 def has_ledger() -> bool:

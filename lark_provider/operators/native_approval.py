@@ -139,8 +139,11 @@ class LarkNativeApprovalOperator(LarkOperator):
         )
         raise AssertionError  # `defer` raises
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:  # noqa: ARG002 - Airflow passes it
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """Continue with what the trigger has seen.
+
+        A task that was of another operator when it began to wait starts from its beginning. So does one that
+        was removed from its DAG file and has returned, which Airflow resumes without an event.
 
         Args:
             context: The task's.
@@ -151,6 +154,9 @@ class LarkNativeApprovalOperator(LarkOperator):
             AirflowFailException: Waiting failed, or it was not approved.
             AirflowSkipException: It was not approved, and `on_reject` is `skip`.
         """
+        if not isinstance(event, Mapping) or "instance_code" not in event:
+            self.log.warning("Resumed without its own approval; starting from the beginning.")
+            return self.execute(context)
         if event["status"] == "error":
             _count("failed")
             raise AirflowFailException(event["message"])
@@ -165,11 +171,17 @@ class LarkNativeApprovalOperator(LarkOperator):
         except TaskDeferralTimeout:
             # A decision that came in time counts, even if no triggerer was running to see it.
             with lark_errors():
-                instance = self._created(context)
+                instance = self._awaited(context)
             if not instance.is_final:
                 _count("timeout")
                 raise
             return self._outcome(instance, str(instance.status))
+
+    def _awaited(self, context: Context) -> Instance:
+        """Return the instance that this attempt waits for, whatever the DAG file says by now."""
+        ti = context["ti"]
+        code = ti.xcom_pull(task_ids=ti.task_id, key=INSTANCE_XCOM, map_indexes=ti.map_index)
+        return self._created(context) if code is None else self.hook.client.approval.get_instance(str(code))
 
     def _withdraw_earlier(self, context: Context) -> None:
         """Withdraw what this task asked for before it was cleared, if that is still pending."""

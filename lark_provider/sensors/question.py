@@ -6,7 +6,7 @@ it back, so that a DAG file that is edited meanwhile changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -117,8 +117,12 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
             return PokeReturnValue(is_done=True, xcom_value=self._result(self._clicks))
         raise _unanswered(self._question)
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Continue after the trigger has fired, with a look like any other.
+
+        A task that was of another operator when it began to wait starts from its beginning: what it waited
+        for does not answer the question that it asks now. So does one that was removed from its DAG file and
+        has returned, which Airflow resumes without an event.
 
         Args:
             context: The task's.
@@ -127,6 +131,8 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
         Raises:
             AirflowFailException: Waiting failed.
         """
+        if event is None or not _is_ours(event):
+            return self._start_over(context)
         self._trigger_error = event.get("message") or _ANOTHER_DATABASE
         if (wait_id := event.get("wait_id")) is None:
             self._legacy_event = event
@@ -137,8 +143,16 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
         except (AirflowFailException, LarkError) as error:
             self._pending_error = error
         else:
+            origin = origin_of(context, self._kind, self.lark_conn_id)
             if self._question is None:
                 self._pending_error = AirflowFailException(self._trigger_error)
+            elif self._question.origin.key != origin.key:
+                return self._start_over(context)
+        return self.execute(context)
+
+    def _start_over(self, context: Context) -> Any:
+        self.log.warning("Resumed without an answer to its own question; starting from the beginning.")
+        self._question = self._trigger_error = None
         return self.execute(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -242,6 +256,15 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
             return chat_url(self.hook.client.base_url, chat_id, self.hook.web_domain)
         except (AirflowNotFoundException, LarkError):
             return ""  # with app_id no connection is needed, and then the domain of Lark's pages is unknown
+
+
+def _is_ours(event: Any) -> bool:
+    """Return whether an event is of the trigger of a card, of version 0.1 or later."""
+    return (
+        isinstance(event, Mapping)
+        and event.get("status") in {"answered", "error"}
+        and "instance_code" not in event  # of a native approval
+    )
 
 
 def _unanswered(question: Asked) -> AirflowFailException | AirflowSensorTimeout:

@@ -104,6 +104,15 @@ def test_a_changed_source_fails_the_task_and_restart_loads_it_again(
     assert stored(table) == [f"new {number}" for number in range(25)]
 
 
+@pytest.mark.parametrize("retries", [0, 1, 9])
+def test_a_file_with_other_retries_does_not_load_again(
+    context: Context, table: dict[str, Any], retries: int
+) -> None:
+    load(table, rows, on_clear="restart").execute(context(retries=2))
+    again = load(table, rows, on_clear="restart").execute(context(retries=retries, max_tries=2))
+    assert again["replayed"] == 25
+
+
 def test_without_a_database_a_cleared_task_inserts_again(
     context: Context, table: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,15 @@ def test_a_retry_is_the_same_message_and_a_cleared_task_another(lark: Emulator, 
     assert len(sent(lark)) == 2
 
 
+@pytest.mark.parametrize(("retries", "try_number"), [(0, 1), (1, 1), (9, 1), (9, 2), (3, 3)])
+def test_a_file_with_other_retries_does_not_send_again(
+    lark: Emulator, context: Context, retries: int, try_number: int
+) -> None:
+    first = tell().execute(context(retries=2))
+    assert tell().execute(context(retries=retries, max_tries=2, try_number=try_number)) == first
+    assert len(sent(lark)) == 1
+
+
 @pytest.mark.parametrize("change", [{"run_id": "r2"}, {"task_id": "t2"}, {"map_index": 1}, {"dag_id": "d2"}])
 def test_another_run_task_or_map_index_is_another_message(
     lark: Emulator, context: Context, change: dict[str, Any]

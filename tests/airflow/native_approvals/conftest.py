@@ -55,7 +55,10 @@ def start(context: Callable[..., Any]) -> Callable[..., Any]:
         def push(key: str, value: Any) -> None:
             xcoms[key] = value
 
-        given["ti"] = SimpleNamespace(**({"xcom_push": push} | vars(given["ti"])))
+        def pull(task_ids: str, key: str, map_indexes: int) -> Any:
+            return xcoms.get(key)
+
+        given["ti"] = SimpleNamespace(**({"xcom_push": push, "xcom_pull": pull} | vars(given["ti"])))
         return given
 
     return begin

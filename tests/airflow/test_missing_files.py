@@ -1,0 +1,323 @@
+"""A real Airflow whose worker misses a DAG file for a moment, or whose files are edited, while tasks wait.
+
+Airflow starts such a task again from its beginning, under the same id and try, and forgets its answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lark_emulator import Emulator
+from sqlalchemy.engine import make_url
+from tests.airflow.test_card_callbacks import buttons
+
+from tests.airflow.conftest import CHAT, AirflowHome, connection
+from tests.airflow.test_bridge import Place
+from tests.bridge.making import execute
+from tests.services.postgres import PostgresServer
+
+_DAG = """
+import traceback
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG
+from lark_provider.operators import LarkApprovalOperator, LarkNativeApprovalOperator, LarkSendMessageOperator
+from lark_provider.sensors import LarkCardCallbackSensor
+
+# The DAG processor has the file, and a worker not yet.
+in_worker = any(frame.filename.endswith("task_runner.py") for frame in traceback.extract_stack())
+if in_worker and Path(__file__).with_suffix(".hidden").exists():
+    raise ImportError("not on this worker")
+with DAG("{name}", is_paused_upon_creation=False, tags=["{name}"], max_active_runs=1):
+    {body}
+"""
+ROUTES = f"""
+defaults: {{language: en}}
+routes:
+  - {{dag: pay_*, what: failures, to: {CHAT}}}
+"""
+CODES: dict[str, str] = {}
+"""Definitions of native approvals."""
+RUNS: dict[str, str] = {}
+"""The run of each DAG."""
+RESCHEDULED = {"deferrable": False, "mode": "reschedule", "poke_interval": 20}
+
+
+def approval(name: str, **changes: Any) -> str:
+    """A DAG file whose task asks on a card."""
+    given = {"task_id": "q", "receiver_id": CHAT, "title": f"Is {name} right?"} | changes
+    return _DAG.format(name=name, body=f"LarkApprovalOperator(**{given!r})")
+
+
+def native(name: str, **changes: Any) -> str:
+    """A DAG file whose task asks for a native approval."""
+    given: dict[str, Any] = {
+        "approval_code": CODES["first"],
+        "form": {"Version": name},
+        "submitter": "alice@example.com",
+    }
+    given |= {"task_id": "q", "poll_interval": 1} | changes
+    return _DAG.format(name=name, body=f"LarkNativeApprovalOperator(**{given!r})")
+
+
+def card_and_sensor(name: str) -> str:
+    """A DAG file with a card of its own, and a sensor that waits for a click on it."""
+    go = {"tag": "button", "text": {"tag": "plain_text", "content": "Go"}, "value": {"action": "go"}}
+    title = {"tag": "plain_text", "content": f"Is {name} right?"}
+    card = {"header": {"title": title}, "elements": [{"tag": "action", "actions": [go]}]}
+    given = {"task_id": "s", "receiver_id": CHAT, "content": card, "msg_type": "interactive"}
+    sends = f"LarkSendMessageOperator(**{given!r})"
+    waits = "LarkCardCallbackSensor(task_id='q', message_id=sent.output, deferrable=True)"
+    return _DAG.format(name=name, body=f"sent = {sends}; sent >> {waits}")
+
+
+def plain(name: str, retries: int = 0) -> str:
+    """A DAG file whose task needs nothing but its file."""
+    again = f"retries={retries}, retry_delay=timedelta(seconds=20)"
+    return _DAG.format(name=name, body=f"PythonOperator(task_id='q', python_callable=print, {again})")
+
+
+def dag_files() -> dict[str, str]:
+    """The DAG files of all tests as they are at first."""
+    names = ("deferred", "replaced", "returned", "edited")
+    return {
+        **{name: approval(name) for name in names},
+        **{name: approval(name, **RESCHEDULED) for name in ("during", "afterwards")},
+        "sensor": card_and_sensor("sensor"),
+        "instance": native("instance"),
+        "pay_fails": plain("pay_fails"),
+        "pay_recovers": plain("pay_recovers", retries=1),
+    }
+
+
+@pytest.fixture(scope="module")
+def place(
+    airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> Iterator[Place]:
+    home = tmp_path_factory.mktemp("missing")
+    with postgres_server.databases() as databases, Emulator() as lark:
+        metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
+        settings = {
+            "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "600",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata.render_as_string(hide_password=False),
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+            # The scheduler fails a task that starts again before it has noticed the end of its process.
+            "AIRFLOW__WORKERS__MISSING_DAG_RETRY_DELAY": "15",
+            "AIRFLOW_CONN_LARK_DEFAULT": connection(lark),
+            "LARK_APP_ID": lark.app_id,  # The API server looks up who has clicked.
+            "LARK_APP_SECRET": lark.app_secret,
+            "LARK_BASE_URL": lark.base_url,
+        }
+        lark.settings(rate_limits=False)
+        form = [{"id": "w1", "type": "input", "name": "Version"}]
+        CODES["first"] = lark.add_approval("Deploy", form=form, nodes=[{"approvers": ["bob"]}])
+        made = Place(airflow_home, home, databases.make(), lark, "", settings)
+        try:
+            (home / "lark.yaml").write_text(ROUTES)
+            made.environment["LARK_ROUTES_PATH"] = str(home / "lark.yaml")
+            made.link()
+            made.bridge("--failure-seconds", "2")
+            made.start("callbacks", "listen")
+            made.wait(lark.connections)
+            made.wait(lambda: execute(made.database, "SELECT 1 FROM meta WHERE key LIKE 'failures %'"))
+            for name, text in dag_files().items():
+                path(made, name).write_text(text)
+            yield made
+        finally:
+            made.close()
+
+
+def start(place: Place, name: str, *states: str) -> None:
+    """Start the run of a DAG, and wait until its task is in one of some states."""
+    RUNS[name] = place.run(name)
+    if states:
+        reached(place, name, *states)
+
+
+def path(place: Place, name: str) -> Path:
+    found: Path = place.airflow.airflow.dags / f"{name}.py"
+    return found
+
+
+def hide(place: Place, name: str) -> None:
+    path(place, name).with_suffix(".hidden").touch()
+
+
+def restore(place: Place, name: str, text: str | None = None) -> None:
+    if text is not None:
+        path(place, name).write_text(text)
+    path(place, name).with_suffix(".hidden").unlink()
+
+
+def card(place: Place, name: str) -> dict[str, Any]:
+    """The one card of a DAG."""
+    (found,) = place.messages(f"Is {name} right?")
+    return found
+
+
+def task(place: Place, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = place.call("GET", f"dags/{name}/dagRuns/{RUNS[name]}/taskInstances/q")
+    return found
+
+
+def reached(place: Place, name: str, *states: str) -> str:
+    """Wait until a task is in one of some states, and return it."""
+    found: list[str] = []
+
+    def looked() -> bool:
+        found.append(task(place, name)["state"])
+        return found[-1] in states
+
+    place.wait(looked)
+    return found[-1]
+
+
+def logged(place: Place, name: str, text: str = "Dag not found during start up") -> int:
+    """How often a text is in the logs of a task."""
+    logs = place.airflow.airflow.home.glob(f"logs/dag_id={name}/**/task_id=q/attempt=*.log")
+    return sum(one.read_text().count(text) for one in logs)
+
+
+def xcoms(place: Place, name: str) -> dict[str, Any]:
+    path = f"dags/{name}/dagRuns/{RUNS[name]}/taskInstances/q/xcomEntries"
+    found = place.call("GET", path)["xcom_entries"]
+    return {one["key"]: place.call("GET", f"{path}/{one['key']}?deserialize=true")["value"] for one in found}
+
+
+def click(place: Place, name: str, component: str = "Approve") -> str:
+    """Click on the one card of a DAG, and return what the person is told."""
+    done = place.lark.click(card(place, name)["message_id"], "bob", component)
+    assert done["code"] == 0, done
+    return json.dumps(done, ensure_ascii=False)
+
+
+def assert_decided(place: Place, name: str, decision: str) -> None:
+    """Its first try has ended with the decision, on the only card that it sent."""
+    assert reached(place, name, "success", "failed") == "success"
+    assert task(place, name)["try_number"] == 1
+    found, shown = xcoms(place, name), card(place, name)
+    assert found["return_value"]["decision"] == decision
+    assert found["return_value"]["message_id"] == found["lark_message_id"] == shown["message_id"]
+    assert not list(buttons(shown["content"]))
+
+
+def test_a_click_before_the_task_is_resumed_counts(place: Place) -> None:
+    start(place, "deferred", "deferred")
+    ti_id = task(place, "deferred")["id"]
+    hide(place, "deferred")
+    click(place, "deferred")
+    place.wait(lambda: logged(place, "deferred"))
+    reached(place, "deferred", "up_for_reschedule")
+    restore(place, "deferred")
+    assert_decided(place, "deferred", "approve")
+    assert task(place, "deferred")["id"] == ti_id
+
+
+def test_a_click_while_the_file_is_missing_counts(place: Place) -> None:
+    start(place, "during", "up_for_reschedule")
+    hide(place, "during")
+    place.wait(lambda: logged(place, "during"))
+    click(place, "during")
+    reached(place, "during", "up_for_reschedule")
+    restore(place, "during")
+    assert_decided(place, "during", "approve")
+
+
+def test_a_click_after_the_task_was_started_again_counts(place: Place) -> None:
+    start(place, "afterwards", "up_for_reschedule")
+    asked = logged(place, "afterwards", "Worker startup parse complete")
+    hide(place, "afterwards")
+    place.wait(lambda: logged(place, "afterwards"))
+    restore(place, "afterwards")
+    place.wait(lambda: logged(place, "afterwards", "Worker startup parse complete") > asked)
+    reached(place, "afterwards", "up_for_reschedule")
+    click(place, "afterwards")
+    assert_decided(place, "afterwards", "approve")
+
+
+def test_a_sensor_finds_the_click_on_another_tasks_card(place: Place) -> None:
+    start(place, "sensor", "deferred")
+    hide(place, "sensor")
+    click(place, "sensor", "Go")
+    place.wait(lambda: logged(place, "sensor"))
+    reached(place, "sensor", "up_for_reschedule")
+    restore(place, "sensor")
+    assert reached(place, "sensor", "success", "failed") == "success"
+    assert xcoms(place, "sensor")["return_value"]["action"]["value"] == {"action": "go"}
+
+
+def test_a_native_approval_is_asked_for_once_although_retries_are_edited(place: Place) -> None:
+    start(place, "instance", "deferred")
+    hide(place, "instance")
+    (asked,) = place.lark.approvals()["instances"]
+    place.lark.decide_approval(asked["code"], "approve")
+    place.wait(lambda: logged(place, "instance"))
+    reached(place, "instance", "up_for_reschedule")
+    restore(place, "instance", native("instance", retries=3))
+    assert reached(place, "instance", "success", "failed", "up_for_retry") == "success"
+    assert xcoms(place, "instance")["return_value"]["instance_code"] == asked["code"]
+    assert len(place.lark.approvals()["instances"]) == 1
+
+
+def test_what_was_asked_counts_and_not_what_the_file_says_by_now(place: Place) -> None:
+    start(place, "edited", "deferred")
+    hide(place, "edited")
+    click(place, "edited")
+    place.wait(lambda: logged(place, "edited"))
+    reached(place, "edited", "up_for_reschedule")
+    other = {"title": "New?", "options": {"go": "Go"}, "receiver_id": "oc_none", "approvers": ["nobody"]}
+    restore(place, "edited", approval("edited", retries=2, rejections=[], **other))
+    assert_decided(place, "edited", "approve")
+    assert not place.messages("New?")
+
+
+def test_a_click_for_a_task_of_another_class_is_answered(place: Place) -> None:
+    start(place, "replaced", "deferred")
+    path(place, "replaced").write_text(_DAG.format(name="replaced", body="EmptyOperator(task_id='q')"))
+    click(place, "replaced")
+    # Airflow calls `execute_complete` of the task as it is in the file now, which has none.
+    assert reached(place, "replaced", "success", "failed") == "failed"
+    assert "Approve" in click(place, "replaced")
+    place.wait(lambda: not list(buttons(card(place, "replaced")["content"])))
+
+
+def test_the_card_of_a_removed_task_is_withdrawn_and_a_task_that_returns_asks_again(place: Place) -> None:
+    start(place, "returned", "deferred")
+    path(place, "returned").write_text(approval("returned", task_id="other", title="Another?"))
+    reached(place, "returned", "removed")
+    place.wait(lambda: not list(buttons(card(place, "returned")["content"])))
+    path(place, "returned").write_text(approval("returned"))
+    place.wait(lambda: len(place.messages("Is returned right?")) > 1)
+    _, again = place.messages("Is returned right?")
+    place.lark.click(again["message_id"], "bob", "Approve")
+    assert reached(place, "returned", "success", "failed") == "success"
+
+
+def test_a_failure_for_want_of_a_file_is_one_card_that_turns_green(place: Place) -> None:
+    hide(place, "pay_fails")
+    start(place, "pay_fails", "failed")
+    assert logged(place, "pay_fails") == 4  # [workers] missing_dag_retries, and the first start
+    place.wait(lambda: place.messages(RUNS["pay_fails"]))
+    restore(place, "pay_fails")
+    (red,) = place.messages(RUNS["pay_fails"])
+    place.lark.click(red["message_id"], "bob", "retry")
+    place.wait(lambda: "Recovered" in json.dumps(place.messages(RUNS["pay_fails"])))
+    assert len(place.messages(RUNS["pay_fails"])) == 1
+    assert task(place, "pay_fails")["state"] == "success"
+
+
+def test_a_retry_that_finds_its_file_is_no_failure(place: Place) -> None:
+    hide(place, "pay_recovers")
+    start(place, "pay_recovers")
+    place.wait(lambda: logged(place, "pay_recovers", "Startup reschedule limit exceeded"))
+    restore(place, "pay_recovers")
+    assert reached(place, "pay_recovers", "success", "failed") == "success"
+    assert not place.messages(RUNS["pay_recovers"])
