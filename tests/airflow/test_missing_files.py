@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
-from tests.airflow.test_card_callbacks import buttons
 
+from tests.airflow.bridge_place import Place
+from tests.airflow.card_callbacks.making import buttons
 from tests.airflow.conftest import CHAT, AirflowHome, connection
-from tests.airflow.test_bridge import Place
 from tests.bridge.making import execute
 from tests.services.postgres import PostgresServer
 
