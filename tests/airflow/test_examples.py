@@ -51,7 +51,7 @@ def test_each_class_has_an_example() -> None:
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_each_example_is_run_by_a_test_and_can_be_quoted(file: Path) -> None:
-    others = [*(one for folder in TESTS for one in folder.glob("*.py")), *DEMO.glob("*.py")]
+    others = [*(one for folder in TESTS for one in folder.rglob("*.py")), *DEMO.glob("*.py")]
     assert [one for one in others if re.search(rf'"{file.stem}(\.py)?"', one.read_text())]
     text = file.read_text()
     assert f"# [START {file.stem}]" in text
