@@ -105,7 +105,7 @@ class QuestionEnds:
             ends: The ends, by question.
 
         Returns:
-            Those that were not recorded before.
+            What is recorded for each: an end that came first stays.
 
         Raises:
             StorageError: The database cannot be used.

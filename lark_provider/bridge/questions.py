@@ -158,10 +158,9 @@ class QuestionPoller:
         if not details:
             return
         questions = await self._questions(details)
-        parked = self._parked_at()
+        tasks, parked = {one.task.ti_id: one.task for one in questions}, self._parked_at()
         for ti_id in await threads.run(lambda: self._store.ask_again(parked, questions)):
-            (task,) = (one.task for one in questions if one.task.ti_id == ti_id)
-            logger.warning("Question asked again after its end", extra=task.log_fields)
+            logger.warning("Question asked again after its end", extra=tasks[ti_id].log_fields)
 
     async def _details(self, instances: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """Return the details of task instances as they are now, a few at a time; of some there are none."""
