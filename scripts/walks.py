@@ -29,7 +29,6 @@ import lark_provider
 from lark_provider import LarkServiceClient
 
 PACKAGE = str(Path(lark_provider.__file__).parent)
-RECEIVER = "ou_emulator0001_alice"
 
 
 @dataclass
@@ -76,9 +75,10 @@ def walk(work: Callable[[], object]) -> Walk:
 
 
 def message(lark: Emulator) -> Callable[[], object]:
-    """Send a text, the token in memory."""
+    """Send a text, the token in memory; each to another receiver, since each gets 4 a second."""
     client = LarkServiceClient(app_id=lark.app_id, app_secret=lark.app_secret, base_url=lark.base_url)
-    return lambda: client.messaging.send_text(RECEIVER, "hello")
+    people = iter([lark.add_user()["open_ids"][lark.app_id] for _ in range(2)])
+    return lambda: client.messaging.send_text(next(people), "hello")
 
 
 def record(lark: Emulator) -> Callable[[], object]:

@@ -251,7 +251,7 @@ class ChatCommandWork:
         await threads.run(lambda: self._store.postpone(claimed, pause))
 
     async def _measure(self) -> None:
-        if not meters.are_on():
+        if not meters.sinks:
             return
         counts = await threads.run(self._store.counts)
         for state in measured.COMMAND_STATES:

@@ -308,7 +308,7 @@ class Bridge:
             self._cards_wanted.set()
 
     async def _measure(self) -> None:
-        if not meters.are_on():
+        if not meters.sinks:
             return
         counts = await threads.run(self._questions.counts)
         for state, count in counts.items():

@@ -316,7 +316,7 @@ class AsyncLarkServiceClient(_Client[Async, "AsyncClient"], AsyncPerformer):
                 "The app must be looked up in the registry first, which would block the event loop. Next: "
                 "`await client.resolve()` before app_id, base_url or sdk; any other call does it as well."
             )
-        return super()._app() if found is None else found[0]
+        return super()._app() if found is None else found.app
 
     async def resolve(self) -> Self:
         """Look the app up, so that `app_id`, `base_url` and `sdk` are known.

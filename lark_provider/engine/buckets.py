@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lark_provider.protocol.pacing import Limit
-from lark_provider.support.locks import ForkSafeLock
 
 _MOST = 4096
 _SOON_SECONDS = 1.0
@@ -30,7 +30,7 @@ class Buckets:
 
     def __init__(self) -> None:
         self._buckets: OrderedDict[tuple[str, Limit], _Bucket] = OrderedDict()
-        self._lock = ForkSafeLock()
+        self._lock = threading.Lock()  # a forked child gets buckets of its own; see `Runtime.after_fork`
 
     def take(self, app: str, limits: Iterable[Limit]) -> tuple[float, list[Limit]]:
         """Use up the next reserved time of each limit.
@@ -45,8 +45,8 @@ class Buckets:
         latest, missing = 0.0, []
         with self._lock:
             now = time.monotonic()
-            for limit in limits:
-                times, found = self._bucket(app, limit).times, None
+            for limit, bucket in self._of(app, limits):
+                times, found = bucket.times, None
                 while times and found is None:
                     found = times.popleft()
                     if found < now - limit.burst - limit.interval:
@@ -67,8 +67,7 @@ class Buckets:
         wanted = {}
         with self._lock:
             now = time.monotonic()
-            for limit in limits:
-                bucket = self._bucket(app, limit)
+            for limit, bucket in self._of(app, limits):
                 is_busy = now - bucket.reserved_at < _SOON_SECONDS
                 bucket.block = min(limit.block, 2 * bucket.block) if is_busy else 1
                 bucket.reserved_at = now
@@ -87,8 +86,8 @@ class Buckets:
             When the request may be sent for all that these times say.
         """
         with self._lock:
-            for limit, first in firsts.items():
-                bucket, count = self._bucket(app, limit), counts[limit]
+            for limit, bucket in self._of(app, firsts):
+                first, count = firsts[limit], counts[limit]
                 bucket.times.extend(first + each * limit.interval for each in range(1, count))
                 # For when the database becomes unavailable.
                 bucket.next_at = max(bucket.next_at, first + count * limit.interval)
@@ -107,17 +106,18 @@ class Buckets:
         latest = 0.0
         with self._lock:
             now = time.monotonic()
-            for limit in limits:
-                bucket = self._bucket(app, limit)
+            for limit, bucket in self._of(app, limits):
                 first = max(bucket.next_at, now - limit.burst)
                 bucket.next_at = first + limit.interval
                 latest = max(latest, first)
         return latest
 
-    def _bucket(self, app: str, limit: Limit) -> _Bucket:
-        found = self._buckets.setdefault((app, limit), _Bucket())
-        # The last used stay: those of an endpoint are older than those of each person who gets a message.
-        self._buckets.move_to_end((app, limit))
-        if len(self._buckets) > _MOST:
-            self._buckets.popitem(last=False)
+    def _of(self, app: str, limits: Iterable[Limit]) -> list[tuple[Limit, _Bucket]]:
+        found = []
+        for limit in limits:
+            found.append((limit, self._buckets.setdefault((app, limit), _Bucket())))
+            # The last used stay: those of an endpoint are older than those of each person who gets a message.
+            self._buckets.move_to_end((app, limit))
+            if len(self._buckets) > _MOST:
+                self._buckets.popitem(last=False)
         return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lark_provider import config
 from lark_provider.engine import fallback_store
 from lark_provider.engine.runtime import Registered, RegistryKey
-from lark_provider.engine.session import Session
+from lark_provider.engine.session import Found, Session
 from lark_provider.engine.token_cache import Flight
 from lark_provider.protocol.effects import Wait
 from lark_provider.protocol.errors import ConfigurationError, LarkError
@@ -32,7 +32,7 @@ def find(session: Session) -> Procedure[App]:
         session: The settings of the client.
 
     Raises:
-        ConfigurationError: No credentials were found, or the app is disabled.
+        ConfigurationError: No credentials were found, the app is disabled, or `LARK_PACING` is no share.
         StorageError: Only the registry has the app's secret, and it cannot be used.
         DecryptionError: The registry's secret is encrypted with another key.
     """
@@ -51,7 +51,7 @@ def find(session: Session) -> Procedure[App]:
         raise config.no_credentials(config.named_app(session.app_id))
     if session.tenant_key is not None:
         app = replace(app, tenant_key=session.tenant_key)
-    session.found = (app, now + _CACHE_SECONDS)
+    session.found = Found(app, now + _CACHE_SECONDS, config.pacing(), session.has_database())
     return app
 
 

@@ -24,26 +24,8 @@ class _Thread(threading.local):
     until = float("inf")
 
 
-_thread = _Thread()
-
-
-class until:  # noqa: N801 - reads as a function does, which would take twice as long as this for each request
-    """Bound what this thread reads and writes on connections of `bounded` pools.
-
-    Args:
-        moment: The deadline, by the monotonic clock.
-    """
-
-    __slots__ = ("_before", "_moment")
-
-    def __init__(self, moment: float) -> None:
-        self._moment = moment
-
-    def __enter__(self) -> None:
-        self._before, _thread.until = _thread.until, self._moment
-
-    def __exit__(self, *_error: object) -> None:
-        _thread.until = self._before
+thread = _Thread()
+"""Until when, by the monotonic clock, this thread reads and writes on connections of `bounded` pools."""
 
 
 def bounded(client: Any) -> Any:
@@ -65,9 +47,9 @@ def bounded(client: Any) -> Any:
 
 
 def _within(timeout: float | None, late: type[Exception]) -> float | None:
-    if _thread.until == float("inf"):
+    if thread.until == float("inf"):
         return timeout
-    left = _thread.until - time.monotonic()
+    left = thread.until - time.monotonic()
     if left <= 0:
         raise late("the deadline came")
     return left if timeout is None else min(timeout, left)
@@ -95,9 +77,7 @@ class _Stream:
 
     def __init__(self, inner: Any, core: Any) -> None:
         self._inner, self._core = inner, core
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+        self.close, self.get_extra_info = inner.close, inner.get_extra_info
 
     def read(self, max_bytes: int, timeout: float | None = None) -> Any:
         """Read what is there."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from functools import partial
 from typing import Any, TypeVar
 
 from lark_provider.engine import credentials, observing, pacing, shared, tickets, token_provider, user_cache
 from lark_provider.engine.session import Session
-from lark_provider.protocol import trampoline
 from lark_provider.protocol.calls import Call
 from lark_provider.protocol.effects import (
     CacheGet,
@@ -31,26 +29,19 @@ from lark_provider.protocol.effects import (
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.spool import OpenSpool
 from lark_provider.protocol.store import Leased, Shared
-from lark_provider.protocol.trampoline import Frame, Run
+from lark_provider.protocol.trampoline import Frame
 
 T = TypeVar("T")
 
 
-def run(operation: Call[Any] | Procedure[T], session: Session) -> Run[T]:
-    """Run an operation for a session.
+def answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame | tuple[Any] | None:
+    """Answer an effect: with steps, a value, or None for what a driver does. See `trampoline.Answer`.
 
     Args:
-        operation: A call or a procedure.
         session: A client's.
-
-    Returns:
-        A generator that yields I/O, which a driver does, and returns the operation's result.
+        effect: What steps yielded.
+        until: Their deadline.
     """
-    return trampoline.run(operation, partial(_answer, session))
-
-
-def _answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame | tuple[Any] | None:
-    """Answer an effect: with steps, a value, or None for what a driver does. See `trampoline.Answer`."""
     match effect:
         case Call():
             # A call inside another one's, such as that for a token, has no more time than that one.
@@ -58,8 +49,9 @@ def _answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame
             return Frame(observing.tries(effect, session), ends)
         case Send() if session.found is None and session.webhook is None:
             return Frame(_located(session, effect), until)  # a call without a token: the app says where to
-        case Send(is_paced=False) if pacing.applies(session, effect.call):
-            return Frame(pacing.paced(session, effect), until)
+        case Send(is_paced=False) if effect.call.auth and (found := session.found) and found.share > 0:
+            steps = pacing.paced(session, effect, found)
+            return None if steps is None else Frame(steps, until)
         case Send():
             return None
         case NeedToken(rejected):

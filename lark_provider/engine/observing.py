@@ -43,7 +43,7 @@ def tries(call: Call[Any], session: Session, bound: Bound = DEADLINE) -> Flow[La
         bound: What ends the call, for errors.
     """
     steps = attempts(call, session.policy, bound)
-    return observed(call, steps, session) if meters.are_on() or tracing.is_on() else steps
+    return observed(call, steps, session) if meters.sinks or tracing.is_on() else steps
 
 
 def observed(call: Call[Any], steps: Flow[LarkResponse[Any]], session: Session) -> Flow[LarkResponse[Any]]:
@@ -105,7 +105,7 @@ class _Watch:
         session = self._session
         if session.webhook is not None:
             return "webhook"
-        return session.found[0].app_id if session.found is not None else session.app_id or measured.UNKNOWN
+        return session.found.app.app_id if session.found is not None else session.app_id or measured.UNKNOWN
 
     def before(self, effect: object) -> None:
         """Note an effect that the call yields; it says how the answer before was judged."""

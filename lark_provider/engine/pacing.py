@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
 
 from lark_provider.engine import fallback_store
-from lark_provider.engine.session import Session
-from lark_provider.protocol.calls import Call
+from lark_provider.engine.session import Found, Session
 from lark_provider.protocol.effects import Lost, Response, Send, Sleep
 from lark_provider.protocol.errors import DeadlineExceededError
 from lark_provider.protocol.operations import Procedure
@@ -17,24 +15,30 @@ from lark_provider.protocol.tokens import App
 from lark_provider.support import measured
 
 
-def applies(session: Session, call: Call[Any]) -> bool:
-    """Return whether the requests of a call are paced."""
-    return call.auth and session.pace() > 0
-
-
-def paced(session: Session, send: Send) -> Procedure[Response | Lost]:
-    """Wait until a request may be sent, and send it.
+def paced(session: Session, send: Send, found: Found) -> Procedure[Response | Lost] | None:
+    """Return the steps that wait until a request may be sent, and send it; None if it may be sent now.
 
     Args:
-        session: The settings of the client, whose app is known.
+        session: The settings of the client.
         send: The request.
+        found: The client's app.
     """
-    app = session.located()
-    counted = limits(send.call.method, send.call.path, send.call.receiver, session.pace())
-    if session.has_database():
-        at = yield from _reserved_among_processes(session, app, counted)
-    else:
-        at = session.runtime.pace.reserve(app.name, counted)
+    app, call = found.app, send.call
+    counted = limits(call.method, call.path, call.receiver, found.share)
+    if found.is_shared:
+        return _beside_other_processes(session, send, app, counted)
+    at = session.runtime.pace.reserve(app.name, counted)
+    return _sent_at(at, send, app) if at > time.monotonic() else None
+
+
+def _beside_other_processes(
+    session: Session, send: Send, app: App, counted: list[Limit]
+) -> Procedure[Response | Lost]:
+    at = yield from _reserved_among_processes(session, app, counted)
+    return (yield from _sent_at(at, send, app))
+
+
+def _sent_at(at: float, send: Send, app: App) -> Procedure[Response | Lost]:
     pause = at - time.monotonic()
     if pause > 0:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lark_provider import config
 from lark_provider.engine.pools import Wire
@@ -21,6 +21,22 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_DEADLINE = 120.0
+
+
+class Found(NamedTuple):
+    """An app that was looked up.
+
+    Attributes:
+        app: The app.
+        until: When it is looked up once more, in seconds since the epoch.
+        share: Which share of Lark's documented rates its requests use; 0 if they are not paced.
+        is_shared: Whether other processes reserve times for its requests in the same database.
+    """
+
+    app: App
+    until: float
+    share: float
+    is_shared: bool
 
 
 @dataclass(slots=True)
@@ -42,8 +58,7 @@ class Session:
         webhook: The custom bot, for clients that have one instead of an app.
         database_url: The database in which processes share tokens and users; else as the environment says.
         tenant_key: The tenant that a store app acts for.
-        found: The app once it was looked up, and when that expires; see `credentials.find`.
-        share: Which share of Lark's rates is used, once it was read; see `pace`.
+        found: The app once it was looked up; see `credentials.find`.
         shares: Whether a database is shared, once that was read; see `has_database`.
     """
 
@@ -60,8 +75,7 @@ class Session:
     webhook: Webhook | None = None
     database_url: str | None = field(default=None, repr=False)
     tenant_key: str | None = None
-    found: tuple[App, float] | None = None
-    share: float | None = None
+    found: Found | None = None
     shares: bool | None = None
 
     def __post_init__(self) -> None:
@@ -87,7 +101,7 @@ class Session:
     def known_app(self) -> App | None:
         """Return the app if it was looked up and that has not expired."""
         found = self.found
-        return found[0] if found is not None and self.clock() < found[1] else None
+        return found.app if found is not None and self.clock() < found.until else None
 
     def bot(self) -> Webhook:
         """Return the custom bot that the calls are for.
@@ -109,27 +123,9 @@ class Session:
         """
         if self.webhook is not None:
             return self.webhook.base_url
-        return self.located().base_url
-
-    def located(self) -> App:
-        """Return the app as it was last looked up.
-
-        Raises:
-            RuntimeError: A request was built before that.
-        """
         if self.found is None:
             raise RuntimeError("the app of a session must be looked up before its first request")
-        return self.found[0]
-
-    def pace(self) -> float:
-        """Return which share of Lark's documented rates is used, as it was set at the first request.
-
-        Raises:
-            ConfigurationError: The setting is no share.
-        """
-        if self.share is None:
-            self.share = config.pacing()
-        return self.share
+        return self.found.app.base_url
 
     def has_database(self) -> bool:
         """Return whether a database is shared with other processes, as it was set at the first request."""

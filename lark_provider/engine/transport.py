@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from lark_provider.engine import deadlines, files, http
-from lark_provider.engine.pools import ENCODINGS, USER_AGENT
+from lark_provider.engine.pools import ENCODINGS, HEADERS, USER_AGENT
 from lark_provider.engine.session import Session
 from lark_provider.protocol.answers import PROXY_STEP
 from lark_provider.protocol.effects import Lost, Response, Send
@@ -36,7 +36,7 @@ _PROXY_REFUSAL = re.compile(r"4(?!08|29)\d\d\b")
 
 
 def _redact_record(record: logging.LogRecord) -> bool:
-    """Hide webhooks: the library logs every URL at INFO, and theirs is the credential."""
+    """Hide webhooks: a client of the library logs each URL at INFO, and theirs is the credential."""
     if isinstance(record.args, tuple):
         record.args = tuple(redact(str(a)) if type(a).__name__ == "URL" else a for a in record.args)
     return True
@@ -61,16 +61,24 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
     """
     if time.monotonic() >= until:
         return _late(sent=False)
-    client: Any = session.http_client or session.runtime.pools.get(session.wire)
-    library = http.library() if session.http_client is None else http.of(client)
+    client: Any = session.http_client
+    library = http.library() if client is None else http.of(client)
     try:
-        request = _prepared(library, client, send, until, session)
-        with deadlines.until(until):
-            response = client.send(request, stream=True, follow_redirects=False)
+        if client is None:
+            perform = session.runtime.pools.get(session.wire).send
+        else:
+            perform = partial(client.send, stream=True, follow_redirects=False)
+        request = _prepared(library, send, until, session, is_async=False)
+        # A body may come from a generator that makes calls itself.
+        outer, deadlines.thread.until = deadlines.thread.until, until
+        try:
+            response = perform(request)
             try:
                 return _received(response, send, until)
             finally:
                 response.close()
+        finally:
+            deadlines.thread.until = outer
     except _TooLateError:
         return _late(sent=True)
     except library.RequestError as error:
@@ -108,14 +116,18 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
     left = until - time.monotonic()
     if left <= 0:
         return _late(sent=False)
-    client: Any = session.http_client or await session.runtime.pools.of_loop(session.wire)
-    library = http.library() if session.http_client is None else http.of(client)
+    client: Any = session.http_client
+    library = http.library() if client is None else http.of(client)
     import asyncio  # loaded by now
 
     try:
+        if client is None:
+            perform = (await session.runtime.pools.of_loop(session.wire)).send
+        else:
+            perform = partial(client.send, stream=True, follow_redirects=False)
         async with asyncio.timeout(None if left == float("inf") else left):
-            request = _prepared(library, client, send, until, session)
-            response = await client.send(request, stream=True, follow_redirects=False)
+            request = _prepared(library, send, until, session, is_async=True)
+            response = await perform(request)
             try:
                 return await _areceived(response, send)
             finally:
@@ -148,42 +160,37 @@ async def _areceived(response: Any, send: Send) -> Response | Lost:
     return Response(response.status_code, response.headers, b"".join(parts))
 
 
-def _prepared(library: Any, client: Any, send: Send, until: float, session: Session) -> Any:
-    """Build the HTTP request of a call; a client of the caller's own keeps its own timeouts."""
-    call, is_own = send.call, client is session.http_client
+def _prepared(library: Any, send: Send, until: float, session: Session, *, is_async: bool) -> Any:
+    """Build the HTTP request of a call; a client of the caller's own keeps its own headers and timeouts."""
+    call, client = send.call, session.http_client
     content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None = call.body
-    headers = dict(call.headers)
+    headers = dict(HEADERS) if client is None else {"Accept-Encoding": ENCODINGS}
+    if client is not None and client.headers.get("User-Agent", "").startswith(_UNNAMED_CLIENTS):
+        headers["User-Agent"] = USER_AGENT  # a client of the user's own that says nothing of its own
+    headers.update(call.headers)
     if send.token is not None:
-        headers["Authorization"] = f"Bearer {send.token}"
-    if is_own:
-        headers["Accept-Encoding"] = ENCODINGS
-        if client.headers.get("User-Agent", "").startswith(_UNNAMED_CLIENTS):
-            headers["User-Agent"] = USER_AGENT  # a client of the user's own that says nothing of its own
+        headers["Authorization"] = "Bearer " + send.token
     if call.form is not None:
         headers["Content-Length"] = str(len(call.form))  # else it is sent without saying how much it is
-        content = _awaited(call.form) if hasattr(client, "aclose") else call.form
+        content = _awaited(call.form) if is_async else call.form
     if content is not None:
         headers["Content-Type"] = call.content_type
     # Written out here: the library would parse the URL a second time to add the parameters.
     query = f"?{urlencode(call.params, doseq=True)}" if call.params else ""
-    return client.build_request(
-        call.method,
-        _url(library.URL, session.origin() + call.target + query),
-        content=content,
-        headers=headers,
-        extensions=None if is_own else {"timeout": _timeouts(session.timeout, until)},
+    url = _url(library.URL, session.origin() + call.target + query)
+    if client is not None:
+        return client.build_request(call.method, url, content=content, headers=headers)
+    bound = max(min(session.timeout, until - _MARGIN_SECONDS / 2 - time.monotonic()), 0.001)
+    # What the library makes of its `Timeout`, which each request would be made and copied for.
+    timeouts = {"connect": min(bound, _CONNECT_SECONDS), "read": bound, "write": bound, "pool": bound}
+    return library.Request(
+        call.method, url, content=content, headers=headers, extensions={"timeout": timeouts}
     )
 
 
 @lru_cache(256)  # parsing takes as long as the rest of a request's making, and most go to few URLs
 def _url(kind: type[Any], text: str) -> Any:
     return kind(text)
-
-
-def _timeouts(seconds: float, until: float) -> dict[str, float]:
-    """Return what the library makes of its `Timeout`, which each request would be made and copied for."""
-    bound = max(min(seconds, until - _MARGIN_SECONDS / 2 - time.monotonic()), 0.001)
-    return {"connect": min(bound, _CONNECT_SECONDS), "read": bound, "write": bound, "pool": bound}
 
 
 async def _awaited(form: Form) -> AsyncIterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
 import orjson
@@ -166,10 +166,12 @@ def request(
     safe = method == "GET" if safe is None else safe
     if idempotent is None:
         idempotent = method == "DELETE" and json is None
+    if params is not None and None in params.values():
+        params = {name: value for name, value in params.items() if value is not None}
     return Call(
         method,
         url_path,
-        params={name: value for name, value in (params or {}).items() if value is not None},
+        params=cast("Mapping[str, str | Sequence[str]]", params or {}),
         body=None if json is None else encode(json, f"the body of {method} {url_path}"),
         safe=safe,
         idempotent=safe or idempotent,

@@ -62,12 +62,15 @@ class App:
     app_secret: str = field(repr=False)
     tenant_key: str | None = None
     token_key: str = field(init=False, repr=False, compare=False)
+    name: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Mask the secret wherever it is held from now on."""
         object.__setattr__(self, "app_secret", Secret(self.app_secret))
         kind = "tenant" if self.tenant_key is None else f"tenant|{self.tenant_key}"
         object.__setattr__(self, "token_key", self.key(kind))
+        name = "|".join(filter(None, (self.base_url, self.app_id, self.tenant_key)))
+        object.__setattr__(self, "name", name)
 
     def key(self, kind: str) -> str:
         """Return the cache key of something that belongs to this app.
@@ -79,11 +82,6 @@ class App:
         """
         fingerprint = hashlib.sha256(f"lark_provider\0{self.app_id}\0{self.app_secret}".encode()).hexdigest()
         return f"{self.base_url}|{self.app_id}|{fingerprint[:16]}|{kind}"
-
-    @property
-    def name(self) -> str:
-        """What the app's rows in a database are named by; a new secret is still the same app's."""
-        return "|".join(filter(None, (self.base_url, self.app_id, self.tenant_key)))
 
 
 class Freshness(enum.Enum):

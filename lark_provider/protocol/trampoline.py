@@ -56,7 +56,9 @@ def run(operation: Call[Any] | Procedure[T], answer_to: Answer) -> Run[T]:
         Exception: What the operation raised. What an effect raises is thrown into the steps that asked, so
             that a bulk write can say how far it came.
     """
-    stack: list[Frame] = [_first(operation, answer_to)]
+    first = answer_to(operation, NEVER) if isinstance(operation, Call) else Frame(operation)
+    assert isinstance(first, Frame)  # noqa: S101 - a call is always answered by steps
+    stack = [first]
     answer: Any = None
     error: Exception | None = None
     try:
@@ -93,11 +95,3 @@ def run(operation: Call[Any] | Procedure[T], answer_to: Answer) -> Run[T]:
         while stack:
             stack.pop().steps.close()
         answer = error = None  # an error that leaves holds this frame, which must not hold the error
-
-
-def _first(operation: Call[Any] | Procedure[T], answer_to: Answer) -> Frame:
-    if not isinstance(operation, Call):
-        return Frame(operation)
-    found = answer_to(operation, NEVER)
-    assert isinstance(found, Frame)  # noqa: S101 - as for every call
-    return found

@@ -196,7 +196,7 @@ def _postgres_taken(_connection: Any, _record: Any, _proxy: Any) -> None:
 
 
 def _count_connections(returning: int = 0) -> None:
-    if meters.are_on():
+    if meters.sinks:
         pid = os.getpid()
         pools = [one.pool for (owner, _), one in list(_engines.items()) if owner == pid]
         measuring.count_connections(pools, returning)

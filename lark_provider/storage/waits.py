@@ -301,7 +301,7 @@ def _decide(connection: Connection, wait_id: str, clicks: Sequence[Stored]) -> b
 
 def _measure(decided: Iterable[Sequence[Stored]]) -> None:
     """Count the questions that this process has decided, once that is committed."""
-    if not meters.are_on():
+    if not meters.sinks:
         return
     now = datetime.now(UTC)
     for clicks in decided:

@@ -29,25 +29,21 @@ class Sink(Protocol):
         """Count a value in a histogram."""
 
 
-_sinks: tuple[Sink, ...] = ()
+sinks: tuple[Sink, ...] = ()
+"""Where values go. Empty if nowhere: labels and values that cost something need not be computed."""
 
 
 def add_sink(sink: Sink) -> None:
     """Send values to a sink from now on; one that has been added already is not added again."""
-    global _sinks  # noqa: PLW0603 - replaced as a whole, so that no lock is needed to read it
-    if sink not in _sinks:
-        _sinks = (*_sinks, sink)
+    global sinks  # noqa: PLW0603 - replaced as a whole, so that no lock is needed to read it
+    if sink not in sinks:
+        sinks = (*sinks, sink)
 
 
 def remove_sink(sink: Sink) -> None:
     """Send no more values to a sink."""
-    global _sinks  # noqa: PLW0603 - likewise
-    _sinks = tuple(one for one in _sinks if one is not sink)
-
-
-def are_on() -> bool:
-    """Whether values go anywhere: for labels and values that cost something to compute."""
-    return bool(_sinks)
+    global sinks  # noqa: PLW0603 - likewise
+    sinks = tuple(one for one in sinks if one is not sink)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +79,7 @@ class Counter(Metric):
             labels: The labels' values.
             amount: By how much.
         """
-        for sink in _sinks:
+        for sink in sinks:
             sink.add(self, amount, labels)
 
 
@@ -104,7 +100,7 @@ class Gauge(Metric):
             value: The value.
             labels: The labels' values.
         """
-        for sink in _sinks:
+        for sink in sinks:
             sink.set(self, value, labels)
 
     def remove(self, *labels: str) -> None:
@@ -113,7 +109,7 @@ class Gauge(Metric):
         Args:
             labels: The labels' values.
         """
-        for sink in _sinks:
+        for sink in sinks:
             sink.remove(self, labels)
 
 
@@ -134,5 +130,5 @@ class Histogram(Metric):
             value: The value.
             labels: The labels' values.
         """
-        for sink in _sinks:
+        for sink in sinks:
             sink.observe(self, value, labels)

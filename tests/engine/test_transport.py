@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
+from lark_provider.engine import pools
 from lark_provider.engine.pools import Pools
 from lark_provider.engine.runtime import PROCESS
 from lark_provider.errors import ConfigurationError, LarkError, TransportError
@@ -118,3 +120,24 @@ def test_a_proxy_that_refuses_is_not_tried_again(
         tries > 1 or "Next: check that the proxy" in str(refused.value) or "and proxy" in str(refused.value)
     )
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_library_that_keeps_its_transports_elsewhere() -> None:
+    """What is taken from inside of a client may be renamed one day; then the client itself sends."""
+    sent: list[tuple[object, dict[str, object]]] = []
+
+    class Client:
+        def send(self, request: object, **options: object) -> None:
+            sent.append((request, options))
+
+    pools._sender(Client(), "handle_request")("a request")
+    assert sent == [("a request", {"stream": True, "follow_redirects": False})]
+
+
+def test_a_pool_performs_a_request_without_the_library_s_own_client(
+    lark: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    send()
+    asend()
+    assert not [one for one in caplog.records if one.name in {"httpx", "httpx2"}]

@@ -38,7 +38,7 @@ def series(sink: PrometheusSink, metric: Counter) -> dict[tuple[str, ...], float
 
 
 def test_nothing_is_counted_before_a_sink_is_added() -> None:
-    assert not meters.are_on()
+    assert not meters.sinks
     measured.CALLS.add("cli_1", "ok")
     metrics.start()
     try:
@@ -47,7 +47,7 @@ def test_nothing_is_counted_before_a_sink_is_added() -> None:
         assert Counted()("lark_calls_total") == 1
     finally:
         metrics.stop()
-    assert not meters.are_on()
+    assert not meters.sinks
 
 
 def test_apps_are_bounded_and_no_count_is_lost(sink: PrometheusSink) -> None:

@@ -43,7 +43,9 @@ def text_content(text: object, mentions: Sequence[str] = ()) -> dict[str, str]:
         raise InvalidRequestError(
             f"content must be a non-empty string, got {text!r}. Next: pass one.", code=230001
         )
-    return {"text": text + "".join(f' <at user_id="{who}"></at>' for who in mention_ids(mentions))}
+    if mentions != ():
+        text += "".join(f' <at user_id="{who}"></at>' for who in mention_ids(mentions))
+    return {"text": text}
 
 
 def text_json(text: object, mentions: Sequence[str] = ()) -> str:

@@ -15,6 +15,8 @@ from lark_provider.protocol.keys import message_uuid
 from lark_provider.protocol.operations import CallOrProcedure, Procedure, perform
 from lark_provider.protocol.paths import path
 
+_MESSAGES = path("/im/v1/messages")
+
 
 class Message(TypedDict, total=False):
     """A message as Lark describes it. Times are milliseconds since the epoch, as text."""
@@ -134,7 +136,7 @@ def message(to: Receiver, msg_type: str, content: str, token: str | None) -> Cal
         body["uuid"] = token
     return request(
         "POST",
-        path("/im/v1/messages"),
+        _MESSAGES,
         params={"receive_id_type": to.id_type},
         json=body,
         idempotent=token is not None,

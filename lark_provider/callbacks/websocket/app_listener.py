@@ -15,7 +15,7 @@ from lark_provider.callbacks.websocket.opening import Opener, RefusedError
 from lark_provider.callbacks.websocket.state import AppState, Phase
 from lark_provider.engine.drivers.asynchronous import adrive
 from lark_provider.engine.pools import Wire
-from lark_provider.engine.session import Session
+from lark_provider.engine.session import Found, Session
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.longconn.discovery import discover
 from lark_provider.protocol.longconn.reconnect import ClientConfig, Pause, Pauses
@@ -65,7 +65,7 @@ class AppListener:
             deadline=DISCOVERY_SECONDS,
             policy=_NO_RETRIES,  # Attempts follow Lark's own rules; see `Pauses`.
             wire=wire,
-            found=(app, float("inf")),  # The registry is watched by `fleet`.
+            found=Found(app, float("inf"), share=0, is_shared=False),  # `fleet` watches the registry.
         )
         self._config = ClientConfig()
         self._connection: Connection | None = None

@@ -7,11 +7,12 @@ import itertools
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from lark_provider.engine import files, transport
 from lark_provider.engine.drivers.common import background, in_time, left, logged, too_slow, waited
-from lark_provider.engine.interpreter import run
+from lark_provider.engine.interpreter import answer as answer_to
 from lark_provider.engine.session import Session
 from lark_provider.protocol.calls import Call
 from lark_provider.protocol.effects import (
@@ -25,6 +26,7 @@ from lark_provider.protocol.effects import (
     Wait,
 )
 from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.trampoline import run
 from lark_provider.support import threads
 from lark_provider.support.futures import consume_exception
 
@@ -41,7 +43,7 @@ async def adrive(operation: Call[Any] | Procedure[T], session: Session) -> T:
     Returns:
         Its result.
     """
-    running = run(operation, session)
+    running = run(operation, partial(answer_to, session))
     answer: Any = None
     error: Exception | None = None
     try:

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from lark_provider.engine import files, transport
 from lark_provider.engine.drivers.common import background, in_time, left, logged, too_slow, waited
-from lark_provider.engine.interpreter import run
+from lark_provider.engine.interpreter import answer as answer_to
 from lark_provider.engine.session import Session
 from lark_provider.protocol.calls import Call
 from lark_provider.protocol.effects import (
@@ -26,6 +27,7 @@ from lark_provider.protocol.effects import (
 )
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure
+from lark_provider.protocol.trampoline import run
 from lark_provider.support import threads
 
 T = TypeVar("T")
@@ -41,7 +43,7 @@ def drive(operation: Call[Any] | Procedure[T], session: Session) -> T:
     Returns:
         Its result.
     """
-    running = run(operation, session)
+    running = run(operation, partial(answer_to, session))
     answer: Any = None
     error: Exception | None = None
     try:

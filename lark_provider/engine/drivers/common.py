@@ -67,7 +67,7 @@ def logged(send: Send, answer: Response | Lost, started: float) -> Response | Lo
     """
     outcome = answer.status if isinstance(answer, Response) else answer.reason
     seconds = time.perf_counter() - started
-    if meters.are_on() and (isinstance(answer, Response) or answer.was_tried):
+    if meters.sinks and (isinstance(answer, Response) or answer.was_tried):
         measured.REQUEST_SECONDS.observe(seconds, send.call.operation)
     ms = round(1000 * seconds)
     if logger.isEnabledFor(logging.DEBUG):
