@@ -91,15 +91,17 @@ def record(lark: Emulator) -> Callable[[], object]:
 
 
 def secret(lark: Emulator) -> Callable[[], object]:
-    """Find the secret of an app in the registry, for its first token."""
-    from lark_provider.engine.runtime import PROCESS
+    """Call in the name of an app for the first time, its secret in the registry."""
     from lark_provider.storage.applications import ApplicationManager
 
-    ApplicationManager().create_application(lark.app_id, lark.app_secret, base_url=lark.base_url)
+    registry = ApplicationManager()
+    lark.add_app("cli_walks", "of-walks")
+    for app_id, app_secret in ((lark.app_id, lark.app_secret), ("cli_walks", "of-walks")):
+        registry.create_application(app_id, app_secret, base_url=lark.base_url)
+    calls = iter([LarkServiceClient(app_id=app_id).bot.info for app_id in (lark.app_id, "cli_walks")])
 
     def work() -> None:
-        PROCESS.reset()
-        LarkServiceClient(app_id=lark.app_id).bot.info()
+        next(calls)()
 
     return work
 

@@ -7,6 +7,8 @@ from typing import TypedDict
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.paths import path
 
+_INFO = path("/bot/v3/info")
+
 
 class Bot(TypedDict, total=False):
     """The bot as Lark describes it."""
@@ -37,4 +39,4 @@ def info() -> Call[BotInfo]:
         LarkAPIError: The app has no bot, or is not installed.
         TransportError: Lark was not reached.
     """
-    return request("GET", path("/bot/v3/info"))
+    return request("GET", _INFO)

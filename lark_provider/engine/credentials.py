@@ -46,7 +46,8 @@ def find(session: Session) -> Procedure[App]:
         if entry.refusal is not None:
             raise copy.copy(entry.refusal)
         if app is None and entry.app is not None:
-            app = replace(entry.app, base_url=config.base_url(session.base_url, entry.app.base_url))
+            url = config.base_url(session.base_url, entry.app.base_url)
+            app = entry.app if url == entry.app.base_url else replace(entry.app, base_url=url)
     if app is None:
         raise config.no_credentials(config.named_app(session.app_id))
     if session.tenant_key is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lark_provider.engine.runtime import DatabaseHealth, Health
 from lark_provider.engine.session import Session
+from lark_provider.protocol.effects import Local
 from lark_provider.protocol.errors import ConfigurationError, DeadlineExceededError, LarkError, TransportError
 from lark_provider.protocol.operations import Procedure, local
 
@@ -74,7 +75,7 @@ def query(
     try:
         yield from loaded()
         seconds = QUERY_SECONDS if health.answered else _FIRST_QUERY_SECONDS
-        answer = yield from local(lambda: work(locate()), min(seconds, session.timeout / 2))
+        answer: T = yield Local(lambda: work(locate()), min(seconds, session.timeout / 2))
     except (ConfigurationError, DeadlineExceededError):
         raise
     except Exception as error:  # noqa: BLE001 - no failure of a database, of whatever kind, may stop a message

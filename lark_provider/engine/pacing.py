@@ -25,6 +25,8 @@ def paced(session: Session, send: Send, found: Found) -> Procedure[Response | Lo
     """
     app, call = found.app, send.call
     counted = limits(call.method, call.path, call.receiver, found.share)
+    if not counted:
+        return None
     if found.is_shared:
         return _beside_other_processes(session, send, app, counted)
     at = session.runtime.pace.reserve(app.name, counted)

@@ -116,7 +116,9 @@ class TokenCache:
             if token is None or state is Freshness.INVALID:
                 if flight is not None:
                     return Join(flight)
-                self._raise_refusal(key, now)
+                until, refusal = self._refusals.get(key, (0.0, None))
+                if refusal is not None and now < until:
+                    raise copy.copy(refusal)
                 return Fetch(self._begin(key, None, now))
             is_due = now - self._renewed_at.get(key, 0.0) >= _RENEWAL_SECONDS
             if state is Freshness.FRESH or flight is not None or not is_due:
@@ -127,11 +129,6 @@ class TokenCache:
     def _begin(self, key: str, usable: Token | None, now: float) -> Flight:
         flight = self._flights[key] = Flight(key, usable, now)
         return flight
-
-    def _raise_refusal(self, key: str, now: float) -> None:
-        refusal = self._refusals.get(key)
-        if refusal is not None and now < refusal[0]:
-            raise copy.copy(refusal[1])
 
     def clear_refusals(self, prefix: str) -> None:
         """Drop the refusals of all keys with a prefix, since what was missing has arrived."""

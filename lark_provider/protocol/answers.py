@@ -99,7 +99,11 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
 
 def _accepted(body: dict[str, Any], log_id: str | None, date: str | None) -> LarkResponse[Any]:
     # Token endpoints answer flat and bot info under `bot`: then everything else is the content.
-    data = body["data"] if "data" in body else {k: v for k, v in body.items() if k not in _ENVELOPE}
+    data = body.get("data")
+    if "data" not in body:
+        data = dict(body)
+        for member in _ENVELOPE:
+            data.pop(member, None)
     return LarkResponse(0, str(body.get("msg", "")), {} if data is None else data, log_id, date)
 
 

@@ -16,11 +16,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from lark_provider.protocol.calls import request
+from lark_provider.protocol.calls import LarkResponse, request
 from lark_provider.protocol.codes import TOKENS
 from lark_provider.protocol.effects import KeepTicket, NeedAppToken, NeedTicket, NeedToken
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, TokenAcquisitionError
-from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.redact import redact
 from lark_provider.support.secret import Secret
 
@@ -80,7 +80,9 @@ class App:
         Args:
             kind: What it is, such as `tenant`.
         """
-        fingerprint = hashlib.sha256(f"lark_provider\0{self.app_id}\0{self.app_secret}".encode()).hexdigest()
+        digest = hashlib.sha256(b"lark_provider\0")
+        digest.update(self.app_id.encode() + b"\0" + self.app_secret.encode())
+        fingerprint = digest.hexdigest()
         return f"{self.base_url}|{self.app_id}|{fingerprint[:16]}|{kind}"
 
 
@@ -156,9 +158,9 @@ def fetch(app: App) -> Procedure[Granted]:
         TransportError: No answer came.
     """
     if app.tenant_key is not None:
-        return (yield from _fetch_for_tenant(app, app.tenant_key))
+        return _fetch_for_tenant(app, app.tenant_key)
     body = {"app_id": app.app_id, "app_secret": app.app_secret}
-    return (yield from _granted(app, TENANT_TOKEN_PATH, body, "tenant_access_token"))
+    return _granted(app, TENANT_TOKEN_PATH, body, "tenant_access_token")
 
 
 def _fetch_for_tenant(app: App, tenant_key: str) -> Procedure[Granted]:
@@ -229,7 +231,7 @@ def _post(app: App, path: str, body: dict[str, str]) -> Procedure[dict[str, Any]
     call = request("POST", path, json=body, safe=True, auth=False, secret=app.app_secret)
     refusal: TokenAcquisitionError | None = None
     try:
-        data: dict[str, Any] = (yield from perform(call)).data
+        answer: LarkResponse[dict[str, Any]] = yield call
     except LarkAPIError as error:
         if error.code == 0 or error.retryable:
             raise
@@ -237,7 +239,7 @@ def _post(app: App, path: str, body: dict[str, str]) -> Procedure[dict[str, Any]
     if refusal is not None:
         # Raised outside of the handler, and without a context: Lark's own error may quote the secret.
         raise refusal from None
-    return data
+    return answer.data
 
 
 def _refused(app: App, error: LarkAPIError, sent: dict[str, str]) -> TokenAcquisitionError:

@@ -42,17 +42,20 @@ class Keys:
 
     def __init__(self, text: str) -> None:
         text = Secret(text)  # Error reporters print the arguments of a function.
-        parts = [Secret(part.strip()) for part in text.split(",") if part.strip()]
+        parts = list(map(Secret, filter(None, map(str.strip, text.split(",")))))
         if not parts:
             raise ConfigurationError(
                 f"{KEY_VARIABLE} is not set, and the registry's secrets are encrypted with it. Next: set it "
                 f"in the environment; {_MAKE}."
             )
-        keys = [_key(part, place) for place, part in enumerate(parts, start=1)]
-        self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])
-        self._seals = {_key_id(key): Aead(derive(key, "lark_provider registry")) for key in keys}
+        keys = list(map(_key, parts, range(1, len(parts) + 1)))
+        self._fernet = MultiFernet(map(Fernet, map(base64.urlsafe_b64encode, keys)))
+        self._seals: dict[str, Aead] = {}
+        self._marking: list[bytes] = []
+        for key in keys:
+            self._seals[_key_id(key)] = Aead(derive(key, "lark_provider registry"))
+            self._marking.append(derive(key, "lark_provider registry: marks"))
         self._newest = next(iter(self._seals))
-        self._marking = [derive(key, "lark_provider registry: marks") for key in keys]
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = ENVIRONMENT) -> Keys:

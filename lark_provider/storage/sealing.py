@@ -55,7 +55,10 @@ class AppSecrets:
         for name in _SECRETS:
             object.__setattr__(self, name, Secret.of(getattr(self, name)))
         for name in ("previous_encrypt_keys", "previous_verification_tokens"):
-            object.__setattr__(self, name, tuple((Secret(old), end) for old, end in getattr(self, name)))
+            replaced = getattr(self, name)
+            object.__setattr__(
+                self, name, tuple((Secret(old), end) for old, end in replaced) if replaced else ()
+            )
 
     def with_encrypt_key(self, value: str | None, *, now: float, until: float) -> AppSecrets:
         """Return a copy with another Encrypt Key, and the replaced one among the previous ones.
@@ -128,13 +131,15 @@ def opened(row: Row[Any], keys: Keys) -> AppSecrets:
             f"rotate`, with the registry's key, if the base URL {row.base_url or 'none of its own'!r} is "
             "what it should be."
         )
-    if not all(isinstance(value, str) for value in (row.sealed, row.app_id, row.base_url)):
+    if {type(row.sealed), type(row.app_id), type(row.base_url)} != {str}:
         raise DecryptionError(_altered(row))  # SQLite stores any type in any column, bytes too.
     place, what = _place(row.app_id, row.base_url), f"The app_secret of app {row.app_id!r}"
     content = orjson.loads(keys.unseal(row.sealed, place, what, _altered(row)))
     previous = content["previous"]
     return AppSecrets(
-        **{name: content[name] for name in _SECRETS},
+        content["app_secret"],
+        content["encrypt_key"],
+        content["verification_token"],
         previous_encrypt_keys=previous["encrypt_key"],
         previous_verification_tokens=previous["verification_token"],
     )

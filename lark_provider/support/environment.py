@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 
 class _Environment(Mapping[str, str]):
     """The variables as they are when they are read; `repr` shows none, since many are secrets."""
 
-    def __getitem__(self, name: str) -> str:
-        return os.environ[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(os.environ)
-
-    def __len__(self) -> int:
-        return len(os.environ)
+    __getitem__ = os.environ.__getitem__
+    __iter__ = os.environ.__iter__
+    __len__ = os.environ.__len__
 
     def __repr__(self) -> str:
         return "ENVIRONMENT"
