@@ -74,16 +74,13 @@ class Buckets:
                 wanted[limit] = bucket.block
         return wanted
 
-    def put(self, app: str, firsts: Mapping[Limit, float], counts: Mapping[Limit, int]) -> float:
+    def put(self, app: str, firsts: Mapping[Limit, float], counts: Mapping[Limit, int]) -> None:
         """Keep times that were reserved, and use up the first of each limit.
 
         Args:
             app: Names the app.
-            firsts: The first time, by limit; of one limit at least.
+            firsts: The first time, by limit.
             counts: For how many requests, by limit.
-
-        Returns:
-            When the request may be sent for all that these times say.
         """
         with self._lock:
             for limit, bucket in self._of(app, firsts):
@@ -91,25 +88,27 @@ class Buckets:
                 bucket.times.extend(first + each * limit.interval for each in range(1, count))
                 # For when the database becomes unavailable.
                 bucket.next_at = max(bucket.next_at, first + count * limit.interval)
-        return max(firsts.values())
 
-    def reserve(self, app: str, limits: Iterable[Limit]) -> float:
+    def reserve(self, app: str, limits: Iterable[Limit], until: float) -> float:
         """Use up the next time of each limit, where no database is shared.
 
         Args:
             app: Names the app.
             limits: What the request counts against.
+            until: The deadline of the request.
 
         Returns:
-            When it may be sent for all that these times say.
+            When it may be sent for all that these times say. If that is not before the deadline, no time is
+            used up: else requests that are never sent would delay those after them.
         """
         latest = 0.0
         with self._lock:
-            now = time.monotonic()
-            for limit, bucket in self._of(app, limits):
-                first = max(bucket.next_at, now - limit.burst)
-                bucket.next_at = first + limit.interval
-                latest = max(latest, first)
+            now, found = time.monotonic(), self._of(app, limits)
+            for limit, bucket in found:
+                latest = max(latest, bucket.next_at, now - limit.burst)
+            if latest < until:
+                for limit, bucket in found:
+                    bucket.next_at = max(bucket.next_at, now - limit.burst) + limit.interval
         return latest
 
     def _of(self, app: str, limits: Iterable[Limit]) -> list[tuple[Limit, _Bucket]]:

@@ -12,7 +12,11 @@ import logging
 import sys
 import threading
 import time
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
+
+from lark_provider.support import threads
 
 logger = logging.getLogger(__name__)
 _SLICE_BYTES = 16 * 1024
@@ -55,6 +59,11 @@ def _within(timeout: float | None, late: type[Exception]) -> float | None:
     return left if timeout is None else min(timeout, left)
 
 
+def _close(connected: Future[Any]) -> None:
+    if connected.exception() is None:
+        connected.result().close()
+
+
 class _Backend:
     """A network backend whose connections are bounded."""
 
@@ -67,9 +76,18 @@ class _Backend:
         return getattr(self._inner, name)
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> Any:
-        """Connect."""
+        """Connect, in another thread: names are looked up without a timeout, and each address has one."""
         within = _within(timeout, self._core.ConnectTimeout)
-        return _Stream(self._inner.connect_tcp(host, port, timeout=within, **options), self._core)
+        connect = partial(self._inner.connect_tcp, host, port, timeout=within, **options)
+        try:
+            connecting = threads.start(connect)
+        except RuntimeError:  # no more threads, as when the interpreter ends
+            return _Stream(connect(), self._core)
+        try:
+            return _Stream(connecting.result(within), self._core)
+        except TimeoutError:
+            connecting.add_done_callback(_close)
+            raise self._core.ConnectTimeout("no connection in time") from None
 
 
 class _Stream:

@@ -49,8 +49,8 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> Frame 
             return Frame(observing.tries(effect, session), ends)
         case Send() if session.found is None and session.webhook is None:
             return Frame(_located(session, effect), until)  # a call without a token: the app says where to
-        case Send(is_paced=False) if effect.call.auth and (found := session.found) and found.share > 0:
-            steps = pacing.paced(session, effect, found)
+        case Send(is_paced=False) if effect.call.auth and (found := session.found) and found.pace > 0:
+            steps = pacing.reserved(session, effect, found, until)
             return None if steps is None else Frame(steps, until)
         case Send():
             return None

@@ -15,28 +15,35 @@ from lark_provider.protocol.tokens import App
 from lark_provider.support import measured
 
 
-def paced(session: Session, send: Send, found: Found) -> Procedure[Response | Lost] | None:
-    """Return the steps that wait until a request may be sent, and send it; None if it may be sent now.
+def reserved(session: Session, send: Send, found: Found, until: float) -> Procedure[Response | Lost] | None:
+    """Reserve a time for a request.
 
     Args:
         session: The settings of the client.
         send: The request.
         found: The client's app.
+        until: The deadline. No time after it is reserved, since the request will not be sent then.
+
+    Returns:
+        The steps that wait for that time and send the request; None if it may be sent now.
     """
     app, call = found.app, send.call
-    counted = limits(call.method, call.path, call.receiver, found.share)
+    counted = limits(call.method, call.path, call.receiver, found.pace)
     if not counted:
         return None
-    if found.is_shared:
-        return _beside_other_processes(session, send, app, counted)
-    at = session.runtime.pace.reserve(app.name, counted)
+    if found.has_database:
+        return _beside_other_processes(session, send, app, counted, until)
+    at = session.runtime.pace.reserve(app.name, counted, until)
     return _sent_at(at, send, app) if at > time.monotonic() else None
 
 
 def _beside_other_processes(
-    session: Session, send: Send, app: App, counted: list[Limit]
+    session: Session, send: Send, app: App, counted: list[Limit], until: float
 ) -> Procedure[Response | Lost]:
-    at = yield from _reserved_among_processes(session, app, counted)
+    try:
+        at = yield from _reserved_among_processes(session, app, counted, until)
+    except DeadlineExceededError:
+        return Lost("before a database answered", sent=False, is_late=True)
     return (yield from _sent_at(at, send, app))
 
 
@@ -53,15 +60,23 @@ def _sent_at(at: float, send: Send, app: App) -> Procedure[Response | Lost]:
     return answer
 
 
-def _reserved_among_processes(session: Session, app: App, counted: list[Limit]) -> Procedure[float]:
+def _reserved_among_processes(
+    session: Session, app: App, counted: list[Limit], until: float
+) -> Procedure[float]:
     """Return when a request may be sent, by the monotonic clock, beside those of other processes."""
     buckets, name = session.runtime.pace, app.name
     at, missing = buckets.take(name, counted)
     if not missing:
         return at
-    wanted, began = buckets.wanted(name, missing), time.monotonic()
-    found = yield from fallback_store.in_shared_store(session, app, lambda store: store.pace.reserve(wanted))
+    wanted, within = buckets.wanted(name, missing), until - time.monotonic()
+    found = yield from fallback_store.in_shared_store(
+        session, app, lambda store: store.pace.reserve(wanted, within)
+    )
     if found is None:
-        return max(at, buckets.reserve(name, missing))
-    firsts = {limit: began + found[0][limit] for limit in wanted}
-    return max(at, buckets.put(name, firsts, wanted))
+        return max(at, buckets.reserve(name, missing, until))
+    now = (
+        time.monotonic()
+    )  # After the query, however long it took: a request may come later, but not earlier.
+    firsts = {limit: now + seconds for limit, seconds in found[0].items()}
+    buckets.put(name, {limit: first for limit, first in firsts.items() if first < until}, wanted)
+    return max(at, *firsts.values())

@@ -49,6 +49,13 @@ class Wire:
     def __post_init__(self) -> None:
         """Reject what the HTTP library would reject later, without showing the password."""
         object.__setattr__(self, "proxy", Secret(self.proxy) if isinstance(self.proxy, str) else self.proxy)
+        if isinstance(self.verify, os.PathLike):
+            object.__setattr__(self, "verify", os.fspath(self.verify))
+        if not isinstance(self.verify, bool | str | ssl.SSLContext):
+            raise ConfigurationError(
+                f"verify must be True, False or the path of certificates, got {self.verify!r}. Next: pass "
+                "one of them."
+            )
         if self.proxy is not None:
             config.proxy(self.proxy)
 

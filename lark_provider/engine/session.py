@@ -28,15 +28,15 @@ class Found(NamedTuple):
 
     Attributes:
         app: The app.
-        until: When it is looked up once more, in seconds since the epoch.
-        share: Which share of Lark's documented rates its requests use; 0 if they are not paced.
-        is_shared: Whether other processes reserve times for its requests in the same database.
+        expires_at: When it is looked up once more, in seconds since the epoch.
+        pace: The share of Lark's documented rates that its requests keep to; 0 if they are not paced.
+        has_database: Whether other processes reserve times for requests in the same database.
     """
 
     app: App
-    until: float
-    share: float
-    is_shared: bool
+    expires_at: float
+    pace: float
+    has_database: bool
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Session:
         app_id: As the caller passed it, or None.
         app_secret: As the caller passed it, or None.
         base_url: `feishu`, `lark`, a URL, or None for `LARK_BASE_URL`, else feishu.
-        timeout: Seconds for each of connecting, writing and reading.
+        timeout: Seconds for each of connecting (10 at most), writing and reading.
         deadline: Seconds for one call in all: token, waits, retries and the answer.
         policy: Bounds for retries.
         wire: Proxy and certificate check.
@@ -101,7 +101,7 @@ class Session:
     def known_app(self) -> App | None:
         """Return the app if it was looked up and that has not expired."""
         found = self.found
-        return found.app if found is not None and self.clock() < found.until else None
+        return found.app if found is not None and self.clock() < found.expires_at else None
 
     def bot(self) -> Webhook:
         """Return the custom bot that the calls are for.

@@ -7,6 +7,7 @@ import re
 import ssl
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
@@ -16,8 +17,9 @@ from lark_provider.engine import deadlines, files, http
 from lark_provider.engine.pools import ENCODINGS, HEADERS, USER_AGENT
 from lark_provider.engine.session import Session
 from lark_provider.protocol.answers import PROXY_STEP
+from lark_provider.protocol.calls import Call
 from lark_provider.protocol.effects import Lost, Response, Send
-from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError, LarkError
 from lark_provider.protocol.multipart import Form
 from lark_provider.protocol.redact import redact
 from lark_provider.support import threads
@@ -27,6 +29,8 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _KNOWN_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 _UNNAMED_CLIENTS = ("python-httpx/", "python-httpx2/")
 _CONNECT_SECONDS = 10.0
+_LONGEST_SECONDS = 24 * 3600.0
+"""Of a read without a deadline: sockets take no infinite time."""
 _MARGIN_SECONDS = 0.1
 """By how much the timeouts of a request come before its deadline, so that they say where it stood."""
 # Raised before a byte of the request left: the call was certainly not performed.
@@ -84,7 +88,7 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
     except library.RequestError as error:
         return _late_or_lost(error, until)
     except (library.InvalidURL, UnicodeError) as error:
-        refused = _no_host(error, session)
+        refused = _no_url(error, library, send.call, session)
     except BaseException as error:  # noqa: BLE001 - raised again
         raise without_frames(error) from error.__cause__
     raise refused
@@ -100,14 +104,15 @@ def _received(response: Any, send: Send, until: float) -> Response | Lost:
                     raise _TooLateError
                 file.write(part)
             return Response(response.status_code, response.headers, b"", file.tell())
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     for part in response.iter_bytes():
+        if parts and time.monotonic() >= until:
+            return _late(sent=True)
         parts.append(part)
         size += len(part)
         if size > MAX_ANSWER_BYTES:
             return _too_large()
-        if time.monotonic() >= until:
-            return _late(sent=True)
     return Response(response.status_code, response.headers, b"".join(parts))
 
 
@@ -120,24 +125,27 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
     library = http.library() if client is None else http.of(client)
     import asyncio  # loaded by now
 
+    timer = asyncio.timeout(None if left == float("inf") else left)
     try:
         if client is None:
             perform = (await session.runtime.pools.of_loop(session.wire)).send
         else:
             perform = partial(client.send, stream=True, follow_redirects=False)
-        async with asyncio.timeout(None if left == float("inf") else left):
+        async with timer:
             request = _prepared(library, send, until, session, is_async=True)
             response = await perform(request)
             try:
                 return await _areceived(response, send)
             finally:
                 await response.aclose()
-    except TimeoutError:
+    except TimeoutError as error:
+        if not timer.expired():  # such as a file's, on a disk of the network
+            raise without_frames(error) from error.__cause__
         return _late(sent=True)
     except library.RequestError as error:
         return _late_or_lost(error, until)
     except (library.InvalidURL, UnicodeError) as error:
-        refused = _no_host(error, session)
+        refused = _no_url(error, library, send.call, session)
     except BaseException as error:  # noqa: BLE001 - raised again
         raise without_frames(error) from error.__cause__
     raise refused
@@ -177,10 +185,12 @@ def _prepared(library: Any, send: Send, until: float, session: Session, *, is_as
         headers["Content-Type"] = call.content_type
     # Written out here: the library would parse the URL a second time to add the parameters.
     query = f"?{urlencode(call.params, doseq=True)}" if call.params else ""
-    url = _url(library.URL, session.origin() + call.target + query)
+    text = session.origin() + call.target + query
+    url = _url(library.URL, text) if call.secret is None else library.URL(text)  # no secret is cached
     if client is not None:
         return client.build_request(call.method, url, content=content, headers=headers)
-    bound = max(min(session.timeout, until - _MARGIN_SECONDS / 2 - time.monotonic()), 0.001)
+    left = until - _MARGIN_SECONDS / 2 - time.monotonic()
+    bound = max(min(session.timeout, left, _LONGEST_SECONDS), 0.001)
     # What the library makes of its `Timeout`, which each request would be made and copied for.
     timeouts = {"connect": min(bound, _CONNECT_SECONDS), "read": bound, "write": bound, "pool": bound}
     return library.Request(
@@ -241,7 +251,15 @@ class _TooLateError(Exception):
     """The deadline came while a file was arriving, which must not appear under its name."""
 
 
-def _no_host(error: Exception, session: Session) -> ConfigurationError:
+def _no_url(error: Exception, library: Any, call: Call[Any], session: Session) -> LarkError:
+    """Return the error for a URL that cannot be: because of the host, or of what the call adds to it."""
+    if isinstance(error, library.InvalidURL):
+        with suppress(library.InvalidURL, UnicodeError):
+            library.URL(session.origin())
+            return InvalidRequestError(
+                f"{call.name}: the path or a parameter cannot be sent: {redact(str(error)).rstrip('.')}. "
+                "Next: pass shorter values without control characters."
+            )
     return ConfigurationError(
         f"base_url and proxy must name a valid host, got base_url {session.origin()!r}: "
         f"{str(error).rstrip('.')}. Next: write a URL such as https://open.feishu.cn."

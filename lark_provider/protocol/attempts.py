@@ -65,9 +65,11 @@ def attempts(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) -> F
     while True:
         try:
             token: str | None = (yield NeedToken(rejected, refused_by)) if call.auth else None
+            answer: Response | Lost = yield Send(call, token)
         except DeadlineExceededError:
             raise _final(call, _late(call, bound, "while waiting for a token"), uncertain) from None
-        answer: Response | Lost = yield Send(call, token)
+        except LarkError as failed:
+            raise _final(call, failed, uncertain)  # noqa: B904 - it has its cause
         attempt += 1
         if isinstance(answer, Lost):
             outcome: LarkResponse[Any] | answers.Refusal | Lost = answer

@@ -111,8 +111,11 @@ class Messages(Protocol):
 class Pace(Protocol):
     """When requests may be sent."""
 
-    def reserve(self, wanted: Mapping[Limit, int]) -> dict[Limit, float]:
-        """Reserve times for so many requests by limit; return how many seconds from now the first is."""
+    def reserve(self, wanted: Mapping[Limit, int], within: float) -> dict[Limit, float]:
+        """Reserve times for so many requests by limit; return how many seconds from now the first is.
+
+        Where that is not within so many seconds, nothing is reserved.
+        """
 
 
 class Store(Protocol):

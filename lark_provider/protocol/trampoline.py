@@ -9,6 +9,7 @@ and an error passes through the steps that were waiting, without a frame for eac
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from lark_provider.protocol.calls import Call
@@ -25,7 +26,8 @@ class Frame(NamedTuple):
 
     Attributes:
         steps: What is run.
-        until: When they must have ended, by the monotonic clock. Frames pushed on top of it end no later.
+        until: When they must have ended, by the monotonic clock. Who answers their effects lets no frame on
+            top of it end later.
     """
 
     steps: Steps
@@ -91,7 +93,8 @@ def run(operation: Call[Any] | Procedure[T], answer_to: Answer) -> Run[T]:
             except Exception as raised:  # noqa: BLE001 - whoever asked decides
                 error = raised
     finally:
-        # Cancelled, or closed by the driver: each step learns of it, the last one first.
-        while stack:
-            stack.pop().steps.close()
+        if stack:  # Cancelled, or closed by the driver: each step learns of it, the last one first.
+            with ExitStack() as closing:
+                for frame in stack:
+                    closing.callback(frame.steps.close)
         answer = error = None  # an error that leaves holds this frame, which must not hold the error

@@ -22,6 +22,9 @@ from lark_provider.storage.schema import Moment
 from lark_provider.storage.tables import pacing
 from lark_provider.storage.urls import SQLITE_DRIVER
 
+_LONGEST_SECONDS = 366 * 24 * 3600.0
+"""How far ahead a time is reserved for a request without a deadline."""
+
 
 class Pace:
     """The pace of one app in one database; implements `protocol.store.Pace`.
@@ -34,31 +37,33 @@ class Pace:
     def __init__(self, url: URL, app: str) -> None:
         self._url, self._app = url, app
 
-    def reserve(self, wanted: Mapping[Limit, int]) -> dict[Limit, float]:
+    def reserve(self, wanted: Mapping[Limit, int], within: float = float("inf")) -> dict[Limit, float]:
         """Reserve times for requests.
 
         Args:
             wanted: For how many requests, by limit.
+            within: How many seconds from now the first of them must be.
 
         Returns:
             How many seconds from now the first of them is, by limit; negative if it is over. The others
-            follow by the limit's interval.
+            follow by the limit's interval. Where it is not within the time, nothing was reserved for that
+            limit, and those before it in `wanted` were not asked for.
 
         Raises:
             StorageError: The database cannot be used.
         """
         on = migrate.opened(self._url)
         reserved = _in_sqlite if on.dialect.name == SQLITE_DRIVER else _in_postgres
+        most = timedelta(seconds=min(within, _LONGEST_SECONDS))
+        firsts: dict[Limit, float] = {}
         with transaction(on, each_alone=True) as connection:
-            return {
-                limit: reserved(
-                    connection,
-                    self._key(limit),
-                    timedelta(seconds=limit.burst),
-                    timedelta(seconds=count * limit.interval),
-                )
-                for limit, count in wanted.items()
-            }
+            # The last one is that of one receiver, which may be far behind that of the endpoint.
+            for limit, count in reversed(list(wanted.items())):
+                burst, lasts = timedelta(seconds=limit.burst), timedelta(seconds=count * limit.interval)
+                firsts[limit] = reserved(connection, self._key(limit), burst, lasts, most)
+                if firsts[limit] >= within:
+                    break
+        return firsts
 
     def _key(self, limit: Limit) -> str:
         return hashlib.sha256(f"{self._app}\0{limit.key}".encode("utf-8", "surrogatepass")).hexdigest()
@@ -71,7 +76,9 @@ def _upsert() -> sa.Executable:
     added: Any = postgresql.insert(pacing).values(key=sa.bindparam("the_key"), next_at=earliest + lasts)
     following = sa.func.greatest(added.excluded.next_at, pacing.c.next_at + lasts)
     upsert: sa.Executable = added.on_conflict_do_update(
-        index_elements=[pacing.c.key], set_={"next_at": following}
+        index_elements=[pacing.c.key],
+        set_={"next_at": following},
+        where=pacing.c.next_at < clock + sa.bindparam("most", type_=sa.Interval()),
     ).returning(
         pacing.c.next_at,
         clock.label("clock"),
@@ -84,16 +91,28 @@ def _upsert() -> sa.Executable:
 _UPSERT = _upsert()
 
 
-def _in_postgres(connection: Connection, key: str, burst: timedelta, lasts: timedelta) -> float:
-    row = connection.execute(_UPSERT, {"the_key": key, "burst": burst, "lasts": lasts}).one()
+def _in_postgres(
+    connection: Connection, key: str, burst: timedelta, lasts: timedelta, most: timedelta
+) -> float:
+    wanted = {"the_key": key, "burst": burst, "lasts": lasts, "most": most}
+    row = connection.execute(_UPSERT, wanted).one_or_none()
+    if row is None:
+        now = sa.func.clock_timestamp(type_=Moment())
+        ahead = sa.select(pacing.c.next_at, now).where(pacing.c.key == key)
+        found = connection.execute(ahead).one_or_none()
+        return max(most, most if found is None else found[0] - found[1]).total_seconds()
     return float((row.next_at - lasts - row.clock).total_seconds())
 
 
-def _in_sqlite(connection: Connection, key: str, burst: timedelta, lasts: timedelta) -> float:
+def _in_sqlite(
+    connection: Connection, key: str, burst: timedelta, lasts: timedelta, most: timedelta
+) -> float:
     """Reserve in a file, which is locked meanwhile: SQLite does not calculate with times."""
     now = datetime.now(UTC)
     next_at = connection.execute(sa.select(pacing.c.next_at).where(pacing.c.key == key)).scalar_one_or_none()
     first = now - burst if next_at is None else max(next_at, now - burst)
+    if first >= now + most:
+        return (first - now).total_seconds()
     values = {"key": key, "next_at": first + lasts}
     added = statements.insert(connection, pacing).values(values)
     connection.execute(added.on_conflict_do_update(index_elements=[pacing.c.key], set_=values))

@@ -77,6 +77,6 @@ def test_without_statistics_nothing_is_counted(airflow_home: AirflowHome, lark: 
         from lark_provider.hooks.lark import LarkHook
         from lark_provider.support import meters
         LarkHook().client
-        assert not meters.are_on()
+        assert not meters.sinks
     """
     airflow_home.python("-c", code, lark=lark)

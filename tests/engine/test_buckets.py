@@ -14,6 +14,9 @@ FAST = Limit("fast", interval=0.1, burst=0.2, block=8)
 SLOW = Limit("slow", interval=5.0, burst=0.0, block=8)
 
 
+NEVER = float("inf")
+
+
 class Clock:
     now = 1000.0
 
@@ -49,7 +52,7 @@ def test_a_program_that_is_busy_reserves_more_each_time_and_one_that_rests_begin
 def test_reserved_times_are_used_up_one_by_one(clock: Clock) -> None:
     found = Buckets()
     assert found.take("app", [FAST]) == (0.0, [FAST])
-    assert found.put("app", {FAST: 1000.0}, {FAST: 3}) == 1000.0
+    found.put("app", {FAST: 1000.0}, {FAST: 3})
     assert found.take("another app", [FAST]) == (0.0, [FAST])
     assert taken(found) == pytest.approx(1000.1)
     assert taken(found) == pytest.approx(1000.2)
@@ -59,11 +62,11 @@ def test_reserved_times_are_used_up_one_by_one(clock: Clock) -> None:
 def test_a_request_that_counts_against_two_limits_waits_for_the_later_one(clock: Clock) -> None:
     found = Buckets()
     firsts, counts = {SLOW: 1004.0, FAST: 1000.0}, {SLOW: 2, FAST: 2}
-    assert found.put("app", firsts, counts) == 1004.0
+    found.put("app", firsts, counts)
     assert found.take("app", [SLOW, FAST]) == (1009.0, [])
     found.put("app", {SLOW: 1014.0}, {SLOW: 2})
     assert found.take("app", [SLOW, FAST]) == (1019.0, [FAST])
-    assert found.reserve("app", [SLOW, FAST]) == pytest.approx(1024.0)
+    assert found.reserve("app", [SLOW, FAST], NEVER) == pytest.approx(1024.0)
 
 
 def test_a_reserved_time_that_passed_long_ago_is_not_used(clock: Clock) -> None:
@@ -80,9 +83,11 @@ def test_without_a_database_requests_follow_the_times_that_were_reserved_in_it(c
     found = Buckets()
     found.put("app", {SLOW: 1000.0}, {SLOW: 2})
     found.put("app", {SLOW: 900.0}, {SLOW: 1})  # an answer that came late takes nothing back
-    assert [found.reserve("app", [SLOW]) for _ in range(2)] == [1010.0, 1015.0]
+    assert [found.reserve("app", [SLOW], NEVER) for _ in range(2)] == [1010.0, 1015.0]
     clock.now = 2000.0
-    assert [found.reserve("app", [FAST]) for _ in range(4)] == pytest.approx([1999.8, 1999.9, 2000.0, 2000.1])
+    assert [found.reserve("app", [FAST], NEVER) for _ in range(4)] == pytest.approx(
+        [1999.8, 1999.9, 2000.0, 2000.1]
+    )
 
 
 def test_the_limits_that_were_used_longest_ago_are_dropped(
@@ -92,7 +97,18 @@ def test_the_limits_that_were_used_longest_ago_are_dropped(
     found = Buckets()
     for app in ("a", "b"):
         found.put(app, {SLOW: 1000.0}, {SLOW: 1})
-    assert found.reserve("a", [SLOW]) == 1005.0
-    found.reserve("c", [SLOW])
-    assert found.reserve("a", [SLOW]) == 1010.0
-    assert found.reserve("b", [SLOW]) == 1000.0
+    assert found.reserve("a", [SLOW], NEVER) == 1005.0
+    found.reserve("c", [SLOW], NEVER)
+    assert found.reserve("a", [SLOW], NEVER) == 1010.0
+    assert found.reserve("b", [SLOW], NEVER) == 1000.0
+
+
+def test_a_request_that_would_miss_its_deadline_uses_up_no_time(clock: Clock) -> None:
+    found = Buckets()
+    assert found.reserve("app", [FAST, SLOW], 1001.0) == 1000.0
+    for _ in range(100):
+        assert found.reserve("app", [FAST, SLOW], 1001.0) == 1005.0
+    assert found.reserve("app", [SLOW], 1005.0) == 1005.0  # the moment itself is too late
+    assert found.reserve("app", [FAST], 1001.0) == pytest.approx(999.9)
+    assert found.reserve("app", [SLOW], 1006.0) == 1005.0
+    assert found.reserve("app", [SLOW], 1016.0) == 1010.0

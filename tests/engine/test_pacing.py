@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,7 @@ def test_no_window_ever_has_more_than_lark_takes(count: int, seconds: float, pau
     limit, buckets = Limit.of("x", Rate(count, seconds)), Buckets()
     now = time.monotonic()
     buckets.put("app", {limit: now - pause - limit.burst}, {limit: 0})
-    times = [max(now, buckets.reserve("app", [limit])) for _ in range(2 * count + 2)]
+    times = [max(now, buckets.reserve("app", [limit], float("inf"))) for _ in range(2 * count + 2)]
     for first in range(len(times) - count):
         assert times[first + count] - times[first] >= seconds - 0.01
 
@@ -184,6 +185,21 @@ def test_a_wait_beyond_the_deadline_is_an_error_and_nothing_is_sent(lark: Emulat
     with pytest.raises(DeadlineExceededError, match="other requests to Lark are ahead of it"):
         hasty.send_text(CHAT, "at once")
     assert refused(lark) == 0
+
+
+@pytest.mark.parametrize("shares_a_database", [False, True])
+def test_messages_that_are_refused_by_the_deadline_delay_no_other(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch, database_url: str, shares_a_database: bool
+) -> None:
+    if shares_a_database:
+        migrate.upgrade(urls.parse(database_url, "test"))
+        monkeypatch.setenv("LARK_DATABASE_URL", database_url)
+    hasty = LarkServiceClient(deadline=0.2).messaging
+    LarkServiceClient().messaging.send_text(CHAT, "first")
+    for _ in range(200):
+        with suppress(DeadlineExceededError):
+            hasty.send_text(CHAT, "at once")
+    LarkServiceClient(deadline=10.0).messaging.send_text(CHAT, "later")  # else it would wait for 50 s
 
 
 @pytest.mark.parametrize("text", ["fast", "2", "-1", "nan"])

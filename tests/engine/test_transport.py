@@ -8,28 +8,36 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from lark_emulator import Emulator
 
-from lark_provider import AsyncLarkServiceClient, LarkServiceClient
-from lark_provider.engine import pools
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient, LarkWebhookClient
+from lark_provider.engine import pools, transport
 from lark_provider.engine.pools import Pools
 from lark_provider.engine.runtime import PROCESS
-from lark_provider.errors import ConfigurationError, LarkError, TransportError
+from lark_provider.errors import (
+    ConfigurationError,
+    DeadlineExceededError,
+    InvalidRequestError,
+    LarkError,
+    TransportError,
+)
 
 Send = Callable[..., object]
 
 
-def send(base_url: str | None = None, **settings: Any) -> object:
-    return LarkServiceClient(base_url=base_url, **settings).bot.info()
+def send(base_url: str | None = None, *, params: dict[str, str] | None = None, **settings: Any) -> object:
+    client = LarkServiceClient(base_url=base_url, **settings)
+    return client.call("GET", "/im/v1/chats", params=params) if params else client.bot.info()
 
 
-def asend(base_url: str | None = None, **settings: Any) -> object:
+def asend(base_url: str | None = None, *, params: dict[str, str] | None = None, **settings: Any) -> object:
     async def awaited() -> object:
         async with AsyncLarkServiceClient(base_url=base_url, **settings) as client:
-            return await client.bot.info()
+            return await (client.call("GET", "/im/v1/chats", params=params) if params else client.bot.info())
 
     return asyncio.run(awaited())
 
@@ -141,3 +149,57 @@ def test_a_pool_performs_a_request_without_the_library_s_own_client(
     send()
     asend()
     assert not [one for one in caplog.records if one.name in {"httpx", "httpx2"}]
+
+
+def test_a_name_that_is_looked_up_forever_ends_with_the_deadline(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's look-up takes no timeout; what it finds later is closed."""
+    over, looked_up = threading.Event(), threading.Event()
+    known = socket.getaddrinfo
+
+    def hanging(host: str, *rest: Any, **more: Any) -> Any:
+        if host != "lark.example":
+            return known(host, *rest, **more)
+        over.wait(30)
+        looked_up.set()
+        return known("127.0.0.1", *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    try:
+        with pytest.raises(DeadlineExceededError):
+            send("https://lark.example", deadline=0.5)
+        assert not looked_up.is_set()
+    finally:
+        over.set()
+    assert looked_up.wait(30)
+
+
+@each
+def test_what_a_call_adds_to_a_url_is_not_blamed_on_the_host(do: Send, lark: Emulator) -> None:
+    with pytest.raises(InvalidRequestError, match=r"GET /open-apis/im/v1/chats: .* Next: pass shorter"):
+        do(None, params={"page_token": "a" * 70_000})
+
+
+@pytest.mark.parametrize("verify", [None, 5, ["ca.pem"]])
+def test_certificates_that_cannot_be(verify: Any) -> None:
+    with pytest.raises(ConfigurationError, match="verify must be True, False or the path"):
+        send(verify=verify)
+
+
+def test_certificates_may_be_a_path(lark: Emulator, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="check the path of the file"):
+        send(verify=tmp_path / "no.pem")
+
+
+@each
+def test_times_without_an_end(do: Send, lark: Emulator) -> None:
+    endless = float("inf")
+    do(None, timeout=endless, deadline=endless)
+    do(None, timeout=1e300, deadline=1e300)
+
+
+def test_no_url_with_a_secret_is_cached(lark: Emulator) -> None:
+    transport._url.cache_clear()
+    LarkWebhookClient(lark.add_webhook(token="hook-token-0123456789")).send_text("x")
+    assert transport._url.cache_info().currsize == 0

@@ -31,6 +31,16 @@ def test_after_a_pause_a_burst_is_allowed(url: URL) -> None:
     assert found[FAST] == pytest.approx(-FAST.burst, abs=1)
 
 
+def test_a_time_that_is_too_far_ahead_is_not_reserved(url: URL) -> None:
+    pace = Pace(url, "app")
+    pace.reserve({FAST: 1, SLOW: 1})
+    for _ in range(3):
+        late = pace.reserve({FAST: 1, SLOW: 1}, 60.0)
+        assert late == {SLOW: pytest.approx(SLOW.interval, abs=60)}  # the other one was not asked for
+    assert pace.reserve({SLOW: 1}, 2 * SLOW.interval)[SLOW] == pytest.approx(SLOW.interval, abs=60)
+    assert pace.reserve({FAST: 1})[FAST] == pytest.approx(FAST.interval - FAST.burst, abs=1)
+
+
 def test_no_time_is_reserved_twice(url: URL) -> None:
     pace = Pace(url, "app")
     with ThreadPoolExecutor(8) as pool:

@@ -65,7 +65,7 @@ class AppListener:
             deadline=DISCOVERY_SECONDS,
             policy=_NO_RETRIES,  # Attempts follow Lark's own rules; see `Pauses`.
             wire=wire,
-            found=Found(app, float("inf"), share=0, is_shared=False),  # `fleet` watches the registry.
+            found=Found(app, float("inf"), pace=0, has_database=False),  # `fleet` watches the registry.
         )
         self._config = ClientConfig()
         self._connection: Connection | None = None

@@ -98,6 +98,8 @@ async def _aperform(effect: Effect, until: float, session: Session) -> Any:
             task.add_done_callback(running.discard)
             # A task that is cancelled before it has begun runs nothing that could say so.
             task.add_done_callback(lambda done: effect.abandon() if done.cancelled() else None)
+        case _:
+            raise TypeError(f"no driver performs {type(effect).__name__}")
     return None
 
 

@@ -95,6 +95,8 @@ def _perform(effect: Effect, until: float, session: Session) -> Any:
                 threads.start(lambda: _in_background(effect, session))
             except RuntimeError:  # no more threads, as when the interpreter ends
                 effect.abandon()
+        case _:
+            raise TypeError(f"no driver performs {type(effect).__name__}")
     return None
 
 

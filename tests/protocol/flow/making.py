@@ -47,10 +47,21 @@ def run(operation: Call[Any] | Procedure[Any], policy: RetryPolicy) -> Running[A
 
 
 class Run:
-    """Plays an operation against a list of answers and notes what it asked for."""
+    """Plays an operation against a list of answers and notes what it asked for.
+
+    Args:
+        operation: A call or a procedure.
+        answers: To its requests, in order; an error is raised.
+        no_token: What each request for a token but the first raises.
+        policy: Of retries.
+    """
 
     def __init__(
-        self, operation: Call[Any] | Procedure[Any], answers: Iterable[Response | Lost], **policy: Any
+        self,
+        operation: Call[Any] | Procedure[Any],
+        answers: Iterable[Response | Lost | LarkError],
+        no_token: LarkError | None = None,
+        **policy: Any,
     ) -> None:
         self.tokens: list[str] = []
         self.rejected: list[str | None] = []
@@ -63,7 +74,10 @@ class Run:
         reply: Any = None
         try:
             while True:
-                match flow.send(reply)[0]:
+                asked = flow.throw(reply) if isinstance(reply, LarkError) else flow.send(reply)
+                match asked[0]:
+                    case NeedToken() if self.tokens and no_token is not None:
+                        reply = no_token
                     case NeedToken(rejected):
                         self.rejected.append(rejected)
                         self.tokens.append(f"t-of-length-{len(self.tokens)}")

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lark_provider.errors import (
+    ConfigurationError,
     ConflictError,
+    DeadlineExceededError,
     LarkAPIError,
     LarkError,
     NotFoundError,
@@ -50,6 +52,18 @@ def test_a_refusal_after_a_lost_answer_does_not_prove_that_nothing_was_written()
     assert isinstance(played.error, OutcomeUnknownError)
     assert isinstance(played.error.__cause__, LarkAPIError)
     assert played.error.__cause__.code == 1254608
+
+
+@pytest.mark.parametrize(
+    "error",
+    [TransportError("no token"), DeadlineExceededError("no token in time"), ConfigurationError("disabled")],
+)
+def test_no_second_try_after_a_lost_answer_leaves_the_outcome_open(error: LarkError) -> None:
+    lost = Lost("ReadTimeout", sent=True)
+    for played in (Run(KEYED, [lost], no_token=error), Run(KEYED, [lost, error])):
+        assert isinstance(played.error, OutcomeUnknownError)
+    first = Run(KEYED, [Lost("ConnectError", sent=False)], no_token=error)
+    assert type(first.error) is type(error)
 
 
 @pytest.mark.parametrize("code", [1254608, 1255006])
