@@ -231,10 +231,11 @@ class LarkServiceClient(_Client[Sync, "SyncClient"], Performer):
         base_url: `feishu` (default), `lark`, or the URL of a private deployment; else `LARK_BASE_URL`.
         timeout: Seconds for connecting, for writing and for reading, each.
         deadline: Seconds for one call in all: token, waits, retries and the answer. An operation of several
-            calls, such as a bulk write or a listing, has as much for each of them.
+            calls has as much for each of them: a bulk write, a listing, a message to a mobile number.
         proxy: URL of an HTTP proxy.
         verify: Whether to check certificates; a path names a private authority's.
-        max_retries: Retries of one call, where a retry can help and does no harm.
+        max_retries: Retries of one call, where a retry can help and does no harm; their waits are at most 60
+            seconds in all.
         database_url: `postgresql://…` or `sqlite:///…`, where processes share tokens and user lookups; else
             `LARK_DATABASE_URL` or `POSTGRES_*`. Without one, each process has its own.
         tenant_key: For a store (ISV) app, for which tenant this client acts.

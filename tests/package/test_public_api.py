@@ -6,12 +6,14 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient, LarkWebhookClient, __version__
+from lark_provider.client.bind import Namespace
 from lark_provider.hooks import LarkHook
 from lark_provider.hooks.base import LarkBaseHook
 
@@ -33,16 +35,6 @@ PACKAGES = (
     "lark_provider.transfers",
     "lark_provider.triggers",
 )
-NAMESPACES = (
-    "bot",
-    "clouddoc.bitable",
-    "clouddoc.drive",
-    "clouddoc.drive.permissions",
-    "clouddoc.sheets",
-    "contact",
-    "messaging",
-    "store_app",
-)
 ROOT = Path(__file__).parents[2]
 
 
@@ -62,7 +54,7 @@ def public(thing: Any) -> list[str]:
     return sorted(name for name in dir(thing) if not name.startswith("_"))
 
 
-def of_rooms() -> Iterator[str]:
+def of_packages() -> Iterator[str]:
     for package in PACKAGES:
         module = importlib.import_module(package)
         for name in getattr(module, "__all__", ["bitable_asset"]):
@@ -71,19 +63,26 @@ def of_rooms() -> Iterator[str]:
             yield f"{package}.{name}{parameters(found) if callable_ else ''}"
 
 
+def of_namespace(namespace: Any, path: str) -> Iterator[str]:
+    for name in public(namespace):
+        found = getattr(namespace, name)
+        if isinstance(found, Namespace):
+            yield from of_namespace(found, f"{path}.{name}")
+        elif name != "runner":
+            yield f"{path}.{name}{parameters(found)}"
+
+
 def of_client(client: LarkServiceClient | AsyncLarkServiceClient) -> Iterator[str]:
-    for namespace in NAMESPACES:
-        holder: Any = client
-        for part in namespace.split("."):
-            holder = getattr(holder, part)
-        for name in public(holder):
-            if name != "runner" and f"{namespace}.{name}" not in NAMESPACES:
-                yield f"client.{namespace}.{name}{parameters(getattr(holder, name))}"
-    yield from (f"client.{name}" for name in public(type(client)) if name not in NAMESPACES)
+    for name in public(type(client)):
+        is_property = isinstance(inspect.getattr_static(client, name), cached_property)
+        found = getattr(client, name) if is_property and name != "sdk" else None
+        yield f"client.{name}"
+        if isinstance(found, Namespace):
+            yield from of_namespace(found, f"client.{name}")
 
 
 def everything() -> list[str]:
-    found = [*of_rooms(), *of_client(LarkServiceClient("cli_1", "s"))]
+    found = [*of_packages(), *of_client(LarkServiceClient("cli_1", "s"))]
     custom_bot = LarkWebhookClient("token")
     found += (
         f"custom_bot.{one}{parameters(getattr(custom_bot, one))}"
