@@ -40,31 +40,31 @@ def read(content: dict[str, Any]) -> Delivery:
         raise _refused(f"schema must be {_SCHEMA!r}, got another value")
     header, event = _object(content, "", "header"), _object(content, "", "event")
     event_id, kind = _id(header, "header", "event_id"), _required(header, "header", "event_type")
-    app_id, tenant_key = _id(header, "header", "app_id"), _text(header, "header", "tenant_key")
+    app_id, tenant = _id(header, "header", "app_id"), _texts(header, "header", "tenant_key")
     created_at = _moment(header, "header", "create_time")
     if kind not in _CARDS:
         return Event(
             event_id=event_id,
             type=kind,
             app_id=app_id,
-            tenant_key=tenant_key,
             event=event,
             created_at=created_at,
             raw=content,
+            **tenant,
         )
     context = {} if event.get("context") is None else _object(event, "event", "context")
-    has_message = bool(_text(context, "event.context", "open_message_id"))
+    where = _texts(context, "event.context", "open_message_id", "open_chat_id")
     return CardClick(
         event_id=event_id,
         app_id=app_id,
-        tenant_key=tenant_key,
         operator=_operator(_object(event, "event", "operator")),
         action=_action(_object(event, "event", "action")),
-        message_id=_id(context, "event.context", "open_message_id") if has_message else None,
-        chat_id=_text(context, "event.context", "open_chat_id"),
-        token=_text(event, "event", "token"),
+        message_id=_id(where, "event.context", "open_message_id") if where["open_message_id"] else None,
+        chat_id=where["open_chat_id"],
         created_at=created_at,
         raw=content,
+        **tenant,
+        **_texts(event, "event", "token"),
     )
 
 
@@ -100,11 +100,10 @@ def _event_1(content: dict[str, Any]) -> Event:
     return Event(
         event_id=_id(content, "", "uuid"),
         type=_required(event, "event", "type"),
-        app_id=_text(event, "event", "app_id"),
-        tenant_key=_text(event, "event", "tenant_key"),
         event=event,
         created_at=_moment(content, "", "ts"),
         raw=content,
+        **_texts(event, "event", "app_id", "tenant_key"),
     )
 
 
@@ -112,7 +111,7 @@ def _operator(operator: dict[str, Any]) -> Operator:
     path = "event.operator"
     return Operator(
         open_id=_required(operator, path, "open_id"),
-        **{name: _text(operator, path, name) for name in ("user_id", "union_id", "tenant_key")},
+        **_texts(operator, path, "user_id", "union_id", "tenant_key"),
     )
 
 
@@ -130,7 +129,7 @@ def _action(action: dict[str, Any]) -> Action:
         form_value=form,
         options=tuple(options or ()),
         checked=checked,
-        **{name: _text(action, path, name) for name in ("tag", "name", "option", "input_value", "timezone")},
+        **_texts(action, path, "tag", "name", "option", "input_value", "timezone"),
     )
 
 
@@ -141,11 +140,14 @@ def _object(parent: Mapping[str, Any], path: str, name: str) -> dict[str, Any]:
     return value
 
 
-def _text(parent: Mapping[str, Any], path: str, name: str) -> str | None:
-    value = parent.get(name)
-    if value is None or isinstance(value, str):
-        return value
-    raise _invalid(path, name, "a string", value)
+def _texts(parent: Mapping[str, Any], path: str, *names: str) -> dict[str, str | None]:
+    """Return members by name; each must be a string, or may be missing."""
+    found: dict[str, str | None] = {}
+    for name in names:
+        found[name] = value = parent.get(name)
+        if not (value is None or isinstance(value, str)):
+            raise _invalid(path, name, "a string", value)
+    return found
 
 
 def _required(parent: Mapping[str, Any], path: str, name: str) -> str:
