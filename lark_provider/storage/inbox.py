@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -54,28 +55,22 @@ class Inbox:
             StorageError: Also, as `permanent`, if no database can store one, or if an event is not a chat
                 command.
         """
-        given = list(deliveries)
-        clicks = [one for one in given if isinstance(one, CardClick)]
-        commands = [_command(one) for one in given if isinstance(one, Event)]
-        # Sorted by time, so that ids follow it, and so that two processes that store the same clicks at once
-        # cannot deadlock.
-        ordered = sorted(clicks, key=lambda click: (click.created_at, click.event_id))
-        rows = [_row(click) for click in ordered]
+        rows: list[dict[str, Any]] = []
+        commands: list[CommandMessage] = []
+        for one in deliveries:
+            if isinstance(one, CardClick):
+                rows.append(_row(one))
+            else:
+                commands.append(_command(one))
         if not rows and not commands:
             return 0
+        # Sorted by time, so that ids follow it, and so that two processes that store the same clicks at once
+        # cannot deadlock.
+        rows.sort(key=itemgetter("clicked_at", "event_id"))
         with transaction(migrate.opened(self._url)) as connection:
-            chat_commands.record(connection, commands)
-            new = _insert(connection, rows)
-            count = len(new)
-            if others := [row for row in rows if (row["app_id"], row["event_id"]) not in new]:
-                # What was not inserted is a duplicate, or another app has an event of that id.
-                known = _known(connection, others)
-                renamed = [
-                    row | {"event_id": _own_name(row["event_id"], row["app_id"])}
-                    for row in others
-                    if (row["app_id"], row["event_id"]) not in known
-                ]
-                count += len(_insert(connection, renamed))
+            if commands:
+                chat_commands.record(connection, commands)
+            count = _insert(connection, rows) if rows else 0
         if rows:
             measured.DATABASE_CLICKS.add("new", amount=count)
         if count < len(rows):
@@ -228,10 +223,8 @@ def _row(click: CardClick) -> dict[str, Any]:
     _check("click's app", click.app_id)
     if click.message_id is not None:
         _check("click's message", click.message_id)
-    raw = click.raw
-    if isinstance(raw.get("event"), dict):
-        # With the token, a reader of the table could change the card.
-        raw = raw | {"event": {name: part for name, part in raw["event"].items() if name != "token"}}
+    event = dict(click.raw["event"])
+    event.pop("token", None)  # With it, a reader of the table could change the card.
     # Unreserved ids stay as they are; see `_own_name`.
     is_reserved = "@" in click.event_id
     return {
@@ -240,7 +233,7 @@ def _row(click: CardClick) -> dict[str, Any]:
         "message_id": click.message_id,
         "correlation": correlation_of(click),
         "operator_id": click.operator.open_id if is_id(click.operator.open_id) else None,
-        "payload": without_zeros(orjson.dumps(raw)).decode(),
+        "payload": without_zeros(orjson.dumps(click.raw | {"event": event})).decode(),
         "clicked_at": click.created_at,
         "stored_at": datetime.now(UTC),
     }
@@ -259,24 +252,37 @@ def _own_name(event_id: str, app_id: str) -> str:
     return name
 
 
-def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[tuple[str, str]]:
-    """Insert clicks, and return those that are new as pairs of app and event id."""
-    if not rows:
-        return set()
+def _insert(connection: Connection, rows: list[dict[str, Any]]) -> int:
+    """Insert clicks, at least one, and return how many are new."""
     statement = (
         insert(connection, card_callbacks)
         .on_conflict_do_nothing()
         .returning(card_callbacks.c.app_id, card_callbacks.c.event_id)
     )
-    return {(row.app_id, row.event_id) for row in connection.execute(statement, list(rows))}
+    new = connection.execute(statement, rows).all()
+    count = len(new)
+    # What was not inserted is a duplicate, or another app has an event of that id.
+    if count < len(rows) and (renamed := _renamed(connection, rows, set(new))):
+        count += len(connection.execute(statement, renamed).all())
+    return count
 
 
-def _known(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[tuple[str, str]]:
-    """Return which clicks are stored already, as pairs of app and event id."""
+def _renamed(
+    connection: Connection, rows: list[dict[str, Any]], new: set[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """Return, under names of their own, the clicks that were not inserted and that are not stored already."""
+    others = [row for row in rows if (row["app_id"], row["event_id"]) not in new]
+    if not others:
+        return []
     query = sa.select(card_callbacks.c.app_id, card_callbacks.c.event_id).where(
-        among(connection, card_callbacks.c.event_id, [row["event_id"] for row in rows])
+        among(connection, card_callbacks.c.event_id, [row["event_id"] for row in others])
     )
-    return {(row.app_id, row.event_id) for row in connection.execute(query)}
+    known = set(connection.execute(query))
+    return [
+        row | {"event_id": _own_name(row["event_id"], row["app_id"])}
+        for row in others
+        if (row["app_id"], row["event_id"]) not in known
+    ]
 
 
 def _names(answer: Sequence[Stored]) -> str:
