@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
@@ -21,7 +21,7 @@ from lark_provider.protocol.waits import Wait, correlation_of
 from lark_provider.storage import chat_commands, migrate
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import StorageError
-from lark_provider.storage.statements import among, insert
+from lark_provider.storage.statements import INSERTS, among, insert
 from lark_provider.storage.stored_clicks import Stored, concerning, decisions, readable
 from lark_provider.storage.tables import card_answers, card_callbacks, handled_events, meta
 from lark_provider.support import measured
@@ -30,6 +30,13 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 1000
 """Waits in a statement: above some thousands PostgreSQL would read the whole table."""
+_INSERTS = {
+    dialect: make(card_callbacks)
+    .on_conflict_do_nothing()
+    .returning(card_callbacks.c.app_id, card_callbacks.c.event_id)
+    for dialect, make in INSERTS.items()
+}
+"""Insert clicks and return those that are new. Made once, since making one takes as long as running it."""
 
 
 class Inbox:
@@ -159,7 +166,7 @@ class Inbox:
             event_ids: Any number.
         """
         for event_id in event_ids:
-            _check("event", event_id)
+            _check({"event": event_id})
         with transaction(migrate.opened(self._url), reading=True) as connection:
             query = sa.select(handled_events.c.event_id).where(
                 handled_events.c.consumer == consumer,
@@ -179,7 +186,7 @@ class Inbox:
             event_ids: Any number.
         """
         for event_id in event_ids:
-            _check("event", event_id)
+            _check({"event": event_id})
         now = datetime.now(UTC)
         rows = [
             {"consumer": consumer, "event_id": event_id, "handled_at": now}
@@ -197,14 +204,19 @@ class Inbox:
             return str(connection.execute(query).scalar_one())
 
 
-def _check(what: str, text: str | None) -> None:
-    """Reject an id that PostgreSQL would reject, so that SQLite does as well."""
-    if not is_id(text):
-        raise StorageError(
-            f"The id of the {what} must be printable text of 1 to {LONGEST_ID} characters, got {text!a:.80}. "
-            "Next: check who sent it.",
-            permanent=True,
-        )
+def _check(ids: Mapping[str, str]) -> None:
+    """Reject ids that PostgreSQL would reject, so that SQLite does as well.
+
+    Args:
+        ids: By what they are the ids of.
+    """
+    for what, text in ids.items():
+        if not is_id(text):
+            raise StorageError(
+                f"The id of the {what} must be printable text of 1 to {LONGEST_ID} characters, got "
+                f"{text!a:.80}. Next: check who sent it.",
+                permanent=True,
+            )
 
 
 def _command(event: Event) -> CommandMessage:
@@ -219,10 +231,10 @@ def _command(event: Event) -> CommandMessage:
 
 
 def _row(click: CardClick) -> dict[str, Any]:
-    _check("click", click.event_id)
-    _check("click's app", click.app_id)
+    ids = {"click": click.event_id, "click's app": click.app_id}
     if click.message_id is not None:
-        _check("click's message", click.message_id)
+        ids["click's message"] = click.message_id
+    _check(ids)
     event = dict(click.raw["event"])
     event.pop("token", None)  # With it, a reader of the table could change the card.
     # Unreserved ids stay as they are; see `_own_name`.
@@ -254,11 +266,7 @@ def _own_name(event_id: str, app_id: str) -> str:
 
 def _insert(connection: Connection, rows: list[dict[str, Any]]) -> int:
     """Insert clicks, at least one, and return how many are new."""
-    statement = (
-        insert(connection, card_callbacks)
-        .on_conflict_do_nothing()
-        .returning(card_callbacks.c.app_id, card_callbacks.c.event_id)
-    )
+    statement = _INSERTS[connection.dialect.name]
     new = connection.execute(statement, rows).all()
     count = len(new)
     # What was not inserted is a duplicate, or another app has an event of that id.
