@@ -53,10 +53,8 @@ def record(connection: Connection, messages: Collection[CommandMessage]) -> int:
 
     Args:
         connection: The transaction.
-        messages: The commands.
+        messages: The commands; at least one.
     """
-    if not messages:
-        return 0
     now = read_clock(connection).now
     rows = [
         {

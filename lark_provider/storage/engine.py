@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,10 +131,14 @@ def create(url: URL, **pool: int) -> Engine:
     """
     if url.drivername == urls.SQLITE_DRIVER:
         # Opened for each transaction: a file that was replaced is noticed, and nothing crosses a fork.
+        # Transactions begin where SQLAlchemy says, DDL included. The journal stays what SQLite makes it and
+        # not a write-ahead log, so that a plain copy of the file is a backup.
         made = sa.create_engine(
-            url, hide_parameters=True, poolclass=sa.NullPool, connect_args={"timeout": BUSY_SECONDS}
+            url,
+            hide_parameters=True,
+            poolclass=sa.NullPool,
+            connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
         )
-        sa.event.listen(made, "connect", _sqlite_connected)
         sa.event.listen(made, "begin", _sqlite_begins)
         return made
     arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "lark_provider"} | _KEEPALIVE
@@ -161,12 +164,6 @@ def create(url: URL, **pool: int) -> Engine:
 
 def _pinged(ping: Callable[[Any], bool], connection: WatchedConnection) -> bool:
     return connection.is_fresh() or ping(connection)
-
-
-def _sqlite_connected(connection: sqlite3.Connection, _record: Any) -> None:
-    # Transactions begin where SQLAlchemy says, DDL included. The journal stays what SQLite makes it and not
-    # a write-ahead log, so that a plain copy of the file is a backup.
-    connection.isolation_level = None
 
 
 def _sqlite_begins(connection: Connection) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -20,7 +21,7 @@ from lark_provider.protocol.waits import Wait, correlation_of
 from lark_provider.storage import chat_commands, migrate
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import StorageError
-from lark_provider.storage.statements import among, insert
+from lark_provider.storage.statements import INSERTS, among, insert
 from lark_provider.storage.stored_clicks import Stored, concerning, decisions, readable
 from lark_provider.storage.tables import card_answers, card_callbacks, handled_events, meta
 from lark_provider.support import measured
@@ -29,6 +30,13 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 1000
 """Waits in a statement: above some thousands PostgreSQL would read the whole table."""
+_INSERTS = {
+    dialect: make(card_callbacks)
+    .on_conflict_do_nothing()
+    .returning(card_callbacks.c.app_id, card_callbacks.c.event_id)
+    for dialect, make in INSERTS.items()
+}
+"""Insert clicks and return those that are new. Made once, since making one takes as long as running it."""
 
 
 class Inbox:
@@ -54,28 +62,22 @@ class Inbox:
             StorageError: Also, as `permanent`, if no database can store one, or if an event is not a chat
                 command.
         """
-        given = list(deliveries)
-        clicks = [one for one in given if isinstance(one, CardClick)]
-        commands = [_command(one) for one in given if isinstance(one, Event)]
-        # Sorted by time, so that ids follow it, and so that two processes that store the same clicks at once
-        # cannot deadlock.
-        ordered = sorted(clicks, key=lambda click: (click.created_at, click.event_id))
-        rows = [_row(click) for click in ordered]
+        rows: list[dict[str, Any]] = []
+        commands: list[CommandMessage] = []
+        for one in deliveries:
+            if isinstance(one, CardClick):
+                rows.append(_row(one))
+            else:
+                commands.append(_command(one))
         if not rows and not commands:
             return 0
+        # Sorted by time, so that ids follow it, and so that two processes that store the same clicks at once
+        # cannot deadlock.
+        rows.sort(key=itemgetter("clicked_at", "event_id"))
         with transaction(migrate.opened(self._url)) as connection:
-            chat_commands.record(connection, commands)
-            new = _insert(connection, rows)
-            count = len(new)
-            if others := [row for row in rows if (row["app_id"], row["event_id"]) not in new]:
-                # What was not inserted is a duplicate, or another app has an event of that id.
-                known = _known(connection, others)
-                renamed = [
-                    row | {"event_id": _own_name(row["event_id"], row["app_id"])}
-                    for row in others
-                    if (row["app_id"], row["event_id"]) not in known
-                ]
-                count += len(_insert(connection, renamed))
+            if commands:
+                chat_commands.record(connection, commands)
+            count = _insert(connection, rows) if rows else 0
         if rows:
             measured.DATABASE_CLICKS.add("new", amount=count)
         if count < len(rows):
@@ -164,7 +166,7 @@ class Inbox:
             event_ids: Any number.
         """
         for event_id in event_ids:
-            _check("event", event_id)
+            _check({"event": event_id})
         with transaction(migrate.opened(self._url), reading=True) as connection:
             query = sa.select(handled_events.c.event_id).where(
                 handled_events.c.consumer == consumer,
@@ -184,7 +186,7 @@ class Inbox:
             event_ids: Any number.
         """
         for event_id in event_ids:
-            _check("event", event_id)
+            _check({"event": event_id})
         now = datetime.now(UTC)
         rows = [
             {"consumer": consumer, "event_id": event_id, "handled_at": now}
@@ -202,14 +204,19 @@ class Inbox:
             return str(connection.execute(query).scalar_one())
 
 
-def _check(what: str, text: str | None) -> None:
-    """Reject an id that PostgreSQL would reject, so that SQLite does as well."""
-    if not is_id(text):
-        raise StorageError(
-            f"The id of the {what} must be printable text of 1 to {LONGEST_ID} characters, got {text!a:.80}. "
-            "Next: check who sent it.",
-            permanent=True,
-        )
+def _check(ids: Mapping[str, str]) -> None:
+    """Reject ids that PostgreSQL would reject, so that SQLite does as well.
+
+    Args:
+        ids: By what they are the ids of.
+    """
+    for what, text in ids.items():
+        if not is_id(text):
+            raise StorageError(
+                f"The id of the {what} must be printable text of 1 to {LONGEST_ID} characters, got "
+                f"{text!a:.80}. Next: check who sent it.",
+                permanent=True,
+            )
 
 
 def _command(event: Event) -> CommandMessage:
@@ -224,14 +231,12 @@ def _command(event: Event) -> CommandMessage:
 
 
 def _row(click: CardClick) -> dict[str, Any]:
-    _check("click", click.event_id)
-    _check("click's app", click.app_id)
+    ids = {"click": click.event_id, "click's app": click.app_id}
     if click.message_id is not None:
-        _check("click's message", click.message_id)
-    raw = click.raw
-    if isinstance(raw.get("event"), dict):
-        # With the token, a reader of the table could change the card.
-        raw = raw | {"event": {name: part for name, part in raw["event"].items() if name != "token"}}
+        ids["click's message"] = click.message_id
+    _check(ids)
+    event = dict(click.raw["event"])
+    event.pop("token", None)  # With it, a reader of the table could change the card.
     # Unreserved ids stay as they are; see `_own_name`.
     is_reserved = "@" in click.event_id
     return {
@@ -240,7 +245,7 @@ def _row(click: CardClick) -> dict[str, Any]:
         "message_id": click.message_id,
         "correlation": correlation_of(click),
         "operator_id": click.operator.open_id if is_id(click.operator.open_id) else None,
-        "payload": without_zeros(orjson.dumps(raw)).decode(),
+        "payload": without_zeros(orjson.dumps(click.raw | {"event": event})).decode(),
         "clicked_at": click.created_at,
         "stored_at": datetime.now(UTC),
     }
@@ -259,24 +264,33 @@ def _own_name(event_id: str, app_id: str) -> str:
     return name
 
 
-def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[tuple[str, str]]:
-    """Insert clicks, and return those that are new as pairs of app and event id."""
-    if not rows:
-        return set()
-    statement = (
-        insert(connection, card_callbacks)
-        .on_conflict_do_nothing()
-        .returning(card_callbacks.c.app_id, card_callbacks.c.event_id)
-    )
-    return {(row.app_id, row.event_id) for row in connection.execute(statement, list(rows))}
+def _insert(connection: Connection, rows: list[dict[str, Any]]) -> int:
+    """Insert clicks, at least one, and return how many are new."""
+    statement = _INSERTS[connection.dialect.name]
+    new = connection.execute(statement, rows).all()
+    count = len(new)
+    # What was not inserted is a duplicate, or another app has an event of that id.
+    if count < len(rows) and (renamed := _renamed(connection, rows, set(new))):
+        count += len(connection.execute(statement, renamed).all())
+    return count
 
 
-def _known(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[tuple[str, str]]:
-    """Return which clicks are stored already, as pairs of app and event id."""
+def _renamed(
+    connection: Connection, rows: list[dict[str, Any]], new: set[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """Return, under names of their own, the clicks that were not inserted and that are not stored already."""
+    others = [row for row in rows if (row["app_id"], row["event_id"]) not in new]
+    if not others:
+        return []
     query = sa.select(card_callbacks.c.app_id, card_callbacks.c.event_id).where(
-        among(connection, card_callbacks.c.event_id, [row["event_id"] for row in rows])
+        among(connection, card_callbacks.c.event_id, [row["event_id"] for row in others])
     )
-    return {(row.app_id, row.event_id) for row in connection.execute(query)}
+    known = set(connection.execute(query))
+    return [
+        row | {"event_id": _own_name(row["event_id"], row["app_id"])}
+        for row in others
+        if (row["app_id"], row["event_id"]) not in known
+    ]
 
 
 def _names(answer: Sequence[Stored]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -16,6 +16,11 @@ from lark_provider.storage.tables import Moment
 from lark_provider.storage.urls import SQLITE_DRIVER
 
 _SEPARATOR = "\n"
+INSERTS: dict[str, Callable[[sa.Table], Any]] = {
+    "postgresql": postgresql.insert,
+    SQLITE_DRIVER: sqlite.insert,
+}
+"""What makes an INSERT that supports ON CONFLICT, by dialect."""
 
 
 def insert(connection: Connection, table: sa.Table) -> Any:
@@ -25,7 +30,7 @@ def insert(connection: Connection, table: sa.Table) -> Any:
         connection: Determines the dialect.
         table: The table.
     """
-    return (sqlite if connection.dialect.name == SQLITE_DRIVER else postgresql).insert(table)
+    return INSERTS[connection.dialect.name](table)
 
 
 def among(connection: Connection, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -40,8 +40,8 @@ def start(work: Callable[[], T]) -> Future[T]:
     return future
 
 
-async def run(work: Callable[[], T], seconds: float | None = None) -> T:
-    """Run work as `start` does, and wait for it without blocking the loop.
+def run(work: Callable[[], T], seconds: float | None = None) -> Coroutine[Any, Any, T]:
+    """Run work as `start` does; what is returned waits for it without blocking the loop.
 
     Args:
         work: What may block.
@@ -49,4 +49,4 @@ async def run(work: Callable[[], T], seconds: float | None = None) -> T:
     """
     import asyncio  # loaded by now; a process without a loop does without it
 
-    return await asyncio.wait_for(asyncio.wrap_future(start(work)), seconds)
+    return asyncio.wait_for(asyncio.wrap_future(start(work)), seconds)

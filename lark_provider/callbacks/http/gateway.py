@@ -117,40 +117,37 @@ class Gateway:
             delivery: The click or the event.
             deadline: By the event loop's clock.
         """
-        kind = kind_of(delivery)
-        app = delivery.app_id or measured.UNKNOWN
+        app, kind = delivery.app_id or measured.UNKNOWN, kind_of(delivery)
         measured.RECEIVED.add(app, kind)
         measured.NOT_STORED.add(app, kind, amount=0)  # Shown as 0, so that the first failure is an increase.
-        answer = await self._accept(delivery, deadline)
+        is_new = (delivery.app_id, delivery.event_id) not in self._stored
+        try:
+            if is_new:
+                where = await store_first(self._sinks, delivery, patience=self._patience, deadline=deadline)
+                measured.STORED.add(app, kind, where)
+                self._note_stored(delivery, where)
+            else:
+                measured.DUPLICATES.add("gateway")
+                logger.debug("Duplicate ignored", extra=named(delivery))
+        except NotStoredError as error:
+            measured.NOT_STORED.add(app, kind)
+            self._note_failed(delivery, str(error))
+            answer = self.endpoint.failed(delivery)
+        else:
+            answer = self.endpoint.settle(delivery, await self._own_answer(delivery, deadline, is_new=is_new))
         began = deadline - self.deadline
         measured.ANSWER_SECONDS.observe(asyncio.get_running_loop().time() - began, kind)
         return answer
 
-    async def _accept(self, delivery: Delivery, deadline: float) -> Answer:
-        key = (delivery.app_id, delivery.event_id)
-        if key in self._stored:
-            measured.DUPLICATES.add("gateway")
-            logger.debug("Duplicate ignored", extra=named(delivery))
-            return self.endpoint.settle(delivery, await self._question_answer(delivery, deadline))
-        try:
-            where = await store_first(self._sinks, delivery, patience=self._patience, deadline=deadline)
-        except NotStoredError as error:
-            self._failed(delivery, str(error))
-            return self.endpoint.failed(delivery)
+    def _note_stored(self, delivery: Delivery, where: str) -> None:
         self._readiness.proved(where)
-        measured.STORED.add(delivery.app_id or measured.UNKNOWN, kind_of(delivery), where)
         logger.debug("Click or event stored", extra={**named(delivery), "sink": where})
-        self._stored[key] = None
+        self._stored[delivery.app_id, delivery.event_id] = None
         if len(self._stored) > _MAX_STORED:
             self._stored.popitem(last=False)
-        answer = await self._handler_answer(delivery, deadline)
-        if answer is None:
-            answer = await self._question_answer(delivery, deadline)
-        return self.endpoint.settle(delivery, answer)
 
-    def _failed(self, delivery: Delivery, reason: str) -> None:
+    def _note_failed(self, delivery: Delivery, reason: str) -> None:
         """Log a delivery that was not stored, once a minute with a count: an outage fails every one."""
-        measured.NOT_STORED.add(delivery.app_id or measured.UNKNOWN, kind_of(delivery))
 
         def log(suppressed: int) -> None:
             fields = {**named(delivery), "suppressed": suppressed, "error": reason}
@@ -158,19 +155,17 @@ class Gateway:
 
         self._failures.note("not stored", log)
 
-    async def _question_answer(self, delivery: Delivery, deadline: float) -> bytes | None:
-        """Return the answer of the question that was clicked; None if it has none, or not in time."""
-        if self._questions is None or not isinstance(delivery, CardClick):
+    async def _own_answer(self, delivery: Delivery, deadline: float, *, is_new: bool) -> object:
+        """Return the handler's answer to a new click, else that of its question; None for the default one."""
+        if not isinstance(delivery, CardClick):
             return None
-        return await self._questions.answer(delivery, deadline)
-
-    async def _handler_answer(self, delivery: Delivery, deadline: float) -> object:
-        """Return the handler's answer; None if it has none, or there is no handler."""
-        if self._handler is None or not isinstance(delivery, CardClick):
-            return None
-        try:
-            left = deadline - asyncio.get_running_loop().time()
-            return await handlers.run(self._handler, delivery, left)
-        except Exception as error:  # noqa: BLE001 - whatever the handler raises
-            self.endpoint.handler_failures.note(delivery, error)
-            return None
+        answer: object = None
+        if self._handler is not None and is_new:
+            try:
+                left = deadline - asyncio.get_running_loop().time()
+                answer = await handlers.run(self._handler, delivery, left)
+            except Exception as error:  # noqa: BLE001 - whatever the handler raises
+                self.endpoint.handler_failures.note(delivery, error)
+        if self._questions is not None and answer is None:
+            answer = await self._questions.answer(delivery, deadline)
+        return answer

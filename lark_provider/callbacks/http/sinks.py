@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Protocol
 
 from lark_provider.protocol.callbacks import Delivery
@@ -66,21 +68,25 @@ async def store_first(sinks: Sequence[Sink], delivery: Delivery, *, patience: fl
         NotStoredError: No sink has stored it in time.
     """
     loop = asyncio.get_running_loop()
-    untried = sorted(sinks, key=lambda sink: not sink.is_up)
+    untried = deque(sorted(sinks, key=attrgetter("is_up"), reverse=True))
+    due: deque[tuple[float, Sink]] = deque()  # When to begin which, in order of time.
     next_at = now = loop.time()
-    retries: list[tuple[float, Sink]] = []
     running: dict[asyncio.Task[None], Sink] = {}
     failures: dict[str, BaseException] = {}
     try:
-        while now < deadline:
-            begin = [sink for when, sink in retries if when <= now]
-            retries = [one for one in retries if one[0] > now]
+        while now < deadline and (running or untried or due):
             if untried and next_at <= now:
-                begin.append(untried.pop(0))
+                due.appendleft((now, untried.popleft()))
                 next_at = now + patience
-            running |= {loop.create_task(sink.store(delivery)): sink for sink in begin}
-            wake = min([deadline, *(when for when, _ in retries), *([next_at] if untried else [])])
-            done = await _wait(running, wake - now)
+            while due and due[0][0] <= now:
+                _, sink = due.popleft()
+                running[loop.create_task(sink.store(delivery))] = sink
+            wake = min(deadline, next_at if untried else deadline, due[0][0] if due else deadline)
+            if running:
+                done, _ = await asyncio.wait(running, timeout=wake - now, return_when=asyncio.FIRST_COMPLETED)
+            else:  # All that were begun have failed.
+                await asyncio.sleep(wake - now)
+                done = set()
             now = loop.time()
             for task in done:
                 sink = running.pop(task)
@@ -90,20 +96,10 @@ async def store_first(sinks: Sequence[Sink], delivery: Delivery, *, patience: fl
                 failures[sink.name] = error
                 next_at = now
                 if getattr(error, "retryable", True):
-                    retries.append((now + RETRY_SECONDS, sink))
-            if not (running or untried or retries):
-                break
+                    due.append((now + RETRY_SECONDS, sink))
         reasons = {sink.name: failures.get(sink.name) or "no answer in time" for sink in sinks}
         raise NotStoredError("; ".join(f"{name}: {reason}" for name, reason in reasons.items()))
     finally:
         for task in running:
             task.cancel()
             task.add_done_callback(consume_exception)
-
-
-async def _wait(running: dict[asyncio.Task[None], Sink], seconds: float) -> set[asyncio.Task[None]]:
-    if not running:
-        await asyncio.sleep(seconds)
-        return set()
-    done, _ = await asyncio.wait(running, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    return done

@@ -51,32 +51,31 @@ class Writer:
         """
         await self._probes.run(self._inbox.check_writable)
 
-    async def write(self, delivery: Delivery) -> None:
-        """Write a click or a chat command, with others; return when it is committed.
+    def write(self, delivery: Delivery) -> asyncio.Future[None]:
+        """Write a click or a chat command, with others.
 
         Args:
             delivery: The click or the command.
 
-        Raises:
-            LarkError: It is not in the database, as far as is known.
+        Returns:
+            It is done when the delivery is committed, and raises a LarkError if that is not in the database,
+            as far as is known. If it is cancelled before its transaction begins, nothing is written.
         """
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((delivery, written))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.ensure_future(self._write())
-        await written
+        return written
 
     async def _write(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-            await self._store(
-                [one for one in batch if not one[1].done()]
-            )  # A caller may have been cancelled.
+            await self._store(batch)
 
     async def _store(self, batch: list[tuple[Delivery, asyncio.Future[None]]]) -> None:
-        if not batch:
+        deliveries = [delivery for delivery, written in batch if not written.cancelled()]
+        if not deliveries:
             return
-        deliveries = [delivery for delivery, _ in batch]
         error: Exception | None = None
         try:
             await threads.run(partial(self._inbox.store, deliveries), _STORE_SECONDS)
@@ -88,7 +87,7 @@ class Writer:
         except Exception as raised:  # noqa: BLE001 - each writer gets it
             error = raised
         if isinstance(error, LarkError) and getattr(error, "permanent", False):
-            if len(batch) > 1:
+            if len(deliveries) > 1:
                 for one in batch:  # One of them cannot be stored; the others can.
                     await self._store([one])
                 return

@@ -78,6 +78,8 @@ class CallbackKeys:
 def _valid(current: str | None, previous: tuple[tuple[str, float], ...], now: float) -> tuple[str, ...]:
     if current is None:
         return ()
+    if not previous:  # No key is being replaced.
+        return (current,)
     return (current, *(value for value, end in previous if now < end and value.strip()))
 
 

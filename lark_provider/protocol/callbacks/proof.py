@@ -14,15 +14,17 @@ _BLOCK = 16
 _UTF8 = ("utf-8", "surrogatepass")  # invalid Unicode must not raise
 
 
-def signature(signed: Signed, encrypt_key: str, body: bytes) -> str:
+def signature(signed: Signed, key: str, body: bytes, algorithm: str = "sha256") -> str:
     """Return what `X-Lark-Signature` must be.
 
     Args:
         signed: The headers, of which timestamp and nonce are signed.
-        encrypt_key: The app's.
+        key: The app's encrypt key.
         body: The raw body.
+        algorithm: As `hashlib` names it.
     """
-    return hashlib.sha256(_signed_text(signed, encrypt_key) + body).hexdigest()
+    text = signed.timestamp + signed.nonce + key
+    return hashlib.new(algorithm, text.encode(*_UTF8) + body).hexdigest()
 
 
 def old_card_signature(signed: Signed, verification_token: str, body: bytes) -> str:
@@ -33,7 +35,7 @@ def old_card_signature(signed: Signed, verification_token: str, body: bytes) -> 
         verification_token: The app's.
         body: The raw body.
     """
-    return hashlib.sha1(_signed_text(signed, verification_token) + body).hexdigest()  # noqa: S324 - Lark signs with SHA-1
+    return signature(signed, verification_token, body, "sha1")
 
 
 def same(given: object, expected: str) -> bool:
@@ -69,7 +71,3 @@ def decrypt(sealed: str, encrypt_key: str) -> bytes:
     if not 1 <= padding <= _BLOCK or padded[-padding:] != bytes([padding]) * padding:
         raise ValueError("not padded")
     return padded[:-padding]
-
-
-def _signed_text(signed: Signed, key: str) -> bytes:
-    return f"{signed.timestamp}{signed.nonce}{key}".encode(*_UTF8)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from types import NoneType
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,6 +16,45 @@ from lark_provider.protocol.errors import CallbackRefusedError
 
 _SCHEMA = "2.0"
 _CARDS = frozenset({"card.action.trigger", OLD_CARD})
+
+
+class _Kind(NamedTuple):
+    """What a member must be.
+
+    Attributes:
+        types: What its JSON may be decoded to.
+        wanted: How an error says it.
+    """
+
+    types: tuple[type, ...]
+    wanted: str
+
+
+_OBJECT, _OPTIONAL_OBJECT = _Kind((dict,), "an object"), _Kind((dict, NoneType), "an object")
+_NAME, _TEXT = _Kind((str,), "a non-empty string"), _Kind((str, NoneType), "a string")
+_FLAG, _TEXTS = _Kind((bool, NoneType), "true or false"), _Kind((list, NoneType), "a list of strings")
+# What cannot be stored as an id is refused here, where Lark is answered. An empty optional one is missing.
+_ID = _Kind((str,), f"1 to {LONGEST_ID} printable characters")
+_OPTIONAL_ID = _Kind((str, NoneType), _ID.wanted)
+
+# The members that are read; others may be anything.
+_CONTENT = {"header": _OBJECT, "event": _OBJECT}
+_HEADER = {"event_id": _ID, "event_type": _NAME, "app_id": _ID, "tenant_key": _TEXT}
+_CLICK = {"operator": _OBJECT, "action": _OBJECT, "context": _OPTIONAL_OBJECT, "token": _TEXT}
+_CONTEXT = {"open_message_id": _OPTIONAL_ID, "open_chat_id": _TEXT}
+_OPERATOR = {"open_id": _NAME, "user_id": _TEXT, "union_id": _TEXT, "tenant_key": _TEXT}
+_ACTION = {
+    "tag": _TEXT,
+    "name": _TEXT,
+    "form_value": _OPTIONAL_OBJECT,
+    "option": _TEXT,
+    "options": _TEXTS,
+    "input_value": _TEXT,
+    "checked": _FLAG,
+    "timezone": _TEXT,
+}
+_CONTENT_1 = {"uuid": _ID, "event": _OBJECT}
+_EVENT_1 = {"type": _NAME, "app_id": _TEXT, "tenant_key": _TEXT}
 
 
 def read(content: dict[str, Any]) -> Delivery:
@@ -38,31 +78,33 @@ def read(content: dict[str, Any]) -> Delivery:
         return _event_1(content)
     if content["schema"] != _SCHEMA:
         raise _refused(f"schema must be {_SCHEMA!r}, got another value")
-    header, event = _object(content, "", "header"), _object(content, "", "event")
-    event_id, kind = _id(header, "header", "event_id"), _required(header, "header", "event_type")
-    app_id, tenant_key = _id(header, "header", "app_id"), _text(header, "header", "tenant_key")
+    _check(content, "", _CONTENT)
+    header, event = content["header"], content["event"]
+    _check(header, "header", _HEADER)
+    event_id, app_id, tenant_key = header["event_id"], header["app_id"], header.get("tenant_key")
     created_at = _moment(header, "header", "create_time")
-    if kind not in _CARDS:
+    if header["event_type"] not in _CARDS:
         return Event(
             event_id=event_id,
-            type=kind,
+            type=header["event_type"],
             app_id=app_id,
             tenant_key=tenant_key,
             event=event,
             created_at=created_at,
             raw=content,
         )
-    context = {} if event.get("context") is None else _object(event, "event", "context")
-    has_message = bool(_text(context, "event.context", "open_message_id"))
+    _check(event, "event", _CLICK)
+    context = event.get("context") or {}
+    _check(context, "event.context", _CONTEXT)
     return CardClick(
         event_id=event_id,
         app_id=app_id,
         tenant_key=tenant_key,
-        operator=_operator(_object(event, "event", "operator")),
-        action=_action(_object(event, "event", "action")),
-        message_id=_id(context, "event.context", "open_message_id") if has_message else None,
-        chat_id=_text(context, "event.context", "open_chat_id"),
-        token=_text(event, "event", "token"),
+        operator=_operator(event["operator"]),
+        action=_action(event["action"]),
+        message_id=context.get("open_message_id") or None,
+        chat_id=context.get("open_chat_id"),
+        token=event.get("token"),
         created_at=created_at,
         raw=content,
     )
@@ -96,12 +138,14 @@ def modern(old: Mapping[str, Any], *, event_id: str, app_id: str, created: float
 
 
 def _event_1(content: dict[str, Any]) -> Event:
-    event = _object(content, "", "event")
+    _check(content, "", _CONTENT_1)
+    event = content["event"]
+    _check(event, "event", _EVENT_1)
     return Event(
-        event_id=_id(content, "", "uuid"),
-        type=_required(event, "event", "type"),
-        app_id=_text(event, "event", "app_id"),
-        tenant_key=_text(event, "event", "tenant_key"),
+        event_id=content["uuid"],
+        type=event["type"],
+        app_id=event.get("app_id"),
+        tenant_key=event.get("tenant_key"),
         event=event,
         created_at=_moment(content, "", "ts"),
         raw=content,
@@ -109,58 +153,43 @@ def _event_1(content: dict[str, Any]) -> Event:
 
 
 def _operator(operator: dict[str, Any]) -> Operator:
-    path = "event.operator"
+    _check(operator, "event.operator", _OPERATOR)
     return Operator(
-        open_id=_required(operator, path, "open_id"),
-        **{name: _text(operator, path, name) for name in ("user_id", "union_id", "tenant_key")},
+        open_id=operator["open_id"],
+        user_id=operator.get("user_id"),
+        union_id=operator.get("union_id"),
+        tenant_key=operator.get("tenant_key"),
     )
 
 
 def _action(action: dict[str, Any]) -> Action:
-    path = "event.action"
-    form, checked, options = action.get("form_value"), action.get("checked"), action.get("options")
-    if not (form is None or isinstance(form, dict)):
-        raise _invalid(path, "form_value", "an object", form)
-    if not (checked is None or isinstance(checked, bool)):
-        raise _invalid(path, "checked", "true or false", checked)
-    if not (options is None or (isinstance(options, list) and all(isinstance(one, str) for one in options))):
-        raise _invalid(path, "options", "a list of strings", options)
+    _check(action, "event.action", _ACTION)
     return Action(
+        tag=action.get("tag"),
+        name=action.get("name"),
         value=action.get("value"),
-        form_value=form,
-        options=tuple(options or ()),
-        checked=checked,
-        **{name: _text(action, path, name) for name in ("tag", "name", "option", "input_value", "timezone")},
+        form_value=action.get("form_value"),
+        option=action.get("option"),
+        options=tuple(action.get("options") or ()),
+        input_value=action.get("input_value"),
+        checked=action.get("checked"),
+        timezone=action.get("timezone"),
     )
 
 
-def _object(parent: Mapping[str, Any], path: str, name: str) -> dict[str, Any]:
-    value = parent.get(name)
-    if not isinstance(value, dict):
-        raise _invalid(path, name, "an object", value)
-    return value
-
-
-def _text(parent: Mapping[str, Any], path: str, name: str) -> str | None:
-    value = parent.get(name)
-    if value is None or isinstance(value, str):
-        return value
-    raise _invalid(path, name, "a string", value)
-
-
-def _required(parent: Mapping[str, Any], path: str, name: str) -> str:
-    value = parent.get(name)
-    if isinstance(value, str) and value:
-        return value
-    raise _invalid(path, name, "a non-empty string", value)
-
-
-def _id(parent: Mapping[str, Any], path: str, name: str) -> str:
-    # Refused here, where Lark is answered: later it could not be stored.
-    value = parent.get(name)
-    if is_id(value):
-        return value
-    raise _invalid(path, name, f"1 to {LONGEST_ID} printable characters", value)
+def _check(parent: Mapping[str, Any], path: str, members: Mapping[str, _Kind]) -> None:
+    """Raise a `CallbackRefusedError` for the first member that is not what it must be."""
+    for name, kind in members.items():
+        value = parent.get(name)
+        fits = isinstance(value, kind.types)
+        if kind is _NAME:
+            fits = fits and value != ""
+        elif kind is _ID or (kind is _OPTIONAL_ID and value):
+            fits = is_id(value)
+        elif kind is _TEXTS and value:
+            fits = fits and all(isinstance(one, str) for one in value)
+        if not fits:
+            raise _invalid(path, name, kind.wanted, value)
 
 
 def _moment(parent: Mapping[str, Any], path: str, name: str) -> datetime:
