@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
-from typing import Any, TypeVar
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 from lark_provider.bridge.airflow_api import AT_ONCE
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 
-async def few_at_once(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Return the results of works, in their order; the first error is raised at once.
+async def few_at_once(work: Callable[[A], Awaitable[T]], items: Iterable[A]) -> list[T]:
+    """Work on each item, and return the results in the order of the items.
+
+    The first error is raised at once. What was begun by then goes on, and nothing else is begun: an Airflow
+    that is unavailable is not asked for the rest.
 
     Args:
-        works: The works; each begins when it is its turn.
+        work: Works on an item; begins when it is the item's turn.
+        items: The items.
     """
-    turns = asyncio.Semaphore(AT_ONCE)
+    waiting, results = deque(enumerate(items)), dict[int, T]()
 
-    async def take_turn(work: Coroutine[Any, Any, T]) -> T:
-        async with turns:
-            return await work
+    async def take_turns() -> None:
+        while waiting:
+            number, item = waiting.popleft()
+            results[number] = await work(item)
 
-    return await asyncio.gather(*map(take_turn, works))
+    try:
+        await asyncio.gather(*(take_turns() for _ in range(AT_ONCE)))
+    finally:
+        waiting.clear()
+    return [results[number] for number in sorted(results)]

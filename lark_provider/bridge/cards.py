@@ -22,7 +22,8 @@ from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.keys import idempotency_key
 from lark_provider.protocol.hitl.model import End
 from lark_provider.storage.question_cards import ASKED_AGAIN, IN_PLACE, RESENT, Claimed, QuestionCards
-from lark_provider.storage.questions import Questions, RecordedQuestion
+from lark_provider.storage.question_rows import RecordedQuestion
+from lark_provider.storage.questions import Questions
 from lark_provider.support import measured, threads
 from lark_provider.support.throttle import Throttle
 

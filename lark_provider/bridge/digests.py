@@ -22,7 +22,7 @@ from lark_provider.bridge.routes import RoutesFile
 from lark_provider.outbox import outgoing
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.digests import Digests
-from lark_provider.storage.outbox import Entry
+from lark_provider.storage.outbox_rows import Entry
 from lark_provider.support import measured, threads
 
 logger = logging.getLogger(__name__)

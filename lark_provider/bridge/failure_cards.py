@@ -16,7 +16,7 @@ from lark_provider.bridge.escalating import Escalator
 from lark_provider.bridge.failures import POLL_SECONDS, FailurePoller
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.bridge.routes import RoutesFile
-from lark_provider.bridge.service import Step
+from lark_provider.bridge.steps import Step
 from lark_provider.outbox import outgoing
 from lark_provider.outbox.apps import Apps
 from lark_provider.outbox.delivering import Deliverer

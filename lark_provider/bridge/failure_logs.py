@@ -159,7 +159,7 @@ class FailureLogs:
                 if explained is not None:
                     found[event.ti_id] = explained
 
-        await few_at_once(map(read, events))
+        await few_at_once(read, events)
         self._seconds -= loop.time() - began
         return found
 

@@ -121,16 +121,16 @@ class FailurePoller:
         return {(one.dag_id, one.run_id): one for one in found}
 
     async def _recover(self, open_runs: set[OpenRun], ended: Mapping[tuple[str, str], EndedRun]) -> None:
-        async def recover(run: OpenRun, end: EndedRun) -> None:
+        async def recover(place: tuple[OpenRun, EndedRun]) -> None:
+            run, end = place
             app = await self._apps.find(run.app_id)
             if app is not None:
                 params = {"state": ("success", "failed"), "order_by": "id"}
                 instances = await self._api.pages(_instances(end), "task_instances", params)
                 await self._recorder.recover(app, end, instances)
 
-        places = {run: ended.get((run.dag_id, run.run_id)) for run in open_runs}
-        works = (recover(run, end) for run, end in places.items() if end is not None)
-        await few_at_once(works)
+        places = ((run, ended.get((run.dag_id, run.run_id))) for run in open_runs)
+        await few_at_once(recover, [(run, end) for run, end in places if end is not None])
 
     async def _report_runs(self, failed: Sequence[EndedRun], told: Collection[tuple[str, str]]) -> None:
         """Report runs that failed without a failed task, as by their time-out or since none could go on.
@@ -139,7 +139,7 @@ class FailurePoller:
         """
         new = [one for one in failed if one not in self._seen_runs and (one.dag_id, one.run_id) not in told]
         dags = await self._dags.get({one.dag_id for one in new}) if new else {}
-        await few_at_once(self._report_run(run, dags[run.dag_id]) for run in new)
+        await few_at_once(lambda run: self._report_run(run, dags[run.dag_id]), new)
         self._seen_runs |= dict.fromkeys(failed)
         while len(self._seen_runs) > _MOST_SEEN:
             del self._seen_runs[next(iter(self._seen_runs))]

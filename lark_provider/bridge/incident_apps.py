@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from lark_provider.bridge.lark import Apps
-from lark_provider.client.clients import app_of
+from lark_provider.client.base import app_of
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.errors import DecryptionError

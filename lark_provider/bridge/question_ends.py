@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -10,6 +9,7 @@ from datetime import datetime
 
 from lark_provider.bridge import reading
 from lark_provider.bridge.airflow_api import PAGE, AirflowApi
+from lark_provider.bridge.at_once import few_at_once
 from lark_provider.bridge.audit_log import AuditLog
 from lark_provider.bridge.errors import AirflowRefusedError
 from lark_provider.protocol.hitl.model import End, TaskInstance
@@ -55,11 +55,9 @@ class QuestionEnds:
         ends = await self.answered(ti_ids, len(ti_ids) // 100 + 2) if len(ti_ids) > FEW else {}
         others = sorted(set(ti_ids) - ends.keys())
         tasks = list((await threads.run(lambda: self._store.tasks(others))).values())
-        for start in range(0, len(tasks), FEW):
-            some = tasks[start : start + FEW]
-            for task, end in zip(some, await asyncio.gather(*map(self._end, some)), strict=True):
-                if end is not None:
-                    ends[task.ti_id] = end
+        for task, end in zip(tasks, await few_at_once(self._end, tasks), strict=True):
+            if end is not None:
+                ends[task.ti_id] = end
         return await self.record(ends)
 
     async def answered(

@@ -12,6 +12,7 @@ from typing import Any
 
 from lark_provider.bridge import reading
 from lark_provider.bridge.airflow_api import PAGE, AirflowApi
+from lark_provider.bridge.at_once import few_at_once
 from lark_provider.bridge.dags import Dags
 from lark_provider.bridge.question_ends import FEW, QUESTIONS, QuestionEnds
 from lark_provider.bridge.settings import Settings
@@ -164,13 +165,9 @@ class QuestionPoller:
 
     async def _details(self, instances: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """Return the details of task instances as they are now, a few at a time; of some there are none."""
-        details: dict[str, Mapping[str, Any]] = {}
-        for start in range(0, len(instances), FEW):
-            some = instances[start : start + FEW]
-            paths = (f"{reading.task_instance(one).path}/hitlDetails" for one in some)
-            found = await asyncio.gather(*map(self._api.get, paths))
-            details |= {str(ti["id"]): one for ti, one in zip(some, found, strict=True) if one is not None}
-        return details
+        paths = (f"{reading.task_instance(one).path}/hitlDetails" for one in instances)
+        details = await few_at_once(self._api.get, paths)
+        return {str(ti["id"]): one for ti, one in zip(instances, details, strict=True) if one is not None}
 
     async def _newest(self, ti_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
         """Return the details of those questions that are among the newest: all, but for later tries."""

@@ -15,46 +15,28 @@ from typing import Any, Protocol
 
 from lark_provider import config
 from lark_provider.bridge.airflow_api import AirflowApi
-from lark_provider.bridge.audit_log import AuditLog
-from lark_provider.bridge.cards import QuestionCardSender
-from lark_provider.bridge.clicks import ClickDelivery
-from lark_provider.bridge.holds import Holds
 from lark_provider.bridge.lark import Apps
 from lark_provider.bridge.probing import AirflowCheck, DatabaseCheck
-from lark_provider.bridge.question_ends import QuestionEnds
-from lark_provider.bridge.questions import QuestionPoller
-from lark_provider.bridge.receivers import Receivers, Recipients
-from lark_provider.bridge.results import ClickResultDisplay, OtherResult
-from lark_provider.bridge.servers import SECONDS as SERVERS_SECONDS
-from lark_provider.bridge.servers import ApiServerWatch
+from lark_provider.bridge.question_work import QuestionWork
+from lark_provider.bridge.receivers import Receivers
+from lark_provider.bridge.results import OtherResult
 from lark_provider.bridge.settings import Settings
 from lark_provider.bridge.steps import Step
-from lark_provider.bridge.teams import check_teams
 from lark_provider.callbacks.broker import amqp, pump
 from lark_provider.callbacks.probes.probes import Probes
 from lark_provider.protocol.errors import ConfigurationError, LarkError
-from lark_provider.storage.api_servers import ApiServers
-from lark_provider.storage.applied_clicks import AppliedClicks
 from lark_provider.storage.bridge_leases import BridgeLease
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
-from lark_provider.storage.people import People
-from lark_provider.storage.question_cards import QuestionCards
-from lark_provider.storage.questions import Questions
-from lark_provider.support import measured, meters, threads
+from lark_provider.support import threads
 from lark_provider.support.backoff import Backoff
 from lark_provider.support.termination import on_termination
 from lark_provider.support.throttle import Throttle
 
-__all__ = ["Bridge", "Extension", "Step", "serve"]
-
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 30.0
-_RENEW_SECONDS, _CLICK_SECONDS, _CARD_SECONDS, _AUDIT_SECONDS, _SLOW_SECONDS = 5.0, 0.5, 1.0, 15.0, 30.0
-_WATCH_SECONDS = 300.0
-"""A state mismatch is reported soon after the answer: when the executor reports the end of the process."""
-_DRAIN_SECONDS = 20.0
+_RENEW_SECONDS, _DRAIN_SECONDS = 5.0, 20.0
 
 
 class Extension(Protocol):
@@ -100,10 +82,9 @@ class Bridge:
         self._find_app = find_app
         self._extensions, self._probes = extensions, probes
         self._lease = BridgeLease(database, f"poll {settings.team or ''}", LEASE_SECONDS)
-        self._leads = self._is_checked = False
+        self._leads = False
         self._warnings = Throttle(most=200)
         self._stop = asyncio.Event()
-        self._cards_wanted = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Bring questions and answers until stopped; then end what is in flight.
@@ -185,44 +166,18 @@ class Bridge:
             await asyncio.gather(*running, warnings, stopped, return_exceptions=True)
 
     def _steps(self) -> list[Step]:
-        database, settings = self.database, self.settings
-        self._questions, self._cards = Questions(database), QuestionCards(database)
-        self._clicks = AppliedClicks(database)
-        recipients = Recipients(self.routes, People(database), self.app_id, settings.language)
-        log = AuditLog(self.api, self._questions)
-        ends = QuestionEnds(self.api, self._questions, log)
-        self._poller = QuestionPoller(self.api, self._questions, ends, settings)
-        holds = Holds(ApiServers(database), settings.hold_seconds)
-        self._sender = QuestionCardSender(
-            self._questions, self._cards, recipients, self.apps, settings, holds, self._warnings,
-            self.routes.replaces_lost,
-        )  # fmt: skip
-        self._delivery = ClickDelivery(self.api, self._clicks, settings.secrets, self._warnings)
-        self._display = ClickResultDisplay(
-            store=self._clicks,
-            questions=self._questions,
-            cards=self._cards,
-            servers=ApiServers(database),
-            ends=ends,
-            sender=self._sender,
-            delivery=self._delivery,
+        questions = QuestionWork(
+            api=self.api,
             apps=self.apps,
+            app_id=self.app_id,
+            database=self.database,
+            settings=self.settings,
+            routes=self.routes,
+            warnings=self._warnings,
             others=self._others(),
-            language=settings.language,
         )
-        steps = [
-            Step("lease", _RENEW_SECONDS, self._renew),
-            Step("poll", settings.poll_seconds, self._poll, is_alone=True),
-            Step("audit", _AUDIT_SECONDS, lambda: log.watch_answered(_WATCH_SECONDS), is_alone=True),
-            Step("renewal", _SLOW_SECONDS, self._renew_cards, is_alone=True),
-            Step("servers", SERVERS_SECONDS, ApiServerWatch(ApiServers(database)).look, is_alone=True),
-            Step("release", _CARD_SECONDS, self._release, is_alone=True),
-            Step("cards", _CARD_SECONDS, self._sender.work),
-            Step("clicks", _CLICK_SECONDS, self._deliver),
-            Step("results", _CLICK_SECONDS, self._show),
-            Step("metrics", _AUDIT_SECONDS, self._measure),
-        ]
-        return [*steps, *(step for one in self._extensions for step in one.steps(self))]
+        of_extensions = (step for one in self._extensions for step in one.steps(self))
+        return [Step("lease", _RENEW_SECONDS, self._renew), *questions.steps(), *of_extensions]
 
     def _others(self) -> OtherResult | None:
         if not self._extensions:
@@ -252,14 +207,13 @@ class Bridge:
             await self._pause(step, pause)
 
     async def _pause(self, step: Step, seconds: float) -> None:
-        wanted = self._cards_wanted if step.name == "cards" else self._stop
         try:
             async with asyncio.timeout(seconds):
-                await wanted.wait()
+                await (self._stop if step.wanted is None else step.wanted).wait()
         except TimeoutError:
             return
-        if wanted is self._cards_wanted:
-            wanted.clear()
+        if step.wanted is not None:
+            step.wanted.clear()
 
     def _warn(self, step: Step, error: Exception, pause: float) -> None:
         def log(suppressed: int) -> None:
@@ -282,39 +236,6 @@ class Bridge:
         if leads != self._leads:
             logger.info("Polling bridge changed", extra={"polls": leads})
         self._leads = leads
-
-    async def _poll(self) -> None:
-        if not self._is_checked:
-            await check_teams(self.api, self.settings.team)
-            self._is_checked = True
-        await self._poller.poll()
-        measured.BRIDGE_POLLS.add("questions")
-
-    async def _release(self) -> None:
-        if await self._sender.release(self.api.now()):
-            self._cards_wanted.set()
-
-    async def _renew_cards(self) -> None:
-        count = await self._sender.look_for_receivers()
-        if await self._sender.send_again() + count:
-            self._cards_wanted.set()
-
-    async def _deliver(self) -> bool:
-        await self._delivery.find()
-        return await self._delivery.work() > 0
-
-    async def _show(self) -> None:
-        if await self._display.work():
-            self._cards_wanted.set()
-
-    async def _measure(self) -> None:
-        if not meters.sinks:
-            return
-        counts = await threads.run(self._questions.counts)
-        for state, count in counts.items():
-            measured.BRIDGE_QUESTIONS.set(count, state)
-        measured.BRIDGE_CARDS_DUE.set(await threads.run(self._cards.due))
-        measured.BRIDGE_CLICKS_DUE.set(await threads.run(self._clicks.due))
 
 
 def serve(bridge: Bridge) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -15,9 +16,11 @@ class Step:
         seconds: Between two times.
         work: Does it once; whether there is more to do at once.
         is_alone: Whether only the bridge that polls does it.
+        wanted: Set it to have the work done at once.
     """
 
     name: str
     seconds: float
     work: Callable[[], Awaitable[object]]
     is_alone: bool = False
+    wanted: asyncio.Event | None = None

@@ -12,8 +12,9 @@ from lark_provider.cli.arguments import WrongUseError, add_group, age
 from lark_provider.cli.output import one_line, print_json, table
 from lark_provider.cli.secret import WAYS, add_secret, read, read_or_ask
 from lark_provider.storage import urls
-from lark_provider.storage.applications import PREVIOUS_KEPT, Application, ApplicationManager
+from lark_provider.storage.applications import PREVIOUS_KEPT, ApplicationManager
 from lark_provider.storage.errors import DecryptionError
+from lark_provider.storage.registry import Application
 from lark_provider.support import periods
 
 _REGISTRY = (

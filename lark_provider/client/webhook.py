@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from lark_provider import config
 from lark_provider.api import webhook
+from lark_provider.client.base import DEFAULT_RETRIES, session_for
 from lark_provider.client.bind import Async, Namespace, ProcedureMethod, Sync
-from lark_provider.client.clients import DEFAULT_RETRIES, session_for
 from lark_provider.client.performers import AsyncPerformer, Performer
 from lark_provider.engine.pools import Wire
 from lark_provider.engine.session import DEFAULT_DEADLINE, DEFAULT_TIMEOUT

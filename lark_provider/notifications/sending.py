@@ -106,7 +106,7 @@ class _Attempt:
         return await bot.deliver(await hook.get_async_conn(), message, self.event, hook.keywords)
 
     async def _by_app(self, hook: LarkHook, left: Deadline) -> Sequence[str]:
-        from lark_provider.client.clients import has_database
+        from lark_provider.client.base import has_database
 
         notifier = self.notifier
         client = await (await hook.get_async_conn()).resolve()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from lark_provider.client import AsyncLarkServiceClient
-from lark_provider.client.clients import app_of
+from lark_provider.client.base import app_of
 from lark_provider.protocol.errors import ConfigurationError
 
 if TYPE_CHECKING:

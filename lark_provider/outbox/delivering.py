@@ -19,7 +19,8 @@ from lark_provider.protocol.errors import (
     OutcomeUnknownError,
     PermissionDeniedError,
 )
-from lark_provider.storage.outbox import Claimed, Outbox, opened
+from lark_provider.storage.outbox import Outbox
+from lark_provider.storage.outbox_rows import Claimed, opened
 from lark_provider.support import measured, threads
 from lark_provider.support.environment import ENVIRONMENT
 

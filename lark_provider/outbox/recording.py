@@ -12,14 +12,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lark_provider.api.cards.airflow.mentions import Mentions
-from lark_provider.client.clients import app_of, database_of
+from lark_provider.client.base import app_of, database_of
 from lark_provider.outbox import outgoing
 from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.protocol.incidents.changes import after
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.shown import Place, Shown
 from lark_provider.storage.incidents import Change, Incidents, Recorded
-from lark_provider.storage.outbox import Entry, Outbox
+from lark_provider.storage.outbox import Outbox
+from lark_provider.storage.outbox_rows import Entry
 
 if TYPE_CHECKING:
     from lark_provider.client import AsyncLarkServiceClient, LarkServiceClient

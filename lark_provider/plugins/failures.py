@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from lark_provider.api.cards.airflow.failure_actions import read_mute
 from lark_provider.client import LarkServiceClient
-from lark_provider.client.clients import app_of
+from lark_provider.client.base import app_of
 from lark_provider.plugins.answering import Clicker, refused
 from lark_provider.plugins.clearing import Plans, Shown, clear
 from lark_provider.plugins.sentences import sentence

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,43 +17,20 @@ from sqlalchemy.exc import IntegrityError
 from lark_provider import config
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.storage import migrate, sealing, urls
+from lark_provider.storage.application_values import checked, plain, url_of
 from lark_provider.storage.crypto import Keys
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import DecryptionError, StorageError
-from lark_provider.storage.registry import exists, row_of, unknown
+from lark_provider.storage.registry import Application, application_of, exists, row_of, unknown
 from lark_provider.storage.sealing import AppSecrets
 from lark_provider.storage.tables import applications
 from lark_provider.support.secret import Secret
 
 logger = logging.getLogger(__name__)
 
-_MAX_ID = 255
 _LONGEST = timedelta(days=36_525)
 PREVIOUS_KEPT = timedelta(hours=24)
 """How long a replaced Encrypt Key or Verification Token is still accepted by default."""
-
-
-@dataclass(frozen=True, slots=True)
-class Application:
-    """An app as the registry shows it, without its secrets.
-
-    Attributes:
-        app_id: Its id.
-        name: What people call it.
-        description: What it is for.
-        base_url: The URL of its Lark; empty if each client's own setting applies.
-        active: False if it is disabled: clients then refuse to act for it.
-        created_at: When it was added, UTC.
-        updated_at: When it was last changed, UTC.
-    """
-
-    app_id: str
-    name: str
-    description: str
-    base_url: str
-    active: bool
-    created_at: datetime
-    updated_at: datetime
 
 
 class ApplicationManager:
@@ -102,16 +79,16 @@ class ApplicationManager:
         app_secret = Secret(app_secret) if isinstance(app_secret, str) else app_secret
         encrypt_key, verification_token = Secret.of(encrypt_key), Secret.of(verification_token)
         base_url = config.masked(base_url)
-        app_id, url, now = _checked(app_id, "app_id"), _base_url(base_url), datetime.now(UTC)
+        app_id, url, now = checked(app_id, "app_id"), url_of(base_url), datetime.now(UTC)
         secrets = AppSecrets(
-            _checked(app_secret, "app_secret"),
-            None if encrypt_key is None else _checked(encrypt_key, "encrypt_key"),
-            None if verification_token is None else _checked(verification_token, "verification_token"),
+            checked(app_secret, "app_secret"),
+            None if encrypt_key is None else checked(encrypt_key, "encrypt_key"),
+            None if verification_token is None else checked(verification_token, "verification_token"),
         )
         row = {
             "app_id": app_id,
-            "name": _plain(name, "name") or app_id,
-            "description": _plain(description, "description"),
+            "name": plain(name, "name") or app_id,
+            "description": plain(description, "description"),
             "base_url": url,
             "active": True,
             "created_at": now,
@@ -121,7 +98,7 @@ class ApplicationManager:
             try:
                 with connection.begin_nested():
                     added = connection.execute(applications.insert().values(**row).returning(applications))
-                    return _application(added.one())
+                    return application_of(added.one())
             except IntegrityError:
                 raise self._exists(connection, app_id) from None
 
@@ -133,7 +110,7 @@ class ApplicationManager:
             StorageError: The registry cannot be used.
         """
         with self._using(app_id) as (_, row):
-            return _application(row)
+            return application_of(row)
 
     def list_applications(self) -> list[Application]:
         """Return all apps, in the order in which they were added.
@@ -145,7 +122,7 @@ class ApplicationManager:
             return []
         with transaction(migrate.opened(self._url), reading=True) as connection:
             rows = connection.execute(sa.select(applications).order_by(applications.c.id))
-            return [_application(row) for row in rows]
+            return [application_of(row) for row in rows]
 
     def secrets(self, app_id: str) -> AppSecrets:
         """Decrypt an app's secrets.
@@ -211,14 +188,14 @@ class ApplicationManager:
             )
         changes: dict[str, Any] = {}
         if name is not None:
-            changes["name"] = _plain(name, "name") or app_id.strip()
+            changes["name"] = plain(name, "name") or app_id.strip()
         if description is not None:
-            changes["description"] = _plain(description, "description")
+            changes["description"] = plain(description, "description")
         if base_url is not None:
-            changes["base_url"] = _base_url(base_url)
-        secret = None if app_secret is None else _checked(app_secret, "app_secret")
+            changes["base_url"] = url_of(base_url)
+        secret = None if app_secret is None else checked(app_secret, "app_secret")
         key, token = (
-            None if value is None else Secret(value.strip() and _checked(value, what))
+            None if value is None else Secret(value.strip() and checked(value, what))
             for value, what in ((encrypt_key, "encrypt_key"), (verification_token, "verification_token"))
         )
         with self._using(app_id, writing=True) as (connection, row):
@@ -263,7 +240,7 @@ class ApplicationManager:
             ConfigurationError: It is not in the registry.
             StorageError: The registry cannot be used.
         """
-        app_id = _checked(app_id, "app_id")
+        app_id = checked(app_id, "app_id")
         if not exists(self._url):
             raise unknown(app_id, self._url)
         with transaction(migrate.opened(self._url)) as connection:
@@ -273,29 +250,25 @@ class ApplicationManager:
                 raise unknown(app_id, self._url)
         self._forget_tokens(app_id)
 
-    def rotate_keys(self) -> int:
+    def reseal(self) -> list[Application]:
         """Encrypt all secrets under the newest key, in one transaction, and seal what is not sealed.
 
         Returns:
-            The number of apps.
+            The apps, with the base URLs that they are bound to now.
 
         Raises:
             ConfigurationError: The base URL of an app that is not sealed is refused; nothing is changed.
             DecryptionError: None of the keys fits an app, or one was altered; nothing is changed.
             StorageError: The registry cannot be used.
         """
-        return len(self.reseal())
-
-    def reseal(self) -> list[Application]:
-        """Rotate as `rotate_keys` does, and return the apps with the base URLs that they are bound to now."""
         if not exists(self._url):
             return []
         with transaction(migrate.opened(self._url)) as connection:
-            return [_application(row) for row in sealing.seal_all(connection, self._keys, again=True)]
+            return [application_of(row) for row in sealing.seal_all(connection, self._keys, again=True)]
 
     @contextmanager
     def _using(self, app_id: str, *, writing: bool = False) -> Iterator[tuple[Connection, Row[Any]]]:
-        app_id = _checked(app_id, "app_id")
+        app_id = checked(app_id, "app_id")
         if not exists(self._url):
             raise unknown(app_id, self._url)
         with transaction(migrate.opened(self._url), reading=not writing) as connection:
@@ -307,7 +280,7 @@ class ApplicationManager:
     def _changed(self, connection: Connection, row: Row[Any], changes: dict[str, Any]) -> Application:
         update = applications.update().where(applications.c.id == row.id)
         values = changes | {"updated_at": datetime.now(UTC)}
-        return _application(connection.execute(update.values(**values).returning(applications)).one())
+        return application_of(connection.execute(update.values(**values).returning(applications)).one())
 
     def _tried(self, row: Row[Any]) -> AppSecrets | DecryptionError:
         try:
@@ -341,33 +314,3 @@ class ApplicationManager:
             except (ConfigurationError, StorageError) as error:
                 extra = {"app_id": app_id, "error": error}
                 logger.warning("Failed to delete the stored tokens of the app", extra=extra)
-
-
-def _application(row: Row[Any]) -> Application:
-    return Application(**{one.name: getattr(row, one.name) for one in fields(Application)})
-
-
-def _base_url(value: str | None) -> str:
-    return _plain(config.base_url(value), "base_url") if value and value.strip() else ""
-
-
-def _plain(value: str | None, what: str) -> str:
-    found = (value or "").strip()
-    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in found):
-        raise ConfigurationError(
-            f"{what} must be UTF-8 text without zero bytes, got {found!a:.80}. Next: write it as UTF-8."
-        )
-    return found
-
-
-def _checked(value: str, what: str) -> str:
-    kind = str if what == "app_id" else Secret
-    found = kind(value.strip() if isinstance(value, str) else "")
-    if not found or any(character.isspace() or not character.isprintable() for character in found):
-        must = "not be empty" if not found else "be a string without spaces and control characters"
-        raise ConfigurationError(f"{what} must {must}. Next: copy it from the app's page in the console.")
-    if len(found) > _MAX_ID and what == "app_id":
-        raise ConfigurationError(
-            f"{what} must have at most {_MAX_ID} characters, got {len(found)}. Next: copy it again."
-        )
-    return found

@@ -11,11 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.protocol.tokens import App
-from lark_provider.storage import migrate, statements
-from lark_provider.storage import outbox as rows_of_outbox
+from lark_provider.storage import migrate, outbox_rows, statements
 from lark_provider.storage.bridge_tables import digests, incidents
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.outbox import Entry
+from lark_provider.storage.outbox_rows import Entry
 
 DigestState: TypeAlias = Literal["recorded", "skipped"]
 _FOLLOWED = timedelta(days=14)
@@ -67,7 +66,7 @@ class Digests:
             if connection.execute(added.returning(digests.c.day)).one_or_none() is None:
                 return False
             for app, entry in entries:
-                rows_of_outbox.add(connection, app, entry)
+                outbox_rows.add(connection, app, entry)
             return True
 
     def open_dags(self, receivers: Sequence[str]) -> set[str]:

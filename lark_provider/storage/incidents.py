@@ -20,13 +20,12 @@ from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import FAILURES, Incident
 from lark_provider.protocol.incidents.shown import Place, Shown
 from lark_provider.protocol.tokens import App
-from lark_provider.storage import migrate, statements, urls
-from lark_provider.storage import outbox as rows_of_outbox
+from lark_provider.storage import migrate, outbox_rows, statements, urls
 from lark_provider.storage.bridge_tables import incidents, mutes
 from lark_provider.storage.crypto import TokenBox
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import DecryptionError
-from lark_provider.storage.outbox import Entry
+from lark_provider.storage.outbox_rows import Entry
 
 _MAX_ROUNDS = 100
 """Incidents of one run for one receiver: each begins with a failure after all others have recovered."""
@@ -224,7 +223,7 @@ class Incidents:
             row, after.place.receiver, render(after), after.key, version, after.message_id,
             not_before=datetime.fromisoformat(waits) if waits else None,
         )  # fmt: skip
-        rows_of_outbox.add(connection, self._app, entry)
+        outbox_rows.add(connection, self._app, entry)
         return Recorded(after, row)
 
     def _sealed(self, shown: Shown) -> str:

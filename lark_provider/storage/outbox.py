@@ -9,138 +9,24 @@ superseded: it is sent again under the same key, or a second card would appear.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.tokens import App
-from lark_provider.storage import migrate, statements, urls
+from lark_provider.storage import migrate, outbox_rows, statements, urls
 from lark_provider.storage.bridge_tables import incidents, outbox
-from lark_provider.storage.crypto import TokenBox
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.errors import StorageError
+from lark_provider.storage.outbox_rows import Claimed, Entry, State
 from lark_provider.support import measured
 from lark_provider.support.meters import Gauge
 
-State: TypeAlias = Literal["due", "delivered", "given_up", "superseded"]
 _MAX_REASON = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A row to add.
-
-    Attributes:
-        id: 64 characters that identify it; a second row of the same id is not added.
-        receiver: The chat or person.
-        payload: The message as JSON, which is stored encrypted.
-        card: The card whose versions follow each other; None for a message of its own.
-        version: Of the card.
-        message_id: The card's message, if it is known.
-        not_before: When it is due, with its time zone; None for at once.
-        expires_at: After which it is given up, with its time zone; None for never.
-    """
-
-    id: str
-    receiver: str
-    payload: str = field(repr=False)
-    card: str | None = None
-    version: int = 0
-    message_id: str | None = None
-    not_before: datetime | None = None
-    expires_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A row that this process delivers now.
-
-    Attributes:
-        id: Identifies it.
-        app_id: The app that sends it.
-        base_url: The URL of its Lark.
-        card: The card, if it is a version of one.
-        version: Of the card.
-        payload: Encrypted; see `opened`.
-        message_id: The card to update; None to send a message.
-        attempts: How often it was tried before.
-        was_sent: Whether an earlier attempt may have sent it.
-        sent_seconds: How long ago the first such attempt was.
-    """
-
-    id: str
-    app_id: str
-    base_url: str
-    card: str | None
-    version: int
-    payload: str = field(repr=False)
-    message_id: str | None
-    attempts: int
-    was_sent: bool
-    sent_seconds: float
-
-
-def opened(row: Claimed, app: App) -> str | None:
-    """Return the payload of a row; None if it is encrypted for another app, secret, row or base URL.
-
-    Args:
-        row: The row.
-        app: The app, with its secret.
-    """
-    return _box(row.id, app.app_secret, row.app_id, row.base_url).open(row.payload)
-
-
-def _box(id_: str, secret: str, app_id: str, base_url: str) -> TokenBox:
-    # Bound to the base URL, so that whoever can write the table cannot have an app's messages sent elsewhere.
-    return TokenBox(secret, f"outbox\0{id_}\0{app_id}\0{base_url}")
-
-
-def add(connection: Connection, app: App, entry: Entry) -> bool:
-    """Add a row, and mark what it makes obsolete as superseded.
-
-    Args:
-        connection: A transaction.
-        app: The app that sends it.
-        entry: The row.
-
-    Returns:
-        Whether it is new.
-    """
-    rows, now = outbox.c, statements.read_clock(connection).now
-    added = statements.insert(connection, outbox).values(
-        id=entry.id,
-        kind="send" if entry.message_id is None else "update",
-        app_id=app.app_id,
-        base_url=app.base_url,
-        target=hashlib.sha256(f"{app.app_id}\0{entry.receiver}".encode()).hexdigest(),
-        card=entry.card,
-        version=entry.version,
-        payload=_box(entry.id, app.app_secret, app.app_id, app.base_url).seal(entry.payload),
-        state="due",
-        attempts=0,
-        message_id=entry.message_id,
-        next_at=now if entry.not_before is None else max(now, entry.not_before),
-        created_at=now,
-        updated_at=now,
-        expires_at=entry.expires_at,
-    )
-    made = added.on_conflict_do_nothing(index_elements=[rows.id]).returning(rows.id)
-    is_new = connection.execute(made).one_or_none() is not None
-    if is_new and entry.card is not None:
-        is_free = sa.or_(rows.owner.is_(None), rows.owned_until < now)
-        older = sa.and_(rows.card == entry.card, rows.version < entry.version, rows.state == "due")
-        connection.execute(
-            outbox.update()
-            .where(older, is_free, rows.first_sent_at.is_(None))
-            .values(state="superseded", owner=None, updated_at=now)
-        )
-    return is_new
 
 
 class Outbox:
@@ -171,9 +57,9 @@ class Outbox:
         return 4 if self._url.drivername == urls.SQLITE_DRIVER else 16
 
     def add(self, app: App, entry: Entry) -> bool:
-        """Add a row in a transaction of its own; see `add`."""
+        """Add a row in a transaction of its own; see `outbox_rows.add`."""
         with transaction(migrate.opened(self._url)) as connection:
-            return add(connection, app, entry)
+            return outbox_rows.add(connection, app, entry)
 
     def claim(
         self,

@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 from lark_provider.storage import migrate, statements, urls
 from lark_provider.storage.bridge_tables import outbox
 from lark_provider.storage.engine import transaction
-from lark_provider.storage.outbox import State
+from lark_provider.storage.outbox_rows import State
 
 STATES: tuple[State, ...] = get_args(State)
 UNDELIVERED: tuple[State, ...] = ("due", "given_up")

@@ -1,11 +1,19 @@
-"""Rows of Airflow's questions and of their cards, read one by one."""
+"""Rows of Airflow's questions and of their cards, read one by one: a damaged one is left out."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar, cast
 
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from lark_provider.protocol.hitl.model import End, HitlQuestion, QuestionState
+from lark_provider.protocol.hitl.records import load_end, load_question
+from lark_provider.storage.bridge_tables import hitl_questions
 from lark_provider.support.once import Once
 
 logger = logging.getLogger(__name__)
@@ -13,6 +21,21 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _logged = Once()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedQuestion:
+    """A question as it was recorded.
+
+    Attributes:
+        question: The question.
+        state: `held`, `open` or `over`.
+        end: How it ended, once it is over.
+    """
+
+    question: HitlQuestion
+    state: QuestionState
+    end: End | None = None
 
 
 def readable(rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
@@ -30,3 +53,36 @@ def readable(rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
             if _logged.is_first(row.ti_id):
                 logger.exception("Question of Airflow is unreadable; left out", extra={"ti_id": row.ti_id})
     return found
+
+
+def recorded(
+    connection: Connection,
+    condition: sa.ColumnElement[bool],
+    most: int | None = None,
+    by: sa.Column[datetime] | None = None,
+) -> dict[str, RecordedQuestion]:
+    """Return questions by their task-instance ids, oldest first.
+
+    Args:
+        connection: The database's.
+        condition: Which.
+        most: How many at most; damaged rows do not count.
+        by: What they are ordered by; when their tasks were parked if None.
+    """
+    rows = hitl_questions.c
+    query = sa.select(rows.ti_id, rows.content, rows.state, rows.outcome).where(condition)
+    query = query.order_by(rows.parked_at if by is None else by, rows.ti_id)
+    found: dict[str, RecordedQuestion] = {}
+    seen = 0
+    while True:
+        left = None if most is None else most - len(found)
+        some = connection.execute(query.limit(left).offset(seen)).all()
+        found |= readable(some, lambda row: (row.ti_id, _question(row)))
+        seen += len(some)
+        if most is None or len(found) >= most or not some:
+            return found
+
+
+def _question(row: sa.Row[Any]) -> RecordedQuestion:
+    end = None if row.outcome is None else load_end(row.outcome)
+    return RecordedQuestion(load_question(row.content), cast("QuestionState", row.state), end)

@@ -8,39 +8,23 @@ the others read what it wrote. Only `open` takes rows of the same state as well,
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from lark_provider.protocol.hitl.model import End, HitlQuestion, QuestionState, TaskInstance
-from lark_provider.protocol.hitl.records import dump_end, dump_question, load_end, load_question
+from lark_provider.protocol.hitl.model import End, HitlQuestion, TaskInstance
+from lark_provider.protocol.hitl.records import dump_end, dump_question, load_end
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.new_cards import ASKED_AGAIN, NewCard, insert_cards
-from lark_provider.storage.question_rows import readable
+from lark_provider.storage.question_rows import RecordedQuestion, readable, recorded
 from lark_provider.storage.statements import among, insert, read_clock
 
 _CHUNK = 500
 """Rows in a statement that writes, and the most that `held` and `without_cards` return by default."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedQuestion:
-    """A question as it was recorded.
-
-    Attributes:
-        question: The question.
-        state: `held`, `open` or `over`.
-        end: How it ended, once it is over.
-    """
-
-    question: HitlQuestion
-    state: QuestionState
-    end: End | None = None
 
 
 class Questions:
@@ -136,7 +120,7 @@ class Questions:
         """Return questions by their task-instance ids; those that are not recorded are missing."""
         with transaction(migrate.opened(self._url), reading=True) as connection:
             condition = among(connection, hitl_questions.c.ti_id, ti_ids)
-            return _read(connection, condition)
+            return recorded(connection, condition)
 
     def tasks(self, ti_ids: Iterable[str]) -> dict[str, TaskInstance]:
         """Return the tasks of questions, also of those whose content is damaged, which end as any other.
@@ -160,14 +144,14 @@ class Questions:
         rows = hitl_questions.c
         with transaction(migrate.opened(self._url), reading=True) as connection:
             condition = sa.and_(rows.state == "held", rows.parked_at <= parked_before)
-            return _read(connection, condition, most)
+            return recorded(connection, condition, most)
 
     def without_cards(self) -> dict[str, RecordedQuestion]:
         """Return open questions that have no card, since no receiver was known; those updated longest ago."""
         rows = hitl_questions.c
         with transaction(migrate.opened(self._url), reading=True) as connection:
             has_card = sa.exists().where(hitl_cards.c.ti_id == rows.ti_id, ~_is_earlier())
-            return _read(connection, sa.and_(rows.state == "open", ~has_card), _CHUNK, by=rows.updated_at)
+            return recorded(connection, sa.and_(rows.state == "open", ~has_card), _CHUNK, by=rows.updated_at)
 
     def open(self, cards: Mapping[str, Sequence[NewCard]]) -> int:
         """Open questions and record the cards that are due for them, in one transaction.
@@ -207,11 +191,11 @@ class Questions:
         Returns:
             The recorded ends by task-instance id; questions that are not recorded are missing.
         """
-        ordered, recorded = sorted(ends), dict[str, End]()  # Sorted against deadlocks.
+        ordered, ended = sorted(ends), dict[str, End]()  # Sorted against deadlocks.
         # Of thousands that end at one moment, those of a chunk stay recorded if the database is slow.
         for start in range(0, len(ordered), _CHUNK):
-            recorded |= self._end({ti_id: ends[ti_id] for ti_id in ordered[start : start + _CHUNK]})
-        return recorded
+            ended |= self._end({ti_id: ends[ti_id] for ti_id in ordered[start : start + _CHUNK]})
+        return ended
 
     def _end(self, ends: Mapping[str, End]) -> dict[str, End]:
         rows = hitl_questions.c
@@ -264,7 +248,7 @@ class Questions:
         rows = hitl_questions.c
         with transaction(migrate.opened(self._url), reading=True) as connection:
             since = read_clock(connection).now - timedelta(seconds=seconds)
-            found = _read(connection, sa.and_(rows.state == "over", rows.updated_at >= since))
+            found = recorded(connection, sa.and_(rows.state == "over", rows.updated_at >= since))
         return {ti_id: one for ti_id, one in found.items() if one.end and one.end.kind == "answered"}
 
     def counts(self) -> dict[str, int]:
@@ -295,29 +279,3 @@ def _earlier_rounds(connection: Connection, ti_ids: Collection[str]) -> dict[str
         .group_by(cards.ti_id)
     )
     return {row.ti_id: row.last + 1 for row in connection.execute(query)}
-
-
-def _read(
-    connection: Connection,
-    condition: sa.ColumnElement[bool],
-    most: int | None = None,
-    by: sa.Column[datetime] | None = None,
-) -> dict[str, RecordedQuestion]:
-    rows = hitl_questions.c
-    query = sa.select(rows.ti_id, rows.content, rows.state, rows.outcome).where(condition)
-    query = query.order_by(rows.parked_at if by is None else by, rows.ti_id)
-    found: dict[str, RecordedQuestion] = {}
-    seen = 0
-    while True:
-        left = None if most is None else most - len(found)
-        some = connection.execute(query.limit(left).offset(seen)).all()
-        found |= readable(some, lambda row: (row.ti_id, _recorded(row)))
-        seen += len(some)
-        # Damaged rows stay, and do not count.
-        if most is None or len(found) >= most or not some:
-            return found
-
-
-def _recorded(row: sa.Row[Any]) -> RecordedQuestion:
-    end = None if row.outcome is None else load_end(row.outcome)
-    return RecordedQuestion(load_question(row.content), cast("QuestionState", row.state), end)

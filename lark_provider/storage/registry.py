@@ -1,7 +1,9 @@
-"""Read the rows of the registry, for the manager and for clients."""
+"""Rows of the registry, read for the manager and for clients."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,29 @@ from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.tables import applications
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An app as the registry shows it, without its secrets.
+
+    Attributes:
+        app_id: Its id.
+        name: What people call it.
+        description: What it is for.
+        base_url: The URL of its Lark; empty if each client's own setting applies.
+        active: False if it is disabled: clients then refuse to act for it.
+        created_at: When it was added, UTC.
+        updated_at: When it was last changed, UTC.
+    """
+
+    app_id: str
+    name: str
+    description: str
+    base_url: str
+    active: bool
+    created_at: datetime
+    updated_at: datetime
 
 
 def exists(url: URL) -> bool:
@@ -66,3 +91,12 @@ def unknown(app_id: str | None, url: URL) -> ConfigurationError:
         f"{who} in registry {urls.shown(url)}. Next: `lark-provider app add`; "
         "`lark-provider app list` shows what is there."
     )
+
+
+def application_of(row: Row[Any]) -> Application:
+    """Return the app of a row, without its secrets.
+
+    Args:
+        row: A whole row of the table.
+    """
+    return Application(**{one.name: getattr(row, one.name) for one in fields(Application)})

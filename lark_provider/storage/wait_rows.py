@@ -1,19 +1,23 @@
-"""Rows of recorded questions, read as the questions that they hold. See `waits`."""
+"""Rows of recorded questions: read as the questions that they hold, added and changed. See `waits`."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lark_provider.protocol.questions import Asked, State, load_origin, load_question
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.questions import Asked, Draft, Origin, State, dump, load_origin, load_question
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.statements import among
+from lark_provider.storage.stored_clicks import Stored
 from lark_provider.storage.tables import waits
 
 logger = logging.getLogger(__name__)
@@ -100,3 +104,94 @@ def question_of(row: sa.Row[Any]) -> Asked:
             f"Row {row.id!r} of the table waits must hold a question, got a damaged one "
             f"({type(error).__name__}: {error}). Next: clear the task, so that it asks again."
         ) from error
+
+
+def insert(connection: Connection, draft: Draft) -> Asked:
+    """Record a question as open, and return it.
+
+    Args:
+        connection: A transaction.
+        draft: What is asked.
+
+    Raises:
+        ConfigurationError: No click can answer it.
+    """
+    now = datetime.now(UTC)
+    values = {
+        "id": str(uuid.uuid4()),
+        "origin_key": draft.origin.key,
+        "origin": dump(draft.origin),
+        "app_id": draft.app_id,
+        "message_ids": dump(draft.message_ids),
+        "question": dump(draft.question),
+        "state": "open",
+        "deadline": draft.deadline,
+        "created_at": now,
+        "updated_at": now,
+    }
+    asked = question_of(connection.execute(sa.insert(waits).values(values).returning(waits)).one())
+    asked.wait()  # Raises for a question that no click can answer.
+    return asked
+
+
+def newest(connection: Connection, origin: Origin) -> tuple[Asked | None, list[str]]:
+    """Return the newest question of a task instance, and the ids of its damaged ones.
+
+    Args:
+        connection: The database's.
+        origin: An attempt of the task instance.
+
+    Raises:
+        ConfigurationError: It was asked by an attempt that came after the task instance was cleared.
+    """
+    query = sa.select(waits).where(waits.c.origin_key == origin.key, waits.c.successor.is_(None))
+    rows = connection.execute(query).all()
+    readable = readable_questions(rows)
+    found = max(readable, key=lambda one: one.created_at, default=None)
+    if (
+        found is not None
+        and found.origin.try_number > origin.try_number
+        and not origin.continues(found.origin)
+    ):
+        raise ConfigurationError(
+            f"Attempt {origin.try_number} of task {origin.task_id!r} was replaced by attempt "
+            f"{found.origin.try_number}, which has asked again. Next: nothing; the newer attempt goes on."
+        )
+    return found, sorted({row.id for row in rows} - {one.id for one in readable})
+
+
+def taken_over(connection: Connection, asked: Asked, origin: Origin, deadline: datetime | None) -> Asked:
+    """Record that a later attempt goes on with a question, and return it as it is now.
+
+    Args:
+        connection: A transaction.
+        asked: The question.
+        origin: The attempt.
+        deadline: Until when it keeps the question open.
+    """
+    if origin.try_number > asked.origin.try_number:
+        change(connection, asked.id, origin=dump(origin), deadline=deadline)
+    return get(connection, asked.id) or asked
+
+
+def decide(connection: Connection, wait_id: str, clicks: Sequence[Stored]) -> bool:
+    """Decide a question that is still open, and return whether it was.
+
+    Args:
+        connection: A transaction.
+        wait_id: The question.
+        clicks: What decides it.
+    """
+    return change(connection, wait_id, state="decided", decided_by=dump([one.id for one in clicks]))
+
+
+def change(connection: Connection, wait_id: str, **values: Any) -> bool:
+    """Change a question that is still open, and return whether it was.
+
+    Args:
+        connection: A transaction.
+        wait_id: The question.
+        values: What its row has from now on, by column.
+    """
+    statement = sa.update(waits).where(waits.c.id == wait_id, waits.c.state == "open")
+    return connection.execute(statement.values(updated_at=datetime.now(UTC), **values)).rowcount > 0

@@ -6,17 +6,13 @@ processes makes it, and the others read what it wrote.
 
 from __future__ import annotations
 
-import logging
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.callbacks import CardClick
-from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.questions import (
     Asked,
     Claim,
@@ -31,8 +27,6 @@ from lark_provider.storage.statements import among
 from lark_provider.storage.stored_clicks import Stored, concerning, decisions, readable
 from lark_provider.storage.tables import card_callbacks, waits
 from lark_provider.support import measured, meters
-
-logger = logging.getLogger(__name__)
 
 
 class Waits:
@@ -59,13 +53,13 @@ class Waits:
             ConfigurationError: The task was cleared, and the attempt that followed has asked again.
         """
         with transaction(migrate.opened(self._url), reading=True) as connection:
-            newest, _ = _newest(connection, origin)
+            newest, _ = wait_rows.newest(connection, origin)
         if newest is None or not newest.is_for(origin):
             return None
         if origin.try_number <= newest.origin.try_number:
             return newest
         with transaction(migrate.opened(self._url)) as connection:
-            return _taken_over(connection, newest, origin, deadline)
+            return wait_rows.taken_over(connection, newest, origin, deadline)
 
     def claim(self, draft: Draft) -> Claim:
         """Record a question, unless the attempt goes on with one that is recorded already.
@@ -84,12 +78,12 @@ class Waits:
             if connection.dialect.name == "postgresql":  # On SQLite the whole file is locked.
                 lock = int.from_bytes(bytes.fromhex(origin.key[:16]), signed=True)
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
-            newest, damaged = _newest(connection, origin)
+            newest, damaged = wait_rows.newest(connection, origin)
             if newest is not None and newest.is_for(origin):
-                return Claim(_taken_over(connection, newest, origin, draft.deadline), is_new=False)
-            asked = _insert(connection, draft)
+                return Claim(wait_rows.taken_over(connection, newest, origin, draft.deadline), is_new=False)
+            asked = wait_rows.insert(connection, draft)
             for wait_id in [*damaged, *([] if newest is None else [newest.id])]:
-                _change(connection, wait_id, state="closed", reason="superseded")
+                wait_rows.change(connection, wait_id, state="closed", reason="superseded")
                 statement = sa.update(waits).where(waits.c.id == wait_id).values(successor=asked.id)
                 connection.execute(statement)
         replaced = newest if newest is not None and newest.state != "decided" else None
@@ -193,7 +187,7 @@ class Waits:
         with transaction(migrate.opened(self._url), reading=not answers) as connection:
             # Sorted, so that two processes cannot deadlock.
             for wait_id, clicks in sorted(answers.items()):
-                if _decide(connection, wait_id, clicks):
+                if wait_rows.decide(connection, wait_id, clicks):
                     decided.append(clicks)
             over = wait_rows.ended(connection, asked)
         _measure(decided)
@@ -261,9 +255,9 @@ class Waits:
                 wait = asked.wait()
                 answer = decisions([wait], _clicks(connection, concerning(connection, [wait]))).get(wait.key)
             if answer is None:
-                _change(connection, wait_id, state="closed", reason=reason)
+                wait_rows.change(connection, wait_id, state="closed", reason=reason)
             else:
-                _decide(connection, wait_id, answer)
+                wait_rows.decide(connection, wait_id, answer)
             result = None if asked is None else wait_rows.get(connection, wait_id)
         _measure([] if answer is None else [answer])
         return result
@@ -281,24 +275,6 @@ def missing(connection: Connection, wait_ids: Iterable[str]) -> set[str]:
     return ids - set(connection.execute(query).scalars())
 
 
-def _taken_over(connection: Connection, asked: Asked, origin: Origin, deadline: datetime | None) -> Asked:
-    """Record that a later attempt goes on with a question."""
-    if origin.try_number > asked.origin.try_number:
-        _change(connection, asked.id, origin=dump(origin), deadline=deadline)
-    return wait_rows.get(connection, asked.id) or asked
-
-
-def _change(connection: Connection, wait_id: str, **values: Any) -> bool:
-    """Change a question that is still open, and return whether it was."""
-    statement = sa.update(waits).where(waits.c.id == wait_id, waits.c.state == "open")
-    return connection.execute(statement.values(updated_at=datetime.now(UTC), **values)).rowcount > 0
-
-
-def _decide(connection: Connection, wait_id: str, clicks: Sequence[Stored]) -> bool:
-    """Decide a question that is still open, and return whether it was."""
-    return _change(connection, wait_id, state="decided", decided_by=dump([one.id for one in clicks]))
-
-
 def _measure(decided: Iterable[Sequence[Stored]]) -> None:
     """Count the questions that this process has decided, once that is committed."""
     if not meters.sinks:
@@ -308,47 +284,6 @@ def _measure(decided: Iterable[Sequence[Stored]]) -> None:
         last = max(one.click.created_at for one in clicks)
         measured.DECISIONS.add(clicks[0].click.app_id)
         measured.DECISION_SECONDS.observe(max(0.0, (now - last).total_seconds()))
-
-
-def _insert(connection: Connection, draft: Draft) -> Asked:
-    now = datetime.now(UTC)
-    values = {
-        "id": str(uuid.uuid4()),
-        "origin_key": draft.origin.key,
-        "origin": dump(draft.origin),
-        "app_id": draft.app_id,
-        "message_ids": dump(draft.message_ids),
-        "question": dump(draft.question),
-        "state": "open",
-        "deadline": draft.deadline,
-        "created_at": now,
-        "updated_at": now,
-    }
-    asked = wait_rows.question_of(connection.execute(sa.insert(waits).values(values).returning(waits)).one())
-    asked.wait()  # Raises for a question that no click can answer.
-    return asked
-
-
-def _newest(connection: Connection, origin: Origin) -> tuple[Asked | None, list[str]]:
-    """Return the newest question of a task instance, and the ids of its damaged ones.
-
-    Raises:
-        ConfigurationError: It was asked by an attempt that came after the task instance was cleared.
-    """
-    query = sa.select(waits).where(waits.c.origin_key == origin.key, waits.c.successor.is_(None))
-    rows = connection.execute(query).all()
-    readable_ones = wait_rows.readable_questions(rows)
-    found = max(readable_ones, key=lambda one: one.created_at, default=None)
-    if (
-        found is not None
-        and found.origin.try_number > origin.try_number
-        and not origin.continues(found.origin)
-    ):
-        raise ConfigurationError(
-            f"Attempt {origin.try_number} of task {origin.task_id!r} was replaced by attempt "
-            f"{found.origin.try_number}, which has asked again. Next: nothing; the newer attempt goes on."
-        )
-    return found, sorted({row.id for row in rows} - {one.id for one in readable_ones})
 
 
 def _clicks(connection: Connection, condition: sa.ColumnElement[bool]) -> list[Stored]:

@@ -22,7 +22,8 @@ from lark_provider.outbox.delivering import Deliverer
 from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.digests import Digests
-from lark_provider.storage.outbox import Entry, Outbox
+from lark_provider.storage.outbox import Outbox
+from lark_provider.storage.outbox_rows import Entry
 from tests.bridge.making import execute
 
 CHAT = "oc_emulator_data_team"

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.callbacks import hub as hubs
-from lark_provider.callbacks.broker import pump as pumps
+from lark_provider.callbacks.broker import batches
 from lark_provider.callbacks.broker.pump import Pump
 from lark_provider.callbacks.broker.topology import CARDS, DEAD
 from lark_provider.callbacks.hub import Hub
@@ -107,7 +107,7 @@ def test_a_pump_before_a_dead_port_takes_nothing(rabbitmq: str, database: URL) -
 def test_a_pump_whose_server_freezes_returns_what_it_holds(
     rabbitmq: str, database: URL, server: OwnPostgres, own_database: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pumps, "_STORE_SECONDS", 1.0)
+    monkeypatch.setattr(batches, "_STORE_SECONDS", 1.0)
     with running(rabbitmq, Inbox(own_database)) as broken:
         mq.send(rabbitmq, "card.cli_1", mq.card("before"))
         wait_until(lambda: stored(own_database) == ["before"])

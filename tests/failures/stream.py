@@ -19,6 +19,8 @@ from tests.failures.waiting import wait_until
 from tests.runtimes import own_tokens
 
 THREADS = 4
+TIMEOUT = 20.0
+"""Of a client. Half of it bounds a query, and must not be over on a busy machine while the database works."""
 Client = TypeVar("Client", LarkServiceClient, AsyncLarkServiceClient)
 
 
@@ -38,11 +40,11 @@ class Stream:
         return client
 
     def once(self) -> None:
-        self._prepare(LarkServiceClient(timeout=4.0)).messaging.send_text(CHAT, "x")
+        self._prepare(LarkServiceClient(timeout=TIMEOUT)).messaging.send_text(CHAT, "x")
 
     def aonce(self) -> None:
         async def sent() -> None:
-            await self._prepare(AsyncLarkServiceClient(timeout=4.0)).messaging.send_text(CHAT, "x")
+            await self._prepare(AsyncLarkServiceClient(timeout=TIMEOUT)).messaging.send_text(CHAT, "x")
 
         asyncio.run(sent())
 

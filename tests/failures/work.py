@@ -81,14 +81,14 @@ class _Stopping(Keys):
 
 def rotate(keys: str) -> int:
     """Rotate the keys of the registry."""
-    return ApplicationManager(keys=Keys(keys)).rotate_keys()
+    return len(ApplicationManager(keys=Keys(keys)).reseal())
 
 
 def rotate_and_stop(keys: str, after: int) -> int:
     """Rotate the keys of the registry, and stop after so many apps."""
     stopping = _Stopping(keys)
     stopping.left = after
-    return ApplicationManager(keys=stopping).rotate_keys()
+    return len(ApplicationManager(keys=stopping).reseal())
 
 
 def backend() -> int:

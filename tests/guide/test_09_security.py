@@ -55,7 +55,7 @@ def test_guide_58_a_key_is_rotated_and_no_app_is_lost(
     monkeypatch.setenv("LARK_CONFIG_ENCRYPTION_KEY", f"{new},{old}")
     assert "2 app(s)" in reader.run(f"{KEY} rotate").stdout
     monkeypatch.setenv("LARK_CONFIG_ENCRYPTION_KEY", new)
-    assert ApplicationManager().rotate_keys() == 2  # nothing is under the old key any more
+    assert len(ApplicationManager().reseal()) == 2  # nothing is under the old key any more
     for app in apps.list_applications():
         assert ApplicationManager().secrets(app.app_id).app_secret == "your_app_secret"
     send(lark)

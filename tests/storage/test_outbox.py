@@ -15,7 +15,8 @@ from lark_provider.protocol.tokens import App
 from lark_provider.storage.bridge_tables import incidents, outbox
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.incidents import Incidents
-from lark_provider.storage.outbox import Entry, Outbox, opened
+from lark_provider.storage.outbox import Outbox
+from lark_provider.storage.outbox_rows import Entry, opened
 
 APP = App("https://open.feishu.cn", "cli_a", "secret")
 PLACE = Place("d", "r", "oc_1", "", "en")

@@ -79,7 +79,7 @@ def test_a_row_that_was_changed_by_hand_is_refused(
     ) as caught:
         apps.secrets("cli_a")
     assert not any(secret in str(caught.value) for secret in SECRETS.values())
-    for change in (lambda: apps.update_application("cli_a", name="x"), apps.rotate_keys):
+    for change in (lambda: apps.update_application("cli_a", name="x"), apps.reseal):
         with pytest.raises(DecryptionError, match="'cli_a' is not as it was sealed"):
             change()
     monkeypatch.setenv("LARK_REGISTRY_PATH", url.render_as_string(hide_password=False))
@@ -128,7 +128,7 @@ def test_only_the_seal_is_read(apps: ApplicationManager, url: URL, key: str) -> 
     found = apps.secrets("cli_a")
     assert (found.app_secret, found.encrypt_key, found.verification_token) == ("new", "encrypt-2", None)
     new = generate_key()
-    assert ApplicationManager(apps._url.render_as_string(False), keys=Keys(f"{new},{key}")).rotate_keys() == 1
+    assert len(ApplicationManager(apps._url.render_as_string(False), keys=Keys(f"{new},{key}")).reseal()) == 1
     assert Keys(new).decrypt(row(url, "cli_a").app_secret, "it") == "new"
 
 
@@ -170,10 +170,10 @@ def test_a_seal_that_was_taken_off_is_not_made_for_another_place(
         ):
             sealing.seal_all(connection)
         with pytest.raises(DecryptionError, match="not as it was sealed"):
-            apps.rotate_keys()
+            apps.reseal()
     write(url, "cli_a", sealed=None, **taken)
     place, new = url.render_as_string(hide_password=False), generate_key()
-    assert ApplicationManager(place, keys=Keys(f"{new},{key}")).rotate_keys() == 2
+    assert len(ApplicationManager(place, keys=Keys(f"{new},{key}")).reseal()) == 2
     assert apps.active_secrets().keys() == {"cli_a", "cli_b"}
 
 
@@ -238,12 +238,12 @@ def test_a_base_url_in_clear_is_not_bound(
         ConfigurationError,
         match=r"'cli_a' cannot be sealed: base_url must begin with https://.*LARK_ALLOW_HTTP=1",
     ):
-        apps.rotate_keys()
+        apps.reseal()
     assert row(url, "cli_a").sealed is None
     monkeypatch.setenv("LARK_ALLOW_HTTP", "1")
     assert [app.base_url for app in apps.reseal()] == ["http://lark.example.com"]
     monkeypatch.delenv("LARK_ALLOW_HTTP")
-    assert apps.rotate_keys() == 1, "it is bound already"
+    assert len(apps.reseal()) == 1, "it is bound already"
     assert apps.secrets("cli_a").app_secret == "s"
 
 
@@ -263,7 +263,7 @@ def test_values_that_are_replaced_are_kept_for_a_while(apps: ApplicationManager,
     found = apps.secrets("cli_a")
     assert [value for value, _ in found.previous_verification_tokens] == ["verify-CCC"]
     assert [value for value, _ in found.previous_encrypt_keys] == ["encrypt-BBB"], "it is left alone"
-    assert ApplicationManager(apps._url.render_as_string(False)).rotate_keys() == 1
+    assert len(ApplicationManager(apps._url.render_as_string(False)).reseal()) == 1
     assert apps.secrets("cli_a") == found
     apps.update_application("cli_a", encrypt_key="encrypt-3", keep_previous=timedelta())
     assert apps.secrets("cli_a").previous_encrypt_keys == ()

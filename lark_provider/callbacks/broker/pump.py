@@ -11,31 +11,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from threading import Event as Stop
-from typing import Any, TypeVar
+from typing import Any
 
 from pika.channel import Channel
 
 from lark_provider.callbacks.broker.amqp import Broker
+from lark_provider.callbacks.broker.batches import Batches, InboxWithDeadline
 from lark_provider.callbacks.broker.checks import ChannelCheck, WorkCheck
-from lark_provider.callbacks.broker.confirms import Confirms
 from lark_provider.callbacks.broker.link import Delivered, Deliveries, connected, keep_connected
 from lark_provider.callbacks.broker.topology import CARDS
 from lark_provider.callbacks.probes.probes import Probes
-from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError, Delivery, Event
-from lark_provider.protocol.commands.message import command_of
-from lark_provider.protocol.errors import TransportError
+from lark_provider.protocol.callbacks import BrokerError
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
-from lark_provider.storage.work import DatabaseWork
 from lark_provider.support import measured, threads
 from lark_provider.support.backoff import Backoff
 from lark_provider.support.throttle import Throttle
 
-T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 BATCH = 500
@@ -44,8 +38,6 @@ _GRACE_SECONDS = 5.0
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0
 _DRAIN_SECONDS = 10.0
 """For how long a batch in flight may still be stored when the pump is stopped."""
-_STORE_SECONDS = 5.0
-"""For how long a batch is held while the database does not answer: as long as it takes to connect at most."""
 
 
 class Pump:
@@ -62,7 +54,7 @@ class Pump:
 
     def __init__(self, broker: Broker, inbox: Inbox, probes: Probes | None = None) -> None:
         self._broker, self._probes = broker, probes
-        self._store = _Store(inbox)
+        self._store = InboxWithDeadline(inbox)
         self._link = ChannelCheck(broker)
         self._unusable: StorageError | None = None
         self._warnings = Throttle()
@@ -137,7 +129,7 @@ class Pump:
 
     async def _pump(self, channel: Channel) -> None:
         """Pump, or wait while the database is unavailable; return when waiting does not change that."""
-        work = _Work(channel, self._store, str(self._broker))
+        batches = Batches(channel, self._store, str(self._broker))
         pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
         was_refused = False
         while True:
@@ -155,11 +147,11 @@ class Pump:
                 if self._is_out:
                     self._is_out = False
                     logger.info("Database available again; consuming", extra={"returned": self.returned})
-                if await self._consume(channel, work):
+                if await self._consume(channel, batches):
                     pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
             await asyncio.sleep(pauses.next())
 
-    async def _consume(self, channel: Channel, work: _Work) -> bool:
+    async def _consume(self, channel: Channel, batches: Batches) -> bool:
         """Store what arrives until the database cannot be used; then return every message to the queue.
 
         Returns:
@@ -171,7 +163,7 @@ class Pump:
             try:
                 batch = await _batch(deliveries.arrived, BATCH)
                 async with self._in_flight:
-                    await work.process(batch)
+                    await batches.process(batch)
                 is_stored = True
             except StorageError as error:
                 returned = len(batch) + deliveries.arrived.qsize()
@@ -196,11 +188,11 @@ class Pump:
             async with asyncio.timeout(seconds), connected(self._broker) as channel:
                 is_connected = True
                 arrived = Deliveries(channel, CARDS, min(most, BATCH)).arrived
-                work = _Work(channel, self._store, str(self._broker))
+                batches = Batches(channel, self._store, str(self._broker))
                 while done < most:
                     async with asyncio.timeout(_IDLE_SECONDS):
                         batch = await _batch(arrived, min(most - done, BATCH))
-                    await work.process(batch)
+                    await batches.process(batch)
                     done += len(batch)
         except TimeoutError:
             if not is_connected:
@@ -213,119 +205,3 @@ async def _batch(arrived: asyncio.Queue[Delivered], most: int) -> list[Delivered
     """Take the messages that have arrived, at least one: the slower the database, the larger the batch."""
     first = await arrived.get()
     return [first, *(arrived.get_nowait() for _ in range(min(most - 1, arrived.qsize())))]
-
-
-class _Store:
-    """The inbox, used in threads and within a deadline.
-
-    Args:
-        inbox: Stores the clicks.
-    """
-
-    def __init__(self, inbox: Inbox) -> None:
-        self._inbox = inbox
-        self._attempts = DatabaseWork(_STORE_SECONDS)
-
-    async def check(self) -> None:
-        """Prove that clicks can be stored.
-
-        Raises:
-            StorageError: They cannot; or the database has not answered in time, which is `retryable`.
-        """
-        await self._ask(self._inbox.check_writable)
-
-    async def store(self, deliveries: Sequence[Delivery]) -> None:
-        """Store clicks and chat commands.
-
-        Args:
-            deliveries: All are stored, or none.
-
-        Raises:
-            StorageError: As for `Inbox.store`, or as for `check`.
-        """
-        await self._ask(lambda: self._inbox.store(deliveries))
-
-    async def _ask(self, work: Callable[[], T]) -> T:
-        try:
-            return await self._attempts.run(work)
-        except TransportError as error:
-            raise StorageError(str(error), retryable=True) from None
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """A message with a click or a chat command in it."""
-
-    delivered: Delivered
-    content: Delivery
-
-
-class _Work:
-    """Stores, dead-letters and acknowledges the messages of a channel.
-
-    Args:
-        channel: The channel.
-        store: Stores the clicks.
-        where: Names the broker in errors.
-    """
-
-    def __init__(self, channel: Channel, store: _Store, where: str) -> None:
-        self._channel, self._store = channel, store
-        self._confirms = Confirms(channel, where)
-        self._dead_lettered = set[int]()
-
-    async def process(self, batch: Sequence[Delivered]) -> None:
-        """Store a batch, dead-letter what cannot be stored, and acknowledge all of it.
-
-        Args:
-            batch: As it came, without gaps.
-
-        Raises:
-            StorageError: The database cannot be used. What was dead-lettered is acknowledged, and no more.
-        """
-        self._dead_lettered.clear()
-        clicks = [message for delivered in batch if (message := await self._read(delivered)) is not None]
-        await self._store_all(clicks)
-        # A tag may be acknowledged once only, so the last one that was not is named.
-        left = [delivered.tag for delivered in batch if delivered.tag not in self._dead_lettered]
-        if left:
-            self._channel.basic_ack(left[-1], multiple=True)
-
-    async def _read(self, delivered: Delivered) -> _Message | None:
-        try:
-            content = delivered.read()
-        except CallbackRefusedError as error:
-            await self._dead_letter(delivered, str(error))
-            return None
-        if isinstance(content, Event) and command_of(content) is None:
-            await self._dead_letter(
-                delivered,
-                f"The message must be a click, got an event of type {content.type}. Next: unbind events "
-                "here.",
-            )
-            return None
-        return _Message(delivered, content)
-
-    async def _dead_letter(self, delivered: Delivered, reason: str) -> None:
-        """Dead-letter a message, and acknowledge it at once: it must not be dead-lettered a second time."""
-        await self._confirms.dead_letter(delivered, reason)
-        self._channel.basic_ack(delivered.tag)
-        self._dead_lettered.add(delivered.tag)
-
-    async def _store_all(self, batch: Sequence[_Message]) -> None:
-        """Store a batch, and bisect it where the database refuses what is in it, so that the others go on."""
-        if not batch:
-            return
-        try:
-            await self._store.store([message.content for message in batch])
-        except StorageError as error:
-            if not error.permanent:
-                raise
-            if len(batch) == 1:
-                await self._dead_letter(batch[0].delivered, str(error))
-                return
-        else:
-            return
-        middle = len(batch) // 2
-        await self._store_all(batch[:middle])
-        await self._store_all(batch[middle:])

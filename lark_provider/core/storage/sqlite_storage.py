@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lark_provider.storage.applications import Application, ApplicationManager
+from lark_provider.storage.applications import ApplicationManager
+from lark_provider.storage.registry import Application
 from lark_provider.storage.sealing import AppSecrets
 
 __all__ = ["AppSecrets", "Application", "ApplicationManager"]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.sheets.addressing import Cell, Range
 from lark_provider.api.clouddoc.sheets.blocks import BLOCK, Kind, encode_block, encode_column
+from lark_provider.api.clouddoc.sheets.runs import Runs
 from lark_provider.api.clouddoc.sheets.tabulating import encode
-from lark_provider.api.clouddoc.sheets.values import TEXT, Formula, Runs, encode_row
+from lark_provider.api.clouddoc.sheets.values import TEXT, Formula, encode_row
 from lark_provider.errors import InvalidRequestError
 
 kinds = [

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from lark_provider.api.clouddoc.cells import MisfitError
 from lark_provider.api.clouddoc.sheets.addressing import Cell, Range
 from lark_provider.api.clouddoc.sheets.decoding import decode, decode_rows
+from lark_provider.api.clouddoc.sheets.runs import Runs
 from lark_provider.api.clouddoc.sheets.serials import moment, serial
 from lark_provider.api.clouddoc.sheets.tabulating import encode
 from lark_provider.api.clouddoc.sheets.values import (
@@ -23,7 +24,6 @@ from lark_provider.api.clouddoc.sheets.values import (
     Formula,
     Link,
     Mention,
-    Runs,
     encode_row,
     to_cell,
 )

@@ -18,6 +18,7 @@ from types import NoneType
 from typing import Any, NamedTuple, TypeAlias
 
 from lark_provider.api.clouddoc.cells import EXACT_INT, MisfitError
+from lark_provider.api.clouddoc.sheets.runs import Runs
 from lark_provider.api.clouddoc.sheets.serials import DAY, EPOCH, EPOCH_DAY
 from lark_provider.api.clouddoc.sheets.values import (
     DATE,
@@ -25,7 +26,6 @@ from lark_provider.api.clouddoc.sheets.values import (
     MAX_CHARS,
     TEXT,
     Encoded,
-    Runs,
     encode_row,
     is_typed,
     ragged,

@@ -9,7 +9,8 @@ from typing import Any
 
 from lark_provider.api.clouddoc.sheets.addressing import MAX_COLUMNS, Cell, Range
 from lark_provider.api.clouddoc.sheets.blocks import blocks, encode_block
-from lark_provider.api.clouddoc.sheets.values import FIRST, WRONG_VALUE, Runs, checked_rows, ragged
+from lark_provider.api.clouddoc.sheets.runs import Runs
+from lark_provider.api.clouddoc.sheets.values import FIRST, WRONG_VALUE, checked_rows, ragged
 from lark_provider.protocol.errors import InvalidRequestError
 
 

@@ -1,0 +1,73 @@
+"""Ranges of cells with the same formatter: each is formatted by one request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lark_provider.api.clouddoc.sheets.addressing import Range
+from lark_provider.api.clouddoc.sheets.values import TEXT, Encoded
+
+
+class Runs:
+    """Gathers ranges of cells with the same formatter, while rows go by.
+
+    An empty cell takes the formatter of the cell above it, and other text that of text, so that there are
+    few.
+
+    Args:
+        first_column: Of the rows.
+    """
+
+    def __init__(self, first_column: int = 1) -> None:
+        self._first = first_column
+        self._open: list[tuple[str | None, int]] = []
+        self._last = 0
+        self._found: dict[str, list[Range]] = {}
+
+    def add(self, number: int, encoded: Sequence[Encoded]) -> None:
+        """Add a row.
+
+        Args:
+            number: Of the row; each one is that of the last row plus 1.
+            encoded: Its cells.
+        """
+        if not self._open:
+            self._open = [(one, number) for _, one in encoded]
+        for place, (wire, one) in enumerate(encoded):
+            before, start = self._open[place]
+            if before != one and not (wire == "" or (one is None and before == TEXT and type(wire) is str)):
+                self._close(place, before, start)
+                self._open[place] = (one, number)
+        self._last = number
+
+    def add_block(
+        self, number: int, height: int, formats: Sequence[str | list[str | None] | None], rows: Sequence[Any]
+    ) -> None:
+        """Add rows that were converted at once.
+
+        Args:
+            number: Of the first of them.
+            height: How many they are.
+            formats: For each column one formatter, a list of them, or None.
+            rows: The cells.
+        """
+        if any(isinstance(one, list) for one in formats):
+            columns = [one if isinstance(one, list) else [one] * height for one in formats]
+            for offset, row in enumerate(zip(*columns, strict=True)):
+                self.add(number + offset, list(zip(rows[offset], row, strict=True)))
+            return
+        self.add(number, [(0, one) for one in formats if not isinstance(one, list)])
+        self._last = number + height - 1
+
+    def _close(self, place: int, formatter: str | None, start: int) -> None:
+        if formatter is not None and start <= self._last:
+            column = self._first + place
+            self._found.setdefault(formatter, []).append(Range(start, column, self._last, column))
+
+    def closed(self) -> dict[str, list[Range]]:
+        """Return the ranges for each formatter, and begin again."""
+        for place, (one, start) in enumerate(self._open):
+            self._close(place, one, start)
+        found, self._open, self._found = self._found, [], {}
+        return found

@@ -1,0 +1,61 @@
+"""Check what is said of an app before it is stored in the registry."""
+
+from __future__ import annotations
+
+from lark_provider import config
+from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.support.secret import Secret
+
+_MAX_ID = 255
+
+
+def checked(value: str, what: str) -> str:
+    """Return an id or a secret without the spaces around it, masked unless it is the id.
+
+    Args:
+        value: The value.
+        what: The argument that it is, for errors.
+
+    Raises:
+        ConfigurationError: It is empty or too long, or has spaces or control characters in it.
+    """
+    kind = str if what == "app_id" else Secret
+    found = kind(value.strip() if isinstance(value, str) else "")
+    if not found or any(character.isspace() or not character.isprintable() for character in found):
+        must = "not be empty" if not found else "be a string without spaces and control characters"
+        raise ConfigurationError(f"{what} must {must}. Next: copy it from the app's page in the console.")
+    if len(found) > _MAX_ID and what == "app_id":
+        raise ConfigurationError(
+            f"{what} must have at most {_MAX_ID} characters, got {len(found)}. Next: copy it again."
+        )
+    return found
+
+
+def plain(value: str | None, what: str) -> str:
+    """Return a text without the spaces around it; empty for None.
+
+    Args:
+        value: The text.
+        what: The argument that it is, for errors.
+
+    Raises:
+        ConfigurationError: A database cannot store it.
+    """
+    found = (value or "").strip()
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in found):
+        raise ConfigurationError(
+            f"{what} must be UTF-8 text without zero bytes, got {found!a:.80}. Next: write it as UTF-8."
+        )
+    return found
+
+
+def url_of(value: str | None) -> str:
+    """Return the URL of an app's Lark; empty if each client's own setting applies.
+
+    Args:
+        value: `feishu`, `lark`, or a URL.
+
+    Raises:
+        ConfigurationError: It is none of these.
+    """
+    return plain(config.base_url(value), "base_url") if value and value.strip() else ""
