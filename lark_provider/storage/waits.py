@@ -353,4 +353,4 @@ def _newest(connection: Connection, origin: Origin) -> tuple[Asked | None, list[
 
 def _clicks(connection: Connection, condition: sa.ColumnElement[bool]) -> list[Stored]:
     query = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload)
-    return readable(connection.execute(query.where(condition).order_by(card_callbacks.c.id)))
+    return readable(connection.execute(query.where(condition)))
