@@ -45,6 +45,11 @@ def test_a_request_is_proven_by_the_newest_secret_and_by_those_before() -> None:
     assert repr(both) == "<BridgeSecrets: 2>"
 
 
+def test_bridges_and_plugins_of_different_versions_make_the_same_proof() -> None:
+    made = BridgeSecrets(NEW).headers("POST", "/lark/click", AT, "e1", BODY)
+    assert made[SIGNATURE_HEADER] == "4f08389510b96f32071a5a01183ad8cb04bd289798a8148d3ee2288e2b859143"
+
+
 @pytest.mark.parametrize(
     "changed",
     [
