@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,11 +15,14 @@ from lark_provider.errors import ConflictError
 from lark_provider.protocol.ledger import Chunk, Claimant, Done, Held, Lease, part_number
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.tokens import App
+from lark_provider.storage import migrate
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.ledger import LoadLedger
 from lark_provider.storage.table_leases import TableLeases
 from lark_provider.storage.tables import ledger as entries
 from lark_provider.storage.tables import ledger_chunks
+from tests.failures.waiting import wait_until
+from tests.storage.test_registry import somebody_waits
 
 APP = App("https://open.example.com", "cli_ledger", "secret")
 TABLE = "base/tbl"
@@ -225,6 +229,8 @@ def test_a_restart_forgets_what_was_written_once_it_is_deleted(
         again = ledger.open(TABLE, "key", 500, restart)
         assert (again.restart, again.is_clearing) == (1, True)
     assert ledger.recorded_days(TABLE, "key", 1) is None
+    untouched = ledger.open(TABLE, "key2", 500, 0)
+    assert (untouched.restart, untouched.is_clearing) == (0, False)
     assert not ledger.clear(load, ME, 1, 2)  # another number has records than were deleted
     assert not ledger.clear(load, OTHER, 1, 1)
     assert ledger.clear(load, ME, 1, 1)
@@ -243,14 +249,30 @@ def test_a_restart_forgets_what_was_written_once_it_is_deleted(
 
 def test_the_first_zone_of_a_loads_days_counts(ledger: LoadLedger, load: str) -> None:
     assert ledger.recorded_days(TABLE, "key", 0) is None
-    assert ledger.recorded_days(TABLE, "no such key", 0) is None
+    second = ledger.open(TABLE, "key2", 500, 0).id
     assert ledger.record_days(load, "Asia/Shanghai") == "Asia/Shanghai"
     assert ledger.record_days(load, "UTC") == "Asia/Shanghai"
     assert ledger.recorded_days(TABLE, "key", 0) == "Asia/Shanghai"
     assert ledger.recorded_days(TABLE, "key", 1) is None
     assert ledger.open(TABLE, "key", 500, 0).days == "Asia/Shanghai"
     assert ledger.open(TABLE, "key2", 500, 0).days is None
+    assert ledger.record_days(second, "Europe/Berlin") == "Europe/Berlin"
+    assert ledger.recorded_days(TABLE, "key2", 0) == "Europe/Berlin"
+    assert ledger.recorded_days(TABLE, "no such key", 0) is None
     assert ledger.record_days("no such load", "UTC") == "UTC"
+
+
+def test_of_two_processes_that_record_a_zone_at_once_the_first_one_counts(postgres: URL) -> None:
+    migrate.upgrade(postgres)
+    ledger = LoadLedger(postgres, APP)
+    load = ledger.open(TABLE, "key", 500, 0).id
+    detail = sa.func.replace(entries.c.detail, '"days":null', '"days":"Asia/Shanghai"')
+    with ThreadPoolExecutor(1) as threads:
+        with transaction(engine(postgres)) as connection:
+            connection.execute(entries.update().where(entries.c.id == load).values(detail=detail))
+            late = threads.submit(ledger.record_days, load, "UTC")
+            wait_until(lambda: somebody_waits(postgres))
+        assert late.result() == "Asia/Shanghai"
 
 
 def test_records_of_any_load_of_a_table_are_known(url: URL, ledger: LoadLedger, load: str) -> None:
