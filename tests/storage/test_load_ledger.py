@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,14 +15,11 @@ from lark_provider.errors import ConflictError
 from lark_provider.protocol.ledger import Chunk, Claimant, Done, Held, Lease, part_number
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.tokens import App
-from lark_provider.storage import migrate
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.ledger import LoadLedger
 from lark_provider.storage.table_leases import TableLeases
 from lark_provider.storage.tables import ledger as entries
 from lark_provider.storage.tables import ledger_chunks
-from tests.failures.waiting import wait_until
-from tests.storage.test_registry import somebody_waits
 
 APP = App("https://open.example.com", "cli_ledger", "secret")
 TABLE = "base/tbl"
@@ -59,6 +56,19 @@ def age(url: URL, table: sa.Table, *columns: str) -> None:
             mine = sa.and_(*(one == row[one.name] for one in table.primary_key.columns))
             moved = {name: row[name] - timedelta(hours=1) for name in columns}
             connection.execute(table.update().where(mine).values(**moved))
+
+
+@pytest.fixture
+def bystander(ledger: LoadLedger, load: str) -> Iterator[str]:
+    """Another load, whose chunks have the numbers and tokens of the first one's, and stay as they are."""
+    other = ledger.open(TABLE, "of a bystander", 500, 0).id
+    assert other != load
+    for number in (0, 1):
+        ledger.step(other, ME, None, chunk(number))
+    before = [one.chunk for one in ledger.chunks(other, -1, 10)]
+    yield other
+    after = ledger.chunks(other, -1, 10)
+    assert [(one.chunk, one.state) for one in after] == [(one, State.PENDING) for one in before]
 
 
 def lose(url: URL) -> None:
@@ -121,13 +131,15 @@ def test_what_the_ledger_has_is_returned_and_not_replaced(ledger: LoadLedger, lo
     assert isinstance(ledger.step(load, ME, None, None).lease, Lease)
 
 
+@pytest.mark.usefixtures("bystander")
 def test_a_chunk_is_sent_again_by_who_has_the_table_and_knows_its_token(
     url: URL, ledger: LoadLedger, load: str
 ) -> None:
     for number in (0, 1):
         ledger.step(load, ME, None, chunk(number))
-    age(url, ledger_chunks, "sent_at", "updated_at")
+    ledger.step(load, ME, None, chunk(2, "t0"))
     ledger.refuse(load, 0, "t0", "said no")
+    age(url, ledger_chunks, "sent_at", "updated_at")
     same = ledger.resend(load, ME, "t0", chunk(0))
     assert same.is_new
     assert same.recorded is not None
@@ -144,19 +156,22 @@ def test_a_chunk_is_sent_again_by_who_has_the_table_and_knows_its_token(
     lose(url)
     lost = ledger.resend(load, ME, "t1", chunk(1))
     assert isinstance(lost.lease, Held)
-    assert [one.quiet >= 3600 for one in ledger.chunks(load, 0, 10)] == [True]
+    assert [one.quiet >= 3600 for one in ledger.chunks(load, 0, 10)] == [True, True]
 
 
+@pytest.mark.usefixtures("bystander")
 def test_what_lark_refuses_is_recorded_of_a_pending_chunk_with_that_token(
-    ledger: LoadLedger, load: str
+    url: URL, ledger: LoadLedger, load: str
 ) -> None:
-    for number in (0, 1):
-        ledger.step(load, ME, None, chunk(number))
+    for number, token in enumerate(("t0", "t1", "t0")):
+        ledger.step(load, ME, None, chunk(number, token))
+    age(url, ledger_chunks, "sent_at", "updated_at")
     ledger.refuse(load, 0, "another", "said no")
-    assert states(ledger, load) == {0: State.PENDING, 1: State.PENDING}
+    assert states(ledger, load) == dict.fromkeys(range(3), State.PENDING)
     ledger.refuse(load, 0, "t0", "someone@example.com is no user")
-    assert states(ledger, load) == {0: State.REFUSED, 1: State.PENDING}
-    [found, _] = ledger.chunks(load, -1, 10)
+    assert states(ledger, load) == {0: State.REFUSED, 1: State.PENDING, 2: State.PENDING}
+    [found] = ledger.chunks(load, -1, 1)
+    assert found.quiet < 3600 <= found.age
     assert found.reason is not None
     assert "someone" not in found.reason
     ledger.step(load, ME, done(1), None)
@@ -164,12 +179,14 @@ def test_what_lark_refuses_is_recorded_of_a_pending_chunk_with_that_token(
     assert states(ledger, load)[1] is State.DONE
 
 
-def test_parts_count_until_their_chunk_is_done(ledger: LoadLedger, load: str) -> None:
+def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, load: str) -> None:
     other = ledger.open(TABLE, "other key", 500, 0).id
     for identity in (load, other):
         ledger.step(identity, ME, None, chunk(0, rows=4))
-    ledger.refuse(load, 0, "t0", "said no")
+        ledger.refuse(identity, 0, "t0", "said no")
     ledger.step(load, ME, None, chunk(1, rows=8))
+    ledger.step(load, ME, None, chunk(2, "t0", rows=8))
+    ledger.refuse(load, 2, "t0", "said no")
     one, two, three = (part_number(0, place) for place in (1, 2, 3))
     for number, rows in ((one, 2), (two, 1), (three, 1)):
         ledger.step(load, ME, None, chunk(number, rows=rows))
@@ -178,19 +195,23 @@ def test_parts_count_until_their_chunk_is_done(ledger: LoadLedger, load: str) ->
     assert [part.chunk.number for part in ledger.parts(load, 0)] == sorted([one, two, three])
     assert list(ledger.parts(load, 1)) == list(ledger.parts(other, 0)) == []
     found = ledger.open(TABLE, "key", 500, 0)
-    assert (found.chunks, found.written) == (2, 2)
+    assert (found.chunks, found.written) == (3, 2)
+    age(url, ledger_chunks, "updated_at")
     revised = ledger.revise(load, ME, "t0", chunk(0, "unsent", rows=3))
     assert revised.is_new
     assert revised.recorded is not None
     kept = revised.recorded
     assert (kept.state, kept.chunk.row_count, kept.chunk.token) == (State.REFUSED, 3, "t0")
+    assert kept.quiet < 3600
+    for untouched in (*ledger.chunks(load, 1, 1), *ledger.chunks(other, -1, 1)):
+        assert untouched.chunk.row_count in {4, 8}
     assert not ledger.revise(load, ME, "another", chunk(0)).is_new
     assert not ledger.revise(load, ME, "t1", chunk(1)).is_new  # it is pending
     assert isinstance(ledger.revise(load, OTHER, "t0", chunk(0)).lease, Held)
     ledger.step(load, ME, Done(0, "t0", ["rec"]), None)
     assert ledger.open(TABLE, "key", 500, 0).written == 3 - 1  # but for the row that was rejected
     ledger.forget_parts(load, 0)
-    assert states(ledger, load) == {0: State.DONE, 1: State.PENDING}
+    assert states(ledger, load) == {0: State.DONE, 1: State.PENDING, 2: State.REFUSED}
 
 
 def test_a_load_is_done_when_its_source_has_ended(url: URL, ledger: LoadLedger, load: str) -> None:
@@ -221,7 +242,7 @@ def test_a_restart_forgets_what_was_written_once_it_is_deleted(
         ledger.step(load, ME, None, chunk(number))
     ledger.refuse(load, 1, "t1", "said no")
     assert ledger.record_days(load, "Asia/Shanghai") == "Asia/Shanghai"
-    assert not ledger.clear(load, ME, 0, 1)  # a chunk is pending
+    assert False is ledger.clear(load, ME, 0, 1)  # a chunk is pending
     ledger.finish(load, done(0))
     asked = ledger.open(TABLE, "key", 500, 1)
     assert (asked.state, asked.restart, asked.is_clearing, asked.chunks) == (State.PENDING, 1, True, 2)
@@ -231,8 +252,8 @@ def test_a_restart_forgets_what_was_written_once_it_is_deleted(
     assert ledger.recorded_days(TABLE, "key", 1) is None
     untouched = ledger.open(TABLE, "key2", 500, 0)
     assert (untouched.restart, untouched.is_clearing) == (0, False)
-    assert not ledger.clear(load, ME, 1, 2)  # another number has records than were deleted
-    assert not ledger.clear(load, OTHER, 1, 1)
+    assert False is ledger.clear(load, ME, 1, 2)  # another number has records than were deleted
+    assert False is ledger.clear(load, OTHER, 1, 1)
     assert ledger.clear(load, ME, 1, 1)
     cleared = ledger.open(TABLE, "key", 500, 1)
     assert (cleared.state, cleared.restart, cleared.is_clearing, cleared.chunks) == (
@@ -260,19 +281,6 @@ def test_the_first_zone_of_a_loads_days_counts(ledger: LoadLedger, load: str) ->
     assert ledger.recorded_days(TABLE, "key2", 0) == "Europe/Berlin"
     assert ledger.recorded_days(TABLE, "no such key", 0) is None
     assert ledger.record_days("no such load", "UTC") == "UTC"
-
-
-def test_of_two_processes_that_record_a_zone_at_once_the_first_one_counts(postgres: URL) -> None:
-    migrate.upgrade(postgres)
-    ledger = LoadLedger(postgres, APP)
-    load = ledger.open(TABLE, "key", 500, 0).id
-    detail = sa.func.replace(entries.c.detail, '"days":null', '"days":"Asia/Shanghai"')
-    with ThreadPoolExecutor(1) as threads:
-        with transaction(engine(postgres)) as connection:
-            connection.execute(entries.update().where(entries.c.id == load).values(detail=detail))
-            late = threads.submit(ledger.record_days, load, "UTC")
-            wait_until(lambda: somebody_waits(postgres))
-        assert late.result() == "Asia/Shanghai"
 
 
 def test_records_of_any_load_of_a_table_are_known(url: URL, ledger: LoadLedger, load: str) -> None:
