@@ -67,8 +67,9 @@ def tenant_token_at_hand(session: Session) -> str | None:
     if app is None:
         return None
     token = session.runtime.tokens.get(app.token_key)
-    is_fresh = token is not None and token.freshness(session.clock()) is Freshness.FRESH
-    return token.value if token is not None and is_fresh else None
+    if token is None or token.freshness(session.clock()) is not Freshness.FRESH:
+        return None
+    return token.value
 
 
 def tenant_token(session: Session, rejected: str | None) -> Procedure[str]:

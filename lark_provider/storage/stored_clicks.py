@@ -87,7 +87,7 @@ def decisions(waits: Iterable[Wait], stored: Sequence[Stored]) -> dict[str, list
 
     Args:
         waits: The waits.
-        stored: Clicks that any of them may count, in the order of their rows.
+        stored: Clicks that any of them may count, in any order; they count in that of their rows.
     """
     by_name = defaultdict[str | None, list[Stored]](list)
     for one in stored:

@@ -105,7 +105,7 @@ class TableLeases:
             now = read_clock(connection).now
             connection.execute(
                 table_leases.update()
-                .where(rows.key == self._key(claimant), rows.owner == claimant.owner, rows.until >= now)
+                .where(rows.key == self._key(claimant), rows.owner == claimant.owner)
                 .values(until=now - timedelta(seconds=1))
             )
 

@@ -288,4 +288,4 @@ def _measure(decided: Iterable[Sequence[Stored]]) -> None:
 
 def _clicks(connection: Connection, condition: sa.ColumnElement[bool]) -> list[Stored]:
     query = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload)
-    return readable(connection.execute(query.where(condition).order_by(card_callbacks.c.id)))
+    return readable(connection.execute(query.where(condition)))

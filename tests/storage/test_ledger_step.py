@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.protocol.errors import ConflictError
@@ -10,9 +13,13 @@ from lark_provider.protocol.ledger import Chunk, Claimant, Done, Held, Lease
 from lark_provider.protocol.ledger_entry import State
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, urls
+from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.ledger import LoadLedger
 from lark_provider.storage.table_leases import TableLeases
+from lark_provider.storage.tables import ledger as ledger_table
 from lark_provider.storage.watched import WatchedConnection
+from tests.failures.waiting import wait_until
+from tests.storage.test_registry import somebody_waits
 
 APP = App("https://open.example.com", "cli_step", "secret")
 ME, OTHER = Claimant("base/tbl", "me", "load 1", 30.0), Claimant("base/tbl", "other", "load 2", 30.0)
@@ -92,3 +99,15 @@ def test_a_chunk_that_the_ledger_has_is_returned(url: URL) -> None:
     assert not step.is_new
     assert step.recorded is not None
     assert (step.recorded.state, step.recorded.record_ids) == (State.DONE, ["rec0"])
+
+
+def test_of_two_processes_that_record_a_zone_at_once_the_first_one_counts(url: URL) -> None:
+    ledger = LoadLedger(url, APP)
+    load = ledger.open("base/tbl", "key", 500, 0).id
+    detail = sa.func.replace(ledger_table.c.detail, '"days":null', '"days":"Asia/Shanghai"')
+    with ThreadPoolExecutor(1) as threads:
+        with transaction(engine(url)) as connection:
+            connection.execute(ledger_table.update().where(ledger_table.c.id == load).values(detail=detail))
+            late = threads.submit(ledger.record_days, load, "UTC")
+            wait_until(lambda: somebody_waits(url))
+        assert late.result() == "Asia/Shanghai"

@@ -254,11 +254,12 @@ def test_an_app_removed_while_it_is_changed(postgres: URL, key: str) -> None:
             change.result()
 
 
-def somebody_waits(url: URL) -> bool:
-    """Whether a connection waits for a lock; asked again, for a transaction sees but one state."""
+def somebody_waits(url: URL, least: int = 1) -> bool:
+    """Whether connections wait for locks; asked again, for a transaction sees but one state."""
     waiting = "datname = current_database() AND wait_event_type = 'Lock'"
     with transaction(engine(url), reading=True) as connection:
-        return bool(connection.scalar(sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}")))  # noqa: S608 - fixed
+        found = connection.scalar(sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}"))  # noqa: S608 - fixed
+    return int(found or 0) >= least
 
 
 def test_without_a_key_there_is_no_manager(monkeypatch: pytest.MonkeyPatch) -> None:

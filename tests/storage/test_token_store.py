@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,12 +13,10 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import URL
 
 from lark_provider.protocol.tokens import App, Freshness, Token
-from lark_provider.storage import migrate, token_store
+from lark_provider.storage import token_store
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.tables import leases, tokens
 from lark_provider.storage.token_store import TokenStore
-from tests.failures.waiting import wait_until
-from tests.storage.test_registry import somebody_waits
 
 NOW = 1_000_000.0
 LIFE = 7200.0
@@ -118,9 +115,12 @@ def test_a_lease_lapses_by_the_clock_of_the_database(url: URL) -> None:
         second.store.release("k", owner=second.owner)
 
 
-def test_leases_of_different_tokens_do_not_meet(one: Host, other: Host) -> None:
+def test_leases_of_different_tokens_do_not_meet(url: URL, one: Host, other: Host) -> None:
     assert one.claim("k").won
     assert other.claim("k2").won
+    assert one.claim("k3").won
+    one.store.release("k3", owner=one.owner)
+    assert sorted(held(url)) == sorted([one.owner, other.owner])
 
 
 def test_a_stale_token_is_renewed_by_one(url: URL, one: Host, other: Host) -> None:
@@ -148,29 +148,6 @@ def test_a_rejected_token_is_dropped_if_it_is_the_one(url: URL, one: Host, other
 def test_of_many_who_were_rejected_one_fetches(url: URL, one: Host) -> None:
     one.keep("t-1")
     assert [Host(url).claim(rejected="t-1").won for _ in range(5)] == [True] + 4 * [False]
-
-
-def test_a_lease_that_is_free_because_its_holder_is_done_is_not_taken(postgres: URL) -> None:
-    """While a caller bids for a lease that has lapsed, its holder keeps a token after all."""
-    migrate.upgrade(postgres)
-    holder, late = Host(postgres), Host(postgres)
-    holder.keep("t-1")
-    with transaction(engine(postgres), reading=True) as connection:
-        [done] = connection.execute(sa.select(tokens)).mappings()
-    with transaction(engine(postgres)) as connection:
-        connection.execute(tokens.delete())
-    holder.claim(lease=60)
-    age(postgres, leases, 61)
-    with ThreadPoolExecutor(1) as threads:
-        with transaction(engine(postgres)) as connection:
-            connection.execute(tokens.insert().values(**done))
-            connection.execute(leases.delete())
-            claiming = threads.submit(late.claim)
-            wait_until(lambda: somebody_waits(postgres))
-        claim = claiming.result()
-    assert claim.token is not None
-    assert (claim.token.value, claim.won) == ("t-1", False)
-    assert held(postgres) == []
 
 
 @pytest.mark.parametrize("left", [LIFE - 1, 60.0, -1.0])

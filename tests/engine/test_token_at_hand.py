@@ -1,0 +1,33 @@
+"""A client that lives long: the token that it has in memory is used for as long as it is fresh."""
+
+from __future__ import annotations
+
+from lark_emulator import Emulator
+
+from lark_provider import LarkServiceClient
+from tests.client.conftest import TOKENS, count
+from tests.failures.waiting import wait_until
+from tests.runtimes import own_tokens
+
+CHATS = "GET /open-apis/im/v1/chats"
+
+
+def test_it_is_renewed_once_it_is_stale_and_no_call_is_made_twice(lark: Emulator) -> None:
+    client = LarkServiceClient()
+    own_tokens(client)
+    start = client._session.clock()
+
+    def call_at(left: int) -> None:
+        client._session.clock = lambda: start + 7200 - left
+        client.call("GET", "/im/v1/chats")
+
+    call_at(7200)
+    lark.advance(7200 - 1195)
+    call_at(1205)
+    assert count(lark, TOKENS) == 1
+    call_at(1195)  # within the time for which the app need not be looked up
+    wait_until(lambda: count(lark, TOKENS) == 2)
+    call_at(1195)
+    lark.advance(1195)
+    call_at(0)
+    assert (count(lark, TOKENS), count(lark, CHATS)) == (2, 5)

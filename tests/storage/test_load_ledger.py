@@ -1,0 +1,298 @@
+"""The ledger of loads on both databases: what each chunk was sent as, and what became of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.errors import ConflictError
+from lark_provider.protocol.ledger import Chunk, Claimant, Done, Held, Lease, part_number
+from lark_provider.protocol.ledger_entry import State
+from lark_provider.protocol.tokens import App
+from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.ledger import LoadLedger
+from lark_provider.storage.table_leases import TableLeases
+from lark_provider.storage.tables import ledger as entries
+from lark_provider.storage.tables import ledger_chunks
+
+APP = App("https://open.example.com", "cli_ledger", "secret")
+TABLE = "base/tbl"
+ME, OTHER = Claimant(TABLE, "me", "load 1", 30.0), Claimant(TABLE, "other", "load 2", 30.0)
+
+
+def chunk(number: int, token: str | None = None, rows: int = 1) -> Chunk:
+    named = token or f"t{number}"
+    return Chunk(number, number + 1, rows, f"digest {number}", b"\0\1\2\3" * rows, {"N": "f"}, '["k"]', named)
+
+
+def done(number: int, token: str | None = None) -> Done:
+    return Done(number, token or f"t{number}", [f"rec{number}"])
+
+
+@pytest.fixture
+def ledger(url: URL) -> LoadLedger:
+    return LoadLedger(url, APP)
+
+
+@pytest.fixture
+def load(ledger: LoadLedger) -> str:
+    return ledger.open(TABLE, "key", 500, 0).id
+
+
+def states(ledger: LoadLedger, load: str) -> dict[int, State]:
+    return {one.chunk.number: one.state for one in ledger.chunks(load, -(2**40), 100)}
+
+
+def age(url: URL, table: sa.Table, *columns: str) -> None:
+    """Let an hour pass."""
+    with transaction(engine(url)) as connection:
+        for row in connection.execute(sa.select(table)).mappings().all():
+            mine = sa.and_(*(one == row[one.name] for one in table.primary_key.columns))
+            moved = {name: row[name] - timedelta(hours=1) for name in columns}
+            connection.execute(table.update().where(mine).values(**moved))
+
+
+@pytest.fixture
+def bystander(ledger: LoadLedger, load: str) -> Iterator[str]:
+    """Another load, whose chunks have the numbers and tokens of the first one's, and stay as they are."""
+    other = ledger.open(TABLE, "of a bystander", 500, 0).id
+    assert other != load
+    for number in (0, 1):
+        ledger.step(other, ME, None, chunk(number))
+    before = [one.chunk for one in ledger.chunks(other, -1, 10)]
+    yield other
+    after = ledger.chunks(other, -1, 10)
+    assert [(one.chunk, one.state) for one in after] == [(one, State.PENDING) for one in before]
+
+
+def lose(url: URL) -> None:
+    """Let another writer have the table."""
+    leases = TableLeases(url, APP.base_url, APP.app_secret)
+    leases.release(ME)
+    assert isinstance(leases.take(OTHER), Lease)
+
+
+def test_a_load_is_recorded_once_for_each_app_table_and_key(url: URL, ledger: LoadLedger, load: str) -> None:
+    again = ledger.open(TABLE, "key", 7, 0)
+    assert (again.id, again.state, again.chunk_size, again.restart) == (load, State.PENDING, 500, 0)
+    assert (again.is_clearing, again.chunks, again.written, again.days) == (False, 0, 0, None)
+    of_another = LoadLedger(url, replace(APP, app_id="cli_other")).open(TABLE, "key", 1, 0)
+    others = [ledger.open(TABLE, "key2", 1, 0), ledger.open("base/tbl2", "key", 1, 0), of_another]
+    assert len({load, *(one.id for one in others)}) == 4
+    ledger.step(load, ME, None, chunk(0, rows=3))
+    ledger.step(load, ME, done(0), chunk(1, rows=2))
+    counted = ledger.open(TABLE, "key", 500, 0)
+    assert (counted.chunks, counted.written) == (2, 3)
+    assert [(one.chunks, one.written) for one in (ledger.open(TABLE, "key2", 1, 0),)] == [(0, 0)]
+
+
+def test_what_was_recorded_is_read_back_with_its_age(url: URL, ledger: LoadLedger, load: str) -> None:
+    step = ledger.step(load, ME, None, chunk(0))
+    assert (step.is_new, step.recorded and step.recorded.chunk) == (True, chunk(0))
+    age(url, ledger_chunks, "sent_at", "updated_at")
+    [found] = ledger.chunks(load, -1, 10)
+    assert (found.chunk, found.state, found.record_ids, found.reason) == (chunk(0), State.PENDING, None, None)
+    assert 3600 <= found.age == found.quiet < 4000
+    assert found.sent_at == pytest.approx(time.time() - 3600, abs=100)
+    with transaction(engine(url), reading=True) as connection:
+        assert '["k"]' not in str(connection.execute(sa.select(ledger_chunks)).all())
+    for number in (1, 2, 3):
+        ledger.step(load, ME, done(number - 1), chunk(number))
+    assert [one.chunk.number for one in ledger.chunks(load, 0, 2)] == [1, 2]
+    [first] = ledger.chunks(load, -1, 1)
+    assert (first.state, first.record_ids, first.quiet < 3600 <= first.age) == (State.DONE, ["rec0"], True)
+
+
+@pytest.mark.parametrize("pending", [chunk(1), None])
+def test_a_chunk_that_stands_is_recorded_though_the_lease_is_lost(
+    url: URL, ledger: LoadLedger, load: str, pending: Chunk | None
+) -> None:
+    ledger.step(load, ME, None, chunk(0))
+    lose(url)
+    step = ledger.step(load, ME, done(0), pending)
+    assert isinstance(step.lease, Held)
+    assert (step.recorded, step.is_new) == (None, False)
+    assert states(ledger, load) == {0: State.DONE}
+    with pytest.raises(ConflictError, match="recorded it otherwise"):
+        ledger.step(load, OTHER, done(0, "another token"), pending)
+    assert states(ledger, load) == {0: State.DONE}
+
+
+def test_what_the_ledger_has_is_returned_and_not_replaced(ledger: LoadLedger, load: str) -> None:
+    ledger.step(load, ME, None, chunk(0))
+    step = ledger.step(load, ME, None, chunk(0, "another"))
+    assert (step.is_new, step.recorded and step.recorded.chunk.token) == (False, "t0")
+    assert isinstance(ledger.step(load, ME, None, None).lease, Lease)
+
+
+@pytest.mark.usefixtures("bystander")
+def test_a_chunk_is_sent_again_by_who_has_the_table_and_knows_its_token(
+    url: URL, ledger: LoadLedger, load: str
+) -> None:
+    for number in (0, 1):
+        ledger.step(load, ME, None, chunk(number))
+    ledger.step(load, ME, None, chunk(2, "t0"))
+    ledger.refuse(load, 0, "t0", "said no")
+    age(url, ledger_chunks, "sent_at", "updated_at")
+    same = ledger.resend(load, ME, "t0", chunk(0))
+    assert same.is_new
+    assert same.recorded is not None
+    assert (same.recorded.state, same.recorded.reason) == (State.PENDING, None)
+    assert same.recorded.quiet < 3600 <= same.recorded.age  # its token was first sent an hour ago
+    other = ledger.resend(load, ME, "t0", chunk(0, "new", rows=2))
+    assert other.recorded is not None
+    assert (other.recorded.chunk, other.recorded.age < 3600) == (chunk(0, "new", rows=2), True)
+    late = ledger.resend(load, ME, "t0", chunk(0, "late"))
+    assert (late.is_new, late.recorded and late.recorded.chunk.token) == (False, "new")
+    ledger.step(load, ME, done(0, "new"), None)
+    after = ledger.resend(load, ME, "new", chunk(0, "new"))
+    assert (after.is_new, after.recorded and after.recorded.state) == (False, State.DONE)
+    lose(url)
+    lost = ledger.resend(load, ME, "t1", chunk(1))
+    assert isinstance(lost.lease, Held)
+    assert [one.quiet >= 3600 for one in ledger.chunks(load, 0, 10)] == [True, True]
+
+
+@pytest.mark.usefixtures("bystander")
+def test_what_lark_refuses_is_recorded_of_a_pending_chunk_with_that_token(
+    url: URL, ledger: LoadLedger, load: str
+) -> None:
+    for number, token in enumerate(("t0", "t1", "t0")):
+        ledger.step(load, ME, None, chunk(number, token))
+    age(url, ledger_chunks, "sent_at", "updated_at")
+    ledger.refuse(load, 0, "another", "said no")
+    assert states(ledger, load) == dict.fromkeys(range(3), State.PENDING)
+    ledger.refuse(load, 0, "t0", "someone@example.com is no user")
+    assert states(ledger, load) == {0: State.REFUSED, 1: State.PENDING, 2: State.PENDING}
+    [found] = ledger.chunks(load, -1, 1)
+    assert found.quiet < 3600 <= found.age
+    assert found.reason is not None
+    assert "someone" not in found.reason
+    ledger.step(load, ME, done(1), None)
+    ledger.refuse(load, 1, "t1", "said no")
+    assert states(ledger, load)[1] is State.DONE
+
+
+def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, load: str) -> None:
+    other = ledger.open(TABLE, "other key", 500, 0).id
+    for identity in (load, other):
+        ledger.step(identity, ME, None, chunk(0, rows=4))
+        ledger.refuse(identity, 0, "t0", "said no")
+    ledger.step(load, ME, None, chunk(1, rows=8))
+    ledger.step(load, ME, None, chunk(2, "t0", rows=8))
+    ledger.refuse(load, 2, "t0", "said no")
+    one, two, three = (part_number(0, place) for place in (1, 2, 3))
+    for number, rows in ((one, 2), (two, 1), (three, 1)):
+        ledger.step(load, ME, None, chunk(number, rows=rows))
+    ledger.refuse(load, two, f"t{two}", "said no")
+    ledger.step(load, ME, done(one), None)
+    assert [part.chunk.number for part in ledger.parts(load, 0)] == sorted([one, two, three])
+    assert list(ledger.parts(load, 1)) == list(ledger.parts(other, 0)) == []
+    found = ledger.open(TABLE, "key", 500, 0)
+    assert (found.chunks, found.written) == (3, 2)
+    age(url, ledger_chunks, "updated_at")
+    revised = ledger.revise(load, ME, "t0", chunk(0, "unsent", rows=3))
+    assert revised.is_new
+    assert revised.recorded is not None
+    kept = revised.recorded
+    assert (kept.state, kept.chunk.row_count, kept.chunk.token) == (State.REFUSED, 3, "t0")
+    assert kept.quiet < 3600
+    for untouched in (*ledger.chunks(load, 1, 1), *ledger.chunks(other, -1, 1)):
+        assert untouched.chunk.row_count in {4, 8}
+    assert not ledger.revise(load, ME, "another", chunk(0)).is_new
+    assert not ledger.revise(load, ME, "t1", chunk(1)).is_new  # it is pending
+    assert isinstance(ledger.revise(load, OTHER, "t0", chunk(0)).lease, Held)
+    ledger.step(load, ME, Done(0, "t0", ["rec"]), None)
+    assert ledger.open(TABLE, "key", 500, 0).written == 3 - 1  # but for the row that was rejected
+    ledger.forget_parts(load, 0)
+    assert states(ledger, load) == {0: State.DONE, 1: State.PENDING, 2: State.REFUSED}
+
+
+def test_a_load_is_done_when_its_source_has_ended(url: URL, ledger: LoadLedger, load: str) -> None:
+    second = ledger.open(TABLE, "key2", 500, 0).id
+    for number in range(16):
+        ledger.step(load, ME, None, chunk(number))
+    age(url, entries, "updated_at")
+    ledger.step(load, ME, done(15), chunk(16))
+    with transaction(engine(url), reading=True) as connection:
+        query = sa.select(entries.c.id, entries.c.updated_at)
+        moved = {row.id: row.updated_at for row in connection.execute(query)}
+    # Every sixteenth chunk says that a load goes on, so that it is not deleted as an old one.
+    assert moved[load] - moved[second] > timedelta(minutes=30)
+    ledger.finish(load, done(16))
+    assert ledger.open(TABLE, "key", 500, 0).state is State.DONE
+    assert ledger.open(TABLE, "key2", 500, 0).state is State.PENDING
+    assert states(ledger, load)[16] is State.DONE
+    ledger.finish(second, None)
+    assert ledger.open(TABLE, "key2", 500, 0).state is State.DONE
+
+
+def test_a_restart_forgets_what_was_written_once_it_is_deleted(
+    url: URL, ledger: LoadLedger, load: str
+) -> None:
+    second = ledger.open(TABLE, "key2", 500, 0).id
+    ledger.step(second, ME, None, chunk(0))
+    for number in (0, 1):
+        ledger.step(load, ME, None, chunk(number))
+    ledger.refuse(load, 1, "t1", "said no")
+    assert ledger.record_days(load, "Asia/Shanghai") == "Asia/Shanghai"
+    assert False is ledger.clear(load, ME, 0, 1)  # a chunk is pending
+    ledger.finish(load, done(0))
+    asked = ledger.open(TABLE, "key", 500, 1)
+    assert (asked.state, asked.restart, asked.is_clearing, asked.chunks) == (State.PENDING, 1, True, 2)
+    for restart in (0, 1):  # it stays so, whoever asks again, until it is cleared
+        again = ledger.open(TABLE, "key", 500, restart)
+        assert (again.restart, again.is_clearing) == (1, True)
+    assert ledger.recorded_days(TABLE, "key", 1) is None
+    untouched = ledger.open(TABLE, "key2", 500, 0)
+    assert (untouched.restart, untouched.is_clearing) == (0, False)
+    assert False is ledger.clear(load, ME, 1, 2)  # another number has records than were deleted
+    assert False is ledger.clear(load, OTHER, 1, 1)
+    assert ledger.clear(load, ME, 1, 1)
+    cleared = ledger.open(TABLE, "key", 500, 1)
+    assert (cleared.state, cleared.restart, cleared.is_clearing, cleared.chunks) == (
+        State.PENDING,
+        1,
+        False,
+        0,
+    )
+    assert states(ledger, second) == {0: State.PENDING}
+    ledger.open(TABLE, "key", 500, 3)
+    assert ledger.clear(load, ME, 2, 0)
+    assert ledger.open(TABLE, "key", 500, 3).is_clearing  # a later restart asks for it once more
+
+
+def test_the_first_zone_of_a_loads_days_counts(ledger: LoadLedger, load: str) -> None:
+    assert ledger.recorded_days(TABLE, "key", 0) is None
+    second = ledger.open(TABLE, "key2", 500, 0).id
+    assert ledger.record_days(load, "Asia/Shanghai") == "Asia/Shanghai"
+    assert ledger.record_days(load, "UTC") == "Asia/Shanghai"
+    assert ledger.recorded_days(TABLE, "key", 0) == "Asia/Shanghai"
+    assert ledger.recorded_days(TABLE, "key", 1) is None
+    assert ledger.open(TABLE, "key", 500, 0).days == "Asia/Shanghai"
+    assert ledger.open(TABLE, "key2", 500, 0).days is None
+    assert ledger.record_days(second, "Europe/Berlin") == "Europe/Berlin"
+    assert ledger.recorded_days(TABLE, "key2", 0) == "Europe/Berlin"
+    assert ledger.recorded_days(TABLE, "no such key", 0) is None
+    assert ledger.record_days("no such load", "UTC") == "UTC"
+
+
+def test_records_of_any_load_of_a_table_are_known(url: URL, ledger: LoadLedger, load: str) -> None:
+    elsewhere = ledger.open("base/tbl2", "key", 500, 0).id
+    ledger.step(load, ME, None, chunk(0))
+    ledger.step(load, ME, done(0), chunk(1))
+    age(url, ledger_chunks, "updated_at")
+    ledger.step(load, ME, done(1), chunk(2))
+    place = replace(ME, key="base/tbl2")
+    ledger.step(elsewhere, place, None, chunk(5))
+    ledger.step(elsewhere, place, done(5), None)
+    asked = ["rec0", "rec1", "rec5", "of a person"]
+    assert ledger.known_records(TABLE, time.time() - 1800, asked) == {"rec1"}
+    assert ledger.known_records(TABLE, time.time() - 7200, asked) == {"rec0", "rec1"}
+    assert ledger.known_records("base/tbl2", 0, asked) == {"rec5"}

@@ -1,0 +1,165 @@
+"""Messages in the outbox that are no card: who has a row for how long, and what becomes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy.engine import URL
+
+from lark_provider.storage.bridge_tables import outbox
+from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.outbox import Claimed, Entry, Outbox, opened
+from tests.storage.test_outbox import APP, end_leases, record
+
+HOUR = timedelta(hours=1)
+
+
+def add(url: URL, *names: str, app: str = "cli_a") -> Outbox:
+    rows = Outbox(url)
+    for name in names:
+        assert rows.add(replace(APP, app_id=app), Entry(name, "oc_1", f"text {name}"))
+    return rows
+
+
+def move(url: URL, name: str, **columns: timedelta) -> None:
+    with transaction(engine(url)) as connection:
+        now = datetime.now(UTC)
+        values = {column: now + by for column, by in columns.items()}
+        connection.execute(outbox.update().where(outbox.c.id == name).values(**values))
+
+
+def ids(found: list[Claimed]) -> list[str]:
+    return [row.id for row in found]
+
+
+def test_a_row_is_recorded_once(url: URL) -> None:
+    rows = add(url, "a")
+    assert rows.add(APP, Entry("a", "oc_1", "another text")) is False
+    [row] = rows.claim("one", 60, most=9)
+    assert opened(row, APP) == "text a"
+    assert (row.card, row.message_id, row.attempts, row.was_sent, row.sent_seconds) == (
+        None,
+        None,
+        0,
+        False,
+        0,
+    )
+
+
+def test_rows_are_claimed_in_the_order_in_which_they_are_due(url: URL) -> None:
+    rows = add(url, "a", "b", "c")
+    add(url, "x", app="cli_b")
+    for name, by in (("c", -3), ("a", -2), ("x", -1), ("b", 0)):
+        move(url, name, next_at=by * HOUR)
+    assert ids(rows.claim("one", 60, most=1, without=["cli_b"])) == ["c"]
+    assert ids(rows.claim("one", 60, most=1, only="b")) == ["b"]
+    assert rows.depth()[0] == 4
+    assert ids(rows.claim("one", 60, most=9)) == ["a", "x"]
+    assert rows.claim("one", 60, most=9, without=["cli_b"]) == []
+
+
+def test_a_row_waits_for_its_time(url: URL) -> None:
+    rows = Outbox(url)
+    rows.add(APP, Entry("later", "oc_1", "text", not_before=datetime.now(UTC) + HOUR))
+    rows.add(APP, Entry("past", "oc_1", "text", not_before=datetime.now(UTC) - HOUR))
+    assert ids(rows.claim("one", 60, most=9)) == ["past"]
+    assert rows.claim("one", 60, most=9, only="later") == []
+    move(url, "later", next_at=-HOUR, created_at=-HOUR)
+    count, age = rows.depth()
+    assert (count, 3600 <= age < 4000) == (2, True)
+    assert ids(rows.claim("one", 60, most=9)) == ["later"]
+
+
+def test_what_has_expired_is_given_up_unless_a_process_delivers_it(url: URL) -> None:
+    rows = add(url, "delivering", "left", "late", "in time")
+    rows.claim("one", 60, most=1, only="delivering")
+    for name in ("delivering", "left", "late"):
+        move(url, name, expires_at=-HOUR)
+    move(url, "in time", expires_at=HOUR)
+    assert ids(rows.claim("two", 60, most=9)) == ["in time"]
+    given_up = ("given_up", None, "It expired before Lark took it.")
+    assert [rows.state(name) for name in ("late", "left")] == [given_up] * 2
+    assert rows.state("delivering") == ("due", None, None)
+    end_leases(url)
+    rows.claim("two", 60, most=9)
+    assert rows.state("delivering") == given_up
+
+
+def test_a_row_belongs_to_who_has_claimed_it_until_the_lease_ends(url: URL) -> None:
+    rows = add(url, "a", "b")
+    [mine] = rows.claim("one", 60, most=1, only="a")
+    assert rows.claim("two", 60, most=9, only="a") == []
+    end_leases(url)
+    [theirs] = rows.claim("two", 60, most=9, only="a")
+    assert theirs.was_sent  # the first process may have sent it before it froze
+    rows.later(mine, "one", "late", 0, may_be_sent=False)
+    rows.release(mine, "one")
+    rows.give_up(mine, "one", "late")
+    rows.delivered(mine, "one", "om_late")
+    assert rows.state("a") == ("due", None, None)
+    assert rows.claim("three", 60, most=9, only="a") == []
+    rows.delivered(theirs, "two", "om_1")
+    assert rows.state("a") == ("delivered", "om_1", None)
+    assert rows.state("b") == ("due", None, None)
+    rows.give_up(theirs, "two", "late")
+    assert rows.state("a") == ("delivered", "om_1", None)
+
+
+@pytest.mark.parametrize("may_be_sent", [True, False])
+def test_a_row_is_tried_again_later(url: URL, may_be_sent: bool) -> None:
+    rows = add(url, "a", "b")
+    [row] = rows.claim("one", 60, most=1, only="a")
+    rows.later(row, "one", "busy " * 200, 3600, may_be_sent=may_be_sent)
+    assert ids(rows.claim("two", 60, most=9)) == ["b"]
+    found = rows.state("a")
+    assert found is not None
+    assert found[2] is not None
+    assert found[2].startswith("busy busy")
+    move(url, "a", next_at=-HOUR)
+    [again] = rows.claim("two", 60, most=9)
+    assert (again.attempts, again.was_sent) == (1, may_be_sent)
+    rows.later(again, "two", "busy", 0, may_be_sent=False)
+    [third] = rows.claim("two", 60, most=9)
+    assert (third.attempts, third.was_sent) == (2, may_be_sent)  # what may have been sent stays so
+    if may_be_sent:
+        move(url, "a", first_sent_at=-HOUR)
+        end_leases(url)
+        [fourth] = rows.claim("two", 60, most=9, only="a")
+        assert 3600 <= fourth.sent_seconds < 4000
+
+
+def test_a_row_that_is_released_is_as_it_was(url: URL) -> None:
+    rows = add(url, "a")
+    for _ in range(2):
+        [row] = rows.claim("one", 60, most=9)
+        assert (row.attempts, row.was_sent) == (0, False)
+        rows.release(row, "one")
+    [row] = rows.claim("one", 60, most=9)
+    end_leases(url)
+    [again] = rows.claim("two", 60, most=9)
+    rows.release(again, "two")
+    [third] = rows.claim("one", 60, most=9)
+    assert third.was_sent
+    rows.give_up(third, "one", "no such chat")
+    assert rows.state("a") == ("given_up", None, "no such chat")
+    assert rows.state("b") is None
+
+
+def test_cards_of_different_tables_do_not_replace_each_other(url: URL) -> None:
+    rows = add(url, "a")
+    key = record(url, "t1")
+    [first] = rows.claim("one", 60, most=9, only=key)
+    rows.delivered(first, "one", "om_1")
+    record(url, "t2")
+    [second] = rows.claim("one", 60, most=9, only=key)
+    assert (second.version, second.message_id) == (2, "om_1")
+    rows.replace(second, "one")  # the message cannot be updated any more
+    [new] = rows.claim("two", 60, most=9, only=key)
+    assert (new.id, new.message_id, new.was_sent) == (second.id, None, False)
+    rows.delivered(new, "two", "om_2")
+    record(url, "t3")
+    [third] = rows.claim("two", 60, most=9, only=key)
+    assert third.message_id == "om_2"
+    assert rows.state("a") == ("due", None, None)

@@ -1,0 +1,173 @@
+"""Questions of several tasks in one table, and processes that look at a question while another ends it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider import metrics
+from lark_provider.errors import ConfigurationError
+from lark_provider.protocol.questions import Asked, Reason
+from lark_provider.storage import migrate, tables
+from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.inbox import Inbox
+from lark_provider.storage.waits import Waits
+from tests.failures.waiting import wait_until
+from tests.metrics.conftest import Counted
+from tests.storage.test_registry import somebody_waits
+from tests.storage.test_waits import APP, CLEARED, FIRST, RETRY, answering, change, draft
+
+
+def ask(url: URL, *names: str, deadline: datetime | None = None) -> list[Asked]:
+    return [Waits(url).claim(draft(replace(FIRST, task_id=name), deadline=deadline)).asked for name in names]
+
+
+def test_what_becomes_of_one_question_changes_no_other(url: URL) -> None:
+    waits = Waits(url)
+    first, second, third = ask(url, "a", "b", "c")
+    sent = waits.sent(first.id, "om_1")
+    assert sent is not None
+    assert sent.updated_at > first.updated_at
+    assert waits.read([first.id, third.id]) == {first.id: sent, third.id: third}
+    closed = waits.close(first.id, "withdrawn")
+    assert closed is not None
+    assert closed.updated_at > sent.updated_at
+    Inbox(url).store([answering(second, open_id="ou_1")])
+    over = waits.settled([first, second, third])
+    assert {wait_id: one.state for wait_id, one in over.items()} == {first.id: "closed", second.id: "decided"}
+    assert waits.get(third.id) == third
+
+
+def test_whether_a_question_is_recorded_does_not_depend_on_what_its_row_holds(url: URL) -> None:
+    waits, [asked] = Waits(url), ask(url, "a")
+    change(url, asked, question="[]")
+    assert waits.get(asked.id) is None
+    assert waits.exists(asked.id) is True
+    assert waits.exists("no such id") is False
+
+
+def test_a_retry_that_finds_the_question_takes_it_over(url: URL) -> None:
+    waits, late = Waits(url), datetime.now(UTC) + timedelta(hours=1)
+    asked = waits.claim(draft()).asked
+    assert waits.find(FIRST, late) == asked
+    found = waits.find(RETRY, late)
+    assert found is not None
+    assert (found.id, found.deadline, found.origin.try_number) == (asked.id, late, 2)
+    assert waits.find(FIRST) == found  # an attempt that was replaced, and still runs
+    assert waits.find(replace(RETRY, max_tries=5)) is None  # the number of retries was changed
+
+
+@pytest.mark.parametrize("reason", ["expired", "failed", "withdrawn"])
+def test_a_click_that_is_stored_when_a_question_ends_by_itself_decides_it(url: URL, reason: Reason) -> None:
+    waits, [asked, other] = Waits(url), ask(url, "a", "b")
+    Inbox(url).store([answering(asked, open_id="ou_1"), answering(other, "e2", open_id="ou_stranger")])
+    ended, without = waits.close(asked.id, reason), waits.close(other.id, reason)
+    assert ended is not None
+    assert without is not None
+    assert (without.state, without.reason) == ("closed", reason)
+    if reason == "withdrawn":
+        assert (ended.state, ended.reason) == ("closed", reason)
+    else:
+        assert (ended.state, ended.reason) == ("decided", None)
+        assert [one.event_id for one in waits.clicks(ended)] == ["e1"]
+
+
+def test_a_question_that_no_click_can_answer_is_not_recorded(url: URL) -> None:
+    sensor = replace(FIRST, kind="sensor")
+    with pytest.raises(ConfigurationError):
+        Waits(url).claim(draft(sensor))
+    assert Waits(url).find(sensor) is None
+    asked = Waits(url).claim(draft(sensor, message_ids=("om_1",))).asked
+    change(url, asked, message_ids="[]")
+    assert Waits(url).find(sensor) is None
+
+
+def test_a_damaged_question_that_was_replaced_is_not_replaced_again(url: URL) -> None:
+    waits, asked = Waits(url), Waits(url).claim(draft()).asked
+    change(url, asked, question="[]")
+    second = waits.claim(draft(CLEARED)).asked
+    assert waits.settled([asked])[asked.id].successor == second.id
+    third = waits.claim(draft(replace(CLEARED, try_number=3, max_tries=4))).asked
+    with transaction(engine(url), reading=True) as connection:
+        query = sa.select(tables.waits.c.id, tables.waits.c.successor)
+        followed = {row.id: row.successor for row in connection.execute(query)}
+    assert followed == {asked.id: second.id, second.id: third.id, third.id: None}
+
+
+def test_each_decision_is_counted_once(url: URL) -> None:
+    waits, asked, counted = Waits(url), ask(url, "a", "b", "c"), Counted()
+    made_at = datetime.now(UTC) - timedelta(hours=1)
+    Inbox(url).store(
+        [replace(answering(one, one.id, open_id="ou_1"), created_at=made_at) for one in asked[:2]]
+    )
+    metrics.start()
+    try:
+        assert len(waits.settled(asked[:1])) == len(waits.settled(asked[:1])) == 1
+        for one in asked[1:]:
+            waits.close(one.id, "expired")
+        assert counted("lark_questions_decided_total", app=APP) == 2
+        assert counted("lark_click_to_decision_seconds_sum") >= 2 * 3600
+    finally:
+        metrics.stop()
+
+
+def test_those_that_are_overdue_come_oldest_first_and_are_counted(url: URL) -> None:
+    waits, now = Waits(url), datetime.now(UTC)
+    hours = {"b": 2, "a": 3, "c": 1, "later": -1, "closed": 5}
+    asked = {name: ask(url, name, deadline=now - timedelta(hours=ago))[0] for name, ago in hours.items()}
+    waits.close(asked["closed"].id, "withdrawn")
+    assert [one.id for one in waits.overdue(APP, now, 5)] == [asked[name].id for name in ("a", "b", "c")]
+    assert [one.id for one in waits.overdue(APP, now, 2)] == [asked[name].id for name in ("a", "b")]
+    assert waits.counts(timedelta(0)) == (4, 3)
+    assert waits.counts(timedelta(minutes=150)) == (4, 1)
+
+
+def test_who_reads_after_writers_sees_the_end_that_is_being_recorded(postgres: URL) -> None:
+    migrate.upgrade(postgres)
+    waits, [asked] = Waits(postgres), ask(postgres, "a")
+    row = tables.waits.c.id == asked.id
+    with ThreadPoolExecutor(1) as threads:
+        with transaction(engine(postgres)) as connection:
+            connection.execute(sa.update(tables.waits).where(row).values(state="closed", reason="failed"))
+            assert waits.read([asked.id])[asked.id].state == "open"
+            reading = threads.submit(waits.read, [asked.id], after_writers=True)
+            wait_until(lambda: somebody_waits(postgres))
+        assert reading.result()[asked.id].state == "closed"
+    with transaction(engine(postgres)) as connection:  # who reads holds up no other reader
+        connection.execute(sa.select(tables.waits).where(row).with_for_update(read=True))
+        assert waits.read([asked.id], after_writers=True)[asked.id].state == "closed"
+
+
+def test_of_two_attempts_that_ask_at_once_the_later_one_finds_the_question(postgres: URL) -> None:
+    migrate.upgrade(postgres)
+    waits = Waits(postgres)
+    with ThreadPoolExecutor(2) as threads:
+        with transaction(engine(postgres)) as connection:
+            connection.execute(sa.text("LOCK TABLE waits IN SHARE MODE"))  # whoever reads goes on
+            asking = [threads.submit(waits.claim, draft(origin)) for origin in (FIRST, RETRY)]
+            wait_until(lambda: somebody_waits(postgres, 2))
+        claims = [one.result() for one in asking]
+    assert len({one.asked.id for one in claims}) == 1
+    assert sorted(one.is_new for one in claims) == [False, True]
+
+
+def test_a_click_is_not_received_for_a_question_that_expires_without_it(postgres: URL) -> None:
+    """Who closes a question has it locked before looking for clicks, as those who store one may read it."""
+    migrate.upgrade(postgres)
+    waits, [asked] = Waits(postgres), ask(postgres, "a")
+    with ThreadPoolExecutor(2) as threads:
+        with transaction(engine(postgres)) as connection:
+            connection.execute(sa.text("LOCK TABLE card_callbacks IN ACCESS EXCLUSIVE MODE"))
+            closing = threads.submit(waits.close, asked.id, "expired")
+            wait_until(lambda: somebody_waits(postgres))
+            reading = threads.submit(waits.read, [asked.id], after_writers=True)
+            wait_until(lambda: reading.done() or somebody_waits(postgres, 2))
+        closed = closing.result()
+        assert closed is not None
+        assert closed.reason == "expired"
+        assert reading.result() == {asked.id: closed}
