@@ -34,8 +34,8 @@ class Staged(NamedTuple):
     wire: bytes | None
 
 
-Known: TypeAlias = "tuple[int, str | None, int | None]"
-"""What the index knows about the row with a key: row, shape and digest, as in `Staged`."""
+Known: TypeAlias = "tuple[int | None, str | None, int | None]"
+"""What the index knows about the row with a key: row, shape and digest, as in `Staged`; or None thrice."""
 
 
 class Seen(NamedTuple):
@@ -121,8 +121,8 @@ class SyncIndex(Protocol):
     def wire(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the values of rows by key, without those that are rejected."""
 
-    def known(self, keys: Sequence[str | None]) -> list[Known | None]:
-        """Return the row of the source that has each key, or None."""
+    def known(self, keys: Sequence[str | None]) -> list[Known]:
+        """Return what is known about the row of the source that has each key."""
 
     def begin_scan(self) -> None:
         """Begin to count records; what was seen before stays until `end_scan`."""

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 VERSION_TABLE = "lark_alembic_version"
-HEAD = "0009"
+HEAD = "0010"
 """The revision that this code was written for; the newest in `migrations/versions`."""
 GUIDE_INDEXES = ("idx_tokens_app_id", "idx_tokens_expires_at")
 """Indexes that the deployment guide tells its readers to create; comparisons of the schema ignore them."""

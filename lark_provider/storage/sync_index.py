@@ -21,8 +21,8 @@ _KEYS_AT_ONCE = 50
 
 _SCHEMA = """
 CREATE TABLE source (row INTEGER PRIMARY KEY, key TEXT NOT NULL, shape TEXT, digest INTEGER, wire BLOB);
-CREATE TABLE seen (record_id TEXT PRIMARY KEY, key TEXT, row INTEGER, "values" BLOB, scan INTEGER NOT NULL,
-    duplicate INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE seen (record_id TEXT NOT NULL, key TEXT, row INTEGER, "values" BLOB, scan INTEGER NOT NULL,
+    duplicate INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE plan (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, row INTEGER NOT NULL, key TEXT NOT NULL,
     record_id TEXT NOT NULL, before BLOB, after BLOB);
 CREATE TABLE linked (field TEXT, key TEXT, record_id TEXT, PRIMARY KEY (field, key)) WITHOUT ROWID;
@@ -48,6 +48,7 @@ class SqliteIndex:
 
     def __init__(self) -> None:
         self._scan = 0
+        self._has_ids = False
 
     @cached_property
     def _file(self) -> sqlite3.Connection:
@@ -115,32 +116,54 @@ class SqliteIndex:
         """Return the values of rows by key, without those that are rejected."""
         return {key: wire for key, wire in self._by_key("key, wire", keys) if wire is not None}
 
-    def known(self, keys: Sequence[str | None]) -> list[Known | None]:
-        """Return the row of the source that has each key, or None."""
-        return [found if found[0] else None for found in self._by_key("row, shape, digest", keys)]
+    def known(self, keys: Sequence[str | None]) -> list[Known]:
+        """Return what is known about the row of the source that has each key."""
+        return self._by_key("row, shape, digest", keys)
 
-    def _by_key(self, columns: str, keys: Sequence[str | None]) -> Iterator[Any]:
+    def _by_key(self, columns: str, keys: Sequence[str | None]) -> list[Any]:
         """Return columns of the row with each key, in the order of the keys; NULLs where there is none."""
+        found: list[Any] = []
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             some = keys[start : start + _KEYS_AT_ONCE]
             # One text for nearly all queries, so that the statement is prepared once.
             padded = [*some, *[None] * (_KEYS_AT_ONCE - len(some))]
-            yield from self._run(f"SELECT {columns} {_BY_KEY}", padded).fetchall()[: len(some)]
+            found += self._run(f"SELECT {columns} {_BY_KEY}", padded).fetchall()[: len(some)]
+        return found
 
     def begin_scan(self) -> None:
         """Begin to count records; what was seen before stays until `end_scan`."""
         self._scan += 1
+        for name in ("seen_id", "seen_row", "seen_differing"):
+            self._run(f"DROP INDEX IF EXISTS {name}")
+        self._has_ids = False
 
     def see(self, records: Sequence[Seen]) -> None:
         """Add records of the table, or replace what was seen of them before."""
+        if self._has_ids:
+            records = list({one[0]: one for one in records}.values())
+            self.forget([one[0] for one in records])
         self._run_many(
-            'INSERT OR REPLACE INTO seen (record_id, key, row, "values", scan) VALUES (?, ?, ?, ?, '  # noqa: S608
-            f"{self._scan})",
+            f'INSERT INTO seen (record_id, key, row, "values", scan) VALUES (?, ?, ?, ?, {self._scan})',  # noqa: S608
             records,
         )
 
+    def _index_ids(self) -> None:
+        """Index the records by id, and of those that were seen several times keep what was seen last.
+
+        A scan only appends. Ids are random, and an index that grows with them is read and written all over.
+        """
+        if not self._has_ids:
+            self._run("CREATE INDEX seen_id ON seen (record_id)")
+            self._run(
+                "DELETE FROM seen WHERE rowid IN (SELECT seen.rowid FROM (SELECT record_id, MAX(rowid) AS "
+                "newest FROM seen GROUP BY record_id HAVING COUNT(*) > 1) AS twice JOIN seen "
+                "ON seen.record_id = twice.record_id WHERE seen.rowid < twice.newest)"
+            )
+            self._has_ids = True
+
     def scanned(self) -> int:
         """Return how many different records were seen since `begin_scan`."""
+        self._index_ids()
         return self._one("SELECT COUNT(*) FROM seen WHERE scan = ?", (self._scan,))
 
     def records(self) -> int:
@@ -149,6 +172,7 @@ class SqliteIndex:
 
     def end_scan(self, *, keep: bool) -> None:
         """End a scan; unless they are kept, forget records that were not seen since `begin_scan`."""
+        self._index_ids()
         if self._scan > 1 and not keep:
             self._run("DELETE FROM seen WHERE scan < ?", (self._scan,))
         self._run("CREATE INDEX IF NOT EXISTS seen_row ON seen (row) WHERE row IS NOT NULL")

@@ -392,6 +392,20 @@ def test_links_are_given_by_the_key_of_the_other_table(lark: Emulator, table: Ta
     assert "several records" in result.rejects[1].reason
 
 
+def test_a_linked_table_of_several_pages_is_read_to_its_end(lark: Emulator, do: Do, table: Table) -> None:
+    bitable = LarkServiceClient().clouddoc.bitable
+    customers = bitable.create_table(
+        table.app_token, "customers", [f.Field(field_name="Name", type=f.TEXT)]
+    ).data["table_id"]
+    bitable.create_field(*table, "Customer", f.LINK, property={"table_id": customers, "multiple": True})
+    lark.make_rows(table.app_token, customers, 1100, {"Name": "customer {n}"})
+    damaged = '{"code":0,"msg":"success","data":{"items":[{"fields":{"Name":],"has_more":false,"total":1100}}'
+    lark.fault(path=f"*/{customers}/records/search", status=200, body=damaged, skip=1)
+    source = [{"No": str(number), "Customer": f"customer {number}"} for number in range(1100)]
+    links = {"Customer": "Name"}
+    assert do(lambda c: c.clouddoc.bitable.sync(*table, source, key_fields="No", links=links)).created == 1100
+
+
 def test_values_that_lark_refuses_are_rejected_alone(lark: Emulator, do: Do, table: Table) -> None:
     source = rows(600)
     for bad in (3, 77, 599):

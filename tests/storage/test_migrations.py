@@ -131,6 +131,24 @@ def test_ids_are_identities_and_times_have_zones(postgres: URL) -> None:
     assert {default for *_, default in columns} == {None}
 
 
+def test_record_ids_are_not_compressed(postgres: URL) -> None:
+    def storage() -> str:
+        with transaction(engine(postgres), reading=True) as connection:
+            found: str = connection.exec_driver_sql(
+                "SELECT attstorage FROM pg_attribute "
+                "WHERE attrelid = 'ledger_chunks'::regclass AND attname = 'record_ids'"
+            ).scalar_one()
+            return found
+
+    external, extended = "e", "x"
+    migrate.upgrade(postgres)
+    assert storage() == external
+    migrate.downgrade(postgres, "0009")
+    assert storage() == extended
+    migrate.upgrade(postgres)
+    assert storage() == external
+
+
 def test_a_token_of_4_kb_fits(url: URL) -> None:
     store = TokenStore(url, "cli_a", "secret")
     long = Token("t-" + "x" * 4096, 1000.0, 8200.0)

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from lark_provider.protocol.sync_index import Planned, Seen, Staged
 from lark_provider.storage.sync_index import SqliteIndex
 
@@ -97,4 +100,38 @@ def test_a_record_that_is_seen_again_counts_once() -> None:
     assert index.records() == 2
     index.end_scan(keep=False)
     assert index.records() == 1
+    index.close()
+
+
+SEEN = st.lists(
+    st.builds(Seen, st.sampled_from("rstu"), st.just("k"), st.none() | st.integers(1, 3), st.just(b"[]"))
+)
+# What a scan does: it begins, sees records page by page, perhaps counts them, and ends or begins again.
+STEPS = st.lists(SEEN | st.sampled_from(["begin", "count", "end", "end, kept"]), max_size=12)
+
+
+@given(STEPS)
+def test_what_was_seen_last_of_a_record_counts(steps: list[list[Seen] | str]) -> None:
+    index, scan, seen = SqliteIndex(), 0, dict[str, tuple[int | None, int]]()
+    index.stage([Staged(row, f"k{row}", "0", row, b"{}") for row in (1, 2, 3)])
+    index.seal()
+    for step in ["begin", *steps, "end, kept"]:
+        if step == "begin":
+            index.begin_scan()
+            scan += 1
+        elif step == "count":
+            assert index.scanned() == sum(last == scan for _, last in seen.values())
+        elif isinstance(step, str):
+            index.end_scan(keep=step == "end, kept")
+            if step == "end":
+                seen = {name: (row, last) for name, (row, last) in seen.items() if last == scan}
+        else:
+            index.see(step)
+            seen |= {one.record_id: (one.row, scan) for one in step}
+    assert index.records() == len(seen)
+    found = sorted((one.record_id, one.row) for one in index.differences())
+    assert found == sorted((name, row) for name, (row, _) in seen.items() if row is not None)
+    assert [row for row, _ in index.without_record(0, 9)] == sorted(
+        {1, 2, 3} - {row for row, _ in seen.values()}
+    )
     index.close()

@@ -8,7 +8,7 @@ JSON value, None for an empty cell. A whole column is converted at once, since t
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -16,7 +16,7 @@ from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.cells import EPOCH, MILLISECOND
 from lark_provider.api.clouddoc.reading import read
 
-Cells: TypeAlias = "list[Any]"
+Cells: TypeAlias = "Sequence[Any]"
 
 EXACT: Final = ""
 DAY: Final = "d"
@@ -110,11 +110,11 @@ def _texts(cells: Cells) -> Cells:
         found = [part["text"] for (part,) in cells]
     except (KeyError, TypeError, ValueError):
         return [_text(cell) for cell in cells]
-    return found if all(found) else _filled(found)
+    return _filled(found)
 
 
 def _filled(cells: Cells) -> Cells:
-    return [cell or None for cell in cells]
+    return cells if all(cells) else [cell or None for cell in cells]
 
 
 def _numbers(cells: Cells) -> Cells:

@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.sync.canonical import EXACT
 from lark_provider.api.clouddoc.sync.keys import Keys
 from lark_provider.api.clouddoc.sync.layout import Layout
-from lark_provider.api.clouddoc.sync.slices import Slices
+from lark_provider.api.clouddoc.sync.slices import each
 from lark_provider.protocol.sync_index import MARKED, Difference, Seen, SyncIndex
 
 
@@ -45,17 +45,8 @@ class Comparison:
         Raises:
             orjson.JSONDecodeError: The answer is not JSON.
         """
-        items = data.get("items")
-        if isinstance(items, Slices):
-            try:
-                for some in items:
-                    self.see(some, index)
-            except orjson.JSONDecodeError:
-                data = items.whole()
-                items = data.get("items")  # of these, records that were seen already are replaced
-        if not isinstance(items, Slices):
-            self.see(items or (), index)
-        return {name: value for name, value in data.items() if name != "items"}
+        # Records that are seen twice are replaced.
+        return each(data, lambda records: self.see(records, index))
 
     def see(self, records: Sequence[Mapping[str, Any]], index: SyncIndex) -> None:
         """Add records to the index, with the values of those that differ from their row.
@@ -64,25 +55,29 @@ class Comparison:
             records: As search and batch_get return them.
             index: Holds the source.
         """
+        if not records:
+            return
         fields: list[Mapping[str, Any]] = [record.get("fields") or {} for record in records]
         keys = self.keys.of_table(fields)
-        rows = index.known(keys)
+        rows, own, digests = zip(*index.known(keys), strict=True)
         marked = self.layout.shape(dict.fromkeys(self.marks, EXACT)) if self.marks else None
-        shapes = [(marked if row is None else row[1]) if self.compares else None for row in rows]
-        mark = self.layout.vectors([marked], [self.marks], written=True)[0] if marked else ()
-        seen = []
+        shapes = [marked if row is None else shape for row, shape in zip(rows, own, strict=True)]
+        if not self.compares:
+            shapes = [None] * len(records)
         vectors = self.layout.vectors(shapes, fields, written=False)
-        for record, key, row, vector in zip(records, keys, rows, vectors, strict=True):
-            values: bytes | None = None
-            if row is None:
-                values = MARKED if marked and vector == mark else None
-            elif vector is not None:
-                values = orjson.dumps(vector)
-                if hash(values) == row[2]:
-                    values = None
-            # Plain tuples: making a million named ones takes half a second.
-            seen.append((record["record_id"], key, None if row is None else row[0], values))
-        index.see(cast("list[Seen]", seen))
+        encoded = [None if vector is None else orjson.dumps(vector) for vector in vectors]
+        values = [
+            None if one is None or hash(one) == digest else one
+            for one, digest in zip(encoded, digests, strict=True)
+        ]
+        if marked:
+            (mark,) = self.layout.vectors([marked], [self.marks], written=True)
+            for place, row in enumerate(rows):
+                if row is None:
+                    values[place] = MARKED if vectors[place] == mark else None
+        ids = [record["record_id"] for record in records]
+        # Plain tuples: making a million named ones takes half a second.
+        index.see(cast("list[Seen]", list(zip(ids, keys, rows, values, strict=True))))
 
     def changes(self, differences: Sequence[Difference]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """Return the cells that differ, of each record: as they are, and as they are to be written.

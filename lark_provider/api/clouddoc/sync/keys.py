@@ -15,6 +15,7 @@ from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.cells import MisfitError
 from lark_provider.api.clouddoc.reading import read
 from lark_provider.api.clouddoc.sync import canonical
+from lark_provider.api.clouddoc.sync.layout import cells_of
 from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
 
 KeyForm: TypeAlias = Literal["exact", "trim", "casefold", "nfkc"]
@@ -89,7 +90,7 @@ class Keys:
         return [_joined(parts) for parts in zip(*columns, strict=True)]
 
     def _column(self, field: KeyField, records: Sequence[Mapping[str, Any]]) -> list[str | None]:
-        found = [record.get(field.name) for record in records]
+        (found,) = cells_of([field.name], records)
         if field.type == types.TEXT:
             read_texts = canonical.of_table(types.TEXT, canonical.EXACT, found, self._zone)
             return [self._form(one) if one is not None else EMPTY for one in read_texts]

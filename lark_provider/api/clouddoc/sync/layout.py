@@ -79,34 +79,46 @@ class Layout:
             written: Whether the cells are in the shape in which they are written, else as they are read.
         """
         convert = canonical.of_source if written else canonical.of_table
-        made: dict[Column, list[Any]] = {}
 
-        def column(one: Column) -> list[Any]:
-            if one not in made:
-                made[one] = convert(one.type, one.mode, cells_of(one.name, records), self.zone)
-            return made[one]
+        def converted(columns: Sequence[Column]) -> list[Sequence[Any]]:
+            given = cells_of([one.name for one in columns], records)
+            return [
+                convert(one.type, one.mode, cells, self.zone)
+                for one, cells in zip(columns, given, strict=True)
+            ]
 
         if len(set(shapes)) == 1 and shapes[0]:  # as in most sources
-            return list(zip(*map(column, self.columns(shapes[0])), strict=True))
+            return list(zip(*converted(self.columns(shapes[0])), strict=True))
         places: dict[str | None, list[int]] = {}
         for place, shape in enumerate(shapes):
             places.setdefault(shape, []).append(place)
+        used = list(dict.fromkeys(one for shape in places if shape for one in self.columns(shape)))
+        made = dict(zip(used, converted(used), strict=True))
         found: list[tuple[Any, ...] | None] = [None] * len(shapes)
         for shape, own in places.items():
             if shape is not None:
-                columns = [column(one) for one in self.columns(shape)]
+                columns = [made[one] for one in self.columns(shape)]
                 for place in own:
                     found[place] = tuple(one[place] for one in columns)
         return found
 
 
-def cells_of(name: str, records: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Return one field of all records, None where a record does not name it.
+def cells_of(names: Sequence[str], records: Sequence[Mapping[str, Any]]) -> list[Sequence[Any]]:
+    """Return some fields of all records, each as a column, None where a record does not name it.
 
     Args:
-        name: The field.
+        names: The fields.
         records: Cells by field name.
     """
+    if len(names) > 1 and records:
+        try:
+            return list(zip(*map(itemgetter(*names), records), strict=True))
+        except KeyError:
+            pass  # most of the columns may still be complete
+    return [_cells(name, records) for name in names]
+
+
+def _cells(name: str, records: Sequence[Mapping[str, Any]]) -> list[Any]:
     try:
         return list(map(itemgetter(name), records))
     except KeyError:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
+
+import orjson
 
 from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.conversion import read_fields
@@ -12,6 +16,7 @@ from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.records import MAX_PAGE, RECORDS
 from lark_provider.api.clouddoc.sync.keys import Keys
 from lark_provider.api.clouddoc.sync.reading import work
+from lark_provider.api.clouddoc.sync.slices import each, sliced
 from lark_provider.protocol.calls import Call, request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Page, Procedure, perform
@@ -61,11 +66,13 @@ def read_linked(
             json={"field_names": [key_field], "automatic_fields": False},
             safe=True,
         )
-        page: Page[dict[str, Any]] = Page.of((yield from perform(call)).data)
-        found = keys.of_table([item.get("fields") or {} for item in page.items])
-        pairs = [(key, item["record_id"]) for key, item in zip(found, page.items, strict=True) if key]
-        yield from work(lambda pairs=pairs: index.add_linked(name, pairs))  # type: ignore[misc]
-        token = page.next_token
+        data: dict[str, Any] = (yield from perform(replace(call, skim=sliced))).data
+        try:
+            data = yield from work(partial(_added, data, name, keys, index))
+        except orjson.JSONDecodeError:
+            # It was damaged on its way. If it is again, parsing it as a whole says how.
+            data = yield from work(partial(_added, (yield from perform(call)).data, name, keys, index))
+        token = Page.of(data).next_token
         if token is None:
             return
         if token in seen:
@@ -74,3 +81,16 @@ def read_linked(
                 retryable=True,
             )
         seen.add(token)
+
+
+def _added(data: Mapping[str, Any], name: str, keys: Keys, index: SyncIndex) -> dict[str, Any]:
+    """Add the keys of a page, once all of it is parsed; return the page without its items."""
+    pairs: list[tuple[str, str]] = []
+
+    def see(records: Sequence[Mapping[str, Any]]) -> None:
+        found = keys.of_table([record.get("fields") or {} for record in records])
+        pairs.extend((key, record["record_id"]) for key, record in zip(found, records, strict=True) if key)
+
+    rest = each(data, see)
+    index.add_linked(name, pairs)
+    return rest

@@ -7,7 +7,7 @@ long as parsing and comparing. Those of a slice are freed before that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -91,3 +91,29 @@ def sliced(content: bytes, size: int = _BYTES) -> dict[str, Any] | None:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None
     return {**empty["data"], "items": Slices(content, start, end, size)}
+
+
+def each(data: Mapping[str, Any], see: Callable[[Sequence[Any]], None]) -> dict[str, Any]:
+    """Hand over the records of a page, some at a time.
+
+    Args:
+        data: The page, its items parsed or in slices.
+        see: Takes records. If they cannot be parsed in slices, it is given some of them a second time.
+
+    Returns:
+        The page without its items.
+
+    Raises:
+        orjson.JSONDecodeError: The answer is not JSON.
+    """
+    items = data.get("items")
+    if isinstance(items, Slices):
+        try:
+            for some in items:
+                see(some)
+        except orjson.JSONDecodeError:
+            data = items.whole()
+            items = data.get("items")
+    if not isinstance(items, Slices):
+        see(items or ())
+    return {name: value for name, value in data.items() if name != "items"}

@@ -16,7 +16,7 @@ from lark_provider.api.clouddoc.fields import Converter, Field, names_of
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.sync import canonical
 from lark_provider.api.clouddoc.sync.keys import KeyMisfitError, Keys
-from lark_provider.api.clouddoc.sync.layout import Layout, digests
+from lark_provider.api.clouddoc.sync.layout import Layout, cells_of, digests
 from lark_provider.api.clouddoc.sync.options import Options
 from lark_provider.api.clouddoc.sync.scope import Scope
 from lark_provider.api.clouddoc.sync.source_rows import MAPPINGS, OwnRows, calendar_day, integral
@@ -227,12 +227,13 @@ class Stager:
     def _made_keys(
         self, wire: Sequence[Row], given: Sequence[Row], first_row: int, batch: Batch
     ) -> list[str | None]:
-        read_only = set(self._keys.read_only)
-        sources = [given if name in read_only else wire for name in self._keys.names]
+        names, read_only = self._keys.names, set(self._keys.read_only)
+        as_given, written = cells_of(names, given), cells_of(names, wire)
         columns = [
-            [row.get(name) for row in source] for name, source in zip(self._keys.names, sources, strict=True)
+            own if name in read_only else sent
+            for name, own, sent in zip(names, as_given, written, strict=True)
         ]
-        has_bool = any(bool in set(map(type, (row.get(name) for row in given))) for name in self._keys.names)
+        has_bool = any(bool in set(map(type, column)) for column in as_given)
         if len(columns) == 1 and not has_bool and (made := self._keys.of_column(columns[0])) is not None:
             return list(made)
         bad = {(one.row, one.field) for one in batch.rejects}

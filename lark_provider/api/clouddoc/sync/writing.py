@@ -213,7 +213,7 @@ class Writer:
         updated = [planned[record["record_id"]] for record in records]
         keys = [one.key for one in updated]
         wire = self._index.wire(keys)
-        shapes = [row[1] if row else None for row in self._index.known(keys)]
+        shapes = [shape for _, shape, _ in self._index.known(keys)]
         vectors = self._comparison.layout.vectors(shapes, [one["fields"] for one in records], written=False)
         differences = [
             Difference(
