@@ -10,7 +10,8 @@ from sqlalchemy.engine import URL
 
 from lark_provider.storage.bridge_tables import outbox
 from lark_provider.storage.engine import engine, transaction
-from lark_provider.storage.outbox import Claimed, Entry, Outbox, opened
+from lark_provider.storage.outbox import Outbox
+from lark_provider.storage.outbox_rows import Claimed, Entry, opened
 from tests.storage.test_outbox import APP, end_leases, record
 
 HOUR = timedelta(hours=1)
