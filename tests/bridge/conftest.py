@@ -6,6 +6,8 @@ import pytest
 from sqlalchemy.engine import URL
 
 from lark_provider.storage import migrate, urls
+from lark_provider.storage.question_cards import QuestionCards
+from lark_provider.storage.questions import Questions
 from tests.storage.conftest import _closed_engines, key  # noqa: F401 - fixtures
 
 
@@ -30,3 +32,13 @@ def url(request: pytest.FixtureRequest) -> URL:
     """A database of either kind."""
     found: URL = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def questions(url: URL) -> Questions:
+    return Questions(url)
+
+
+@pytest.fixture
+def cards(url: URL) -> QuestionCards:
+    return QuestionCards(url)

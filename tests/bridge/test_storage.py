@@ -24,16 +24,6 @@ from tests.bridge.making import NOW, card, click, execute, question
 ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)
 
 
-@pytest.fixture
-def questions(url: URL) -> Questions:
-    return Questions(url)
-
-
-@pytest.fixture
-def cards(url: URL) -> QuestionCards:
-    return QuestionCards(url)
-
-
 def opened(questions: Questions, receivers: tuple[str, ...] = ("ou_bob",)) -> str:
     asked = question()
     questions.record({asked.task.ti_id: NOW}, [asked], None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
@@ -26,8 +28,18 @@ def test_it_is_renewed_once_it_is_stale_and_no_call_is_made_twice(lark: Emulator
     call_at(1205)
     assert count(lark, TOKENS) == 1
     call_at(1195)  # within the time for which the app need not be looked up
-    wait_until(lambda: count(lark, TOKENS) == 2)
+    wait_until(lambda: count(lark, TOKENS) == 2 and not client._session.runtime.tokens._flights)
     call_at(1195)
     lark.advance(1195)
     call_at(0)
     assert (count(lark, TOKENS), count(lark, CHATS)) == (2, 5)
+
+
+def test_those_who_wait_for_the_first_token_use_it(lark: Emulator) -> None:
+    client = LarkServiceClient()
+    own_tokens(client)
+    lark.fault(path="*/tenant_access_token/internal", delay_ms=1000)
+    with ThreadPoolExecutor(8) as threads:
+        for one in [threads.submit(client.call, "GET", "/im/v1/chats") for _ in range(8)]:
+            one.result()
+    assert (count(lark, TOKENS), count(lark, CHATS)) == (1, 8)

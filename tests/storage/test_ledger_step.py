@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -65,6 +67,29 @@ def test_a_chunk_is_one_statement(url: URL, monkeypatch: pytest.MonkeyPatch) -> 
     assert [one.chunk for one in found[3:]] == [chunk(3)]  # the keys of the others are no longer needed
     assert step.recorded is not None
     assert step.recorded.sent_at == pytest.approx(found[3].sent_at, abs=1e-6)
+
+
+def test_a_step_renews_the_lease_of_its_writer_and_table_alone(url: URL) -> None:
+    ledger, leases = LoadLedger(url, APP), TableLeases(url, APP.base_url, APP.app_secret)
+    load = ledger.open("base/tbl", "key", 1, 0).id
+    second = replace(ME, key="base/tbl2", seconds=5.0)
+    leases.take(second)
+    ledger.step(load, replace(ME, seconds=5.0), None, chunk(0))
+    began = time.monotonic()
+    step = ledger.step(load, ME, done(0), chunk(1))
+    assert isinstance(step.lease, Lease)
+    assert began <= step.lease.ends - ME.seconds <= time.monotonic()
+    ends = [leases.take(replace(OTHER, key=one.key)) for one in (ME, second)]
+    assert [
+        isinstance(one, Held) and one.seconds <= most for one, most in zip(ends, (30, 5), strict=True)
+    ] == [
+        True,
+        True,
+    ]
+    assert isinstance(ends[0], Held)
+    assert ends[0].seconds > 5
+    assert isinstance(ledger.step(load, OTHER, None, chunk(2)).lease, Held)
+    assert [one.chunk.number for one in ledger.chunks(load, -1, 10)] == [0, 1]
 
 
 def test_a_lost_lease_records_what_stands_and_nothing_else(url: URL) -> None:

@@ -12,7 +12,7 @@ from lark_provider.storage.bridge_tables import outbox
 from lark_provider.storage.engine import engine, transaction
 from lark_provider.storage.outbox import Outbox
 from lark_provider.storage.outbox_rows import Claimed, Entry, opened
-from tests.storage.test_outbox import APP, end_leases, record
+from tests.storage.test_outbox import APP, end_leases, record, states
 
 HOUR = timedelta(hours=1)
 
@@ -164,3 +164,30 @@ def test_cards_of_different_tables_do_not_replace_each_other(url: URL) -> None:
     [third] = rows.claim("two", 60, most=9, only=key)
     assert third.message_id == "om_2"
     assert rows.state("a") == ("due", None, None)
+
+
+def test_a_version_is_superseded_unless_a_process_delivers_it(url: URL) -> None:
+    rows = add(url, "a")
+    assert rows.at_once == (16 if url.drivername.startswith("postgresql") else 4)
+    key = record(url, "t1")
+    [first] = rows.claim("one", 60, most=9, only=key)
+    rows.delivered(first, "one", "om_1")
+    record(url, "t2")
+    [second] = rows.claim("one", 60, most=9, only=key)
+    record(url, "t3")
+    assert states(url)[-3:] == [(1, "delivered"), (2, "due"), (3, "due")]
+    assert rows.claim("two", 60, most=9, only=key) == []  # the second is being delivered
+    end_leases(url)
+    [third] = rows.claim("two", 60, most=9, only=key)
+    assert third.version == 3
+    assert states(url)[-3:] == [(1, "delivered"), (2, "superseded"), (3, "due")]
+    assert rows.state("a") == ("due", None, None)
+    rows.delivered(second, "one", "om_1")  # it was frozen
+    rows.delivered(third, "two", "om_1")
+    record(url, "t4")
+    [fourth] = rows.claim("two", 60, most=9, only=key)
+    record(url, "t5")
+    end_leases(url)
+    record(url, "t6")
+    assert states(url)[-3:] == [(4, "superseded"), (5, "superseded"), (6, "due")]
+    assert fourth.version == 4

@@ -1,0 +1,124 @@
+"""Cards of several questions: what becomes of one changes no other, and a locked one is not waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from lark_provider.protocol.hitl.model import End
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import hitl_cards
+from lark_provider.storage.engine import transaction
+from lark_provider.storage.question_cards import QuestionCards
+from lark_provider.storage.questions import Questions
+from tests.bridge.making import execute
+from tests.bridge.test_storage import ANSWERED, opened
+
+
+@pytest.fixture(name="bystander")
+def _bystander(url: URL, questions: Questions, cards: QuestionCards) -> Iterator[str]:
+    """An open question whose card is sent, and stays as it is."""
+    ti_id = opened(questions)
+    (due,) = cards.claim(10)
+    cards.sent(due.key, "om_bystander", "oc_1", "asked")
+    rows = "SELECT * FROM hitl_cards WHERE key = :key"
+    before = execute(url, rows, key=due.key)
+    yield due.key
+    assert execute(url, rows, key=due.key) == before
+    assert questions.known([ti_id]) == {ti_id: "open"}
+
+
+@pytest.mark.usefixtures("bystander")
+def test_a_question_that_ends_has_its_own_card_closed(
+    questions: Questions,
+    cards: QuestionCards,
+) -> None:
+    ti_id = opened(questions)
+    (due,) = cards.claim(10)
+    cards.postpone(due.key, 0.0, "unavailable")
+    cards.sent(due.key, "om_1", None, "asked")
+    assert cards.claim(10) == []
+    assert cards.take(due.key)
+    cards.show(due.key, "noticed")
+    questions.end({ti_id: ANSWERED})
+    assert not cards.take(due.key)
+    assert [one.key for one in cards.claim(10)] == [due.key]
+    cards.closed(due.key, "answered", ANSWERED)
+    failed = End("failed", detail="state mismatch")
+    assert questions.failed(ti_id, failed)
+    assert [(one.key, one.end) for one in cards.claim(10)] == [(due.key, failed)]
+    cards.closed(due.key, "failed", failed)
+    assert cards.claim(10) == []
+    assert list(questions.answered_since(60)) == []
+    assert cards.read(["no such card"]) == []
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_card_that_is_lost_is_replaced_or_given_up_alone(
+    questions: Questions,
+    cards: QuestionCards,
+    bystander: str,
+    is_replaced: bool,
+) -> None:
+    opened(questions)
+    (due,) = cards.claim(10)
+    cards.sent(due.key, "om_1", None, "asked")
+    if is_replaced:
+        for _ in range(2):
+            cards.replace(due.key, "recalled")
+        (new,) = cards.claim(10)
+        assert new.card == replace(due.card, round=1)
+    else:
+        cards.give_up(due.key, "recalled")
+        assert cards.claim(10) == []
+    states = {one.key: one.state for one in cards.read([due.key, bystander])}
+    assert states == {due.key: "given_up", bystander: "sent"}
+
+
+@pytest.mark.usefixtures("bystander")
+def test_only_cards_of_open_questions_that_are_old_are_sent_again(
+    url: URL,
+    questions: Questions,
+    cards: QuestionCards,
+) -> None:
+    over, *left = [opened(questions) for _ in range(3)]
+    for number, due in enumerate(cards.claim(10)):
+        cards.sent(due.key, f"om_{number}", None, "asked")
+    questions.end({over: ANSWERED})
+    for ti_id in (over, *left):
+        old = str(datetime.now(UTC) - timedelta(days=14))
+        execute(url, "UPDATE hitl_cards SET sent_at = :old WHERE ti_id = :ti_id", old=old, ti_id=ti_id)
+    assert [cards.send_again(timedelta(days=13), most=1) for _ in range(3)] == [1, 1, 0]
+    assert {one.card.ti_id for one in cards.claim(10) if one.state == "due"} == set(left)
+
+
+def test_the_oldest_cards_are_claimed_first(
+    url: URL,
+    questions: Questions,
+    cards: QuestionCards,
+) -> None:
+    some = [opened(questions) for _ in range(3)]
+    now = datetime.now(UTC)
+    for hours, ti_id in zip((1, 3, 2), some, strict=True):
+        with transaction(migrate.opened(url)) as connection:
+            mine = hitl_cards.c.ti_id == ti_id
+            connection.execute(
+                hitl_cards.update().where(mine).values(created_at=now - timedelta(hours=hours))
+            )
+    first = cards.claim(2)
+    assert [one.card.ti_id for one in first] == [some[1], some[2]]
+    assert 3 * 3600 <= first[0].age < 3 * 3600 + 1000
+    assert [one.card.ti_id for one in cards.claim(9)] == [some[0]]
+
+
+def test_a_card_that_another_process_has_locked_is_not_waited_for(postgres: URL) -> None:
+    questions, cards = Questions(postgres), QuestionCards(postgres)
+    locked, free = opened(questions), opened(questions)
+    with transaction(migrate.opened(postgres)) as connection:
+        connection.execute(sa.select(hitl_cards).where(hitl_cards.c.ti_id == locked).with_for_update())
+        assert [one.card.ti_id for one in cards.claim(10)] == [free]
