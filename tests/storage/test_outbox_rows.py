@@ -189,5 +189,5 @@ def test_a_version_is_superseded_unless_a_process_delivers_it(url: URL) -> None:
     record(url, "t5")
     end_leases(url)
     record(url, "t6")
-    assert states(url)[-3:] == [(4, "superseded"), (5, "superseded"), (6, "due")]
+    assert states(url)[-4:] == [(3, "delivered"), (4, "superseded"), (5, "superseded"), (6, "due")]
     assert fourth.version == 4

@@ -1,0 +1,144 @@
+"""The guard within Airflow's own model: two sessions that hold the same question, on both databases."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from airflow.models.hitl import HITLDetail
+from fastapi import HTTPException
+from sqlalchemy.orm import Session, lazyload
+
+from lark_provider.plugins.guard import EXPECTED, install
+from tests.failures.waiting import wait_until
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+LOCKED = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+@pytest.fixture(params=["postgres", "sqlite"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    """A database that has Airflow's table of questions, and the ids of task instances."""
+    url = f"sqlite:///{tmp_path}/airflow.db"
+    if request.param == "postgres":
+        found = sa.make_url(request.getfixturevalue("database_url"))
+        url = found.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    made = sa.create_engine(url)
+    assert install() is None
+    with made.begin() as connection:
+        kind = HITLDetail.__table__.c.ti_id.type.compile(made.dialect)
+        connection.exec_driver_sql(f"CREATE TABLE task_instance (id {kind} PRIMARY KEY)")
+        HITLDetail.__table__.create(connection)
+    yield made
+    made.dispose()
+
+
+def ask(database: sa.Engine) -> uuid.UUID:
+    asked = uuid.uuid4()
+    with Session(database) as session:
+        value = asked.hex if database.dialect.name == "sqlite" else asked
+        session.execute(sa.text("INSERT INTO task_instance VALUES (:id)"), {"id": value})
+        session.add(HITLDetail(ti_id=asked, options=["Approve"], subject="Deploy?"))
+        session.commit()
+    return asked
+
+
+def read(session: Session, asked: uuid.UUID) -> HITLDetail:
+    return session.get_one(HITLDetail, asked, options=[lazyload(HITLDetail.task_instance)])
+
+
+def answer(detail: HITLDetail, person: str) -> None:
+    detail.responded_at, detail.chosen_options = NOW, ["Approve"]
+    detail.responded_by = {"id": person, "name": person}
+
+
+def answered_by(database: sa.Engine, asked: uuid.UUID) -> object:
+    with Session(database) as session:
+        found = read(session, asked).responded_by
+        return None if found is None else found["id"]
+
+
+def refused(session: Session) -> int:
+    with pytest.raises(HTTPException) as error:
+        session.commit()
+    session.rollback()
+    return error.value.status_code
+
+
+def test_of_two_answers_the_first_one_counts(database: sa.Engine) -> None:
+    asked, other = ask(database), ask(database)
+    with Session(database) as first, Session(database) as second, Session(database) as third:
+        for session, person in ((first, "bob"), (second, "alice")):
+            answer(read(session, asked), person)
+        first.commit()
+        assert refused(second) == 409
+        answer(read(third, other), "eve")
+        third.commit()
+    assert (answered_by(database, asked), answered_by(database, other)) == ("bob", "eve")
+
+
+def test_an_answer_for_another_try_is_refused(database: sa.Engine) -> None:
+    asked = ask(database)
+    for expected, person in ((str(uuid.uuid4()), "bob"), (str(asked), "alice")):
+        token = EXPECTED.set(expected)
+        try:
+            with Session(database) as session:
+                answer(read(session, asked), person)
+                if person == "bob":
+                    assert refused(session) == 410
+                else:
+                    session.commit()
+        finally:
+            EXPECTED.reset(token)
+    assert answered_by(database, asked) == "alice"
+
+
+def test_what_is_no_answer_is_not_guarded(database: sa.Engine) -> None:
+    asked = ask(database)
+    with Session(database) as session:
+        detail = read(session, asked)
+        answer(detail, "bob")
+        session.commit()
+        token = EXPECTED.set("another try")
+        try:
+            detail.subject = "Deploy now?"
+            session.commit()
+            detail.responded_at = detail.responded_by = None  # as a task does that asks again
+            session.commit()
+        finally:
+            EXPECTED.reset(token)
+        answer(detail, "alice")
+        session.commit()
+    assert answered_by(database, asked) == "alice"
+
+
+def test_an_answer_to_a_question_that_went_to_another_try_is_refused(database: sa.Engine) -> None:
+    asked = ask(database)
+    with Session(database) as session:
+        answer(read(session, asked), "bob")
+        with session.no_autoflush, Session(database) as clearing:
+            clearing.execute(sa.delete(HITLDetail).where(HITLDetail.ti_id == asked))
+            clearing.commit()
+        assert refused(session) == 410
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_an_answer_waits_for_one_that_is_being_written(database: sa.Engine) -> None:
+    asked = ask(database)
+    with Session(database) as first, Session(database) as second, ThreadPoolExecutor(1) as threads:
+        for session, person in ((first, "bob"), (second, "alice")):
+            answer(read(session, asked), person)
+        first.flush()
+        late = threads.submit(refused, second)
+        with database.connect().execution_options(isolation_level="AUTOCOMMIT") as looking:
+            wait_until(lambda: looking.exec_driver_sql(LOCKED).scalar_one())
+        first.commit()
+        assert late.result() == 409
+    assert answered_by(database, asked) == "bob"
