@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -29,7 +31,9 @@ from tests.client.conftest import Do, count
 
 CREATE = "POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_create"
 LIST_FIELDS = "GET /open-apis/bitable/v1/apps/:app_token/tables/:table_id/fields"
+GET_APP = "GET /open-apis/bitable/v1/apps/:app_token"
 BATCH = "*/records/batch_create"
+NEW_YORK = "America/New_York"
 COLUMNS = [
     f.Field(field_name=name, type=kind)
     for name, kind in (("No", f.TEXT), ("Paid", f.NUMBER), ("At", f.DATE), ("Kind", f.SINGLE_SELECT))
@@ -374,6 +378,73 @@ def test_a_search_filters_sorts_and_picks(lark: Emulator, do: Do, table: Table) 
         do(lambda c: found(c, table, filter=[("Nope", "is", 1)]))
     with pytest.raises(InvalidRequestError, match="page_size must be an int from 1 to 500, got 501"):
         do(lambda c: found(c, table, page_size=501))
+
+
+@pytest.fixture
+def days(lark: Emulator) -> Table:
+    """A table of three days at midnight, in a base of New York."""
+    client = LarkServiceClient()
+    app = {"name": "Days", "time_zone": NEW_YORK}
+    app_token = client.call("POST", "/bitable/v1/apps", json=app).data["app"]["app_token"]
+    fields = [f.Field(field_name="Day", type=f.DATE)]
+    made = Table(app_token, client.clouddoc.bitable.create_table(app_token, "Days", fields).data["table_id"])
+    rows = [{"Day": dt.date(2026, 3, day)} for day in (7, 8, 9)]
+    client.clouddoc.bitable.bulk_insert(*made, rows, zone=NEW_YORK)  # so that the base is not asked for it
+    return made
+
+
+def local_days(records: Iterable[Mapping[str, Any]]) -> list[int]:
+    return [record["fields"]["Day"].astimezone(ZoneInfo(NEW_YORK)).day for record in records]
+
+
+@pytest.mark.parametrize(
+    ("operator", "zone", "expected"),
+    [
+        ("is", None, [8]),
+        ("isGreater", None, [9]),
+        ("isLess", None, [7]),
+        ("is", NEW_YORK, [8]),
+        ("is", "UTC", [7]),  # there the 8th begins when it still is the 7th in New York
+    ],
+)
+def test_a_day_in_a_filter_is_one_of_the_base(
+    lark: Emulator, do: Do, days: Table, operator: str, zone: str | None, expected: list[int]
+) -> None:
+    asked = count(lark, GET_APP)
+    day = dt.date(2026, 3, 8)
+    some = do(lambda c: found(c, days, filter=[("Day", operator, day)], zone=zone))
+    assert local_days(some) == expected
+    assert count(lark, GET_APP) - asked == (zone is None)
+
+
+def test_the_zone_of_days_in_filters_is_read_once(lark: Emulator, do: Do, days: Table) -> None:
+    asked = count(lark, GET_APP)
+    since = [("Day", "isGreater", dt.date(2026, 3, 6))]
+    assert local_days(do(lambda c: found(c, days, filter=since, page_size=1))) == [7, 8, 9]
+    assert count(lark, GET_APP) - asked == 1
+    moment = dt.datetime(2026, 3, 8, 12, tzinfo=dt.UTC)
+    own: dict[str, Any] = {"conjunction": "and", "conditions": []}
+    for filtered in ([("Day", "is", moment)], own, [], None):
+        do(partial(found, table=days, filter=filtered))
+    assert count(lark, GET_APP) - asked == 1
+
+
+def test_a_filter_is_what_it_was_when_the_search_was_made(days: Table) -> None:
+    with LarkServiceClient() as client:
+        conditions = [("Day", "is", dt.date(2026, 3, 8))]
+        listing = client.clouddoc.bitable.search_records(*days, filter=conditions)
+        conditions[0] = ("Day", "is", dt.date(2026, 3, 9))
+        assert local_days(listing) == [8]
+
+
+def test_an_app_that_may_not_read_the_base_needs_a_zone_for_days_in_filters(
+    lark: Emulator, do: Do, days: Table
+) -> None:
+    lark.fault("GET", f"/open-apis/bitable/v1/apps/{days.app_token}", status=403, code=91403, times=9)
+    conditions = [("Day", "is", dt.date(2026, 3, 8))]
+    with pytest.raises(PermissionDeniedError, match="zone="):
+        do(lambda c: found(c, days, filter=conditions))
+    assert local_days(do(lambda c: found(c, days, filter=conditions, zone=NEW_YORK))) == [8]
 
 
 def test_links_do_where_tokens_do(lark: Emulator, do: Do, table: Table) -> None:

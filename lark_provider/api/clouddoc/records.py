@@ -9,8 +9,8 @@ from typing import Any, Required, TypedDict, TypeVar
 
 from lark_provider.api.clouddoc import searches
 from lark_provider.api.clouddoc.bitable import UserIdType
-from lark_provider.api.clouddoc.conversion import converter_for
-from lark_provider.api.clouddoc.days import converted
+from lark_provider.api.clouddoc.conversion import MAX_AGE, converter_for
+from lark_provider.api.clouddoc.days import DayZone, converted
 from lark_provider.api.clouddoc.fields import names_of, zone_of
 from lark_provider.api.clouddoc.searches import Filter
 from lark_provider.api.links import table
@@ -209,7 +209,9 @@ def search_records(
         view_id: A view whose filter and order apply if none are given here.
         automatic_fields: Also read who created and changed a record, and when.
         user_id_type: Which ids people are named by.
-        zone: The time zone of the datetimes returned, and of naive ones in the filter; UTC if None.
+        zone: The time zone of the datetimes returned, and of naive datetimes in the filter, UTC if None; and
+            of days in the filter (a `date`). Without one, these are days of the base's own time zone, which
+            is read from Lark if there are any.
         convert: Convert back by field type. If False, values are left as Lark sends them.
         page_size: Records a request, 1 to 500.
 
@@ -219,6 +221,7 @@ def search_records(
 
     Raises:
         InvalidRequestError: A filter or a field name is wrong; found before sending if possible.
+        PermissionDeniedError: There are days, and the app may not read the base's time zone.
         NotFoundError: There is no such base, table or view.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
@@ -233,9 +236,16 @@ def search_records(
     body["automatic_fields"] = automatic_fields
     if view_id:
         body["view_id"] = view_id
+    # Copied, as it is converted once more when the base's zone is known.
+    dated = [*filter] if filter and tz is None and searches.has_day(filter) else None
 
     def page(token: str | None) -> Procedure[Page[Record]]:
+        nonlocal dated
         base, found = yield from table(app_token, table_id)
+        if dated is not None:
+            days = yield from DayZone(base, MAX_AGE).decide()
+            body.update(searches.body(dated, sort, field_names, tz, days)[0])
+            dated = None
         converter = (yield from converter_for(base, found, tz, names)) if convert else None
         if converter is not None:
             searches.check_names(names, converter)

@@ -29,6 +29,7 @@ def body(
     sort: Sequence[str],
     field_names: Sequence[str],
     zone: dt.tzinfo | None,
+    days: dt.tzinfo = dt.UTC,
 ) -> tuple[dict[str, Any], list[str]]:
     """Make the body of a search.
 
@@ -36,7 +37,8 @@ def body(
         conditions: The `filter` of `search_records`.
         sort: As for `search_records`.
         field_names: As for `search_records`.
-        zone: The time zone of naive datetimes and of dates; UTC without one.
+        zone: The time zone of naive datetimes and of days; UTC and `days` without one.
+        days: The time zone of days without `zone`.
 
     Returns:
         Lark's object, and the field names in it, without those in a filter of Lark's own form.
@@ -49,7 +51,8 @@ def body(
     if isinstance(conditions, Mapping):
         asked |= {"filter": conditions} if conditions else {}
     elif conditions:
-        converted = [_condition(one, zone) for one in _listed(conditions, "filter", MAX_CONDITIONS)]
+        given = _listed(conditions, "filter", MAX_CONDITIONS)
+        converted = [_condition(one, zone or dt.UTC, zone or days) for one in given]
         asked["filter"] = {"conjunction": "and", "conditions": converted}
         names += (one["field_name"] for one in converted)
     if sort:
@@ -62,6 +65,17 @@ def body(
         asked["field_names"] = _texts(field_names, "field_names", MAX_NAMES)
         names += asked["field_names"]
     return asked, names
+
+
+def has_day(conditions: Filter | None) -> bool:
+    """Return whether one of the conditions is about a day, which begins in some time zone.
+
+    Args:
+        conditions: As for `body`, which has checked them.
+    """
+    if conditions is None or isinstance(conditions, Mapping):
+        return False
+    return any(_is_day(value) for _, _, value in conditions)
 
 
 def check_names(names: Collection[str], converter: Converter) -> None:
@@ -81,7 +95,7 @@ def check_names(names: Collection[str], converter: Converter) -> None:
         )
 
 
-def _condition(given: object, zone: dt.tzinfo | None) -> dict[str, Any]:
+def _condition(given: object, zone: dt.tzinfo, days: dt.tzinfo) -> dict[str, Any]:
     if not (isinstance(given, tuple | list) and len(given) == _PARTS):
         raise InvalidRequestError(
             f"filter must be a list of (field, operator, value), got the condition {str(given)[:80]!r}. "
@@ -100,7 +114,7 @@ def _condition(given: object, zone: dt.tzinfo | None) -> dict[str, Any]:
             "use one of these, with the day before or after.",
             code=1254018,
         )
-    operand = _operand(value, zone)
+    operand = _operand(value, days if _is_day(value) else zone)
     if bool(operand) is (operator in _WITHOUT_VALUE):
         wanted = "no value, got one. Next: pass None" if operand else "a value, got none. Next: pass one"
         raise InvalidRequestError(f"filter: {operator} on {name!r} must have {wanted}.", code=1254018)
@@ -113,12 +127,16 @@ def _condition(given: object, zone: dt.tzinfo | None) -> dict[str, Any]:
     return {"field_name": name, "operator": operator, "value": operand}
 
 
-def _operand(value: object, zone: dt.tzinfo | None) -> list[str]:
+def _is_day(value: object) -> bool:
+    return isinstance(value, dt.date) and not isinstance(value, dt.datetime)
+
+
+def _operand(value: object, zone: dt.tzinfo) -> list[str]:
     """Return a value as Lark compares it: a list of texts, for a date its kind and milliseconds."""
     if value is None:
         return []
     if isinstance(value, dt.date):
-        return ["ExactDate", str(milliseconds(value, zone or dt.UTC))]
+        return ["ExactDate", str(milliseconds(value, zone))]
     if isinstance(value, bool):
         return ["true" if value else "false"]
     return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
