@@ -1,4 +1,4 @@
-"""A client that lives long: the token that it has in memory is used for as long as it is fresh."""
+"""A long-lived client: the token that it has in memory is used for as long as it is fresh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages in the outbox that are no card: who has a row for how long, and what becomes of it."""
+"""Messages in the outbox without a card: who has a row for how long, and what becomes of it."""
 
 from __future__ import annotations
 
