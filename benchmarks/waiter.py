@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -54,7 +55,7 @@ class Waiter:
 
     async def _run(self, number: int) -> None:
         message = f"om_{number}"
-        trigger = LarkCardCallbackTrigger(Wait(f"k{number}", (message,)).as_dict(), self._here)
+        trigger = LarkCardCallbackTrigger(asdict(Wait(f"k{number}", (message,))), self._here)
         async for _ in trigger.run():
             self._fired[message] = time.monotonic()
 

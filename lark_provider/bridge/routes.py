@@ -38,11 +38,6 @@ class RoutesFile:
         """Return the file that `LARK_ROUTES_PATH` names; of no routes if it is not set."""
         return cls(config.routes(environ), team)
 
-    @property
-    def problem(self) -> str:
-        """Why the file as it is now is not used; empty if it is."""
-        return "" if self._file is None else self._file.problem
-
     def current(self) -> Routes:
         """Return the routes as they are now; a broken file keeps the last good ones, and is logged once."""
         return Routes() if self._file is None else self._file.current()

@@ -13,14 +13,10 @@ _WIDTH, _EVERY = 30, 0.1
 
 
 class Bar:
-    """Draw how far a command has come, and clear the line at the end.
+    """Draw how far a command has come, if standard error is a terminal, and clear the line at the end."""
 
-    Args:
-        is_shown: Whether to draw at all; standard error must be a terminal besides.
-    """
-
-    def __init__(self, *, is_shown: bool = True) -> None:
-        self._is_shown = is_shown and sys.stderr is not None and sys.stderr.isatty()
+    def __init__(self) -> None:
+        self._is_shown = sys.stderr is not None and sys.stderr.isatty()
         self._begun = self._drawn = 0.0
 
     def reading(self, rows: Iterable[T], verb: str = "Read") -> Iterator[T]:

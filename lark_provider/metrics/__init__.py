@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["collect", "render", "start", "stop"]
 
-PORT = 9464
-"""The port that OpenTelemetry has registered for Prometheus exporters; for use in examples."""
 _lock = threading.Lock()
 _exporter: list[Exporter] = []
 

@@ -56,14 +56,6 @@ class Recorder:
         """
         return self._incidents.open(place)
 
-    def find(self, key: str) -> Shown | None:
-        """Return an incident by the key of its card; raises as `open`.
-
-        Args:
-            key: The key, as the buttons of the card carry it.
-        """
-        return self._incidents.find(key)
-
     def change(self, key: str, change: Change) -> Recorded:
         """Change an incident, such as by a claim, and have its card updated; raises as `open`.
 

@@ -28,15 +28,14 @@ class OutboxRunner:
     """Delivers what is due, for all apps that this process knows. Any number may run at once.
 
     Args:
-        database_url: Else `LARK_DATABASE_URL` or `POSTGRES_*`.
         idle_seconds: How long to wait when nothing is due.
 
     Raises:
         ConfigurationError: No database is configured.
     """
 
-    def __init__(self, database_url: str | None = None, *, idle_seconds: float = _IDLE_SECONDS) -> None:
-        self._outbox, self._apps = Outbox.configured(database_url), Apps(database_url)
+    def __init__(self, *, idle_seconds: float = _IDLE_SECONDS) -> None:
+        self._outbox, self._apps = Outbox.configured(), Apps()
         self._idle, self._warnings = idle_seconds, Throttle()
 
     def run(self, stop: Stop) -> None:

@@ -7,7 +7,7 @@ whom Lark calls frozen or resigned, are refused before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -28,14 +28,6 @@ logger = get_logger(__name__)
 
 Outcome: TypeAlias = Literal["unlinked", "foreign_tenant", "inactive", "forbidden", "unavailable"]
 Source: TypeAlias = Literal["link", "table", "email"]
-
-_STATUS: Mapping[Outcome, int] = {
-    "unlinked": 403,
-    "foreign_tenant": 403,
-    "inactive": 403,
-    "forbidden": 403,
-    "unavailable": 503,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +73,6 @@ class Refusal:
     outcome: Outcome
     message: Text
     link_url: str | None = None
-
-    @property
-    def status(self) -> int:
-        """The HTTP status of the answer; 503 is tried again."""
-        return _STATUS[self.outcome]
 
     def __repr__(self) -> str:
         """Return it without the link, whose code is secret."""

@@ -63,7 +63,6 @@ class _Visit:
 
     code: str
     person: Person
-    session: str
     account: Account
     proof: str
 
@@ -178,7 +177,7 @@ class LinkPage:
             return RedirectResponse(self._login_url(), 303, headers=dict(HEADERS))
         account = await _account(session)
         proof = _proof(session, code, account)
-        return _Visit(code, found.person, session, account, proof)
+        return _Visit(code, found.person, account, proof)
 
     def _about(self, visit: _Visit) -> tuple[Listed, str | None]:
         """Return what Lark says of the person, and the user to whom they are linked now, if it is another."""

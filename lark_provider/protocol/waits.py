@@ -8,7 +8,7 @@ that the gateway can reject the click of anyone else at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from lark_provider.protocol.callbacks import CardClick
@@ -116,13 +116,9 @@ class Wait:
                 f"got {unusable!a:.80}. Next: pass such an id."
             )
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the wait in JSON's own types."""
-        return {name: list(part) if isinstance(part, tuple) else part for name, part in asdict(self).items()}
-
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Wait:
-        """Make a wait from what `as_dict` returned."""
+        """Make a wait from its fields, which JSON may have made lists of."""
         parts: dict[str, Any] = {
             name: tuple(part) if isinstance(part, list) else part for name, part in given.items()
         }

@@ -103,35 +103,19 @@ class ApiServers:
             ).all()
         return [ApiServer(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
-    def all_guarded(self, within: timedelta = RECENT) -> bool:
-        """Return whether there is a process, and each lets exactly one answer count.
+    def all_guarded(self) -> bool:
+        """Return whether a process was seen lately, and each that was lets exactly one answer count.
 
         An API server without this plugin has no row, so that it cannot be noticed here.
-
-        Args:
-            within: How long ago a process must have been seen to count.
         """
-        found = self.list(within)
+        found = self.list()
         return bool(found) and all(server.guarded for server in found)
 
-    def longest_hold(self, within: timedelta = RECENT) -> float | None:
-        """Return for how many seconds the processes hold answers at most; None if none says so.
-
-        Args:
-            within: How long ago a process must have been seen to count.
-        """
+    def longest_hold(self) -> float | None:
+        """Return for how many seconds processes seen lately hold answers at most; None if none says so."""
         rows = api_servers.c
         with transaction(migrate.opened(self._url), reading=True) as connection:
-            since = read_clock(connection).now - within
+            since = read_clock(connection).now - RECENT
             query = sa.select(sa.func.max(rows.hold_seconds)).where(rows.seen_at >= since)
             found: float | None = connection.execute(query).scalar()
         return found
-
-    def remove(self, server_id: str) -> None:
-        """Remove a process that ends.
-
-        Args:
-            server_id: See `process_id`.
-        """
-        with transaction(migrate.opened(self._url)) as connection:
-            connection.execute(sa.delete(api_servers).where(api_servers.c.id == server_id))

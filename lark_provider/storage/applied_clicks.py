@@ -245,8 +245,6 @@ class AppliedClicks:
                 row.event_id,
                 row.card_key,
                 row.open_id,
-                row.state == "given_up",
-                row.status or 0,
                 orjson.loads(row.result or "{}"),
                 (now - (row.done_at or row.created_at)).total_seconds(),
             )

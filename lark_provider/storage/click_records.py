@@ -36,8 +36,6 @@ class Applied:
         event_id: The click's id in the table.
         card: The key of its card.
         open_id: Who clicked.
-        is_given_up: Whether it was never answered.
-        status: The HTTP status of the result.
         result: The plugin's answer.
         age: Seconds since the result is known.
     """
@@ -46,7 +44,5 @@ class Applied:
     event_id: str
     card: str
     open_id: str
-    is_given_up: bool
-    status: int
     result: dict[str, Any]
     age: float

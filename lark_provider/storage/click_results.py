@@ -11,7 +11,7 @@ from lark_provider.storage.bridge_tables import applied_clicks
 from lark_provider.storage.engine import transaction
 from lark_provider.storage.statements import insert, read_clock
 
-DUE, DONE, GIVEN_UP = "due", "done", "given_up"
+DUE, DONE = "due", "done"
 
 
 class ClickResults:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.protocol.hitl.model import CardState, End, HitlQuestion, QuestionState
+from lark_provider.protocol.hitl.model import End, HitlQuestion
 from lark_provider.protocol.hitl.records import load_end, load_question
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions, incidents
@@ -24,24 +24,18 @@ class QuestionCard:
     """A card of a question, as it is recorded.
 
     Attributes:
-        key: Its key.
         question: What was asked.
         app_id: The app that sent it.
         message_id: The card's message, once that is known.
         language: `zh` or `en`.
-        state: Of the card.
-        question_state: Of the question.
         end: How the question ended, if it has.
         is_earlier: Whether the task has asked once more since it was recorded, so that it takes no answer.
     """
 
-    key: str
     question: HitlQuestion
     app_id: str
     message_id: str | None
     language: str
-    state: CardState
-    question_state: QuestionState
     end: End | None
     is_earlier: bool = False
 
@@ -99,9 +93,7 @@ def _rows(url: URL, keys: Iterable[str]) -> list[Any]:
         cards.app_id,
         cards.message_id,
         cards.language,
-        cards.state,
         questions.content,
-        questions.state.label("question_state"),
         questions.outcome,
         (cards.created_at < questions.created_at).label("is_earlier"),
     ).join_from(hitl_cards, hitl_questions, questions.ti_id == cards.ti_id)
@@ -112,13 +104,10 @@ def _rows(url: URL, keys: Iterable[str]) -> list[Any]:
 def _card(row: sa.Row[Any]) -> QuestionCard:
     try:
         return QuestionCard(
-            key=row.key,
             question=load_question(row.content),
             app_id=row.app_id,
             message_id=row.message_id,
             language=row.language,
-            state=cast("CardState", row.state),
-            question_state=cast("QuestionState", row.question_state),
             end=None if row.outcome is None else load_end(row.outcome),
             is_earlier=bool(row.is_earlier),
         )

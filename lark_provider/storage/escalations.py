@@ -49,7 +49,6 @@ class Taken:
         number: From 1.
         step: What it does.
         rota: Whose turn it is.
-        due_at: When it was due.
         retries_until: Until when it is tried again, if Lark has certainly not performed it.
         shown: The incident.
         now: By the database's clock.
@@ -59,7 +58,6 @@ class Taken:
     number: int
     step: Step
     rota: Rota
-    due_at: datetime
     retries_until: datetime
     shown: Shown
     now: datetime
@@ -241,7 +239,7 @@ class Escalations:
         step, rota = from_json(self._content(row))
         later = [one.due_at for one in rows if one.state == "due" and one.due_at > now]
         until = min([row.due_at + timedelta(minutes=15), *later])
-        return Taken(row.incident_key, row.number, step, rota, row.due_at, until, shown, now)
+        return Taken(row.incident_key, row.number, step, rota, until, shown, now)
 
     def _urged(self, row: sa.Row[Any], outcome: str, now: datetime, detail: str = "") -> Urged:
         name = str(self._content(row).get("name", ""))

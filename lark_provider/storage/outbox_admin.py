@@ -65,16 +65,13 @@ class OutboxAdmin:
         self._url = url
 
     @classmethod
-    def configured(cls, database_url: str | None = None) -> OutboxAdmin:
+    def configured(cls) -> OutboxAdmin:
         """Return it for the configured database.
-
-        Args:
-            database_url: Else `LARK_DATABASE_URL` or `POSTGRES_*`.
 
         Raises:
             ConfigurationError: No database is configured.
         """
-        return cls(urls.database(database_url))
+        return cls(urls.database())
 
     def list(self, most: int, states: Collection[State] = UNDELIVERED) -> tuple[list[Row], int]:
         """Return rows, the oldest first, and how many there are in all.

@@ -32,6 +32,7 @@ RESENT = "sent again"
 IN_PLACE = "in place of a lost card"
 """The reason of a card that is due although its question may be over."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
+_MOST_RESENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,11 @@ class QuestionCards:
     def __init__(self, url: URL) -> None:
         self._url = url
 
-    def claim(self, most: int, seconds: float = LEASE_SECONDS) -> list[Claimed]:
+    def claim(self, most: int) -> list[Claimed]:
         """Take cards that are to be sent, and cards to be closed since their question is over, oldest first.
 
         Args:
-            most: How many at most.
-            seconds: For how long no other process takes them.
+            most: How many at most. No other process takes them for `LEASE_SECONDS`.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
         with transaction(migrate.opened(self._url)) as connection:
@@ -93,7 +93,7 @@ class QuestionCards:
             found = connection.execute(query.with_for_update(skip_locked=True)).all()
             if not found:
                 return []
-            until = now + timedelta(seconds=seconds)
+            until = now + timedelta(seconds=LEASE_SECONDS)
             mine = among(connection, cards.key, [row.key for row in found])
             # Once it was taken, a card that has waited may have been sent, as any other.
             reason = sa.case((cards.reason == QUIET, None), else_=cards.reason)
@@ -127,12 +127,11 @@ class QuestionCards:
                 )
             )  # fmt: skip
 
-    def take(self, key: str, seconds: float = LEASE_SECONDS) -> bool:
+    def take(self, key: str) -> bool:
         """Take a card that is open, so that it is not closed while something else is shown on it.
 
         Args:
-            key: The card.
-            seconds: For how long no other process takes it.
+            key: The card. No other process takes it for `LEASE_SECONDS`.
 
         Returns:
             Whether it was taken: its question is not over, and no other process works on it.
@@ -145,7 +144,7 @@ class QuestionCards:
                 hitl_cards.update()
                 .where(cards.key == key, cards.state == "sent", is_open)
                 .where(sa.or_(cards.next_at.is_(None), cards.next_at <= now))
-                .values(next_at=now + timedelta(seconds=seconds))
+                .values(next_at=now + timedelta(seconds=LEASE_SECONDS))
             )
             return taken.rowcount == 1
 
@@ -238,12 +237,11 @@ class QuestionCards:
             )
             insert_cards(connection, [read_card(row, 1)], now, IN_PLACE)
 
-    def send_again(self, older_than: timedelta, most: int = 500) -> int:
-        """Record a new card for each open one that soon takes no more clicks, and close the old one.
+    def send_again(self, older_than: timedelta) -> int:
+        """Record a new card for open ones that soon take no more clicks, and close the old ones.
 
         Args:
-            older_than: Since it was sent.
-            most: How many at most.
+            older_than: Since they were sent.
 
         Returns:
             How many are new.
@@ -257,7 +255,7 @@ class QuestionCards:
                 .where(cards.state == "sent", cards.sent_at < now - older_than)
                 .where(sa.or_(cards.reason.is_(None), cards.reason != RESENT), is_open)
                 .order_by(cards.key)
-                .limit(most)
+                .limit(_MOST_RESENT)
             )
             old = connection.execute(query.with_for_update(skip_locked=True)).all()
             new = dict(readable(old, lambda row: (row.key, read_card(row, 1))))

@@ -28,7 +28,7 @@ class LarkCardCallbackTrigger(BaseTrigger):
     of the database or the broker.
 
     Args:
-        wait: A wait of version 0.1, as `Wait.as_dict` returns it. Triggers that were stored before an upgrade
+        wait: A wait of version 0.1, the fields of a `Wait`. Triggers that were stored before an upgrade
             have one.
         database_id: The id of the database where the wait began; None if it is unknown.
         wait_id: The question, a row in `waits`.

@@ -84,7 +84,7 @@ def test_an_unlinked_person_gets_a_link_of_their_own(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     found = refusal(resolve())
-    assert (found.outcome, found.status) == ("unlinked", 403)
+    assert found.outcome == "unlinked"
     assert found.link_url is not None
     page, _, code = found.link_url.partition("?code=")
     assert page == "https://airflow.example.com/team/lark/link"
@@ -183,7 +183,7 @@ def test_an_unreachable_lark_is_tried_again(people: People, lark: Emulator, reso
     link(people, lark, "alice", "bob")
     lark.fault(path="/open-apis/contact/v3/users/batch", status=500, times=50)
     found = refusal(resolve())
-    assert (found.outcome, found.status) == ("unavailable", 503)
+    assert found.outcome == "unavailable"
 
 
 def test_an_unreachable_database_is_tried_again(lark: Emulator) -> None:

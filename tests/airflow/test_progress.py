@@ -9,19 +9,11 @@ import pytest
 from airflow.sdk.exceptions import AirflowException
 
 from lark_provider.operators.progress import Progress
-
-
-class Clock:
-    """Time that passes when it is told to."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 def test_a_line_every_five_seconds(caplog: pytest.LogCaptureFixture) -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     progress = Progress(logging.getLogger("task"), clock=clock)
     with caplog.at_level("INFO", "task"):
         for _ in progress.reading(range(24)):

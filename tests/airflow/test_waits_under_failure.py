@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -122,7 +123,7 @@ def test_a_trigger_that_is_cancelled_leaves_nothing_behind(
     monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", server.url)
 
     async def cancelled_after(steps: int) -> None:
-        task = asyncio.ensure_future(anext(aiter(LarkCardCallbackTrigger(wait(steps).as_dict()).run())))
+        task = asyncio.ensure_future(anext(aiter(LarkCardCallbackTrigger(asdict(wait(steps))).run())))
         for _ in range(steps):
             await asyncio.sleep(0.002)
         task.cancel()
@@ -192,8 +193,8 @@ def test_a_database_that_is_frozen_holds_no_loop(
     thaw.start()
 
     async def work() -> None:
-        first = asyncio.ensure_future(anext(aiter(LarkCardCallbackTrigger(wait(1).as_dict()).run())))
-        second = asyncio.ensure_future(anext(aiter(LarkCardCallbackTrigger(wait(2).as_dict()).run())))
+        first = asyncio.ensure_future(anext(aiter(LarkCardCallbackTrigger(asdict(wait(1))).run())))
+        second = asyncio.ensure_future(anext(aiter(LarkCardCallbackTrigger(asdict(wait(2))).run())))
         await mq.wait_until_async(threads)
         first.cancel()
         await asyncio.wait({first})
@@ -291,7 +292,7 @@ def test_ten_thousand_triggers_wait_in_one_process(
     monkeypatch.setattr(hub._inbox, "answers", timed)
 
     async def fired(number: int) -> float:
-        event = await anext(aiter(LarkCardCallbackTrigger(wait(number).as_dict(), here).run()))
+        event = await anext(aiter(LarkCardCallbackTrigger(asdict(wait(number)), here).run()))
         assert event.payload["status"] == "answered"
         return time.monotonic()
 

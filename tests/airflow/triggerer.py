@@ -13,6 +13,7 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ class Triggerer:
 
     def defer(self, waits: Sequence[Wait | str], database_id: str) -> None:
         """Let a task of the DAG wait in the triggerer for each: a question's id, or a wait of version 0.1."""
-        waited_for = [{"wait_id": one} if isinstance(one, str) else {"wait": one.as_dict()} for one in waits]
+        waited_for = [{"wait_id": one} if isinstance(one, str) else {"wait": asdict(one)} for one in waits]
         path = "lark_provider.triggers.LarkCardCallbackTrigger"
         self.defer_triggers([(path, {**one, "database_id": database_id}) for one in waited_for])
 

@@ -62,7 +62,6 @@ def test_a_question_without_a_route_goes_to_no_chat() -> None:
     assert routes.for_question(question("other", owners=("data",))) == []
     found = routes.for_question(question("other", owners=("data",)), team="blue")
     assert found == [Receiver("cli_a", "ou_7", "open_id", "en", (), "Asia/Shanghai")]
-    assert routes.teams == {"blue"}
     assert Routes().for_question(question("any")) == []
 
 

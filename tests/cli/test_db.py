@@ -19,6 +19,7 @@ from lark_provider.storage import migrate, tables, urls
 from lark_provider.storage.applications import ApplicationManager
 from tests.cli.conftest import Run, failed, run_process
 from tests.services.postgres import Databases, OwnPostgres
+from tests.storage.purged import NONE
 
 ROOT = Path(lark_provider.__file__).parents[1]
 SHAPE = """
@@ -228,34 +229,7 @@ def test_purge_counts_what_it_deletes(run: Run, ask: psycopg2.extensions.cursor)
         0,
         f"Deleted: 1 from tokens, 0 from user_cache, 0 from leases, {rest} entered with 0 click(s).\n",
     )
-    assert json.loads(run("db", "purge", "--tokens-older-than", "48h", "--json").out) == {
-        "tokens": 1,
-        "user_cache": 0,
-        "leases": 0,
-        "card_callbacks": 0,
-        "card_answers": 0,
-        "handled_events": 0,
-        "waits": 0,
-        "ledger_chunks": 0,
-        "ledger": 0,
-        "table_leases": 0,
-        "pacing": 0,
-        "hitl_cards": 0,
-        "applied_clicks": 0,
-        "hitl_questions": 0,
-        "people": 0,
-        "link_codes": 0,
-        "api_servers": 0,
-        "mutes": 0,
-        "escalation_steps": 0,
-        "digests": 0,
-        "incidents": 0,
-        "outbox": 0,
-        "chat_commands": 0,
-        "record_cursors": 0,
-        "seen_records": 0,
-        "form_inputs": 0,
-    }
+    assert json.loads(run("db", "purge", "--tokens-older-than", "48h", "--json").out) == {**NONE, "tokens": 1}
     assert json.loads(run("db", "purge", "--tokens-older-than", "0s", "--json").out)["tokens"] == 1
     ask.execute("SELECT key FROM tokens")
     assert ask.fetchall() == [("k-1",)]

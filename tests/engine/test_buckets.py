@@ -9,19 +9,13 @@ import pytest
 from lark_provider.engine import buckets
 from lark_provider.engine.buckets import Buckets
 from lark_provider.protocol.pacing import Limit
+from tests.clock import Clock
 
 FAST = Limit("fast", interval=0.1, burst=0.2, block=8)
 SLOW = Limit("slow", interval=5.0, burst=0.0, block=8)
 
 
 NEVER = float("inf")
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def taken(found: Buckets) -> float:
@@ -32,7 +26,7 @@ def taken(found: Buckets) -> float:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
+    made = Clock(1000.0)
     monkeypatch.setattr(buckets, "time", SimpleNamespace(monotonic=made))
     return made
 

@@ -9,14 +9,7 @@ from hypothesis import strategies as st
 from lark_provider.engine.token_cache import Fetch, FetchCancelledError, Flight, Join, TokenCache, Use
 from lark_provider.errors import TokenAcquisitionError, TransportError
 from lark_provider.protocol.tokens import App, Freshness, Token
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -138,7 +138,7 @@ def test_what_counts(wait: Wait, stored: list[CardClick]) -> None:
 
 @given(waits)
 def test_a_wait_survives_json(wait: Wait) -> None:
-    assert Wait.from_dict(json.loads(json.dumps(wait.as_dict()))) == wait
+    assert Wait.from_dict(json.loads(json.dumps(asdict(wait)))) == wait
 
 
 @given(waits, st.one_of(anything, marks))

@@ -16,18 +16,11 @@ from lark_provider.storage import migrate, urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, Keys, generate_key
 from tests.client.conftest import TOKENS, count
+from tests.clock import Clock
 from tests.services.postgres import OwnPostgres
 
 HOLDS = 30.0
 """Seconds after which every client has heard that an app is disabled."""
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -20,37 +20,10 @@ from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.purging import purge
 from lark_provider.storage.retention import Retention, names
 from tests.protocol.callbacks import sender
+from tests.storage.purged import NONE
 
 NOW = datetime.now(UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-NONE = {
-    "tokens": 0,
-    "user_cache": 0,
-    "leases": 0,
-    "card_callbacks": 0,
-    "card_answers": 0,
-    "handled_events": 0,
-    "waits": 0,
-    "ledger_chunks": 0,
-    "ledger": 0,
-    "table_leases": 0,
-    "pacing": 0,
-    "hitl_cards": 0,
-    "applied_clicks": 0,
-    "hitl_questions": 0,
-    "people": 0,
-    "link_codes": 0,
-    "api_servers": 0,
-    "mutes": 0,
-    "escalation_steps": 0,
-    "digests": 0,
-    "incidents": 0,
-    "outbox": 0,
-    "chat_commands": 0,
-    "record_cursors": 0,
-    "seen_records": 0,
-    "form_inputs": 0,
-}
 
 
 def add(url: URL, table: sa.Table, **values: Any) -> None:

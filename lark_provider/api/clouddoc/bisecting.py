@@ -74,7 +74,6 @@ def write(
     check: Callable[[], Procedure[None]],
     *,
     skip: bool,
-    max_calls: int = MAX_CALLS,
 ) -> Procedure[Bisected[T]]:
     """Write a batch; if Lark refuses a value in it, write halves of it until the rows are found.
 
@@ -86,13 +85,12 @@ def write(
         check: Makes the procedure that reads the table's fields again, and raises if they have changed: then
             no row is to blame.
         skip: Whether to look for the rows; else the first refusal is raised.
-        max_calls: How many requests one batch may take.
 
     Returns:
         Which rows are written and which are refused.
 
     Raises:
-        LarkAPIError: Lark refused for another reason, or the rows were not found in `max_calls`.
+        LarkAPIError: Lark refused for another reason, or the rows were not found in `MAX_CALLS` requests.
     """
     done: Bisected[T] = Bisected()
     waiting = [batch]
@@ -112,7 +110,7 @@ def write(
             if len(part) == 1:
                 done.refused.append((part[0], error))
                 continue
-            if done.calls >= max_calls:
+            if done.calls >= MAX_CALLS:
                 left = len(part) + sum(map(len, waiting))
                 raise too_many_calls(error, len(done.refused), done.calls, left) from error
             middle = len(part) // 2

@@ -125,11 +125,6 @@ class Routes:
     app_id: str | None = None
     commands: tuple[CommandRule, ...] = ()
 
-    @property
-    def teams(self) -> frozenset[str]:
-        """The teams that routes name."""
-        return frozenset(team for route in self.routes for team in route.teams)
-
     def for_question(
         self, question: HitlQuestion, *, team: str | None = None, at: datetime | None = None
     ) -> list[Receiver]:

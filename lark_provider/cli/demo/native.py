@@ -79,9 +79,9 @@ def run(airflow: Services) -> dict[str, Any]:
     return answered
 
 
-def messages(state: dict[str, Any], chat_id: str = CHAT_ID) -> list[dict[str, Any]]:
+def messages(state: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the messages of a chat."""
-    (chat,) = [one for one in state["chats"] if one["chat_id"] == chat_id]
+    (chat,) = [one for one in state["chats"] if one["chat_id"] == CHAT_ID]
     found: list[dict[str, Any]] = chat["messages"]
     return found
 

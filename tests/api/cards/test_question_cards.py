@@ -275,13 +275,9 @@ def test_ends_show_labels_instead_of_values() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_notices_name_the_person_and_cannot_act_as_markup(language: Language) -> None:
-    linked = notices.not_linked(WHO, "https://airflow.example/lark/link?code=(x)", language)
-    assert f"<at id={WHO}></at>" in linked
-    assert "(https://airflow.example/lark/link?code=%28x%29)" in linked
-    assert "](" not in notices.not_linked(WHO, "javascript:alert(1)", language)
     refused = notices.refused(WHO, {"zh": "<at id=all>", "en": "<at id=all>"}, language)
     assert "<at id=all>" not in refused
-    assert WHO in notices.waiting(WHO, language)
+    assert f"<at id={WHO}></at>" in notices.waiting(WHO, language)
     assert "<at" not in notices.waiting(None, language)
     with pytest.raises(InvalidRequestError):
         notices.waiting("ou_1></at>", language)

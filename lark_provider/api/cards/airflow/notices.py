@@ -19,24 +19,6 @@ _MOST_ERRORS = 20
 _MOST_CHARS = 300
 
 
-def not_linked(open_id: str, url: str | None, language: Language) -> str:
-    """Say that a person has to link to a user of Airflow first.
-
-    Args:
-        open_id: Who clicked.
-        url: Where to link.
-        language: `zh` or `en`.
-
-    Raises:
-        InvalidRequestError: `open_id` is not an id.
-    """
-    who = mention(open_id)
-    if not url or not url.startswith(("http://", "https://")):
-        return translate(language, "not_linked_no_url", who=who)
-    address = url.translate({ord(one): f"%{ord(one):02X}" for one in " ()<>\n"})
-    return translate(language, "not_linked", who=who, url=address)
-
-
 def invalid(
     question: HitlQuestion, open_id: str, errors: Mapping[str, Mapping[str, str] | str], language: Language
 ) -> str:

@@ -38,14 +38,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "between": ("{low} 到 {high}", "{low} to {high}"),
     "at_least": ("不小于 {low}", "at least {low}"),
     "at_most": ("不大于 {high}", "at most {high}"),
-    "not_linked": (
-        "{who} 您的 Lark 账号尚未关联 Airflow 用户。[关联后]({url})请再次点击。",
-        "{who} You are not linked to a user of Airflow yet. [Link yourself]({url}), then click again.",
-    ),
-    "not_linked_no_url": (
-        "{who} 您的 Lark 账号尚未关联 Airflow 用户，请在 Airflow 中回答。",
-        "{who} You are not linked to a user of Airflow yet. Answer in Airflow.",
-    ),
     "invalid": (
         "{who} 回答未提交，请更正后再次提交：",
         "{who} The answer was not sent. Correct it, and send it again:",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
-import logging
 from collections import deque
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,8 +34,6 @@ from lark_provider.protocol.effects import NewKey, Stream, Take
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import checked_key
 from lark_provider.protocol.operations import Procedure, take
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
