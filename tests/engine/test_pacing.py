@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -194,12 +193,12 @@ def test_messages_that_are_refused_by_the_deadline_delay_no_other(
     if shares_a_database:
         migrate.upgrade(urls.parse(database_url, "test"))
         monkeypatch.setenv("LARK_DATABASE_URL", database_url)
-    hasty = LarkServiceClient(deadline=0.2).messaging
-    LarkServiceClient().messaging.send_text(CHAT, "first")
-    for _ in range(200):
-        with suppress(DeadlineExceededError):
-            hasty.send_text(CHAT, "at once")
-    LarkServiceClient(deadline=10.0).messaging.send_text(CHAT, "later")  # else it would wait for 50 s
+    monkeypatch.setenv("LARK_PACING", "0.001")  # a message to a chat each 200 s
+    client = LarkServiceClient(deadline=60.0).messaging
+    client.send_text(CHAT, "first")
+    for _ in range(10):
+        with pytest.raises(DeadlineExceededError, match=r"ahead of it, for (1\d\d|200) s"):
+            client.send_text(CHAT, "at once")
 
 
 @pytest.mark.parametrize("text", ["fast", "2", "-1", "nan"])

@@ -15,6 +15,12 @@ TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 
 REVISION = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 - ours
 COLUMNS = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
 
+STORED = """
+SELECT c.relname, a.attname, a.attstorage::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+"""
+"""The columns, and how each is stored, which is all that some revisions change."""
+
 
 @pytest.fixture
 def checkout(reader: Reader) -> Path:
@@ -69,12 +75,12 @@ def test_guide_43_history(reader: Reader) -> None:
 
 
 def test_guide_44_downgrade_and_up_again(reader: Reader, upgraded: Database) -> None:
-    before = set(upgraded.ask(COLUMNS))
+    before = set(upgraded.ask(STORED))
     reader.run("alembic downgrade -1", folder=CHECKOUT)
-    assert set(upgraded.ask(COLUMNS)) < before
+    assert set(upgraded.ask(STORED)) != before
     assert upgraded.ask(REVISION) != [(HEAD,)]
     reader.run("alembic upgrade head", folder=CHECKOUT)
-    assert set(upgraded.ask(COLUMNS)) == before
+    assert set(upgraded.ask(STORED)) == before
 
 
 def test_guide_45_autogenerate_is_empty_right_after_an_upgrade(
