@@ -58,7 +58,7 @@ def test_there_is_one_spreadsheet_whatever_became_of_the_request(
 
 def test_a_late_request_leaves_no_second_spreadsheet(lark: Emulator) -> None:
     """Its answer is lost, three looks over 0.4 s find nothing, and it takes effect all the same."""
-    lark.fault("POST", CREATE, drop="late", late_s=0.55)
+    lark.fault("POST", CREATE, drop="late", late_s=3.0)
     result = write(title="Daily")
     wait_until(lambda: all(one["performed"] for one in lark.late_requests()))
     assert len([one for one in lark.documents() if one["type"] == "sheet"]) == 2, "it was not late enough"
