@@ -26,6 +26,11 @@ def write(key: str = "report", **given: Any) -> TableResult:
     return result
 
 
+def count(lark: Emulator) -> int:
+    """How many spreadsheets were ever made."""
+    return len([one for one in lark.documents() if one["type"] == "sheet"])
+
+
 def spreadsheets(lark: Emulator) -> list[dict[str, Any]]:
     return [one for one in lark.documents() if one["type"] == "sheet" and not one["deleted"]]
 
@@ -58,11 +63,17 @@ def test_there_is_one_spreadsheet_whatever_became_of_the_request(
 
 def test_a_late_request_leaves_no_second_spreadsheet(lark: Emulator) -> None:
     """Its answer is lost, three looks over 0.4 s find nothing, and it takes effect all the same."""
-    lark.fault("POST", CREATE, drop="late", late_s=3.0)
-    result = write(title="Daily")
-    wait_until(lambda: all(one["performed"] for one in lark.late_requests()))
-    assert len([one for one in lark.documents() if one["type"] == "sheet"]) == 2, "it was not late enough"
-    assert [one["token"] for one in spreadsheets(lark)] == [result.spreadsheet_token]
+    for late_s in (0.55, 0.8, 1.1, 1.5, 2.0):
+        before = count(lark)
+        lark.fault("POST", CREATE, drop="late", late_s=late_s)
+        result = write(title=f"Daily {late_s}")
+        wait_until(lambda: all(one["performed"] for one in lark.late_requests()))
+        made = count(lark) - before
+        if made > 1:
+            break  # else a look has found it: on a busy machine they take longer
+    assert made == 2, "it was not late enough"
+    assert [one["token"] for one in spreadsheets(lark)][-1] == result.spreadsheet_token
+    assert len({one["title"] for one in spreadsheets(lark)}) == len(spreadsheets(lark))
 
 
 def test_each_key_has_its_own(lark: Emulator) -> None:
